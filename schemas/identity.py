@@ -1,0 +1,36 @@
+"""Ids that are hashes of what goes in: the same work has the same id on every machine and every day."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from schemas.records import Blob, Source, Step
+
+
+def content_id(*parts: object) -> str:
+    """SHA-256 (hex) over the parts as JSON with sorted keys."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+
+def task_id(
+    tenant: str,
+    sku: str,
+    version: int,
+    campaign: str | None,
+    step: Step,
+    source: Source | None,
+    inputs: Sequence[Blob],
+) -> str:
+    """The id of one step for one version of a product."""
+    return content_id("task", tenant, sku, version, campaign, step, source, [blob.digest for blob in inputs])
+
+
+def result_id(operation: str, parameters: Mapping[str, str], digests: Sequence[str], engine: str, rules: str) -> str:
+    """The id of a result: whoever asks for the same pixels, product or not, finds it in the cache."""
+    return content_id("result", operation, parameters, list(digests), engine, rules)
+
+
+def review_id(task: str, result: str) -> str:
+    """The id of the one review of a task's result."""
+    return content_id("review", task, result)

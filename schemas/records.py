@@ -1,0 +1,311 @@
+"""Every event that crosses a topic, as one frozen typed record each.
+
+The Avro files beside this module are the source of truth for the wire; a test holds each record against its file.
+Field types carry their constraints, so that a record that exists is a record that is well formed.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+Change = Literal["upsert", "delete"]
+Lane = Literal["urgent", "standard", "bulk"]
+Outcome = Literal["done", "superseded", "cancelled", "expired"]
+FailureKind = Literal["transient", "permanent", "poison"]
+CheckOutcome = Literal["pass", "review", "fail", "not_run"]
+VerdictOutcome = Literal["pass", "review", "fail"]
+
+LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
+
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
+Text = Annotated[str, Meta(max_length=1024, pattern=_PRINTABLE)]
+Uri = Annotated[str, Meta(min_length=1, max_length=4096, pattern=_PRINTABLE)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Milliseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
+    """Base of every record: immutable, keyword-only, unknown fields refused."""
+
+
+class Source(Record, frozen=True, kw_only=True):
+    """Where a product photograph lies: http(s), file or s3, and its digest when the sender knows it."""
+
+    uri: Uri
+    sha256: Sha256 | None = None
+
+
+class CatalogChanged(Record, frozen=True, kw_only=True, tag="CatalogChanged", tag_field="type"):
+    """A PIM says that a product is new, different or gone. `version` grows with every change of the product."""
+
+    change: Change = "upsert"
+    tenant: Name
+    sku: Sku
+    version: Version
+    title: Text = ""
+    category: Text = ""
+    colour: Text | None = None
+    sources: Annotated[list[Source], Meta(max_length=32)] = field(default_factory=list)
+    channels: Annotated[list[Name], Meta(max_length=32)] = field(default_factory=list)
+    attributes: dict[str, Text] = field(default_factory=dict)
+    priority: Lane = "standard"
+    occurred_at_ms: Milliseconds | None = None
+
+    def __post_init__(self) -> None:
+        if self.change == "upsert" and not self.sources:
+            raise ValueError("`sources` must name at least one image for an upsert")
+        if self.change == "upsert" and not self.channels:
+            raise ValueError("`channels` must name at least one channel for an upsert")
+        if len(set(self.channels)) != len(self.channels):
+            raise ValueError("`channels` must not repeat a channel")
+
+
+class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequested", tag_field="type"):
+    """A marketing tool asks for pictures of products after a recipe, by a deadline (Unix time in ms)."""
+
+    tenant: Name
+    campaign: Name
+    skus: Annotated[list[Sku], Meta(min_length=1, max_length=100_000)]
+    recipe: Name = "campaign"
+    channels: Annotated[list[Name], Meta(min_length=1, max_length=32)]
+    priority: Lane = "urgent"
+    deadline_ms: Milliseconds | None = None
+
+
+class CampaignCancelled(Record, frozen=True, kw_only=True, tag="CampaignCancelled", tag_field="type"):
+    """Marketing takes a campaign back: nothing more is made for it, what is live of it is retracted."""
+
+    tenant: Name
+    campaign: Name
+    reason: Text = ""
+
+
+class Step(Record, frozen=True, kw_only=True):
+    """One operation of a slip and, as its branches, what follows it. Parameter values are written as text."""
+
+    operation: Name
+    asset: str | None = None
+    channel: str | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+    next: list["Step"] = field(default_factory=list)
+
+
+class Blob(Record, frozen=True, kw_only=True):
+    """Pixels in the blob store, by content."""
+
+    role: str
+    digest: Sha256
+    media_type: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+
+
+class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
+    """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store."""
+
+    task_id: Sha256
+    tenant: Name
+    sku: Sku
+    version: Version
+    lane: Lane
+    step: Step
+    source: Source | None = None
+    inputs: list[Blob] = field(default_factory=list)
+    campaign: str | None = None
+    deadline_ms: Milliseconds | None = None
+
+
+class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_field="type"):
+    """A task ended without an error: done, or dropped unworked because it was superseded, cancelled or expired."""
+
+    task: Task
+    outcome: Outcome
+    outputs: list[Blob] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)
+    result_id: str = ""
+    engine: str = ""
+    cached: bool = False
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+class TaskFailed(Record, frozen=True, kw_only=True, tag="TaskFailed", tag_field="type"):
+    """A task ended with an error that no further try will mend; the task's bytes lie in the dead letters."""
+
+    task: Task
+    kind: FailureKind
+    code: str
+    field: str = ""
+    message: str = ""
+
+
+class Check(Record, frozen=True, kw_only=True):
+    """One line of a verdict. `point` is the checklist's point; a check that did not run says `not_run`."""
+
+    point: str
+    name: str
+    outcome: CheckOutcome
+    measured: float | None = None
+    limit: str = ""
+    rule: str = ""
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """What the quality gates say of one asset, measured against dated rules."""
+
+    outcome: VerdictOutcome
+    checks: list[Check]
+    rules: str
+
+
+class ReviewRequested(Record, frozen=True, kw_only=True, tag="ReviewRequested", tag_field="type"):
+    """An asset that the gates do not let pass waits for a person."""
+
+    review_id: Sha256
+    completed: TaskCompleted
+    verdict: Verdict
+    reason: str
+
+
+class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_field="type"):
+    """A person's decision. A rejected asset is redone with `parameters` when `redo`, else it ends."""
+
+    review_id: Sha256
+    tenant: Name
+    sku: Sku
+    approved: bool
+    reason: Text = ""
+    decided_by: Text = ""
+    redo: bool = False
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested", tag_field="type"):
+    """An asset that passed its gates, or a person, shall go live."""
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    asset: str
+    channel: str
+    file: Blob
+    verdict: Verdict
+    engine: str
+    result_id: str
+    title: Text = ""
+    campaign: str | None = None
+    approved_by: str | None = None
+
+
+class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_field="type"):
+    """A planned asset will not come: it failed, or a person rejected it."""
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    asset: str
+    reason: str
+
+
+class RetractRequested(Record, frozen=True, kw_only=True, tag="RetractRequested", tag_field="type"):
+    """Assets of a product up to `version` shall go from the origin: the named ones, or all when `assets` is null."""
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    assets: list[str] | None = None
+    reason: str = ""
+
+
+class Rendition(Record, frozen=True, kw_only=True):
+    """One size and format of an asset on the origin, under an immutable name."""
+
+    key: str
+    url: str
+    media_type: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+    sha256: Sha256
+
+
+class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", tag_field="type"):
+    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type."""
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    asset: str
+    channel: str
+    file: Rendition
+    renditions: list[Rendition]
+    srcset: dict[str, str]
+    verdict: Verdict
+    engine: str
+    manifest_url: str
+    published_at_ms: Milliseconds
+    campaign: str | None = None
+    approved_by: str | None = None
+
+
+class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished", tag_field="type"):
+    """Every asset of the product's plan is live or, with its reason, withheld."""
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    assets: list[str]
+    withheld: dict[str, str]
+    manifest_url: str
+    published_at_ms: Milliseconds
+
+
+class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", tag_field="type"):
+    """An asset that was live is gone from the origin; `urls` answer no more."""
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    asset: str
+    reason: str
+    urls: list[str]
+    retracted_at_ms: Milliseconds
+
+
+Event = (
+    CatalogChanged
+    | CampaignRequested
+    | CampaignCancelled
+    | Task
+    | TaskCompleted
+    | TaskFailed
+    | ReviewRequested
+    | ReviewDecided
+    | PublishRequested
+    | AssetWithheld
+    | RetractRequested
+    | AssetPublished
+    | ProductPublished
+    | AssetRetracted
+)
+EVENTS: tuple[type[Event], ...] = (
+    CatalogChanged,
+    CampaignRequested,
+    CampaignCancelled,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+    ReviewRequested,
+    ReviewDecided,
+    PublishRequested,
+    AssetWithheld,
+    RetractRequested,
+    AssetPublished,
+    ProductPublished,
+    AssetRetracted,
+)
+Submission = CatalogChanged | CampaignRequested | CampaignCancelled

@@ -1,0 +1,101 @@
+"""The topics: the only place where a topic's name, key or retention is spelled."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.records import (
+    LANES,
+    AssetPublished,
+    AssetRetracted,
+    AssetWithheld,
+    CampaignCancelled,
+    CampaignRequested,
+    CatalogChanged,
+    Event,
+    Lane,
+    ProductPublished,
+    PublishRequested,
+    RetractRequested,
+    ReviewDecided,
+    ReviewRequested,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+)
+
+PREFIX = "imagery."
+Pool = Literal["cutout", "compose"]
+POOLS: tuple[Pool, ...] = ("cutout", "compose")
+RETENTION_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic and what may be written to it. `retention_days` None keeps records for ever."""
+
+    name: str
+    records: tuple[type[Event], ...]
+    retention_days: int | None = RETENTION_DAYS
+
+
+CATALOG = Topic(PREFIX + "catalog", (CatalogChanged,), retention_days=None)
+CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled), retention_days=None)
+COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed))
+REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
+DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided,), retention_days=None)
+PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
+PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
+DEAD = Topic(PREFIX + "dead", (), retention_days=None)
+
+TASKS: dict[tuple[Pool, Lane], Topic] = {
+    (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
+}
+POOL_OF_OPERATION: dict[str, Pool] = {"cutout": "cutout", "packshot": "compose", "transparent": "compose"}
+
+
+def retry(delay_ms: int) -> Topic:
+    """The topic whose records wait `delay_ms` before they go back to where they came from."""
+    return Topic(f"{PREFIX}retry.{delay_ms}ms", ())
+
+
+def tasks(task: Task) -> Topic:
+    """The topic of the pool and lane that `task` is for."""
+    return TASKS[POOL_OF_OPERATION[task.step.operation], task.lane]
+
+
+def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
+    """All topics of an installation."""
+    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD]
+    return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
+
+
+def product_key(tenant: str, sku: str) -> bytes:
+    """`tenant|sku`; a tenant holds no `|`, so that the key is unambiguous."""
+    return f"{tenant}|{sku}".encode()
+
+
+def key_of(event: Event) -> bytes:
+    """The key that keeps the events of one product, or of one campaign, in order."""
+    match event:
+        case CampaignRequested() | CampaignCancelled():
+            return product_key(event.tenant, event.campaign)
+        case TaskCompleted() | TaskFailed():
+            return product_key(event.task.tenant, event.task.sku)
+        case ReviewRequested():
+            return product_key(event.completed.task.tenant, event.completed.task.sku)
+        case _:
+            return product_key(event.tenant, event.sku)
+
+
+def topic_of(event: Event) -> Topic:
+    """The one topic that `event` belongs on."""
+    if isinstance(event, Task):
+        return tasks(event)
+    return _TOPIC_OF[type(event)]
+
+
+_TOPIC_OF: dict[type, Topic] = {
+    record: topic
+    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED)
+    for record in topic.records
+}
