@@ -1,0 +1,123 @@
+"""Sales channels: what each demands of a picture, as dated YAML files beside this module.
+
+Fill is the larger of two shares: the product's width of the canvas' width, its height of the canvas' height.
+The product is the box round every pixel whose alpha is one half or more, its shadow left out.
+"""
+
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from schemas.records import Name
+
+Format = Literal["jpeg", "png", "webp", "gif", "tiff", "bmp"]
+ShadowMode = Literal["none", "contact", "soft"]
+Hex = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Pixels = Annotated[int, Meta(ge=1, le=30_000)]
+
+Rule = Literal[
+    "canvas", "smallest", "largest", "background", "fill.min", "fill.max", "formats", "file_bytes_max", "bans"
+]
+
+
+class UnknownChannel(ValueError):
+    """A channel that has no rules; the message lists those that have."""
+
+
+class Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A canvas in pixels."""
+
+    width_px: Pixels
+    height_px: Pixels
+
+    def shrunk(self, scale: float) -> "Size":
+        """This size times `scale` (0..1), rounded; never less than one pixel."""
+        return Size(max(1, round(self.width_px * scale)), max(1, round(self.height_px * scale)))
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of the canvas the product takes, as shares; what we aim at and what the channel tolerates."""
+
+    min: Share
+    target: Share
+    max: Share
+
+    def __post_init__(self) -> None:
+        if not self.min <= self.target <= self.max:
+            raise ValueError("`fill` must have min <= target <= max")
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The rules of one channel. `background` is a hex colour, or None for transparent.
+
+    `canvas` is what we aim at; a picture may be between `smallest` and `largest`. `scale_max` is how far a
+    product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the product's
+    own shape. `formats[0]` is what we write. `second_hand` names the rules known from a third party only.
+    """
+
+    name: Name
+    version: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}$")]
+    source: str
+    second_hand: tuple[Rule, ...]
+    canvas: Size
+    smallest: Size
+    largest: Size
+    background: Hex | None
+    background_exact_min: Share
+    fill: Fill
+    scale_max: Annotated[float, Meta(gt=0.0, le=4.0)]
+    formats: Annotated[tuple[Format, ...], Meta(min_length=1)]
+    file_bytes_max: Annotated[int, Meta(ge=1)]
+    shadow: ShadowMode
+    bans: tuple[str, ...]
+    notes: tuple[str, ...]
+    trim: bool = False
+
+    @property
+    def rule_version(self) -> str:
+        """Which rules these are, e.g. `amazon@2026-11`."""
+        return f"{self.name}@{self.version}"
+
+
+class _CategoryRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    words: Annotated[tuple[str, ...], Meta(min_length=1)]
+    smallest: Size
+
+    def covers(self, category: str) -> bool:
+        return any(word in category.casefold() for word in self.words)
+
+
+class _File(Channel, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    by_category: list[_CategoryRules] = field(default_factory=list)
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The channels that have rules, sorted; `web` is our own transparent cut-out."""
+    files = resources.files(__name__).iterdir()
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
+
+
+@cache
+def load(name: str, category: str = "") -> Channel:
+    """The rules of the channel `name` for products of `category` (free text as in the catalogue; may be empty).
+
+    Raises UnknownChannel, or msgspec.ValidationError naming the field of a file that is not well formed.
+    """
+    if name not in names():
+        raise UnknownChannel(f"no channel is called {name!r}; there are: {', '.join(names())}")
+    return parse((resources.files(__name__) / f"{name}.yaml").read_bytes(), category)
+
+
+def parse(text: bytes, category: str = "") -> Channel:
+    """The rules in a YAML file's `text`. Raises msgspec.ValidationError naming the field."""
+    file = msgspec.yaml.decode(text, type=_File)
+    rules: dict[str, Any] = {name: getattr(file, name) for name in Channel.__struct_fields__}
+    for special in file.by_category:
+        if special.covers(category):
+            rules["smallest"] = special.smallest
+    return Channel(**rules)
