@@ -55,8 +55,9 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The rules of one channel. `background` is a hex colour, or None for transparent.
 
     `canvas` is what we aim at; a picture may be between `smallest` and `largest`. `scale_max` is how far a
-    product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the product's
-    own shape. `formats[0]` is what we write. `second_hand` names the rules known from a third party only.
+    product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the
+    product's own shape. `formats[0]` is what we write. `second_hand` names the rules that only third parties
+    report.
     """
 
     name: Name
@@ -104,7 +105,7 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str, category: str = "") -> Channel:
-    """The rules of the channel `name` for products of `category` (free text as in the catalogue; may be empty).
+    """The rules of the channel `name` for products of `category` (the catalogue's free text, or empty).
 
     Raises UnknownChannel, or msgspec.ValidationError naming the field of a file that is not well formed.
     """
