@@ -86,7 +86,7 @@ def decode(data: bytes) -> Event:
     record = _record_in(data)
     fields = _read_body(data, record)
     try:
-        return cast(Event, msgspec.convert(fields, record))
+        return msgspec.convert(fields, record)
     except msgspec.ValidationError as error:
         raise InvalidRecord(f"{record.__name__}: {error}", field=field_in(error)) from error
 

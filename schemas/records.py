@@ -116,6 +116,7 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     step: Step
     source: Source | None = None
     inputs: list[Blob] = field(default_factory=list)
+    category: Text = ""
     campaign: str | None = None
     deadline_ms: Milliseconds | None = None
 

@@ -1,0 +1,95 @@
+"""The database that holds the facts: PostgreSQL, or SQLite on a machine of one's own."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, select, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from streams.catalogue import tables
+from streams.catalogue.facts import Facts
+from streams.errors import Unavailable
+from streams.settings import SettingsError
+
+_SQLITE_WAIT_S = 30
+
+
+class CatalogueUnavailable(Unavailable):
+    """The database does not answer, or is full; trying again later may help."""
+
+
+class Catalogue:
+    """Facts in the database at `url` (sqlite:///path or postgresql://…). Safe to use from several threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = _engine(url)
+
+    def create_tables(self) -> None:
+        """Makes the tables that are not there."""
+        with _translated():
+            tables.metadata.create_all(self._engine)
+
+    @contextmanager
+    def begin(self) -> Iterator[Facts]:
+        """One transaction: all of it is kept when the block ends, none of it when the block raises."""
+        with _translated(), self._engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execute(text("BEGIN IMMEDIATE"))
+            yield Facts(connection, time.time_ns() // 1_000_000)
+
+    @contextmanager
+    def read(self) -> Iterator[Facts]:
+        """A consistent look at the facts, without holding anybody off."""
+        with _translated(), self._engine.connect() as connection:
+            yield Facts(connection, 0)
+
+    def products(self) -> list[tuple[str, str]]:
+        """Tenant and SKU of every product, deleted ones included, in order."""
+        columns = tables.products.c
+        with _translated(), self._engine.connect() as connection:
+            rows = connection.execute(
+                select(columns.tenant, columns.sku).order_by(columns.tenant, columns.sku)
+            )
+            return [(row.tenant, row.sku) for row in rows]
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, DBAPIError) as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise CatalogueUnavailable(f"the database does not answer: {error.orig}") from error
+        raise
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        raise SettingsError(f"PACKSHOT_DATABASE_URL must begin with sqlite:/// or postgresql://, not {url!r}")
+    try:
+        if url.startswith("postgresql://"):
+            return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
+        return _sqlite(url)
+    except ArgumentError as error:
+        raise SettingsError(f"PACKSHOT_DATABASE_URL: {error}") from error
+
+
+def _sqlite(url: str) -> Engine:
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": _SQLITE_WAIT_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun by us, with BEGIN IMMEDIATE
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    return engine

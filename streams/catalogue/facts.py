@@ -1,0 +1,354 @@
+"""Reading and writing facts inside one transaction."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Select, Table, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from schemas.records import (
+    AssetPublished,
+    CampaignRequested,
+    CatalogChanged,
+    Event,
+    ReviewDecided,
+    ReviewRequested,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+    Verdict,
+)
+from streams.catalogue import tables as t
+
+AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
+ENDED: frozenset[AssetState] = frozenset({"published", "failed", "rejected"})
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Product:
+    """The newest known version of a product; `event` is the change that made it so."""
+
+    version: int
+    deleted: bool
+    event: CatalogChanged
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Where one planned asset of a product stands. `live` is its last publication that was not retracted."""
+
+    tenant: str
+    sku: str
+    asset: str
+    version: int
+    channel: str
+    campaign: str | None
+    state: AssetState
+    reason: str
+    verdict: Verdict | None
+    live: AssetPublished | None
+
+
+@dataclass(frozen=True)
+class TaskFact:
+    """How a task stands: queued, done, failed, or dropped as superseded, cancelled or expired."""
+
+    task_id: str
+    operation: str
+    state: str
+    record: Task | TaskCompleted | TaskFailed
+
+
+@dataclass(frozen=True)
+class Review:
+    """A review and its state: pending, approved, rejected or superseded."""
+
+    review_id: str
+    asset: str
+    version: int
+    state: str
+    request: ReviewRequested
+    decision: ReviewDecided | None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An event that was answered with an error; its bytes lie in the dead letters."""
+
+    event_id: str
+    topic: str
+    subject: str
+    code: str
+    field: str
+    message: str
+
+
+class Facts:
+    """The facts as one transaction sees and changes them."""
+
+    def __init__(self, connection: Connection, now_ms: int) -> None:
+        self._connection = connection
+        self._now_ms = now_ms
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What the block writes is undone when it raises, and the rest of the transaction is not."""
+        with self._connection.begin_nested():
+            yield
+
+    # products
+
+    def product(self, tenant: str, sku: str, *, lock: bool = False) -> Product | None:
+        """The product, or None. `lock` holds off every other transaction that locks it."""
+        query = select(t.products).where(t.products.c.tenant == tenant, t.products.c.sku == sku)
+        row = self._first(query.with_for_update() if lock else query)
+        return None if row is None else Product(row.version, row.deleted, _load(row.record, CatalogChanged))
+
+    def put_product(self, event: CatalogChanged) -> None:
+        """Makes `event` the product's newest version."""
+        self._upsert(
+            t.products,
+            {"tenant": event.tenant, "sku": event.sku},
+            {"version": event.version, "deleted": event.change == "delete", "record": _dump(event)},
+        )
+
+    # assets
+
+    def assets(self, tenant: str, sku: str) -> list[Asset]:
+        """The product's assets by name, those that are about to leave included."""
+        query = (
+            select(t.assets)
+            .where(t.assets.c.tenant == tenant, t.assets.c.sku == sku)
+            .order_by(t.assets.c.asset)
+        )
+        return [_asset(row) for row in self._connection.execute(query)]
+
+    def put_plan(
+        self, tenant: str, sku: str, version: int, plan: Mapping[str, tuple[str, str | None]]
+    ) -> None:
+        """Makes `plan` (asset: channel and campaign) the product's plan.
+
+        Assets of this version that have got somewhere keep their state, failed and new ones are planned,
+        and those that are no longer in the plan leave.
+        """
+        known = {asset.asset: asset for asset in self.assets(tenant, sku)}
+        for name, (channel, campaign) in plan.items():
+            row = known.get(name)
+            if row is None or row.version < version or row.state in ("failed", "rejected", "leaving"):
+                self._put_asset(tenant, sku, name, version, channel, campaign)
+        for name, row in known.items():
+            if name not in plan:
+                self.drop_asset(row)
+
+    def _put_asset(
+        self, tenant: str, sku: str, name: str, version: int, channel: str, campaign: str | None
+    ) -> None:
+        key = {"tenant": tenant, "sku": sku, "asset": name}
+        fresh = {
+            "version": version,
+            "channel": channel,
+            "campaign": campaign,
+            "state": "planned",
+            "reason": "",
+        }
+        self._upsert(t.assets, key, {**fresh, "verdict": None})
+
+    def drop_asset(self, asset: Asset) -> None:
+        """Takes an asset out of the plan: gone if it never was live, else leaving until it is retracted."""
+        where = _is_asset(asset.tenant, asset.sku, asset.asset)
+        if asset.live is None:
+            self._connection.execute(delete(t.assets).where(*where))
+        else:
+            self._connection.execute(
+                update(t.assets).where(*where).values(state="leaving", updated_at_ms=self._now_ms)
+            )
+
+    def move_asset(
+        self,
+        tenant: str,
+        sku: str,
+        name: str,
+        version: int,
+        state: AssetState,
+        *,
+        reason: str = "",
+        verdict: Verdict | None = None,
+    ) -> bool:
+        """Moves an asset of just this version to `state`; False when the plan knows no such asset (any more)."""
+        values: dict[str, Any] = {"state": state, "reason": reason, "updated_at_ms": self._now_ms}
+        if verdict is not None:
+            values["verdict"] = _dump(verdict)
+        where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state != "leaving")
+        return self._connection.execute(update(t.assets).where(*where).values(values)).rowcount > 0
+
+    def put_live(self, event: AssetPublished) -> None:
+        """Notes what is live of an asset."""
+        where = _is_asset(event.tenant, event.sku, event.asset)
+        self._connection.execute(update(t.assets).where(*where).values(live=_dump(event)))
+
+    def retracted(self, tenant: str, sku: str, name: str) -> None:
+        """Notes that nothing of an asset is live; one that was leaving is gone."""
+        where = _is_asset(tenant, sku, name)
+        self._connection.execute(delete(t.assets).where(*where, t.assets.c.state == "leaving"))
+        self._connection.execute(update(t.assets).where(*where).values(live=None))
+
+    # tasks
+
+    def put_task(self, record: Task | TaskCompleted | TaskFailed) -> None:
+        """Notes how a task stands. A task that is written again starts anew."""
+        task = record if isinstance(record, Task) else record.task
+        state = {Task: "queued", TaskFailed: "failed"}.get(type(record)) or getattr(record, "outcome", "")
+        values = {
+            "tenant": task.tenant,
+            "sku": task.sku,
+            "version": task.version,
+            "operation": task.step.operation,
+        }
+        self._upsert(t.tasks, {"task_id": task.task_id}, {**values, "state": state, "record": _dump(record)})
+
+    def tasks(self, tenant: str, sku: str, version: int) -> list[TaskFact]:
+        """The tasks of one version of a product, oldest news first."""
+        columns = t.tasks.c
+        where = (columns.tenant == tenant, columns.sku == sku, columns.version == version)
+        rows = self._connection.execute(
+            select(t.tasks).where(*where).order_by(columns.updated_at_ms, columns.task_id)
+        )
+        return [
+            TaskFact(
+                row.task_id, row.operation, row.state, _load(row.record, Task | TaskCompleted | TaskFailed)
+            )
+            for row in rows
+        ]
+
+    # reviews
+
+    def put_review(self, request: ReviewRequested) -> None:
+        """Opens a review; one that is known already keeps its state."""
+        task = request.completed.task
+        values = {
+            "tenant": task.tenant,
+            "sku": task.sku,
+            "asset": task.step.asset or "",
+            "version": task.version,
+        }
+        if self.review(request.review_id) is None:
+            key = {"review_id": request.review_id}
+            self._upsert(
+                t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None}
+            )
+
+    def review(self, review_id: str) -> Review | None:
+        """The review with this id, or None."""
+        row = self._first(select(t.reviews).where(t.reviews.c.review_id == review_id))
+        return None if row is None else _review(row)
+
+    def reviews(self, *, pending: bool = True) -> list[Review]:
+        """Reviews, oldest first; only those that wait for a person when `pending`."""
+        query = select(t.reviews).order_by(t.reviews.c.updated_at_ms, t.reviews.c.review_id)
+        return [_review(row) for row in self._connection.execute(_only_pending(query) if pending else query)]
+
+    def decide_review(self, decision: ReviewDecided, state: str) -> None:
+        """Closes a review."""
+        where = t.reviews.c.review_id == decision.review_id
+        values = {"state": state, "decision": _dump(decision), "updated_at_ms": self._now_ms}
+        self._connection.execute(update(t.reviews).where(where).values(values))
+
+    def supersede_reviews(self, tenant: str, sku: str, version: int) -> None:
+        """Closes the pending reviews of a product's versions before `version`."""
+        columns = t.reviews.c
+        where = (
+            columns.tenant == tenant,
+            columns.sku == sku,
+            columns.version < version,
+            columns.state == "pending",
+        )
+        self._connection.execute(update(t.reviews).where(*where).values(state="superseded"))
+
+    # campaigns
+
+    def campaign(self, tenant: str, campaign: str) -> tuple[CampaignRequested, bool] | None:
+        """A campaign and whether it was cancelled, or None."""
+        columns = t.campaigns.c
+        row = self._first(select(t.campaigns).where(columns.tenant == tenant, columns.campaign == campaign))
+        return None if row is None else (_load(row.record, CampaignRequested), row.cancelled)
+
+    def put_campaign(self, event: CampaignRequested, *, cancelled: bool = False) -> None:
+        """Notes a campaign and its products."""
+        key = {"tenant": event.tenant, "campaign": event.campaign}
+        self._upsert(t.campaigns, key, {"cancelled": cancelled, "record": _dump(event)})
+        columns = t.campaign_skus.c
+        mine = (columns.tenant == event.tenant, columns.campaign == event.campaign)
+        self._connection.execute(delete(t.campaign_skus).where(*mine))
+        if not cancelled:
+            self._connection.execute(
+                t.campaign_skus.insert(), [{**key, "sku": sku} for sku in sorted(set(event.skus))]
+            )
+
+    def campaigns_with(self, tenant: str, sku: str) -> list[CampaignRequested]:
+        """The campaigns that want pictures of a product, by name."""
+        joined = t.campaigns.join(
+            t.campaign_skus,
+            (t.campaigns.c.tenant == t.campaign_skus.c.tenant)
+            & (t.campaigns.c.campaign == t.campaign_skus.c.campaign),
+        )
+        where = (t.campaign_skus.c.tenant == tenant, t.campaign_skus.c.sku == sku)
+        rows = self._connection.execute(
+            select(t.campaigns.c.record).select_from(joined).where(*where).order_by(t.campaigns.c.campaign)
+        )
+        return [_load(row.record, CampaignRequested) for row in rows]
+
+    # refusals
+
+    def put_refusal(self, refusal: Refusal) -> None:
+        """Notes that an event was refused, and why."""
+        values = {name: getattr(refusal, name) for name in ("topic", "subject", "code", "field", "message")}
+        self._upsert(t.refusals, {"event_id": refusal.event_id}, values)
+
+    def refusal(self, event_id: str) -> Refusal | None:
+        """Why the event with this id was refused, or None."""
+        row = self._first(select(t.refusals).where(t.refusals.c.event_id == event_id))
+        if row is None:
+            return None
+        return Refusal(row.event_id, row.topic, row.subject, row.code, row.field, row.message)
+
+    def _first(self, query: Select[Any]) -> Any:
+        return self._connection.execute(query).first()
+
+    def _upsert(self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        fresh = {**values, "updated_at_ms": self._now_ms}
+        statement = dialect.insert(table).values({**key, **fresh})
+        self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=fresh))
+
+
+def _is_asset(tenant: str, sku: str, name: str) -> tuple[Any, ...]:
+    return (t.assets.c.tenant == tenant, t.assets.c.sku == sku, t.assets.c.asset == name)
+
+
+def _only_pending(query: Select[Any]) -> Select[Any]:
+    return query.where(t.reviews.c.state == "pending")
+
+
+def _dump(record: Event | Verdict) -> str:
+    return msgspec.json.encode(record).decode()
+
+
+def _load(text: str, of: Any) -> Any:
+    return msgspec.json.decode(text, type=of)
+
+
+def _asset(row: Any) -> Asset:
+    verdict = _load(row.verdict, Verdict) if row.verdict else None
+    live = _load(row.live, AssetPublished) if row.live else None
+    identity = (row.tenant, row.sku, row.asset, row.version, row.channel, row.campaign)
+    return Asset(*identity, row.state, row.reason, verdict, live)
+
+
+def _review(row: Any) -> Review:
+    decision = _load(row.decision, ReviewDecided) if row.decision else None
+    request = _load(row.record, ReviewRequested)
+    return Review(row.review_id, row.asset, row.version, row.state, request, decision)

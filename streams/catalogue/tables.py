@@ -1,0 +1,90 @@
+"""The tables. Records are kept as the JSON of the event they came from, so that no column is the only copy."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+products = Table(
+    "products",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("sku", String(128), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("sku", String(128), primary_key=True),
+    Column("asset", String(256), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("campaign", String(64)),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("verdict", Text),
+    Column("live", Text),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("task_id", String(64), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("sku", String(128), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("record", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Index("tasks_of_product", "tenant", "sku"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("review_id", String(64), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("sku", String(128), nullable=False),
+    Column("asset", String(256), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("record", Text, nullable=False),
+    Column("decision", Text),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("campaign", String(64), primary_key=True),
+    Column("cancelled", Boolean, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+campaign_skus = Table(
+    "campaign_skus",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("sku", String(128), primary_key=True),
+    Column("campaign", String(64), primary_key=True),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("event_id", String(128), primary_key=True),
+    Column("topic", String(128), nullable=False),
+    Column("subject", String(256), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("field", String(128), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Reading from Kafka without losing anything: deliveries, offsets, lanes, the loop, retries and dead letters."""

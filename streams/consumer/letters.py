@@ -1,0 +1,105 @@
+"""Deliveries, what is sent on, and the letters of what failed: to be retried, or dead.
+
+A letter is the original record, byte for byte, with its story in headers.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas import topics
+from schemas.envelope import Headers, as_mapping
+from streams.errors import Refused
+
+ORIGIN_TOPIC = "packshot-origin-topic"
+ORIGIN_PARTITION = "packshot-origin-partition"
+ORIGIN_OFFSET = "packshot-origin-offset"
+ATTEMPT = "packshot-attempt"
+FIRST_SEEN = "packshot-first-seen-ms"
+NOT_BEFORE = "packshot-not-before-ms"
+FAILED_AT = "packshot-failed-at-ms"
+ERROR_KIND = "packshot-error-kind"
+ERROR_CODE = "packshot-error-code"
+ERROR_FIELD = "packshot-error-field"
+ERROR_MESSAGE = "packshot-error-message"
+JITTER_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One record as it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: Headers = field(default_factory=list)
+    timestamp_ms: int = 0
+
+    @property
+    def position(self) -> str:
+        """Where the record stands: topic/partition/offset."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def attempt(self) -> int:
+        """How many tries this record has behind it."""
+        return int(as_mapping(self.headers).get(ATTEMPT, "0"))
+
+    @property
+    def event_id(self) -> str:
+        """The CloudEvents id, or the position of a record that has none."""
+        return as_mapping(self.headers).get("ce_id") or self.position
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One record to write."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long each further try waits. `random_share` gives numbers from 0 to 1, for the jitter."""
+
+    delays_ms: Sequence[int]
+    random_share: Callable[[], float] = random.random
+
+    def letter(self, delivery: Delivery, refusal: Refused, now_ms: int) -> Outgoing:
+        """The letter that a refused delivery becomes: a retry while tries are left, else a dead one."""
+        if not refusal.transient or delivery.attempt >= len(self.delays_ms):
+            return _letter(delivery, refusal, now_ms, topics.DEAD.name, {})
+        delay_ms = self.delays_ms[delivery.attempt]
+        not_before_ms = now_ms + round(delay_ms * (1 + JITTER_SHARE * self.random_share()))
+        story = {ATTEMPT: delivery.attempt + 1, NOT_BEFORE: not_before_ms}
+        return _letter(delivery, refusal, now_ms, topics.retry(delay_ms).name, story)
+
+
+def returned(delivery: Delivery) -> Outgoing:
+    """A retry letter on its way back to where it came from, with its story kept."""
+    return Outgoing(as_mapping(delivery.headers)[ORIGIN_TOPIC], delivery.key, delivery.value, delivery.headers)
+
+
+def _letter(
+    delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story: Mapping[str, object]
+) -> Outgoing:
+    known = as_mapping(delivery.headers)
+    error = {
+        ORIGIN_TOPIC: delivery.topic,
+        ORIGIN_PARTITION: delivery.partition,
+        ORIGIN_OFFSET: delivery.offset,
+        FIRST_SEEN: known.get(FIRST_SEEN) or delivery.timestamp_ms or now_ms,
+        FAILED_AT: now_ms,
+        ERROR_KIND: "transient" if refusal.transient else "permanent",
+        ERROR_CODE: refusal.code,
+        ERROR_FIELD: refusal.field,
+        ERROR_MESSAGE: str(refusal)[:2000],
+        **story,
+    }
+    kept = [(name, value) for name, value in delivery.headers if name not in error]
+    return Outgoing(topic, delivery.key, delivery.value, kept + [(n, str(v).encode()) for n, v in error.items()])

@@ -1,0 +1,90 @@
+"""Logs, traces and metrics of a process, set up once; everywhere else the libraries' own calls are used."""
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from opentelemetry import propagate, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from prometheus_client import start_http_server
+
+from streams.settings import Settings
+
+tracer = trace.get_tracer("packshot")
+
+
+def set_up(settings: Settings, role: str) -> None:
+    """Sets up logging and tracing for this process."""
+    _set_up_logs(settings)
+    structlog.contextvars.bind_contextvars(role=role)
+    provider = TracerProvider(resource=Resource.create({"service.name": f"packshot-{role}"}))
+    if settings.traces:
+        provider.add_span_processor(BatchSpanProcessor(_exporter(settings.traces)))
+    trace.set_tracer_provider(provider)
+
+
+def serve_metrics(settings: Settings) -> int:
+    """Starts the metrics endpoint on loopback or, with a port set, on every address; returns its port."""
+    address = "0.0.0.0" if settings.metrics_port else "127.0.0.1"
+    server, _ = start_http_server(settings.metrics_port, addr=address)
+    return int(server.server_port)
+
+
+@contextmanager
+def span(name: str, headers: Mapping[str, str], attributes: Mapping[str, str | int]) -> Iterator[None]:
+    """A span that continues the trace in the headers, if there is one."""
+    with tracer.start_as_current_span(name, context=propagate.extract(headers), attributes=dict(attributes)):
+        yield
+
+
+def trace_headers() -> dict[str, str]:
+    """The current span as W3C headers."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier
+
+
+def _set_up_logs(settings: Settings) -> None:
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    as_text: structlog.types.Processor = (
+        structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            _add_trace,
+            structlog.processors.format_exc_info,
+            as_text,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    form = "%(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, format=form)
+
+
+def _add_trace(_logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = trace.format_trace_id(context.trace_id)
+    return event
+
+
+def _exporter(target: str) -> SpanExporter:
+    if target == "otlp":
+        return OTLPSpanExporter()
+    path = Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return ConsoleSpanExporter(out=path.open("a", buffering=1), formatter=_one_line)
+
+
+def _one_line(span: ReadableSpan) -> str:
+    return f"{span.to_json(indent=None)}\n"

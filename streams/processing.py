@@ -1,0 +1,130 @@
+"""Deliveries through their processors: decode, answer, note the facts, write what follows, all acknowledged.
+
+Every step may be repeated: a delivery that comes twice leaves the same facts and asks for the same work.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from schemas import codec, topics
+from schemas.envelope import as_mapping, cloud_event
+from schemas.identity import content_id
+from schemas.records import (
+    AssetPublished,
+    AssetRetracted,
+    CampaignCancelled,
+    CampaignRequested,
+    CatalogChanged,
+    Event,
+    ProductPublished,
+    ReviewDecided,
+    TaskCompleted,
+    TaskFailed,
+)
+from streams.catalogue import Catalogue, Facts, Refusal
+from streams.consumer.ledger import ended, polled
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
+from streams.errors import Refused, Unavailable
+from streams.observability import span, trace_headers
+from streams.processors import Processor, intake, publications, reviewing, routing
+
+AWAY_WAIT_S = 1.0
+PROCESSORS: Mapping[type[Event], Processor] = {
+    CatalogChanged: intake.catalog_changed,
+    CampaignRequested: intake.campaign_requested,
+    CampaignCancelled: intake.campaign_cancelled,
+    TaskCompleted: routing.task_completed,
+    TaskFailed: routing.task_failed,
+    ReviewDecided: reviewing.review_decided,
+    AssetPublished: publications.asset_published,
+    AssetRetracted: publications.asset_retracted,
+    ProductPublished: publications.product_published,
+}
+CONSUMED = (topics.CATALOG, topics.CAMPAIGNS, topics.COMPLETED, topics.DECISIONS, topics.PUBLISHED)
+
+log = structlog.get_logger()
+
+
+class Sender(Protocol):
+    """Writes records and returns when the broker has acknowledged every one."""
+
+    def send(self, records: Sequence[Outgoing]) -> None: ...
+
+
+def outgoing(event: Event, source: str) -> Outgoing:
+    """`event` as a record for its topic, continuing the current trace; its id is the hash of its content."""
+    value = codec.encode(event)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    identity = content_id(type(event).__name__, value.hex())
+    headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)
+    return Outgoing(topics.topic_of(event).name, topics.key_of(event), value, headers)
+
+
+class Processing:
+    """The processors at work on batches of deliveries."""
+
+    def __init__(self, catalogue: Catalogue, sender: Sender, policy: RetryPolicy) -> None:
+        self._catalogue = catalogue
+        self._sender = sender
+        self._policy = policy
+
+    def run(self, batch: Sequence[Delivery]) -> None:
+        """Works on deliveries in order; returns when all that follows from them is acknowledged.
+
+        While the database is away it waits. Raises NotAcknowledged when the broker does not take what follows.
+        """
+        while True:
+            try:
+                records = self._answer(batch)
+                break
+            except Unavailable as away:
+                log.warning("waiting", reason=str(away), deliveries=len(batch))
+                time.sleep(AWAY_WAIT_S)
+        self._sender.send(records)
+
+    def _answer(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+        records: list[Outgoing] = []
+        with self._catalogue.begin() as facts:
+            for delivery in batch:
+                records += self._answer_one(delivery, facts)
+        return records
+
+    def _answer_one(self, delivery: Delivery, facts: Facts) -> list[Outgoing]:
+        polled.labels("streams", "-").inc()
+        name = delivery.topic.removeprefix(topics.PREFIX)
+        with span(f"streams {name}", as_mapping(delivery.headers), {"packshot.position": delivery.position}):
+            try:
+                with facts.savepoint():
+                    answers = _process(delivery, facts)
+            except Refused as refusal:
+                answers = [refusal]
+            records = [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
+            letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
+        if not letters:
+            ended.labels("streams", "done").inc()
+        return records + letters
+
+    def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
+        letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
+        how = "dead" if letter.topic == topics.DEAD.name else "retried"
+        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)}
+        log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
+        ended.labels("streams", how).inc()
+        if how == "dead":
+            subject = (delivery.key or b"").decode(errors="backslashreplace")
+            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told))
+        return letter
+
+
+def _process(delivery: Delivery, facts: Facts) -> Sequence[Event | Refused]:
+    try:
+        event = codec.decode(delivery.value)
+    except codec.WireError as error:
+        raise Refused(error.code, str(error), field=error.field) from error
+    if topics.topic_of(event).name != delivery.topic:
+        raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {delivery.topic}")
+    return PROCESSORS[type(event)](event, facts)

@@ -1,0 +1,100 @@
+"""Intake: what PIMs and marketing tools say. Validates, records the newest version, plans, fans out; fetches nothing."""
+
+import structlog
+from msgspec.structs import replace
+
+from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Event, RetractRequested, Task
+from streams.catalogue import AssetState, Facts
+from streams.errors import Refused
+from streams.processors import Answers
+from streams.processors.planning import Wish, first_tasks, plan, wish_of
+
+SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing"})
+
+log = structlog.get_logger()
+
+
+def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
+    """A product is new, different or gone. An older version than the known one changes nothing."""
+    known = facts.product(event.tenant, event.sku, lock=True)
+    if known is not None and known.version > event.version:
+        log.info("stale event", tenant=event.tenant, sku=event.sku, version=event.version, newest=known.version)
+        return []
+    if known is not None and known.version == event.version and _content(known.event) != _content(event):
+        raise Refused(
+            "version_conflict",
+            f"{event.sku} version {event.version} is known with other content; a change needs a higher version",
+            field="version",
+        )
+    wish = wish_of(event)
+    facts.put_product(event)
+    facts.supersede_reviews(event.tenant, event.sku, event.version)
+    if event.change == "delete":
+        facts.put_plan(event.tenant, event.sku, event.version, {})
+        return [_retract(event, None, "the product was deleted")]
+    campaigns = [wish_of(campaign) for campaign in facts.campaigns_with(event.tenant, event.sku)]
+    return _start(event, [wish, *campaigns], [wish, *campaigns], facts)
+
+
+def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
+    """A campaign wants pictures. Products that are not known (yet) make the event come back later."""
+    wish = wish_of(event)
+    known = facts.campaign(event.tenant, event.campaign)
+    if known is not None and known[1]:
+        raise Refused("campaign_cancelled", f"campaign {event.campaign} was cancelled", field="campaign")
+    facts.put_campaign(event)
+    products = {sku: facts.product(event.tenant, sku, lock=True) for sku in event.skus}
+    answers: list[Event | Refused] = []
+    for product in products.values():
+        if product is not None and not product.deleted:
+            answers += _start(product.event, _wishes(product.event, facts), [wish], facts)
+    missing = sorted(sku for sku, product in products.items() if product is None or product.deleted)
+    if missing:
+        named = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+        answers.append(Refused("unknown_sku", f"no such product: {named}", field="skus", transient=True))
+    return answers
+
+
+def campaign_cancelled(event: CampaignCancelled, facts: Facts) -> Answers:
+    """A campaign is off: its assets leave every plan, and what is live of it is retracted."""
+    known = facts.campaign(event.tenant, event.campaign)
+    if known is None:
+        message = f"no campaign is called {event.campaign!r}"
+        raise Refused("unknown_campaign", message, field="campaign", transient=True)
+    campaign, _ = known
+    facts.put_campaign(campaign, cancelled=True)
+    reason = f"campaign {event.campaign} was cancelled" + (f": {event.reason}" if event.reason else "")
+    answers: list[Event] = []
+    for sku in sorted(set(campaign.skus)):
+        product = facts.product(event.tenant, sku, lock=True)
+        if product is None or product.deleted:
+            continue
+        theirs = [row.asset for row in facts.assets(event.tenant, sku) if row.campaign == event.campaign]
+        facts.put_plan(event.tenant, sku, product.version, plan(product.event, _wishes(product.event, facts)))
+        answers.append(_retract(product.event, theirs, reason))
+    return answers
+
+
+def _wishes(product: CatalogChanged, facts: Facts) -> list[Wish]:
+    return [wish_of(product), *(wish_of(event) for event in facts.campaigns_with(product.tenant, product.sku))]
+
+
+def _start(product: CatalogChanged, wishes: list[Wish], begun: list[Wish], facts: Facts) -> list[Task]:
+    """Records the plan of all wishes and begins those in `begun`, as far as they are not settled."""
+    facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes))
+    settled = {row.asset for row in facts.assets(product.tenant, product.sku) if row.state in SETTLED}
+    tasks = [task for wish in begun for task in first_tasks(product, wish, settled)]
+    for task in tasks:
+        facts.put_task(task)
+    return tasks
+
+
+def _content(event: CatalogChanged) -> CatalogChanged:
+    """What makes two events the same: all but how urgent they are and when they were sent."""
+    return replace(event, priority="standard", occurred_at_ms=None)
+
+
+def _retract(event: CatalogChanged, assets: list[str] | None, reason: str) -> RetractRequested:
+    return RetractRequested(
+        tenant=event.tenant, sku=event.sku, version=event.version, assets=assets, reason=reason
+    )

@@ -1,0 +1,88 @@
+"""Routing: a task ended. Its results go on along the slip: to the next pools, to judging, or to an end with a reason."""
+
+from schemas import channels, recipes
+from schemas.identity import review_id
+from schemas.records import (
+    AssetWithheld,
+    Event,
+    PublishRequested,
+    ReviewRequested,
+    TaskCompleted,
+    TaskFailed,
+    Verdict,
+)
+from streams.catalogue import Facts
+from streams.processors import Answers
+from streams.processors.judging import judge, reasons
+from streams.processors.planning import following
+
+
+def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
+    """Fans out to the following steps and judges the asset, if the task made one."""
+    facts.put_task(event)
+    if event.outcome == "expired":
+        return _withhold(event, "expired: the deadline had passed before the work began", facts)
+    if event.outcome != "done":
+        return []
+    task = event.task
+    tasks = [following(task, step, event.outputs) for step in task.step.next]
+    for each in tasks:
+        facts.put_task(each)
+    return [*tasks, *(_judged(event, facts) if task.step.asset else [])]
+
+
+def task_failed(event: TaskFailed, facts: Facts) -> Answers:
+    """Ends every asset that the failed task would have led to."""
+    facts.put_task(event)
+    return _withhold(event, f"{event.code}: {event.message}", facts)
+
+
+def publish_request(
+    event: TaskCompleted, verdict: Verdict, title: str, approved_by: str | None = None
+) -> PublishRequested:
+    """The request to publish the asset that a task made."""
+    task = event.task
+    assert task.step.asset is not None
+    assert task.step.channel is not None
+    return PublishRequested(
+        tenant=task.tenant,
+        sku=task.sku,
+        version=task.version,
+        asset=task.step.asset,
+        channel=task.step.channel,
+        file=event.outputs[0],
+        verdict=verdict,
+        engine=event.engine,
+        result_id=event.result_id,
+        title=title,
+        campaign=task.campaign,
+        approved_by=approved_by,
+    )
+
+
+def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
+    task = event.task
+    product = facts.product(task.tenant, task.sku, lock=True)
+    if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
+        return []
+    verdict = judge(event.measures, channels.load(task.step.channel, task.category), task.step.operation)
+    passed = verdict.outcome == "pass"
+    why = "" if passed else reasons(verdict)
+    name, state = task.step.asset, "publishing" if passed else "review"
+    if not facts.move_asset(task.tenant, task.sku, name, task.version, state, reason=why, verdict=verdict):
+        return []
+    if passed:
+        return [publish_request(event, verdict, product.event.title)]
+    identity = review_id(task.task_id, event.result_id)
+    request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
+    facts.put_review(request)
+    return [request]
+
+
+def _withhold(event: TaskCompleted | TaskFailed, reason: str, facts: Facts) -> list[Event]:
+    task = event.task
+    return [
+        AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=name, reason=reason)
+        for name in recipes.assets(task.step)
+        if facts.move_asset(task.tenant, task.sku, name, task.version, "failed", reason=reason)
+    ]

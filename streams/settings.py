@@ -1,0 +1,185 @@
+"""Every setting, in one typed place: environment variables that begin with PACKSHOT_."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Commas = Annotated[list[str], NoDecode]
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names its variable."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field."""
+
+    model_config = SettingsConfigDict(env_prefix="PACKSHOT_", frozen=True, extra="forbid")
+
+    data_folder: Path = Field(
+        Path(".packshot"), description="Where the embedded broker, SQLite, blobs and origin live."
+    )
+    cache_folder: Path = Field(
+        Path(".cache"), description="Where model weights and the embedded broker's jars are kept."
+    )
+
+    kafka_bootstrap_servers: str | None = Field(
+        None,
+        description="Brokers as host:port,…; unset, `packshot up` and `make demo` start a broker of their own.",
+    )
+    embedded_broker: Literal["auto", "kafka", "memory"] = Field(
+        "auto",
+        description="Which broker to start: Apache Kafka, the in-memory one, or what this machine allows.",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to talk to the brokers."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="The SASL mechanism, for the SASL protocols."
+    )
+    kafka_sasl_username: str | None = Field(None, description="The SASL user.")
+    kafka_sasl_password: str | None = Field(None, description="The SASL password.", repr=False)
+    kafka_ssl_ca_file: Path | None = Field(None, description="A PEM file of the authorities to trust.")
+    kafka_partitions: PositiveInt = Field(4, description="Partitions of each topic that we create.")
+    kafka_replication: PositiveInt = Field(
+        1, description="Replicas of each topic that we create; 3 on a real cluster."
+    )
+    kafka_session_timeout_ms: PositiveInt = Field(
+        15_000, description="How long a silent consumer keeps its partitions."
+    )
+
+    database_url: str | None = Field(
+        None,
+        description="sqlite:///path or postgresql://user:password@host/name; unset, SQLite in the data folder.",
+    )
+    blobs_url: str | None = Field(
+        None, description="file:///path or s3://bucket/prefix for pixels; unset, a folder in the data folder."
+    )
+    origin_url: str | None = Field(
+        None,
+        description="file:///path or s3://bucket/prefix behind the CDN; unset, a folder in the data folder.",
+    )
+    s3_endpoint: str | None = Field(
+        None, description="The S3 server's URL when it is not AWS; credentials are boto3's."
+    )
+    cdn_base_url: str | None = Field(
+        None, description="The public URL of the origin; unset, the local CDN's."
+    )
+    cdn_port: PositiveInt = Field(8087, description="The loopback port of the local CDN.")
+
+    engine: Literal["auto", "tensorrt", "openvino", "onnxruntime"] = Field(
+        "auto", description="What runs the networks."
+    )
+    batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
+    batch_wait_ms: NonNegativeInt = Field(
+        20, description="How long a picture waits for others to join its batch."
+    )
+    worker_threads: PositiveInt = Field(2, description="Tasks that a worker process has in hand at a time.")
+
+    source_max_bytes: PositiveInt = Field(
+        64 * 1024 * 1024, description="The largest source image that is fetched."
+    )
+    source_max_pixels: PositiveInt = Field(
+        100_000_000, description="The largest source image that is decoded."
+    )
+    source_timeout_s: PositiveFloat = Field(
+        30.0, description="The most time that one download may take, all told."
+    )
+    source_max_redirects: NonNegativeInt = Field(3, description="How many redirects a download follows.")
+    source_allow_private_addresses: bool = Field(
+        False, description="Whether sources may lie on private, loopback or link-local addresses."
+    )
+    source_file_roots: Commas = Field(
+        [], description="Folders that file: sources may lie in, with commas; `packshot up` allows all."
+    )
+    source_buckets: Commas = Field([], description="Buckets that s3: sources may lie in, with commas.")
+
+    retry_delays_ms: Commas = Field(
+        ["1000", "5000", "30000"],
+        description="How long each further try of a transient failure waits, with commas.",
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field("json", description="How log lines look.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="The port of the metrics endpoint of `packshot run`; 0 takes a free one and logs it.",
+    )
+    traces: str | None = Field(
+        None,
+        description="Where spans go: otlp (OTEL_EXPORTER_OTLP_… apply) or a file's path; unset, nowhere.",
+    )
+
+    @field_validator("source_file_roots", "source_buckets", "retry_delays_ms", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("retry_delays_ms")
+    @classmethod
+    def _whole_delays(cls, value: list[str]) -> list[str]:
+        if not all(part.isdigit() and int(part) > 0 for part in value):
+            raise ValueError("delays are whole milliseconds above 0, with commas")
+        return value
+
+    @property
+    def retry_delays(self) -> tuple[int, ...]:
+        """The delays in ms, shortest first."""
+        return tuple(sorted(int(delay) for delay in self.retry_delays_ms))
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.data_folder.absolute() / 'facts.db'}"
+
+    @property
+    def blobs(self) -> str:
+        """The blob store's URL."""
+        return self.blobs_url or f"file://{self.data_folder.absolute() / 'blobs'}"
+
+    @property
+    def origin(self) -> str:
+        """The origin's URL."""
+        return self.origin_url or f"file://{self.data_folder.absolute() / 'origin'}"
+
+    @property
+    def cdn(self) -> str:
+        """The public URL of the origin, without a slash at its end."""
+        return (self.cdn_base_url or f"http://127.0.0.1:{self.cdn_port}").rstrip("/")
+
+    @property
+    def weights_folder(self) -> Path:
+        """Where the model weights lie."""
+        return self.cache_folder / "weights"
+
+    @cached_property
+    def bootstrap_servers(self) -> str:
+        """The brokers: the setting, else those of the `packshot up` that runs on this data folder."""
+        if self.kafka_bootstrap_servers:
+            return self.kafka_bootstrap_servers
+        try:
+            return str(json.loads(self.running_file.read_text())["bootstrap_servers"])
+        except FileNotFoundError:
+            raise SettingsError(
+                "no broker: start one with `packshot up`, or name yours in PACKSHOT_KAFKA_BOOTSTRAP_SERVERS"
+            ) from None
+
+    @property
+    def running_file(self) -> Path:
+        """Where `packshot up` says what it started."""
+        return self.data_folder / "running.json"
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return f"PACKSHOT_{field.upper()}"
