@@ -93,7 +93,7 @@ def server() -> Iterator[Server]:
 
 
 def limits(**values: Any) -> FetchLimits:
-    given: dict[str, Any] = {"private_networks": LOOPBACK, "time_s_max": 5.0}
+    given: dict[str, Any] = {"private_networks": LOOPBACK, "time_s_max": 30.0}
     return FetchLimits(**given | values)
 
 
