@@ -1,0 +1,83 @@
+"""What an engine is, and how it fails.
+
+EngineError
+├── EngineUnavailable   cannot run here; names the engine and the reason
+├── BadShape            a batch of another shape, type or size than the engine takes
+└── EngineClosed        used after close
+"""
+
+import hashlib
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_workers.models.manifest import Model
+
+Tensor = NDArray[np.float32]
+
+
+class EngineError(Exception):
+    """An engine could not do what was asked."""
+
+
+class EngineUnavailable(EngineError):
+    """An engine cannot run on this machine."""
+
+    def __init__(self, engine: str, reason: str) -> None:
+        super().__init__(f"{engine}: {reason}")
+        self.engine = engine
+        self.reason = reason
+
+
+class BadShape(EngineError):
+    """The batch is not what the engine takes."""
+
+
+class EngineClosed(EngineError):
+    """The engine was closed."""
+
+
+class Engine(Protocol):
+    """One model, loaded and ready, on one device.
+
+    `infer` may be called from any thread. What it returns for one item depends on that item alone,
+    to within 1e-3 of ONNX Runtime.
+    """
+
+    @property
+    def name(self) -> str:
+        """Which engine: openvino, onnxruntime or tensorrt."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest over weights, engine, its version and the precision: equal fingerprints, equal pixels."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one item."""
+
+    @property
+    def max_batch(self) -> int:
+        """Most items one call may bring."""
+
+    def infer(self, batch: Tensor) -> Tensor:
+        """Answers (n, c, h, w) for float32 (n, c, h, w), 1 <= n <= max_batch. Raises BadShape, EngineClosed."""
+
+    def close(self) -> None:
+        """Give the device's memory back; a second call does nothing."""
+
+
+def engine_fingerprint(model: Model, engine: str, engine_version: str) -> str:
+    """The fingerprint every engine reports for `model`."""
+    parts = (model.sha256, model.dynamic.sha256, engine, engine_version, model.precision)
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+def check_batch(batch: Tensor, item_shape: tuple[int, int, int], batch_max: int) -> None:
+    """Raises BadShape when `batch` is not float32 (1..batch_max, *item_shape)."""
+    if batch.dtype != np.float32 or batch.ndim != 4 or batch.shape[1:] != item_shape:
+        wanted = f"float32 (n, {', '.join(map(str, item_shape))})"
+        raise BadShape(f"the batch is {batch.dtype} {batch.shape}, the engine takes {wanted}")
+    if not 1 <= len(batch) <= batch_max:
+        raise BadShape(f"the batch has {len(batch)} items, the engine takes 1 to {batch_max}")

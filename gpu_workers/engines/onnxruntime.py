@@ -1,0 +1,49 @@
+"""ONNX Runtime on the CPU: runs everywhere, and the reference for the numbers of the others."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpu_workers.engines.base import EngineClosed, EngineUnavailable, Tensor, check_batch, engine_fingerprint
+from gpu_workers.models.loader import model_path
+from gpu_workers.models.manifest import Model
+
+
+def unavailable_reason() -> str | None:
+    """Why this engine cannot run here; None when it can."""
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        return f"not importable: {error}"
+    return None
+
+
+class OnnxRuntimeEngine:
+    """One ONNX Runtime session. Raises EngineUnavailable, WeightsMissing, WeightsCorrupt."""
+
+    name = "onnxruntime"
+
+    def __init__(self, model: Model, folder: Path) -> None:
+        if reason := unavailable_reason():
+            raise EngineUnavailable(self.name, reason)
+        import onnxruntime
+
+        self.fingerprint = engine_fingerprint(model, self.name, onnxruntime.__version__)
+        self.input_shape = model.input.shape
+        self.max_batch = model.max_batch
+        path = model_path(model, folder)
+        self._session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        self._input_name = self._session.get_inputs()[0].name
+
+    def infer(self, batch: Tensor) -> Tensor:
+        """See Engine.infer."""
+        session = self._session
+        if session is None:
+            raise EngineClosed(self.name)
+        check_batch(batch, self.input_shape, self.max_batch)
+        return np.asarray(session.run(None, {self._input_name: batch})[0], np.float32)
+
+    def close(self) -> None:
+        """See Engine.close."""
+        self._session = None

@@ -1,0 +1,158 @@
+"""From a rough mask to a matte: which pixels are unknown, how much of each is product, of what colour."""
+
+import threading
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pymatting
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+_FIT_SIZE_PX = 192
+_PLAIN_NOISE_MAX = 0.025
+# numba's portable threading layer ends the process when two threads enter it at once.
+_kernels = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A plain studio background: each channel a quadratic surface over x, y in 0..1, and the noise about it."""
+
+    coefficients: NDArray[np.float64]
+    noise: float
+
+    def colours(self, height: int, width: int, box: tuple[float, float, float, float]) -> Plane:
+        """The background (height, width, 3) in the part `box` (left, top, right, bottom, 0..1) of the picture."""
+        xs = box[0] + (np.arange(width) + 0.5) / width * (box[2] - box[0])
+        ys = box[1] + (np.arange(height) + 0.5) / height * (box[3] - box[1])
+        c = self.coefficients
+        along_x = np.stack([np.ones_like(xs), xs, xs * xs])
+        surface = np.stack(
+            [
+                (c[0, k] * along_x[0] + c[1, k] * along_x[1] + c[2, k] * along_x[2])[None, :]
+                + ys[:, None] * (c[3, k] + c[5, k] * xs[None, :])
+                + (c[4, k] * ys * ys)[:, None]
+                for k in range(3)
+            ],
+            axis=-1,
+        )
+        return surface.astype(np.float32)
+
+
+def find_sweep(rgb: NDArray[np.uint8], mask: Plane) -> Sweep | None:
+    """The plain background of uint8 RGB (h, w, 3), given its rough mask; None when it is not plain."""
+    scale = _FIT_SIZE_PX / max(rgb.shape[:2])
+    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float64) / 255
+    outside = cv2.dilate(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.ones((5, 5))) < 0.05
+    if outside.mean() < 0.05:
+        return None
+    ys, xs = np.nonzero(outside)
+    x, y = (xs + 0.5) / size[0], (ys + 0.5) / size[1]
+    terms = np.stack([np.ones_like(x), x, x * x, y, y * y, x * y], axis=1)
+    return _fit(terms, small[outside])
+
+
+def _fit(terms: NDArray[np.float64], colours: NDArray[np.float64]) -> Sweep | None:
+    """Least squares, three times, each without what the last one did not explain (shadows, props)."""
+    inside = np.ones(len(terms), np.bool_)
+    for _ in range(3):
+        coefficients = np.linalg.lstsq(terms[inside], colours[inside], rcond=None)[0]
+        residual = np.abs(colours - terms @ coefficients).max(axis=1)
+        noise = float(np.median(residual)) * 1.5
+        inside = residual <= max(2.5 * noise, 0.01)
+    if noise > _PLAIN_NOISE_MAX or inside.mean() < 0.6:
+        return None
+    return Sweep(coefficients.astype(np.float64), noise)
+
+
+def shadow_like(rgb: Plane, background: Plane) -> Flags:
+    """Pixels that are the background in less light: darker in all channels alike, by no more than 60 %."""
+    light = rgb.mean(axis=2) / np.maximum(background.mean(axis=2), 1e-3)
+    tint = np.abs(rgb - light[..., None] * background).max(axis=2)
+    return np.asarray((light > 0.4) & (light < 1.01) & (tint < 0.03))
+
+
+def like_background(rgb: Plane, background: Plane, noise: float) -> Flags:
+    """Pixels that cannot be told from the background."""
+    return np.asarray(np.abs(rgb - background).max(axis=2) < max(2 * noise, 0.012))
+
+
+def trimap(mask: Plane, reach_px: float, background: Flags | None = None) -> Plane:
+    """1 surely product, 0 surely background, 0.5 unknown, from a mask whose edge is known to `reach_px`.
+
+    Where `background` is set the picture itself says background.
+    """
+    reach = max(1, round(reach_px))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    inside = cv2.erode((mask > 0.95).astype(np.uint8), kernel, borderValue=1)
+    outside = cv2.erode((mask < 0.05).astype(np.uint8), kernel, borderValue=1)
+    known = np.full(mask.shape, 0.5, np.float32)
+    known[inside > 0] = 1
+    known[outside > 0] = 0
+    if background is not None:
+        known[background & (known == 0.5)] = 0
+    return known
+
+
+def solve(rgb: Plane, known: Plane, mask: Plane) -> Plane:
+    """Alpha (h, w) in 0..1: Shared Matting in the unknown band of `known`, the mask's edge where colours say nothing.
+
+    Needs some of each kind of pixel in `known`; without, the mask itself is the answer.
+    """
+    edge = sharpened(mask)
+    if not ((known == 1).any() and (known == 0).any() and (known == 0.5).any()):
+        return np.where(known == 0.5, edge, known).astype(np.float32)
+    with _kernels:
+        alpha, foreground, background = pymatting.estimate_alpha_sm(rgb, known, return_foreground_background=True)
+    contrast = np.abs(foreground - background).max(axis=2)
+    trust = np.clip((contrast - 0.03) / 0.07, 0, 1)
+    mixed = trust * alpha + (1 - trust) * edge
+    return np.where(known == 0.5, snapped(mixed), known).astype(np.float32)
+
+
+def sharpened(mask: Plane) -> Plane:
+    """The mask with its edge drawn about two pixels wide where it crosses one half."""
+    soft = cv2.GaussianBlur(mask, (0, 0), 1.0)
+    slope = np.hypot(cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8))
+    return np.asarray(np.clip((soft - 0.5) / np.maximum(2 * slope, 0.02) + 0.5, 0, 1), np.float32)
+
+
+def snapped(alpha: Plane) -> Plane:
+    """Alpha with the last few per cent at either end cut off: what solvers leave on flat ground."""
+    return np.asarray(np.clip((alpha - 0.03) / 0.94, 0, 1), np.float32)
+
+
+def without_speckle(alpha: Plane, mask: Plane, area_min: float) -> tuple[Plane, int]:
+    """Alpha without islands smaller than `area_min` or not backed by the mask, holes of that kind closed.
+
+    Also returns how many islands are left.
+    """
+    cleaned = alpha.copy()
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.02).astype(np.uint8), connectivity=8)
+    backing = _largest_in_each(mask, labels, len(stats))
+    kept = (stats[:, cv2.CC_STAT_AREA] >= area_min) & (backing > 0.5)
+    kept[0] = True
+    cleaned[~kept[labels]] = 0
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((cleaned < 0.98).astype(np.uint8), connectivity=4)
+    emptiness = _largest_in_each(1 - mask, labels, len(stats))
+    pinholes = (stats[:, cv2.CC_STAT_AREA] < area_min) & (emptiness < 0.2)
+    pinholes[0] = False
+    cleaned[pinholes[labels]] = 1
+    return cleaned, int(kept[1:].sum())
+
+
+def _largest_in_each(values: Plane, labels: NDArray[np.int32], count: int) -> Plane:
+    largest = np.zeros(count, np.float32)
+    np.maximum.at(largest, labels.ravel(), values.ravel())
+    return largest
+
+
+def foreground_colours(rgb: Plane, alpha: Plane) -> Plane:
+    """The product's own colours (h, w, 3) where alpha is partial, the background's share taken out."""
+    with _kernels:
+        colours = pymatting.estimate_foreground_ml(rgb, alpha)
+    return np.asarray(colours, np.float32)
