@@ -1,0 +1,79 @@
+"""A finished canvas to a channel's file: deterministic bytes, sRGB profile embedded, no heavier than allowed."""
+
+import io
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from schemas.channels import Channel
+
+_QUALITY_BEST, _QUALITY_LEAST = 95, 70
+
+
+class TooHeavy(ValueError):
+    """A picture that the channel's weight limit cannot hold at a quality worth having."""
+
+    code = "too_heavy"
+    field = "file_bytes_max"
+    transient = False
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture file. `quality` is JPEG's, 70 to 95, or 100 for a lossless one."""
+
+    data: bytes
+    media_type: str
+    quality: int
+
+
+def encode(canvas: NDArray[np.uint8], channel: Channel) -> Encoded:
+    """`canvas` (h, w, 3), or (h, w, 4) with straight alpha, in the channel's first format. Raises TooHeavy."""
+    image = Image.fromarray(canvas)
+    if channel.formats[0] == "png":
+        encoded = Encoded(_png(image), "image/png", 100)
+    elif channel.formats[0] == "jpeg":
+        encoded = _best_jpeg(image, channel.file_bytes_max)
+    else:
+        raise ValueError(f"{channel.rule_version}: formats[0] is {channel.formats[0]!r}; we write jpeg and png")
+    if len(encoded.data) > channel.file_bytes_max:
+        raise TooHeavy(
+            f"{len(encoded.data):,} bytes at quality {encoded.quality}, "
+            f"{channel.rule_version} allows {channel.file_bytes_max:,}"
+        )
+    return encoded
+
+
+def _best_jpeg(image: Image.Image, bytes_max: int) -> Encoded:
+    """The best quality that is light enough, by bisection; the least when none is."""
+    low, high = _QUALITY_LEAST, _QUALITY_BEST
+    data = _jpeg(image, high)
+    if len(data) <= bytes_max:
+        return Encoded(data, "image/jpeg", high)
+    while low < high - 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if len(_jpeg(image, middle)) <= bytes_max else (low, middle)
+    return Encoded(_jpeg(image, low), "image/jpeg", low)
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    stream = io.BytesIO()
+    # Subsampled chroma would bleed the product's colour into the white round it.
+    image.save(stream, "JPEG", quality=quality, subsampling="4:4:4", optimize=True, icc_profile=srgb_profile())
+    return stream.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=6, icc_profile=srgb_profile())
+    return stream.getvalue()
+
+
+@cache
+def srgb_profile() -> bytes:
+    """An ICC profile of sRGB, the same bytes every time: its date of making is blanked."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + bytes(12) + profile[36:]

@@ -1,0 +1,21 @@
+"""Transparent: the cut-out itself, trimmed to the product, on nothing."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_workers.operations.packshot import BadParameters, PackshotParameters, Rendered, packshot
+from schemas.channels import Channel
+
+
+def transparent(rgba: NDArray[np.uint8], channel: Channel, parameters: PackshotParameters | None = None) -> Rendered:
+    """`rgba` (h, w, 4; uint8 sRGB, straight alpha) trimmed, with `channel`'s margin; never enlarged.
+
+    `channel` is one without a background, as `web` is. Raises EmptyCutout, and BadParameters for those of a ground.
+    """
+    for name, value in (
+        ("background.color", parameters and parameters.background_color),
+        ("shadow.mode", parameters and parameters.shadow_mode),
+    ):
+        if value is not None:
+            raise BadParameters(f"`{name}` has no place on a transparent cut-out", name)
+    return packshot(rgba, channel, parameters)
