@@ -1,0 +1,389 @@
+"""What every object store promises, run on a folder and on a real S3 server."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from infra.servers.process import free_port
+from streams.blobs import (
+    BadKey,
+    BadUrl,
+    BlobCorrupt,
+    Blobs,
+    FolderStore,
+    NotFound,
+    ObjectStore,
+    PreconditionFailed,
+    S3Store,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    open_store,
+)
+from streams.errors import Unavailable
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "folder":
+        return FolderStore(tmp_path / "store")
+    return S3Store("packshot", f"run-{uuid.uuid4().hex}", request.getfixturevalue("s3_endpoint"))
+
+
+def test_what_was_put_comes_back_with_its_headers(store: ObjectStore) -> None:
+    etag = store.put("a/b.jpg", b"pixels", content_type="image/jpeg", cache_control="max-age=60")
+    stored = store.get("a/b.jpg")
+    assert (stored.data, stored.content_type, stored.cache_control) == (b"pixels", "image/jpeg", "max-age=60")
+    assert stored.etag == etag
+
+
+def test_a_second_put_replaces_bytes_and_headers(store: ObjectStore) -> None:
+    store.put("key", b"one", content_type="text/plain", cache_control="no-store")
+    store.put("key", b"two", content_type="image/png")
+    stored = store.get("key")
+    assert (stored.data, stored.content_type, stored.cache_control) == (b"two", "image/png", None)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", os.urandom(8 << 20)], ids=["empty", "one byte", "8 MiB"])
+def test_bodies_of_any_size(store: ObjectStore, data: bytes) -> None:
+    store.put("body", data)
+    assert hashlib.sha256(store.get("body").data).digest() == hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize("key", ["schöne größe/köln 1+2=3.jpg", "東京/靴.png", "a%2Fb&c?d#e", "x" * 255 + "/y"])
+def test_keys_of_any_script(store: ObjectStore, key: str) -> None:
+    store.put(key, b"1")
+    assert store.exists(key)
+    assert store.get(key).data == b"1"
+    assert list(store.keys(key[:3])) == [key]
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", ".hidden", "a\nb", "a\\b", "x" * 256, "a/" * 450 + "a", "\ud800"]
+)
+def test_keys_that_some_store_cannot_hold_are_refused(store: ObjectStore, key: str) -> None:
+    with pytest.raises(BadKey, match="key"):
+        store.put(key, b"1")
+    with pytest.raises(BadKey):
+        store.get(key)
+
+
+def test_what_is_not_there(store: ObjectStore) -> None:
+    assert not store.exists("a/missing")
+    with pytest.raises(NotFound, match="a/missing"):
+        store.get("a/missing")
+    store.delete("a/missing")
+
+
+def test_delete_removes_one_object_and_may_be_repeated(store: ObjectStore) -> None:
+    store.put("a/1", b"1")
+    store.put("a/2", b"2")
+    store.delete("a/1")
+    store.delete("a/1")
+    assert list(store.keys()) == ["a/2"]
+
+
+def test_listing_is_by_prefix_and_in_the_order_of_bytes(store: ObjectStore) -> None:
+    for key in ["b", "a/b", "a-b", "a/a/z", "é", "a/a.x"]:
+        store.put(key, b"")
+    assert list(store.keys()) == ["a-b", "a/a.x", "a/a/z", "a/b", "b", "é"]
+    assert list(store.keys("a/")) == ["a/a.x", "a/a/z", "a/b"]
+    assert list(store.keys("a/a")) == ["a/a.x", "a/a/z"]
+    assert list(store.keys("nothing/here")) == []
+
+
+def test_listing_and_deleting_beyond_one_page_of_a_thousand(store: ObjectStore) -> None:
+    keys = [f"many/{number:05}" for number in range(1010)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda key: store.put(key, b""), keys))
+    store.put("other", b"")
+    assert list(store.keys("many/")) == keys
+    store.delete_prefix("many/")
+    assert list(store.keys()) == ["other"]
+
+
+def test_deleting_everything_has_to_be_meant(store: ObjectStore) -> None:
+    with pytest.raises(BadKey, match="empty"):
+        store.delete_prefix("")
+
+
+def test_compare_and_set_moves_only_from_what_was_read(store: ObjectStore) -> None:
+    first = store.put("manifest", b"1")
+    second = store.put("manifest", b"2", if_match=first)
+    with pytest.raises(PreconditionFailed, match="manifest"):
+        store.put("manifest", b"3", if_match=first)
+    assert store.get("manifest").data == b"2"
+    assert store.get("manifest").etag == second
+
+
+def test_compare_and_set_of_an_object_that_is_gone(store: ObjectStore) -> None:
+    etag = store.put("manifest", b"1")
+    store.delete("manifest")
+    with pytest.raises(PreconditionFailed):
+        store.put("manifest", b"2", if_match=etag)
+    assert not store.exists("manifest")
+
+
+def test_only_where_there_is_none(store: ObjectStore) -> None:
+    store.put("once", b"1", if_absent=True)
+    with pytest.raises(PreconditionFailed, match="once"):
+        store.put("once", b"2", if_absent=True)
+    assert store.get("once").data == b"1"
+
+
+def test_of_threads_that_create_one_object_one_wins(store: ObjectStore) -> None:
+    winners = _race(8, lambda number: store.put("race", str(number).encode(), if_absent=True))
+    assert len(winners) == 1
+    assert store.get("race").data == str(winners[0]).encode()
+
+
+def test_of_threads_that_move_one_object_one_wins_each_round(store: ObjectStore) -> None:
+    etag = store.put("race", b"start")
+    for round_number in range(5):
+        body = f"round {round_number} thread {{}}"
+        expected = etag
+        winners = _race(6, lambda n, b=body, e=expected: store.put("race", b.format(n).encode(), if_match=e))
+        assert len(winners) == 1
+        stored = store.get("race")
+        assert stored.data == body.format(winners[0]).encode()
+        etag = stored.etag
+
+
+def _race(count: int, put: Callable[[int], str]) -> list[int]:
+    """The numbers of those threads whose conditional put went through, all started at once."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> bool:
+        barrier.wait()
+        try:
+            put(number)
+        except PreconditionFailed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(count) as threads:
+        won = list(threads.map(run, range(count)))
+    return [number for number, has_won in enumerate(won) if has_won]
+
+
+def test_readers_never_see_half_an_object(store: ObjectStore) -> None:
+    bodies = {letter * 200_000: f"text/{letter.decode()}" for letter in (b"a", b"b")}
+    store.put("moving", b"a" * 200_000, content_type="text/a")
+    done = threading.Event()
+
+    def write() -> None:
+        for _ in range(10):
+            for body, content_type in bodies.items():
+                store.put("moving", body, content_type=content_type)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = [store.get("moving")]
+    while not done.is_set():
+        seen.append(store.get("moving"))
+    writer.join()
+    assert all(bodies[stored.data] == stored.content_type for stored in seen)
+
+
+def test_a_working_store_passes_its_check(store: ObjectStore) -> None:
+    store.check()
+    assert list(store.keys()) == []
+
+
+def test_blobs_are_stored_once_under_their_digest(store: ObjectStore) -> None:
+    blobs = Blobs(store)
+    digest = blobs.put(b"pixels", "image/png")
+    assert digest == hashlib.sha256(b"pixels").hexdigest()
+    key = f"sha256/{digest[:2]}/{digest}"
+    assert blobs.put(b"pixels", "text/plain") == digest
+    assert list(store.keys()) == [key]
+    assert store.get(key).content_type == "image/png", "the second put must not have written"
+    assert blobs.get(digest) == b"pixels"
+    assert blobs.exists(digest)
+    assert not blobs.exists("0" * 64)
+
+
+def test_a_blob_that_was_damaged_is_not_handed_out(store: ObjectStore) -> None:
+    blobs = Blobs(store)
+    digest = blobs.put(b"pixels")
+    store.put(f"sha256/{digest[:2]}/{digest}", b"pixelz")
+    with pytest.raises(BlobCorrupt, match=digest):
+        blobs.get(digest)
+
+
+@pytest.mark.parametrize("digest", ["", "abc", "A" * 64, "../" + "0" * 61])
+def test_what_is_no_digest_is_refused(store: ObjectStore, digest: str) -> None:
+    with pytest.raises(BadKey, match="64"):
+        Blobs(store).get(digest)
+
+
+def test_results_are_found_again_and_may_be_repeated(store: ObjectStore) -> None:
+    blobs = Blobs(store)
+    assert blobs.get_result("cafe01") is None
+    blobs.put_result("cafe01", b"record")
+    blobs.put_result("cafe01", b"record")
+    assert blobs.get_result("cafe01") == b"record"
+    assert list(store.keys("results/")) == ["results/ca/cafe01"]
+    with pytest.raises(BadKey, match="result id"):
+        blobs.put_result("a/b", b"")
+
+
+def test_two_prefixes_of_a_bucket_do_not_meet(s3_endpoint: str) -> None:
+    one, other = (S3Store("packshot", f"{name}-{uuid.uuid4().hex}", s3_endpoint) for name in ("one", "one"))
+    one.put("key", b"1")
+    assert not other.exists("key")
+    assert list(other.keys()) == []
+
+
+def test_a_bucket_that_is_not_there(s3_endpoint: str) -> None:
+    store = S3Store("no-such-bucket", "", s3_endpoint)
+    with pytest.raises(StoreRefused, match="no bucket no-such-bucket"):
+        store.check()
+    with pytest.raises(StoreRefused, match="no-such-bucket"):
+        store.put("key", b"1")
+
+
+def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    store = S3Store("bucket", "", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(StoreUnavailable, match="does not answer") as caught:
+        store.check()
+    assert isinstance(caught.value, Unavailable)
+
+
+def test_wrong_credentials(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(StoreRefused):
+        S3Store("packshot", "", s3_endpoint).check()
+
+
+def test_a_key_cannot_be_a_folder_of_others(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put("a/b", b"1")
+    with pytest.raises(BadKey, match="one path"):
+        store.put("a", b"2")
+    with pytest.raises(BadKey, match="one path"):
+        store.put("a/b/c", b"2")
+    with pytest.raises(NotFound):
+        store.get("a")
+    with pytest.raises(NotFound):
+        store.get("a/b/c")
+    store.delete("a")
+    assert list(store.keys()) == ["a/b"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path)
+    store.put("key", b"old")
+
+    def no_space(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(StoreFull, match="No space left"):
+        store.put("key", b"new")
+    monkeypatch.undo()
+    assert store.get("key").data == b"old"
+    assert list((tmp_path / ".store" / "writing").iterdir()) == []
+
+
+def test_what_killed_writers_left_is_cleared_away(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.check()
+    old, new = (tmp_path / ".store" / "writing" / name for name in ("old", "new"))
+    old.write_bytes(b"half")
+    new.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    store.check()
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_a_file_that_something_else_put_there_is_served(tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(b"png")
+    stored = FolderStore(tmp_path).get("logo.png")
+    assert (stored.data, stored.content_type) == (b"png", "application/octet-stream")
+
+
+def test_of_processes_that_count_in_one_object_no_step_is_lost(tmp_path: Path) -> None:
+    FolderStore(tmp_path).put("counter", b"0")
+    workers = [_SPAWN.Process(target=_count_up, args=(str(tmp_path), 25)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert FolderStore(tmp_path).get("counter").data == b"75"
+
+
+def _count_up(root: str, times: int) -> None:
+    store = FolderStore(root)
+    while times:
+        stored = store.get("counter")
+        try:
+            store.put("counter", str(int(stored.data) + 1).encode(), if_match=stored.etag)
+            times -= 1
+        except PreconditionFailed:
+            continue
+
+
+def test_a_killed_writer_leaves_the_old_object_or_the_new(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put("key", _record(0), content_type="text/0")
+    for _ in range(3):
+        writer = _SPAWN.Process(target=_write_for_ever, args=(str(tmp_path),))
+        writer.start()
+        assert writer.pid is not None
+        before = store.get("key").etag
+        while store.get("key").etag == before:
+            assert writer.is_alive()
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.join()
+        stored = store.get("key")
+        number = json.loads(stored.data)["number"]
+        assert stored.data == _record(number)
+        assert stored.content_type == f"text/{number}"
+        store.put("key", _record(number + 1), content_type=f"text/{number + 1}", if_match=stored.etag)
+
+
+def _record(number: int) -> bytes:
+    return json.dumps({"number": number, "padding": "x" * 100_000}).encode()
+
+
+def _write_for_ever(root: str) -> None:
+    store = FolderStore(root)
+    number = json.loads(store.get("key").data)["number"]
+    while True:
+        number += 1
+        store.put("key", _record(number), content_type=f"text/{number}")
+
+
+def test_urls_that_name_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    spaced = (tmp_path / "with space").as_uri()
+    assert open_store(spaced).url == spaced
+    assert open_store("file:pixels").url == (tmp_path / "pixels").as_uri()
+    assert open_store("s3://bucket/a/b/").url == "s3://bucket/a/b"
+    assert open_store("s3://bucket").url == "s3://bucket"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "pixels", "/pixels", "file:", "file://host/pixels", "s3:///key", "gs://bucket", "s3://b/../c", "file:///a?b"]
+)
+def test_urls_that_do_not(url: str) -> None:
+    with pytest.raises(BadUrl, match="blobs_url"):
+        open_store(url)
