@@ -1,0 +1,72 @@
+"""Real servers as fixtures; a missing one skips its tests with its reason, or fails them where servers are required."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from infra.servers import S3Server, ServerUnavailable, postgres, versitygw
+from streams.embedded import BrokerUnavailable, choose_broker
+
+_CACHE = Path(__file__).parents[1] / ".cache"
+_Server = TypeVar("_Server")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of an empty database on a PostgreSQL server."""
+    with tempfile.TemporaryDirectory() as folder, _started(postgres, Path(folder)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 server with a bucket."""
+    with tempfile.TemporaryDirectory() as folder, _started(versitygw, Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(s3_server: S3Server) -> Iterator[str]:
+    """The URL of an S3 server that has the bucket `packshot`; its credentials are where boto3 looks for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_key)
+        yield s3_server.endpoint
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Iterator[str]:
+    """host:port of an Apache Kafka broker."""
+    with tempfile.TemporaryDirectory() as folder, _started(_kafka, Path(folder)) as bootstrap_servers:
+        yield bootstrap_servers
+
+
+@contextmanager
+def _kafka(folder: Path) -> Iterator[str]:
+    broker = choose_broker(folder, _CACHE, "kafka")
+    broker.start()
+    try:
+        yield broker.bootstrap_servers
+    finally:
+        broker.stop()
+
+
+@contextmanager
+def _started(server: Callable[[Path], AbstractContextManager[_Server]], folder: Path) -> Iterator[_Server]:
+    with ExitStack() as stack:
+        try:
+            value = stack.enter_context(server(folder))
+        except (ServerUnavailable, BrokerUnavailable) as missing:
+            _skip_or_fail(str(missing))
+        yield value
+
+
+def _skip_or_fail(reason: str) -> NoReturn:
+    if os.environ.get("CI") or os.environ.get("PACKSHOT_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"a server that the tests need is missing: {reason}", pytrace=False)
+    pytest.skip(reason)
