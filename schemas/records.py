@@ -106,7 +106,10 @@ class Blob(Record, frozen=True, kw_only=True):
 
 
 class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
-    """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store."""
+    """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store.
+
+    `measures` are those of the steps before, as `operation.measure`.
+    """
 
     task_id: Sha256
     tenant: Name
@@ -116,6 +119,7 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     step: Step
     source: Source | None = None
     inputs: list[Blob] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)
     category: Text = ""
     campaign: str | None = None
     deadline_ms: Milliseconds | None = None

@@ -1,7 +1,7 @@
 """The two ways in which an event may not be worked on now.
 
-    Refused        the event itself, or what it points to, is at fault: a typed answer, and its bytes are kept
-    Unavailable    something that every event needs is away: the same event is tried again until it is back
+Refused        the event itself, or what it points to, is at fault: a typed answer, and its bytes are kept
+Unavailable    something that every event needs is away: the same event is tried again until it is back
 """
 
 

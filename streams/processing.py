@@ -5,14 +5,12 @@ Every step may be repeated: a delivery that comes twice leaves the same facts an
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from schemas import codec, topics
-from schemas.envelope import as_mapping, cloud_event
-from schemas.identity import content_id
+from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
     AssetRetracted,
@@ -27,9 +25,9 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.ledger import ended, polled
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
-from streams.observability import span, trace_headers
+from streams.observability import span
 from streams.processors import Processor, intake, publications, reviewing, routing
 
 AWAY_WAIT_S = 1.0
@@ -53,15 +51,6 @@ class Sender(Protocol):
     """Writes records and returns when the broker has acknowledged every one."""
 
     def send(self, records: Sequence[Outgoing]) -> None: ...
-
-
-def outgoing(event: Event, source: str) -> Outgoing:
-    """`event` as a record for its topic, continuing the current trace; its id is the hash of its content."""
-    value = codec.encode(event)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    identity = content_id(type(event).__name__, value.hex())
-    headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)
-    return Outgoing(topics.topic_of(event).name, topics.key_of(event), value, headers)
 
 
 class Processing:

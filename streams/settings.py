@@ -45,9 +45,7 @@ class Settings(BaseSettings):
     kafka_sasl_password: str | None = Field(None, description="The SASL password.", repr=False)
     kafka_ssl_ca_file: Path | None = Field(None, description="A PEM file of the authorities to trust.")
     kafka_partitions: PositiveInt = Field(4, description="Partitions of each topic that we create.")
-    kafka_replication: PositiveInt = Field(
-        1, description="Replicas of each topic that we create; 3 on a real cluster."
-    )
+    kafka_replication: PositiveInt = Field(1, description="Replicas of each topic that we create; 3 on a real cluster.")
     kafka_session_timeout_ms: PositiveInt = Field(
         15_000, description="How long a silent consumer keeps its partitions."
     )
@@ -66,32 +64,22 @@ class Settings(BaseSettings):
     s3_endpoint: str | None = Field(
         None, description="The S3 server's URL when it is not AWS; credentials are boto3's."
     )
-    cdn_base_url: str | None = Field(
-        None, description="The public URL of the origin; unset, the local CDN's."
-    )
+    cdn_base_url: str | None = Field(None, description="The public URL of the origin; unset, the local CDN's.")
     cdn_port: PositiveInt = Field(8087, description="The loopback port of the local CDN.")
 
     engine: Literal["auto", "tensorrt", "openvino", "onnxruntime"] = Field(
         "auto", description="What runs the networks."
     )
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
-    batch_wait_ms: NonNegativeInt = Field(
-        20, description="How long a picture waits for others to join its batch."
-    )
+    batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: PositiveInt = Field(2, description="Tasks that a worker process has in hand at a time.")
 
-    source_max_bytes: PositiveInt = Field(
-        64 * 1024 * 1024, description="The largest source image that is fetched."
-    )
-    source_max_pixels: PositiveInt = Field(
-        100_000_000, description="The largest source image that is decoded."
-    )
-    source_timeout_s: PositiveFloat = Field(
-        30.0, description="The most time that one download may take, all told."
-    )
+    source_max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="The largest source image that is fetched.")
+    source_max_pixels: PositiveInt = Field(100_000_000, description="The largest source image that is decoded.")
+    source_timeout_s: PositiveFloat = Field(30.0, description="The most time that one download may take, all told.")
     source_max_redirects: NonNegativeInt = Field(3, description="How many redirects a download follows.")
-    source_allow_private_addresses: bool = Field(
-        False, description="Whether sources may lie on private, loopback or link-local addresses."
+    source_private_networks: Commas = Field(
+        [], description="Networks (10.1.0.0/16,…) that sources may lie on although they are private or loopback."
     )
     source_file_roots: Commas = Field(
         [], description="Folders that file: sources may lie in, with commas; `packshot up` allows all."
@@ -118,12 +106,10 @@ class Settings(BaseSettings):
         description="Where spans go: otlp (OTEL_EXPORTER_OTLP_… apply) or a file's path; unset, nowhere.",
     )
 
-    @field_validator("source_file_roots", "source_buckets", "retry_delays_ms", mode="before")
+    @field_validator("source_private_networks", "source_file_roots", "source_buckets", "retry_delays_ms", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("retry_delays_ms")
     @classmethod

@@ -47,7 +47,9 @@ def load(name: str) -> Recipe:
     return msgspec.yaml.decode(text, type=Recipe)
 
 
-def slips(recipe: Recipe, sources: list[Source], channels: list[str], campaign: str | None) -> list[tuple[Source, Step]]:
+def slips(
+    recipe: Recipe, sources: list[Source], channels: list[str], campaign: str | None
+) -> list[tuple[Source, Step]]:
     """The routing slips of one product: for every source the recipe's steps, with their assets named.
 
     An asset is called `channel-n`, n being the place of its source from 1, behind `campaign.` for a campaign's.

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from streams.catalogue import tables
-from streams.catalogue.facts import Facts
+from streams.catalogue.facts import Facts, Standing
 from streams.errors import Unavailable
 from streams.settings import SettingsError
 
@@ -51,9 +51,7 @@ class Catalogue:
         """Tenant and SKU of every product, deleted ones included, in order."""
         columns = tables.products.c
         with _translated(), self._engine.connect() as connection:
-            rows = connection.execute(
-                select(columns.tenant, columns.sku).order_by(columns.tenant, columns.sku)
-            )
+            rows = connection.execute(select(columns.tenant, columns.sku).order_by(columns.tenant, columns.sku))
             return [(row.tenant, row.sku) for row in rows]
 
     def close(self) -> None:
@@ -93,3 +91,21 @@ def _sqlite(url: str) -> Engine:
         connection.execute("PRAGMA synchronous=FULL")
 
     return engine
+
+
+class CatalogueStanding:
+    """How the newest version of a product stands, as the publisher asks for it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def standing(self, tenant: str, sku: str) -> Standing | None:
+        """The product's newest version and the state of each planned asset, or None for an unknown product."""
+        with self._catalogue.read() as facts:
+            product = facts.product(tenant, sku)
+            if product is None:
+                return None
+            assets = facts.assets(tenant, sku)
+        plan = {a.asset: a for a in assets if a.version == product.version and a.state != "leaving"}
+        states = {name: asset.state for name, asset in plan.items()}
+        return Standing(product.version, product.deleted, states)

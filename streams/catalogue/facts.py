@@ -54,6 +54,15 @@ class Asset:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What a publisher must know of a product: its newest version, and the state of each asset of its plan."""
+
+    version: int
+    deleted: bool
+    plan: Mapping[str, AssetState]
+
+
+@dataclass(frozen=True)
 class TaskFact:
     """How a task stands: queued, done, failed, or dropped as superseded, cancelled or expired."""
 
@@ -120,16 +129,10 @@ class Facts:
 
     def assets(self, tenant: str, sku: str) -> list[Asset]:
         """The product's assets by name, those that are about to leave included."""
-        query = (
-            select(t.assets)
-            .where(t.assets.c.tenant == tenant, t.assets.c.sku == sku)
-            .order_by(t.assets.c.asset)
-        )
+        query = select(t.assets).where(t.assets.c.tenant == tenant, t.assets.c.sku == sku).order_by(t.assets.c.asset)
         return [_asset(row) for row in self._connection.execute(query)]
 
-    def put_plan(
-        self, tenant: str, sku: str, version: int, plan: Mapping[str, tuple[str, str | None]]
-    ) -> None:
+    def put_plan(self, tenant: str, sku: str, version: int, plan: Mapping[str, tuple[str, str | None]]) -> None:
         """Makes `plan` (asset: channel and campaign) the product's plan.
 
         Assets of this version that have got somewhere keep their state, failed and new ones are planned,
@@ -144,9 +147,7 @@ class Facts:
             if name not in plan:
                 self.drop_asset(row)
 
-    def _put_asset(
-        self, tenant: str, sku: str, name: str, version: int, channel: str, campaign: str | None
-    ) -> None:
+    def _put_asset(self, tenant: str, sku: str, name: str, version: int, channel: str, campaign: str | None) -> None:
         key = {"tenant": tenant, "sku": sku, "asset": name}
         fresh = {
             "version": version,
@@ -163,9 +164,7 @@ class Facts:
         if asset.live is None:
             self._connection.execute(delete(t.assets).where(*where))
         else:
-            self._connection.execute(
-                update(t.assets).where(*where).values(state="leaving", updated_at_ms=self._now_ms)
-            )
+            self._connection.execute(update(t.assets).where(*where).values(state="leaving", updated_at_ms=self._now_ms))
 
     def move_asset(
         self,
@@ -214,13 +213,9 @@ class Facts:
         """The tasks of one version of a product, oldest news first."""
         columns = t.tasks.c
         where = (columns.tenant == tenant, columns.sku == sku, columns.version == version)
-        rows = self._connection.execute(
-            select(t.tasks).where(*where).order_by(columns.updated_at_ms, columns.task_id)
-        )
+        rows = self._connection.execute(select(t.tasks).where(*where).order_by(columns.updated_at_ms, columns.task_id))
         return [
-            TaskFact(
-                row.task_id, row.operation, row.state, _load(row.record, Task | TaskCompleted | TaskFailed)
-            )
+            TaskFact(row.task_id, row.operation, row.state, _load(row.record, Task | TaskCompleted | TaskFailed))
             for row in rows
         ]
 
@@ -237,9 +232,7 @@ class Facts:
         }
         if self.review(request.review_id) is None:
             key = {"review_id": request.review_id}
-            self._upsert(
-                t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None}
-            )
+            self._upsert(t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None})
 
     def review(self, review_id: str) -> Review | None:
         """The review with this id, or None."""
@@ -284,16 +277,13 @@ class Facts:
         mine = (columns.tenant == event.tenant, columns.campaign == event.campaign)
         self._connection.execute(delete(t.campaign_skus).where(*mine))
         if not cancelled:
-            self._connection.execute(
-                t.campaign_skus.insert(), [{**key, "sku": sku} for sku in sorted(set(event.skus))]
-            )
+            self._connection.execute(t.campaign_skus.insert(), [{**key, "sku": sku} for sku in sorted(set(event.skus))])
 
     def campaigns_with(self, tenant: str, sku: str) -> list[CampaignRequested]:
         """The campaigns that want pictures of a product, by name."""
         joined = t.campaigns.join(
             t.campaign_skus,
-            (t.campaigns.c.tenant == t.campaign_skus.c.tenant)
-            & (t.campaigns.c.campaign == t.campaign_skus.c.campaign),
+            (t.campaigns.c.tenant == t.campaign_skus.c.tenant) & (t.campaigns.c.campaign == t.campaign_skus.c.campaign),
         )
         where = (t.campaign_skus.c.tenant == tenant, t.campaign_skus.c.sku == sku)
         rows = self._connection.execute(

@@ -6,10 +6,14 @@ A letter is the original record, byte for byte, with its story in headers.
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from schemas import topics
-from schemas.envelope import Headers, as_mapping
+from schemas import codec, topics
+from schemas.envelope import Headers, as_mapping, cloud_event
+from schemas.identity import content_id
+from schemas.records import Event
 from streams.errors import Refused
+from streams.observability import trace_headers
 
 ORIGIN_TOPIC = "packshot-origin-topic"
 ORIGIN_PARTITION = "packshot-origin-partition"
@@ -63,6 +67,15 @@ class Outgoing:
     headers: Headers
 
 
+def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
+    """`event` as a record for its topic, continuing the current trace; its id is the hash of its content by default."""
+    value = codec.encode(event)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    identity = event_id or content_id(type(event).__name__, value.hex())
+    headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)
+    return Outgoing(topics.topic_of(event).name, topics.key_of(event), value, headers)
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """How long each further try waits. `random_share` gives numbers from 0 to 1, for the jitter."""
@@ -85,9 +98,7 @@ def returned(delivery: Delivery) -> Outgoing:
     return Outgoing(as_mapping(delivery.headers)[ORIGIN_TOPIC], delivery.key, delivery.value, delivery.headers)
 
 
-def _letter(
-    delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story: Mapping[str, object]
-) -> Outgoing:
+def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story: Mapping[str, object]) -> Outgoing:
     known = as_mapping(delivery.headers)
     error = {
         ORIGIN_TOPIC: delivery.topic,

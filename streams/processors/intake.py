@@ -1,4 +1,4 @@
-"""Intake: what PIMs and marketing tools say. Validates, records the newest version, plans, fans out; fetches nothing."""
+"""Intake: what PIMs and marketing tools say. Validates, records, plans, fans out; fetches nothing."""
 
 import structlog
 from msgspec.structs import replace
@@ -95,6 +95,4 @@ def _content(event: CatalogChanged) -> CatalogChanged:
 
 
 def _retract(event: CatalogChanged, assets: list[str] | None, reason: str) -> RetractRequested:
-    return RetractRequested(
-        tenant=event.tenant, sku=event.sku, version=event.version, assets=assets, reason=reason
-    )
+    return RetractRequested(tenant=event.tenant, sku=event.sku, version=event.version, assets=assets, reason=reason)

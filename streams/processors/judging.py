@@ -1,2 +1,104 @@
-def judge(*a): ...
-def reasons(*a): ...
+"""Judging: the quality gates. Measures in, a verdict out; each check states what was measured, the limit and the rule.
+
+The checklist has eight points. A point for which nothing is measured yet says `not_run`, never `pass`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from schemas.channels import Channel
+from schemas.records import Check, CheckOutcome, Verdict, VerdictOutcome
+
+POINTS = ("product", "text", "colour", "edges", "channel", "light", "style", "policy")
+GATES = "gates@2026-11"
+
+CANVAS_DIFFERENCE_MAX = 2.0  # of 255; the invariant "product pixels are sacred"
+FILE_DIFFERENCE_MEAN_MAX = 3.0  # of 255; what JPEG may add
+UNCERTAINTY_MAX = 0.25
+PARTIAL_SHARE_MAX = 0.5
+COVERAGE_MIN = 0.01
+
+Measures = Mapping[str, float]
+
+
+def judge(measures: Measures, channel: Channel) -> Verdict:
+    """The verdict on one asset. The worst check decides."""
+    checks = [*_product(measures), *_colour(measures), *_edges(measures), *_channel(measures, channel)]
+    covered = {check.point for check in checks}
+    silent = [Check(point=point, name="not measured", outcome="not_run") for point in POINTS if point not in covered]
+    outcomes = {check.outcome for check in checks}
+    outcome: VerdictOutcome = "fail" if "fail" in outcomes else "review" if "review" in outcomes else "pass"
+    return Verdict(outcome=outcome, checks=[*checks, *silent], rules=f"{GATES},{channel.rule_version}")
+
+
+def reasons(verdict: Verdict) -> str:
+    """Why an asset did not pass, in a sentence."""
+    told = [
+        f"{check.name} is {check.measured:.4g}, the limit {check.limit}"
+        for check in verdict.checks
+        if check.outcome in ("fail", "review") and check.measured is not None
+    ]
+    return "; ".join(told)
+
+
+def _product(measures: Measures) -> list[Check]:
+    return [
+        _at_most("product", "canvas_difference_max", measures, CANVAS_DIFFERENCE_MAX, "fail"),
+        _at_most("product", "cropped_edges", measures, 0, "review"),
+    ]
+
+
+def _colour(measures: Measures) -> list[Check]:
+    return [_at_most("colour", "product_difference_mean", measures, FILE_DIFFERENCE_MEAN_MAX, "fail")]
+
+
+def _edges(measures: Measures) -> list[Check]:
+    return [
+        _at_most("edges", "cutout.uncertainty", measures, UNCERTAINTY_MAX, "review"),
+        _at_most("edges", "alpha_partial_share", measures, PARTIAL_SHARE_MAX, "review"),
+        _at_least("edges", "alpha_coverage", measures, COVERAGE_MIN, "review"),
+    ]
+
+
+def _channel(measures: Measures, channel: Channel) -> list[Check]:
+    rule = channel.rule_version
+    small, large = channel.smallest, channel.largest
+    return [
+        _at_least("channel", "width_px", measures, small.width_px, "fail", rule),
+        _at_least("channel", "height_px", measures, small.height_px, "fail", rule),
+        _at_most("channel", "width_px", measures, large.width_px, "fail", rule),
+        _at_most("channel", "height_px", measures, large.height_px, "fail", rule),
+        _at_least("channel", "background_exact_share", measures, channel.background_exact_min, "fail", rule),
+        _at_least("channel", "fill", measures, channel.fill.min, "fail", rule),
+        _at_most("channel", "fill", measures, channel.fill.max, "fail", rule),
+        _at_most("channel", "scale", measures, channel.scale_max, "fail", rule),
+        _at_most("channel", "size_bytes", measures, channel.file_bytes_max, "fail", rule),
+        _at_least("channel", "format_allowed", measures, 1, "fail", rule),
+    ]
+
+
+def _at_most(
+    point: str, name: str, measures: Measures, limit: float, otherwise: CheckOutcome, rule: str = GATES
+) -> Check:
+    return _check(point, name, measures, f"≤ {limit:g}", lambda value: value <= limit, otherwise, rule)
+
+
+def _at_least(
+    point: str, name: str, measures: Measures, limit: float, otherwise: CheckOutcome, rule: str = GATES
+) -> Check:
+    return _check(point, name, measures, f"≥ {limit:g}", lambda value: value >= limit, otherwise, rule)
+
+
+def _check(
+    point: str,
+    name: str,
+    measures: Measures,
+    limit: str,
+    holds: Callable[[float], bool],
+    otherwise: CheckOutcome,
+    rule: str,
+) -> Check:
+    measured = measures.get(name)
+    if measured is None:
+        return Check(point=point, name=name, outcome="not_run", limit=limit, rule=rule)
+    outcome: CheckOutcome = "pass" if holds(round(measured, 6)) else otherwise
+    return Check(point=point, name=name, outcome=outcome, measured=measured, limit=limit, rule=rule)

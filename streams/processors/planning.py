@@ -69,8 +69,8 @@ def first_tasks(product: CatalogChanged, wish: Wish, ended: Collection[str]) -> 
     ]
 
 
-def following(task: Task, step: Step, inputs: list[Blob]) -> Task:
-    """The task of a step that comes after `task` and works on its outputs."""
+def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str, float]) -> Task:
+    """The task of a step that comes after `task` and works on `inputs`; `measures` are those of all steps before."""
     return Task(
         task_id=task_id(task.tenant, task.sku, task.version, task.campaign, step, None, inputs),
         tenant=task.tenant,
@@ -79,6 +79,7 @@ def following(task: Task, step: Step, inputs: list[Blob]) -> Task:
         lane=task.lane,
         step=step,
         inputs=inputs,
+        measures=dict(measures),
         category=task.category,
         campaign=task.campaign,
         deadline_ms=task.deadline_ms,
@@ -95,7 +96,7 @@ def redone(task: Task, parameters: Mapping[str, str]) -> Task:
         parameters={**old.parameters, **parameters},
         next=old.next,
     )
-    return following(task, step, task.inputs)
+    return following(task, step, task.inputs, task.measures)
 
 
 def _slips(product: CatalogChanged, wish: Wish) -> list[tuple[Source, Step]]:

@@ -43,9 +43,7 @@ def _end(review: Review, event: ReviewDecided, facts: Facts) -> list[Event]:
     if not _move(review, "rejected", reason, facts):
         return []
     task = review.request.completed.task
-    return [
-        AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=review.asset, reason=reason)
-    ]
+    return [AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=review.asset, reason=reason)]
 
 
 def _move(review: Review, state: AssetState, reason: str, facts: Facts) -> bool:

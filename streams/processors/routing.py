@@ -1,4 +1,4 @@
-"""Routing: a task ended. Its results go on along the slip: to the next pools, to judging, or to an end with a reason."""
+"""Routing: a task ended. Its results go on along the slip: to the next pools, to judging, or to an end."""
 
 from schemas import channels, recipes
 from schemas.identity import review_id
@@ -11,7 +11,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.catalogue import Facts
+from streams.catalogue import AssetState, Facts
 from streams.processors import Answers
 from streams.processors.judging import judge, reasons
 from streams.processors.planning import following
@@ -25,7 +25,8 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     if event.outcome != "done":
         return []
     task = event.task
-    tasks = [following(task, step, event.outputs) for step in task.step.next]
+    measures = task.measures | {f"{task.step.operation}.{name}": value for name, value in event.measures.items()}
+    tasks = [following(task, step, event.outputs, measures) for step in task.step.next]
     for each in tasks:
         facts.put_task(each)
     return [*tasks, *(_judged(event, facts) if task.step.asset else [])]
@@ -65,10 +66,11 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     product = facts.product(task.tenant, task.sku, lock=True)
     if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
         return []
-    verdict = judge(event.measures, channels.load(task.step.channel, task.category), task.step.operation)
+    verdict = judge(task.measures | event.measures, channels.load(task.step.channel, task.category))
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
-    name, state = task.step.asset, "publishing" if passed else "review"
+    name = task.step.asset
+    state: AssetState = "publishing" if passed else "review"
     if not facts.move_asset(task.tenant, task.sku, name, task.version, state, reason=why, verdict=verdict):
         return []
     if passed:

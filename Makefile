@@ -1,0 +1,59 @@
+# Everything sets itself up: `make demo` and `make test` work on a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WEIGHTS := .cache/weights/u2netp-dynamic.onnx
+MARK := $(VENV)/.installed
+MARK_DEV := $(VENV)/.installed-dev
+
+.PHONY: help setup demo test check format lock clean
+
+help:  ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
+
+setup: $(MARK) $(WEIGHTS)  ## The virtual environment and the weights
+
+demo: $(MARK) $(WEIGHTS)  ## The whole system over the sample catalogue; shows what came out
+	$(BIN)/packshot demo --catalogue loadtest/catalogue/catalogue.jsonl --campaign loadtest/catalogue/campaign.jsonl
+
+test: $(MARK_DEV) $(WEIGHTS)  ## All tests but the long suites
+	$(BIN)/python -m pytest
+
+check: $(MARK_DEV)  ## Formatter, linter, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(MARK_DEV)  ## Formats and mends what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(MARK_DEV)  ## Locks the requirements anew
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra embedded pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra embedded --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		requirements-setup.in -o requirements-setup.txt
+
+clean:  ## Forgets the demo's and the local system's data
+	rm -rf .packshot
+
+$(BIN)/uv: requirements-setup.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.txt
+	touch $@
+
+$(MARK): $(BIN)/uv requirements.txt pyproject.toml
+	$(BIN)/uv pip install --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+$(MARK_DEV): $(MARK) requirements-dev.txt
+	$(BIN)/uv pip install --require-hashes -r requirements-dev.txt
+	touch $@
+
+$(WEIGHTS): $(MARK) gpu_workers/models/manifests/u2netp.yaml
+	$(BIN)/python -m gpu_workers.models.fetch $(dir $@)
+	touch $@

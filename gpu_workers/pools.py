@@ -1,0 +1,231 @@
+"""The pools: what each of them does with a task, from its inputs in storage to its result in storage."""
+
+import hashlib
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gpu_workers import encoding
+from gpu_workers.batching import Batcher
+from gpu_workers.decoding import DecodeLimits, decode
+from gpu_workers.engines import EngineError, open_engine
+from gpu_workers.models.manifest import load_manifest
+from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations.packshot import BadParameters, EmptyCutout, PackshotParameters, Rendered, packshot
+from gpu_workers.operations.transparent import transparent
+from gpu_workers.quality.measures import measure
+from gpu_workers.results import Result, Results
+from gpu_workers.sources import FetchLimits, SourceError, fetch
+from gpu_workers.worker import Work
+from schemas import channels
+from schemas.channels import Channel
+from schemas.identity import result_id
+from schemas.records import Blob, Task
+from schemas.topics import Pool
+from streams.blobs import BlobCorrupt, Blobs, NotFound
+from streams.errors import Refused
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MODEL = "u2netp"
+RENDERERS: dict[str, Callable[[NDArray[np.uint8], Channel, PackshotParameters], Rendered]] = {
+    "packshot": packshot,
+    "transparent": transparent,
+}
+
+
+@contextmanager
+def open_pool(pool: Pool, settings: Settings, blobs: Blobs, s3: "S3Client | None") -> Iterator[Work]:
+    """The work of a pool, with its engine open for as long as the block lasts."""
+    with ExitStack() as stack:
+        yield stack.enter_context(_cutout_pool(settings, blobs, s3)) if pool == "cutout" else Compose(blobs).work
+
+
+@contextmanager
+def _cutout_pool(settings: Settings, blobs: Blobs, s3: "S3Client | None") -> Iterator[Work]:
+    with open_batcher(settings) as (batcher, fingerprint):
+        cutting.warm_up()
+        yield Cutout(settings, blobs, s3, batcher, fingerprint).work
+
+
+@contextmanager
+def open_batcher(settings: Settings) -> Iterator[tuple[Batcher, str]]:
+    """The cutout network behind its batcher, warm, and the engine's fingerprint."""
+    engine = open_engine(load_manifest(MODEL), settings.weights_folder, settings.engine)
+    batcher = Batcher(
+        engine, max_batch=min(settings.batch_max, engine.max_batch), max_wait_ms=float(settings.batch_wait_ms)
+    )
+    try:
+        batcher.warm_up()
+        yield batcher, engine.fingerprint
+    finally:
+        batcher.close()
+        engine.close()
+
+
+class Cutout:
+    """The cutout pool: a source photograph becomes a cutout in the blob store."""
+
+    def __init__(
+        self, settings: Settings, blobs: Blobs, s3: "S3Client | None", batcher: Batcher, fingerprint: str
+    ) -> None:
+        self._fetch_limits = fetch_limits(settings)
+        self._decode_limits = DecodeLimits(pixels_max=settings.source_max_pixels)
+        self._blobs = blobs
+        self._s3 = s3
+        self._batcher = batcher
+        self._engine = f"{fingerprint[:16]}+{code_fingerprint()[:16]}"
+
+    def work(self, task: Task, results: Results) -> tuple[str, Result, bool]:
+        """The result of a cutout task, its id, and whether it was known. Raises Refused."""
+        if task.source is None:
+            raise Refused("missing_source", "a cutout task needs a source", field="source")
+        uri = task.source.uri
+        clock = Stopwatch()
+        try:
+            fetched = fetch(uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
+            clock.lap("fetch")
+            identity = result_id("cutout", task.step.parameters, [fetched.sha256], self._engine, "")
+            result, known = results.get_or_make(identity, lambda: self._cut(fetched.data, uri, task, clock))
+        except SourceError as error:
+            raise Refused(error.code, str(error), field=error.field, transient=error.transient) from error
+        return identity, result, known
+
+    def _cut(self, data: bytes, uri: str, task: Task, clock: "Stopwatch") -> Result:
+        with self._batcher.requester():
+            picture = decode(data, self._decode_limits, uri)
+            clock.lap("decode")
+            parameters = cutout_parameters(task.step.parameters)
+            try:
+                made = cutting.cutout(picture.pixels, self._batcher.infer, parameters)
+            except cutting.CutoutError as error:
+                raise Refused(_code(error), f"{uri}: {error}", field="sources") from error
+            except EngineError as error:
+                raise Refused("engine_failed", str(error), transient=True) from error
+        clock.lap("cutout")
+        png = lossless(made.rgba)
+        blob = store(self._blobs, "cutout", png, "image/png", made.rgba.shape)
+        clock.lap("store")
+        measures = {**made.measures, "source_bits": float(picture.bits)}
+        return Result(outputs=[blob], measures=measures, engine=self._engine, timings_ms=clock.laps_ms)
+
+
+class Compose:
+    """The compose pool: a cutout becomes a picture for a channel."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._engine = f"compose+{code_fingerprint()[:16]}"
+
+    def work(self, task: Task, results: Results) -> tuple[str, Result, bool]:
+        """The result of a packshot or transparent task, its id, and whether it was known. Raises Refused."""
+        if not task.inputs or task.step.channel is None:
+            raise Refused("missing_input", f"a {task.step.operation} task needs an input and a channel", field="inputs")
+        channel = channels.load(task.step.channel, task.category)
+        inputs = [blob.digest for blob in task.inputs]
+        rules = f"{channel.rule_version}/{task.category}"
+        identity = result_id(task.step.operation, task.step.parameters, inputs, self._engine, rules)
+        result, known = results.get_or_make(identity, lambda: self._compose(task, channel))
+        return identity, result, known
+
+    def _compose(self, task: Task, channel: Channel) -> Result:
+        clock = Stopwatch()
+        try:
+            cutout = decode(self._blobs.get(task.inputs[0].digest)).pixels.astype(np.uint8, copy=False)
+            clock.lap("load")
+            rendered, encoded = compose(task.step.operation, cutout, channel, task.step.parameters)
+            clock.lap("compose")
+        except (NotFound, BlobCorrupt) as error:
+            raise Refused("input_lost", str(error), field="inputs") from error
+        measures = measure(encoded.data, rendered, channel)
+        clock.lap("measure")
+        blob = store(self._blobs, task.step.operation, encoded.data, encoded.media_type, rendered.canvas.shape)
+        clock.lap("store")
+        return Result(outputs=[blob], measures=measures, engine=self._engine, timings_ms=clock.laps_ms)
+
+
+def compose(
+    operation: str, cutout: NDArray[np.uint8], channel: Channel, parameters: dict[str, str]
+) -> tuple[Rendered, encoding.Encoded]:
+    """A cutout (h, w, 4; uint8) as a picture and as the file for `channel`. Raises Refused."""
+    try:
+        rendered = RENDERERS[operation](cutout, channel, PackshotParameters.parse(parameters))
+        return rendered, encoding.encode(rendered.canvas, channel)
+    except (BadParameters, EmptyCutout, encoding.TooHeavy) as error:
+        raise Refused(error.code, str(error), field=error.field) from error
+
+
+def lossless(rgba: NDArray[np.uint8]) -> bytes:
+    """A cutout as PNG, written fast rather than small."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgba).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def cutout_parameters(values: dict[str, str]) -> cutting.CutoutParameters:
+    """The parameters of a cutout from a step's texts. Raises Refused naming the parameter."""
+    try:
+        return msgspec.convert(values, cutting.CutoutParameters, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused("bad_parameters", str(error), field="parameters") from error
+
+
+def fetch_limits(settings: Settings) -> FetchLimits:
+    """The limits of downloads."""
+    return FetchLimits(
+        size_bytes_max=settings.source_max_bytes,
+        time_s_max=settings.source_timeout_s,
+        redirects_max=settings.source_max_redirects,
+        private_networks=tuple(settings.source_private_networks),
+        file_roots=tuple(Path(root) for root in settings.source_file_roots),
+        buckets=frozenset(settings.source_buckets),
+    )
+
+
+def store(blobs: Blobs, role: str, data: bytes, media_type: str, shape: tuple[int, ...]) -> Blob:
+    """A picture of `shape` (h, w, …) put into the blob store."""
+    digest = blobs.put(data, media_type)
+    height_px, width_px = shape[:2]
+    return Blob(
+        role=role, digest=digest, media_type=media_type, width_px=width_px, height_px=height_px, size_bytes=len(data)
+    )
+
+
+@cache
+def code_fingerprint() -> str:
+    """SHA-256 over the code that makes pixels: other code, other results."""
+    package = resources.files("gpu_workers")
+    files = [package / name for name in ("decoding.py", "encoding.py", "linear_light.py")]
+    for folder in ("operations", "quality"):
+        files += sorted((f for f in (package / folder).iterdir() if f.name.endswith(".py")), key=lambda f: f.name)
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
+class Stopwatch:
+    """Named laps in ms."""
+
+    def __init__(self) -> None:
+        self.laps_ms: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Ends a lap."""
+        now = time.perf_counter()
+        self.laps_ms[name] = round((now - self._since) * 1000, 1)
+        self._since = now
+
+
+def _code(error: cutting.CutoutError) -> str:
+    return "no_subject" if isinstance(error, cutting.NoSubject) else "bad_image"

@@ -1,0 +1,54 @@
+"""The result cache: work that was done once, for whatever product, is not done again."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from schemas.records import Blob
+from streams.blobs import Blobs
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a piece of work: its pictures, what was measured on them, and what made them."""
+
+    outputs: list[Blob]
+    measures: dict[str, float]
+    engine: str
+    timings_ms: dict[str, float]
+
+
+class Results:
+    """Results by id in the blob store. Of several threads that ask for the same id, one works and the others wait."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._lock = threading.Lock()
+        self._making: dict[str, tuple[threading.Lock, int]] = {}
+
+    def get_or_make(self, result_id: str, make: Callable[[], Result]) -> tuple[Result, bool]:
+        """The result and whether it came from the cache."""
+        with self._alone(result_id):
+            known = self._blobs.get_result(result_id)
+            if known is not None:
+                return msgspec.json.decode(known, type=Result), True
+            result = make()
+            self._blobs.put_result(result_id, msgspec.json.encode(result))
+            return result, False
+
+    @contextmanager
+    def _alone(self, result_id: str) -> Iterator[None]:
+        with self._lock:
+            mine, users = self._making.get(result_id, (threading.Lock(), 0))
+            self._making[result_id] = (mine, users + 1)
+        try:
+            with mine:
+                yield
+        finally:
+            with self._lock:
+                _, users = self._making[result_id]
+                if users == 1:
+                    del self._making[result_id]
+                else:
+                    self._making[result_id] = (mine, users - 1)

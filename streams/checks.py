@@ -1,0 +1,112 @@
+"""`packshot check`: is everything reachable and sane?"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from schemas import channels, recipes, topics
+from streams.blobs import StoreError, open_store
+from streams.catalogue import Catalogue
+from streams.consumer.clients import client_config
+from streams.errors import Unavailable
+from streams.settings import Settings, SettingsError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+class CheckFailed(Exception):
+    """What was looked at is not as it must be."""
+
+
+def check_everything(settings: Settings) -> list[Finding]:
+    """Looks at each part; none of them keeps the others from being looked at."""
+    parts: dict[str, Callable[[Settings], str]] = {
+        "broker": _broker,
+        "topics": _topics,
+        "database": _database,
+        "blobs": lambda its: _store(its.blobs, its),
+        "origin": lambda its: _store(its.origin, its),
+        "weights": _weights,
+        "engine": _engine,
+        "rules": _rules,
+    }
+    return [_look(name, part, settings) for name, part in parts.items()]
+
+
+def _look(name: str, part: Callable[[Settings], str], settings: Settings) -> Finding:
+    from gpu_workers.engines import EngineError
+    from gpu_workers.models.manifest import ModelError
+
+    try:
+        return Finding(name, True, part(settings))
+    except (CheckFailed, SettingsError, StoreError, Unavailable, ModelError, EngineError) as error:
+        return Finding(name, False, str(error))
+
+
+def _broker(settings: Settings) -> str:
+    running = json.loads(settings.running_file.read_text()) if settings.running_file.exists() else {}
+    try:
+        brokers = AdminClient(client_config(settings)).list_topics(timeout=5).brokers
+    except KafkaException as error:
+        raise CheckFailed(f"{settings.bootstrap_servers} does not answer: {error.args[0].str()}") from error
+    text = f"{len(brokers)} at {settings.bootstrap_servers}"
+    return (
+        f"{running['broker']}, {text}. {running['promises']}"
+        if running and not settings.kafka_bootstrap_servers
+        else text
+    )
+
+
+def _topics(settings: Settings) -> str:
+    try:
+        there = AdminClient(client_config(settings)).list_topics(timeout=5).topics
+    except KafkaException as error:
+        raise CheckFailed(f"the broker does not answer: {error.args[0].str()}") from error
+    wanted = topics.every(settings.retry_delays)
+    missing = [topic.name for topic in wanted if topic.name not in there]
+    if missing:
+        raise CheckFailed(f"missing: {', '.join(missing)}; any role makes them when it starts")
+    return f"all {len(wanted)} are there"
+
+
+def _database(settings: Settings) -> str:
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    count = len(catalogue.products())
+    catalogue.close()
+    return f"{settings.database.split('@')[-1]}, {count} products"
+
+
+def _store(url: str, settings: Settings) -> str:
+    open_store(url, s3_endpoint=settings.s3_endpoint).check()
+    return url
+
+
+def _weights(settings: Settings) -> str:
+    from gpu_workers.models.loader import model_path
+    from gpu_workers.models.manifest import load_manifest, model_names
+
+    return ", ".join(str(model_path(load_manifest(name), settings.weights_folder).name) for name in model_names())
+
+
+def _engine(settings: Settings) -> str:
+    from gpu_workers.engines import choose_engine
+
+    choice = choose_engine(settings.engine)
+    rejected = "".join(f"; not {name}: {why}" for name, why in choice.rejected.items())
+    return f"{choice.name}{rejected}"
+
+
+def _rules(_settings: Settings) -> str:
+    versions = [channels.load(name).rule_version for name in channels.names()]
+    return f"{', '.join(versions)}; recipes {', '.join(recipes.names())}"

@@ -1,0 +1,227 @@
+"""The command line: `packshot`."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from schemas.topics import POOLS
+from streams.settings import Settings, SettingsError, variable
+
+
+def main() -> None:
+    """Runs the command; an error that has a sentence of its own is told in that sentence, with exit status 2."""
+    from streams.errors import Refused, Unavailable
+
+    try:
+        packshot(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except (SettingsError, Unavailable, Refused) as error:
+        click.secho(f"packshot: {error}", fg="red", err=True)
+        sys.exit(2)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="packshot")
+@click.pass_context
+def packshot(context: click.Context) -> None:
+    """Event-driven product imagery on Kafka."""
+    try:
+        context.obj = Settings()
+    except ValidationError as error:
+        wrong = [f"{variable(str(each['loc'][0]))}: {each['msg']}" for each in error.errors()]
+        raise SettingsError("; ".join(wrong)) from error
+
+
+@packshot.command()
+@click.pass_obj
+def up(settings: Settings) -> None:
+    """Run the whole system on this machine until Ctrl-C."""
+    from streams.local import run_until_stopped
+
+    run_until_stopped(settings)
+
+
+@packshot.command()
+@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "gateway"]))
+@click.option("--pool", type=click.Choice(POOLS), help="Which pool a worker works for.")
+@click.pass_obj
+def run(settings: Settings, role: str, pool: Any) -> None:
+    """Run one role as this process."""
+    from streams import roles
+
+    if (role == "worker") != (pool is not None):
+        raise click.UsageError("a worker, and nothing else, needs --pool")
+    roles.run(role, pool, settings)
+
+
+@packshot.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--wait", is_flag=True, help="Follow every event until its assets are published, in review or failed.")
+@click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="How long to wait, in seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json: bool) -> None:
+    """Send the catalogue and campaign events in FILE (JSON lines)."""
+    from streams import display, local, submission
+
+    events, bad = submission.read_events(file)
+    with local.connect(settings) as (catalogue, producer):
+        submitted = submission.send(events, producer)
+        fates = []
+        if wait and submitted:
+            with display.progress("assets", hidden=as_json) as report:
+                fates = submission.follow(submitted, catalogue, report, time.monotonic() + timeout_s)
+    display.show_submission(submitted, fates, bad, as_json=as_json)
+    sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
+
+
+@packshot.command()
+@click.argument("sku")
+@click.option("--tenant", default=None, help="The tenant; needed only when several have the SKU.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def status(settings: Settings, sku: str, tenant: str | None, as_json: bool) -> None:
+    """Tell where every asset of a product stands, and why."""
+    from streams import display, local
+
+    with local.open_catalogue(settings) as catalogue:
+        for each in local.tenants_of(catalogue, sku, tenant):
+            display.show_status(catalogue, each, sku, as_json=as_json)
+
+
+@packshot.command()
+@click.option("--follow", is_flag=True, help="Go on as new events come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
+@click.pass_obj
+def published(settings: Settings, follow: bool, as_json: bool) -> None:
+    """Show what listing services see."""
+    from streams import display, local
+
+    for event in local.published_events(settings, follow=follow):
+        display.show_published(event, as_json=as_json)
+
+
+@packshot.group()
+def review() -> None:
+    """A person's decisions on doubtful assets."""
+
+
+@review.command("list")
+@click.option("--all", "everything", is_flag=True, help="Those that are decided, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@click.pass_obj
+def review_list(settings: Settings, everything: bool, as_json: bool) -> None:
+    """Show the assets that wait for a decision."""
+    from streams import display, local
+
+    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+        display.show_reviews(facts.reviews(pending=not everything), as_json=as_json)
+
+
+@review.command()
+@click.argument("review_id", metavar="ID")
+@click.option("--why", default="", help="The reason, which is kept.")
+@click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
+@click.pass_obj
+def approve(settings: Settings, review_id: str, why: str, decided_by: str) -> None:
+    """Let an asset go live. ID may be shortened to its first digits."""
+    _decide(settings, review_id, approved=True, reason=why, decided_by=decided_by)
+
+
+@review.command()
+@click.argument("review_id", metavar="ID")
+@click.option("--why", required=True, help="The reason, which is kept.")
+@click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
+@click.option("--redo", is_flag=True, help="Make the asset again, with the parameters given by --set.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter for --redo.")
+@click.pass_obj
+def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: bool, pairs: tuple[str, ...]) -> None:
+    """Keep an asset from going live. ID may be shortened to its first digits."""
+    if pairs and not redo:
+        raise click.UsageError("--set is for --redo")
+    parameters = _parameters(pairs)
+    _decide(settings, review_id, approved=False, reason=why, decided_by=decided_by, redo=redo, parameters=parameters)
+
+
+@packshot.command()
+@click.argument("operation", type=click.Choice(["cutout", "packshot", "transparent"]))
+@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--channel", help="The channel whose rules a packshot follows.")
+@click.option("--category", default="", help="The product's category, for rules that depend on it.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter of the operation.")
+@click.pass_obj
+def render(
+    settings: Settings,
+    operation: str,
+    source: Path,
+    target: Path,
+    channel: str | None,
+    category: str,
+    pairs: tuple[str, ...],
+) -> None:
+    """Run one operation on one file, without a broker."""
+    from streams import display
+    from streams.local_render import render_file
+
+    verdict, measures = render_file(settings, operation, source, target, channel, category, _parameters(pairs))
+    display.show_render(target, verdict, measures)
+
+
+@packshot.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@click.pass_obj
+def check(settings: Settings, as_json: bool) -> None:
+    """Check that everything is reachable and sane."""
+    from streams import display
+    from streams.checks import check_everything
+
+    findings = check_everything(settings)
+    display.show_findings(findings, as_json=as_json)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@packshot.command()
+@click.option("--catalogue", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--campaign", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.pass_obj
+def demo(settings: Settings, file: Path, campaign: Path) -> None:
+    """Run the whole system over a catalogue and an urgent campaign, and show what came out."""
+    from streams.demo import run_demo
+
+    sys.exit(run_demo(settings, file, campaign))
+
+
+@packshot.command("settings")
+def show_settings() -> None:
+    """Show every setting, its default and what it is for."""
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        shown = ",".join(default) if isinstance(default, list) else default
+        click.echo(f"{variable(name)}  [{'' if shown is None else shown}]\n    {field.description}")
+
+
+def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise click.UsageError(f"--set takes KEY=VALUE, not {pair!r}")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _decide(settings: Settings, review_id: str, **decision: Any) -> None:
+    from streams import local
+
+    event = local.decide(settings, review_id, **decision)
+    click.echo(f"{'approved' if event.approved else 'rejected'} {event.review_id[:12]} ({event.tenant} {event.sku})")
+
+
+if __name__ == "__main__":
+    main()

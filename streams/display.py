@@ -1,0 +1,244 @@
+"""How the commands show things: tables for people, JSON for programs."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Verdict
+from streams.catalogue import Asset, Catalogue, Review
+from streams.checks import Finding
+from streams.submission import BadLine, Fate, Submitted
+
+COLOUR = {
+    "published": "green",
+    "done": "green",
+    "approved": "green",
+    "pass": "green",
+    "review": "yellow",
+    "pending": "yellow",
+    "waiting": "yellow",
+    "planned": "cyan",
+    "publishing": "cyan",
+    "failed": "red",
+    "fail": "red",
+    "rejected": "red",
+    "superseded": "bright_black",
+    "leaving": "bright_black",
+    "not_run": "bright_black",
+}
+console = Console(highlight=False)
+
+
+def coloured(state: str) -> str:
+    """A state in its colour."""
+    return f"[{COLOUR.get(state, 'white')}]{state}[/]"
+
+
+def table(*columns: str) -> Table:
+    """An empty table in the house style."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+@contextlib.contextmanager
+def progress(what: str, *, hidden: bool) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error; the block is given a function of (done, total)."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=hidden) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def show_submission(
+    submitted: Sequence[Submitted], fates: Sequence[Fate], bad: Sequence[BadLine], *, as_json: bool
+) -> None:
+    """What was sent, what became of it, and which lines held no event."""
+    if as_json:
+        _print_json(
+            {
+                "submitted": [_submission_facts(each, fates[n] if fates else None) for n, each in enumerate(submitted)],
+                "bad_lines": [{"line": b.line, "field": b.field, "message": b.message} for b in bad],
+            }
+        )
+        return
+    for line in bad:
+        console.print(f"[red]line {line.line}[/]: {line.message}", markup=True)
+    if not fates:
+        console.print(f"{len(submitted)} events sent")
+        return
+    shown = table("event", "state", "published", "review", "failed", "reason")
+    for each, fate in zip(submitted, fates, strict=True):
+        counts = [_count(fate.assets, state) for state in ("published", "review", "failed")]
+        shown.add_row(each.subject, coloured(fate.state), *counts, fate.reason)
+    console.print(shown)
+
+
+def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -> None:
+    """Where every asset of one product stands, and its tasks."""
+    with catalogue.read() as facts:
+        product = facts.product(tenant, sku)
+        assert product is not None
+        assets = facts.assets(tenant, sku)
+        tasks = facts.tasks(tenant, sku, product.version)
+    if as_json:
+        _print_json(
+            {
+                "tenant": tenant,
+                "sku": sku,
+                "version": product.version,
+                "deleted": product.deleted,
+                "assets": [_asset_facts(asset) for asset in assets],
+                "tasks": [{"operation": t.operation, "state": t.state, "task_id": t.task_id} for t in tasks],
+            }
+        )
+        return
+    gone = " [red]deleted[/]" if product.deleted else ""
+    console.print(f"[bold]{sku}[/] ({tenant}) version {product.version}{gone}  {product.event.title}")
+    shown = table("asset", "state", "live version", "why", "URL")
+    for asset in assets:
+        live = "" if asset.live is None else f"{asset.live.version}"
+        url = "" if asset.live is None else asset.live.file.url
+        shown.add_row(asset.asset, coloured(asset.state), live, asset.reason or _verdict_line(asset.verdict), url)
+    console.print(shown)
+    counted: dict[str, int] = {}
+    for each in tasks:
+        counted[f"{each.operation} {each.state}"] = counted.get(f"{each.operation} {each.state}", 0) + 1
+    console.print("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
+
+
+def show_published(event: Event, *, as_json: bool) -> None:
+    """One event of the published topic."""
+    if as_json:
+        click.echo(msgspec.json.encode(event))
+        return
+    match event:
+        case AssetPublished():
+            sizes = ", ".join(str(width) for width in sorted({each.width_px for each in event.renditions}))
+            text = (
+                f"[green]AssetPublished[/]   {event.sku} v{event.version} {event.asset}  {event.file.url}  ({sizes} px)"
+            )
+        case ProductPublished():
+            text = f"[bold]ProductPublished[/] {event.sku} v{event.version}  {len(event.assets)} assets"
+            text += f", {len(event.withheld)} withheld" if event.withheld else ""
+        case AssetRetracted():
+            text = f"[red]AssetRetracted[/]   {event.sku} v{event.version} {event.asset}  {event.reason}"
+        case _:
+            text = type(event).__name__
+    console.print(text, soft_wrap=True)
+
+
+def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:
+    """Reviews with what the gates said."""
+    if as_json:
+        _print_json([_review_facts(each) for each in reviews])
+        return
+    if not reviews:
+        console.print("nothing waits for a decision")
+        return
+    shown = table("id", "product", "asset", "state", "why", "picture")
+    for each in reviews:
+        task = each.request.completed.task
+        picture = each.request.completed.outputs[0].digest[:12]
+        shown.add_row(
+            each.review_id[:12],
+            f"{task.sku} v{each.version}",
+            each.asset,
+            coloured(each.state),
+            each.request.reason,
+            picture,
+        )
+    console.print(shown)
+
+
+def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float]) -> None:
+    """What `packshot render` wrote, and what the gates say of it."""
+    console.print(f"[bold]{target}[/] written")
+    if verdict is None:
+        shown = table("measure", "value")
+        for name, value in sorted(measures.items()):
+            shown.add_row(name, f"{value:.4g}")
+        console.print(shown)
+        return
+    shown = table("check", "outcome", "measured", "limit", "rule")
+    for check in verdict.checks:
+        measured = "" if check.measured is None else f"{check.measured:.4g}"
+        shown.add_row(f"{check.point}: {check.name}", coloured(check.outcome), measured, check.limit, check.rule)
+    console.print(shown)
+
+
+def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """What `packshot check` found."""
+    if as_json:
+        _print_json([{"name": each.name, "ok": each.ok, "text": each.text} for each in findings])
+        return
+    shown = table("", "what", "")
+    for each in findings:
+        shown.add_row("[green]✓[/]" if each.ok else "[red]✗[/]", each.name, each.text)
+    console.print(shown)
+
+
+def _count(assets: Sequence[Asset], state: str) -> str:
+    number = sum(asset.state == state for asset in assets)
+    return f"[{COLOUR[state]}]{number}[/]" if number else "·"
+
+
+def _verdict_line(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    ran = [check for check in verdict.checks if check.outcome != "not_run"]
+    return f"{sum(check.outcome == 'pass' for check in ran)} of {len(ran)} checks passed"
+
+
+def _submission_facts(each: Submitted, fate: Fate | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"event_id": each.event_id, "subject": each.subject}
+    if fate is not None:
+        facts |= {"state": fate.state, "reason": fate.reason, "assets": [_asset_facts(asset) for asset in fate.assets]}
+    return facts
+
+
+def _asset_facts(asset: Asset) -> dict[str, Any]:
+    return {
+        "sku": asset.sku,
+        "asset": asset.asset,
+        "version": asset.version,
+        "state": asset.state,
+        "reason": asset.reason,
+        "verdict": msgspec.to_builtins(asset.verdict),
+        "live": msgspec.to_builtins(asset.live),
+    }
+
+
+def _review_facts(review: Review) -> dict[str, Any]:
+    task = review.request.completed.task
+    return {
+        "review_id": review.review_id,
+        "tenant": task.tenant,
+        "sku": task.sku,
+        "version": review.version,
+        "asset": review.asset,
+        "state": review.state,
+        "reason": review.request.reason,
+        "verdict": msgspec.to_builtins(review.request.verdict),
+        "picture": review.request.completed.outputs[0].digest,
+    }
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")

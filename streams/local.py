@@ -1,0 +1,169 @@
+"""What the commands do on this machine: connect, read, decide, and run the whole system."""
+
+import contextlib
+import json
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import structlog
+from confluent_kafka import TopicPartition
+
+from schemas import codec, topics
+from schemas.records import Event, ReviewDecided
+from streams import observability
+from streams.catalogue import Catalogue, Review
+from streams.consumer.clients import AcknowledgedProducer, delivery, make_topics, open_consumer
+from streams.consumer.letters import outgoing
+from streams.embedded import choose_broker
+from streams.errors import Refused
+from streams.settings import Settings, SettingsError
+from streams.supervisor import Supervisor, environment, only_one, write_running_file
+
+POLL_S = 0.1
+
+log = structlog.get_logger()
+
+
+@contextlib.contextmanager
+def open_catalogue(settings: Settings) -> Iterator[Catalogue]:
+    """The facts. Raises CatalogueUnavailable."""
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    try:
+        yield catalogue
+    finally:
+        catalogue.close()
+
+
+@contextlib.contextmanager
+def connect(settings: Settings) -> Iterator[tuple[Catalogue, AcknowledgedProducer]]:
+    """The facts, and a producer on topics that are there."""
+    observability.set_up(settings, "command")
+    make_topics(settings)
+    with open_catalogue(settings) as catalogue:
+        producer = AcknowledgedProducer(settings)
+        try:
+            yield catalogue, producer
+        finally:
+            producer.close()
+
+
+def tenants_of(catalogue: Catalogue, sku: str, tenant: str | None) -> list[str]:
+    """The tenants that have a product with this SKU. Raises Refused when none has."""
+    found = [its for its, their_sku in catalogue.products() if their_sku == sku and tenant in (None, its)]
+    if not found:
+        raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
+    return found
+
+
+def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided:
+    """Sends a person's decision on the pending review whose id begins with `shortened`."""
+    with connect(settings) as (catalogue, producer):
+        with catalogue.read() as facts:
+            review = _one_review(facts.reviews(), shortened)
+        task = review.request.completed.task
+        event = ReviewDecided(review_id=review.review_id, tenant=task.tenant, sku=task.sku, **decision)
+        with observability.tracer.start_as_current_span("decide"):
+            producer.send([outgoing(event, "packshot/review")])
+    return event
+
+
+def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
+    """The events for listing services from the first on; ends at the topic's end unless `follow`."""
+    consumer = open_consumer(settings, "packshot.reader", **{"enable.partition.eof": True})
+    name = topics.PUBLISHED.name
+    partitions = consumer.list_topics(name, timeout=10).topics[name].partitions
+    consumer.assign([TopicPartition(name, number, 0) for number in partitions])
+    unread = set(partitions)
+    try:
+        while unread or follow:
+            message = consumer.poll(POLL_S)
+            if message is None:
+                continue
+            if message.error() is not None:
+                unread.discard(message.partition())
+                continue
+            yield codec.decode(delivery(message).value)
+    finally:
+        consumer.close()
+
+
+@contextlib.contextmanager
+def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
+    """The whole system; everything that was started is stopped when the block ends."""
+    _check_port(settings)
+    with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, name, promises):
+        settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
+        with open_catalogue(settings):
+            make_topics(settings)
+        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs")
+        write_running_file(
+            settings, bootstrap_servers=bootstrap_servers, broker=name, promises=promises, cdn=settings.cdn
+        )
+        try:
+            yield settings, supervisor
+        finally:
+            supervisor.stop()
+            settings.running_file.unlink(missing_ok=True)
+
+
+def run_until_stopped(settings: Settings) -> None:
+    """`packshot up`."""
+    observability.set_up(settings, "up")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with running_system(settings) as (running, supervisor):
+        announce(running)
+        supervisor.watch(stop)
+        click.echo("stopping …")
+
+
+@contextlib.contextmanager
+def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """The brokers to use: those of the settings, or one that is started for as long as the block lasts."""
+    if settings.kafka_bootstrap_servers:
+        yield settings.kafka_bootstrap_servers, "your brokers", ""
+        return
+    broker = choose_broker(settings.data_folder, settings.cache_folder, settings.embedded_broker)
+    broker.start()
+    try:
+        yield broker.bootstrap_servers, broker.name, broker.promises
+    finally:
+        broker.stop()
+
+
+def announce(settings: Settings) -> None:
+    """Says what runs, and what its broker does not promise."""
+    running = json.loads(settings.running_file.read_text())
+    click.secho("packshot is up", bold=True)
+    click.echo(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
+    if running["promises"]:
+        click.echo(f"            {running['promises']}")
+    click.echo(f"  facts     {settings.database}")
+    click.echo(f"  blobs     {settings.blobs}")
+    click.echo(f"  origin    {settings.origin}")
+    click.echo(f"  CDN       {settings.cdn}")
+    click.echo(f"  logs      {settings.data_folder / 'logs'}")
+    click.echo("Ctrl-C stops it; what is not done goes on when it starts again.")
+
+
+def _one_review(reviews: list[Review], shortened: str) -> Review:
+    found = [review for review in reviews if review.review_id.startswith(shortened)]
+    if len(found) != 1:
+        count = "no" if not found else f"{len(found)}"
+        raise Refused("unknown_review", f"{count} pending reviews begin with {shortened!r}", field="review_id")
+    return found[0]
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", settings.cdn_port))
+        except OSError:
+            raise SettingsError(f"port {settings.cdn_port} is taken; name another in PACKSHOT_CDN_PORT") from None

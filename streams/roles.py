@@ -1,0 +1,148 @@
+"""The roles, each a process of its own in production: what it is made of, and how it runs until it is told to stop."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from schemas import topics
+from schemas.records import LANES
+from schemas.topics import Pool
+from streams import observability
+from streams.blobs import Blobs, open_store
+from streams.catalogue import Catalogue, CatalogueStanding
+from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_consumer, producer_config
+from streams.consumer.letters import RetryPolicy
+from streams.consumer.loop import ConsumerLoop
+from streams.consumer.retrier import GROUP as RETRIER_GROUP
+from streams.consumer.retrier import Retrier
+from streams.consumer.work import Crew
+from streams.errors import Unavailable
+from streams.processing import Processing
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+WAIT_S = 1.0
+
+log = structlog.get_logger()
+
+
+def run(role: str, pool: Pool | None, settings: Settings) -> None:
+    """Runs a role until SIGTERM or SIGINT. Waits for a broker and a database that are away."""
+    observability.set_up(settings, f"{role}-{pool}" if pool else role)
+    port = observability.serve_metrics(settings)
+    log.info("starting", metrics_port=port)
+    if role == "gateway":
+        run_gateway(settings)
+        return
+    stop = _stop_on_signals()
+    _wait_until(lambda: make_topics(settings), stop)
+    catalogue = Catalogue(settings.database)
+    _wait_until(catalogue.create_tables, stop)
+    if stop.is_set():
+        return
+    match role:
+        case "streams":
+            run_streams(settings, catalogue)
+        case "worker":
+            assert pool is not None
+            run_worker(pool, settings, catalogue, stop)
+        case "publisher":
+            run_publisher(settings, catalogue, stop)
+        case "retrier":
+            run_retrier(settings, stop)
+
+
+def run_streams(settings: Settings, catalogue: Catalogue) -> None:
+    """The Faust app; it handles the signals itself."""
+    from streams.app import build_app, run_app
+
+    processing = Processing(catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays))
+    run_app(build_app(settings, processing))
+
+
+def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+    """A worker of one pool: a consumer group for each of its lanes."""
+    from gpu_workers import pools
+    from gpu_workers.results import Results
+    from gpu_workers.worker import Worker
+
+    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+    with pools.open_pool(pool, settings, blobs, s3_client(settings)) as work:
+        handler = Worker(pool, work, Results(blobs), catalogue)
+        producer = AcknowledgedProducer(settings)
+        crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.worker_threads)
+        consumers = {
+            lane: (_cooperative(settings, f"packshot.{pool}.{lane}"), topics.TASKS[pool, lane].name) for lane in LANES
+        }
+        log.info("ready", pool=pool)
+        ConsumerLoop(f"worker-{pool}", consumers, crew).run(stop)
+        producer.close()
+
+
+def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+    """The publisher."""
+    from streams.publishing.publication import Publication
+    from streams.publishing.publisher import Publisher
+
+    origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
+    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+    publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
+    Publisher(consumer_config(settings, "packshot.publisher"), producer_config(settings), publication).run(stop)
+
+
+def run_retrier(settings: Settings, stop: threading.Event) -> None:
+    """The retrier."""
+    producer = AcknowledgedProducer(settings)
+    Retrier(_cooperative(settings, RETRIER_GROUP), producer, settings.retry_delays).run(stop)
+    producer.close()
+
+
+def run_gateway(settings: Settings) -> None:
+    """The local CDN."""
+    from aiohttp import web
+
+    from streams.gateway.cdn import build_app
+
+    app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
+    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=lambda line: log.info(line))
+
+
+def s3_client(settings: Settings) -> "S3Client | None":
+    """The client for s3: sources, where any bucket is allowed as a source."""
+    if not settings.source_buckets:
+        return None
+    import boto3
+
+    return boto3.client("s3", endpoint_url=settings.s3_endpoint)
+
+
+def now_ms() -> int:
+    """Unix time in ms."""
+    return time.time_ns() // 1_000_000
+
+
+def _cooperative(settings: Settings, group: str) -> Any:
+    return open_consumer(settings, group, **{"partition.assignment.strategy": "cooperative-sticky"})
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _wait_until(attempt: Callable[[], None], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            attempt()
+            return
+        except Unavailable as away:
+            log.warning("waiting", reason=str(away))
+            stop.wait(WAIT_S)

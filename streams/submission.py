@@ -1,0 +1,166 @@
+"""Submitting catalogue and campaign events from a file, and following what becomes of them."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas.codec import field_in
+from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Source, Submission
+from streams.catalogue import Asset, AssetState, Catalogue, Facts
+from streams.consumer.letters import Outgoing, outgoing
+from streams.observability import tracer
+from streams.processing import Sender
+
+POLL_S = 0.25
+SETTLED: frozenset[AssetState] = frozenset({"published", "review", "failed", "rejected"})
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line of the file that holds no event, and why."""
+
+    line: int
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """An event that was sent, with the id it was sent under."""
+
+    event_id: str
+    event: Submission
+
+    @property
+    def subject(self) -> str:
+        """What the event is about, for people."""
+        if isinstance(self.event, CatalogChanged):
+            return f"{self.event.sku} v{self.event.version}"
+        return f"campaign {self.event.campaign}"
+
+
+@dataclass(frozen=True)
+class Fate:
+    """How one submitted event stands. `settled` counts the assets whose way has ended or waits for a person."""
+
+    state: Literal["waiting", "done", "failed", "superseded"]
+    assets: list[Asset] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def settled(self) -> int:
+        return sum(asset.state in SETTLED for asset in self.assets)
+
+
+def read_events(path: Path) -> tuple[list[Submission], list[BadLine]]:
+    """The events of a JSON-lines file, relative source paths resolved against its folder, and its bad lines."""
+    events: list[Submission] = []
+    bad: list[BadLine] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            events.append(_resolved(msgspec.json.decode(line, type=Submission), path.parent))
+        except msgspec.ValidationError as error:
+            bad.append(BadLine(number, field_in(error), str(error)))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            bad.append(BadLine(number, "", f"not JSON: {error}"))
+    return events, bad
+
+
+def send(events: Iterable[Submission], sender: Sender) -> list[Submitted]:
+    """Sends events, each as the root of a trace of its own; returns when the broker has acknowledged them all."""
+    submitted = [Submitted(str(uuid4()), event) for event in events]
+    sender.send([_record(each) for each in submitted])
+    return submitted
+
+
+def fate(submitted: Submitted, facts: Facts) -> Fate:
+    """How an event stands now."""
+    refusal = facts.refusal(submitted.event_id)
+    refused = "" if refusal is None else f"{refusal.code} ({refusal.field}): {refusal.message}"
+    if isinstance(submitted.event, CatalogChanged):
+        return Fate("failed", reason=refused) if refused else _product_fate(submitted.event, facts)
+    if isinstance(submitted.event, CampaignCancelled):
+        return Fate("failed", reason=refused) if refused else _cancelled_fate(submitted.event, facts)
+    return _campaign_fate(submitted.event, refused, facts)
+
+
+def follow(submitted: Sequence[Submitted], catalogue: Catalogue, progress: Progress, until_s: float) -> list[Fate]:
+    """Waits until every event is settled, or until `until_s` of the monotonic clock; then some still wait."""
+    while True:
+        with catalogue.read() as facts:
+            fates = [fate(each, facts) for each in submitted]
+        waiting = sum(each.state == "waiting" for each in fates)
+        assets = sum(len(each.assets) for each in fates)
+        progress(sum(each.settled for each in fates), assets + waiting)
+        if not waiting or time.monotonic() >= until_s:
+            return fates
+        time.sleep(POLL_S)
+
+
+def _record(submitted: Submitted) -> Outgoing:
+    with tracer.start_as_current_span(f"submit {type(submitted.event).__name__}"):
+        return outgoing(submitted.event, "packshot/submit", submitted.event_id)
+
+
+def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
+    product = facts.product(event.tenant, event.sku)
+    if product is None or product.version < event.version:
+        return Fate("waiting")
+    if product.version > event.version:
+        return Fate("superseded", reason=f"version {product.version} is newer")
+    assets = [asset for asset in facts.assets(event.tenant, event.sku) if asset.campaign is None]
+    if event.change == "delete":
+        return Fate("waiting" if any(asset.live for asset in assets) else "done")
+    return _of_assets(assets)
+
+
+def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate:
+    mine = [
+        asset
+        for sku in dict.fromkeys(event.skus)
+        for asset in facts.assets(event.tenant, sku)
+        if asset.campaign == event.campaign
+    ]
+    if refused:
+        return Fate("failed", mine, refused)
+    planned = {asset.sku for asset in mine}
+    return Fate("waiting", mine) if planned != set(event.skus) else _of_assets(mine)
+
+
+def _cancelled_fate(event: CampaignCancelled, facts: Facts) -> Fate:
+    known = facts.campaign(event.tenant, event.campaign)
+    if known is None or not known[1]:
+        return Fate("waiting")
+    left = [a for sku in known[0].skus for a in facts.assets(event.tenant, sku) if a.campaign == event.campaign]
+    return Fate("waiting" if left else "done")
+
+
+def _of_assets(assets: list[Asset]) -> Fate:
+    if not assets or any(asset.state not in SETTLED for asset in assets):
+        return Fate("waiting", assets)
+    ended_badly = [asset for asset in assets if asset.state == "failed"]
+    if ended_badly:
+        return Fate("failed", assets, f"{ended_badly[0].asset}: {ended_badly[0].reason}")
+    return Fate("done", assets)
+
+
+def _resolved(event: Submission, folder: Path) -> Submission:
+    if not isinstance(event, CatalogChanged):
+        return event
+    return replace(event, sources=[_absolute(source, folder) for source in event.sources])
+
+
+def _absolute(source: Source, folder: Path) -> Source:
+    if urlsplit(source.uri).scheme:
+        return source
+    return replace(source, uri=(folder / source.uri).resolve().as_uri())
