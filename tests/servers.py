@@ -62,11 +62,12 @@ def _started(server: Callable[[Path], AbstractContextManager[_Server]], folder: 
         try:
             value = stack.enter_context(server(folder))
         except (ServerUnavailable, BrokerUnavailable) as missing:
-            _skip_or_fail(str(missing))
+            skip_or_fail(str(missing))
         yield value
 
 
-def _skip_or_fail(reason: str) -> NoReturn:
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip the test, or fail it where servers are required, with one line that says which is missing and why."""
     if os.environ.get("CI") or os.environ.get("PACKSHOT_REQUIRE_SERVERS") == "1":
         pytest.fail(f"a server that the tests need is missing: {reason}", pytrace=False)
     pytest.skip(reason)

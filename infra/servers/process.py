@@ -35,7 +35,11 @@ def answers_on(port: int) -> bool:
 
 @contextmanager
 def running(
-    name: str, command: Sequence[str], log: Path, ready: Callable[[], bool], environment: Mapping[str, str] | None = None
+    name: str,
+    command: Sequence[str],
+    log: Path,
+    ready: Callable[[], bool],
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends. Raises ServerUnavailable, with the end of its log, when it does not start."""
     with log.open("ab") as output:

@@ -70,10 +70,14 @@ def test_keys_of_any_script(store: ObjectStore, key: str) -> None:
     assert list(store.keys(key[:3])) == [key]
 
 
-@pytest.mark.parametrize(
-    "key", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", ".hidden", "a\nb", "a\\b", "x" * 256, "a/" * 450 + "a", "\ud800"]
-)
-def test_keys_that_some_store_cannot_hold_are_refused(store: ObjectStore, key: str) -> None:
+@pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", ".hidden"])
+def test_keys_that_some_file_system_reads_otherwise_are_refused(store: ObjectStore, key: str) -> None:
+    with pytest.raises(BadKey, match="key"):
+        store.put(key, b"1")
+
+
+@pytest.mark.parametrize("key", ["a\nb", "a\\b", "x" * 256, "a/" * 450 + "a", "\ud800"])
+def test_keys_that_are_too_long_or_unprintable_are_refused(store: ObjectStore, key: str) -> None:
     with pytest.raises(BadKey, match="key"):
         store.put(key, b"1")
     with pytest.raises(BadKey):

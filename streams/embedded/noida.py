@@ -1,0 +1,59 @@
+"""noida-db as the broker where there is no Java: one small program that keeps its topics in memory."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+from streams.embedded.process import LOOPBACK, BrokerProcess, BrokerUnavailable
+
+
+class NoidaDb:
+    """An EmbeddedBroker on noida-db's Kafka: enough of the protocol for a laptop, not for production."""
+
+    name = "noida-db"
+    promises = (
+        "Topics are held in memory and saved to one file: a clean stop keeps everything, a kill may lose the last "
+        "moments; unknown topics are created by whoever names them, and retention takes effect at once."
+    )
+
+    def __init__(self, folder: Path) -> None:
+        self._process = BrokerProcess(self.name, folder)
+        self._port: int | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        if self._port is None:
+            raise BrokerUnavailable(f"{self.name} has not been started")
+        return f"{LOOPBACK}:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def missing(self) -> str | None:
+        """What this machine lacks to run it, None when nothing."""
+        return None if _program() else "needs the package noida-db (pip install 'packshot[embedded]')"
+
+    def start(self) -> None:
+        program = _program()
+        if program is None:
+            raise BrokerUnavailable(f"{self.name}: {self.missing()}")
+        self._process.folder.mkdir(parents=True, exist_ok=True)
+        self._process.stop_left_over()
+        [self._port] = self._process.ports(1)
+        data = str(self._process.folder / "data")
+        command = [program, "start", "--only", "kafka", "--kafka-port", str(self._port), "--data-dir", data]
+        self._process.start(command, self.bootstrap_servers)
+
+    def stop(self) -> None:
+        self._process.stop()
+
+
+def _program() -> str | None:
+    """The server itself: the script on PATH is a launcher that would outlive a kill of its child, and the reverse."""
+    package = importlib.util.find_spec("noida_db")
+    if package is not None and package.origin is not None:
+        server = Path(package.origin).parent / "noida-db"
+        if server.exists():
+            return str(server)
+    return shutil.which("noida-db")

@@ -1,0 +1,206 @@
+"""The broker that Packshot starts for itself, killed and started again."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.embedded import BrokerUnavailable, EmbeddedBroker, choose_broker
+from streams.embedded.process import BrokerProcess
+from tests.servers import skip_or_fail
+
+_REPOSITORY = Path(__file__).parents[2]
+_CACHE = _REPOSITORY / ".cache"
+_WAIT_S = 60.0
+
+
+@pytest.fixture(params=["kafka", "memory"])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    try:
+        broker = choose_broker(tmp_path, _CACHE, request.param)
+    except BrokerUnavailable as missing:
+        skip_or_fail(str(missing))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def test_what_was_acknowledged_is_there_after_a_stop(broker: EmbeddedBroker) -> None:
+    _produce(broker, 100)
+    _commit(broker, 40)
+    broker.stop()
+    assert broker.pid is None
+    broker.start()
+    assert _end_offset(broker) == 100
+    assert _committed(broker) == 40
+
+
+def test_apache_kafka_keeps_what_it_acknowledged_when_it_is_killed(broker: EmbeddedBroker) -> None:
+    if broker.name == "noida-db":
+        pytest.skip("noida-db promises to keep its data at a clean stop only")
+    for total in (100, 200):
+        _produce(broker, 100)
+        _commit(broker, total - 60)
+        _kill(broker)
+        broker.start()
+        assert _end_offset(broker) == total
+        assert _committed(broker) == total - 60
+
+
+def test_a_killed_broker_starts_again_on_its_data(broker: EmbeddedBroker) -> None:
+    _kill(broker)
+    assert broker.pid is None
+    broker.start()
+    assert _produce(broker, 10) == 10
+
+
+def test_the_port_stays_the_same_and_moves_when_it_is_taken(broker: EmbeddedBroker) -> None:
+    first = broker.bootstrap_servers
+    broker.stop()
+    broker.start()
+    assert broker.bootstrap_servers == first
+    broker.stop()
+    with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        squatter.bind(("127.0.0.1", int(first.rpartition(":")[2])))
+        squatter.listen()
+        broker.start()
+    assert broker.bootstrap_servers != first
+    assert _produce(broker, 1) == 1
+
+
+def test_a_broker_whose_parent_was_killed_is_stopped_first(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    pid = broker.pid
+    assert pid is not None
+    kind = "memory" if broker.name == "noida-db" else "kafka"
+    heir = choose_broker(tmp_path, _CACHE, kind)  # as a new process would, it knows the old one by its file only
+    heir.start()
+    try:
+        assert heir.pid != pid
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        assert heir.bootstrap_servers == broker.bootstrap_servers
+        assert _produce(heir, 10) == 10
+    finally:
+        heir.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")
+def test_the_broker_ends_with_a_killed_parent(tmp_path: Path) -> None:
+    code = f"""
+        from pathlib import Path
+        from streams.embedded import choose_broker
+        broker = choose_broker(Path({str(tmp_path)!r}), Path({str(_CACHE)!r}), "memory")
+        broker.start()
+        print(broker.pid, flush=True)
+        input()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        said = parent.stdout.readline()
+        if not said:
+            skip_or_fail("noida-db: could not be started")
+        broker = psutil.Process(int(said))
+        parent.kill()
+        broker.wait(_WAIT_S)
+
+
+def test_a_process_id_that_now_belongs_to_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "broker.pid").write_text(str(os.getpid()))
+    BrokerProcess("any", tmp_path).stop_left_over()
+    assert not (tmp_path / "broker.pid").exists()
+
+
+def test_a_broker_that_ends_at_once_says_why(tmp_path: Path) -> None:
+    process = BrokerProcess("any", tmp_path)
+    [port] = process.ports(1)
+    with pytest.raises(BrokerUnavailable, match=r"(?s)any ended at its start.*no disk today"):
+        process.start(["sh", "-c", "echo no disk today; exit 3"], f"127.0.0.1:{port}")
+    assert process.pid is None
+
+
+def test_without_java_it_is_noida_db_or_a_word_on_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _program: None)
+    with pytest.raises(BrokerUnavailable, match=r"Java 17.*apt install"):
+        choose_broker(tmp_path, tmp_path, "kafka")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(BrokerUnavailable, match=r"Java.*noida-db.*pip install"):
+        choose_broker(tmp_path, tmp_path, "auto")
+
+
+def test_every_broker_says_what_it_promises(tmp_path: Path) -> None:
+    for kind in ("kafka", "memory"):
+        try:
+            promises = choose_broker(tmp_path, _CACHE, kind).promises
+        except BrokerUnavailable as missing:
+            skip_or_fail(str(missing))
+        assert "kill" in promises
+        assert promises.endswith(".")
+
+
+def test_nothing_can_be_asked_of_a_broker_before_its_start(tmp_path: Path) -> None:
+    try:
+        broker = choose_broker(tmp_path, _CACHE)
+    except BrokerUnavailable as missing:
+        skip_or_fail(str(missing))
+    with pytest.raises(BrokerUnavailable, match="not been started"):
+        _ = broker.bootstrap_servers
+    broker.stop()
+
+
+def _kill(broker: EmbeddedBroker) -> None:
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGKILL)
+    broker.stop()
+
+
+def _produce(broker: EmbeddedBroker, count: int) -> int:
+    """Produce to topic `t`, created if need be; returns how many messages the broker acknowledged."""
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    if "t" not in admin.list_topics(timeout=_WAIT_S).topics:
+        admin.create_topics([NewTopic("t", num_partitions=1, replication_factor=1)])["t"].result(_WAIT_S)
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "enable.idempotence": True})
+    acknowledged: list[bool] = []
+    for number in range(count):
+        producer.produce("t", value=b"%d" % number, on_delivery=lambda error, _: acknowledged.append(not error))
+    producer.flush(_WAIT_S)
+    return sum(acknowledged)
+
+
+def _consumer(broker: EmbeddedBroker) -> Consumer:
+    return Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "g", "enable.auto.commit": False})
+
+
+def _commit(broker: EmbeddedBroker, offset: int) -> None:
+    consumer = _consumer(broker)
+    consumer.commit(offsets=[TopicPartition("t", 0, offset)], asynchronous=False)
+    consumer.close()
+
+
+def _committed(broker: EmbeddedBroker) -> int:
+    consumer = _consumer(broker)
+    [partition] = consumer.committed([TopicPartition("t", 0)], timeout=_WAIT_S)
+    consumer.close()
+    offset: int = partition.offset
+    return offset
+
+
+def _end_offset(broker: EmbeddedBroker) -> int:
+    consumer = _consumer(broker)
+    low_and_high = consumer.get_watermark_offsets(TopicPartition("t", 0), timeout=_WAIT_S)
+    consumer.close()
+    assert low_and_high is not None
+    end: int = low_and_high[1]
+    return end
