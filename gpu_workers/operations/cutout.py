@@ -88,9 +88,7 @@ def cutout(image: Image, mask_fn: MaskFunction, parameters: CutoutParameters | N
     rgb = _on_white(picture)
     coarse = _look(rgb, mask_fn)
     box = subject_box(coarse)
-    crop = box.of(rgb)
-    mask = _look(crop, mask_fn)
-    agreement = _agreement(box.of(coarse), mask)
+    mask, agreement = _second_look(rgb, coarse, box, mask_fn)
     return _refined(rgb, coarse, box, mask, agreement, parameters)
 
 
@@ -185,6 +183,19 @@ def _look(rgb: Rgba, mask_fn: MaskFunction) -> Plane:
     return np.asarray(np.clip(cv2.resize(answer, size, interpolation=cv2.INTER_CUBIC), 0, 1), np.float32)
 
 
+def _second_look(rgb: Rgba, coarse: Plane, box: _Box, mask_fn: MaskFunction) -> tuple[Plane, float]:
+    """The mask within `box`, looked at more closely, and how far the two looks agree there.
+
+    When the box leaves little out, a mirrored look says more than the same one again.
+    """
+    crop, first = box.of(rgb), box.of(coarse)
+    if first.size < 0.8 * coarse.size:
+        second = _look(crop, mask_fn)
+        return second, _agreement(first, second)
+    mirrored = _look(np.ascontiguousarray(crop[:, ::-1]), mask_fn)[:, ::-1]
+    return (first + mirrored) / 2, _agreement(first, mirrored)
+
+
 def _agreement(first: Plane, second: Plane) -> float:
     """Intersection over union of two masks."""
     either = np.maximum(first, second).sum()
@@ -205,8 +216,7 @@ def _refined(
     if sweep is not None:
         part = (box.left / width, box.top / height, box.right / width, box.bottom / height)
         background = sweep.colours(size[1], size[0], part)
-        plain = matting.like_background(small, background, sweep.noise) & (mask < 0.5)
-        plain |= matting.shadow_like(small, background) & (mask < 0.7)
+        plain = matting.swept_background(small, background, sweep.noise, mask)
     known = matting.trimap(mask, max(size) / _NETWORK_SIZE_PX, plain)
     alpha = matting.solve(small, known, mask)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))

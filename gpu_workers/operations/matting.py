@@ -69,16 +69,25 @@ def _fit(terms: NDArray[np.float64], colours: NDArray[np.float64]) -> Sweep | No
     return Sweep(coefficients.astype(np.float64), noise)
 
 
-def shadow_like(rgb: Plane, background: Plane) -> Flags:
-    """Pixels that are the background in less light: darker in all channels alike, by no more than 60 %."""
-    light = rgb.mean(axis=2) / np.maximum(background.mean(axis=2), 1e-3)
+def swept_background(rgb: Plane, background: Plane, noise: float, mask: Plane) -> Flags:
+    """Where `rgb` (h, w, 3) shows the sweep or a soft shadow on it, although the mask may be unsure.
+
+    It is what can be reached from sure background without crossing an edge, while the colour stays that
+    of the background in equal or less light. A grey product on a grey sweep has an edge about it.
+    """
+    level = np.maximum(background.mean(axis=2), 1e-3)
+    light = rgb.mean(axis=2) / level
     tint = np.abs(rgb - light[..., None] * background).max(axis=2)
-    return np.asarray((light > 0.4) & (light < 1.01) & (tint < 0.03))
-
-
-def like_background(rgb: Plane, background: Plane, noise: float) -> Flags:
-    """Pixels that cannot be told from the background."""
-    return np.asarray(np.abs(rgb - background).max(axis=2) < max(2 * noise, 0.012))
+    lit_as_background = (light > 0.4) & (light < 1 + max(2 * noise, 0.012)) & (tint < max(3 * noise, 0.025))
+    soft = cv2.GaussianBlur(light, (0, 0), 1.0)
+    slope = np.hypot(cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8))
+    unsure = np.where(light < 1 - max(4 * noise, 0.06), 0.8, 0.5)
+    reachable = lit_as_background & (slope < 0.01 + noise) & (mask < unsure)
+    _, labels = cv2.connectedComponents(reachable.astype(np.uint8), connectivity=4)
+    sure = np.zeros(int(labels.max()) + 1, np.bool_)
+    sure[np.unique(labels[reachable & (mask < 0.05)])] = True
+    sure[0] = False
+    return np.asarray(sure[labels])
 
 
 def trimap(mask: Plane, reach_px: float, background: Flags | None = None) -> Plane:
