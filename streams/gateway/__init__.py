@@ -1,0 +1,1 @@
+"""What people and browsers see: the local CDN and the contact sheet."""

@@ -1,0 +1,262 @@
+"""What a request does to a manifest: pure, from one manifest to the next."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas.identity import content_id
+from schemas.records import (
+    AssetPublished,
+    AssetRetracted,
+    AssetWithheld,
+    ProductPublished,
+    PublishRequested,
+    Rendition,
+    RetractRequested,
+)
+from streams.publishing.manifest import Manifest, ManifestAsset, srcset
+
+ENDED = frozenset({"failed", "rejected"})
+DELETED = "the product was deleted"
+
+Request = PublishRequested | AssetWithheld | RetractRequested
+Announcement = AssetPublished | ProductPublished | AssetRetracted
+Relation = Literal["new", "repeated", "settled"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is true of a product now: its newest version, and the state of each asset of that version's plan.
+
+    `reasons` says why an asset failed or was rejected.
+    """
+
+    version: int
+    deleted: bool
+    plan: Mapping[str, str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A retraction, and the position of the publication that it takes back."""
+
+    event: AssetRetracted
+    position: str
+
+    def is_done(self, manifest: Manifest) -> bool:
+        """Whether that publication is no longer live."""
+        live = manifest.assets.get(self.event.asset)
+        return live is None or live.position != self.position
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One look at everything that a request's outcome depends on.
+
+    `start` is the manifest with `etag`, or an empty one where there is none. `leftovers` are the keys that its last
+    move made useless, and that may still be there.
+    """
+
+    event: Request
+    position: str
+    requested_at_ms: int
+    standing: Standing | None
+    start: Manifest
+    etag: str | None
+    leftovers: list[str]
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the facts say that the product is gone."""
+        return self.standing is not None and self.standing.deleted
+
+    @property
+    def may_be_live(self) -> bool:
+        """Whether the request's version is the newest, and its asset in the plan."""
+        event, standing = self.event, self.standing
+        if not isinstance(event, PublishRequested) or standing is None or standing.deleted:
+            return False
+        return standing.version == event.version and event.asset in standing.plan
+
+    @property
+    def newcomer(self) -> PublishRequested | None:
+        """The request, when it puts an asset into the manifest."""
+        event = self.event
+        if not isinstance(event, PublishRequested) or not self.may_be_live:
+            return None
+        return event if self._relation(self.start) == "new" else None
+
+    def moved(self, files: list[Rendition], manifest_url: str, now_ms: int) -> Manifest:
+        """The manifest after this turn; `files`, the channel's own first, are those of an asset that goes live."""
+        if self.is_deleted:
+            return without(self.start, self.start.assets)
+        if self.newcomer:
+            return self._completed(self._placed(self.newcomer, files, now_ms), manifest_url, now_ms)
+        if isinstance(self.event, PublishRequested):
+            return self.start
+        return self._completed(without(self.start, self._retracted()), manifest_url, now_ms)
+
+    def published(self, moved: Manifest, manifest_url: str) -> list[Announcement]:
+        """The announcement of the asset that is live because of this request, now or since a turn that was cut off."""
+        event = self.event
+        if not isinstance(event, PublishRequested) or self._relation(moved) != "repeated":
+            return []
+        asset = moved.assets[event.asset]
+        return [
+            AssetPublished(
+                tenant=event.tenant,
+                sku=event.sku,
+                version=asset.version,
+                asset=event.asset,
+                channel=asset.channel,
+                file=asset.file,
+                renditions=asset.renditions,
+                srcset=asset.srcset,
+                verdict=asset.verdict,
+                engine=asset.engine,
+                manifest_url=manifest_url,
+                published_at_ms=asset.published_at_ms,
+                campaign=asset.campaign,
+                approved_by=asset.approved_by,
+            )
+        ]
+
+    def taken(self, moved: Manifest, now_ms: int) -> list[Taken]:
+        """The retractions of the assets that this turn takes away.
+
+        One that this very request put there was never announced, and goes without a word.
+        """
+        gone = sorted(set(self.start.assets) - set(moved.assets))
+        event = self.event
+        own = event.asset if isinstance(event, PublishRequested) and self._relation(self.start) == "repeated" else None
+        return [self._taken(name, now_ms) for name in gone if name != own]
+
+    def announcement(self, moved: Manifest) -> list[Announcement]:
+        """The product's announcement, if it was this request that completed the plan which is still the newest."""
+        if self.standing is None or moved.announcement is None or moved.announced_at != self.position:
+            return []
+        return [moved.announcement] if moved.announced == _plan_id(moved, self.standing) else []
+
+    def _relation(self, manifest: Manifest) -> Relation:
+        """How the request stands to what is live.
+
+        `repeated`: it is live because of this very request. `settled`: just this file, or something newer, is live.
+        """
+        event = self.event
+        live = manifest.assets.get(event.asset) if isinstance(event, PublishRequested) else None
+        if not isinstance(event, PublishRequested) or live is None or live.version < event.version:
+            return "new"
+        if (live.version, live.file.sha256) == (event.version, event.file.digest):
+            return "repeated" if live.position == self.position else "settled"
+        return "settled" if live.version > event.version or self._precedes(live) else "new"
+
+    def _precedes(self, live: ManifestAsset) -> bool:
+        """Whether the request was written before the one that `live` is there for.
+
+        A smaller offset alone does not say so: a log that began anew counts from 0 again.
+        """
+        log, _, offset = self.position.rpartition("/")
+        live_log, _, live_offset = live.position.rpartition("/")
+        return log == live_log and int(offset) < int(live_offset) and self.requested_at_ms <= live.published_at_ms
+
+    def _placed(self, event: PublishRequested, files: list[Rendition], now_ms: int) -> Manifest:
+        asset = ManifestAsset(
+            version=event.version,
+            channel=event.channel,
+            file=files[0],
+            renditions=files[1:],
+            srcset=srcset(files[1:]),
+            verdict=event.verdict,
+            engine=event.engine,
+            result_id=event.result_id,
+            published_at_ms=now_ms,
+            position=self.position,
+            campaign=event.campaign,
+            approved_by=event.approved_by,
+        )
+        return _with(replace(self.start, title=event.title), {**self.start.assets, event.asset: asset})
+
+    def _retracted(self) -> set[str]:
+        """The assets that a RetractRequested means: up to its version, and not put there after it was written."""
+        event = self.event
+        if not isinstance(event, RetractRequested):
+            return set()
+        meant = self.start.assets if event.assets is None else event.assets
+        live = {name: asset for name, asset in self.start.assets.items() if name in meant}
+        return {n for n, asset in live.items() if asset.version <= event.version and not self._precedes(asset)}
+
+    def _completed(self, manifest: Manifest, manifest_url: str, now_ms: int) -> Manifest:
+        """The manifest with nothing but the plan in it and the announcement of that, once the plan is complete."""
+        standing = self.standing
+        if standing is None or standing.version != self.event.version or not _is_complete(manifest, standing):
+            return manifest
+        plan = _plan_id(manifest, standing)
+        if manifest.announced == plan:
+            return manifest
+        final = without(manifest, _outside_plan(manifest, standing))
+        announcement = ProductPublished(
+            tenant=manifest.tenant,
+            sku=manifest.sku,
+            version=standing.version,
+            assets=sorted(final.assets),
+            withheld=self._withheld(final, standing),
+            manifest_url=manifest_url,
+            published_at_ms=now_ms,
+        )
+        return replace(final, announced=plan, announced_at=self.position, announcement=announcement)
+
+    def _withheld(self, manifest: Manifest, standing: Standing) -> dict[str, str]:
+        event = self.event
+        told = {event.asset: event.reason} if isinstance(event, AssetWithheld) else {}
+        missing = {name: state for name, state in sorted(standing.plan.items()) if name not in manifest.assets}
+        return {n: standing.reasons.get(n) or told.get(n) or state for n, state in missing.items()}
+
+    def _taken(self, name: str, now_ms: int) -> Taken:
+        asset = self.start.assets[name]
+        event = AssetRetracted(
+            tenant=self.start.tenant,
+            sku=self.start.sku,
+            version=asset.version,
+            asset=name,
+            reason=self._why(name),
+            urls=[asset.file.url, *(rendition.url for rendition in asset.renditions)],
+            retracted_at_ms=now_ms,
+        )
+        return Taken(event, asset.position)
+
+    def _why(self, name: str) -> str:
+        event = self.event
+        if isinstance(event, RetractRequested) and (self.is_deleted or name in self._retracted()):
+            return event.reason or DELETED
+        if self.is_deleted or self.standing is None:
+            return DELETED
+        return f"not in the plan of version {self.standing.version}"
+
+
+def without(manifest: Manifest, names: Iterable[str]) -> Manifest:
+    """The manifest without some assets; itself when it has none of them."""
+    gone = set(names) & set(manifest.assets)
+    left = {name: asset for name, asset in manifest.assets.items() if name not in gone}
+    return _with(manifest, left) if gone else manifest
+
+
+def _with(manifest: Manifest, assets: dict[str, ManifestAsset]) -> Manifest:
+    moved = replace(manifest, assets=assets, version=max((a.version for a in assets.values()), default=0))
+    return replace(moved, replaced=sorted({*manifest.replaced, *manifest.keys()} - moved.keys()))
+
+
+def _plan_id(manifest: Manifest, standing: Standing) -> str:
+    return content_id("plan", manifest.tenant, manifest.sku, standing.version, sorted(standing.plan))
+
+
+def _outside_plan(manifest: Manifest, standing: Standing) -> set[str]:
+    assets = manifest.assets.items()
+    return {n for n, asset in assets if asset.version != standing.version or n not in standing.plan}
+
+
+def _is_complete(manifest: Manifest, standing: Standing) -> bool:
+    live = set(manifest.assets) - _outside_plan(manifest, standing)
+    return bool(live) and all(name in live or state in ENDED for name, state in standing.plan.items())

@@ -1,0 +1,170 @@
+"""Publication: from a request to renditions on the origin, a moved manifest, and the events to announce.
+
+How nothing is lost and nothing doubled for whoever reads the announcements, though origin and Kafka share no
+transaction. The caller writes the events and its offset in one Kafka transaction; until that is committed, the same
+request comes back with the same position and must give the same events:
+
+- what a request made live is in the manifest under its position, with the time: the events are made from there;
+- what a request takes away is written to the blob store, under the request, before the manifest forgets it.
+
+Objects are written before the manifest names them and removed after it has forgotten them. The manifest moves by
+compare-and-set only, so that of two publishers at work on one product, one of them a zombie, the loser looks again:
+at the manifest, and at the facts, which know of a deletion before its request is on the topic.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from schemas.identity import content_id
+from schemas.records import AssetRetracted, PublishRequested, Rendition, RetractRequested
+from streams.blobs.content import Blobs
+from streams.blobs.store import BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
+from streams.errors import Refused, Unavailable
+from streams.publishing.manifest import IMMUTABLE, Manifest, folder, load, manifest_key, rendition_of, save
+from streams.publishing.moves import Announcement, Request, Standing, Taken, Turn, without
+from streams.publishing.renditions import Encoded, NotAPicture, render
+
+__all__ = ["Announcement", "ProductFacts", "Publication", "Request", "Standing"]
+
+ATTEMPTS_MAX = 8
+
+log = structlog.get_logger()
+
+
+class ProductFacts(Protocol):
+    """What is true of products. A newer version or a deletion is known here before its requests are on the topic."""
+
+    def standing(self, tenant: str, sku: str) -> Standing | None:
+        """How a product stands, or None for one that nobody knows. Raises Unavailable."""
+
+
+class Publication:
+    """Applies requests to the origin. `clock` gives Unix time in ms. Safe to use from several threads."""
+
+    def __init__(
+        self, origin: ObjectStore, blobs: Blobs, facts: ProductFacts, cdn_base_url: str, clock: Callable[[], int]
+    ) -> None:
+        self._origin = origin
+        self._blobs = blobs
+        self._facts = facts
+        self._cdn_base_url = cdn_base_url.rstrip("/")
+        self._clock = clock
+        self._transfers = ThreadPoolExecutor(8, thread_name_prefix="origin")
+
+    def prepare(self, event: PublishRequested, position: str, requested_at_ms: int = 0) -> list[Encoded] | None:
+        """The asset's own file and its renditions, or None when `apply` will not need them.
+
+        Raises Refused for a file that is missing or is no picture, Unavailable while a store is away.
+        """
+        turn = self._look(event, position, requested_at_ms)
+        return self._render(turn.newcomer) if turn.newcomer else None
+
+    def apply(
+        self, event: Request, position: str, prepared: list[Encoded] | None = None, requested_at_ms: int = 0
+    ) -> list[Announcement]:
+        """Carries the request out and returns what is to be announced; doing it again returns the same.
+
+        `position` is topic/partition/offset, `requested_at_ms` the record's time. Nothing that is older than the
+        product's version, or no longer planned, goes live; for a deleted product everything is taken away.
+        Raises Refused for a request that cannot be carried out, Unavailable while facts or stores are away.
+        """
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                return self._attempt(self._look(event, position, requested_at_ms), prepared)
+            except PreconditionFailed:
+                log.info("manifest moved by another", tenant=event.tenant, sku=event.sku, position=position)
+        raise Unavailable(f"others keep moving the manifest of {event.tenant}|{event.sku}")
+
+    def _look(self, event: Request, position: str, requested_at_ms: int) -> Turn:
+        standing = self._facts.standing(event.tenant, event.sku)
+        if not isinstance(event, RetractRequested) and (standing is None or standing.version < event.version):
+            newest = "none" if standing is None else str(standing.version)
+            message = f"the facts know no version {event.version} of {event.tenant}|{event.sku}; the newest is {newest}"
+            raise Refused("unknown_version", message, field="version")
+        manifest, etag = load(self._origin, event.tenant, event.sku)
+        start = manifest or Manifest(tenant=event.tenant, sku=event.sku)
+        bare = replace(start, replaced=[])
+        return Turn(event, position, requested_at_ms, standing, bare, etag, start.replaced)
+
+    def _attempt(self, turn: Turn, prepared: list[Encoded] | None) -> list[Announcement]:
+        self._remove(turn.leftovers)
+        files = self._upload(turn.newcomer, prepared) if turn.newcomer else []
+        moved = turn.moved(files, self._manifest_url(turn), self._clock())
+        taken = self._note_taken(turn, moved)
+        etag = turn.etag
+        if moved != turn.start:
+            etag = save(self._origin, moved, turn.etag)
+            if turn.etag is None and not self._look(turn.event, turn.position, turn.requested_at_ms).may_be_live:
+                log.warning("withdrawn: superseded meanwhile", position=turn.position)
+                self._withdraw(moved, etag)
+                return []
+        self._clean_up(turn, moved, etag)
+        return [*turn.published(moved, self._manifest_url(turn)), *taken, *turn.announcement(moved)]
+
+    def _upload(self, event: PublishRequested, prepared: list[Encoded] | None) -> list[Rendition]:
+        """Writes the files that are not there yet, the asset's own first, and returns their names."""
+        encoded = prepared if prepared is not None else self._render(event)
+        names = [rendition_of(one, event.tenant, event.sku, event.asset, self._cdn_base_url) for one in encoded]
+        list(self._transfers.map(self._put, names, encoded))
+        return names
+
+    def _put(self, name: Rendition, encoded: Encoded) -> None:
+        if not self._origin.exists(name.key):
+            self._origin.put(name.key, encoded.data, content_type=name.media_type, cache_control=IMMUTABLE)
+
+    def _render(self, event: PublishRequested) -> list[Encoded]:
+        try:
+            data = self._blobs.get(event.file.digest)
+            own = Encoded(event.file.media_type, event.file.width_px, event.file.height_px, data)
+            return [own, *render(data, event.file.media_type)]
+        except NotFound as error:
+            raise Refused("blob_missing", str(error), field="file.digest") from error
+        except BlobCorrupt as error:
+            raise Refused("blob_corrupt", str(error), field="file.digest") from error
+        except NotAPicture as error:
+            raise Refused("not_a_picture", str(error), field="file.media_type") from error
+
+    def _note_taken(self, turn: Turn, moved: Manifest) -> list[AssetRetracted]:
+        """The retractions of this request: those it made before and those it makes now, noted before they happen."""
+        note = content_id("retracted", turn.position, turn.event)
+        known = self._blobs.get_result(note)
+        before = msgspec.json.decode(known, type=list[Taken]) if known else []
+        taken = [*(one for one in before if one.is_done(turn.start)), *turn.taken(moved, self._clock())]
+        if taken != before:
+            self._blobs.put_result(note, msgspec.json.encode(taken))
+        return [one.event for one in taken]
+
+    def _clean_up(self, turn: Turn, moved: Manifest, etag: str | None) -> None:
+        """Removes what the manifest no longer names and, when nothing is left, the manifest."""
+        if turn.is_deleted:
+            self._origin.delete_prefix(folder(moved.tenant, moved.sku))
+            return
+        self._remove(moved.replaced if moved != turn.start else [])
+        if etag is not None and not moved.assets:
+            self._remove_manifest(moved, etag)
+
+    def _withdraw(self, moved: Manifest, etag: str) -> None:
+        empty = without(moved, moved.assets)
+        etag = save(self._origin, empty, etag)
+        self._remove(empty.replaced)
+        self._remove_manifest(empty, etag)
+
+    def _remove(self, keys: Iterable[str]) -> None:
+        list(self._transfers.map(self._origin.delete, keys))
+
+    def _remove_manifest(self, manifest: Manifest, etag: str) -> None:
+        """Removes the manifest if it still is the empty one; stores know no conditional delete."""
+        key = manifest_key(manifest.tenant, manifest.sku)
+        try:
+            if self._origin.get(key).etag == etag:
+                self._origin.delete(key)
+        except NotFound:
+            log.info("the manifest is gone already", key=key)
+
+    def _manifest_url(self, turn: Turn) -> str:
+        return f"{self._cdn_base_url}/{manifest_key(turn.event.tenant, turn.event.sku)}"

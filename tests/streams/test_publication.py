@@ -1,0 +1,576 @@
+"""Publication on a folder store, with facts that the tests set and crashes that the tests place."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from PIL import Image
+
+from schemas import codec
+from schemas.records import (
+    AssetPublished,
+    AssetRetracted,
+    AssetWithheld,
+    Blob,
+    ProductPublished,
+    PublishRequested,
+    RetractRequested,
+    Verdict,
+)
+from streams.blobs import Blobs, FolderStore, NotFound
+from streams.errors import Refused, Unavailable
+from streams.publishing.manifest import Manifest, load, manifest_key
+from streams.publishing.publication import Announcement, Publication, Request, Standing
+
+CDN = "https://cdn.example"
+
+
+class Crash(BaseException):
+    """The process is killed."""
+
+
+class Facts:
+    """Facts that a test sets. `meanwhile` runs once, before the `n`-th look from now."""
+
+    def __init__(self) -> None:
+        self.now: Standing | None = None
+        self.looks_left = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def standing(self, _tenant: str, _sku: str) -> Standing | None:
+        self.looks_left -= 1
+        if self.looks_left == 0:
+            self.meanwhile()
+        return self.now
+
+    def before_look(self, number: int, what: Callable[[], None]) -> None:
+        self.looks_left, self.meanwhile = number, what
+
+
+class Origin(FolderStore):
+    """A folder in which a test can crash the process just after a write, or have somebody else write first."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.crash_after_put_of = ""
+        self.crash_before_delete = False
+        self.rival: Callable[[], None] | None = None
+
+    def put(self, key: str, data: bytes, **options: object) -> str:
+        if self.rival is not None and key.endswith("manifest.json"):
+            rival, self.rival = self.rival, None
+            rival()
+        etag = super().put(key, data, **options)
+        if self.crash_after_put_of and key.endswith(self.crash_after_put_of):
+            self.crash_after_put_of = ""
+            raise Crash
+        return etag
+
+    def delete(self, key: str) -> None:
+        if self.crash_before_delete:
+            self.crash_before_delete = False
+            raise Crash
+        super().delete(key)
+
+
+class Shop:
+    """A product `acme|mug` with a plan of two assets, and a publication to try requests on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.origin = Origin(folder / "origin")
+        self.blobs = Blobs(FolderStore(folder / "blobs"))
+        self.facts = Facts()
+        self.now_ms = 1000
+        self.publication = Publication(self.origin, self.blobs, self.facts, CDN, self._tick)
+        self.plan(1, "web-1", "amazon-1")
+
+    def _tick(self) -> int:
+        self.now_ms += 1
+        return self.now_ms
+
+    def plan(self, version: int, *assets: str, **ended: str) -> None:
+        others = {name.replace("_", "-"): state for name, state in ended.items()}
+        self.facts.now = Standing(version, deleted=False, plan=dict.fromkeys(assets, "planned") | others)
+
+    def delete_product(self, version: int) -> None:
+        self.facts.now = Standing(version, deleted=True, plan={})
+
+    def request(self, asset: str, version: int = 1, shade: int = 90) -> PublishRequested:
+        picture = io.BytesIO()
+        Image.new("RGB", (40, 30), (shade, 10, 10)).save(picture, "JPEG")
+        digest = self.blobs.put(picture.getvalue(), "image/jpeg")
+        size_bytes = len(picture.getvalue())
+        return PublishRequested(
+            tenant="acme",
+            sku="mug",
+            version=version,
+            asset=asset,
+            channel=asset.partition("-")[0],
+            file=Blob(
+                role="asset",
+                digest=digest,
+                media_type="image/jpeg",
+                width_px=40,
+                height_px=30,
+                size_bytes=size_bytes,
+            ),
+            verdict=Verdict(outcome="pass", checks=[], rules="2026-11"),
+            engine="test",
+            result_id="r",
+            title="A mug",
+        )
+
+    def apply(self, event: Request, offset: int, requested_at_ms: int = 0) -> list[Announcement]:
+        return self.publication.apply(event, f"imagery.publish/0/{offset}", None, requested_at_ms)
+
+    def manifest(self) -> Manifest:
+        manifest, _ = load(self.origin, "acme", "mug")
+        assert manifest is not None
+        return manifest
+
+    def stored(self) -> set[str]:
+        return set(self.origin.keys("acme/"))
+
+    def is_sound(self) -> bool:
+        """Whether just what the manifest names lies on the origin."""
+        return self.stored() == self.manifest().keys() | {manifest_key("acme", "mug")}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def kinds(events: list[Announcement]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+def withheld(asset: str, version: int = 1) -> AssetWithheld:
+    return AssetWithheld(tenant="acme", sku="mug", version=version, asset=asset, reason="the subject is cut off")
+
+
+def retract(version: int = 1, assets: list[str] | None = None) -> RetractRequested:
+    return RetractRequested(tenant="acme", sku="mug", version=version, assets=assets, reason="recalled")
+
+
+# going live
+
+
+def test_an_asset_goes_live_with_its_file_and_renditions(shop: Shop) -> None:
+    request = shop.request("web-1")
+    [event] = shop.apply(request, 1)
+    assert isinstance(event, AssetPublished)
+    assert (event.asset, event.version, event.file.sha256) == ("web-1", 1, request.file.digest)
+    assert {one.media_type for one in event.renditions} == {"image/jpeg", "image/webp", "image/avif"}
+    for one in [event.file, *event.renditions]:
+        stored = shop.origin.get(one.url.removeprefix(f"{CDN}/"))
+        assert (len(stored.data), stored.content_type) == (one.size_bytes, one.media_type)
+        assert stored.cache_control == "public, max-age=31536000, immutable"
+    assert event.srcset["image/webp"].endswith(".webp 40w")
+    assert event.manifest_url == f"{CDN}/acme/mug/manifest.json"
+    assert shop.manifest().title == "A mug"
+    assert shop.is_sound()
+
+
+def test_events_survive_the_wire(shop: Shop) -> None:
+    shop.plan(1, "web-1")
+    events = shop.apply(shop.request("web-1"), 1)
+    assert [codec.decode(codec.encode(event)) for event in events] == events
+
+
+def test_what_was_prepared_is_what_is_published(shop: Shop) -> None:
+    request = shop.request("web-1")
+    prepared = shop.publication.prepare(request, "imagery.publish/0/1")
+    assert prepared is not None
+    shop.blobs.store.delete_prefix("sha256/")
+    [event] = shop.publication.apply(request, "imagery.publish/0/1", prepared)
+    assert isinstance(event, AssetPublished)
+    assert len(event.renditions) == len(prepared) - 1
+
+
+def test_nothing_is_prepared_for_what_will_not_go_live(shop: Shop) -> None:
+    request = shop.request("web-1")
+    shop.apply(request, 1)
+    assert shop.publication.prepare(request, "imagery.publish/0/2") is None
+    assert shop.publication.prepare(shop.request("gone-1"), "imagery.publish/0/3") is None
+    shop.plan(2, "web-1")
+    assert shop.publication.prepare(shop.request("web-1", shade=7), "imagery.publish/0/4") is None
+
+
+def test_the_same_content_from_another_request_publishes_nothing(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    before = shop.manifest()
+    assert shop.apply(shop.request("web-1"), 2) == []
+    assert shop.manifest() == before
+
+
+def test_a_newer_version_replaces_and_the_old_files_go(shop: Shop) -> None:
+    shop.plan(1, "web-1", "amazon-1")
+    [first] = shop.apply(shop.request("web-1", shade=10), 1)
+    shop.plan(2, "web-1", "amazon-1")
+    [second] = shop.apply(shop.request("web-1", version=2, shade=200), 2)
+    assert isinstance(first, AssetPublished)
+    assert isinstance(second, AssetPublished)
+    assert second.file.key != first.file.key
+    assert not shop.origin.exists(first.file.key)
+    assert shop.manifest().version == 2
+    assert shop.is_sound()
+
+
+def test_a_newer_version_with_the_same_pixels_keeps_its_files(shop: Shop) -> None:
+    [first] = shop.apply(shop.request("web-1"), 1)
+    shop.plan(2, "web-1", "amazon-1")
+    [second] = shop.apply(shop.request("web-1", version=2), 2)
+    assert isinstance(first, AssetPublished)
+    assert isinstance(second, AssetPublished)
+    assert (second.version, second.renditions) == (2, first.renditions)
+    assert shop.is_sound()
+
+
+def test_old_files_whose_removal_was_cut_off_go_with_the_next_request(shop: Shop) -> None:
+    [first] = shop.apply(shop.request("web-1", shade=10), 1)
+    shop.origin.crash_before_delete = True
+    with pytest.raises(Crash):
+        shop.apply(shop.request("web-1", shade=200), 2)
+    assert isinstance(first, AssetPublished)
+    assert shop.origin.exists(first.file.key)
+    assert kinds(shop.apply(shop.request("web-1", shade=200), 2)) == ["AssetPublished"]
+    assert shop.is_sound()
+
+
+def test_going_back_to_earlier_pixels_keeps_them_there(shop: Shop) -> None:
+    for version, shade in enumerate((10, 200, 10), start=1):
+        shop.plan(version, "web-1", "amazon-1")
+        assert kinds(shop.apply(shop.request("web-1", version, shade), version)) == ["AssetPublished"]
+        assert shop.is_sound()
+
+
+# what is stale
+
+
+@pytest.mark.parametrize(
+    "newest", [Standing(2, False, {"web-1": "planned"}), Standing(1, False, {"amazon-1": "planned"})]
+)
+def test_a_superseded_request_publishes_nothing(shop: Shop, newest: Standing) -> None:
+    shop.facts.now = newest
+    assert shop.apply(shop.request("web-1"), 1) == []
+    assert shop.stored() == set()
+
+
+def test_an_older_version_never_replaces_a_newer(shop: Shop) -> None:
+    shop.plan(2, "web-1", "amazon-1")
+    shop.apply(shop.request("web-1", version=2), 2)
+    before = shop.manifest()
+    shop.plan(1, "web-1", "amazon-1")  # facts that were set back
+    assert shop.apply(shop.request("web-1", shade=5), 3) == []
+    assert shop.manifest() == before
+
+
+def test_an_earlier_request_of_the_same_version_never_replaces_a_later(shop: Shop) -> None:
+    shop.apply(shop.request("web-1", shade=200), 7)
+    before = shop.manifest()
+    assert shop.apply(shop.request("web-1", shade=10), 6) == []
+    assert shop.manifest() == before
+
+
+def test_a_log_that_began_anew_does_not_hold_requests_back(shop: Shop) -> None:
+    shop.apply(shop.request("web-1", shade=200), 7)
+    later_ms = shop.now_ms + 1000
+    assert kinds(shop.apply(shop.request("web-1", shade=10), 0, later_ms)) == ["AssetPublished"]
+
+
+@pytest.mark.parametrize("known", [None, Standing(1, False, {"web-1": "planned"})])
+def test_a_version_that_the_facts_do_not_know_is_refused(shop: Shop, known: Standing | None) -> None:
+    shop.facts.now = known
+    with pytest.raises(Refused, match=r"no version 2 of acme\|mug") as refused:
+        shop.apply(shop.request("web-1", version=2), 1)
+    assert (refused.value.code, refused.value.field) == ("unknown_version", "version")
+
+
+# bad input
+
+
+def test_a_missing_blob_is_named(shop: Shop) -> None:
+    request = shop.request("web-1")
+    shop.blobs.store.delete_prefix("sha256/")
+    with pytest.raises(Refused, match=request.file.digest) as refused:
+        shop.apply(request, 1)
+    assert refused.value.code == "blob_missing"
+
+
+def test_a_corrupt_blob_is_named(shop: Shop) -> None:
+    request = shop.request("web-1")
+    shop.blobs.store.put(f"sha256/{request.file.digest[:2]}/{request.file.digest}", b"other bytes")
+    with pytest.raises(Refused) as refused:
+        shop.apply(request, 1)
+    assert refused.value.code == "blob_corrupt"
+    assert shop.stored() == set()
+
+
+def test_a_blob_that_is_no_picture_is_refused(shop: Shop) -> None:
+    text = Blob(
+        role="asset", digest=shop.blobs.put(b"text"), media_type="image/jpeg", width_px=1, height_px=1, size_bytes=4
+    )
+    with pytest.raises(Refused) as refused:
+        shop.apply(msgspec.structs.replace(shop.request("web-1"), file=text), 1)
+    assert refused.value.code == "not_a_picture"
+
+
+def test_an_asset_that_can_be_no_folder_is_refused(shop: Shop) -> None:
+    shop.plan(1, "../../x")
+    with pytest.raises(Refused) as refused:
+        shop.apply(shop.request("../../x"), 1)
+    assert refused.value.code == "bad_asset_name"
+
+
+# the product's announcement
+
+
+def test_the_last_asset_of_the_plan_announces_the_product_once(shop: Shop) -> None:
+    assert kinds(shop.apply(shop.request("web-1"), 1)) == ["AssetPublished"]
+    asset, product = shop.apply(shop.request("amazon-1"), 2)
+    assert isinstance(asset, AssetPublished)
+    assert isinstance(product, ProductPublished)
+    assert (product.assets, product.withheld, product.version) == (["amazon-1", "web-1"], {}, 1)
+    assert kinds(shop.apply(shop.request("web-1", shade=3), 3)) == ["AssetPublished"]
+
+
+def test_what_is_withheld_completes_the_plan_with_its_reason(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.plan(1, "web-1", amazon_1="rejected")
+    [product] = shop.apply(withheld("amazon-1"), 2)
+    assert isinstance(product, ProductPublished)
+    assert (product.assets, product.withheld) == (["web-1"], {"amazon-1": "the subject is cut off"})
+
+
+def test_a_reason_from_the_facts_is_told_when_the_asset_ended_first(shop: Shop) -> None:
+    shop.facts.now = Standing(1, False, {"web-1": "planned", "amazon-1": "failed"}, {"amazon-1": "404"})
+    assert shop.apply(withheld("amazon-1"), 1) == []
+    _, product = shop.apply(shop.request("web-1"), 2)
+    assert isinstance(product, ProductPublished)
+    assert product.withheld == {"amazon-1": "404"}
+
+
+def test_a_plan_of_which_nothing_is_live_is_not_announced(shop: Shop) -> None:
+    shop.plan(1, web_1="failed", amazon_1="failed")
+    assert shop.apply(withheld("web-1"), 1) == []
+    assert shop.stored() == set()
+
+
+def test_a_complete_plan_sends_off_what_it_no_longer_holds(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    [*_, first] = shop.apply(shop.request("amazon-1"), 2)
+    shop.plan(2, "web-1")
+    published, retracted, product = shop.apply(shop.request("web-1", version=2), 3)
+    assert isinstance(first, ProductPublished)
+    assert isinstance(published, AssetPublished)
+    assert isinstance(retracted, AssetRetracted)
+    assert isinstance(product, ProductPublished)
+    assert (retracted.asset, retracted.version, retracted.reason) == ("amazon-1", 1, "not in the plan of version 2")
+    assert product.assets == ["web-1"]
+    assert shop.is_sound()
+
+
+def test_a_larger_plan_of_the_same_version_is_announced_again(shop: Shop) -> None:
+    shop.plan(1, "web-1")
+    assert kinds(shop.apply(shop.request("web-1"), 1)) == ["AssetPublished", "ProductPublished"]
+    shop.plan(1, "web-1", "sale.web-1")
+    assert kinds(shop.apply(shop.request("sale.web-1"), 2)) == ["AssetPublished", "ProductPublished"]
+
+
+# retractions
+
+
+def test_a_deleted_product_leaves_nothing_behind(shop: Shop) -> None:
+    published = [*shop.apply(shop.request("web-1"), 1), *shop.apply(shop.request("amazon-1"), 2)]
+    shop.delete_product(2)
+    gone = shop.apply(retract(version=2), 3)
+    assert [event.asset for event in gone if isinstance(event, AssetRetracted)] == ["amazon-1", "web-1"]
+    urls = {url for event in gone if isinstance(event, AssetRetracted) for url in event.urls}
+    live = [event for event in published if isinstance(event, AssetPublished)]
+    assert urls == {one.url for event in live for one in (event.file, *event.renditions)}
+    assert shop.stored() == set()
+
+
+def test_a_deleted_product_loses_even_files_that_no_manifest_names(shop: Shop) -> None:
+    shop.origin.crash_after_put_of = "manifest.json"
+    with pytest.raises(Crash):
+        shop.apply(shop.request("web-1"), 1)
+    shop.origin.delete(manifest_key("acme", "mug"))
+    shop.delete_product(2)
+    assert shop.apply(shop.request("web-1"), 1) == []
+    assert shop.stored() == set()
+
+
+def test_a_late_request_for_a_deleted_product_takes_everything_away(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.delete_product(2)
+    assert kinds(shop.apply(shop.request("amazon-1"), 2)) == ["AssetRetracted"]
+    assert shop.apply(retract(version=2), 3) == []
+    assert shop.stored() == set()
+
+
+def test_named_assets_go_and_the_others_stay(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.apply(shop.request("amazon-1"), 2)
+    shop.plan(1, "web-1")
+    retracted, product = shop.apply(retract(assets=["amazon-1", "never-was"]), 3)
+    assert isinstance(retracted, AssetRetracted)
+    assert isinstance(product, ProductPublished)
+    assert (retracted.asset, retracted.reason, product.assets) == ("amazon-1", "recalled", ["web-1"])
+    assert shop.is_sound()
+
+
+def test_the_last_asset_takes_the_manifest_with_it(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    assert kinds(shop.apply(retract(assets=["web-1"]), 2)) == ["AssetRetracted"]
+    assert shop.stored() == set()
+
+
+def test_a_retraction_spares_newer_versions(shop: Shop) -> None:
+    shop.plan(3, "web-1", "amazon-1")
+    shop.apply(shop.request("web-1", version=3), 1)
+    assert shop.apply(retract(version=2), 2) == []
+    assert shop.is_sound()
+
+
+def test_a_retraction_spares_what_was_asked_for_after_it(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 9)
+    assert shop.apply(retract(), 8) == []
+    assert shop.is_sound()
+
+
+def test_a_retraction_of_a_product_that_nobody_knows_is_carried_out(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.facts.now = None
+    assert kinds(shop.apply(retract(), 2)) == ["AssetRetracted"]
+    assert shop.stored() == set()
+
+
+# the same request again, after a crash
+
+
+def test_every_request_gives_the_same_events_again(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.plan(1, "web-1", "amazon-1", zalando_1="failed")
+    last = shop.request("amazon-1")
+    assert shop.apply(last, 2) == (again := shop.apply(last, 2))
+    assert kinds(again) == ["AssetPublished", "ProductPublished"]
+    gone = retract(assets=["web-1"])
+    shop.plan(1, "amazon-1", zalando_1="failed")
+    assert shop.apply(gone, 3) == (again := shop.apply(gone, 3))
+    assert kinds(again) == ["AssetRetracted", "ProductPublished"]
+    shop.delete_product(2)
+    assert shop.apply(retract(version=2), 4) == (again := shop.apply(retract(version=2), 4))
+    assert kinds(again) == ["AssetRetracted"]
+
+
+@pytest.mark.parametrize("crash_after_put_of", ["manifest.json", ".jpg", ".avif"])
+def test_a_publication_that_was_killed_is_completed(shop: Shop, crash_after_put_of: str) -> None:
+    shop.plan(1, "web-1")
+    shop.origin.crash_after_put_of = crash_after_put_of
+    with pytest.raises(Crash):
+        shop.apply(shop.request("web-1"), 1)
+    assert kinds(shop.apply(shop.request("web-1"), 1)) == ["AssetPublished", "ProductPublished"]
+    assert shop.is_sound()
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+@pytest.mark.parametrize("at", ["manifest", "objects"])
+def test_a_retraction_that_was_killed_is_completed(shop: Shop, at: str, deleted: bool) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.apply(shop.request("amazon-1"), 2)
+    if deleted:
+        shop.delete_product(2)
+    if at == "manifest":
+        shop.origin.crash_after_put_of = "manifest.json"
+    else:
+        shop.origin.crash_before_delete = True
+    with pytest.raises(Crash):
+        shop.apply(retract(version=2), 3)
+    events = shop.apply(retract(version=2), 3)
+    assert kinds(events) == ["AssetRetracted", "AssetRetracted"]
+    assert shop.apply(retract(version=2), 3) == events
+    assert shop.stored() == set()
+
+
+def test_a_dropped_asset_is_not_forgotten_when_its_request_is_stale_by_then(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.apply(shop.request("amazon-1"), 2)
+    shop.plan(2, "web-1")
+    events = shop.apply(shop.request("web-1", version=2), 3)  # and killed before its transaction
+    assert kinds(events) == ["AssetPublished", "AssetRetracted", "ProductPublished"]
+    shop.plan(3, "web-1")
+    shop.apply(shop.request("web-1", version=3, shade=9), 4)  # in the same batch
+    assert kinds(shop.apply(shop.request("web-1", version=2), 3)) == ["AssetRetracted"]
+
+
+def test_what_went_live_unannounced_leaves_unannounced(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)  # and killed before its transaction
+    shop.delete_product(2)
+    assert shop.apply(shop.request("web-1"), 1) == []
+    assert shop.stored() == set()
+
+
+def test_what_is_live_is_announced_even_when_it_is_stale_by_then(shop: Shop) -> None:
+    [event] = shop.apply(shop.request("web-1"), 1)  # and killed before its transaction
+    shop.plan(2, "web-1")
+    assert shop.apply(shop.request("web-1"), 1) == [event]
+
+
+# two publishers at once
+
+
+def test_whoever_loses_the_manifest_looks_again(shop: Shop) -> None:
+    rival_events: list[Announcement] = []
+    shop.origin.rival = lambda: rival_events.extend(shop.apply(shop.request("amazon-1"), 2))
+    mine = shop.apply(shop.request("web-1"), 1)
+    assert kinds(rival_events) == ["AssetPublished"]
+    assert kinds(mine) == ["AssetPublished", "ProductPublished"]
+    assert set(shop.manifest().assets) == {"web-1", "amazon-1"}
+    assert shop.is_sound()
+
+
+def test_a_zombie_and_its_successor_agree(shop: Shop) -> None:
+    request, successor = shop.request("web-1"), list[Announcement]()
+    shop.origin.rival = lambda: successor.extend(shop.apply(request, 1))
+    assert shop.apply(request, 1) == successor
+    assert kinds(successor) == ["AssetPublished"]
+
+
+def test_a_zombie_that_wakes_after_the_deletion_leaves_nothing(shop: Shop) -> None:
+    shop.facts.before_look(2, lambda: shop.delete_product(2))
+    assert shop.apply(shop.request("web-1"), 1) == []
+    assert shop.stored() == set()
+
+
+def test_a_zombie_that_wakes_after_the_product_came_back_leaves_nothing(shop: Shop) -> None:
+    shop.facts.before_look(2, lambda: shop.plan(3, "web-1"))
+    assert shop.apply(shop.request("web-1"), 1) == []
+    assert shop.stored() == set()
+
+
+def test_a_manifest_that_never_stands_still_is_a_reason_to_wait(shop: Shop) -> None:
+    count = iter(range(100, 200))
+
+    def moved_by_another() -> None:
+        shop.origin.rival = None
+        shop.apply(shop.request("amazon-1", shade=next(count)), next(count))
+        shop.origin.rival = moved_by_another
+
+    shop.origin.rival = moved_by_another
+    with pytest.raises(Unavailable, match=r"acme\|mug"):
+        shop.apply(shop.request("web-1"), 1)
+
+
+def test_the_facts_being_away_is_no_answer(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_tenant: str, _sku: str) -> Standing:
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(shop.facts, "standing", away)
+    with pytest.raises(Unavailable):
+        shop.apply(shop.request("web-1"), 1)
+    with pytest.raises(NotFound):
+        shop.origin.get(manifest_key("acme", "mug"))

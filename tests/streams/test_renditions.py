@@ -1,0 +1,126 @@
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image, ImageCms, ImageDraw
+
+from streams.publishing.renditions import NotAPicture, render
+
+
+def product(width_px: int, height_px: int, *, transparent: bool = False) -> Image.Image:
+    """A textured disc on pure white, or on nothing."""
+    noise = np.random.default_rng(7).integers(0, 200, (height_px, width_px, 3), dtype=np.uint8)
+    mask = Image.new("L", (width_px, height_px))
+    ImageDraw.Draw(mask).ellipse((width_px // 4, height_px // 4, width_px * 3 // 4, height_px * 3 // 4), fill=255)
+    picture = Image.new("RGB", (width_px, height_px), "white")
+    picture.paste(Image.fromarray(noise), mask=mask)
+    if transparent:
+        picture.putalpha(mask)
+    return picture
+
+
+def encoded(picture: Image.Image, format_: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def pixels(file: bytes) -> np.ndarray:
+    return pyvips.Image.new_from_buffer(file, "").numpy()
+
+
+def test_every_width_comes_in_every_format_of_an_opaque_picture() -> None:
+    made = render(encoded(product(1700, 850), "JPEG"), "image/jpeg")
+    assert [one.width_px for one in made] == [320] * 3 + [640] * 3 + [1080] * 3 + [1600] * 3
+    assert {one.media_type for one in made} == {"image/jpeg", "image/webp", "image/avif"}
+    for one in made:
+        assert one.height_px == pytest.approx(one.width_px / 2, abs=1)
+        assert pixels(one.data).shape[:2] == (one.height_px, one.width_px)
+
+
+@pytest.mark.parametrize(("width_px", "widths"), [(700, [320, 640, 700]), (200, [200]), (1600, [320, 640, 1080, 1600])])
+def test_nothing_is_enlarged_and_the_own_width_is_there(width_px: int, widths: list[int]) -> None:
+    made = render(encoded(product(width_px, 90), "JPEG"), "image/jpeg", formats=["image/jpeg"])
+    assert [one.width_px for one in made] == widths
+
+
+def test_a_tall_picture_is_measured_by_its_width() -> None:
+    made = render(encoded(product(200, 1800), "JPEG"), "image/jpeg", widths_px=[100], formats=["image/jpeg"])
+    assert [(one.width_px, one.height_px) for one in made] == [(100, 900)]
+
+
+def test_the_bytes_say_what_the_media_type_says() -> None:
+    made = render(encoded(product(64, 64, transparent=True), "PNG"), "image/png", widths_px=[64])
+    loaders = {one.media_type: pyvips.Image.new_from_buffer(one.data, "").get("vips-loader") for one in made}
+    assert loaders == {
+        "image/png": "pngload_buffer",
+        "image/webp": "webpload_buffer",
+        "image/avif": "heifload_buffer",
+    }
+
+
+@pytest.mark.parametrize("width_px", [320, 640])
+def test_a_white_background_stays_white(width_px: int) -> None:
+    for one in render(encoded(product(640, 640), "JPEG", quality=95), "image/jpeg", widths_px=[width_px]):
+        border = width_px // 8  # the disc begins at a quarter: two blocks of WebP away even at 320 px
+        frame = np.ones((width_px, width_px), bool)
+        frame[border:-border, border:-border] = False
+        assert pixels(one.data)[frame].min() >= 254, one.media_type
+
+
+def test_transparency_survives_without_a_fringe_of_what_lay_under_it() -> None:
+    picture = Image.new("RGBA", (400, 400), (0, 255, 0, 0))
+    ImageDraw.Draw(picture).rectangle((100, 100, 299, 299), fill=(200, 30, 30, 255))
+    for one in render(encoded(picture, "PNG"), "image/png", widths_px=[150]):
+        rgba = pixels(one.data).astype(int)
+        assert rgba[:20, :20, 3].max() == 0
+        assert rgba[60:90, 60:90, 3].min() == 255
+        edge = (rgba[..., 3] > 64) & (rgba[..., 3] < 250)
+        if one.media_type == "image/png":
+            assert edge.any()
+            assert rgba[edge][:, 1].max() < 60
+
+
+def test_an_srgb_profile_is_in_every_rendition() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for source in (encoded(product(80, 80), "JPEG"), encoded(product(80, 80), "JPEG", icc_profile=profile)):
+        for one in render(source, "image/jpeg"):
+            embedded = pyvips.Image.new_from_buffer(one.data, "").get("icc-profile-data")
+            name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(embedded)))
+            assert "srgb" in name.lower(), one.media_type
+
+
+def test_what_xmp_says_of_the_picture_stays_with_it() -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><!-- compositeWithTrainedAlgorithmicMedia --></x:xmpmeta>'
+    for one in render(encoded(product(80, 80), "JPEG", xmp=xmp), "image/jpeg"):
+        assert b"compositeWithTrainedAlgorithmicMedia" in one.data, one.media_type
+
+
+def test_the_same_file_gives_the_same_bytes_on_several_threads() -> None:
+    file = encoded(product(700, 700), "JPEG")
+    alone = render(file, "image/jpeg")
+    with ThreadPoolExecutor(3) as threads:
+        assert all(made == alone for made in threads.map(lambda _: render(file, "image/jpeg"), range(3)))
+
+
+def test_a_file_that_is_cut_off_is_no_picture() -> None:
+    file = encoded(product(400, 400), "JPEG")
+    with pytest.raises(NotAPicture, match="not a whole image/jpeg"):
+        render(file[: len(file) // 2], "image/jpeg")
+
+
+def test_a_text_is_no_picture() -> None:
+    with pytest.raises(NotAPicture):
+        render(b"not a picture at all", "image/jpeg")
+
+
+def test_another_format_than_was_said_is_refused() -> None:
+    with pytest.raises(NotAPicture, match=r"said to be image/png.*jpegload"):
+        render(encoded(product(64, 64), "JPEG"), "image/png")
+
+
+def test_a_format_that_nobody_knows_is_an_error() -> None:
+    with pytest.raises(ValueError, match="image/tiff"):
+        render(encoded(product(64, 64), "JPEG"), "image/jpeg", formats=["image/tiff"])
