@@ -30,6 +30,7 @@ _LOADERS = {
     "image/heif": pyvips.Image.heifload_buffer,
 }
 _TYPES = {"uchar": 8, "ushort": 16}
+_COLOURS = {"b-w": "GRAY", "grey16": "GRAY", "cmyk": "CMYK"}
 _PROFILE = "icc-profile-data"
 
 _CUT_OFF = ("truncated", "premature", "end of", "read error", "outside of file")
@@ -50,8 +51,9 @@ class DecodeLimits:
 class Picture:
     """An upright picture in sRGB: (h, w, 3), or (h, w, 4) with straight alpha; uint8, or uint16 where it has 16 bits.
 
-    The facts are the file's own: its media type, bits a sample, whether it had alpha, its ICC profile's name (""
-    for none), its number of frames, of which `pixels` is the first, and its EXIF orientation (1 to 8).
+    The facts are the file's own: its media type, bits a sample, whether it had alpha (one that is opaque everywhere
+    is none), its ICC profile's name ("" for none), its number of frames, of which `pixels` is the first, and its
+    EXIF orientation (1 to 8).
     """
 
     pixels: Pixels
@@ -71,15 +73,14 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
         image = _open(data, media_type, limits, uri)
         icc = _profile_name(image, uri)
         upright = image.autorot()
-        colours = _to_srgb(upright, icc)
-        pixels = np.asarray(colours.numpy())
+        pixels = _without_opaque_alpha(_to_srgb(upright, icc).numpy())
     except pyvips.Error as error:
         raise _failure(error, uri) from error
     return Picture(
         pixels=np.ascontiguousarray(pixels),
         media_type=media_type,
         bits=_TYPES[image.format],
-        had_alpha=bool(image.hasalpha()),
+        had_alpha=pixels.shape[2] == 4,
         icc=icc,
         frames=image.get_n_pages(),
         orientation=_field(image, "orientation", 1),
@@ -126,9 +127,16 @@ def _profile_name(image: Any, uri: str) -> str:
     if not data:
         return ""
     try:
-        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(data))).strip()
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        name = ImageCms.getProfileDescription(profile).strip()
     except (OSError, ImageCms.PyCMSError) as error:
         raise CorruptPicture(uri, "its colour profile cannot be read") from error
+    colours = _COLOURS.get(image.interpretation, "RGB")
+    if profile.profile.xcolor_space.strip() != colours:
+        raise CorruptPicture(
+            uri, f"its colour profile is for {profile.profile.xcolor_space.strip()} and not for {colours}"
+        )
+    return name or "unnamed"
 
 
 def _to_srgb(image: Any, icc: str) -> Any:
@@ -146,6 +154,11 @@ def _to_srgb(image: Any, icc: str) -> Any:
         )
     image = image.colourspace("rgb16" if deep else "srgb")
     return image[: 4 if image.hasalpha() else 3]
+
+
+def _without_opaque_alpha(pixels: Any) -> Any:
+    opaque = pixels.shape[2] == 4 and (pixels[..., 3] == np.iinfo(pixels.dtype).max).all()
+    return pixels[..., :3] if opaque else pixels
 
 
 def _failure(error: pyvips.Error, uri: str) -> NotAnImage | CorruptPicture | TruncatedPicture:

@@ -13,6 +13,7 @@ Mask = NDArray[np.uint8]
 _DARK = 64
 _HALF = 128
 _FADED = 16
+_FAINT = 32
 _LEAST_SHARE = 0.002
 _COARSE = 4
 _INVISIBLE = 0.004
@@ -41,16 +42,15 @@ def strip(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _shadow(rgba: NDArray[np.uint8], product: Mask) -> NDArray[np.bool_]:
     """Where the supplier's shadow lies: connected dark haze that fades away from the product."""
     alpha = rgba[..., 3]
-    haze = (alpha > 0) & (alpha < _HALF) & (rgba[..., :3].max(axis=-1) < _DARK)
+    dark = (rgba[..., :3].max(axis=-1) < _DARK) | (alpha < _FAINT)  # so faint a pixel's colour says nothing
+    haze = (alpha > 0) & (alpha < _HALF) & dark
     away = cv2.dilate(product, np.ones((7, 7), np.uint8)) == 0
     fading = haze & away & (alpha < _FADED)
     if fading.sum() < _LEAST_SHARE * product.sum():
         return np.zeros(alpha.shape, np.bool_)
     count, labels = cv2.connectedComponents(haze.astype(np.uint8), connectivity=8)
     fades = np.bincount(labels[fading], minlength=count) > 0
-    fades[0] = False
-    found: NDArray[np.bool_] = fades[labels]
-    return found
+    return np.asarray(fades[labels] & haze)
 
 
 def _unmix(out: NDArray[np.uint8], band: NDArray[np.bool_], rgba: NDArray[np.uint8], far: NDArray[np.bool_]) -> None:

@@ -2,7 +2,7 @@
 
 | measure | says |
 |---|---|
-| `width_px`, `height_px`, `size_bytes`, `format_allowed` | the file's own; 1 when its content is a format of the channel |
+| `width_px`, `height_px`, `size_bytes`, `format_allowed` | the file; 1 when its content is a format of the channel |
 | `background_exact_share` | of the pixels away from product and shadow, those that are exactly the background |
 | `background_deviation_max` | the furthest of them from the background, 0..255 |
 | `fill`, `fill_width`, `fill_height` | the product's box as a share of the canvas; `fill` is the larger |
