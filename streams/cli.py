@@ -14,8 +14,12 @@ from streams.settings import Settings, SettingsError, variable
 
 def main() -> None:
     """Runs the command; an error that has a sentence of its own is told in that sentence, with exit status 2."""
+    from streams.blobs import StoreError
+    from streams.embedded import BrokerUnavailable
     from streams.errors import Refused, Unavailable
+    from streams.supervisor import AlreadyRunning
 
+    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning)
     try:
         packshot(standalone_mode=False)
     except click.ClickException as error:
@@ -23,7 +27,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         sys.exit(130)
-    except (SettingsError, Unavailable, Refused) as error:
+    except told as error:
         click.secho(f"packshot: {error}", fg="red", err=True)
         sys.exit(2)
 

@@ -1,0 +1,127 @@
+"""End to end: the commands against a running system, on the in-memory broker + SQLite + folder, and on real servers."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from PIL import Image
+
+from tests.e2e.system import System, draw_product, running, upsert
+
+FLAVOURS = ("memory", "real")
+
+
+@pytest.fixture(scope="module", params=FLAVOURS)
+def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    folder = tmp_path_factory.mktemp(request.param)
+    for sku, colour in {"JAR": (170, 90, 60), "POT": (70, 110, 160), "CAN": (120, 140, 60)}.items():
+        draw_product(folder / f"{sku}.png", colour)
+    with running(folder, _environment(request)) as started:
+        yield started
+
+
+def _environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    if request.param == "memory":
+        return {"PACKSHOT_EMBEDDED_BROKER": "memory", "PACKSHOT_CDN_PORT": "18087"}
+    request.getfixturevalue("s3_endpoint")
+    server = request.getfixturevalue("s3_server")
+    return {
+        "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": request.getfixturevalue("kafka_bootstrap"),
+        "PACKSHOT_DATABASE_URL": request.getfixturevalue("postgres_url"),
+        "PACKSHOT_BLOBS_URL": "s3://packshot/blobs",
+        "PACKSHOT_ORIGIN_URL": "s3://packshot/origin",
+        "PACKSHOT_S3_ENDPOINT": server.endpoint,
+        "PACKSHOT_CDN_PORT": "18088",
+        "AWS_ACCESS_KEY_ID": server.access_key,
+        "AWS_SECRET_ACCESS_KEY": server.secret_key,
+    }
+
+
+def test_a_product_goes_all_the_way(system: System) -> None:
+    outcome = system.submit(upsert("JAR", channels=["amazon", "instagram"]))
+    (product,) = outcome["submitted"]
+    assert product["state"] == "done", product
+    assert {asset["asset"]: asset["state"] for asset in product["assets"]} == {
+        "amazon-1": "published",
+        "instagram-1": "published",
+        "web-1": "published",
+    }
+    events = [event for event in system.published() if event["sku"] == "JAR"]
+    assert sorted(e["asset"] for e in events if e["type"] == "AssetPublished") == ["amazon-1", "instagram-1", "web-1"]
+    assert [e["assets"] for e in events if e["type"] == "ProductPublished"] == [["amazon-1", "instagram-1", "web-1"]]
+    amazon = next(e for e in events if e.get("asset") == "amazon-1")
+    for rendition in [amazon["file"], *amazon["renditions"]]:
+        with urlopen(rendition["url"], timeout=10) as answer:
+            picture = Image.open(io.BytesIO(answer.read()))
+            assert picture.size == (rendition["width_px"], rendition["height_px"])
+    assert {r["media_type"] for r in amazon["renditions"]} == {"image/jpeg", "image/webp", "image/avif"}
+
+
+def test_the_same_event_again_publishes_nothing_twice(system: System) -> None:
+    event = upsert("POT")
+    system.submit(event)
+    before = system.published()
+    system.submit(event)
+    assert system.published() == before
+
+
+def test_bad_input_is_an_answer(system: System) -> None:
+    (system.folder / "text.jpg").write_text("this is no picture")
+    outcome = system.submit(
+        upsert("GONE", sources=[{"uri": "gone.png"}]),
+        upsert("TEXT", sources=[{"uri": "text.jpg"}]),
+        upsert("LOCAL", sources=[{"uri": "http://127.0.0.1:9/x.png"}]),
+        {**upsert("WRONG"), "version": 0},
+        {"type": "CampaignRequested", "tenant": "demo", "campaign": "c", "skus": ["NOBODY"], "channels": ["amazon"]},
+        status=1,
+    )
+    reasons = {each["subject"]: each["reason"] for each in outcome["submitted"]}
+    assert "source_not_found" in reasons["GONE v1"]
+    assert "source_not_an_image" in reasons["TEXT v1"] or "not_an_image" in reasons["TEXT v1"]
+    assert "source_private_address" in reasons["LOCAL v1"]
+    assert "unknown_sku" in reasons["campaign c"]
+    assert outcome["bad_lines"][0]["field"] == "version"
+
+
+def test_a_delete_takes_everything_away(system: System) -> None:
+    system.submit(upsert("CAN"))
+    url = next(e["file"]["url"] for e in system.published() if e["type"] == "AssetPublished" and e["sku"] == "CAN")
+    system.submit({"type": "CatalogChanged", "tenant": "demo", "sku": "CAN", "version": 2, "change": "delete"})
+    retracted = [e["asset"] for e in system.published() if e["type"] == "AssetRetracted" and e["sku"] == "CAN"]
+    assert sorted(retracted) == ["amazon-1", "web-1"]
+    with pytest.raises(OSError, match="404"):
+        urlopen(url, timeout=10)
+    assert system.json("status", "CAN")["assets"] == []
+
+
+def test_the_trace_of_an_announcement_is_the_trace_of_its_event(system: System) -> None:
+    """Each submitted event starts a trace; its announcements carry it on in their headers."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    bootstrap = json.loads((system.folder / "data" / "running.json").read_text())["bootstrap_servers"]
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test-trace", "enable.partition.eof": True})
+    traces: dict[str, set[str]] = {}
+    for topic in ("imagery.catalog", "imagery.published"):
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        left = set(partitions)
+        while left:
+            message = consumer.poll(5)
+            assert message is not None
+            if message.error():
+                left.discard(message.partition())
+                continue
+            if message.key() == b"demo|JAR":
+                headers = dict(message.headers() or [])
+                traces.setdefault(topic, set()).add(headers["traceparent"].decode().split("-")[1])  # type: ignore[union-attr]
+    consumer.close()
+    assert traces["imagery.published"] == traces["imagery.catalog"]
+
+
+def test_check_finds_everything_in_order(system: System) -> None:
+    findings = system.json("check")
+    assert {each["name"] for each in findings} >= {"broker", "topics", "database", "blobs", "origin", "weights", "engine"}
+    assert [each for each in findings if not each["ok"]] == []

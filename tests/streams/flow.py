@@ -1,0 +1,104 @@
+"""The processors on a database of their own, without a broker: what a test writes comes back as answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from schemas import codec, topics
+from schemas.envelope import as_mapping
+from schemas.records import Blob, CatalogChanged, Event, Source, Task, TaskCompleted
+from streams.catalogue import Asset, Catalogue
+from streams.consumer.letters import ERROR_CODE, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.processing import Processing
+
+GOOD = {
+    "width_px": 1600.0,
+    "height_px": 1600.0,
+    "size_bytes": 200_000.0,
+    "format_allowed": 1.0,
+    "background_exact_share": 1.0,
+    "fill": 0.86,
+    "scale": 1.0,
+    "canvas_difference_max": 1.0,
+    "product_difference_mean": 0.5,
+    "cropped_edges": 0.0,
+    "alpha_partial_share": 0.02,
+    "alpha_coverage": 0.4,
+}
+
+
+@dataclass
+class Recorder:
+    """A sender that keeps what it is given."""
+
+    records: list[Outgoing] = field(default_factory=list)
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        self.records += records
+
+
+class Flow:
+    """Delivers events to the processors one at a time and keeps count of offsets."""
+
+    def __init__(self, catalogue: Catalogue, retry_delays_ms: Sequence[int] = (1000,)) -> None:
+        self.catalogue = catalogue
+        self.recorder = Recorder()
+        self.processing = Processing(catalogue, self.recorder, RetryPolicy(retry_delays_ms))
+        self._offset = 0
+
+    def say(self, event: Event) -> list[Event]:
+        """Delivers an event; returns the events that follow. Letters are left out."""
+        record = outgoing(event, "test")
+        return [codec.decode(each.value) for each in self.deliver(record) if not _is_letter(each)]
+
+    def letters(self, event: Event, attempt: int = 0) -> list[tuple[str, str]]:
+        """Delivers an event; returns topic and error code of the letters that it makes."""
+        record = outgoing(event, "test")
+        record = Outgoing(
+            record.topic, record.key, record.value, [*record.headers, ("packshot-attempt", str(attempt).encode())]
+        )
+        written = self.deliver(record)
+        return [(each.topic, as_mapping(each.headers)[ERROR_CODE]) for each in written if _is_letter(each)]
+
+    def deliver(self, record: Outgoing) -> list[Outgoing]:
+        """Delivers a record; returns what is written."""
+        self.recorder.records.clear()
+        self._offset += 1
+        delivery = Delivery(record.topic, 0, self._offset, record.key, record.value, record.headers)
+        self.processing.run([delivery])
+        return list(self.recorder.records)
+
+    def states(self, sku: str = "A", tenant: str = "demo") -> dict[str, str]:
+        """The state of each asset of a product."""
+        return {asset.asset: asset.state for asset in self.assets(sku, tenant)}
+
+    def assets(self, sku: str = "A", tenant: str = "demo") -> list[Asset]:
+        """The assets of a product."""
+        with self.catalogue.read() as facts:
+            return facts.assets(tenant, sku)
+
+
+def upsert(version: int = 1, sku: str = "A", channels: Sequence[str] = ("amazon",), photo: str = "a.jpg") -> CatalogChanged:
+    """A catalogue event."""
+    sources = [Source(uri=f"https://images.example/{photo}")]
+    return CatalogChanged(tenant="demo", sku=sku, version=version, sources=sources, channels=list(channels))
+
+
+def blob(digest: str = "a") -> Blob:
+    """A picture in the blob store."""
+    return Blob(role="x", digest=digest * 64, media_type="image/png", width_px=10, height_px=10, size_bytes=10)
+
+
+def done(task: Task, **measures: float) -> TaskCompleted:
+    """The completion of a task, with good measures but for those given."""
+    return TaskCompleted(
+        task=task, outcome="done", outputs=[blob()], measures=GOOD | measures, result_id="b" * 64, engine="test"
+    )
+
+
+def tasks(events: Sequence[Event]) -> list[Task]:
+    """The tasks among events."""
+    return [event for event in events if isinstance(event, Task)]
+
+
+def _is_letter(record: Outgoing) -> bool:
+    return record.topic == topics.DEAD.name or record.topic.startswith(topics.PREFIX + "retry.")

@@ -1,0 +1,319 @@
+"""The way of an event through the processors, without a broker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.records import (
+    AssetPublished,
+    AssetRetracted,
+    AssetWithheld,
+    CampaignCancelled,
+    CampaignRequested,
+    CatalogChanged,
+    PublishRequested,
+    Rendition,
+    RetractRequested,
+    ReviewDecided,
+    ReviewRequested,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+    Verdict,
+)
+from streams.catalogue import Catalogue
+from streams.consumer.letters import outgoing
+from tests.streams.flow import Flow, blob, done, tasks, upsert
+
+CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Iterator[Flow]:
+    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
+    catalogue.create_tables()
+    yield Flow(catalogue)
+    catalogue.close()
+
+
+def compose_task(flow: Flow, event: CatalogChanged | None = None) -> Task:
+    """The amazon packshot's task of a product that has got so far."""
+    (cut,) = tasks(flow.say(event or upsert()))
+    return next(task for task in tasks(flow.say(done(cut))) if task.step.channel == "amazon")
+
+
+def published(request: PublishRequested) -> AssetPublished:
+    file = Rendition(
+        key="k", url="http://cdn/k", media_type="image/jpeg", width_px=9, height_px=9, size_bytes=9, sha256="a" * 64
+    )
+    return AssetPublished(
+        tenant=request.tenant,
+        sku=request.sku,
+        version=request.version,
+        asset=request.asset,
+        channel=request.channel,
+        file=file,
+        renditions=[],
+        srcset={},
+        verdict=request.verdict,
+        engine="test",
+        manifest_url="http://cdn/m",
+        published_at_ms=1,
+    )
+
+
+def test_a_product_becomes_one_cutout_task_that_holds_the_whole_slip(flow: Flow) -> None:
+    (task,) = tasks(flow.say(upsert(channels=["amazon", "zalando"])))
+    assert (task.step.operation, task.lane, task.version) == ("cutout", "standard", 1)
+    assert [step.asset for step in task.step.next] == ["amazon-1", "zalando-1", "web-1"]
+    assert flow.states() == {"amazon-1": "planned", "web-1": "planned", "zalando-1": "planned"}
+
+
+def test_the_priority_of_an_event_is_the_lane_of_its_tasks(flow: Flow) -> None:
+    event = CatalogChanged(
+        tenant="demo", sku="A", version=1, sources=upsert().sources, channels=["amazon"], priority="bulk"
+    )
+    assert [task.lane for task in tasks(flow.say(event))] == ["bulk"]
+
+
+def test_the_same_event_again_asks_for_the_same_work(flow: Flow) -> None:
+    assert flow.say(upsert()) == flow.say(upsert())
+
+
+def test_an_older_version_changes_nothing(flow: Flow) -> None:
+    flow.say(upsert(version=3))
+    assert flow.say(upsert(version=2, channels=["zalando"])) == []
+    assert "zalando-1" not in flow.states()
+
+
+def test_a_newer_version_is_planned_anew_and_drops_what_it_does_not_want(flow: Flow) -> None:
+    flow.say(upsert(version=1, channels=["amazon", "google"]))
+    (task,) = tasks(flow.say(upsert(version=2, channels=["amazon"])))
+    assert task.version == 2
+    assert sorted(flow.states()) == ["amazon-1", "web-1"]
+
+
+def test_other_content_under_the_same_version_is_refused(flow: Flow) -> None:
+    flow.say(upsert())
+    assert flow.letters(upsert(photo="b.jpg")) == [("imagery.dead", "version_conflict")]
+
+
+def test_an_unknown_channel_is_refused_and_changes_nothing(flow: Flow) -> None:
+    event = upsert(channels=["amazon", "bazaar"])
+    assert flow.letters(event) == [("imagery.dead", "unknown_channel")]
+    assert flow.states() == {}
+    with flow.catalogue.read() as facts:
+        assert facts.product("demo", "A") is None
+
+
+def test_a_refusal_is_kept_under_the_events_id(flow: Flow) -> None:
+    flow.deliver(outgoing(upsert(channels=["bazaar"]), "test", "my-id"))
+    with flow.catalogue.read() as facts:
+        refusal = facts.refusal("my-id")
+    assert refusal is not None
+    assert (refusal.field, refusal.subject) == ("channels", "demo|A")
+
+
+def test_a_cutout_fans_out_to_its_branches(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert(channels=["amazon", "google"])))
+    following = tasks(flow.say(done(cut, uncertainty=0.1)))
+    assert [task.step.asset for task in following] == ["amazon-1", "google-1", "web-1"]
+    assert all(task.inputs == [blob()] and task.source is None for task in following)
+    assert following[0].measures["cutout.uncertainty"] == 0.1
+
+
+def test_a_good_asset_is_published(flow: Flow) -> None:
+    (request,) = flow.say(done(compose_task(flow)))
+    assert isinstance(request, PublishRequested)
+    assert (request.asset, request.verdict.outcome, request.file) == ("amazon-1", "pass", blob())
+    flow.say(published(request))
+    assert flow.states()["amazon-1"] == "published"
+
+
+def test_a_doubtful_asset_waits_for_a_person(flow: Flow) -> None:
+    (request,) = flow.say(done(compose_task(flow), fill=0.5))
+    assert isinstance(request, ReviewRequested)
+    assert request.reason == "fill is 0.5, the limit ≥ 0.85"
+    assert flow.states()["amazon-1"] == "review"
+
+
+def reviewed(flow: Flow) -> ReviewRequested:
+    (request,) = flow.say(done(compose_task(flow), fill=0.5))
+    assert isinstance(request, ReviewRequested)
+    return request
+
+
+def decision(review: ReviewRequested, **more: object) -> ReviewDecided:
+    return ReviewDecided(review_id=review.review_id, tenant="demo", sku="A", **more)  # type: ignore[arg-type]
+
+
+def test_an_approved_asset_goes_live_with_the_name_of_who_approved(flow: Flow) -> None:
+    review = reviewed(flow)
+    (request,) = flow.say(decision(review, approved=True, decided_by="ada"))
+    assert isinstance(request, PublishRequested)
+    assert request.approved_by == "ada"
+    assert flow.say(decision(review, approved=True, decided_by="ada")) == [request]
+
+
+def test_a_rejected_asset_ends_with_its_reason(flow: Flow) -> None:
+    (withheld,) = flow.say(decision(reviewed(flow), approved=False, reason="logo cut off"))
+    assert isinstance(withheld, AssetWithheld)
+    assert withheld.reason == "rejected: logo cut off"
+    assert flow.states()["amazon-1"] == "rejected"
+
+
+def test_a_rejected_asset_is_redone_with_other_parameters(flow: Flow) -> None:
+    review = reviewed(flow)
+    (task,) = flow.say(decision(review, approved=False, redo=True, parameters={"padding": "0.02"}))
+    assert isinstance(task, Task)
+    assert task.step.parameters == {"padding": "0.02"}
+    assert task.task_id != review.completed.task.task_id
+    assert flow.states()["amazon-1"] == "planned"
+
+
+def test_another_decision_on_a_closed_review_is_refused(flow: Flow) -> None:
+    review = reviewed(flow)
+    flow.say(decision(review, approved=True))
+    assert flow.letters(decision(review, approved=False)) == [("imagery.dead", "review_closed")]
+
+
+def test_a_newer_version_closes_the_reviews_of_the_older(flow: Flow) -> None:
+    review = reviewed(flow)
+    flow.say(upsert(version=2))
+    assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
+
+
+def test_a_result_for_an_older_version_is_not_published(flow: Flow) -> None:
+    task = compose_task(flow)
+    flow.say(upsert(version=2))
+    assert flow.say(done(task)) == []
+    assert flow.states()["amazon-1"] == "planned"
+
+
+def test_a_failed_cutout_ends_every_asset_behind_it(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert(channels=["amazon", "google"])))
+    failed = TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404")
+    assert {event.asset for event in flow.say(failed) if isinstance(event, AssetWithheld)} == {
+        "amazon-1",
+        "google-1",
+        "web-1",
+    }
+    assert set(flow.states().values()) == {"failed"}
+    assert flow.assets()[0].reason == "source_not_found: 404"
+
+
+def test_a_failed_product_that_is_sent_again_is_tried_again(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    flow.say(TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404"))
+    assert tasks(flow.say(upsert())) == [cut]
+    assert set(flow.states().values()) == {"planned"}
+
+
+def test_what_is_published_is_not_made_again(flow: Flow) -> None:
+    (request,) = flow.say(done(compose_task(flow)))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    (again,) = tasks(flow.say(upsert()))
+    assert [step.asset for step in again.step.next] == ["web-1"]
+
+
+def test_an_expired_task_is_answered_as_expired(flow: Flow) -> None:
+    task = compose_task(flow)
+    (withheld,) = flow.say(TaskCompleted(task=task, outcome="expired"))
+    assert isinstance(withheld, AssetWithheld)
+    assert flow.assets()[0].reason.startswith("expired")
+
+
+def test_a_superseded_task_ends_without_a_trace(flow: Flow) -> None:
+    assert flow.say(TaskCompleted(task=compose_task(flow), outcome="superseded")) == []
+
+
+def test_a_delete_retracts_everything_and_empties_the_plan(flow: Flow) -> None:
+    (request,) = flow.say(done(compose_task(flow)))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    (retract,) = flow.say(CatalogChanged(change="delete", tenant="demo", sku="A", version=2))
+    assert isinstance(retract, RetractRequested)
+    assert (retract.version, retract.assets) == (2, None)
+    assert flow.states() == {"amazon-1": "leaving"}
+    gone = AssetRetracted(
+        tenant="demo", sku="A", version=2, asset="amazon-1", reason="", urls=[], retracted_at_ms=1
+    )
+    flow.say(gone)
+    assert flow.states() == {}
+
+
+def test_a_delete_for_an_unknown_sku_is_remembered(flow: Flow) -> None:
+    (retract,) = flow.say(CatalogChanged(change="delete", tenant="demo", sku="A", version=5))
+    assert isinstance(retract, RetractRequested)
+    assert flow.say(upsert(version=4)) == []
+
+
+def test_a_campaign_makes_its_own_assets_in_its_own_lane(flow: Flow) -> None:
+    flow.say(upsert())
+    (task,) = tasks(flow.say(CAMPAIGN))
+    assert (task.lane, task.campaign, task.deadline_ms) == ("urgent", "bf", 99)
+    assert "bf.instagram-1" in flow.states()
+    assert flow.states()["amazon-1"] == "planned"
+
+
+def test_a_campaign_for_an_unknown_sku_is_retried_then_dead(flow: Flow) -> None:
+    assert flow.letters(CAMPAIGN) == [("imagery.retry.1000ms", "unknown_sku")]
+    assert flow.letters(CAMPAIGN, attempt=1) == [("imagery.dead", "unknown_sku")]
+
+
+def test_a_campaign_starts_with_the_products_that_are_known(flow: Flow) -> None:
+    flow.say(upsert())
+    both = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B"], channels=["instagram"])
+    assert [task.sku for task in tasks(flow.say(both))] == ["A"]
+    (later,) = [task for task in tasks(flow.say(upsert(sku="B"))) if task.campaign]
+    assert later.sku == "B"
+
+
+def test_a_new_version_is_made_for_the_running_campaigns_too(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(CAMPAIGN)
+    assert {task.campaign for task in tasks(flow.say(upsert(version=2)))} == {None, "bf"}
+
+
+def test_a_cancelled_campaign_leaves_the_plan_and_is_retracted(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(CAMPAIGN)
+    (retract,) = flow.say(CampaignCancelled(tenant="demo", campaign="bf", reason="too late"))
+    assert isinstance(retract, RetractRequested)
+    assert retract.assets == ["bf.instagram-1"]
+    assert retract.reason == "campaign bf was cancelled: too late"
+    assert sorted(flow.states()) == ["amazon-1", "web-1"]
+    assert flow.letters(CAMPAIGN) == [("imagery.dead", "campaign_cancelled")]
+
+
+def test_bytes_that_are_no_event_become_a_dead_letter_byte_for_byte(flow: Flow) -> None:
+    record = outgoing(upsert(), "test")
+    broken = type(record)(record.topic, record.key, b"garbage", record.headers)
+    (letter,) = flow.deliver(broken)
+    assert (letter.topic, letter.key, letter.value) == ("imagery.dead", b"demo|A", b"garbage")
+    assert dict(letter.headers)["packshot-error-code"] == b"not_framed"
+
+
+def test_an_event_on_the_wrong_topic_is_refused(flow: Flow) -> None:
+    record = outgoing(upsert(), "test")
+    (letter,) = flow.deliver(type(record)("imagery.decisions", record.key, record.value, record.headers))
+    assert dict(letter.headers)["packshot-error-code"] == b"wrong_topic"
+
+
+def test_one_bad_event_of_a_batch_does_not_undo_the_others(flow: Flow) -> None:
+    from streams.consumer.letters import Delivery
+
+    good, bad = outgoing(upsert(), "test"), outgoing(upsert(sku="B", channels=["bazaar"]), "test")
+    batch = [Delivery(each.topic, 0, n, each.key, each.value, each.headers) for n, each in enumerate((bad, good))]
+    flow.processing.run(batch)
+    assert flow.states() != {}
+    assert flow.states("B") == {}
+
+
+def test_the_verdict_says_what_did_not_run(flow: Flow) -> None:
+    (request,) = flow.say(done(compose_task(flow)))
+    assert isinstance(request, PublishRequested)
+    verdict: Verdict = request.verdict
+    assert {check.point for check in verdict.checks if check.outcome == "not_run"} >= {"text", "light", "policy"}
