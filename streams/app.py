@@ -33,7 +33,7 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
         broker=_broker_urls(settings),
         broker_credentials=_credentials(settings),
         broker_session_timeout=settings.kafka_session_timeout_ms / 1000,
-        broker_heartbeat_interval=settings.kafka_session_timeout_ms / 5000,
+        broker_heartbeat_interval=settings.kafka_session_timeout_ms / 10_000,
         broker_commit_interval=0.5,
         broker_max_poll_interval=600.0,
         consumer_auto_offset_reset="earliest",

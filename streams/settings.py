@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     kafka_partitions: PositiveInt = Field(4, description="Partitions of each topic that we create.")
     kafka_replication: PositiveInt = Field(1, description="Replicas of each topic that we create; 3 on a real cluster.")
     kafka_session_timeout_ms: PositiveInt = Field(
-        15_000, description="How long a silent consumer keeps its partitions."
+        45_000, description="How long a silent consumer keeps its partitions."
     )
 
     database_url: str | None = Field(

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from streams.catalogue import tables
-from streams.catalogue.facts import Facts, Standing
+from streams.catalogue.facts import ENDED_BADLY, Facts, Standing
 from streams.errors import Unavailable
 from streams.settings import SettingsError
 
@@ -107,5 +107,6 @@ class CatalogueStanding:
                 return None
             assets = facts.assets(tenant, sku)
         plan = {a.asset: a for a in assets if a.version == product.version and a.state != "leaving"}
-        states = {name: asset.state for name, asset in plan.items()}
-        return Standing(product.version, product.deleted, states)
+        states: dict[str, str] = {name: asset.state for name, asset in plan.items()}
+        reasons = {name: asset.reason for name, asset in plan.items() if asset.state in ENDED_BADLY}
+        return Standing(product.version, product.deleted, states, reasons)

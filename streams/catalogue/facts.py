@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -24,7 +24,7 @@ from schemas.records import (
 from streams.catalogue import tables as t
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
-ENDED: frozenset[AssetState] = frozenset({"published", "failed", "rejected"})
+ENDED_BADLY: frozenset[AssetState] = frozenset({"failed", "rejected"})
 T = TypeVar("T")
 
 
@@ -55,11 +55,15 @@ class Asset:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a publisher must know of a product: its newest version, and the state of each asset of its plan."""
+    """What a publisher must know of a product: its newest version, and the state of each asset of its plan.
+
+    `reasons` says why an asset failed or was rejected.
+    """
 
     version: int
     deleted: bool
-    plan: Mapping[str, AssetState]
+    plan: Mapping[str, str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a request does to a manifest: pure, from one manifest to the next."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -17,6 +17,7 @@ from schemas.records import (
     Rendition,
     RetractRequested,
 )
+from streams.catalogue import Standing
 from streams.publishing.manifest import Manifest, ManifestAsset, srcset
 
 ENDED = frozenset({"failed", "rejected"})
@@ -25,19 +26,6 @@ DELETED = "the product was deleted"
 Request = PublishRequested | AssetWithheld | RetractRequested
 Announcement = AssetPublished | ProductPublished | AssetRetracted
 Relation = Literal["new", "repeated", "settled"]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What is true of a product now: its newest version, and the state of each asset of that version's plan.
-
-    `reasons` says why an asset failed or was rejected.
-    """
-
-    version: int
-    deleted: bool
-    plan: Mapping[str, str]
-    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 class Taken(msgspec.Struct, frozen=True):
