@@ -193,7 +193,7 @@ def _second_look(rgb: Rgba, coarse: Plane, box: _Box, mask_fn: MaskFunction) -> 
         second = _look(crop, mask_fn)
         return second, _agreement(first, second)
     mirrored = _look(np.ascontiguousarray(crop[:, ::-1]), mask_fn)[:, ::-1]
-    return (first + mirrored) / 2, _agreement(first, mirrored)
+    return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
 
 
 def _agreement(first: Plane, second: Plane) -> float:

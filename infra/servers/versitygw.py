@@ -27,16 +27,17 @@ class S3Server:
 
 @contextmanager
 def versitygw(folder: Path) -> Iterator[S3Server]:
-    """Run VersityGW over `folder` until the block ends. Raises ServerUnavailable."""
+    """Run VersityGW over `folder` until the block ends. Raises ServerUnavailable.
+
+    The folder's file system has to keep extended attributes: with sidecar files instead, this version serves the
+    headers of an object that was replaced.
+    """
     port = free_port()
     server = S3Server(f"http://{LOOPBACK}:{port}", "packshot", "packshot-secret", "packshot")
     (folder / "buckets" / server.bucket).mkdir(parents=True, exist_ok=True)
-    (folder / "headers").mkdir(exist_ok=True)
     keys = {"ROOT_ACCESS_KEY": server.access_key, "ROOT_SECRET_KEY": server.secret_key}
-    command = [
-        str(_binary()), "--port", f"{LOOPBACK}:{port}", "--quiet",
-        "posix", "--sidecar", str(folder / "headers"), str(folder / "buckets"),
-    ]  # fmt: skip
+    address = f"{LOOPBACK}:{port}"
+    command = [str(_binary()), "--port", address, "--quiet", "posix", str(folder / "buckets")]
     with running(NAME, command, folder / "versitygw.log", lambda: answers_on(port), {**os.environ, **keys}):
         yield server
 

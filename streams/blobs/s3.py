@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -152,7 +153,9 @@ class S3Store:
         return StoreRefused(f"{self.url}: {key}: {error}")
 
 
+@cache
 def _client(endpoint: str | None) -> "S3Client":
+    """One client, and one pool of connections, for all stores of a server: it is thread-safe, and slow to make."""
     config = Config(
         connect_timeout=5,
         read_timeout=30,

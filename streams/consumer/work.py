@@ -14,8 +14,8 @@ from schemas import topics
 from schemas.records import Lane
 from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged
 from streams.consumer.lanes import Lanes
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.ledger import ended
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.errors import Refused, Unavailable
 
 AWAY_WAIT_S = 1.0

@@ -98,8 +98,9 @@ def _page(manifests: list[tuple[str, Manifest]]) -> str:
 
 def _product(key: str, manifest: Manifest) -> str:
     figures = "".join(
-        f'<figure><a href="/{asset.file.key}"><img loading="lazy" alt="" src="/{_smallest(asset.renditions, asset.file)}">'
-        f"</a><figcaption>{html.escape(name)} · {asset.file.width_px}×{asset.file.height_px}</figcaption></figure>"
+        f'<figure><a href="/{asset.file.key}">'
+        f'<img loading="lazy" alt="" src="/{_smallest(asset.renditions, asset.file)}"></a>'
+        f"<figcaption>{html.escape(name)} · {asset.file.width_px}×{asset.file.height_px}</figcaption></figure>"
         for name, asset in sorted(manifest.assets.items())
     )
     title = f"{html.escape(manifest.title or manifest.sku)} <small>{html.escape(manifest.sku)} v{manifest.version}"

@@ -1,6 +1,6 @@
 """What a request does to a manifest: pure, from one manifest to the next."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 

@@ -24,9 +24,10 @@ from schemas.identity import content_id
 from schemas.records import AssetRetracted, PublishRequested, Rendition, RetractRequested
 from streams.blobs.content import Blobs
 from streams.blobs.store import BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
+from streams.catalogue import Standing
 from streams.errors import Refused, Unavailable
 from streams.publishing.manifest import IMMUTABLE, Manifest, folder, load, manifest_key, rendition_of, save
-from streams.publishing.moves import Announcement, Request, Standing, Taken, Turn, without
+from streams.publishing.moves import Announcement, Request, Taken, Turn, without
 from streams.publishing.renditions import Encoded, NotAPicture, render
 
 __all__ = ["Announcement", "ProductFacts", "Publication", "Request", "Standing"]

@@ -73,7 +73,9 @@ class Publisher:
             self._consumer.close()
 
     def _read(self) -> list[Delivery]:
-        return [delivery(message) for message in self._consumer.consume(BATCH_MAX, BATCH_WITHIN_S) if _is_record(message)]
+        return [
+            delivery(message) for message in self._consumer.consume(BATCH_MAX, BATCH_WITHIN_S) if _is_record(message)
+        ]
 
     def _publish(self, batch: Sequence[Delivery], rendering: ThreadPoolExecutor) -> None:
         polled.labels("publisher", "-").inc(len(batch))

@@ -298,10 +298,11 @@ class OnnxParser:
 def install(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Make `import tensorrt` and `import pycuda.driver` find this file's; returns the `tensorrt` module."""
     tensorrt, pycuda, driver = ModuleType("tensorrt"), ModuleType("pycuda"), ModuleType("pycuda.driver")
-    for thing in (Logger, Runtime, Builder, OnnxParser, TensorIOMode, MemoryPoolType):
-        setattr(tensorrt, thing.__name__, thing)
-    for thing in (Error, Context, Device, Stream, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async):
-        setattr(driver, thing.__name__, thing)
+    fakes: tuple[Any, ...] = (Logger, Runtime, Builder, OnnxParser, TensorIOMode, MemoryPoolType)
+    calls: tuple[Any, ...] = (Error, Context, Device, Stream, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async)
+    for module, things in ((tensorrt, fakes), (driver, calls)):
+        for thing in things:
+            setattr(module, thing.__name__, thing)
     monkeypatch.setattr(tensorrt, "__version__", "11.4.0.106", raising=False)
     more: dict[str, Any] = {"mem_alloc": DeviceAllocation, "init": lambda: None}
     more |= {"get_driver_version": lambda: 13000, "get_version": lambda: (13, 0, 0)}

@@ -158,7 +158,11 @@ def test_of_threads_that_move_one_object_one_wins_each_round(store: ObjectStore)
     for round_number in range(5):
         body = f"round {round_number} thread {{}}"
         expected = etag
-        winners = _race(6, lambda n, b=body, e=expected: store.put("race", b.format(n).encode(), if_match=e))
+
+        def move(number: int, body: str = body, expected: str = expected) -> str:
+            return store.put("race", body.format(number).encode(), if_match=expected)
+
+        winners = _race(6, move)
         assert len(winners) == 1
         stored = store.get("race")
         assert stored.data == body.format(winners[0]).encode()
@@ -272,7 +276,7 @@ def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_credentials(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StoreRefused):
-        S3Store("packshot", "", s3_endpoint).check()
+        S3Store("packshot", "", s3_endpoint.replace("127.0.0.1", "localhost")).check()
 
 
 def test_a_key_cannot_be_a_folder_of_others(tmp_path: Path) -> None:
@@ -386,7 +390,8 @@ def test_urls_that_name_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    "url", ["", "pixels", "/pixels", "file:", "file://host/pixels", "s3:///key", "gs://bucket", "s3://b/../c", "file:///a?b"]
+    "url",
+    ["", "pixels", "/pixels", "file:", "file://host/pixels", "s3:///key", "gs://bucket", "s3://b/../c", "file:///a?b"],
 )
 def test_urls_that_do_not(url: str) -> None:
     with pytest.raises(BadUrl, match="blobs_url"):

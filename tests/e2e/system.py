@@ -61,9 +61,17 @@ class System:
         """What a command prints; it must end with `status`."""
         command = [sys.executable, "-m", "streams.cli", *arguments]
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=timeout_s, cwd=self.folder, check=False
+            command,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            cwd=self.folder,
+            check=False,
         )
-        assert done.returncode == status, f"{arguments} ended with {done.returncode}\n{done.stdout}{done.stderr}{self.log()}"
+        assert done.returncode == status, (
+            f"{arguments} ended with {done.returncode}\n{done.stdout}{done.stderr}{self.log()}"
+        )
         return done.stdout
 
     def json(self, *arguments: str, status: int = 0) -> Any:
@@ -84,7 +92,9 @@ class System:
     def log(self) -> str:
         """The ends of all logs, for the message of a failure."""
         files = [self.folder / "up.log", *sorted((self.folder / "data" / "logs").glob("*.log"))]
-        return "".join(f"\n--- {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files if file.exists())
+        return "".join(
+            f"\n--- {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files if file.exists()
+        )
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -123,5 +122,13 @@ def test_the_trace_of_an_announcement_is_the_trace_of_its_event(system: System) 
 
 def test_check_finds_everything_in_order(system: System) -> None:
     findings = system.json("check")
-    assert {each["name"] for each in findings} >= {"broker", "topics", "database", "blobs", "origin", "weights", "engine"}
+    assert {each["name"] for each in findings} >= {
+        "broker",
+        "topics",
+        "database",
+        "blobs",
+        "origin",
+        "weights",
+        "engine",
+    }
     assert [each for each in findings if not each["ok"]] == []

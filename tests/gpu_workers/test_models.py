@@ -41,7 +41,7 @@ def wheel_source(monkeypatch: pytest.MonkeyPatch, members: dict[str, bytes]) -> 
                 archive.writestr(name, data)
         return Done()
 
-    monkeypatch.setattr(loader.subprocess, "run", download)
+    monkeypatch.setattr("subprocess.run", download)
     return commands
 
 

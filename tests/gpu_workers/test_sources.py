@@ -322,7 +322,7 @@ def test_addresses_that_cannot_be_read(uri: str) -> None:
 def test_the_promised_digest_is_checked(server: Server) -> None:
     uri = server.serves("/a.jpg")
     assert fetch(uri, limits(), sha256=hashlib.sha256(JPEG).hexdigest()).data == JPEG
-    with pytest.raises(DigestMismatch, match="0{64}"):
+    with pytest.raises(DigestMismatch, match=r"0{64}"):
         fetch(uri, limits(), sha256="0" * 64)
 
 

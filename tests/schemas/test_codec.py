@@ -1,6 +1,7 @@
 """Records to bytes and back, and bytes that are no records."""
 
 import struct
+from contextlib import suppress
 
 import fastavro
 import pytest
@@ -62,6 +63,5 @@ def test_a_value_outside_its_rules_names_the_field() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_crash_the_decoder(noise: bytes) -> None:
-    with pytest.raises(codec.WireError):
-        codec.decode(codec.encode(EVENT)[:5] + noise)
-        raise codec.WireError("noise may happen to be a record")
+    with suppress(codec.WireError):
+        assert isinstance(codec.decode(codec.encode(EVENT)[:5] + noise), CatalogChanged)

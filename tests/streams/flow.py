@@ -77,7 +77,9 @@ class Flow:
             return facts.assets(tenant, sku)
 
 
-def upsert(version: int = 1, sku: str = "A", channels: Sequence[str] = ("amazon",), photo: str = "a.jpg") -> CatalogChanged:
+def upsert(
+    version: int = 1, sku: str = "A", channels: Sequence[str] = ("amazon",), photo: str = "a.jpg"
+) -> CatalogChanged:
     """A catalogue event."""
     sources = [Source(uri=f"https://images.example/{photo}")]
     return CatalogChanged(tenant="demo", sku=sku, version=version, sources=sources, channels=list(channels))

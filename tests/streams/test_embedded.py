@@ -9,11 +9,13 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from streams.embedded import BrokerUnavailable, EmbeddedBroker, choose_broker
 from streams.embedded.process import BrokerProcess
@@ -82,7 +84,7 @@ def test_the_port_stays_the_same_and_moves_when_it_is_taken(broker: EmbeddedBrok
 def test_a_broker_whose_parent_was_killed_is_stopped_first(broker: EmbeddedBroker, tmp_path: Path) -> None:
     pid = broker.pid
     assert pid is not None
-    kind = "memory" if broker.name == "noida-db" else "kafka"
+    kind: Literal["memory", "kafka"] = "memory" if broker.name == "noida-db" else "kafka"
     heir = choose_broker(tmp_path, _CACHE, kind)  # as a new process would, it knows the old one by its file only
     heir.start()
     try:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from schemas.records import Rendition, Verdict
@@ -36,7 +37,8 @@ def manifest(**changes: object) -> Manifest:
         published_at_ms=1,
         position="imagery.publish/0/1",
     )
-    return Manifest(**{"tenant": "acme", "sku": "mug", "version": 3, "assets": {"web-1": asset}, **changes})
+    start = Manifest(tenant="acme", sku="mug", version=3, assets={"web-1": asset})
+    return msgspec.structs.replace(start, **changes)
 
 
 @pytest.fixture

@@ -237,9 +237,7 @@ def test_a_delete_retracts_everything_and_empties_the_plan(flow: Flow) -> None:
     assert isinstance(retract, RetractRequested)
     assert (retract.version, retract.assets) == (2, None)
     assert flow.states() == {"amazon-1": "leaving"}
-    gone = AssetRetracted(
-        tenant="demo", sku="A", version=2, asset="amazon-1", reason="", urls=[], retracted_at_ms=1
-    )
+    gone = AssetRetracted(tenant="demo", sku="A", version=2, asset="amazon-1", reason="", urls=[], retracted_at_ms=1)
     flow.say(gone)
     assert flow.states() == {}
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -58,7 +59,7 @@ class Origin(FolderStore):
         self.crash_before_delete = False
         self.rival: Callable[[], None] | None = None
 
-    def put(self, key: str, data: bytes, **options: object) -> str:
+    def put(self, key: str, data: bytes, **options: Any) -> str:
         if self.rival is not None and key.endswith("manifest.json"):
             rival, self.rival = self.rival, None
             rival()

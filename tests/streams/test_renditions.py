@@ -28,7 +28,7 @@ def encoded(picture: Image.Image, format_: str, **options: object) -> bytes:
 
 
 def pixels(file: bytes) -> np.ndarray:
-    return pyvips.Image.new_from_buffer(file, "").numpy()
+    return np.asarray(pyvips.Image.new_from_buffer(file, "").numpy())
 
 
 def test_every_width_comes_in_every_format_of_an_opaque_picture() -> None:

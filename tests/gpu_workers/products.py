@@ -1,0 +1,36 @@
+"""Small products drawn for the tests: straight alpha, colours that tell where they are."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Rgba = NDArray[np.uint8]
+
+
+def mug(width: int = 240, height: int = 200) -> Rgba:
+    """A striped mug with a handle, its hole open, soft at the edge; its box is (50, 40) to (190, 160)."""
+    fine = np.zeros((height * 4, width * 4), np.uint8)
+    cv2.rectangle(fine, (80 * 4, 40 * 4), (190 * 4 - 1, 160 * 4 - 1), 255, cv2.FILLED)
+    cv2.circle(fine, (90 * 4, 100 * 4), 40 * 4 - 1, 255, 48)
+    fine[:, : 50 * 4] = 0
+    alpha = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    y, x = np.mgrid[:height, :width]
+    colours = np.dstack([40 + x * 180 // width, 30 + (y // 8 % 2) * 120, 200 - y * 150 // height])
+    return np.dstack([colours.astype(np.uint8), alpha])
+
+
+def block(width: int, height: int, box: tuple[int, int, int, int], colour: int = 90) -> Rgba:
+    """An opaque grey block at `box` (left, top, right, bottom) of an otherwise empty picture."""
+    rgba = np.zeros((height, width, 4), np.uint8)
+    left, top, right, bottom = box
+    rgba[top:bottom, left:right] = (colour, colour, colour, 255)
+    return rgba
+
+
+def with_own_shadow(rgba: Rgba) -> Rgba:
+    """`rgba` with a soft black shadow beneath it in its alpha, as suppliers send it."""
+    under = cv2.GaussianBlur(np.roll(rgba[..., 3], 14, axis=0).astype(np.float32), (0, 0), 7) * 0.3 / 255
+    alpha = rgba[..., 3] / 255
+    both = alpha + (1 - alpha) * under
+    colours = rgba[..., :3] * (alpha / np.maximum(both, 1e-6))[..., None]
+    return np.dstack([np.rint(colours), np.rint(both * 255)]).astype(np.uint8)

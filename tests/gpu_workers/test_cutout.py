@@ -1,0 +1,239 @@
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gpu_workers.operations.cutout import (
+    BadImage,
+    Cutout,
+    CutoutParameters,
+    NoSubject,
+    coarse_tensor,
+    cutout,
+    has_clean_alpha,
+)
+
+Picture = NDArray[np.uint8]
+Tensor = NDArray[np.float32]
+SIZE_PX = 240
+RED = np.array([200, 30, 40], np.float64)
+
+
+def disc(x: float, y: float, radius: float) -> NDArray[np.float64]:
+    """Coverage of a disc, its edge one pixel wide."""
+    ys, xs = np.mgrid[:SIZE_PX, :SIZE_PX]
+    return np.asarray(np.clip(radius + 0.5 - np.hypot(xs - x, ys - y), 0, 1))
+
+
+def photograph(alpha: NDArray[np.float64], background: NDArray[np.float64] | None = None) -> Picture:
+    """A red product of that shape on a grey sweep, or on what is given."""
+    if background is None:
+        background = np.full((SIZE_PX, SIZE_PX, 3), 215.0)
+    return np.rint(RED * alpha[..., None] + background * (1 - alpha[..., None])).astype(np.uint8)
+
+
+def sees_red(tensor: Tensor) -> Tensor:
+    """A network that knows red from grey, and draws blurred edges as real ones do."""
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    rgb = tensor[0].transpose(1, 2, 0) * std + mean
+    mask = np.clip((rgb[..., 0] - rgb[..., 1]) * 3 - 0.5, 0, 1)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 2), np.float32)[None, None]
+
+
+def sees(value: float) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: np.full((len(tensor), 1, 320, 320), value, np.float32)
+
+
+def alpha_error(result: Cutout, truth: NDArray[np.float64]) -> float:
+    return float(np.abs(result.rgba[..., 3] / 255 - truth).mean())
+
+
+@pytest.fixture(scope="module")
+def mug() -> NDArray[np.float64]:
+    """A disc with a ring for a handle."""
+    handle = disc(175, 120, 40) * (1 - disc(175, 120, 25))
+    return np.maximum(disc(105, 120, 60), handle)
+
+
+@pytest.fixture(scope="module")
+def mug_cutout(mug: NDArray[np.float64]) -> Cutout:
+    return cutout(photograph(mug), sees_red)
+
+
+def test_alpha_is_close_to_the_truth(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
+    assert mug_cutout.rgba.shape == (SIZE_PX, SIZE_PX, 4)
+    assert alpha_error(mug_cutout, mug) < 0.004
+
+
+def test_a_handle_hole_stays_a_hole(mug_cutout: Cutout) -> None:
+    assert mug_cutout.rgba[120, 182, 3] == 0
+    assert mug_cutout.rgba[120, 208, 3] == 255
+
+
+def test_solid_pixels_keep_their_bytes(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
+    solid = mug_cutout.rgba[..., 3] == 255
+    assert solid.sum() > 0.9 * (mug == 1).sum()
+    np.testing.assert_array_equal(mug_cutout.rgba[solid][:, :3], photograph(mug)[solid])
+
+
+def test_edges_carry_no_background_colour(mug_cutout: Cutout) -> None:
+    edge = (mug_cutout.rgba[..., 3] > 60) & (mug_cutout.rgba[..., 3] < 250)
+    assert edge.sum() > 50
+    assert np.abs(mug_cutout.rgba[edge][:, :3] - RED).max(axis=1).mean() < 12
+
+
+def test_clear_pixels_are_zero(mug_cutout: Cutout) -> None:
+    assert not mug_cutout.rgba[mug_cutout.rgba[..., 3] == 0].any()
+
+
+def test_the_same_picture_gives_the_same_bytes(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
+    assert cutout(photograph(mug), sees_red).rgba.tobytes() == mug_cutout.rgba.tobytes()
+
+
+def test_sixteen_bit_gives_what_eight_bit_gives(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
+    deep = photograph(mug).astype(np.uint16) * 257
+    np.testing.assert_array_equal(cutout(deep, sees_red).rgba, mug_cutout.rgba)
+
+
+def test_an_alpha_that_is_all_solid_is_no_alpha(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
+    opaque = np.dstack([photograph(mug), np.full((SIZE_PX, SIZE_PX), 255, np.uint8)])
+    np.testing.assert_array_equal(cutout(opaque, sees_red).rgba, mug_cutout.rgba)
+
+
+def test_measures_say_what_was_found(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
+    measures = mug_cutout.measures
+    assert measures["islands"] == 1
+    assert measures["plain_background"] == 1
+    assert measures["has_own_alpha"] == 0
+    assert measures["coverage"] == pytest.approx(mug.mean(), rel=0.05)
+    assert 0.5 < measures["band_width_px"] < 6
+    assert measures["agreement"] > 0.85
+    assert measures["uncertainty"] < 0.4
+
+
+def test_a_set_of_two_stays_two() -> None:
+    pair = np.maximum(disc(70, 120, 40), disc(170, 120, 40))
+    result = cutout(photograph(pair), sees_red)
+    assert result.measures["islands"] == 2
+    assert alpha_error(result, pair) < 0.004
+
+
+def test_speckle_goes() -> None:
+    product = disc(120, 120, 60)
+    result = cutout(photograph(np.maximum(product, disc(195, 60, 1.5))), sees_red)
+    assert result.rgba[50:70, 185:205, 3].max() == 0
+    assert result.measures["islands"] == 1
+
+
+def test_a_soft_shadow_the_mask_half_believes_is_not_product() -> None:
+    product = disc(120, 100, 50)
+    shade = cv2.GaussianBlur(disc(135, 150, 45), (0, 0), 12)
+    picture = photograph(product, np.full((SIZE_PX, SIZE_PX, 3), 215.0) * (1 - 0.3 * shade[..., None]))
+    half_shadow = cv2.resize(0.7 * shade, (320, 320))
+
+    def unsure(tensor: Tensor) -> Tensor:
+        # The subject's box is the whole picture here, so both looks see the same shadow, one mirrored.
+        mirrored = tensor[0, 0, :, :160].mean() > tensor[0, 0, :, 160:].mean()
+        shadow = half_shadow[:, ::-1] if mirrored else half_shadow
+        return np.asarray(np.maximum(sees_red(tensor), shadow[None, None]), np.float32)
+
+    picture = picture[30:220, 50:200]
+    half_shadow = cv2.resize(0.7 * shade[30:220, 50:200], (320, 320))
+    result = cutout(picture, unsure)
+    assert alpha_error(result, product[30:220, 50:200]) < 0.015
+
+
+def test_a_product_may_touch_the_frame() -> None:
+    touching = disc(120, 240, 90)
+    result = cutout(photograph(touching), sees_red)
+    assert result.rgba[-1, 120, 3] == 255
+    assert alpha_error(result, touching) < 0.005
+
+
+def test_a_busy_background_is_not_called_plain() -> None:
+    stripes = np.tile(np.where(np.arange(SIZE_PX) // 12 % 2, 60.0, 180.0)[:, None, None], (1, SIZE_PX, 3))
+    product = disc(120, 120, 60)
+    result = cutout(photograph(product, stripes), sees_red)
+    assert result.measures["plain_background"] == 0
+    assert alpha_error(result, product) < 0.006
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_nothing_that_stands_out_is_an_answer(value: float) -> None:
+    with pytest.raises(NoSubject, match=r"highest value is 0\.[03]0"):
+        cutout(np.full((80, 100, 3), 230, np.uint8), sees(value))
+
+
+def test_everything_is_product_when_the_network_says_so() -> None:
+    assert cutout(photograph(disc(120, 120, 60)), sees(1.0)).rgba[..., 3].min() == 255
+
+
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        (np.zeros((10, 10), np.uint8), r"\(10, 10\)"),
+        (np.zeros((10, 10, 2), np.uint8), r"\(10, 10, 2\)"),
+        (np.zeros((0, 10, 3), np.uint8), r"\(0, 10, 3\)"),
+        (np.zeros((10, 10, 3), np.float32), "float32"),
+    ],
+)
+def test_what_is_no_picture_is_named(image: Picture, named: str) -> None:
+    with pytest.raises(BadImage, match=named):
+        cutout(image, sees(1.0))
+
+
+def test_one_pixel_wide_pictures_do_not_crash() -> None:
+    assert cutout(np.full((200, 1, 3), 200, np.uint8), sees(1.0)).rgba.shape == (200, 1, 4)
+
+
+def test_a_clean_alpha_is_kept_bit_for_bit() -> None:
+    rng = np.random.default_rng(3)
+    colours = rng.integers(0, 256, (SIZE_PX, SIZE_PX, 3), np.uint8)
+    own = np.dstack([colours, np.rint(disc(120, 120, 70) * 255).astype(np.uint8)])
+    result = cutout(own, sees(0.0))
+    np.testing.assert_array_equal(result.rgba, own)
+    assert result.measures["has_own_alpha"] == 1
+    assert result.measures["own_shadow_share"] == 0
+
+
+def test_a_suppliers_shadow_is_kept_and_measured() -> None:
+    shadow = cv2.GaussianBlur(disc(120, 200, 30), (0, 0), 6) * 0.4
+    alpha = np.maximum(disc(120, 100, 50), shadow)
+    own = np.dstack([photograph(disc(120, 100, 52), np.zeros((SIZE_PX, SIZE_PX, 3))), (alpha * 255).astype(np.uint8)])
+    result = cutout(own, sees(0.0))
+    np.testing.assert_array_equal(result.rgba, own)
+    assert result.measures["own_shadow_share"] > 0.1
+
+
+def test_an_alpha_can_be_set_aside() -> None:
+    product = disc(120, 120, 60)
+    own = np.dstack([photograph(product), np.rint(disc(120, 120, 90) * 255).astype(np.uint8)])
+    result = cutout(own, sees_red, CutoutParameters(keep_own_alpha=False))
+    assert result.measures["has_own_alpha"] == 0
+    assert alpha_error(result, product) < 0.005
+
+
+@pytest.mark.parametrize(
+    ("alpha", "clean"),
+    [
+        (np.full((50, 50), 255), False),
+        (np.full((50, 50), 128), False),
+        (np.zeros((50, 50)), False),
+        (np.pad(np.full((30, 30), 255), 10), True),
+        (np.pad(np.full((50, 30), 255), ((0, 0), (10, 10))), True),
+    ],
+    ids=["solid", "see-through", "empty", "cut out", "touches the frame"],
+)
+def test_what_counts_as_a_clean_alpha(alpha: NDArray[np.int64], clean: bool) -> None:
+    assert has_clean_alpha(np.dstack([np.zeros((*alpha.shape, 3)), alpha]).astype(np.uint8)) is clean
+
+
+def test_the_networks_input_is_normalised() -> None:
+    tensor = coarse_tensor(np.full((10, 20, 3), 128, np.uint8))
+    assert tensor.shape == (3, 320, 320)
+    assert tensor.dtype == np.float32
+    np.testing.assert_allclose(
+        tensor[:, 0, 0], [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225], rtol=1e-5
+    )
