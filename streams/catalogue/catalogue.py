@@ -33,6 +33,11 @@ class Catalogue:
         with _translated():
             tables.metadata.create_all(self._engine)
 
+    def drop_tables(self) -> None:
+        """Forgets every fact; they come back by replay."""
+        with _translated():
+            tables.metadata.drop_all(self._engine)
+
     @contextmanager
     def begin(self) -> Iterator[Facts]:
         """One transaction: all of it is kept when the block ends, none of it when the block raises."""

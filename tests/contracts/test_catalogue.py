@@ -1,0 +1,149 @@
+"""What the facts promise, on SQLite and on PostgreSQL."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.records import CampaignRequested, CatalogChanged
+from streams.catalogue import Catalogue, CatalogueStanding, CatalogueUnavailable, Refusal
+from streams.settings import SettingsError
+from tests.streams.flow import upsert
+
+PLAN: dict[str, tuple[str, str | None]] = {"amazon-1": ("amazon", None), "bf.instagram-1": ("instagram", "bf")}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/facts.db"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    opened = Catalogue(url)
+    opened.create_tables()
+    opened.create_tables()
+    yield opened
+    opened.drop_tables()
+    opened.close()
+
+
+def test_a_product_is_its_last_event(catalogue: Catalogue) -> None:
+    with catalogue.begin() as facts:
+        facts.put_product(upsert(1))
+        facts.put_product(upsert(2, photo="new.jpg"))
+    with catalogue.read() as facts:
+        product = facts.product("demo", "A")
+        assert facts.product("demo", "B") is None
+        assert facts.product("other", "A") is None
+    assert product is not None
+    assert (product.version, product.deleted, product.event) == (2, False, upsert(2, photo="new.jpg"))
+    assert catalogue.products() == [("demo", "A")]
+
+
+def test_what_raises_is_not_kept(catalogue: Catalogue) -> None:
+    with pytest.raises(RuntimeError), catalogue.begin() as facts:
+        facts.put_product(upsert(1))
+        raise RuntimeError("crash")
+    assert catalogue.products() == []
+
+
+def test_a_savepoint_undoes_only_its_own(catalogue: Catalogue) -> None:
+    with catalogue.begin() as facts:
+        facts.put_product(upsert(1))
+        with pytest.raises(RuntimeError), facts.savepoint():
+            facts.put_product(upsert(1, sku="B"))
+            raise RuntimeError("refused")
+    assert catalogue.products() == [("demo", "A")]
+
+
+def test_a_plan_keeps_what_got_somewhere_and_resets_what_failed(catalogue: Catalogue) -> None:
+    with catalogue.begin() as facts:
+        facts.put_plan("demo", "A", 1, PLAN)
+        assert facts.move_asset("demo", "A", "amazon-1", 1, "review", reason="fill")
+        assert facts.move_asset("demo", "A", "bf.instagram-1", 1, "failed", reason="404")
+        facts.put_plan("demo", "A", 1, PLAN)
+        assert {a.asset: (a.state, a.reason) for a in facts.assets("demo", "A")} == {
+            "amazon-1": ("review", "fill"),
+            "bf.instagram-1": ("planned", ""),
+        }
+
+
+def test_an_asset_of_another_version_is_not_moved(catalogue: Catalogue) -> None:
+    with catalogue.begin() as facts:
+        facts.put_plan("demo", "A", 2, PLAN)
+        assert not facts.move_asset("demo", "A", "amazon-1", 1, "published")
+        assert not facts.move_asset("demo", "A", "nothing-1", 2, "published")
+
+
+def test_the_standing_is_the_newest_plan_with_its_reasons(catalogue: Catalogue) -> None:
+    assert CatalogueStanding(catalogue).standing("demo", "A") is None
+    with catalogue.begin() as facts:
+        facts.put_product(upsert(3))
+        facts.put_plan("demo", "A", 3, PLAN)
+        facts.move_asset("demo", "A", "amazon-1", 3, "rejected", reason="logo cut off")
+    standing = CatalogueStanding(catalogue).standing("demo", "A")
+    assert standing is not None
+    assert (standing.version, standing.deleted) == (3, False)
+    assert standing.plan == {"amazon-1": "rejected", "bf.instagram-1": "planned"}
+    assert standing.reasons == {"amazon-1": "logo cut off"}
+
+
+def test_a_deleted_product_stands_as_deleted(catalogue: Catalogue) -> None:
+    with catalogue.begin() as facts:
+        facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="A", version=4))
+    standing = CatalogueStanding(catalogue).standing("demo", "A")
+    assert standing is not None
+    assert (standing.version, standing.deleted, standing.plan) == (4, True, {})
+
+
+def test_a_campaign_is_found_by_its_products_until_it_is_cancelled(catalogue: Catalogue) -> None:
+    campaign = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B", "A"], channels=["instagram"])
+    with catalogue.begin() as facts:
+        facts.put_campaign(campaign)
+        assert facts.campaigns_with("demo", "B") == [campaign]
+        assert facts.campaigns_with("other", "B") == []
+        facts.put_campaign(campaign, cancelled=True)
+        assert facts.campaigns_with("demo", "B") == []
+        assert facts.campaign("demo", "bf") == (campaign, True)
+
+
+def test_a_refusal_is_found_by_its_event(catalogue: Catalogue) -> None:
+    refusal = Refusal("id-1", "imagery.catalog", "demo|A", "unknown_channel", "channels", "no such channel")
+    with catalogue.begin() as facts:
+        facts.put_refusal(refusal)
+        facts.put_refusal(refusal)
+        assert facts.refusal("id-1") == refusal
+        assert facts.refusal("id-2") is None
+
+
+def test_locked_products_are_changed_one_after_the_other(catalogue: Catalogue) -> None:
+    with catalogue.begin() as facts:
+        facts.put_product(upsert(1))
+
+    def grow() -> None:
+        for _ in range(5):
+            with catalogue.begin() as facts:
+                product = facts.product("demo", "A", lock=True)
+                assert product is not None
+                facts.put_product(upsert(product.version + 1))
+
+    threads = [threading.Thread(target=grow) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with catalogue.read() as facts:
+        product = facts.product("demo", "A")
+    assert product is not None
+    assert product.version == 21
+
+
+def test_a_database_that_is_away_is_unavailable() -> None:
+    with pytest.raises(CatalogueUnavailable):
+        Catalogue("postgresql://nobody:x@127.0.0.1:9/none").create_tables()
+
+
+def test_a_url_of_another_kind_names_its_setting() -> None:
+    with pytest.raises(SettingsError, match="PACKSHOT_DATABASE_URL"):
+        Catalogue("mysql://host/name")
