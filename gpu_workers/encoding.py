@@ -62,7 +62,7 @@ def _best_jpeg(image: Image.Image, bytes_max: int) -> Encoded:
 def _jpeg(image: Image.Image, quality: int) -> bytes:
     stream = io.BytesIO()
     # Subsampled chroma would bleed the product's colour into the white round it.
-    image.save(stream, "JPEG", quality=quality, subsampling="4:4:4", optimize=True, icc_profile=srgb_profile())
+    image.save(stream, "JPEG", quality=quality, subsampling="4:4:4", icc_profile=srgb_profile())
     return stream.getvalue()
 
 

@@ -16,6 +16,8 @@ _FADED = 16
 _FAINT = 32
 _LEAST_SHARE = 0.002
 _COARSE = 4
+_REACH = (9, 9)
+_TRACE = 0.08
 _INVISIBLE = 0.004
 
 
@@ -55,13 +57,13 @@ def _shadow(rgba: NDArray[np.uint8], product: Mask) -> NDArray[np.bool_]:
 
 def _unmix(out: NDArray[np.uint8], band: NDArray[np.bool_], rgba: NDArray[np.uint8], far: NDArray[np.bool_]) -> None:
     """Takes the shadow, as it is a few pixels off, out from under the product's soft edge."""
-    weight = cv2.blur(far.astype(np.float32), (13, 13))
+    weight = cv2.blur(far.astype(np.float32), _REACH)
     premultiplied = rgba[..., 3:] / np.float32(255) * far[..., None]
-    behind = cv2.blur(np.dstack([rgba[..., :3] * premultiplied, premultiplied]), (13, 13))[band]
+    behind = cv2.blur(np.dstack([rgba[..., :3] * premultiplied, premultiplied]), _REACH)[band]
     behind /= np.maximum(weight[band], 1e-3)[:, None]
     alpha = rgba[..., 3][band] / np.float32(255)
     own = np.clip((alpha - behind[:, 3]) / np.maximum(1 - behind[:, 3], 1e-3), 0, 1)
-    own[own < 0.04] = 0
+    own[own < _TRACE] = 0
     light = rgba[..., :3][band] * alpha[:, None] - (1 - own)[:, None] * behind[:, :3]
     out[..., :3][band] = np.clip(light / np.maximum(own, 1e-3)[:, None] + 0.5, 0, 255).astype(np.uint8)
     out[..., 3][band] = (own * 255 + 0.5).astype(np.uint8)
