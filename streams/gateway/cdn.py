@@ -3,15 +3,13 @@
 import asyncio
 import html
 from collections.abc import Awaitable, Callable
-from urllib.parse import unquote
 
-import msgspec
 from aiohttp import web
 
 from schemas.records import Rendition
 from streams.blobs import BadKey, NotFound, ObjectStore, Stored
-from streams.errors import Unavailable
-from streams.publishing.manifest import IMMUTABLE, MANIFEST_NAME, NO_CACHE, Manifest
+from streams.errors import Refused, Unavailable
+from streams.publishing.manifest import IMMUTABLE, MANIFEST_NAME, NO_CACHE, Manifest, read
 
 RETRY_AFTER_S = "2"
 STORE: web.AppKey[ObjectStore] = web.AppKey("store", ObjectStore)
@@ -29,15 +27,16 @@ def build_app(store: ObjectStore) -> web.Application:
 
 
 async def _object(request: web.Request) -> web.Response:
-    key = unquote(request.match_info["key"])
+    key = request.match_info["key"]
     stored = await asyncio.to_thread(request.app[STORE].get, key)
+    tag = stored.etag.strip('"')  # S3 gives its tags in quotes
     headers = {
-        "ETag": f'"{stored.etag}"',
-        "Cache-Control": NO_CACHE if key.endswith(MANIFEST_NAME) else IMMUTABLE,
+        "ETag": f'"{tag}"',
+        "Cache-Control": NO_CACHE if key.endswith(f"/{MANIFEST_NAME}") else IMMUTABLE,
         "Access-Control-Allow-Origin": "*",
         "X-Content-Type-Options": "nosniff",
     }
-    if request.headers.get("If-None-Match") in (headers["ETag"], "*"):
+    if {tag, "*"} & {known.value for known in request.if_none_match or ()}:
         return web.Response(status=304, headers=headers)
     return web.Response(body=stored.data, content_type=stored.content_type, headers=headers)
 
@@ -52,9 +51,16 @@ async def _index(request: web.Request) -> web.Response:
     return web.Response(text=_page(manifests), content_type="text/html", headers={"Cache-Control": NO_CACHE})
 
 
-def _manifests(store: ObjectStore) -> list[tuple[str, Manifest]]:
+def _manifests(store: ObjectStore) -> list[tuple[str, Manifest | Refused]]:
     keys = [key for key in store.keys("") if key.endswith(f"/{MANIFEST_NAME}")]
-    return [(key, msgspec.json.decode(stored.data, type=Manifest)) for key in keys if (stored := _there(store, key))]
+    return [(key, _read(stored.data, key)) for key in keys if (stored := _there(store, key))]
+
+
+def _read(data: bytes, key: str) -> Manifest | Refused:
+    try:
+        return read(data, key)
+    except Refused as refusal:
+        return refusal
 
 
 def _there(store: ObjectStore, key: str) -> Stored | None:
@@ -87,7 +93,7 @@ img { width: 160px; height: 160px; object-fit: contain; border: 1px solid #8883;
 """
 
 
-def _page(manifests: list[tuple[str, Manifest]]) -> str:
+def _page(manifests: list[tuple[str, Manifest | Refused]]) -> str:
     products = "".join(_product(key, manifest) for key, manifest in manifests)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Live on the local CDN</title>'
@@ -96,7 +102,9 @@ def _page(manifests: list[tuple[str, Manifest]]) -> str:
     )
 
 
-def _product(key: str, manifest: Manifest) -> str:
+def _product(key: str, manifest: Manifest | Refused) -> str:
+    if isinstance(manifest, Refused):
+        return f"<h2>{html.escape(str(manifest))}</h2>"
     figures = "".join(
         f'<figure><a href="/{asset.file.key}">'
         f'<img loading="lazy" alt="" src="/{_smallest(asset.renditions, asset.file)}"></a>'
