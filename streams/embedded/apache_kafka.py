@@ -81,7 +81,8 @@ class ApacheKafka:
         self._port, controller_port = self._process.ports(2)
         properties = self._write_properties(self._port, controller_port)
         if not (self._data / "meta.properties").exists():
-            cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            # Kafka's own form of a UUID, behind a letter: one that begins with a hyphen would be taken for an option
+            cluster_id = "P" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
             arguments = ["format", "-t", cluster_id, "-c", str(properties)]
             _run(self._java("kafka.tools.StorageTool", *arguments), f"{self.name}: formatting {self._data}")
         self._process.start(self._java("kafka.Kafka", str(properties)), self.bootstrap_servers)

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 LOOPBACK = "127.0.0.1"
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 420.0
 STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.1
 _LOG_TAIL_BYTES = 2000

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parents[2]
-READY_S = 240
+READY_S = 600
 
 
 class System:
@@ -55,9 +55,9 @@ class System:
         """Ends it as Ctrl-C would."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(90)
+            self.process.wait(200)
 
-    def run(self, *arguments: str, status: int = 0, timeout_s: float = 280) -> str:
+    def run(self, *arguments: str, status: int = 0, timeout_s: float = 1000) -> str:
         """What a command prints; it must end with `status`."""
         command = [sys.executable, "-m", "streams.cli", *arguments]
         done = subprocess.run(
@@ -86,7 +86,7 @@ class System:
         """Submits events and waits for what becomes of them."""
         file = self.folder / "events.jsonl"
         file.write_text("".join(json.dumps(event) + "\n" for event in events))
-        result: dict[str, Any] = self.json("submit", str(file), "--wait", "--timeout", "240", status=status)
+        result: dict[str, Any] = self.json("submit", str(file), "--wait", "--timeout", "900", status=status)
         return result
 
     def log(self) -> str:

@@ -12,6 +12,7 @@ from tests.e2e.system import System, draw_product, upsert
 SKUS = [f"JAR-{number}" for number in range(6)]
 
 
+@pytest.mark.unproven
 @pytest.mark.usefixtures("kafka_bootstrap")
 def test_a_killed_system_goes_on_where_it_was(tmp_path: Path) -> None:
     for number, sku in enumerate(SKUS):
@@ -36,6 +37,6 @@ def test_a_killed_system_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def _wait_for_first(system: System) -> None:
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 900
     while not any(event["type"] == "AssetPublished" for event in system.published()):
         assert time.monotonic() < deadline, system.log()

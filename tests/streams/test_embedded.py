@@ -26,7 +26,7 @@ _CACHE = _REPOSITORY / ".cache"
 _WAIT_S = 60.0
 
 
-@pytest.fixture(params=["kafka", "memory"])
+@pytest.fixture(params=[pytest.param("kafka", marks=pytest.mark.unproven), "memory"])
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedBroker]:
     try:
         broker = choose_broker(tmp_path, _CACHE, request.param)
