@@ -16,10 +16,8 @@ PLAN: dict[str, tuple[str, str | None]] = {"amazon-1": ("amazon", None), "bf.ins
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/facts.db"
-    else:
-        url = request.getfixturevalue("postgres_url")
+    sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url")
     opened = Catalogue(url)
     opened.create_tables()
     opened.create_tables()
@@ -42,18 +40,27 @@ def test_a_product_is_its_last_event(catalogue: Catalogue) -> None:
 
 
 def test_what_raises_is_not_kept(catalogue: Catalogue) -> None:
-    with pytest.raises(RuntimeError), catalogue.begin() as facts:
-        facts.put_product(upsert(1))
-        raise RuntimeError("crash")
+    def crash() -> None:
+        with catalogue.begin() as facts:
+            facts.put_product(upsert(1))
+            raise RuntimeError("crash")
+
+    with pytest.raises(RuntimeError):
+        crash()
     assert catalogue.products() == []
 
 
 def test_a_savepoint_undoes_only_its_own(catalogue: Catalogue) -> None:
     with catalogue.begin() as facts:
         facts.put_product(upsert(1))
-        with pytest.raises(RuntimeError), facts.savepoint():
-            facts.put_product(upsert(1, sku="B"))
-            raise RuntimeError("refused")
+
+        def refuse() -> None:
+            with facts.savepoint():
+                facts.put_product(upsert(1, sku="B"))
+                raise RuntimeError("refused")
+
+        with pytest.raises(RuntimeError):
+            refuse()
     assert catalogue.products() == [("demo", "A")]
 
 
