@@ -65,7 +65,7 @@ def test_the_page_needs_nothing_but_itself() -> None:
     assert "http" not in html
     assert "@import" not in html
     assert not re.search(r"url\((?!data:)", html)
-    assert all(attributes["src"].startswith("data:") for tag, attributes in Page(html).elements if tag == "img")
+    assert all((attributes["src"] or "").startswith("data:") for tag, attributes in Page(html).elements if tag == "img")
 
 
 def test_its_pictures_are_small_and_keep_their_transparency() -> None:
@@ -114,7 +114,7 @@ def test_a_cmyk_photograph_is_shown() -> None:
     Image.new("CMYK", (50, 50), (0, 255, 255, 0)).save(buffer, "JPEG")
     picture = thumbnail(buffer.getvalue())
     assert picture is not None
-    red, green, blue = picture.getpixel((20, 20))
+    red, green, blue = picture.convert("RGB").tobytes()[:3]
     assert red > 200 > 100 > max(green, blue)
 
 
