@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import products
 from settings_scenes import Key
 
-SQUARE, PORTRAIT, LANDSCAPE = (1080, 1080), (960, 1200), (1260, 840)
+SQUARE, PORTRAIT, LANDSCAPE = (1000, 1000), (880, 1100), (1140, 760)
 ALL_CHANNELS = ("amazon", "google", "zalando", "shopify", "instagram")
 CAMPAIGN = ("MUG-STONE-350", "SHK-STEEL-700", "HDP-BLACK-01", "BAG-TAN-36")
 
@@ -28,7 +28,7 @@ class Shot:
     elevation: float = 10.0
     fill: float = 0.72
     place: tuple[float, float] = (0.0, 0.0)
-    exposure: float = 0.0
+    exposure: float | None = None
     at: tuple[float, float, float] = (0.0, 0.0, 0.0)
     options: dict = field(default_factory=dict)
 

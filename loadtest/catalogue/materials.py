@@ -11,9 +11,8 @@ TILE_PERIODS, TILE_PIXELS, PEBBLES = 16, 1024, 40
 def flat(name: str, colour: str, rough: float) -> bpy.types.Material:
     """Even matt surface without any texture: paper sweeps, black cards."""
     material, g = new(name)
-    g.set(g.bsdf.inputs["Base Color"], linear(colour))
-    g.set(g.bsdf.inputs["Roughness"], rough)
-    g.set(g.bsdf.inputs["Specular IOR Level"], 0.25)
+    paint = g.add("ShaderNodeBsdfDiffuse", {"Color": linear(colour), "Roughness": rough})
+    g.set(g.output.inputs["Surface"], paint.outputs[0])
     return material
 
 

@@ -31,7 +31,8 @@ import materials as mats  # noqa: E402
 import settings_scenes as scenes  # noqa: E402
 from catalogue import Product, Shot  # noqa: E402
 
-ALPHA_SAMPLES = 64
+ALPHA_SAMPLES = 48
+EXPOSURE = {"white": 0.12}  # stops, where a shot names none
 GRAIN = 1.3  # standard deviation of the sensor noise added, in 8-bit steps
 
 
@@ -56,7 +57,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--out", type=Path, default=HERE)
-    parser.add_argument("--samples", type=int, default=48, help="most Cycles samples a pixel")
+    parser.add_argument("--samples", type=int, default=32, help="most Cycles samples a pixel")
     parser.add_argument("--scale", type=float, default=1.0, help="size factor, for previews")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-alpha", action="store_true", help="photographs only, for previews")
@@ -103,7 +104,8 @@ def reset(shot: Shot, args: argparse.Namespace) -> None:
     render.resolution_percentage = 100
     render.threads_mode, render.threads = "FIXED", args.threads
     cycles.device, cycles.seed = "CPU", 1
-    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = args.samples, True, 0.03
+    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = args.samples, True, 0.04
+    cycles.adaptive_min_samples, cycles.use_light_tree = 10, shot.setting == "cafe"
     cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
     cycles.denoising_prefilter, cycles.denoising_quality = "FAST", "BALANCED"
     cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
@@ -126,7 +128,7 @@ def build_setting(shot: Shot, points: np.ndarray) -> None:
         view.view_transform, view.look = "Khronos PBR Neutral", "None"
     else:
         view.view_transform, view.look = "AgX", "AgX - Medium High Contrast"
-    view.exposure = shot.exposure
+    view.exposure = shot.exposure if shot.exposure is not None else EXPOSURE.get(shot.setting, 0.0)
 
 
 def outline_points(parts: list[bpy.types.Object], most: int = 6000) -> np.ndarray:

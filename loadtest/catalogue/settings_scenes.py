@@ -62,8 +62,7 @@ def world(bottom: str, horizon: str, top: str, strength: float) -> None:
     scene = bpy.context.scene
     scene.world = bpy.data.worlds.new("world")
     scene.world.use_nodes = True
-    scene.world.cycles.sampling_method = "MANUAL"  # the automatic map costs a minute of CPU
-    scene.world.cycles.sample_map_resolution = 64
+    scene.world.cycles.sampling_method = "NONE"  # smooth enough without; its map is slow to make
     tree = scene.world.node_tree
     coord = tree.nodes.new("ShaderNodeTexCoord")
     split = tree.nodes.new("ShaderNodeSeparateXYZ")
@@ -85,8 +84,8 @@ def world(bottom: str, horizon: str, top: str, strength: float) -> None:
 # --- studio -----------------------------------------------------------------------------------
 
 SWEEPS = {
-    "white": ("#f4f4f2", 0.62, 0.85), "grey": ("#cfd0d0", 0.6, 0.55), "warm": ("#ebe6de", 0.65, 0.75),
-    "dark": ("#17181a", 0.55, 0.06),
+    "white": ("#f6f6f4", 0.0, 0.85), "grey": ("#cfd0d0", 0.0, 0.55), "warm": ("#ebe6de", 0.0, 0.75),
+    "dark": ("#17181a", 0.2, 0.06),
 }
 
 
