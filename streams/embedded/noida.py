@@ -12,8 +12,8 @@ class NoidaDb:
 
     name = "noida-db"
     promises = (
-        "Topics are held in memory and saved to one file: a clean stop keeps everything, a kill may lose the last "
-        "moments; unknown topics are created by whoever names them, and retention takes effect at once."
+        "Topics are held in memory and written to a file by a clean stop: a kill loses them. Behind a transaction that "
+        "was aborted, readers of committed records see nothing of the same writer. Topics are made by whoever names them."
     )
 
     def __init__(self, folder: Path) -> None:

@@ -2,18 +2,21 @@
 
 A batch of requests is applied in order; then its announcements and its offsets are written in one Kafka transaction. A
 publisher that dies in between leaves requests that come again from the same position and give the same announcements.
+A batch during which partitions change hands is dropped: whoever has its partitions next does it again.
 """
 
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas import codec, topics
 from schemas.envelope import as_mapping
@@ -23,16 +26,22 @@ from streams.consumer.ledger import committed, ended, polled
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
-from streams.publishing.publication import Publication, Request
+from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.renditions import Encoded
+from streams.publishing.transactions import Aborted, Transactions
 
+ROLE = "publisher"
 BATCH_MAX = 8
 BATCH_WITHIN_S = 0.2
 RENDERING_THREADS = 2
-TRANSACTION_S = 60.0
 AWAY_WAIT_S = 1.0
+NAMES_FOLDER = Path(tempfile.gettempdir()) / f"packshot-{os.getuid()}"
 
 log = structlog.get_logger()
+
+
+class Dropped(Exception):
+    """The batch in hand cannot be brought to an end here."""
 
 
 @dataclass
@@ -47,116 +56,139 @@ class _Work:
 
 
 class Publisher:
-    """Applies the publish topic to the origin and announces what came of it."""
+    """Applies the publish topic to the origin and announces what came of it.
+
+    Publishers of one host that share `folder` tell themselves apart there.
+    """
 
     def __init__(
-        self, consumer_config: dict[str, Any], producer_config: dict[str, Any], publication: Publication
+        self,
+        consumer_config: dict[str, Any],
+        producer_config: dict[str, Any],
+        publication: Publication,
+        folder: Path = NAMES_FOLDER,
     ) -> None:
-        self._consumer = Consumer(consumer_config)
-        self._producer = Producer({**producer_config, "transactional.id": f"packshot.publisher.{uuid4()}"})
+        # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
+        self._consumer = Consumer({**consumer_config, "partition.assignment.strategy": "range"})
+        self._producer_config = producer_config
         self._publication = publication
+        self._folder = folder
         self._letters = RetryPolicy(())  # what cannot be published is dead at once; what is away is waited for
         self._stop = threading.Event()
+        self._moved = False
 
     def run(self, stop: threading.Event) -> None:
-        """Works until `stop` is set. Raises KafkaException when it was fenced or the transaction cannot be saved."""
+        """Works until `stop` is set. Raises KafkaException when it was fenced or cannot go on."""
         self._stop = stop
-        self._producer.init_transactions(TRANSACTION_S)
-        self._consumer.subscribe([topics.PUBLISH.name])
+        transactions = Transactions(self._producer_config, ROLE, self._folder, stop)
         try:
+            transactions.start()
+            self._consumer.subscribe(
+                [topics.PUBLISH.name], on_assign=self._on_assign, on_revoke=self._on_leave, on_lost=self._on_leave
+            )
             with ThreadPoolExecutor(RENDERING_THREADS, thread_name_prefix="renditions") as rendering:
                 while not stop.is_set():
-                    batch = self._read()
-                    if batch:
-                        self._publish(batch, rendering)
+                    self._turn(transactions, rendering)
         finally:
             self._consumer.close()
+            transactions.close()
 
-    def _read(self) -> list[Delivery]:
-        return [
-            delivery(message) for message in self._consumer.consume(BATCH_MAX, BATCH_WITHIN_S) if _is_record(message)
-        ]
+    def _turn(self, transactions: Transactions, rendering: ThreadPoolExecutor) -> None:
+        self._moved = False
+        batch = [_Work(delivery(message)) for message in self._consume(BATCH_WITHIN_S)]
+        if not batch:
+            return
+        polled.labels(ROLE, "-").inc(len(batch))
+        try:
+            if self._moved:
+                raise Dropped("partitions changed hands while it was read")
+            list(rendering.map(self._prepare, batch))
+            for work in batch:
+                self._apply(work)
+            self._commit(batch, transactions)
+        except (Dropped, Aborted) as reason:
+            log.warning("batch dropped", reason=str(reason), deliveries=len(batch))
+            ended.labels(ROLE, "dropped").inc(len(batch))
+            self._rewind([work.delivery for work in batch])
 
-    def _publish(self, batch: Sequence[Delivery], rendering: ThreadPoolExecutor) -> None:
-        polled.labels("publisher", "-").inc(len(batch))
-        works = [_Work(each) for each in batch]
-        list(rendering.map(self._prepare, works))
-        for work in works:
-            self._apply(work)
-        self._commit(works)
+    def _consume(self, within_s: float) -> list[Message]:
+        return [message for message in self._consumer.consume(BATCH_MAX, within_s) if _is_record(message)]
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._moved = True
+        consumer.assign(partitions)
+        consumer.resume(partitions)  # one that was paused when it was revoked would come back paused
+
+    def _on_leave(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._moved = True
+
+    def _rewind(self, deliveries: Sequence[Delivery]) -> None:
+        """Back to the first delivery of each partition that is ours; any other comes from its committed offset."""
+        first: dict[tuple[str, int], int] = {}
+        for each in deliveries:
+            first.setdefault((each.topic, each.partition), each.offset)
+        for ours in self._consumer.assignment():
+            offset = first.get((ours.topic, ours.partition))
+            if offset is not None:
+                self._consumer.seek(TopicPartition(ours.topic, ours.partition, offset))
 
     def _prepare(self, work: _Work) -> None:
         """Decodes the request and makes the files that it will need; runs beside others of the batch."""
+        where = work.delivery
         try:
-            request = _request_in(work.delivery)
-            if isinstance(request, PublishRequested):
-                work.prepared = self._publication.prepare(request, work.delivery.position, work.delivery.timestamp_ms)
-            work.request = request
-        except Unavailable:
-            work.request = _request_in(work.delivery)  # `apply` waits until it is back
+            work.request = _request_in(where)
+            if isinstance(work.request, PublishRequested):
+                work.prepared = self._publication.prepare(work.request, where.position, where.timestamp_ms)
+        except Unavailable as away:
+            log.info("not prepared", reason=str(away), position=where.position)  # `apply` waits until it is back
         except Refused as refusal:
             work.refusal = refusal
 
     def _apply(self, work: _Work) -> None:
-        about = {"packshot.position": work.delivery.position}
-        with span("publish", as_mapping(work.delivery.headers), about):
+        where = work.delivery
+        with span("publish", as_mapping(where.headers), {"packshot.position": where.position}):
             try:
-                if work.refusal is not None:
-                    raise work.refusal
-                assert work.request is not None
-                announcements = self._patiently(work.request, work)
+                announcements = self._answer(work)
                 work.records = [outgoing(each, "packshot/publisher") for each in announcements]
-                log.info("published", position=work.delivery.position, announced=len(announcements))
+                log.info("applied", position=where.position, announced=len(announcements))
             except Refused as refusal:
-                log.error("refused", code=refusal.code, reason=str(refusal), position=work.delivery.position)
+                log.error("refused", code=refusal.code, reason=str(refusal), position=where.position)
                 work.refusal = refusal
-                work.records = [self._letters.letter(work.delivery, refusal, time.time_ns() // 1_000_000)]
+                work.records = [self._letters.letter(where, refusal, time.time_ns() // 1_000_000)]
 
-    def _patiently(self, request: Request, work: _Work) -> Sequence[Any]:
-        """Applies the request, waiting while the facts or a store are away."""
+    def _answer(self, work: _Work) -> Sequence[Announcement]:
+        """What is to be announced; waits while the facts or a store are away."""
+        if work.refusal is not None:
+            raise work.refusal
+        assert work.request is not None
+        where = work.delivery
         while True:
             try:
-                where = work.delivery
-                return self._publication.apply(request, where.position, work.prepared, where.timestamp_ms)
+                return self._publication.apply(work.request, where.position, work.prepared, where.timestamp_ms)
             except Unavailable as away:
-                log.warning("waiting", reason=str(away), position=work.delivery.position)
-                if self._stop.wait(AWAY_WAIT_S):
-                    raise
+                log.warning("waiting", reason=str(away), position=where.position)
+                self._stay(AWAY_WAIT_S)
 
-    def _commit(self, works: Sequence[_Work]) -> None:
-        """Announcements, letters and offsets in one transaction; an aborted one is tried again as a whole."""
-        while True:
-            try:
-                self._transact(works)
-                break
-            except KafkaException as error:
-                cause: KafkaError = error.args[0]
-                if not cause.txn_requires_abort():
-                    raise
-                log.warning("transaction aborted, trying again", error=str(cause))
-                self._producer.abort_transaction(TRANSACTION_S)
-        committed.labels("publisher").inc(len(works))
-        for work in works:
-            ended.labels("publisher", "done" if work.refusal is None else "dead").inc()
+    def _stay(self, seconds: float) -> None:
+        """Waits as a live member of the group, reading nothing. Raises Dropped when that was in vain."""
+        self._consumer.pause(self._consumer.assignment())
+        read = self._consume(seconds)
+        self._consumer.resume(self._consumer.assignment())
+        self._rewind([delivery(message) for message in read])
+        if self._moved or self._stop.is_set():
+            raise Dropped("partitions changed hands" if self._moved else "told to stop")
 
-    def _transact(self, works: Sequence[_Work]) -> None:
-        self._producer.begin_transaction()
-        for record in (record for work in works for record in work.records):
-            self._producer.produce(record.topic, record.value, record.key, headers=list(record.headers))
-        group = self._consumer.consumer_group_metadata()
-        self._producer.send_offsets_to_transaction(_after(works), group, TRANSACTION_S)
-        while True:
-            try:
-                self._producer.commit_transaction(TRANSACTION_S)
-                return
-            except KafkaException as error:
-                if not error.args[0].retriable():
-                    raise
+    def _commit(self, batch: Sequence[_Work], transactions: Transactions) -> None:
+        records = [record for work in batch for record in work.records]
+        transactions.write(records, _after(batch), self._consumer.consumer_group_metadata())
+        committed.labels(ROLE).inc(len(batch))
+        for work in batch:
+            ended.labels(ROLE, "done" if work.refusal is None else "dead").inc()
 
 
-def _after(works: Sequence[_Work]) -> list[TopicPartition]:
+def _after(batch: Sequence[_Work]) -> list[TopicPartition]:
     """The offset behind the last delivery of each partition."""
-    behind = {(work.delivery.topic, work.delivery.partition): work.delivery.offset + 1 for work in works}
+    behind = {(work.delivery.topic, work.delivery.partition): work.delivery.offset + 1 for work in batch}
     return [TopicPartition(topic, partition, offset) for (topic, partition), offset in behind.items()]
 
 

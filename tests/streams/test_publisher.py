@@ -1,0 +1,339 @@
+"""The publisher on real brokers: what a reader of committed records sees, whatever happens in between."""
+
+import io
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from msgspec.structs import replace
+from PIL import Image
+
+from schemas import codec, topics
+from schemas.envelope import as_mapping
+from schemas.records import AssetPublished, Blob, Event, ProductPublished, PublishRequested, Verdict
+from streams.blobs import Blobs, FolderStore
+from streams.catalogue import Standing
+from streams.consumer.clients import consumer_config, producer_config
+from streams.consumer.letters import Outgoing, outgoing
+from streams.embedded import choose_broker
+from streams.errors import Unavailable
+from streams.publishing.publication import Announcement, Publication, Request
+from streams.publishing.publisher import Publisher
+from streams.publishing.renditions import Encoded
+from streams.publishing.transactions import Transactions
+from streams.settings import Settings
+
+CACHE = Path(__file__).parents[2] / ".cache"
+WITHIN_S = 60.0
+
+
+class Crash(Exception):
+    """The process is killed."""
+
+
+class Facts:
+    """Every product has just the asset `web-1`, in version 1."""
+
+    def standing(self, _tenant: str, _sku: str) -> Standing:
+        return Standing(1, deleted=False, plan={"web-1": "publishing"})
+
+
+@pytest.fixture(scope="module")
+def memory_bootstrap() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        broker = choose_broker(Path(folder), CACHE, "memory")
+        broker.start()
+        yield broker.bootstrap_servers
+        broker.stop()
+
+
+@pytest.fixture
+def desk(memory_bootstrap: str, tmp_path: Path) -> "Desk":
+    """A publisher's surroundings on the in-memory broker."""
+    return Desk(memory_bootstrap, tmp_path)
+
+
+@pytest.fixture
+def kafka_desk(kafka_bootstrap: str, tmp_path: Path) -> "Desk":
+    """A publisher's surroundings on Apache Kafka: the other one shows nothing behind an aborted transaction."""
+    return Desk(kafka_bootstrap, tmp_path)
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def each_desk(request: pytest.FixtureRequest, tmp_path: Path) -> "Desk":
+    """A publisher's surroundings on either broker."""
+    return Desk(request.getfixturevalue(f"{request.param}_bootstrap"), tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def own_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Topics that no other test writes to."""
+    for name in ("PUBLISH", "PUBLISHED", "DEAD"):
+        topic = topics.Topic(f"{name.lower()}-{uuid4().hex[:8]}", getattr(topics, name).records)
+        monkeypatch.setattr(topics, name, topic)
+    monkeypatch.setattr(topics, "_TOPIC_OF", {r: t for t in (topics.PUBLISH, topics.PUBLISHED) for r in t.records})
+
+
+class Desk:
+    """Sends requests, runs publishers, and reads what listing services would read."""
+
+    def __init__(self, bootstrap: str, folder: Path) -> None:
+        self.settings = Settings(kafka_bootstrap_servers=bootstrap, kafka_session_timeout_ms=6000)
+        self.folder = folder
+        self.blobs = Blobs(FolderStore(folder / "blobs"))
+        self.origin = FolderStore(folder / "origin")
+        self.publication = Publication(self.origin, self.blobs, Facts(), "https://cdn.example", lambda: 1234)
+        self.group = f"publisher-{uuid4().hex[:8]}"
+        names = [topic.name for topic in (topics.PUBLISH, topics.PUBLISHED, topics.DEAD)]
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        for made in admin.create_topics([NewTopic(name, num_partitions=2) for name in names]).values():
+            made.result(30)
+
+    def request(self, sku: str) -> PublishRequested:
+        picture = io.BytesIO()
+        Image.new("RGB", (40, 30), (90, 10, 10)).save(picture, "JPEG")
+        file = Blob(
+            role="asset",
+            digest=self.blobs.put(picture.getvalue()),
+            media_type="image/jpeg",
+            width_px=40,
+            height_px=30,
+            size_bytes=len(picture.getvalue()),
+        )
+        verdict = Verdict(outcome="pass", checks=[], rules="2026-11")
+        identity = {"tenant": "acme", "sku": sku, "version": 1, "asset": "web-1", "channel": "web"}
+        return PublishRequested(**identity, file=file, verdict=verdict, engine="test", result_id="r")
+
+    def send(self, *records: Outgoing) -> None:
+        producer = Producer(producer_config(self.settings))
+        for record in records:
+            producer.produce(record.topic, record.value, record.key, headers=list(record.headers))
+        assert producer.flush(30) == 0
+
+    def ask_for(self, *skus: str) -> None:
+        self.send(*(outgoing(self.request(sku), "test") for sku in skus))
+
+    @contextmanager
+    def publisher(self) -> Iterator["Running"]:
+        publisher = Publisher(
+            consumer_config(self.settings, self.group),
+            producer_config(self.settings),
+            self.publication,
+            self.folder,
+        )
+        running = Running(publisher)
+        try:
+            yield running
+        finally:
+            running.end()
+
+    def read(self, topic: topics.Topic, count: int) -> list[Outgoing]:
+        """The committed records of a topic: `count` of them at least, and those that are there besides."""
+        consumer = Consumer(consumer_config(self.settings, f"reader-{uuid4().hex}") | {"enable.partition.eof": True})
+        consumer.assign([TopicPartition(topic.name, partition, 0) for partition in (0, 1)])
+        found: list[Outgoing] = []
+        at_end: set[int] = set()
+        rounds_left = int(WITHIN_S / 0.5)
+        while (len(found) < count or len(at_end) < 2) and (rounds_left := rounds_left - 1):
+            for message in consumer.consume(100, 0.5):
+                if message.error() is None:
+                    headers = [(name, bytes(value or b"")) for name, value in message.headers() or []]
+                    found.append(Outgoing(topic.name, message.key(), message.value() or b"", headers))
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    at_end.add(message.partition())
+        consumer.close()
+        assert len(found) >= count, f"{len(found)} of {count} records within {WITHIN_S} s"
+        return found
+
+    def announced(self, count: int) -> list[Event]:
+        return [codec.decode(record.value) for record in self.read(topics.PUBLISHED, count)]
+
+
+class Running:
+    """A publisher at work in a thread."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.error: BaseException | None = None
+        self._publisher = publisher
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._publisher.run(self._stop)
+        except Exception as error:
+            self.error = error
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+    def wait_for_crash(self) -> None:
+        self._thread.join(WITHIN_S)
+        assert isinstance(self.error, Crash)
+
+
+def counted(events: Sequence[Event]) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = {}
+    for event in events:
+        assert isinstance(event, AssetPublished | ProductPublished)
+        key = (type(event).__name__, event.sku)
+        counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def once(*skus: str) -> dict[tuple[str, str], int]:
+    return {(kind, sku): 1 for kind in ("AssetPublished", "ProductPublished") for sku in skus}
+
+
+SKUS = [f"mug-{number}" for number in range(6)]
+
+
+def test_requests_become_announcements_and_bad_ones_dead_letters(each_desk: Desk) -> None:
+    request = each_desk.request("lost")
+    lost = outgoing(replace(request, file=replace(request.file, digest="0" * 64)), "test")
+    garbage = Outgoing(topics.PUBLISH.name, b"acme|junk", b"\x07 no record", [("mine", b"kept")])
+    traced = outgoing(each_desk.request("mug-0"), "test")
+    parent = ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    each_desk.send(garbage, lost, Outgoing(traced.topic, traced.key, traced.value, [*traced.headers, parent]))
+    with each_desk.publisher() as running:
+        published = each_desk.read(topics.PUBLISHED, 2)
+        letters = each_desk.read(topics.DEAD, 2)
+    assert running.error is None
+    assert counted([codec.decode(record.value) for record in published]) == once("mug-0")
+    for record in published:
+        headers = as_mapping(record.headers)
+        assert record.key == b"acme|mug-0"
+        assert headers["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
+        assert headers["ce_source"] == "packshot/publisher"
+    dead = {as_mapping(letter.headers)["packshot-error-code"]: letter for letter in letters}
+    assert set(dead) == {"not_framed", "blob_missing"}
+    letter = dead["not_framed"]
+    assert (letter.key, letter.value) == (garbage.key, garbage.value)
+    told = as_mapping(letter.headers)
+    assert (told["mine"], told["packshot-origin-topic"]) == ("kept", topics.PUBLISH.name)
+    assert {"packshot-origin-partition", "packshot-origin-offset", "packshot-error-message"} <= set(told)
+
+
+def test_what_was_committed_is_not_done_again(desk: Desk) -> None:
+    desk.ask_for("mug-0")
+    with desk.publisher():
+        desk.announced(2)
+    desk.ask_for("mug-1")
+    with desk.publisher():
+        assert counted(desk.announced(4)) == once("mug-0", "mug-1")
+
+
+def test_killed_before_the_transaction_everything_is_announced_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.ask_for(*SKUS)
+
+    def killed(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch, desk.publisher() as running:
+        patch.setattr(Transactions, "write", killed)
+        running.wait_for_crash()
+    assert any(key.endswith("manifest.json") for key in desk.origin.keys("acme/"))
+    with desk.publisher():
+        assert counted(desk.announced(2 * len(SKUS))) == once(*SKUS)
+
+
+def test_killed_inside_the_transaction_everything_is_announced_once(
+    kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka_desk.ask_for(*SKUS)
+
+    def killed(self: Transactions, records: Sequence[Outgoing], *_: object) -> None:
+        self._producer.begin_transaction()
+        for record in records:
+            self._producer.produce(record.topic, record.value, record.key)
+        self._producer.flush(30)
+        raise Crash
+
+    with monkeypatch.context() as patch, kafka_desk.publisher() as running:
+        patch.setattr(Transactions, "write", killed)
+        running.wait_for_crash()
+    with kafka_desk.publisher():
+        assert counted(kafka_desk.announced(2 * len(SKUS))) == once(*SKUS)
+
+
+def test_an_aborted_transaction_is_done_again(kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    kafka_desk.ask_for(*SKUS)
+    aborted = threading.Event()
+
+    class Aborting(Producer):
+        """Its first transaction cannot be committed."""
+
+        def send_offsets_to_transaction(self, *arguments: object) -> None:
+            if aborted.is_set():
+                super().send_offsets_to_transaction(*arguments)
+            else:
+                aborted.set()
+                raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION, "planted", txn_requires_abort=True))
+
+    monkeypatch.setattr("streams.publishing.transactions.Producer", Aborting)
+    with kafka_desk.publisher() as running:
+        assert counted(kafka_desk.announced(2 * len(SKUS))) == once(*SKUS)
+    assert aborted.is_set()
+    assert running.error is None
+
+
+def test_a_store_that_is_away_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.ask_for(*SKUS)
+    monkeypatch.setattr("streams.publishing.publisher.AWAY_WAIT_S", 0.05)
+    tries = 0
+    real = desk.publication.apply
+
+    def away_at_first(
+        event: Request, position: str, prepared: list[Encoded] | None, requested_at_ms: int
+    ) -> list[Announcement]:
+        nonlocal tries
+        tries += 1
+        if 1 < tries < 6:
+            raise Unavailable("the origin is away")
+        return real(event, position, prepared, requested_at_ms)
+
+    monkeypatch.setattr(desk.publication, "apply", away_at_first)
+    with desk.publisher() as running:
+        assert counted(desk.announced(2 * len(SKUS))) == once(*SKUS)
+    assert running.error is None
+    assert tries >= len(SKUS) + 4
+
+
+def test_told_to_stop_while_a_store_is_away_it_stops_and_nothing_is_lost(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.ask_for(*SKUS)
+    waiting = threading.Event()
+
+    def away(*_: object) -> list[Announcement]:
+        waiting.set()
+        raise Unavailable("the origin is away")
+
+    with monkeypatch.context() as patch, desk.publisher() as running:
+        patch.setattr(desk.publication, "apply", away)
+        assert waiting.wait(WITHIN_S)
+    assert running.error is None
+    with desk.publisher():
+        assert counted(desk.announced(2 * len(SKUS))) == once(*SKUS)
+
+
+def test_two_publishers_share_the_work_and_double_nothing(each_desk: Desk) -> None:
+    with each_desk.publisher() as first:
+        each_desk.ask_for(*SKUS[:3])
+        each_desk.announced(6)
+        with each_desk.publisher() as second:
+            each_desk.ask_for(*SKUS[3:])
+            assert counted(each_desk.announced(2 * len(SKUS))) == once(*SKUS)
+    assert (first.error, second.error) == (None, None)
