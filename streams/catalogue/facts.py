@@ -139,13 +139,13 @@ class Facts:
     def put_plan(self, tenant: str, sku: str, version: int, plan: Mapping[str, tuple[str, str | None]]) -> None:
         """Makes `plan` (asset: channel and campaign) the product's plan.
 
-        Assets of this version that have got somewhere keep their state, failed and new ones are planned,
-        and those that are no longer in the plan leave.
+        Assets of this version that have got somewhere, or that a person rejected, keep their state, failed and new
+        ones are planned, and those that are no longer in the plan leave.
         """
         known = {asset.asset: asset for asset in self.assets(tenant, sku)}
         for name, (channel, campaign) in plan.items():
             row = known.get(name)
-            if row is None or row.version < version or row.state in ("failed", "rejected", "leaving"):
+            if row is None or row.version < version or row.state in ("failed", "leaving"):
                 self._put_asset(tenant, sku, name, version, channel, campaign)
         for name, row in known.items():
             if name not in plan:
@@ -187,6 +187,12 @@ class Facts:
             values["verdict"] = _dump(verdict)
         where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state != "leaving")
         return self._connection.execute(update(t.assets).where(*where).values(values)).rowcount > 0
+
+    def is_live(self, tenant: str, sku: str, name: str, version: int, digest: str) -> bool:
+        """Whether just the file with this digest is published as the asset."""
+        row = self._first(select(t.assets).where(*_is_asset(tenant, sku, name), t.assets.c.state == "published"))
+        live = None if row is None else _asset(row).live
+        return live is not None and (live.version, live.file.sha256) == (version, digest)
 
     def put_live(self, event: AssetPublished) -> None:
         """Notes what is live of an asset."""

@@ -13,7 +13,7 @@ class NoidaDb:
     name = "noida-db"
     promises = (
         "Topics are held in memory and written to a file by a clean stop: a kill loses them. Behind a transaction that "
-        "was aborted, readers of committed records see nothing of the same writer. Topics are made by whoever names them."
+        "was aborted, readers of committed records see nothing more of the same writer."
     )
 
     def __init__(self, folder: Path) -> None:

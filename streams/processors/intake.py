@@ -9,7 +9,7 @@ from streams.errors import Refused
 from streams.processors import Answers
 from streams.processors.planning import Wish, first_tasks, plan, wish_of
 
-SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing"})
+SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing", "rejected"})
 
 log = structlog.get_logger()
 

@@ -1,6 +1,6 @@
 """Reviewing: a person's decision. Approved goes live; rejected is redone with other parameters, or ends."""
 
-from schemas.records import AssetWithheld, Event, ReviewDecided
+from schemas.records import AssetWithheld, PublishRequested, ReviewDecided, Task
 from streams.catalogue import AssetState, Facts, Review
 from streams.errors import Refused
 from streams.processors import Answers
@@ -9,43 +9,40 @@ from streams.processors.routing import publish_request
 
 
 def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
-    """Carries out a decision. The same decision twice changes nothing, another one on a closed review is refused."""
+    """Carries out a decision. Told again it is answered the same and moves nothing; another one is refused."""
     review = facts.review(event.review_id)
     if review is None:
         raise Refused("unknown_review", f"no review has the id {event.review_id}", field="review_id", transient=True)
     if review.state != "pending" and review.decision != event:
         raise Refused("review_closed", f"review {event.review_id} is {review.state} already", field="review_id")
-    facts.decide_review(event, "approved" if event.approved else "rejected")
-    if event.approved:
-        return _approve(review, event, facts)
-    return _redo(review, event, facts) if event.redo else _end(review, event, facts)
-
-
-def _approve(review: Review, event: ReviewDecided, facts: Facts) -> list[Event]:
     task = review.request.completed.task
     product = facts.product(task.tenant, task.sku, lock=True)
-    if product is None or not _move(review, "publishing", "", facts):
+    if product is None:
         return []
-    approved_by = event.decided_by or "a reviewer"
-    return [publish_request(review.request.completed, review.request.verdict, product.event.title, approved_by)]
+    answer = _answer(review, event, product.event.title)
+    if review.state == "pending":
+        facts.decide_review(event, "approved" if event.approved else "rejected")
+        state, reason = _STATES[type(answer)], "" if event.approved else f"{_verb(event)}: {event.reason}"
+        if not facts.move_asset(task.tenant, task.sku, review.asset, review.version, state, reason=reason):
+            return []
+        if isinstance(answer, Task):
+            facts.put_task(answer)
+    return [answer]
 
 
-def _redo(review: Review, event: ReviewDecided, facts: Facts) -> list[Event]:
-    task = redone(review.request.completed.task, event.parameters)
-    if not _move(review, "planned", f"redone: {event.reason}", facts):
-        return []
-    facts.put_task(task)
-    return [task]
+_STATES: dict[type, AssetState] = {PublishRequested: "publishing", Task: "planned", AssetWithheld: "rejected"}
 
 
-def _end(review: Review, event: ReviewDecided, facts: Facts) -> list[Event]:
-    reason = f"rejected: {event.reason}"
-    if not _move(review, "rejected", reason, facts):
-        return []
-    task = review.request.completed.task
-    return [AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=review.asset, reason=reason)]
+def _answer(review: Review, event: ReviewDecided, title: str) -> PublishRequested | Task | AssetWithheld:
+    completed = review.request.completed
+    task = completed.task
+    if event.approved:
+        return publish_request(completed, review.request.verdict, title, event.decided_by or "a reviewer")
+    if event.redo:
+        return redone(task, event.parameters)
+    reason = f"{_verb(event)}: {event.reason}"
+    return AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=review.asset, reason=reason)
 
 
-def _move(review: Review, state: AssetState, reason: str, facts: Facts) -> bool:
-    task = review.request.completed.task
-    return facts.move_asset(task.tenant, task.sku, review.asset, review.version, state, reason=reason)
+def _verb(event: ReviewDecided) -> str:
+    return "redone" if event.redo else "rejected"

@@ -66,6 +66,9 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     product = facts.product(task.tenant, task.sku, lock=True)
     if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
         return []
+    identity = review_id(task.task_id, event.result_id)
+    if _has_ended(event, identity, facts):
+        return []
     verdict = judge(task.measures | event.measures, channels.load(task.step.channel, task.category))
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
@@ -75,10 +78,18 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
         return []
     if passed:
         return [publish_request(event, verdict, product.event.title)]
-    identity = review_id(task.task_id, event.result_id)
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
     facts.put_review(request)
     return [request]
+
+
+def _has_ended(event: TaskCompleted, identity: str, facts: Facts) -> bool:
+    """Whether this very result is live already, or a person has decided on it: told again, it changes nothing."""
+    task = event.task
+    review = facts.review(identity)
+    if review is not None and review.state != "pending":
+        return True
+    return facts.is_live(task.tenant, task.sku, task.step.asset or "", task.version, event.outputs[0].digest)
 
 
 def _withhold(event: TaskCompleted | TaskFailed, reason: str, facts: Facts) -> list[Event]:

@@ -172,6 +172,47 @@ def test_a_rejected_asset_is_redone_with_other_parameters(flow: Flow) -> None:
     assert flow.states()["amazon-1"] == "planned"
 
 
+def test_what_is_told_again_moves_nothing_back(flow: Flow) -> None:
+    completed = done(compose_task(flow))
+    (request,) = flow.say(completed)
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    assert flow.say(completed) == []
+    assert flow.states()["amazon-1"] == "published"
+
+
+def test_a_decision_that_is_told_again_moves_nothing_back(flow: Flow) -> None:
+    review = reviewed(flow)
+    approved = decision(review, approved=True, decided_by="ada")
+    (request,) = flow.say(approved)
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    flow.say(approved)
+    assert flow.say(review.completed) == []
+    assert flow.states()["amazon-1"] == "published"
+
+
+def test_a_rejected_asset_stays_rejected_when_its_result_or_its_product_comes_again(flow: Flow) -> None:
+    review = reviewed(flow)
+    flow.say(decision(review, approved=False, reason="logo cut off"))
+    assert flow.say(review.completed) == []
+    (again,) = tasks(flow.say(upsert()))
+    assert [step.asset for step in again.step.next] == ["web-1"]
+    assert flow.states()["amazon-1"] == "rejected"
+
+
+def test_a_redone_asset_that_is_live_stays_so_when_the_decision_comes_again(flow: Flow) -> None:
+    redo = decision(reviewed(flow), approved=False, redo=True, parameters={"padding": "0.02"})
+    (task,) = flow.say(redo)
+    assert isinstance(task, Task)
+    (request,) = flow.say(done(task))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    assert flow.say(redo) == [task]
+    assert flow.say(done(task)) == []
+    assert flow.states()["amazon-1"] == "published"
+
+
 def test_another_decision_on_a_closed_review_is_refused(flow: Flow) -> None:
     review = reviewed(flow)
     flow.say(decision(review, approved=True))

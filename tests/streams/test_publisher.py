@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,7 +21,7 @@ from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, Blob, Event, ProductPublished, PublishRequested, Verdict
 from streams.blobs import Blobs, FolderStore
 from streams.catalogue import Standing
-from streams.consumer.clients import consumer_config, producer_config
+from streams.consumer.clients import consumer_config, delivery, producer_config
 from streams.consumer.letters import Outgoing, outgoing
 from streams.embedded import choose_broker
 from streams.errors import Unavailable
@@ -108,8 +109,17 @@ class Desk:
             size_bytes=len(picture.getvalue()),
         )
         verdict = Verdict(outcome="pass", checks=[], rules="2026-11")
-        identity = {"tenant": "acme", "sku": sku, "version": 1, "asset": "web-1", "channel": "web"}
-        return PublishRequested(**identity, file=file, verdict=verdict, engine="test", result_id="r")
+        return PublishRequested(
+            tenant="acme",
+            sku=sku,
+            version=1,
+            asset="web-1",
+            channel="web",
+            file=file,
+            verdict=verdict,
+            engine="test",
+            result_id="r",
+        )
 
     def send(self, *records: Outgoing) -> None:
         producer = Producer(producer_config(self.settings))
@@ -143,11 +153,12 @@ class Desk:
         rounds_left = int(WITHIN_S / 0.5)
         while (len(found) < count or len(at_end) < 2) and (rounds_left := rounds_left - 1):
             for message in consumer.consume(100, 0.5):
-                if message.error() is None:
-                    headers = [(name, bytes(value or b"")) for name, value in message.headers() or []]
-                    found.append(Outgoing(topic.name, message.key(), message.value() or b"", headers))
-                elif message.error().code() == KafkaError._PARTITION_EOF:
-                    at_end.add(message.partition())
+                error = message.error()
+                if error is None:
+                    read = delivery(message)
+                    found.append(Outgoing(read.topic, read.key, read.value, read.headers))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    at_end.add(message.partition() or 0)
         consumer.close()
         assert len(found) >= count, f"{len(found)} of {count} records within {WITHIN_S} s"
         return found
@@ -275,7 +286,7 @@ def test_an_aborted_transaction_is_done_again(kafka_desk: Desk, monkeypatch: pyt
     class Aborting(Producer):
         """Its first transaction cannot be committed."""
 
-        def send_offsets_to_transaction(self, *arguments: object) -> None:
+        def send_offsets_to_transaction(self, *arguments: Any) -> None:
             if aborted.is_set():
                 super().send_offsets_to_transaction(*arguments)
             else:
