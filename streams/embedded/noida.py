@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+from streams.embedded.pacing import Pacing
 from streams.embedded.process import LOOPBACK, BrokerProcess, BrokerUnavailable
 
 
@@ -19,6 +20,7 @@ class NoidaDb:
     def __init__(self, folder: Path) -> None:
         self._process = BrokerProcess(self.name, folder)
         self._port: int | None = None
+        self._pacing: Pacing | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -40,12 +42,17 @@ class NoidaDb:
             raise BrokerUnavailable(f"{self.name}: {self.missing()}")
         self._process.folder.mkdir(parents=True, exist_ok=True)
         self._process.stop_left_over()
-        [self._port] = self._process.ports(1)
+        self._port, own_port = self._process.ports(2)
         data = str(self._process.folder / "data")
-        command = [program, "start", "--only", "kafka", "--kafka-port", str(self._port), "--data-dir", data]
-        self._process.start(command, self.bootstrap_servers)
+        command = [program, "start", "--only", "kafka", "--kafka-port", str(own_port), "--data-dir", data]
+        self._process.start(command, f"{LOOPBACK}:{own_port}")
+        self._pacing = Pacing(self._port, own_port)
+        self._pacing.start()
 
     def stop(self) -> None:
+        if self._pacing is not None:
+            self._pacing.stop()
+            self._pacing = None
         self._process.stop()
 
 

@@ -99,7 +99,6 @@ def test_delete_removes_one_object_and_may_be_repeated(store: ObjectStore) -> No
     assert list(store.keys()) == ["a/2"]
 
 
-@pytest.mark.unproven
 def test_listing_is_by_prefix_and_in_the_order_of_bytes(store: ObjectStore) -> None:
     for key in ["b", "a/b", "a-b", "a/a/z", "é", "a/a.x"]:
         store.put(key, b"")
@@ -109,7 +108,6 @@ def test_listing_is_by_prefix_and_in_the_order_of_bytes(store: ObjectStore) -> N
     assert list(store.keys("nothing/here")) == []
 
 
-@pytest.mark.unproven
 def test_listing_and_deleting_beyond_one_page_of_a_thousand(store: ObjectStore) -> None:
     keys = [f"many/{number:05}" for number in range(1010)]
     with ThreadPoolExecutor(8) as threads:
@@ -275,7 +273,6 @@ def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(caught.value, Unavailable)
 
 
-@pytest.mark.unproven
 def test_wrong_credentials(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StoreRefused):

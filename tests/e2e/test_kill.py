@@ -12,7 +12,6 @@ from tests.e2e.system import System, draw_product, upsert
 SKUS = [f"JAR-{number}" for number in range(6)]
 
 
-@pytest.mark.unproven
 @pytest.mark.usefixtures("kafka_bootstrap")
 def test_a_killed_system_goes_on_where_it_was(tmp_path: Path) -> None:
     for number, sku in enumerate(SKUS):
