@@ -18,6 +18,7 @@ import numpy as np
 from gpu_workers.engines import Engine, Tensor
 from gpu_workers.engines.base import check_batch
 
+_WARM_UP_S = 1.0
 _DRIFT_WEIGHT = 0.2  # of the newest measurement in the latency table
 
 
@@ -134,10 +135,16 @@ class Batcher:
         self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
         self._thread.start()
 
-    def warm_up(self) -> None:
-        """Measure the engine on blank inputs of 1, 2, 4 … `max_batch` items."""
+    def warm_up(self, within_s: float = _WARM_UP_S) -> None:
+        """Measure the engine on blank inputs of 1, 2, 4 … `max_batch` items, as far as `within_s` seconds go.
+
+        What is not measured is reckoned from what is, until a batch of that size has run.
+        """
         sizes = {min(1 << power, self._max_batch) for power in range(self._max_batch.bit_length() + 1)}
+        began = time.perf_counter()
         for size in sorted(sizes):
+            if size > 1 and time.perf_counter() - began >= within_s:
+                return
             blank = np.zeros((size, *self._engine.input_shape), np.float32)
             self._engine.infer(blank)
             started = time.perf_counter()

@@ -210,14 +210,16 @@ def _refined(
     scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
     size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    mask = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.float32).copy()
+    known = matting.trimap(mask, max(size) / _NETWORK_SIZE_PX)
     sweep = matting.find_sweep(rgb, coarse)
-    plain: Flags | None = None
     if sweep is not None:
         part = (box.left / width, box.top / height, box.right / width, box.bottom / height)
-        background = sweep.colours(size[1], size[0], part)
-        plain = matting.swept_background(small, background, sweep.noise, mask)
-    known = matting.trimap(mask, max(size) / _NETWORK_SIZE_PX, plain)
+        swept, product = matting.read_sweep(small, sweep.colours(size[1], size[0], part), sweep.noise, mask)
+        known[(known == 0.5) & swept] = 0
+        known[(known == 0.5) & product] = 1
+        mask[swept] = np.minimum(mask[swept], 0.3)
+        mask[product] = np.maximum(mask[product], 0.9)
     alpha = matting.solve(small, known, mask)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:

@@ -69,32 +69,38 @@ def _fit(terms: NDArray[np.float64], colours: NDArray[np.float64]) -> Sweep | No
     return Sweep(coefficients.astype(np.float64), noise)
 
 
-def swept_background(rgb: Plane, background: Plane, noise: float, mask: Plane) -> Flags:
-    """Where `rgb` (h, w, 3) shows the sweep or a soft shadow on it, although the mask may be unsure.
+def read_sweep(rgb: Plane, background: Plane, noise: float, mask: Plane) -> tuple[Flags, Flags]:
+    """What a plain background gives away where the mask is unsure: surely sweep, and surely product.
 
-    It is what can be reached from sure background without crossing an edge, while the colour stays that
-    of the background in equal or less light. A grey product on a grey sweep has an edge about it.
+    Sweep, or a soft shadow on it, is what can be reached from sure background without crossing an edge
+    while the colour stays that of the background in equal or less light: a grey product on a grey sweep
+    has an edge about it. Product is what is brighter or of another tint, beyond such an edge.
     """
     level = np.maximum(background.mean(axis=2), 1e-3)
     light = rgb.mean(axis=2) / level
     tint = np.abs(rgb - light[..., None] * background).max(axis=2)
     lit_as_background = (light > 0.4) & (light < 1 + max(2 * noise, 0.012)) & (tint < max(3 * noise, 0.025))
-    soft = cv2.GaussianBlur(light, (0, 0), 1.0)
-    slope = np.hypot(cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8))
     unsure = np.where(light < 1 - max(4 * noise, 0.06), 0.8, 0.5)
-    reachable = lit_as_background & (slope < 0.01 + noise) & (mask < unsure)
+    reachable = lit_as_background & (_slope(cv2.GaussianBlur(light, (0, 0), 1.0)) < 0.01 + noise) & (mask < unsure)
+    # Opened, so that it does not leak through a gap in an edge or into texture.
+    reachable = cv2.morphologyEx(reachable.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
     _, labels = cv2.connectedComponents(reachable.astype(np.uint8), connectivity=4)
     sure = np.zeros(int(labels.max()) + 1, np.bool_)
     sure[np.unique(labels[reachable & (mask < 0.05)])] = True
     sure[0] = False
-    return np.asarray(sure[labels])
+    swept = sure[labels]
+    other = ((light > 1 + max(4 * noise, 0.03)) | (tint > max(6 * noise, 0.08))) & ~swept & (mask > 0.05)
+    return np.asarray(swept), np.asarray(cv2.erode(other.astype(np.uint8), np.ones((5, 5))) > 0)
 
 
-def trimap(mask: Plane, reach_px: float, background: Flags | None = None) -> Plane:
-    """1 surely product, 0 surely background, 0.5 unknown, from a mask whose edge is known to `reach_px`.
+def _slope(values: Plane) -> Plane:
+    """Length of the gradient, per pixel."""
+    across, down = (cv2.Sobel(values, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
+    return np.asarray(np.hypot(across, down), np.float32)
 
-    Where `background` is set the picture itself says background.
-    """
+
+def trimap(mask: Plane, reach_px: float) -> Plane:
+    """1 surely product, 0 surely background, 0.5 unknown, from a mask whose edge is known to `reach_px`."""
     reach = max(1, round(reach_px))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     inside = cv2.erode((mask > 0.95).astype(np.uint8), kernel, borderValue=1)
@@ -102,8 +108,6 @@ def trimap(mask: Plane, reach_px: float, background: Flags | None = None) -> Pla
     known = np.full(mask.shape, 0.5, np.float32)
     known[inside > 0] = 1
     known[outside > 0] = 0
-    if background is not None:
-        known[background & (known == 0.5)] = 0
     return known
 
 
@@ -117,8 +121,8 @@ def solve(rgb: Plane, known: Plane, mask: Plane) -> Plane:
         return np.where(known == 0.5, edge, known).astype(np.float32)
     with _kernels:
         alpha, foreground, background = pymatting.estimate_alpha_sm(rgb, known, return_foreground_background=True)
-    contrast = np.abs(foreground - background).max(axis=2)
-    trust = np.clip((contrast - 0.03) / 0.07, 0, 1)
+    contrast = cv2.GaussianBlur(np.abs(foreground - background).max(axis=2), (0, 0), 2.0)
+    trust = np.clip((contrast - 0.05) / 0.12, 0, 1)
     mixed = trust * alpha + (1 - trust) * edge
     return np.where(known == 0.5, snapped(mixed), known).astype(np.float32)
 
@@ -126,8 +130,7 @@ def solve(rgb: Plane, known: Plane, mask: Plane) -> Plane:
 def sharpened(mask: Plane) -> Plane:
     """The mask with its edge drawn about two pixels wide where it crosses one half."""
     soft = cv2.GaussianBlur(mask, (0, 0), 1.0)
-    slope = np.hypot(cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=1 / 8))
-    return np.asarray(np.clip((soft - 0.5) / np.maximum(2 * slope, 0.02) + 0.5, 0, 1), np.float32)
+    return np.asarray(np.clip((soft - 0.5) / np.maximum(2 * _slope(soft), 0.02) + 0.5, 0, 1), np.float32)
 
 
 def snapped(alpha: Plane) -> Plane:

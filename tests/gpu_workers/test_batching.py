@@ -229,9 +229,16 @@ def test_counters_add_up(engine: Doubling) -> None:
 
 def test_warm_up_measures_every_power_of_two_and_the_cap(engine: Doubling) -> None:
     with batching(engine, max_batch=6) as batcher:
-        batcher.warm_up()
+        batcher.warm_up(within_s=600)
         assert sorted({len(batch) for batch in engine.batches}) == [1, 2, 4, 6]
         assert batcher.latency.estimate_ms(6) > 0
+
+
+def test_a_warm_up_that_has_no_time_measures_one_and_reckons_the_rest(engine: Doubling) -> None:
+    with batching(engine, max_batch=6) as batcher:
+        batcher.warm_up(within_s=0)
+        assert {len(batch) for batch in engine.batches} == {1}
+        assert batcher.latency.estimate_ms(6) == 6 * batcher.latency.estimate_ms(1)
 
 
 @pytest.mark.parametrize("max_batch", [0, 9])
