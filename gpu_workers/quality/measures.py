@@ -4,6 +4,8 @@
 |---|---|
 | `width_px`, `height_px`, `size_bytes`, `format_allowed` | the file; 1 when its content is a format of the channel |
 | `background_exact_share` | of the pixels away from product and shadow, those that are exactly the background |
+| `background_near_share` | of the same pixels, those within 2 of it: JPEG cannot hold every colour exactly |
+| `background_as_channel` | 1 when the background that was asked for is the channel's own |
 | `background_deviation_max` | the furthest of them from the background, 0..255 |
 | `fill`, `fill_width`, `fill_height` | the product's box as a share of the canvas; `fill` is the larger |
 | `centre_offset_x`, `centre_offset_y` | from the canvas' centre to the box' centre, as a share of the canvas |
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers.decoding import DecodeLimits, decode
-from gpu_workers.linear_light import opacity, to_linear, to_srgb
+from gpu_workers.linear_light import colour, opacity, to_linear, to_srgb
 from gpu_workers.operations.packshot import EDGES, Placement, Rendered
 from schemas.channels import Channel
 
@@ -33,6 +35,7 @@ Bool = NDArray[np.bool_]
 Code = NDArray[np.uint8]
 
 _HALF = 128
+_NEAR = 2
 _RING_PX = 8
 _ERODE_PX = 3
 _MARGIN_PX = 8
@@ -55,6 +58,7 @@ def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, floa
         **_box(rendered.mask),
         **_alpha(rendered.mask),
         **_edge(rendered.product),
+        "background_as_channel": float(_is_ground_of(channel, rendered.background)),
         **_background(written, rendered),
         **_product(written, rendered),
     }
@@ -108,6 +112,12 @@ def _edge(product: Code) -> dict[str, float]:
     }
 
 
+def _is_ground_of(channel: Channel, background: Code | None) -> bool:
+    if background is None or channel.background is None:
+        return background is None and channel.background is None
+    return bool((background == colour(channel.background)).all())
+
+
 def _background(written: Code, rendered: Rendered) -> dict[str, float]:
     covered = ((rendered.mask > 0) | (rendered.shadow > 0)).astype(np.uint8)
     side = 2 * _RING_PX + 1
@@ -119,6 +129,7 @@ def _background(written: Code, rendered: Rendered) -> dict[str, float]:
     away, beside = deviation[~ring], deviation[ring & (covered == 0)]
     return {
         "background_exact_share": float((away == 0).mean()) if away.size else 0.0,
+        "background_near_share": float((away <= _NEAR).mean()) if away.size else 0.0,
         "background_deviation_max": float(away.max(initial=0)),
         "halo": float(beside.mean()) if beside.size else 0.0,
     }

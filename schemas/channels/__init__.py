@@ -52,7 +52,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The rules of one channel. `background` is a hex colour, or None for transparent.
+    """The rules of one channel. `background` is a hex colour, or None for transparent; a recipe may ask for another
+    unless it is required.
 
     `canvas` is what we aim at; a picture may be between `smallest` and `largest`. `scale_max` is how far a
     product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the
@@ -68,6 +69,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     smallest: Size
     largest: Size
     background: Hex | None
+    background_required: bool
     background_exact_min: Share
     fill: Fill
     scale_max: Annotated[float, Meta(gt=0.0, le=4.0)]

@@ -67,12 +67,23 @@ def _channel(measures: Measures, channel: Channel) -> list[Check]:
         _at_least("channel", "height_px", measures, small.height_px, "fail", rule),
         _at_most("channel", "width_px", measures, large.width_px, "fail", rule),
         _at_most("channel", "height_px", measures, large.height_px, "fail", rule),
-        _at_least("channel", "background_exact_share", measures, channel.background_exact_min, "fail", rule),
+        *_background(measures, channel),
         _at_least("channel", "fill", measures, channel.fill.min, "fail", rule),
         _at_most("channel", "fill", measures, channel.fill.max, "fail", rule),
         _at_most("channel", "scale", measures, channel.scale_max, "fail", rule),
         _at_most("channel", "size_bytes", measures, channel.file_bytes_max, "fail", rule),
         _at_least("channel", "format_allowed", measures, 1, "fail", rule),
+    ]
+
+
+def _background(measures: Measures, channel: Channel) -> list[Check]:
+    """Exactly the channel's own where it demands one, else close to the one that was asked for."""
+    rule, share_min = channel.rule_version, channel.background_exact_min
+    if not channel.background_required:
+        return [_at_least("channel", "background_near_share", measures, share_min, "fail", rule)]
+    return [
+        _at_least("channel", "background_as_channel", measures, 1, "fail", rule),
+        _at_least("channel", "background_exact_share", measures, share_min, "fail", rule),
     ]
 
 

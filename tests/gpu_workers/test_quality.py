@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.encoding import encode
-from gpu_workers.operations.packshot import Rendered, packshot
+from gpu_workers.operations.packshot import PackshotParameters, Rendered, packshot
 from gpu_workers.operations.transparent import transparent
 from gpu_workers.quality.measures import measure
 from schemas import channels
@@ -43,6 +43,15 @@ def test_a_good_packshot_measures_good(name: str, scale_max: float) -> None:
     assert found["format_allowed"] == 1
     assert found["scale"] <= scale_max
     assert all(isinstance(value, float) for value in found.values())
+
+
+def test_another_background_is_told_from_the_channels_own() -> None:
+    rules = channel("instagram")
+    own = measures_of(packshot(mug(), rules), rules)
+    sand = measures_of(packshot(mug(), rules, PackshotParameters(background_color="#EFE7DB")), rules)
+    assert (own["background_as_channel"], sand["background_as_channel"]) == (1, 0)
+    assert sand["background_near_share"] == 1
+    assert sand["background_exact_share"] == 0  # JPEG has no such colour
 
 
 def test_reduced_products_are_unchanged_too() -> None:

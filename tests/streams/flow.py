@@ -16,6 +16,8 @@ GOOD = {
     "size_bytes": 200_000.0,
     "format_allowed": 1.0,
     "background_exact_share": 1.0,
+    "background_near_share": 1.0,
+    "background_as_channel": 1.0,
     "fill": 0.86,
     "scale": 1.0,
     "canvas_difference_max": 1.0,

@@ -138,6 +138,20 @@ def test_a_doubtful_asset_waits_for_a_person(flow: Flow) -> None:
     assert flow.states()["amazon-1"] == "review"
 
 
+def test_a_channel_that_demands_its_background_gets_no_other(flow: Flow) -> None:
+    (request,) = flow.say(done(compose_task(flow), background_as_channel=0))
+    assert isinstance(request, ReviewRequested)
+    assert request.reason == "background_as_channel is 0, the limit ≥ 1"
+
+
+def test_a_channel_without_a_background_of_its_own_takes_a_brands(flow: Flow) -> None:
+    flow.say(upsert())
+    (cut,) = tasks(flow.say(CAMPAIGN))
+    (task,) = tasks(flow.say(done(cut)))
+    (request,) = flow.say(done(task, fill=0.7, background_as_channel=0, background_exact_share=0))
+    assert isinstance(request, PublishRequested)
+
+
 def reviewed(flow: Flow) -> ReviewRequested:
     (request,) = flow.say(done(compose_task(flow), fill=0.5))
     assert isinstance(request, ReviewRequested)
