@@ -64,14 +64,15 @@ class Broker:
         self.written: dict[str, list[Outgoing]] = {}
         self._on_commit = on_commit
 
-    def append(self, record: Outgoing, partitions: int, now_ms: int) -> None:
-        """Writes a record to the partition of its key, now and then behind a gap."""
+    def append(self, record: Outgoing, partitions: int, now_ms: int) -> str:
+        """Writes a record to the partition of its key, now and then behind a gap; returns its position."""
         place = (record.topic, sum(record.key or b"") % partitions)
         log = self.logs.setdefault(place, Log())
         log.end += self.rng.choice([0, 0, 0, 1, 5])
         log.records.append((log.end, record, now_ms))
         log.end += 1
         self.written.setdefault(record.topic, []).append(record)
+        return f"{record.topic}/{place[1]}/{log.end - 1}"
 
     def log(self, topic: str) -> list[Outgoing]:
         """All records of a topic in the order in which they were written."""

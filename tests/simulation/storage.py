@@ -30,6 +30,7 @@ class Store:
     def __init__(self, before_write: Callable[[], None]) -> None:
         self.objects: dict[str, Stored] = {}
         self._before_write = before_write
+        self._newest: dict[str, int] = {}
 
     def get(self, key: str) -> Stored:
         if key not in self.objects:
@@ -50,8 +51,8 @@ class Store:
         known = self.objects.get(key)
         if (if_absent and known) or (if_match is not None and (known is None or known.etag != if_match)):
             raise PreconditionFailed(key)
-        if key.endswith(MANIFEST_NAME) and known is not None and _version(data) < _version(known.data):
-            raise Violation(f"{key} went back from version {_version(known.data)} to {_version(data)}")
+        if key.endswith(MANIFEST_NAME):
+            self._check_newest(key, msgspec.json.decode(data, type=Manifest).version)
         etag = hashlib.sha256(data).hexdigest()
         self.objects[key] = Stored(data, etag, content_type, cache_control)
         return etag
@@ -73,6 +74,8 @@ class Store:
     def check(self) -> None:
         """It always answers."""
 
-
-def _version(data: bytes) -> int:
-    return msgspec.json.decode(data, type=Manifest).version
+    def _check_newest(self, key: str, version: int) -> None:
+        """Newest wins: what goes live is never older than what was live; version 0 means that nothing is live."""
+        if 0 < version < self._newest.get(key, 0):
+            raise Violation(f"{key} went back from version {self._newest[key]} to {version}")
+        self._newest[key] = max(version, self._newest.get(key, 0))

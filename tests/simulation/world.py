@@ -50,6 +50,7 @@ RETRY_DELAYS_MS = (1000,)
 WATERMARKS = Watermarks(read_max=4, held_high=10, held_low=4, span_high=8, span_low=4)
 # While a lane is overdue: each other lane's turn, and urgent work between them.
 OVERDUE_TURNS_MAX = 2 * (len(LANES) - 1) + 1
+TASK_TOPICS = {topics.TASKS["cutout", lane].name for lane in LANES}
 POSITION = "simulated-position"
 SETTLING_TURNS_MAX = 4000
 Kind = Literal["good", "flaky", "bad", "bug"]
@@ -102,7 +103,8 @@ class Process:
         self.is_busy = False
         self._urgent_passed_over = 0
         self._overdue: Tally[Lane] = Tally()
-        self._waiting: set[Lane] = set()
+        self._waiting: Tally[Lane] = Tally()
+        self._dropped: Tally[Lane] = Tally()
         self._turn_at_s = dict.fromkeys(LANES, world.clock.now_s)
         self.loop.open()
 
@@ -133,11 +135,13 @@ class Process:
         """A free worker takes what comes next."""
         if len(self.running) >= SLOTS:
             return
+        self._note_arrivals()
         waiting = [lane for lane in LANES if self.crew.lanes.waiting(lane)]
         turn = self.crew.lanes.take_now()
         if turn is not None:
             self._check_turn(turn.lane, waiting)
             self.running.append(turn)
+        self._note_arrivals()
 
     def check(self) -> None:
         """Conservation, counted from outside, and the bounds of what is held."""
@@ -154,10 +158,14 @@ class Process:
                 raise Violation(f"{lane}: a span of {reader.span()}")
 
     def _note_arrivals(self) -> None:
-        waiting = {lane for lane in LANES if self.crew.lanes.waiting(lane)}
-        for lane in waiting - self._waiting:
-            self._turn_at_s[lane] = self.world.clock.now_s
-        self._waiting = waiting
+        """What waits waits since it came, or came again after all that waited was dropped."""
+        for lane, reader in self.loop.readers.items():
+            dropped = reader.ledger.ended["dropped"]
+            if not self._waiting[lane] or dropped != self._dropped[lane]:
+                self._turn_at_s[lane] = self.world.clock.now_s
+                self._overdue[lane] = 0
+            self._waiting[lane] = self.crew.lanes.waiting(lane)
+            self._dropped[lane] = dropped
 
     def _check_turn(self, taken: Lane, waiting: list[Lane]) -> None:
         now_s = self.world.clock.now_s
@@ -197,16 +205,18 @@ class World:
         self.processes: list[Process | None] = [None] * PROCESSES
         self.tasks: dict[int, Work] = {}
         self.is_calm = False
+        self._open: set[str] = set()
         self._answered: set[str] = set()
         self._worked: Tally[str] = Tally()
         self._given_back = 0
+        self._publishing = ""
         self._violation = ""
         for index in range(PROCESSES):
             self.start(index)
 
     # what may happen
 
-    def produce(self, lane: Lane, sku: str, kind: Kind, is_newer: bool) -> None:
+    def produce(self, lane: Lane, sku: str, kind: Kind, is_newer: bool) -> Work:
         """A task is written; it may be of a version that is newer than all before."""
         version = self.facts.versions.get(sku, 1) + is_newer
         self.facts.versions[sku] = version
@@ -214,6 +224,7 @@ class World:
         self.tasks[work.number] = work
         deadline = [("packshot-deadline-ms", str(self._now_ms() + 1000).encode())] if self.rng.random() < 0.2 else []
         self._append(Outgoing(_topic(lane), f"{sku[0]}|{sku}".encode(), msgspec.json.encode(work), deadline))
+        return work
 
     def duplicate(self) -> None:
         """A task is written again."""
@@ -327,6 +338,7 @@ class World:
         """Nothing bad happens any more; when all is quiet, all that must hold at the end is checked."""
         self.is_calm = True
         for _ in range(SETTLING_TURNS_MAX):
+            self.clock.now_s += 15.0  # breakers that are open let a few through now and then
             for index in range(PROCESSES):
                 self.start(index)
                 self.turn(index)
@@ -401,12 +413,18 @@ class World:
             self.acknowledge()
 
     def _append(self, record: Outgoing) -> None:
-        self.broker.append(record, PARTITIONS, self._now_ms())
+        position = self.broker.append(record, PARTITIONS, self._now_ms())
+        if record.topic in TASK_TOPICS:
+            self._open.add(position)
         told = as_mapping(record.headers)
         if POSITION in told:
-            self._answered.add(told[POSITION])
+            self._answer(told[POSITION])
         elif ORIGIN_TOPIC in told and record.topic != told[ORIGIN_TOPIC]:
-            self._answered.add("/".join(told[name] for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET)))
+            self._answer("/".join(told[name] for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET)))
+
+    def _answer(self, position: str) -> None:
+        self._answered.add(position)
+        self._open.discard(position)
 
     def _bury(self, index: int) -> None:
         process = self.processes[index]
@@ -431,15 +449,10 @@ class World:
 
     def _is_quiet(self) -> bool:
         letters = self.broker.log(topics.retry(RETRY_DELAYS_MS[0]).name)
-        written = {
-            f"{topic}/{partition}/{offset}"
-            for (topic, partition), log in self.broker.logs.items()
-            if topic in map(_topic, LANES)
-            for offset, _, _ in log.records
-        }
-        return written <= self._answered and self._given_back == len(letters) and not self.writes
+        return not self._open and self._given_back == len(letters) and not self.writes
 
     def _publish(self, work: Work) -> None:
+        self._publishing = work.sku
         data = f"{work.sku} {work.version}".encode()
         digest = hashlib.sha256(data).hexdigest()
         file = Blob(role="asset", digest=digest, media_type="image/png", width_px=9, height_px=9, size_bytes=len(data))
@@ -457,7 +470,7 @@ class World:
         self.publication.apply(event, f"publish/0/{work.number}", [Encoded("image/png", 9, 9, data)], self._now_ms())
 
     def _between_writes(self) -> None:
-        """Before a write to storage: another publisher, a fault, or death."""
+        """Before a write to storage: a fault, death, another publisher, one that has something newer."""
         if self.is_calm:
             return
         chance = self.rng.random()
@@ -467,6 +480,8 @@ class World:
             raise Died
         if chance < 0.15:
             self.publish()
+        elif chance < 0.25:
+            self._publish(self.produce("urgent", self._publishing, "good", is_newer=True))
 
     def _publication(self) -> Publication:
         publication = Publication(self.origin, Blobs(Store(lambda: None)), self.facts, "https://cdn", self._now_ms)
