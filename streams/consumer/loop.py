@@ -54,6 +54,7 @@ class ConsumerLoop:
         self._breakers = {lane: self._breaker(lane) for lane in lanes}
         self._watchdog = Watchdog(stalled_after_s, clock)
         self._leaving: set[Lane] = set()
+        self._is_closing = False
         self._commit_at = self._look_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -97,6 +98,7 @@ class ConsumerLoop:
 
     def close(self) -> None:
         """Drops what waits, lets what runs end within the budget, commits, and leaves the groups."""
+        self._is_closing = True
         self._drop(self._crew.lanes.drop(lambda _job: True))
         self._crew.stop()
         give_up_at = self._clock.monotonic() + DRAIN_S
@@ -136,7 +138,7 @@ class ConsumerLoop:
         Meanwhile the other lanes are read: their members stay in their groups, and urgent work waits for nobody.
         """
         self._drop(self._crew.lanes.drop(lambda job: job.epoch in epochs))
-        if not settle:
+        if not settle or self._is_closing:
             return
         self._leaving.add(reader.lane)
         give_up_at = self._clock.monotonic() + DRAIN_S
