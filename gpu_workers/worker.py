@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 from gpu_workers.results import Result, Results
 from schemas import codec
 from schemas.envelope import as_mapping
-from schemas.records import FailureKind, Outcome, Task, TaskCompleted, TaskFailed
+from schemas.records import Outcome, Task, TaskCompleted, TaskFailed
 from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, Outgoing, outgoing
 from streams.errors import Refused
@@ -52,8 +52,7 @@ class Worker:
             task = _task_in(delivery)
         except Refused:
             return []
-        kind: FailureKind = "transient" if refusal.transient else "permanent"
-        failed = TaskFailed(task=task, kind=kind, code=refusal.code, field=refusal.field, message=str(refusal))
+        failed = TaskFailed(task=task, kind=refusal.kind, code=refusal.code, field=refusal.field, message=str(refusal))
         with span("worker gives up", as_mapping(delivery.headers), {"packshot.code": refusal.code}):
             return [outgoing(failed, f"packshot/worker/{self._pool}")]
 

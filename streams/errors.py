@@ -2,17 +2,32 @@
 
 Refused        the event itself, or what it points to, is at fault: a typed answer, and its bytes are kept
 Unavailable    something that every event needs is away: the same event is tried again until it is back
+
+A refusal is of one of three kinds.
+
+transient      it may work later: tried again after a while, a few times
+permanent      it never will: dead at once
+poison         whoever works on it breaks, in a way that nobody foresaw: dead, and worth a look by a developer
 """
+
+from schemas.records import FailureKind
 
 
 class Refused(Exception):
-    """An event cannot be worked on. `transient`: it may work later. `code` is stable, `field` names the culprit."""
+    """An event cannot be worked on. `code` is stable, `field` names the culprit."""
 
-    def __init__(self, code: str, message: str, *, field: str = "", transient: bool = False) -> None:
+    def __init__(
+        self, code: str, message: str, *, field: str = "", transient: bool = False, poison: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.field = field
-        self.transient = transient
+        self.kind: FailureKind = "transient" if transient else "poison" if poison else "permanent"
+
+    @property
+    def transient(self) -> bool:
+        """Whether it may work later."""
+        return self.kind == "transient"
 
 
 class Unavailable(Exception):

@@ -94,7 +94,7 @@ class Processing:
             records = [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
             letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
         if not letters:
-            ended.labels("streams", "done").inc()
+            ended.labels("streams", "-", "done").inc()
         return records + letters
 
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
@@ -102,7 +102,7 @@ class Processing:
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
         told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)}
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
-        ended.labels("streams", how).inc()
+        ended.labels("streams", "-", how).inc()
         if how == "dead":
             subject = (delivery.key or b"").decode(errors="backslashreplace")
             facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told))

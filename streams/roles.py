@@ -1,22 +1,24 @@
 """The roles, each a process of its own in production: what it is made of, and how it runs until it is told to stop."""
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from schemas import topics
-from schemas.records import LANES
+from schemas.records import LANES, Lane
 from schemas.topics import Pool
 from streams import observability
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue, CatalogueStanding
-from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_consumer, producer_config
+from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
+from streams.consumer.reader import OpenConsumer
 from streams.consumer.retrier import GROUP as RETRIER_GROUP
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Crew
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WAIT_S = 1.0
+EXIT_FAILED = 70
 
 log = structlog.get_logger()
 
@@ -77,11 +80,10 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
         handler = Worker(pool, work, Results(blobs), catalogue)
         producer = AcknowledgedProducer(settings)
         crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.worker_threads)
-        consumers = {
-            lane: (_cooperative(settings, f"packshot.{pool}.{lane}"), topics.TASKS[pool, lane].name) for lane in LANES
-        }
+        lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
+        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, settings.stalled_after_s)
         log.info("ready", pool=pool)
-        ConsumerLoop(f"worker-{pool}", consumers, crew).run(stop)
+        _run_or_exit(loop, stop)
         producer.close()
 
 
@@ -99,7 +101,7 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
 def run_retrier(settings: Settings, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
-    Retrier(_cooperative(settings, RETRIER_GROUP), producer, settings.retry_delays).run(stop)
+    Retrier(open_member(settings, RETRIER_GROUP), producer, settings.retry_delays).run(stop)
     producer.close()
 
 
@@ -127,8 +129,17 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _cooperative(settings: Settings, group: str) -> Any:
-    return open_consumer(settings, group, **{"partition.assignment.strategy": "cooperative-sticky"})
+def _lane(settings: Settings, pool: Pool, lane: Lane) -> OpenConsumer:
+    return lambda on_commit: open_member(settings, f"packshot.{pool}.{lane}", on_commit=on_commit)
+
+
+def _run_or_exit(loop: ConsumerLoop, stop: threading.Event) -> None:
+    """Runs the loop. Where it fails the process ends at once, uncommitted; a worker that hangs is not waited for."""
+    try:
+        loop.run(stop)
+    except Exception:
+        log.exception("the worker cannot go on")
+        os._exit(EXIT_FAILED)
 
 
 def _stop_on_signals() -> threading.Event:

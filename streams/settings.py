@@ -49,6 +49,16 @@ class Settings(BaseSettings):
     kafka_session_timeout_ms: PositiveInt = Field(
         45_000, description="How long a silent consumer keeps its partitions."
     )
+    kafka_group_protocol: Literal["classic", "consumer"] = Field(
+        "classic",
+        description="How workers and the retrier share partitions: classic (cooperative-sticky), or consumer "
+        "(KIP-848), where the broker decides and its own session timeout counts.",
+    )
+    kafka_group_instance_id: str | None = Field(
+        None,
+        description="A name of this worker or retrier that no other has: started again within the session timeout, it "
+        "goes on with its partitions without a rebalance.",
+    )
 
     database_url: str | None = Field(
         None,
@@ -73,6 +83,12 @@ class Settings(BaseSettings):
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: PositiveInt = Field(2, description="Tasks that a worker process has in hand at a time.")
+
+    stalled_after_s: PositiveFloat = Field(
+        600.0,
+        description="How long a worker may have work and get nowhere before it ends itself, to be started again; "
+        "longer than any one task takes.",
+    )
 
     source_max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="The largest source image that is fetched.")
     source_max_pixels: PositiveInt = Field(100_000_000, description="The largest source image that is decoded.")

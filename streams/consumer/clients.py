@@ -17,6 +17,7 @@ from streams.settings import Settings
 
 PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsewhere than Java and aiokafka do
 DAY_MS = 24 * 3600 * 1000
+MAX_POLL_INTERVAL_S = 300.0
 
 
 class NotAcknowledged(Exception):
@@ -62,6 +63,21 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 16 * 1024,
     }
+
+
+def member_config(settings: Settings, group: str) -> dict[str, Any]:
+    """A consumer that keeps the partitions it has when others come and go, by the group protocol that is set."""
+    config = consumer_config(settings, group) | {
+        "group.protocol": settings.kafka_group_protocol,
+        "max.poll.interval.ms": round(MAX_POLL_INTERVAL_S * 1000),
+    }
+    if settings.kafka_group_instance_id:
+        config["group.instance.id"] = settings.kafka_group_instance_id
+    if settings.kafka_group_protocol == "consumer":
+        del config["session.timeout.ms"]  # the broker's to set, as is who gets what
+    else:
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+    return config
 
 
 def delivery(message: Message) -> Delivery:
@@ -195,3 +211,8 @@ def _new_topic(topic: topics.Topic, settings: Settings) -> NewTopic:
 def open_consumer(settings: Settings, group: str, **more: Any) -> Consumer:
     """A consumer of `group` that has not subscribed yet."""
     return Consumer(consumer_config(settings, group) | more)
+
+
+def open_member(settings: Settings, group: str, **more: Any) -> Consumer:
+    """A cooperative consumer of `group` that has not subscribed yet; its callbacks are to assign incrementally."""
+    return Consumer(member_config(settings, group) | more)

@@ -1,17 +1,21 @@
 """Deliveries, what is sent on, and the letters of what failed: to be retried, or dead.
 
-A letter is the original record, byte for byte, with its story in headers.
+A letter is the original record, byte for byte, with its story in headers: the last failure in headers of their own,
+every failure so far as one `packshot-failure` header each, oldest first.
 """
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import msgspec
 
 from schemas import codec, topics
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
-from schemas.records import Event
+from schemas.records import Event, FailureKind, Record, Task
 from streams.errors import Refused
 from streams.observability import trace_headers
 
@@ -26,7 +30,10 @@ ERROR_KIND = "packshot-error-kind"
 ERROR_CODE = "packshot-error-code"
 ERROR_FIELD = "packshot-error-field"
 ERROR_MESSAGE = "packshot-error-message"
+FAILURE = "packshot-failure"
+DEADLINE = "packshot-deadline-ms"
 JITTER_SHARE = 0.2
+FAILURES_KEPT_MAX = 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,22 @@ class Delivery:
     @property
     def attempt(self) -> int:
         """How many tries this record has behind it."""
-        return int(as_mapping(self.headers).get(ATTEMPT, "0"))
+        return _whole(as_mapping(self.headers).get(ATTEMPT)) or 0
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """Until when the work on this record is wanted, in Unix time; None for ever."""
+        return _whole(as_mapping(self.headers).get(DEADLINE))
+
+    @property
+    def not_before_ms(self) -> int:
+        """Until when a retry letter has to wait, in Unix time."""
+        return _whole(as_mapping(self.headers).get(NOT_BEFORE)) or 0
+
+    @property
+    def tenant(self) -> str:
+        """Whose record it is, after its key; empty where the key does not say."""
+        return (self.key or b"").partition(b"|")[0].decode(errors="backslashreplace")
 
     @property
     def event_id(self) -> str:
@@ -73,7 +95,28 @@ def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     identity = event_id or content_id(type(event).__name__, value.hex())
     headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)
+    if isinstance(event, Task) and event.deadline_ms is not None:
+        headers.append((DEADLINE, str(event.deadline_ms).encode()))
     return Outgoing(topics.topic_of(event).name, topics.key_of(event), value, headers)
+
+
+class Failure(Record, frozen=True, kw_only=True):
+    """One failed try: where the record stood then, when (Unix time), and what was wrong."""
+
+    position: str
+    failed_at_ms: int
+    kind: FailureKind
+    code: str
+
+
+def failures(headers: Headers) -> list[Failure]:
+    """The failed tries that a letter tells of, oldest first. Headers that others wrote under the name are left out."""
+    told = []
+    for name, value in headers:
+        if name == FAILURE:
+            with suppress(msgspec.DecodeError):
+                told.append(msgspec.json.decode(value, type=Failure))
+    return told
 
 
 @dataclass(frozen=True)
@@ -85,17 +128,24 @@ class RetryPolicy:
 
     def letter(self, delivery: Delivery, refusal: Refused, now_ms: int) -> Outgoing:
         """The letter that a refused delivery becomes: a retry while tries are left, else a dead one."""
-        if not refusal.transient or delivery.attempt >= len(self.delays_ms):
+        if not refusal.transient or self.is_last_try(delivery):
             return _letter(delivery, refusal, now_ms, topics.DEAD.name, {})
         delay_ms = self.delays_ms[delivery.attempt]
         not_before_ms = now_ms + round(delay_ms * (1 + JITTER_SHARE * self.random_share()))
         story = {ATTEMPT: delivery.attempt + 1, NOT_BEFORE: not_before_ms}
         return _letter(delivery, refusal, now_ms, topics.retry(delay_ms).name, story)
 
+    def is_last_try(self, delivery: Delivery) -> bool:
+        """Whether nothing is left after the try in hand."""
+        return delivery.attempt >= len(self.delays_ms)
+
 
 def returned(delivery: Delivery) -> Outgoing:
-    """A retry letter on its way back to where it came from, with its story kept."""
-    return Outgoing(as_mapping(delivery.headers)[ORIGIN_TOPIC], delivery.key, delivery.value, delivery.headers)
+    """A retry letter on its way back to where it came from, with its story kept. Raises Refused when none is told."""
+    origin = as_mapping(delivery.headers).get(ORIGIN_TOPIC, "")
+    if origin not in {topic.name for topic in topics.every(())}:
+        raise Refused("no_origin", f"no topic to give it back to: {origin!r}", field=ORIGIN_TOPIC)
+    return Outgoing(origin, delivery.key, delivery.value, delivery.headers)
 
 
 def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story: Mapping[str, object]) -> Outgoing:
@@ -106,11 +156,20 @@ def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story
         ORIGIN_OFFSET: delivery.offset,
         FIRST_SEEN: known.get(FIRST_SEEN) or delivery.timestamp_ms or now_ms,
         FAILED_AT: now_ms,
-        ERROR_KIND: "transient" if refusal.transient else "permanent",
+        ERROR_KIND: refusal.kind,
         ERROR_CODE: refusal.code,
         ERROR_FIELD: refusal.field,
         ERROR_MESSAGE: str(refusal)[:2000],
         **story,
     }
-    kept = [(name, value) for name, value in delivery.headers if name not in error]
-    return Outgoing(topic, delivery.key, delivery.value, kept + [(n, str(v).encode()) for n, v in error.items()])
+    kept = [(name, value) for name, value in delivery.headers if name not in error and name != FAILURE]
+    failure = Failure(position=delivery.position, failed_at_ms=now_ms, kind=refusal.kind, code=refusal.code)
+    told = [*failures(delivery.headers), failure][-FAILURES_KEPT_MAX:]
+    history = [(FAILURE, msgspec.json.encode(each)) for each in told]
+    last = [(name, str(value).encode()) for name, value in error.items()]
+    return Outgoing(topic, delivery.key, delivery.value, kept + history + last)
+
+
+def _whole(text: str | None) -> int | None:
+    """A number in a header; one that others wrote may hold anything, and then says nothing."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -8,10 +8,10 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas import topics
-from schemas.envelope import as_mapping
 from streams.consumer.clients import AcknowledgedProducer, delivery
-from streams.consumer.ledger import committed, ended, polled
-from streams.consumer.letters import NOT_BEFORE, ORIGIN_TOPIC, returned
+from streams.consumer.ledger import Ledger
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, returned
+from streams.errors import Refused
 
 GROUP = "packshot.retrier"
 POLL_S = 0.1
@@ -26,6 +26,7 @@ class Retrier:
         self._consumer = consumer
         self._producer = producer
         self._topics = [topics.retry(delay_ms).name for delay_ms in delays_ms]
+        self._ledger = Ledger("retrier")
         self._due_ms: dict[tuple[str, int], int] = {}
 
     def run(self, stop: threading.Event) -> None:
@@ -48,7 +49,7 @@ class Retrier:
         consumer.resume(partitions)
 
     def _wake_those_due(self) -> None:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = _now_ms()
         ours = {(partition.topic, partition.partition) for partition in self._consumer.assignment()}
         for place in [place for place, due_ms in self._due_ms.items() if due_ms <= now_ms]:
             del self._due_ms[place]
@@ -63,16 +64,27 @@ class Retrier:
             log.warning("kafka", error=str(error))
             return
         letter = delivery(message)
-        not_before_ms = int(as_mapping(letter.headers).get(NOT_BEFORE, "0"))
-        if not_before_ms > time.time_ns() // 1_000_000:
+        if letter.not_before_ms > _now_ms():
             place = TopicPartition(letter.topic, letter.partition, letter.offset)
             self._consumer.pause([place])
             self._consumer.seek(place)
-            self._due_ms[letter.topic, letter.partition] = not_before_ms
+            self._due_ms[letter.topic, letter.partition] = letter.not_before_ms
             return
-        polled.labels("retrier", "-").inc()
-        self._producer.send([returned(letter)])
-        ended.labels("retrier", "done").inc()
+        self._ledger.poll()
+        how, record = _onward(letter)
+        self._producer.send([record])
+        self._ledger.end(how)
         self._consumer.commit(message=message, asynchronous=False)
-        committed.labels("retrier").inc()
-        log.info("given back", to=as_mapping(letter.headers)[ORIGIN_TOPIC], attempt=letter.attempt)
+        self._ledger.commit(1)
+        log.info("given back", how=how, to=record.topic, attempt=letter.attempt)
+
+
+def _onward(letter: Delivery) -> tuple[str, Outgoing]:
+    try:
+        return "done", returned(letter)
+    except Refused as refusal:
+        return "dead", RetryPolicy(()).letter(letter, refusal, _now_ms())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

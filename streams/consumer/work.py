@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +12,9 @@ from confluent_kafka import KafkaError
 
 from schemas import topics
 from schemas.records import Lane
-from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged
-from streams.consumer.lanes import Lanes
-from streams.consumer.ledger import ended
+from streams.consumer.clients import NotAcknowledged
+from streams.consumer.clock import Clock
+from streams.consumer.lanes import Lanes, Turn
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.errors import Refused, Unavailable
 
@@ -36,6 +36,12 @@ class Handler(Protocol):
         """What is to be written, besides the dead letter, for a delivery that no further try will mend."""
 
 
+class Writer(Protocol):
+    """Writes records; see AcknowledgedProducer."""
+
+    def send_later(self, records: Sequence[Outgoing], on_end: Callable[[KafkaError | None], None]) -> None: ...
+
+
 @dataclass(frozen=True)
 class Job:
     """A delivery in its lane, and the assignment that it was read under."""
@@ -47,25 +53,39 @@ class Job:
 
 @dataclass(frozen=True)
 class Ended:
-    """A job whose results, retry or dead letter the broker has acknowledged; or the error that prevents that."""
+    """A job that ended: done, retried or dead, with its records acknowledged; dropped, to be read again by somebody;
+    or with the error that prevents an end."""
 
     job: Job
+    how: str = "done"
     error: BaseException | None = None
+
+
+class Stopped(Exception):
+    """The crew was told to stop while a job waited."""
 
 
 class Crew:
     """`threads` workers that take jobs from the lanes and report each in `reports` once it has ended."""
 
     def __init__(
-        self, role: str, handler: Handler, producer: AcknowledgedProducer, policy: RetryPolicy, threads: int
+        self,
+        role: str,
+        handler: Handler,
+        writer: Writer,
+        policy: RetryPolicy,
+        threads: int,
+        clock: Clock = time,
     ) -> None:
-        self.lanes: Lanes[Job] = Lanes()
+        self.lanes: Lanes[Job] = Lanes(clock)
         self.reports: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._role = role
         self._handler = handler
-        self._producer = producer
+        self._writer = writer
         self._policy = policy
+        self._clock = clock
         self._stopping = threading.Event()
+        self._signs: dict[Hashable, object] = {}
         self._threads = [threading.Thread(target=self._work, name=f"{role}-{n}", daemon=True) for n in range(threads)]
 
     def start(self) -> None:
@@ -75,19 +95,43 @@ class Crew:
 
     def stop(self) -> None:
         """Lets each worker end what it has in hand, and waits for it."""
-        self._stopping.set()
-        self.lanes.close()
+        self.abandon()
         for thread in self._threads:
             thread.join()
 
+    def abandon(self) -> None:
+        """Gives out nothing any more, and waits for nobody: the process is about to end."""
+        self._stopping.set()
+        self.lanes.close()
+
+    def put(self, job: Job) -> None:
+        """Adds a job to its lane."""
+        self.lanes.put(job.lane, job, job.delivery.tenant, job.delivery.deadline_ms)
+
+    def signs_of_life(self) -> dict[Hashable, object]:
+        """For each worker that has a job when it last got anywhere with it; waiting for what is away counts."""
+        return {**self._signs}
+
+    def work_on(self, turn: Turn[Job]) -> None:
+        """Works on one job, and reports it once it has ended."""
+        began_s = self._clock.monotonic()
+        name = threading.current_thread().name
+        try:
+            self._signs[name] = began_s
+            how, records = self._outcome(turn.item.delivery)
+        except Stopped:
+            self.reports.put(Ended(turn.item, "dropped"))
+        except BaseException as error:
+            self.reports.put(Ended(turn.item, error=error))
+        else:
+            self._write(turn.item, how, records)
+        finally:
+            del self._signs[name]
+            self.lanes.charge(turn, (self._clock.monotonic() - began_s) * 1000)
+
     def _work(self) -> None:
-        while (job := self.lanes.take()) is not None:
-            try:
-                how, records = self._outcome(job.delivery)
-            except BaseException as error:
-                self.reports.put(Ended(job, error))
-                raise
-            self._write(job, how, records)
+        while (turn := self.lanes.take()) is not None:
+            self.work_on(turn)
 
     def _outcome(self, delivery: Delivery) -> tuple[str, Sequence[Outgoing]]:
         while True:
@@ -95,16 +139,22 @@ class Crew:
                 return "done", self._handler.handle(delivery)
             except Unavailable as away:
                 log.warning("waiting", role=self._role, reason=str(away), position=delivery.position)
-                if self._stopping.wait(AWAY_WAIT_S):
-                    raise
+                self._stay(AWAY_WAIT_S)
             except Refused as refusal:
                 return self._letter(delivery, refusal)
             except Exception as error:
                 log.exception("unexpected error", role=self._role, position=delivery.position)
-                return self._letter(delivery, Refused("unexpected", f"{type(error).__name__}: {error}", transient=True))
+                last = self._policy.is_last_try(delivery)
+                told = f"{type(error).__name__}: {error}"
+                return self._letter(delivery, Refused("unexpected", told, transient=not last, poison=last))
+
+    def _stay(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise Stopped
+        self._signs[threading.current_thread().name] = self._clock.monotonic()
 
     def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
-        letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
+        letter = self._policy.letter(delivery, refusal, int(self._clock.time() * 1000))
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
         told = {"code": refusal.code, "field": refusal.field, "message": str(refusal), "attempt": delivery.attempt}
         log.warning("refused", role=self._role, how=how, position=delivery.position, **told)
@@ -112,8 +162,6 @@ class Crew:
 
     def _write(self, job: Job, how: str, records: Sequence[Outgoing]) -> None:
         def on_end(error: KafkaError | None) -> None:
-            if error is None:
-                ended.labels(self._role, how).inc()
-            self.reports.put(Ended(job, NotAcknowledged(str(error)) if error is not None else None))
+            self.reports.put(Ended(job, how, NotAcknowledged(str(error)) if error is not None else None))
 
-        self._producer.send_later(records, on_end)
+        self._writer.send_later(records, on_end)

@@ -108,7 +108,7 @@ class Publisher:
             self._commit(batch, transactions)
         except (Dropped, Aborted) as reason:
             log.warning("batch dropped", reason=str(reason), deliveries=len(batch))
-            ended.labels(ROLE, "dropped").inc(len(batch))
+            ended.labels(ROLE, "-", "dropped").inc(len(batch))
             self._rewind([work.delivery for work in batch])
 
     def _consume(self, within_s: float) -> list[Message]:
@@ -181,9 +181,9 @@ class Publisher:
     def _commit(self, batch: Sequence[_Work], transactions: Transactions) -> None:
         records = [record for work in batch for record in work.records]
         transactions.write(records, _after(batch), self._consumer.consumer_group_metadata())
-        committed.labels(ROLE).inc(len(batch))
+        committed.labels(ROLE, "-").inc(len(batch))
         for work in batch:
-            ended.labels(ROLE, "done" if work.refusal is None else "dead").inc()
+            ended.labels(ROLE, "-", "done" if work.refusal is None else "dead").inc()
 
 
 def _after(batch: Sequence[_Work]) -> list[TopicPartition]:

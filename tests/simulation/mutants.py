@@ -1,0 +1,108 @@
+"""Bugs that other systems had, planted in ours: the simulation has to find every one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from unittest.mock import patch
+
+import msgspec
+from confluent_kafka import KafkaError, TopicPartition
+
+from schemas import topics
+from streams.consumer.lanes import Lanes
+from streams.consumer.letters import Outgoing
+from streams.consumer.loop import ConsumerLoop
+from streams.consumer.offsets import OffsetTracker
+from streams.consumer.reader import LaneReader
+from streams.publishing import publication
+from streams.publishing.manifest import Manifest, manifest_key
+from tests.simulation.broker import Member
+from tests.simulation.storage import Store
+from tests.simulation.world import Process
+
+DEAD_MAX = 3
+
+
+@contextmanager
+def commits_past_unfinished() -> Iterator[None]:
+    """Faust: an acknowledgement out of order moves the offset past what is not finished."""
+    finish = OffsetTracker.finish
+
+    def faust(self: OffsetTracker, offset: int, epoch: int) -> None:
+        finish(self, offset, epoch)
+        self.acked = max(offset + 1, getattr(self, "acked", 0))  # type: ignore[attr-defined]
+
+    with (
+        patch.object(OffsetTracker, "finish", faust),
+        patch.object(OffsetTracker, "committable", lambda self: getattr(self, "acked", None)),
+    ):
+        yield
+
+
+@contextmanager
+def commits_the_highest_seen() -> Iterator[None]:
+    """parallel-consumer: the offset behind the last delivery is committed, finished or not."""
+    with patch.object(OffsetTracker, "committable", lambda self: self.next):
+        yield
+
+
+@contextmanager
+def drops_dead_letters_over_a_limit() -> Iterator[None]:
+    """arroyo: above a limit dead letters are not written, and the position moves on."""
+    send_later = Process.send_later
+
+    def arroyo(self: Process, records: Sequence[Outgoing], on_end: Callable[[KafkaError | None], None]) -> None:
+        dead = any(record.topic == topics.DEAD.name for record in records)
+        self.dead = getattr(self, "dead", 0) + dead  # type: ignore[attr-defined]
+        send_later(self, [] if dead and self.dead > DEAD_MAX else records, on_end)  # type: ignore[attr-defined]
+
+    with patch.object(Process, "send_later", arroyo):
+        yield
+
+
+@contextmanager
+def trusts_pauses_to_end() -> Iterator[None]:
+    """A partition that was paused when it was revoked comes back paused, and nobody resumes it."""
+    on_assign = LaneReader._on_assign
+
+    def trusting(self: LaneReader, consumer: object, places: list[TopicPartition]) -> None:
+        with patch.object(Member, "resume", lambda _self, _places: None):
+            on_assign(self, consumer, places)
+
+    with patch.object(LaneReader, "_on_assign", trusting):
+        yield
+
+
+@contextmanager
+def serves_urgent_only() -> Iterator[None]:
+    """Strict priority: whatever is not urgent waits for as long as there is anything urgent."""
+    with patch.object(Lanes, "_choose", lambda _self, open_lanes, _now_ms: open_lanes[0]):
+        yield
+
+
+@contextmanager
+def forgets_what_it_dropped() -> Iterator[None]:
+    """What is dropped at a revocation leaves the lanes but not the books."""
+    with patch.object(ConsumerLoop, "_drop", lambda _self, _jobs: None):
+        yield
+
+
+@contextmanager
+def moves_manifests_without_looking() -> Iterator[None]:
+    """A publisher writes the manifest that it made, whatever is there by now."""
+
+    def blindly(store: Store, manifest: Manifest, _etag: str | None) -> str:
+        return store.put(manifest_key(manifest.tenant, manifest.sku), msgspec.json.encode(manifest))
+
+    with patch.object(publication, "save", blindly):
+        yield
+
+
+MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
+    commits_past_unfinished,
+    commits_the_highest_seen,
+    drops_dead_letters_over_a_limit,
+    trusts_pauses_to_end,
+    serves_urgent_only,
+    forgets_what_it_dropped,
+    moves_manifests_without_looking,
+]

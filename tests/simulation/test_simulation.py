@@ -1,0 +1,145 @@
+"""The streaming core under fire: many courses of events, a state machine, and planted bugs that have to be found."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from random import Random
+
+import pytest
+import structlog
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from schemas.records import LANES, Lane
+from streams.consumer.ledger import Unbalanced
+from streams.consumer.watchdog import StoodStill
+from tests.simulation import scenario
+from tests.simulation.broker import Violation
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.world import PROCESSES, Kind, World
+
+SEEDS = 300
+SEEDS_OF_A_TEST = 50
+SEEDS_OF_A_MUTANT = 100
+FOUND = (Violation, Unbalanced, StoodStill)
+PROCESS = st.integers(0, PROCESSES - 1)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
+
+
+def _run_all(seeds: Iterable[int]) -> None:
+    for seed in seeds:
+        try:
+            scenario.run(seed)
+        except BaseException as error:
+            error.add_note(f"seed {seed}; again, with its log: python -m tests.simulation --seed {seed}")
+            raise
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_OF_A_TEST))
+def test_everything_holds_whatever_happens(first: int) -> None:
+    given = os.environ.get("SEED")
+    _run_all([int(given)] if given else range(first, first + SEEDS_OF_A_TEST))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_planted_bug_is_found(mutant: Callable[[], AbstractContextManager[None]]) -> None:
+    """Each bug by what it breaks in the world, and not by any look at the code."""
+    with mutant(), pytest.raises(FOUND):
+        _run_all(range(SEEDS_OF_A_MUTANT))
+
+
+def test_a_seed_is_one_course_of_events() -> None:
+    first, again = scenario.run(7), scenario.run(7)
+    assert first.broker.written == again.broker.written
+    assert first.clock.now_s == again.clock.now_s
+    assert len(first.tasks) > 20
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Whatever can happen in whatever order; what must hold is checked by the world at every step and at the end."""
+
+    @initialize(seed=st.integers(0, 2**16))
+    def begin_world(self, seed: int) -> None:
+        self.world = World(Random(seed))
+
+    @rule(
+        lane=st.sampled_from(LANES),
+        sku=st.sampled_from(scenario.SKUS),
+        kind=st.sampled_from(scenario.KINDS),
+        is_newer=st.booleans(),
+    )
+    def produce(self, lane: Lane, sku: str, kind: Kind, is_newer: bool) -> None:
+        self.world.produce(lane, sku, kind, is_newer)
+
+    @rule(index=PROCESS, turns=st.integers(1, 5))
+    def poll(self, index: int, turns: int) -> None:
+        for _ in range(turns):
+            self.world.turn(index)
+
+    @rule(index=PROCESS)
+    def take(self, index: int) -> None:
+        self.world.begin(index)
+
+    @rule(index=PROCESS)
+    def complete(self, index: int) -> None:
+        self.world.complete(index)
+
+    @rule()
+    def acknowledge(self) -> None:
+        self.world.acknowledge()
+
+    @rule()
+    def fail(self) -> None:
+        self.world.refuse()
+
+    @rule()
+    def give_back(self) -> None:
+        self.world.give_back()
+
+    @rule()
+    def publish(self) -> None:
+        self.world.publish()
+
+    @rule()
+    def duplicate(self) -> None:
+        self.world.duplicate()
+
+    @rule()
+    def revoke(self) -> None:
+        self.world.revoke()
+
+    @rule(index=PROCESS)
+    def lose(self, index: int) -> None:
+        self.world.lose(index)
+
+    @rule(index=PROCESS)
+    def crash(self, index: int) -> None:
+        self.world.crash(index)
+
+    @rule(index=PROCESS)
+    def stop(self, index: int) -> None:
+        self.world.stop(index)
+
+    @rule(index=PROCESS)
+    def start(self, index: int) -> None:
+        self.world.start(index)
+
+    @rule()
+    def jump(self) -> None:
+        self.world.jump()
+
+    def teardown(self) -> None:
+        self.world.settle()
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)

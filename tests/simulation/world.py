@@ -1,0 +1,518 @@
+"""A world of two worker processes, a broker, storage and a clock: every operation is one step of the simulation.
+
+The processes are the production ones (ConsumerLoop, LaneReader, OffsetTracker, Lanes, Crew, RetryPolicy, Breaker,
+Ledger, Publication); what they stand on is simulated. Whatever must hold is checked at every step, from what the broker
+has and not from what the processes believe.
+"""
+
+import hashlib
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal, cast
+
+import msgspec
+from confluent_kafka import KafkaError
+
+from schemas import topics
+from schemas.envelope import as_mapping
+from schemas.records import LANES, Blob, Lane, PublishRequested, Verdict
+from streams.blobs import Blobs
+from streams.blobs.store import StoreUnavailable
+from streams.consumer.clients import NotAcknowledged
+from streams.consumer.lanes import AGEING_S, Turn
+from streams.consumer.letters import (
+    ORIGIN_OFFSET,
+    ORIGIN_PARTITION,
+    ORIGIN_TOPIC,
+    Delivery,
+    Outgoing,
+    RetryPolicy,
+    returned,
+)
+from streams.consumer.loop import ConsumerLoop
+from streams.consumer.reader import OnCommit, Watermarks
+from streams.consumer.work import Crew, Job
+from streams.errors import Refused, Unavailable
+from streams.publishing.publication import Publication
+from streams.publishing.renditions import Encoded
+from tests.simulation.broker import Broker, Group, Member, Violation
+from tests.simulation.clock import VirtualClock
+from tests.simulation.storage import Facts, Store
+
+PARTITIONS = 2
+SLOTS = 2
+PROCESSES = 2
+RETRY_DELAYS_MS = (1000,)
+# So small that back-pressure is at work all the time.
+WATERMARKS = Watermarks(read_max=4, held_high=10, held_low=4, span_high=8, span_low=4)
+# While a lane is overdue: each other lane's turn, and urgent work between them.
+OVERDUE_TURNS_MAX = 2 * (len(LANES) - 1) + 1
+TASK_TOPICS = {topics.TASKS["cutout", lane].name for lane in LANES}
+POSITION = "simulated-position"
+SETTLING_TURNS_MAX = 4000
+Kind = Literal["good", "flaky", "bad", "bug"]
+
+
+class Work(msgspec.Struct, frozen=True):
+    """A task of the simulation."""
+
+    number: int
+    sku: str
+    version: int
+    kind: Kind
+
+
+class Died(Exception):
+    """The publisher was killed in the middle of something."""
+
+
+class SimulatedClock(VirtualClock):
+    """While somebody sleeps the others go on."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    def sleep(self, seconds: float, /) -> None:
+        super().sleep(seconds)
+        self._meanwhile()
+
+
+@dataclass
+class Write:
+    """Records under way to the broker."""
+
+    writer: "Process"
+    records: Sequence[Outgoing]
+    on_end: Callable[[KafkaError | None], None]
+
+
+class Process:
+    """One worker process: the production loop and crew; its threads' steps are taken by the world."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self.world = world
+        self.running: list[Turn[Job]] = []
+        self.members: list[Member] = []
+        self.crew = Crew(name, self, self, RetryPolicy(RETRY_DELAYS_MS, world.rng.random), threads=0, clock=world.clock)
+        lanes = {lane: (self._open(lane), _topic(lane)) for lane in LANES}
+        self.loop = ConsumerLoop(name, lanes, self.crew, clock=world.clock, watermarks=WATERMARKS)
+        self.is_busy = False
+        self._urgent_passed_over = 0
+        self._overdue: Tally[Lane] = Tally()
+        self._waiting: Tally[Lane] = Tally()
+        self._dropped: Tally[Lane] = Tally()
+        self._turn_at_s = dict.fromkeys(LANES, world.clock.now_s)
+        self.loop.open()
+
+    def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
+        """See streams.consumer.work.Handler."""
+        work = msgspec.json.decode(delivery.value, type=Work)
+        self.world.note_worked(delivery)
+        self.world.clock.now_s += self.world.rng.choice([0.001, 0.2, 5.0])
+        if work.kind == "bug":
+            raise ZeroDivisionError("a bug")
+        if work.kind == "bad" or (work.kind == "flaky" and delivery.attempt == 0):
+            raise Refused("refused", "as it was told", transient=work.kind == "flaky")
+        outcome = "done" if work.version == self.world.facts.versions[work.sku] else "superseded"
+        return [_completion(delivery, outcome)]
+
+    def give_up(self, delivery: Delivery, _refusal: Refused) -> Sequence[Outgoing]:
+        """See streams.consumer.work.Handler."""
+        return [_completion(delivery, "failed")]
+
+    def send_later(self, records: Sequence[Outgoing], on_end: Callable[[KafkaError | None], None]) -> None:
+        """See streams.consumer.work.Writer."""
+        if records:
+            self.world.writes.append(Write(self, records, on_end))
+        else:
+            on_end(None)
+
+    def begin(self) -> None:
+        """A free worker takes what comes next."""
+        if len(self.running) >= SLOTS:
+            return
+        self._note_arrivals()
+        waiting = [lane for lane in LANES if self.crew.lanes.waiting(lane)]
+        turn = self.crew.lanes.take_now()
+        if turn is not None:
+            self._check_turn(turn.lane, waiting)
+            self.running.append(turn)
+        self._note_arrivals()
+
+    def check(self) -> None:
+        """Conservation, counted from outside, and the bounds of what is held."""
+        self._note_arrivals()
+        writing = Tally(_lane_of(write) for write in self.world.writes if write.writer is self)
+        running = Tally(turn.lane for turn in self.running)
+        for lane, reader in self.loop.readers.items():
+            in_flight = self.crew.lanes.waiting(lane) + running[lane] + writing[lane]
+            if reader.ledger.polled != reader.ledger.ended.total() + in_flight:
+                raise Violation(f"{lane}: {reader.ledger.polled} polled, {reader.ledger.ended}, {in_flight} in flight")
+            if reader.in_hand() > WATERMARKS.held_high + WATERMARKS.read_max:
+                raise Violation(f"{lane}: {reader.in_hand()} in hand")
+            if reader.span() > WATERMARKS.span_high + WATERMARKS.read_max:
+                raise Violation(f"{lane}: a span of {reader.span()}")
+
+    def _note_arrivals(self) -> None:
+        """What waits waits since it came, or came again after all that waited was dropped."""
+        for lane, reader in self.loop.readers.items():
+            dropped = reader.ledger.ended["dropped"]
+            if not self._waiting[lane] or dropped != self._dropped[lane]:
+                self._turn_at_s[lane] = self.world.clock.now_s
+                self._overdue[lane] = 0
+            self._waiting[lane] = self.crew.lanes.waiting(lane)
+            self._dropped[lane] = dropped
+
+    def _check_turn(self, taken: Lane, waiting: list[Lane]) -> None:
+        now_s = self.world.clock.now_s
+        allowed = [lane for lane in waiting if not self.loop.is_paused(lane)]
+        passed_over = "urgent" in allowed and taken != "urgent"
+        self._urgent_passed_over = self._urgent_passed_over + 1 if passed_over else 0
+        if self._urgent_passed_over > 1:
+            raise Violation("urgent work was passed over twice in a row")
+        for lane in LANES:
+            if lane not in allowed or lane == taken:
+                self._overdue[lane] = 0
+                self._turn_at_s[lane] = now_s
+            elif now_s - self._turn_at_s[lane] > AGEING_S:
+                self._overdue[lane] += 1
+            if self._overdue[lane] > OVERDUE_TURNS_MAX:
+                raise Violation(f"{lane} starves: passed over {self._overdue[lane]} times since it was overdue")
+
+    def _open(self, lane: Lane) -> Callable[[OnCommit], Member]:
+        def open_member(on_commit: OnCommit) -> Member:
+            self.members.append(self.world.broker.open(_topic(lane), PARTITIONS, on_commit))
+            return self.members[-1]
+
+        return open_member
+
+
+class World:
+    """Everything there is. `rng` decides what the operations leave open."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.clock = SimulatedClock(self._meanwhile)
+        self.broker = Broker(rng, self._check_commit)
+        self.facts = Facts()
+        self.origin = Store(self._between_writes)
+        self.publication = self._publication()
+        self.writes: list[Write] = []
+        self.processes: list[Process | None] = [None] * PROCESSES
+        self.tasks: dict[int, Work] = {}
+        self.is_calm = False
+        self._open: set[str] = set()
+        self._answered: set[str] = set()
+        self._worked: Tally[str] = Tally()
+        self._given_back = 0
+        self._publishing = ""
+        self._violation = ""
+        for index in range(PROCESSES):
+            self.start(index)
+
+    # what may happen
+
+    def produce(self, lane: Lane, sku: str, kind: Kind, is_newer: bool) -> Work:
+        """A task is written; it may be of a version that is newer than all before."""
+        version = self.facts.versions.get(sku, 1) + is_newer
+        self.facts.versions[sku] = version
+        work = Work(len(self.tasks), sku, version, kind)
+        self.tasks[work.number] = work
+        deadline = [("packshot-deadline-ms", str(self._now_ms() + 1000).encode())] if self.rng.random() < 0.2 else []
+        self._append(Outgoing(_topic(lane), f"{sku[0]}|{sku}".encode(), msgspec.json.encode(work), deadline))
+        return work
+
+    def duplicate(self) -> None:
+        """A task is written again."""
+        written = [record for lane in LANES for record in self.broker.log(_topic(lane))]
+        if written:
+            self._append(self.rng.choice(written))
+
+    def turn(self, index: int) -> None:
+        """A process polls, collects and commits; it dies of a write that was refused, as it should."""
+        process = self.processes[index]
+        if process is None or process.is_busy:
+            return
+        process.is_busy = True
+        self.clock.now_s += self.rng.choice([0.02, 0.3, 1.0])
+        try:
+            process.loop.turn()
+            process.check()
+        except NotAcknowledged:
+            self._bury(index)
+        finally:
+            process.is_busy = False
+
+    def begin(self, index: int) -> None:
+        """A worker of a process takes a job."""
+        process = self.processes[index]
+        if process is not None:
+            process.begin()
+
+    def complete(self, index: int) -> None:
+        """A worker of a process is through with its job, in whatever order; its records are under way."""
+        process = self.processes[index]
+        if process is not None and process.running:
+            process.crew.work_on(process.running.pop(self.rng.randrange(len(process.running))))
+        if self._violation:  # not raised where it was found: the crew would have taken it for the handler's error
+            raise Violation(self._violation)
+
+    def acknowledge(self) -> None:
+        """The broker takes records, in whatever order."""
+        if self.writes:
+            write = self.writes.pop(self.rng.randrange(len(self.writes)))
+            for record in write.records:
+                self._append(record)
+            write.on_end(None)
+
+    def refuse(self) -> None:
+        """The broker does not take records, or only some of them."""
+        if self.writes:
+            write = self.writes.pop(self.rng.randrange(len(self.writes)))
+            for record in write.records[: self.rng.randrange(len(write.records))]:
+                self._append(record)
+            write.on_end(KafkaError(KafkaError._MSG_TIMED_OUT))
+
+    def give_back(self) -> None:
+        """A retry letter comes back, now and then twice."""
+        letters = self.broker.log(topics.retry(RETRY_DELAYS_MS[0]).name)
+        if self._given_back < len(letters):
+            self._give_back_all(letters)
+
+    def publish(self) -> None:
+        """A publisher carries out a completion, any of them; it may be killed on the way, or come again."""
+        done = [each for each in map(_outcome, self.broker.log(topics.COMPLETED.name)) if each[1] == "done"]
+        if done:
+            try:
+                self._publish(self.rng.choice(done)[0])
+            except (Died, Unavailable):
+                return
+
+    def revoke(self) -> None:
+        """A partition changes hands."""
+        group = self.broker.groups[_topic(self.rng.choice(LANES))]
+        self.broker.revoke(group, self.rng.randrange(PARTITIONS))
+
+    def lose(self, index: int) -> None:
+        """A process was silent for too long in one of its groups, and does not know it yet."""
+        process = self.processes[index]
+        if process is not None:
+            self.broker.throw_out(self.rng.choice(process.members))
+
+    def crash(self, index: int) -> None:
+        """A process is killed; what it had under way may have arrived or not."""
+        process = self.processes[index]
+        if process is not None and not process.is_busy:
+            self._bury(index)
+
+    def stop(self, index: int) -> None:
+        """A process is told to end, and ends in order."""
+        process = self.processes[index]
+        if process is None or process.is_busy:
+            return
+        process.is_busy = True
+        try:
+            process.loop.close()
+        except NotAcknowledged:
+            self._bury(index)
+        self.processes[index] = None
+        self._forget_writes(process)
+
+    def start(self, index: int) -> None:
+        """A process is started."""
+        if self.processes[index] is None:
+            self.processes[index] = Process(self, f"simulated-{index}")
+
+    def jump(self) -> None:
+        """The time of day is set, forwards or back; or everything stood still for a while."""
+        self.clock.epoch_s += self.rng.choice([-7200.0, -1.0, 3600.0])
+        self.clock.now_s += self.rng.choice([0.0, 0.0, 70.0, 1000.0])
+
+    # the end
+
+    def settle(self) -> None:
+        """Nothing bad happens any more; when all is quiet, all that must hold at the end is checked."""
+        self.is_calm = True
+        for _ in range(SETTLING_TURNS_MAX):
+            self.clock.now_s += 15.0  # breakers that are open let a few through now and then
+            for index in range(PROCESSES):
+                self.start(index)
+                self.turn(index)
+                self.begin(index)
+                self.complete(index)
+            while self.writes:
+                self.acknowledge()
+            self.give_back()
+            if self._is_quiet():
+                self._check_end()
+                return
+        raise Violation(f"it never came to an end: {len(self._answered)} answered, {len(self.writes)} under way")
+
+    # what must hold
+
+    def note_worked(self, delivery: Delivery) -> None:
+        """Bounded duplicates: a delivery is worked on once for each time that its partition changed hands."""
+        self._worked[delivery.position] += 1
+        handovers = self.broker.groups[delivery.topic].handovers[delivery.partition]
+        if self._worked[delivery.position] > handovers:
+            self._violation = f"{delivery.position} worked on {self._worked[delivery.position]} times"
+
+    def _check_commit(self, group: Group, partition: int, offset: int) -> None:
+        """No loss: everything before a committed offset is answered in the log: completed, retried or dead."""
+        log = self.broker.logs[group.topic, partition]
+        if offset > log.end:
+            raise Violation(f"{group.topic}/{partition}: {offset} committed, the log ends at {log.end}")
+        for each, _, _ in log.records:
+            if (
+                group.committed.get(partition, 0) <= each < offset
+                and f"{group.topic}/{partition}/{each}" not in self._answered
+            ):
+                raise Violation(f"{group.topic}/{partition}: {offset} committed, {each} is not answered")
+
+    def _check_end(self) -> None:
+        dead = [msgspec.json.decode(record.value, type=Work) for record in self.broker.log(topics.DEAD.name)]
+        outcomes = [_outcome(record) for record in self.broker.log(topics.COMPLETED.name)]
+        for work in self.tasks.values():
+            expected = {"failed"} if work.kind in ("bad", "bug") else {"done", "superseded"}
+            found = {outcome for each, outcome in outcomes if each.number == work.number}
+            if not found or not found <= expected:
+                raise Violation(f"{work} ended as {found or 'nothing'}")
+            if ("failed" in found) != (work in dead):
+                raise Violation(f"{work} has no dead letter")
+        self._check_newest(outcomes)
+
+    def _check_newest(self, outcomes: "list[tuple[Work, str]]") -> None:
+        done = [work for work, outcome in outcomes if outcome == "done"]
+        for work in self.rng.sample(done, len(done)):
+            self._publish(work)
+        for work in done:
+            if work.version == self.facts.versions[work.sku]:
+                live = self.publication_version(work.sku)
+                if live != work.version:
+                    raise Violation(f"{work.sku}: version {live} is live, not {work.version}")
+
+    def publication_version(self, sku: str) -> int:
+        """The version that is live of a product."""
+        found = [stored for key, stored in self.origin.objects.items() if key == f"{sku[0]}/{sku}/manifest.json"]
+        return cast(int, msgspec.json.decode(found[0].data)["version"]) if found else 0
+
+    # how it goes
+
+    def _meanwhile(self) -> None:
+        """One process waits; the others, and its own workers, go on or take longer than it can wait."""
+        index = self.rng.randrange(PROCESSES)
+        if self.rng.random() < 0.002 and not self.is_calm:
+            self.clock.now_s += 100.0
+        step = self.rng.choice([self.turn, self.begin, self.complete, self.complete])
+        step(index)
+        if self.rng.random() < 0.5:
+            self.acknowledge()
+
+    def _append(self, record: Outgoing) -> None:
+        position = self.broker.append(record, PARTITIONS, self._now_ms())
+        if record.topic in TASK_TOPICS:
+            self._open.add(position)
+        told = as_mapping(record.headers)
+        if POSITION in told:
+            self._answer(told[POSITION])
+        elif ORIGIN_TOPIC in told and record.topic != told[ORIGIN_TOPIC]:
+            self._answer("/".join(told[name] for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET)))
+
+    def _answer(self, position: str) -> None:
+        self._answered.add(position)
+        self._open.discard(position)
+
+    def _bury(self, index: int) -> None:
+        process = self.processes[index]
+        assert process is not None
+        self.processes[index] = None
+        self._forget_writes(process)
+        for member in process.members:
+            member.vanish()
+
+    def _forget_writes(self, process: Process) -> None:
+        for write in [write for write in self.writes if write.writer is process]:
+            self.writes.remove(write)
+            for record in write.records[: self.rng.randint(0, len(write.records))]:
+                self._append(record)
+
+    def _give_back_all(self, letters: list[Outgoing]) -> None:
+        for letter in letters[self._given_back :]:
+            back = returned(Delivery(letter.topic, 0, 0, letter.key, letter.value, letter.headers))
+            for _ in range(1 + (self.rng.random() < 0.1 and not self.is_calm)):
+                self._append(back)
+        self._given_back = len(letters)
+
+    def _is_quiet(self) -> bool:
+        letters = self.broker.log(topics.retry(RETRY_DELAYS_MS[0]).name)
+        return not self._open and self._given_back == len(letters) and not self.writes
+
+    def _publish(self, work: Work) -> None:
+        self._publishing = work.sku
+        data = f"{work.sku} {work.version}".encode()
+        digest = hashlib.sha256(data).hexdigest()
+        file = Blob(role="asset", digest=digest, media_type="image/png", width_px=9, height_px=9, size_bytes=len(data))
+        event = PublishRequested(
+            tenant=work.sku[0],
+            sku=work.sku,
+            version=work.version,
+            asset="web-1",
+            channel="web",
+            file=file,
+            verdict=Verdict(outcome="pass", checks=[], rules="web-1"),
+            engine="simulated",
+            result_id=digest,
+        )
+        self.publication.apply(event, f"publish/0/{work.number}", [Encoded("image/png", 9, 9, data)], self._now_ms())
+
+    def _between_writes(self) -> None:
+        """Before a write to storage: a fault, death, another publisher, one that has something newer."""
+        if self.is_calm:
+            return
+        chance = self.rng.random()
+        if chance < 0.05:
+            raise StoreUnavailable("away")
+        if chance < 0.1:
+            raise Died
+        if chance < 0.15:
+            self.publish()
+        elif chance < 0.25:
+            self._publish(self.produce("urgent", self._publishing, "good", is_newer=True))
+
+    def _publication(self) -> Publication:
+        publication = Publication(self.origin, Blobs(Store(lambda: None)), self.facts, "https://cdn", self._now_ms)
+        publication._transfers = cast(ThreadPoolExecutor, _Inline())  # threads would not be the seed's
+        return publication
+
+    def _now_ms(self) -> int:
+        return int(self.clock.time() * 1000)
+
+
+class _Inline:
+    """An executor that is none."""
+
+    def map(self, do: Callable[..., Any], *arguments: Any) -> list[Any]:
+        return list(map(do, *arguments))
+
+
+def _topic(lane: Lane) -> str:
+    return topics.TASKS["cutout", lane].name
+
+
+def _completion(delivery: Delivery, outcome: str) -> Outgoing:
+    headers = [(POSITION, delivery.position.encode()), ("outcome", outcome.encode())]
+    return Outgoing(topics.COMPLETED.name, delivery.key, delivery.value, headers)
+
+
+def _outcome(record: Outgoing) -> tuple[Work, str]:
+    return msgspec.json.decode(record.value, type=Work), as_mapping(record.headers)["outcome"]
+
+
+def _lane_of(write: Write) -> Lane:
+    told = as_mapping(write.records[0].headers)
+    topic = told.get(ORIGIN_TOPIC) if POSITION not in told else told[POSITION].split("/")[0]
+    return next(lane for lane in LANES if _topic(lane) == topic)
