@@ -1,5 +1,6 @@
 """Packshot: a cut-out on a channel's canvas, as large and as placed as the channel wants it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
@@ -149,6 +150,8 @@ def place(alpha: NDArray[np.uint8], channel: Channel, parameters: PackshotParame
         shrink = max(channel.scale_max / scale, least)
         canvas, scale = canvas.shrunk(shrink), scale * shrink
     scale = min(scale, channel.scale_max)
+    if math.isclose(scale, 1.0):
+        scale = 1.0
     if channel.trim and parameters.size is None:
         canvas = Size(round(width * scale / fill), round(height * scale / fill))
     cropped = _cropped(alpha)

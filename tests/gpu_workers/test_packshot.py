@@ -244,6 +244,13 @@ def test_the_transparent_cutout_is_trimmed_and_keeps_its_pixels() -> None:
     assert np.array_equal(rendered.canvas[solid], rgba[-y : height - y, -x : width - x][solid])
 
 
+def test_what_is_not_scaled_is_scaled_by_just_one() -> None:
+    web = channels.load("web")
+    sizes = range(20, 400, 3)
+    placed = [place(np.full((side, 2 * side), 255, np.uint8), web, PackshotParameters()) for side in sizes]
+    assert {placement.scale for placement in placed} == {1.0}
+
+
 def test_a_transparent_cutout_has_no_ground_to_colour() -> None:
     for name, value in (("background.color", "#FFFFFF"), ("shadow.mode", "soft")):
         with pytest.raises(BadParameters, match=name):
