@@ -123,9 +123,9 @@ def _box_front(im: Image.Image, x0: int, x1: int) -> None:
     sprig(d, mid - 20, 1210, 470, "#3d7a5c", lean=30)
     sprig(d, mid - 165, 1190, 300, "#7fa06b", "#d9823b", lean=-70)
     sprig(d, mid + 170, 1190, 310, "#7fa06b", "#d9823b", lean=80)
-    spaced(d, mid, 120, "HOLLEN", "serifbold", 190, "#f3ead2", 26)
-    spaced(d, mid, 350, "Mint & Verbena", "italic", 104, "#d8b765")
-    spaced(d, mid, 490, "ORGANIC HERBAL TEA", "bold", 48, "#f3ead2", 9)
+    spaced(d, mid, 190, "HOLLEN", "serifbold", 150, "#f3ead2", 20)
+    spaced(d, mid, 372, "Mint & Verbena", "italic", 104, "#d8b765")
+    spaced(d, mid, 506, "ORGANIC HERBAL TEA", "bold", 48, "#f3ead2", 9)
     spaced(d, mid, 1330, "20 PYRAMID BAGS", "bold", 58, "#f3ead2", 9)
     spaced(d, mid, 1430, "40 g  e", "text", 52, "#d8b765", 2)
 
@@ -135,9 +135,9 @@ def _box_side(im: Image.Image, x0: int, x1: int) -> None:
     d = ImageDraw.Draw(im)
     mid = (x0 + x1) / 2
     d.rectangle([x0, 0, x1, 1600], fill="#1a3f39")
-    spaced(d, mid, 130, "HOW TO BREW", "bold", 50, "#d8b765", 7)
+    spaced(d, mid, 196, "HOW TO BREW", "bold", 50, "#d8b765", 7)
     for i, line in enumerate(["Fresh water, 95 °C", "One bag per cup", "Steep 5–7 minutes"]):
-        spaced(d, mid, 260 + 90 * i, line, "text", 46, "#f3ead2", 1)
+        spaced(d, mid, 300 + 88 * i, line, "text", 46, "#f3ead2", 1)
     d.line([(x0 + 150, 600), (x1 - 150, 600)], fill="#d8b765", width=4)
     for i, line in enumerate(["Peppermint 70 %", "Lemon verbena 25 %", "Orange peel 5 %"]):
         spaced(d, mid, 660 + 74 * i, line, "text", 42, "#f3ead2", 1)

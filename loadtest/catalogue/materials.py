@@ -261,7 +261,7 @@ def woven(name: str, colour: str, threads: float, *, second: str | None = None, 
                     g.math("ADD", thread, g.math("MULTIPLY", slub, 1.2)))
     a, b = linear(colour), linear(second or colour)
     yarn = g.mix(g.span(over, 0.0, 1.0, -0.4, 0.4), a, b)
-    shade = g.span(g.math("ADD", slub, g.math("MULTIPLY", thread, 0.12)), 0.74, 1.08, 0.35, 0.8)
+    shade = g.span(g.math("ADD", slub, g.math("MULTIPLY", thread, 0.12)), 0.86, 1.06, 0.35, 0.8)
     tinted = g.add("ShaderNodeVectorMath", {0: yarn, 1: shade}, operation="MULTIPLY")
     g.set(g.bsdf.inputs["Base Color"], tinted.outputs[0])
     g.set(g.bsdf.inputs["Roughness"], rough)

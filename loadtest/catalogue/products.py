@@ -18,7 +18,7 @@ CUSHION_GRID = 56
 
 def bottle() -> Objects:
     """Olive oil bottle, 27 cm: full green glass, paper label, black screw cap."""
-    green = mats.glass("bottle_glass", "#ffffff", ior=1.49, absorb=0.42, tint="#6f8f1e", main=False)
+    green = mats.glass("bottle_glass", "#ffffff", ior=1.49, absorb=0.7, tint="#6f8f1e", main=False)
     green["truth_hex"] = "#3b4a17"
     profile = geo.fillet([(0, 0.35), (2.3, 0.3, 0.3), (3.0, 0, 0.3), (3.65, 0, 0.55), (3.65, 17.0, 1.8),
                           (3.3, 19.4, 1.5), (1.45, 21.2, 1.3), (1.35, 24.3, 0.2), (1.62, 24.5, 0.12),
@@ -174,54 +174,52 @@ def wire_bowl() -> Objects:
 
 
 def cushion() -> Objects:
-    """Linen cushion, about 44 cm, sewn from two squares and blown up by a cloth simulation."""
+    """Linen cushion, about 44 cm, sewn from two squares and filled."""
     linen = mats.woven("linen", "#c08a3e", 2.4, second="#d5a860", depth=0.08, main=True)
-    cover = _cushion_cover(linen, size=46.0, n=CUSHION_GRID)
-    cloth = geo.modify(cover, "CLOTH").settings
-    cloth.quality, cloth.mass, cloth.tension_stiffness = 5, 0.25, 12
-    cloth.compression_stiffness, cloth.bending_stiffness = 12, 0.4
-    cloth.use_pressure, cloth.uniform_pressure_force = True, 4.0
-    cloth.shrink_min = -0.02
-    cloth.effector_weights.gravity = 0.0
-    scene = bpy.context.scene
-    cover.modifiers["cloth"].point_cache.frame_end = 40
-    for frame in range(1, 31):
-        scene.frame_set(frame)
-    geo.apply(cover)
-    scene.frame_set(1)
-    return _finish_cushion(cover)
+    return _finish_cushion(_cushion_cover(linen, size=45.0, n=CUSHION_GRID))
+
+
+def _cushion_point(x: float, y: float, half: float, side: int) -> tuple[float, float, float]:
+    """Point of a filled cover at x, y in -1..1: sides drawn in, corners flat, seam puckered (cm)."""
+    crumple, dent = geo.smooth_noise(3), geo.smooth_noise(7 + side)
+    swell = max(0.0, (1 - x * x) * (1 - y * y))
+    fill = 9.4 * swell ** 0.62 * (1 + 0.16 * dent(0.9 * x + 0.8 * y) * dent(1.1 * y - 0.7 * x))
+    edge_x, edge_y = half * (1 - abs(x)), half * (1 - abs(y))
+    pucker = lambda edge, along: 0.5 * edge * math.exp(-edge / 2.6) * crumple(along + 0.09 * edge)
+    fill += (pucker(edge_x, 7 * y) + pucker(edge_y, 7 * x + 2)) * min(1.0, 3 * swell)
+    seam = 0.7 * crumple(1.1 * x + 1.7 * y)
+    sides, ends = 0.10, 0.10 if y > 0 else 0.05  # it settles where it stands
+    return (half * x * (1 - sides * (1 - y * y)), seam - side * fill, half * y * (1 - ends * (1 - x * x)))
 
 
 def _cushion_cover(material, size: float, n: int) -> bpy.types.Object:
-    """Two square grids sharing their rim, a little crumpled; in units of 10 cm for the solver."""
-    half, crumple = size / 20, geo.smooth_noise(3)
+    """Two square grids sharing their rim."""
     verts, faces, uvs, index = [], [], [], {}
     for side in (1, -1):
         for j in range(n + 1):
             for i in range(n + 1):
-                rim = i in (0, n) or j in (0, n)
-                if rim and side < 0:
+                if side < 0 and (i in (0, n) or j in (0, n)):
                     index[side, i, j] = index[1, i, j]
                     continue
-                u, v = i / n, j / n
-                x, y = (2 * u - 1) * half, (2 * v - 1) * half
-                z = side * 0.12 + 0.05 * crumple(3 * x + 2 * y) * crumple(x - 4 * y)
+                u, v = _denser(i / n), _denser(j / n)
                 index[side, i, j] = len(verts)
-                verts.append((x, 0.0 if rim else z, y))
+                verts.append(_cushion_point(2 * u - 1, 2 * v - 1, size / 2, side))
                 uvs.append((u * size, v * size))
         for j in range(n):
             for i in range(n):
                 quad = [index[side, a, b] for a, b in ((i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1))]
-                faces.append(tuple(quad if side < 0 else quad[::-1]))
+                faces.append(tuple(quad if side > 0 else quad[::-1]))
     return geo.mesh_object("cushion", verts, faces, material, uvs)
 
 
+def _denser(t: float) -> float:
+    """0..1 with steps that shrink towards both ends, where the cover turns over to the seam."""
+    return 0.5 - 0.5 * math.cos(math.pi * t)
+
+
 def _finish_cushion(cover: bpy.types.Object) -> Objects:
-    """Scale to centimetres, smooth, add piping, stand it up leaning back."""
-    rim = _rim_loop(cover)
-    for v in cover.data.vertices:
-        v.co *= 10
-    cord = [cover.data.vertices[i].co.copy() for i in rim]
+    """Smooth, add piping, stand it up leaning back."""
+    cord = [cover.data.vertices[i].co.copy() for i in _rim_loop()]
     geo.modify(cover, "SUBSURF", levels=2, render_levels=2)
     piping = geo.tube("piping", cord, 0.32, mats.woven("piping", "#7a5224", 5.0, depth=0.04, kind="Object"),
                       12, closed=True)
@@ -232,7 +230,7 @@ def _finish_cushion(cover: bpy.types.Object) -> Objects:
     return [cover, piping]
 
 
-def _rim_loop(cover: bpy.types.Object, n: int = CUSHION_GRID) -> list[int]:
+def _rim_loop(n: int = CUSHION_GRID) -> list[int]:
     """Vertex indices round the seam, in order (the first grid is stored row by row)."""
     at = lambda i, j: j * (n + 1) + i
     return ([at(i, 0) for i in range(n)] + [at(n, j) for j in range(n)]
@@ -300,7 +298,7 @@ def _ear_cup(side: int, shell, hide, steel) -> Objects:
     for part in parts:
         geo.place(part, (side * 7.1, 0, 4.75), (0, side * 83, 0), (1, 1, 1))
         part.scale = (1.14, 0.94, 1.0)
-    slide = geo.between("slider", (side * 7.55, 0, 11.2), (side * 7.75, 0, 8.9), 0.14, steel, flat=4.4, power=4)
+    slide = geo.between("slider", (side * 7.4, 0, 12.4), (side * 7.75, 0, 8.9), 0.14, steel, flat=4.4, power=4)
     yoke_path = geo.spline([(side * 8.1, -3.9, 5.0), (side * 8.25, -3.6, 7.2), (side * 8.05, -2.0, 8.9), (side * 7.85, 0, 9.4),
                             (side * 8.05, 2.0, 8.9), (side * 8.25, 3.6, 7.2), (side * 8.1, 3.9, 5.0)], 10)
     yoke = geo.tube("yoke", yoke_path, 0.36, shell, 20, flat=1.0, power=3)
@@ -331,7 +329,7 @@ def sneaker() -> Objects:
         _spring(part)
     upper = _upper(canvas)
     toe = _toe_cap(rubber)
-    return [sole, stripe, welt, upper, toe, *_tongue_and_laces(canvas), *_opening_trim(canvas)]
+    return [sole, stripe, welt, upper, toe, *_tongue_and_laces(canvas), *_opening_trim(), *_seams()]
 
 
 def shoe_outline() -> list[Vector]:
@@ -482,11 +480,42 @@ def _bow(cotton) -> Objects:
     return out
 
 
-def _opening_trim(canvas) -> Objects:
-    """Folded edge round the opening."""
+def _opening_trim() -> Objects:
+    """Folded edge round the opening and the strip down the heel."""
     tape = mats.woven("tape", "#8c2f23", 9.0, depth=0.02, kind="Object")
     ring = geo.tube("trim", opening_ring(), 0.2, tape, 12, closed=True)
-    return [ring]
+    strip = geo.grid("heel", lambda u, v: _on_upper(10 * (2 * u - 1), 0.98 * v, 0.06), 20, 24, tape)
+    geo.modify(strip, "SOLIDIFY", thickness=0.12, offset=0)
+    return [ring, strip]
+
+
+def _on_upper(i: float, w: float, out: float) -> Vector:
+    """Point over the upper: i along the outline, w from sole to opening, `out` cm outside it."""
+    low, top = (_point_at(line, i) for line in (_inset(shoe_outline(), 0.22), opening_ring()))
+    away = Vector((low.x - top.x, low.y - top.y, 0)).normalized()
+    return _blend(low, top, w) + away * out
+
+
+def _point_at(line: list[Vector], i: float) -> Vector:
+    """Point of a closed line at a fractional index."""
+    k = math.floor(i)
+    return line[k % len(line)].lerp(line[(k + 1) % len(line)], i - k)
+
+
+def _seams() -> Objects:
+    """Double stitching under the opening and where the quarters meet the front."""
+    count = len(shoe_outline())
+    rows = [[_on_upper(i, w, 0.03) for i in range(-66, 67)] for w in (0.9, 0.86)]
+    for foot, lean in ((50, -9), (count - 50, 9)):
+        rows += [[_on_upper(foot + shift + lean * k / 40, 0.04 + 0.8 * k / 40, 0.03) for k in range(41)] for shift in (0, 2)]
+    thread = mats.plain("seam", "#e8d9c4", 0.8)
+    return [geo.join([dash for row in rows for dash in _dashes(row, thread)])]
+
+
+def _dashes(path: list[Vector], thread) -> Objects:
+    """Stitches of 3 mm along a path."""
+    line = geo.resample(path, 0.1)
+    return [geo.tube("stitch", line[k:k + 4], 0.035, thread, 6) for k in range(0, len(line) - 4, 5)]
 
 
 def handbag() -> Objects:
@@ -597,7 +626,16 @@ def desk_lamp() -> Objects:
     out += _shade(tip, enamel, inside, brass)
     cord_path = geo.spline([(0, 8.2, 0.5), (2, 12, 0.3), (8, 16, 0.3), (15, 15, 0.3), (20, 19, 0.3), (19, 26, 0.3)], 14)
     out.append(geo.tube("cord", cord_path, 0.28, mats.woven("cord", "#2b2a28", 6.0, kind="Object"), 12))
-    return out
+    return out + _plug((19, 26, 0.9), brass)
+
+
+def _plug(at: tuple[float, float, float], brass) -> Objects:
+    """Two-pin plug lying at the cord's end."""
+    body, tip = Vector(at), Vector((-0.4, 1.0, 0)).normalized()
+    across = Vector((tip.y, -tip.x, 0)) * 0.95
+    black = mats.plain("plug", "#1d1c1b", 0.45)
+    out = [geo.between("plug", body - tip * 0.4, body + tip * 3.2, lambda t: 0.55 + 0.3 * t, black, flat=1.7, power=3)]
+    return out + [geo.between("pin", body + tip * 3.2 + across * s, body + tip * 5.1 + across * s, 0.2, brass) for s in (-1, 1)]
 
 
 def _joint(p: Vector, radius: float, brass, enamel) -> Objects:

@@ -123,7 +123,7 @@ def _flags(s: float, height: float) -> None:
     black = mats.flat("flag", "#050505", 0.9)
     for x in (-1, 1):
         card = geo.box("flag", (0.04 * s, 0.55 * s, 2.0 * height), black, 0)
-        geo.place(card, (x * 1.15 * s, 0.35 * s, 0), (0, 0, x * 20))
+        geo.place(card, (x * 0.8 * s, 0.3 * s, 0), (0, 0, x * 20))
         card.visible_camera = False
         card.visible_shadow = False
         card.visible_diffuse = False
@@ -367,33 +367,32 @@ def kitchen(key: Key, table=OAK, wall_colour="#dfe3dc", herb: bool = True) -> No
     soft_box("wallwash", (0, 110, 30), key.azimuth * 0.6, 50, 120, (80, 40), 0.3 * key.level)
 
 
-def study(key: Key, desk=WALNUT, paint="#4d6264", sunlit: bool = True) -> None:
-    """Desk with books and a painted wall."""
+def study(key: Key, desk=WALNUT, paint="#4d6264", near: float = 0.0) -> None:
+    """Desk with books and a painted wall; `near` moves its things inwards (cm)."""
     boards(desk, 110, -110, 62, 17, seed=6, rough=0.36)
     wall(96, paint)
-    books(-52, 44, 0, 9, 4)
-    books(34, 34, 0, 4, 11, standing=False, yaw=14)
-    plant(47, 52, 0, 52, 2, pot="#d9d2c4")
+    books(-52 + near, 44, 0, 9, 4)
+    books(34 - near, 34, 0, 4, 11, standing=False, yaw=14)
+    plant(47 - near, 52, 0, 52, 2, pot="#d9d2c4")
     picture(10, 96, 26, 40, 52, "#b98a4e")
-    cup_prop(30, 18, 0, "#274a5c")
-    jar(-14, 50, 0, 11, 4.4, "#38302b", "#38302b")
+    cup_prop(30 - near, 18, 0, "#274a5c")
+    jar(near - 14, 50, 0, 11, 4.4, "#38302b", "#38302b")
     world("#2c241e", "#7b766e", "#aeb4b8", 0.5)
     window_panes((0, 0, 10), key.azimuth, key.elevation, 160, key.level)
-    if sunlit:
-        sun(key.azimuth, key.elevation + 6, 0.55 * key.level)
-        window_bars(key.azimuth, key.elevation + 6, 130, 26, 26, 3)
+    sun(key.azimuth, key.elevation + 6, 0.55 * key.level)
+    window_bars(key.azimuth, key.elevation + 6, 130, 26, 26, 3)
 
 
-def cafe(key: Key, table=WALNUT) -> None:
-    """Dark cafe table, lamps far behind."""
+def cafe(key: Key, table=WALNUT, near: float = 0.0) -> None:
+    """Dark cafe table, lamps far behind; `near` moves its things inwards (cm)."""
     boards(table, 70, -100, 34, 11, seed=9, rough=0.3)
     wall(330, "#3b2e28")
-    light_bulbs(280, 40, 12)
+    light_bulbs(280, 40, 12, count=60, width=110)
     for x, y, c in ((-70, 170, "#7a3b22"), (64, 190, "#32463f"), (5, 240, "#8a6a45"), (-130, 230, "#455663")):
         geo.box("seat", (46, 30, 90), mats.plain("seat", c, 0.7), 6, location=(x, y, -60))
-    bottle_prop(22, 26, 0, 30, "#4a2412")
-    bottle_prop(29, 22, 0, 24, "#b9b08a")
-    bowl_of_fruit(-27, 24, 0, 2, ("#c9b52e", "#7d9a2f", "#d9cf58"))
+    bottle_prop(22 - near, 26, 0, 30, "#4a2412")
+    bottle_prop(29 - near, 22, 0, 24, "#b9b08a")
+    bowl_of_fruit(near - 27, 24, 0, 2, ("#c9b52e", "#7d9a2f", "#d9cf58"))
     world("#1c1512", "#4a3a30", "#6a5a4c", 0.4)
     window_panes((0, 0, 12), key.azimuth, key.elevation, 150, key.level, NEUTRAL)
     soft_box("pendant", (0, 0, 10), 170, 62, 140, (22, 22), 0.7 * key.level, WARM)
@@ -446,7 +445,7 @@ def terrace(key: Key) -> None:
     books(-34, 22, 0, 3, 15, standing=False, yaw=20)
     world("#5a6a3a", "#cfd8dc", "#9cc0ec", 0.85)
     sun(key.azimuth, key.elevation, 1.1 * key.level, blur=1.2)
-    window_bars(key.azimuth, key.elevation, 160, 60, 60, 5)
+    window_bars(key.azimuth, key.elevation, 160, 60, 26, 5)
 
 
 def stockroom(key: Key) -> None:
@@ -481,12 +480,12 @@ def sofa(key: Key, cloth="#6d7a80", paint="#d6cfc2") -> None:
     """Sofa with a throw; the product leans against its back."""
     fabric = mats.woven("sofa", cloth, 2.6, second="#7d8a90", depth=0.09, kind="Object")
     geo.box("seat", (190, 86, 18), fabric, 5, 8, (0, 12, -18))
-    geo.box("back", (190, 24, 64), fabric, 7, 8, (0, 33, -6), (-10, 0, 0))
+    geo.box("back", (190, 24, 49), fabric, 7, 8, (0, 33, -6), (-10, 0, 0))
     for x in (-104, 104):
         geo.box("arm", (22, 92, 46), fabric, 7, 8, (x, 10, -20))
     throw = mats.woven("throw", "#a9583f", 1.6, second="#c4785a", depth=0.12)
     wob = geo.smooth_noise(11)
-    geo.grid("throw", lambda u, v: (44 + 34 * u + 3 * wob(v * 5), -36 + 56 * v, 0.9 + 0.8 * wob(u * 7 + v * 4) + 0.5 * math.sin(u * 26 + 3 * v)),
+    geo.grid("throw", lambda u, v: (32 + 34 * u + 2 * wob(v * 2), -40 + 54 * v, 1.8 + 0.7 * wob(u * 2 + v) + 0.5 * math.sin(u * 19 + 2 * wob(v))),
              120, 80, throw, (34, 60))
     wall(130, paint, low=-60)
     picture(-50, 130, 54, 54, 70, "#a06a4a")
