@@ -6,7 +6,7 @@ WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
 
-.PHONY: help setup demo test test-unproven simulate check format lock clean
+.PHONY: help setup demo test test-unproven simulate bench-priority check format lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -24,6 +24,9 @@ test-unproven: $(MARK_DEV) $(WEIGHTS)  ## The tests that were not yet seen to pa
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--count 10000)
+
+bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
+	$(BIN)/python -m loadtest.bench_priority
 
 check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .

@@ -17,7 +17,7 @@ from streams.consumer.watchdog import Watchdog
 from streams.consumer.work import Crew, Ended, Job
 
 COMMIT_EVERY_S = 0.5
-LOOK_EVERY_S = 10.0
+LOOKS = 10  # in the time after which work counts as stalled; each asks the broker, which holds up the polls a little
 # Drains of all three lanes, one inside the other, leave the rest of the interval for the commits.
 DRAIN_S = 0.2 * MAX_POLL_INTERVAL_S
 POLL_S = 0.02
@@ -53,6 +53,7 @@ class ConsumerLoop:
         }
         self._breakers = {lane: self._breaker(lane) for lane in lanes}
         self._watchdog = Watchdog(stalled_after_s, clock)
+        self._look_every_s = stalled_after_s / LOOKS
         self._leaving: set[Lane] = set()
         self._is_closing = False
         self._commit_at = self._look_at = 0.0
@@ -76,10 +77,9 @@ class ConsumerLoop:
 
     def turn(self) -> None:
         """Reads every lane once, takes what has ended, commits and looks round when it is time."""
-        wait_s = POLL_S
+        self._read(next(iter(self.readers.values())), POLL_S)
         for reader in self.readers.values():
-            self._read(reader, wait_s)
-            wait_s = 0.0  # what comes for the first lane ends the wait at once
+            self._read(reader)
         self._collect()
         now_s = self._clock.monotonic()
         if now_s >= self._commit_at:
@@ -87,7 +87,7 @@ class ConsumerLoop:
             for reader in self.readers.values():
                 reader.commit()
         if now_s >= self._look_at:
-            self._look_at = now_s + LOOK_EVERY_S
+            self._look_at = now_s + self._look_every_s
             self._watchdog.look(self._marks())
         for breaker in self._breakers.values():
             breaker.look()

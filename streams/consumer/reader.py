@@ -99,10 +99,11 @@ class LaneReader:
         )
 
     def read(self, wait_s: float) -> list[Job]:
-        """What came; it counts as in hand from now on. Rebalances happen in here."""
+        """What is there or, where it waits, the first to come; in hand from now on. Rebalances happen in here."""
         self._hold_back()
         jobs = []
-        for message in self._consumer.consume(self._watermarks.read_max, wait_s):
+        # librdkafka would wait to the end for a second one.
+        for message in self._consumer.consume(1 if wait_s else self._watermarks.read_max, wait_s):
             error = message.error()
             if error is not None:
                 _tolerate(error, self.lane)

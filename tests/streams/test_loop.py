@@ -13,7 +13,7 @@ from schemas.records import LANES, Lane
 from streams.consumer import work
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
-from streams.consumer.loop import DRAIN_S, LOOK_EVERY_S, ConsumerLoop
+from streams.consumer.loop import DRAIN_S, STALLED_AFTER_S, ConsumerLoop
 from streams.consumer.reader import OnCommit, Watermarks
 from streams.consumer.watchdog import StoodStill
 from streams.consumer.work import Crew
@@ -65,7 +65,7 @@ class Office:
         self.gate = threading.Event()
         self.crew = Crew("test", self, self, RetryPolicy(retry_delays_ms), threads, self.clock)
         lanes = {lane: (self._open(lane), _topic(lane)) for lane in LANES}
-        self.loop = ConsumerLoop("test", lanes, self.crew, 600.0, self.clock, WATERMARKS)
+        self.loop = ConsumerLoop("test", lanes, self.crew, STALLED_AFTER_S, self.clock, WATERMARKS)
 
     def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
         self.handled.append(delivery.value)
@@ -304,7 +304,7 @@ def test_a_worker_that_hangs_ends_the_loop() -> None:
     try:
         office.loop.open()
         with pytest.raises(StoodStill, match="test-0"):
-            office.turns(100 * round(LOOK_EVERY_S))
+            office.turns(2 * round(STALLED_AFTER_S))
     finally:
         office.gate.set()
         office.crew.stop()
@@ -314,7 +314,7 @@ def test_a_partition_that_is_never_fetched_ends_the_loop(office: Office, monkeyp
     office.write("standard", b"never seen")
     monkeypatch.setattr(Member, "_fetch", lambda _self, _count: [])
     with pytest.raises(StoodStill, match="standard"):
-        office.turns(700)
+        office.turns(2 * round(STALLED_AFTER_S))
 
 
 def test_waiting_for_what_is_away_is_no_standstill_and_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +324,7 @@ def test_waiting_for_what_is_away_is_no_standstill_and_ends_when_it_is_told_to(m
     office.loop.open()
     while len(office.handled) < 200:
         office.loop.turn()
-        office.clock.now_s += LOOK_EVERY_S / 4
+        office.clock.now_s += STALLED_AFTER_S / 40
         threading.Event().wait(0.005)
     office.loop.close()
     assert office.loop.readers["bulk"].ledger.ended == {"dropped": 1}
