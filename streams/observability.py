@@ -8,7 +8,6 @@ from pathlib import Path
 
 import structlog
 from opentelemetry import propagate, trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
@@ -80,6 +79,8 @@ def _add_trace(_logger: object, _name: str, event: structlog.types.EventDict) ->
 
 def _exporter(target: str) -> SpanExporter:
     if target == "otlp":
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
         return OTLPSpanExporter()
     path = Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ from urllib.parse import unquote, urlsplit
 
 from streams.blobs.content import Blobs
 from streams.blobs.folder import FolderStore
-from streams.blobs.s3 import S3Store
 from streams.blobs.store import (
     BadKey,
     BadUrl,
@@ -29,7 +28,6 @@ __all__ = [
     "NotFound",
     "ObjectStore",
     "PreconditionFailed",
-    "S3Store",
     "StoreError",
     "StoreFull",
     "StoreRefused",
@@ -55,7 +53,9 @@ def open_store(url: str, *, s3_endpoint: str | None = None) -> ObjectStore:
     raise _bad_url(url, "it names no folder and no bucket")
 
 
-def _open_s3(url: str, bucket: str, prefix: str, endpoint: str | None) -> S3Store:
+def _open_s3(url: str, bucket: str, prefix: str, endpoint: str | None) -> ObjectStore:
+    from streams.blobs.s3 import S3Store  # boto3 takes longer to load than most commands take to run
+
     try:
         return S3Store(bucket, prefix, endpoint)
     except ValueError as error:

@@ -31,6 +31,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "client.id": f"packshot-{socket.gethostname()}",
         "security.protocol": settings.kafka_security_protocol,
         "reconnect.backoff.max.ms": 2000,
+        "log_level": 3,  # errors; what librdkafka warns of, it mends itself
     }
     if settings.kafka_security_protocol.startswith("SASL"):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism
@@ -159,6 +160,7 @@ class AcknowledgedProducer:
         self._producer.flush(10)
         self._stopping.set()
         self._poller.join()
+        del self._producer  # or it would go on looking for brokers that are gone
 
 
 class _Countdown:

@@ -24,12 +24,12 @@ from streams.blobs import (
     NotFound,
     ObjectStore,
     PreconditionFailed,
-    S3Store,
     StoreFull,
     StoreRefused,
     StoreUnavailable,
     open_store,
 )
+from streams.blobs.s3 import S3Store
 from streams.errors import Unavailable
 
 _SPAWN = multiprocessing.get_context("spawn")
