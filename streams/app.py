@@ -13,6 +13,7 @@ from typing import Any
 
 import faust
 import structlog
+from faust.transport.drivers import aiokafka
 
 from streams.consumer.letters import Delivery
 from streams.processing import CONSUMED, Processing
@@ -45,6 +46,7 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
         stream_wait_empty=True,
         web_enabled=False,
     )
+    app.transport = _Transport(app.conf.broker_consumer, app)
     # One thread: batches of different topics follow one another, as their facts do.
     executor = ThreadPoolExecutor(1, thread_name_prefix="processing")
     for topic in CONSUMED:
@@ -56,6 +58,23 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
 def run_app(app: faust.App) -> None:
     """Runs the app in this process until it is told to stop by a signal."""
     faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True).execute_from_commandline()
+
+
+class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust's own is read_uncommitted: facts would be made of announcements that are never made.
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+
+class _Consumer(aiokafka.Consumer):
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(aiokafka.Transport):
+    Consumer = _Consumer
 
 
 def _agent(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[Any], Awaitable[None]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 import structlog
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from schemas import codec, topics
 from schemas.records import Event, ReviewDecided
@@ -19,7 +19,7 @@ from streams.catalogue import Catalogue, Review
 from streams.consumer.clients import AcknowledgedProducer, delivery, make_topics, open_consumer
 from streams.consumer.letters import outgoing
 from streams.embedded import choose_broker
-from streams.errors import Refused
+from streams.errors import Refused, Unavailable
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
 
@@ -84,10 +84,13 @@ def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
             message = consumer.poll(POLL_S)
             if message is None:
                 continue
-            if message.error() is not None:
+            error = message.error()
+            if error is None:
+                yield codec.decode(delivery(message).value)
+            elif error.code() == KafkaError._PARTITION_EOF:
                 unread.discard(message.partition())
-                continue
-            yield codec.decode(delivery(message).value)
+            elif error.fatal():
+                raise Unavailable(f"the brokers do not answer: {error}")
     finally:
         consumer.close()
 

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,28 +13,31 @@ from infra.servers.process import LOOPBACK, ServerUnavailable, free_port, run, r
 
 NAME = "PostgreSQL"
 _USER = "packshot"
+_WITHOUT_WAITING_FOR_CLIENTS = signal.SIGINT
 _DEBIAN = Path("/usr/lib/postgresql")
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Run PostgreSQL in `folder` until the block ends; yields `postgresql://…` of an empty database.
+def postgres(folder: Path, port: int | None = None) -> Iterator[str]:
+    """Run PostgreSQL in `folder` until the block ends; yields `postgresql://…` of a database, empty at first.
 
-    Raises ServerUnavailable. It does not run as root: it then runs as the user `postgres`, who is given `folder` and
-    must be able to reach it (pytest's own temporary folders are closed to other users).
+    It listens on `port` of loopback or on a free one; what was in `folder` is there again at the next start.
+    Raises ServerUnavailable. It does not run as root: it then runs as the user `postgres`, who is given `folder`
+    and must be able to reach it (pytest's own temporary folders are closed to other users).
     """
     binaries = _binaries()
     data = folder / "data"
     as_user = _unprivileged(folder)
     if not (data / "PG_VERSION").exists():
         _initialise(binaries, data, as_user)
-    port = free_port()
+    port = port or free_port()
     command = [
         *as_user, str(binaries / "postgres"), "-D", str(data), "-h", LOOPBACK, "-p", str(port),
         "-c", "unix_socket_directories=", "-c", "max_connections=200",
     ]  # fmt: skip
     probe = [str(binaries / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(port), "-U", _USER, "-d", "postgres"]
-    with running(NAME, command, folder / "postgres.log", lambda: _succeeds(probe)):
+    log = folder / "postgres.log"
+    with running(NAME, command, log, lambda: _succeeds(probe), stop_signal=_WITHOUT_WAITING_FOR_CLIENTS):
         yield f"postgresql://{_USER}@{LOOPBACK}:{port}/postgres"
 
 

@@ -1,5 +1,6 @@
 """What all servers under test have in common: free ports, a start that is waited for, a stop by process id."""
 
+import signal
 import socket
 import subprocess
 import time
@@ -40,6 +41,7 @@ def running(
     log: Path,
     ready: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
+    stop_signal: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends. Raises ServerUnavailable, with the end of its log, when it does not start."""
     with log.open("ab") as output:
@@ -50,12 +52,12 @@ def running(
         _wait_until_ready(name, process, log, ready)
         yield process
     finally:
-        stop(process)
+        stop(process, stop_signal)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals = signal.SIGTERM) -> None:
     """Ask the process to end, and end it when it does not within STOP_TIMEOUT_S."""
-    process.terminate()
+    process.send_signal(stop_signal)
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

@@ -26,13 +26,13 @@ class S3Server:
 
 
 @contextmanager
-def versitygw(folder: Path) -> Iterator[S3Server]:
-    """Run VersityGW over `folder` until the block ends. Raises ServerUnavailable.
+def versitygw(folder: Path, port: int | None = None) -> Iterator[S3Server]:
+    """Run VersityGW over `folder` until the block ends, on `port` or a free one. Raises ServerUnavailable.
 
     The folder's file system has to keep extended attributes: with sidecar files instead, this version serves the
     headers of an object that was replaced.
     """
-    port = free_port()
+    port = port or free_port()
     server = S3Server(f"http://{LOOPBACK}:{port}", "packshot", "packshot-secret", "packshot")
     (folder / "buckets" / server.bucket).mkdir(parents=True, exist_ok=True)
     keys = {"ROOT_ACCESS_KEY": server.access_key, "ROOT_SECRET_KEY": server.secret_key}

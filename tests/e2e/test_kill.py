@@ -39,3 +39,4 @@ def _wait_for_first(system: System) -> None:
     deadline = time.monotonic() + 900
     while not any(event["type"] == "AssetPublished" for event in system.published()):
         assert time.monotonic() < deadline, system.log()
+        time.sleep(0.5)
