@@ -128,6 +128,11 @@ class LaneReader:
         if tracker is not None and how != "dropped":
             tracker.finish(job.delivery.offset, job.epoch)
 
+    @property
+    def partitions(self) -> set[int]:
+        """The partitions that are ours."""
+        return set(self._trackers)
+
     def span(self) -> int:
         """The longest span of a partition; see OffsetTracker."""
         return max((tracker.span for tracker in self._trackers.values()), default=0)
