@@ -17,7 +17,7 @@ from streams.consumer.watchdog import Watchdog
 from streams.consumer.work import Crew, Ended, Job
 
 COMMIT_EVERY_S = 0.5
-LOOKS = 10  # in the time after which work counts as stalled; each asks the broker, which holds up the polls a little
+LOOK_EVERY_S = 1.0
 # Drains of all three lanes, one inside the other, leave the rest of the interval for the commits.
 DRAIN_S = 0.2 * MAX_POLL_INTERVAL_S
 POLL_S = 0.02
@@ -53,7 +53,7 @@ class ConsumerLoop:
         }
         self._breakers = {lane: self._breaker(lane) for lane in lanes}
         self._watchdog = Watchdog(stalled_after_s, clock)
-        self._look_every_s = stalled_after_s / LOOKS
+        self._looks = itertools.cycle(self.readers.values())
         self._leaving: set[Lane] = set()
         self._is_closing = False
         self._commit_at = self._look_at = 0.0
@@ -87,7 +87,8 @@ class ConsumerLoop:
             for reader in self.readers.values():
                 reader.commit()
         if now_s >= self._look_at:
-            self._look_at = now_s + self._look_every_s
+            self._look_at = now_s + LOOK_EVERY_S
+            next(self._looks).look()  # one partition a time: asking the broker holds up the polls
             self._watchdog.look(self._marks())
         for breaker in self._breakers.values():
             breaker.look()
@@ -155,8 +156,8 @@ class ConsumerLoop:
             self.readers[job.lane].end(job, "dropped")
 
     def _marks(self) -> dict[Hashable, object]:
-        """Everything that has work to do and how far it is: partitions with records to read, workers with a job."""
+        """All that has work to do and how far it is: partitions whose records do not come, workers with a job."""
         marks = self._crew.signs_of_life()
         for reader in self.readers.values():
-            marks |= reader.idle_positions()
+            marks |= reader.lagging()
         return marks
