@@ -13,7 +13,7 @@ from streams.consumer.breaker import Breaker
 from streams.consumer.clients import MAX_POLL_INTERVAL_S
 from streams.consumer.clock import Clock
 from streams.consumer.reader import WATERMARKS, LaneReader, OpenConsumer, Watermarks
-from streams.consumer.watchdog import Watchdog
+from streams.consumer.watchdog import StoodStill, Watchdog
 from streams.consumer.work import Crew, Ended, Job
 
 COMMIT_EVERY_S = 0.5
@@ -98,17 +98,25 @@ class ConsumerLoop:
         return self._breakers[lane].is_open
 
     def close(self) -> None:
-        """Drops what waits, lets what runs end within the budget, commits, and leaves the groups."""
+        """Drops what waits, lets what runs end within the budget, commits, and leaves the groups.
+
+        Raises StoodStill when something runs on.
+        """
         self._is_closing = True
+        self._crew.abandon()
         self._drop(self._crew.lanes.drop(lambda _job: True))
-        self._crew.stop()
         give_up_at = self._clock.monotonic() + DRAIN_S
-        while any(reader.in_hand() for reader in self.readers.values()) and self._clock.monotonic() < give_up_at:
+        while self._in_hand() and self._clock.monotonic() < give_up_at:
             self._clock.sleep(POLL_S)
             self._collect()
         for reader in self.readers.values():
             reader.commit_now()
             reader.close()
+        if self._in_hand():
+            raise StoodStill(f"told to stop, {self._in_hand()} deliveries did not end within {DRAIN_S:.0f} s")
+
+    def _in_hand(self) -> int:
+        return sum(reader.in_hand() for reader in self.readers.values())
 
     def _breaker(self, lane: Lane) -> Breaker:
         return Breaker(self._role, lane, lambda count: self._crew.lanes.allow(lane, count), self._clock)
