@@ -32,12 +32,12 @@ from streams.errors import Refused
 from streams.settings import Settings
 
 CACHE = Path(__file__).parents[1] / ".cache"
-TASK_S = 0.25
+TASK_S = 0.2
 THREADS = 2
 CAPACITY_PER_S = THREADS / TASK_S
 URGENT_PER_S = 0.1 * CAPACITY_PER_S
 FLOOD_PER_S = 1.5 * CAPACITY_PER_S
-ARRIVALS_S = 180.0
+ARRIVALS_S = 240.0
 FLOOD_S = 30.0
 FIFO_S = 20.0
 BACKLOG = 5000

@@ -13,11 +13,11 @@ from streams.consumer.breaker import Breaker
 from streams.consumer.clients import MAX_POLL_INTERVAL_S
 from streams.consumer.clock import Clock
 from streams.consumer.reader import WATERMARKS, LaneReader, OpenConsumer, Watermarks
-from streams.consumer.watchdog import Watchdog
+from streams.consumer.watchdog import StoodStill, Watchdog
 from streams.consumer.work import Crew, Ended, Job
 
 COMMIT_EVERY_S = 0.5
-LOOKS = 10  # in the time after which work counts as stalled; each asks the broker, which holds up the polls a little
+LOOK_EVERY_S = 1.0
 # Drains of all three lanes, one inside the other, leave the rest of the interval for the commits.
 DRAIN_S = 0.2 * MAX_POLL_INTERVAL_S
 POLL_S = 0.02
@@ -53,7 +53,7 @@ class ConsumerLoop:
         }
         self._breakers = {lane: self._breaker(lane) for lane in lanes}
         self._watchdog = Watchdog(stalled_after_s, clock)
-        self._look_every_s = stalled_after_s / LOOKS
+        self._looks = itertools.cycle(self.readers.values())
         self._leaving: set[Lane] = set()
         self._is_closing = False
         self._commit_at = self._look_at = 0.0
@@ -87,7 +87,8 @@ class ConsumerLoop:
             for reader in self.readers.values():
                 reader.commit()
         if now_s >= self._look_at:
-            self._look_at = now_s + self._look_every_s
+            self._look_at = now_s + LOOK_EVERY_S
+            next(self._looks).look()  # one partition a time: asking the broker holds up the polls
             self._watchdog.look(self._marks())
         for breaker in self._breakers.values():
             breaker.look()
@@ -97,17 +98,25 @@ class ConsumerLoop:
         return self._breakers[lane].is_open
 
     def close(self) -> None:
-        """Drops what waits, lets what runs end within the budget, commits, and leaves the groups."""
+        """Drops what waits, lets what runs end within the budget, commits, and leaves the groups.
+
+        Raises StoodStill when something runs on.
+        """
         self._is_closing = True
+        self._crew.abandon()
         self._drop(self._crew.lanes.drop(lambda _job: True))
-        self._crew.stop()
         give_up_at = self._clock.monotonic() + DRAIN_S
-        while any(reader.in_hand() for reader in self.readers.values()) and self._clock.monotonic() < give_up_at:
+        while self._in_hand() and self._clock.monotonic() < give_up_at:
             self._clock.sleep(POLL_S)
             self._collect()
         for reader in self.readers.values():
             reader.commit_now()
             reader.close()
+        if self._in_hand():
+            raise StoodStill(f"told to stop, {self._in_hand()} deliveries did not end within {DRAIN_S:.0f} s")
+
+    def _in_hand(self) -> int:
+        return sum(reader.in_hand() for reader in self.readers.values())
 
     def _breaker(self, lane: Lane) -> Breaker:
         return Breaker(self._role, lane, lambda count: self._crew.lanes.allow(lane, count), self._clock)
@@ -155,8 +164,8 @@ class ConsumerLoop:
             self.readers[job.lane].end(job, "dropped")
 
     def _marks(self) -> dict[Hashable, object]:
-        """Everything that has work to do and how far it is: partitions with records to read, workers with a job."""
+        """All that has work to do and how far it is: partitions whose records do not come, workers with a job."""
         marks = self._crew.signs_of_life()
         for reader in self.readers.values():
-            marks |= reader.idle_positions()
+            marks |= reader.lagging()
         return marks

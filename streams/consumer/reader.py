@@ -90,6 +90,8 @@ class LaneReader:
         self._held_back: set[int] = set()
         self._is_full = False
         self._asked: dict[int, int] = {}
+        self._lagging: dict[int, int] = {}
+        self._looks = 0
         self._consumer = open_consumer(self._on_commit)
 
     def subscribe(self) -> None:
@@ -128,6 +130,11 @@ class LaneReader:
         if tracker is not None and how != "dropped":
             tracker.finish(job.delivery.offset, job.epoch)
 
+    @property
+    def partitions(self) -> set[int]:
+        """The partitions that are ours."""
+        return set(self._trackers)
+
     def span(self) -> int:
         """The longest span of a partition; see OffsetTracker."""
         return max((tracker.span for tracker in self._trackers.values()), default=0)
@@ -162,26 +169,38 @@ class LaneReader:
         for place in taken:
             self._note_commit(place, ready)
 
-    def idle_positions(self) -> dict[tuple[str, int], int]:
-        """The next offset of each partition that has records for us, none in hand, and is not held back."""
-        idle = [
-            partition
-            for partition, tracker in self._trackers.items()
-            if partition not in self._held_back and not self._in_hand[tracker.epoch]
-        ]
-        positions = {}
+    def look(self) -> None:
+        """Asks the broker of one partition, each time another, whether it has records for us that do not come."""
+        idle = [partition for partition in self._trackers if self._is_idle(partition)]
+        if not idle:
+            return
+        self._looks += 1
+        partition = idle[self._looks % len(idle)]
         try:
-            for partition in idle:
-                next_offset, lag = self._standing(partition)
-                if lag > 0:
-                    positions[self.topic, partition] = next_offset
+            next_offset, lag = self._standing(partition)
         except KafkaException as error:
             log.warning("lag not known", lane=self.lane, error=str(error))
-        return positions
+            return
+        self._lagging.pop(partition, None)
+        if lag > 0:
+            self._lagging[partition] = next_offset
+
+    def lagging(self) -> dict[tuple[str, int], int]:
+        """The next offset of each partition that had records for us when it was looked at and still gets none."""
+        return {
+            (self.topic, partition): offset
+            for partition, offset in self._lagging.items()
+            if self._is_idle(partition) and self._trackers[partition].next in (None, offset)
+        }
 
     def close(self) -> None:
         """Leaves the group."""
         self._consumer.close()
+
+    def _is_idle(self, partition: int) -> bool:
+        """Whether nothing of a partition is in hand although it is not held back."""
+        tracker = self._trackers.get(partition)
+        return tracker is not None and partition not in self._held_back and not self._in_hand[tracker.epoch]
 
     def _standing(self, partition: int) -> tuple[int, int]:
         place = TopicPartition(self.topic, partition)
@@ -261,6 +280,7 @@ class LaneReader:
         for place in places:
             self._trackers.pop(place.partition, None)
             self._asked.pop(place.partition, None)
+            self._lagging.pop(place.partition, None)
             self._held_back.discard(place.partition)
         self._consumer.incremental_unassign(places)
 

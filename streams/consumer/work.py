@@ -100,7 +100,7 @@ class Crew:
             thread.join()
 
     def abandon(self) -> None:
-        """Gives out nothing any more, and waits for nobody: the process is about to end."""
+        """Gives out nothing any more, and waits for nobody."""
         self._stopping.set()
         self.lanes.close()
 

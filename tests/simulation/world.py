@@ -34,6 +34,7 @@ from streams.consumer.letters import (
 )
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, Watermarks
+from streams.consumer.watchdog import StoodStill
 from streams.consumer.work import Crew, Job
 from streams.errors import Refused, Unavailable
 from streams.publishing.publication import Publication
@@ -317,7 +318,7 @@ class World:
         process.is_busy = True
         try:
             process.loop.close()
-        except NotAcknowledged:
+        except (NotAcknowledged, StoodStill):
             self._bury(index)
         self.processes[index] = None
         self._forget_writes(process)

@@ -344,6 +344,17 @@ def test_an_error_of_the_broker_is_told_and_a_fatal_one_ends_the_loop(
     assert errors == []
 
 
+def test_a_loop_that_is_told_to_stop_waits_for_nobody_for_ever(office: Office) -> None:
+    office.write("standard", b"one", b"runs for ever")
+    office.turns(1)
+    office.work(1)
+    office.crew.lanes.take_now()
+    with pytest.raises(StoodStill, match="told to stop"):
+        office.loop.close()
+    assert office.committed("standard") == 1
+    assert office.group("standard").members == []
+
+
 def test_a_loop_that_is_told_to_stop_commits_all_that_has_ended(office: Office) -> None:
     office.write("standard", b"one", b"two", b"three")
     office.turns(1)
