@@ -419,14 +419,14 @@ def hallway(key: Key, floor=OAK, paint="#c9c2b4", back: float = 120, rug: str | 
 
 def bench(key: Key, floor=OAK, paint="#7d8c86") -> None:
     """Low wooden bench in a hall: shoes, scarf and umbrella behind."""
-    boards(PINE, 120, -90, 30, 20, seed=14, rough=0.45)
+    boards(PINE, 120, -90, 70, 20, seed=14, rough=0.45)
     wall(74, paint, low=-60)
     books(44, 20, 0, 3, 5, standing=False, yaw=-12)
     curtain(-62, 60, -40, 50, 150, "#b56a4a")
     geo.box("basket", (30, 24, 24), mats.woven("basket", "#8a6a3f", 0.9, second="#c9a26b", depth=0.4, kind="Object"), 3,
             location=(30, 50, 0), rotation=(0, 0, -12))
     jar(-34, 24, 0, 22, 7, "#55636a", "#55636a")
-    plant(62, 56, -10, 70, 31, pot="#c9bba0")
+    plant(62, 56, 0, 70, 31, pot="#c9bba0")
     picture(-4, 74, 34, 36, 46, "#c9a24f")
     world("#3f352c", "#8d8880", "#bcc3c8", 0.5)
     window_panes((0, 0, 10), key.azimuth, key.elevation, 170, key.level)
