@@ -15,6 +15,7 @@ Outcome = Literal["done", "superseded", "cancelled", "expired"]
 FailureKind = Literal["transient", "permanent", "poison"]
 CheckOutcome = Literal["pass", "review", "fail", "not_run"]
 VerdictOutcome = Literal["pass", "review", "fail"]
+Resolution = Literal["replayed", "discarded"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
 
@@ -281,6 +282,17 @@ class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", ta
     retracted_at_ms: Milliseconds
 
 
+class LetterResolved(Record, frozen=True, kw_only=True, tag="LetterResolved", tag_field="type"):
+    """A person has dealt with the dead letter at position `letter` (topic/partition/offset): it is open no more."""
+
+    letter: str
+    event_id: str
+    resolution: Resolution
+    reason: Text = ""
+    resolved_by: Text = ""
+    resolved_at_ms: Milliseconds
+
+
 Event = (
     CatalogChanged
     | CampaignRequested
@@ -296,6 +308,7 @@ Event = (
     | AssetPublished
     | ProductPublished
     | AssetRetracted
+    | LetterResolved
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
@@ -312,5 +325,6 @@ EVENTS: tuple[type[Event], ...] = (
     AssetPublished,
     ProductPublished,
     AssetRetracted,
+    LetterResolved,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled

@@ -9,6 +9,7 @@ import click
 from pydantic import ValidationError
 
 from schemas.topics import POOLS
+from streams.dead_cli import dead
 from streams.settings import Settings, SettingsError, variable
 
 
@@ -153,6 +154,9 @@ def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: 
         raise click.UsageError("--set is for --redo")
     parameters = _parameters(pairs)
     _decide(settings, review_id, approved=False, reason=why, decided_by=decided_by, redo=redo, parameters=parameters)
+
+
+packshot.add_command(dead)
 
 
 @packshot.command()

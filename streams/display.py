@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from schemas import codec, topics
+from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Verdict
 from streams.catalogue import Asset, Catalogue, Review
 from streams.checks import Finding
+from streams.consumer import letters as header
+from streams.dead import DeadLetter
 from streams.submission import BadLine, Fate, Submitted
 
 COLOUR = {
@@ -183,6 +188,40 @@ def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float
     console.print(shown)
 
 
+def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = "") -> None:
+    """Dead letters; `done` says what was just done about them."""
+    if as_json:
+        _print_json([_letter_facts(each) for each in letters])
+        return
+    if not letters:
+        console.print("no letter is meant" if done else "no letter is open")
+        return
+    shown = table("id", "state", "died", "came from", "product", "code", "why")
+    for each in letters:
+        died = datetime.fromtimestamp(each.failed_at_ms / 1000, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
+        origin = each.origin.removeprefix(topics.PREFIX)
+        code, why = each.told(header.ERROR_CODE), each.told(header.ERROR_MESSAGE)
+        shown.add_row(each.name, coloured(done or each.state), died, origin, "|".join(each.product), code, why)
+    console.print(shown)
+
+
+def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
+    """One dead letter: its story, the event that it holds, its headers."""
+    if as_json:
+        _print_json(_letter_facts(letter) | _letter_content(letter))
+        return
+    show_letters([letter], as_json=False, done=letter.state)
+    if letter.resolved is not None:
+        reason = f": {letter.resolved.reason}" if letter.resolved.reason else ""
+        console.print(f"{letter.state} by {letter.resolved.resolved_by or 'nobody named'}{reason}\n")
+    tries = table("try", "at", "code", "why")
+    for each in letter.record.history:
+        at = datetime.fromtimestamp(each.at_ms / 1000, UTC).isoformat(" ", "milliseconds")
+        tries.add_row(str(each.attempt + 1), at, each.code, each.message)
+    console.print(tries)
+    _print_json(_letter_content(letter))
+
+
 def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     """What `packshot check` found."""
     if as_json:
@@ -237,6 +276,35 @@ def _review_facts(review: Review) -> dict[str, Any]:
         "reason": review.request.reason,
         "verdict": msgspec.to_builtins(review.request.verdict),
         "picture": review.request.completed.outputs[0].digest,
+    }
+
+
+def _letter_facts(letter: DeadLetter) -> dict[str, Any]:
+    tenant, sku = letter.product
+    told = {name: letter.told(f"packshot-error-{name}") for name in ("kind", "code", "field", "message")}
+    return {
+        "id": letter.name,
+        "state": letter.state,
+        "event_id": letter.record.event_id,
+        "tenant": tenant,
+        "sku": sku,
+        "origin": letter.origin,
+        "origin_position": letter.origin_position,
+        "failed_at_ms": letter.failed_at_ms,
+        **told,
+        "resolved": msgspec.to_builtins(letter.resolved),
+    }
+
+
+def _letter_content(letter: DeadLetter) -> dict[str, Any]:
+    try:
+        event = msgspec.to_builtins(codec.decode(letter.record.value))
+    except codec.WireError as error:
+        event = {"unreadable": str(error), "bytes": letter.record.value.hex()}
+    return {
+        "event": event,
+        "history": msgspec.to_builtins(letter.record.history),
+        "headers": as_mapping(letter.record.headers),
     }
 
 

@@ -10,20 +10,18 @@ from typing import Any
 
 import click
 import structlog
-from confluent_kafka import TopicPartition
 
 from schemas import codec, topics
 from schemas.records import Event, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
-from streams.consumer.clients import AcknowledgedProducer, delivery, make_topics, open_consumer
+from streams.consumer import reading
+from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
-
-POLL_S = 0.1
 
 log = structlog.get_logger()
 
@@ -74,22 +72,8 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
 
 def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
     """The events for listing services from the first on; ends at the topic's end unless `follow`."""
-    consumer = open_consumer(settings, "packshot.reader", **{"enable.partition.eof": True})
-    name = topics.PUBLISHED.name
-    partitions = consumer.list_topics(name, timeout=10).topics[name].partitions
-    consumer.assign([TopicPartition(name, number, 0) for number in partitions])
-    unread = set(partitions)
-    try:
-        while unread or follow:
-            message = consumer.poll(POLL_S)
-            if message is None:
-                continue
-            if message.error() is not None:
-                unread.discard(message.partition())
-                continue
-            yield codec.decode(delivery(message).value)
-    finally:
-        consumer.close()
+    for each in reading.read(settings, [topics.PUBLISHED.name], follow=follow):
+        yield codec.decode(each.value)
 
 
 @contextlib.contextmanager

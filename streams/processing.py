@@ -25,7 +25,7 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.ledger import ended, polled
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.processors import Processor, intake, publications, reviewing, routing
@@ -95,6 +95,8 @@ class Processing:
             letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
         if not letters:
             ended.labels("streams", "done").inc()
+            if REPLAYED in as_mapping(delivery.headers):
+                facts.drop_refusal(delivery.event_id)
         return records + letters
 
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:

@@ -14,10 +14,10 @@ from schemas.topics import Pool
 from streams import observability
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue, CatalogueStanding
+from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_consumer, producer_config
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
-from streams.consumer.retrier import GROUP as RETRIER_GROUP
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Crew
 from streams.errors import Unavailable
@@ -78,7 +78,7 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
         producer = AcknowledgedProducer(settings)
         crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.worker_threads)
         consumers = {
-            lane: (_cooperative(settings, f"packshot.{pool}.{lane}"), topics.TASKS[pool, lane].name) for lane in LANES
+            lane: (_cooperative(settings, groups.worker(pool, lane)), topics.TASKS[pool, lane].name) for lane in LANES
         }
         log.info("ready", pool=pool)
         ConsumerLoop(f"worker-{pool}", consumers, crew).run(stop)
@@ -93,13 +93,13 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
     publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
-    Publisher(consumer_config(settings, "packshot.publisher"), producer_config(settings), publication).run(stop)
+    Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication).run(stop)
 
 
 def run_retrier(settings: Settings, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
-    Retrier(_cooperative(settings, RETRIER_GROUP), producer, settings.retry_delays).run(stop)
+    Retrier(_cooperative(settings, groups.RETRIER), producer, settings.retry_delays).run(stop)
     producer.close()
 
 

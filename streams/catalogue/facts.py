@@ -308,6 +308,10 @@ class Facts:
         values = {name: getattr(refusal, name) for name in ("topic", "subject", "code", "field", "message")}
         self._upsert(t.refusals, {"event_id": refusal.event_id}, values)
 
+    def drop_refusal(self, event_id: str) -> None:
+        """Notes that an event that was refused was worked on after all."""
+        self._connection.execute(delete(t.refusals).where(t.refusals.c.event_id == event_id))
+
     def refusal(self, event_id: str) -> Refusal | None:
         """Why the event with this id was refused, or None."""
         row = self._first(select(t.refusals).where(t.refusals.c.event_id == event_id))

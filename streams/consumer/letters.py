@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
+
 from schemas import codec, topics
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
@@ -26,7 +28,24 @@ ERROR_KIND = "packshot-error-kind"
 ERROR_CODE = "packshot-error-code"
 ERROR_FIELD = "packshot-error-field"
 ERROR_MESSAGE = "packshot-error-message"
+HISTORY = "packshot-history"
+REPLAYED = "packshot-replayed-letter"
+HISTORY_MAX = 20
+HISTORY_MESSAGE_MAX = 200
+MESSAGE_MAX = 2000
 JITTER_SHARE = 0.2
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One failed try of a record, in the history that its letters carry on."""
+
+    at_ms: int
+    position: str
+    attempt: int
+    kind: str
+    code: str
+    field: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -48,13 +67,22 @@ class Delivery:
 
     @property
     def attempt(self) -> int:
-        """How many tries this record has behind it."""
-        return int(as_mapping(self.headers).get(ATTEMPT, "0"))
+        """How many tries this record has behind it; none when the header is not one of ours."""
+        written = as_mapping(self.headers).get(ATTEMPT, "")
+        return int(written) if written.isascii() and written.isdigit() else 0
 
     @property
     def event_id(self) -> str:
         """The CloudEvents id, or the position of a record that has none."""
         return as_mapping(self.headers).get("ce_id") or self.position
+
+    @property
+    def history(self) -> list[Failure]:
+        """The tries that failed, oldest first; none when the header is not one of ours."""
+        try:
+            return msgspec.json.decode(as_mapping(self.headers).get(HISTORY, "[]"), type=list[Failure])
+        except msgspec.DecodeError:
+            return []
 
 
 @dataclass(frozen=True)
@@ -98,19 +126,34 @@ def returned(delivery: Delivery) -> Outgoing:
     return Outgoing(as_mapping(delivery.headers)[ORIGIN_TOPIC], delivery.key, delivery.value, delivery.headers)
 
 
+def replayed(letter: Delivery) -> Outgoing:
+    """A dead letter on its way back to where it came from: its tries start anew, its story stays."""
+    kept = [(name, value) for name, value in letter.headers if name not in (ATTEMPT, NOT_BEFORE, REPLAYED)]
+    origin = as_mapping(letter.headers)[ORIGIN_TOPIC]
+    return Outgoing(origin, letter.key, letter.value, [*kept, (REPLAYED, letter.position.encode())])
+
+
 def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story: Mapping[str, object]) -> Outgoing:
     known = as_mapping(delivery.headers)
+    kind = "transient" if refusal.transient else "permanent"
     error = {
         ORIGIN_TOPIC: delivery.topic,
         ORIGIN_PARTITION: delivery.partition,
         ORIGIN_OFFSET: delivery.offset,
         FIRST_SEEN: known.get(FIRST_SEEN) or delivery.timestamp_ms or now_ms,
         FAILED_AT: now_ms,
-        ERROR_KIND: "transient" if refusal.transient else "permanent",
+        ERROR_KIND: kind,
         ERROR_CODE: refusal.code,
         ERROR_FIELD: refusal.field,
-        ERROR_MESSAGE: str(refusal)[:2000],
+        ERROR_MESSAGE: str(refusal)[:MESSAGE_MAX],
+        HISTORY: _longer_history(delivery, refusal, kind, now_ms),
         **story,
     }
     kept = [(name, value) for name, value in delivery.headers if name not in error]
     return Outgoing(topic, delivery.key, delivery.value, kept + [(n, str(v).encode()) for n, v in error.items()])
+
+
+def _longer_history(delivery: Delivery, refusal: Refused, kind: str, now_ms: int) -> str:
+    message = str(refusal)[:HISTORY_MESSAGE_MAX]
+    last = Failure(now_ms, delivery.position, delivery.attempt, kind, refusal.code, refusal.field, message)
+    return msgspec.json.encode([*delivery.history, last][-HISTORY_MAX:]).decode()

@@ -13,7 +13,6 @@ from streams.consumer.clients import AcknowledgedProducer, delivery
 from streams.consumer.ledger import committed, ended, polled
 from streams.consumer.letters import NOT_BEFORE, ORIGIN_TOPIC, returned
 
-GROUP = "packshot.retrier"
 POLL_S = 0.1
 
 log = structlog.get_logger()

@@ -23,7 +23,7 @@ from schemas.records import (
     Verdict,
 )
 from streams.catalogue import Catalogue
-from streams.consumer.letters import outgoing
+from streams.consumer.letters import ATTEMPT, REPLAYED, outgoing
 from tests.streams.flow import Flow, blob, done, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
@@ -249,6 +249,30 @@ def test_a_failed_product_that_is_sent_again_is_tried_again(flow: Flow) -> None:
     flow.say(TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404"))
     assert tasks(flow.say(upsert())) == [cut]
     assert set(flow.states().values()) == {"planned"}
+
+
+def test_a_failed_task_that_is_worked_on_again_goes_all_the_way(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    flow.say(TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404"))
+    amazon, _web = tasks(flow.say(done(cut)))
+    (request,) = flow.say(done(amazon))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    assert flow.states() == {"amazon-1": "published", "web-1": "failed"}
+
+
+def test_a_refused_event_that_is_replayed_with_success_is_refused_no_more(flow: Flow) -> None:
+    unknown = ReviewDecided(review_id="a" * 64, tenant="demo", sku="A", approved=True)
+    record = outgoing(unknown, "test", "my-id")
+    (letter,) = flow.deliver(type(record)(record.topic, record.key, record.value, [(ATTEMPT, b"9"), *record.headers]))
+    assert letter.topic == "imagery.dead"
+    review = reviewed(flow)
+    with flow.catalogue.begin() as facts:
+        assert facts.refusal("my-id") is not None
+    good = outgoing(decision(review, approved=True), "test", "my-id")
+    flow.deliver(type(good)(good.topic, good.key, good.value, [*good.headers, (REPLAYED, b"imagery.dead/0/0")]))
+    with flow.catalogue.begin() as facts:
+        assert facts.refusal("my-id") is None
 
 
 def test_what_is_published_is_not_made_again(flow: Flow) -> None:
