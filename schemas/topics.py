@@ -25,6 +25,7 @@ from schemas.records import (
 )
 
 PREFIX = "imagery."
+RETRY_PREFIX = PREFIX + "retry."
 Pool = Literal["cutout", "compose"]
 POOLS: tuple[Pool, ...] = ("cutout", "compose")
 RETENTION_DAYS = 7
@@ -57,7 +58,7 @@ POOL_OF_OPERATION: dict[str, Pool] = {"cutout": "cutout", "packshot": "compose",
 
 def retry(delay_ms: int) -> Topic:
     """The topic whose records wait `delay_ms` before they go back to where they came from."""
-    return Topic(f"{PREFIX}retry.{delay_ms}ms", ())
+    return Topic(f"{RETRY_PREFIX}{delay_ms}ms", ())
 
 
 def tasks(task: Task) -> Topic:

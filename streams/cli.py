@@ -198,6 +198,20 @@ def check(settings: Settings, as_json: bool) -> None:
 
 
 @packshot.command()
+@click.option("--deep", is_flag=True, help="Read every live file, too, and check its digest.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def audit(settings: Settings, deep: bool, as_json: bool) -> None:
+    """Compare topics, facts and origin: is anything lost, stale, doubled or missing?"""
+    from streams import display
+    from streams.audit.audit import audit as audit_everything
+
+    report = audit_everything(settings, deep=deep)
+    display.show_report(report, as_json=as_json)
+    sys.exit(0 if report.clean else 1)
+
+
+@packshot.command()
 @click.option("--catalogue", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.option("--campaign", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.pass_obj

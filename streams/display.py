@@ -17,6 +17,7 @@ from rich.table import Table
 from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Verdict
+from streams.audit.findings import KINDS, Report
 from streams.catalogue import Asset, Catalogue, Review
 from streams.checks import Finding
 from streams.consumer import letters as header
@@ -231,6 +232,25 @@ def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     for each in findings:
         shown.add_row("[green]✓[/]" if each.ok else "[red]✗[/]", each.name, each.text)
     console.print(shown)
+
+
+def show_report(report: Report, *, as_json: bool) -> None:
+    """What `packshot audit` counted and found."""
+    if as_json:
+        findings = [{"kind": each.kind, "name": each.name, "text": each.text} for each in report.findings]
+        _print_json({"clean": report.clean, "figures": report.figures, "findings": findings})
+        return
+    counted = table("counted", "")
+    for name, count in report.counts.items():
+        counted.add_row(name.replace("_", " "), str(count))
+    console.print(counted)
+    found = table("", "found", "", "")
+    for kind, meaning in KINDS.items():
+        count = report.figures[kind]
+        found.add_row("[red]✗[/]" if count else "[green]✓[/]", kind.replace("_", " "), str(count), meaning)
+    console.print(found)
+    for each in report.findings:
+        console.print(f"[red]{each.kind.replace('_', ' ')}[/]  {each.name}  {each.text}", soft_wrap=True)
 
 
 def _count(assets: Sequence[Asset], state: str) -> str:

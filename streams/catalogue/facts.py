@@ -121,6 +121,12 @@ class Facts:
         row = self._first(query.with_for_update() if lock else query)
         return None if row is None else Product(row.version, row.deleted, _load(row.record, CatalogChanged))
 
+    def every_product(self) -> dict[tuple[str, str], tuple[int, bool]]:
+        """For tenant and SKU of each product its newest version, and whether it is deleted."""
+        columns = t.products.c
+        rows = self._connection.execute(select(columns.tenant, columns.sku, columns.version, columns.deleted))
+        return {(row.tenant, row.sku): (row.version, row.deleted) for row in rows}
+
     def put_product(self, event: CatalogChanged) -> None:
         """Makes `event` the product's newest version."""
         self._upsert(
@@ -135,6 +141,11 @@ class Facts:
         """The product's assets by name, those that are about to leave included."""
         query = select(t.assets).where(t.assets.c.tenant == tenant, t.assets.c.sku == sku).order_by(t.assets.c.asset)
         return [_asset(row) for row in self._connection.execute(query)]
+
+    def every_asset(self) -> list[Asset]:
+        """The assets of all products."""
+        order = (t.assets.c.tenant, t.assets.c.sku, t.assets.c.asset)
+        return [_asset(row) for row in self._connection.execute(select(t.assets).order_by(*order))]
 
     def put_plan(self, tenant: str, sku: str, version: int, plan: Mapping[str, tuple[str, str | None]]) -> None:
         """Makes `plan` (asset: channel and campaign) the product's plan.
@@ -228,6 +239,11 @@ class Facts:
             TaskFact(row.task_id, row.operation, row.state, _load(row.record, Task | TaskCompleted | TaskFailed))
             for row in rows
         ]
+
+    def task_states(self) -> dict[str, str]:
+        """How each task stands, by its id."""
+        rows = self._connection.execute(select(t.tasks.c.task_id, t.tasks.c.state))
+        return {row.task_id: row.state for row in rows}
 
     # reviews
 

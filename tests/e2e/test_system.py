@@ -138,6 +138,20 @@ def test_the_trace_of_an_announcement_is_the_trace_of_its_event(system: System) 
     assert traces["imagery.published"] == traces["imagery.catalog"]
 
 
+def test_an_audit_is_clean_until_a_live_file_is_missing(system: System) -> None:
+    report = system.json("audit", "--deep")
+    assert report["findings"] == []
+    assert report["figures"]["tasks"] == report["figures"]["completed"] + report["figures"]["failed"] > 0
+    if "PACKSHOT_ORIGIN_URL" in system.environment:
+        return
+    event = next(e for e in system.published() if e["type"] == "AssetPublished" and e["sku"] == "JAR")
+    file = system.folder / "data" / "origin" / event["file"]["key"]
+    kept = file.rename(system.folder / "kept")
+    report = system.json("audit", status=1)
+    assert [each["name"] for each in report["findings"]] == [event["file"]["key"]]
+    kept.rename(file)
+
+
 def test_check_finds_everything_in_order(system: System) -> None:
     findings = system.json("check")
     assert {each["name"] for each in findings} >= {
