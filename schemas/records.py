@@ -65,6 +65,15 @@ class CatalogChanged(Record, frozen=True, kw_only=True, tag="CatalogChanged", ta
             raise ValueError("`channels` must not repeat a channel")
 
 
+class ReplanRequested(Record, frozen=True, kw_only=True, tag="ReplanRequested", tag_field="type"):
+    """An operator has the newest version of a product made again. What comes out the same changes nothing."""
+
+    tenant: Name
+    sku: Sku
+    lane: Lane = "bulk"
+    reason: Text = ""
+
+
 class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequested", tag_field="type"):
     """A marketing tool asks for pictures of products after a recipe, by a deadline (Unix time in ms)."""
 
@@ -295,6 +304,7 @@ class LetterResolved(Record, frozen=True, kw_only=True, tag="LetterResolved", ta
 
 Event = (
     CatalogChanged
+    | ReplanRequested
     | CampaignRequested
     | CampaignCancelled
     | Task
@@ -312,6 +322,7 @@ Event = (
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
+    ReplanRequested,
     CampaignRequested,
     CampaignCancelled,
     Task,

@@ -16,6 +16,7 @@ from schemas.records import (
     LetterResolved,
     ProductPublished,
     PublishRequested,
+    ReplanRequested,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
@@ -40,7 +41,7 @@ class Topic:
     retention_days: int | None = RETENTION_DAYS
 
 
-CATALOG = Topic(PREFIX + "catalog", (CatalogChanged,), retention_days=None)
+CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), retention_days=None)
 CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled), retention_days=None)
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from streams.catalogue import Asset, Catalogue, Review
 from streams.checks import Finding
 from streams.consumer import letters as header
 from streams.dead import DeadLetter
+from streams.rebuilding import Rebuilt
 from streams.submission import BadLine, Fate, Submitted
 
 COLOUR = {
@@ -251,6 +253,25 @@ def show_report(report: Report, *, as_json: bool) -> None:
     console.print(found)
     for each in report.findings:
         console.print(f"[red]{each.kind.replace('_', ' ')}[/]  {each.name}  {each.text}", soft_wrap=True)
+
+
+def show_replanned(products: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    """What `packshot replay` asked for."""
+    if as_json:
+        _print_json([{"tenant": tenant, "sku": sku} for tenant, sku in products])
+        return
+    console.print(f"{len(products)} products are made again" if products else "no product is meant")
+
+
+def show_rebuilt(tables: Sequence[Rebuilt], *, as_json: bool) -> None:
+    """What `packshot rebuild-facts` made of each table."""
+    if as_json:
+        _print_json([asdict(each) for each in tables])
+        return
+    shown = table("table", "rows before", "rows now", "differ")
+    for each in tables:
+        shown.add_row(each.table, str(each.before), str(each.after), str(each.changed or "·"))
+    console.print(shown)
 
 
 def _count(assets: Sequence[Asset], state: str) -> str:

@@ -15,11 +15,12 @@ from schemas import codec, topics
 from schemas.records import Event, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
-from streams.consumer import reading
+from streams.consumer import groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
+from streams.rebuilding import Rebuilt, rebuild
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
 
@@ -68,6 +69,23 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
         with observability.tracer.start_as_current_span("decide"):
             producer.send([outgoing(event, "packshot/review")])
     return event
+
+
+def rebuild_facts(settings: Settings) -> list[Rebuilt]:
+    """Makes the facts anew while nobody else writes them, with a broker of our own where none is named.
+
+    Raises Refused while the streams role is at work, AlreadyRunning while a `packshot up` is.
+    """
+    if settings.kafka_bootstrap_servers:
+        _check_stopped(settings)
+        return rebuild(settings)
+    with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, _, _):
+        return rebuild(settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers}))
+
+
+def _check_stopped(settings: Settings) -> None:
+    if reading.has_members(settings, groups.STREAMS):
+        raise Refused("streams_running", "the streams role is at work: stop it first, or it would write facts as well")
 
 
 def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:

@@ -19,13 +19,14 @@ from schemas.records import (
     CatalogChanged,
     Event,
     ProductPublished,
+    ReplanRequested,
     ReviewDecided,
     TaskCompleted,
     TaskFailed,
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.ledger import ended, polled
-from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.processors import Processor, intake, publications, reviewing, routing
@@ -33,6 +34,7 @@ from streams.processors import Processor, intake, publications, reviewing, routi
 AWAY_WAIT_S = 1.0
 PROCESSORS: Mapping[type[Event], Processor] = {
     CatalogChanged: intake.catalog_changed,
+    ReplanRequested: intake.replan_requested,
     CampaignRequested: intake.campaign_requested,
     CampaignCancelled: intake.campaign_cancelled,
     TaskCompleted: routing.task_completed,
@@ -96,18 +98,18 @@ class Processing:
         if not letters:
             ended.labels("streams", "done").inc()
             if REPLAYED in as_mapping(delivery.headers):
-                facts.drop_refusal(delivery.event_id)
+                facts.drop_refusal(delivery.event_id, delivery.position)
         return records + letters
 
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)}
+        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)[:MESSAGE_MAX]}
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
         ended.labels("streams", how).inc()
         if how == "dead":
             subject = (delivery.key or b"").decode(errors="backslashreplace")
-            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told))
+            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told, position=delivery.position))
         return letter
 
 

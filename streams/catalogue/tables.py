@@ -86,5 +86,6 @@ refusals = Table(
     Column("code", String(64), nullable=False),
     Column("field", String(128), nullable=False),
     Column("message", Text, nullable=False),
+    Column("position", String(256), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
 )

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from streams.consumer import groups
-from streams.consumer.clients import delivery, open_consumer
+from streams.consumer.clients import client_config, delivery, open_consumer
 from streams.consumer.letters import Delivery
 from streams.errors import Unavailable
 from streams.settings import Settings
@@ -63,6 +64,18 @@ def committed(settings: Settings, group: str, names: Sequence[str]) -> dict[Plac
         consumer.close()
 
 
+def has_members(settings: Settings, group: str) -> bool:
+    """Whether anybody is in the group now. Raises Unavailable."""
+    described = AdminClient(client_config(settings)).describe_consumer_groups([group])[group]
+    with _translated(settings):
+        try:
+            return bool(described.result(timeout=CALL_S).members)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return False
+            raise
+
+
 def _partitions(consumer: Consumer, names: Sequence[str]) -> list[TopicPartition]:
     there = consumer.list_topics(timeout=CALL_S).topics
     return [TopicPartition(name, number) for name in names if name in there for number in there[name].partitions]
@@ -81,3 +94,5 @@ def _translated(settings: Settings) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise Unavailable(f"the brokers at {settings.bootstrap_servers}: {error.args[0].str()}") from error
+    except TimeoutError as error:
+        raise Unavailable(f"the brokers at {settings.bootstrap_servers} do not answer") from error
