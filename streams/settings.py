@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         45_000, description="How long a silent consumer keeps its partitions."
     )
 
+    schema_registry_url: str | None = Field(
+        None, description="A Confluent-compatible schema registry; unset, schema ids are hashes of the schemas."
+    )
     database_url: str | None = Field(
         None,
         description="sqlite:///path or postgresql://user:password@host/name; unset, SQLite in the data folder.",
