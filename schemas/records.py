@@ -118,7 +118,8 @@ class Blob(Record, frozen=True, kw_only=True):
 class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store.
 
-    `measures` are those of the steps before, as `operation.measure`.
+    `measures` are those of the steps before, as `operation.measure`. `asked_at_ms` is the Unix time of the event that
+    asked for it; `demoted` says why it is in another lane than that asked for.
     """
 
     task_id: Sha256
@@ -133,6 +134,8 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     category: Text = ""
     campaign: str | None = None
     deadline_ms: Milliseconds | None = None
+    asked_at_ms: Milliseconds | None = None
+    demoted: str | None = None
 
 
 class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_field="type"):

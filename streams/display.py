@@ -17,9 +17,9 @@ from rich.table import Table
 
 from schemas import codec, topics
 from schemas.envelope import as_mapping
-from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Verdict
+from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Task, Verdict
 from streams.audit.findings import KINDS, Report
-from streams.catalogue import Asset, Catalogue, Review
+from streams.catalogue import Asset, Catalogue, Review, TaskFact
 from streams.checks import Finding
 from streams.consumer import letters as header
 from streams.dead import DeadLetter
@@ -113,7 +113,7 @@ def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -
                 "version": product.version,
                 "deleted": product.deleted,
                 "assets": [_asset_facts(asset) for asset in assets],
-                "tasks": [{"operation": t.operation, "state": t.state, "task_id": t.task_id} for t in tasks],
+                "tasks": [_task_facts(each) for each in tasks],
             }
         )
         return
@@ -128,6 +128,8 @@ def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -
     counted: dict[str, int] = {}
     for each in tasks:
         counted[f"{each.operation} {each.state}"] = counted.get(f"{each.operation} {each.state}", 0) + 1
+    for why in sorted({task.demoted for task in map(_task_of, tasks) if task.demoted}):
+        console.print(f"[yellow]demoted to bulk[/]: {why}")
     console.print("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
 
 
@@ -303,6 +305,16 @@ def _asset_facts(asset: Asset) -> dict[str, Any]:
         "verdict": msgspec.to_builtins(asset.verdict),
         "live": msgspec.to_builtins(asset.live),
     }
+
+
+def _task_of(fact: TaskFact) -> Task:
+    return fact.record if isinstance(fact.record, Task) else fact.record.task
+
+
+def _task_facts(fact: TaskFact) -> dict[str, Any]:
+    task = _task_of(fact)
+    told = {"operation": fact.operation, "state": fact.state, "task_id": fact.task_id}
+    return told | {"lane": task.lane, "demoted": task.demoted}
 
 
 def _review_facts(review: Review) -> dict[str, Any]:

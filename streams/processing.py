@@ -30,6 +30,7 @@ from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, 
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.processors import Processor, intake, publications, reviewing, routing
+from streams.processors.quotas import admitted
 
 AWAY_WAIT_S = 1.0
 PROCESSORS: Mapping[type[Event], Processor] = {
@@ -58,10 +59,13 @@ class Sender(Protocol):
 class Processing:
     """The processors at work on batches of deliveries."""
 
-    def __init__(self, catalogue: Catalogue, sender: Sender, policy: RetryPolicy) -> None:
+    def __init__(
+        self, catalogue: Catalogue, sender: Sender, policy: RetryPolicy, tenant_quota_per_hour: int = 0
+    ) -> None:
         self._catalogue = catalogue
         self._sender = sender
         self._policy = policy
+        self._quota_per_hour = tenant_quota_per_hour
 
     def run(self, batch: Sequence[Delivery]) -> None:
         """Works on deliveries in order; returns when all that follows from them is acknowledged.
@@ -91,6 +95,7 @@ class Processing:
             try:
                 with facts.savepoint():
                     answers = _process(delivery, facts)
+                    answers = admitted(answers, facts, self._quota_per_hour, delivery.timestamp_ms)
             except Refused as refusal:
                 answers = [refusal]
             records = [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]

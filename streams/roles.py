@@ -62,7 +62,9 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
     """The Faust app; it handles the signals itself."""
     from streams.app import build_app, run_app
 
-    processing = Processing(catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays))
+    processing = Processing(
+        catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays), settings.tenant_quota_per_hour
+    )
     run_app(build_app(settings, processing))
 
 

@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     )
     source_buckets: Commas = Field([], description="Buckets that s3: sources may lie in, with commas.")
 
+    tenant_quota_per_hour: NonNegativeInt = Field(
+        0,
+        description="Photographs of a tenant that are begun in an hour in the lane asked for; more go to bulk; 0: any.",
+    )
     retry_delays_ms: Commas = Field(
         ["1000", "5000", "30000"],
         description="How long each further try of a transient failure waits, with commas.",

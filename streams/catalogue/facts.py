@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, delete, select, update
+from sqlalchemy import Connection, Select, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.records import (
@@ -241,6 +241,7 @@ class Facts:
             "sku": task.sku,
             "version": task.version,
             "operation": task.step.operation,
+            "counted_at_ms": task.asked_at_ms if task.source is not None and task.lane != "bulk" else None,
         }
         self._upsert(t.tasks, {"task_id": task.task_id}, {**values, "state": state, "record": _dump(record)})
 
@@ -253,6 +254,14 @@ class Facts:
             TaskFact(row.task_id, row.operation, row.state, _load(row.record, Task | TaskCompleted | TaskFailed))
             for row in rows
         ]
+
+    def counted_tasks(self, tenant: str, since_ms: int, at_ms: int) -> tuple[int, set[str]]:
+        """Of the tasks that count towards a quota: how many from `since_ms` to before `at_ms`, and which then."""
+        columns = t.tasks.c
+        mine = columns.tenant == tenant
+        before = select(func.count()).where(mine, columns.counted_at_ms >= since_ms, columns.counted_at_ms < at_ms)
+        then = select(columns.task_id).where(mine, columns.counted_at_ms == at_ms)
+        return self._connection.execute(before).scalar_one(), set(self._connection.execute(then).scalars())
 
     def forget_tasks(self) -> None:
         """Drops every task."""

@@ -120,8 +120,7 @@ def _start(
     facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes))
     ended = {row.asset for row in facts.assets(product.tenant, product.sku) if row.state in settled}
     tasks = [task for wish in begun for task in first_tasks(product, wish, ended)]
-    for task in tasks:
-        facts.put_task(task)
+    for task in tasks:  # noted as tasks once it is known in which lane
         for name in recipes.assets(task.step):
             facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed"})
     return tasks
