@@ -6,7 +6,7 @@ WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
 
-.PHONY: help setup demo test simulate bench-priority check format lock clean
+.PHONY: help setup demo test simulate bench-priority check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -34,6 +34,9 @@ check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 format: $(MARK_DEV)  ## Formats and mends what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history
+	$(BIN)/python -m schemas.history
 
 lock: $(MARK_DEV)  ## Locks the requirements anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \

@@ -1,6 +1,7 @@
 """Records to bytes and back: Avro behind the registry frame (one zero byte, a 4-byte schema id, the Avro body).
 
-The schema id is taken from the schema's own content, so that two machines agree on it without asking anybody.
+The schema id is taken from the schema's own content, so that two machines agree on it without asking anybody; with a
+registry it is the registry's. Records are read by the schema that they were written with, as today's schema has them.
 
     WireError                bytes that are no event of ours
     ├── NotFramed            shorter than a frame, or another first byte
@@ -9,21 +10,30 @@ The schema id is taken from the schema's own content, so that two machines agree
     └── InvalidRecord        well-formed Avro with a value outside its rules; names the field
 """
 
-import hashlib
 import io
 import struct
 from functools import cache
-from importlib import resources
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import fastavro
 import msgspec
-from fastavro.schema import load_schema, to_parsing_canonical_form
+from fastavro.read import SchemaResolutionError
 
+from schemas import history, topics
+from schemas.history import fingerprint, schema_of
 from schemas.records import EVENTS, Event
 
 _FRAME = struct.Struct(">bI")
-_READ_ERRORS = (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error)
+_READ_ERRORS = (
+    EOFError,
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    SchemaResolutionError,
+)
 
 
 class WireError(Exception):
@@ -52,39 +62,48 @@ class InvalidRecord(WireError):
     code = "invalid_record"
 
 
-@cache
-def schema_of(record: type[Event]) -> Any:
-    """The parsed, self-contained Avro schema of `record`."""
-    folder = resources.files("schemas") / "avro"
-    with resources.as_file(folder / f"packshot.{record.__name__}.avsc") as path:
-        return load_schema(str(path))
+class SchemaRegistry(Protocol):
+    """Gives schemas the ids that frames carry. Both methods may raise streams.errors.Unavailable."""
+
+    def id_of(self, record: type[Event], topic: str) -> int:
+        """The id of the schema that `record` is written with on `topic`."""
+
+    def schema(self, schema_id: int) -> Any | None:
+        """The parsed schema with this id, or None."""
+
+
+_registry: SchemaRegistry | None = None
+
+
+def use_registry(registry: SchemaRegistry | None) -> None:
+    """From now on ids are those of `registry`; None goes back to ids that are hashes."""
+    global _registry
+    _registry = registry
 
 
 @cache
 def schema_id(record: type[Event]) -> int:
-    """A positive 31-bit id: the head of the SHA-256 of the schema's canonical form."""
-    canonical = to_parsing_canonical_form(schema_of(record))
-    return int.from_bytes(hashlib.sha256(canonical.encode()).digest()[:4], "big") & 0x7FFFFFFF
-
-
-@cache
-def _record_of_id() -> dict[int, type[Event]]:
-    return {schema_id(record): record for record in EVENTS}
+    """The id of a record's schema where there is no registry."""
+    return fingerprint(schema_of(record))
 
 
 def encode(event: Event) -> bytes:
     """`event` as framed Avro."""
     record = type(event)
+    identity = _registry.id_of(record, topics.topic_of(event).name) if _registry else schema_id(record)
     body = io.BytesIO()
-    body.write(_FRAME.pack(0, schema_id(record)))
+    body.write(_FRAME.pack(0, identity))
     fastavro.schemaless_writer(body, schema_of(record), msgspec.to_builtins(event))
     return body.getvalue()
 
 
 def decode(data: bytes) -> Event:
-    """The event in `data`. Raises a WireError that says what is wrong and, where it is one, with which field."""
-    record = _record_in(data)
-    fields = _read_body(data, record)
+    """The event in `data`, written with whatever schema it ever had.
+
+    Raises a WireError that says what is wrong and, where it is one, with which field.
+    """
+    record, writer = _written_with(data)
+    fields = _read_body(data, record, writer)
     try:
         return msgspec.convert(fields, record)
     except msgspec.ValidationError as error:
@@ -102,20 +121,36 @@ def field_in(error: msgspec.ValidationError) -> str:
 _TYPE_NAMES = frozenset({"str", "int", "float", "bool", "array", "object", "null"})
 
 
-def _record_in(data: bytes) -> type[Event]:
+def _written_with(data: bytes) -> tuple[type[Event], Any]:
+    """The record in `data` and the schema that it was written with."""
     if len(data) < _FRAME.size or data[0] != 0:
         raise NotFramed(f"not a framed record: {data[:8]!r} of {len(data)} bytes")
     found = _FRAME.unpack_from(data)[1]
-    record = _record_of_id().get(found)
-    if record is None:
+    known = _today().get(found) or history.by_id().get(found)
+    if known is None and _registry is not None:
+        known = _of_ours(_registry.schema(found))
+    if known is None:
         raise UnknownSchema(f"no schema has the id {found}")
-    return record
+    return known
 
 
-def _read_body(data: bytes, record: type[Event]) -> dict[str, Any]:
+@cache
+def _today() -> dict[int, tuple[type[Event], Any]]:
+    return {schema_id(record): (record, schema_of(record)) for record in EVENTS}
+
+
+def _of_ours(schema: Any | None) -> tuple[type[Event], Any] | None:
+    if schema is None:
+        return None
+    named = {f"packshot.{record.__name__}": record for record in EVENTS}
+    record = named.get(schema["name"])
+    return None if record is None else (record, schema)
+
+
+def _read_body(data: bytes, record: type[Event], writer: Any) -> dict[str, Any]:
     body = io.BytesIO(data[_FRAME.size :])
     try:
-        fields = fastavro.schemaless_reader(body, schema_of(record), None)
+        fields = fastavro.schemaless_reader(body, writer, None if writer is schema_of(record) else schema_of(record))
     except _READ_ERRORS as error:
         raise MalformedAvro(f"{record.__name__}: the body does not follow its schema: {error}") from error
     if body.read(1):

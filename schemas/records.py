@@ -15,6 +15,7 @@ Outcome = Literal["done", "superseded", "cancelled", "expired"]
 FailureKind = Literal["transient", "permanent", "poison"]
 CheckOutcome = Literal["pass", "review", "fail", "not_run"]
 VerdictOutcome = Literal["pass", "review", "fail"]
+Resolution = Literal["replayed", "discarded"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
 
@@ -64,6 +65,15 @@ class CatalogChanged(Record, frozen=True, kw_only=True, tag="CatalogChanged", ta
             raise ValueError("`channels` must not repeat a channel")
 
 
+class ReplanRequested(Record, frozen=True, kw_only=True, tag="ReplanRequested", tag_field="type"):
+    """An operator has the newest version of a product made again. What comes out the same changes nothing."""
+
+    tenant: Name
+    sku: Sku
+    lane: Lane = "bulk"
+    reason: Text = ""
+
+
 class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequested", tag_field="type"):
     """A marketing tool asks for pictures of products after a recipe, by a deadline (Unix time in ms)."""
 
@@ -108,7 +118,8 @@ class Blob(Record, frozen=True, kw_only=True):
 class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store.
 
-    `measures` are those of the steps before, as `operation.measure`.
+    `measures` are those of the steps before, as `operation.measure`. `asked_at_ms` is the Unix time of the event that
+    asked for it; `demoted` says why it is in another lane than that asked for.
     """
 
     task_id: Sha256
@@ -123,6 +134,8 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     category: Text = ""
     campaign: str | None = None
     deadline_ms: Milliseconds | None = None
+    asked_at_ms: Milliseconds | None = None
+    demoted: str | None = None
 
 
 class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_field="type"):
@@ -281,8 +294,20 @@ class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", ta
     retracted_at_ms: Milliseconds
 
 
+class LetterResolved(Record, frozen=True, kw_only=True, tag="LetterResolved", tag_field="type"):
+    """A person has dealt with the dead letter at position `letter` (topic/partition/offset): it is open no more."""
+
+    letter: str
+    event_id: str
+    resolution: Resolution
+    reason: Text = ""
+    resolved_by: Text = ""
+    resolved_at_ms: Milliseconds
+
+
 Event = (
     CatalogChanged
+    | ReplanRequested
     | CampaignRequested
     | CampaignCancelled
     | Task
@@ -296,9 +321,11 @@ Event = (
     | AssetPublished
     | ProductPublished
     | AssetRetracted
+    | LetterResolved
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
+    ReplanRequested,
     CampaignRequested,
     CampaignCancelled,
     Task,
@@ -312,5 +339,6 @@ EVENTS: tuple[type[Event], ...] = (
     AssetPublished,
     ProductPublished,
     AssetRetracted,
+    LetterResolved,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled

@@ -13,8 +13,10 @@ from schemas.records import (
     CatalogChanged,
     Event,
     Lane,
+    LetterResolved,
     ProductPublished,
     PublishRequested,
+    ReplanRequested,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
@@ -24,6 +26,7 @@ from schemas.records import (
 )
 
 PREFIX = "imagery."
+RETRY_PREFIX = PREFIX + "retry."
 Pool = Literal["cutout", "compose"]
 POOLS: tuple[Pool, ...] = ("cutout", "compose")
 RETENTION_DAYS = 7
@@ -38,7 +41,7 @@ class Topic:
     retention_days: int | None = RETENTION_DAYS
 
 
-CATALOG = Topic(PREFIX + "catalog", (CatalogChanged,), retention_days=None)
+CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), retention_days=None)
 CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled), retention_days=None)
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
@@ -46,6 +49,7 @@ DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided,), retention_days=None)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
 DEAD = Topic(PREFIX + "dead", (), retention_days=None)
+LETTERS = Topic(PREFIX + "letters", (LetterResolved,), retention_days=None)
 
 TASKS: dict[tuple[Pool, Lane], Topic] = {
     (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
@@ -55,7 +59,7 @@ POOL_OF_OPERATION: dict[str, Pool] = {"cutout": "cutout", "packshot": "compose",
 
 def retry(delay_ms: int) -> Topic:
     """The topic whose records wait `delay_ms` before they go back to where they came from."""
-    return Topic(f"{PREFIX}retry.{delay_ms}ms", ())
+    return Topic(f"{RETRY_PREFIX}{delay_ms}ms", ())
 
 
 def tasks(task: Task) -> Topic:
@@ -65,13 +69,19 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD]
+    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD, LETTERS]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 
 def product_key(tenant: str, sku: str) -> bytes:
     """`tenant|sku`; a tenant holds no `|`, so that the key is unambiguous."""
     return f"{tenant}|{sku}".encode()
+
+
+def product_of(key: bytes | None) -> tuple[str, str]:
+    """Tenant and SKU in the key of a product's record; what is no such key counts as a SKU without a tenant."""
+    tenant, _, sku = (key or b"").decode(errors="backslashreplace").rpartition("|")
+    return tenant, sku
 
 
 def key_of(event: Event) -> bytes:
@@ -83,6 +93,8 @@ def key_of(event: Event) -> bytes:
             return product_key(event.task.tenant, event.task.sku)
         case ReviewRequested():
             return product_key(event.completed.task.tenant, event.completed.task.sku)
+        case LetterResolved():
+            return event.letter.encode()
         case _:
             return product_key(event.tenant, event.sku)
 
@@ -96,6 +108,6 @@ def topic_of(event: Event) -> Topic:
 
 _TOPIC_OF: dict[type, Topic] = {
     record: topic
-    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED)
+    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS)
     for record in topic.records
 }

@@ -15,11 +15,11 @@ import faust
 import structlog
 from faust.transport.drivers import aiokafka
 
+from streams.consumer import groups
 from streams.consumer.letters import Delivery
 from streams.processing import CONSUMED, Processing
 from streams.settings import Settings
 
-GROUP = "packshot.streams"
 BATCH_MAX = 100
 BATCH_WITHIN_S = 0.05
 EXIT_BATCH_FAILED = 70
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 def build_app(settings: Settings, processing: Processing) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
     app = faust.App(
-        GROUP,
+        groups.STREAMS,
         broker=_broker_urls(settings),
         broker_credentials=_credentials(settings),
         broker_session_timeout=settings.kafka_session_timeout_ms / 1000,

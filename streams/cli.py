@@ -8,7 +8,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from schemas.records import LANES
 from schemas.topics import POOLS
+from streams.dead_cli import dead
+from streams.moments import Moment
 from streams.settings import Settings, SettingsError, variable
 
 
@@ -42,6 +45,11 @@ def packshot(context: click.Context) -> None:
     except ValidationError as error:
         wrong = [f"{variable(str(each['loc'][0]))}: {each['msg']}" for each in error.errors()]
         raise SettingsError("; ".join(wrong)) from error
+    if context.obj.schema_registry_url:
+        from schemas.codec import use_registry
+        from streams.registry import Registry
+
+        use_registry(Registry(context.obj.schema_registry_url))
 
 
 @packshot.command()
@@ -155,6 +163,9 @@ def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: 
     _decide(settings, review_id, approved=False, reason=why, decided_by=decided_by, redo=redo, parameters=parameters)
 
 
+packshot.add_command(dead)
+
+
 @packshot.command()
 @click.argument("operation", type=click.Choice(["cutout", "packshot", "transparent"]))
 @click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -191,6 +202,59 @@ def check(settings: Settings, as_json: bool) -> None:
     findings = check_everything(settings)
     display.show_findings(findings, as_json=as_json)
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@packshot.command()
+@click.option("--from", "since_ms", type=Moment(), help="Products that changed then or later: a time, or 2h ago.")
+@click.option("--sku", "skus", multiple=True, help="Products with this SKU; may be given several times.")
+@click.option("--tenant", help="Products of this tenant.")
+@click.option("--rule", metavar="CHANNEL@VERSION", help="Products with an asset that was judged by these rules.")
+@click.option("--lane", type=click.Choice(LANES), default="bulk", show_default=True, help="How urgent it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array of tenant and SKU.")
+@click.pass_obj
+def replay(
+    settings: Settings,
+    since_ms: int | None,
+    skus: tuple[str, ...],
+    tenant: str | None,
+    rule: str | None,
+    lane: Any,
+    as_json: bool,
+) -> None:
+    """Have products planned and made again; what comes out as it was costs no inference and is not published twice."""
+    from streams import display, local, replanning
+
+    selection = replanning.Selection(frozenset(skus), tenant, rule, since_ms)
+    if selection == replanning.Selection():
+        raise click.UsageError("say which products: --from, --sku, --tenant or --rule")
+    with local.connect(settings) as (catalogue, producer):
+        products = replanning.select(selection, catalogue, settings)
+        replanning.replan(products, lane, "packshot replay", producer)
+    display.show_replanned(products, as_json=as_json)
+
+
+@packshot.command("rebuild-facts")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@click.pass_obj
+def rebuild_facts(settings: Settings, as_json: bool) -> None:
+    """Make the facts anew from the topics, with nothing else at work on them."""
+    from streams import display, local
+
+    display.show_rebuilt(local.rebuild_facts(settings), as_json=as_json)
+
+
+@packshot.command()
+@click.option("--deep", is_flag=True, help="Read every live file, too, and check its digest.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def audit(settings: Settings, deep: bool, as_json: bool) -> None:
+    """Compare topics, facts and origin: is anything lost, stale, doubled or missing?"""
+    from streams import display
+    from streams.audit.audit import audit as audit_everything
+
+    report = audit_everything(settings, deep=deep)
+    display.show_report(report, as_json=as_json)
+    sys.exit(0 if report.clean else 1)
 
 
 @packshot.command()

@@ -3,6 +3,8 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Verdict
-from streams.catalogue import Asset, Catalogue, Review
+from schemas import codec, topics
+from schemas.envelope import as_mapping
+from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Task, Verdict
+from streams.audit.findings import KINDS, Report
+from streams.catalogue import Asset, Catalogue, Review, TaskFact
 from streams.checks import Finding
+from streams.consumer import letters as header
+from streams.dead import DeadLetter
+from streams.rebuilding import Rebuilt
 from streams.submission import BadLine, Fate, Submitted
 
 COLOUR = {
@@ -105,7 +113,7 @@ def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -
                 "version": product.version,
                 "deleted": product.deleted,
                 "assets": [_asset_facts(asset) for asset in assets],
-                "tasks": [{"operation": t.operation, "state": t.state, "task_id": t.task_id} for t in tasks],
+                "tasks": [_task_facts(each) for each in tasks],
             }
         )
         return
@@ -120,6 +128,8 @@ def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -
     counted: dict[str, int] = {}
     for each in tasks:
         counted[f"{each.operation} {each.state}"] = counted.get(f"{each.operation} {each.state}", 0) + 1
+    for why in sorted({task.demoted for task in map(_task_of, tasks) if task.demoted}):
+        console.print(f"[yellow]demoted to bulk[/]: {why}")
     console.print("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
 
 
@@ -183,6 +193,40 @@ def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float
     console.print(shown)
 
 
+def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = "") -> None:
+    """Dead letters; `done` says what was just done about them."""
+    if as_json:
+        _print_json([_letter_facts(each) for each in letters])
+        return
+    if not letters:
+        console.print("no letter is meant" if done else "no letter is open")
+        return
+    shown = table("id", "state", "died", "came from", "product", "code", "why")
+    for each in letters:
+        died = datetime.fromtimestamp(each.failed_at_ms / 1000, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
+        origin = each.origin.removeprefix(topics.PREFIX)
+        code, why = each.told(header.ERROR_CODE), each.told(header.ERROR_MESSAGE)
+        shown.add_row(each.name, coloured(done or each.state), died, origin, "|".join(each.product), code, why)
+    console.print(shown)
+
+
+def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
+    """One dead letter: its story, the event that it holds, its headers."""
+    if as_json:
+        _print_json(_letter_facts(letter) | _letter_content(letter))
+        return
+    show_letters([letter], as_json=False, done=letter.state)
+    if letter.resolved is not None:
+        reason = f": {letter.resolved.reason}" if letter.resolved.reason else ""
+        console.print(f"{letter.state} by {letter.resolved.resolved_by or 'nobody named'}{reason}\n")
+    tries = table("try", "at", "code", "why")
+    for each in letter.record.history:
+        at = datetime.fromtimestamp(each.at_ms / 1000, UTC).isoformat(" ", "milliseconds")
+        tries.add_row(str(each.attempt + 1), at, each.code, each.message)
+    console.print(tries)
+    _print_json(_letter_content(letter))
+
+
 def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     """What `packshot check` found."""
     if as_json:
@@ -191,6 +235,44 @@ def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     shown = table("", "what", "")
     for each in findings:
         shown.add_row("[green]✓[/]" if each.ok else "[red]✗[/]", each.name, each.text)
+    console.print(shown)
+
+
+def show_report(report: Report, *, as_json: bool) -> None:
+    """What `packshot audit` counted and found."""
+    if as_json:
+        findings = [{"kind": each.kind, "name": each.name, "text": each.text} for each in report.findings]
+        _print_json({"clean": report.clean, "figures": report.figures, "findings": findings})
+        return
+    counted = table("counted", "")
+    for name, count in report.counts.items():
+        counted.add_row(name.replace("_", " "), str(count))
+    console.print(counted)
+    found = table("", "found", "", "")
+    for kind, meaning in KINDS.items():
+        count = report.figures[kind]
+        found.add_row("[red]✗[/]" if count else "[green]✓[/]", kind.replace("_", " "), str(count), meaning)
+    console.print(found)
+    for each in report.findings:
+        console.print(f"[red]{each.kind.replace('_', ' ')}[/]  {each.name}  {each.text}", soft_wrap=True)
+
+
+def show_replanned(products: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    """What `packshot replay` asked for."""
+    if as_json:
+        _print_json([{"tenant": tenant, "sku": sku} for tenant, sku in products])
+        return
+    console.print(f"{len(products)} products are made again" if products else "no product is meant")
+
+
+def show_rebuilt(tables: Sequence[Rebuilt], *, as_json: bool) -> None:
+    """What `packshot rebuild-facts` made of each table."""
+    if as_json:
+        _print_json([asdict(each) for each in tables])
+        return
+    shown = table("table", "rows before", "rows now", "differ")
+    for each in tables:
+        shown.add_row(each.table, str(each.before), str(each.after), str(each.changed or "·"))
     console.print(shown)
 
 
@@ -225,6 +307,16 @@ def _asset_facts(asset: Asset) -> dict[str, Any]:
     }
 
 
+def _task_of(fact: TaskFact) -> Task:
+    return fact.record if isinstance(fact.record, Task) else fact.record.task
+
+
+def _task_facts(fact: TaskFact) -> dict[str, Any]:
+    task = _task_of(fact)
+    told = {"operation": fact.operation, "state": fact.state, "task_id": fact.task_id}
+    return told | {"lane": task.lane, "demoted": task.demoted}
+
+
 def _review_facts(review: Review) -> dict[str, Any]:
     task = review.request.completed.task
     return {
@@ -237,6 +329,35 @@ def _review_facts(review: Review) -> dict[str, Any]:
         "reason": review.request.reason,
         "verdict": msgspec.to_builtins(review.request.verdict),
         "picture": review.request.completed.outputs[0].digest,
+    }
+
+
+def _letter_facts(letter: DeadLetter) -> dict[str, Any]:
+    tenant, sku = letter.product
+    told = {name: letter.told(f"packshot-error-{name}") for name in ("kind", "code", "field", "message")}
+    return {
+        "id": letter.name,
+        "state": letter.state,
+        "event_id": letter.record.event_id,
+        "tenant": tenant,
+        "sku": sku,
+        "origin": letter.origin,
+        "origin_position": letter.origin_position,
+        "failed_at_ms": letter.failed_at_ms,
+        **told,
+        "resolved": msgspec.to_builtins(letter.resolved),
+    }
+
+
+def _letter_content(letter: DeadLetter) -> dict[str, Any]:
+    try:
+        event = msgspec.to_builtins(codec.decode(letter.record.value))
+    except codec.WireError as error:
+        event = {"unreadable": str(error), "bytes": letter.record.value.hex()}
+    return {
+        "event": event,
+        "history": msgspec.to_builtins(letter.record.history),
+        "headers": as_mapping(letter.record.headers),
     }
 
 

@@ -10,20 +10,19 @@ from typing import Any
 
 import click
 import structlog
-from confluent_kafka import KafkaError, TopicPartition
 
 from schemas import codec, topics
 from schemas.records import Event, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
-from streams.consumer.clients import AcknowledgedProducer, delivery, make_topics, open_consumer
+from streams.consumer import groups, reading
+from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
 from streams.embedded import choose_broker
-from streams.errors import Refused, Unavailable
+from streams.errors import Refused
+from streams.rebuilding import Rebuilt, rebuild
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
-
-POLL_S = 0.1
 
 log = structlog.get_logger()
 
@@ -72,27 +71,27 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
     return event
 
 
+def rebuild_facts(settings: Settings) -> list[Rebuilt]:
+    """Makes the facts anew while nobody else writes them, with a broker of our own where none is named.
+
+    Raises Refused while the streams role is at work, AlreadyRunning while a `packshot up` is.
+    """
+    if settings.kafka_bootstrap_servers:
+        _check_stopped(settings)
+        return rebuild(settings)
+    with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, _, _):
+        return rebuild(settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers}))
+
+
+def _check_stopped(settings: Settings) -> None:
+    if reading.has_members(settings, groups.STREAMS):
+        raise Refused("streams_running", "the streams role is at work: stop it first, or it would write facts as well")
+
+
 def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
     """The events for listing services from the first on; ends at the topic's end unless `follow`."""
-    consumer = open_consumer(settings, "packshot.reader", **{"enable.partition.eof": True})
-    name = topics.PUBLISHED.name
-    partitions = consumer.list_topics(name, timeout=10).topics[name].partitions
-    consumer.assign([TopicPartition(name, number, 0) for number in partitions])
-    unread = set(partitions)
-    try:
-        while unread or follow:
-            message = consumer.poll(POLL_S)
-            if message is None:
-                continue
-            error = message.error()
-            if error is None:
-                yield codec.decode(delivery(message).value)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                unread.discard(message.partition())
-            elif error.fatal():
-                raise Unavailable(f"the brokers do not answer: {error}")
-    finally:
-        consumer.close()
+    for each in reading.read(settings, [topics.PUBLISHED.name], follow=follow):
+        yield codec.decode(each.value)
 
 
 @contextlib.contextmanager

@@ -19,20 +19,23 @@ from schemas.records import (
     CatalogChanged,
     Event,
     ProductPublished,
+    ReplanRequested,
     ReviewDecided,
     TaskCompleted,
     TaskFailed,
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.ledger import ended, polled
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.processors import Processor, intake, publications, reviewing, routing
+from streams.processors.quotas import admitted
 
 AWAY_WAIT_S = 1.0
 PROCESSORS: Mapping[type[Event], Processor] = {
     CatalogChanged: intake.catalog_changed,
+    ReplanRequested: intake.replan_requested,
     CampaignRequested: intake.campaign_requested,
     CampaignCancelled: intake.campaign_cancelled,
     TaskCompleted: routing.task_completed,
@@ -56,10 +59,13 @@ class Sender(Protocol):
 class Processing:
     """The processors at work on batches of deliveries."""
 
-    def __init__(self, catalogue: Catalogue, sender: Sender, policy: RetryPolicy) -> None:
+    def __init__(
+        self, catalogue: Catalogue, sender: Sender, policy: RetryPolicy, tenant_quota_per_hour: int = 0
+    ) -> None:
         self._catalogue = catalogue
         self._sender = sender
         self._policy = policy
+        self._quota_per_hour = tenant_quota_per_hour
 
     def run(self, batch: Sequence[Delivery]) -> None:
         """Works on deliveries in order; returns when all that follows from them is acknowledged.
@@ -89,23 +95,26 @@ class Processing:
             try:
                 with facts.savepoint():
                     answers = _process(delivery, facts)
+                    answers = admitted(answers, facts, self._quota_per_hour, delivery.timestamp_ms)
             except Refused as refusal:
                 answers = [refusal]
             records = [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
             letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
         if not letters:
             ended.labels("streams", "-", "done").inc()
+            if REPLAYED in as_mapping(delivery.headers):
+                facts.drop_refusal(delivery.event_id, delivery.position)
         return records + letters
 
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)}
+        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)[:MESSAGE_MAX]}
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
         ended.labels("streams", "-", how).inc()
         if how == "dead":
             subject = (delivery.key or b"").decode(errors="backslashreplace")
-            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told))
+            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told, position=delivery.position))
         return letter
 
 

@@ -15,11 +15,11 @@ from schemas.topics import Pool
 from streams import observability
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue, CatalogueStanding
+from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
-from streams.consumer.retrier import GROUP as RETRIER_GROUP
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Crew
 from streams.errors import Unavailable
@@ -65,7 +65,9 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
     """The Faust app; it handles the signals itself."""
     from streams.app import build_app, run_app
 
-    processing = Processing(catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays))
+    processing = Processing(
+        catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays), settings.tenant_quota_per_hour
+    )
     run_app(build_app(settings, processing))
 
 
@@ -95,13 +97,13 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
     publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
-    Publisher(consumer_config(settings, "packshot.publisher"), producer_config(settings), publication).run(stop)
+    Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication).run(stop)
 
 
 def run_retrier(settings: Settings, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
-    Retrier(open_member(settings, RETRIER_GROUP), producer, settings.retry_delays).run(stop)
+    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays).run(stop)
     producer.close()
 
 
@@ -130,7 +132,7 @@ def now_ms() -> int:
 
 
 def _lane(settings: Settings, pool: Pool, lane: Lane) -> OpenConsumer:
-    return lambda on_commit: open_member(settings, f"packshot.{pool}.{lane}", on_commit=on_commit)
+    return lambda on_commit: open_member(settings, groups.worker(pool, lane), on_commit=on_commit)
 
 
 def _run_or_exit(loop: ConsumerLoop, stop: threading.Event) -> None:

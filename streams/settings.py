@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         "goes on with its partitions without a rebalance.",
     )
 
+    schema_registry_url: str | None = Field(
+        None, description="A Confluent-compatible schema registry; unset, schema ids are hashes of the schemas."
+    )
     database_url: str | None = Field(
         None,
         description="sqlite:///path or postgresql://user:password@host/name; unset, SQLite in the data folder.",
@@ -102,6 +105,10 @@ class Settings(BaseSettings):
     )
     source_buckets: Commas = Field([], description="Buckets that s3: sources may lie in, with commas.")
 
+    tenant_quota_per_hour: NonNegativeInt = Field(
+        0,
+        description="Photographs of a tenant that are begun in an hour in the lane asked for; more go to bulk; 0: any.",
+    )
     retry_delays_ms: Commas = Field(
         ["1000", "5000", "30000"],
         description="How long each further try of a transient failure waits, with commas.",

@@ -105,6 +105,11 @@ class FolderStore:
         with self._os_errors(prefix):
             yield from (key for key in self._walk(folder) if key.startswith(prefix))
 
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        for key in self.keys(prefix):
+            with self._os_errors(key), suppress(FileNotFoundError):  # one that was removed since it was listed
+                yield key, self._path(key).stat().st_size
+
     def check(self) -> None:
         """As in ObjectStore; also clears away what killed writers left half-written over an hour ago."""
         with self._os_errors(""), self._temporary(b"check") as temporary:

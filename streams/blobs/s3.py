@@ -110,11 +110,14 @@ class S3Store:
                 raise StoreUnavailable(f"{self.url}: {error.get('Key')} was not deleted: {error.get('Message')}")
 
     def keys(self, prefix: str = "") -> Iterator[str]:
+        yield from (key for key, _ in self.sizes(prefix))
+
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         pages = self._client.get_paginator("list_objects_v2")
         with self._errors(prefix):
             for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + check_prefix(prefix)):
                 for item in page.get("Contents", []):
-                    yield item["Key"].removeprefix(self.prefix)
+                    yield item["Key"].removeprefix(self.prefix), item["Size"]
 
     def check(self) -> None:
         try:

@@ -111,6 +111,9 @@ class ObjectStore(Protocol):
     def keys(self, prefix: str = "") -> Iterator[str]:
         """The keys that start with `prefix`, in the order of their UTF-8 bytes."""
 
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """The same keys, each with the size of its object in bytes."""
+
     def check(self) -> None:
         """Raise StoreUnavailable or StoreRefused, in a sentence for the operator, when the store is of no use now."""
 

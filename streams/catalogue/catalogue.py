@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from streams.catalogue import tables
@@ -52,6 +52,24 @@ class Catalogue:
         with _translated(), self._engine.connect() as connection:
             yield Facts(connection, 0)
 
+    @contextmanager
+    def replaced(self) -> Iterator[Facts]:
+        """Facts that begin empty, in tables made anew; they replace the known ones when the block ends without error.
+
+        Everybody else waits meanwhile.
+        """
+        with _translated(), self._engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execute(text("BEGIN IMMEDIATE"))
+            tables.metadata.drop_all(connection)
+            tables.metadata.create_all(connection)
+            yield Facts(connection, 0)
+
+    def dump(self) -> dict[str, list[tuple[str, ...]]]:
+        """Every row of every table as text, in order, without the times at which they were noted."""
+        with _translated(), self._engine.connect() as connection:
+            return {table.name: _rows(connection, table) for table in tables.metadata.sorted_tables}
+
     def products(self) -> list[tuple[str, str]]:
         """Tenant and SKU of every product, deleted ones included, in order."""
         columns = tables.products.c
@@ -62,6 +80,13 @@ class Catalogue:
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
+
+
+def _rows(connection: Connection, table: Table) -> list[tuple[str, ...]]:
+    rows = connection.execute(select(text("*")).select_from(table)).mappings()  # whatever columns an older one has
+    return sorted(
+        tuple(f"{name}={value}" for name, value in sorted(row.items()) if name != "updated_at_ms") for row in rows
+    )
 
 
 @contextmanager

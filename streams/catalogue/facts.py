@@ -1,12 +1,12 @@
 """Reading and writing facts inside one transaction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, delete, select, update
+from sqlalchemy import Connection, Select, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.records import (
@@ -24,6 +24,9 @@ from schemas.records import (
 from streams.catalogue import tables as t
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
+PLANNED_STATES: frozenset[AssetState] = frozenset(
+    {"planned", "review", "publishing", "published", "failed", "rejected"}
+)
 ENDED_BADLY: frozenset[AssetState] = frozenset({"failed", "rejected"})
 T = TypeVar("T")
 
@@ -90,7 +93,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An event that was answered with an error; its bytes lie in the dead letters."""
+    """An event that was answered with an error; its bytes lie in the dead letters. `position` is that of its record."""
 
     event_id: str
     topic: str
@@ -98,6 +101,7 @@ class Refusal:
     code: str
     field: str
     message: str
+    position: str = ""
 
 
 class Facts:
@@ -113,6 +117,10 @@ class Facts:
         with self._connection.begin_nested():
             yield
 
+    def at(self, now_ms: int) -> None:
+        """Sets the time at which what follows is noted, Unix time in ms."""
+        self._now_ms = now_ms
+
     # products
 
     def product(self, tenant: str, sku: str, *, lock: bool = False) -> Product | None:
@@ -120,6 +128,12 @@ class Facts:
         query = select(t.products).where(t.products.c.tenant == tenant, t.products.c.sku == sku)
         row = self._first(query.with_for_update() if lock else query)
         return None if row is None else Product(row.version, row.deleted, _load(row.record, CatalogChanged))
+
+    def every_product(self) -> dict[tuple[str, str], tuple[int, bool]]:
+        """For tenant and SKU of each product its newest version, and whether it is deleted."""
+        columns = t.products.c
+        rows = self._connection.execute(select(columns.tenant, columns.sku, columns.version, columns.deleted))
+        return {(row.tenant, row.sku): (row.version, row.deleted) for row in rows}
 
     def put_product(self, event: CatalogChanged) -> None:
         """Makes `event` the product's newest version."""
@@ -136,16 +150,20 @@ class Facts:
         query = select(t.assets).where(t.assets.c.tenant == tenant, t.assets.c.sku == sku).order_by(t.assets.c.asset)
         return [_asset(row) for row in self._connection.execute(query)]
 
+    def every_asset(self) -> list[Asset]:
+        """The assets of all products."""
+        order = (t.assets.c.tenant, t.assets.c.sku, t.assets.c.asset)
+        return [_asset(row) for row in self._connection.execute(select(t.assets).order_by(*order))]
+
     def put_plan(self, tenant: str, sku: str, version: int, plan: Mapping[str, tuple[str, str | None]]) -> None:
         """Makes `plan` (asset: channel and campaign) the product's plan.
 
-        Assets of this version that have got somewhere, or that a person rejected, keep their state, failed and new
-        ones are planned, and those that are no longer in the plan leave.
+        Assets of this version keep their state, new ones are planned, and those that are no longer in the plan leave.
         """
         known = {asset.asset: asset for asset in self.assets(tenant, sku)}
         for name, (channel, campaign) in plan.items():
             row = known.get(name)
-            if row is None or row.version < version or row.state in ("failed", "leaving"):
+            if row is None or row.version < version or row.state == "leaving":
                 self._put_asset(tenant, sku, name, version, channel, campaign)
         for name, row in known.items():
             if name not in plan:
@@ -164,11 +182,16 @@ class Facts:
 
     def drop_asset(self, asset: Asset) -> None:
         """Takes an asset out of the plan: gone if it never was live, else leaving until it is retracted."""
-        where = _is_asset(asset.tenant, asset.sku, asset.asset)
         if asset.live is None:
+            where = _is_asset(asset.tenant, asset.sku, asset.asset)
             self._connection.execute(delete(t.assets).where(*where))
         else:
-            self._connection.execute(update(t.assets).where(*where).values(state="leaving", updated_at_ms=self._now_ms))
+            self._put_leaving(asset.live)
+
+    def _put_leaving(self, live: AssetPublished) -> None:
+        key = {"tenant": live.tenant, "sku": live.sku, "asset": live.asset}
+        values = {"version": live.version, "channel": live.channel, "campaign": live.campaign, "live": _dump(live)}
+        self._upsert(t.assets, key, {**values, "state": "leaving", "reason": "", "verdict": _dump(live.verdict)})
 
     def move_asset(
         self,
@@ -180,24 +203,26 @@ class Facts:
         *,
         reason: str = "",
         verdict: Verdict | None = None,
+        only_from: Collection[AssetState] = PLANNED_STATES,
     ) -> bool:
-        """Moves an asset of just this version to `state`; False when the plan knows no such asset (any more)."""
+        """Moves an asset of just this version to `state`; False when none in the plan stands as `only_from` says."""
         values: dict[str, Any] = {"state": state, "reason": reason, "updated_at_ms": self._now_ms}
         if verdict is not None:
             values["verdict"] = _dump(verdict)
-        where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state != "leaving")
+        where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state.in_(sorted(only_from)))
         return self._connection.execute(update(t.assets).where(*where).values(values)).rowcount > 0
 
     def is_live(self, tenant: str, sku: str, name: str, version: int, digest: str) -> bool:
-        """Whether just the file with this digest is published as the asset."""
-        row = self._first(select(t.assets).where(*_is_asset(tenant, sku, name), t.assets.c.state == "published"))
+        """Whether just the file with this digest is live as the asset."""
+        row = self._first(select(t.assets).where(*_is_asset(tenant, sku, name)))
         live = None if row is None else _asset(row).live
         return live is not None and (live.version, live.file.sha256) == (version, digest)
 
     def put_live(self, event: AssetPublished) -> None:
-        """Notes what is live of an asset."""
-        where = _is_asset(event.tenant, event.sku, event.asset)
-        self._connection.execute(update(t.assets).where(*where).values(live=_dump(event)))
+        """Notes what is live of an asset; one that has left the plan meanwhile is leaving."""
+        where = (*_is_asset(event.tenant, event.sku, event.asset), t.assets.c.state != "leaving")
+        if not self._connection.execute(update(t.assets).where(*where).values(live=_dump(event))).rowcount:
+            self._put_leaving(event)
 
     def retracted(self, tenant: str, sku: str, name: str) -> None:
         """Notes that nothing of an asset is live; one that was leaving is gone."""
@@ -216,6 +241,7 @@ class Facts:
             "sku": task.sku,
             "version": task.version,
             "operation": task.step.operation,
+            "counted_at_ms": task.asked_at_ms if task.source is not None and task.lane != "bulk" else None,
         }
         self._upsert(t.tasks, {"task_id": task.task_id}, {**values, "state": state, "record": _dump(record)})
 
@@ -228,6 +254,27 @@ class Facts:
             TaskFact(row.task_id, row.operation, row.state, _load(row.record, Task | TaskCompleted | TaskFailed))
             for row in rows
         ]
+
+    def counted_tasks(self, tenant: str, since_ms: int, at_ms: int) -> tuple[int, set[str]]:
+        """Of the tasks that count towards a quota: how many from `since_ms` to before `at_ms`, and which then."""
+        columns = t.tasks.c
+        mine = columns.tenant == tenant
+        before = select(func.count()).where(mine, columns.counted_at_ms >= since_ms, columns.counted_at_ms < at_ms)
+        then = select(columns.task_id).where(mine, columns.counted_at_ms == at_ms)
+        return self._connection.execute(before).scalar_one(), set(self._connection.execute(then).scalars())
+
+    def forget_tasks(self) -> None:
+        """Drops every task."""
+        self._connection.execute(delete(t.tasks))
+
+    def task_states(self) -> dict[str, str]:
+        """How each task stands, by its id."""
+        rows = self._connection.execute(select(t.tasks.c.task_id, t.tasks.c.state))
+        return {row.task_id: row.state for row in rows}
+
+    def knows_task(self, task_id: str) -> bool:
+        """Whether there is, or was, a task with this id."""
+        return self._first(select(t.tasks.c.task_id).where(t.tasks.c.task_id == task_id)) is not None
 
     # reviews
 
@@ -271,6 +318,18 @@ class Facts:
         )
         self._connection.execute(update(t.reviews).where(*where).values(state="superseded"))
 
+    def supersede_other_reviews(self, tenant: str, sku: str, asset: str, review_id: str) -> None:
+        """Closes the pending reviews of an asset but this one: they are about results that a newer one replaced."""
+        columns = t.reviews.c
+        where = (
+            columns.tenant == tenant,
+            columns.sku == sku,
+            columns.asset == asset,
+            columns.review_id != review_id,
+            columns.state == "pending",
+        )
+        self._connection.execute(update(t.reviews).where(*where).values(state="superseded"))
+
     # campaigns
 
     def campaign(self, tenant: str, campaign: str) -> tuple[CampaignRequested, bool] | None:
@@ -305,15 +364,20 @@ class Facts:
 
     def put_refusal(self, refusal: Refusal) -> None:
         """Notes that an event was refused, and why."""
-        values = {name: getattr(refusal, name) for name in ("topic", "subject", "code", "field", "message")}
+        values = {name: getattr(refusal, name) for name in ("topic", "subject", "code", "field", "message", "position")}
         self._upsert(t.refusals, {"event_id": refusal.event_id}, values)
+
+    def drop_refusal(self, event_id: str, position: str) -> None:
+        """Notes that the record at `position` did what another one of the same event was refused."""
+        where = (t.refusals.c.event_id == event_id, t.refusals.c.position != position)
+        self._connection.execute(delete(t.refusals).where(*where))
 
     def refusal(self, event_id: str) -> Refusal | None:
         """Why the event with this id was refused, or None."""
         row = self._first(select(t.refusals).where(t.refusals.c.event_id == event_id))
         if row is None:
             return None
-        return Refusal(row.event_id, row.topic, row.subject, row.code, row.field, row.message)
+        return Refusal(row.event_id, row.topic, row.subject, row.code, row.field, row.message, row.position)
 
     def _first(self, query: Select[Any]) -> Any:
         return self._connection.execute(query).first()

@@ -40,9 +40,11 @@ tasks = Table(
     Column("version", BigInteger, nullable=False),
     Column("operation", String(64), nullable=False),
     Column("state", String(16), nullable=False),
+    Column("counted_at_ms", BigInteger),  # when a photograph that counts towards the tenant's quota was asked for
     Column("record", Text, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
     Index("tasks_of_product", "tenant", "sku"),
+    Index("tasks_that_count", "tenant", "counted_at_ms"),
 )
 
 reviews = Table(
@@ -86,5 +88,6 @@ refusals = Table(
     Column("code", String(64), nullable=False),
     Column("field", String(128), nullable=False),
     Column("message", Text, nullable=False),
+    Column("position", String(256), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
 )

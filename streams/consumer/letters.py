@@ -6,7 +6,6 @@ every failure so far as one `packshot-failure` header each, oldest first.
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,7 +14,7 @@ import msgspec
 from schemas import codec, topics
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
-from schemas.records import Event, FailureKind, Record, Task
+from schemas.records import Event, Task
 from streams.errors import Refused
 from streams.observability import trace_headers
 
@@ -30,10 +29,25 @@ ERROR_KIND = "packshot-error-kind"
 ERROR_CODE = "packshot-error-code"
 ERROR_FIELD = "packshot-error-field"
 ERROR_MESSAGE = "packshot-error-message"
-FAILURE = "packshot-failure"
 DEADLINE = "packshot-deadline-ms"
+HISTORY = "packshot-history"
+REPLAYED = "packshot-replayed-letter"
+HISTORY_MAX = 20
+HISTORY_MESSAGE_MAX = 200
+MESSAGE_MAX = 2000
 JITTER_SHARE = 0.2
-FAILURES_KEPT_MAX = 20
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One failed try of a record, in the history that its letters carry on."""
+
+    at_ms: int
+    position: str
+    attempt: int
+    kind: str
+    code: str
+    field: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,14 @@ class Delivery:
         """The CloudEvents id, or the position of a record that has none."""
         return as_mapping(self.headers).get("ce_id") or self.position
 
+    @property
+    def history(self) -> list[Failure]:
+        """The tries that failed, oldest first; none when the header is not one of ours."""
+        try:
+            return msgspec.json.decode(as_mapping(self.headers).get(HISTORY, "[]"), type=list[Failure])
+        except msgspec.DecodeError:
+            return []
+
 
 @dataclass(frozen=True)
 class Outgoing:
@@ -98,25 +120,6 @@ def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     if isinstance(event, Task) and event.deadline_ms is not None:
         headers.append((DEADLINE, str(event.deadline_ms).encode()))
     return Outgoing(topics.topic_of(event).name, topics.key_of(event), value, headers)
-
-
-class Failure(Record, frozen=True, kw_only=True):
-    """One failed try: where the record stood then, when (Unix time), and what was wrong."""
-
-    position: str
-    failed_at_ms: int
-    kind: FailureKind
-    code: str
-
-
-def failures(headers: Headers) -> list[Failure]:
-    """The failed tries that a letter tells of, oldest first. Headers that others wrote under the name are left out."""
-    told = []
-    for name, value in headers:
-        if name == FAILURE:
-            with suppress(msgspec.DecodeError):
-                told.append(msgspec.json.decode(value, type=Failure))
-    return told
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,13 @@ def returned(delivery: Delivery) -> Outgoing:
     return Outgoing(origin, delivery.key, delivery.value, delivery.headers)
 
 
+def replayed(letter: Delivery) -> Outgoing:
+    """A dead letter on its way back to where it came from: its tries start anew, its story stays."""
+    kept = [(name, value) for name, value in letter.headers if name not in (ATTEMPT, NOT_BEFORE, REPLAYED)]
+    origin = as_mapping(letter.headers)[ORIGIN_TOPIC]
+    return Outgoing(origin, letter.key, letter.value, [*kept, (REPLAYED, letter.position.encode())])
+
+
 def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story: Mapping[str, object]) -> Outgoing:
     known = as_mapping(delivery.headers)
     error = {
@@ -159,15 +169,19 @@ def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story
         ERROR_KIND: refusal.kind,
         ERROR_CODE: refusal.code,
         ERROR_FIELD: refusal.field,
-        ERROR_MESSAGE: str(refusal)[:2000],
+        ERROR_MESSAGE: str(refusal)[:MESSAGE_MAX],
+        HISTORY: _longer_history(delivery, refusal, now_ms),
         **story,
     }
-    kept = [(name, value) for name, value in delivery.headers if name not in error and name != FAILURE]
-    failure = Failure(position=delivery.position, failed_at_ms=now_ms, kind=refusal.kind, code=refusal.code)
-    told = [*failures(delivery.headers), failure][-FAILURES_KEPT_MAX:]
-    history = [(FAILURE, msgspec.json.encode(each)) for each in told]
-    last = [(name, str(value).encode()) for name, value in error.items()]
-    return Outgoing(topic, delivery.key, delivery.value, kept + history + last)
+    kept = [(name, value) for name, value in delivery.headers if name not in error]
+    return Outgoing(topic, delivery.key, delivery.value, kept + [(n, str(v).encode()) for n, v in error.items()])
+
+
+def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
+    message = str(refusal)[:HISTORY_MESSAGE_MAX]
+    code, field = refusal.code, refusal.field
+    last = Failure(now_ms, delivery.position, delivery.attempt, refusal.kind, code, field, message)
+    return msgspec.json.encode([*delivery.history, last][-HISTORY_MAX:]).decode()
 
 
 def _whole(text: str | None) -> int | None:

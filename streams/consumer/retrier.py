@@ -13,7 +13,6 @@ from streams.consumer.ledger import Ledger
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, returned
 from streams.errors import Refused
 
-GROUP = "packshot.retrier"
 POLL_S = 0.1
 
 log = structlog.get_logger()

@@ -1,9 +1,20 @@
 """Intake: what PIMs and marketing tools say. Validates, records, plans, fans out; fetches nothing."""
 
+from dataclasses import replace as replace_wish
+
 import structlog
 from msgspec.structs import replace
 
-from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Event, RetractRequested, Task
+from schemas import recipes
+from schemas.records import (
+    CampaignCancelled,
+    CampaignRequested,
+    CatalogChanged,
+    Event,
+    ReplanRequested,
+    RetractRequested,
+    Task,
+)
 from streams.catalogue import AssetState, Facts
 from streams.errors import Refused
 from streams.processors import Answers
@@ -36,6 +47,17 @@ def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
     return _start(event, [wish, *campaigns], [wish, *campaigns], facts)
 
 
+def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
+    """An operator wants a product made again, settled assets too. What comes out as it was is not published twice."""
+    product = facts.product(event.tenant, event.sku, lock=True)
+    if product is None or product.deleted:
+        log.info("nothing to re-plan", tenant=event.tenant, sku=event.sku)
+        return []
+    # The deadlines were for the first making.
+    wishes = [replace_wish(wish, lane=event.lane, deadline_ms=None) for wish in _wishes(product.event, facts)]
+    return _start(product.event, wishes, wishes, facts, settled=frozenset())
+
+
 def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
     """A campaign wants pictures. Products that are not known (yet) make the event come back later."""
     wish = wish_of(event)
@@ -45,6 +67,9 @@ def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
     facts.put_campaign(event)
     products = {sku: facts.product(event.tenant, sku, lock=True) for sku in event.skus}
     answers: list[Event | Refused] = []
+    if known is not None:
+        reason = f"campaign {event.campaign} was asked for without it"
+        answers += _taken_out(known[0], set(known[0].skus) - set(event.skus), reason, facts)
     for product in products.values():
         if product is not None and not product.deleted:
             answers += _start(product.event, _wishes(product.event, facts), [wish], facts)
@@ -64,28 +89,40 @@ def campaign_cancelled(event: CampaignCancelled, facts: Facts) -> Answers:
     campaign, _ = known
     facts.put_campaign(campaign, cancelled=True)
     reason = f"campaign {event.campaign} was cancelled" + (f": {event.reason}" if event.reason else "")
-    answers: list[Event] = []
-    for sku in sorted(set(campaign.skus)):
-        product = facts.product(event.tenant, sku, lock=True)
-        if product is None or product.deleted:
-            continue
-        theirs = [row.asset for row in facts.assets(event.tenant, sku) if row.campaign == event.campaign]
-        facts.put_plan(event.tenant, sku, product.version, plan(product.event, _wishes(product.event, facts)))
-        answers.append(_retract(product.event, theirs, reason))
-    return answers
+    return _taken_out(campaign, set(campaign.skus), reason, facts)
 
 
 def _wishes(product: CatalogChanged, facts: Facts) -> list[Wish]:
     return [wish_of(product), *(wish_of(event) for event in facts.campaigns_with(product.tenant, product.sku))]
 
 
-def _start(product: CatalogChanged, wishes: list[Wish], begun: list[Wish], facts: Facts) -> list[Task]:
-    """Records the plan of all wishes and begins those in `begun`, as far as they are not settled."""
+def _taken_out(campaign: CampaignRequested, skus: set[str], reason: str, facts: Facts) -> list[Event]:
+    """Takes a campaign's assets out of the plans of products."""
+    answers: list[Event] = []
+    for sku in sorted(skus):
+        product = facts.product(campaign.tenant, sku, lock=True)
+        if product is None or product.deleted:
+            continue
+        theirs = [row.asset for row in facts.assets(campaign.tenant, sku) if row.campaign == campaign.campaign]
+        facts.put_plan(campaign.tenant, sku, product.version, plan(product.event, _wishes(product.event, facts)))
+        answers.append(_retract(product.event, theirs, reason))
+    return answers
+
+
+def _start(
+    product: CatalogChanged,
+    wishes: list[Wish],
+    begun: list[Wish],
+    facts: Facts,
+    settled: frozenset[AssetState] = SETTLED,
+) -> list[Task]:
+    """Records the plan of all wishes and begins those in `begun`, but for assets whose state is one of `settled`."""
     facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes))
-    settled = {row.asset for row in facts.assets(product.tenant, product.sku) if row.state in SETTLED}
-    tasks = [task for wish in begun for task in first_tasks(product, wish, settled)]
-    for task in tasks:
-        facts.put_task(task)
+    ended = {row.asset for row in facts.assets(product.tenant, product.sku) if row.state in settled}
+    tasks = [task for wish in begun for task in first_tasks(product, wish, ended)]
+    for task in tasks:  # noted as tasks once it is known in which lane
+        for name in recipes.assets(task.step):
+            facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed"})
     return tasks
 
 

@@ -83,6 +83,8 @@ def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str,
         category=task.category,
         campaign=task.campaign,
         deadline_ms=task.deadline_ms,
+        asked_at_ms=task.asked_at_ms,
+        demoted=task.demoted,
     )
 
 

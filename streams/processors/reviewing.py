@@ -21,16 +21,22 @@ def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
         return []
     answer = _answer(review, event, product.event.title)
     if review.state == "pending":
-        facts.decide_review(event, "approved" if event.approved else "rejected")
-        state, reason = _STATES[type(answer)], "" if event.approved else f"{_verb(event)}: {event.reason}"
-        if not facts.move_asset(task.tenant, task.sku, review.asset, review.version, state, reason=reason):
+        if isinstance(answer, Task) and facts.knows_task(answer.task_id):
+            raise Refused("redone_before", "just these parameters were tried before", field="parameters")
+        if not carry_out(review, event, facts):
             return []
         if isinstance(answer, Task):
             facts.put_task(answer)
     return [answer]
 
 
-_STATES: dict[type, AssetState] = {PublishRequested: "publishing", Task: "planned", AssetWithheld: "rejected"}
+def carry_out(review: Review, event: ReviewDecided, facts: Facts) -> bool:
+    """Closes the review and moves its asset; False when the plan does not know the asset any more."""
+    facts.decide_review(event, "approved" if event.approved else "rejected")
+    state: AssetState = "publishing" if event.approved else "planned" if event.redo else "rejected"
+    reason = "" if event.approved else f"{_verb(event)}: {event.reason}"
+    task = review.request.completed.task
+    return facts.move_asset(task.tenant, task.sku, review.asset, review.version, state, reason=reason)
 
 
 def _answer(review: Review, event: ReviewDecided, title: str) -> PublishRequested | Task | AssetWithheld:

@@ -16,6 +16,8 @@ from streams.processors import Answers
 from streams.processors.judging import judge, reasons
 from streams.processors.planning import following
 
+UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
+
 
 def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     """Fans out to the following steps and judges the asset, if the task made one."""
@@ -67,7 +69,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
         return []
     identity = review_id(task.task_id, event.result_id)
-    if _has_ended(event, identity, facts):
+    review = facts.review(identity)
+    if (review is not None and review.state != "pending") or is_live_already(event, facts):
         return []
     verdict = judge(task.measures | event.measures, channels.load(task.step.channel, task.category))
     passed = verdict.outcome == "pass"
@@ -76,6 +79,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     state: AssetState = "publishing" if passed else "review"
     if not facts.move_asset(task.tenant, task.sku, name, task.version, state, reason=why, verdict=verdict):
         return []
+    facts.supersede_other_reviews(task.tenant, task.sku, name, identity)
     if passed:
         return [publish_request(event, verdict, product.event.title)]
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
@@ -83,19 +87,21 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     return [request]
 
 
-def _has_ended(event: TaskCompleted, identity: str, facts: Facts) -> bool:
-    """Whether this very result is live already, or a person has decided on it: told again, it changes nothing."""
+def is_live_already(event: TaskCompleted, facts: Facts) -> bool:
+    """Whether this very result is live: told again it changes nothing, but that an asset which waited for it has it."""
     task = event.task
-    review = facts.review(identity)
-    if review is not None and review.state != "pending":
-        return True
-    return facts.is_live(task.tenant, task.sku, task.step.asset or "", task.version, event.outputs[0].digest)
+    name = task.step.asset or ""
+    if not event.outputs or not facts.is_live(task.tenant, task.sku, name, task.version, event.outputs[0].digest):
+        return False
+    facts.move_asset(task.tenant, task.sku, name, task.version, "published", only_from=UNFINISHED)
+    return True
 
 
 def _withhold(event: TaskCompleted | TaskFailed, reason: str, facts: Facts) -> list[Event]:
+    """Ends the assets that are still to come; what has got somewhere is not undone by a repeat that fails."""
     task = event.task
     return [
         AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=name, reason=reason)
         for name in recipes.assets(task.step)
-        if facts.move_asset(task.tenant, task.sku, name, task.version, "failed", reason=reason)
+        if facts.move_asset(task.tenant, task.sku, name, task.version, "failed", reason=reason, only_from=UNFINISHED)
     ]

@@ -237,7 +237,9 @@ def _with(manifest: Manifest, assets: dict[str, ManifestAsset]) -> Manifest:
 
 
 def _plan_id(manifest: Manifest, standing: Standing) -> str:
-    return content_id("plan", manifest.tenant, manifest.sku, standing.version, sorted(standing.plan))
+    """The id of a plan and of what is withheld of it: an asset that comes after all is news of the product."""
+    withheld = set(standing.plan) - (set(manifest.assets) - _outside_plan(manifest, standing))
+    return content_id("plan", manifest.tenant, manifest.sku, standing.version, sorted(standing.plan), sorted(withheld))
 
 
 def _outside_plan(manifest: Manifest, standing: Standing) -> set[str]:

@@ -64,7 +64,7 @@ def test_a_savepoint_undoes_only_its_own(catalogue: Catalogue) -> None:
     assert catalogue.products() == [("demo", "A")]
 
 
-def test_a_plan_keeps_what_got_somewhere_and_resets_what_failed(catalogue: Catalogue) -> None:
+def test_a_plan_keeps_the_state_of_what_is_in_it_already(catalogue: Catalogue) -> None:
     with catalogue.begin() as facts:
         facts.put_plan("demo", "A", 1, PLAN)
         assert facts.move_asset("demo", "A", "amazon-1", 1, "review", reason="fill")
@@ -72,7 +72,7 @@ def test_a_plan_keeps_what_got_somewhere_and_resets_what_failed(catalogue: Catal
         facts.put_plan("demo", "A", 1, PLAN)
         assert {a.asset: (a.state, a.reason) for a in facts.assets("demo", "A")} == {
             "amazon-1": ("review", "fill"),
-            "bf.instagram-1": ("planned", ""),
+            "bf.instagram-1": ("failed", "404"),
         }
 
 

@@ -99,6 +99,13 @@ def test_delete_removes_one_object_and_may_be_repeated(store: ObjectStore) -> No
     assert list(store.keys()) == ["a/2"]
 
 
+def test_sizes_are_those_of_the_objects(store: ObjectStore) -> None:
+    for key, size_bytes in {"a/1": 0, "a/2": 5, "b": 70_000}.items():
+        store.put(key, b"x" * size_bytes)
+    assert list(store.sizes("a/")) == [("a/1", 0), ("a/2", 5)]
+    assert dict(store.sizes()) == {"a/1": 0, "a/2": 5, "b": 70_000}
+
+
 def test_listing_is_by_prefix_and_in_the_order_of_bytes(store: ObjectStore) -> None:
     for key in ["b", "a/b", "a-b", "a/a/z", "é", "a/a.x"]:
         store.put(key, b"")

@@ -89,6 +89,12 @@ class System:
         result: dict[str, Any] = self.json("submit", str(file), "--wait", "--timeout", "900", status=status)
         return result
 
+    def wait_for(self, sku: str, states: Mapping[str, str], within_s: float = 300) -> None:
+        """Waits until a product's assets stand as they should."""
+        deadline = time.monotonic() + within_s
+        while (now := {each["asset"]: each["state"] for each in self.json("status", sku)["assets"]}) != states:
+            assert time.monotonic() < deadline, f"{now}{self.log()}"
+
     def log(self) -> str:
         """The ends of all logs, for the message of a failure."""
         files = [self.folder / "up.log", *sorted((self.folder / "data" / "logs").glob("*.log"))]

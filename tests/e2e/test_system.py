@@ -85,6 +85,24 @@ def test_bad_input_is_an_answer(system: System) -> None:
     assert outcome["bad_lines"][0]["field"] == "version"
 
 
+def test_a_dead_letter_that_is_replayed_goes_all_the_way(system: System) -> None:
+    late = upsert("LATE", sources=[{"uri": "late.png"}])
+    system.submit(late, status=1)
+    (letter,) = system.json("dead", "list", "--sku", "LATE")
+    assert (letter["code"], letter["origin"]) == ("source_not_found", "imagery.tasks.cutout.standard")
+    draw_product(system.folder / "late.png", (90, 90, 150))
+    assert [each["id"] for each in system.json("dead", "replay", "--sku", "LATE")] == [letter["id"]]
+    assert system.json("dead", "replay", "--sku", "LATE") == []
+    system.wait_for("LATE", {"amazon-1": "published", "web-1": "published"})
+    events = [event for event in system.published() if event["sku"] == "LATE"]
+    assert sorted(e["asset"] for e in events if e["type"] == "AssetPublished") == ["amazon-1", "web-1"]
+    assert [(e["assets"], e["withheld"]) for e in events if e["type"] == "ProductPublished"][-1] == (
+        ["amazon-1", "web-1"],
+        {},
+    )
+    assert system.json("dead", "show", letter["id"])["state"] == "replayed"
+
+
 def test_a_delete_takes_everything_away(system: System) -> None:
     system.submit(upsert("CAN"))
     url = next(e["file"]["url"] for e in system.published() if e["type"] == "AssetPublished" and e["sku"] == "CAN")
@@ -118,6 +136,20 @@ def test_the_trace_of_an_announcement_is_the_trace_of_its_event(system: System) 
                 traces.setdefault(topic, set()).add(headers["traceparent"].decode().split("-")[1])  # type: ignore[union-attr]
     consumer.close()
     assert traces["imagery.published"] == traces["imagery.catalog"]
+
+
+def test_an_audit_is_clean_until_a_live_file_is_missing(system: System) -> None:
+    report = system.json("audit", "--deep")
+    assert report["findings"] == []
+    assert report["figures"]["tasks"] == report["figures"]["completed"] + report["figures"]["failed"] > 0
+    if "PACKSHOT_ORIGIN_URL" in system.environment:
+        return
+    event = next(e for e in system.published() if e["type"] == "AssetPublished" and e["sku"] == "JAR")
+    file = system.folder / "data" / "origin" / event["file"]["key"]
+    kept = file.rename(system.folder / "kept")
+    report = system.json("audit", status=1)
+    assert [each["name"] for each in report["findings"]] == [event["file"]["key"]]
+    kept.rename(file)
 
 
 def test_check_finds_everything_in_order(system: System) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import codec
+from schemas import codec, history
 from schemas.records import CatalogChanged, Source, Step, Task
 
 EVENT = CatalogChanged(tenant="demo", sku="A 1", version=3, sources=[Source(uri="http://x/y.jpg")], channels=["amazon"])
@@ -54,7 +54,7 @@ def test_a_value_outside_its_rules_names_the_field() -> None:
     body = io.BytesIO(codec.encode(EVENT)[:5])
     body.seek(5)
     wrong = {"tenant": "demo", "sku": "A", "version": -1, "sources": [{"uri": "a"}], "channels": ["amazon"]}
-    fastavro.schemaless_writer(body, codec.schema_of(CatalogChanged), wrong)
+    fastavro.schemaless_writer(body, history.schema_of(CatalogChanged), wrong)
     with pytest.raises(codec.InvalidRecord) as caught:
         codec.decode(body.getvalue())
     assert caught.value.field == "version"

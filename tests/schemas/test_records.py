@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from schemas import codec
+from schemas import codec, history
 from schemas.records import EVENTS, CampaignRequested, CatalogChanged, Event, Source, Submission
 
 SCHEMA_FILE = Path(str(resources.files("schemas"))) / "json" / "submission.schema.json"
@@ -16,7 +16,7 @@ SCHEMA_FILE = Path(str(resources.files("schemas"))) / "json" / "submission.schem
 
 @pytest.mark.parametrize("record", EVENTS, ids=lambda record: record.__name__)
 def test_every_record_has_the_fields_and_defaults_of_its_avro_file(record: type[Event]) -> None:
-    avro = {field["name"]: field.get("default", "required") for field in codec.schema_of(record)["fields"]}
+    avro = {field["name"]: field.get("default", "required") for field in history.schema_of(record)["fields"]}
     assert {field.name: _default(field) for field in msgspec.structs.fields(record)} == avro
 
 

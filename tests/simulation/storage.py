@@ -71,6 +71,9 @@ class Store:
     def keys(self, prefix: str = "") -> Iterator[str]:
         return iter(sorted(key for key in self.objects if key.startswith(prefix)))
 
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        return ((key, len(self.objects[key].data)) for key in self.keys(prefix))
+
     def check(self) -> None:
         """It always answers."""
 

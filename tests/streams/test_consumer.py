@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from schemas.envelope import as_mapping
 from schemas.records import Step, Task
 from streams.consumer import letters
-from streams.consumer.letters import Delivery, Failure, RetryPolicy, failures, outgoing, returned
+from streams.consumer.letters import Delivery, RetryPolicy, outgoing, returned
 from streams.consumer.offsets import OffsetTracker
 from streams.errors import Refused
 
@@ -109,10 +109,11 @@ def test_a_transient_refusal_is_retried_with_growing_delays_and_then_dead() -> N
     story = as_mapping(last.headers)
     assert (story[letters.FIRST_SEEN], story[letters.ERROR_CODE], story[letters.ERROR_FIELD]) == ("123", "away", "skus")
     assert story[letters.ORIGIN_OFFSET] == "11"
-    assert failures(last.headers) == [
-        Failure(position="imagery.catalog/2/7", failed_at_ms=10_000, kind="transient", code="away"),
-        Failure(position="imagery.catalog/1/9", failed_at_ms=20_000, kind="transient", code="away"),
-        Failure(position="imagery.catalog/1/11", failed_at_ms=30_000, kind="transient", code="away"),
+    history = Delivery(last.topic, 0, 0, last.key, last.value, last.headers).history
+    assert [(failure.position, failure.at_ms, failure.attempt, failure.kind, failure.code) for failure in history] == [
+        ("imagery.catalog/2/7", 10_000, 0, "transient", "away"),
+        ("imagery.catalog/1/9", 20_000, 1, "transient", "away"),
+        ("imagery.catalog/1/11", 30_000, 2, "transient", "away"),
     ]
 
 
@@ -133,14 +134,14 @@ def test_the_history_of_a_record_that_fails_for_ever_stays_bounded() -> None:
     for number in range(50):
         letter = RetryPolicy(()).letter(record, Refused(f"code-{number}", "no"), now_ms=number)
         record = Delivery("imagery.catalog", 0, number, letter.key, letter.value, letter.headers)
-    assert [failure.code for failure in failures(record.headers)] == [f"code-{number}" for number in range(30, 50)]
+    assert [failure.code for failure in record.history] == [f"code-{number}" for number in range(30, 50)]
 
 
 def test_headers_that_others_filled_with_rubbish_stop_nobody() -> None:
-    rubbish = [(letters.ATTEMPT, b"many"), (letters.DEADLINE, "½".encode()), (letters.FAILURE, b"{")]
+    rubbish = [(letters.ATTEMPT, b"many"), (letters.DEADLINE, "½".encode()), (letters.HISTORY, b"{")]
     delivery = Delivery("imagery.catalog", 0, 1, b"\xff|A", b"", [*rubbish, (letters.NOT_BEFORE, b"9" * 50)])
     assert (delivery.attempt, delivery.deadline_ms, delivery.not_before_ms) == (0, None, 0)
-    assert (delivery.tenant, failures(delivery.headers)) == ("\\xff", [])
+    assert (delivery.tenant, delivery.history) == ("\\xff", [])
 
 
 @pytest.mark.parametrize("origin", [[], [(letters.ORIGIN_TOPIC, b"__consumer_offsets")]])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.records import (
     AssetPublished,
@@ -14,6 +15,7 @@ from schemas.records import (
     CatalogChanged,
     PublishRequested,
     Rendition,
+    ReplanRequested,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
@@ -23,7 +25,7 @@ from schemas.records import (
     Verdict,
 )
 from streams.catalogue import Catalogue
-from streams.consumer.letters import outgoing
+from streams.consumer.letters import ATTEMPT, REPLAYED, outgoing
 from tests.streams.flow import Flow, blob, done, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
@@ -227,6 +229,87 @@ def test_a_redone_asset_that_is_live_stays_so_when_the_decision_comes_again(flow
     assert flow.states()["amazon-1"] == "published"
 
 
+def test_a_redo_that_would_change_nothing_is_refused(flow: Flow) -> None:
+    redo = decision(reviewed(flow), approved=False, redo=True)
+    assert flow.letters(redo) == [("imagery.dead", "redone_before")]
+    assert flow.states()["amazon-1"] == "review"
+
+
+def test_a_repeat_that_fails_does_not_undo_what_is_live(flow: Flow) -> None:
+    task = compose_task(flow)
+    (request,) = flow.say(done(task))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    assert flow.say(TaskFailed(task=task, kind="permanent", code="source_not_found", message="404")) == []
+    assert flow.states()["amazon-1"] == "published"
+
+
+def test_a_campaign_that_is_asked_for_again_leaves_the_products_it_names_no_more(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(upsert(sku="B"))
+    flow.say(replace(CAMPAIGN, skus=["A", "B"]))
+    retract, *_ = flow.say(replace(CAMPAIGN, skus=["B"]))
+    assert isinstance(retract, RetractRequested)
+    assert (retract.sku, retract.assets) == ("A", ["bf.instagram-1"])
+    assert "bf.instagram-1" not in flow.states("A")
+    assert "bf.instagram-1" in flow.states("B")
+
+
+def test_a_campaign_leaves_what_failed_of_the_catalogue_as_it_is(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    flow.say(TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404"))
+    flow.say(CAMPAIGN)
+    assert flow.states() == {"amazon-1": "failed", "web-1": "failed", "bf.instagram-1": "planned"}
+
+
+def test_an_asset_that_went_live_after_it_left_the_plan_is_leaving(flow: Flow) -> None:
+    (request,) = flow.say(done(compose_task(flow)))
+    assert isinstance(request, PublishRequested)
+    flow.say(upsert(version=2, channels=["google"]))
+    flow.say(published(request))
+    assert flow.states()["amazon-1"] == "leaving"
+
+
+def test_a_replan_begins_settled_assets_again_and_publishes_nothing_twice(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    amazon, web = tasks(flow.say(done(cut)))
+    (request,) = flow.say(done(amazon))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    flow.say(done(web, fill=0.5))
+    (again,) = tasks(flow.say(ReplanRequested(tenant="demo", sku="A")))
+    assert (again.lane, again.task_id, again.step) == ("bulk", cut.task_id, cut.step)
+    assert flow.states() == {"amazon-1": "published", "web-1": "review"}
+    assert [task.task_id for task in tasks(flow.say(done(again)))] == [amazon.task_id, web.task_id]
+    assert flow.say(done(amazon)) == []
+    assert flow.states()["amazon-1"] == "published"
+
+
+def test_a_replan_publishes_what_comes_out_otherwise(flow: Flow) -> None:
+    task = compose_task(flow)
+    (request,) = flow.say(done(task))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    flow.say(ReplanRequested(tenant="demo", sku="A"))
+    (newer,) = flow.say(replace(done(task), outputs=[blob("d")], result_id="e" * 64))
+    assert isinstance(newer, PublishRequested)
+    assert newer.file == blob("d")
+
+
+def test_a_newer_result_closes_the_review_of_the_older(flow: Flow) -> None:
+    review = reviewed(flow)
+    newer = replace(review.completed, outputs=[blob("d")], measures=done(review.completed.task).measures)
+    (request,) = flow.say(replace(newer, result_id="e" * 64))
+    assert isinstance(request, PublishRequested)
+    assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
+
+
+def test_a_replan_of_a_product_that_is_gone_or_unknown_asks_for_nothing(flow: Flow) -> None:
+    assert flow.say(ReplanRequested(tenant="demo", sku="A")) == []
+    flow.say(CatalogChanged(change="delete", tenant="demo", sku="A", version=2))
+    assert flow.say(ReplanRequested(tenant="demo", sku="A")) == []
+
+
 def test_another_decision_on_a_closed_review_is_refused(flow: Flow) -> None:
     review = reviewed(flow)
     flow.say(decision(review, approved=True))
@@ -263,6 +346,30 @@ def test_a_failed_product_that_is_sent_again_is_tried_again(flow: Flow) -> None:
     flow.say(TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404"))
     assert tasks(flow.say(upsert())) == [cut]
     assert set(flow.states().values()) == {"planned"}
+
+
+def test_a_failed_task_that_is_worked_on_again_goes_all_the_way(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    flow.say(TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404"))
+    amazon, _web = tasks(flow.say(done(cut)))
+    (request,) = flow.say(done(amazon))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    assert flow.states() == {"amazon-1": "published", "web-1": "failed"}
+
+
+def test_a_refused_event_that_is_replayed_with_success_is_refused_no_more(flow: Flow) -> None:
+    unknown = ReviewDecided(review_id="a" * 64, tenant="demo", sku="A", approved=True)
+    record = outgoing(unknown, "test", "my-id")
+    (letter,) = flow.deliver(type(record)(record.topic, record.key, record.value, [(ATTEMPT, b"9"), *record.headers]))
+    assert letter.topic == "imagery.dead"
+    review = reviewed(flow)
+    with flow.catalogue.begin() as facts:
+        assert facts.refusal("my-id") is not None
+    good = outgoing(decision(review, approved=True), "test", "my-id")
+    flow.deliver(type(good)(good.topic, good.key, good.value, [*good.headers, (REPLAYED, b"imagery.dead/0/0")]))
+    with flow.catalogue.begin() as facts:
+        assert facts.refusal("my-id") is None
 
 
 def test_what_is_published_is_not_made_again(flow: Flow) -> None:

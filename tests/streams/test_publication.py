@@ -346,6 +346,19 @@ def test_what_is_withheld_completes_the_plan_with_its_reason(shop: Shop) -> None
     assert (product.assets, product.withheld) == (["web-1"], {"amazon-1": "the subject is cut off"})
 
 
+def test_a_withheld_asset_that_comes_after_all_announces_the_product_again(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.plan(1, "web-1", amazon_1="failed")
+    shop.apply(withheld("amazon-1"), 2)
+    shop.plan(1, "web-1", "amazon-1")
+    request = shop.request("amazon-1", shade=3)
+    _, product = shop.apply(request, 3)
+    assert isinstance(product, ProductPublished)
+    assert (product.assets, product.withheld) == (["amazon-1", "web-1"], {})
+    assert kinds(shop.apply(request, 3)) == ["AssetPublished", "ProductPublished"]
+    assert shop.apply(request, 4) == []
+
+
 def test_a_reason_from_the_facts_is_told_when_the_asset_ended_first(shop: Shop) -> None:
     shop.facts.now = Standing(1, False, {"web-1": "planned", "amazon-1": "failed"}, {"amazon-1": "404"})
     assert shop.apply(withheld("amazon-1"), 1) == []

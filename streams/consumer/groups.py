@@ -1,0 +1,25 @@
+"""The consumer groups: whose committed offsets say how far each topic has been worked on."""
+
+from schemas import topics
+from schemas.records import Lane
+from schemas.topics import Pool, Topic
+
+STREAMS = "packshot.streams"
+PUBLISHER = "packshot.publisher"
+RETRIER = "packshot.retrier"
+READER = "packshot.reader"  # never commits
+
+
+def worker(pool: Pool, lane: Lane) -> str:
+    """The group of the workers of a pool that read one lane."""
+    return f"packshot.{pool}.{lane}"
+
+
+def readers(retry_delays_ms: tuple[int, ...]) -> dict[str, list[Topic]]:
+    """Every group and the topics that it reads."""
+    workers = {worker(pool, lane): [topic] for (pool, lane), topic in topics.TASKS.items()}
+    return workers | {
+        STREAMS: [topics.CATALOG, topics.CAMPAIGNS, topics.COMPLETED, topics.DECISIONS, topics.PUBLISHED],
+        PUBLISHER: [topics.PUBLISH],
+        RETRIER: [topics.retry(delay_ms) for delay_ms in retry_delays_ms],
+    }

@@ -1,0 +1,99 @@
+"""Reading topics from end to end, outside of any group: the commands look at everything and commit nothing."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.consumer import groups
+from streams.consumer.clients import client_config, delivery, open_consumer
+from streams.consumer.letters import Delivery
+from streams.errors import Unavailable
+from streams.settings import Settings
+
+POLL_S = 0.1
+BATCH_MAX = 500
+CALL_S = 10.0
+
+Place = tuple[str, int]
+log = structlog.get_logger()
+
+
+def read(
+    settings: Settings, names: Sequence[str], *, since_ms: int | None = None, follow: bool = False
+) -> Iterator[Delivery]:
+    """The committed records of topics, from the first or from `since_ms` on, each partition in its order.
+
+    Ends where the topics ended, unless `follow`. Raises Unavailable while the brokers do not answer.
+    """
+    consumer = open_consumer(settings, groups.READER, **{"enable.partition.eof": True})
+    try:
+        with _translated(settings):
+            places = _from(consumer, _partitions(consumer, names), since_ms)
+            consumer.assign(places)
+            unread = {(place.topic, place.partition) for place in places}
+            while unread or follow:
+                yield from _turn(consumer, unread)
+    finally:
+        consumer.close()
+
+
+def _turn(consumer: Consumer, unread: set[Place]) -> Iterator[Delivery]:
+    for message in consumer.consume(BATCH_MAX, POLL_S):
+        error = message.error()
+        if error is None:
+            yield delivery(message)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            unread.discard((str(message.topic()), int(message.partition() or 0)))
+        elif error.fatal() or not error.retriable():
+            raise KafkaException(error)
+        else:
+            log.warning("kafka", error=str(error))
+
+
+def committed(settings: Settings, group: str, names: Sequence[str]) -> dict[Place, int]:
+    """The next offset that `group` will read of each partition; 0 where it has committed nothing."""
+    consumer = open_consumer(settings, group)
+    try:
+        with _translated(settings):
+            places = consumer.committed(_partitions(consumer, names), timeout=CALL_S)
+            return {(place.topic, place.partition): max(place.offset, 0) for place in places}
+    finally:
+        consumer.close()
+
+
+def has_members(settings: Settings, group: str) -> bool:
+    """Whether anybody is in the group now. Raises Unavailable."""
+    admin = AdminClient(client_config(settings))  # kept: without it the answer never comes
+    described = admin.describe_consumer_groups([group])[group]
+    with _translated(settings):
+        try:
+            return bool(described.result(timeout=CALL_S).members)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return False
+            raise
+
+
+def _partitions(consumer: Consumer, names: Sequence[str]) -> list[TopicPartition]:
+    there = consumer.list_topics(timeout=CALL_S).topics
+    return [TopicPartition(name, number) for name in names if name in there for number in there[name].partitions]
+
+
+def _from(consumer: Consumer, places: list[TopicPartition], since_ms: int | None) -> list[TopicPartition]:
+    if since_ms is None or not places:
+        return [TopicPartition(place.topic, place.partition, 0) for place in places]
+    asked = [TopicPartition(place.topic, place.partition, since_ms) for place in places]
+    return consumer.offsets_for_times(asked, timeout=CALL_S)
+
+
+@contextlib.contextmanager
+def _translated(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise Unavailable(f"the brokers at {settings.bootstrap_servers}: {error.args[0].str()}") from error
+    except TimeoutError as error:
+        raise Unavailable(f"the brokers at {settings.bootstrap_servers} do not answer") from error

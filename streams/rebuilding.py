@@ -1,0 +1,187 @@
+"""The facts made anew from the topics, without a word to anybody.
+
+What was decided is not decided again: it stands on the topics that it was written to. So rules that have changed since,
+and the order in which topics were once read, change nothing: records are taken by their time, each partition in its
+order, and what died is left out. Only plans are made anew, by the recipes of today.
+
+Tasks, completions and publish requests are kept for `topics.RETENTION_DAYS`: of what is older the facts have no tasks,
+and an asset that failed before is planned again; `packshot replay` has it made.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas import codec, topics
+from schemas.envelope import as_mapping
+from schemas.records import (
+    Event,
+    PublishRequested,
+    ReviewDecided,
+    ReviewRequested,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+)
+from streams.catalogue import Catalogue, Facts, Refusal
+from streams.consumer import letters as header
+from streams.consumer.letters import Delivery
+from streams.consumer.reading import read
+from streams.dead import DeadLetter, Wanted, find
+from streams.errors import Refused
+from streams.processing import CONSUMED, PROCESSORS
+from streams.processors import Answers, Processor, reviewing, routing
+from streams.settings import Settings
+
+# At equal times causes come before effects.
+SOURCES = (
+    topics.CATALOG,
+    topics.CAMPAIGNS,
+    *topics.TASKS.values(),
+    topics.COMPLETED,
+    topics.REVIEWS,
+    topics.DECISIONS,
+    topics.PUBLISH,
+    topics.PUBLISHED,
+)
+# A campaign that dies of these was noted all the same: for the products that are there, or before it was cancelled.
+NOTED_ALL_THE_SAME = frozenset({"unknown_sku", "campaign_cancelled"})
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """One table: its rows before and after, and how many of both have no equal on the other side."""
+
+    table: str
+    before: int
+    after: int
+    changed: int
+
+
+def rebuild(settings: Settings) -> list[Rebuilt]:
+    """Drops the facts and makes them anew. The streams role must not be at work. Raises Unavailable."""
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    before = catalogue.dump()
+    with catalogue.replaced() as facts:
+        fill(facts, read(settings, [topic.name for topic in SOURCES]), find(settings, Wanted()))
+    after = catalogue.dump()
+    catalogue.close()
+    return [_compared(table, before[table], rows) for table, rows in after.items()]
+
+
+def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) -> None:
+    """Makes facts that are empty those that the records tell of."""
+    ordered = list(in_order(records))
+    died = {letter.origin_position: letter.told(header.ERROR_CODE) for letter in dead}
+    for record in ordered:
+        if record.position not in died or died[record.position] in NOTED_ALL_THE_SAME:
+            _apply(record, _RETOLD, facts)
+    facts.forget_tasks()  # those that intake would begin today; the ones that it began follow
+    for record in ordered:
+        _apply(record, _TASKS, facts)
+    _note_refusals(ordered, dead, facts)
+
+
+def in_order(records: Iterable[Delivery]) -> Iterator[Delivery]:
+    """The records by time, each partition in its order."""
+    rank = {topic.name: number for number, topic in enumerate(SOURCES)}
+    partitions: dict[tuple[str, int], list[Delivery]] = {}
+    for record in records:
+        partitions.setdefault((record.topic, record.partition), []).append(record)
+    return heapq.merge(*partitions.values(), key=lambda record: (record.timestamp_ms, rank[record.topic]))
+
+
+def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts: Facts) -> None:
+    """Notes what a record tells; what was refused, then or now, tells nothing."""
+    try:
+        event = codec.decode(record.value)
+    except codec.WireError:
+        return
+    if type(event) not in processors or topics.topic_of(event).name != record.topic:
+        return
+    facts.at(record.timestamp_ms)
+    try:
+        with facts.savepoint():
+            processors[type(event)](event, facts)
+    except Refused:
+        return
+
+
+def _task_noted(event: Task | TaskCompleted | TaskFailed, facts: Facts) -> Answers:
+    facts.put_task(event)
+    return []
+
+
+def _completed(event: TaskCompleted, facts: Facts) -> Answers:
+    if event.outcome == "expired":
+        return routing.task_completed(event, facts)
+    routing.is_live_already(event, facts)
+    return []
+
+
+def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
+    task = event.completed.task
+    if facts.review(event.review_id) is not None:
+        return []
+    facts.put_review(event)
+    product = facts.product(task.tenant, task.sku)
+    if product is not None:
+        facts.supersede_reviews(task.tenant, task.sku, product.version)
+    name = task.step.asset or ""
+    facts.supersede_other_reviews(task.tenant, task.sku, name, event.review_id)
+    facts.move_asset(task.tenant, task.sku, name, task.version, "review", reason=event.reason, verdict=event.verdict)
+    return []
+
+
+def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
+    """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
+    review = facts.review(event.review_id)
+    if review is not None and review.decision is None:
+        reviewing.carry_out(review, event, facts)
+    return []
+
+
+def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
+    if event.approved_by is None:
+        facts.supersede_other_reviews(event.tenant, event.sku, event.asset, "")
+    if not facts.is_live(event.tenant, event.sku, event.asset, event.version, event.file.digest):
+        facts.move_asset(event.tenant, event.sku, event.asset, event.version, "publishing", verdict=event.verdict)
+    return []
+
+
+_TASKS: dict[type[Event], Processor] = dict.fromkeys((Task, TaskCompleted, TaskFailed), _task_noted)
+_RETOLD: dict[type[Event], Processor] = {
+    **PROCESSORS,
+    TaskCompleted: _completed,
+    ReviewRequested: _review_requested,
+    ReviewDecided: _review_decided,
+    PublishRequested: _publish_requested,
+}
+
+
+def _note_refusals(records: Iterable[Delivery], dead: Sequence[DeadLetter], facts: Facts) -> None:
+    """The refusals of events, but for those that were replayed since and did not die again."""
+    consumed = {topic.name for topic in CONSUMED}
+    died = {letter.origin_position: letter for letter in dead if letter.origin in consumed}
+    left = dict(died)  # those whose record is past its retention
+    for record in records:
+        left.pop(record.position, None)
+    for letter in left.values():
+        facts.put_refusal(_refusal(letter))
+    for record in records:
+        facts.at(record.timestamp_ms)
+        if record.position in died:
+            facts.put_refusal(_refusal(died[record.position]))
+        elif record.topic in consumed and header.REPLAYED in as_mapping(record.headers):
+            facts.drop_refusal(record.event_id, record.position)
+
+
+def _refusal(letter: DeadLetter) -> Refusal:
+    subject = (letter.record.key or b"").decode(errors="backslashreplace")
+    told = {name: letter.told(f"packshot-error-{name}") for name in ("code", "field", "message")}
+    return Refusal(letter.record.event_id, letter.origin, subject, **told, position=letter.origin_position)
+
+
+def _compared(table: str, before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]) -> Rebuilt:
+    return Rebuilt(table, len(before), len(after), len(set(before) ^ set(after)))

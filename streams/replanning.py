@@ -1,0 +1,66 @@
+"""Having products planned and made again: by name, by the rules that they were judged by, or by when they changed."""
+
+from dataclasses import dataclass
+
+from schemas import channels, topics
+from schemas.records import Lane, ReplanRequested
+from streams.catalogue import Asset, Catalogue
+from streams.consumer.letters import Outgoing, outgoing
+from streams.consumer.reading import read
+from streams.errors import Refused
+from streams.observability import tracer
+from streams.processing import Sender
+from streams.settings import Settings
+
+Product = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which products are meant: those that fit everything given. `rule` is CHANNEL@VERSION, `since_ms` a Unix time."""
+
+    skus: frozenset[str] = frozenset()
+    tenant: str | None = None
+    rule: str | None = None
+    since_ms: int | None = None
+
+
+def select(selection: Selection, catalogue: Catalogue, settings: Settings) -> list[Product]:
+    """The products that are meant and not deleted, in order. Raises Refused for a rule of no channel."""
+    if selection.rule is not None and selection.rule.partition("@")[0] not in channels.names():
+        known = ", ".join(channels.names())
+        raise Refused("unknown_channel", f"no channel has the rule {selection.rule!r}; the channels are {known}")
+    with catalogue.read() as facts:
+        products = facts.every_product()
+        assets = facts.every_asset() if selection.rule else []
+    judged = {(asset.tenant, asset.sku) for asset in assets if selection.rule in _rules(asset)}
+    changed = set(products) if selection.since_ms is None else _changed(settings, selection.since_ms)
+    return [
+        (tenant, sku)
+        for (tenant, sku), (_, deleted) in sorted(products.items())
+        if not deleted
+        and (not selection.skus or sku in selection.skus)
+        and selection.tenant in (None, tenant)
+        and (selection.rule is None or (tenant, sku) in judged)
+        and (tenant, sku) in changed
+    ]
+
+
+def replan(products: list[Product], lane: Lane, reason: str, sender: Sender) -> None:
+    """Asks for products to be made again, each as the root of a trace; returns when the broker has acknowledged all."""
+    sender.send([_request(tenant, sku, lane, reason) for tenant, sku in products])
+
+
+def _request(tenant: str, sku: str, lane: Lane, reason: str) -> Outgoing:
+    with tracer.start_as_current_span("replan"):
+        return outgoing(ReplanRequested(tenant=tenant, sku=sku, lane=lane, reason=reason), "packshot/replay")
+
+
+def _rules(asset: Asset) -> list[str]:
+    return asset.verdict.rules.split(",") if asset.verdict else []
+
+
+def _changed(settings: Settings, since_ms: int) -> set[Product]:
+    """The products of which the catalogue has told since then."""
+    records = read(settings, [topics.CATALOG.name], since_ms=since_ms)
+    return {topics.product_of(record.key) for record in records}

@@ -1,0 +1,142 @@
+"""The dead letters on real brokers: found, replayed once, discarded."""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from schemas import topics
+from schemas.envelope import as_mapping
+from streams import dead
+from streams.consumer import letters
+from streams.consumer.clients import AcknowledgedProducer, make_topics
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
+from streams.consumer.reading import read
+from streams.dead import DeadLetter, Wanted
+from streams.embedded import choose_broker
+from streams.errors import Refused
+from streams.settings import Settings
+
+CACHE = Path(__file__).parents[2] / ".cache"
+NAMES = ("CATALOG", "COMPLETED", "DEAD", "LETTERS")
+
+
+@pytest.fixture(scope="module")
+def memory_bootstrap() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        broker = choose_broker(Path(folder), CACHE, "memory")
+        broker.start()
+        yield broker.bootstrap_servers
+        broker.stop()
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings for a broker with topics that no other test writes to."""
+    for name in NAMES:
+        topic = topics.Topic(f"{topics.PREFIX}{name.lower()}-{uuid4().hex[:8]}", getattr(topics, name).records)
+        monkeypatch.setattr(topics, name, topic)
+        monkeypatch.setattr(topics, "_TOPIC_OF", topics._TOPIC_OF | dict.fromkeys(topic.records, topic))
+    made = Settings(kafka_bootstrap_servers=request.getfixturevalue(f"{request.param}_bootstrap"))
+    make_topics(made)
+    return made
+
+
+def die(settings: Settings, topic: str, sku: str, code: str = "bad", at_ms: int = 1000, seen_ms: int = 1) -> None:
+    """Lets a record of a product die."""
+    headers = [("ce_id", f"id-{sku}".encode()), ("traceparent", b"00-aa-bb-01"), (letters.ATTEMPT, b"2")]
+    record = Delivery(topic, 0, 7, f"demo|{sku}".encode(), f"bytes of {sku}".encode(), headers, seen_ms)
+    write(settings, RetryPolicy(()).letter(record, Refused(code, f"no {sku}"), at_ms))
+
+
+def write(settings: Settings, *records: Outgoing) -> None:
+    producer = AcknowledgedProducer(settings)
+    producer.send(records)
+    producer.close()
+
+
+def found(settings: Settings, **wanted: object) -> list[tuple[str, str]]:
+    letters = dead.find(settings, Wanted(**wanted))  # type: ignore[arg-type]
+    return [(letter.product[1], letter.state) for letter in letters]
+
+
+def test_letters_are_found_by_what_they_tell(settings: Settings) -> None:
+    catalog, completed = topics.CATALOG.name, topics.COMPLETED.name
+    die(settings, catalog, "A", "unknown_channel", at_ms=1000, seen_ms=30)
+    die(settings, completed, "B", "bad", at_ms=2000, seen_ms=20)
+    die(settings, catalog, "C", "bad", at_ms=3000, seen_ms=10)
+    assert found(settings) == [("C", "open"), ("B", "open"), ("A", "open")]
+    assert found(settings, code="bad", topic=catalog.removeprefix("imagery.")) == [("C", "open")]
+    assert found(settings, sku="B", tenant="demo") == [("B", "open")]
+    assert found(settings, tenant="other") == []
+    assert found(settings, event_id="id-A") == [("A", "open")]
+    assert found(settings, since_ms=2000, until_ms=3000) == [("B", "open")]
+    (letter,) = dead.find(settings, Wanted(sku="A"))
+    assert found(settings, names=frozenset([letter.name])) == [("A", "open")]
+    assert letter.origin_position == f"{catalog}/0/7"
+
+
+def test_a_replay_sends_the_original_back_once_and_in_order(settings: Settings) -> None:
+    catalog = topics.CATALOG.name
+    die(settings, catalog, "A", at_ms=1000, seen_ms=50)
+    die(settings, catalog, "A", at_ms=2000, seen_ms=40)
+    die(settings, catalog, "B", code="other")
+    chosen = dead.replay(settings, Wanted(code="bad"), "ada")
+    assert [letter.failed_at_ms for letter in chosen] == [2000, 1000]
+    assert dead.replay(settings, Wanted(code="bad"), "ada") == []
+    back = list(read(settings, [catalog]))
+    assert [(each.key, each.value, each.attempt) for each in back] == [(b"demo|A", b"bytes of A", 0)] * 2
+    assert [as_mapping(each.headers)[letters.REPLAYED] for each in back] == [each.record.position for each in chosen]
+    assert {as_mapping(each.headers)["traceparent"] for each in back} == {"00-aa-bb-01"}
+    assert [each.event_id for each in back] == ["id-A", "id-A"]
+    assert found(settings) == [("B", "open"), ("A", "replayed"), ("A", "replayed")]
+
+
+def test_two_replays_at_once_send_everything_back_once(settings: Settings) -> None:
+    for number in range(20):
+        die(settings, topics.CATALOG.name, f"S-{number}")
+    errors: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            dead.replay(settings, Wanted(), "ada")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    dead.replay(settings, Wanted(), "ada")  # what a command that was locked out left undone
+    assert all("not everything was resolved" in str(error) for error in errors)
+    assert sorted(each.value for each in read(settings, [topics.CATALOG.name])) == sorted(
+        f"bytes of S-{number}".encode() for number in range(20)
+    )
+
+
+def test_a_discarded_letter_is_closed_with_its_reason_and_goes_nowhere(settings: Settings) -> None:
+    die(settings, topics.CATALOG.name, "A")
+    dead.discard(settings, Wanted(sku="A"), "ada", "sold out")
+    (letter,) = dead.find(settings, Wanted())
+    assert letter.resolved is not None
+    assert (letter.state, letter.resolved.reason, letter.resolved.resolved_by) == ("discarded", "sold out", "ada")
+    assert dead.replay(settings, Wanted(), "ada") == []
+    assert list(read(settings, [topics.CATALOG.name])) == []
+
+
+def test_a_letter_from_nowhere_is_refused_and_stops_the_others_from_going_halfway(settings: Settings) -> None:
+    die(settings, topics.CATALOG.name, "A")
+    write(settings, Outgoing(topics.DEAD.name, b"demo|X", b"?", []))
+    with pytest.raises(Refused, match="came from no topic of ours"):
+        dead.replay(settings, Wanted(), "ada")
+    assert {state for _, state in found(settings)} == {"open"}
+    assert list(read(settings, [topics.CATALOG.name])) == []
+
+
+def test_a_letter_that_others_wrote_has_no_story() -> None:
+    letter = DeadLetter(Delivery(topics.DEAD.name, 1, 2, None, b"?", [(letters.FAILED_AT, b"soon")], 77))
+    assert (letter.name, letter.origin, letter.product, letter.failed_at_ms) == ("1/2", "", ("", ""), 77)

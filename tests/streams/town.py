@@ -1,0 +1,347 @@
+"""A whole installation in memory, at the mercy of a seed: topics, streams, workers, publisher, people.
+
+The processors and the publication are the real ones. Who does something next, how far one topic runs ahead of another,
+what is done twice and what fails for a while, the seed decides; times only tell in what order records were written.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from schemas import codec, topics
+from schemas.envelope import as_mapping
+from schemas.identity import content_id
+from schemas.records import (
+    AssetWithheld,
+    Blob,
+    CampaignCancelled,
+    CampaignRequested,
+    CatalogChanged,
+    Event,
+    Lane,
+    PublishRequested,
+    ReplanRequested,
+    RetractRequested,
+    ReviewDecided,
+    Source,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+)
+from streams.audit.announcements import Announcements
+from streams.audit.findings import Finding
+from streams.audit.products import ProductView, disagreements, stuck
+from streams.audit.tasks import TaskLedger
+from streams.blobs import Blobs, NotFound, PreconditionFailed, Stored
+from streams.catalogue import Catalogue, CatalogueStanding, Review
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
+from streams.dead import DeadLetter
+from streams.errors import Refused
+from streams.processing import CONSUMED, Processing
+from streams.publishing import manifest as manifests
+from streams.publishing.publication import Publication
+from tests.streams.flow import GOOD
+
+PARTITIONS = 2
+POLICY = RetryPolicy((1000, 5000), random_share=lambda: 0.0)
+RETRIES = tuple(topics.retry(delay_ms).name for delay_ms in POLICY.delays_ms)
+SKUS = ("A", "B", "C")
+WORKED = (
+    *(topic.name for topic in CONSUMED),
+    *(topic.name for topic in topics.TASKS.values()),
+    *RETRIES,
+    topics.PUBLISH.name,
+)
+Place = tuple[str, int]
+
+
+class MemoryStore:
+    """Objects in a dictionary."""
+
+    url = "memory:"
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def get(self, key: str) -> Stored:
+        if key not in self.objects:
+            raise NotFound(key)
+        return Stored(self.objects[key], hashlib.sha256(self.objects[key]).hexdigest(), "")
+
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "",
+        cache_control: str | None = None,
+        if_match: str | None = None,
+        if_absent: bool = False,
+    ) -> str:
+        _ = content_type, cache_control
+        if (if_absent and key in self.objects) or (if_match is not None and self.get(key).etag != if_match):
+            raise PreconditionFailed(key)
+        self.objects[key] = data
+        return self.get(key).etag
+
+    def exists(self, key: str) -> bool:
+        return key in self.objects
+
+    def delete(self, key: str) -> None:
+        self.objects.pop(key, None)
+
+    def delete_prefix(self, prefix: str) -> None:
+        for key in list(self.keys(prefix)):
+            self.delete(key)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        yield from sorted(key for key in self.objects if key.startswith(prefix))
+
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        yield from ((key, len(self.objects[key])) for key in self.keys(prefix))
+
+    def check(self) -> None:
+        """Always of use."""
+
+
+@dataclass
+class Town:
+    """The installation. `send` writes records as the processors do."""
+
+    catalogue: Catalogue
+    random: Random
+    now_ms: int = 1_000_000
+    log: dict[Place, list[Delivery]] = field(default_factory=dict)
+    read_up_to: dict[Place, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.processing = Processing(self.catalogue, self, POLICY)
+        self.origin = MemoryStore()
+        self.blobs = Blobs(MemoryStore())
+        standing = CatalogueStanding(self.catalogue)
+        self.publication = Publication(self.origin, self.blobs, standing, "http://cdn", lambda: self.now_ms)
+        self.engine = 1
+
+    # topics
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        for record in records:
+            place = record.topic, sum(record.key or b"") % PARTITIONS
+            self.now_ms += self.random.choice((0, 0, 1, 5))
+            partition = self.log.setdefault(place, [])
+            read = Delivery(*place, len(partition), record.key, record.value, list(record.headers), self.now_ms)
+            partition.append(read)
+
+    def say(self, event: Event) -> None:
+        self.send([outgoing(event, "town")])
+
+    def on(self, *names: str) -> list[Delivery]:
+        return [record for (name, _), records in sorted(self.log.items()) if name in names for record in records]
+
+    def dead_letters(self) -> list[DeadLetter]:
+        return [DeadLetter(record) for record in self.on(topics.DEAD.name)]
+
+    def _waiting(self, *names: str) -> list[Place]:
+        return [
+            p for p, records in sorted(self.log.items()) if p[0] in names and self.read_up_to.get(p, 0) < len(records)
+        ]
+
+    # roles
+
+    def run(self, acts: list[Callable[[], None]]) -> None:
+        """Lets everybody work in an order that the seed decides, until all acts are done and nothing waits."""
+        roles = [self._streams, self._worker, self._publisher, self._retrier, self._person]
+        while True:
+            for role in self.random.sample(roles, len(roles)):
+                role()
+            idle = not self._waiting(*WORKED) and not self._undecided()
+            if acts and (idle or self.random.random() < 0.15):
+                acts.pop(0)()
+            elif idle and not acts:
+                return
+
+    def _take(self, most: int, *names: str) -> list[Delivery]:
+        """The next records of one partition; now and then they come again later: the commit was lost."""
+        places = self._waiting(*names)
+        if not places or self.random.random() < 0.3:
+            return []
+        place = self.random.choice(places)
+        start = self.read_up_to.get(place, 0)
+        batch = self.log[place][start : start + self.random.randint(1, most)]
+        if self.random.random() >= 0.1:
+            self.read_up_to[place] = start + len(batch)
+        return batch
+
+    def _streams(self) -> None:
+        names = [topic.name for topic in CONSUMED]
+        batch = self._take(3, self.random.choice(names))
+        if batch:
+            self.processing.run(batch)
+
+    def _retrier(self) -> None:
+        for letter in self._take(1, *RETRIES):
+            self.send([returned(letter)])
+
+    def _publisher(self) -> None:
+        for record in self._take(1, topics.PUBLISH.name):
+            request = codec.decode(record.value)
+            assert isinstance(request, PublishRequested | AssetWithheld | RetractRequested)
+            self.now_ms += 1
+            told = self.publication.apply(request, record.position, None, record.timestamp_ms)
+            if (
+                self.read_up_to.get((record.topic, record.partition), 0) > record.offset
+            ):  # else the transaction was aborted
+                self.send([outgoing(event, "town") for event in told])
+
+    def _worker(self) -> None:
+        names = [topic.name for topic in topics.TASKS.values()]
+        for record in self._take(1, *names):
+            self.now_ms += 2
+            self._work(record)
+
+    def _work(self, record: Delivery) -> None:
+        task = codec.decode(record.value)
+        assert isinstance(task, Task)
+        stale = self._stale(task)
+        uri = task.source.uri if task.source else ""
+        if stale:
+            self.say(TaskCompleted(task=task, outcome=stale))  # type: ignore[arg-type]
+        elif "gone" in uri and not ("back" in uri and record.attempt):
+            refusal = Refused("source_not_found", "404", transient="back" in uri)
+            letter = POLICY.letter(record, refusal, self.now_ms)
+            failed = TaskFailed(task=task, kind="permanent", code=refusal.code, message="404")
+            died = letter.topic == topics.DEAD.name
+            self.send([letter, *([outgoing(failed, "town")] if died else [])])
+        else:
+            self.say(self._made(task))
+
+    def _stale(self, task: Task) -> str:
+        with self.catalogue.read() as facts:
+            product = facts.product(task.tenant, task.sku)
+            campaign = facts.campaign(task.tenant, task.campaign) if task.campaign else None
+        if product is None or product.deleted or product.version > task.version:
+            return "superseded"
+        return "cancelled" if campaign is not None and campaign[1] else ""
+
+    def _made(self, task: Task) -> TaskCompleted:
+        """The result depends on what goes in and on the engine; some are doubtful."""
+        source = task.source.uri if task.source else ""
+        result = content_id(source, [each.digest for each in task.inputs], task.step.operation, task.step.channel,
+                            task.step.parameters, self.engine)  # fmt: skip
+        digest = self.blobs.put(result.encode())
+        made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
+        doubtful = task.step.asset is not None and int(result[:2], 16) < 90
+        measures = GOOD | ({"fill": 0.5} if doubtful else {})
+        told = {"outputs": [made], "measures": measures, "result_id": result, "engine": f"engine-{self.engine}"}
+        return TaskCompleted(task=task, outcome="done", **told)  # type: ignore[arg-type]
+
+    def _undecided(self) -> list[Review]:
+        decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
+        decided = {event.review_id for event in decisions if isinstance(event, ReviewDecided)}
+        with self.catalogue.read() as facts:
+            return [review for review in facts.reviews() if review.review_id not in decided]
+
+    def _person(self) -> None:
+        """Decides on a review that she sees as pending."""
+        undecided = self._undecided()
+        if not undecided or self.random.random() < 0.8:
+            return
+        task = self.random.choice(undecided).request
+        redo = self.random.random() < 0.3
+        approved = not redo and self.random.random() < 0.6
+        parameters = {"padding": f"0.{self.random.randint(1, 9)}"} if redo else {}
+        self.say(
+            ReviewDecided(
+                review_id=task.review_id,
+                tenant="demo",
+                sku=task.completed.task.sku,
+                approved=approved,
+                redo=redo,
+                parameters=parameters,
+                decided_by="ada",
+                reason="seen",
+            )
+        )
+
+    # acts
+
+    def upsert(self, sku: str, version: int) -> None:
+        photo = self.random.choice(("a", "b", "c", "gone", "gone-back"))
+        channels = self.random.sample(["amazon", "zalando", "google"], self.random.randint(1, 2))
+        lane: Lane = self.random.choice(("urgent", "standard", "bulk"))
+        if self.random.random() < 0.1:
+            channels.append("bazaar")
+        self.say(
+            CatalogChanged(
+                tenant="demo",
+                sku=sku,
+                version=version,
+                sources=[Source(uri=f"https://x/{photo}{sku}.jpg")],
+                channels=channels,
+                priority=lane,
+            )
+        )
+
+    def act(self) -> Callable[[], None]:
+        """Something that a PIM, marketing or an operator does."""
+        sku, version = self.random.choice(SKUS), self.random.randint(1, 6)
+        skus = [self.random.choice(SKUS), self.random.choice((*SKUS, "D"))]
+        campaign = self.random.choice(("spring", "sale"))
+        acts: list[Callable[[], None]] = [
+            lambda: self.upsert(sku, version),
+            lambda: self.upsert(sku, version),
+            lambda: self._say_again(),
+            lambda: self.say(CatalogChanged(change="delete", tenant="demo", sku=sku, version=version)),
+            lambda: self.say(CampaignRequested(tenant="demo", campaign=campaign, skus=skus, channels=["instagram"])),
+            lambda: self.say(CampaignCancelled(tenant="demo", campaign=campaign, reason="off")),
+            lambda: self.say(ReplanRequested(tenant="demo", sku=sku)),
+            lambda: self._replay_dead(),
+            lambda: setattr(self, "engine", self.engine + 1),
+        ]
+        return self.random.choice(acts)
+
+    def _say_again(self) -> None:
+        said = self.on(topics.CATALOG.name)
+        if said:
+            record = self.random.choice(said)
+            self.send([Outgoing(record.topic, record.key, record.value, record.headers)])
+
+    def _replay_dead(self) -> None:
+        done = {as_mapping(r.headers).get("packshot-replayed-letter") for records in self.log.values() for r in records}
+        letters = [letter for letter in self.dead_letters() if letter.record.position not in done]
+        if letters:
+            self.send([replayed(self.random.choice(letters).record)])
+
+    # what an audit would say
+
+    def findings(self) -> list[Finding]:
+        """What is wrong once everything has come to rest."""
+        tasks = TaskLedger({place: len(records) for place, records in self.log.items()})
+        names = {topic.name for topic in topics.TASKS.values()}
+        for record in self.on(*names):
+            tasks.written(record)
+        for record in self.on(*RETRIES):
+            if as_mapping(record.headers)["packshot-origin-topic"] in names:
+                tasks.retried(record)
+        for letter in self.dead_letters():
+            if letter.origin in names:
+                tasks.died(letter.record, is_open=True)
+        for record in self.on(topics.COMPLETED.name):
+            event = codec.decode(record.value)
+            assert isinstance(event, TaskCompleted | TaskFailed)
+            tasks.told(event)
+        announcements = Announcements()
+        for record in self.on(topics.PUBLISHED.name):
+            announcements.told(codec.decode(record.value))
+        lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
+        products = [finding for view in self._views(announcements) for finding in (*disagreements(view), *stuck(view))]
+        return [*lost, *announcements.findings, *products]
+
+    def _views(self, announcements: Announcements) -> Iterator[ProductView]:
+        with self.catalogue.read() as facts:
+            for (tenant, sku), (version, deleted) in facts.every_product().items():
+                manifest, _ = manifests.load(self.origin, tenant, sku)
+                assets = {asset.asset: asset for asset in facts.assets(tenant, sku)}
+                announced = announcements.live.get((tenant, sku), {})
+                yield ProductView(tenant, sku, version, deleted, assets, manifest, announced)
