@@ -130,7 +130,9 @@ def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
         facts.supersede_reviews(task.tenant, task.sku, product.version)
     name = task.step.asset or ""
     facts.supersede_other_reviews(task.tenant, task.sku, name, event.review_id)
-    facts.move_asset(task.tenant, task.sku, name, task.version, "review", reason=event.reason, verdict=event.verdict)
+    where = (task.tenant, task.sku, name, task.version)
+    if not facts.move_asset(*where, "review", reason=event.reason, verdict=event.verdict):  # it has left the plan since
+        facts.supersede_other_reviews(task.tenant, task.sku, name, "")
     return []
 
 

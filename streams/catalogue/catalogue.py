@@ -68,7 +68,7 @@ class Catalogue:
     def dump(self) -> dict[str, list[tuple[str, ...]]]:
         """Every row of every table as text, in order, without the times at which they were noted."""
         with _translated(), self._engine.connect() as connection:
-            return {table.name: _rows(connection, table) for table in tables.metadata.sorted_tables}
+            return {str(table.name): _rows(connection, table) for table in tables.metadata.sorted_tables}
 
     def products(self) -> list[tuple[str, str]]:
         """Tenant and SKU of every product, deleted ones included, in order."""

@@ -181,7 +181,8 @@ class Facts:
         self._upsert(t.assets, key, {**fresh, "verdict": None})
 
     def drop_asset(self, asset: Asset) -> None:
-        """Takes an asset out of the plan: gone if it never was live, else leaving until it is retracted."""
+        """Takes an asset and its reviews out of the plan: gone if it never was live, else leaving until retracted."""
+        self.supersede_other_reviews(asset.tenant, asset.sku, asset.asset, "")
         if asset.live is None:
             where = _is_asset(asset.tenant, asset.sku, asset.asset)
             self._connection.execute(delete(t.assets).where(*where))

@@ -66,8 +66,8 @@ def committed(settings: Settings, group: str, names: Sequence[str]) -> dict[Plac
 
 def has_members(settings: Settings, group: str) -> bool:
     """Whether anybody is in the group now. Raises Unavailable."""
-    admin = AdminClient(client_config(settings))  # kept: without it the answer never comes
-    described = admin.describe_consumer_groups([group])[group]
+    admin = AdminClient(client_config(settings))  # answers only for as long as it is held
+    described = admin.describe_consumer_groups([group], request_timeout=CALL_S)[group]
     with _translated(settings):
         try:
             return bool(described.result(timeout=CALL_S).members)

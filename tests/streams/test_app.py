@@ -1,23 +1,25 @@
-"""The Faust app as it is set up; what it does with events is tried on real brokers, end to end."""
+"""The Faust app's consumer; what the app does with events is tried on real brokers, end to end."""
 
 import asyncio
-from pathlib import Path
 
-from streams.app import build_app
-from streams.catalogue import Catalogue
-from streams.consumer.letters import RetryPolicy
-from streams.processing import CONSUMED, Processing
-from streams.settings import Settings
-from tests.streams.flow import Recorder
+import pytest
+from aiokafka import AIOKafkaConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+
+from streams.app import _ConsumerThread
 
 
-def test_announcements_that_are_not_committed_are_not_read(tmp_path: Path) -> None:
-    processing = Processing(Catalogue(f"sqlite:///{tmp_path}/facts.db"), Recorder(), RetryPolicy(()))
-    app = build_app(Settings(kafka_bootstrap_servers="127.0.0.1:1", data_folder=tmp_path), processing)
-    assert set(app.agents) == {topic.name for topic in CONSUMED}
+def test_announcements_that_are_not_committed_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: AIOKafkaConsumer())
 
-    async def isolation_level() -> str:
-        thread = app.consumer._new_consumer_thread()
-        return str(thread._create_worker_consumer(app.transport)._isolation_level)
+    async def isolation_levels() -> tuple[str, str]:
+        faust_own, ours = (
+            AIOKafkaConsumer(),
+            _ConsumerThread._create_worker_consumer(object.__new__(_ConsumerThread), None),
+        )
+        levels = faust_own._isolation_level, ours._isolation_level
+        for consumer in (faust_own, ours):
+            await consumer.stop()
+        return levels
 
-    assert asyncio.run(isolation_level()) == "read_committed"
+    assert asyncio.run(isolation_levels()) == ("read_uncommitted", "read_committed")

@@ -304,6 +304,18 @@ def test_a_newer_result_closes_the_review_of_the_older(flow: Flow) -> None:
     assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
 
 
+def test_the_review_of_an_asset_that_leaves_the_plan_is_closed(flow: Flow) -> None:
+    flow.say(upsert())
+    (cut,) = tasks(flow.say(CAMPAIGN))
+    (task,) = tasks(flow.say(done(cut)))
+    (review,) = flow.say(done(task, fill=0.1))
+    assert isinstance(review, ReviewRequested)
+    flow.say(CampaignCancelled(tenant="demo", campaign="bf"))
+    with flow.catalogue.read() as facts:
+        assert facts.reviews() == []
+    assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
+
+
 def test_a_replan_of_a_product_that_is_gone_or_unknown_asks_for_nothing(flow: Flow) -> None:
     assert flow.say(ReplanRequested(tenant="demo", sku="A")) == []
     flow.say(CatalogChanged(change="delete", tenant="demo", sku="A", version=2))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas import codec, topics
 from schemas.records import CatalogChanged, ReplanRequested, Verdict
-from streams import local, replanning
+from streams import display, local, replanning
 from streams.catalogue import Catalogue
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics
@@ -108,4 +108,6 @@ def test_facts_are_not_rebuilt_while_the_streams_role_is_at_work(kafka_bootstrap
     with pytest.raises(Refused, match="streams role is at work"):
         local.rebuild_facts(settings)
     consumer.close()
-    assert {each.table for each in local.rebuild_facts(settings)} >= {"products", "assets", "tasks"}
+    rebuilt = local.rebuild_facts(settings)
+    assert {each.table for each in rebuilt} >= {"products", "assets", "tasks"}
+    display.show_rebuilt(rebuilt, as_json=True)
