@@ -215,11 +215,15 @@ def _refined(
     sweep = matting.find_sweep(rgb, coarse)
     if sweep is not None:
         part = (box.left / width, box.top / height, box.right / width, box.bottom / height)
-        swept, product = matting.read_sweep(small, sweep.colours(size[1], size[0], part), sweep.noise, mask)
+        background = sweep.colours(size[1], size[0], part)
+        swept, product = matting.read_sweep(small, background, sweep.noise, mask)
         known[(known == 0.5) & swept] = 0
         known[(known == 0.5) & product] = 1
         mask[swept] = np.minimum(mask[swept], 0.3)
         mask[product] = np.maximum(mask[product], 0.9)
+        contrast = matting.largest_difference(small, background)
+        gaps = matting.find_gaps(small, background, sweep.noise)
+        known, mask = matting.open_gaps(known, mask, gaps, contrast, sweep.noise)
     alpha = matting.solve(small, known, mask)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:

@@ -12,14 +12,23 @@ Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 _FIT_SIZE_PX = 192
+# A paper sweep's bend and the falloff of its lights need the fourth power.
+_DEGREE = 4
+_POWERS = np.array([(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)])
 _PLAIN_NOISE_MAX = 0.025
+_CLIPPED = 0.985
+_GAP_AREA_MIN = 25
+_GAP_OFF_MAX = 0.008
+_GAP_TINT_MAX = 0.005
+_GAP_EDGE_MIN = 0.03
+_GAP_RIM_PX = 5
 # numba's portable threading layer ends the process when two threads enter it at once.
 _kernels = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A plain studio background: each channel a quadratic surface over x, y in 0..1, and the noise about it."""
+    """A plain studio background: each channel a quartic surface over x, y in 0..1, and the noise about it."""
 
     coefficients: NDArray[np.float64]
     noise: float
@@ -28,18 +37,13 @@ class Sweep:
         """The background (height, width, 3) in the part `box` (left, top, right, bottom, 0..1) of the picture."""
         xs = box[0] + (np.arange(width) + 0.5) / width * (box[2] - box[0])
         ys = box[1] + (np.arange(height) + 0.5) / height * (box[3] - box[1])
-        c = self.coefficients
-        along_x = np.stack([np.ones_like(xs), xs, xs * xs])
-        surface = np.stack(
-            [
-                (c[0, k] * along_x[0] + c[1, k] * along_x[1] + c[2, k] * along_x[2])[None, :]
-                + ys[:, None] * (c[3, k] + c[5, k] * xs[None, :])
-                + (c[4, k] * ys * ys)[:, None]
-                for k in range(3)
-            ],
-            axis=-1,
-        )
-        return surface.astype(np.float32)
+        along_x, along_y = np.vander(xs, _DEGREE + 1, increasing=True), np.vander(ys, _DEGREE + 1, increasing=True)
+        surface = np.empty((height, width, 3), np.float32)
+        for channel in range(3):
+            grid = np.zeros((_DEGREE + 1, _DEGREE + 1))
+            grid[_POWERS[:, 1], _POWERS[:, 0]] = self.coefficients[:, channel]
+            surface[..., channel] = along_y @ (grid @ along_x.T)
+        return surface
 
 
 def find_sweep(rgb: NDArray[np.uint8], mask: Plane) -> Sweep | None:
@@ -52,8 +56,7 @@ def find_sweep(rgb: NDArray[np.uint8], mask: Plane) -> Sweep | None:
         return None
     ys, xs = np.nonzero(outside)
     x, y = (xs + 0.5) / size[0], (ys + 0.5) / size[1]
-    terms = np.stack([np.ones_like(x), x, x * x, y, y * y, x * y], axis=1)
-    return _fit(terms, small[outside])
+    return _fit(x[:, None] ** _POWERS[:, 0] * y[:, None] ** _POWERS[:, 1], small[outside])
 
 
 def _fit(terms: NDArray[np.float64], colours: NDArray[np.float64]) -> Sweep | None:
@@ -76,9 +79,9 @@ def read_sweep(rgb: Plane, background: Plane, noise: float, mask: Plane) -> tupl
     while the colour stays that of the background in equal or less light: a grey product on a grey sweep
     has an edge about it. Product is what is brighter or of another tint, beyond such an edge.
     """
-    level = np.maximum(background.mean(axis=2), 1e-3)
-    light = rgb.mean(axis=2) / level
-    tint = np.abs(rgb - light[..., None] * background).max(axis=2)
+    level = np.maximum(_mean_channel(background), 1e-3)
+    light = np.asarray(_mean_channel(rgb) / level, np.float32)
+    tint = largest_difference(rgb, np.asarray(light[..., None] * background, np.float32))
     lit_as_background = (light > 0.4) & (light < 1 + max(2 * noise, 0.012)) & (tint < max(3 * noise, 0.025))
     unsure = np.where(light < 1 - max(4 * noise, 0.06), 0.8, 0.5)
     reachable = lit_as_background & (_slope(cv2.GaussianBlur(light, (0, 0), 1.0)) < 0.01 + noise) & (mask < unsure)
@@ -91,6 +94,96 @@ def read_sweep(rgb: Plane, background: Plane, noise: float, mask: Plane) -> tupl
     swept = sure[labels]
     other = ((light > 1 + max(4 * noise, 0.03)) | (tint > max(6 * noise, 0.08))) & ~swept & (mask > 0.05)
     return np.asarray(swept), np.asarray(cv2.erode(other.astype(np.uint8), np.ones((5, 5))) > 0)
+
+
+def find_gaps(rgb: Plane, background: Plane, noise: float) -> Flags:
+    """Gaps in a product (h, w), found from rgb and the sweep behind it, (h, w, 3) in 0..1, whatever a mask says.
+
+    A gap is a flat region of the sweep's colour that does not reach the frame and has a strong edge all round.
+    Single pixels of a product match the sweep too; over a region the mean is known well enough to tell white
+    print and highlights apart.
+    """
+    soft = cv2.GaussianBlur(rgb, (0, 0), 0.8)
+    off = soft - background
+    slope = _slope(_mean_channel(soft))
+    alike = (largest_difference(soft, background) < max(3 * noise, 0.03)) & (slope < 0.012)
+    # Where the sweep is clipped white, so may be a label: the picture says nothing.
+    alike &= cv2.extractChannel(background, 1) < _CLIPPED
+    alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
+    means = _means(off, labels, count)
+    gap = (np.abs(means).max(axis=1) < _GAP_OFF_MAX) & (np.ptp(means, axis=1) < _GAP_TINT_MAX)
+    gap &= (_edged_share(labels, slope, count) > 0.7) & (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN)
+    gap &= ~_at_the_frame(stats, labels.shape)
+    gap[0] = False
+    return np.asarray(gap[labels])
+
+
+def open_gaps(known: Plane, mask: Plane, gaps: Flags, contrast: Plane, noise: float) -> tuple[Plane, Plane]:
+    """`known` and `mask` (h, w) with the gaps open, their rims unknown, and the ridges between them product.
+
+    `contrast` (h, w) is how far the picture is from the sweep. A wire is thinner than the rims on both sides of it:
+    without its ridge, where the contrast is highest, the matte would have no sample of it.
+    """
+    if not gaps.any():
+        return known, mask
+    reach = _disc(_GAP_RIM_PX)
+    rim = cv2.dilate(gaps.astype(np.uint8), reach) > 0
+    share = contrast / np.maximum(cv2.dilate(contrast, reach), 0.1)
+    clear = _joined(gaps, contrast < max(3 * noise, 0.03), 3 * _GAP_RIM_PX)
+    known, mask = known.copy(), mask.copy()
+    known[rim & (known == 1)] = 0.5
+    known[rim & (share > 0.85) & (mask > 0.5)] = 1
+    known[clear] = 0
+    mask[rim | clear] = np.minimum(mask, share)[rim | clear]
+    return known, mask
+
+
+def _joined(seeds: Flags, inside: Flags, reach_px: int) -> Flags:
+    """What of `inside` is connected to a seed, and no further from one than `reach_px`."""
+    near = cv2.dilate(seeds.astype(np.uint8), np.ones((2 * reach_px + 1, 2 * reach_px + 1))) > 0
+    count, labels = cv2.connectedComponents((inside & near).astype(np.uint8), connectivity=8)
+    reached = np.zeros(count, np.bool_)
+    reached[np.unique(labels[seeds])] = True
+    reached[0] = False
+    return np.asarray(reached[labels])
+
+
+def _means(values: Plane, labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Mean of each channel of `values` (h, w, c) in each label, (count, c); 0 for the label 0."""
+    inside = labels > 0
+    index = labels[inside]
+    sums = [np.bincount(index, values[..., k][inside], count) for k in range(values.shape[2])]
+    return np.stack(sums, axis=1) / np.maximum(np.bincount(index, minlength=count), 1)[:, None]
+
+
+def _edged_share(labels: NDArray[np.int32], slope: Plane, count: int) -> NDArray[np.float64]:
+    """Share of each label's rim, up to three pixels out, that an edge runs along."""
+    grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3)))
+    edge = cv2.dilate(slope, np.ones((5, 5))) > _GAP_EDGE_MIN
+    rim = (grown > 0) & (labels == 0)
+    index = grown[rim].astype(np.int64)
+    return np.bincount(index, edge[rim], count) / np.maximum(np.bincount(index, minlength=count), 1)
+
+
+def _at_the_frame(stats: NDArray[np.int32], shape: tuple[int, ...]) -> Flags:
+    left, top, width, height = stats[:, :4].T
+    return np.asarray((left == 0) | (top == 0) | (left + width == shape[1]) | (top + height == shape[0]))
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
+
+
+def largest_difference(one: Plane, other: Plane) -> Plane:
+    """How far two pictures (h, w, 3) are apart, (h, w): the largest difference of a channel."""
+    # Reducing the short last axis in numpy takes ten times as long.
+    red, green, blue = cv2.split(cv2.absdiff(one, other))
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
+
+
+def _mean_channel(picture: Plane) -> Plane:
+    return np.asarray(cv2.transform(picture, np.full((1, 3), 1 / 3)), np.float32)
 
 
 def _slope(values: Plane) -> Plane:
@@ -121,7 +214,7 @@ def solve(rgb: Plane, known: Plane, mask: Plane) -> Plane:
         return np.where(known == 0.5, edge, known).astype(np.float32)
     with _kernels:
         alpha, foreground, background = pymatting.estimate_alpha_sm(rgb, known, return_foreground_background=True)
-    contrast = cv2.GaussianBlur(np.abs(foreground - background).max(axis=2), (0, 0), 2.0)
+    contrast = cv2.GaussianBlur(largest_difference(foreground, background), (0, 0), 2.0)
     trust = np.clip((contrast - 0.05) / 0.12, 0, 1)
     mixed = trust * alpha + (1 - trust) * edge
     return np.where(known == 0.5, snapped(mixed), known).astype(np.float32)

@@ -113,6 +113,46 @@ def test_measures_say_what_was_found(mug_cutout: Cutout, mug: NDArray[np.float64
     assert measures["uncertainty"] < 0.4
 
 
+@pytest.fixture(scope="module")
+def rack() -> tuple[NDArray[np.float64], Picture, Tensor]:
+    """A red frame with bars, a sticker whiter than its grey sweep, and the mask of a network that sees one solid."""
+    shape = np.zeros((SIZE_PX, SIZE_PX))
+    shape[40:200, 20:220] = 1
+    solid = shape.copy()
+    for left in range(45, 185, 20):
+        shape[60:120, left : left + 14] = 0
+    picture = photograph(shape).astype(np.float64)
+    picture[140:170, 60:110] = 235
+    picture += np.random.default_rng(5).normal(0, 1.2, picture.shape)
+    return shape, np.rint(np.clip(picture, 0, 255)).astype(np.uint8), solid.astype(np.float32)
+
+
+def sees_solid(solid: Tensor) -> Callable[[Tensor], Tensor]:
+    """A network that gives this mask at each look; right where the subject fills the picture."""
+    mask = cv2.GaussianBlur(cv2.resize(solid, (320, 320), interpolation=cv2.INTER_AREA), (0, 0), 2)
+    return lambda tensor: np.asarray(mask, np.float32).reshape(len(tensor), 1, 320, 320)
+
+
+def test_gaps_that_the_mask_fills_are_opened(rack: tuple[NDArray[np.float64], Picture, Tensor]) -> None:
+    shape, picture, solid = rack
+    result = cutout(picture, sees_solid(solid))
+    assert result.rgba[65:115, 70:74, 3].max() == 0
+    assert result.rgba[65:115, 61:63, 3].min() == 255
+    assert alpha_error(result, shape) < 0.01
+
+
+def test_a_white_sticker_is_no_gap(rack: tuple[NDArray[np.float64], Picture, Tensor]) -> None:
+    _, picture, solid = rack
+    assert cutout(picture, sees_solid(solid)).rgba[140:170, 60:110, 3].min() == 255
+
+
+def test_a_sticker_on_a_clipped_white_sweep_is_no_gap() -> None:
+    product = disc(119.5, 119.5, 80)
+    picture = photograph(product, np.full((SIZE_PX, SIZE_PX, 3), 255.0))
+    picture[100:140, 90:150] = 255
+    assert cutout(picture, sees_solid(product.astype(np.float32))).rgba[100:140, 90:150, 3].min() == 255
+
+
 def test_a_set_of_two_stays_two() -> None:
     pair = np.maximum(disc(70, 120, 40), disc(170, 120, 40))
     result = cutout(photograph(pair), sees_red)
