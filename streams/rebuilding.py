@@ -145,10 +145,14 @@ def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
 
 
 def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
+    """Notes a request; one that came again after it was announced had not yet seen the announcement."""
+    where = (event.tenant, event.sku, event.asset, event.version)
+    is_live = facts.is_live(*where, event.file.digest)
     if event.approved_by is None:
         facts.supersede_other_reviews(event.tenant, event.sku, event.asset, "")
-    if not facts.is_live(event.tenant, event.sku, event.asset, event.version, event.file.digest):
-        facts.move_asset(event.tenant, event.sku, event.asset, event.version, "publishing", verdict=event.verdict)
+        facts.move_asset(*where, "published" if is_live else "publishing", verdict=event.verdict)
+    elif not is_live:
+        facts.move_asset(*where, "publishing", verdict=event.verdict)
     return []
 
 

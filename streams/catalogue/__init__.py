@@ -1,9 +1,20 @@
 """Facts in SQL: what is true now of products, assets, tasks, reviews and campaigns."""
 
 from streams.catalogue.catalogue import Catalogue, CatalogueStanding, CatalogueUnavailable
-from streams.catalogue.facts import Asset, AssetState, Facts, Product, Refusal, Review, Standing, TaskFact
+from streams.catalogue.facts import (
+    PLANNED_STATES,
+    Asset,
+    AssetState,
+    Facts,
+    Product,
+    Refusal,
+    Review,
+    Standing,
+    TaskFact,
+)
 
 __all__ = [
+    "PLANNED_STATES",
     "Asset",
     "AssetState",
     "Catalogue",

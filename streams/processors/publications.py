@@ -1,14 +1,15 @@
 """What the publisher made live or took away, noted in the facts."""
 
 from schemas.records import AssetPublished, AssetRetracted, ProductPublished
-from streams.catalogue import Facts
+from streams.catalogue import PLANNED_STATES, Facts
 from streams.processors import Answers
 
 
 def asset_published(event: AssetPublished, facts: Facts) -> Answers:
-    """An asset is live."""
+    """An asset is live. One whose newer result waits for a person, or was rejected by one, stands as that says."""
     facts.put_live(event)
-    facts.move_asset(event.tenant, event.sku, event.asset, event.version, "published", verdict=event.verdict)
+    where = (event.tenant, event.sku, event.asset, event.version)
+    facts.move_asset(*where, "published", verdict=event.verdict, only_from=PLANNED_STATES - {"review", "rejected"})
     return []
 
 

@@ -316,6 +316,16 @@ def test_the_review_of_an_asset_that_leaves_the_plan_is_closed(flow: Flow) -> No
     assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
 
 
+def test_an_announcement_that_comes_late_leaves_a_newer_result_with_the_person(flow: Flow) -> None:
+    task = compose_task(flow)
+    (request,) = flow.say(done(task))
+    assert isinstance(request, PublishRequested)
+    flow.say(replace(done(task, fill=0.5), outputs=[blob("d")], result_id="e" * 64))
+    flow.say(published(request))
+    assert flow.states()["amazon-1"] == "review"
+    assert flow.assets()[0].live == published(request)
+
+
 def test_a_replan_of_a_product_that_is_gone_or_unknown_asks_for_nothing(flow: Flow) -> None:
     assert flow.say(ReplanRequested(tenant="demo", sku="A")) == []
     flow.say(CatalogChanged(change="delete", tenant="demo", sku="A", version=2))
