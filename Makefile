@@ -6,7 +6,7 @@ WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
 
-.PHONY: help setup demo test simulate bench-priority check format schemas lock clean
+.PHONY: help setup demo test test-long simulate bench-priority check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -17,7 +17,10 @@ demo: $(MARK) $(WEIGHTS)  ## The whole system over the sample catalogue; shows w
 	$(BIN)/packshot demo --catalogue loadtest/catalogue/catalogue.jsonl --campaign loadtest/catalogue/campaign.jsonl
 
 test: $(MARK_DEV) $(WEIGHTS)  ## All tests but the long suites
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(MARK_DEV) $(WEIGHTS)  ## The tests that take parts of a running system away for a while
+	$(BIN)/python -m pytest -m long
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--count 10000)

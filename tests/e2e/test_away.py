@@ -19,6 +19,7 @@ from streams.embedded import BrokerUnavailable, choose_broker
 from tests.e2e.system import ROOT, System, draw_product, upsert
 from tests.servers import skip_or_fail
 
+pytestmark = pytest.mark.long
 AWAY_S = 4.0
 
 
