@@ -79,8 +79,9 @@ class System:
         return json.loads(self.run(*arguments, "--json", status=status))
 
     def published(self) -> list[dict[str, Any]]:
-        """Every event that listing services see."""
-        return [json.loads(line) for line in self.run("published", "--json").splitlines()]
+        """Every event that listing services see; those of one product in their order, the products by name."""
+        events = [json.loads(line) for line in self.run("published", "--json").splitlines()]
+        return sorted(events, key=lambda event: str(event["sku"]))  # partitions are read in any order
 
     def submit(self, *events: Mapping[str, Any], status: int = 0) -> dict[str, Any]:
         """Submits events and waits for what becomes of them."""
