@@ -57,7 +57,8 @@ class Cutout:
     """A cutout, uint8 RGBA (h, w, 4) with straight alpha, and what was measured while making it.
 
     Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
-    plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1.
+    plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1. On a plain background also, over the product's
+    area: look_through_share, product that cannot be told from the background, and left_out_share, what is neither.
     """
 
     rgba: Rgba
@@ -157,6 +158,8 @@ def _as_it_is(picture: Rgba) -> Cutout:
         "band_width_px": 0.0,
         "islands": float(_island_count(alpha > 127)),
         "plain_background": 0.0,
+        "look_through_share": 0.0,
+        "left_out_share": 0.0,
         "has_own_alpha": 1.0,
         "own_shadow_share": _own_shadow_share(picture),
     }
@@ -210,37 +213,44 @@ def _refined(
     scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
     size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.float32).copy()
+    mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.float32)
     known = matting.trimap(mask, max(size) / _NETWORK_SIZE_PX)
     sweep = matting.find_sweep(rgb, coarse)
     if sweep is not None:
         part = (box.left / width, box.top / height, box.right / width, box.bottom / height)
-        background = sweep.colours(size[1], size[0], part)
-        swept, product = matting.read_sweep(small, background, sweep.noise, mask)
-        known[(known == 0.5) & swept] = 0
-        known[(known == 0.5) & product] = 1
-        mask[swept] = np.minimum(mask[swept], 0.3)
-        mask[product] = np.maximum(mask[product], 0.9)
-        contrast = matting.largest_difference(small, background)
-        gaps = matting.find_gaps(small, background, sweep.noise)
-        known, mask = matting.open_gaps(known, mask, gaps, contrast, sweep.noise)
+        known, mask = _by_sweep(small, sweep.colours(size[1], size[0], part), sweep.noise, known, mask)
     alpha = matting.solve(small, known, mask)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:
         raise NoSubject("nothing is left of the subject after refinement")
     colours = matting.foreground_colours(small, alpha)
     rgba = _composed(rgb, box, alpha, colours)
+    look_through, left_out = (0.0, 0.0) if sweep is None else matting.unexplained(rgb, rgba[..., 3], sweep)
     measures = {
-        "uncertainty": _uncertainty(mask, agreement),
+        "uncertainty": _uncertainty(mask, agreement, look_through, left_out),
         "agreement": agreement,
         "coverage": float(rgba[..., 3].mean() / 255),
         "band_width_px": _band_width_px(alpha) / scale,
         "islands": float(islands),
         "plain_background": float(sweep is not None),
+        "look_through_share": look_through,
+        "left_out_share": left_out,
         "has_own_alpha": 0.0,
         "own_shadow_share": 0.0,
     }
     return Cutout(rgba, measures)
+
+
+def _by_sweep(rgb: Plane, background: Plane, noise: float, known: Plane, mask: Plane) -> tuple[Plane, Plane]:
+    """`known` and `mask` (h, w) with what a plain `background` (h, w, 3) gives away."""
+    swept, product = matting.read_sweep(rgb, background, noise, mask)
+    known, mask = known.copy(), mask.copy()
+    known[(known == 0.5) & swept] = 0
+    known[(known == 0.5) & product] = 1
+    mask[swept] = np.minimum(mask[swept], 0.3)
+    mask[product] = np.maximum(mask[product], 0.9)
+    gaps = matting.find_gaps(rgb, background, noise)
+    return matting.open_gaps(known, mask, gaps, matting.largest_difference(rgb, background), noise)
 
 
 def _composed(rgb: Rgba, box: _Box, alpha: Plane, colours: Plane) -> Rgba:
@@ -259,10 +269,11 @@ def _composed(rgb: Rgba, box: _Box, alpha: Plane, colours: Plane) -> Rgba:
     return whole
 
 
-def _uncertainty(mask: Plane, agreement: float) -> float:
-    """How unsure the network is: the share of the subject that is neither in nor out, and the looks' disagreement."""
+def _uncertainty(mask: Plane, agreement: float, look_through: float, left_out: float) -> float:
+    """How unsure the cutout is, 0..1: a mask neither in nor out, looks that disagree, a picture it does not explain."""
     doubt = float((4 * mask * (1 - mask)).sum() / max(float(mask.sum()), 1.0))
-    return float(np.clip(0.5 * doubt + (1 - agreement), 0, 1))
+    # What is left out shows by its highlights only: far more is missing than is seen to be.
+    return float(np.clip(0.5 * doubt + (1 - agreement) + look_through + 10 * left_out, 0, 1))
 
 
 def _band_width_px(alpha: Plane) -> float:

@@ -16,6 +16,8 @@ _FIT_SIZE_PX = 192
 _DEGREE = 4
 _POWERS = np.array([(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)])
 _PLAIN_NOISE_MAX = 0.025
+_SHADOW_LIGHT_MIN = 0.4
+_DOUBT_SIZE_PX = 400
 _CLIPPED = 0.985
 _GAP_AREA_MIN = 25
 _GAP_OFF_MAX = 0.008
@@ -79,10 +81,10 @@ def read_sweep(rgb: Plane, background: Plane, noise: float, mask: Plane) -> tupl
     while the colour stays that of the background in equal or less light: a grey product on a grey sweep
     has an edge about it. Product is what is brighter or of another tint, beyond such an edge.
     """
-    level = np.maximum(_mean_channel(background), 1e-3)
-    light = np.asarray(_mean_channel(rgb) / level, np.float32)
-    tint = largest_difference(rgb, np.asarray(light[..., None] * background, np.float32))
-    lit_as_background = (light > 0.4) & (light < 1 + max(2 * noise, 0.012)) & (tint < max(3 * noise, 0.025))
+    light, tint = _light_and_tint(rgb, background)
+    lit_as_background = (
+        (light > _SHADOW_LIGHT_MIN) & (light < 1 + max(2 * noise, 0.012)) & (tint < max(3 * noise, 0.025))
+    )
     unsure = np.where(light < 1 - max(4 * noise, 0.06), 0.8, 0.5)
     reachable = lit_as_background & (_slope(cv2.GaussianBlur(light, (0, 0), 1.0)) < 0.01 + noise) & (mask < unsure)
     # Opened, so that it does not leak through a gap in an edge or into texture.
@@ -137,6 +139,34 @@ def open_gaps(known: Plane, mask: Plane, gaps: Flags, contrast: Plane, noise: fl
     known[clear] = 0
     mask[rim | clear] = np.minimum(mask, share)[rim | clear]
     return known, mask
+
+
+def unexplained(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], sweep: Sweep) -> tuple[float, float]:
+    """What of uint8 RGB (h, w, 3) a matte (h, w) does not explain: `look_through` and `left_out`, both >= 0.
+
+    Areas over the product's: flat ground inside the matte that cannot be told from the sweep (glass, filled gaps,
+    white on white), and what lies outside it and is neither sweep nor a shadow on it.
+    """
+    scale = _DOUBT_SIZE_PX / max(rgb.shape[:2])
+    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    matte = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    background, noise = sweep.colours(size[1], size[0], (0, 0, 1, 1)), sweep.noise
+    flat = _slope(cv2.GaussianBlur(_mean_channel(small), (0, 0), 0.8)) < 0.01
+    alike = flat & (largest_difference(small, background) < 0.03) & (cv2.erode(matte, np.ones((3, 3))) > 242)
+    light, tint = _light_and_tint(small, background)
+    brighter = (light - 1) * _mean_channel(background) > max(4 * noise, 0.03)
+    other = brighter | (tint > max(6 * noise, 0.08)) | ((light < _SHADOW_LIGHT_MIN) & (_mean_channel(background) > 0.2))
+    # Two pixels off, because the edge itself is mixed and resized.
+    other &= cv2.dilate(matte, np.ones((7, 7))) < 13
+    area = max(1.0, float(matte.sum()) / 255)
+    return float(alike.sum()) / area, float(other.sum()) / area
+
+
+def _light_and_tint(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
+    """How bright the picture is beside the background, and how far its colour is from that in this light."""
+    light = np.asarray(_mean_channel(rgb) / np.maximum(_mean_channel(background), 1e-3), np.float32)
+    return light, largest_difference(rgb, np.asarray(light[..., None] * background, np.float32))
 
 
 def _joined(seeds: Flags, inside: Flags, reach_px: int) -> Flags:

@@ -14,6 +14,7 @@ from gpu_workers.operations.cutout import (
     cutout,
     has_clean_alpha,
 )
+from streams.processors.judging import UNCERTAINTY_MAX
 
 Picture = NDArray[np.uint8]
 Tensor = NDArray[np.float32]
@@ -151,6 +152,33 @@ def test_a_sticker_on_a_clipped_white_sweep_is_no_gap() -> None:
     picture = photograph(product, np.full((SIZE_PX, SIZE_PX, 3), 255.0))
     picture[100:140, 90:150] = 255
     assert cutout(picture, sees_solid(product.astype(np.float32))).rgba[100:140, 90:150, 3].min() == 255
+
+
+@pytest.mark.parametrize(("band_level", "unsure"), [(None, False), (48, True)], ids=["whole", "band left out"])
+def test_a_dark_band_on_a_dark_ground_that_is_left_out_is_doubt(band_level: int | None, unsure: bool) -> None:
+    ground = np.full((SIZE_PX, SIZE_PX, 3), 18.0)
+    if band_level is not None:
+        ground[disc(120, 120, 60) - disc(120, 120, 48) > 0.5] = band_level
+    cups = np.maximum(disc(65, 140, 35), disc(175, 140, 35))
+    result = cutout(photograph(cups, ground), sees_red)
+    assert (result.measures["left_out_share"] > 0.01) is unsure
+    assert (result.measures["uncertainty"] > UNCERTAINTY_MAX) is unsure
+
+
+def test_a_soft_shadow_is_not_left_out() -> None:
+    shade = cv2.GaussianBlur(disc(120, 190, 50), (0, 0), 12)
+    result = cutout(photograph(disc(120, 110, 60), 215 * (1 - 0.4 * np.dstack([shade] * 3))), sees_red)
+    assert result.measures["left_out_share"] == 0
+    assert result.measures["uncertainty"] < UNCERTAINTY_MAX
+
+
+def test_a_product_that_looks_like_its_sweep_is_doubt() -> None:
+    product = disc(119.5, 119.5, 85)
+    inner = disc(119.5, 119.5, 75)[..., None]
+    glass = photograph(product) * (1 - inner) + np.array([213.0, 210, 213]) * inner
+    result = cutout(np.rint(glass).astype(np.uint8), sees_solid(product.astype(np.float32)))
+    assert result.measures["look_through_share"] > 0.5
+    assert result.measures["uncertainty"] > UNCERTAINTY_MAX
 
 
 def test_a_set_of_two_stays_two() -> None:
