@@ -58,14 +58,17 @@ def find_sweep(rgb: NDArray[np.uint8], mask: Plane) -> Sweep | None:
         return None
     ys, xs = np.nonzero(outside)
     x, y = (xs + 0.5) / size[0], (ys + 0.5) / size[1]
-    return _fit(x[:, None] ** _POWERS[:, 0] * y[:, None] ** _POWERS[:, 1], small[outside])
+    along_x, along_y = np.vander(x, _DEGREE + 1, increasing=True), np.vander(y, _DEGREE + 1, increasing=True)
+    return _fit(along_x[:, _POWERS[:, 0]] * along_y[:, _POWERS[:, 1]], small[outside])
 
 
 def _fit(terms: NDArray[np.float64], colours: NDArray[np.float64]) -> Sweep | None:
     """Least squares, three times, each without what the last one did not explain (shadows, props)."""
     inside = np.ones(len(terms), np.bool_)
     for _ in range(3):
-        coefficients = np.linalg.lstsq(terms[inside], colours[inside], rcond=None)[0]
+        # Normal equations: a tenth of the time of a decomposition, and fifteen terms are well within their reach.
+        chosen = terms[inside]
+        coefficients = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ colours[inside], rcond=None)[0]
         residual = np.abs(colours - terms @ coefficients).max(axis=1)
         noise = float(np.median(residual)) * 1.5
         inside = residual <= max(2.5 * noise, 0.01)
