@@ -283,6 +283,17 @@ def without_speckle(alpha: Plane, mask: Plane, area_min: float) -> tuple[Plane, 
     return cleaned, int(kept[1:].sum())
 
 
+def without_false_holes(alpha: Plane, known: Plane) -> Plane:
+    """Alpha (h, w) with those holes closed in which nothing is surely background.
+
+    Print as bright as the ground looks to the matte like a hole; on a plain ground a real one shows the ground.
+    """
+    count, labels = cv2.connectedComponents((alpha < 0.98).astype(np.uint8), connectivity=4)
+    shown = np.zeros(count, np.bool_)
+    shown[np.unique(labels[known == 0])] = True
+    return np.where(shown[labels], alpha, 1).astype(np.float32)
+
+
 def _largest_in_each(values: Plane, labels: NDArray[np.int32], count: int) -> Plane:
     largest = np.zeros(count, np.float32)
     np.maximum.at(largest, labels.ravel(), values.ravel())
