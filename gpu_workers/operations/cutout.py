@@ -220,6 +220,8 @@ def _refined(
         part = (box.left / width, box.top / height, box.right / width, box.bottom / height)
         known, mask = _by_sweep(small, sweep.colours(size[1], size[0], part), sweep.noise, known, mask)
     alpha = matting.solve(small, known, mask)
+    if sweep is not None:
+        alpha = matting.without_false_holes(alpha, known)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:
         raise NoSubject("nothing is left of the subject after refinement")

@@ -58,14 +58,17 @@ def find_sweep(rgb: NDArray[np.uint8], mask: Plane) -> Sweep | None:
         return None
     ys, xs = np.nonzero(outside)
     x, y = (xs + 0.5) / size[0], (ys + 0.5) / size[1]
-    return _fit(x[:, None] ** _POWERS[:, 0] * y[:, None] ** _POWERS[:, 1], small[outside])
+    along_x, along_y = np.vander(x, _DEGREE + 1, increasing=True), np.vander(y, _DEGREE + 1, increasing=True)
+    return _fit(along_x[:, _POWERS[:, 0]] * along_y[:, _POWERS[:, 1]], small[outside])
 
 
 def _fit(terms: NDArray[np.float64], colours: NDArray[np.float64]) -> Sweep | None:
     """Least squares, three times, each without what the last one did not explain (shadows, props)."""
     inside = np.ones(len(terms), np.bool_)
     for _ in range(3):
-        coefficients = np.linalg.lstsq(terms[inside], colours[inside], rcond=None)[0]
+        # Normal equations: a tenth of the time of a decomposition, and fifteen terms are well within their reach.
+        chosen = terms[inside]
+        coefficients = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ colours[inside], rcond=None)[0]
         residual = np.abs(colours - terms @ coefficients).max(axis=1)
         noise = float(np.median(residual)) * 1.5
         inside = residual <= max(2.5 * noise, 0.01)
@@ -278,6 +281,17 @@ def without_speckle(alpha: Plane, mask: Plane, area_min: float) -> tuple[Plane, 
     pinholes[0] = False
     cleaned[pinholes[labels]] = 1
     return cleaned, int(kept[1:].sum())
+
+
+def without_false_holes(alpha: Plane, known: Plane) -> Plane:
+    """Alpha (h, w) with those holes closed in which nothing is surely background.
+
+    Print as bright as the ground looks to the matte like a hole; on a plain ground a real one shows the ground.
+    """
+    count, labels = cv2.connectedComponents((alpha < 0.98).astype(np.uint8), connectivity=4)
+    shown = np.zeros(count, np.bool_)
+    shown[np.unique(labels[known == 0])] = True
+    return np.where(shown[labels], alpha, 1).astype(np.float32)
 
 
 def _largest_in_each(values: Plane, labels: NDArray[np.int32], count: int) -> Plane:

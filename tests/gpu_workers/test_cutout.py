@@ -147,6 +147,14 @@ def test_a_white_sticker_is_no_gap(rack: tuple[NDArray[np.float64], Picture, Ten
     assert cutout(picture, sees_solid(solid)).rgba[140:170, 60:110, 3].min() == 255
 
 
+def test_a_grey_sticker_the_mask_doubts_is_no_hole(rack: tuple[NDArray[np.float64], Picture, Tensor]) -> None:
+    _, picture, solid = rack
+    picture, doubtful = picture.copy(), solid.copy()
+    picture[140:170, 60:110] = 198
+    doubtful[140:170, 60:110] = doubtful[140:170, 130:180] = 0.6
+    assert cutout(picture, sees_solid(doubtful)).rgba[138:172, 58:112, 3].min() == 255
+
+
 def test_a_sticker_on_a_clipped_white_sweep_is_no_gap() -> None:
     product = disc(119.5, 119.5, 80)
     picture = photograph(product, np.full((SIZE_PX, SIZE_PX, 3), 255.0))
