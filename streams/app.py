@@ -62,7 +62,7 @@ def run_app(app: faust.App) -> None:
 
 class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = aiokafka.AIOKafkaConsumerThread._create_worker_consumer(self, transport)
+        consumer = super()._create_worker_consumer(transport)
         # Faust's own is read_uncommitted: facts would be made of announcements that are never made.
         consumer._isolation_level = "read_committed"
         return consumer

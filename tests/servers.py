@@ -4,8 +4,9 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Literal, NoReturn, TypeVar
 
 import pytest
 
@@ -42,13 +43,20 @@ def s3_endpoint(s3_server: S3Server) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def kafka_bootstrap() -> Iterator[str]:
     """host:port of an Apache Kafka broker."""
-    with tempfile.TemporaryDirectory() as folder, _started(_kafka, Path(folder)) as bootstrap_servers:
-        yield bootstrap_servers
+    with tempfile.TemporaryDirectory() as folder, _started(partial(_broker, "kafka"), Path(folder)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def memory_bootstrap() -> Iterator[str]:
+    """host:port of an in-memory broker."""
+    with tempfile.TemporaryDirectory() as folder, _started(partial(_broker, "memory"), Path(folder)) as servers:
+        yield servers
 
 
 @contextmanager
-def _kafka(folder: Path) -> Iterator[str]:
-    broker = choose_broker(folder, _CACHE, "kafka")
+def _broker(kind: Literal["kafka", "memory"], folder: Path) -> Iterator[str]:
+    broker = choose_broker(folder, _CACHE, kind)
     broker.start()
     try:
         yield broker.bootstrap_servers

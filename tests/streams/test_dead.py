@@ -1,9 +1,6 @@
 """The dead letters on real brokers: found, replayed once, discarded."""
 
-import tempfile
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -16,21 +13,10 @@ from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted
-from streams.embedded import choose_broker
 from streams.errors import Refused
 from streams.settings import Settings
 
-CACHE = Path(__file__).parents[2] / ".cache"
 NAMES = ("CATALOG", "COMPLETED", "DEAD", "LETTERS")
-
-
-@pytest.fixture(scope="module")
-def memory_bootstrap() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        broker = choose_broker(Path(folder), CACHE, "memory")
-        broker.start()
-        yield broker.bootstrap_servers
-        broker.stop()
 
 
 @pytest.fixture(params=["memory", "kafka"])

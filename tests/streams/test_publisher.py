@@ -1,7 +1,6 @@
 """The publisher on real brokers: what a reader of committed records sees, whatever happens in between."""
 
 import io
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,6 @@ from streams.blobs import Blobs, FolderStore
 from streams.catalogue import Standing
 from streams.consumer.clients import consumer_config, delivery, producer_config
 from streams.consumer.letters import Outgoing, outgoing
-from streams.embedded import choose_broker
 from streams.errors import Unavailable
 from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.publisher import Publisher
@@ -31,7 +29,6 @@ from streams.publishing.renditions import Encoded
 from streams.publishing.transactions import Transactions
 from streams.settings import Settings
 
-CACHE = Path(__file__).parents[2] / ".cache"
 WITHIN_S = 60.0
 
 
@@ -44,15 +41,6 @@ class Facts:
 
     def standing(self, _tenant: str, _sku: str) -> Standing:
         return Standing(1, deleted=False, plan={"web-1": "publishing"})
-
-
-@pytest.fixture(scope="module")
-def memory_bootstrap() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        broker = choose_broker(Path(folder), CACHE, "memory")
-        broker.start()
-        yield broker.bootstrap_servers
-        broker.stop()
 
 
 @pytest.fixture
