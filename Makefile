@@ -19,7 +19,7 @@ demo: $(MARK) $(WEIGHTS)  ## The whole system over the sample catalogue; shows w
 test: $(MARK_DEV) $(WEIGHTS)  ## All tests but the long suites
 	$(BIN)/python -m pytest -m "not long"
 
-test-long: $(MARK_DEV) $(WEIGHTS)  ## The tests that take parts of a running system away for a while
+test-long: $(MARK_DEV) $(WEIGHTS)  ## Kills a running system, takes its parts away for a while, lets members come and go
 	$(BIN)/python -m pytest -m long
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17

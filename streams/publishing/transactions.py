@@ -5,7 +5,8 @@ import hashlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.consumer.letters import Outgoing
 
-CALL_S = 30.0
+CALL_S = 10.0
+HANGS_AFTER_S = 30.0
+EXIT_HANGS = 70
 RETRY_WAIT_S = 0.5
 # An open transaction of a killed writer holds up readers, and the next owner of its partitions, for this long.
 OPEN_MS = 15_000
@@ -32,7 +35,8 @@ class Transactions:
 
     It takes the first name of `role` that no living process holds in `folder`: started again after it was killed it has
     the same, and so ends at once the transaction that it left open, which some brokers would keep open for ever.
-    `start` and `write` raise KafkaException when the writer was fenced or cannot go on: the process is to exit.
+    A call that hangs ends the process. `start` and `write` raise KafkaException when the writer was fenced or cannot go
+    on: the process is to exit.
     """
 
     def __init__(self, producer_config: dict[str, Any], role: str, folder: Path, stop: threading.Event) -> None:
@@ -67,12 +71,33 @@ class Transactions:
     def _persistently(self, call: Callable[[], None]) -> None:
         while True:
             try:
-                call()
+                with _bounded():
+                    call()
                 return
             except KafkaException as error:
                 if not _cause(error).retriable() or self._stop.wait(RETRY_WAIT_S):
                     raise
                 log.warning("waiting", reason=str(error))
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Ends the process when the block hangs: librdkafka may forget its own time limit when a broker was killed.
+
+    Nothing is lost by it: the next owner of the name ends the transaction, and what it was for is done again.
+    """
+    timer = threading.Timer(HANGS_AFTER_S, _leave)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _leave() -> None:
+    log.error("a transaction hangs; leaving without a commit", after_s=HANGS_AFTER_S)
+    os._exit(EXIT_HANGS)
 
 
 def _first_free(folder: Path, role: str) -> tuple[int, int]:

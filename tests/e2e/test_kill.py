@@ -12,6 +12,7 @@ from tests.e2e.system import System, draw_product, upsert
 SKUS = [f"JAR-{number}" for number in range(6)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kafka_bootstrap")
 def test_a_killed_system_goes_on_where_it_was(tmp_path: Path) -> None:
     for number, sku in enumerate(SKUS):

@@ -106,6 +106,7 @@ def pool(kafka_bootstrap: str, request: pytest.FixtureRequest) -> Pool:
     return Pool(kafka_bootstrap, request.param)
 
 
+@pytest.mark.long
 def test_members_that_come_and_go_lose_nothing_and_double_nothing(pool: Pool) -> None:
     written = pool.write("urgent", 50)
     with ExitStack() as second:

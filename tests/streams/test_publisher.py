@@ -336,3 +336,23 @@ def test_two_publishers_share_the_work_and_double_nothing(each_desk: Desk) -> No
             each_desk.ask_for(*SKUS[3:])
             assert counted(each_desk.announced(2 * len(SKUS))) == once(*SKUS)
     assert (first.error, second.error) == (None, None)
+
+
+def test_a_transaction_that_hangs_ends_the_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = threading.Event()
+
+    class Hanging(Producer):
+        """Its calls come back only when the process would be gone."""
+
+        def send_offsets_to_transaction(self, *_: Any) -> None:
+            assert left.wait(WITHIN_S)
+            raise Crash
+
+    monkeypatch.setattr("streams.publishing.transactions.Producer", Hanging)
+    monkeypatch.setattr("streams.publishing.transactions.HANGS_AFTER_S", 0.5)
+    monkeypatch.setattr("streams.publishing.transactions.os._exit", lambda _code: left.set())
+    desk.ask_for("mug-0")
+    with desk.publisher() as running:
+        running.wait_for_crash()
+    monkeypatch.undo()
+    assert left.is_set()
