@@ -282,6 +282,11 @@ def _fitted(text: str, size_px: int) -> str:
     return text.rstrip() + "…"
 
 
+def _drawable(text: str) -> str:
+    """The font has no signs for these."""
+    return text.replace("≤", "<=").replace("≥", ">=")
+
+
 def _two_lines(text: str, size_px: int) -> list[str]:
     """`text` on up to two lines, broken between words."""
     words, first = text.split(), ""
