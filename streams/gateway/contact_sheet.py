@@ -226,7 +226,7 @@ def _draw_cell(sheet: Image.Image, cell: ContactCell, left: int, top: int) -> No
     draw.text((left, top + _CELL + 24), _fitted(cell.asset, 17), _INK, _font(17), anchor="ls")
     _dot(sheet, left, top + _CELL + 35, 9, _colour(cell.state))
     draw.text((left + 17, top + _CELL + 45), _word(cell.state), _colour(cell.state), _font(15), anchor="ls")
-    for number, line in enumerate(_two_lines(cell.note, 14)):
+    for number, line in enumerate(_two_lines(_drawable(cell.note), 14)):
         draw.text((left, top + _CELL + 65 + 18 * number), line, _SOFT, _font(14), anchor="ls")
 
 
