@@ -52,20 +52,27 @@ def slips(
 ) -> list[tuple[Source, Step]]:
     """The routing slips of one product: for every source the recipe's steps, with their assets named.
 
-    An asset is called `channel-n`, n being the place of its source from 1, behind `campaign.` for a campaign's.
+    An asset is called `channel-n`, n being the place of its source from 1, behind `campaign.` for a campaign's. A
+    channel that the recipe names itself gets what is made for it there, and nothing else.
     """
     prefix = f"{campaign}." if campaign else ""
+    others = [channel for channel in channels if channel not in _named(recipe.steps)]
     return [
         (source, slip)
         for number, source in enumerate(sources, start=1)
         for step in recipe.steps
-        for slip in _expand(step, channels, prefix, f"-{number}")
+        for slip in _expand(step, others, prefix, f"-{number}")
     ]
 
 
 def assets(slip: Step) -> list[str]:
     """The assets that a slip makes, in order."""
     return ([slip.asset] if slip.asset else []) + [name for step in slip.next for name in assets(step)]
+
+
+def _named(steps: list[RecipeStep]) -> set[str]:
+    own = {step.channel for step in steps if step.channel is not None}
+    return own.union(*(_named(step.next) for step in steps))
 
 
 def _expand(step: RecipeStep, channels: list[str], prefix: str, suffix: str) -> list[Step]:

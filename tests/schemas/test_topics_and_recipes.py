@@ -48,6 +48,14 @@ def test_a_slip_names_its_assets_by_channel_source_and_campaign() -> None:
     assert campaign[0][1].next[0].parameters["shadow.mode"] == "soft"
 
 
+def test_a_channel_that_the_recipe_names_itself_gets_one_asset_only() -> None:
+    [(_, slip)] = recipes.slips(recipes.load("marketplace"), [Source(uri="1.jpg")], ["web", "amazon"], None)
+    assert [(step.operation, step.asset) for step in slip.next] == [
+        ("packshot", "amazon-1"),
+        ("transparent", "web-1"),
+    ]
+
+
 @pytest.mark.parametrize("name", recipes.names())
 def test_every_recipe_uses_operations_that_have_a_pool(name: str) -> None:
     def operations(step: recipes.RecipeStep) -> set[str]:
