@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 def build_app(settings: Settings, processing: Processing) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
+    settings.data_folder.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
     app = faust.App(
         groups.STREAMS,
         broker=_broker_urls(settings),

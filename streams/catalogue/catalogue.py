@@ -15,6 +15,7 @@ from streams.errors import Unavailable
 from streams.settings import SettingsError
 
 _SQLITE_WAIT_S = 30
+_TABLES_LOCK = 0x9AC54  # any number, the same in all processes
 
 
 class CatalogueUnavailable(Unavailable):
@@ -29,9 +30,13 @@ class Catalogue:
         self._engine = _engine(url)
 
     def create_tables(self) -> None:
-        """Makes the tables that are not there."""
-        with _translated():
-            tables.metadata.create_all(self._engine)
+        """Makes the tables that are not there. Many may do so at once."""
+        with _translated(), self._engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execute(text("BEGIN IMMEDIATE"))
+            else:  # CREATE TABLE IF NOT EXISTS fails in PostgreSQL when two do it at once
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
+            tables.metadata.create_all(connection)
 
     def drop_tables(self) -> None:
         """Forgets every fact; they come back by replay."""

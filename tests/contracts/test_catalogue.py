@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,16 @@ def test_locked_products_are_changed_one_after_the_other(catalogue: Catalogue) -
         product = facts.product("demo", "A")
     assert product is not None
     assert product.version == 21
+
+
+def test_many_may_make_the_tables_at_once(catalogue: Catalogue) -> None:
+    catalogue.drop_tables()
+    openers = [Catalogue(catalogue.url) for _ in range(8)]
+    with ThreadPoolExecutor(len(openers)) as threads:
+        list(threads.map(lambda opener: opener.create_tables(), openers))
+    assert catalogue.products() == []
+    for opener in openers:
+        opener.close()
 
 
 def test_a_database_that_is_away_is_unavailable() -> None:
