@@ -6,7 +6,7 @@ WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
 
-.PHONY: help setup demo test test-long simulate bench-priority check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench-priority check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -24,6 +24,9 @@ test-long: $(MARK_DEV) $(WEIGHTS)  ## Kills a running system, takes its parts aw
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--count 10000)
+
+chaos: $(MARK_DEV) $(WEIGHTS)  ## The whole system on real servers while its parts are killed; others: SEEDS="1 2 3"
+	$(BIN)/python -m loadtest.chaos $(if $(SEEDS),--seeds $(SEEDS))
 
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
 	$(BIN)/python -m loadtest.bench_priority

@@ -128,8 +128,9 @@ def _background(written: Code, rendered: Rendered) -> dict[str, float]:
         deviation = np.abs(written[..., :3].astype(np.int16) - rendered.background).max(axis=2)
     away, beside = deviation[~ring], deviation[ring & (covered == 0)]
     return {
-        "background_exact_share": float((away == 0).mean()) if away.size else 0.0,
-        "background_near_share": float((away <= _NEAR).mean()) if away.size else 0.0,
+        # A book that fills its canvas leaves no background that could be wrong.
+        "background_exact_share": float((away == 0).mean()) if away.size else 1.0,
+        "background_near_share": float((away <= _NEAR).mean()) if away.size else 1.0,
         "background_deviation_max": float(away.max(initial=0)),
         "halo": float(beside.mean()) if beside.size else 0.0,
     }

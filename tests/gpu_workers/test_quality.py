@@ -155,3 +155,12 @@ def test_a_format_that_the_channel_does_not_take_is_noticed() -> None:
     png = encode(rendered.canvas, msgspec.structs.replace(rules, formats=("png",))).data
     assert measure(png, rendered, rules)["format_allowed"] == 0
     assert measure(png, rendered, rules)["size_bytes"] == len(png)
+
+
+def test_a_book_that_fills_its_canvas_leaves_no_wrong_background() -> None:
+    rules = channels.load("web")
+    book = np.full((300, 200, 4), 255, np.uint8)
+    book[..., :3] = (30, 60, 90)
+    found = measures_of(transparent(book, rules), rules)
+    assert found["background_exact_share"] == 1.0
+    assert found["background_deviation_max"] == 0

@@ -1,0 +1,206 @@
+"""`make chaos`: a seeded stream of events through the whole system while its parts are killed, paused and starved.
+
+Apache Kafka, PostgreSQL and an S3 server; two streams processes, two workers a pool, two publishers. Only the network
+is a stand-in. At the end everything is audited, every live picture is fetched from the CDN and looked at, and every
+dead letter is one that was expected.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import quantiles
+
+import structlog
+from confluent_kafka import KafkaError, Producer
+
+from loadtest.chaos.cluster import Cluster
+from loadtest.chaos.mischief import Tormentor
+from loadtest.chaos.stalls import Stalls
+from loadtest.chaos.verdict import Verdict, is_settled, judge
+from loadtest.chaos.workload import Workload, draw_pictures
+from streams.audit.audit import audit
+from streams.consumer.clients import producer_config
+from streams.consumer.letters import Outgoing
+from streams.errors import Unavailable
+
+EVENTS = 3000
+EVENTS_PER_S = 25.0
+SETTLED_WITHIN_S = 900.0
+FAULTS_SHOWN = 40
+TARGETS = {
+    "events": ("ge", 3000),
+    "lost": ("le", 0),
+    "stale_published": ("le", 0),
+    "double_published": ("le", 0),
+    "dead_lettered_unexpected": ("le", 0),
+    "not_recovered": ("le", 0),
+}
+
+
+class Feeder:
+    """Writes the events at a steady pace, but never runs ahead of the mischief."""
+
+    def __init__(self, producer: Producer, records: Iterable[Outgoing]) -> None:
+        self.sent = 0
+        self.refused: list[KafkaError] = []
+        self._producer = producer
+        self._records = records
+        self._allowed = threading.Condition()
+        self._may_send = 0
+        self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
+        self._thread.start()
+
+    def allow(self, count: int) -> None:
+        """That many records in all may be written from now on."""
+        with self._allowed:
+            self._may_send = count
+            self._allowed.notify()
+
+    def finish(self) -> None:
+        """Waits until everything is written and acknowledged."""
+        self._thread.join()
+        self._producer.flush()
+
+    def _run(self) -> None:
+        for record in self._records:
+            with self._allowed:
+                self._allowed.wait_for(lambda: self.sent < self._may_send)
+            self._producer.produce(
+                record.topic, record.value, record.key, headers=list(record.headers), on_delivery=self._delivered
+            )
+            self._producer.poll(0)
+            self.sent += 1
+            time.sleep(1 / EVENTS_PER_S)
+
+    def _delivered(self, error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            self.refused.append(error)
+
+
+def main(seeds: Sequence[int], events: int, keep: Path | None) -> int:
+    """Runs the seeds one after another; the last line holds the figures of all as JSON."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    runs = [_run_in(seed, events, keep) for seed in seeds]
+    figures = runs[0] if len(runs) == 1 else _summed(runs)
+    print(json.dumps({"figures": figures, "targets": TARGETS}))
+    return int(any(figures[name] > limit for name, (how, limit) in TARGETS.items() if how == "le"))
+
+
+def _run_in(seed: int, events: int, keep: Path | None) -> dict[str, float]:
+    if keep is not None:
+        folder = keep / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+        return run(seed, events, folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        Path(temporary).chmod(0o755)  # PostgreSQL runs as another user
+        return run(seed, events, Path(temporary))
+
+
+def run(seed: int, events: int, folder: Path) -> dict[str, float]:
+    """One run, in an empty folder; returns its figures."""
+    began_s = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[seed {seed}, {time.monotonic() - began_s:5.0f} s] {text}", flush=True)
+
+    draw_pictures(folder)
+    workload = Workload(seed, events, folder)
+    cluster = Cluster(folder)
+    try:
+        stalls = Stalls(cluster.settings)
+        cluster.start_members()
+        if not cluster.disk.is_small:
+            say("no small disk can be mounted here (that takes root): it is not filled")
+        tormentor = Tormentor(seed, cluster, stalls, say)
+        feeder = Feeder(Producer(producer_config(cluster.settings) | {"log_level": 0}), workload.records())
+        _warm_up(feeder, stalls, events // 20)
+        say("everything runs")
+        for number, mischief in enumerate(tormentor.list, start=1):
+            feeder.allow(events // 20 + (events - events // 20) * number // len(tormentor.list) + 1)
+            tormentor.strike(mischief)
+        feeder.allow(events * 2)
+        feeder.finish()
+        say(f"{feeder.sent} events are written, {len(feeder.refused)} of them not acknowledged")
+        _settle(cluster, say)
+        verdict = judge(cluster.settings, workload.expected)
+    finally:
+        cluster.close()
+    stalls.stop()
+    for fault in verdict.faults[:FAULTS_SHOWN]:
+        say(fault)
+    say(f"audit: {verdict.report.figures}")
+    return _figures(feeder, tormentor, verdict, cluster, len(workload.expected.dead), time.monotonic() - began_s)
+
+
+def _warm_up(feeder: Feeder, stalls: Stalls, count: int) -> None:
+    """Until the first events have passed everybody."""
+    feeder.allow(count)
+    while feeder.sent < count or stalls.behind():
+        seen = stalls.samples
+        while stalls.samples == seen:
+            time.sleep(0.1)
+
+
+def _settle(cluster: Cluster, say: Callable[[str], None]) -> None:
+    """Until nothing moves; what moves after that long is a fault that the audit names."""
+    deadline_s = time.monotonic() + SETTLED_WITHIN_S
+    while time.monotonic() < deadline_s:
+        try:
+            report = audit(cluster.settings)
+            if is_settled(cluster.settings, report):
+                say("everything has come to its end")
+                return
+        except Unavailable as away:
+            say(f"the audit has to wait: {away}")
+        time.sleep(5)
+    say("it has not come to rest")
+
+
+def _figures(
+    feeder: Feeder, tormentor: Tormentor, verdict: Verdict, cluster: Cluster, dead_expected: int, took_s: float
+) -> dict[str, float]:
+    blows = tormentor.blows
+    stalled = [blow.stalled_s for blow in blows if blow.kind != "members"]
+    audited = verdict.count("lost", "conflicting", "stuck", "missing_objects", "manifests_differ", "facts_differ")
+    return {
+        "events": feeder.sent,
+        "kills": sum(blow.kind == "kill" for blow in blows),
+        "pauses": sum(blow.kind == "pause" for blow in blows),
+        "disks_filled": sum(blow.kind == "full" for blow in blows),
+        "members_changed": sum(blow.kind == "members" for blow in blows),
+        "ended_themselves": cluster.ended_themselves(),
+        "lost": audited + len(verdict.lost) + len(feeder.refused),
+        "stale_published": verdict.count("stale_published") + len(verdict.stale),
+        "double_published": verdict.count("double_published"),
+        "dead_lettered_expected": dead_expected,
+        "dead_lettered": verdict.dead,
+        "dead_lettered_unexpected": len(verdict.unexpected_dead),
+        "live": verdict.published,
+        "tasks": verdict.report.counts["tasks"],
+        "tasks_repeated": verdict.report.counts["duplicates"],
+        "not_recovered": sum(not blow.recovered for blow in blows),
+        "recovery_s_p95": round(quantiles(stalled, n=20, method="inclusive")[18], 1),
+        "rebalance_s_max": round(max(blow.stalled_s for blow in blows if blow.kind == "members"), 1),
+        "took_s": round(took_s),
+    }
+
+
+def _summed(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    worst = {"recovery_s_p95", "rebalance_s_max"}
+    sums = {name: max(r[name] for r in runs) if name in worst else sum(r[name] for r in runs) for name in runs[0]}
+    return {"runs": len(runs), **sums}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--keep", type=Path, help="a folder for the logs and data of each run")
+    given = parser.parse_args()
+    sys.exit(main(given.seeds, given.events, given.keep))

@@ -1,0 +1,123 @@
+"""What is done to the system, one thing after another, in an order that the seed gives."""
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loadtest.chaos.cluster import ALONE, GROUPS, ROLES, SERVERS, SESSION_MS, Cluster
+from loadtest.chaos.stalls import Stalls
+
+AWAY_S = (1.0, 6.0)
+PAUSE_S = SESSION_MS / 1000 * 1.5
+FULL_S = 6.0
+AT_LEAST_S = 6.0
+RECOVERED_WITHIN_S = 120.0
+EVERYBODY = [group for its in GROUPS.values() for group in its]
+
+
+@dataclass(frozen=True)
+class Mischief:
+    """One thing that is done, and whose partitions stand still by it."""
+
+    name: str
+    kind: str
+    groups: list[str]
+    do: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Blow:
+    """A mischief that was done, and how the system took it."""
+
+    name: str
+    kind: str
+    stalled_s: float
+    recovered: bool
+
+
+class Tormentor:
+    """Does everything on its list; `events_done` waits for a share of the events to be under way first."""
+
+    def __init__(self, seed: int, cluster: Cluster, stalls: Stalls, say: Callable[[str], None]) -> None:
+        self.blows: list[Blow] = []
+        self._rng = random.Random(f"mischief {seed}")
+        self._cluster = cluster
+        self._stalls = stalls
+        self._say = say
+        self.list = [
+            *(self._kill(role) for role in ROLES),
+            *(self._kill(self._rng.choice(["streams", "publisher", "cutout", "compose"])) for _ in range(2)),
+            *(self._kill_server(name) for name in SERVERS),
+            *(self._pause(role) for role in ROLES if role not in ALONE),
+            *(self._extra(role) for role in ("streams", "cutout", "compose", "publisher")),
+            *([self._full()] if cluster.disk.is_small else []),
+        ]
+        self._rng.shuffle(self.list)
+
+    def strike(self, mischief: Mischief) -> Blow:
+        """Does one thing, and waits until what it stopped has moved on."""
+        self._stalls.forget()
+        began_s = time.monotonic()
+        mischief.do()
+        over_s = time.monotonic()
+        recovered = self._wait(mischief.groups, began_s, over_s)
+        blow = Blow(mischief.name, mischief.kind, self._stalls.longest_s(mischief.groups), recovered)
+        self.blows.append(blow)
+        self._say(f"{blow.name}: stood still for {blow.stalled_s:.1f} s" + ("" if recovered else ", DID NOT RECOVER"))
+        return blow
+
+    def _wait(self, groups: list[str], began_s: float, over_s: float) -> bool:
+        while time.monotonic() < over_s + RECOVERED_WITHIN_S:
+            time.sleep(0.5)
+            long_enough = time.monotonic() > began_s + AT_LEAST_S
+            if long_enough and self._cluster.alive() and not self._stalls.standing(groups, over_s):
+                return True
+        return False
+
+    def _kill(self, role: str) -> Mischief:
+        name = f"{role}-{1 if role in ALONE else self._rng.choice((1, 2))}"
+        return Mischief(f"kill {name}", "kill", GROUPS[role], lambda: self._cluster.signal(name, signal.SIGKILL))
+
+    def _kill_server(self, name: str) -> Mischief:
+        away_s = self._rng.uniform(*AWAY_S)
+
+        def do() -> None:
+            self._cluster.kill_server(name)
+            time.sleep(away_s)
+            self._cluster.start_server(name)
+
+        return Mischief(f"kill the {name} for {away_s:.1f} s", "kill", EVERYBODY, do)
+
+    def _pause(self, role: str) -> Mischief:
+        name = f"{role}-{self._rng.choice((1, 2))}"
+
+        def do() -> None:
+            self._cluster.signal(name, signal.SIGSTOP)
+            time.sleep(PAUSE_S)
+            self._cluster.signal(name, signal.SIGCONT)
+
+        return Mischief(f"pause {name} for {PAUSE_S:.0f} s", "pause", GROUPS[role], do)
+
+    def _extra(self, role: str) -> Mischief:
+        """A third member comes, and one of the three goes."""
+        gone = self._rng.choice((1, 2, 3))
+
+        def do() -> None:
+            self._cluster.add(role, 3)
+            time.sleep(PAUSE_S)
+            self._cluster.remove(f"{role}-{gone}")
+            if gone != 3:
+                self._cluster.remove(f"{role}-3")
+                self._cluster.add(role, gone)
+
+        return Mischief(f"{role}: a third comes, number {gone} goes", "members", GROUPS[role], do)
+
+    def _full(self) -> Mischief:
+        def do() -> None:
+            self._cluster.disk.fill()
+            time.sleep(FULL_S)
+            self._cluster.disk.empty()
+
+        return Mischief(f"the storage's disk is full for {FULL_S:.0f} s", "full", EVERYBODY, do)

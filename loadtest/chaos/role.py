@@ -1,0 +1,48 @@
+"""One role as `packshot run` runs it, with a stand-in for the network: what is not white is the product."""
+
+import sys
+import time
+
+import numpy as np
+
+from gpu_workers import pools
+from gpu_workers.engines import Engine, Tensor
+from gpu_workers.models.manifest import Model
+from streams import roles
+from streams.settings import Settings
+
+WHITE_MIN = 0.93
+
+
+class StandIn:
+    """An Engine that answers at once."""
+
+    name = "stand-in"
+    fingerprint = "0" * 64
+    max_batch = 16
+
+    def __init__(self, model: Model) -> None:
+        self.input_shape = model.input.shape
+        self._mean = np.array(model.input.mean, np.float32)[:, None, None]
+        self._std = np.array(model.input.std, np.float32)[:, None, None]
+
+    def infer(self, batch: Tensor) -> Tensor:
+        """See gpu_workers.engines.Engine."""
+        time.sleep(0.002)
+        colours = batch * self._std + self._mean
+        product = (colours.min(axis=1, keepdims=True) < WHITE_MIN).astype(np.float32)
+        return 0.005 + 0.99 * product  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """See gpu_workers.engines.Engine."""
+
+
+def open_stand_in(model: Model, *_: object) -> Engine:
+    """In the place of gpu_workers.engines.open_engine."""
+    return StandIn(model)
+
+
+if __name__ == "__main__":
+    setattr(pools, "open_engine", open_stand_in)  # noqa: B010
+    role, *pool = sys.argv[1:]
+    roles.run(role, pool[0] if pool else None, Settings())  # type: ignore[arg-type]

@@ -1,0 +1,119 @@
+"""How long partitions stand still though there is something to read: what an outage is to those who wait."""
+
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException, TopicPartition
+
+from schemas import topics
+from streams.consumer import groups
+from streams.consumer.clients import open_consumer
+from streams.settings import Settings
+
+Place = tuple[str, str, int]  # group, topic, partition
+SAMPLE_EVERY_S = 0.5
+CALL_S = 5.0
+# Transactions leave markers behind the last record of this one, so that it never looks read.
+UNMEASURED = frozenset({topics.PUBLISHED.name})
+
+
+@dataclass
+class _Stand:
+    """The committed offset of a partition that has something to read, and since when it is so."""
+
+    offset: int
+    since_s: float
+    behind: bool = False
+
+
+class Stalls:
+    """The stalls of every partition, sampled by a thread of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._places = [
+            (group, topic.name, partition)
+            for group, read in groups.readers(()).items()
+            for topic in read
+            if topic.name not in UNMEASURED
+            for partition in range(settings.kafka_partitions)
+        ]
+        # They ask only; none joins its group.
+        self._consumers = {
+            group: open_consumer(settings, group, log_level=0) for group in sorted({its[0] for its in self._places})
+        }
+        self.samples = 0
+        self._stands: dict[Place, _Stand] = {}
+        self._longest_s: dict[Place, float] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stalls", daemon=True)
+        self._thread.start()
+
+    def forget(self) -> None:
+        """Begins a new measurement: a stall that is under way counts from now on."""
+        now_s = time.monotonic()
+        with self._lock:
+            self._longest_s.clear()
+            for stand in self._stands.values():
+                stand.since_s = now_s
+
+    def longest_s(self, of: Collection[str]) -> float:
+        """The longest stall of these groups since the measurement began."""
+        with self._lock:
+            return max((s for (group, _, _), s in self._longest_s.items() if group in of), default=0.0)
+
+    def standing(self, of: Collection[str], since_s: float) -> int:
+        """How many partitions of these groups have something to read and have not moved since then."""
+        with self._lock:
+            return sum(
+                stand.behind and stand.since_s < since_s for (group, _, _), stand in self._stands.items() if group in of
+            )
+
+    def behind(self) -> int:
+        """How many partitions have something to read."""
+        with self._lock:
+            return sum(stand.behind for stand in self._stands.values())
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+        self._thread.join()
+        for consumer in self._consumers.values():
+            consumer.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SAMPLE_EVERY_S):
+            try:
+                ends, committed = self._ends(), self._committed()
+            except KafkaException:  # the broker is away; stalls go on
+                continue
+            self._sample(ends, committed)
+
+    def _sample(self, ends: Mapping[tuple[str, int], int], committed: Mapping[Place, int]) -> None:
+        now_s = time.monotonic()
+        with self._lock:
+            for place in self._places:
+                offset, end = committed.get(place, 0), ends[place[1:]]
+                stand = self._stands.setdefault(place, _Stand(offset, now_s))
+                if stand.behind:
+                    self._longest_s[place] = max(self._longest_s.get(place, 0.0), now_s - stand.since_s)
+                if not stand.behind or offset != stand.offset:
+                    stand.since_s = now_s
+                stand.offset, stand.behind = offset, offset < end
+            self.samples += 1
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        consumer = next(iter(self._consumers.values()))
+        return {
+            (topic, partition): consumer.get_watermark_offsets(TopicPartition(topic, partition), CALL_S)[1]
+            for _, topic, partition in self._places
+        }
+
+    def _committed(self) -> dict[Place, int]:
+        return {
+            (group, place.topic, place.partition): max(0, place.offset)
+            for group, consumer in self._consumers.items()
+            for place in consumer.committed([TopicPartition(*it[1:]) for it in self._places if it[0] == group], CALL_S)
+        }

@@ -1,0 +1,110 @@
+"""How things stand at the end, against how they have to."""
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import requests
+from PIL import Image
+
+from loadtest.chaos.workload import Expected, Product, colour_of, picture_of
+from schemas.records import AssetPublished
+from streams.audit.audit import audit
+from streams.audit.findings import Report
+from streams.catalogue import Asset, Catalogue
+from streams.dead import Wanted, find
+from streams.settings import Settings
+
+ENDED = frozenset({"published", "review", "failed", "rejected"})
+COLOUR_DIFFERENCE_MAX = 8.0
+READING_THREADS = 8
+LOST_KINDS = ("lost", "conflicting", "stuck", "missing_objects", "manifests_differ", "facts_differ")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong, each thing in a line, and the numbers of it."""
+
+    report: Report
+    lost: list[str]
+    stale: list[str]
+    dead: int
+    unexpected_dead: list[str]
+    published: int
+
+    @property
+    def faults(self) -> list[str]:
+        """Everything that is wrong."""
+        audited = [f"{each.kind}: {each.name}: {each.text}" for each in self.report.findings]
+        return [*audited, *self.lost, *self.stale, *self.unexpected_dead]
+
+    def count(self, *kinds: str) -> int:
+        """How many findings of the audit are of these kinds."""
+        return sum(finding.kind in kinds for finding in self.report.findings)
+
+
+def is_settled(settings: Settings, report: Report) -> bool:
+    """Whether nothing moves any more, and no asset waits for something."""
+    if report.counts["in_flight"] or report.counts["moving"]:
+        return False
+    return not any(asset.state not in ENDED for asset in _assets(settings)[1])
+
+
+def judge(settings: Settings, expected: Expected, *, clean_storage: bool = True) -> Verdict:
+    """Audits everything, and looks at each live picture through the CDN."""
+    products, assets = _assets(settings)
+    lost = [f"lost: {text}" for text in _lost(products, assets, expected)]
+    live = [asset.live for asset in assets if asset.live is not None]
+    with ThreadPoolExecutor(READING_THREADS) as threads:
+        stale = [f"stale: {text}" for text in threads.map(lambda each: _fault(each, expected), live) if text]
+    letters = {(letter.origin, letter.record.key or b"") for letter in find(settings, Wanted())}
+    unexpected = [f"dead: {topic} {key.decode()}" for topic, key in sorted(letters - expected.dead)]
+    lost += [f"lost: no dead letter of {topic} {key.decode()}" for topic, key in sorted(expected.dead - letters)]
+    return Verdict(audit(settings, deep=clean_storage), lost, stale, len(letters), unexpected, len(live))
+
+
+def _assets(settings: Settings) -> tuple[dict[Product, tuple[int, bool]], list[Asset]]:
+    catalogue = Catalogue(settings.database)
+    try:
+        with catalogue.read() as facts:
+            return facts.every_product(), facts.every_asset()
+    finally:
+        catalogue.close()
+
+
+def _lost(products: dict[Product, tuple[int, bool]], assets: list[Asset], expected: Expected) -> Iterator[str]:
+    planned = Counter((asset.tenant, asset.sku) for asset in assets)
+    for (tenant, sku), event in expected.newest.items():
+        wanted = (event.version, event.change == "delete")
+        found = products.get((tenant, sku))
+        if found != wanted:
+            yield f"{tenant}|{sku} has to be {wanted}, and is {found}"
+        elif event.change == "upsert" and not planned[tenant, sku]:
+            yield f"{tenant}|{sku} has no asset"
+
+
+def _fault(live: AssetPublished, expected: Expected) -> str:
+    """What is wrong with a live asset; empty when nothing is."""
+    name = f"{live.tenant}|{live.sku} {live.asset} v{live.version}"
+    event = expected.newest[live.tenant, live.sku]
+    if event.change == "delete":
+        return f"{name} is live, and the product deleted"
+    campaign = live.asset.rpartition(".")[0]
+    if (live.tenant, campaign) in expected.cancelled:
+        return f"{name} is live, and its campaign cancelled"
+    answer = requests.get(live.file.url, timeout=30)
+    if answer.status_code != 200:
+        return f"{name}: the CDN answers {answer.status_code} for {live.file.url}"
+    if live.asset != "web-1" or live.version != event.version:
+        return ""
+    away = _difference(answer.content, colour_of(picture_of(event)))
+    return f"{name} shows another picture, {away:.0f} away" if away > COLOUR_DIFFERENCE_MAX else ""
+
+
+def _difference(file: bytes, colour: tuple[int, int, int]) -> float:
+    pixels = np.asarray(Image.open(io.BytesIO(file)).convert("RGBA"))
+    solid = pixels[pixels[..., 3] == 255][:, :3]
+    return float(np.abs(np.median(solid, axis=0) - np.array(colour)).max())
