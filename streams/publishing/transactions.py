@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from streams.consumer.letters import Outgoing
 
 CALL_S = 10.0
-HANGS_AFTER_S = 30.0
+HANGS_AFTER_S = 20.0
 EXIT_HANGS = 70
 RETRY_WAIT_S = 0.5
 # An open transaction of a killed writer holds up readers, and the next owner of its partitions, for this long.
