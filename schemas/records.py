@@ -161,6 +161,18 @@ class TaskFailed(Record, frozen=True, kw_only=True, tag="TaskFailed", tag_field=
     message: str = ""
 
 
+class PublicationFailed(Record, frozen=True, kw_only=True, tag="PublicationFailed", tag_field="type"):
+    """An asset that passed cannot be published; the request's bytes lie in the dead letters."""
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    asset: str
+    code: str
+    field: str = ""
+    message: str = ""
+
+
 class Check(Record, frozen=True, kw_only=True):
     """One line of a verdict. `point` is the checklist's point; a check that did not run says `not_run`."""
 
@@ -313,6 +325,7 @@ Event = (
     | Task
     | TaskCompleted
     | TaskFailed
+    | PublicationFailed
     | ReviewRequested
     | ReviewDecided
     | PublishRequested
@@ -331,6 +344,7 @@ EVENTS: tuple[type[Event], ...] = (
     Task,
     TaskCompleted,
     TaskFailed,
+    PublicationFailed,
     ReviewRequested,
     ReviewDecided,
     PublishRequested,

@@ -15,6 +15,7 @@ from schemas.records import (
     Lane,
     LetterResolved,
     ProductPublished,
+    PublicationFailed,
     PublishRequested,
     ReplanRequested,
     RetractRequested,
@@ -43,7 +44,7 @@ class Topic:
 
 CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), retention_days=None)
 CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled), retention_days=None)
-COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed))
+COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided,), retention_days=None)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))

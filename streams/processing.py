@@ -19,6 +19,7 @@ from schemas.records import (
     CatalogChanged,
     Event,
     ProductPublished,
+    PublicationFailed,
     ReplanRequested,
     ReviewDecided,
     TaskCompleted,
@@ -44,6 +45,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     AssetPublished: publications.asset_published,
     AssetRetracted: publications.asset_retracted,
     ProductPublished: publications.product_published,
+    PublicationFailed: publications.publication_failed,
 }
 CONSUMED = (topics.CATALOG, topics.CAMPAIGNS, topics.COMPLETED, topics.DECISIONS, topics.PUBLISHED)
 

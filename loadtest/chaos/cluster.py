@@ -55,7 +55,6 @@ class Member:
 
     role: str
     process: subprocess.Popen[bytes]
-    ended_itself: int = 0
 
 
 class Disk:
@@ -88,7 +87,10 @@ class Disk:
 
 
 class Cluster:
-    """Everything that runs. Servers keep their data and ports when they are killed and started again."""
+    """Everything that runs. Servers keep their data and ports when they are killed and started again.
+
+    `ended_themselves` counts members that ended without having been killed, such as one that would rather start anew.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -104,6 +106,7 @@ class Cluster:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self.members: dict[str, Member] = {}
+        self.ended_themselves = 0
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self._environment = self._start_servers()
         self.settings = self._settings()
@@ -159,10 +162,6 @@ class Cluster:
         """Whether every member runs."""
         with self._lock:
             return all(member.process.poll() is None for member in self.members.values())
-
-    def ended_themselves(self) -> int:
-        """How many members ended without having been killed, such as one that would rather start anew."""
-        return sum(member.ended_itself for member in self.members.values())
 
     def close(self) -> None:
         """Stops everything."""
@@ -221,7 +220,7 @@ class Cluster:
                 for name, member in self.members.items():
                     code = member.process.poll()
                     if code is not None:
-                        member.ended_itself += code != -signal.SIGKILL
+                        self.ended_themselves += code != -signal.SIGKILL
                         member.process = self._start(name, ROLES[member.role])
 
     def _start(self, name: str, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:

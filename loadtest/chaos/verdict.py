@@ -13,7 +13,7 @@ from PIL import Image
 from loadtest.chaos.workload import Expected, Product, colour_of, picture_of
 from schemas.records import AssetPublished
 from streams.audit.audit import audit
-from streams.audit.findings import Report
+from streams.audit.findings import Kind, Report
 from streams.catalogue import Asset, Catalogue
 from streams.dead import Wanted, find
 from streams.settings import Settings
@@ -21,7 +21,14 @@ from streams.settings import Settings
 ENDED = frozenset({"published", "review", "failed", "rejected"})
 COLOUR_DIFFERENCE_MAX = 8.0
 READING_THREADS = 8
-LOST_KINDS = ("lost", "conflicting", "stuck", "missing_objects", "manifests_differ", "facts_differ")
+LOST_KINDS: tuple[Kind, ...] = (
+    "lost",
+    "conflicting",
+    "stuck",
+    "missing_objects",
+    "manifests_differ",
+    "facts_differ",
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Verdict:
         audited = [f"{each.kind}: {each.name}: {each.text}" for each in self.report.findings]
         return [*audited, *self.lost, *self.stale, *self.unexpected_dead]
 
-    def count(self, *kinds: str) -> int:
+    def count(self, *kinds: Kind) -> int:
         """How many findings of the audit are of these kinds."""
         return sum(finding.kind in kinds for finding in self.report.findings)
 
@@ -53,17 +60,17 @@ def is_settled(settings: Settings, report: Report) -> bool:
     return not any(asset.state not in ENDED for asset in _assets(settings)[1])
 
 
-def judge(settings: Settings, expected: Expected, *, clean_storage: bool = True) -> Verdict:
+def judge(settings: Settings, expected: Expected) -> Verdict:
     """Audits everything, and looks at each live picture through the CDN."""
     products, assets = _assets(settings)
-    lost = [f"lost: {text}" for text in _lost(products, assets, expected)]
+    missing = [f"lost: {text}" for text in lost(products, assets, expected)]
     live = [asset.live for asset in assets if asset.live is not None]
     with ThreadPoolExecutor(READING_THREADS) as threads:
         stale = [f"stale: {text}" for text in threads.map(lambda each: _fault(each, expected), live) if text]
     letters = {(letter.origin, letter.record.key or b"") for letter in find(settings, Wanted())}
     unexpected = [f"dead: {topic} {key.decode()}" for topic, key in sorted(letters - expected.dead)]
-    lost += [f"lost: no dead letter of {topic} {key.decode()}" for topic, key in sorted(expected.dead - letters)]
-    return Verdict(audit(settings, deep=clean_storage), lost, stale, len(letters), unexpected, len(live))
+    missing += [f"lost: no dead letter of {topic} {key.decode()}" for topic, key in sorted(expected.dead - letters)]
+    return Verdict(audit(settings, deep=True), missing, stale, len(letters), unexpected, len(live))
 
 
 def _assets(settings: Settings) -> tuple[dict[Product, tuple[int, bool]], list[Asset]]:
@@ -75,7 +82,8 @@ def _assets(settings: Settings) -> tuple[dict[Product, tuple[int, bool]], list[A
         catalogue.close()
 
 
-def _lost(products: dict[Product, tuple[int, bool]], assets: list[Asset], expected: Expected) -> Iterator[str]:
+def lost(products: dict[Product, tuple[int, bool]], assets: list[Asset], expected: Expected) -> Iterator[str]:
+    """Products that are not as their newest event says; `products` gives version and whether it is deleted."""
     planned = Counter((asset.tenant, asset.sku) for asset in assets)
     for (tenant, sku), event in expected.newest.items():
         wanted = (event.version, event.change == "delete")

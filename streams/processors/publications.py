@@ -1,6 +1,6 @@
 """What the publisher made live or took away, noted in the facts."""
 
-from schemas.records import AssetPublished, AssetRetracted, ProductPublished
+from schemas.records import AssetPublished, AssetRetracted, AssetWithheld, ProductPublished, PublicationFailed
 from streams.catalogue import PLANNED_STATES, Facts
 from streams.processors import Answers
 
@@ -17,6 +17,15 @@ def asset_retracted(event: AssetRetracted, facts: Facts) -> Answers:
     """An asset is gone."""
     facts.retracted(event.tenant, event.sku, event.asset)
     return []
+
+
+def publication_failed(event: PublicationFailed, facts: Facts) -> Answers:
+    """An asset that was to be published will not be; without it the product may be complete."""
+    where = (event.tenant, event.sku, event.asset, event.version)
+    reason = f"{event.code}: {event.message}"
+    if not facts.move_asset(*where, "failed", reason=reason, only_from={"publishing", "planned"}):
+        return []
+    return [AssetWithheld(tenant=event.tenant, sku=event.sku, version=event.version, asset=event.asset, reason=reason)]
 
 
 def product_published(_event: ProductPublished, _facts: Facts) -> Answers:

@@ -20,10 +20,10 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas import codec, topics
 from schemas.envelope import as_mapping
-from schemas.records import AssetWithheld, PublishRequested, RetractRequested
+from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
 from streams.consumer.clients import delivery
 from streams.consumer.ledger import committed, ended, polled
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import MESSAGE_MAX, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.publishing.publication import Announcement, Publication, Request
@@ -154,7 +154,8 @@ class Publisher:
             except Refused as refusal:
                 log.error("refused", code=refusal.code, reason=str(refusal), position=where.position)
                 work.refusal = refusal
-                work.records = [self._letters.letter(where, refusal, time.time_ns() // 1_000_000)]
+                letter = self._letters.letter(where, refusal, time.time_ns() // 1_000_000)
+                work.records = [letter, *_failed(work.request, refusal)]
 
     def _answer(self, work: _Work) -> Sequence[Announcement]:
         """What is to be announced; waits while the facts or a store are away."""
@@ -200,6 +201,22 @@ def _request_in(read: Delivery) -> Request:
     if not isinstance(event, PublishRequested | AssetWithheld | RetractRequested):
         raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {read.topic}")
     return event
+
+
+def _failed(request: Request | None, refusal: Refused) -> list[Outgoing]:
+    """Tells the streams that an asset will not come, unless the request was none for an asset."""
+    if not isinstance(request, PublishRequested):
+        return []
+    event = PublicationFailed(
+        tenant=request.tenant,
+        sku=request.sku,
+        version=request.version,
+        asset=request.asset,
+        code=refusal.code,
+        field=refusal.field,
+        message=str(refusal)[:MESSAGE_MAX],
+    )
+    return [outgoing(event, "packshot/publisher")]
 
 
 def _is_record(message: Message) -> bool:

@@ -13,6 +13,7 @@ from schemas.records import (
     CampaignCancelled,
     CampaignRequested,
     CatalogChanged,
+    PublicationFailed,
     PublishRequested,
     Rendition,
     ReplanRequested,
@@ -242,6 +243,21 @@ def test_a_repeat_that_fails_does_not_undo_what_is_live(flow: Flow) -> None:
     flow.say(published(request))
     assert flow.say(TaskFailed(task=task, kind="permanent", code="source_not_found", message="404")) == []
     assert flow.states()["amazon-1"] == "published"
+
+
+def test_what_cannot_be_published_has_failed_and_is_withheld(flow: Flow) -> None:
+    task = compose_task(flow)
+    (request,) = flow.say(done(task))
+    assert isinstance(request, PublishRequested)
+    about = {"tenant": request.tenant, "sku": request.sku, "asset": request.asset}
+    failed = PublicationFailed(**about, version=request.version, code="blob_missing", message="gone")
+    (withheld,) = flow.say(failed)
+    assert withheld == AssetWithheld(**about, version=request.version, reason="blob_missing: gone")
+    assert flow.states()["amazon-1"] == "failed"
+    assert flow.say(failed) == []
+    flow.say(published(request))  # its dead letter was replayed
+    assert flow.states()["amazon-1"] == "published"
+    assert flow.say(failed) == []
 
 
 def test_a_campaign_that_is_asked_for_again_leaves_the_products_it_names_no_more(flow: Flow) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from schemas import codec, topics
 from schemas.envelope import as_mapping
-from schemas.records import AssetPublished, Blob, Event, ProductPublished, PublishRequested, Verdict
+from schemas.records import AssetPublished, Blob, Event, ProductPublished, PublicationFailed, PublishRequested, Verdict
 from streams.blobs import Blobs, FolderStore
 from streams.catalogue import Standing
 from streams.consumer.clients import consumer_config, delivery, producer_config
@@ -64,10 +64,11 @@ def each_desk(request: pytest.FixtureRequest, tmp_path: Path) -> "Desk":
 @pytest.fixture(autouse=True)
 def own_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Topics that no other test writes to."""
-    for name in ("PUBLISH", "PUBLISHED", "DEAD"):
+    for name in ("PUBLISH", "PUBLISHED", "DEAD", "COMPLETED"):
         topic = topics.Topic(f"{name.lower()}-{uuid4().hex[:8]}", getattr(topics, name).records)
         monkeypatch.setattr(topics, name, topic)
-    monkeypatch.setattr(topics, "_TOPIC_OF", {r: t for t in (topics.PUBLISH, topics.PUBLISHED) for r in t.records})
+    own = (topics.PUBLISH, topics.PUBLISHED, topics.COMPLETED)
+    monkeypatch.setattr(topics, "_TOPIC_OF", {record: topic for topic in own for record in topic.records})
 
 
 class Desk:
@@ -80,7 +81,7 @@ class Desk:
         self.origin = FolderStore(folder / "origin")
         self.publication = Publication(self.origin, self.blobs, Facts(), "https://cdn.example", lambda: 1234)
         self.group = f"publisher-{uuid4().hex[:8]}"
-        names = [topic.name for topic in (topics.PUBLISH, topics.PUBLISHED, topics.DEAD)]
+        names = [topic.name for topic in (topics.PUBLISH, topics.PUBLISHED, topics.DEAD, topics.COMPLETED)]
         admin = AdminClient({"bootstrap.servers": bootstrap})
         for made in admin.create_topics([NewTopic(name, num_partitions=2) for name in names]).values():
             made.result(30)
@@ -207,6 +208,9 @@ def test_requests_become_announcements_and_bad_ones_dead_letters(each_desk: Desk
     with each_desk.publisher() as running:
         published = each_desk.read(topics.PUBLISHED, 2)
         letters = each_desk.read(topics.DEAD, 2)
+        [failed] = [codec.decode(record.value) for record in each_desk.read(topics.COMPLETED, 1)]
+    assert isinstance(failed, PublicationFailed)
+    assert (failed.sku, failed.asset, failed.code) == ("lost", request.asset, "blob_missing")
     assert running.error is None
     assert counted([codec.decode(record.value) for record in published]) == once("mug-0")
     for record in published:
