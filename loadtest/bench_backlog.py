@@ -5,7 +5,7 @@ is a task of a fixed length. The peak is that of the whole process, after the sa
 """
 
 import json
-import resource
+import random
 import subprocess
 import sys
 import tempfile
@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import structlog
 from confluent_kafka import Producer
 
@@ -30,9 +31,10 @@ from streams.settings import Settings
 
 CACHE = Path(__file__).parents[1] / ".cache"
 BACKLOGS: dict[Lane, int] = {"standard": 1_000, "bulk": 1_000_000}
-TASK = bytes(1000)
+TASK_BYTES = 1000
 TASK_S = 0.02
 WORK_S = 30.0
+SAMPLE_EVERY_S = 0.05
 TARGETS = {"memory_ratio": ("le", 1.05)}
 
 
@@ -51,6 +53,28 @@ class StandIn:
     def give_up(self, _read: Delivery, _refusal: Refused) -> Sequence[Outgoing]:
         """See streams.consumer.work.Handler."""
         return []
+
+
+class Peak:
+    """The most memory that this process has while the block lasts; the system's own figure is its parent's too."""
+
+    def __init__(self) -> None:
+        self.rss_bytes = 0
+        self._process = psutil.Process()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+
+    def __enter__(self) -> "Peak":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stop.wait(SAMPLE_EVERY_S):
+            self.rss_bytes = max(self.rss_bytes, self._process.memory_info().rss)
 
 
 def main() -> None:
@@ -73,7 +97,7 @@ def main() -> None:
 
 
 def work(bootstrap_servers: str, lane: Lane) -> None:
-    """The process that is measured: works on one lane for a while; prints how much it did and its peak in KiB."""
+    """The process that is measured: works on one lane for a while; prints how much it did and its peak in bytes."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     settings = Settings(kafka_bootstrap_servers=bootstrap_servers)
     handler, writer = StandIn(), AcknowledgedProducer(settings)
@@ -82,26 +106,29 @@ def work(bootstrap_servers: str, lane: Lane) -> None:
     lanes = {lane: (lambda on_commit: open_member(settings, group, on_commit=on_commit), _topic(lane))}
     stop = threading.Event()
     threading.Timer(WORK_S, stop.set).start()
-    ConsumerLoop("bench", lanes, crew).run(stop)
+    with Peak() as peak:
+        ConsumerLoop("bench", lanes, crew).run(stop)
     writer.close()
-    print(handler.handled, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(handler.handled, peak.rss_bytes)
 
 
 def _measure(settings: Settings, lane: Lane, count: int) -> float:
     """Peak memory in MiB of a worker with `count` tasks before it."""
     producer = Producer(producer_config(settings) | {"linger.ms": 50})
+    rng = random.Random(count)
     for number in range(count):
         while True:
             try:
-                producer.produce(_topic(lane), TASK, f"tenant-{number % 7}|{number}")
+                producer.produce(_topic(lane), rng.randbytes(TASK_BYTES // 2).hex(), f"tenant-{number % 7}|{number}")
                 break
             except BufferError:
                 producer.poll(0.1)
     producer.flush()
     command = [sys.executable, "-m", "loadtest.bench_backlog", settings.bootstrap_servers, lane]
-    handled, peak_kib = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
-    print(f"{count} tasks before it: {handled} worked on in {WORK_S:.0f} s, at most {peak_kib / 1024:.1f} MiB")
-    return peak_kib / 1024
+    handled, peak_bytes = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    peak_mib = peak_bytes / 1024**2
+    print(f"{count} tasks before it: {handled} worked on in {WORK_S:.0f} s, at most {peak_mib:.1f} MiB")
+    return peak_mib
 
 
 def _topic(lane: Lane) -> str:

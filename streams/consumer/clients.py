@@ -71,6 +71,10 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
     config = consumer_config(settings, group) | {
         "group.protocol": settings.kafka_group_protocol,
         "max.poll.interval.ms": round(MAX_POLL_INTERVAL_S * 1000),
+        # A backlog stays with the broker: librdkafka would keep 100,000 messages of each partition here.
+        "queued.min.messages": 256,
+        "queued.max.messages.kbytes": 1024,
+        "fetch.message.max.bytes": 256 * 1024,
     }
     if settings.kafka_group_instance_id:
         config["group.instance.id"] = settings.kafka_group_instance_id
