@@ -6,7 +6,7 @@ WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
 
-.PHONY: help setup demo test test-long simulate chaos bench-backlog bench-priority check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-priority check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -27,6 +27,9 @@ simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of even
 
 chaos: $(MARK_DEV) $(WEIGHTS)  ## The whole system on real servers while its parts are killed; others: SEEDS="1 2 3"
 	$(BIN)/python -m loadtest.chaos $(if $(SEEDS),--seeds $(SEEDS))
+
+bench: $(MARK_DEV)  ## Every benchmark, and what of its targets is met
+	$(BIN)/python -m loadtest.overview
 
 bench-backlog: $(MARK_DEV)  ## What a backlog of a million tasks costs a worker in memory
 	$(BIN)/python -m loadtest.bench_backlog
