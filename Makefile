@@ -5,21 +5,25 @@ BIN := $(VENV)/bin
 WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
+KERNELS := $(VENV)/.compiled
+AT_ONCE := $(MAKE) --no-print-directory -j
 
 .PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-priority check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
 
-setup: $(MARK) $(WEIGHTS)  ## The virtual environment and the weights
+setup: $(MARK) $(WEIGHTS) $(KERNELS)  ## The virtual environment, the weights, the matting kernels
 
-demo: $(MARK) $(WEIGHTS)  ## The whole system over the sample catalogue; shows what came out
+demo:  ## The whole system over the sample catalogue; shows what came out
+	@$(AT_ONCE) $(WEIGHTS) $(KERNELS)
 	$(BIN)/packshot demo --catalogue loadtest/catalogue/catalogue.jsonl --campaign loadtest/catalogue/campaign.jsonl
 
-test: $(MARK_DEV) $(WEIGHTS)  ## All tests but the long suites
-	$(BIN)/python -m pytest -m "not long"
+test:  ## All tests but the long suites; two files at a time, for they wait more than they work
+	@$(AT_ONCE) $(MARK_DEV) $(WEIGHTS) $(KERNELS)
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-long: $(MARK_DEV) $(WEIGHTS)  ## Kills a running system, takes its parts away for a while, lets members come and go
+test-long: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
 	$(BIN)/python -m pytest -m long
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17
@@ -73,6 +77,10 @@ $(MARK): $(BIN)/uv requirements.txt pyproject.toml
 
 $(MARK_DEV): $(MARK) requirements-dev.txt
 	$(BIN)/uv pip install --require-hashes -r requirements-dev.txt
+	touch $@
+
+$(KERNELS): $(MARK)
+	$(BIN)/python -c "from gpu_workers.operations import cutout; cutout.warm_up()"
 	touch $@
 
 $(WEIGHTS): $(MARK) gpu_workers/models/manifests/u2netp.yaml

@@ -2,27 +2,40 @@
 
 Faust acknowledges an event even when its agent raised. So nothing is raised here: a batch that cannot be brought to
 its end ends the process, uncommitted, and whoever supervises the process starts it again.
+
+Faust has also been seen to fetch nothing of a partition after a rebalance, and to lose agents, without a word. So a
+thread that needs nothing of Faust's loops asks the broker, and ends the process where records are not read.
 """
 
 import asyncio
 import os
 import ssl
+import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import faust
 import structlog
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka
 
-from streams.consumer import groups
+from streams.consumer import groups, reading
 from streams.consumer.letters import Delivery
+from streams.consumer.reading import Place
+from streams.consumer.standstill import Standing, Standstill
+from streams.consumer.watchdog import StoodStill
+from streams.errors import Unavailable
 from streams.processing import CONSUMED, Processing
 from streams.settings import Settings
 
 BATCH_MAX = 100
 BATCH_WITHIN_S = 0.05
 EXIT_BATCH_FAILED = 70
+EXIT_STOOD_STILL = 71
+LOOK_EVERY_MAX_S = 30.0
 
 log = structlog.get_logger()
 
@@ -56,8 +69,9 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
     return app
 
 
-def run_app(app: faust.App) -> None:
-    """Runs the app in this process until it is told to stop by a signal."""
+def run_app(app: faust.App, settings: Settings, processing: Processing) -> None:
+    """Runs the app in this process until it is told to stop by a signal, or stands still."""
+    threading.Thread(target=_watch, args=[app, settings, processing], name="liveness", daemon=True).start()
     faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True).execute_from_commandline()
 
 
@@ -71,11 +85,48 @@ class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
 
 class _Consumer(aiokafka.Consumer):
     def _new_consumer_thread(self) -> _ConsumerThread:
-        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        thread = _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        self.transport.consumer_thread = thread
+        return thread
 
 
 class _Transport(aiokafka.Transport):
     Consumer = _Consumer
+    consumer_thread: _ConsumerThread | None = None
+
+
+def _watch(app: faust.App, settings: Settings, processing: Processing) -> None:
+    """Ends the process when a partition of this member stands still although the broker has records of it for us."""
+    standstill = Standstill(settings.stalled_after_s, partial(reading.has_record, settings))
+    while True:
+        time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
+        try:
+            standstill.look({} if processing.is_waiting else _standings(settings, _assigned(app)))
+        except StoodStill as stood:
+            log.error("a partition is not read; leaving without a commit", reason=str(stood))
+            os._exit(EXIT_STOOD_STILL)
+        except Unavailable as away:
+            log.warning("liveness not known", reason=str(away))
+            standstill.look({})  # no answer is no stall
+        except Exception:
+            log.exception("liveness not known")
+            standstill.look({})
+
+
+def _standings(settings: Settings, places: set[Place]) -> dict[Place, Standing]:
+    if not places:
+        return {}
+    committed = reading.committed(settings, groups.STREAMS, sorted({topic for topic, _ in places}))
+    return {place: Standing(committed.get(place, 0), end) for place, end in reading.ends(settings, places).items()}
+
+
+def _assigned(app: faust.App) -> set[Place]:
+    """The partitions of this member, as its client has them: it is only read, and answers when its loop does not."""
+    thread = app.transport.consumer_thread
+    try:
+        return {(place.topic, place.partition) for place in thread.assignment()} if thread else set()
+    except ConsumerNotStarted:
+        return set()
 
 
 def _agent(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[Any], Awaitable[None]]:

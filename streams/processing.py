@@ -68,6 +68,8 @@ class Processing:
         self._sender = sender
         self._policy = policy
         self._quota_per_hour = tenant_quota_per_hour
+        self.is_waiting = False
+        """Whether a batch stands on purpose, until the database is back."""
 
     def run(self, batch: Sequence[Delivery]) -> None:
         """Works on deliveries in order; returns when all that follows from them is acknowledged.
@@ -80,7 +82,9 @@ class Processing:
                 break
             except Unavailable as away:
                 log.warning("waiting", reason=str(away), deliveries=len(batch))
+                self.is_waiting = True
                 time.sleep(AWAY_WAIT_S)
+        self.is_waiting = False
         self._sender.send(records)
 
     def _answer(self, batch: Sequence[Delivery]) -> list[Outgoing]:

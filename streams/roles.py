@@ -68,7 +68,7 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
     processing = Processing(
         catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays), settings.tenant_quota_per_hour
     )
-    run_app(build_app(settings, processing))
+    run_app(build_app(settings, processing), settings, processing)
 
 
 def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:

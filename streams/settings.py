@@ -89,7 +89,8 @@ class Settings(BaseSettings):
 
     stalled_after_s: PositiveFloat = Field(
         600.0,
-        description="How long a worker may have work and get nowhere before it ends itself, to be started again; "
+        description="How long a worker or the streams role may have work and get nowhere before it ends itself, to be "
+        "started again; "
         "longer than any one task takes.",
     )
 

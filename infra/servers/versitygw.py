@@ -1,5 +1,6 @@
 """VersityGW: an S3 server with conditional writes over a folder."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -44,13 +45,20 @@ def versitygw(folder: Path, port: int | None = None) -> Iterator[S3Server]:
 
 def _binary() -> Path:
     """The server's program: on PATH, where Go puts programs, or built once into the cache."""
-    built = _BINARIES / "versitygw"
-    places = [shutil.which("versitygw"), Path.home() / "go" / "bin" / "versitygw", built]
-    for place in places:
+    for place in (shutil.which("versitygw"), Path.home() / "go" / "bin" / "versitygw"):
         if place is not None and Path(place).exists():
             return Path(place)
-    go = shutil.which("go")
-    if go is None:
-        raise ServerUnavailable(f"{NAME}: neither versitygw nor go (to build it) found on PATH")
-    run(NAME, [go, "install", _MODULE], {**os.environ, "GOBIN": str(_BINARIES)})
+    _BINARIES.mkdir(parents=True, exist_ok=True)
+    with (_BINARIES / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # nobody is to start it while another one still writes it
+        return _built()
+
+
+def _built() -> Path:
+    built = _BINARIES / "versitygw"
+    if not built.exists():
+        go = shutil.which("go")
+        if go is None:
+            raise ServerUnavailable(f"{NAME}: neither versitygw nor go (to build it) found on PATH")
+        run(NAME, [go, "install", _MODULE], {**os.environ, "GOBIN": str(_BINARIES)})
     return built

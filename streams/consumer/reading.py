@@ -1,10 +1,11 @@
-"""Reading topics from end to end, outside of any group: the commands look at everything and commit nothing."""
+"""Reading outside of any group: the commands look at everything, the watchdog at what is left, and commit nothing."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.consumer import groups
@@ -59,9 +60,57 @@ def committed(settings: Settings, group: str, names: Sequence[str]) -> dict[Plac
     try:
         with _translated(settings):
             places = consumer.committed(_partitions(consumer, names), timeout=CALL_S)
+            for place in places:
+                if place.error is not None:
+                    raise KafkaException(place.error)
             return {(place.topic, place.partition): max(place.offset, 0) for place in places}
     finally:
         consumer.close()
+
+
+def ends(settings: Settings, places: Collection[Place]) -> dict[Place, int]:
+    """Where what may be read of each partition ends: behind all that is committed, markers of transactions included.
+
+    Raises Unavailable.
+    """
+    consumer = open_consumer(settings, groups.READER)
+    try:
+        with _translated(settings):
+            return {place: _end(consumer, place) for place in places}
+    finally:
+        consumer.close()
+
+
+def _end(consumer: Consumer, place: Place) -> int:
+    low_and_high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=CALL_S)
+    if low_and_high is None:
+        raise TimeoutError
+    return low_and_high[1]
+
+
+def has_record(settings: Settings, place: Place, offset: int) -> bool:
+    """Whether a committed record stands at `offset` or behind it. Raises Unavailable."""
+    consumer = open_consumer(settings, groups.READER, **{"enable.partition.eof": True})
+    try:
+        with _translated(settings):
+            consumer.assign([TopicPartition(*place, offset or OFFSET_BEGINNING)])
+            return _comes_before_end(consumer)
+    finally:
+        consumer.close()
+
+
+def _comes_before_end(consumer: Consumer) -> bool:
+    give_up_at = time.monotonic() + CALL_S
+    while time.monotonic() < give_up_at:
+        for message in consumer.consume(1, POLL_S):
+            error = message.error()
+            if error is None:
+                return True
+            if error.code() == KafkaError._PARTITION_EOF:
+                return False
+            if not error.retriable():
+                raise KafkaException(error)
+    raise TimeoutError
 
 
 def has_members(settings: Settings, group: str) -> bool:

@@ -2,12 +2,17 @@
 
 import time
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 from streams.consumer.clock import Clock
 
 
 class StoodStill(Exception):
-    """Something has had work to do for too long without getting anywhere."""
+    """Something has had work to do for too long without getting anywhere; `subject` is what, where it is one thing."""
+
+    def __init__(self, message: str, subject: Hashable = None) -> None:
+        super().__init__(message)
+        self.subject = subject
 
 
 class Watchdog:
@@ -19,7 +24,7 @@ class Watchdog:
         self._since: dict[Hashable, tuple[object, float]] = {}
         self._looked_s = clock.monotonic()
 
-    def look(self, marks: Mapping[Hashable, object]) -> None:
+    def look(self, marks: Mapping[Any, object]) -> None:
         """`marks` says, of everything that has work to do, how far it is.
 
         Raises StoodStill for one whose mark was the same for longer than the patience.
@@ -33,4 +38,4 @@ class Watchdog:
         }
         for subject, (mark, since_s) in self._since.items():
             if now_s - since_s > self._patience_s:
-                raise StoodStill(f"{subject} stood at {mark} for {now_s - since_s:.0f} s with work to do")
+                raise StoodStill(f"{subject} stood at {mark} for {now_s - since_s:.0f} s with work to do", subject)

@@ -1,6 +1,7 @@
 """Apache Kafka as one process: KRaft, broker and controller in one, from Maven's jars."""
 
 import base64
+import fcntl
 import os
 import re
 import shutil
@@ -98,12 +99,17 @@ class ApacheKafka:
         if self._jars.exists():
             return
         self._jars.parent.mkdir(parents=True, exist_ok=True)
+        with (self._jars.parent / "fetch.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two Mavens at once may spoil each other's repository
+            if not self._jars.exists():
+                self._fetch_alone()
+
+    def _fetch_alone(self) -> None:
         with tempfile.TemporaryDirectory(dir=self._jars.parent) as partial:
             fetched = Path(partial) / "libs"
             goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fetched}"]
             _run(["mvn", "-B", "-q", "-f", str(_HERE / "pom.xml"), *goal], f"{self.name}: fetching it with Maven")
-            if not self._jars.exists():
-                os.rename(fetched, self._jars)
+            os.rename(fetched, self._jars)
 
     def _write_properties(self, port: int, controller_port: int) -> Path:
         path = self._folder / "server.properties"

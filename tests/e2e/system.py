@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from infra.servers.process import free_port
+
 ROOT = Path(__file__).parents[2]
 READY_S = 600
 
@@ -28,6 +30,7 @@ class System:
             "PACKSHOT_DATA_FOLDER": str(folder / "data"),
             "PACKSHOT_CACHE_FOLDER": str(ROOT / ".cache"),
             "PACKSHOT_RETRY_DELAYS_MS": "200,500",
+            "PACKSHOT_CDN_PORT": str(free_port()),
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None

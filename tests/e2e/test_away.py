@@ -46,7 +46,6 @@ class Parts:
             "PACKSHOT_BLOBS_URL": "s3://packshot/blobs",
             "PACKSHOT_ORIGIN_URL": "s3://packshot/origin",
             "PACKSHOT_S3_ENDPOINT": self.s3.endpoint,
-            "PACKSHOT_CDN_PORT": "18090",
             "AWS_ACCESS_KEY_ID": self.s3.access_key,
             "AWS_SECRET_ACCESS_KEY": self.s3.secret_key,
         }

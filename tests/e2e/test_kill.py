@@ -17,7 +17,7 @@ SKUS = [f"JAR-{number}" for number in range(6)]
 def test_a_killed_system_goes_on_where_it_was(tmp_path: Path) -> None:
     for number, sku in enumerate(SKUS):
         draw_product(tmp_path / f"{sku}.png", (60 + 30 * number, 110, 90))
-    system = System(tmp_path, {"PACKSHOT_EMBEDDED_BROKER": "kafka", "PACKSHOT_CDN_PORT": "18089"})
+    system = System(tmp_path, {"PACKSHOT_EMBEDDED_BROKER": "kafka"})
     events = [upsert(sku, channels=["amazon", "google"]) for sku in SKUS]
     (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     system.start()

@@ -24,7 +24,7 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def _environment(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "memory":
-        return {"PACKSHOT_EMBEDDED_BROKER": "memory", "PACKSHOT_CDN_PORT": "18087"}
+        return {"PACKSHOT_EMBEDDED_BROKER": "memory"}
     request.getfixturevalue("s3_endpoint")
     server = request.getfixturevalue("s3_server")
     return {
@@ -33,7 +33,6 @@ def _environment(request: pytest.FixtureRequest) -> dict[str, str]:
         "PACKSHOT_BLOBS_URL": "s3://packshot/blobs",
         "PACKSHOT_ORIGIN_URL": "s3://packshot/origin",
         "PACKSHOT_S3_ENDPOINT": server.endpoint,
-        "PACKSHOT_CDN_PORT": "18088",
         "AWS_ACCESS_KEY_ID": server.access_key,
         "AWS_SECRET_ACCESS_KEY": server.secret_key,
     }

@@ -1,12 +1,124 @@
-"""The Faust app's consumer; what the app does with events is tried on real brokers, end to end."""
+"""The Faust app's consumer and its liveness; what the app does with events is tried on real brokers, end to end."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
-from streams.app import _ConsumerThread
+from streams.app import EXIT_STOOD_STILL, _ConsumerThread
+from streams.consumer import reading
+from streams.consumer.clients import producer_config
+from streams.errors import Unavailable
+from streams.settings import Settings
+
+WITHIN_S = 180.0  # a machine may be busy
+STALLED_AFTER_S = 4.0
+
+MEMBER = """
+    import sys, time
+    from dataclasses import replace
+    from faust.types import TP
+    from schemas import topics
+    from streams import app as module
+    from streams.consumer import groups
+    from streams.settings import Settings
+
+    name, skipped, is_waiting = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "waiting"
+    groups.STREAMS, module.CONSUMED = name, [replace(topics.PUBLISHED, name=name)]
+
+    class Processing:
+        def __init__(self):
+            self.is_waiting = is_waiting
+
+        def run(self, batch):
+            if is_waiting:
+                time.sleep(1000)
+
+    asked = module._Consumer._get_active_partitions
+
+    def all_but_one(consumer):
+        active = asked(consumer)
+        active.discard(TP(name, skipped))
+        return active
+
+    module._Consumer._get_active_partitions = all_but_one
+    processing, settings = Processing(), Settings()
+    module.run_app(module.build_app(settings, processing), settings, processing)
+"""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A process that consumes a topic of its own, but for the partition that it skips as Faust has been seen to."""
+
+    topic: str
+    settings: Settings
+    process: subprocess.Popen[str]
+
+    def commits(self, *offsets: int) -> None:
+        """Waits until that is committed of the partitions."""
+        give_up_at = time.monotonic() + WITHIN_S
+        while (now := self._committed()) != list(offsets):
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < give_up_at, now
+            time.sleep(0.1)
+
+    def _committed(self) -> list[int]:
+        try:
+            return [offset for _, offset in sorted(reading.committed(self.settings, self.topic, [self.topic]).items())]
+        except Unavailable:  # a young broker has no coordinator yet
+            return []
+
+
+def write(settings: Settings, topic: str) -> None:
+    """A record and the marker of its transaction in each of two partitions."""
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})  # answers only for as long as it is held
+    admin.create_topics([NewTopic(topic, 2)])[topic].result(30)
+    producer = Producer(producer_config(settings) | {"transactional.id": topic})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for partition in (0, 1):
+        producer.produce(topic, b"value", b"key", partition=partition)
+    producer.commit_transaction(30)
+
+
+@contextmanager
+def member(folder: Path, bootstrap: str, skips: int = -1, state: str = "working") -> Iterator[Member]:
+    folder.mkdir()
+    topic = f"watched-{uuid4().hex[:8]}"
+    settings = Settings(kafka_bootstrap_servers=bootstrap)
+    write(settings, topic)
+    environment = os.environ | {
+        "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "PACKSHOT_STALLED_AFTER_S": str(STALLED_AFTER_S),
+        "PACKSHOT_DATA_FOLDER": str(folder),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(MEMBER), topic, str(skips), state],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield Member(topic, settings, process)
+        finally:
+            process.kill()
 
 
 def test_announcements_that_are_not_committed_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +135,20 @@ def test_announcements_that_are_not_committed_are_not_read(monkeypatch: pytest.M
         return levels
 
     assert asyncio.run(isolation_levels()) == ("read_uncommitted", "read_committed")
+
+
+def test_a_member_whose_partition_is_not_read_ends_and_others_stay(tmp_path: Path, kafka_bootstrap: str) -> None:
+    with (
+        member(tmp_path / "skips", kafka_bootstrap, skips=1) as stuck,
+        member(tmp_path / "reads", kafka_bootstrap) as healthy,
+        member(tmp_path / "waits", kafka_bootstrap, state="waiting") as waiting,
+    ):
+        healthy.commits(1, 1)  # and the markers behind that are nobody's to read
+        said, _ = stuck.process.communicate(timeout=WITHIN_S)
+        assert stuck.process.returncode == EXIT_STOOD_STILL, said
+        assert f"('{stuck.topic}', 1) stood at 0" in said
+        time.sleep(2 * STALLED_AFTER_S)
+        assert (healthy.process.poll(), waiting.process.poll()) == (None, None)
+        healthy.process.send_signal(signal.SIGTERM)
+        said, _ = healthy.process.communicate(timeout=WITHIN_S)
+        assert healthy.process.returncode == 0, said

@@ -33,9 +33,13 @@ def settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 def die(settings: Settings, topic: str, sku: str, code: str = "bad", at_ms: int = 1000, seen_ms: int = 1) -> None:
     """Lets a record of a product die."""
+    write(settings, letter_of(topic, sku, code, at_ms, seen_ms))
+
+
+def letter_of(topic: str, sku: str, code: str = "bad", at_ms: int = 1000, seen_ms: int = 1) -> Outgoing:
     headers = [("ce_id", f"id-{sku}".encode()), ("traceparent", b"00-aa-bb-01"), (letters.ATTEMPT, b"2")]
     record = Delivery(topic, 0, 7, f"demo|{sku}".encode(), f"bytes of {sku}".encode(), headers, seen_ms)
-    write(settings, RetryPolicy(()).letter(record, Refused(code, f"no {sku}"), at_ms))
+    return RetryPolicy(()).letter(record, Refused(code, f"no {sku}"), at_ms)
 
 
 def write(settings: Settings, *records: Outgoing) -> None:
@@ -82,8 +86,7 @@ def test_a_replay_sends_the_original_back_once_and_in_order(settings: Settings) 
 
 
 def test_two_replays_at_once_send_everything_back_once(settings: Settings) -> None:
-    for number in range(20):
-        die(settings, topics.CATALOG.name, f"S-{number}")
+    write(settings, *(letter_of(topics.CATALOG.name, f"S-{number}") for number in range(20)))
     errors: list[Exception] = []
 
     def ask() -> None:

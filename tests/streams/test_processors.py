@@ -1,6 +1,7 @@
 """The way of an event through the processors, without a broker."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.catalogue import Catalogue
+from streams.catalogue import Catalogue, CatalogueUnavailable, Facts
 from streams.consumer.letters import ATTEMPT, REPLAYED, outgoing
 from tests.streams.flow import Flow, blob, done, tasks, upsert
 
@@ -515,3 +516,20 @@ def test_the_verdict_says_what_did_not_run(flow: Flow) -> None:
     assert isinstance(request, PublishRequested)
     verdict: Verdict = request.verdict
     assert {check.point for check in verdict.checks if check.outcome == "not_run"} >= {"text", "light", "policy"}
+
+
+def test_while_the_database_is_away_a_batch_stands_on_purpose(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    stood: list[bool] = []
+    tries = iter([True, True, False])
+    begin = flow.catalogue.begin
+
+    def begin_when_it_is_back() -> AbstractContextManager[Facts]:
+        if next(tries):
+            raise CatalogueUnavailable("away")
+        stood.append(flow.processing.is_waiting)
+        return begin()
+
+    monkeypatch.setattr(flow.catalogue, "begin", begin_when_it_is_back)
+    monkeypatch.setattr("streams.processing.time.sleep", lambda _s: stood.append(flow.processing.is_waiting))
+    assert flow.say(upsert())
+    assert (stood, flow.processing.is_waiting) == ([True, True, True], False)

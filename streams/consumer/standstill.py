@@ -1,0 +1,47 @@
+"""Partitions that have records for a member and are not read, seen from outside the client that should read them.
+
+A committed offset below a partition's end is no proof of it: the markers of transactions occupy offsets too, and nobody
+reads those. So what stands still is looked into before anything is made of it.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from streams.consumer.clock import Clock
+from streams.consumer.reading import Place
+from streams.consumer.watchdog import StoodStill, Watchdog
+
+
+class Standing(NamedTuple):
+    """How far the group is with a partition, and where what it may read of it ends."""
+
+    committed: int
+    end: int
+
+
+class Standstill:
+    """Looks on from time to time. `has_record` says whether a record stands at or behind an offset of a partition."""
+
+    def __init__(self, patience_s: float, has_record: Callable[[Place, int], bool], clock: Clock = time) -> None:
+        self._watchdog = Watchdog(patience_s, clock)
+        self._has_record = has_record
+        self._barren: dict[Place, Standing] = {}
+
+    def look(self, standings: Mapping[Place, Standing]) -> None:
+        """`standings` is how each partition of this member stands; none of them where nothing can be said.
+
+        Raises StoodStill for one that has had a record for us for longer than the patience.
+        """
+        marks = {
+            place: standing.committed
+            for place, standing in standings.items()
+            if standing.committed < standing.end and self._barren.get(place) != standing
+        }
+        try:
+            self._watchdog.look(marks)
+        except StoodStill as stood:
+            place = next(place for place in marks if place == stood.subject)
+            if self._has_record(place, marks[place]):
+                raise
+            self._barren[place] = standings[place]
