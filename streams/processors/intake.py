@@ -118,10 +118,12 @@ def _start(
 ) -> list[Task]:
     """Records the plan of all wishes and begins those in `begun`, but for assets whose state is one of `settled`."""
     facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes))
-    ended = {row.asset for row in facts.assets(product.tenant, product.sku) if row.state in settled}
+    rows = facts.assets(product.tenant, product.sku)
+    ended = {row.asset for row in rows if row.state in settled}
+    failed = {row.asset for row in rows if row.state == "failed"}
     tasks = [task for wish in begun for task in first_tasks(product, wish, ended)]
     for task in tasks:  # noted as tasks once it is known in which lane
-        for name in recipes.assets(task.step):
+        for name in failed.intersection(recipes.assets(task.step)):
             facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed"})
     return tasks
 
