@@ -1,6 +1,7 @@
 """Recipes: named, versioned YAML files of operations and their parameters, beside this module."""
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
@@ -47,19 +48,16 @@ def load(name: str) -> Recipe:
     return msgspec.yaml.decode(text, type=Recipe)
 
 
-def slips(
-    recipe: Recipe, sources: list[Source], channels: list[str], campaign: str | None
-) -> list[tuple[Source, Step]]:
-    """The routing slips of one product: for every source the recipe's steps, with their assets named.
+def slips(name: str, sources: list[Source], channels: list[str], campaign: str | None) -> list[tuple[Source, Step]]:
+    """The routing slips of one product: for every source the steps of the recipe `name`, with their assets named.
 
     An asset is called `channel-n`, n being the place of its source from 1, behind `campaign.` for a campaign's.
     """
-    prefix = f"{campaign}." if campaign else ""
+    wanted = tuple(channels)
     return [
         (source, slip)
         for number, source in enumerate(sources, start=1)
-        for step in recipe.steps
-        for slip in _expand(step, channels, prefix, f"-{number}")
+        for slip in _of_source(name, wanted, campaign, number)
     ]
 
 
@@ -68,7 +66,14 @@ def assets(slip: Step) -> list[str]:
     return ([slip.asset] if slip.asset else []) + [name for step in slip.next for name in assets(step)]
 
 
-def _expand(step: RecipeStep, channels: list[str], prefix: str, suffix: str) -> list[Step]:
+@lru_cache(4096)
+def _of_source(name: str, channels: tuple[str, ...], campaign: str | None, number: int) -> tuple[Step, ...]:
+    """The slips of one source; products that want the same share them."""
+    prefix = f"{campaign}." if campaign else ""
+    return tuple(slip for step in load(name).steps for slip in _expand(step, channels, prefix, f"-{number}"))
+
+
+def _expand(step: RecipeStep, channels: Sequence[str], prefix: str, suffix: str) -> list[Step]:
     branches = [slip for following in step.next for slip in _expand(following, channels, prefix, suffix)]
     wanted: list[str | None] = list(channels) if step.each == "channel" else [step.channel]
     return [
