@@ -5,15 +5,19 @@ its end ends the process, uncommitted, and whoever supervises the process starts
 """
 
 import asyncio
+import inspect
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+import types
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import faust
 import structlog
 from faust.transport.drivers import aiokafka
+from mode.services import WaitResults
 
 from streams.consumer import groups
 from streams.consumer.letters import Delivery
@@ -22,6 +26,7 @@ from streams.settings import Settings
 
 BATCH_MAX = 100
 BATCH_WITHIN_S = 0.05
+HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and all wait for the last to hear
 EXIT_BATCH_FAILED = 70
 
 log = structlog.get_logger()
@@ -29,12 +34,13 @@ log = structlog.get_logger()
 
 def build_app(settings: Settings, processing: Processing) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
-    app = faust.App(
+    settings.data_folder.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder only
+    app = _App(
         groups.STREAMS,
         broker=_broker_urls(settings),
         broker_credentials=_credentials(settings),
         broker_session_timeout=settings.kafka_session_timeout_ms / 1000,
-        broker_heartbeat_interval=settings.kafka_session_timeout_ms / 10_000,
+        broker_heartbeat_interval=min(HEARTBEAT_S, settings.kafka_session_timeout_ms / 10_000),
         broker_commit_interval=0.5,
         broker_max_poll_interval=600.0,
         consumer_auto_offset_reset="earliest",
@@ -60,6 +66,13 @@ def run_app(app: faust.App) -> None:
     faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True).execute_from_commandline()
 
 
+class _App(faust.App):
+    def on_init_dependencies(self) -> Any:
+        services = super().on_init_dependencies()
+        self.sensors.remove(self.monitor)  # it counts what nobody reads, six times a message
+        return services
+
+
 class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -69,8 +82,44 @@ class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
 
 
 class _Consumer(aiokafka.Consumer):
+    async def wait_first(self, *waited: Any, timeout: Any = None) -> Any:
+        """Faust waits thus for each message to be handed to its stream, with four tasks, and mostly has not to wait."""
+        if len(waited) != 2 or not all(map(inspect.iscoroutine, waited)):
+            return await super().wait_first(*waited, timeout=timeout)
+        handing, suspended = waited
+        try:
+            awaited = handing.send(None)
+        except StopIteration as end:
+            suspended.close()
+            stopped = self._stopped.is_set() or self._crashed.is_set()
+            return WaitResults([], [], True) if stopped else WaitResults([handing], [end.value], False)
+        except BaseException:
+            suspended.close()
+            raise
+        return await super().wait_first(_resumed(handing, awaited), suspended, timeout=timeout)
+
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+async def _resumed(begun: Any, awaited: Any) -> Any:
+    """What is left of a coroutine whose first step has been made and awaits `awaited`."""
+    return await _rest(begun, awaited)
+
+
+@types.coroutine
+def _rest(begun: Any, awaited: Any) -> Generator[Any, Any, Any]:
+    while True:
+        try:
+            sent = yield awaited
+        except BaseException as error:
+            step = partial(begun.throw, error)
+        else:
+            step = partial(begun.send, sent)
+        try:
+            awaited = step()
+        except StopIteration as end:
+            return end.value
 
 
 class _Transport(aiokafka.Transport):
