@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
+MARKS_BENCH := .venv-arroyo/.installed .venv-quix/.installed
 
-.PHONY: help setup demo test test-long simulate bench-priority check format schemas lock clean
+.PHONY: help setup demo test test-long simulate bench-priority bench-streams check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -28,6 +29,9 @@ simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of even
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
 	$(BIN)/python -m loadtest.bench_priority
 
+bench-streams: $(MARK_DEV) $(MARKS_BENCH)  ## What an event costs in the flow, beside arroyo and Quix Streams
+	$(BIN)/python -m loadtest.bench_streams
+
 check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,6 +51,10 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		--extra embedded --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra bench-arroyo -c requirements.txt pyproject.toml -o requirements-arroyo.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra bench-quix pyproject.toml -o requirements-quix.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		requirements-setup.in -o requirements-setup.txt
 
 clean:  ## Forgets the demo's and the local system's data
@@ -64,6 +72,11 @@ $(MARK): $(BIN)/uv requirements.txt pyproject.toml
 
 $(MARK_DEV): $(MARK) requirements-dev.txt
 	$(BIN)/uv pip install --require-hashes -r requirements-dev.txt
+	touch $@
+
+.venv-%/.installed: $(BIN)/uv requirements-%.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
+	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements-$*.txt
 	touch $@
 
 $(WEIGHTS): $(MARK) gpu_workers/models/manifests/u2netp.yaml

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 def build_app(settings: Settings, processing: Processing) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
     settings.data_folder.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder only
-    app = _App(
+    app = faust.App(
         groups.STREAMS,
         broker=_broker_urls(settings),
         broker_credentials=_credentials(settings),
@@ -64,13 +64,6 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
 def run_app(app: faust.App) -> None:
     """Runs the app in this process until it is told to stop by a signal."""
     faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True).execute_from_commandline()
-
-
-class _App(faust.App):
-    def on_init_dependencies(self) -> Any:
-        services = super().on_init_dependencies()
-        self.sensors.remove(self.monitor)  # it counts what nobody reads, six times a message
-        return services
 
 
 class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
