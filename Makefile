@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
+MARKS_BENCH := .venv-arroyo/.installed .venv-quix/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-priority check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-priority bench-streams check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -41,6 +42,9 @@ bench-backlog: $(MARK_DEV)  ## What a backlog of a million tasks costs a worker 
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
 	$(BIN)/python -m loadtest.bench_priority
 
+bench-streams: $(MARK_DEV) $(MARKS_BENCH)  ## What an event costs in the flow, beside arroyo and Quix Streams
+	$(BIN)/python -m loadtest.bench_streams
+
 check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -59,6 +63,10 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 		--extra embedded pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		--extra embedded --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra bench-arroyo -c requirements.txt pyproject.toml -o requirements-arroyo.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra bench-quix pyproject.toml -o requirements-quix.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		requirements-setup.in -o requirements-setup.txt
 
@@ -81,6 +89,11 @@ $(MARK_DEV): $(MARK) requirements-dev.txt
 
 $(KERNELS): $(MARK)
 	$(BIN)/python -c "from gpu_workers.operations import cutout; cutout.warm_up()"
+	touch $@
+
+.venv-%/.installed: $(BIN)/uv requirements-%.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
+	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements-$*.txt
 	touch $@
 
 $(WEIGHTS): $(MARK) gpu_workers/models/manifests/u2netp.yaml

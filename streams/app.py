@@ -3,6 +3,9 @@
 Faust acknowledges an event even when its agent raised. So nothing is raised here: a batch that cannot be brought to
 its end ends the process, uncommitted, and whoever supervises the process starts it again.
 
+A message is to Faust what was read of one partition at once: its records are worked on together, and the offset that is
+acknowledged is the last one's. Faust itself would spend more on each record than the work on it costs.
+
 Faust has also been seen to fetch nothing of a partition after a rebalance, and to lose agents, without a word. So a
 thread that needs nothing of Faust's loops asks the broker, and ends the process where records are not read.
 """
@@ -32,7 +35,8 @@ from streams.processing import CONSUMED, Processing
 from streams.settings import Settings
 
 BATCH_MAX = 100
-BATCH_WITHIN_S = 0.05
+BATCHES_BUFFERED = 8  # of each topic
+HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and all wait for the last to hear
 EXIT_BATCH_FAILED = 70
 EXIT_STOOD_STILL = 71
 LOOK_EVERY_MAX_S = 30.0
@@ -48,7 +52,7 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
         broker=_broker_urls(settings),
         broker_credentials=_credentials(settings),
         broker_session_timeout=settings.kafka_session_timeout_ms / 1000,
-        broker_heartbeat_interval=settings.kafka_session_timeout_ms / 10_000,
+        broker_heartbeat_interval=min(HEARTBEAT_S, settings.kafka_session_timeout_ms / 10_000),
         broker_commit_interval=0.5,
         broker_max_poll_interval=600.0,
         consumer_auto_offset_reset="earliest",
@@ -57,6 +61,7 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
         value_serializer="raw",
         topic_allow_declare=False,
         topic_disable_leader=True,
+        stream_buffer_maxsize=BATCHES_BUFFERED,
         stream_wait_empty=True,
         web_enabled=False,
     )
@@ -64,7 +69,7 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
     # One thread: batches of different topics follow one another, as their facts do.
     executor = ThreadPoolExecutor(1, thread_name_prefix="processing")
     for topic in CONSUMED:
-        channel = app.topic(topic.name, key_type=bytes, value_type=bytes)
+        channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, executor))
     return app
 
@@ -82,12 +87,23 @@ class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         return consumer
 
+    async def getmany(self, active_partitions: Any, timeout: float) -> Any:
+        """Of each partition its batches of records, in the place of Faust's single records."""
+        read = await super().getmany(active_partitions, timeout)
+        return {place: _batches(records) for place, records in read.items()}
+
 
 class _Consumer(aiokafka.Consumer):
     def _new_consumer_thread(self) -> _ConsumerThread:
         thread = _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
         self.transport.consumer_thread = thread
         return thread
+
+    def _to_message(self, place: Any, batch: Sequence[Any]) -> Any:
+        """A batch as Faust's message, at the place of its last record: what lies before it counts as a gap."""
+        message = super()._to_message(place, batch[-1])
+        message.key, message.value = None, batch
+        return message
 
 
 class _Transport(aiokafka.Transport):
@@ -131,8 +147,8 @@ def _assigned(app: faust.App) -> set[Place]:
 
 def _agent(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[Any], Awaitable[None]]:
     async def work(stream: Any) -> None:
-        async for events in stream.take_events(BATCH_MAX, within=BATCH_WITHIN_S):
-            await _run_batch(processing, executor, [_delivery(event.message) for event in events])
+        async for event in stream.events():
+            await _run_batch(processing, executor, [_delivery(record) for record in event.message.value])
 
     return work
 
@@ -156,11 +172,14 @@ def _leave_if_failed(error: BaseException | None, batch: Sequence[Delivery]) -> 
         os._exit(EXIT_BATCH_FAILED)
 
 
-def _delivery(message: Any) -> Delivery:
-    headers = message.headers.items() if isinstance(message.headers, dict) else message.headers or []
-    timestamp_ms = round((message.timestamp or 0) * 1000)
-    value = message.value or b""
-    return Delivery(message.topic, message.partition, message.offset, message.key, value, list(headers), timestamp_ms)
+def _batches(records: list[Any]) -> list[list[Any]]:
+    return [records[first : first + BATCH_MAX] for first in range(0, len(records), BATCH_MAX)]
+
+
+def _delivery(record: Any) -> Delivery:
+    """A record of aiokafka's as a Delivery. One without a value counts as empty bytes."""
+    place = (record.topic, record.partition, record.offset)
+    return Delivery(*place, record.key, record.value or b"", list(record.headers), record.timestamp or 0)
 
 
 def _broker_urls(settings: Settings) -> list[str]:

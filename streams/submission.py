@@ -131,6 +131,9 @@ def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate
         for asset in facts.assets(event.tenant, sku)
         if asset.campaign == event.campaign
     ]
+    known = facts.campaign(event.tenant, event.campaign)
+    if not refused and known is not None and known[1]:
+        refused = f"campaign_cancelled (campaign): campaign {event.campaign} was cancelled"
     if refused:
         return Fate("failed", mine, refused)
     planned = {asset.sku for asset in mine}

@@ -1,6 +1,7 @@
 """Recipes: named, versioned YAML files of operations and their parameters, beside this module."""
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
@@ -47,21 +48,17 @@ def load(name: str) -> Recipe:
     return msgspec.yaml.decode(text, type=Recipe)
 
 
-def slips(
-    recipe: Recipe, sources: list[Source], channels: list[str], campaign: str | None
-) -> list[tuple[Source, Step]]:
-    """The routing slips of one product: for every source the recipe's steps, with their assets named.
+def slips(name: str, sources: list[Source], channels: list[str], campaign: str | None) -> list[tuple[Source, Step]]:
+    """The routing slips of one product: for every source the steps of the recipe `name`, with their assets named.
 
     An asset is called `channel-n`, n being the place of its source from 1, behind `campaign.` for a campaign's. A
     channel that the recipe names itself gets what is made for it there, and nothing else.
     """
-    prefix = f"{campaign}." if campaign else ""
-    others = [channel for channel in channels if channel not in _named(recipe.steps)]
+    wanted = tuple(channels)
     return [
         (source, slip)
         for number, source in enumerate(sources, start=1)
-        for step in recipe.steps
-        for slip in _expand(step, others, prefix, f"-{number}")
+        for slip in _of_source(name, wanted, campaign, number)
     ]
 
 
@@ -75,7 +72,16 @@ def _named(steps: list[RecipeStep]) -> set[str]:
     return own.union(*(_named(step.next) for step in steps))
 
 
-def _expand(step: RecipeStep, channels: list[str], prefix: str, suffix: str) -> list[Step]:
+@lru_cache(4096)
+def _of_source(name: str, channels: tuple[str, ...], campaign: str | None, number: int) -> tuple[Step, ...]:
+    """The slips of one source; products that want the same share them."""
+    prefix = f"{campaign}." if campaign else ""
+    steps = load(name).steps
+    others = [channel for channel in channels if channel not in _named(steps)]
+    return tuple(slip for step in steps for slip in _expand(step, others, prefix, f"-{number}"))
+
+
+def _expand(step: RecipeStep, channels: Sequence[str], prefix: str, suffix: str) -> list[Step]:
     branches = [slip for following in step.next for slip in _expand(following, channels, prefix, suffix)]
     wanted: list[str | None] = list(channels) if step.each == "channel" else [step.channel]
     return [

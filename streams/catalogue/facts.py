@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, delete, func, select, update
+from sqlalchemy import Connection, CursorResult, Executable, Select, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.records import (
@@ -104,6 +105,35 @@ class Refusal:
     position: str = ""
 
 
+# What every catalogue event asks is made once: to make a statement costs far more than to run it.
+_PRODUCT = select(t.products).where(t.products.c.tenant == bindparam("tenant"), t.products.c.sku == bindparam("sku"))
+_LOCKED_PRODUCT = _PRODUCT.with_for_update()
+_ASSETS = (
+    select(t.assets)
+    .where(t.assets.c.tenant == bindparam("tenant"), t.assets.c.sku == bindparam("sku"))
+    .order_by(t.assets.c.asset)
+)
+_CAMPAIGNS = (
+    select(t.campaigns.c.record)
+    .join(
+        t.campaign_skus,
+        (t.campaigns.c.tenant == t.campaign_skus.c.tenant) & (t.campaigns.c.campaign == t.campaign_skus.c.campaign),
+    )
+    .where(t.campaign_skus.c.tenant == bindparam("tenant"), t.campaign_skus.c.sku == bindparam("sku"))
+    .order_by(t.campaigns.c.campaign)
+)
+_SUPERSEDING = (
+    update(t.reviews)
+    .where(
+        t.reviews.c.tenant == bindparam("of_tenant"),
+        t.reviews.c.sku == bindparam("of_sku"),
+        t.reviews.c.version < bindparam("before"),
+        t.reviews.c.state == "pending",
+    )
+    .values(state="superseded")
+)
+
+
 class Facts:
     """The facts as one transaction sees and changes them."""
 
@@ -125,8 +155,7 @@ class Facts:
 
     def product(self, tenant: str, sku: str, *, lock: bool = False) -> Product | None:
         """The product, or None. `lock` holds off every other transaction that locks it."""
-        query = select(t.products).where(t.products.c.tenant == tenant, t.products.c.sku == sku)
-        row = self._first(query.with_for_update() if lock else query)
+        row = self._execute(_LOCKED_PRODUCT if lock else _PRODUCT, tenant=tenant, sku=sku).first()
         return None if row is None else Product(row.version, row.deleted, _load(row.record, CatalogChanged))
 
     def every_product(self) -> dict[tuple[str, str], tuple[int, bool]]:
@@ -147,8 +176,7 @@ class Facts:
 
     def assets(self, tenant: str, sku: str) -> list[Asset]:
         """The product's assets by name, those that are about to leave included."""
-        query = select(t.assets).where(t.assets.c.tenant == tenant, t.assets.c.sku == sku).order_by(t.assets.c.asset)
-        return [_asset(row) for row in self._connection.execute(query)]
+        return [_asset(row) for row in self._execute(_ASSETS, tenant=tenant, sku=sku)]
 
     def every_asset(self) -> list[Asset]:
         """The assets of all products."""
@@ -161,24 +189,16 @@ class Facts:
         Assets of this version keep their state, new ones are planned, and those that are no longer in the plan leave.
         """
         known = {asset.asset: asset for asset in self.assets(tenant, sku)}
-        for name, (channel, campaign) in plan.items():
-            row = known.get(name)
-            if row is None or row.version < version or row.state == "leaving":
-                self._put_asset(tenant, sku, name, version, channel, campaign)
+        fresh = [
+            {"asset": name, "channel": channel, "campaign": campaign}
+            for name, (channel, campaign) in plan.items()
+            if (row := known.get(name)) is None or row.version < version or row.state == "leaving"
+        ]
+        planned = {"tenant": tenant, "sku": sku, "version": version, "state": "planned", "reason": "", "verdict": None}
+        self._upsert(t.assets, planned, *fresh)
         for name, row in known.items():
             if name not in plan:
                 self.drop_asset(row)
-
-    def _put_asset(self, tenant: str, sku: str, name: str, version: int, channel: str, campaign: str | None) -> None:
-        key = {"tenant": tenant, "sku": sku, "asset": name}
-        fresh = {
-            "version": version,
-            "channel": channel,
-            "campaign": campaign,
-            "state": "planned",
-            "reason": "",
-        }
-        self._upsert(t.assets, key, {**fresh, "verdict": None})
 
     def drop_asset(self, asset: Asset) -> None:
         """Takes an asset and its reviews out of the plan: gone if it never was live, else leaving until retracted."""
@@ -310,14 +330,7 @@ class Facts:
 
     def supersede_reviews(self, tenant: str, sku: str, version: int) -> None:
         """Closes the pending reviews of a product's versions before `version`."""
-        columns = t.reviews.c
-        where = (
-            columns.tenant == tenant,
-            columns.sku == sku,
-            columns.version < version,
-            columns.state == "pending",
-        )
-        self._connection.execute(update(t.reviews).where(*where).values(state="superseded"))
+        self._execute(_SUPERSEDING, of_tenant=tenant, of_sku=sku, before=version)
 
     def supersede_other_reviews(self, tenant: str, sku: str, asset: str, review_id: str) -> None:
         """Closes the pending reviews of an asset but this one: they are about results that a newer one replaced."""
@@ -351,15 +364,7 @@ class Facts:
 
     def campaigns_with(self, tenant: str, sku: str) -> list[CampaignRequested]:
         """The campaigns that want pictures of a product, by name."""
-        joined = t.campaigns.join(
-            t.campaign_skus,
-            (t.campaigns.c.tenant == t.campaign_skus.c.tenant) & (t.campaigns.c.campaign == t.campaign_skus.c.campaign),
-        )
-        where = (t.campaign_skus.c.tenant == tenant, t.campaign_skus.c.sku == sku)
-        rows = self._connection.execute(
-            select(t.campaigns.c.record).select_from(joined).where(*where).order_by(t.campaigns.c.campaign)
-        )
-        return [_load(row.record, CampaignRequested) for row in rows]
+        return [_load(row.record, CampaignRequested) for row in self._execute(_CAMPAIGNS, tenant=tenant, sku=sku)]
 
     # refusals
 
@@ -380,14 +385,27 @@ class Facts:
             return None
         return Refusal(row.event_id, row.topic, row.subject, row.code, row.field, row.message, row.position)
 
+    def _execute(self, statement: Executable, **values: Any) -> CursorResult[Any]:
+        return self._connection.execute(statement, values)
+
     def _first(self, query: Select[Any]) -> Any:
         return self._connection.execute(query).first()
 
-    def _upsert(self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        fresh = {**values, "updated_at_ms": self._now_ms}
-        statement = dialect.insert(table).values({**key, **fresh})
-        self._connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=fresh))
+    def _upsert(self, table: Table, key: Mapping[str, Any], *values: Mapping[str, Any]) -> None:
+        """Writes the row with this key or, with several `values` that complete the key, as many in one statement."""
+        rows = [{**key, **each, "updated_at_ms": self._now_ms} for each in values]
+        if rows:
+            self._connection.execute(_upserting(self._connection.dialect.name, table, tuple(rows[0])), rows)
+
+
+@cache
+def _upserting(dialect_name: str, table: Table, columns: tuple[str, ...]) -> Executable:
+    dialect = postgresql if dialect_name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    fresh = {name: statement.excluded[name] for name in columns if name not in keys}
+    upserting: Executable = statement.on_conflict_do_update(index_elements=keys, set_=fresh)
+    return upserting
 
 
 def _is_asset(tenant: str, sku: str, name: str) -> tuple[Any, ...]:

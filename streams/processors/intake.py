@@ -63,6 +63,9 @@ def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
     wish = wish_of(event)
     known = facts.campaign(event.tenant, event.campaign)
     if known is not None and known[1]:
+        if known[0] == event:  # the very request that was cancelled, read again
+            log.info("cancelled", tenant=event.tenant, campaign=event.campaign)
+            return []
         raise Refused("campaign_cancelled", f"campaign {event.campaign} was cancelled", field="campaign")
     facts.put_campaign(event)
     products = {sku: facts.product(event.tenant, sku, lock=True) for sku in event.skus}
@@ -118,10 +121,12 @@ def _start(
 ) -> list[Task]:
     """Records the plan of all wishes and begins those in `begun`, but for assets whose state is one of `settled`."""
     facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes))
-    ended = {row.asset for row in facts.assets(product.tenant, product.sku) if row.state in settled}
+    rows = facts.assets(product.tenant, product.sku)
+    ended = {row.asset for row in rows if row.state in settled}
+    failed = {row.asset for row in rows if row.state == "failed"}
     tasks = [task for wish in begun for task in first_tasks(product, wish, ended)]
     for task in tasks:  # noted as tasks once it is known in which lane
-        for name in recipes.assets(task.step):
+        for name in failed.intersection(recipes.assets(task.step)):
             facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed"})
     return tasks
 

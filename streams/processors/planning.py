@@ -102,7 +102,7 @@ def redone(task: Task, parameters: Mapping[str, str]) -> Task:
 
 
 def _slips(product: CatalogChanged, wish: Wish) -> list[tuple[Source, Step]]:
-    return recipes.slips(recipes.load(wish.recipe), product.sources, wish.channels, wish.campaign)
+    return recipes.slips(wish.recipe, product.sources, wish.channels, wish.campaign)
 
 
 def _assets(slip: Step) -> Iterator[tuple[str, str]]:

@@ -38,18 +38,18 @@ def test_the_same_work_has_the_same_id_and_other_work_another() -> None:
 
 def test_a_slip_names_its_assets_by_channel_source_and_campaign() -> None:
     sources = [Source(uri="1.jpg"), Source(uri="2.jpg")]
-    slips = recipes.slips(recipes.load("marketplace"), sources, ["amazon", "google"], None)
+    slips = recipes.slips("marketplace", sources, ["amazon", "google"], None)
     assert [recipes.assets(slip) for _, slip in slips] == [
         ["amazon-1", "google-1", "web-1"],
         ["amazon-2", "google-2", "web-2"],
     ]
-    campaign = recipes.slips(recipes.load("campaign"), sources[:1], ["instagram"], "bf")
+    campaign = recipes.slips("campaign", sources[:1], ["instagram"], "bf")
     assert recipes.assets(campaign[0][1]) == ["bf.instagram-1"]
     assert campaign[0][1].next[0].parameters["shadow.mode"] == "soft"
 
 
 def test_a_channel_that_the_recipe_names_itself_gets_one_asset_only() -> None:
-    [(_, slip)] = recipes.slips(recipes.load("marketplace"), [Source(uri="1.jpg")], ["web", "amazon"], None)
+    [(_, slip)] = recipes.slips("marketplace", [Source(uri="1.jpg")], ["web", "amazon"], None)
     assert [(step.operation, step.asset) for step in slip.next] == [
         ("packshot", "amazon-1"),
         ("transparent", "web-1"),

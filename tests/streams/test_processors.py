@@ -26,6 +26,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
+from streams import submission
 from streams.catalogue import Catalogue, CatalogueUnavailable, Facts
 from streams.consumer.letters import ATTEMPT, REPLAYED, outgoing
 from tests.streams.flow import Flow, blob, done, tasks, upsert
@@ -484,7 +485,20 @@ def test_a_cancelled_campaign_leaves_the_plan_and_is_retracted(flow: Flow) -> No
     assert retract.assets == ["bf.instagram-1"]
     assert retract.reason == "campaign bf was cancelled: too late"
     assert sorted(flow.states()) == ["amazon-1", "web-1"]
-    assert flow.letters(CAMPAIGN) == [("imagery.dead", "campaign_cancelled")]
+    assert flow.letters(replace(CAMPAIGN, skus=["A", "B"])) == [("imagery.dead", "campaign_cancelled")]
+
+
+def test_the_request_of_a_cancelled_campaign_read_again_is_no_error(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(CAMPAIGN)
+    flow.say(CampaignCancelled(tenant="demo", campaign="bf"))
+    assert flow.letters(CAMPAIGN) == []
+    assert flow.say(CAMPAIGN) == []
+    assert sorted(flow.states()) == ["amazon-1", "web-1"]
+    with flow.catalogue.read() as facts:
+        fate = submission.fate(submission.Submitted("again", CAMPAIGN), facts)
+    assert fate.state == "failed"
+    assert "cancelled" in fate.reason
 
 
 def test_bytes_that_are_no_event_become_a_dead_letter_byte_for_byte(flow: Flow) -> None:
