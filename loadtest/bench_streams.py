@@ -7,11 +7,11 @@ digest. CPU is that of the processes from when the events are written until the 
 facts, one process and two: what it costs without a broker (`job`) is the same for all and hides much of the difference.
 `facts` is production as it is, on SQLite.
 
-What was tried for Faust, in us of CPU an event, on a busy machine: confluent-kafka in place of its own producer, 253 to
-97 (a lighter job, before this benchmark); what was read of a partition at once as one message of Faust's, which makes
-four tasks and three objects of each, 160 to 71; no monitor, nothing the noise let through, left. For the job: statements
-made once and a plan in one statement, 10,600 to 1,800; spans that go nowhere not recorded, 42 to 19. arroyo and Quix
-Streams lead in events a second of one process: a batch here waits for its acknowledgements before the next one begins.
+What was tried for Faust, in us of CPU an event, on a busy machine: confluent-kafka in place of its own producer, 253
+to 97 (a lighter job, before this benchmark); what was read of a partition at once as one message of Faust's, which
+makes four tasks and three objects of each, 160 to 71; no monitor, nothing the noise let through, left. For the job:
+statements made once and a plan in one statement, 10,600 to 1,800; spans that go nowhere not recorded, 42 to 19. arroyo
+and Quix Streams lead in events a second of one process: a batch here waits for its acknowledgements before the next.
 """
 
 import hashlib
