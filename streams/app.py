@@ -77,7 +77,9 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
 def run_app(app: faust.App, settings: Settings, processing: Processing) -> None:
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
     threading.Thread(target=_watch, args=[app, settings, processing], name="liveness", daemon=True).start()
-    faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True).execute_from_commandline()
+    worker = faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True)
+    worker.spinner = None  # or the log begins with a terminal's control characters
+    worker.execute_from_commandline()
 
 
 class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ MEMBER = """
     from streams.consumer import groups
     from streams.settings import Settings
 
+    HANGS_AT = 250
     name, skipped, is_waiting = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "waiting"
     groups.STREAMS, module.CONSUMED = name, [replace(topics.PUBLISHED, name=name)]
 
@@ -46,7 +48,10 @@ MEMBER = """
             self.is_waiting = is_waiting
 
         def run(self, batch):
-            if is_waiting:
+            offsets = [delivery.offset for delivery in batch]
+            hangs = sys.argv[3] == "hangs" and offsets[-1] >= HANGS_AT
+            print("hangs" if hangs else "batch", *offsets, flush=True)
+            if is_waiting or hangs:
                 time.sleep(1000)
 
     asked = module._Consumer._get_active_partitions
@@ -85,24 +90,26 @@ class Member:
             return []
 
 
-def write(settings: Settings, topic: str) -> None:
-    """A record and the marker of its transaction in each of two partitions."""
+def write(settings: Settings, topic: str, transactions: int = 1, records: int = 1) -> None:
+    """In each of two partitions, for each transaction, so many records and its marker."""
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})  # answers only for as long as it is held
     admin.create_topics([NewTopic(topic, 2)])[topic].result(30)
     producer = Producer(producer_config(settings) | {"transactional.id": topic})
     producer.init_transactions(30)
-    producer.begin_transaction()
-    for partition in (0, 1):
-        producer.produce(topic, b"value", b"key", partition=partition)
-    producer.commit_transaction(30)
+    for _ in range(transactions):
+        producer.begin_transaction()
+        for partition in (0, 1) * records:
+            producer.produce(topic, b"value", b"key", partition=partition)
+        producer.commit_transaction(30)
 
 
 @contextmanager
-def member(folder: Path, bootstrap: str, skips: int = -1, state: str = "working") -> Iterator[Member]:
+def member(folder: Path, bootstrap: str, skips: int = -1, state: str = "working", topic: str = "") -> Iterator[Member]:
     folder.mkdir()
-    topic = f"watched-{uuid4().hex[:8]}"
     settings = Settings(kafka_bootstrap_servers=bootstrap)
-    write(settings, topic)
+    if not topic:
+        topic = f"watched-{uuid4().hex[:8]}"
+        write(settings, topic)
     environment = os.environ | {
         "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "PACKSHOT_STALLED_AFTER_S": str(STALLED_AFTER_S),
@@ -152,3 +159,34 @@ def test_a_member_whose_partition_is_not_read_ends_and_others_stay(tmp_path: Pat
         healthy.process.send_signal(signal.SIGTERM)
         said, _ = healthy.process.communicate(timeout=WITHIN_S)
         assert healthy.process.returncode == 0, said
+
+
+def test_what_is_committed_is_whole_batches_and_what_comes_after_them_comes_again(
+    tmp_path: Path, kafka_bootstrap: str
+) -> None:
+    topic, settings = f"batches-{uuid4().hex[:8]}", Settings(kafka_bootstrap_servers=kafka_bootstrap)
+    write(settings, topic, transactions=2, records=150)
+    records = [*range(150), *range(151, 301)]  # a marker behind each transaction
+    with member(tmp_path / "hangs", kafka_bootstrap, skips=1, state="hangs", topic=topic) as hanging:
+        done = _worked_on(hanging, len(records))
+        assert 100 <= len(done) < len(records)
+        assert done == records[: len(done)]
+        hanging.commits(done[-1] + 1, 0)
+    with member(tmp_path / "again", kafka_bootstrap, skips=1, topic=topic) as again:
+        assert _worked_on(again, len(records) - len(done)) == records[len(done) :]
+        again.commits(301, 0)
+
+
+def _worked_on(member: Member, count: int) -> list[int]:
+    """The offsets that a member has worked on: `count`, or less when it hangs."""
+    assert member.process.stdout is not None
+    done: list[int] = []
+    for line in member.process.stdout:
+        said = re.search(r"(batch|hangs)((?: \d+)+)", line)  # Faust may have moved the cursor before it
+        if said and said[1] == "batch":
+            offsets = [int(offset) for offset in said[2].split()]
+            assert len(offsets) <= 100
+            done += offsets
+        if (said and said[1] == "hangs") or len(done) >= count:
+            return done
+    raise AssertionError(f"it ended after {done}")
