@@ -120,7 +120,16 @@ def find(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
         assert isinstance(event, LetterResolved)
         resolved[event.letter, event.event_id] = event
     letters = [DeadLetter(record, resolved.get((record.position, record.event_id))) for record in dead]
-    return sorted(filter(wanted.fits, letters), key=lambda letter: letter.order)
+    return sorted(filter(wanted.fits, _told_once(letters)), key=lambda letter: letter.order)
+
+
+def _told_once(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+    """The letters without repeats: whoever is killed behind a letter and before the commit writes it once more."""
+    seen: dict[tuple[str, str], DeadLetter] = {}
+    for letter in letters:
+        death = letter.origin_position if letter.origin else letter.record.position
+        seen.setdefault((death, letter.record.event_id), letter)
+    return list(seen.values())
 
 
 def replay(settings: Settings, wanted: Wanted, by: str) -> list[DeadLetter]:

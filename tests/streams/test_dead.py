@@ -31,14 +31,18 @@ def settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return made
 
 
-def die(settings: Settings, topic: str, sku: str, code: str = "bad", at_ms: int = 1000, seen_ms: int = 1) -> None:
+def die(
+    settings: Settings, topic: str, sku: str, code: str = "bad", at_ms: int = 1000, seen_ms: int = 1, offset: int = 7
+) -> None:
     """Lets a record of a product die."""
-    write(settings, letter_of(topic, sku, code, at_ms, seen_ms))
+    write(settings, letter_of(topic, sku, code, at_ms, seen_ms, offset))
 
 
-def letter_of(topic: str, sku: str, code: str = "bad", at_ms: int = 1000, seen_ms: int = 1) -> Outgoing:
+def letter_of(
+    topic: str, sku: str, code: str = "bad", at_ms: int = 1000, seen_ms: int = 1, offset: int = 7
+) -> Outgoing:
     headers = [("ce_id", f"id-{sku}".encode()), ("traceparent", b"00-aa-bb-01"), (letters.ATTEMPT, b"2")]
-    record = Delivery(topic, 0, 7, f"demo|{sku}".encode(), f"bytes of {sku}".encode(), headers, seen_ms)
+    record = Delivery(topic, 0, offset, f"demo|{sku}".encode(), f"bytes of {sku}".encode(), headers, seen_ms)
     return RetryPolicy(()).letter(record, Refused(code, f"no {sku}"), at_ms)
 
 
@@ -72,7 +76,7 @@ def test_letters_are_found_by_what_they_tell(settings: Settings) -> None:
 def test_a_replay_sends_the_original_back_once_and_in_order(settings: Settings) -> None:
     catalog = topics.CATALOG.name
     die(settings, catalog, "A", at_ms=1000, seen_ms=50)
-    die(settings, catalog, "A", at_ms=2000, seen_ms=40)
+    die(settings, catalog, "A", at_ms=2000, seen_ms=40, offset=8)
     die(settings, catalog, "B", code="other")
     chosen = dead.replay(settings, Wanted(code="bad"), "ada")
     assert [letter.failed_at_ms for letter in chosen] == [2000, 1000]
@@ -83,6 +87,15 @@ def test_a_replay_sends_the_original_back_once_and_in_order(settings: Settings) 
     assert {as_mapping(each.headers)["traceparent"] for each in back} == {"00-aa-bb-01"}
     assert [each.event_id for each in back] == ["id-A", "id-A"]
     assert found(settings) == [("B", "open"), ("A", "replayed"), ("A", "replayed")]
+
+
+def test_a_letter_that_was_written_again_after_a_crash_is_one(settings: Settings) -> None:
+    for at_ms in (1000, 2000):
+        die(settings, topics.CATALOG.name, "A", at_ms=at_ms)
+    assert found(settings) == [("A", "open")]
+    assert len(dead.replay(settings, Wanted(), "ada")) == 1
+    assert len(list(read(settings, [topics.CATALOG.name]))) == 1
+    assert found(settings) == [("A", "replayed")]
 
 
 def test_two_replays_at_once_send_everything_back_once(settings: Settings) -> None:
