@@ -450,7 +450,16 @@ class World:
 
     def _is_quiet(self) -> bool:
         letters = self.broker.log(topics.retry(RETRY_DELAYS_MS[0]).name)
-        return not self._open and self._given_back == len(letters) and not self.writes
+        is_answered = not self._open and self._given_back == len(letters) and not self.writes
+        return is_answered and self._is_committed()  # of an answer in two records the broker may have the first only
+
+    def _is_committed(self) -> bool:
+        """Whether every task that was ever written lies before the committed offset of its partition."""
+        return all(
+            not log.records or self.broker.groups[topic].committed.get(partition, 0) > log.records[-1][0]
+            for (topic, partition), log in self.broker.logs.items()
+            if topic in TASK_TOPICS
+        )
 
     def _publish(self, work: Work) -> None:
         self._publishing = work.sku
