@@ -254,7 +254,10 @@ class Facts:
     # tasks
 
     def put_task(self, record: Task | TaskCompleted | TaskFailed) -> None:
-        """Notes how a task stands. A task that is written again starts anew."""
+        """Notes how a task stands. A task that is written again starts anew, unless it was done.
+
+        An event that is read again may be cut off between this and the task's record: nothing would end it then.
+        """
         task = record if isinstance(record, Task) else record.task
         state = {Task: "queued", TaskFailed: "failed"}.get(type(record)) or getattr(record, "outcome", "")
         values = {
@@ -264,7 +267,8 @@ class Facts:
             "operation": task.step.operation,
             "counted_at_ms": task.asked_at_ms if task.source is not None and task.lane != "bulk" else None,
         }
-        self._upsert(t.tasks, {"task_id": task.task_id}, {**values, "state": state, "record": _dump(record)})
+        noted = {**values, "state": state, "record": _dump(record)}
+        self._upsert(t.tasks, {"task_id": task.task_id}, noted, final="done" if state == "queued" else None)
 
     def tasks(self, tenant: str, sku: str, version: int) -> list[TaskFact]:
         """The tasks of one version of a product, oldest news first."""
@@ -391,20 +395,26 @@ class Facts:
     def _first(self, query: Select[Any]) -> Any:
         return self._connection.execute(query).first()
 
-    def _upsert(self, table: Table, key: Mapping[str, Any], *values: Mapping[str, Any]) -> None:
-        """Writes the row with this key or, with several `values` that complete the key, as many in one statement."""
+    def _upsert(
+        self, table: Table, key: Mapping[str, Any], *values: Mapping[str, Any], final: str | None = None
+    ) -> None:
+        """Writes the row with this key or, with several `values` that complete the key, as many in one statement.
+
+        A row whose state is `final` stays as it is.
+        """
         rows = [{**key, **each, "updated_at_ms": self._now_ms} for each in values]
         if rows:
-            self._connection.execute(_upserting(self._connection.dialect.name, table, tuple(rows[0])), rows)
+            self._connection.execute(_upserting(self._connection.dialect.name, table, tuple(rows[0]), final), rows)
 
 
 @cache
-def _upserting(dialect_name: str, table: Table, columns: tuple[str, ...]) -> Executable:
+def _upserting(dialect_name: str, table: Table, columns: tuple[str, ...], final: str | None) -> Executable:
     dialect = postgresql if dialect_name == "postgresql" else sqlite
     statement = dialect.insert(table)
     keys = [column.name for column in table.primary_key]
     fresh = {name: statement.excluded[name] for name in columns if name not in keys}
-    upserting: Executable = statement.on_conflict_do_update(index_elements=keys, set_=fresh)
+    changes = None if final is None else table.c.state != final
+    upserting: Executable = statement.on_conflict_do_update(index_elements=keys, set_=fresh, where=changes)
     return upserting
 
 

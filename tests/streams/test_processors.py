@@ -247,6 +247,14 @@ def test_a_repeat_that_fails_does_not_undo_what_is_live(flow: Flow) -> None:
     assert flow.states()["amazon-1"] == "published"
 
 
+def test_a_task_that_was_done_is_not_queued_again_by_a_repeat_that_is_cut_off(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    flow.say(done(cut))
+    flow.say(upsert())  # read again; whoever reads it dies before the task is written again
+    with flow.catalogue.read() as facts:
+        assert facts.task_states()[cut.task_id] == "done"
+
+
 def test_what_cannot_be_published_has_failed_and_is_withheld(flow: Flow) -> None:
     task = compose_task(flow)
     (request,) = flow.say(done(task))
