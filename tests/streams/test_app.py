@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
-from streams.app import EXIT_STOOD_STILL, _ConsumerThread
+from streams.app import EXIT_STOOD_STILL, _Consumer, _ConsumerThread
 from streams.consumer import reading
 from streams.consumer.clients import producer_config
 from streams.errors import Unavailable
@@ -159,6 +160,17 @@ def test_a_member_whose_partition_is_not_read_ends_and_others_stay(tmp_path: Pat
         healthy.process.send_signal(signal.SIGTERM)
         said, _ = healthy.process.communicate(timeout=WITHIN_S)
         assert healthy.process.returncode == 0, said
+
+
+def test_what_may_be_committed_is_what_lies_before_the_end_of_the_last_batch() -> None:
+    consumer = object.__new__(_Consumer)
+    consumer._acked, consumer._acked_index = defaultdict(list), defaultdict(set)
+    committed = []
+    for ended in ([0], [], [44], [60, 99]):  # batches of 1, 44, 16 and 39 records
+        consumer._acked["place"].extend(ended)
+        committed.append(consumer._new_offset("place"))
+    assert committed == [1, None, 45, 100]
+    assert not consumer._acked["place"]
 
 
 def test_what_is_committed_is_whole_batches_and_what_comes_after_them_comes_again(
