@@ -287,22 +287,15 @@ def show_costs(
     if not total:
         console.print("no work has ended that costs were measured of")
         return
-    shown = table(*by, "images", f"{currency} an image", "in all", "wasted", "open", "saved", "engine s", "saved s")
+    shown = table("/".join(by), "images", "an image", "in all", "wasted", "saved")
+    for column in shown.columns[1:]:
+        column.justify, column.no_wrap = "right", True
     for each in [*groups, *total]:
-        shown.add_row(*(each.group.get(name, "[bold]all[/]") for name in by), *_spending_cells(each))
+        amounts = each.per_image_nanos, each.total_nanos, each.wasted_nanos, each.saved_price_nanos
+        name = "/".join(each.group.values()) or "[bold]all[/]"
+        shown.add_row(name, str(each.images), *map(_money, amounts))
+    console.print(f"prices in {currency}")
     console.print(shown)
-
-
-def _spending_cells(each: Spending) -> list[str]:
-    amounts = (
-        each.per_image_nanos,
-        each.total_nanos,
-        each.wasted_nanos,
-        each.price_nanos["open"],
-        each.saved_price_nanos,
-    )
-    seconds = (each.engine_ms / 1000, each.saved_engine_ms / 1000)
-    return [str(each.images), *map(_money, amounts), *(f"{value:,.1f}" if value else "·" for value in seconds)]
 
 
 def _money(nanos: float | None) -> str:
