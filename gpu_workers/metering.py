@@ -50,6 +50,8 @@ class Meter:
     def __init__(self, prices: Prices) -> None:
         self.timings_ms: dict[str, float] = {}
         self.costs: dict[str, Cost] = {}
+        self.waited_ms = 0.0
+        """For how long the task waited while the engine served others."""
         self._prices = prices
         self._engine_ms = 0.0
         self._since_s = time.perf_counter()
@@ -64,6 +66,8 @@ class Meter:
         now_s, cpu_now_s = time.perf_counter(), time.thread_time()
         took_ms, cpu_ms = (now_s - self._since_s) * 1000, (cpu_now_s - self._cpu_since_s) * 1000
         cost = self._prices.cost(self._engine_ms, cpu_ms, bytes_in, bytes_out)
+        if self._engine_ms:
+            self.waited_ms += max(took_ms - self._engine_ms, 0.0)
         self.timings_ms[stage] = round(self.timings_ms.get(stage, 0.0) + took_ms, 1)
         self.costs[stage] = total([self.costs.get(stage, Cost()), cost])
         self._engine_ms, self._since_s, self._cpu_since_s = 0.0, now_s, cpu_now_s

@@ -14,6 +14,7 @@ from schemas.envelope import as_mapping
 from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
 from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, Outgoing, outgoing
+from streams.consumer.work import waited_for_others
 from streams.errors import Refused
 from streams.observability import span
 
@@ -70,6 +71,7 @@ class Worker:
             result_id, result, cached = self._work(task, self._results, meter)
         finally:
             self._count(task, total(meter.costs.values()))
+            waited_for_others(meter.waited_ms / 1000)
         task_results.labels(self._pool, str(cached).lower()).inc()
         if cached:
             saved_engine_seconds.labels(self._pool).inc(total(result.costs.values()).engine_ms / 1000)

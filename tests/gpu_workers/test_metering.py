@@ -41,6 +41,17 @@ def test_to_work_costs_the_processors_time() -> None:
     assert cost.price_nanos == pytest.approx(cost.cpu_ms * 100, abs=1)
 
 
+def test_what_the_engine_took_for_others_was_waited_for() -> None:
+    meter = Meter(PRICES)
+    time.sleep(0.05)
+    meter.lap("fetch")
+    assert meter.waited_ms == 0
+    time.sleep(0.1)
+    meter.add_engine_ms(30.0)
+    meter.lap("engine")
+    assert meter.waited_ms == pytest.approx(meter.timings_ms["engine"] - 30, abs=0.1)
+
+
 def test_a_stage_that_comes_again_is_added_to_and_the_engine_counts_where_it_was_used() -> None:
     meter = Meter(PRICES)
     meter.lap("cutout")
