@@ -77,13 +77,14 @@ class LatencyTable:
 class _Item:
     """One input on its way: exactly one of `answer` and `error` is set when `done` is."""
 
-    __slots__ = ("answer", "deadline", "done", "error", "failures", "queued_at", "tensor")
+    __slots__ = ("answer", "deadline", "done", "engine_ms", "error", "failures", "queued_at", "tensor")
 
     def __init__(self, tensor: Tensor, queued_at: float, deadline: float | None) -> None:
         self.tensor = tensor
         self.queued_at = queued_at
         self.deadline = deadline
         self.failures = 0
+        self.engine_ms = 0.0
         self.answer: Tensor | None = None
         self.error: Exception | None = None
         self.done = threading.Event()
@@ -160,9 +161,12 @@ class Batcher:
         finally:
             self._count_requester(-1)
 
-    def infer(self, tensors: Tensor, deadline: float | None = None) -> Tensor:
+    def infer(
+        self, tensors: Tensor, deadline: float | None = None, charge: Callable[[float], None] | None = None
+    ) -> Tensor:
         """Answers for float32 (n, c, h, w), any n >= 1, in order; blocks. `deadline` is in the clock's seconds.
 
+        `charge` is told the ms of the engine that they took: of each batch, an item's even share.
         Raises BadShape, BatcherClosed, PoisonInput, EngineFailed.
         """
         check_batch(tensors, self._engine.input_shape, max(len(tensors), 1))
@@ -180,6 +184,8 @@ class Batcher:
         finally:
             with self._changed:
                 self._waiting -= 1
+            if charge is not None:
+                charge(sum(item.engine_ms for item in items))
         return np.stack([item.result() for item in items])
 
     def close(self) -> None:
@@ -265,6 +271,8 @@ class Batcher:
         if len(answers) != len(batch):
             raise _BadAnswer(f"{len(answers)} answers for {len(batch)} inputs")
         self.latency.record(len(batch), seconds * 1000)
+        for item in batch:
+            item.engine_ms += seconds * 1000 / len(batch)
         self.counters.batches += 1
         self.counters.items += len(batch)
         self.counters.busy_seconds += seconds

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -19,6 +18,7 @@ from gpu_workers import encoding
 from gpu_workers.batching import Batcher
 from gpu_workers.decoding import DecodeLimits, decode
 from gpu_workers.engines import EngineError, open_engine
+from gpu_workers.metering import Meter
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations import cutout as cutting
 from gpu_workers.operations.packshot import BadParameters, EmptyCutout, PackshotParameters, Rendered, packshot
@@ -88,38 +88,51 @@ class Cutout:
         self._batcher = batcher
         self._engine = f"{fingerprint[:16]}+{code_fingerprint()[:16]}"
 
-    def work(self, task: Task, results: Results) -> tuple[str, Result, bool]:
+    def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         """The result of a cutout task, its id, and whether it was known. Raises Refused."""
         if task.source is None:
             raise Refused("missing_source", "a cutout task needs a source", field="source")
         uri = task.source.uri
-        clock = Stopwatch()
         try:
             fetched = fetch(uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
-            clock.lap("fetch")
+            meter.lap("fetch", bytes_in=len(fetched.data))
             identity = result_id("cutout", task.step.parameters, [fetched.sha256], self._engine, "")
-            result, known = results.get_or_make(identity, lambda: self._cut(fetched.data, uri, task, clock))
+            result, known = results.get_or_make(identity, lambda: self._cut(fetched.data, uri, task, meter))
         except SourceError as error:
             raise Refused(error.code, str(error), field=error.field, transient=error.transient) from error
+        if known:
+            meter.lap("lookup")
         return identity, result, known
 
-    def _cut(self, data: bytes, uri: str, task: Task, clock: "Stopwatch") -> Result:
+    def _cut(self, data: bytes, uri: str, task: Task, meter: Meter) -> Result:
+        meter.lap("lookup")
         with self._batcher.requester():
             picture = decode(data, self._decode_limits, uri)
-            clock.lap("decode")
+            meter.lap("decode")
             parameters = cutout_parameters(task.step.parameters)
             try:
-                made = cutting.cutout(picture.pixels, self._batcher.infer, parameters)
+                made = cutting.cutout(picture.pixels, self._metered(meter), parameters)
             except cutting.CutoutError as error:
                 raise Refused(_code(error), f"{uri}: {error}", field="sources") from error
             except EngineError as error:
                 raise Refused("engine_failed", str(error), transient=True) from error
-        clock.lap("cutout")
+        meter.lap("cutout")
         png = lossless(made.rgba)
         blob = store(self._blobs, "cutout", png, "image/png", made.rgba.shape)
-        clock.lap("store")
+        meter.lap("store", bytes_out=len(png))
         measures = {**made.measures, "source_bits": float(picture.bits)}
-        return Result(outputs=[blob], measures=measures, engine=self._engine, timings_ms=clock.laps_ms)
+        return _result(task, blob, measures, self._engine, meter)
+
+    def _metered(self, meter: Meter) -> cutting.MaskFunction:
+        """The network, with the time that it is waited for kept apart from that of the cutout about it."""
+
+        def infer(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
+            meter.lap("cutout")
+            answers = self._batcher.infer(tensors, charge=meter.add_engine_ms)
+            meter.lap("engine")
+            return answers
+
+        return infer
 
 
 class Compose:
@@ -129,7 +142,7 @@ class Compose:
         self._blobs = blobs
         self._engine = f"compose+{code_fingerprint()[:16]}"
 
-    def work(self, task: Task, results: Results) -> tuple[str, Result, bool]:
+    def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         """The result of a packshot or transparent task, its id, and whether it was known. Raises Refused."""
         if not task.inputs or task.step.channel is None:
             raise Refused("missing_input", f"a {task.step.operation} task needs an input and a channel", field="inputs")
@@ -137,23 +150,26 @@ class Compose:
         inputs = [blob.digest for blob in task.inputs]
         rules = f"{channel.rule_version}/{task.category}"
         identity = result_id(task.step.operation, task.step.parameters, inputs, self._engine, rules)
-        result, known = results.get_or_make(identity, lambda: self._compose(task, channel))
+        result, known = results.get_or_make(identity, lambda: self._compose(task, channel, meter))
+        if known:
+            meter.lap("lookup")
         return identity, result, known
 
-    def _compose(self, task: Task, channel: Channel) -> Result:
-        clock = Stopwatch()
+    def _compose(self, task: Task, channel: Channel, meter: Meter) -> Result:
+        meter.lap("lookup")
         try:
-            cutout = decode(self._blobs.get(task.inputs[0].digest)).pixels.astype(np.uint8, copy=False)
-            clock.lap("load")
+            file = self._blobs.get(task.inputs[0].digest)
+            cutout = decode(file).pixels.astype(np.uint8, copy=False)
+            meter.lap("load", bytes_in=len(file))
             rendered, encoded = compose(task.step.operation, cutout, channel, task.step.parameters)
-            clock.lap("compose")
+            meter.lap("compose")
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
         measures = measure(encoded.data, rendered, channel)
-        clock.lap("measure")
+        meter.lap("measure")
         blob = store(self._blobs, task.step.operation, encoded.data, encoded.media_type, rendered.canvas.shape)
-        clock.lap("store")
-        return Result(outputs=[blob], measures=measures, engine=self._engine, timings_ms=clock.laps_ms)
+        meter.lap("store", bytes_out=len(encoded.data))
+        return _result(task, blob, measures, self._engine, meter)
 
 
 def compose(
@@ -213,18 +229,15 @@ def code_fingerprint() -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-class Stopwatch:
-    """Named laps in ms."""
-
-    def __init__(self) -> None:
-        self.laps_ms: dict[str, float] = {}
-        self._since = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Ends a lap."""
-        now = time.perf_counter()
-        self.laps_ms[name] = round((now - self._since) * 1000, 1)
-        self._since = now
+def _result(task: Task, blob: Blob, measures: dict[str, float], engine: str, meter: Meter) -> Result:
+    return Result(
+        outputs=[blob],
+        measures=measures,
+        engine=engine,
+        timings_ms=meter.timings_ms,
+        costs=meter.costs,
+        made_by=task.task_id,
+    )
 
 
 def _code(error: cutting.CutoutError) -> str:

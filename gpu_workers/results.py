@@ -6,17 +6,22 @@ from contextlib import contextmanager
 
 import msgspec
 
-from schemas.records import Blob
+from schemas.records import Blob, Cost
 from streams.blobs import Blobs
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a piece of work: its pictures, what was measured on them, and what made them."""
+    """What came of a piece of work: its pictures, what was measured on them, and what made them at what cost.
+
+    `made_by` is the id of the task that it was made for; empty in records from before costs were kept.
+    """
 
     outputs: list[Blob]
     measures: dict[str, float]
     engine: str
     timings_ms: dict[str, float]
+    costs: dict[str, Cost] = {}
+    made_by: str = ""
 
 
 class Results:

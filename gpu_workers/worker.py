@@ -6,31 +6,40 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client import Counter, Histogram
 
+from gpu_workers.metering import Meter, Prices
 from gpu_workers.results import Result, Results
 from schemas import codec
+from schemas.costs import total
 from schemas.envelope import as_mapping
-from schemas.records import Outcome, Task, TaskCompleted, TaskFailed
+from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
 from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, Outgoing, outgoing
+from streams.consumer.work import waited_for_others
 from streams.errors import Refused
 from streams.observability import span
 
 log = structlog.get_logger()
 task_seconds = Histogram("packshot_task_seconds", "Time from taking a task to its result", ["pool", "operation"])
 task_results = Counter("packshot_task_results_total", "Results by where they came from", ["pool", "cached"])
+engine_seconds = Counter("packshot_engine_seconds_total", "Engine time of tasks, shared out", ["pool", "operation"])
+saved_engine_seconds = Counter("packshot_saved_engine_seconds_total", "Engine time that the cache saved", ["pool"])
+cpu_seconds = Counter("packshot_cpu_seconds_total", "Processor time of tasks' threads", ["pool", "operation"])
+moved_bytes = Counter("packshot_moved_bytes_total", "Bytes in from elsewhere, out to storage", ["pool", "way"])
+price = Counter("packshot_price_total", "What tasks cost, in the currency of the prices", ["pool", "operation"])
 
 # What a pool does with a task: names the result, and makes it if it must. Raises Refused.
-Work = Callable[[Task, Results], tuple[str, Result, bool]]
+Work = Callable[[Task, Results, Meter], tuple[str, Result, bool]]
 
 
 class Worker:
     """Handles the tasks of one pool; see streams.consumer.work.Handler."""
 
-    def __init__(self, pool: str, work: Work, results: Results, catalogue: Catalogue) -> None:
+    def __init__(self, pool: str, work: Work, results: Results, catalogue: Catalogue, prices: Prices) -> None:
         self._pool = pool
         self._work = work
         self._results = results
         self._catalogue = catalogue
+        self._prices = prices
 
     def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
         """The completion of the task in `delivery`."""
@@ -57,8 +66,18 @@ class Worker:
             return [outgoing(failed, f"packshot/worker/{self._pool}")]
 
     def _completed(self, task: Task) -> TaskCompleted:
-        result_id, result, cached = self._work(task, self._results)
+        meter = Meter(self._prices)
+        try:
+            result_id, result, cached = self._work(task, self._results, meter)
+        finally:
+            self._count(task, total(meter.costs.values()))
+            waited_for_others(meter.waited_ms / 1000)
         task_results.labels(self._pool, str(cached).lower()).inc()
+        if cached:
+            saved_engine_seconds.labels(self._pool).inc(total(result.costs.values()).engine_ms / 1000)
+        is_found = (
+            cached and result.made_by != task.task_id
+        )  # else it was made for this task, now or when it came before
         return TaskCompleted(
             task=task,
             outcome="done",
@@ -67,8 +86,18 @@ class Worker:
             result_id=result_id,
             engine=result.engine,
             cached=cached,
-            timings_ms={} if cached else result.timings_ms,
+            timings_ms=meter.timings_ms if is_found else result.timings_ms,
+            costs=meter.costs if is_found else result.costs,
+            saved=_saved(result, meter) if is_found else None,
         )
+
+    def _count(self, task: Task, cost: Cost) -> None:
+        labels = self._pool, task.step.operation
+        engine_seconds.labels(*labels).inc(cost.engine_ms / 1000)
+        cpu_seconds.labels(*labels).inc(cost.cpu_ms / 1000)
+        price.labels(*labels).inc(cost.price_nanos / 1e9)
+        moved_bytes.labels(self._pool, "in").inc(cost.bytes_in)
+        moved_bytes.labels(self._pool, "out").inc(cost.bytes_out)
 
     def _stale(self, task: Task) -> Outcome | None:
         """Why the task is not worth its work any more, if so."""
@@ -82,6 +111,11 @@ class Worker:
         if task.deadline_ms is not None and time.time() * 1000 > task.deadline_ms:
             return "expired"
         return None
+
+
+def _saved(result: Result, meter: Meter) -> Cost:
+    """What the stages cost that were not gone through again."""
+    return total(cost for stage, cost in result.costs.items() if stage not in meter.costs)
 
 
 def _task_in(delivery: Delivery) -> Task:

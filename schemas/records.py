@@ -27,6 +27,8 @@ Uri = Annotated[str, Meta(min_length=1, max_length=4096, pattern=_PRINTABLE)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Nanos = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
@@ -138,8 +140,26 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     demoted: str | None = None
 
 
+class Cost(Record, frozen=True, kw_only=True):
+    """What a stage of a task used up, and its price in billionths of the currency that the operator reckons in.
+
+    `engine_ms` is the task's share of its batches, `cpu_ms` that of the thread which worked on it; bytes are those that
+    came in from elsewhere and went out to storage.
+    """
+
+    engine_ms: float = 0.0
+    cpu_ms: float = 0.0
+    bytes_in: Bytes = 0
+    bytes_out: Bytes = 0
+    price_nanos: Nanos = 0
+
+
 class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_field="type"):
-    """A task ended without an error: done, or dropped unworked because it was superseded, cancelled or expired."""
+    """A task ended without an error: done, or dropped unworked because it was superseded, cancelled or expired.
+
+    `timings_ms` and `costs` are by stage. Those of a result that another task had made are what finding it took, and
+    `saved` is what making it had cost; a task that finds what it had made itself tells of that again.
+    """
 
     task: Task
     outcome: Outcome
@@ -149,6 +169,8 @@ class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_
     engine: str = ""
     cached: bool = False
     timings_ms: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
+    saved: Cost | None = None
 
 
 class TaskFailed(Record, frozen=True, kw_only=True, tag="TaskFailed", tag_field="type"):

@@ -258,6 +258,27 @@ def audit(settings: Settings, deep: bool, as_json: bool) -> None:
 
 
 @packshot.command()
+@click.option("--tenant", help="Work for this tenant.")
+@click.option("--since", "since_ms", type=Moment(), default=0, help="Work that ended then or later: a time, or 2h ago.")
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["tenant", "channel", "operation"]),
+    help="What to tell apart; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def costs(settings: Settings, tenant: str | None, since_ms: int, by: tuple[Any, ...], as_json: bool) -> None:
+    """Tell what an accepted image cost, and what was wasted or saved by the cache."""
+    from streams import display, local
+
+    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+        groups = facts.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
+        total = facts.spendings(tenant=tenant, since_ms=since_ms)
+    display.show_costs(groups, total, by, settings.price_currency, as_json=as_json)
+
+
+@packshot.command()
 @click.option("--catalogue", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.option("--campaign", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.pass_obj

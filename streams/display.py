@@ -19,7 +19,7 @@ from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Task, Verdict
 from streams.audit.findings import KINDS, Report
-from streams.catalogue import Asset, Catalogue, Review, TaskFact
+from streams.catalogue import Asset, Catalogue, Review, Spending, TaskFact
 from streams.checks import Finding
 from streams.consumer import letters as header
 from streams.dead import DeadLetter
@@ -274,6 +274,37 @@ def show_rebuilt(tables: Sequence[Rebuilt], *, as_json: bool) -> None:
     for each in tables:
         shown.add_row(each.table, str(each.before), str(each.after), str(each.changed or "·"))
     console.print(shown)
+
+
+def show_costs(
+    groups: Sequence[Spending], total: Sequence[Spending], by: Sequence[str], currency: str, *, as_json: bool
+) -> None:
+    """What accepted images cost, by groups and in all; `total` is empty where no work has ended yet."""
+    if as_json:
+        all_told = _spending_facts(total[0]) if total else None
+        _print_json({"currency": currency, "groups": [_spending_facts(each) for each in groups], "total": all_told})
+        return
+    if not total:
+        console.print("no work has ended that costs were measured of")
+        return
+    shown = table("/".join(by), "images", "an image", "in all", "wasted", "saved")
+    for column in shown.columns[1:]:
+        column.justify, column.no_wrap = "right", True
+    for each in [*groups, *total]:
+        amounts = each.per_image_nanos, each.total_nanos, each.wasted_nanos, each.saved_price_nanos
+        name = "/".join(each.group.values()) or "[bold]all[/]"
+        shown.add_row(name, str(each.images), *map(_money, amounts))
+    console.print(f"prices in {currency}")
+    console.print(shown)
+
+
+def _money(nanos: float | None) -> str:
+    return f"{nanos / 1e9:,.6f}" if nanos else "·"
+
+
+def _spending_facts(each: Spending) -> dict[str, Any]:
+    sums = {"total_nanos": each.total_nanos, "wasted_nanos": each.wasted_nanos, "per_image_nanos": each.per_image_nanos}
+    return asdict(each) | sums
 
 
 def _count(assets: Sequence[Asset], state: str) -> str:

@@ -4,8 +4,8 @@ What was decided is not decided again: it stands on the topics that it was writt
 and the order in which topics were once read, change nothing: records are taken by their time, each partition in its
 order, and what died is left out. Only plans are made anew, by the recipes of today.
 
-Tasks, completions and publish requests are kept for `topics.RETENTION_DAYS`: of what is older the facts have no tasks,
-and an asset that failed before is planned again; `packshot replay` has it made.
+Tasks, completions and publish requests are kept for `topics.RETENTION_DAYS`: of what is older the facts have neither
+tasks nor costs, and an asset that failed before is planned again; `packshot replay` has it made.
 """
 
 import heapq
@@ -30,7 +30,7 @@ from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
 from streams.errors import Refused
 from streams.processing import CONSUMED, PROCESSORS
-from streams.processors import Answers, Processor, reviewing, routing
+from streams.processors import Answers, Processor, costing, reviewing, routing
 from streams.settings import Settings
 
 # At equal times causes come before effects.
@@ -116,6 +116,8 @@ def _task_noted(event: Task | TaskCompleted | TaskFailed, facts: Facts) -> Answe
 def _completed(event: TaskCompleted, facts: Facts) -> Answers:
     if event.outcome == "expired":
         return routing.task_completed(event, facts)
+    if event.outcome == "done":
+        facts.put_costs(costing.shares(event))
     routing.is_live_already(event, facts)
     return []
 

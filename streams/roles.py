@@ -74,12 +74,13 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
 def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """A worker of one pool: a consumer group for each of its lanes."""
     from gpu_workers import pools
+    from gpu_workers.metering import Prices
     from gpu_workers.results import Results
     from gpu_workers.worker import Worker
 
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
     with pools.open_pool(pool, settings, blobs, s3_client(settings)) as work:
-        handler = Worker(pool, work, Results(blobs), catalogue)
+        handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
         crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.worker_threads)
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}

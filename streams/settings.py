@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Commas = Annotated[list[str], NoDecode]
@@ -114,6 +114,16 @@ class Settings(BaseSettings):
         ["1000", "5000", "30000"],
         description="How long each further try of a transient failure waits, with commas.",
     )
+
+    price_engine_hour: NonNegativeFloat = Field(
+        1.0, description="What an hour of the engine costs you; the prices are examples, put in your own."
+    )
+    price_cpu_hour: NonNegativeFloat = Field(0.05, description="What an hour of a processor core costs you.")
+    price_fetched_gb: NonNegativeFloat = Field(0.01, description="What it costs you to fetch a GB (10⁹ bytes).")
+    price_stored_gb: NonNegativeFloat = Field(
+        0.03, description="What it costs you to store a GB (10⁹ bytes) for as long as you keep it."
+    )
+    price_currency: str = Field("EUR", description="The currency of the prices; it is only shown.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged."

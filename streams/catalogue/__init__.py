@@ -1,6 +1,7 @@
 """Facts in SQL: what is true now of products, assets, tasks, reviews and campaigns."""
 
 from streams.catalogue.catalogue import Catalogue, CatalogueStanding, CatalogueUnavailable
+from streams.catalogue.costs import Fate, Grouping, Share, Spending
 from streams.catalogue.facts import (
     PLANNED_STATES,
     Asset,
@@ -21,9 +22,13 @@ __all__ = [
     "CatalogueStanding",
     "CatalogueUnavailable",
     "Facts",
+    "Fate",
+    "Grouping",
     "Product",
     "Refusal",
     "Review",
+    "Share",
+    "Spending",
     "Standing",
     "TaskFact",
 ]

@@ -1,6 +1,6 @@
 """Reading and writing facts inside one transaction."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,6 +22,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
+from streams.catalogue import costs
 from streams.catalogue import tables as t
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
@@ -369,6 +370,22 @@ class Facts:
     def campaigns_with(self, tenant: str, sku: str) -> list[CampaignRequested]:
         """The campaigns that want pictures of a product, by name."""
         return [_load(row.record, CampaignRequested) for row in self._execute(_CAMPAIGNS, tenant=tenant, sku=sku)]
+
+    # costs
+
+    def put_costs(self, shares: Sequence[costs.Share]) -> None:
+        """Notes what a completed task cost; what is known already stays as it is."""
+        costs.put_shares(self._connection, shares, self._now_ms)
+
+    def put_accepted(self, event: AssetPublished) -> None:
+        """Notes that an image was accepted, for good: what becomes of it later does not change that."""
+        costs.put_accepted(self._connection, event, self._now_ms)
+
+    def spendings(
+        self, by: Sequence[costs.Grouping] = (), *, tenant: str | None = None, since_ms: int = 0
+    ) -> list[costs.Spending]:
+        """What the work that ended since `since_ms` (Unix time) cost, by groups in order; in all when `by` is empty."""
+        return costs.spendings(self._connection, by, tenant, since_ms)
 
     # refusals
 

@@ -1,6 +1,6 @@
 """The tables. Records are kept as the JSON of the event they came from, so that no column is the only copy."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -77,6 +77,38 @@ campaign_skus = Table(
     Column("tenant", String(64), primary_key=True),
     Column("sku", String(128), primary_key=True),
     Column("campaign", String(64), primary_key=True),
+)
+
+costs = Table(
+    "costs",
+    metadata,
+    Column("task_id", String(64), primary_key=True),
+    Column("result_id", String(64), primary_key=True),
+    Column("asset", String(256), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("sku", String(128), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("engine_ms", Float, nullable=False),
+    Column("cpu_ms", Float, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("price_nanos", BigInteger, nullable=False),
+    Column("saved_engine_ms", Float, nullable=False),
+    Column("saved_price_nanos", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False, index=True),
+)
+
+accepted = Table(
+    "accepted",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("sku", String(128), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("asset", String(256), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("updated_at_ms", BigInteger, nullable=False),
 )
 
 refusals = Table(

@@ -1,12 +1,13 @@
 """Which delivery is worked on next: urgent before standard before bulk, and yet none of them starves.
 
-Between lanes: deficit round-robin by the milliseconds that a lane's work is measured to hold a worker. Each round gives
-a lane as much credit as its weight; the first lane with credit goes next, so urgent work goes at once until it has had
-`URGENT_AHEAD_MS` more than its share. Then every other lane gets its turns, one at a time: waiting urgent work is never
-passed over twice in a row. Work whose deadline is near goes right behind urgent, every second time at most. A lane
-that had no turn for `AGEING_S` goes first once.
+Between lanes: deficit round-robin by the milliseconds that a lane's work is measured to take: of a worker and, for what
+goes through an engine together with other work, its share of the engine's. Each round gives a lane as much credit as
+its weight; the first lane with credit goes next, so urgent work goes at once until it has had `URGENT_AHEAD_MS` more
+than its share. Then every other lane gets its turns, one at a time: waiting urgent work is never passed over twice in a
+row. Work whose deadline is near goes right behind urgent, every second time at most. A lane that had no turn for
+`AGEING_S` goes first once.
 
-Within a lane: the tenant whose work has held workers for the least time; its own work in the order it came.
+Within a lane: the tenant whose work has taken the least time; its own work in the order it came.
 """
 
 import heapq
@@ -77,7 +78,7 @@ class Lanes(Generic[T]):
             return None if self._closed else self._next()
 
     def charge(self, turn: Turn[T], took_ms: float) -> None:
-        """Tells how long a piece of work held its worker."""
+        """Tells how long a piece of work took."""
         with self._changed:
             self._lanes[turn.lane].correct(turn, took_ms)
 

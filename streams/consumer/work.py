@@ -21,6 +21,12 @@ from streams.errors import Refused, Unavailable
 AWAY_WAIT_S = 1.0
 
 log = structlog.get_logger()
+_thread = threading.local()
+
+
+def waited_for_others(seconds: float) -> None:
+    """Tells the crew that the job in hand held its thread so long while others were served; it is not charged that."""
+    _thread.waited_s = getattr(_thread, "waited_s", 0.0) + seconds
 
 
 class Handler(Protocol):
@@ -115,6 +121,7 @@ class Crew:
     def work_on(self, turn: Turn[Job]) -> None:
         """Works on one job, and reports it once it has ended."""
         began_s = self._clock.monotonic()
+        _thread.waited_s = 0.0
         name = threading.current_thread().name
         try:
             self._signs[name] = began_s
@@ -127,7 +134,8 @@ class Crew:
             self._write(turn.item, how, records)
         finally:
             del self._signs[name]
-            self.lanes.charge(turn, (self._clock.monotonic() - began_s) * 1000)
+            took_s = self._clock.monotonic() - began_s - _thread.waited_s
+            self.lanes.charge(turn, max(took_s, 0.0) * 1000)
 
     def _work(self) -> None:
         while (turn := self.lanes.take()) is not None:

@@ -8,6 +8,7 @@ from streams.processors import Answers
 def asset_published(event: AssetPublished, facts: Facts) -> Answers:
     """An asset is live. One whose newer result waits for a person, or was rejected by one, stands as that says."""
     facts.put_live(event)
+    facts.put_accepted(event)
     where = (event.tenant, event.sku, event.asset, event.version)
     facts.move_asset(*where, "published", verdict=event.verdict, only_from=PLANNED_STATES - {"review", "rejected"})
     return []

@@ -13,6 +13,7 @@ from schemas.records import (
 )
 from streams.catalogue import AssetState, Facts
 from streams.processors import Answers
+from streams.processors.costing import shares
 from streams.processors.judging import judge, reasons
 from streams.processors.planning import following
 
@@ -26,6 +27,7 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         return _withhold(event, "expired: the deadline had passed before the work began", facts)
     if event.outcome != "done":
         return []
+    facts.put_costs(shares(event))
     task = event.task
     measures = task.measures | {f"{task.step.operation}.{name}": value for name, value in event.measures.items()}
     tasks = [following(task, step, event.outputs, measures) for step in task.step.next]

@@ -66,6 +66,17 @@ def test_the_same_event_again_publishes_nothing_twice(system: System) -> None:
     assert system.published() == before
 
 
+def test_the_costs_of_images_that_went_live_are_told(system: System) -> None:
+    system.submit(upsert("JAR", channels=["amazon", "instagram"]), upsert("COPY", sources=[{"uri": "JAR.png"}]))
+    told = system.json("costs", "--by", "operation")
+    groups = {each["group"]["operation"]: each for each in told["groups"]}
+    assert set(groups) == {"cutout", "packshot", "transparent"}
+    assert all(each["images"] and each["per_image_nanos"] > 0 for each in groups.values())
+    assert groups["cutout"]["saved_price_nanos"] > 0
+    assert told["total"]["images"] == groups["packshot"]["images"] + groups["transparent"]["images"]
+    assert told["total"]["total_nanos"] == sum(each["total_nanos"] for each in groups.values())
+
+
 def test_bad_input_is_an_answer(system: System) -> None:
     (system.folder / "text.jpg").write_text("this is no picture")
     outcome = system.submit(

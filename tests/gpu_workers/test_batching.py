@@ -90,6 +90,31 @@ def test_what_queues_behind_a_batch_runs_together(engine: Doubling) -> None:
         assert engine.batches == [[0], [1, 2, 3]]
 
 
+def test_each_caller_is_charged_for_its_share_of_its_batches_and_not_for_its_wait(engine: Doubling) -> None:
+    def slowly(batch: Tensor) -> Tensor:
+        threading.Event().wait(0.06)
+        return batch * 2
+
+    engine.answer = slowly
+    charged: list[list[float]] = [[], [], []]
+    with batching(engine) as batcher, ThreadPoolExecutor(8) as threads:
+        engine.gate.clear()
+        futures = [threads.submit(batcher.infer, item(0), charge=charged[0].append)]
+        assert engine.entered.acquire(timeout=10)
+        for place, asked in ((1, items(1, 2)), (2, item(3))):
+            futures.append(threads.submit(batcher.infer, asked, charge=charged[place].append))
+            while len(batcher._queue) < place + 1:
+                threading.Event().wait(0.001)
+        engine.gate.set()
+        for future in futures:
+            future.result(10)
+        assert engine.batches == [[0], [1, 2, 3]]
+    (_, (two,), (one,)) = charged
+    assert two == pytest.approx(2 * one)
+    assert one >= 20
+    assert sum(map(sum, charged)) == pytest.approx(batcher.counters.busy_seconds * 1000)
+
+
 def test_a_batch_is_never_larger_than_the_cap(engine: Doubling) -> None:
     with batching(engine, max_batch=2) as batcher:
         answers = batcher.infer(items(1, 2, 3, 4, 5))

@@ -78,6 +78,9 @@ class Office:
                 raise Unavailable("the database is away")
             case b"slow":
                 self.gate.wait(WITHIN_S)
+            case b"batched":
+                self.clock.now_s += 5.0
+                work.waited_for_others(4.0)
         return [Outgoing("done", delivery.key, delivery.value, [])]
 
     def give_up(self, _delivery: Delivery, _refusal: Refused) -> Sequence[Outgoing]:
@@ -155,6 +158,17 @@ def test_one_slow_delivery_holds_back_its_own_partition_only(office: Office) -> 
     office.turns(2)
     assert office.members["bulk"].paused == set()
     assert office.group("bulk").committed[0] == office.broker.logs[_topic("bulk"), 0].end
+
+
+def test_a_lane_is_charged_for_what_its_work_took_and_not_for_its_wait_for_others(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charged: list[float] = []
+    monkeypatch.setattr(office.crew.lanes, "charge", lambda _turn, took_ms: charged.append(took_ms))
+    office.write("bulk", b"batched", b"batched", b"other")
+    office.turns(1)
+    office.work()
+    assert charged == [1000, 1000, 0]
 
 
 @pytest.mark.parametrize("backlog", [1_000, 100_000])

@@ -1,0 +1,189 @@
+"""A worker's completions: what the work cost, what the cache saved, and which task is told of which."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from PIL import Image, ImageDraw
+from prometheus_client import REGISTRY
+
+from gpu_workers import pools
+from gpu_workers.batching import Batcher
+from gpu_workers.engines import Tensor
+from gpu_workers.metering import Prices
+from gpu_workers.results import Results
+from gpu_workers.worker import Work, Worker
+from schemas import codec
+from schemas.costs import total
+from schemas.records import Blob, Source, Step, Task, TaskCompleted
+from streams.blobs import Blobs
+from streams.catalogue import Catalogue
+from streams.consumer.letters import Delivery, outgoing
+from streams.errors import Refused
+from streams.settings import Settings
+from tests.streams.flow import upsert
+from tests.streams.town import MemoryStore
+
+PRICES = Prices(engine_hour=3600.0, cpu_hour=36.0, fetched_gb=1.0, stored_gb=1.0)
+
+
+class Disc:
+    """A network that sees a disc in every picture."""
+
+    name = "disc"
+    fingerprint = "0" * 64
+    input_shape = (3, 320, 320)
+    max_batch = 4
+
+    def infer(self, batch: Tensor) -> Tensor:
+        y, x = np.mgrid[:320, :320]
+        disc = ((x - 160) ** 2 + (y - 160) ** 2 < 90**2).astype(np.float32)
+        return np.repeat(disc[None, None], len(batch), axis=0)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def blobs() -> Blobs:
+    return Blobs(MemoryStore())
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    opened = Catalogue(f"sqlite:///{tmp_path}/facts.db")
+    opened.create_tables()
+    with opened.begin() as facts:
+        for sku in "AB":
+            facts.put_product(upsert(sku=sku))
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def cutout_work(folder: Path, blobs: Blobs) -> Iterator[Work]:
+    batcher = Batcher(Disc(), max_batch=4, max_wait_ms=0)
+    settings = Settings(source_file_roots=[str(folder)])
+    try:
+        yield pools.Cutout(settings, blobs, None, batcher, "f" * 64).work
+    finally:
+        batcher.close()
+
+
+def photograph(folder: Path) -> Path:
+    picture = Image.new("RGB", (200, 200), "white")
+    ImageDraw.Draw(picture).ellipse((45, 45, 155, 155), fill="firebrick")
+    picture.save(folder / "photo.png")
+    return folder / "photo.png"
+
+
+def cut_out(blobs: Blobs) -> Blob:
+    picture = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).ellipse((45, 45, 155, 155), fill="firebrick")
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return pools.store(blobs, "cutout", file.getvalue(), "image/png", (200, 200, 4))
+
+
+def task(step: Step, sku: str = "A", **more: object) -> Task:
+    digit = {"A": "a", "B": "b"}[sku]
+    return Task(task_id=digit * 64, tenant="demo", sku=sku, version=1, lane="bulk", step=step, **more)  # type: ignore[arg-type]
+
+
+def completed(worker: Worker, work: Task) -> TaskCompleted:
+    record = outgoing(work, "test")
+    (told,) = worker.handle(Delivery(record.topic, 0, 0, record.key, record.value, record.headers))
+    event = codec.decode(told.value)
+    assert isinstance(event, TaskCompleted)
+    return event
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"packshot_{name}_total", labels) or 0.0
+
+
+def test_a_cutout_tells_what_each_stage_cost(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+    file = photograph(tmp_path)
+    before = counted("engine_seconds", pool="cutout", operation="cutout")
+    with cutout_work(tmp_path, blobs) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        event = completed(worker, task(Step(operation="cutout"), source=Source(uri=file.as_uri())))
+    assert list(event.costs) == list(event.timings_ms) == ["fetch", "lookup", "decode", "cutout", "engine", "store"]
+    assert event.costs["fetch"].bytes_in == file.stat().st_size
+    assert event.costs["store"].bytes_out == event.outputs[0].size_bytes
+    assert [stage for stage, cost in event.costs.items() if cost.engine_ms] == ["engine"]
+    engine_ms = event.costs["engine"].engine_ms
+    assert 0 < engine_ms <= event.timings_ms["engine"] + 0.1
+    assert event.costs["engine"].price_nanos >= engine_ms * 1e6
+    assert event.costs["cutout"].cpu_ms > 0
+    assert (event.cached, event.saved) == (False, None)
+    after = counted("engine_seconds", pool="cutout", operation="cutout")
+    assert after - before == pytest.approx(engine_ms / 1000)
+
+
+def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_saved(
+    tmp_path: Path, blobs: Blobs, catalogue: Catalogue
+) -> None:
+    source = Source(uri=photograph(tmp_path).as_uri())
+    saved_before = counted("saved_engine_seconds", pool="cutout")
+    hits_before = counted("task_results", pool="cutout", cached="true")
+    with cutout_work(tmp_path, blobs) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        first = completed(worker, task(Step(operation="cutout"), source=source))
+        second = completed(worker, task(Step(operation="cutout"), "B", source=source))
+    assert (second.cached, second.outputs) == (True, first.outputs)
+    assert list(second.costs) == ["fetch", "lookup"]
+    assert total(second.costs.values()).engine_ms == 0
+    assert second.saved == total(first.costs[stage] for stage in ("decode", "cutout", "engine", "store"))
+    saved = counted("saved_engine_seconds", pool="cutout") - saved_before
+    assert saved == pytest.approx(first.costs["engine"].engine_ms / 1000)
+    assert counted("task_results", pool="cutout", cached="true") - hits_before == 1
+
+
+def test_a_task_that_finds_what_it_had_made_itself_tells_the_same_again(blobs: Blobs, catalogue: Catalogue) -> None:
+    packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
+    worker = Worker("compose", pools.Compose(blobs).work, Results(blobs), catalogue, PRICES)
+    first, again = completed(worker, packshot), completed(worker, packshot)
+    assert list(first.costs) == ["lookup", "load", "compose", "measure", "store"]
+    assert first.costs["load"].bytes_in == packshot.inputs[0].size_bytes
+    assert first.costs["store"].bytes_out == first.outputs[0].size_bytes
+    assert again == replace(first, cached=True)
+
+
+def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what_was_saved(
+    blobs: Blobs, catalogue: Catalogue
+) -> None:
+    step = Step(operation="packshot", channel="amazon", asset="amazon-1")
+    inputs = [cut_out(blobs)]
+    worker = Worker("compose", pools.Compose(blobs).work, Results(blobs), catalogue, PRICES)
+    first = completed(worker, task(step, inputs=inputs))
+    second = completed(worker, task(step, "B", inputs=inputs))
+    assert list(second.costs) == ["lookup"]
+    assert second.saved is not None
+    assert second.saved.price_nanos == sum(c.price_nanos for stage, c in first.costs.items() if stage != "lookup") > 0
+
+
+def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, catalogue: Catalogue) -> None:
+    packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
+    worker = Worker("compose", pools.Compose(blobs).work, Results(blobs), catalogue, PRICES)
+    first = completed(worker, packshot)
+    old = b'{"outputs":[],"measures":{},"engine":"old","timings_ms":{}}'
+    blobs.put_result(first.result_id, old)
+    found = completed(worker, packshot)
+    assert (found.engine, found.cached) == ("old", True)
+    assert found.saved is not None
+    assert found.saved.price_nanos == 0
+
+
+def test_what_failed_is_counted_with_what_it_used_up(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+    file = tmp_path / "text.png"
+    file.write_bytes(photograph(tmp_path).read_bytes()[:-40])
+    before = counted("moved_bytes", pool="cutout", way="in")
+    with cutout_work(tmp_path, blobs) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        with pytest.raises(Refused):
+            completed(worker, task(Step(operation="cutout"), source=Source(uri=file.as_uri())))
+    assert counted("moved_bytes", pool="cutout", way="in") - before == file.stat().st_size
