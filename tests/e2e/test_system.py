@@ -67,7 +67,10 @@ def test_the_same_event_again_publishes_nothing_twice(system: System) -> None:
 
 
 def test_the_costs_of_images_that_went_live_are_told(system: System) -> None:
-    system.submit(upsert("JAR", channels=["amazon", "instagram"]), upsert("COPY", sources=[{"uri": "JAR.png"}]))
+    photograph = [{"uri": "JAR.png"}]
+    system.submit(
+        upsert("FIRST", channels=["amazon", "instagram"], sources=photograph), upsert("COPY", sources=photograph)
+    )
     told = system.json("costs", "--by", "operation")
     groups = {each["group"]["operation"]: each for each in told["groups"]}
     assert set(groups) == {"cutout", "packshot", "transparent"}
