@@ -70,8 +70,8 @@ class BatchPolicy(Generic[E]):
     """The items that wait for one engine. Not thread-safe.
 
     The earliest deadline goes first; where deadlines are equal, tenants take turns. What can no longer be in time goes
-    last. A batch gets the size after which, by the latency table, most of those that wait will have been in time, and
-    of such sizes the one by which all are through soonest. What waited for `AGEING_S` gets a place whatever else waits.
+    last. The size of a batch is chosen by the latency table: all that wait in time and through soonest or, where that
+    cannot be, the most in time a second. What waited for `AGEING_S` gets a place whatever else waits.
     """
 
     def __init__(self, batch_max: int, wait_max_s: float) -> None:
@@ -151,17 +151,31 @@ class BatchPolicy(Generic[E]):
     # the size of a batch
 
     def _best_size(self, now: float) -> int:
-        """The size after which the most are in time and, of those, all are through soonest."""
+        """The size after which the most are in time and, of those, all are through soonest.
+
+        Where not all can be in time, the size that brings the most through in time a second: time is what is short.
+        """
         deadlines = np.array([item[0] for item in self._queue[: PLANNED_BATCHES_MAX * self.cap]])
         if len(deadlines) == 1:
             return 1
         quickest = self._quickest()
+        sizes = _steps(min(len(deadlines), self.cap))[::-1]
         best, most, soonest = 1, -1, math.inf
-        for size in reversed(_steps(min(len(deadlines), self.cap))):
+        for size in sizes:
             for rest_size in {size, quickest}:
                 in_time, took_s = self._outlook(deadlines, now, size, rest_size)
                 if in_time > most or (in_time == most and took_s < soonest * (1 - WORTH_SHARE)):
                     best, most, soonest = size, in_time, took_s
+        return best if most == len(deadlines) else self._most_a_second(deadlines, now, sizes)
+
+    def _most_a_second(self, deadlines: NDArray[np.float64], now: float, sizes: list[int]) -> int:
+        best, highest = 1, -1.0
+        for size in sizes:
+            latency_s = self._latency_s(size)
+            in_time = min(size, len(deadlines) - int(deadlines.searchsorted(now + latency_s)))
+            rate = in_time / max(latency_s, 1e-9)
+            if rate > highest * (1 + WORTH_SHARE):
+                best, highest = size, rate
         return best
 
     def _outlook(self, deadlines: NDArray[np.float64], now: float, size: int, rest_size: int) -> tuple[int, float]:
