@@ -9,7 +9,7 @@ MARKS_BENCH := .venv-arroyo/.installed .venv-quix/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-priority bench-streams check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-priority bench-scheduler bench-streams check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -39,11 +39,17 @@ bench: $(MARK_DEV)  ## Every benchmark, and what of its targets is met
 bench-backlog: $(MARK_DEV)  ## What a backlog of a million tasks costs a worker in memory
 	$(BIN)/python -m loadtest.bench_backlog
 
+bench-batcher: $(MARK_DEV)  ## How many pictures are in time, beside the batching of Triton, mosec and fixed sizes
+	$(BIN)/python -m loadtest.bench_batcher
+
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
 	$(BIN)/python -m loadtest.bench_priority
 
 bench-streams: $(MARK_DEV) $(MARKS_BENCH)  ## What an event costs in the flow, beside arroyo and Quix Streams
 	$(BIN)/python -m loadtest.bench_streams
+
+bench-scheduler: $(MARK_DEV)  ## What a worker's machinery costs a task, and how busy it keeps the engine
+	$(BIN)/python -m loadtest.bench_scheduler
 
 check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .

@@ -6,20 +6,22 @@ BatchingError
 └── EngineFailed    the engine fails on a blank input too; worth another try elsewhere
 """
 
+import math
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gpu_workers.engines import Engine, Tensor
+from gpu_workers.batch_policy import BatchPolicy, Entry, LatencyTable, warm_up_sizes
+from gpu_workers.engines import Engine, EngineOutOfMemory, Tensor
 from gpu_workers.engines.base import check_batch
 
-_WARM_UP_S = 1.0
-_DRIFT_WEIGHT = 0.2  # of the newest measurement in the latency table
+WARM_UP_S = 1.0
+QUEUED_BATCHES_MAX = 16
 
 
 class BatchingError(Exception):
@@ -49,67 +51,91 @@ class Counters:
     batches: int = 0
     items: int = 0
     failed_items: int = 0
+    out_of_memory: int = 0
     busy_seconds: float = 0.0
     batch_sizes: Counter[int] = field(default_factory=Counter)
 
 
-class LatencyTable:
-    """Milliseconds by batch size: measured, corrected as it drifts, a straight line between measurements."""
+class DeviceTokens:
+    """Lets `count` batches at a time onto a device that several batchers share; who came first goes first."""
 
-    def __init__(self) -> None:
-        self._latency_ms: dict[int, float] = {}
+    def __init__(self, count: int = 1) -> None:
+        self._count = count
+        self._asked = 0
+        self._returned = 0
+        self._changed = threading.Condition()
 
-    def record(self, size: int, latency_ms: float) -> None:
-        """Take in one measurement."""
-        before = self._latency_ms.get(size, latency_ms)
-        self._latency_ms[size] = before + _DRIFT_WEIGHT * (latency_ms - before)
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Waits for a token, and gives it back after the block."""
+        with self._changed:
+            number = self._asked
+            self._asked += 1
+            self._changed.wait_for(lambda: number < self._returned + self._count)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._returned += 1
+                self._changed.notify_all()
 
-    def estimate_ms(self, size: int) -> float:
-        """Expected milliseconds of a batch of `size`; 0 when nothing was measured yet."""
-        if not self._latency_ms:
-            return 0.0
-        sizes = sorted(self._latency_ms)
-        if size > sizes[-1]:
-            return self._latency_ms[sizes[-1]] * size / sizes[-1]
-        return float(np.interp(size, sizes, [self._latency_ms[known] for known in sizes]))
 
+class _Request:
+    """What one caller asked for. The caller waits until `done` is released."""
 
-class _Item:
-    """One input on its way: exactly one of `answer` and `error` is set when `done` is."""
+    __slots__ = ("answers", "done", "engine_ms", "error", "left")
 
-    __slots__ = ("answer", "deadline", "done", "engine_ms", "error", "failures", "queued_at", "tensor")
-
-    def __init__(self, tensor: Tensor, queued_at: float, deadline: float | None) -> None:
-        self.tensor = tensor
-        self.queued_at = queued_at
-        self.deadline = deadline
-        self.failures = 0
+    def __init__(self, count: int) -> None:
+        self.answers: list[Tensor | None] = [None] * count
+        self.left = count
         self.engine_ms = 0.0
-        self.answer: Tensor | None = None
         self.error: Exception | None = None
-        self.done = threading.Event()
-
-    def succeed(self, answer: Tensor) -> None:
-        self.answer = answer
-        self.done.set()
-
-    def fail(self, error: Exception) -> None:
-        self.error = error
-        self.done.set()
+        self.done = threading.Lock()
+        self.done.acquire()
 
     def result(self) -> Tensor:
-        self.done.wait()
         if self.error is not None:
             raise self.error
-        assert self.answer is not None
-        return self.answer
+        return np.stack(self.answers)  # type: ignore[arg-type]  # all are there once `left` is 0 without an error
+
+
+class _Item(Entry):
+    """One input on its way."""
+
+    __slots__ = ("failures", "is_answered", "place", "request", "tensor")
+
+    def __init__(
+        self, tensor: Tensor, request: _Request, place: int, queued_at: float, deadline: float, tenant: str
+    ) -> None:
+        super().__init__(queued_at, deadline, tenant)
+        self.tensor = tensor
+        self.request = request
+        self.place = place
+        self.failures = 0
+        self.is_answered = False
+
+    def succeed(self, answer: Tensor) -> None:
+        self.request.answers[self.place] = answer
+        self._end()
+
+    def fail(self, error: Exception) -> None:
+        self.request.error = self.request.error or error
+        self._end()
+
+    def _end(self) -> None:
+        self.is_answered = True
+        self.request.left -= 1
+        if not self.request.left:
+            self.request.done.release()
 
 
 class Batcher:
-    """Merges the requests of many threads into batches for one engine.
+    """Merges the requests of many threads into batches for one engine: one model, one shape of input.
 
-    A batch starts when it is full, when everybody who could still add to it is waiting already, when
-    waiting longer would miss the earliest deadline, or after `max_wait_ms`.
+    A batch starts when it is full, when everybody who could still add to it is waiting already, when waiting longer
+    would miss the earliest deadline, or after `max_wait_ms`; what goes into it, and how much, is BatchPolicy's. No more
+    than `QUEUED_BATCHES_MAX` full batches wait, and who asks for more waits for room. The batchers of other models and
+    shapes on the same device share its `tokens`.
     """
 
     def __init__(
@@ -118,32 +144,46 @@ class Batcher:
         *,
         max_batch: int,
         max_wait_ms: float,
+        tokens: DeviceTokens | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 1 <= max_batch <= engine.max_batch:
             raise ValueError(f"max_batch is {max_batch}, the engine takes 1 to {engine.max_batch}")
         self.counters = Counters()
-        self.latency = LatencyTable()
         self._engine = engine
         self._max_batch = max_batch
-        self._max_wait_s = max_wait_ms / 1000
+        self._tokens = tokens or DeviceTokens()
         self._clock = clock
-        self._queue: deque[_Item] = deque()
-        self._changed = threading.Condition()
+        self._policy: BatchPolicy[_Item] = BatchPolicy(max_batch, max_wait_ms / 1000)
+        self._running: list[_Item] = []
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        self._room = threading.Condition(lock)
         self._requesters = 0
         self._waiting = 0
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
         self._thread.start()
 
-    def warm_up(self, within_s: float = _WARM_UP_S) -> None:
-        """Measure the engine on blank inputs of 1, 2, 4 … `max_batch` items, as far as `within_s` seconds go.
+    @property
+    def latency(self) -> LatencyTable:
+        """What batches take, by their size."""
+        return self._policy.latency
 
-        What is not measured is reckoned from what is, until a batch of that size has run.
-        """
-        sizes = {min(1 << power, self._max_batch) for power in range(self._max_batch.bit_length() + 1)}
+    @property
+    def queued(self) -> int:
+        """How many items wait."""
+        return len(self._policy)
+
+    @property
+    def cap(self) -> int:
+        """The most items in a batch now: `max_batch`, or less after the device ran out of memory."""
+        return self._policy.cap
+
+    def warm_up(self, within_s: float = WARM_UP_S) -> None:
+        """Measure the engine on blank inputs of each size up to `max_batch`, as far as `within_s` seconds go."""
         began = time.perf_counter()
-        for size in sorted(sizes):
+        for size in warm_up_sizes(self._max_batch):
             if size > 1 and time.perf_counter() - began >= within_s:
                 return
             blank = np.zeros((size, *self._engine.input_shape), np.float32)
@@ -162,7 +202,11 @@ class Batcher:
             self._count_requester(-1)
 
     def infer(
-        self, tensors: Tensor, deadline: float | None = None, charge: Callable[[float], None] | None = None
+        self,
+        tensors: Tensor,
+        deadline: float = math.inf,
+        tenant: str = "",
+        charge: Callable[[float], None] | None = None,
     ) -> Tensor:
         """Answers for float32 (n, c, h, w), any n >= 1, in order; blocks. `deadline` is in the clock's seconds.
 
@@ -170,67 +214,86 @@ class Batcher:
         Raises BadShape, BatcherClosed, PoisonInput, EngineFailed.
         """
         check_batch(tensors, self._engine.input_shape, max(len(tensors), 1))
-        now = self._clock()
-        items = [_Item(tensor, now, deadline) for tensor in tensors]
-        with self._changed:
+        request = _Request(len(tensors))
+        with self._room:
+            self._room.wait_for(lambda: self._closed or self._has_room(len(tensors)))
             if self._closed:
                 raise BatcherClosed("the batcher is closed")
-            self._queue.extend(items)
+            now = self._clock()
+            for place, tensor in enumerate(tensors):
+                self._policy.put(_Item(tensor, request, place, now, deadline, tenant))
             self._waiting += 1
-            self._changed.notify_all()
-        try:
-            for item in items:
-                item.done.wait()
-        finally:
-            with self._changed:
-                self._waiting -= 1
-            if charge is not None:
-                charge(sum(item.engine_ms for item in items))
-        return np.stack([item.result() for item in items])
+            self._changed.notify()
+        request.done.acquire()
+        with self._changed:
+            self._waiting -= 1
+        if charge is not None:
+            charge(request.engine_ms)
+        return request.result()
 
     def close(self) -> None:
         """Answer what is queued, then stop; a second call does nothing. The engine stays open."""
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
+            self._changed.notify()
+            self._room.notify_all()
         self._thread.join()
 
     def due_in_s(self, now: float) -> float:
         """Seconds until the queued batch must start; 0 or less means now."""
-        if self._closed or len(self._queue) >= self._max_batch or self._waiting >= self._requesters:
-            return 0.0
-        starts = [self._queue[0].queued_at + self._max_wait_s]
-        latency_s = self.latency.estimate_ms(len(self._queue)) / 1000
-        starts += [item.deadline - latency_s for item in self._queue if item.deadline is not None]
-        return min(starts) - now
+        return 0.0 if self._closed else self._policy.due_in_s(now, self._waiting < self._requesters)
+
+    def _has_room(self, count: int) -> bool:
+        return not self.queued or self.queued + count <= QUEUED_BATCHES_MAX * self._max_batch
 
     def _count_requester(self, change: int) -> None:
         with self._changed:
             self._requesters += change
-            self._changed.notify_all()
+            self._changed.notify()
 
     def _serve(self) -> None:
-        while batch := self._next_batch():
-            self._answer(batch)
+        try:
+            while self._await_batch():
+                with self._tokens.hold():
+                    # Only now: while it waited for the device, others may have come.
+                    self._take()
+                    self._answer(self._running)
+        finally:
+            self._abandon()
 
-    def _next_batch(self) -> list[_Item]:
-        """The next batch when it is due; empty when closed and drained."""
+    def _await_batch(self) -> bool:
+        """Waits until a batch is due; False when closed and drained."""
         with self._changed:
             while True:
-                if not self._queue:
+                if not self.queued:
                     if self._closed:
-                        return []
+                        return False
                     self._changed.wait()
                 elif (due_in_s := self.due_in_s(self._clock())) > 0:
                     self._changed.wait(due_in_s)
                 else:
-                    count = min(self._max_batch, len(self._queue))
-                    return [self._queue.popleft() for _ in range(count)]
+                    return True
+
+    def _take(self) -> None:
+        with self._room:
+            self._running = self._policy.take(self._clock())
+            self._room.notify_all()
+
+    def _abandon(self) -> None:
+        """Fails what is left when the thread ends; after an orderly end nothing is."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+            for item in [*self._running, *self._policy.drain()]:
+                if not item.is_answered:
+                    item.fail(BatcherClosed("the batcher broke down"))
 
     def _answer(self, batch: Sequence[_Item]) -> None:
         """Answer every item of the batch, splitting it until what fails is alone."""
         try:
             answers = self._run(batch)
+        except EngineOutOfMemory as error:
+            self._shrink(batch, error)
         except Exception as error:
             for item in batch:
                 item.failures += 1
@@ -239,13 +302,29 @@ class Batcher:
                 return
             self._answer(batch[: len(batch) // 2])
             self._answer(batch[len(batch) // 2 :])
-            return
+        else:
+            self._hand_out(batch, answers)
+
+    def _hand_out(self, batch: Sequence[_Item], answers: Tensor) -> None:
+        all_finite = np.isfinite(answers).all()
         for item, answer in zip(batch, answers, strict=True):
-            if np.isfinite(answer).all():
+            if all_finite or np.isfinite(answer).all():
                 item.succeed(answer)
             else:
                 item.failures += 1
                 self._answer_failed(item, _BadAnswer("the answer is not finite"))
+
+    def _shrink(self, batch: Sequence[_Item], error: EngineOutOfMemory) -> None:
+        """Smaller batches from now on; the items queue again."""
+        self.counters.out_of_memory += 1
+        with self._changed:
+            self._policy.ran_out_of_memory(len(batch))
+            if len(batch) > 1:
+                for item in batch:
+                    self._policy.put(item)
+                return
+        batch[0].failures += 1
+        self._answer_failed(batch[0], error)
 
     def _answer_failed(self, item: _Item, error: Exception) -> None:
         if item.failures < 2:
@@ -270,9 +349,9 @@ class Batcher:
         seconds = time.perf_counter() - started
         if len(answers) != len(batch):
             raise _BadAnswer(f"{len(answers)} answers for {len(batch)} inputs")
-        self.latency.record(len(batch), seconds * 1000)
+        self._policy.ran(len(batch), seconds * 1000)
         for item in batch:
-            item.engine_ms += seconds * 1000 / len(batch)
+            item.request.engine_ms += seconds * 1000 / len(batch)
         self.counters.batches += 1
         self.counters.items += len(batch)
         self.counters.busy_seconds += seconds

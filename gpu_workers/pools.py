@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers import encoding
-from gpu_workers.batching import Batcher
+from gpu_workers.batching import Batcher, BatchingError, PoisonInput
 from gpu_workers.decoding import DecodeLimits, decode
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.metering import Meter
@@ -30,7 +32,7 @@ from gpu_workers.worker import Work
 from schemas import channels
 from schemas.channels import Channel
 from schemas.identity import result_id
-from schemas.records import Blob, Task
+from schemas.records import Blob, Lane, Task
 from schemas.topics import Pool
 from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.errors import Refused
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MODEL = "u2netp"
+# By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
+# urgent picture goes before all that came in the last minute, and only a deadline of its own can make a picture late.
+PATIENCE_S: dict[Lane, float] = {"urgent": 30, "standard": 120, "bulk": 480}
 RENDERERS: dict[str, Callable[[NDArray[np.uint8], Channel, PackshotParameters], Rendered]] = {
     "packshot": packshot,
     "transparent": transparent,
@@ -111,10 +116,12 @@ class Cutout:
             meter.lap("decode")
             parameters = cutout_parameters(task.step.parameters)
             try:
-                made = cutting.cutout(picture.pixels, self._metered(meter), parameters)
+                made = cutting.cutout(picture.pixels, self._metered(task, meter), parameters)
             except cutting.CutoutError as error:
                 raise Refused(_code(error), f"{uri}: {error}", field="sources") from error
-            except EngineError as error:
+            except PoisonInput as error:
+                raise Refused("poison_input", f"{uri}: {error}", field="sources", poison=True) from error
+            except (BatchingError, EngineError) as error:
                 raise Refused("engine_failed", str(error), transient=True) from error
         meter.lap("cutout")
         png = lossless(made.rgba)
@@ -123,12 +130,14 @@ class Cutout:
         measures = {**made.measures, "source_bits": float(picture.bits)}
         return _result(task, blob, measures, self._engine, meter)
 
-    def _metered(self, meter: Meter) -> cutting.MaskFunction:
+    def _metered(self, task: Task, meter: Meter) -> cutting.MaskFunction:
         """The network, with the time that it is waited for kept apart from that of the cutout about it."""
+
+        ask = partial(self._batcher.infer, deadline=_wanted_by(task), tenant=task.tenant)
 
         def infer(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
             meter.lap("cutout")
-            answers = self._batcher.infer(tensors, charge=meter.add_engine_ms)
+            answers = ask(tensors, charge=meter.add_engine_ms)
             meter.lap("engine")
             return answers
 
@@ -238,6 +247,15 @@ def _result(task: Task, blob: Blob, measures: dict[str, float], engine: str, met
         costs=meter.costs,
         made_by=task.task_id,
     )
+
+
+def _wanted_by(task: Task) -> float:
+    """By when the engine should be done with a task, on the batcher's clock: its deadline, or its lane's patience.
+
+    In whole seconds: within one, tenants take turns.
+    """
+    left_s = math.inf if task.deadline_ms is None else task.deadline_ms / 1000 - time.time()
+    return math.floor(time.monotonic() + min(left_s, PATIENCE_S[task.lane]))
 
 
 def _code(error: cutting.CutoutError) -> str:

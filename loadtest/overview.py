@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = ("priority", "backlog", "streams")
+BENCHMARKS = ("priority", "backlog", "streams", "batcher", "scheduler")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,15 @@ from typing import Literal
 import structlog
 
 from gpu_workers.engines import onnxruntime, openvino, tensorrt
-from gpu_workers.engines.base import BadShape, Engine, EngineClosed, EngineError, EngineUnavailable, Tensor
+from gpu_workers.engines.base import (
+    BadShape,
+    Engine,
+    EngineClosed,
+    EngineError,
+    EngineOutOfMemory,
+    EngineUnavailable,
+    Tensor,
+)
 from gpu_workers.models.manifest import Model
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "Engine",
     "EngineClosed",
     "EngineError",
+    "EngineOutOfMemory",
     "EngineUnavailable",
     "Preference",
     "Tensor",

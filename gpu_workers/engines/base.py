@@ -3,10 +3,13 @@
 EngineError
 ├── EngineUnavailable   cannot run here; names the engine and the reason
 ├── BadShape            a batch of another shape, type or size than the engine takes
+├── EngineOutOfMemory   no memory for a batch of this size; a smaller one may do
 └── EngineClosed        used after close
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +18,9 @@ from numpy.typing import NDArray
 from gpu_workers.models.manifest import Model
 
 Tensor = NDArray[np.float32]
+
+# ONNX Runtime and OpenVINO have no type for it; these stand in what they say.
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "allocate memory", "out of memory")
 
 
 class EngineError(Exception):
@@ -32,6 +38,10 @@ class EngineUnavailable(EngineError):
 
 class BadShape(EngineError):
     """The batch is not what the engine takes."""
+
+
+class EngineOutOfMemory(EngineError):
+    """The device or the host has no memory for a batch of this size."""
 
 
 class EngineClosed(EngineError):
@@ -62,7 +72,10 @@ class Engine(Protocol):
         """Most items one call may bring."""
 
     def infer(self, batch: Tensor) -> Tensor:
-        """Answers (n, c, h, w) for float32 (n, c, h, w), 1 <= n <= max_batch. Raises BadShape, EngineClosed."""
+        """Answers (n, c, h, w) for float32 (n, c, h, w), 1 <= n <= max_batch.
+
+        Raises BadShape, EngineClosed, EngineOutOfMemory.
+        """
 
     def close(self) -> None:
         """Give the device's memory back; a second call does nothing."""
@@ -81,3 +94,14 @@ def check_batch(batch: Tensor, item_shape: tuple[int, int, int], batch_max: int)
         raise BadShape(f"the batch is {batch.dtype} {batch.shape}, the engine takes {wanted}")
     if not 1 <= len(batch) <= batch_max:
         raise BadShape(f"the batch has {len(batch)} items, the engine takes 1 to {batch_max}")
+
+
+@contextmanager
+def out_of_memory_told(engine: str) -> Iterator[None]:
+    """Raises EngineOutOfMemory for what says in the block, in whatever words, that memory ran out."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            raise EngineOutOfMemory(f"{engine}: {error}") from error
+        raise

@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from gpu_workers.engines.base import EngineClosed, EngineUnavailable, Tensor, check_batch, engine_fingerprint
+from gpu_workers.engines.base import (
+    EngineClosed,
+    EngineUnavailable,
+    Tensor,
+    check_batch,
+    engine_fingerprint,
+    out_of_memory_told,
+)
 from gpu_workers.models.loader import model_path
 from gpu_workers.models.manifest import Model
 
@@ -42,7 +49,8 @@ class OnnxRuntimeEngine:
         if session is None:
             raise EngineClosed(self.name)
         check_batch(batch, self.input_shape, self.max_batch)
-        return np.asarray(session.run(None, {self._input_name: batch})[0], np.float32)
+        with out_of_memory_told(self.name):
+            return np.asarray(session.run(None, {self._input_name: batch})[0], np.float32)
 
     def close(self) -> None:
         """See Engine.close."""

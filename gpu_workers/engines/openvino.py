@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from gpu_workers.engines.base import EngineClosed, EngineUnavailable, Tensor, check_batch, engine_fingerprint
+from gpu_workers.engines.base import (
+    EngineClosed,
+    EngineUnavailable,
+    Tensor,
+    check_batch,
+    engine_fingerprint,
+    out_of_memory_told,
+)
 from gpu_workers.models.loader import model_path
 from gpu_workers.models.manifest import Model
 
@@ -50,7 +57,7 @@ class OpenVinoEngine:
         def keep(request: Any, index: int) -> None:
             answers[index] = request.get_output_tensor(0).data[0]
 
-        with self._lock:
+        with self._lock, out_of_memory_told(self.name):
             if self._queue is None:
                 raise EngineClosed(self.name)
             self._queue.set_callback(keep)

@@ -20,6 +20,7 @@ import numpy as np
 from gpu_workers.engines.base import (
     EngineClosed,
     EngineError,
+    EngineOutOfMemory,
     EngineUnavailable,
     Tensor,
     check_batch,
@@ -109,15 +110,21 @@ class _Lane:
             self._take_buffers(model)
 
     def infer(self, batch: Tensor) -> Tensor:
+        try:
+            with self._current():
+                return self._run(batch)
+        except self._cuda.MemoryError as error:
+            raise EngineOutOfMemory(f"tensorrt: {error}") from error
+
+    def _run(self, batch: Tensor) -> Tensor:
         count = len(batch)
-        with self._current():
-            np.copyto(self._host_in[:count], batch)
-            self._check(self._context.set_input_shape(self._input_name, batch.shape), "set_input_shape")
-            self._cuda.memcpy_htod_async(self._device_in, self._host_in[:count], self._stream)
-            self._check(self._context.execute_async_v3(self._stream.handle), "execute_async_v3")
-            self._cuda.memcpy_dtoh_async(self._host_out[:count], self._device_out, self._stream)
-            self._stream.synchronize()
-            return np.array(self._host_out[:count])
+        np.copyto(self._host_in[:count], batch)
+        self._check(self._context.set_input_shape(self._input_name, batch.shape), "set_input_shape")
+        self._cuda.memcpy_htod_async(self._device_in, self._host_in[:count], self._stream)
+        self._check(self._context.execute_async_v3(self._stream.handle), "execute_async_v3")
+        self._cuda.memcpy_dtoh_async(self._host_out[:count], self._device_out, self._stream)
+        self._stream.synchronize()
+        return np.array(self._host_out[:count])
 
     def close(self) -> None:
         with self._current():

@@ -42,6 +42,10 @@ class Error(Exception):
     """pycuda.driver.Error"""
 
 
+class MemoryError(Error):
+    """pycuda.driver.MemoryError"""
+
+
 class Context:
     detached = False
 
@@ -299,7 +303,8 @@ def install(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Make `import tensorrt` and `import pycuda.driver` find this file's; returns the `tensorrt` module."""
     tensorrt, pycuda, driver = ModuleType("tensorrt"), ModuleType("pycuda"), ModuleType("pycuda.driver")
     fakes: tuple[Any, ...] = (Logger, Runtime, Builder, OnnxParser, TensorIOMode, MemoryPoolType)
-    calls: tuple[Any, ...] = (Error, Context, Device, Stream, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async)
+    calls: tuple[Any, ...] = (Error, MemoryError, Context, Device, Stream, pagelocked_empty)
+    calls += (memcpy_htod_async, memcpy_dtoh_async)
     for module, things in ((tensorrt, fakes), (driver, calls)):
         for thing in things:
             setattr(module, thing.__name__, thing)

@@ -1,15 +1,26 @@
 """What every engine must do, run on every engine. TensorRT runs on a stand-in: there is no GPU here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
-from gpu_workers.engines import BadShape, Engine, EngineClosed, EngineUnavailable, Preference, Tensor, open_engine
+from gpu_workers.engines import (
+    BadShape,
+    Engine,
+    EngineClosed,
+    EngineOutOfMemory,
+    EngineUnavailable,
+    Preference,
+    Tensor,
+    open_engine,
+)
 from gpu_workers.models.loader import WeightsCorrupt, WeightsMissing
 from gpu_workers.models.manifest import Model
 from tests.contracts import tensorrt_stand_in
@@ -107,6 +118,41 @@ def test_closing_twice_is_closing_once(engine: Engine) -> None:
     engine.close()
     with pytest.raises(EngineClosed):
         engine.infer(inputs(1))
+
+
+def test_memory_that_runs_out_is_told_as_such(
+    engine: Engine, kind: Preference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(*{"onnxruntime": _onnxruntime, "openvino": _openvino, "tensorrt": _tensorrt}[kind](engine))
+    with pytest.raises(EngineOutOfMemory):
+        engine.infer(inputs(2))
+
+
+class Exhausted:
+    """A library's object that has no memory left, whatever is asked of it."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        def call(*_: object) -> None:
+            raise self._error
+
+        return call
+
+
+def _onnxruntime(engine: Engine) -> tuple[object, str, object]:
+    told = "Status Message: bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 643840"
+    return engine, "_session", Exhausted(RuntimeException(told))
+
+
+def _openvino(engine: Engine) -> tuple[object, str, object]:
+    return engine, "_queue", Exhausted(RuntimeError("Exception from src/inference: std::bad_alloc"))
+
+
+def _tensorrt(engine: Engine) -> tuple[object, str, object]:
+    lane: Any = engine._lane  # type: ignore[attr-defined]
+    return lane, "_context", Exhausted(lane._cuda.MemoryError("cuMemAlloc failed: out of memory"))
 
 
 def test_it_says_what_it_is(engine: Engine, kind: Preference, model: Model) -> None:
