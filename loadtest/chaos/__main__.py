@@ -19,7 +19,7 @@ import structlog
 from confluent_kafka import KafkaError, Producer
 
 from loadtest.chaos.cluster import Cluster
-from loadtest.chaos.mischief import Tormentor
+from loadtest.chaos.mischief import Mischief, Tormentor
 from loadtest.chaos.stalls import Stalls
 from loadtest.chaos.verdict import LOST_KINDS, Verdict, is_settled, judge
 from loadtest.chaos.workload import Workload, draw_pictures
@@ -30,6 +30,7 @@ from streams.errors import Unavailable
 
 EVENTS = 3000
 EVENTS_PER_S = 25.0
+WARM_WITHIN_S = 300.0
 SETTLED_WITHIN_S = 900.0
 FAULTS_SHOWN = 40
 TARGETS = {
@@ -121,12 +122,7 @@ def run(seed: int, events: int, blows: int | None, folder: Path) -> dict[str, fl
         feeder = Feeder(Producer(producer_config(cluster.settings) | {"log_level": 0}), workload.records())
         _warm_up(feeder, stalls, events // 20)
         say("everything runs")
-        todo = tormentor.list[:blows]
-        for number, mischief in enumerate(todo, start=1):
-            feeder.allow(events // 20 + (events - events // 20) * number // len(todo) + 1)
-            tormentor.strike(mischief)
-        feeder.allow(events * 2)
-        feeder.finish()
+        _torment(tormentor, tormentor.list[:blows], feeder, events)
         say(f"{feeder.sent} events are written, {len(feeder.refused)} of them not acknowledged")
         _settle(cluster, say)
         verdict = judge(cluster.settings, workload.expected)
@@ -139,10 +135,23 @@ def run(seed: int, events: int, blows: int | None, folder: Path) -> dict[str, fl
     return _figures(feeder, tormentor, verdict, cluster, len(workload.expected.dead), time.monotonic() - began_s)
 
 
+def _torment(tormentor: Tormentor, todo: Sequence[Mischief], feeder: Feeder, events: int) -> None:
+    """Does one thing after another, while as large a share of the events as of the blows is under way."""
+    first = feeder.sent
+    for number, mischief in enumerate(todo, start=1):
+        feeder.allow(first + (events - first) * number // len(todo) + 1)
+        tormentor.strike(mischief)
+    feeder.allow(events * 2)
+    feeder.finish()
+
+
 def _warm_up(feeder: Feeder, stalls: Stalls, count: int) -> None:
-    """Until the first events have passed everybody."""
+    """Until the first events have passed everybody. Raises TimeoutError when that does not come to pass."""
     feeder.allow(count)
+    deadline_s = time.monotonic() + WARM_WITHIN_S
     while feeder.sent < count or stalls.behind():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"{stalls.behind()} partitions are not read after {WARM_WITHIN_S:.0f} s of peace")
         seen = stalls.samples
         while stalls.samples == seen:
             time.sleep(0.1)

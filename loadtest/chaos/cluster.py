@@ -131,7 +131,7 @@ class Cluster:
         with self._lock:
             process = self.members.pop(name).process
         process.terminate()
-        process.wait(STOP_S)
+        _end(process)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Sends a signal to a member."""
@@ -172,7 +172,7 @@ class Cluster:
             member.process.send_signal(signal.SIGCONT)
             member.process.terminate()
         for member in self.members.values():
-            member.process.wait(STOP_S)
+            _end(member.process)
         for stack in self._running.values():
             stack.close()
         self._broker.stop()
@@ -236,6 +236,15 @@ class Cluster:
                 start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Waits until a process that was asked to end has ended, and kills one that does not."""
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _die_with_parent() -> None:

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 
 from schemas import codec, topics
 from schemas.envelope import as_mapping
-from schemas.records import Blob, CatalogChanged, Event, Source, Task, TaskCompleted
+from schemas.records import (
+    AssetPublished,
+    Blob,
+    CatalogChanged,
+    Event,
+    PublishRequested,
+    Rendition,
+    Source,
+    Task,
+    TaskCompleted,
+)
 from streams.catalogue import Asset, Catalogue
 from streams.consumer.letters import ERROR_CODE, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.processing import Processing
@@ -102,6 +112,33 @@ def done(task: Task, **measures: float) -> TaskCompleted:
 def tasks(events: Sequence[Event]) -> list[Task]:
     """The tasks among events."""
     return [event for event in events if isinstance(event, Task)]
+
+
+def published(request: PublishRequested) -> AssetPublished:
+    """What the publisher announces when it has carried a request out."""
+    file = Rendition(
+        key="k",
+        url="http://cdn/k",
+        media_type="image/jpeg",
+        width_px=9,
+        height_px=9,
+        size_bytes=9,
+        sha256=request.file.digest,
+    )
+    return AssetPublished(
+        tenant=request.tenant,
+        sku=request.sku,
+        version=request.version,
+        asset=request.asset,
+        channel=request.channel,
+        file=file,
+        renditions=[],
+        srcset={},
+        verdict=request.verdict,
+        engine="test",
+        manifest_url="http://cdn/m",
+        published_at_ms=1,
+    )
 
 
 def _is_letter(record: Outgoing) -> bool:

@@ -9,11 +9,9 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from schemas.records import (
-    AssetPublished,
     Cost,
     Event,
     PublishRequested,
-    Rendition,
     ReviewDecided,
     ReviewRequested,
     Task,
@@ -23,7 +21,7 @@ from schemas.records import (
 from streams.catalogue import Catalogue, Grouping, Spending
 from streams.cli import packshot
 from streams.processors.costing import shares
-from tests.streams.flow import Flow, blob, done, tasks, upsert
+from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
 CUT = Cost(engine_ms=90.0, cpu_ms=30.0, bytes_in=1000, bytes_out=3001, price_nanos=3002)
 COMPOSED = Cost(cpu_ms=40.0, bytes_in=10, bytes_out=20, price_nanos=500)
@@ -72,30 +70,7 @@ def composed(flow: Flow, task: Task, digest: str = "a", **measures: float) -> Ev
 
 def publish(flow: Flow, request: Event) -> None:
     assert isinstance(request, PublishRequested)
-    file = Rendition(
-        key="k",
-        url="http://cdn/k",
-        media_type="image/jpeg",
-        width_px=9,
-        height_px=9,
-        size_bytes=9,
-        sha256=request.file.digest,
-    )
-    event = AssetPublished(
-        tenant=request.tenant,
-        sku=request.sku,
-        version=request.version,
-        asset=request.asset,
-        channel=request.channel,
-        file=file,
-        renditions=[],
-        srcset={},
-        verdict=request.verdict,
-        engine="test",
-        manifest_url="http://cdn/m",
-        published_at_ms=1,
-    )
-    flow.say(event)
+    flow.say(published(request))
 
 
 def test_a_cutout_is_shared_out_among_its_assets_to_the_last_nano(flow: Flow) -> None:

@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.records import (
-    AssetPublished,
     AssetRetracted,
     AssetWithheld,
     CampaignCancelled,
@@ -16,7 +15,6 @@ from schemas.records import (
     CatalogChanged,
     PublicationFailed,
     PublishRequested,
-    Rendition,
     ReplanRequested,
     RetractRequested,
     ReviewDecided,
@@ -29,7 +27,7 @@ from schemas.records import (
 from streams import submission
 from streams.catalogue import Catalogue, CatalogueUnavailable, Facts
 from streams.consumer.letters import ATTEMPT, REPLAYED, outgoing
-from tests.streams.flow import Flow, blob, done, tasks, upsert
+from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
 
@@ -46,26 +44,6 @@ def compose_task(flow: Flow, event: CatalogChanged | None = None) -> Task:
     """The amazon packshot's task of a product that has got so far."""
     (cut,) = tasks(flow.say(event or upsert()))
     return next(task for task in tasks(flow.say(done(cut))) if task.step.channel == "amazon")
-
-
-def published(request: PublishRequested) -> AssetPublished:
-    file = Rendition(
-        key="k", url="http://cdn/k", media_type="image/jpeg", width_px=9, height_px=9, size_bytes=9, sha256="a" * 64
-    )
-    return AssetPublished(
-        tenant=request.tenant,
-        sku=request.sku,
-        version=request.version,
-        asset=request.asset,
-        channel=request.channel,
-        file=file,
-        renditions=[],
-        srcset={},
-        verdict=request.verdict,
-        engine="test",
-        manifest_url="http://cdn/m",
-        published_at_ms=1,
-    )
 
 
 def test_a_product_becomes_one_cutout_task_that_holds_the_whole_slip(flow: Flow) -> None:
