@@ -19,8 +19,8 @@ from gpu_workers.models.manifest import Model
 
 Tensor = NDArray[np.float32]
 
-# ONNX Runtime and OpenVINO have no type for it; these stand in what they say.
-_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "allocate memory", "out of memory")
+# ONNX Runtime, OpenVINO and TensorRT have no type for it; these stand in what they say.
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "allocate memory", "out of memory", "outofmemory", "out_of_memory")
 
 
 class EngineError(Exception):

@@ -1,35 +1,35 @@
 """TensorRT 11 on an NVIDIA GPU, by pycuda.
 
-This file has never run on hardware: it is checked against the published API's names, and runs its
-contract on a stand-in that enforces the rules the real library has.
+Never run on hardware: its names are checked against the published packages (tests/contracts/published), and it runs
+its contract on a stand-in that enforces the rules the real library has (tests/contracts/tensorrt_stand_in.py).
 """
 
-import hashlib
-import os
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gpu_workers.engines.base import (
     EngineClosed,
     EngineError,
-    EngineOutOfMemory,
     EngineUnavailable,
     Tensor,
     check_batch,
     engine_fingerprint,
+    out_of_memory_told,
 )
+from gpu_workers.engines.cuda_graphs import GraphCapture
+from gpu_workers.engines.tensorrt_batch import FixedBatch
+from gpu_workers.engines.tensorrt_plan import Plan, load_plan
 from gpu_workers.models.loader import model_path
 from gpu_workers.models.manifest import Model
 
-_WORKSPACE_BYTES = 1 << 30
+# Of each lane: enough for every size up to 128; beyond that the least recently used one makes room.
+SIZES_KEPT_MAX = 8
 
 
 def unavailable_reason() -> str | None:
@@ -47,181 +47,144 @@ def unavailable_reason() -> str | None:
 
 
 class TensorRtEngine:
-    """One thread, stream, execution context and optimisation profile; calls are served in turn.
+    """Lanes that share one plan; a batch goes to a lane that is free.
 
-    A context must never be used by two threads, so the engine has its own and `infer` hands it the batch.
+    One lane is the default: a batcher sends one batch at a time, and a second lane would double the build and the
+    memory to stand idle. Two let one batch be copied while the other is computed, for who calls from several threads.
     The plan is built on first use and kept beside the weights.
-    Raises EngineUnavailable, EngineError, WeightsMissing, WeightsCorrupt.
+    Raises EngineUnavailable, EngineError, EngineOutOfMemory, WeightsMissing, WeightsCorrupt.
     """
 
     name = "tensorrt"
 
-    def __init__(self, model: Model, folder: Path) -> None:
+    def __init__(self, model: Model, folder: Path, lanes: int = 1, cuda_graphs: bool = True) -> None:
         if reason := unavailable_reason():
             raise EngineUnavailable(self.name, reason)
+        path = model_path(model, folder)
         self.fingerprint = engine_fingerprint(model, self.name, str(import_module("tensorrt").__version__))
         self.input_shape = model.input.shape
         self.max_batch = model.max_batch
-        self._closing = threading.Lock()
+        self._changed = threading.Condition()
         self._closed = False
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tensorrt")
+        self._lanes: list[_Lane] = []
+        graphs = GraphCapture() if cuda_graphs else None
+
+        def plan() -> Plan:
+            return self._lanes[0].plan if self._lanes else load_plan(model, path, folder, lanes)
+
         try:
-            self._lane = self._thread.submit(_Lane, model, model_path(model, folder), folder).result()
+            for number in range(lanes):
+                self._lanes.append(_Lane(number, plan, graphs))
+        except BaseException:
+            self._close_lanes()
+            raise
+        self._free = self._lanes[::-1]
+
+    def infer(self, batch: Tensor) -> Tensor:
+        """See Engine.infer."""
+        check_batch(batch, self.input_shape, self.max_batch)
+        with self._lane() as lane:
+            return lane.infer(batch)
+
+    def close(self) -> None:
+        """See Engine.close."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: len(self._free) == len(self._lanes))
+        self._close_lanes()
+
+    @contextmanager
+    def _lane(self) -> Iterator["_Lane"]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._free or self._closed)
+            if self._closed:
+                raise EngineClosed(self.name)
+            # The one that was free last: its sizes are ready.
+            lane = self._free.pop()
+        try:
+            yield lane
+        finally:
+            with self._changed:
+                self._free.append(lane)
+                self._changed.notify_all()
+
+    def _close_lanes(self) -> None:
+        for lane in self._lanes:
+            lane.close()
+
+
+class _Lane:
+    """A thread, and what only that thread may touch: a stream, and a batch for each size that was asked for."""
+
+    plan: Plan
+
+    def __init__(self, number: int, plan: Callable[[], Plan], graphs: GraphCapture | None) -> None:
+        self._cuda: Any = import_module("pycuda.driver")
+        self._number = number
+        self._graphs = graphs
+        self._batches: OrderedDict[int, FixedBatch] = OrderedDict()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"tensorrt-{number}")
+        try:
+            self._thread.submit(self._open, plan).result()
         except BaseException:
             self._thread.shutdown()
             raise
 
     def infer(self, batch: Tensor) -> Tensor:
-        """See Engine.infer."""
-        check_batch(batch, self.input_shape, self.max_batch)
-        with self._closing:
-            if self._closed:
-                raise EngineClosed(self.name)
-            answer = self._thread.submit(self._lane.infer, batch)
-        return answer.result()
+        return self._thread.submit(self._infer, batch).result()
 
     def close(self) -> None:
-        """See Engine.close."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-            done = self._thread.submit(self._lane.close)
-        done.result()
-        self._thread.shutdown()
+        try:
+            self._thread.submit(self._close).result()
+        finally:
+            self._thread.shutdown()
 
-
-class _Lane:
-    """Everything that belongs to the engine's own thread."""
-
-    def __init__(self, model: Model, onnx_path: Path, cache: Path) -> None:
-        self._trt: Any = import_module("tensorrt")
-        self._cuda: Any = import_module("pycuda.driver")
-        self._device: Any = self._cuda.Device(0)
+    def _open(self, plan: Callable[[], Plan]) -> None:
         # The primary context is the one torch uses too; a context of our own beside it breaks both.
-        self._cuda_context: Any = self._device.retain_primary_context()
-        with self._current():
-            runtime = self._trt.Runtime(self._trt.Logger(self._trt.Logger.WARNING))
-            self._plan: Any = _load_plan(self._trt, self._cuda, self._device, runtime, model, onnx_path, cache)
-            self._context: Any = self._plan.create_execution_context()
-            if self._context is None:
-                raise EngineError("tensorrt: no execution context (out of device memory?)")
-            self._stream: Any = self._cuda.Stream()
-            self._take_buffers(model)
-
-    def infer(self, batch: Tensor) -> Tensor:
+        self._cuda_context: Any = self._cuda.Device(0).retain_primary_context()
         try:
             with self._current():
-                return self._run(batch)
-        except self._cuda.MemoryError as error:
-            raise EngineOutOfMemory(f"tensorrt: {error}") from error
+                self.plan = plan()
+                self._stream: Any = self._cuda.Stream()
+        except BaseException:
+            self._cuda_context.detach()
+            raise
 
-    def _run(self, batch: Tensor) -> Tensor:
-        count = len(batch)
-        np.copyto(self._host_in[:count], batch)
-        self._check(self._context.set_input_shape(self._input_name, batch.shape), "set_input_shape")
-        self._cuda.memcpy_htod_async(self._device_in, self._host_in[:count], self._stream)
-        self._check(self._context.execute_async_v3(self._stream.handle), "execute_async_v3")
-        self._cuda.memcpy_dtoh_async(self._host_out[:count], self._device_out, self._stream)
-        self._stream.synchronize()
-        return np.array(self._host_out[:count])
-
-    def close(self) -> None:
+    def _infer(self, batch: Tensor) -> Tensor:
         with self._current():
-            self._stream.synchronize()
-            self._device_in.free()
-            self._device_out.free()
-            self._context = self._plan = self._stream = None
-        self._cuda_context.detach()
+            return self._batch_for(len(batch)).run(batch)
 
-    def _take_buffers(self, model: Model) -> None:
-        self._input_name, output_name = _tensor_names(self._trt, self._plan)
-        self._host_in: Any = self._cuda.pagelocked_empty((model.max_batch, *model.input.shape), np.float32)
-        self._host_out: Any = self._cuda.pagelocked_empty((model.max_batch, *model.output.shape), np.float32)
-        self._device_in: Any = self._cuda.mem_alloc(self._host_in.nbytes)
-        self._device_out: Any = self._cuda.mem_alloc(self._host_out.nbytes)
-        for name, memory in ((self._input_name, self._device_in), (output_name, self._device_out)):
-            self._check(self._context.set_tensor_address(name, int(memory)), f"set_tensor_address({name})")
+    def _batch_for(self, count: int) -> FixedBatch:
+        size = self.plan.size_for(count)
+        if size not in self._batches:
+            if len(self._batches) == SIZES_KEPT_MAX:
+                self._batches.popitem(last=False)[1].close()
+            with self.plan.lock:
+                self._batches[size] = FixedBatch(self.plan, self._number, size, self._stream, self._graphs)
+        self._batches.move_to_end(size)
+        return self._batches[size]
+
+    def _close(self) -> None:
+        try:
+            with self._current():
+                while self._batches:
+                    self._batches.popitem()[1].close()
+                # Now: the last to let go of the plan frees its memory, for which a context must be current.
+                del self.plan, self._stream
+        finally:
+            self._cuda_context.detach()
 
     @contextmanager
     def _current(self) -> Iterator[None]:
+        """Our CUDA context is current on this thread; the errors of pycuda and TensorRT come out as ours."""
         self._cuda_context.push()
         try:
-            yield
+            with out_of_memory_told("tensorrt"):
+                yield
+        except self._cuda.Error as error:
+            raise EngineError(f"tensorrt: {error}") from error
         finally:
             self._cuda.Context.pop()
-
-    @staticmethod
-    def _check(accepted: bool, call: str) -> None:
-        if not accepted:
-            raise EngineError(f"tensorrt refused {call}")
-
-
-def _tensor_names(trt: Any, plan: Any) -> tuple[str, str]:
-    names = [plan.get_tensor_name(index) for index in range(plan.num_io_tensors)]
-    inputs = [name for name in names if plan.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-    outputs = [name for name in names if plan.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise EngineError(f"tensorrt: the plan has inputs {inputs} and outputs {outputs}, one of each is needed")
-    return inputs[0], outputs[0]
-
-
-def _load_plan(trt: Any, cuda: Any, device: Any, runtime: Any, model: Model, onnx_path: Path, cache: Path) -> Any:
-    onnx_bytes = onnx_path.read_bytes()
-    file = cache / f"{model.name}-{_plan_key(trt, cuda, device, model, onnx_bytes)}.plan"
-    if file.is_file():
-        plan = runtime.deserialize_cuda_engine(file.read_bytes())
-        if plan is not None:
-            return plan
-    _write_atomically(file, _build_plan(trt, model, onnx_bytes))
-    plan = runtime.deserialize_cuda_engine(file.read_bytes())
-    if plan is None:
-        raise EngineError(f"tensorrt refused the plan it has just built: {file}")
-    return plan
-
-
-def _plan_key(trt: Any, cuda: Any, device: Any, model: Model, onnx_bytes: bytes) -> str:
-    """Plans hold for exactly one of each of these, and there is no way to ask beforehand."""
-    parts = (
-        hashlib.sha256(onnx_bytes).hexdigest(),
-        trt.__version__,
-        device.compute_capability(),
-        device.name(),
-        cuda.get_driver_version(),
-        cuda.get_version(),
-        _profile_shapes(model),
-        _WORKSPACE_BYTES,
-    )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
-
-
-def _profile_shapes(model: Model) -> list[tuple[int, ...]]:
-    """Smallest, best and largest input."""
-    sizes = (1, max(1, model.max_batch // 2), model.max_batch)
-    return [(size, *model.input.shape) for size in sizes]
-
-
-def _build_plan(trt: Any, model: Model, onnx_bytes: bytes) -> bytes:
-    builder = trt.Builder(trt.Logger(trt.Logger.WARNING))
-    network = builder.create_network(0)
-    parser = trt.OnnxParser(network, trt.Logger(trt.Logger.WARNING))
-    if not parser.parse(onnx_bytes):
-        errors = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
-        raise EngineError(f"tensorrt cannot parse {model.dynamic.file}: {errors}")
-    config = builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
-    profile = builder.create_optimization_profile()
-    profile.set_shape(network.get_input(0).name, *_profile_shapes(model))
-    config.add_optimization_profile(profile)
-    plan = builder.build_serialized_network(network, config)
-    if plan is None:
-        raise EngineError(f"tensorrt could not build a plan for {model.dynamic.file}")
-    return bytes(plan)
-
-
-def _write_atomically(file: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as temporary:
-        temporary.write(data)
-        temporary.flush()
-        os.fsync(temporary.fileno())
-    Path(temporary.name).replace(file)
