@@ -236,8 +236,9 @@ class Town:
         """The result depends on what goes in and on the engine; some are doubtful, and one that is known costs less."""
         source = task.source.uri if task.source else ""
         model = self._model(task) if task.source else None
-        result = content_id(source, model, [each.digest for each in task.inputs], task.step.operation, task.step.channel,
-                            task.step.parameters, self.engine)  # fmt: skip
+        inputs = [each.digest for each in task.inputs]
+        step = task.step
+        result = content_id(source, model, inputs, step.operation, step.channel, step.parameters, self.engine)
         digest = self.blobs.put(result.encode())
         made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
         doubtful = task.step.asset is not None and int(result[:2], 16) < 90
