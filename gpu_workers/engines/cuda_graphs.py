@@ -53,7 +53,7 @@ class GraphCapture:
 
 def _capture(driver: Any, stream: int, enqueue: Callable[[], None]) -> CudaGraph:
     handle = driver.CUstream(stream)
-    # Of this thread only: others (torch, another lane) may allocate meanwhile.
+    # Of this thread only: others (torch, another stream) may allocate meanwhile.
     mode = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
     _checked(driver, driver.cuStreamBeginCapture(handle, mode))
     try:

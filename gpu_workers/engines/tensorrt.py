@@ -1,7 +1,8 @@
 """TensorRT 11 on an NVIDIA GPU, by pycuda.
 
-Never run on hardware: its names are checked against the published packages (tests/contracts/published), and it runs
-its contract on a stand-in that enforces the rules the real library has (tests/contracts/tensorrt_stand_in.py).
+Never run on hardware: names and parameters are checked against the published packages
+(tests/contracts/test_published_api.py), and it runs its contract on a stand-in that enforces the rules of the real
+libraries (tests/contracts/tensorrt_stand_in.py).
 """
 
 import threading
@@ -28,7 +29,7 @@ from gpu_workers.engines.tensorrt_plan import Plan, load_plan
 from gpu_workers.models.loader import model_path
 from gpu_workers.models.manifest import Model
 
-# Of each lane: enough for every size up to 128; beyond that the least recently used one makes room.
+# Of each stream: enough for every size up to 128; beyond that the least recently used one makes room.
 SIZES_KEPT_MAX = 8
 
 
@@ -47,17 +48,19 @@ def unavailable_reason() -> str | None:
 
 
 class TensorRtEngine:
-    """Lanes that share one plan; a batch goes to a lane that is free.
+    """Streams that share one plan; a batch goes to a stream that is free.
 
-    One lane is the default: a batcher sends one batch at a time, and a second lane would double the build and the
-    memory to stand idle. Two let one batch be copied while the other is computed, for who calls from several threads.
+    One stream is the default: a batcher sends one batch at a time, and a second would double the build and the memory
+    to stand idle. Two let one batch be copied while the other is computed, for who calls from several threads.
     The plan is built on first use and kept beside the weights.
     Raises EngineUnavailable, EngineError, EngineOutOfMemory, WeightsMissing, WeightsCorrupt.
     """
 
     name = "tensorrt"
+    # However many streams there are: they share the device, which does more with one large batch.
+    lanes = 1
 
-    def __init__(self, model: Model, folder: Path, lanes: int = 1, cuda_graphs: bool = True) -> None:
+    def __init__(self, model: Model, folder: Path, streams: int = 1, cuda_graphs: bool = True) -> None:
         if reason := unavailable_reason():
             raise EngineUnavailable(self.name, reason)
         path = model_path(model, folder)
@@ -66,25 +69,25 @@ class TensorRtEngine:
         self.max_batch = model.max_batch
         self._changed = threading.Condition()
         self._closed = False
-        self._lanes: list[_Lane] = []
+        self._workers: list[_Worker] = []
         graphs = GraphCapture() if cuda_graphs else None
 
         def plan() -> Plan:
-            return self._lanes[0].plan if self._lanes else load_plan(model, path, folder, lanes)
+            return self._workers[0].plan if self._workers else load_plan(model, path, folder, streams)
 
         try:
-            for number in range(lanes):
-                self._lanes.append(_Lane(number, plan, graphs))
+            for number in range(streams):
+                self._workers.append(_Worker(number, plan, graphs))
         except BaseException:
-            self._close_lanes()
+            self._close_workers()
             raise
-        self._free = self._lanes[::-1]
+        self._free = self._workers[::-1]
 
     def infer(self, batch: Tensor) -> Tensor:
         """See Engine.infer."""
         check_batch(batch, self.input_shape, self.max_batch)
-        with self._lane() as lane:
-            return lane.infer(batch)
+        with self._worker() as worker:
+            return worker.infer(batch)
 
     def close(self) -> None:
         """See Engine.close."""
@@ -93,30 +96,30 @@ class TensorRtEngine:
                 return
             self._closed = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: len(self._free) == len(self._lanes))
-        self._close_lanes()
+            self._changed.wait_for(lambda: len(self._free) == len(self._workers))
+        self._close_workers()
 
     @contextmanager
-    def _lane(self) -> Iterator["_Lane"]:
+    def _worker(self) -> Iterator["_Worker"]:
         with self._changed:
             self._changed.wait_for(lambda: self._free or self._closed)
             if self._closed:
                 raise EngineClosed(self.name)
             # The one that was free last: its sizes are ready.
-            lane = self._free.pop()
+            worker = self._free.pop()
         try:
-            yield lane
+            yield worker
         finally:
             with self._changed:
-                self._free.append(lane)
+                self._free.append(worker)
                 self._changed.notify_all()
 
-    def _close_lanes(self) -> None:
-        for lane in self._lanes:
-            lane.close()
+    def _close_workers(self) -> None:
+        for worker in self._workers:
+            worker.close()
 
 
-class _Lane:
+class _Worker:
     """A thread, and what only that thread may touch: a stream, and a batch for each size that was asked for."""
 
     plan: Plan

@@ -1,6 +1,6 @@
 """A TensorRT batch of one size: a profile, a context, its memory and, where that works, a CUDA graph.
 
-Belongs to one lane's thread and stream; a CUDA context must be current on every call.
+Belongs to one stream and its thread; a CUDA context must be current on every call.
 """
 
 import math
@@ -21,7 +21,7 @@ class FixedBatch:
     Raises EngineError, pycuda's MemoryError.
     """
 
-    def __init__(self, plan: Plan, lane: int, size: int, stream: Any, graphs: GraphCapture | None) -> None:
+    def __init__(self, plan: Plan, number: int, size: int, stream: Any, graphs: GraphCapture | None) -> None:
         self._cuda: Any = import_module("pycuda.driver")
         self._plan = plan
         self._stream = stream
@@ -29,7 +29,7 @@ class FixedBatch:
         self._context: Any = None
         self._graph: CudaGraph | None = None
         try:
-            self._open_context(plan.profile(lane, size))
+            self._open_context(plan.profile(number, size))
             self._host_in, self._device_in = self._bind(plan.input, size)
             self._host_out, self._device_out = self._bind(plan.output, size)
             self._check_output(size)

@@ -1,4 +1,4 @@
-"""TensorRT plans: built on first use, kept beside the weights, shared by an engine's lanes.
+"""TensorRT plans: built on first use, kept beside the weights, shared by an engine's streams.
 
 Typing is always strong in TensorRT 11: the ONNX file says what is float16 and what is quantised.
 """
@@ -38,7 +38,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """A deserialised plan. It has a profile of its own for each size of batch on each lane.
+    """A deserialised plan. It has a profile of its own for each size of batch on each stream.
 
     A profile of one size gets kernels tuned for that size, and a context that never changes shape may be captured:
     what is captured from a context that is changed afterwards is undefined.
@@ -55,9 +55,9 @@ class Plan:
         """The smallest size of batch that takes `count` items."""
         return next(size for size in self.sizes if size >= count)
 
-    def profile(self, lane: int, size: int) -> int:
-        """Index of the profile that belongs to `size` on `lane`."""
-        return lane * len(self.sizes) + self.sizes.index(size)
+    def profile(self, stream: int, size: int) -> int:
+        """Index of the profile that belongs to `size` on the `stream` of that number."""
+        return stream * len(self.sizes) + self.sizes.index(size)
 
     def accepted(self, answer: Any, call: str) -> Any:
         """`answer` of a TensorRT call. Raises EngineError with TensorRT's own words when it is False or None."""
@@ -72,14 +72,14 @@ def batch_sizes(largest: int) -> tuple[int, ...]:
     return (*(size for size in powers if size < largest), largest)
 
 
-def load_plan(model: Model, onnx_path: Path, cache: Path, lanes: int) -> Plan:
+def load_plan(model: Model, onnx_path: Path, cache: Path, streams: int) -> Plan:
     """The plan for `model`, from `cache` or built into it; a CUDA context must be current. Raises EngineError."""
     trt = import_module("tensorrt")
     log = _log(trt)
     runtime = trt.Runtime(log)
     onnx_bytes = onnx_path.read_bytes()
     sizes = batch_sizes(model.max_batch)
-    shapes = [(size, *model.input.shape) for _ in range(lanes) for size in sizes]
+    shapes: list[tuple[int, ...]] = [(size, *model.input.shape) for _ in range(streams) for size in sizes]
     file = cache / f"{model.name}-{_plan_key(trt, shapes, onnx_bytes)}.plan"
     engine = _kept(runtime, file)
     if engine is None:
@@ -197,7 +197,7 @@ def _log(trt: Any) -> Any:
             getattr(structlog.get_logger(__name__), level)("tensorrt", said=msg)
 
         def last_error(self) -> str:
-            return said.__dict__.pop("error", "it did not say why")
+            return str(said.__dict__.pop("error", "it did not say why"))
 
     return Log()
 

@@ -24,12 +24,13 @@ import pytest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Work = Callable[[], None]
+Captured = tuple[Work, tuple[int, ...]]  # and the addresses that it uses
 
 _addresses = itertools.count(0x1000, 0x1000)
 _thread = threading.local()
 _allocations: dict[int, "DeviceAllocation"] = {}
-_streams: dict[int, "Stream"] = {}
-_pinned: list[Array] = []
+_streams: weakref.WeakValueDictionary[int, "Stream"] = weakref.WeakValueDictionary()
+_pinned: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
 
 
 class RuleBroken(AssertionError):
@@ -122,7 +123,7 @@ class Stream:
         self._work: list[Work] = []
         self._using: list[int] = []
         self._sources: list[Array] = []
-        self._captured: list[Work] | None = None
+        self._captured: list[Captured] | None = None
         _streams[self.handle] = self
 
     def synchronize(self) -> None:
@@ -137,7 +138,7 @@ class Stream:
 
     def _put(self, work: Work, *addresses: int) -> None:
         if self._captured is not None:
-            self._captured.append(work)
+            self._captured.append((work, addresses))
             return
         self._work.append(work)
         self._using += addresses
@@ -161,7 +162,7 @@ class DeviceAllocation:
         need_context()
         need_no_capture("freeing")
         need(self._address in _allocations, "freed twice")
-        need(all(self._address not in stream._using for stream in _streams.values()), "freed while in use")
+        need(all(self._address not in stream._using for stream in list(_streams.values())), "freed while in use")
         del _allocations[self._address]
 
 
@@ -191,7 +192,7 @@ def pagelocked_empty(shape: tuple[int, ...], dtype: Any, order: str = "C", mem_f
     need_context()
     need_no_capture("pinning memory")
     array = np.full(shape, np.nan, dtype)
-    _pinned.append(array)
+    _pinned[id(array)] = array
     return array
 
 
@@ -222,7 +223,7 @@ def memcpy_dtoh_async(dest: Array, src: DeviceAllocation, stream: Stream | None 
 def _checked_copy(array: Array, stream: Stream | None) -> tuple[Stream, Array]:
     need_context()
     need(array.flags.c_contiguous, "copies need contiguous memory")
-    whole = next((known for known in _pinned if np.shares_memory(array, known)), None)
+    whole = next((known for known in list(_pinned.values()) if np.may_share_memory(array, known)), None)
     if stream is None:
         raise RuleBroken("the default stream serialises everything")
     if whole is None:
@@ -254,13 +255,13 @@ class CUstream(int):
 
 
 class CUgraph:
-    def __init__(self, work: list[Work]) -> None:
+    def __init__(self, work: list[Captured]) -> None:
         self._work = work
 
 
 class CUgraphExec:
-    def __init__(self, work: list[Work]) -> None:
-        self._work: list[Work] | None = work
+    def __init__(self, work: list[Captured]) -> None:
+        self._work: list[Captured] | None = work
 
 
 def cuStreamBeginCapture(hStream: CUstream, mode: CUstreamCaptureMode) -> tuple[CUresult]:
@@ -301,8 +302,8 @@ def cuGraphLaunch(hGraphExec: CUgraphExec, hStream: CUstream) -> tuple[CUresult]
     stream = _stream_of(hStream)
     if hGraphExec._work is None:
         raise RuleBroken("the graph was destroyed")
-    for work in hGraphExec._work:
-        stream._put(work)
+    for work, addresses in hGraphExec._work:
+        stream._put(work, *addresses)
     return (CUresult.CUDA_SUCCESS,)
 
 
@@ -332,11 +333,11 @@ class DataType(Enum):
 
 
 class MemoryPoolType(Enum):
-    WORKSPACE = 1
+    WORKSPACE = 0
 
 
 class BuilderFlag(Enum):
-    TF32 = 1
+    TF32 = 6
 
 
 class ExecutionContextAllocationStrategy(Enum):
@@ -498,6 +499,18 @@ class ICudaEngine:
         need_context()
 
 
+def _packed(*parts: Any) -> "IHostMemory":
+    return IHostMemory(pickle.dumps((sys.modules["tensorrt"].__version__, *parts)))
+
+
+def _unpacked(data: bytes) -> tuple[Any, ...]:
+    """The version that packed it, and the parts; what is no such thing has no version."""
+    try:
+        return tuple(pickle.loads(data))
+    except (pickle.UnpicklingError, EOFError, ValueError, IndexError):
+        return (None,)
+
+
 class Runtime:
     def __init__(self, logger: ILogger) -> None:
         need_context()
@@ -505,11 +518,11 @@ class Runtime:
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
         need_context()
-        version, onnx_bytes, profiles = pickle.loads(serialized_engine)
+        version, *parts = _unpacked(serialized_engine)
         if version != sys.modules["tensorrt"].__version__:
             self.logger.log(ILogger.Severity.ERROR, f"the plan is of version {version}")
             return None
-        return ICudaEngine(onnx_bytes, profiles)
+        return ICudaEngine(*parts)
 
 
 class IOptimizationProfile:
@@ -524,7 +537,7 @@ class ITimingCache:
         self._entries = entries
 
     def serialize(self) -> IHostMemory:
-        return IHostMemory(pickle.dumps((sys.modules["tensorrt"].__version__, self._entries)))
+        return _packed(self._entries)
 
 
 class IBuilderConfig:
@@ -546,8 +559,8 @@ class IBuilderConfig:
     def create_timing_cache(self, serialized_timing_cache: bytes) -> ITimingCache | None:
         if not serialized_timing_cache:
             return ITimingCache(b"")
-        version, entries = pickle.loads(serialized_timing_cache)
-        return ITimingCache(entries) if version == sys.modules["tensorrt"].__version__ else None
+        version, *parts = _unpacked(serialized_timing_cache)
+        return ITimingCache(*parts) if version == sys.modules["tensorrt"].__version__ else None
 
     def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
         need(not ignore_mismatch, "timings of another device choose bad kernels")
@@ -596,7 +609,7 @@ class Builder:
         Builder._timings_found += bool(config._timings._entries)
         config._timings._entries += b"timed;"
         shapes = [profile._shapes for profile in config._profiles]
-        return IHostMemory(pickle.dumps((sys.modules["tensorrt"].__version__, network._onnx_bytes, shapes)))
+        return _packed(network._onnx_bytes, shapes)
 
 
 class ParserError:
