@@ -173,6 +173,7 @@ packshot.add_command(dead)
 @click.option("--channel", help="The channel whose rules a packshot follows.")
 @click.option("--category", default="", help="The product's category, for rules that depend on it.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter of the operation.")
+@click.option("--model", metavar="NAME@VERSION", help="The network that cuts out.")
 @click.pass_obj
 def render(
     settings: Settings,
@@ -182,12 +183,13 @@ def render(
     channel: str | None,
     category: str,
     pairs: tuple[str, ...],
+    model: str | None,
 ) -> None:
     """Run one operation on one file, without a broker."""
     from streams import display
     from streams.local_render import render_file
 
-    verdict, measures = render_file(settings, operation, source, target, channel, category, _parameters(pairs))
+    verdict, measures = render_file(settings, operation, source, target, channel, category, _parameters(pairs), model)
     display.show_render(target, verdict, measures)
 
 

@@ -35,6 +35,7 @@ from streams.settings import Settings
 
 # At equal times causes come before effects.
 SOURCES = (
+    topics.MODELS,
     topics.CATALOG,
     topics.CAMPAIGNS,
     *topics.TASKS.values(),
@@ -118,6 +119,7 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
         return routing.task_completed(event, facts)
     if event.outcome == "done":
         facts.put_costs(costing.shares(event))
+        facts.put_shadow(event)
     routing.is_live_already(event, facts)
     return []
 

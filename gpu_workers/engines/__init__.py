@@ -77,7 +77,7 @@ def open_engine(model: Model, folder: Path, preference: Preference = "auto") -> 
     engine = _ENGINES[choice.name](model, folder)
     structlog.get_logger(__name__).info(
         "engine_opened",
-        model=model.name,
+        model=model.ref,
         engine=choice.name,
         fingerprint=engine.fingerprint,
         not_chosen=choice.rejected,

@@ -15,6 +15,8 @@ from schemas.records import (
     CampaignRequested,
     CatalogChanged,
     Event,
+    ModelAdded,
+    ModelReleased,
     ReviewDecided,
     ReviewRequested,
     Task,
@@ -22,8 +24,9 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.catalogue import costs
+from streams.catalogue import costs, models
 from streams.catalogue import tables as t
+from streams.catalogue.models import Comparison
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
 PLANNED_STATES: frozenset[AssetState] = frozenset(
@@ -386,6 +389,32 @@ class Facts:
     ) -> list[costs.Spending]:
         """What the work that ended since `since_ms` (Unix time) cost, by groups in order; in all when `by` is empty."""
         return costs.spendings(self._connection, by, tenant, since_ms)
+
+    # models
+
+    def put_model(self, event: ModelAdded) -> None:
+        """Notes a model that may be released; one that is known stays as it is."""
+        models.put_model(self._connection, event, self._now_ms)
+
+    def models(self) -> dict[str, ModelAdded]:
+        """The models that were added, by NAME@VERSION."""
+        return {event.model: event for event in models.models(self._connection)}
+
+    def put_release(self, event: ModelReleased) -> None:
+        """Notes a release; one that is told again changes nothing."""
+        models.put_release(self._connection, event, self._now_ms)
+
+    def releases(self, operation: str | None = None) -> list[ModelReleased]:
+        """The releases of an operation's models, or of all, oldest first."""
+        return models.releases(self._connection, operation)
+
+    def put_shadow(self, event: TaskCompleted) -> None:
+        """Notes how a model in the shadow compared; one that is told again changes nothing."""
+        models.put_shadow(self._connection, event, self._now_ms)
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """How the models in the shadow compared, by name."""
+        return models.comparisons(self._connection)
 
     # refusals
 

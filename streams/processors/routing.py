@@ -16,6 +16,7 @@ from streams.processors import Answers
 from streams.processors.costing import shares
 from streams.processors.judging import judge, reasons
 from streams.processors.planning import following
+from streams.processors.releasing import made_again, made_by_recalled
 
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
 
@@ -28,12 +29,20 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     if event.outcome != "done":
         return []
     facts.put_costs(shares(event))
-    task = event.task
+    facts.put_shadow(event)
+    task, models = event.task, models_of(event)
+    if found := made_by_recalled(models, facts):
+        return [made_again(task.tenant, task.sku, task.lane, found)]
     measures = task.measures | {f"{task.step.operation}.{name}": value for name, value in event.measures.items()}
-    tasks = [following(task, step, event.outputs, measures) for step in task.step.next]
+    tasks = [following(task, step, event.outputs, measures, models) for step in task.step.next]
     for each in tasks:
         facts.put_task(each)
     return [*tasks, *(_judged(event, facts) if task.step.asset else [])]
+
+
+def models_of(event: TaskCompleted) -> list[str]:
+    """The networks that worked on what a task made, in this step and in those before."""
+    return sorted({*event.task.models, *([event.model] if event.model else [])})
 
 
 def task_failed(event: TaskFailed, facts: Facts) -> Answers:
@@ -62,6 +71,7 @@ def publish_request(
         title=title,
         campaign=task.campaign,
         approved_by=approved_by,
+        models=models_of(event),
     )
 
 

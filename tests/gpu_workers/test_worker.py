@@ -15,11 +15,14 @@ from gpu_workers import pools
 from gpu_workers.batching import Batcher
 from gpu_workers.engines import Tensor
 from gpu_workers.metering import Prices
+from gpu_workers.models.manifest import load_manifest
 from gpu_workers.results import Results
+from gpu_workers.serving import Network, Serving
 from gpu_workers.worker import Work, Worker
 from schemas import codec
 from schemas.costs import total
 from schemas.records import Blob, Source, Step, Task, TaskCompleted
+from schemas.releases import Standing
 from streams.blobs import Blobs
 from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, outgoing
@@ -65,12 +68,16 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 
 @contextmanager
 def cutout_work(folder: Path, blobs: Blobs) -> Iterator[Work]:
-    batcher = Batcher(Disc(), max_batch=4, max_wait_ms=0)
+    model = load_manifest("u2netp@1")
     settings = Settings(source_file_roots=[str(folder)])
+    serving = Serving(
+        lambda: Standing((model.ref,)),
+        lambda _ref: Network(model, Disc(), Batcher(Disc(), max_batch=4, max_wait_ms=0)),
+    )
     try:
-        yield pools.Cutout(settings, blobs, None, batcher, "f" * 64).work
+        yield pools.Cutout(settings, blobs, None, serving).work
     finally:
-        batcher.close()
+        serving.close()
 
 
 def photograph(folder: Path) -> Path:
