@@ -37,11 +37,14 @@ from gpu_workers.engines import Tensor
 from gpu_workers.metering import Prices
 from gpu_workers.operations import cutout
 from gpu_workers.results import Results
+from gpu_workers.serving import Network, Serving
 from gpu_workers.worker import Worker
 from loadtest import quality
+from loadtest.worker_contenders import MODEL
 from schemas import codec, topics
 from schemas.identity import content_id
 from schemas.records import CatalogChanged, Source, Step, Task, TaskCompleted
+from schemas.releases import Standing
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue
 from streams.consumer import groups
@@ -57,12 +60,13 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
 OTHERS = str(ROOT / ".venv-worker" / "bin" / "python")
 CONTENDER = ["-m", "loadtest.worker_contenders"]
-THREADS = 3
+THREADS = int(os.environ.get("THREADS", "3"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 WARM_PICTURES = 4
 MATTED_EVERY = 5  # rembg's matting takes seconds: of every fifth photograph
 PATIENCE_S = 300.0
 TOPICS = {"litserve": topics.TASKS["compose", "standard"].name, "mosec": topics.TASKS["compose", "bulk"].name}
+NONE: dict[str, str] = {}
 QUIET = {"log_level": 0}  # the broker is stopped before these clients are gone
 LOOK_S = 0.4  # of the stand-in engine: longer than two cores take for the rest of a picture
 TARGETS = {
@@ -161,14 +165,18 @@ class Bench:
             time.sleep(0.02)
 
     @contextmanager
-    def process(self, command: Sequence[str], *, piped: bool = False, **environment: str) -> Iterator[Process]:
+    def process(
+        self, command: Sequence[str], environment: dict[str, str] = NONE, *, piped: bool = False
+    ) -> Iterator[Process]:
         """A process with the bench's settings in its environment, ended with the block."""
-        settings = {
+        settings: dict[str, str] = {
             "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
             "PACKSHOT_DATA_FOLDER": str(self.settings.data_folder),
             "PACKSHOT_CACHE_FOLDER": str(CACHE),
             "PACKSHOT_SOURCE_FILE_ROOTS": "/",
             "PACKSHOT_WORKER_THREADS": str(THREADS),
+            "PACKSHOT_CUTOUT_MODEL": MODEL.ref,
+            "PACKSHOT_LOG_LEVEL": "warning",
         }
         process = subprocess.Popen(
             command,
@@ -189,7 +197,7 @@ def _worker(bench: Bench, target: Path) -> Iterator[Ready]:
     blobs = bench.folder / "blobs" / target.name
     command = [sys.executable, "-m", "streams.cli", "run", "worker", "--pool", "cutout"]
     since = bench.ends()
-    with bench.process(command, PACKSHOT_BLOBS_URL=f"file://{blobs}") as process:
+    with bench.process(command, {"PACKSHOT_BLOBS_URL": f"file://{blobs}"}) as process:
         yield partial(bench.drain, topics.TASKS["cutout", "standard"].name, [process]), [process]
     store = Blobs(open_store(f"file://{blobs}"))
     for event in bench.completed(since):
@@ -201,7 +209,7 @@ def _served(server: str, bench: Bench, target: Path) -> Iterator[Ready]:
     port = _free_port()
     address = {"MOSEC_ADDRESS": "127.0.0.1", "MOSEC_PORT": str(port), "MOSEC_LOG_LEVEL": "warning"}
     client = ["client", str(THREADS), server, str(port), TOPICS[server], str(target)]
-    with bench.process([OTHERS, "-m", "loadtest.worker_servers", server, str(port)], **address) as serving:
+    with bench.process([OTHERS, "-m", "loadtest.worker_servers", server, str(port)], address) as serving:
         _await_port(port, serving)
         with bench.process([sys.executable, *CONTENDER, *client]) as reading:
             yield partial(bench.drain, TOPICS[server], [serving, reading]), [serving, reading]
@@ -210,7 +218,7 @@ def _served(server: str, bench: Bench, target: Path) -> Iterator[Ready]:
 @contextmanager
 def _piped(python: str, name: str, bench: Bench, target: Path) -> Iterator[Ready]:
     command = [python, *CONTENDER, name, str(THREADS)]
-    with bench.process(command, piped=True, U2NET_HOME=str(CACHE / "weights")) as process:
+    with bench.process(command, {"U2NET_HOME": str(CACHE / "weights")}, piped=True) as process:
 
         def drain(pictures: Sequence[Path]) -> None:
             assert process.stdin is not None
@@ -321,9 +329,11 @@ def _busy(bench: Bench) -> dict[str, float]:
     """The share of the time that an engine works which is slower than all the rest, in a real worker."""
     topic = topics.TASKS["cutout", "standard"].name
     blobs = Blobs(open_store(f"file://{bench.folder / 'blobs' / 'busy'}"))
-    batcher = Batcher(Slow(), max_batch=8, max_wait_ms=bench.settings.batch_wait_ms)
+    engine = Slow()
+    batcher = Batcher(engine, max_batch=8, max_wait_ms=bench.settings.batch_wait_ms)
     cutout.warm_up()
-    work = pools.Cutout(bench.settings, blobs, None, batcher, Slow.fingerprint).work
+    serving = Serving(lambda: Standing((MODEL.ref,)), lambda _ref: Network(MODEL, engine, batcher))
+    work = pools.Cutout(bench.settings, blobs, None, serving).work
     handler = Worker("cutout", work, Results(blobs), bench.catalogue, Prices())
     producer = AcknowledgedProducer(bench.settings)
     crew = Crew("bench", handler, producer, RetryPolicy(()), THREADS)
@@ -341,7 +351,7 @@ def _busy(bench: Bench) -> dict[str, float]:
     share = (batcher.counters.busy_seconds - busy_s) / (time.monotonic() - began_s)
     stop.set()
     thread.join()
-    batcher.close()
+    serving.close()
     producer.close()
     return {"engine_busy_share": round(share, 3)}
 
@@ -354,7 +364,9 @@ def _warm_pictures(folder: Path) -> list[Path]:
     """Pictures that no round has."""
     folder.mkdir()
     for photograph in quality.PHOTOGRAPHS[:WARM_PICTURES]:
-        cv2.imwrite(str(folder / photograph.name), cv2.imread(str(photograph))[8:, 8:])
+        picture = cv2.imread(str(photograph))
+        assert picture is not None
+        cv2.imwrite(str(folder / photograph.name), picture[8:, 8:])
     return sorted(folder.iterdir())
 
 

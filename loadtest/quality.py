@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from gpu_workers import pools
 from gpu_workers.decoding import decode
 from gpu_workers.engines import Tensor
+from gpu_workers.models.contract import mask_of, tensor_of
+from gpu_workers.models.manifest import Model
 from gpu_workers.operations import cutout
 
 CATALOGUE = Path(__file__).parent / "catalogue"
@@ -20,9 +22,14 @@ BAND_PX = 10
 Alpha = NDArray[np.float64]
 
 
-def cut_out(data: bytes, infer: Callable[[Tensor], Tensor]) -> bytes:
+def look(model: Model, infer: Callable[[Tensor], Tensor]) -> cutout.Look:
+    """What a cutout sees by, given what runs the network."""
+    return lambda picture: mask_of(infer(tensor_of(picture, model.input)[None])[0], model.output)
+
+
+def cut_out(data: bytes, see: cutout.Look) -> bytes:
     """A photograph's file as a cutout's file, as the cutout pool makes it."""
-    return pools.lossless(cutout.cutout(decode(data).pixels, infer).rgba)
+    return pools.lossless(cutout.cutout(decode(data).pixels, see).rgba)
 
 
 def truth(photograph: str) -> Alpha:

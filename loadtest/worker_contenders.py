@@ -8,13 +8,14 @@ by the same code with as many threads.
 
 import http.client
 import json
+import multiprocessing
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from gpu_workers.operations import cutout
 from loadtest import quality
 
 WEIGHTS = Path(__file__).parents[1] / ".cache" / "weights"
-INPUT, OUTPUT = (3, 320, 320), (1, 320, 320)
+MODEL = load_manifest("u2netp@1")
 ROUTES = {"litserve": "/predict", "mosec": "/inference"}
 
 Work = Callable[[Path, Path], object]
@@ -39,8 +40,8 @@ def hand() -> Work:
     from gpu_workers.models.loader import model_path
 
     core = openvino.Core()
-    graph = core.read_model(model_path(load_manifest("u2netp"), WEIGHTS))
-    graph.reshape([1, *INPUT])
+    graph = core.read_model(model_path(MODEL, WEIGHTS))
+    graph.reshape([1, *MODEL.input.shape])
     network = core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"})
     local = threading.local()
 
@@ -51,31 +52,35 @@ def hand() -> Work:
         return np.array(local.request.get_output_tensor(0).data, np.float32)
 
     cutout.warm_up()
-    return partial(cut_out, infer)
+    return partial(cut_out, quality.look(MODEL, infer))
 
 
-def rembg(*, alpha_matting: bool) -> Work:
-    """The library as its documentation says, with the same weights: U2NET_HOME is where they lie."""
-    from rembg import new_session, remove
+@cache
+def rembg_session() -> Any:
+    """The library's session, with the same weights: U2NET_HOME is where they lie."""
+    from rembg import new_session
 
-    session = new_session("u2netp")
-
-    def work(source: Path, target: Path) -> None:
-        target.write_bytes(remove(source.read_bytes(), session=session, alpha_matting=alpha_matting))
-
-    return work
+    return new_session("u2netp")
 
 
-def cut_out(infer: Callable[[Tensor], Tensor], source: Path, target: Path) -> None:
+def rembg(source: Path, target: Path, *, alpha_matting: bool) -> None:
+    """The library as its documentation says."""
+    from rembg import remove
+
+    target.write_bytes(remove(source.read_bytes(), session=rembg_session(), alpha_matting=alpha_matting))
+
+
+def cut_out(see: cutout.Look, source: Path, target: Path) -> None:
     """A photograph's file to a cutout's file."""
-    target.write_bytes(quality.cut_out(source.read_bytes(), infer))
+    target.write_bytes(quality.cut_out(source.read_bytes(), see))
 
 
-def do_jobs(work: Work, threads: int) -> None:
-    """Does the jobs on standard input, one after another, each with all threads."""
-    with ThreadPoolExecutor(threads) as pool:
+def do_jobs(work: Work, pool: Executor) -> None:
+    """Does the jobs on standard input, one after another, each with all of the pool."""
+    with pool:
         for line in sys.stdin:
-            for _ in pool.map(lambda pair: work(Path(pair[0]), Path(pair[1])), json.loads(line)):
+            sources, targets = zip(*json.loads(line), strict=True)
+            for _ in pool.map(work, map(Path, sources), map(Path, targets)):
                 pass
             print("done", flush=True)
 
@@ -103,14 +108,15 @@ def client(threads: int, server: str, port: int, topic: str, target: Path) -> No
         answer = local.server.getresponse()
         body = answer.read()
         assert answer.status == 200, body[:500]
-        return np.frombuffer(body, np.float32).reshape(1, *OUTPUT)
+        return np.frombuffer(body, np.float32).reshape(1, *MODEL.output.shape)
 
     def work(message: Message) -> None:
         task: Any = codec.decode(message.value() or b"")
         source = Path(task.source.uri.removeprefix("file://"))
-        cut_out(infer, source, target / f"{source.stem}.png")
+        cut_out(see, source, target / f"{source.stem}.png")
         producer.send([Outgoing(topics.COMPLETED.name, b"", b"", [])])
 
+    see = quality.look(MODEL, infer)
     consumer = open_consumer(settings, f"bench.{server}")
     consumer.subscribe([topic])
     running: list[Future[None]] = []
@@ -129,15 +135,19 @@ def client(threads: int, server: str, port: int, topic: str, target: Path) -> No
     consumer.close()
 
 
-def main(name: str, *arguments: str) -> None:
+def main(name: str, threads: str, *about: str) -> None:
     """Is the contender called `name`."""
-    match name, *arguments:
-        case "hand", threads:
-            do_jobs(hand(), int(threads))
-        case (("rembg" | "rembg-matting"), threads):
-            do_jobs(rembg(alpha_matting=name == "rembg-matting"), int(threads))
-        case "client", threads, server, port, topic, target:
-            client(int(threads), server, int(port), topic, Path(target))
+    if name == "hand":
+        do_jobs(hand(), ThreadPoolExecutor(int(threads)))
+    elif name == "rembg":
+        do_jobs(partial(rembg, alpha_matting=False), ThreadPoolExecutor(int(threads)))
+    elif name == "rembg-matting":
+        # Its matting ends the process when two threads enter it at once.
+        pool = ProcessPoolExecutor(int(threads), multiprocessing.get_context("spawn"))
+        do_jobs(partial(rembg, alpha_matting=True), pool)
+    else:
+        server, port, topic, target = about
+        client(int(threads), server, int(port), topic, Path(target))
 
 
 if __name__ == "__main__":

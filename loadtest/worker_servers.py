@@ -16,7 +16,7 @@ from gpu_workers.engines import Engine, Tensor, open_engine
 from gpu_workers.models.manifest import load_manifest
 
 WEIGHTS = Path(__file__).parents[1] / ".cache" / "weights"
-INPUT = (3, 320, 320)
+MODEL = load_manifest("u2netp@1")
 BATCH_MAX = 8
 BATCH_WAIT_MS = 5  # a tenth of what a look takes
 BINARY = "application/octet-stream"
@@ -24,7 +24,7 @@ BINARY = "application/octet-stream"
 
 def engine() -> Engine:
     """The worker's engine."""
-    return open_engine(load_manifest("u2netp"), WEIGHTS, "openvino")
+    return open_engine(MODEL, WEIGHTS, "openvino")
 
 
 class Api(litserve.LitAPI):
@@ -34,7 +34,7 @@ class Api(litserve.LitAPI):
         self.engine = engine()
 
     def decode_request(self, request: Annotated[bytes, Body(media_type=BINARY)]) -> Tensor:
-        return np.frombuffer(request, np.float32).reshape(INPUT)
+        return np.frombuffer(request, np.float32).reshape(MODEL.input.shape)
 
     def batch(self, inputs: list[Tensor]) -> Tensor:
         return np.stack(inputs)
@@ -59,7 +59,7 @@ class Worker(mosec.Worker):
         self.engine = engine()
 
     def deserialize(self, data: bytes) -> Tensor:
-        return np.frombuffer(data, np.float32).reshape(INPUT)
+        return np.frombuffer(data, np.float32).reshape(MODEL.input.shape)
 
     def forward(self, data: list[Tensor]) -> list[Tensor]:
         return list(self.engine.infer(np.stack(data)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from gpu_workers.operations import shared_matting
 
@@ -24,6 +25,11 @@ _GAP_OFF_MAX = 0.008
 _GAP_TINT_MAX = 0.005
 _GAP_EDGE_MIN = 0.03
 _GAP_RIM_PX = 5
+
+# The matrices here are tiny: more threads of BLAS or OpenCV would spin for longer than they work, on cores that other
+# pictures need.
+threadpool_limits(1, user_api="blas")
+cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True)

@@ -223,9 +223,7 @@ def _gather(foreground, background, rgb, known):  # type: ignore[no-untyped-def]
                 background[y, x] = colours[1, best_j]
 
 
-@_compiled(
-    "Tuple((f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1]))(f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1])"
-)
+@_compiled("Tuple((f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1]))(f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1])")
 def _refine(foreground, background, rgb, known):  # type: ignore[no-untyped-def]
     """The mean of those pairs about a pixel that explain its colour best, and its alpha by that."""
     h, w = known.shape
