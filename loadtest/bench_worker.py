@@ -312,7 +312,7 @@ def _edges(folder: Path, names: Sequence[str]) -> dict[str, float]:
 class Slow:
     """An engine that takes time and no processor: the mask is that of something round."""
 
-    name, fingerprint, input_shape, max_batch = "stand-in", "stand-in", (3, 320, 320), 8
+    name, fingerprint, input_shape, max_batch, lanes = "stand-in", "stand-in", (3, 320, 320), 8, 1
 
     def infer(self, batch: Tensor) -> Tensor:
         """See Engine.infer."""

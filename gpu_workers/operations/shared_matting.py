@@ -249,7 +249,7 @@ def _refine(foreground, background, rgb, known):  # type: ignore[no-untyped-def]
                     if cost < costs[worst]:
                         costs[worst] = cost
                         at[worst, 0], at[worst, 1] = y2, x2
-                        worst = np.argmax(costs)
+                        worst = int(np.argmax(costs))
             mean[:] = 0
             for k in range(_REFINEMENT_SAMPLES):
                 if at[k, 0] >= 0:

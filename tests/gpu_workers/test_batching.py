@@ -19,6 +19,7 @@ class Doubling:
     fingerprint = "0" * 64
     input_shape = (1, 2, 2)
     max_batch = 8
+    lanes = 1
 
     def __init__(self) -> None:
         self.batches: list[list[float]] = []

@@ -41,6 +41,7 @@ class Disc:
     fingerprint = "0" * 64
     input_shape = (3, 320, 320)
     max_batch = 4
+    lanes = 1
 
     def infer(self, batch: Tensor) -> Tensor:
         y, x = np.mgrid[:320, :320]
