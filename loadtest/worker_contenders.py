@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -123,12 +123,14 @@ def client(threads: int, server: str, port: int, topic: str, target: Path) -> No
     with ThreadPoolExecutor(threads) as pool:
         while not stop.is_set():
             # More than there are threads, so that none waits for the poll.
-            for message in consumer.consume(2 * threads - len(running), 0.02):
-                running.append(pool.submit(work, message))
-                consumer.store_offsets(message)
-            for ended in [future for future in running if future.done()]:
-                ended.result()
-                running.remove(ended)
+            if len(running) < 2 * threads:
+                for message in consumer.consume(2 * threads - len(running), 0.02):
+                    running.append(pool.submit(work, message))
+                    consumer.store_offsets(message)
+            ended, _ = wait(running, 0.02, FIRST_COMPLETED)
+            for future in ended:
+                future.result()
+                running.remove(future)
             if not running:
                 with suppress(KafkaException):  # nothing new
                     consumer.commit(asynchronous=True)
