@@ -38,9 +38,7 @@ def estimate_alpha(rgb: Plane, known: Plane) -> tuple[Plane, Plane, Plane]:
     """
     rgb, known = np.ascontiguousarray(rgb, np.float32), np.ascontiguousarray(known, np.float32)
     known = _expanded(known, rgb)
-    foreground = np.zeros_like(rgb) + rgb[known == 1].mean(axis=0)
-    background = np.zeros_like(rgb) + rgb[known == 0].mean(axis=0)
-    _gather(foreground, background, rgb, known)
+    foreground, background = _gathered(rgb, known)
     foreground, background, alpha = _refine(foreground, background, rgb, known)
     foreground, background, alpha = _smooth(foreground, background, alpha, rgb, known)
     return alpha, foreground, background
@@ -146,10 +144,31 @@ def _misfit_about(rgb, x, y, f0, f1, f2, b0, b1, b2):  # type: ignore[no-untyped
     return total
 
 
-@_compiled("void(f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1])")
-def _gather(foreground, background, rgb, known):  # type: ignore[no-untyped-def]
-    """Looks in a few directions for the first product and the first background, and keeps the best pair."""
+@_compiled("f4[::1](f4[:, :, ::1], f4[:, ::1], f4)")
+def _mean_where(rgb, known, value):  # type: ignore[no-untyped-def]
+    """The mean colour where `known` has this value."""
     h, w = known.shape
+    mean = np.zeros(3, np.float32)
+    count = 0
+    for y in range(h):
+        for x in range(w):
+            if known[y, x] == value:
+                for c in range(3):
+                    mean[c] += rgb[y, x, c]
+                count += 1
+    mean /= np.float32(count)
+    return mean
+
+
+@_compiled("Tuple((f4[:, :, ::1], f4[:, :, ::1]))(f4[:, :, ::1], f4[:, ::1])")
+def _gathered(rgb, known):  # type: ignore[no-untyped-def]
+    """For each pixel the best of the pairs of product and background that are found first in a few directions.
+
+    The mean colour stands in for what a pixel has none of.
+    """
+    h, w = known.shape
+    foreground, background = np.empty_like(rgb), np.empty_like(rgb)
+    mean_product, mean_background = _mean_where(rgb, known, 1), _mean_where(rgb, known, 0)
     starts = _STARTS * _STARTS
     across, down = np.empty((starts, _ANGLES)), np.empty((starts, _ANGLES))
     for start in range(starts):
@@ -162,11 +181,10 @@ def _gather(foreground, background, rgb, known):  # type: ignore[no-untyped-def]
     colours = np.empty((2, _ANGLES, 3), np.float32)
     for y in range(h):
         for x in range(w):
-            if known[y, x] == 0:
-                background[y, x] = rgb[y, x]
-                continue
-            if known[y, x] == 1:
-                foreground[y, x] = rgb[y, x]
+            for c in range(3):
+                foreground[y, x, c] = rgb[y, x, c] if known[y, x] == 1 else mean_product[c]
+                background[y, x, c] = rgb[y, x, c] if known[y, x] == 0 else mean_background[c]
+            if known[y, x] == 0 or known[y, x] == 1:
                 continue
             start = ((x % _STARTS + y % _STARTS * _STARTS) * 99991) % starts  # a prime, to spread neighbours
             counts[:] = 0
@@ -221,6 +239,7 @@ def _gather(foreground, background, rgb, known):  # type: ignore[no-untyped-def]
             if best_i >= 0:
                 foreground[y, x] = colours[0, best_i]
                 background[y, x] = colours[1, best_j]
+    return foreground, background
 
 
 @_compiled("Tuple((f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1]))(f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1])")
