@@ -160,7 +160,55 @@ def _mean_where(rgb, known, value):  # type: ignore[no-untyped-def]
     return mean
 
 
-@_compiled("Tuple((f4[:, :, ::1], f4[:, :, ::1]))(f4[:, :, ::1], f4[:, ::1])")
+@_compiled("void(f4[:, ::1], i8, i8, f8[::1], f8[::1], i8[:, :, ::1], i8[::1])")
+def _search(known, x, y, across, down, places, counts):  # type: ignore[no-untyped-def]
+    """Where a pixel's directions first meet product (`places[0]`) and background (`places[1]`)."""
+    h, w = known.shape
+    counts[:] = 0
+    for i in range(_ANGLES):
+        found_product = found_background = False
+        for step in range(2 * max(w, h)):
+            x2, y2 = int(x + step * across[i]), int(y + step * down[i])
+            if x2 < 0 or y2 < 0 or x2 >= w or y2 >= h:
+                break
+            if not found_product and known[y2, x2] == 1:
+                places[0, counts[0], 0], places[0, counts[0], 1] = x2, y2
+                counts[0] += 1
+                found_product = True
+            elif not found_background and known[y2, x2] == 0:
+                places[1, counts[1], 0], places[1, counts[1], 1] = x2, y2
+                counts[1] += 1
+                found_background = True
+            if found_product and found_background:
+                break
+
+
+@_compiled("UniTuple(i8, 2)(f4[:, :, ::1], i8, i8, i8[:, :, ::1], f4[:, :, ::1], i8[::1])")
+def _best_pair(rgb, x, y, places, colours, counts):  # type: ignore[no-untyped-def]
+    """Which product and which background are near, smoothly reached, and explain the pixel and those about it."""
+    smoothest_product = smoothest_background = np.inf
+    for i in range(counts[0]):
+        smoothest_product = min(smoothest_product, _roughness(rgb, x, y, places[0, i, 0], places[0, i, 1]))
+    for j in range(counts[1]):
+        smoothest_background = min(smoothest_background, _roughness(rgb, x, y, places[1, j, 0], places[1, j, 1]))
+    likely = smoothest_background / (smoothest_product + smoothest_background + 1e-5)
+    p0, p1, p2 = rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2]
+    least, best_i, best_j = np.inf, -1, -1
+    for i in range(counts[0]):
+        f0, f1, f2 = colours[0, i, 0], colours[0, i, 1], colours[0, i, 2]
+        away_i = np.hypot(x - places[0, i, 0], y - places[0, i, 1])
+        for j in range(counts[1]):
+            b0, b1, b2 = colours[1, j, 0], colours[1, j, 1], colours[1, j, 2]
+            away_j = np.hypot(x - places[1, j, 0], y - places[1, j, 1])
+            doubt = likely + (1.0 - 2.0 * likely) * _share(p0, p1, p2, f0, f1, f2, b0, b1, b2)
+            misfit = _misfit_about(rgb, x, y, f0, f1, f2, b0, b1, b2)
+            cost = misfit * misfit * misfit * (doubt * doubt) * away_i * away_j**4
+            if least > cost:
+                least, best_i, best_j = cost, i, j
+    return best_i, best_j
+
+
+@_compiled("UniTuple(f4[:, :, ::1], 2)(f4[:, :, ::1], f4[:, ::1])")
 def _gathered(rgb, known):  # type: ignore[no-untyped-def]
     """For each pixel the best of the pairs of product and background that are found first in a few directions.
 
@@ -175,9 +223,7 @@ def _gathered(rgb, known):  # type: ignore[no-untyped-def]
         for i in range(_ANGLES):
             angle = 2.0 * np.pi / _ANGLES * i + 2.0 * np.pi / starts * start
             across[start, i], down[start, i] = np.cos(angle), np.sin(angle)
-    # Of product and of background: where each was found, how far off, and how rough the way.
-    places, away = np.empty((2, _ANGLES, 2), np.int64), np.empty((2, _ANGLES))
-    counts = np.empty(2, np.int64)
+    places, counts = np.empty((2, _ANGLES, 2), np.int64), np.empty(2, np.int64)
     colours = np.empty((2, _ANGLES, 3), np.float32)
     for y in range(h):
         for x in range(w):
@@ -187,58 +233,18 @@ def _gathered(rgb, known):  # type: ignore[no-untyped-def]
             if known[y, x] == 0 or known[y, x] == 1:
                 continue
             start = ((x % _STARTS + y % _STARTS * _STARTS) * 99991) % starts  # a prime, to spread neighbours
-            counts[:] = 0
-            for i in range(_ANGLES):
-                found_product = found_background = False
-                for step in range(2 * max(w, h)):
-                    x2, y2 = int(x + step * across[start, i]), int(y + step * down[start, i])
-                    if x2 < 0 or y2 < 0 or x2 >= w or y2 >= h:
-                        break
-                    if not found_product and known[y2, x2] == 1:
-                        places[0, counts[0], 0], places[0, counts[0], 1] = x2, y2
-                        colours[0, counts[0]] = rgb[y2, x2]
-                        counts[0] += 1
-                        found_product = True
-                    elif not found_background and known[y2, x2] == 0:
-                        places[1, counts[1], 0], places[1, counts[1], 1] = x2, y2
-                        colours[1, counts[1]] = rgb[y2, x2]
-                        counts[1] += 1
-                        found_background = True
-                    if found_product and found_background:
-                        break
-            if counts[0] == 0:
-                places[0, 0, 0], places[0, 0, 1] = x, y
-                colours[0, 0] = foreground[y, x]
-                counts[0] = 1
-            if counts[1] == 0:
-                places[1, 0, 0], places[1, 0, 1] = x, y
-                colours[1, 0] = background[y, x]
-                counts[1] = 1
-            smoothest_product = smoothest_background = np.inf
-            for i in range(counts[0]):
-                away[0, i] = np.hypot(x - places[0, i, 0], y - places[0, i, 1])
-                smoothest_product = min(smoothest_product, _roughness(rgb, x, y, places[0, i, 0], places[0, i, 1]))
-            for j in range(counts[1]):
-                away[1, j] = np.hypot(x - places[1, j, 0], y - places[1, j, 1]) ** 4
-                smoothest_background = min(
-                    smoothest_background, _roughness(rgb, x, y, places[1, j, 0], places[1, j, 1])
-                )
-            likely = smoothest_background / (smoothest_product + smoothest_background + 1e-5)
-            p0, p1, p2 = rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2]
-            least = np.inf
-            best_i = best_j = -1
-            for i in range(counts[0]):
-                f0, f1, f2 = colours[0, i, 0], colours[0, i, 1], colours[0, i, 2]
-                for j in range(counts[1]):
-                    b0, b1, b2 = colours[1, j, 0], colours[1, j, 1], colours[1, j, 2]
-                    doubt = likely + (1.0 - 2.0 * likely) * _share(p0, p1, p2, f0, f1, f2, b0, b1, b2)
-                    misfit = _misfit_about(rgb, x, y, f0, f1, f2, b0, b1, b2)
-                    cost = misfit * misfit * misfit * (doubt * doubt) * away[0, i] * away[1, j]
-                    if least > cost:
-                        least, best_i, best_j = cost, i, j
-            if best_i >= 0:
-                foreground[y, x] = colours[0, best_i]
-                background[y, x] = colours[1, best_j]
+            _search(known, x, y, across[start], down[start], places, counts)
+            for side in range(2):
+                for i in range(counts[side]):
+                    colours[side, i] = rgb[places[side, i, 1], places[side, i, 0]]
+                if counts[side] == 0:
+                    places[side, 0, 0], places[side, 0, 1] = x, y
+                    colours[side, 0] = mean_background if side else mean_product
+                    counts[side] = 1
+            i, j = _best_pair(rgb, x, y, places, colours, counts)
+            if i >= 0:
+                foreground[y, x] = colours[0, i]
+                background[y, x] = colours[1, j]
     return foreground, background
 
 
