@@ -60,7 +60,7 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
 OTHERS = str(ROOT / ".venv-worker" / "bin" / "python")
 CONTENDER = ["-m", "loadtest.worker_contenders"]
-THREADS = (os.cpu_count() or 1) + 1
+THREADS = (os.cpu_count() or 1) + 2
 ROUNDS = 3
 WARM_PICTURES = 4
 MATTED_EVERY = 5  # rembg's matting takes seconds: of every fifth photograph
@@ -257,9 +257,10 @@ def main(names: Sequence[str]) -> None:
             make_topics(settings)
             bench = Bench(settings, folder)
             bench.await_topics()
-            warm = _warm_pictures(folder / "warm")
+            warm = _cropped(folder / "warm", 8)[:WARM_PICTURES]
+            pictures = [*quality.PHOTOGRAPHS, *_cropped(folder / "cropped", 4)]
             rounds = [
-                {each: _round(bench, each, folder / f"{each}-{number}", warm) for each in names or CONTENDERS}
+                {each: _round(bench, each, folder / f"{each}-{number}", warm, pictures) for each in names or CONTENDERS}
                 for number in range(ROUNDS)
             ]
             figures = compared(rounds) | _edges(folder, names or list(CONTENDERS)) | _busy(bench)
@@ -268,10 +269,11 @@ def main(names: Sequence[str]) -> None:
     print(json.dumps({"figures": figures, "targets": TARGETS}))
 
 
-def _round(bench: Bench, name: str, target: Path, warm: Sequence[Path]) -> Drained:
+def _round(bench: Bench, name: str, target: Path, warm: Sequence[Path], pictures: Sequence[Path]) -> Drained:
     """One contender's turn."""
     target.mkdir()
-    pictures = quality.PHOTOGRAPHS[::MATTED_EVERY] if name == "rembg-matting" else quality.PHOTOGRAPHS
+    if name == "rembg-matting":
+        pictures = quality.PHOTOGRAPHS[::MATTED_EVERY]
     with CONTENDERS[name](bench, target) as (drain, processes):
         drain(warm)
         began_s, before_s = time.monotonic(), _cpu_s(processes)
@@ -363,13 +365,13 @@ def _open(settings: Settings) -> OpenConsumer:
     return lambda on_commit: open_member(settings, groups.worker("cutout", "standard"), on_commit=on_commit)
 
 
-def _warm_pictures(folder: Path) -> list[Path]:
-    """Pictures that no round has."""
+def _cropped(folder: Path, by_px: int) -> list[Path]:
+    """The photographs as other pictures."""
     folder.mkdir()
-    for photograph in quality.PHOTOGRAPHS[:WARM_PICTURES]:
+    for photograph in quality.PHOTOGRAPHS:
         picture = cv2.imread(str(photograph))
         assert picture is not None
-        cv2.imwrite(str(folder / f"warm-{photograph.name}"), picture[8:, 8:])
+        cv2.imwrite(str(folder / f"{folder.name}-{photograph.name}"), picture[by_px:, by_px:])
     return sorted(folder.iterdir())
 
 

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: NonNegativeInt = Field(
-        0, description="Tasks that a worker process has in hand at a time; 0: one more than there are cores."
+        0, description="Tasks that a worker process has in hand at a time; 0: two more than there are cores."
     )
 
     stalled_after_s: PositiveFloat = Field(
@@ -168,8 +168,8 @@ class Settings(BaseSettings):
 
     @property
     def threads(self) -> int:
-        """How many tasks a worker has in hand: while one waits for the engine or the store, every core has another."""
-        return self.worker_threads or (os.cpu_count() or 1) + 1
+        """Tasks in hand: while one waits for the engine and one for the store, every core has another."""
+        return self.worker_threads or (os.cpu_count() or 1) + 2
 
     @property
     def database(self) -> str:
