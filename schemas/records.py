@@ -378,7 +378,7 @@ class ModelReleased(Record, frozen=True, kw_only=True, tag="ModelReleased", tag_
 
     shadow: it works beside the stable one on a share of the products, compared and not used. canary: it works for the
     tenants named and for a share of the products of others. stable: it works for all. withdrawn: it works for nobody,
-    and with `recall` nothing that it made may stay.
+    and with `recall` nothing that it made goes on or live any more: it is made again.
     """
 
     operation: Name

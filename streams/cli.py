@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from schemas.records import LANES
 from schemas.topics import POOLS
 from streams.dead_cli import dead
+from streams.models_cli import models
 from streams.moments import Moment
 from streams.settings import Settings, SettingsError, variable
 
@@ -164,6 +165,7 @@ def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: 
 
 
 packshot.add_command(dead)
+packshot.add_command(models)
 
 
 @packshot.command()
@@ -211,6 +213,7 @@ def check(settings: Settings, as_json: bool) -> None:
 @click.option("--sku", "skus", multiple=True, help="Products with this SKU; may be given several times.")
 @click.option("--tenant", help="Products of this tenant.")
 @click.option("--rule", metavar="CHANNEL@VERSION", help="Products with an asset that was judged by these rules.")
+@click.option("--model", metavar="NAME@VERSION", help="Products with an asset that this network made.")
 @click.option("--lane", type=click.Choice(LANES), default="bulk", show_default=True, help="How urgent it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array of tenant and SKU.")
 @click.pass_obj
@@ -220,15 +223,16 @@ def replay(
     skus: tuple[str, ...],
     tenant: str | None,
     rule: str | None,
+    model: str | None,
     lane: Any,
     as_json: bool,
 ) -> None:
     """Have products planned and made again; what comes out as it was costs no inference and is not published twice."""
     from streams import display, local, replanning
 
-    selection = replanning.Selection(frozenset(skus), tenant, rule, since_ms)
+    selection = replanning.Selection(frozenset(skus), tenant, rule, model, since_ms)
     if selection == replanning.Selection():
-        raise click.UsageError("say which products: --from, --sku, --tenant or --rule")
+        raise click.UsageError("say which products: --from, --sku, --tenant, --rule or --model")
     with local.connect(settings) as (catalogue, producer):
         products = replanning.select(selection, catalogue, settings)
         replanning.replan(products, lane, "packshot replay", producer)

@@ -126,7 +126,8 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
 
 def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
     task = event.completed.task
-    if facts.review(event.review_id) is not None:
+    known = facts.review(event.review_id)
+    if known is not None and not (known.state == "superseded" and known.precedes(event.completed)):
         return []
     facts.put_review(event)
     product = facts.product(task.tenant, task.sku)

@@ -31,6 +31,7 @@ __all__ = [
     "Tensor",
     "choose_engine",
     "open_engine",
+    "usable_engines",
 ]
 
 Preference = Literal["auto", "tensorrt", "openvino", "onnxruntime"]
@@ -65,6 +66,12 @@ def choose_engine(preference: Preference = "auto") -> Choice:
             return Choice(name, rejected)
         rejected[name] = reason
     raise EngineUnavailable(preference, "; ".join(f"{name}: {why}" for name, why in rejected.items()))
+
+
+def usable_engines() -> list[Preference]:
+    """The engines that can run here, fastest first."""
+    names: tuple[Preference, ...] = ("tensorrt", "openvino", "onnxruntime")
+    return [name for name in names if _REASONS[name]() is None]
 
 
 def open_engine(model: Model, folder: Path, preference: Preference = "auto") -> Engine:

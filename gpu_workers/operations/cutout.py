@@ -96,7 +96,7 @@ def compare(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[float,
     either = np.count_nonzero((first > 127) | (second > 127))
     both = np.count_nonzero((first > 127) & (second > 127))
     difference = cv2.absdiff(first, second)
-    return both / either if either else 1.0, float(difference.mean() / 255)
+    return float(both / either) if either else 1.0, float(difference.mean() / 255)
 
 
 def warm_up() -> None:

@@ -95,6 +95,10 @@ class Review:
     request: ReviewRequested
     decision: ReviewDecided | None
 
+    def precedes(self, completed: TaskCompleted) -> bool:
+        """Whether the result is here because somebody asked for it after it was reviewed: else it is told again."""
+        return (completed.task.asked_at_ms or 0) > (self.request.completed.task.asked_at_ms or 0)
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -308,7 +312,10 @@ class Facts:
     # reviews
 
     def put_review(self, request: ReviewRequested) -> None:
-        """Opens a review; one that is known already keeps its state."""
+        """Opens a review, or opens it again when it was superseded; one that is pending or decided stays as it is."""
+        known = self.review(request.review_id)
+        if known is not None and known.state != "superseded":
+            return
         task = request.completed.task
         values = {
             "tenant": task.tenant,
@@ -316,9 +323,8 @@ class Facts:
             "asset": task.step.asset or "",
             "version": task.version,
         }
-        if self.review(request.review_id) is None:
-            key = {"review_id": request.review_id}
-            self._upsert(t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None})
+        key = {"review_id": request.review_id}
+        self._upsert(t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None})
 
     def review(self, review_id: str) -> Review | None:
         """The review with this id, or None."""
