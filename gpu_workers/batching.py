@@ -232,7 +232,7 @@ class Batcher:
             for place, tensor in enumerate(tensors):
                 self._policy.put(_Item(tensor, request, place, now, deadline, tenant))
             self._waiting += 1
-            self._changed.notify()
+            self._changed.notify(len(tensors))  # as many lanes as may have to do
         request.done.acquire()
         with self._changed:
             self._waiting -= 1

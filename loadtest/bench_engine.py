@@ -42,7 +42,7 @@ EDGES_AS_GOOD = ("le", 1.05)
 Picture = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contender:
     """A model on an engine."""
 
