@@ -74,6 +74,8 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		--extra bench-quix pyproject.toml -o requirements-quix.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra distill -c requirements.txt pyproject.toml -o requirements-distill.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		requirements-setup.in -o requirements-setup.txt
 
 clean:  ## Forgets the demo's and the local system's data
