@@ -13,35 +13,43 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import structlog
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers import encoding
-from gpu_workers.batching import Batcher, BatchingError, PoisonInput
-from gpu_workers.decoding import DecodeLimits, decode
+from gpu_workers.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
+from gpu_workers.decoding import DecodeLimits, Pixels, decode
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.metering import Meter
-from gpu_workers.models.manifest import load_manifest
+from gpu_workers.models.policy import stand
 from gpu_workers.operations import cutout as cutting
 from gpu_workers.operations.packshot import BadParameters, EmptyCutout, PackshotParameters, Rendered, packshot
 from gpu_workers.operations.transparent import transparent
 from gpu_workers.quality.measures import measure
 from gpu_workers.results import Result, Results
+from gpu_workers.serving import Leased, Network, NoModel, Serving
+from gpu_workers.shelf import Shelf
 from gpu_workers.sources import FetchLimits, SourceError, fetch
 from gpu_workers.worker import Work
 from schemas import channels
 from schemas.channels import Channel
 from schemas.identity import result_id
-from schemas.records import Blob, Lane, Task
+from schemas.records import Blob, Lane, Shadow, Task
+from schemas.releases import Standing
 from schemas.topics import Pool
 from streams.blobs import BlobCorrupt, Blobs, NotFound
+from streams.catalogue import Catalogue
 from streams.errors import Refused
 from streams.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-MODEL = "u2netp"
+log = structlog.get_logger()
+DEFAULT_MODEL = "u2netp@1"
+SHADOW_ERROR_MAX = 500
 # By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
 # urgent picture goes before all that came in the last minute, and only a deadline of its own can make a picture late.
 PATIENCE_S: dict[Lane, float] = {"urgent": 30, "standard": 120, "bulk": 480}
@@ -52,96 +60,158 @@ RENDERERS: dict[str, Callable[[NDArray[np.uint8], Channel, PackshotParameters], 
 
 
 @contextmanager
-def open_pool(pool: Pool, settings: Settings, blobs: Blobs, s3: "S3Client | None") -> Iterator[Work]:
-    """The work of a pool, with its engine open for as long as the block lasts."""
+def open_pool(
+    pool: Pool, settings: Settings, blobs: Blobs, s3: "S3Client | None", catalogue: Catalogue
+) -> Iterator[Work]:
+    """The work of a pool, with its engines open for as long as the block lasts."""
     with ExitStack() as stack:
-        yield stack.enter_context(_cutout_pool(settings, blobs, s3)) if pool == "cutout" else Compose(blobs).work
+        if pool == "cutout":
+            serving = stack.enter_context(open_serving(settings, Shelf.of(settings, blobs, catalogue), catalogue))
+            cutting.warm_up()
+            yield Cutout(settings, blobs, s3, serving).work
+        else:
+            yield Compose(blobs).work
 
 
 @contextmanager
-def _cutout_pool(settings: Settings, blobs: Blobs, s3: "S3Client | None") -> Iterator[Work]:
-    with open_batcher(settings) as (batcher, fingerprint):
-        cutting.warm_up()
-        yield Cutout(settings, blobs, s3, batcher, fingerprint).work
+def open_serving(settings: Settings, shelf: Shelf, catalogue: Catalogue) -> Iterator[Serving]:
+    """The networks that cut out, as they were released; they share the device."""
+    tokens = DeviceTokens()
+
+    def standing_now() -> Standing:
+        with catalogue.read() as facts:
+            releases = facts.releases("cutout")
+        return stand(settings.cutout_model, DEFAULT_MODEL, releases, shelf.models().values())
+
+    serving = Serving(standing_now, lambda ref: open_network(settings, shelf, ref, tokens))
+    try:
+        yield serving
+    finally:
+        serving.close()
 
 
-@contextmanager
-def open_batcher(settings: Settings) -> Iterator[tuple[Batcher, str]]:
-    """The cutout network behind its batcher, warm, and the engine's fingerprint."""
-    engine = open_engine(load_manifest(MODEL), settings.weights_folder, settings.engine)
-    batcher = Batcher(
-        engine, max_batch=min(settings.batch_max, engine.max_batch), max_wait_ms=float(settings.batch_wait_ms)
-    )
+def open_network(settings: Settings, shelf: Shelf, ref: str, tokens: DeviceTokens | None = None) -> Network:
+    """The model NAME@VERSION, open and warm. Raises ModelError, EngineError, StoreError, Unavailable."""
+    model = shelf.model(ref)
+    engine = open_engine(model, shelf.fetched(model), settings.engine)
+    batch_max = min(settings.batch_max, engine.max_batch)
+    batcher = Batcher(engine, max_batch=batch_max, max_wait_ms=float(settings.batch_wait_ms), tokens=tokens)
+    network = Network(model, engine, batcher)
     try:
         batcher.warm_up()
-        yield batcher, engine.fingerprint
-    finally:
-        batcher.close()
-        engine.close()
+    except Exception:
+        network.close()
+        raise
+    return network
 
 
 class Cutout:
     """The cutout pool: a source photograph becomes a cutout in the blob store."""
 
-    def __init__(
-        self, settings: Settings, blobs: Blobs, s3: "S3Client | None", batcher: Batcher, fingerprint: str
-    ) -> None:
+    def __init__(self, settings: Settings, blobs: Blobs, s3: "S3Client | None", serving: Serving) -> None:
         self._fetch_limits = fetch_limits(settings)
         self._decode_limits = DecodeLimits(pixels_max=settings.source_max_pixels)
         self._blobs = blobs
         self._s3 = s3
-        self._batcher = batcher
-        self._engine = f"{fingerprint[:16]}+{code_fingerprint()[:16]}"
+        self._serving = serving
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         """The result of a cutout task, its id, and whether it was known. Raises Refused."""
         if task.source is None:
             raise Refused("missing_source", "a cutout task needs a source", field="source")
-        uri = task.source.uri
         try:
-            fetched = fetch(uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
+            fetched = fetch(task.source.uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
             meter.lap("fetch", bytes_in=len(fetched.data))
-            identity = result_id("cutout", task.step.parameters, [fetched.sha256], self._engine, "")
-            result, known = results.get_or_make(identity, lambda: self._cut(fetched.data, uri, task, meter))
+            with self._serving.lease(task.tenant, task.sku) as leased:
+                engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
+                identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, "")
+                cut = partial(self._cut, fetched.data, task, meter, leased, engine)
+                result, known = results.get_or_make(identity, cut)
         except SourceError as error:
             raise Refused(error.code, str(error), field=error.field, transient=error.transient) from error
+        except NoModel as error:
+            raise Refused("no_model", str(error), transient=True) from error
         if known:
             meter.lap("lookup")
         return identity, result, known
 
-    def _cut(self, data: bytes, uri: str, task: Task, meter: Meter) -> Result:
+    def _cut(self, data: bytes, task: Task, meter: Meter, leased: Leased, engine: str) -> Result:
+        assert task.source is not None
         meter.lap("lookup")
-        with self._batcher.requester():
-            picture = decode(data, self._decode_limits, uri)
+        with leased.network.batcher.requester():
+            picture = decode(data, self._decode_limits, task.source.uri)
             meter.lap("decode")
             parameters = cutout_parameters(task.step.parameters)
-            try:
-                made = cutting.cutout(picture.pixels, self._metered(task, meter), parameters)
-            except cutting.CutoutError as error:
-                raise Refused(_code(error), f"{uri}: {error}", field="sources") from error
-            except PoisonInput as error:
-                raise Refused("poison_input", f"{uri}: {error}", field="sources", poison=True) from error
-            except (BatchingError, EngineError) as error:
-                raise Refused("engine_failed", str(error), transient=True) from error
+            eye = _Eye(leased.network, task, meter, "cutout")
+            made = self._made(picture.pixels, eye, parameters, leased.network, task.source.uri)
         meter.lap("cutout")
         png = lossless(made.rgba)
         blob = store(self._blobs, "cutout", png, "image/png", made.rgba.shape)
         meter.lap("store", bytes_out=len(png))
+        shadow = None
+        if leased.beside is not None and eye.looks and task.lane != "urgent":
+            shadow = _compared(picture.pixels, made, parameters, leased.beside, task, meter)
         measures = {**made.measures, "source_bits": float(picture.bits)}
-        return _result(task, blob, measures, self._engine, meter)
+        result = _result(task, blob, measures, engine, meter)
+        return replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
 
-    def _metered(self, task: Task, meter: Meter) -> cutting.MaskFunction:
-        """The network, with the time that it is waited for kept apart from that of the cutout about it."""
+    def _made(
+        self, pixels: Pixels, eye: "_Eye", parameters: cutting.CutoutParameters, network: Network, uri: str
+    ) -> cutting.Cutout:
+        try:
+            return cutting.cutout(pixels, eye, parameters)
+        except cutting.CutoutError as error:
+            raise Refused(_code(error), f"{uri}: {error}", field="sources") from error
+        except PoisonInput as error:
+            raise Refused("poison_input", f"{uri}: {error}", field="sources", poison=True) from error
+        except (BatchingError, EngineError) as error:
+            self._serving.report_broken(network)
+            raise Refused("engine_failed", str(error), transient=True) from error
 
-        ask = partial(self._batcher.infer, deadline=_wanted_by(task), tenant=task.tenant)
 
-        def infer(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-            meter.lap("cutout")
-            answers = ask(tensors, charge=meter.add_engine_ms)
-            meter.lap("engine")
-            return answers
+class _Eye:
+    """What a cutout looks with: a network, the time it is waited for kept apart from that of the stage about it."""
 
-        return infer
+    def __init__(self, network: Network, task: Task, meter: Meter, stage: str) -> None:
+        self.looks = 0
+        self.engine_ms = 0.0
+        self._meter = meter
+        self._stage = stage
+        self._look = network.look(_wanted_by(task), task.tenant, self._charge)
+
+    def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.looks += 1
+        self._meter.lap(self._stage)
+        mask = self._look(picture)
+        self._meter.lap("engine" if self._stage == "cutout" else self._stage)
+        return mask
+
+    def _charge(self, engine_ms: float) -> None:
+        self.engine_ms += engine_ms
+        self._meter.add_engine_ms(engine_ms)
+
+
+def _compared(
+    pixels: Pixels,
+    used: cutting.Cutout,
+    parameters: cutting.CutoutParameters,
+    network: Network,
+    task: Task,
+    meter: Meter,
+) -> Shadow:
+    """What another network makes of the picture, compared and thrown away. It never fails the task."""
+    ref = network.model.ref
+    eye = _Eye(network, task, meter, "shadow")
+    try:
+        with network.batcher.requester():
+            other = cutting.cutout(pixels, eye, parameters)
+    except (cutting.CutoutError, BatchingError, EngineError) as error:
+        log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
+        return Shadow(model=ref, error=f"{type(error).__name__}: {error}"[:SHADOW_ERROR_MAX])
+    finally:
+        meter.lap("shadow")
+    agreement, difference = cutting.compare(used.rgba[..., 3], other.rgba[..., 3])
+    return Shadow(model=ref, agreement=agreement, difference=difference, engine_ms=round(eye.engine_ms, 3))
 
 
 class Compose:

@@ -6,14 +6,15 @@ from contextlib import contextmanager
 
 import msgspec
 
-from schemas.records import Blob, Cost
+from schemas.records import Blob, Cost, Shadow
 from streams.blobs import Blobs
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a piece of work: its pictures, what was measured on them, and what made them at what cost.
 
-    `made_by` is the id of the task that it was made for; empty in records from before costs were kept.
+    `made_by` is the id of the task that it was made for; empty in records from before costs were kept. `model` is the
+    network that was asked, if one was, and `shadow` how the one beside it compared.
     """
 
     outputs: list[Blob]
@@ -22,6 +23,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     timings_ms: dict[str, float]
     costs: dict[str, Cost] = {}
     made_by: str = ""
+    model: str | None = None
+    shadow: Shadow | None = None
 
 
 class Results:

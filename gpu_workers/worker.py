@@ -89,6 +89,8 @@ class Worker:
             timings_ms=meter.timings_ms if is_found else result.timings_ms,
             costs=meter.costs if is_found else result.costs,
             saved=_saved(result, meter) if is_found else None,
+            model=result.model,
+            shadow=None if is_found else result.shadow,
         )
 
     def _count(self, task: Task, cost: Cost) -> None:

@@ -16,6 +16,7 @@ FailureKind = Literal["transient", "permanent", "poison"]
 CheckOutcome = Literal["pass", "review", "fail", "not_run"]
 VerdictOutcome = Literal["pass", "review", "fail"]
 Resolution = Literal["replayed", "discarded"]
+ReleaseStage = Literal["shadow", "canary", "stable", "withdrawn"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
 
@@ -29,6 +30,8 @@ Version = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Nanos = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+ModelRef = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
@@ -120,8 +123,9 @@ class Blob(Record, frozen=True, kw_only=True):
 class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store.
 
-    `measures` are those of the steps before, as `operation.measure`. `asked_at_ms` is the Unix time of the event that
-    asked for it; `demoted` says why it is in another lane than that asked for.
+    `measures` are those of the steps before, as `operation.measure`, and `models` the networks that worked on its
+    inputs. `asked_at_ms` is the Unix time of the event that asked for it; `demoted` says why it is in another lane than
+    that asked for.
     """
 
     task_id: Sha256
@@ -138,6 +142,21 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     deadline_ms: Milliseconds | None = None
     asked_at_ms: Milliseconds | None = None
     demoted: str | None = None
+    models: list[ModelRef] = field(default_factory=list)
+
+
+class Shadow(Record, frozen=True, kw_only=True):
+    """What another network made of the same picture, which nobody gets to see, beside what is used.
+
+    `agreement` is the intersection over union of what both hold for product, `difference` the mean difference of alpha
+    (0..1); `error` says why there is neither.
+    """
+
+    model: ModelRef
+    agreement: float = 0.0
+    difference: float = 0.0
+    engine_ms: float = 0.0
+    error: str = ""
 
 
 class Cost(Record, frozen=True, kw_only=True):
@@ -158,7 +177,8 @@ class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_
     """A task ended without an error: done, or dropped unworked because it was superseded, cancelled or expired.
 
     `timings_ms` and `costs` are by stage. Those of a result that another task had made are what finding it took, and
-    `saved` is what making it had cost; a task that finds what it had made itself tells of that again.
+    `saved` is what making it had cost; a task that finds what it had made itself tells of that again. `engine` is the
+    fingerprint of all that decides on the pixels, `model` the network in it.
     """
 
     task: Task
@@ -171,6 +191,8 @@ class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_
     timings_ms: dict[str, float] = field(default_factory=dict)
     costs: dict[str, Cost] = field(default_factory=dict)
     saved: Cost | None = None
+    model: ModelRef | None = None
+    shadow: Shadow | None = None
 
 
 class TaskFailed(Record, frozen=True, kw_only=True, tag="TaskFailed", tag_field="type"):
@@ -251,6 +273,7 @@ class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested"
     title: Text = ""
     campaign: str | None = None
     approved_by: str | None = None
+    models: list[ModelRef] = field(default_factory=list)
 
 
 class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_field="type"):
@@ -302,6 +325,7 @@ class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", ta
     published_at_ms: Milliseconds
     campaign: str | None = None
     approved_by: str | None = None
+    models: list[ModelRef] = field(default_factory=list)
 
 
 class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished", tag_field="type"):
@@ -339,6 +363,39 @@ class LetterResolved(Record, frozen=True, kw_only=True, tag="LetterResolved", ta
     resolved_at_ms: Milliseconds
 
 
+class ModelAdded(Record, frozen=True, kw_only=True, tag="ModelAdded", tag_field="type"):
+    """A network that may be released. `manifest` is YAML; the graph lies in the blob store by the digest in it."""
+
+    operation: Name
+    model: ModelRef
+    manifest: Annotated[str, Meta(min_length=1, max_length=65_536)]
+    added_by: Text = ""
+    added_at_ms: Milliseconds
+
+
+class ModelReleased(Record, frozen=True, kw_only=True, tag="ModelReleased", tag_field="type"):
+    """An operator decides where a network stands.
+
+    shadow: it works beside the stable one on a share of the products, compared and not used. canary: it works for the
+    tenants named and for a share of the products of others. stable: it works for all. withdrawn: it works for nobody,
+    and with `recall` nothing that it made goes on or live any more: it is made again.
+    """
+
+    operation: Name
+    model: ModelRef
+    stage: ReleaseStage
+    share: Share = 1.0
+    tenants: Annotated[list[Name], Meta(max_length=1000)] = field(default_factory=list)
+    recall: bool = False
+    reason: Text = ""
+    released_by: Text = ""
+    released_at_ms: Milliseconds
+
+    def __post_init__(self) -> None:
+        if self.recall and self.stage != "withdrawn":
+            raise ValueError("`recall` is for a model that is withdrawn")
+
+
 Event = (
     CatalogChanged
     | ReplanRequested
@@ -357,6 +414,8 @@ Event = (
     | ProductPublished
     | AssetRetracted
     | LetterResolved
+    | ModelAdded
+    | ModelReleased
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
@@ -376,5 +435,7 @@ EVENTS: tuple[type[Event], ...] = (
     ProductPublished,
     AssetRetracted,
     LetterResolved,
+    ModelAdded,
+    ModelReleased,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled

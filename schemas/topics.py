@@ -14,6 +14,8 @@ from schemas.records import (
     Event,
     Lane,
     LetterResolved,
+    ModelAdded,
+    ModelReleased,
     ProductPublished,
     PublicationFailed,
     PublishRequested,
@@ -51,6 +53,7 @@ PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractReq
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
 DEAD = Topic(PREFIX + "dead", (), retention_days=None)
 LETTERS = Topic(PREFIX + "letters", (LetterResolved,), retention_days=None)
+MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), retention_days=None)
 
 TASKS: dict[tuple[Pool, Lane], Topic] = {
     (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
@@ -70,7 +73,7 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD, LETTERS]
+    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 
@@ -86,7 +89,7 @@ def product_of(key: bytes | None) -> tuple[str, str]:
 
 
 def key_of(event: Event) -> bytes:
-    """The key that keeps the events of one product, or of one campaign, in order."""
+    """The key that keeps the events of one product, one campaign or one operation's models in order."""
     match event:
         case CampaignRequested() | CampaignCancelled():
             return product_key(event.tenant, event.campaign)
@@ -96,6 +99,8 @@ def key_of(event: Event) -> bytes:
             return product_key(event.completed.task.tenant, event.completed.task.sku)
         case LetterResolved():
             return event.letter.encode()
+        case ModelAdded() | ModelReleased():
+            return event.operation.encode()
         case _:
             return product_key(event.tenant, event.sku)
 
@@ -109,6 +114,6 @@ def topic_of(event: Event) -> Topic:
 
 _TOPIC_OF: dict[type, Topic] = {
     record: topic
-    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS)
+    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS, MODELS)
     for record in topic.records
 }

@@ -94,9 +94,9 @@ def _store(url: str, settings: Settings) -> str:
 
 def _weights(settings: Settings) -> str:
     from gpu_workers.models.loader import model_path
-    from gpu_workers.models.manifest import load_manifest, model_names
+    from gpu_workers.models.manifest import shipped
 
-    return ", ".join(str(model_path(load_manifest(name), settings.weights_folder).name) for name in model_names())
+    return ", ".join(model_path(model, settings.weights_folder).name for model in shipped().values())
 
 
 def _engine(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from schemas.records import LANES
 from schemas.topics import POOLS
 from streams.dead_cli import dead
+from streams.models_cli import models
 from streams.moments import Moment
 from streams.settings import Settings, SettingsError, variable
 
@@ -164,6 +165,7 @@ def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: 
 
 
 packshot.add_command(dead)
+packshot.add_command(models)
 
 
 @packshot.command()
@@ -173,6 +175,7 @@ packshot.add_command(dead)
 @click.option("--channel", help="The channel whose rules a packshot follows.")
 @click.option("--category", default="", help="The product's category, for rules that depend on it.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter of the operation.")
+@click.option("--model", metavar="NAME@VERSION", help="The network that cuts out.")
 @click.pass_obj
 def render(
     settings: Settings,
@@ -182,12 +185,13 @@ def render(
     channel: str | None,
     category: str,
     pairs: tuple[str, ...],
+    model: str | None,
 ) -> None:
     """Run one operation on one file, without a broker."""
     from streams import display
     from streams.local_render import render_file
 
-    verdict, measures = render_file(settings, operation, source, target, channel, category, _parameters(pairs))
+    verdict, measures = render_file(settings, operation, source, target, channel, category, _parameters(pairs), model)
     display.show_render(target, verdict, measures)
 
 
@@ -209,6 +213,7 @@ def check(settings: Settings, as_json: bool) -> None:
 @click.option("--sku", "skus", multiple=True, help="Products with this SKU; may be given several times.")
 @click.option("--tenant", help="Products of this tenant.")
 @click.option("--rule", metavar="CHANNEL@VERSION", help="Products with an asset that was judged by these rules.")
+@click.option("--model", metavar="NAME@VERSION", help="Products with an asset that this network made.")
 @click.option("--lane", type=click.Choice(LANES), default="bulk", show_default=True, help="How urgent it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array of tenant and SKU.")
 @click.pass_obj
@@ -218,15 +223,16 @@ def replay(
     skus: tuple[str, ...],
     tenant: str | None,
     rule: str | None,
+    model: str | None,
     lane: Any,
     as_json: bool,
 ) -> None:
     """Have products planned and made again; what comes out as it was costs no inference and is not published twice."""
     from streams import display, local, replanning
 
-    selection = replanning.Selection(frozenset(skus), tenant, rule, since_ms)
+    selection = replanning.Selection(frozenset(skus), tenant, rule, model, since_ms)
     if selection == replanning.Selection():
-        raise click.UsageError("say which products: --from, --sku, --tenant or --rule")
+        raise click.UsageError("say which products: --from, --sku, --tenant, --rule or --model")
     with local.connect(settings) as (catalogue, producer):
         products = replanning.select(selection, catalogue, settings)
         replanning.replan(products, lane, "packshot replay", producer)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -19,18 +20,23 @@ from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Task, Verdict
 from streams.audit.findings import KINDS, Report
-from streams.catalogue import Asset, Catalogue, Review, Spending, TaskFact
+from streams.catalogue import Asset, Catalogue, Comparison, Review, Spending, TaskFact
 from streams.checks import Finding
 from streams.consumer import letters as header
 from streams.dead import DeadLetter
 from streams.rebuilding import Rebuilt
 from streams.submission import BadLine, Fate, Submitted
 
+if TYPE_CHECKING:  # they bring the networks' libraries along
+    from streams.models import Built, Row, Verified
+
 COLOUR = {
     "published": "green",
     "done": "green",
     "approved": "green",
     "pass": "green",
+    "stable": "green",
+    "recalled": "red",
     "review": "yellow",
     "pending": "yellow",
     "waiting": "yellow",
@@ -276,6 +282,51 @@ def show_rebuilt(tables: Sequence[Rebuilt], *, as_json: bool) -> None:
     console.print(shown)
 
 
+def show_models(rows: "Sequence[Row]", *, as_json: bool) -> None:
+    """Every model, where it stands, and what became of its work."""
+    if as_json:
+        _print_json([_model_facts(row) for row in rows])
+        return
+    shown = table("model", "precision", "licence", "stands", "live", "in review", "in the shadow", "graph")
+    for row in rows:
+        model = row.model
+        counts = str(row.live), str(row.in_review)
+        graph = "here" if row.is_here else "[yellow]not fetched[/]"
+        stands = coloured(row.stage) if row.stage else ""
+        shown.add_row(
+            model.ref,
+            model.operation,
+            model.precision,
+            model.licence,
+            stands,
+            *counts,
+            _compared(row.comparison),
+            graph,
+        )
+    console.print(shown)
+
+
+def show_verified(found: "Sequence[Verified]", *, as_json: bool) -> None:
+    """What was checked, and what is wrong."""
+    if as_json:
+        _print_json([asdict(each) for each in found])
+        return
+    shown = table("model", "engine", "")
+    for each in found:
+        shown.add_row(each.ref, each.engine, f"[red]{escape(each.error)}[/]" if each.error else "[green]good[/]")
+    console.print(shown)
+
+
+def show_built(built: "Built", *, as_json: bool) -> None:
+    """A model that is ready."""
+    if as_json:
+        _print_json(asdict(built))
+        return
+    console.print(f"[bold]{built.ref}[/] on {built.engine}, ready in {built.took_s:.1f} s ({built.fingerprint[:16]})")
+    told = ", ".join(f"{size}: {latency_ms:.0f} ms" for size, latency_ms in built.latency_ms.items())
+    console.print(f"a batch of {told}")
+
+
 def show_costs(
     groups: Sequence[Spending], total: Sequence[Spending], by: Sequence[str], currency: str, *, as_json: bool
 ) -> None:
@@ -296,6 +347,25 @@ def show_costs(
         shown.add_row(name, str(each.images), *map(_money, amounts))
     console.print(f"prices in {currency}")
     console.print(shown)
+
+
+def _compared(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return ""
+    failed = f", [red]{comparison.failed} failed[/]" if comparison.failed else ""
+    least = f"{comparison.agreement_min:.3f} at least"
+    return f"{comparison.count} pictures: IoU {comparison.agreement_mean:.3f}, {least}{failed}"
+
+
+def _model_facts(row: "Row") -> dict[str, Any]:
+    model = msgspec.to_builtins(row.model)
+    told = {"stage": row.stage, "is_here": row.is_here, "live": row.live, "in_review": row.in_review}
+    return {
+        "ref": row.model.ref,
+        **told,
+        "shadow": asdict(row.comparison) if row.comparison else None,
+        "manifest": model,
+    }
 
 
 def _money(nanos: float | None) -> str:

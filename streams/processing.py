@@ -18,6 +18,8 @@ from schemas.records import (
     CampaignRequested,
     CatalogChanged,
     Event,
+    ModelAdded,
+    ModelReleased,
     ProductPublished,
     PublicationFailed,
     ReplanRequested,
@@ -30,7 +32,7 @@ from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
-from streams.processors import Processor, intake, publications, reviewing, routing
+from streams.processors import Processor, intake, publications, releasing, reviewing, routing
 from streams.processors.quotas import admitted
 
 AWAY_WAIT_S = 1.0
@@ -46,8 +48,10 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     AssetRetracted: publications.asset_retracted,
     ProductPublished: publications.product_published,
     PublicationFailed: publications.publication_failed,
+    ModelAdded: releasing.model_added,
+    ModelReleased: releasing.model_released,
 }
-CONSUMED = (topics.CATALOG, topics.CAMPAIGNS, topics.COMPLETED, topics.DECISIONS, topics.PUBLISHED)
+CONSUMED = (topics.CATALOG, topics.CAMPAIGNS, topics.COMPLETED, topics.DECISIONS, topics.PUBLISHED, topics.MODELS)
 
 log = structlog.get_logger()
 

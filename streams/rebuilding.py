@@ -35,6 +35,7 @@ from streams.settings import Settings
 
 # At equal times causes come before effects.
 SOURCES = (
+    topics.MODELS,
     topics.CATALOG,
     topics.CAMPAIGNS,
     *topics.TASKS.values(),
@@ -118,13 +119,15 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
         return routing.task_completed(event, facts)
     if event.outcome == "done":
         facts.put_costs(costing.shares(event))
+        facts.put_shadow(event)
     routing.is_live_already(event, facts)
     return []
 
 
 def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
     task = event.completed.task
-    if facts.review(event.review_id) is not None:
+    known = facts.review(event.review_id)
+    if known is not None and not (known.state == "superseded" and known.precedes(event.completed)):
         return []
     facts.put_review(event)
     product = facts.product(task.tenant, task.sku)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from schemas import channels, topics
 from schemas.records import Lane, ReplanRequested
-from streams.catalogue import Asset, Catalogue
+from streams.catalogue import Asset, Catalogue, Review
 from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.reading import read
 from streams.errors import Refused
@@ -17,11 +17,15 @@ Product = tuple[str, str]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which products are meant: those that fit everything given. `rule` is CHANNEL@VERSION, `since_ms` a Unix time."""
+    """Which products are meant: those that fit everything given.
+
+    `rule` is CHANNEL@VERSION, `model` the NAME@VERSION of a network, `since_ms` a Unix time.
+    """
 
     skus: frozenset[str] = frozenset()
     tenant: str | None = None
     rule: str | None = None
+    model: str | None = None
     since_ms: int | None = None
 
 
@@ -32,8 +36,11 @@ def select(selection: Selection, catalogue: Catalogue, settings: Settings) -> li
         raise Refused("unknown_channel", f"no channel has the rule {selection.rule!r}; the channels are {known}")
     with catalogue.read() as facts:
         products = facts.every_product()
-        assets = facts.every_asset() if selection.rule else []
+        assets = facts.every_asset() if selection.rule or selection.model else []
+        reviews = facts.reviews() if selection.model else []
     judged = {(asset.tenant, asset.sku) for asset in assets if selection.rule in _rules(asset)}
+    made = {(asset.tenant, asset.sku) for asset in assets if asset.live and selection.model in asset.live.models}
+    made |= {_product(review) for review in reviews if selection.model in _models(review)}
     changed = set(products) if selection.since_ms is None else _changed(settings, selection.since_ms)
     return [
         (tenant, sku)
@@ -42,6 +49,7 @@ def select(selection: Selection, catalogue: Catalogue, settings: Settings) -> li
         and (not selection.skus or sku in selection.skus)
         and selection.tenant in (None, tenant)
         and (selection.rule is None or (tenant, sku) in judged)
+        and (selection.model is None or (tenant, sku) in made)
         and (tenant, sku) in changed
     ]
 
@@ -58,6 +66,16 @@ def _request(tenant: str, sku: str, lane: Lane, reason: str) -> Outgoing:
 
 def _rules(asset: Asset) -> list[str]:
     return asset.verdict.rules.split(",") if asset.verdict else []
+
+
+def _product(review: Review) -> Product:
+    task = review.request.completed.task
+    return task.tenant, task.sku
+
+
+def _models(review: Review) -> set[str | None]:
+    completed = review.request.completed
+    return {*completed.task.models, completed.model}
 
 
 def _changed(settings: Settings, since_ms: int) -> set[Product]:

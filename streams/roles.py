@@ -79,7 +79,7 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     from gpu_workers.worker import Worker
 
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
-    with pools.open_pool(pool, settings, blobs, s3_client(settings)) as work:
+    with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
         crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.worker_threads)

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     engine: Literal["auto", "tensorrt", "openvino", "onnxruntime"] = Field(
         "auto", description="What runs the networks."
     )
+    cutout_model: str = Field(
+        "released",
+        pattern=r"^(released|[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9][A-Za-z0-9._-]*|:latest-[1-9]\d?))$",
+        description="Which network cuts out: `released`, as `packshot models release` says; NAME@VERSION, whatever is "
+        "released; or NAME:latest-N, the newest of NAME, with the N newest held ready.",
+    )
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: PositiveInt = Field(2, description="Tasks that a worker process has in hand at a time.")

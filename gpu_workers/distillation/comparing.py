@@ -3,7 +3,7 @@
 import hashlib
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from gpu_workers.distillation.training_pictures import HELD_OUT, Photograph, composite_of, load_photographs
-from gpu_workers.operations.cutout import NoSubject, coarse_tensor, cutout, subject_box
+from gpu_workers.distillation.training_pictures import HELD_OUT, TEACHER, Photograph, composite_of, load_photographs
+from gpu_workers.models.contract import mask_of, tensor_of
+from gpu_workers.models.manifest import load_manifest
+from gpu_workers.operations.cutout import Look, NoSubject, cutout, subject_box
 
 BAND_PX = 10
-_NETWORK_SIZE_PX = 320
 _LONG_SIDE_PX = 1140
 _BATCH = 8
-
-MaskFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,18 @@ def report(
     found: dict[str, list[Quality]] = {name: [] for name in networks}
     with Progress() as progress:
         for picture, rgb, alpha in progress.track(list(_pictures(taken)), description="comparing cutouts"):
-            whole = _look(_queue_mask(queues["teacher"]), rgb, alpha)
-            teacher_error = band_error(rgb, alpha, _queue_mask(queues["teacher"]))
+            whole = _looks(_seen_by(queues["teacher"]), rgb, alpha)
+            teacher_error = band_error(rgb, alpha, _seen_by(queues["teacher"]))
             for name in networks:
-                mask = _queue_mask(queues[name])
-                pairs = list(zip(_look(mask, rgb, alpha), whole, strict=True))
+                look = _seen_by(queues[name])
+                pairs = list(zip(_looks(look, rgb, alpha), whole, strict=True))
                 found[name].append(
                     Quality(
                         picture=picture,
                         held_out=picture.split(" ")[1].startswith(HELD_OUT),
                         overlap=statistics.fmean(overlap(mine > 0.5, theirs > 0.5) for mine, theirs in pairs),
                         soft_overlap=statistics.fmean(overlap(mine, theirs) for mine, theirs in pairs),
-                        band_error=band_error(rgb, alpha, mask),
+                        band_error=band_error(rgb, alpha, look),
                         teacher_band_error=teacher_error,
                     )
                 )
@@ -111,10 +110,10 @@ def overlap(one: NDArray[Any], other: NDArray[Any]) -> float:
     return float(np.minimum(one, other).sum(dtype=np.float64)) / either if either else 1.0
 
 
-def band_error(rgb: NDArray[np.uint8], truth: NDArray[np.float32], mask: MaskFunction) -> float:
+def band_error(rgb: NDArray[np.uint8], truth: NDArray[np.float32], look: Look) -> float:
     """Mean |Δalpha| of the whole pipeline's cutout within BAND_PX of the true edge; no subject counts as no alpha."""
     try:
-        alpha = cutout(rgb, mask).rgba[..., 3].astype(np.float32) / 255
+        alpha = cutout(rgb, look).rgba[..., 3].astype(np.float32) / 255
     except NoSubject:
         alpha = np.zeros_like(truth)
     solid = (truth > 0.5).astype(np.uint8)
@@ -172,10 +171,10 @@ def _pictures(photographs: list[Photograph]) -> Iterator[tuple[str, NDArray[np.u
         yield f"composite {taken.name}", *composite_of(np.random.default_rng((7, index)), taken, photographs)
 
 
-def _look(mask: MaskFunction, rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def _looks(look: Look, rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """The masks of the whole picture and of the product's box."""
     box = subject_box(alpha).of(rgb)
-    return [mask(coarse_tensor(np.ascontiguousarray(part))[None]) for part in (rgb, box)]
+    return [look(np.ascontiguousarray(part)) for part in (rgb, box)]
 
 
 def _queue(path: Path) -> Any:
@@ -184,27 +183,27 @@ def _queue(path: Path) -> Any:
 
     core = openvino.Core()
     graph = core.read_model(path)
-    graph.reshape([1, 3, _NETWORK_SIZE_PX, _NETWORK_SIZE_PX])
+    graph.reshape([1, *load_manifest(TEACHER).input.shape])
     hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
     return openvino.AsyncInferQueue(core.compile_model(graph, "CPU", hints))
 
 
-def _queue_mask(queue: Any) -> MaskFunction:
-    def mask(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        answers: list[NDArray[np.float32]] = []
-        queue.set_callback(lambda request, _: answers.append(request.get_output_tensor(0).data.copy()))
-        queue.start_async({0: tensor}, None)
-        queue.wait_all()
-        return answers[0]
+def _seen_by(queue: Any) -> Look:
+    model = load_manifest(TEACHER)
 
-    return mask
+    def look(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        answers: list[NDArray[np.float32]] = []
+        queue.set_callback(lambda request, _: answers.append(request.get_output_tensor(0).data[0].copy()))
+        queue.start_async({0: tensor_of(picture, model.input)[None]}, None)
+        queue.wait_all()
+        return mask_of(answers[0], model.output)
+
+    return look
 
 
 def _times(queues: dict[str, Any], rounds: int) -> dict[str, list[float]]:
     """Seconds a picture takes each network, a list of rounds; they take turns, to share a busy moment."""
-    pictures = (
-        np.random.default_rng(0).normal(size=(_BATCH, 1, 3, _NETWORK_SIZE_PX, _NETWORK_SIZE_PX)).astype(np.float32)
-    )
+    pictures = np.random.default_rng(0).normal(size=(_BATCH, 1, *load_manifest(TEACHER).input.shape)).astype(np.float32)
     times: dict[str, list[float]] = {name: [] for name in queues}
     for turn in range(rounds + 1):
         for name, queue in queues.items():

@@ -8,14 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.models.contract import tensor_of
+from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations import matting
-from gpu_workers.operations.cutout import NoSubject, coarse_tensor, subject_box
+from gpu_workers.operations.cutout import NoSubject, subject_box
 
 Picture = NDArray[np.uint8]
 Alpha = NDArray[np.float32]
 Tensor = NDArray[np.float32]
 Random = np.random.Generator
 
+TEACHER = "u2netp@1"
 HELD_OUT = ("BTL-OLIVE-500", "BWL-WIRE-29", "LMP-ARC-46", "SHO-CANVAS-42")
 _LONG_SIDE_PX = 560
 _SIZES_PX = ((420, 420), (480, 384), (384, 480), (420, 560), (320, 480))
@@ -54,7 +57,7 @@ def training_tensor(photographs: list[Photograph], seed: int, index: int) -> Ten
     rgb, alpha = _photograph(random, photographs) if random.random() < 0.25 else composite(random, photographs)
     if random.random() < 0.5:
         rgb = _close_up(random, rgb, alpha)
-    return coarse_tensor(_recoloured(random, rgb))
+    return tensor_of(_recoloured(random, rgb), load_manifest(TEACHER).input)
 
 
 def composite(random: Random, photographs: list[Photograph]) -> tuple[Picture, Alpha]:

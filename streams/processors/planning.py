@@ -69,8 +69,8 @@ def first_tasks(product: CatalogChanged, wish: Wish, ended: Collection[str]) -> 
     ]
 
 
-def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str, float]) -> Task:
-    """The task of a step that comes after `task` and works on `inputs`; `measures` are those of all steps before."""
+def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str, float], models: list[str]) -> Task:
+    """The task of a step after `task`, on `inputs`; `measures` and `models` are those of all steps before."""
     return Task(
         task_id=task_id(task.tenant, task.sku, task.version, task.campaign, step, None, inputs),
         tenant=task.tenant,
@@ -85,6 +85,7 @@ def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str,
         deadline_ms=task.deadline_ms,
         asked_at_ms=task.asked_at_ms,
         demoted=task.demoted,
+        models=models,
     )
 
 
@@ -98,7 +99,7 @@ def redone(task: Task, parameters: Mapping[str, str]) -> Task:
         parameters={**old.parameters, **parameters},
         next=old.next,
     )
-    return following(task, step, task.inputs, task.measures)
+    return following(task, step, task.inputs, task.measures, task.models)
 
 
 def _slips(product: CatalogChanged, wish: Wish) -> list[tuple[Source, Step]]:

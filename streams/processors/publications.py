@@ -3,15 +3,20 @@
 from schemas.records import AssetPublished, AssetRetracted, AssetWithheld, ProductPublished, PublicationFailed
 from streams.catalogue import PLANNED_STATES, Facts
 from streams.processors import Answers
+from streams.processors.releasing import made_again, made_by_recalled
 
 
 def asset_published(event: AssetPublished, facts: Facts) -> Answers:
-    """An asset is live. One whose newer result waits for a person, or was rejected by one, stands as that says."""
+    """An asset is live. One whose newer result waits for a person, or was rejected by one, stands as that says.
+
+    What a model made that was recalled while the asset was on its way is made again.
+    """
     facts.put_live(event)
     facts.put_accepted(event)
     where = (event.tenant, event.sku, event.asset, event.version)
     facts.move_asset(*where, "published", verdict=event.verdict, only_from=PLANNED_STATES - {"review", "rejected"})
-    return []
+    found = made_by_recalled(event.models, facts)
+    return [made_again(event.tenant, event.sku, "standard", found)] if found else []
 
 
 def asset_retracted(event: AssetRetracted, facts: Facts) -> Answers:

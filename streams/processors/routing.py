@@ -11,11 +11,12 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.catalogue import AssetState, Facts
+from streams.catalogue import AssetState, Facts, Review
 from streams.processors import Answers
 from streams.processors.costing import shares
 from streams.processors.judging import judge, reasons
 from streams.processors.planning import following
+from streams.processors.releasing import made_again, made_by_recalled
 
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
 
@@ -28,12 +29,20 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     if event.outcome != "done":
         return []
     facts.put_costs(shares(event))
-    task = event.task
+    facts.put_shadow(event)
+    task, models = event.task, models_of(event)
+    if found := made_by_recalled(models, facts):
+        return [made_again(task.tenant, task.sku, task.lane, found)]
     measures = task.measures | {f"{task.step.operation}.{name}": value for name, value in event.measures.items()}
-    tasks = [following(task, step, event.outputs, measures) for step in task.step.next]
+    tasks = [following(task, step, event.outputs, measures, models) for step in task.step.next]
     for each in tasks:
         facts.put_task(each)
     return [*tasks, *(_judged(event, facts) if task.step.asset else [])]
+
+
+def models_of(event: TaskCompleted) -> list[str]:
+    """The networks that worked on what a task made, in this step and in those before."""
+    return sorted({*event.task.models, *([event.model] if event.model else [])})
 
 
 def task_failed(event: TaskFailed, facts: Facts) -> Answers:
@@ -62,6 +71,7 @@ def publish_request(
         title=title,
         campaign=task.campaign,
         approved_by=approved_by,
+        models=models_of(event),
     )
 
 
@@ -70,10 +80,15 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     product = facts.product(task.tenant, task.sku, lock=True)
     if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
         return []
+    if is_live_already(event, facts):
+        return []
     identity = review_id(task.task_id, event.result_id)
     review = facts.review(identity)
-    if (review is not None and review.state != "pending") or is_live_already(event, facts):
-        return []
+    if review is not None and review.state != "pending":
+        if not review.precedes(event):
+            return []
+        if review.decision is not None:
+            return _decided_before(event, review, product.event.title, facts)
     verdict = judge(task.measures | event.measures, channels.load(task.step.channel, task.category))
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
@@ -87,6 +102,18 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
     facts.put_review(request)
     return [request]
+
+
+def _decided_before(event: TaskCompleted, review: Review, title: str, facts: Facts) -> list[Event]:
+    """What a person approved once goes live again; what a person rejected does not come up again."""
+    task, decision = event.task, review.decision
+    if decision is None or not decision.approved:
+        return []
+    verdict = review.request.verdict
+    if not facts.move_asset(task.tenant, task.sku, review.asset, task.version, "publishing", verdict=verdict):
+        return []
+    facts.supersede_other_reviews(task.tenant, task.sku, review.asset, review.review_id)
+    return [publish_request(event, verdict, title, decision.decided_by or "a reviewer")]
 
 
 def is_live_already(event: TaskCompleted, facts: Facts) -> bool:

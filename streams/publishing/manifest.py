@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from schemas.records import ProductPublished, Record, Rendition, Verdict, Version
+from schemas.records import ModelRef, ProductPublished, Record, Rendition, Verdict, Version
 from streams.blobs.store import NotFound, ObjectStore
 from streams.errors import Refused
 from streams.publishing.renditions import EXTENSIONS, Encoded
@@ -37,6 +37,7 @@ class ManifestAsset(Record, frozen=True, kw_only=True):
     position: str
     campaign: str | None = None
     approved_by: str | None = None
+    models: list[ModelRef] = msgspec.field(default_factory=list)
 
     def keys(self) -> set[str]:
         """The origin keys of its file and renditions."""

@@ -109,6 +109,7 @@ class Turn:
                 published_at_ms=asset.published_at_ms,
                 campaign=asset.campaign,
                 approved_by=asset.approved_by,
+                models=asset.models,
             )
         ]
 
@@ -164,6 +165,7 @@ class Turn:
             position=self.position,
             campaign=event.campaign,
             approved_by=event.approved_by,
+            models=event.models,
         )
         return _with(replace(self.start, title=event.title), {**self.start.assets, event.asset: asset})
 

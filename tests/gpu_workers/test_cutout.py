@@ -10,14 +10,13 @@ from gpu_workers.operations.cutout import (
     Cutout,
     CutoutParameters,
     NoSubject,
-    coarse_tensor,
     cutout,
     has_clean_alpha,
 )
 from streams.processors.judging import UNCERTAINTY_MAX
 
 Picture = NDArray[np.uint8]
-Tensor = NDArray[np.float32]
+Mask = NDArray[np.float32]
 SIZE_PX = 240
 RED = np.array([200, 30, 40], np.float64)
 
@@ -35,16 +34,16 @@ def photograph(alpha: NDArray[np.float64], background: NDArray[np.float64] | Non
     return np.rint(RED * alpha[..., None] + background * (1 - alpha[..., None])).astype(np.uint8)
 
 
-def sees_red(tensor: Tensor) -> Tensor:
+def sees_red(picture: Picture) -> Mask:
     """A network that knows red from grey, and draws blurred edges as real ones do."""
-    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    rgb = tensor[0].transpose(1, 2, 0) * std + mean
+    small = cv2.resize(picture, (320, 320), interpolation=cv2.INTER_AREA)
+    rgb = small.astype(np.float32) / small.max()
     mask = np.clip((rgb[..., 0] - rgb[..., 1]) * 3 - 0.5, 0, 1)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 2), np.float32)[None, None]
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 2), np.float32)
 
 
-def sees(value: float) -> Callable[[Tensor], Tensor]:
-    return lambda tensor: np.full((len(tensor), 1, 320, 320), value, np.float32)
+def sees(value: float) -> Callable[[Picture], Mask]:
+    return lambda _picture: np.full((320, 320), value, np.float32)
 
 
 def alpha_error(result: Cutout, truth: NDArray[np.float64]) -> float:
@@ -115,7 +114,7 @@ def test_measures_say_what_was_found(mug_cutout: Cutout, mug: NDArray[np.float64
 
 
 @pytest.fixture(scope="module")
-def rack() -> tuple[NDArray[np.float64], Picture, Tensor]:
+def rack() -> tuple[NDArray[np.float64], Picture, Mask]:
     """A red frame with bars, a sticker whiter than its grey sweep, and the mask of a network that sees one solid."""
     shape = np.zeros((SIZE_PX, SIZE_PX))
     shape[40:200, 20:220] = 1
@@ -128,13 +127,13 @@ def rack() -> tuple[NDArray[np.float64], Picture, Tensor]:
     return shape, np.rint(np.clip(picture, 0, 255)).astype(np.uint8), solid.astype(np.float32)
 
 
-def sees_solid(solid: Tensor) -> Callable[[Tensor], Tensor]:
+def sees_solid(solid: Mask) -> Callable[[Picture], Mask]:
     """A network that gives this mask at each look; right where the subject fills the picture."""
     mask = cv2.GaussianBlur(cv2.resize(solid, (320, 320), interpolation=cv2.INTER_AREA), (0, 0), 2)
-    return lambda tensor: np.asarray(mask, np.float32).reshape(len(tensor), 1, 320, 320)
+    return lambda _picture: np.asarray(mask, np.float32)
 
 
-def test_gaps_that_the_mask_fills_are_opened(rack: tuple[NDArray[np.float64], Picture, Tensor]) -> None:
+def test_gaps_that_the_mask_fills_are_opened(rack: tuple[NDArray[np.float64], Picture, Mask]) -> None:
     shape, picture, solid = rack
     result = cutout(picture, sees_solid(solid))
     assert result.rgba[65:115, 70:74, 3].max() == 0
@@ -142,12 +141,12 @@ def test_gaps_that_the_mask_fills_are_opened(rack: tuple[NDArray[np.float64], Pi
     assert alpha_error(result, shape) < 0.01
 
 
-def test_a_white_sticker_is_no_gap(rack: tuple[NDArray[np.float64], Picture, Tensor]) -> None:
+def test_a_white_sticker_is_no_gap(rack: tuple[NDArray[np.float64], Picture, Mask]) -> None:
     _, picture, solid = rack
     assert cutout(picture, sees_solid(solid)).rgba[140:170, 60:110, 3].min() == 255
 
 
-def test_a_grey_sticker_the_mask_doubts_is_no_hole(rack: tuple[NDArray[np.float64], Picture, Tensor]) -> None:
+def test_a_grey_sticker_the_mask_doubts_is_no_hole(rack: tuple[NDArray[np.float64], Picture, Mask]) -> None:
     _, picture, solid = rack
     picture, doubtful = picture.copy(), solid.copy()
     picture[140:170, 60:110] = 198
@@ -208,13 +207,13 @@ def test_a_soft_shadow_the_mask_half_believes_is_not_product() -> None:
     product, shade = disc(119.5, 100, 50), cv2.GaussianBlur(disc(119.5, 160, 45), (0, 0), 12)
     picture = photograph(product, np.full((SIZE_PX, SIZE_PX, 3), 215.0) * (1 - 0.3 * shade[..., None]))
     part = np.s_[30:220, 45:195]
-    half_shadow = cv2.resize(0.7 * shade[part], (320, 320))[None, None]
+    half_shadow = cv2.resize(0.7 * shade[part], (320, 320))
 
-    def half_believes(tensor: Tensor) -> Tensor:
-        return np.asarray(np.maximum(sees_red(tensor), half_shadow), np.float32)
+    def half_believes(seen: Picture) -> Mask:
+        return np.asarray(np.maximum(sees_red(seen), half_shadow), np.float32)
 
     result = cutout(picture[part], half_believes)
-    assert half_believes(coarse_tensor(picture[part])[None])[0, 0, -40, 160] > 0.5
+    assert half_believes(picture[part])[-40, 160] > 0.5
     assert alpha_error(result, product[part]) < 0.015
 
 
@@ -301,12 +300,3 @@ def test_an_alpha_can_be_set_aside() -> None:
 )
 def test_what_counts_as_a_clean_alpha(alpha: NDArray[np.int64], clean: bool) -> None:
     assert has_clean_alpha(np.dstack([np.zeros((*alpha.shape, 3)), alpha]).astype(np.uint8)) is clean
-
-
-def test_the_networks_input_is_normalised() -> None:
-    tensor = coarse_tensor(np.full((10, 20, 3), 128, np.uint8))
-    assert tensor.shape == (3, 320, 320)
-    assert tensor.dtype == np.float32
-    np.testing.assert_allclose(
-        tensor[:, 0, 0], [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225], rtol=1e-5
-    )

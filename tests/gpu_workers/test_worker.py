@@ -13,13 +13,16 @@ from prometheus_client import REGISTRY
 
 from gpu_workers import pools
 from gpu_workers.batching import Batcher
-from gpu_workers.engines import Tensor
+from gpu_workers.engines import EngineError, Tensor
 from gpu_workers.metering import Prices
+from gpu_workers.models.manifest import load_manifest
 from gpu_workers.results import Results
+from gpu_workers.serving import Network, Serving
 from gpu_workers.worker import Work, Worker
 from schemas import codec
 from schemas.costs import total
-from schemas.records import Blob, Source, Step, Task, TaskCompleted
+from schemas.records import Blob, Lane, ModelReleased, Source, Step, Task, TaskCompleted
+from schemas.releases import Standing
 from streams.blobs import Blobs
 from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, outgoing
@@ -38,10 +41,11 @@ class Disc:
     fingerprint = "0" * 64
     input_shape = (3, 320, 320)
     max_batch = 4
+    radius = 90
 
     def infer(self, batch: Tensor) -> Tensor:
         y, x = np.mgrid[:320, :320]
-        disc = ((x - 160) ** 2 + (y - 160) ** 2 < 90**2).astype(np.float32)
+        disc = ((x - 160) ** 2 + (y - 160) ** 2 < self.radius**2).astype(np.float32)
         return np.repeat(disc[None, None], len(batch), axis=0)
 
     def close(self) -> None: ...
@@ -63,14 +67,49 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
     opened.close()
 
 
+class Larger(Disc):
+    """One that sees a larger disc."""
+
+    fingerprint = "1" * 64
+    radius = 100
+
+
+class Lost(Disc):
+    """One whose device is lost."""
+
+    fingerprint = "2" * 64
+
+    def infer(self, batch: Tensor) -> Tensor:
+        raise EngineError(f"no device for {len(batch)} pictures")
+
+
+class NotANumber(Disc):
+    """One that answers a picture, but not a blank, with what is no number."""
+
+    fingerprint = "3" * 64
+
+    def infer(self, batch: Tensor) -> Tensor:
+        return super().infer(batch) * (np.nan if batch.any() else 1)
+
+
+ENGINES = {"disc@1": Disc, "larger@1": Larger, "lost@1": Lost, "nan@1": NotANumber}
+
+
+def network(ref: str) -> Network:
+    name, _, version = ref.partition("@")
+    model = replace(load_manifest("u2netp@1"), name=name, version=version)
+    engine = ENGINES[ref]()
+    return Network(model, engine, Batcher(engine, max_batch=4, max_wait_ms=0))
+
+
 @contextmanager
-def cutout_work(folder: Path, blobs: Blobs) -> Iterator[Work]:
-    batcher = Batcher(Disc(), max_batch=4, max_wait_ms=0)
+def cutout_work(folder: Path, blobs: Blobs, standing: Standing = Standing(("disc@1",))) -> Iterator[Work]:  # noqa: B008
     settings = Settings(source_file_roots=[str(folder)])
+    serving = Serving(lambda: standing, network)
     try:
-        yield pools.Cutout(settings, blobs, None, batcher, "f" * 64).work
+        yield pools.Cutout(settings, blobs, None, serving).work
     finally:
-        batcher.close()
+        serving.close()
 
 
 def photograph(folder: Path) -> Path:
@@ -187,3 +226,83 @@ def test_what_failed_is_counted_with_what_it_used_up(tmp_path: Path, blobs: Blob
         with pytest.raises(Refused):
             completed(worker, task(Step(operation="cutout"), source=Source(uri=file.as_uri())))
     assert counted("moved_bytes", pool="cutout", way="in") - before == file.stat().st_size
+
+
+def photographed(folder: Path, lane: Lane = "standard") -> Task:
+    return replace(task(Step(operation="cutout"), source=Source(uri=photograph(folder).as_uri())), lane=lane)
+
+
+def shadowed(ref: str) -> Standing:
+    release = ModelReleased(operation="cutout", model=ref, stage="shadow", released_at_ms=1)
+    return Standing(("disc@1",), shadow=release)
+
+
+def test_a_completion_tells_the_model_that_was_asked(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+    with cutout_work(tmp_path, blobs) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        assert completed(worker, photographed(tmp_path)).model == "disc@1"
+
+
+def test_a_picture_that_was_cut_out_already_was_made_by_no_model(
+    tmp_path: Path, blobs: Blobs, catalogue: Catalogue
+) -> None:
+    (tmp_path / "cut.png").write_bytes(blobs.get(cut_out(blobs).digest))
+    source = Source(uri=(tmp_path / "cut.png").as_uri())
+    with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        event = completed(worker, task(Step(operation="cutout"), source=source))
+    assert (event.model, event.shadow) == (None, None)
+
+
+def test_a_shadow_is_compared_and_not_used(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+    with cutout_work(tmp_path, Blobs(MemoryStore())) as work:
+        worker = Worker("cutout", work, Results(Blobs(MemoryStore())), catalogue, PRICES)
+        alone = completed(worker, photographed(tmp_path))
+    with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        event = completed(worker, photographed(tmp_path))
+        again = completed(worker, replace(photographed(tmp_path), task_id="b" * 64, sku="B"))
+    assert event.outputs == alone.outputs
+    assert event.shadow is not None
+    assert (event.shadow.model, event.shadow.error) == ("larger@1", "")
+    assert 0.5 < event.shadow.agreement <= 1
+    assert event.shadow.engine_ms > 0
+    assert event.costs["shadow"].engine_ms == pytest.approx(event.shadow.engine_ms, abs=0.01)
+    assert again.shadow is None  # found in the cache: nothing was compared
+
+
+def test_urgent_work_does_not_wait_for_a_shadow(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+    with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        assert completed(worker, photographed(tmp_path, lane="urgent")).shadow is None
+
+
+@pytest.mark.parametrize("ref", ["lost@1", "nan@1"])
+def test_a_shadow_that_fails_fails_no_task(tmp_path: Path, blobs: Blobs, catalogue: Catalogue, ref: str) -> None:
+    with cutout_work(tmp_path, blobs, shadowed(ref)) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        event = completed(worker, photographed(tmp_path))
+    assert event.model == "disc@1"
+    assert event.shadow is not None
+    assert event.shadow.error
+
+
+@pytest.mark.parametrize(
+    ("ref", "code", "kind"), [("lost@1", "engine_failed", "transient"), ("nan@1", "poison_input", "poison")]
+)
+def test_what_an_engine_fails_at_is_told_for_what_it_is(
+    tmp_path: Path, blobs: Blobs, catalogue: Catalogue, ref: str, code: str, kind: str
+) -> None:
+    with cutout_work(tmp_path, blobs, Standing((ref,))) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        with pytest.raises(Refused) as refused:
+            completed(worker, photographed(tmp_path))
+    assert (refused.value.code, refused.value.kind) == (code, kind)
+
+
+def test_without_a_model_that_may_work_a_task_comes_again(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+    with cutout_work(tmp_path, blobs, Standing(())) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        with pytest.raises(Refused, match="withdrawn or recalled") as refused:
+            completed(worker, photographed(tmp_path))
+    assert (refused.value.code, refused.value.kind) == ("no_model", "transient")

@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from gpu_workers.models.graph import free_batch
-from gpu_workers.models.manifest import Derived, Input, Model, Output, Source
+from gpu_workers.models.manifest import Input, Model, Output, Published
 
 SIZE_PX = 16
 
@@ -57,14 +57,15 @@ def write_tiny_model(folder: Path) -> Model:
     return Model(
         name="tiny",
         version="1",
+        operation="cutout",
         licence="Apache-2.0",
+        source="these tests",
         precision="fp32",
         max_batch=5,
-        file="tiny.onnx",
-        sha256=hashlib.sha256(published).hexdigest(),
-        size_bytes=len(published),
-        source=Source("tiny==1", "tiny.onnx"),
-        dynamic=Derived("tiny-dynamic.onnx", hashlib.sha256(dynamic).hexdigest()),
+        file="tiny-dynamic.onnx",
+        sha256=hashlib.sha256(dynamic).hexdigest(),
+        size_bytes=len(dynamic),
+        published=Published("tiny==1", "tiny.onnx", "tiny.onnx", hashlib.sha256(published).hexdigest()),
         input=Input((3, SIZE_PX, SIZE_PX), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
         output=Output("mask", (1, SIZE_PX, SIZE_PX)),
     )

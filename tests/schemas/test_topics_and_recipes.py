@@ -26,7 +26,7 @@ def test_events_of_a_product_share_a_key_and_campaigns_have_their_own() -> None:
 
 def test_every_topic_is_named_once() -> None:
     names = [topic.name for topic in topics.every((1000, 5000))]
-    assert len(names) == len(set(names)) == 9 + 6 + 2
+    assert len(names) == len(set(names)) == 10 + 6 + 2
     assert all(name.startswith(topics.PREFIX) for name in names)
 
 

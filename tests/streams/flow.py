@@ -138,6 +138,7 @@ def published(request: PublishRequested) -> AssetPublished:
         engine="test",
         manifest_url="http://cdn/m",
         published_at_ms=1,
+        models=request.models,
     )
 
 

@@ -1,5 +1,6 @@
 """The facts that are made anew from the topics are those that were there, whatever order the topics were read in."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -37,11 +38,18 @@ def lived(catalogue: Catalogue, seed: int) -> Town:
     return town
 
 
+def dumped(catalogue: Catalogue) -> dict[str, list[tuple[str, ...]]]:
+    """Every fact but one: of several askings for one result, which of them its review tells of is a matter of order."""
+    rows = catalogue.dump()
+    asked = re.compile(r'"asked_at_ms":\d+')
+    return rows | {"reviews": [tuple(asked.sub("", column) for column in row) for row in rows["reviews"]]}
+
+
 def rebuilt(town: Town) -> dict[str, list[tuple[str, ...]]]:
     records = [record for records in town.log.values() for record in records if record.topic in NAMES]
     with town.catalogue.replaced() as facts:
         fill(facts, records, town.dead_letters())
-    return town.catalogue.dump()
+    return dumped(town.catalogue)
 
 
 NAMES = {
@@ -56,6 +64,7 @@ NAMES = {
             topics.DECISIONS,
             topics.PUBLISH,
             topics.PUBLISHED,
+            topics.MODELS,
         )
     ),
 }
@@ -66,7 +75,7 @@ def test_the_facts_come_out_equal_and_nothing_is_lost(catalogue: Catalogue, seed
     _ = render_nothing
     town = lived(catalogue, seed)
     assert town.findings() == []
-    before = catalogue.dump()
+    before = dumped(catalogue)
     assert rebuilt(town) == before
     assert rebuilt(town) == before
 

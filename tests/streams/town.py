@@ -21,6 +21,8 @@ from schemas.records import (
     Cost,
     Event,
     Lane,
+    ModelAdded,
+    ModelReleased,
     PublishRequested,
     ReplanRequested,
     RetractRequested,
@@ -30,6 +32,7 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
+from schemas.releases import recalled, standing
 from streams.audit.announcements import Announcements
 from streams.audit.findings import Finding
 from streams.audit.products import ProductView, disagreements, stuck
@@ -42,6 +45,8 @@ from streams.errors import Refused
 from streams.processing import CONSUMED, Processing
 from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication
+from streams.replanning import Selection, select
+from streams.settings import Settings
 from tests.streams.flow import GOOD
 
 PARTITIONS = 2
@@ -124,6 +129,7 @@ class Town:
         self.publication = Publication(self.origin, self.blobs, standing, "http://cdn", lambda: self.now_ms)
         self.engine = 1
         self.made_by: dict[str, str] = {}
+        self.recalls: list[ModelReleased] = []
 
     # topics
 
@@ -153,11 +159,11 @@ class Town:
 
     def run(self, acts: list[Callable[[], None]]) -> None:
         """Lets everybody work in an order that the seed decides, until all acts are done and nothing waits."""
-        roles = [self._streams, self._worker, self._publisher, self._retrier, self._person]
+        roles = [self._streams, self._worker, self._publisher, self._retrier, self._person, self._operator]
         while True:
             for role in self.random.sample(roles, len(roles)):
                 role()
-            idle = not self._waiting(*WORKED) and not self._undecided()
+            idle = not self._waiting(*WORKED) and not self._undecided() and not self.recalls
             if acts and (idle or self.random.random() < 0.15):
                 acts.pop(0)()
             elif idle and not acts:
@@ -229,8 +235,10 @@ class Town:
     def _made(self, task: Task) -> TaskCompleted:
         """The result depends on what goes in and on the engine; some are doubtful, and one that is known costs less."""
         source = task.source.uri if task.source else ""
-        result = content_id(source, [each.digest for each in task.inputs], task.step.operation, task.step.channel,
-                            task.step.parameters, self.engine)  # fmt: skip
+        model = self._model(task) if task.source else None
+        inputs = [each.digest for each in task.inputs]
+        step = task.step
+        result = content_id(source, model, inputs, step.operation, step.channel, step.parameters, self.engine)
         digest = self.blobs.put(result.encode())
         made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
         doubtful = task.step.asset is not None and int(result[:2], 16) < 90
@@ -240,6 +248,7 @@ class Town:
             "measures": measures,
             "result_id": result,
             "engine": f"engine-{self.engine}",
+            "model": model,
         }
         making = Cost(engine_ms=int(result[:4], 16) / 7, cpu_ms=3.0, price_nanos=int(result[:6], 16))
         if self.made_by.setdefault(result, task.task_id) == task.task_id:
@@ -247,6 +256,10 @@ class Town:
         else:
             told |= {"costs": {"lookup": Cost(cpu_ms=0.1)}, "saved": making, "cached": True}
         return TaskCompleted(task=task, outcome="done", **told)  # type: ignore[arg-type]
+
+    def _model(self, task: Task) -> str | None:
+        with self.catalogue.read() as facts:
+            return standing(facts.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
 
     def _undecided(self) -> list[Review]:
         decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
@@ -276,7 +289,34 @@ class Town:
             )
         )
 
+    def _operator(self) -> None:
+        """Has the products made again that a recalled model made, once the recall is noted."""
+        with self.catalogue.read() as facts:
+            noted = [event for event in self.recalls if event in facts.releases("cutout")]
+        for event in noted:
+            self.recalls.remove(event)
+            products = select(Selection(model=event.model), self.catalogue, Settings())
+            for tenant, sku in products:
+                self.say(ReplanRequested(tenant=tenant, sku=sku))
+
     # acts
+
+    def release(self) -> None:
+        """An operator lets one of two models work, on trial or for all, or recalls it."""
+        model = self.random.choice(("keen@1", "keen@2"))
+        stage = self.random.choice(("stable", "canary", "withdrawn"))
+        recall = stage == "withdrawn" and self.random.random() < 0.8
+        self.say(ModelAdded(operation="cutout", model=model, manifest="x", added_at_ms=1))
+        event = ModelReleased(
+            operation="cutout",
+            model=model,
+            stage=stage,  # type: ignore[arg-type]
+            share=0.5,
+            recall=recall,
+            released_at_ms=self.now_ms,
+        )
+        self.say(event)
+        self.recalls += [event] if recall else []
 
     def upsert(self, sku: str, version: int) -> None:
         photo = self.random.choice(("a", "b", "c", "gone", "gone-back"))
@@ -310,6 +350,8 @@ class Town:
             lambda: self.say(ReplanRequested(tenant="demo", sku=sku)),
             lambda: self._replay_dead(),
             lambda: setattr(self, "engine", self.engine + 1),
+            lambda: self.release(),
+            lambda: self.release(),
         ]
         return self.random.choice(acts)
 
@@ -348,7 +390,14 @@ class Town:
             announcements.told(codec.decode(record.value))
         lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
         products = [finding for view in self._views(announcements) for finding in (*disagreements(view), *stuck(view))]
-        return [*lost, *announcements.findings, *products]
+        return [*lost, *announcements.findings, *products, *self._recalled_and_live()]
+
+    def _recalled_and_live(self) -> Iterator[Finding]:
+        with self.catalogue.read() as facts:
+            gone = recalled(facts.releases())
+            for asset in facts.every_asset():
+                if asset.state == "published" and asset.live and gone.intersection(asset.live.models):
+                    yield Finding("stuck", f"{asset.sku} {asset.asset}", f"made by {asset.live.models}, recalled")
 
     def _views(self, announcements: Announcements) -> Iterator[ProductView]:
         with self.catalogue.read() as facts:

@@ -1,0 +1,29 @@
+"""A picture into what a network takes, and its answer into a mask, as the manifest says."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_workers.models.manifest import Input, Output
+
+Plane = NDArray[np.float32]
+
+
+def tensor_of(picture: NDArray[np.uint8], of: Input) -> Plane:
+    """The network's input (3, its height, its width) for uint8 RGB (h, w, 3): squashed, scaled and normalised."""
+    _, height_px, width_px = of.shape
+    small = cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA)
+    white = max(1, int(small.max())) if of.white == "brightest" else 255
+    values = (small.astype(np.float32) / white - np.array(of.mean, np.float32)) / np.array(of.std, np.float32)
+    return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
+
+
+def mask_of(answer: Plane, of: Output) -> Plane:
+    """The mask (h, w) in 0..1 in a network's answer (1, h, w)."""
+    mask = answer.reshape(of.shape[1:])
+    if of.activation == "sigmoid":
+        mask = 1 / (1 + np.exp(-np.clip(mask, -60, 60)))
+    if of.stretch:
+        low, high = float(mask.min()), float(mask.max())
+        mask = (mask - low) / max(high - low, 1e-6)
+    return np.clip(mask, 0, 1).astype(np.float32, copy=False)

@@ -1,0 +1,41 @@
+import pytest
+from msgspec.structs import replace
+from pydantic import ValidationError
+
+from gpu_workers.models.manifest import UnknownModel, load_manifest
+from gpu_workers.models.policy import stand
+from schemas.records import ModelReleased
+from streams.settings import Settings
+
+MODELS = [replace(load_manifest("u2netp@1"), name="net", version=version) for version in ("1", "2", "10")]
+RECALL = ModelReleased(operation="cutout", model="net@10", stage="withdrawn", recall=True, released_at_ms=2)
+STABLE = ModelReleased(operation="cutout", model="net@2", stage="stable", released_at_ms=1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "stable", "kept"),
+    [
+        ("released", ("net@2", "net@1"), 1),
+        ("net@10", ("net@10",), 1),
+        ("net:latest-2", ("net@10", "net@2", "net@1"), 2),
+    ],
+)
+def test_a_policy_says_which_models_are_ready(policy: str, stable: tuple[str, ...], kept: int) -> None:
+    standing = stand(policy, "net@1", [STABLE], MODELS)
+    assert (standing.stable, standing.kept) == (stable, kept)
+
+
+@pytest.mark.parametrize("policy", ["net@10", "net:latest-2"])
+def test_a_recalled_model_works_by_no_policy(policy: str) -> None:
+    assert "net@10" not in stand(policy, "net@1", [RECALL], MODELS).stable
+
+
+def test_the_latest_of_a_name_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(UnknownModel, match="'other'"):
+        stand("other:latest-1", "net@1", [], MODELS)
+
+
+@pytest.mark.parametrize("policy", ["net", "net@", "net:latest-0", "net:newest", "@1", ""])
+def test_a_setting_that_is_no_policy_is_refused(policy: str) -> None:
+    with pytest.raises(ValidationError, match="cutout_model"):
+        Settings(cutout_model=policy)

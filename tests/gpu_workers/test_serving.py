@@ -1,0 +1,264 @@
+"""Models that come, go, fail and break while tasks run."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from gpu_workers import serving as module
+from gpu_workers.batching import Batcher, EngineFailed
+from gpu_workers.engines import EngineClosed, EngineError, Tensor
+from gpu_workers.models.loader import WeightsCorrupt
+from gpu_workers.models.manifest import load_manifest
+from gpu_workers.serving import Leased, Network, NoModel, Serving
+from schemas.records import ModelReleased
+from schemas.releases import Standing
+from streams.errors import Unavailable
+
+SHIPPED = load_manifest("u2netp@1")
+PICTURE = np.full((8, 8, 3), 200, np.uint8)
+SOON_S = 10.0
+
+
+class StandIn:
+    """An engine that answers with its number, and refuses once it is closed or broken."""
+
+    name = "stand-in"
+    input_shape = SHIPPED.input.shape
+    max_batch = 4
+
+    def __init__(self, ref: str) -> None:
+        self.fingerprint = ref
+        self.value = int(ref.rpartition("@")[2]) / 100
+        self.is_closed = False
+        self.is_broken = False
+
+    def infer(self, batch: Tensor) -> Tensor:
+        if self.is_closed:
+            raise EngineClosed(self.fingerprint)
+        if self.is_broken:
+            raise EngineError("the device is lost")
+        return np.full((len(batch), *SHIPPED.output.shape), self.value, np.float32)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class World:
+    """What operators decided and what can be opened."""
+
+    def __init__(self) -> None:
+        self.standing = Standing(("net@1",))
+        self.engines: list[StandIn] = []
+        self.failing: dict[str, Exception] = {}
+        self.away = False
+        self.opening_takes_s = 0.0
+
+    def standing_now(self) -> Standing:
+        if self.away:
+            raise Unavailable("the database does not answer")
+        return self.standing
+
+    def open_network(self, ref: str) -> Network:
+        time.sleep(self.opening_takes_s)
+        if ref in self.failing:
+            raise self.failing[ref]
+        engine = StandIn(ref)
+        self.engines.append(engine)
+        name, _, version = ref.partition("@")
+        model = replace(SHIPPED, name=name, version=version)
+        return Network(model, engine, Batcher(engine, max_batch=4, max_wait_ms=0))
+
+    def open_now(self) -> list[str]:
+        return sorted(engine.fingerprint for engine in self.engines if not engine.is_closed)
+
+
+@contextmanager
+def served(world: World) -> Iterator[Serving]:
+    serving = Serving(world.standing_now, world.open_network, look_every_s=0.01)
+    try:
+        yield serving
+    finally:
+        serving.close()
+    assert world.open_now() == []
+
+
+def value(leased: Leased) -> float:
+    mask = leased.network.look(time.monotonic() + 60, "t", lambda _ms: None)(PICTURE)
+    return round(float(mask[0, 0]), 2)
+
+
+def asked(serving: Serving, sku: str = "s") -> float:
+    with serving.lease("t", sku) as leased:
+        return value(leased)
+
+
+def soon(true: object) -> None:
+    """Waits until what is asked is so."""
+    assert callable(true)
+    give_up_at = time.monotonic() + SOON_S
+    while not true():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_release_swaps_the_model_and_closes_the_old_one(world: World) -> None:
+    with served(world) as serving:
+        assert asked(serving) == 0.01
+        world.standing = Standing(("net@2", "net@1"))
+        soon(lambda: asked(serving) == 0.02)
+        soon(lambda: world.open_now() == ["net@2"])
+
+
+def test_no_task_fails_or_waits_while_models_are_swapped_under_load(world: World) -> None:
+    world.opening_takes_s = 0.05
+    stop = threading.Event()
+    seen: set[float] = set()
+    waits: list[float] = []
+
+    def work(number: int) -> int:
+        done = 0
+        while not stop.is_set():
+            began = time.monotonic()
+            with serving.lease("t", f"{number}-{done}") as leased:
+                waits.append(time.monotonic() - began)
+                seen.add(value(leased))
+            done += 1
+        return done
+
+    with served(world) as serving, ThreadPoolExecutor(8) as threads:
+        working = [threads.submit(work, number) for number in range(8)]
+        for version in range(2, 22):
+            world.standing = Standing((f"net@{version}", f"net@{version - 1}"))
+            soon(lambda version=version: version / 100 in seen)
+        stop.set()
+        assert sum(each.result() for each in working) > 100
+    assert len(seen) == 21
+    assert max(waits) < 20 * world.opening_takes_s  # far less than the openings take in all, on a busy machine too
+
+
+def test_a_lease_keeps_its_model_open_until_it_ends(world: World) -> None:
+    with served(world) as serving:
+        with serving.lease("t", "s") as leased:
+            world.standing = Standing(("net@2",))
+            soon(lambda: asked(serving) == 0.02)
+            assert value(leased) == 0.01
+            assert world.open_now() == ["net@1", "net@2"]
+        soon(lambda: world.open_now() == ["net@2"])
+
+
+def test_a_model_that_cannot_be_opened_leaves_the_one_before_at_work(world: World) -> None:
+    world.failing["net@2"] = WeightsCorrupt("net@2: sha256 is another")
+    with served(world) as serving:
+        world.standing = Standing(("net@2", "net@1"))
+        soon(lambda: serving._standing.stable[0] == "net@2" and "net@2" in serving._failed)
+        assert asked(serving) == 0.01
+
+
+def test_a_model_that_cannot_be_opened_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRY_AGAIN_S", 0.05)
+    world.failing["net@2"] = Unavailable("the blob store does not answer")
+    with served(world) as serving:
+        world.standing = Standing(("net@2", "net@1"))
+        soon(lambda: "net@2" in serving._failed)
+        world.failing.clear()
+        soon(lambda: asked(serving) == 0.02)
+
+
+def test_a_worker_whose_only_model_cannot_be_opened_does_not_start(world: World) -> None:
+    world.failing["net@1"] = WeightsCorrupt("net@1: sha256 is another")
+    with pytest.raises(WeightsCorrupt, match="net@1"):
+        Serving(world.standing_now, world.open_network)
+
+
+def test_a_worker_starts_with_the_model_before_one_that_cannot_be_opened(world: World) -> None:
+    world.standing = Standing(("net@2", "net@1"))
+    world.failing["net@2"] = WeightsCorrupt("net@2: sha256 is another")
+    with served(world) as serving:
+        assert asked(serving) == 0.01
+
+
+def test_a_recalled_model_never_works_again_however_long_the_other_takes(world: World) -> None:
+    world.standing = Standing(("net@2", "net@1"))
+    with served(world) as serving:
+        assert asked(serving) == 0.02
+        world.opening_takes_s = 0.3
+        world.standing = Standing(("net@1",), recalled=frozenset({"net@2"}))
+        soon(lambda: "net@2" in serving._standing.recalled)
+        assert asked(serving) == 0.01
+
+
+def test_a_withdrawn_model_works_until_the_other_is_open(world: World) -> None:
+    world.standing = Standing(("net@2", "net@1"))
+    with served(world) as serving:
+        world.opening_takes_s = 0.3
+        world.standing = Standing(("net@1",))
+        soon(lambda: serving._standing.stable == ("net@1",))
+        assert asked(serving) == 0.02
+        soon(lambda: asked(serving) == 0.01)
+
+
+def test_without_a_model_that_may_work_a_task_is_told_so(world: World) -> None:
+    with served(world) as serving:
+        world.standing = Standing((), recalled=frozenset({"net@1"}))
+        soon(lambda: serving._standing.stable == ())
+        with pytest.raises(NoModel, match="withdrawn or recalled"):
+            asked(serving)
+
+
+def test_a_canary_works_for_its_tenants_and_the_stable_one_for_the_rest(world: World) -> None:
+    canary = ModelReleased(
+        operation="cutout", model="net@2", stage="canary", share=0, tenants=["keen"], released_at_ms=1
+    )
+    world.standing = Standing(("net@1",), canary=canary)
+    with served(world) as serving:
+        with serving.lease("keen", "s") as leased:
+            assert value(leased) == 0.02
+        assert asked(serving) == 0.01
+
+
+def test_a_shadow_is_leased_beside_the_one_that_works(world: World) -> None:
+    shadow = ModelReleased(operation="cutout", model="net@2", stage="shadow", released_at_ms=1)
+    world.standing = Standing(("net@1",), shadow=shadow)
+    with served(world) as serving, serving.lease("t", "s") as leased:
+        assert leased.network.model.ref == "net@1"
+        assert leased.beside is not None
+        assert leased.beside.model.ref == "net@2"
+
+
+def test_the_newest_are_held_ready(world: World) -> None:
+    world.standing = Standing(("net@3", "net@2", "net@1"), kept=2)
+    with served(world):
+        assert world.open_now() == ["net@2", "net@3"]
+
+
+def test_a_broken_engine_is_opened_anew(world: World) -> None:
+    with served(world) as serving:
+        world.engines[0].is_broken = True
+        with serving.lease("t", "s") as leased:
+            with pytest.raises(EngineFailed, match="device is lost"):
+                value(leased)
+            serving.report_broken(leased.network)
+            serving.report_broken(leased.network)
+        soon(lambda: len(world.engines) == 2)
+        assert asked(serving) == 0.01
+        assert world.engines[0].is_closed
+
+
+def test_while_the_facts_are_away_it_goes_on_as_before(world: World) -> None:
+    with served(world) as serving:
+        world.away = True
+        time.sleep(0.05)
+        assert asked(serving) == 0.01
+        world.away, world.standing = False, Standing(("net@2",))
+        soon(lambda: asked(serving) == 0.02)
