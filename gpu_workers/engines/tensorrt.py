@@ -55,6 +55,7 @@ class TensorRtEngine:
     """
 
     name = "tensorrt"
+    lanes = 1
 
     def __init__(self, model: Model, folder: Path) -> None:
         if reason := unavailable_reason():
