@@ -6,6 +6,7 @@ most of them at an edge; the teacher works out the features anew for each, which
 
 import copy
 import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,17 @@ import onnx
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from gpu_workers.distillation.student import COARSE, FINE, HEAD, SIDE, Tensor, build_student, side_share
+from gpu_workers.distillation.quantizing import quantize_int8
+from gpu_workers.distillation.student import (
+    COARSE,
+    FINE,
+    HEAD,
+    SAFE_IN_INT8,
+    SIDE,
+    Tensor,
+    build_student,
+    side_share,
+)
 from gpu_workers.distillation.training_pictures import load_photographs, training_tensor
 
 if TYPE_CHECKING:
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 
 MASK = "1958"  # the logits that the mask is made of
 SIZE_PX = 320
+CALIBRATION_PICTURES = 24
 PART_PX = 128
 _MARGIN_PX = 16  # of a part, where the head sees its end
 _PARTS = 4  # of each picture
@@ -53,8 +65,9 @@ class Course:
 def distill(teacher: Path, photographs: Path, student: Path, course: Course | None = None) -> None:
     """Write to `student` an ONNX graph that has learnt the masks of `teacher` (U²-Netp with a free batch).
 
-    `photographs` is a folder as loadtest/catalogue; the products in HELD_OUT are not shown. The same course on the same
-    kind of processor with the same number of threads gives the same file. Raises NoTorch, NoPictures, BadGraph.
+    The layers in SAFE_IN_INT8 are in 8-bit integers, explicit in the graph. `photographs` is a folder as
+    loadtest/catalogue; the products in HELD_OUT are not shown. The same course on the same kind of processor with the
+    same number of threads gives the same file. Raises NoTorch, NoPictures, BadGraph.
     """
     _torch()
     course = course or Course()
@@ -64,8 +77,17 @@ def distill(teacher: Path, photographs: Path, student: Path, course: Course | No
         indices = progress.track(range(course.pictures), description="making pictures")
         pictures = np.stack([training_tensor(taken, course.seed, index).astype(np.float16) for index in indices])
         weights = teach(Teacher(graph), pictures, course, progress)
-    student.parent.mkdir(parents=True, exist_ok=True)
-    student.write_bytes(build_student(graph, weights).SerializeToString(deterministic=True))
+    shown = [training_tensor(taken, 0, index) for index in range(CALIBRATION_PICTURES)]
+    _write_in_integers(build_student(graph, weights), shown, student)
+
+
+def _write_in_integers(taught: onnx.ModelProto, shown: list[Tensor], target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    convolutions = [node.name for node in taught.graph.node if node.op_type == "Conv"]
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole.onnx"
+        whole.write_bytes(taught.SerializeToString(deterministic=True))
+        quantize_int8(whole, target, shown, tuple(name for name in convolutions if name not in SAFE_IN_INT8))
 
 
 class Teacher:

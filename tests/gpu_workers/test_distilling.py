@@ -163,4 +163,5 @@ def test_the_fast_model_sees_what_its_teacher_sees(photographs: list[Photograph]
     pictures = [tensor_of(taken.rgb, fast.input) for taken in photographs]
     told = [(run(str(TEACHER), each[None]), run(str(file), each[None])) for each in pictures]
     overlaps = [overlap(theirs > 0.5, mine > 0.5) for theirs, mine in told]
-    assert np.median(overlaps) > 0.97
+    assert np.median(overlaps) > 0.98
+    assert np.mean(overlaps) > 0.94
