@@ -83,6 +83,8 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		--extra bench-worker -c requirements.txt pyproject.toml -o requirements-worker.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra distill -c requirements.txt pyproject.toml -o requirements-distill.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		requirements-setup.in -o requirements-setup.txt
 
 clean:  ## Forgets the demo's and the local system's data
@@ -111,6 +113,6 @@ $(KERNELS): $(MARK)
 	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements-$*.txt
 	touch $@
 
-$(WEIGHTS): $(MARK) gpu_workers/models/manifests/u2netp.yaml
+$(WEIGHTS): $(MARK) $(wildcard gpu_workers/models/manifests/*.yaml)
 	$(BIN)/python -m gpu_workers.models.fetch $(dir $@)
 	touch $@
