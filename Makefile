@@ -6,10 +6,11 @@ WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
 MARKS_BENCH := .venv-arroyo/.installed .venv-quix/.installed
+MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-priority bench-scheduler bench-streams check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-engine bench-priority bench-scheduler bench-streams bench-worker check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -42,6 +43,9 @@ bench-backlog: $(MARK_DEV)  ## What a backlog of a million tasks costs a worker 
 bench-batcher: $(MARK_DEV)  ## How many pictures are in time, beside the batching of Triton, mosec and fixed sizes
 	$(BIN)/python -m loadtest.bench_batcher
 
+bench-engine: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Pictures a second by engine, model and batch size, and how good the masks are
+	$(BIN)/python -m loadtest.bench_engine
+
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
 	$(BIN)/python -m loadtest.bench_priority
 
@@ -50,6 +54,9 @@ bench-streams: $(MARK_DEV) $(MARKS_BENCH)  ## What an event costs in the flow, b
 
 bench-scheduler: $(MARK_DEV)  ## What a worker's machinery costs a task, and how busy it keeps the engine
 	$(BIN)/python -m loadtest.bench_scheduler
+
+bench-worker: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## A worker on a backlog, beside a loop by hand, rembg, LitServe and mosec
+	$(BIN)/python -m loadtest.bench_worker
 
 check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .
@@ -73,6 +80,10 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 		--extra bench-arroyo -c requirements.txt pyproject.toml -o requirements-arroyo.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		--extra bench-quix pyproject.toml -o requirements-quix.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra bench-worker -c requirements.txt pyproject.toml -o requirements-worker.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra distill -c requirements.txt pyproject.toml -o requirements-distill.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		requirements-setup.in -o requirements-setup.txt
 
@@ -102,6 +113,6 @@ $(KERNELS): $(MARK)
 	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements-$*.txt
 	touch $@
 
-$(WEIGHTS): $(MARK) gpu_workers/models/manifests/u2netp.yaml
+$(WEIGHTS): $(MARK) $(wildcard gpu_workers/models/manifests/*.yaml)
 	$(BIN)/python -m gpu_workers.models.fetch $(dir $@)
 	touch $@

@@ -1,4 +1,4 @@
-"""Dynamic batching: many threads ask, one engine thread answers them together.
+"""Dynamic batching: many threads ask, one engine thread answers them together, or a thread for each lane of the engine.
 
 BatchingError
 ├── BatcherClosed   asked after close
@@ -9,10 +9,11 @@ BatchingError
 import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from gpu_workers.engines.base import check_batch
 
 WARM_UP_S = 1.0
 QUEUED_BATCHES_MAX = 16
+WHOLE = Fraction(1)
 
 
 class BatchingError(Exception):
@@ -60,23 +62,25 @@ class DeviceTokens:
     """Lets `count` batches at a time onto a device that several batchers share; who came first goes first."""
 
     def __init__(self, count: int = 1) -> None:
-        self._count = count
-        self._asked = 0
-        self._returned = 0
+        self._free = Fraction(count)
+        self._line: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Waits for a token, and gives it back after the block."""
+    def hold(self, share: Fraction = WHOLE) -> Iterator[None]:
+        """Waits for a token, or for its `share` for a batch that fills one lane, and gives it back after the block."""
+        me = object()
         with self._changed:
-            number = self._asked
-            self._asked += 1
-            self._changed.wait_for(lambda: number < self._returned + self._count)
+            self._line.append(me)
+            self._changed.wait_for(lambda: self._line[0] is me and self._free >= share)
+            self._line.popleft()
+            self._free -= share
+            self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
-                self._returned += 1
+                self._free += share
                 self._changed.notify_all()
 
 
@@ -136,6 +140,8 @@ class Batcher:
     would miss the earliest deadline, or after `max_wait_ms`; what goes into it, and how much, is BatchPolicy's. No more
     than `QUEUED_BATCHES_MAX` full batches wait, and who asks for more waits for room. The batchers of other models and
     shapes on the same device share its `tokens`.
+
+    An engine with lanes gains nothing by batches: each lane takes one item, as soon as there is one.
     """
 
     def __init__(
@@ -154,16 +160,19 @@ class Batcher:
         self._max_batch = max_batch
         self._tokens = tokens or DeviceTokens()
         self._clock = clock
-        self._policy: BatchPolicy[_Item] = BatchPolicy(max_batch, max_wait_ms / 1000)
-        self._running: list[_Item] = []
+        self._share = Fraction(1, engine.lanes)
+        self._batch_max = max_batch if engine.lanes == 1 else 1
+        self._policy: BatchPolicy[_Item] = BatchPolicy(self._batch_max, max_wait_ms / 1000)
         lock = threading.Lock()
         self._changed = threading.Condition(lock)
         self._room = threading.Condition(lock)
         self._requesters = 0
         self._waiting = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
-        self._thread.start()
+        self._serving = engine.lanes
+        self._threads = [threading.Thread(target=self._serve, name="batcher", daemon=True) for _ in range(engine.lanes)]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def latency(self) -> LatencyTable:
@@ -183,7 +192,7 @@ class Batcher:
     def warm_up(self, within_s: float = WARM_UP_S) -> None:
         """Measure the engine on blank inputs of each size up to `max_batch`, as far as `within_s` seconds go."""
         began = time.perf_counter()
-        for size in warm_up_sizes(self._max_batch):
+        for size in warm_up_sizes(self._batch_max):
             if size > 1 and time.perf_counter() - began >= within_s:
                 return
             blank = np.zeros((size, *self._engine.input_shape), np.float32)
@@ -223,7 +232,7 @@ class Batcher:
             for place, tensor in enumerate(tensors):
                 self._policy.put(_Item(tensor, request, place, now, deadline, tenant))
             self._waiting += 1
-            self._changed.notify()
+            self._changed.notify(len(tensors))  # as many lanes as may have to do
         request.done.acquire()
         with self._changed:
             self._waiting -= 1
@@ -235,9 +244,10 @@ class Batcher:
         """Answer what is queued, then stop; a second call does nothing. The engine stays open."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
             self._room.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def due_in_s(self, now: float) -> float:
         """Seconds until the queued batch must start; 0 or less means now."""
@@ -252,14 +262,15 @@ class Batcher:
             self._changed.notify()
 
     def _serve(self) -> None:
+        batch: Sequence[_Item] = ()
         try:
             while self._await_batch():
-                with self._tokens.hold():
+                with self._tokens.hold(self._share):
                     # Only now: while it waited for the device, others may have come.
-                    self._take()
-                    self._answer(self._running)
+                    batch = self._take()
+                    self._answer(batch)
         finally:
-            self._abandon()
+            self._abandon(batch)
 
     def _await_batch(self) -> bool:
         """Waits until a batch is due; False when closed and drained."""
@@ -274,22 +285,27 @@ class Batcher:
                 else:
                     return True
 
-    def _take(self) -> None:
+    def _take(self) -> Sequence[_Item]:
+        """The next batch; nothing when another lane has taken what there was."""
         with self._room:
-            self._running = self._policy.take(self._clock())
             self._room.notify_all()
+            return self._policy.take(self._clock()) if self.queued else ()
 
-    def _abandon(self) -> None:
-        """Fails what is left when the thread ends; after an orderly end nothing is."""
+    def _abandon(self, batch: Sequence[_Item]) -> None:
+        """Fails what is left of a batch when its thread ends, and all when the last does; mostly there is nothing."""
         with self._room:
             self._closed = True
+            self._changed.notify_all()
             self._room.notify_all()
-            for item in [*self._running, *self._policy.drain()]:
+            self._serving -= 1
+            for item in [*batch, *(() if self._serving else self._policy.drain())]:
                 if not item.is_answered:
                     item.fail(BatcherClosed("the batcher broke down"))
 
     def _answer(self, batch: Sequence[_Item]) -> None:
         """Answer every item of the batch, splitting it until what fails is alone."""
+        if not batch:
+            return
         try:
             answers = self._run(batch)
         except EngineOutOfMemory as error:
@@ -349,11 +365,16 @@ class Batcher:
         seconds = time.perf_counter() - started
         if len(answers) != len(batch):
             raise _BadAnswer(f"{len(answers)} answers for {len(batch)} inputs")
-        self._policy.ran(len(batch), seconds * 1000)
+        with self._changed:
+            self._policy.ran(len(batch), seconds * 1000)
+            self._count(batch, seconds / len(self._threads))
+        return answers
+
+    def _count(self, batch: Sequence[_Item], seconds: float) -> None:
+        """Charges the engine's time, of which a lane is a part."""
         for item in batch:
             item.request.engine_ms += seconds * 1000 / len(batch)
         self.counters.batches += 1
         self.counters.items += len(batch)
         self.counters.busy_seconds += seconds
         self.counters.batch_sizes[len(batch)] += 1
-        return answers

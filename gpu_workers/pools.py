@@ -138,11 +138,12 @@ class Cutout:
     def _cut(self, data: bytes, task: Task, meter: Meter, leased: Leased, engine: str) -> Result:
         assert task.source is not None
         meter.lap("lookup")
-        with leased.network.batcher.requester():
+        with ExitStack() as asking:
+            asking.enter_context(leased.network.batcher.requester())
             picture = decode(data, self._decode_limits, task.source.uri)
             meter.lap("decode")
             parameters = cutout_parameters(task.step.parameters)
-            eye = _Eye(leased.network, task, meter, "cutout")
+            eye = _Eye(leased.network, task, meter, "cutout", asking.close)
             made = self._made(picture.pixels, eye, parameters, leased.network, task.source.uri)
         meter.lap("cutout")
         png = lossless(made.rgba)
@@ -172,9 +173,12 @@ class Cutout:
 class _Eye:
     """What a cutout looks with: a network, the time it is waited for kept apart from that of the stage about it."""
 
-    def __init__(self, network: Network, task: Task, meter: Meter, stage: str) -> None:
+    def __init__(
+        self, network: Network, task: Task, meter: Meter, stage: str, asks_no_more: Callable[[], None]
+    ) -> None:
         self.looks = 0
         self.engine_ms = 0.0
+        self._asks_no_more = asks_no_more  # or batches would wait for it while it refines
         self._meter = meter
         self._stage = stage
         self._look = network.look(_wanted_by(task), task.tenant, self._charge)
@@ -184,6 +188,8 @@ class _Eye:
         self._meter.lap(self._stage)
         mask = self._look(picture)
         self._meter.lap("engine" if self._stage == "cutout" else self._stage)
+        if self.looks == cutting.LOOKS:
+            self._asks_no_more()
         return mask
 
     def _charge(self, engine_ms: float) -> None:
@@ -201,9 +207,10 @@ def _compared(
 ) -> Shadow:
     """What another network makes of the picture, compared and thrown away. It never fails the task."""
     ref = network.model.ref
-    eye = _Eye(network, task, meter, "shadow")
     try:
-        with network.batcher.requester():
+        with ExitStack() as asking:
+            asking.enter_context(network.batcher.requester())
+            eye = _Eye(network, task, meter, "shadow", asking.close)
             other = cutting.cutout(pixels, eye, parameters)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))

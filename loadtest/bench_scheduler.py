@@ -127,6 +127,7 @@ class StandIn:
     fingerprint = "0" * 64
     input_shape = PICTURE.shape[1:]
     max_batch = BATCH_MAX
+    lanes = 1
 
     def __init__(self, batch_s: float, item_s: float) -> None:
         self._batch_s = batch_s

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpu_workers import pools
 from gpu_workers.engines import Engine, EngineError, Preference, open_engine, usable_engines
@@ -27,8 +28,13 @@ from streams.replanning import Selection, replan, select
 from streams.roles import now_ms
 from streams.settings import Settings
 
+if TYPE_CHECKING:
+    from gpu_workers.distillation.comparing import Compared
+
 NOTED_WITHIN_S = 15.0
 OPERATION = "cutout"
+TEACHER = "u2netp@1"
+CALIBRATION_PICTURES = 64
 GRAPH_TYPE = "application/octet-stream"
 
 
@@ -217,6 +223,51 @@ def build(settings: Settings, ref: str) -> Built:
 
 def _made_by(asset: Asset) -> list[str]:
     return asset.live.models if asset.live else []
+
+
+def distill(settings: Settings, photographs: Path, target: Path, steps: int | None) -> list["Compared"]:
+    """Teaches a smaller network what the one that ships sees, writes it to `target`, and compares. Raises Refused."""
+    from gpu_workers.distillation import distilling
+    from gpu_workers.distillation.training_pictures import NoPictures
+
+    course = distilling.Course() if steps is None else distilling.Course(steps=steps)
+    try:
+        teacher = model_path(shipped()[TEACHER], settings.weights_folder)
+        distilling.distill(teacher, photographs, target, course)
+        return compare(settings, [target], photographs)
+    except (ModelError, distilling.NoTorch, NoPictures) as error:
+        raise Refused("cannot_distill", str(error)) from error
+
+
+def quantize(
+    settings: Settings, ref: str, target: Path, precision: str, photographs: Path, leave_out: tuple[str, ...]
+) -> list["Compared"]:
+    """Writes a model with smaller numbers to `target`, and compares. Raises Refused."""
+    from gpu_workers.distillation import quantizing
+    from gpu_workers.distillation.training_pictures import NoPictures, load_photographs, training_tensor
+
+    with local.open_catalogue(settings) as catalogue:
+        shelf = _shelf(settings, catalogue)
+        model = _known(shelf, ref)
+        try:
+            graph = shelf.fetched(model) / model.file
+            if precision == "fp16":
+                quantizing.quantize_fp16(graph, target)
+            else:
+                taken = load_photographs(photographs)
+                pictures = [training_tensor(taken, 0, index) for index in range(CALIBRATION_PICTURES)]
+                quantizing.quantize_int8(graph, target, pictures, leave_out)
+            return compare(settings, [target], photographs)
+        except (ModelError, NoPictures, ValueError) as error:
+            raise Refused("cannot_quantize", str(error)) from error
+
+
+def compare(settings: Settings, graphs: list[Path], photographs: Path) -> list["Compared"]:
+    """How near graphs come to the network that ships, and how much faster they are. Raises ModelError, NoPictures."""
+    from gpu_workers.distillation.comparing import report
+
+    teacher = model_path(shipped()[TEACHER], settings.weights_folder)
+    return report(teacher, {graph.name: graph for graph in graphs}, photographs)
 
 
 def _log_little(settings: Settings) -> None:

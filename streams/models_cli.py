@@ -9,6 +9,8 @@ import click
 from schemas.records import LANES
 from streams.settings import Settings
 
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
 
 class Percent(click.ParamType):
     """A share of products, as 10 or 10%."""
@@ -126,6 +128,51 @@ def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: 
     gone, works, products = desk.rollback(settings, ref, recall, lane, why, by)
     again = f"; {len(products)} products are made again" if recall else ""
     click.echo(f"{gone} is withdrawn, {works} works{again}")
+
+
+@models.command()
+@click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--photographs", type=FOLDER, required=True, help="A folder as loadtest/catalogue: pictures and truth.")
+@click.option("--steps", type=click.IntRange(min=1), help="How long it is taught; unset, as the one that ships was.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the comparison, JSON.")
+@click.pass_obj
+def distill(settings: Settings, target: Path, photographs: Path, steps: int | None, report: Path | None) -> None:
+    """Teach a faster network what u2netp@1 sees, and say how near it comes. Needs `pip install packshot[distill]`."""
+    from streams import models as desk
+
+    _told(desk.distill(settings, photographs, target, steps), report)
+
+
+@models.command()
+@click.argument("ref", metavar="MODEL")
+@click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--to", "precision", type=click.Choice(["fp16", "int8"]), required=True, help="Its numbers.")
+@click.option("--photographs", type=FOLDER, required=True, help="A folder as loadtest/catalogue: pictures and truth.")
+@click.option("--leave-out", multiple=True, metavar="LAYER", help="A convolution that stays in float32, for int8.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the comparison, JSON.")
+@click.pass_obj
+def quantize(
+    settings: Settings,
+    ref: str,
+    target: Path,
+    precision: str,
+    photographs: Path,
+    leave_out: tuple[str, ...],
+    report: Path | None,
+) -> None:
+    """Write a model with smaller numbers, explicit in the graph, and say what that costs in quality."""
+    from streams import models as desk
+
+    _told(desk.quantize(settings, ref, target, precision, photographs, leave_out), report)
+
+
+def _told(compared: Any, report: Path | None) -> None:
+    from gpu_workers.distillation.comparing import as_json, print_table
+    from streams import display
+
+    print_table(compared, display.console)
+    if report is not None:
+        report.write_bytes(as_json(compared))
 
 
 def _if_not(is_noted: bool) -> str:

@@ -82,7 +82,7 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
-        crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.worker_threads)
+        crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.threads)
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
         loop = ConsumerLoop(f"worker-{pool}", lanes, crew, settings.stalled_after_s)
         log.info("ready", pool=pool)

@@ -1,6 +1,7 @@
 """Every setting, in one typed place: environment variables that begin with PACKSHOT_."""
 
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -91,7 +92,9 @@ class Settings(BaseSettings):
     )
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
-    worker_threads: PositiveInt = Field(2, description="Tasks that a worker process has in hand at a time.")
+    worker_threads: NonNegativeInt = Field(
+        0, description="Tasks that a worker process has in hand at a time; 0: two more than there are cores."
+    )
 
     stalled_after_s: PositiveFloat = Field(
         600.0,
@@ -162,6 +165,11 @@ class Settings(BaseSettings):
     def retry_delays(self) -> tuple[int, ...]:
         """The delays in ms, shortest first."""
         return tuple(sorted(int(delay) for delay in self.retry_delays_ms))
+
+    @property
+    def threads(self) -> int:
+        """Tasks in hand: while one waits for the engine and one for the store, every core has another."""
+        return self.worker_threads or (os.cpu_count() or 1) + 2
 
     @property
     def database(self) -> str:

@@ -71,6 +71,10 @@ class Engine(Protocol):
     def max_batch(self) -> int:
         """Most items one call may bring."""
 
+    @property
+    def lanes(self) -> int:
+        """How many calls run side by side, each about as fast as alone; where it is several, batches gain nothing."""
+
     def infer(self, batch: Tensor) -> Tensor:
         """Answers (n, c, h, w) for float32 (n, c, h, w), 1 <= n <= max_batch.
 

@@ -30,6 +30,7 @@ class OnnxRuntimeEngine:
     """One ONNX Runtime session. Raises EngineUnavailable, WeightsMissing, WeightsCorrupt."""
 
     name = "onnxruntime"
+    lanes = 1
 
     def __init__(self, model: Model, folder: Path) -> None:
         if reason := unavailable_reason():

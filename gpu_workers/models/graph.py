@@ -30,7 +30,7 @@ def free_batch(published: bytes, output: str) -> bytes:
     kept = [value for value in graph.output if value.name == output]
     del graph.output[:]
     graph.output.extend(kept)
-    _drop_unused(graph)
+    drop_unused(graph)
     for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(model)
@@ -61,7 +61,8 @@ def _scale_by_constant(graph: onnx.GraphProto, node: onnx.NodeProto, shapes: dic
     node.input.extend(inputs)
 
 
-def _drop_unused(graph: onnx.GraphProto) -> None:
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Takes out what none of the graph's outputs needs."""
     needed = {value.name for value in graph.output}
     kept = []
     for node in reversed(graph.node):

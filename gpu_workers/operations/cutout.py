@@ -16,6 +16,7 @@ Rgba = NDArray[np.uint8]
 _Pixel = TypeVar("_Pixel", bound=np.generic)
 Look = Callable[[Rgba], Plane]
 
+LOOKS = 2
 _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
 

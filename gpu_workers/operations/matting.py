@@ -1,15 +1,13 @@
 """From a rough mask to a matte: which pixels are unknown, how much of each is product, of what colour."""
 
-import sys
-import threading
 from dataclasses import dataclass
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from gpu_workers.operations import shared_matting
 
 Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -28,26 +26,10 @@ _GAP_TINT_MAX = 0.005
 _GAP_EDGE_MIN = 0.03
 _GAP_RIM_PX = 5
 
-
-def _of_pymatting(name: str) -> ModuleType:
-    """One module by itself: importing its package compiles every solver there is, most of them unused."""
-    package = find_spec("pymatting")
-    assert package is not None
-    assert package.origin is not None
-    file = Path(package.origin).parent.joinpath(*name.split(".")).with_suffix(".py")
-    spec = spec_from_file_location(f"pymatting.{name}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = sys.modules[spec.name] = module_from_spec(spec)  # numba's cache asks for it by its name
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-_estimate_alpha = _of_pymatting("alpha.estimate_alpha_sm").estimate_alpha_sm
-_estimate_foreground = _of_pymatting("foreground.estimate_foreground_ml").estimate_foreground_ml
-
-# numba's portable threading layer ends the process when two threads enter it at once.
-_kernels = threading.Lock()
+# The matrices here are tiny: more threads of BLAS or OpenCV would spin for longer than they work, on cores that other
+# pictures need.
+threadpool_limits(1, user_api="blas")
+cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True)
@@ -267,8 +249,7 @@ def solve(rgb: Plane, known: Plane, mask: Plane) -> Plane:
     edge = sharpened(mask)
     if not ((known == 1).any() and (known == 0).any() and (known == 0.5).any()):
         return np.where(known == 0.5, edge, known).astype(np.float32)
-    with _kernels:
-        alpha, foreground, background = _estimate_alpha(rgb, known, return_foreground_background=True)
+    alpha, foreground, background = shared_matting.estimate_alpha(rgb, known)
     contrast = cv2.GaussianBlur(largest_difference(foreground, background), (0, 0), 2.0)
     trust = np.clip((contrast - 0.05) / 0.12, 0, 1)
     mixed = trust * alpha + (1 - trust) * edge
@@ -324,6 +305,4 @@ def _largest_in_each(values: Plane, labels: NDArray[np.int32], count: int) -> Pl
 
 def foreground_colours(rgb: Plane, alpha: Plane) -> Plane:
     """The product's own colours (h, w, 3) where alpha is partial, the background's share taken out."""
-    with _kernels:
-        colours = _estimate_foreground(rgb, alpha)
-    return np.asarray(colours, np.float32)
+    return shared_matting.estimate_foreground(rgb, alpha)

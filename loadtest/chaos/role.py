@@ -20,6 +20,7 @@ class StandIn:
     name = "stand-in"
     fingerprint = "0" * 64
     max_batch = 16
+    lanes = 1
 
     def __init__(self, model: Model) -> None:
         self.input_shape = model.input.shape

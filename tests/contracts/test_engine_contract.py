@@ -1,5 +1,6 @@
 """What every engine must do, run on every engine. TensorRT runs on a stand-in: there is no GPU here."""
 
+import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -133,7 +134,7 @@ class Exhausted:
         self._error = error
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
-        def call(*_: object) -> None:
+        def call(*_: object, **__: object) -> None:
             raise self._error
 
         return call
@@ -145,7 +146,10 @@ def _onnxruntime(engine: Engine) -> tuple[object, str, object]:
 
 
 def _openvino(engine: Engine) -> tuple[object, str, object]:
-    return engine, "_queue", Exhausted(RuntimeError("Exception from src/inference: std::bad_alloc"))
+    idle: queue.SimpleQueue[object] = queue.SimpleQueue()
+    for _ in range(engine.lanes):
+        idle.put(Exhausted(RuntimeError("Exception from src/inference: std::bad_alloc")))
+    return engine, "_idle", idle
 
 
 def _tensorrt(_engine: Engine) -> tuple[object, str, object]:

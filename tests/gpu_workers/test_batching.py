@@ -2,6 +2,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ class Doubling:
     fingerprint = "0" * 64
     input_shape = (1, 2, 2)
     max_batch = 8
+    lanes = 1
 
     def __init__(self) -> None:
         self.batches: list[list[float]] = []
@@ -418,6 +420,62 @@ def test_a_device_may_take_several_batches_at_a_time() -> None:
             assert not third_has_it.wait(0.05)
         assert third_has_it.wait(10)
     thread.join()
+
+
+def test_an_engine_with_lanes_takes_one_item_in_each_at_once(engine: Doubling) -> None:
+    engine.lanes = 2
+    engine.gate.clear()
+    with batching(engine) as batcher, batcher.requester(), ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(batcher.infer, items(0, 1, 2))  # though another might still come
+        assert engine.entered.acquire(timeout=10)
+        assert engine.entered.acquire(timeout=10)
+        assert batcher.queued == 1
+        engine.gate.set()
+        assert asked.result(10)[:, 0, 0, 0].tolist() == [0, 2, 4]
+    assert sorted(engine.batches) == [[0], [1], [2]]
+
+
+def test_lanes_that_share_a_device_are_parts_of_its_token() -> None:
+    tokens, half = DeviceTokens(), Fraction(1, 2)
+    whole_has_it = threading.Event()
+
+    def whole() -> None:
+        with tokens.hold():
+            whole_has_it.set()
+
+    with tokens.hold(half):
+        with tokens.hold(half):
+            thread = threading.Thread(target=whole)
+            thread.start()
+        assert not whole_has_it.wait(0.05)
+    assert whole_has_it.wait(10)
+    thread.join()
+
+
+def test_a_lane_that_breaks_down_fails_its_own_item_only(engine: Doubling) -> None:
+    class Exit(BaseException):
+        """Gets past every handler."""
+
+    engine.lanes = 2
+    batcher = Batcher(engine, max_batch=4, max_wait_ms=0)
+
+    def answer(batch: Tensor) -> Tensor:
+        if batch[0, 0, 0, 0] == 1:
+            raise Exit
+        return batch * 2
+
+    engine.answer = answer
+    engine.gate.clear()
+    with ThreadPoolExecutor(3) as threads, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading, "excepthook", lambda _: None)
+        asked = [threads.submit(batcher.infer, item(value)) for value in range(3)]
+        while batcher.queued < 1:
+            threading.Event().wait(0.001)
+        engine.gate.set()
+        wait(asked)
+    assert sum(isinstance(future.exception(), BatcherClosed) for future in asked) == 1
+    assert isinstance(asked[1].exception(), BatcherClosed)
+    batcher.close()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -41,6 +41,7 @@ class Disc:
     fingerprint = "0" * 64
     input_shape = (3, 320, 320)
     max_batch = 4
+    lanes = 1
     radius = 90
 
     def infer(self, batch: Tensor) -> Tensor:

@@ -1,0 +1,66 @@
+"""How good a mask or a cutout is, beside the rendered truth of the sample catalogue."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_workers import pools
+from gpu_workers.decoding import decode
+from gpu_workers.engines import Tensor
+from gpu_workers.models.contract import mask_of, tensor_of
+from gpu_workers.models.manifest import Model
+from gpu_workers.operations import cutout
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+PHOTOGRAPHS = sorted((CATALOGUE / "photographs").glob("*.jpg"))
+BAND_PX = 10
+
+Alpha = NDArray[np.float64]
+
+
+def look(model: Model, infer: Callable[[Tensor], Tensor]) -> cutout.Look:
+    """What a cutout sees by, given what runs the network."""
+    return lambda picture: mask_of(infer(tensor_of(picture, model.input)[None])[0], model.output)
+
+
+def cut_out(data: bytes, see: cutout.Look) -> bytes:
+    """A photograph's file as a cutout's file, as the cutout pool makes it."""
+    return pools.lossless(cutout.cutout(decode(data).pixels, see).rgba)
+
+
+def truth(photograph: str) -> Alpha:
+    """The rendered alpha (h, w), 0..1, of a photograph by its name without an ending."""
+    levels = cv2.imread(str(CATALOGUE / "truth" / f"{photograph}.png"), cv2.IMREAD_GRAYSCALE)
+    assert levels is not None
+    return alpha(levels)
+
+
+def alpha_of(png: bytes) -> Alpha:
+    """The alpha of a cutout's file."""
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    return alpha(pixels[..., 3])
+
+
+def alpha(levels: NDArray[Any]) -> Alpha:
+    """0..255 as 0..1."""
+    return levels.astype(np.float64) / 255
+
+
+def iou(one: Alpha, other: Alpha) -> float:
+    """Intersection over union of what is more than half there."""
+    one_solid, other_solid = one > 0.5, other > 0.5
+    either = np.count_nonzero(one_solid | other_solid)
+    return float(np.count_nonzero(one_solid & other_solid) / either) if either else 1.0
+
+
+def band_error(found: Alpha, true: Alpha) -> float:
+    """Mean difference of alpha within `BAND_PX` pixels of the true edge."""
+    solid = (true > 0.5).astype(np.uint8)
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND_PX + 1, 2 * BAND_PX + 1))
+    band = cv2.dilate(solid, reach) > cv2.erode(solid, reach)
+    return float(np.abs(found - true)[band].mean())
