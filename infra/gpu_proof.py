@@ -6,7 +6,6 @@ exit status is 1 when a check fails.
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 import threading
@@ -14,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +26,7 @@ from gpu_workers.batching import Batcher
 from gpu_workers.engines import EngineOutOfMemory, Tensor
 from gpu_workers.engines.onnxruntime import OnnxRuntimeEngine
 from gpu_workers.engines.tensorrt import TensorRtEngine, unavailable_reason
+from gpu_workers.engines.tensorrt_plan import batch_sizes
 from gpu_workers.models.loader import fetch
 from gpu_workers.models.manifest import Model, load_manifest, shipped
 from gpu_workers.models.verifying import DIFFERENCE_MAX
@@ -36,7 +36,20 @@ ROUNDS = 50
 CHUNK_BYTES = 256 << 20
 CHUNKS_MAX = 4096
 GROWTH_MAX = 1.05
+DEVICE_GROWTH_MAX_BYTES = 64 << 20
 Check = Callable[["Proof"], str]
+
+
+@dataclass
+class Speed:
+    """What one size of batch takes: milliseconds by percentile, and pictures a second at the median."""
+
+    cuda_graphs: bool
+    batch: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    pictures_per_s: float
 
 
 @dataclass
@@ -47,6 +60,7 @@ class Proof:
     folder: Path
     minutes: float
     checks: dict[str, str] = field(default_factory=dict)
+    speeds: list[Speed] = field(default_factory=list)
 
     def batch(self, size: int, seed: int = 0) -> Tensor:
         """float32 (size, 3, h, w)."""
@@ -54,8 +68,8 @@ class Proof:
 
     @property
     def sizes(self) -> list[int]:
-        """1, 2, 4 … up to what the model takes."""
-        return [1 << power for power in range(self.model.max_batch.bit_length())]
+        """Those that the engine pads to."""
+        return list(batch_sizes(self.model.max_batch))
 
     @contextmanager
     def engine(self, *, cuda_graphs: bool = True) -> Iterator[TensorRtEngine]:
@@ -94,26 +108,28 @@ def plan_is_kept(proof: Proof) -> str:
 
 
 def speed(proof: Proof) -> str:
-    """Milliseconds by size of batch (median, 99th of a hundred) and pictures a second, with CUDA graphs and without."""
-    told = []
+    """What each size of batch takes, with CUDA graphs and without."""
     for cuda_graphs in (True, False):
         with proof.engine(cuda_graphs=cuda_graphs) as engine:
-            for size in proof.sizes:
-                times_ms = _times_ms(engine, proof.batch(size))
-                median, high = statistics.median(times_ms), sorted(times_ms)[int(len(times_ms) * 0.99)]
-                how = "graphs" if cuda_graphs else "plain"
-                told.append(f"{how} × {size}: {median:.2f} / {high:.2f} ms, {size / median * 1000:.0f} a second")
-    return "; ".join(told)
+            proof.speeds += [_speed(engine, proof.batch(size), cuda_graphs) for size in proof.sizes]
+    return "".join(
+        f"\n    {'graphs' if each.cuda_graphs else 'plain':7}{each.batch:4} at once: median {each.p50_ms:.2f} ms, "
+        f"95 % {each.p95_ms:.2f}, 99 % {each.p99_ms:.2f}; {each.pictures_per_s:.0f} pictures a second"
+        for each in proof.speeds
+    )
 
 
 def sustained(proof: Proof) -> str:
-    """Many threads ask a batcher for minutes: each gets its own answer, and memory does not grow."""
+    """Many threads ask a batcher for minutes: each gets its own answer, and no memory grows, here or on the device."""
     stop_at = time.monotonic() + proof.minutes * 60
     pictures = [proof.batch(1, seed=seed) for seed in range(THREADS)]
     held: list[int] = []
     with proof.engine() as engine:
         batcher = Batcher(engine, max_batch=engine.max_batch, max_wait_ms=2)
         batcher.warm_up()
+        for size in proof.sizes:  # each takes its memory when it is first asked for
+            engine.infer(proof.batch(size))
+        free_bytes = _device_free_bytes()
         expected = [engine.infer(picture) for picture in pictures]
         allowed = DIFFERENCE_MAX[proof.model.precision]
 
@@ -133,10 +149,12 @@ def sustained(proof: Proof) -> str:
             count = sum(threads.map(ask, range(THREADS)))
         took_s = time.monotonic() - began
         batcher.close()
+        taken_bytes = free_bytes - _device_free_bytes()
     growth = held[-1] / held[len(held) // 4]
     assert growth <= GROWTH_MAX, f"memory grew {growth:.2f} times"
+    assert taken_bytes <= DEVICE_GROWTH_MAX_BYTES, f"the device's memory grew by {taken_bytes >> 20} MiB"
     sizes = batcher.counters.items / batcher.counters.batches
-    return f"{count} pictures, {count / took_s:.0f} a second, batches of {sizes:.1f}, memory × {growth:.2f}"
+    return f"{count} pictures, {count / took_s:.0f} a second, batches of {sizes:.1f}, memory × {growth:.2f}, device's + {taken_bytes >> 20} MiB"
 
 
 def memory_comes_back(proof: Proof) -> str:
@@ -197,7 +215,8 @@ def main(arguments: list[str]) -> int:
     models = [load_manifest(ref) for ref in chosen.models] or list(shipped().values())
     proofs = [_proved(model, chosen.weights, chosen.minutes) for model in models]
     failed = [check for proof in proofs for check in proof.checks.values() if check.startswith("FAILED")]
-    print(json.dumps({"models": {proof.model.ref: proof.checks for proof in proofs}, "failed": len(failed)}))
+    told = {proof.model.ref: {**proof.checks, "speed": [asdict(each) for each in proof.speeds]} for proof in proofs}
+    print(json.dumps({"models": told, "failed": len(failed)}))
     return 1 if failed else 0
 
 
@@ -218,6 +237,23 @@ def _told(check: Check, proof: Proof) -> str:
         return check(proof)
     except Exception as error:  # whatever it is, the report says so and the others go on
         return f"FAILED: {type(error).__name__}: {error}"
+
+
+def _speed(engine: TensorRtEngine, batch: Tensor, cuda_graphs: bool) -> Speed:
+    times_ms = _times_ms(engine, batch)
+    p50, p95, p99 = (float(np.percentile(times_ms, percent)) for percent in (50, 95, 99))
+    return Speed(cuda_graphs, len(batch), p50, p95, p99, len(batch) / p50 * 1000)
+
+
+def _device_free_bytes() -> int:
+    cuda: Any = import_module("pycuda.driver")
+    context = cuda.Device(0).retain_primary_context()
+    context.push()
+    try:
+        return int(cuda.mem_get_info()[0])
+    finally:
+        cuda.Context.pop()
+        context.detach()
 
 
 def _times_ms(engine: TensorRtEngine, batch: Tensor) -> list[float]:
