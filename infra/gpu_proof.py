@@ -153,8 +153,11 @@ def sustained(proof: Proof) -> str:
     growth = held[-1] / held[len(held) // 4]
     assert growth <= GROWTH_MAX, f"memory grew {growth:.2f} times"
     assert taken_bytes <= DEVICE_GROWTH_MAX_BYTES, f"the device's memory grew by {taken_bytes >> 20} MiB"
-    sizes = batcher.counters.items / batcher.counters.batches
-    return f"{count} pictures, {count / took_s:.0f} a second, batches of {sizes:.1f}, memory × {growth:.2f}, device's + {taken_bytes >> 20} MiB"
+    mean_batch = batcher.counters.items / batcher.counters.batches
+    return (
+        f"{count} pictures, {count / took_s:.0f} a second, batches of {mean_batch:.1f}, "
+        f"memory × {growth:.2f}, the device's + {taken_bytes >> 20} MiB"
+    )
 
 
 def memory_comes_back(proof: Proof) -> str:
