@@ -6,6 +6,7 @@ libraries (tests/contracts/tensorrt_stand_in.py).
 """
 
 import threading
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -185,9 +186,19 @@ class _Worker:
         """Our CUDA context is current on this thread; the errors of pycuda and TensorRT come out as ours."""
         self._cuda_context.push()
         try:
-            with out_of_memory_told("tensorrt"):
+            with out_of_memory_told("tensorrt"), _locals_forgotten():
                 yield
         except self._cuda.Error as error:
             raise EngineError(f"tensorrt: {error}") from error
         finally:
             self._cuda.Context.pop()
+
+
+@contextmanager
+def _locals_forgotten() -> Iterator[None]:
+    """An error's traceback keeps what failed: it would end elsewhere, when no CUDA context is current."""
+    try:
+        yield
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)
+        raise

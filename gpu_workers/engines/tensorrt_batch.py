@@ -67,7 +67,6 @@ class FixedBatch:
         """A context on `profile`, with memory for what that profile needs and no more."""
         engine = self._plan.engine
         strategy = import_module("tensorrt").ExecutionContextAllocationStrategy.USER_MANAGED
-        # Never a local name: an error's traceback would keep it alive, and another thread would end it.
         self._context = self._plan.accepted(engine.create_execution_context(strategy), "an execution context")
         chosen = self._context.set_optimization_profile_async(profile, self._stream.handle)
         self._plan.accepted(chosen, f"profile {profile}")

@@ -16,6 +16,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
@@ -61,7 +62,7 @@ HANDLES = {
 PYTHONS: list[Any] = [Path, str, bytes, dict, np.ndarray, OrderedDict, ThreadPoolExecutor, Future, threading.Condition]
 PYTHONS += [np, os, math, fcntl, functools, hashlib, hashlib.sha256(), tempfile, threading, time, structlog]
 PYTHONS += [io.BufferedRandom, structlog.stdlib.BoundLogger, Model, Input, Output]
-PYTHONS += [fcntl, functools, hashlib.sha256(), int, io.BufferedWriter]
+PYTHONS += [traceback, BaseException, fcntl, functools, hashlib.sha256(), int, io.BufferedWriter]
 
 
 def owner(node: ast.expr) -> tuple[str, str] | None:
