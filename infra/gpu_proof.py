@@ -33,7 +33,7 @@ from gpu_workers.models.verifying import DIFFERENCE_MAX
 
 THREADS = 16
 ROUNDS = 50
-CHUNK_BYTES = 256 << 20
+CHUNK_BYTES, LAST_CHUNK_BYTES = 256 << 20, 1 << 20
 CHUNKS_MAX = 4096
 GROWTH_MAX = 1.05
 DEVICE_GROWTH_MAX_BYTES = 64 << 20
@@ -167,13 +167,9 @@ def memory_comes_back(proof: Proof) -> str:
     with proof.engine() as engine, ExitStack() as stack:
         context.push()
         stack.callback(cuda.Context.pop)
-        taken: list[Any] = []
-        try:
-            while len(taken) < CHUNKS_MAX:
-                taken.append(cuda.mem_alloc(CHUNK_BYTES))
-        except cuda.MemoryError:
-            pass
-        assert len(taken) < CHUNKS_MAX, "the device's memory has no end"
+        engine.infer(proof.batch(1))
+        taken = _rest_of_the_device(cuda)
+        engine.infer(proof.batch(1))  # what has its memory goes on
         try:
             engine.infer(proof.batch(proof.model.max_batch))
             came = "the largest batch still ran"
@@ -246,6 +242,19 @@ def _speed(engine: TensorRtEngine, batch: Tensor, cuda_graphs: bool) -> Speed:
     times_ms = _times_ms(engine, batch)
     p50, p95, p99 = (float(np.percentile(times_ms, percent)) for percent in (50, 95, 99))
     return Speed(cuda_graphs, len(batch), p50, p95, p99, len(batch) / p50 * 1000)
+
+
+def _rest_of_the_device(cuda: Any) -> list[Any]:
+    """All its free memory but the last MiB: in large pieces first, or a batch would fit into what they leave."""
+    taken: list[Any] = []
+    num_bytes = CHUNK_BYTES
+    while num_bytes >= LAST_CHUNK_BYTES:
+        assert len(taken) < CHUNKS_MAX, "the device's memory has no end"
+        try:
+            taken.append(cuda.mem_alloc(num_bytes))
+        except cuda.MemoryError:
+            num_bytes //= 2
+    return taken
 
 
 def _device_free_bytes() -> int:

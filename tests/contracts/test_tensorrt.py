@@ -2,9 +2,9 @@
 
 import hashlib
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from types import ModuleType
 from typing import Any
 
@@ -270,6 +270,28 @@ def test_closing_waits_for_who_still_asks(model: Model, tmp_path: Path) -> None:
         assert all(answers)
 
 
+def test_closing_waits_for_who_has_a_stream_and_has_not_asked_yet(model: Model, tmp_path: Path) -> None:
+    engine = TensorRtEngine(model, tmp_path)
+    worker, taken, go_on = engine._workers[0], Event(), Event()
+    given = worker.infer
+
+    def late(batch: Tensor) -> Tensor:
+        taken.set()
+        go_on.wait()
+        return given(batch)
+
+    worker.infer = late  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as threads:
+        answer = threads.submit(engine.infer, inputs(2))
+        taken.wait()
+        closing = threads.submit(engine.close)
+        closed_early = wait([closing], timeout=0.2).done
+        go_on.set()
+        assert not closed_early
+        assert len(answer.result()) == 2
+        closing.result()
+
+
 def test_only_so_many_sizes_keep_their_memory(model: Model, tmp_path: Path) -> None:
     large = msgspec.structs.replace(model, max_batch=1 << SIZES_KEPT_MAX)
     before = len(cuda._allocations)
@@ -279,8 +301,37 @@ def test_only_so_many_sizes_keep_their_memory(model: Model, tmp_path: Path) -> N
         counts.append(len(cuda._allocations) - before)
     assert len(counts) == SIZES_KEPT_MAX + 1
     assert counts[-1] == counts[-2], "the last made room for itself"
-    engine.infer(inputs(1))
     engine.close()
+
+
+def test_the_size_that_was_not_used_for_longest_makes_room(model: Model, tmp_path: Path) -> None:
+    large = msgspec.structs.replace(model, max_batch=1 << SIZES_KEPT_MAX)
+    engine = TensorRtEngine(large, tmp_path)
+    *sizes, last = batch_sizes(large.max_batch)
+    for size in (*sizes, 1, last):
+        engine.infer(inputs(size))
+    held = set(cuda._allocations)
+    engine.infer(inputs(1))
+    assert set(cuda._allocations) == held, "1 had been used after 2"
+    engine.infer(inputs(2))
+    assert set(cuda._allocations) != held
+    engine.close()
+
+
+def test_graphs_end_with_their_batch(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[bool] = []
+
+    def destroy(graph: cuda.CUgraphExec) -> tuple[cuda.CUresult]:
+        ended.append(True)
+        return cuda.cuGraphExecDestroy(graph)
+
+    monkeypatch.setattr(sys.modules["cuda.bindings.driver"], "cuGraphExecDestroy", destroy)
+    engine = TensorRtEngine(model, tmp_path)
+    for count in (1, 2, 5):
+        engine.infer(inputs(count))
+    assert not ended
+    engine.close()
+    assert len(ended) == 3
 
 
 def test_a_size_without_memory_leaves_the_smaller_ones(

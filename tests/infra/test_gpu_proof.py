@@ -19,6 +19,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     tensorrt_stand_in.install(monkeypatch)
     monkeypatch.setattr(gpu_proof, "load_manifest", lambda _ref: model)
     monkeypatch.setattr(gpu_proof, "CHUNK_BYTES", 1021)  # none of the engine's own is so odd
+    monkeypatch.setattr(gpu_proof, "LAST_CHUNK_BYTES", 1021)
     monkeypatch.setattr(gpu_proof, "ROUNDS", 5)
     return model
 
