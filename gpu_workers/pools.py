@@ -11,7 +11,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import structlog
 from msgspec.structs import replace
@@ -25,7 +24,7 @@ from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.metering import Meter
 from gpu_workers.models.policy import stand
 from gpu_workers.operations import cutout as cutting
-from gpu_workers.operations.packshot import BadParameters, EmptyCutout, PackshotParameters, Rendered, packshot
+from gpu_workers.operations.packshot import EmptyCutout, Rendered, packshot
 from gpu_workers.operations.transparent import transparent
 from gpu_workers.quality.measures import measure
 from gpu_workers.results import Result, Results
@@ -36,6 +35,7 @@ from gpu_workers.worker import Work
 from schemas import channels
 from schemas.channels import Channel
 from schemas.identity import result_id
+from schemas.parameters import BadParameters, CutoutParameters, PackshotParameters
 from schemas.records import Blob, Lane, Shadow, Task
 from schemas.releases import Standing
 from schemas.topics import Pool
@@ -157,7 +157,7 @@ class Cutout:
         return replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
 
     def _made(
-        self, pixels: Pixels, eye: "_Eye", parameters: cutting.CutoutParameters, network: Network, uri: str
+        self, pixels: Pixels, eye: "_Eye", parameters: CutoutParameters, network: Network, uri: str
     ) -> cutting.Cutout:
         try:
             return cutting.cutout(pixels, eye, parameters)
@@ -200,7 +200,7 @@ class _Eye:
 def _compared(
     pixels: Pixels,
     used: cutting.Cutout,
-    parameters: cutting.CutoutParameters,
+    parameters: CutoutParameters,
     network: Network,
     task: Task,
     meter: Meter,
@@ -276,12 +276,12 @@ def lossless(rgba: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def cutout_parameters(values: dict[str, str]) -> cutting.CutoutParameters:
+def cutout_parameters(values: dict[str, str]) -> CutoutParameters:
     """The parameters of a cutout from a step's texts. Raises Refused naming the parameter."""
     try:
-        return msgspec.convert(values, cutting.CutoutParameters, strict=False)
-    except msgspec.ValidationError as error:
-        raise Refused("bad_parameters", str(error), field="parameters") from error
+        return CutoutParameters.parse(values)
+    except BadParameters as error:
+        raise Refused(error.code, str(error), field=error.field) from error
 
 
 def fetch_limits(settings: Settings) -> FetchLimits:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.operations import matting
 from gpu_workers.operations.matting import Flags, Plane
+from schemas.parameters import CutoutParameters
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Rgba = NDArray[np.uint8]
@@ -36,18 +37,6 @@ class BadImage(CutoutError):
 
 class NoSubject(CutoutError):
     """The picture shows nothing that could be a product."""
-
-
-@dataclass(frozen=True)
-class CutoutParameters:
-    """What a recipe may set.
-
-    keep_own_alpha: a source that is cut out already keeps its alpha, bit for bit.
-    speckle_share: islands and pinholes under this share of the subject's area go.
-    """
-
-    keep_own_alpha: bool = True
-    speckle_share: float = 0.001
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,17 @@
 """Packshot: a cut-out on a channel's canvas, as large and as placed as the channel wants it."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Literal
 
-import msgspec
 import numpy as np
-from msgspec import Meta, field
 from numpy.typing import NDArray
 
 from gpu_workers.linear_light import colour, opacity, to_linear, to_srgb
 from gpu_workers.operations import shadow
 from gpu_workers.operations.resampling import resample
-from schemas.channels import Channel, Hex, ShadowMode, Size
+from schemas.channels import Channel, Size
+from schemas.parameters import PackshotParameters
 
 Edge = Literal["left", "top", "right", "bottom"]
 EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")
@@ -22,60 +20,12 @@ _HALF = 128
 _CUT_SHARE = 0.1
 
 
-class BadParameters(ValueError):
-    """Parameters that a packshot does not have or cannot use; `field` names the one at fault."""
-
-    code = "bad_parameters"
-    transient = False
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
 class EmptyCutout(ValueError):
     """A cut-out in which nothing is at least half opaque."""
 
     code = "empty_cutout"
     field = "inputs"
     transient = False
-
-
-class PackshotParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a merchant may ask for in place of the channel's rules, under the names that merchants know.
-
-    `background.color`: #RRGGBB. `shadow.mode`: none, contact, soft. `padding`: the room left on either side of the
-    product, as a share of the canvas. `outputSize`: WIDTHxHEIGHT in pixels.
-    """
-
-    background_color: Hex | None = field(default=None, name="background.color")
-    shadow_mode: ShadowMode | None = field(default=None, name="shadow.mode")
-    padding: Annotated[float, Meta(ge=0.0, le=0.45)] | None = None
-    output_size: Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")] | None = field(
-        default=None, name="outputSize"
-    )
-
-    @classmethod
-    def parse(cls, values: Mapping[str, str]) -> Self:
-        """From the texts of a step. Raises BadParameters naming the parameter."""
-        for name in values:
-            if name not in cls.__struct_encode_fields__:
-                known = ", ".join(cls.__struct_encode_fields__)
-                raise BadParameters(f"`{name}` is no parameter of a packshot; there are: {known}", name)
-        for name, value in values.items():
-            try:
-                msgspec.convert({name: value}, cls, strict=False)
-            except msgspec.ValidationError as error:
-                raise BadParameters(f"`{name}` = {value!r}: {error}", name) from error
-        return msgspec.convert(dict(values), cls, strict=False)
-
-    @property
-    def size(self) -> Size | None:
-        """`outputSize`, if it was given."""
-        if self.output_size is None:
-            return None
-        width, height = self.output_size.split("x")
-        return Size(int(width), int(height))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.packshot import BadParameters, PackshotParameters, Rendered, packshot
+from gpu_workers.operations.packshot import Rendered, packshot
 from schemas.channels import Channel
+from schemas.parameters import BadParameters, PackshotParameters
 
 
 def transparent(rgba: NDArray[np.uint8], channel: Channel, parameters: PackshotParameters | None = None) -> Rendered:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from gpu_workers.operations.cutout import (
     BadImage,
     Cutout,
-    CutoutParameters,
     NoSubject,
     cutout,
     has_clean_alpha,
 )
+from schemas.parameters import CutoutParameters
 from streams.processors.judging import UNCERTAINTY_MAX
 
 Picture = NDArray[np.uint8]

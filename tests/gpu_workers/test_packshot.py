@@ -9,9 +9,7 @@ from gpu_workers.encoding import TooHeavy, encode
 from gpu_workers.linear_light import to_linear, to_srgb
 from gpu_workers.operations import shadow
 from gpu_workers.operations.packshot import (
-    BadParameters,
     EmptyCutout,
-    PackshotParameters,
     Rendered,
     packshot,
     place,
@@ -20,6 +18,7 @@ from gpu_workers.operations.resampling import resample
 from gpu_workers.operations.transparent import transparent
 from schemas import channels
 from schemas.channels import Channel, Size
+from schemas.parameters import BadParameters, PackshotParameters
 from tests.gpu_workers.products import block, mug, with_own_shadow
 
 

@@ -7,11 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.encoding import encode
-from gpu_workers.operations.packshot import PackshotParameters, Rendered, packshot
+from gpu_workers.operations.packshot import Rendered, packshot
 from gpu_workers.operations.transparent import transparent
 from gpu_workers.quality.measures import measure
 from schemas import channels
 from schemas.channels import Channel, Size
+from schemas.parameters import PackshotParameters
 from tests.gpu_workers.products import block, mug, with_own_shadow
 
 

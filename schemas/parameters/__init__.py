@@ -1,0 +1,13 @@
+"""Parameters of operations: one file an operation, and here which operation has which."""
+
+from schemas.parameters.base import BadParameters, Parameters
+from schemas.parameters.cutout import CutoutParameters
+from schemas.parameters.packshot import PackshotParameters
+
+OF_OPERATION: dict[str, type[Parameters]] = {
+    "cutout": CutoutParameters,
+    "packshot": PackshotParameters,
+    "transparent": PackshotParameters,
+}
+
+__all__ = ["OF_OPERATION", "BadParameters", "CutoutParameters", "PackshotParameters", "Parameters"]
