@@ -10,7 +10,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-engine bench-priority bench-scheduler bench-streams bench-worker check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-engine bench-priority bench-scheduler bench-streams bench-worker gallery check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -57,6 +57,9 @@ bench-scheduler: $(MARK_DEV)  ## What a worker's machinery costs a task, and how
 
 bench-worker: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## A worker on a backlog, beside a loop by hand, rembg, LitServe and mosec
 	$(BIN)/python -m loadtest.bench_worker
+
+gallery: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Every operation over the sample catalogue, as pictures; some: SHEETS="cutouts shadows"
+	$(BIN)/python -m loadtest.gallery $(SHEETS)
 
 check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .

@@ -1,0 +1,210 @@
+"""`make gallery`: every operation over the sample catalogue, as PNG sheets for the eye and one page that holds them.
+
+A sheet is an operation, a row a photograph, a column a variant. Below every picture stands what the gates say of it.
+"""
+
+import argparse
+import base64
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from rich.console import Console
+from rich.progress import track
+
+from gpu_workers import pools
+from gpu_workers.decoding import decode
+from gpu_workers.engines import open_engine
+from gpu_workers.models.manifest import load_manifest
+from gpu_workers.operations.cutout import cutout
+from loadtest import quality
+from schemas import channels
+from streams.errors import Refused
+from streams.processors.judging import judge, reasons
+
+ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / ".cache" / "weights"
+CELL_PX = 420
+LABEL_PX = 34
+GAP_PX = 8
+CHECKER = (232, 208)
+
+Code = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A photograph of the catalogue with its cutout and that cutout's measures."""
+
+    name: str
+    photograph: Code
+    rgba: Code
+    measures: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A picture (h, w, 3; uint8) and what there is to say of it."""
+
+    label: str
+    picture: Code
+    note: str = ""
+
+
+Row = Callable[[Sample], Iterator[Cell]]
+
+
+def main() -> None:
+    """Writes `.packshot/gallery/`, or the folder given."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sheets", nargs="*", choices=[[], *SHEETS], help="only these")
+    parser.add_argument("--out", type=Path, default=ROOT / ".packshot" / "gallery")
+    wanted = parser.parse_args()
+    wanted.out.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    samples = list(track(cut_out(quality.PHOTOGRAPHS), "cutting out", len(quality.PHOTOGRAPHS), console=console))
+    pages: dict[str, list[list[Cell]]] = {}
+    for name in wanted.sheets or SHEETS:
+        pages[name] = [list(SHEETS[name](sample)) for sample in track(samples, name, console=console)]
+        sheet(pages[name]).save(wanted.out / f"{name}.png")
+    (wanted.out / "index.html").write_text(page(pages))
+    console.print(f"{wanted.out / 'index.html'}, and a PNG beside it for each of: {', '.join(pages)}")
+
+
+def cut_out(files: Sequence[Path]) -> Iterator[Sample]:
+    """The cutouts of photographs, as the cutout pool makes them."""
+    model = load_manifest(pools.DEFAULT_MODEL)
+    engine = open_engine(model, WEIGHTS, "auto")
+    try:
+        look = quality.look(model, engine.infer)
+        for file in files:
+            pixels = np.asarray(decode(file.read_bytes()).pixels, np.uint8)
+            made = cutout(pixels, look)
+            rgba = np.asarray(made.rgba, np.uint8)
+            yield Sample(file.stem, pixels, rgba, {f"cutout.{name}": value for name, value in made.measures.items()})
+    finally:
+        engine.close()
+
+
+def cutouts(sample: Sample) -> Iterator[Cell]:
+    """The photograph, the cutout on three grounds, and how far its alpha is from the truth."""
+    yield Cell(sample.name, sample.photograph)
+    note = f"uncertainty {sample.measures['cutout.uncertainty']:.2f}"
+    yield Cell("on a checker", on(sample.rgba, checker(sample.rgba.shape[:2])), note)
+    yield Cell("on green", on(sample.rgba, np.full_like(sample.photograph, (40, 160, 90))))
+    alpha = quality.alpha(sample.rgba[..., 3])
+    true = quality.truth(sample.name)
+    note = f"IoU {quality.iou(alpha, true):.3f}"
+    missing, excess = (np.clip(each, 0, 1) for each in (true - alpha, alpha - true))
+    wrong = 255 * np.dstack([1 - excess, 1 - np.maximum(missing, excess), 1 - missing])
+    yield Cell("missing red, excess blue", wrong.round().astype(np.uint8), note)
+
+
+def on(rgba: Code, ground: Code) -> Code:
+    """A cutout over a ground of its size."""
+    share = rgba[..., 3:] / np.float32(255)
+    return np.rint(rgba[..., :3] * share + ground * (1 - share)).astype(np.uint8)
+
+
+def checker(size: tuple[int, int], square_px: int = 24) -> Code:
+    """A checkerboard (h, w, 3)."""
+    rows, columns = np.indices(size) // square_px
+    return np.repeat(np.where((rows + columns) % 2, *CHECKER)[..., None], 3, axis=2).astype(np.uint8)
+
+
+def composed(operation: str, variants: Mapping[str, tuple[str, Mapping[str, str]]], sample: Sample) -> Iterator[Cell]:
+    """A picture for each variant: its channel and its parameters."""
+    for label, (channel_name, parameters) in variants.items():
+        channel = channels.load(channel_name)
+        try:
+            rendered, encoded = pools.compose(operation, sample.rgba, channel, dict(parameters))
+        except Refused as refusal:
+            yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
+            continue
+        verdict = judge(sample.measures | pools.measure(encoded.data, rendered, channel), channel)
+        note = verdict.outcome if verdict.outcome == "pass" else f"{verdict.outcome}: {reasons(verdict)}"
+        yield Cell(label, _seen(encoded.data), note)
+
+
+def _seen(file: bytes) -> Code:
+    pixels = np.asarray(decode(file).pixels, np.uint8)
+    return pixels if pixels.shape[2] == 3 else on(pixels, checker(pixels.shape[:2]))
+
+
+CHANNELS = {name: (name, {}) for name in channels.names()}
+SHADOWS = {mode: ("shopify", {"shadow.mode": mode}) for mode in ("none", "contact", "soft")}
+SHEETS: dict[str, Row] = {
+    "cutouts": cutouts,
+    "packshots": partial(composed, "packshot", CHANNELS),
+    "shadows": partial(composed, "packshot", SHADOWS),
+}
+
+
+def sheet(rows: Sequence[Sequence[Cell]]) -> Image.Image:
+    """All rows as one picture."""
+    width = max(len(row) for row in rows) * (CELL_PX + GAP_PX) + GAP_PX
+    height = len(rows) * (CELL_PX + LABEL_PX + GAP_PX) + GAP_PX
+    whole = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(whole)
+    font = ImageFont.load_default(13)
+    for y, row in enumerate(rows):
+        for x, cell in enumerate(row):
+            corner = (GAP_PX + x * (CELL_PX + GAP_PX), GAP_PX + y * (CELL_PX + LABEL_PX + GAP_PX))
+            whole.paste(thumbnail(cell.picture), corner)
+            told = [cell.label, cell.note[:70]]
+            draw.text((corner[0], corner[1] + CELL_PX + 2), "\n".join(told), fill="#333333", font=font)
+    return whole
+
+
+def thumbnail(picture: Code) -> Image.Image:
+    """A picture within the cell, on grey so that a white one has an edge."""
+    scale = min(CELL_PX / picture.shape[0], CELL_PX / picture.shape[1], 1.0)
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    small = Image.fromarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    cell = Image.new("RGB", (CELL_PX, CELL_PX), "#d9d9d6")
+    cell.paste(small, ((CELL_PX - size[0]) // 2, (CELL_PX - size[1]) // 2))
+    return cell
+
+
+def page(pages: Mapping[str, Sequence[Sequence[Cell]]]) -> str:
+    """One page that needs nothing but itself."""
+    style = (
+        "body{font:14px system-ui;margin:16px;background:#f4f4f2;color:#222}"
+        ".row{display:flex;gap:8px;overflow-x:auto;margin-bottom:16px}"
+        "figure{margin:0;flex:0 0 300px}img{width:300px;height:300px;object-fit:contain;background:#d9d9d6}"
+        "figcaption{font-size:12px}small{color:#666}"
+    )
+    parts = (f"<h2>{escape(name)}</h2>{''.join(_row(row) for row in rows)}" for name, rows in pages.items())
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Gallery</title><style>{style}</style><h1>Gallery</h1>{''.join(parts)}</html>\n"
+    )
+
+
+def _row(cells: Iterable[Cell]) -> str:
+    figures = (
+        f'<figure><img loading="lazy" alt="{escape(cell.label)}" src="{_data_uri(cell.picture)}">'
+        f"<figcaption>{escape(cell.label)}<br><small>{escape(cell.note)}</small></figcaption></figure>"
+        for cell in cells
+    )
+    return f'<div class="row">{"".join(figures)}</div>'
+
+
+def _data_uri(picture: Code) -> str:
+    scale = min(1.0, 900 / max(picture.shape[:2]))
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    buffer = io.BytesIO()
+    Image.fromarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+if __name__ == "__main__":
+    main()
