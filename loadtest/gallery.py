@@ -24,6 +24,7 @@ from gpu_workers.decoding import decode
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout import cutout
+from gpu_workers.quality.measures import measure
 from loadtest import quality
 from schemas import channels
 from streams.errors import Refused
@@ -46,7 +47,7 @@ class Sample:
     name: str
     photograph: Code
     rgba: Code
-    measures: Mapping[str, float]
+    measures: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,7 @@ def composed(operation: str, variants: Mapping[str, tuple[str, Mapping[str, str]
         except Refused as refusal:
             yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
             continue
-        verdict = judge(sample.measures | pools.measure(encoded.data, rendered, channel), channel)
+        verdict = judge(sample.measures | measure(encoded.data, rendered, channel), channel)
         note = verdict.outcome if verdict.outcome == "pass" else f"{verdict.outcome}: {reasons(verdict)}"
         yield Cell(label, _seen(encoded.data), note)
 
@@ -138,7 +139,7 @@ def _seen(file: bytes) -> Code:
     return pixels if pixels.shape[2] == 3 else on(pixels, checker(pixels.shape[:2]))
 
 
-CHANNELS = {name: (name, {}) for name in channels.names()}
+CHANNELS: dict[str, tuple[str, dict[str, str]]] = {name: (name, {}) for name in channels.names()}
 SHADOWS = {mode: ("shopify", {"shadow.mode": mode}) for mode in ("none", "contact", "soft")}
 SHEETS: dict[str, Row] = {
     "cutouts": cutouts,
