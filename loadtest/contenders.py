@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 from schemas import codec, topics
+from schemas.recipes.cookbook import Cookbook, shipped
 from schemas.records import CampaignRequested, CatalogChanged, Task
 from streams import observability
 from streams.catalogue import Asset, Catalogue
@@ -40,6 +41,9 @@ class NoFacts:
         return None
 
     def put_product(self, event: CatalogChanged) -> None: ...
+
+    def cookbook(self) -> Cookbook:
+        return shipped()
 
     def supersede_reviews(self, tenant: str, sku: str, version: int) -> None: ...
 

@@ -26,6 +26,11 @@ def task_id(
     return content_id("task", tenant, sku, version, campaign, step, source, [blob.digest for blob in inputs])
 
 
+def way_id(before: str | None, step: Step) -> str:
+    """The id of the steps up to `step`, `before` being that of those before it."""
+    return content_id("way", before, step.operation, step.channel, step.parameters)
+
+
 def result_id(operation: str, parameters: Mapping[str, str], digests: Sequence[str], engine: str, rules: str) -> str:
     """The id of a result: whoever asks for the same pixels, product or not, finds it in the cache."""
     return content_id("result", operation, parameters, list(digests), engine, rules)

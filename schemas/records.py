@@ -26,6 +26,7 @@ Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
 Text = Annotated[str, Meta(max_length=1024, pattern=_PRINTABLE)]
 Uri = Annotated[str, Meta(min_length=1, max_length=4096, pattern=_PRINTABLE)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Yaml = Annotated[str, Meta(min_length=1, max_length=65_536)]
 Version = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -125,7 +126,7 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
 
     `measures` are those of the steps before, as `operation.measure`, and `models` the networks that worked on its
     inputs. `asked_at_ms` is the Unix time of the event that asked for it; `demoted` says why it is in another lane than
-    that asked for.
+    that asked for. `way` is the id of the steps up to this one, as they were planned.
     """
 
     task_id: Sha256
@@ -143,6 +144,7 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     asked_at_ms: Milliseconds | None = None
     demoted: str | None = None
     models: list[ModelRef] = field(default_factory=list)
+    way: Sha256 | None = None
 
 
 class Shadow(Record, frozen=True, kw_only=True):
@@ -368,7 +370,7 @@ class ModelAdded(Record, frozen=True, kw_only=True, tag="ModelAdded", tag_field=
 
     operation: Name
     model: ModelRef
-    manifest: Annotated[str, Meta(min_length=1, max_length=65_536)]
+    manifest: Yaml
     added_by: Text = ""
     added_at_ms: Milliseconds
 
@@ -396,6 +398,28 @@ class ModelReleased(Record, frozen=True, kw_only=True, tag="ModelReleased", tag_
             raise ValueError("`recall` is for a model that is withdrawn")
 
 
+class RecipeReleased(Record, frozen=True, kw_only=True, tag="RecipeReleased", tag_field="type"):
+    """A recipe counts from now on, in this version. `text` is its YAML, which says the name and the version, too."""
+
+    recipe: Name
+    version: Version
+    text: Yaml
+    reason: Text = ""
+    released_by: Text = ""
+    released_at_ms: Milliseconds
+
+
+class DefaultsReleased(Record, frozen=True, kw_only=True, tag="DefaultsReleased", tag_field="type"):
+    """A tenant's default parameters count from now on, in this version. `text` is their YAML."""
+
+    tenant: Name
+    version: Version
+    text: Yaml
+    reason: Text = ""
+    released_by: Text = ""
+    released_at_ms: Milliseconds
+
+
 Event = (
     CatalogChanged
     | ReplanRequested
@@ -416,6 +440,8 @@ Event = (
     | LetterResolved
     | ModelAdded
     | ModelReleased
+    | RecipeReleased
+    | DefaultsReleased
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
@@ -437,5 +463,7 @@ EVENTS: tuple[type[Event], ...] = (
     LetterResolved,
     ModelAdded,
     ModelReleased,
+    RecipeReleased,
+    DefaultsReleased,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled

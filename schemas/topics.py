@@ -11,6 +11,7 @@ from schemas.records import (
     CampaignCancelled,
     CampaignRequested,
     CatalogChanged,
+    DefaultsReleased,
     Event,
     Lane,
     LetterResolved,
@@ -19,6 +20,7 @@ from schemas.records import (
     ProductPublished,
     PublicationFailed,
     PublishRequested,
+    RecipeReleased,
     ReplanRequested,
     RetractRequested,
     ReviewDecided,
@@ -54,11 +56,21 @@ PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, Asset
 DEAD = Topic(PREFIX + "dead", (), retention_days=None)
 LETTERS = Topic(PREFIX + "letters", (LetterResolved,), retention_days=None)
 MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), retention_days=None)
+# Every version is kept, for facts that are made anew plan by each in its time.
+RECIPES = Topic(PREFIX + "recipes", (RecipeReleased, DefaultsReleased), retention_days=None)
 
 TASKS: dict[tuple[Pool, Lane], Topic] = {
     (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
 }
-POOL_OF_OPERATION: dict[str, Pool] = {"cutout": "cutout", "packshot": "compose", "transparent": "compose"}
+POOL_OF_OPERATION: dict[str, Pool] = {
+    "cutout": "cutout",
+    "packshot": "compose",
+    "transparent": "compose",
+    "mockup": "compose",
+    "artwork": "compose",
+    "style": "compose",
+    "upscale": "compose",
+}
 
 
 def retry(delay_ms: int) -> Topic:
@@ -73,7 +85,7 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS]
+    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 
@@ -89,7 +101,7 @@ def product_of(key: bytes | None) -> tuple[str, str]:
 
 
 def key_of(event: Event) -> bytes:
-    """The key that keeps the events of one product, one campaign or one operation's models in order."""
+    """The key that keeps the events of one product, one campaign, one operation's models or one recipe in order."""
     match event:
         case CampaignRequested() | CampaignCancelled():
             return product_key(event.tenant, event.campaign)
@@ -101,6 +113,10 @@ def key_of(event: Event) -> bytes:
             return event.letter.encode()
         case ModelAdded() | ModelReleased():
             return event.operation.encode()
+        case RecipeReleased():
+            return event.recipe.encode()
+        case DefaultsReleased():
+            return product_key(event.tenant, "")
         case _:
             return product_key(event.tenant, event.sku)
 
@@ -114,6 +130,6 @@ def topic_of(event: Event) -> Topic:
 
 _TOPIC_OF: dict[type, Topic] = {
     record: topic
-    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS, MODELS)
+    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS, MODELS, RECIPES)
     for record in topic.records
 }

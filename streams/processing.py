@@ -17,11 +17,13 @@ from schemas.records import (
     CampaignCancelled,
     CampaignRequested,
     CatalogChanged,
+    DefaultsReleased,
     Event,
     ModelAdded,
     ModelReleased,
     ProductPublished,
     PublicationFailed,
+    RecipeReleased,
     ReplanRequested,
     ReviewDecided,
     TaskCompleted,
@@ -32,7 +34,7 @@ from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
-from streams.processors import Processor, intake, publications, releasing, reviewing, routing
+from streams.processors import Processor, intake, publications, recipes, releasing, reviewing, routing
 from streams.processors.quotas import admitted
 
 AWAY_WAIT_S = 1.0
@@ -50,8 +52,18 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     PublicationFailed: publications.publication_failed,
     ModelAdded: releasing.model_added,
     ModelReleased: releasing.model_released,
+    RecipeReleased: recipes.released,
+    DefaultsReleased: recipes.released,
 }
-CONSUMED = (topics.CATALOG, topics.CAMPAIGNS, topics.COMPLETED, topics.DECISIONS, topics.PUBLISHED, topics.MODELS)
+CONSUMED = (
+    topics.CATALOG,
+    topics.CAMPAIGNS,
+    topics.COMPLETED,
+    topics.DECISIONS,
+    topics.PUBLISHED,
+    topics.MODELS,
+    topics.RECIPES,
+)
 
 log = structlog.get_logger()
 

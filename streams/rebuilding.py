@@ -2,7 +2,8 @@
 
 What was decided is not decided again: it stands on the topics that it was written to. So rules that have changed since,
 and the order in which topics were once read, change nothing: records are taken by their time, each partition in its
-order, and what died is left out. Only plans are made anew, by the recipes of today.
+order, and what died is left out. Only plans are made anew, by the recipes of their time; what a campaign asked for
+before its recipe was released, and was planned all the same since the release was read first, is so here, too.
 
 Tasks, completions and publish requests are kept for `topics.RETENTION_DAYS`: of what is older the facts have neither
 tasks nor costs, and an asset that failed before is planned again; `packshot replay` has it made.
@@ -15,8 +16,11 @@ from dataclasses import dataclass
 from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import (
+    DefaultsReleased,
     Event,
     PublishRequested,
+    RecipeReleased,
+    ReplanRequested,
     ReviewDecided,
     ReviewRequested,
     Task,
@@ -30,12 +34,14 @@ from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
 from streams.errors import Refused
 from streams.processing import CONSUMED, PROCESSORS
-from streams.processors import Answers, Processor, costing, reviewing, routing
+from streams.processors import Answers, Processor, costing, intake, recipes, reviewing, routing
+from streams.processors.planning import LACKING
 from streams.settings import Settings
 
 # At equal times causes come before effects.
 SOURCES = (
     topics.MODELS,
+    topics.RECIPES,
     topics.CATALOG,
     topics.CAMPAIGNS,
     *topics.TASKS.values(),
@@ -45,8 +51,9 @@ SOURCES = (
     topics.PUBLISH,
     topics.PUBLISHED,
 )
-# A campaign that dies of these was noted all the same: for the products that are there, or before it was cancelled.
-NOTED_ALL_THE_SAME = frozenset({"unknown_sku", "campaign_cancelled"})
+# What dies of these was noted all the same: a campaign for the products that are there, or before it was cancelled; an
+# event for the assets that lacked nothing.
+NOTED_ALL_THE_SAME = frozenset({"unknown_sku", "campaign_cancelled", *LACKING})
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,12 @@ def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) 
     """Makes facts that are empty those that the records tell of."""
     ordered = list(in_order(records))
     died = {letter.origin_position: letter.told(header.ERROR_CODE) for letter in dead}
-    for record in ordered:
-        if record.position not in died or died[record.position] in NOTED_ALL_THE_SAME:
-            _apply(record, _RETOLD, facts)
+    noted = [each for each in ordered if each.position not in died or died[each.position] in NOTED_ALL_THE_SAME]
+    for record in noted:
+        if record.topic == topics.RECIPES.name:
+            _apply(record, _FIRST, facts)
+    for record in noted:
+        _apply(record, _RETOLD, facts)
     facts.forget_tasks()  # those that intake would begin today; the ones that it began follow
     for record in ordered:
         _apply(record, _TASKS, facts)
@@ -161,6 +171,22 @@ def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     return []
 
 
+def _recipe_first_released(event: RecipeReleased, facts: Facts) -> Answers:
+    """Notes a recipe's first version ahead of all: nothing but its being there depends on its time."""
+    if event.recipe not in facts.cookbook().recipes:
+        facts.put_recipe(event)
+    return []
+
+
+def _released(event: RecipeReleased | DefaultsReleased, facts: Facts) -> Answers:
+    """Plans anew at once what is planned anew later: meanwhile nothing was planned by the version before."""
+    for answer in recipes.released(event, facts):
+        if isinstance(answer, ReplanRequested):
+            intake.replan_requested(answer, facts)
+    return []
+
+
+_FIRST: dict[type[Event], Processor] = {RecipeReleased: _recipe_first_released}
 _TASKS: dict[type[Event], Processor] = dict.fromkeys((Task, TaskCompleted, TaskFailed), _task_noted)
 _RETOLD: dict[type[Event], Processor] = {
     **PROCESSORS,
@@ -168,6 +194,8 @@ _RETOLD: dict[type[Event], Processor] = {
     ReviewRequested: _review_requested,
     ReviewDecided: _review_decided,
     PublishRequested: _publish_requested,
+    RecipeReleased: _released,
+    DefaultsReleased: _released,
 }
 
 

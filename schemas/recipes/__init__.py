@@ -1,13 +1,15 @@
-"""Recipes: named, versioned YAML files of operations and their parameters, beside this module."""
+"""Recipes: named, versioned YAML files of operations and their parameters; those that ship lie beside this module."""
 
-from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from schemas.records import Name, Source, Step
+from schemas.records import Name, Step, Version
+
+AssetName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
 class UnknownRecipe(ValueError):
@@ -15,82 +17,76 @@ class UnknownRecipe(ValueError):
 
 
 class RecipeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A step of a recipe. `each: channel` makes one step for every channel asked for."""
+    """A step of a recipe.
+
+    `each: channel` makes one step for every channel asked for that allows the operation; a step without a channel of
+    its own works for that of the step before it. The last step of a way makes the asset; one before it does when it
+    says `asset`, which also tells several pictures of one channel apart.
+    """
 
     operation: Name
     each: Literal["channel"] | None = None
     channel: Name | None = None
+    asset: AssetName | None = None
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
     next: list["RecipeStep"] = msgspec.field(default_factory=list)
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, eq=False):
     """A named, versioned tree of steps."""
 
     name: Name
-    version: int
-    steps: list[RecipeStep]
+    version: Version
+    steps: Annotated[list[RecipeStep], Meta(min_length=1)]
+
+    @property
+    def ref(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.name}@{self.version}"
+
+
+class DefaultParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of an operation that count where a recipe says nothing: on the `channels` named, or on all."""
+
+    operation: Name
+    channels: list[Name] = msgspec.field(default_factory=list)
+    parameters: Annotated[dict[str, str], Meta(min_length=1)]
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, eq=False):
+    """A tenant's defaults, versioned."""
+
+    tenant: Name
+    version: Version
+    defaults: list[DefaultParameters]
+
+    @property
+    def ref(self) -> str:
+        """TENANT@VERSION."""
+        return f"{self.tenant}@{self.version}"
+
+    def of(self, operation: str, channel: str | None) -> dict[str, str]:
+        """What counts for an operation on a channel; what is said of the channel itself before what is of all."""
+        mine = [each for each in self.defaults if each.operation == operation]
+        of_all = [each for each in mine if not each.channels]
+        of_channel = [each for each in mine if channel in each.channels]
+        return {name: value for each in (*of_all, *of_channel) for name, value in each.parameters.items()}
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """The recipes that are there, sorted."""
+    """The recipes that ship, sorted."""
     files = resources.files(__name__).iterdir()
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
 
 
-@cache
-def load(name: str) -> Recipe:
-    """The recipe called `name`. Raises UnknownRecipe, or msgspec.ValidationError for a file that is none."""
+def text_of(name: str) -> str:
+    """The file of a recipe that ships. Raises UnknownRecipe."""
     if name not in names():
         raise UnknownRecipe(f"no recipe is called {name!r}; there are: {', '.join(names())}")
-    text = (resources.files(__name__) / f"{name}.yaml").read_bytes()
-    return msgspec.yaml.decode(text, type=Recipe)
-
-
-def slips(name: str, sources: list[Source], channels: list[str], campaign: str | None) -> list[tuple[Source, Step]]:
-    """The routing slips of one product: for every source the steps of the recipe `name`, with their assets named.
-
-    An asset is called `channel-n`, n being the place of its source from 1, behind `campaign.` for a campaign's. A
-    channel that the recipe names itself gets what is made for it there, and nothing else.
-    """
-    wanted = tuple(channels)
-    return [
-        (source, slip)
-        for number, source in enumerate(sources, start=1)
-        for slip in _of_source(name, wanted, campaign, number)
-    ]
+    return (resources.files(__name__) / f"{name}.yaml").read_text()
 
 
 def assets(slip: Step) -> list[str]:
     """The assets that a slip makes, in order."""
     return ([slip.asset] if slip.asset else []) + [name for step in slip.next for name in assets(step)]
-
-
-def _named(steps: list[RecipeStep]) -> set[str]:
-    own = {step.channel for step in steps if step.channel is not None}
-    return own.union(*(_named(step.next) for step in steps))
-
-
-@lru_cache(4096)
-def _of_source(name: str, channels: tuple[str, ...], campaign: str | None, number: int) -> tuple[Step, ...]:
-    """The slips of one source; products that want the same share them."""
-    prefix = f"{campaign}." if campaign else ""
-    steps = load(name).steps
-    others = [channel for channel in channels if channel not in _named(steps)]
-    return tuple(slip for step in steps for slip in _expand(step, others, prefix, f"-{number}"))
-
-
-def _expand(step: RecipeStep, channels: Sequence[str], prefix: str, suffix: str) -> list[Step]:
-    branches = [slip for following in step.next for slip in _expand(following, channels, prefix, suffix)]
-    wanted: list[str | None] = list(channels) if step.each == "channel" else [step.channel]
-    return [
-        Step(
-            operation=step.operation,
-            asset=f"{prefix}{channel}{suffix}" if channel else None,
-            channel=channel,
-            parameters=step.parameters,
-            next=branches,
-        )
-        for channel in wanted
-    ]

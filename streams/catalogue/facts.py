@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, CursorResult, Executable, Select, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from schemas.recipes.cookbook import Cookbook, Release, with_releases
 from schemas.records import (
     AssetPublished,
     CampaignRequested,
@@ -24,7 +25,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.catalogue import costs, models
+from streams.catalogue import costs, models, recipes
 from streams.catalogue import tables as t
 from streams.catalogue.models import Comparison
 
@@ -148,12 +149,17 @@ class Facts:
     def __init__(self, connection: Connection, now_ms: int) -> None:
         self._connection = connection
         self._now_ms = now_ms
+        self._cookbook: Cookbook | None = None
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What the block writes is undone when it raises, and the rest of the transaction is not."""
         with self._connection.begin_nested():
-            yield
+            try:
+                yield
+            except BaseException:
+                self._cookbook = None
+                raise
 
     def at(self, now_ms: int) -> None:
         """Sets the time at which what follows is noted, Unix time in ms."""
@@ -421,6 +427,27 @@ class Facts:
     def comparisons(self) -> Sequence[Comparison]:
         """How the models in the shadow compared, by name."""
         return models.comparisons(self._connection)
+
+    # recipes
+
+    def cookbook(self) -> Cookbook:
+        """The recipes and the defaults that count now; they do until the transaction ends."""
+        if self._cookbook is None:
+            self._cookbook = with_releases(recipes.releases(self._connection, newest=True))
+        return self._cookbook
+
+    def put_recipe(self, event: Release) -> None:
+        """Notes a recipe or a tenant's defaults; a version that is known stays as it is."""
+        recipes.put(self._connection, event, self._now_ms)
+        self._cookbook = None
+
+    def recipe_releases(self) -> list[Release]:
+        """Every recipe and all defaults that were released, by name and version."""
+        return recipes.releases(self._connection, newest=False)
+
+    def wanting(self, tenant: str | None = None) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
+        """The products that are not deleted, of a tenant or of all, in order, each with the campaigns that want it."""
+        return recipes.wanting(self._connection, tenant)
 
     # refusals
 

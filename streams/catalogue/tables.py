@@ -143,6 +143,16 @@ shadows = Table(
     Column("updated_at_ms", BigInteger, nullable=False),
 )
 
+recipes = Table(
+    "recipes",
+    metadata,
+    Column("kind", String(16), primary_key=True),  # the record's type: of a recipe, or of a tenant's defaults
+    Column("name", String(64), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
 refusals = Table(
     "refusals",
     metadata,

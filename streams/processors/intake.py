@@ -6,21 +6,24 @@ import structlog
 from msgspec.structs import replace
 
 from schemas import recipes
+from schemas.recipes.cookbook import Cookbook
 from schemas.records import (
+    AssetWithheld,
     CampaignCancelled,
     CampaignRequested,
     CatalogChanged,
     Event,
     ReplanRequested,
     RetractRequested,
-    Task,
 )
 from streams.catalogue import AssetState, Facts
 from streams.errors import Refused
 from streams.processors import Answers
-from streams.processors.planning import Wish, first_tasks, plan, wish_of
+from streams.processors.planning import Wish, checked, first_tasks, lacking, plan, wish_of
 
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing", "rejected"})
+UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
+NAMED_MAX = 10
 
 log = structlog.get_logger()
 
@@ -37,14 +40,14 @@ def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
             f"{event.sku} version {event.version} is known with other content; a change needs a higher version",
             field="version",
         )
-    wish = wish_of(event)
+    wish = checked(event, facts.cookbook())
     facts.put_product(event)
     facts.supersede_reviews(event.tenant, event.sku, event.version)
     if event.change == "delete":
         facts.put_plan(event.tenant, event.sku, event.version, {})
         return [_retract(event, None, "the product was deleted")]
-    campaigns = [wish_of(campaign) for campaign in facts.campaigns_with(event.tenant, event.sku)]
-    return _start(event, [wish, *campaigns], [wish, *campaigns], facts)
+    wishes = [wish, *(wish_of(campaign) for campaign in facts.campaigns_with(event.tenant, event.sku))]
+    return _start(event, wishes, wishes, facts)
 
 
 def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
@@ -55,12 +58,14 @@ def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
         return []
     # The deadlines were for the first making.
     wishes = [replace_wish(wish, lane=event.lane, deadline_ms=None) for wish in _wishes(product.event, facts)]
-    return _start(product.event, wishes, wishes, facts, settled=frozenset())
+    begun = _start(product.event, wishes, wishes, facts, settled=frozenset())
+    gone = [row.asset for row in facts.assets(event.tenant, event.sku) if row.state == "leaving"]
+    return [*begun, *([_retract(product.event, gone, "it is not in the recipe any more")] if gone else [])]
 
 
 def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
     """A campaign wants pictures. Products that are not known (yet) make the event come back later."""
-    wish = wish_of(event)
+    wish = checked(event, facts.cookbook())
     known = facts.campaign(event.tenant, event.campaign)
     if known is not None and known[1]:
         if known[0] == event:  # the very request that was cancelled, read again
@@ -69,18 +74,20 @@ def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
         raise Refused("campaign_cancelled", f"campaign {event.campaign} was cancelled", field="campaign")
     facts.put_campaign(event)
     products = {sku: facts.product(event.tenant, sku, lock=True) for sku in event.skus}
-    answers: list[Event | Refused] = []
+    answers: list[Event] = []
     if known is not None:
         reason = f"campaign {event.campaign} was asked for without it"
         answers += _taken_out(known[0], set(known[0].skus) - set(event.skus), reason, facts)
+    refusals: list[Refused] = []
     for product in products.values():
         if product is not None and not product.deleted:
-            answers += _start(product.event, _wishes(product.event, facts), [wish], facts)
+            begun = _start(product.event, _wishes(product.event, facts), [wish], facts)
+            answers += [each for each in begun if not isinstance(each, Refused)]
+            refusals += [each for each in begun if isinstance(each, Refused)]
     missing = sorted(sku for sku, product in products.items() if product is None or product.deleted)
     if missing:
-        named = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-        answers.append(Refused("unknown_sku", f"no such product: {named}", field="skus", transient=True))
-    return answers
+        return [*answers, Refused("unknown_sku", f"no such product: {_some(missing)}", field="skus", transient=True)]
+    return [*answers, *_summed(refusals)]
 
 
 def campaign_cancelled(event: CampaignCancelled, facts: Facts) -> Answers:
@@ -107,7 +114,8 @@ def _taken_out(campaign: CampaignRequested, skus: set[str], reason: str, facts: 
         if product is None or product.deleted:
             continue
         theirs = [row.asset for row in facts.assets(campaign.tenant, sku) if row.campaign == campaign.campaign]
-        facts.put_plan(campaign.tenant, sku, product.version, plan(product.event, _wishes(product.event, facts)))
+        wishes = _wishes(product.event, facts)
+        facts.put_plan(campaign.tenant, sku, product.version, plan(product.event, wishes, facts.cookbook()))
         answers.append(_retract(product.event, theirs, reason))
     return answers
 
@@ -118,17 +126,50 @@ def _start(
     begun: list[Wish],
     facts: Facts,
     settled: frozenset[AssetState] = SETTLED,
-) -> list[Task]:
-    """Records the plan of all wishes and begins those in `begun`, but for assets whose state is one of `settled`."""
-    facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes))
+) -> list[Event | Refused]:
+    """Records the plan of all wishes and begins those in `begun`, but for assets whose state is one of `settled`.
+
+    What cannot be made of the product is withheld, and refused; the rest goes on.
+    """
+    cookbook = facts.cookbook()
+    facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes, cookbook))
     rows = facts.assets(product.tenant, product.sku)
     ended = {row.asset for row in rows if row.state in settled}
     failed = {row.asset for row in rows if row.state == "failed"}
-    tasks = [task for wish in begun for task in first_tasks(product, wish, ended)]
+    tasks = [task for wish in begun for task in first_tasks(product, wish, cookbook, ended)]
     for task in tasks:  # noted as tasks once it is known in which lane
         for name in failed.intersection(recipes.assets(task.step)):
             facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed"})
-    return tasks
+    return [*tasks, *_withheld(product, begun, cookbook, facts)]
+
+
+def _withheld(
+    product: CatalogChanged, wishes: list[Wish], cookbook: Cookbook, facts: Facts
+) -> list[AssetWithheld | Refused]:
+    """The end of the assets that cannot be made, and the refusal for it; what is live of them stays so."""
+    tenant, sku, version = product.tenant, product.sku, product.version
+    told: list[AssetWithheld] = []
+    refusals: list[Refused] = []
+    for name, why in (each for wish in wishes for each in lacking(product, wish, cookbook).items()):
+        reason = f"{why.code}: {why}"
+        if facts.move_asset(tenant, sku, name, version, "failed", reason=reason, only_from=UNFINISHED):
+            told.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))
+        refusals.append(Refused(why.code, f"{sku}, {name}: {why}", field=why.field))
+    return [*told, *_summed(refusals)]
+
+
+def _summed(refusals: list[Refused]) -> list[Refused]:
+    """One refusal for each reason: an event has as many letters as there are reasons, not pictures."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for each in refusals:
+        by_reason.setdefault((each.code, each.field), []).append(str(each))
+    return [Refused(code, _some(told, "; "), field=field) for (code, field), told in by_reason.items()]
+
+
+def _some(named: list[str], separator: str = ", ") -> str:
+    """The first ten, and how many more."""
+    more = len(named) - NAMED_MAX
+    return separator.join(named[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _content(event: CatalogChanged) -> CatalogChanged:

@@ -1,14 +1,27 @@
-"""From a product and what is wanted of it to its plan and to the first tasks."""
+"""From a product, what is wanted of it and the cookbook to its plan and to the first tasks."""
 
+import math
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
 
 from schemas import channels, recipes
-from schemas.identity import task_id
+from schemas.identity import task_id, way_id
+from schemas.parameters import OF_OPERATION, BadParameters
+from schemas.recipes import UnknownRecipe
+from schemas.recipes.cookbook import Cookbook
+from schemas.recipes.reading import BadRecipe
 from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Source, Step, Task
 from streams.errors import Refused
 
 CATALOGUE_RECIPE = "marketplace"
+HEIGHT = "height_cm"  # a product's attribute and a parameter of operations, under one name
+HEIGHT_CM_MAX = 1000.0
+LACKING = frozenset({"missing_attribute", "bad_attribute", BadParameters.code})  # codes of what one asset lacks
 
 
 @dataclass(frozen=True)
@@ -22,51 +35,120 @@ class Wish:
     deadline_ms: int | None = None
 
 
+@dataclass(frozen=True)
+class Slip:
+    """A whole slip; of its assets the ids of their ways, and why which of them cannot be made."""
+
+    step: Step
+    ways: Mapping[str, str]
+    lacking: Mapping[str, Refused]
+
+
 def wish_of(event: CatalogChanged | CampaignRequested) -> Wish:
-    """What an event asks for. Raises Refused for a channel or recipe that is not there."""
+    """What an event asks for."""
     if isinstance(event, CatalogChanged):
-        wish = Wish(CATALOGUE_RECIPE, event.channels, event.priority)
-    else:
-        wish = Wish(event.recipe, event.channels, event.priority, event.campaign, event.deadline_ms)
+        return Wish(CATALOGUE_RECIPE, event.channels, event.priority)
+    return Wish(event.recipe, event.channels, event.priority, event.campaign, event.deadline_ms)
+
+
+def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> Wish:
+    """What an event asks for. Raises Refused for a channel or recipe that is not there, and where nothing is made."""
+    wish = wish_of(event)
     for channel in wish.channels:
         if channel not in channels.names():
             known = ", ".join(channels.names())
             raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channels")
-    if wish.recipe not in recipes.names():
-        known = ", ".join(recipes.names())
-        raise Refused("unknown_recipe", f"no recipe is called {wish.recipe!r}; there are: {known}", field="recipe")
+    with _refusals():
+        drawn = cookbook.slips(wish.recipe, event.tenant, wish.channels, wish.campaign, 1)
+    if not drawn and event.channels:
+        told = ", ".join(wish.channels)
+        raise Refused("nothing_to_make", f"{wish.recipe} makes no picture that {told} allows", field="channels")
     return wish
 
 
-def plan(product: CatalogChanged, wishes: Collection[Wish]) -> dict[str, tuple[str, str | None]]:
+def slips(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> list[tuple[Source, Slip]]:
+    """What a wish makes of each source of a product. A step that goes by the product's height is told it.
+
+    Raises Refused for a recipe that is not there, or that today's rules refuse.
+    """
+    of_tenant = product.tenant if product.tenant in cookbook.defaults else ""
+    wanted = cookbook, wish.recipe, of_tenant, tuple(wish.channels), wish.campaign
+    with _refusals():
+        height = product.attributes.get(HEIGHT) if _ask_height(*wanted) else None
+        return [
+            (source, slip)
+            for number, source in enumerate(product.sources, start=1)
+            for slip in _of_source(*wanted, number, height)
+        ]
+
+
+def plan(product: CatalogChanged, wishes: Collection[Wish], cookbook: Cookbook) -> dict[str, tuple[str, str | None]]:
     """Every asset that the wishes make of a product: its channel, and its campaign."""
     return {
         name: (channel, wish.campaign)
         for wish in wishes
-        for _, slip in _slips(product, wish)
-        for name, channel in _assets(slip)
+        for _, slip in slips(product, wish, cookbook)
+        for name, channel in _assets(slip.step)
     }
 
 
-def first_tasks(product: CatalogChanged, wish: Wish, ended: Collection[str]) -> list[Task]:
-    """The tasks that begin the slips of a wish, without the branches whose assets are in `ended`."""
-    pruned = [(source, _prune(slip, ended)) for source, slip in _slips(product, wish)]
+def first_tasks(product: CatalogChanged, wish: Wish, cookbook: Cookbook, ended: Collection[str]) -> list[Task]:
+    """The tasks that begin the slips of a wish, without the branches whose assets are in `ended` or cannot be made."""
+    drawn = slips(product, wish, cookbook)
+    pruned = [(source, _prune(slip.step, {*ended, *slip.lacking})) for source, slip in drawn]
     return [
         Task(
-            task_id=task_id(product.tenant, product.sku, product.version, wish.campaign, slip, source, []),
+            task_id=task_id(product.tenant, product.sku, product.version, wish.campaign, step, source, []),
             tenant=product.tenant,
             sku=product.sku,
             version=product.version,
             lane=wish.lane,
-            step=slip,
+            step=step,
             source=source,
             category=product.category,
             campaign=wish.campaign,
             deadline_ms=wish.deadline_ms,
+            way=way_id(None, step),
         )
-        for source, slip in pruned
-        if slip is not None
+        for source, step in pruned
+        if step is not None
     ]
+
+
+def lacking(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, Refused]:
+    """The assets of a wish that cannot be made of the product, and why."""
+    return {name: why for _, slip in slips(product, wish, cookbook) for name, why in slip.lacking.items()}
+
+
+def ways(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, str]:
+    """The ids of the ways of a wish's assets. Raises Refused as `slips` does."""
+    return {name: way for _, slip in slips(product, wish, cookbook) for name, way in slip.ways.items()}
+
+
+def is_changed(product: CatalogChanged, wish: Wish, before: Cookbook, after: Cookbook) -> bool:
+    """Whether two cookbooks make something else of a product."""
+    return _outline(product, wish, before) != _outline(product, wish, after)
+
+
+def _outline(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, tuple[str, bool]]:
+    """What can be told apart of a plan; nothing where there is none."""
+    try:
+        drawn = slips(product, wish, cookbook)
+    except Refused:
+        return {}
+    return {name: (way, name in slip.lacking) for _, slip in drawn for name, way in slip.ways.items()}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except UnknownRecipe as error:
+        raise Refused("unknown_recipe", str(error), field="recipe") from error
+    except BadRecipe as error:
+        raise Refused(error.code, str(error), field="recipe") from error
+    except channels.UnknownChannel as error:
+        raise Refused("unknown_channel", str(error), field="channels") from error
 
 
 def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str, float], models: list[str]) -> Task:
@@ -86,24 +168,14 @@ def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str,
         asked_at_ms=task.asked_at_ms,
         demoted=task.demoted,
         models=models,
+        way=way_id(task.way, step) if task.way else None,
     )
 
 
 def redone(task: Task, parameters: Mapping[str, str]) -> Task:
     """`task` with other parameters, to be worked anew."""
-    old = task.step
-    step = Step(
-        operation=old.operation,
-        asset=old.asset,
-        channel=old.channel,
-        parameters={**old.parameters, **parameters},
-        next=old.next,
-    )
-    return following(task, step, task.inputs, task.measures, task.models)
-
-
-def _slips(product: CatalogChanged, wish: Wish) -> list[tuple[Source, Step]]:
-    return recipes.slips(wish.recipe, product.sources, wish.channels, wish.campaign)
+    step = _with(task.step, {**task.step.parameters, **parameters}, task.step.next)
+    return replace(following(task, step, task.inputs, task.measures, task.models), way=task.way)
 
 
 def _assets(slip: Step) -> Iterator[tuple[str, str]]:
@@ -118,10 +190,88 @@ def _prune(slip: Step, ended: Collection[str]) -> Step | None:
     branches = [kept for step in slip.next if (kept := _prune(step, ended)) is not None]
     if not branches and (slip.asset is None or slip.asset in ended):
         return None
-    return Step(
-        operation=slip.operation,
-        asset=slip.asset,
-        channel=slip.channel,
-        parameters=slip.parameters,
-        next=branches,
-    )
+    return _with(slip, slip.parameters, branches)
+
+
+def _with(step: Step, parameters: dict[str, str], branches: list[Step]) -> Step:
+    return Step(operation=step.operation, asset=step.asset, channel=step.channel, parameters=parameters, next=branches)
+
+
+@lru_cache(16_384)
+def _of_source(
+    cookbook: Cookbook,
+    recipe: str,
+    tenant: str,
+    wanted: tuple[str, ...],
+    campaign: str | None,
+    number: int,
+    told: str | None,
+) -> tuple[Slip, ...]:
+    """The slips of a source; products that want the same share them. `told` is the height in the catalogue."""
+    height = _height(told)
+    drawn = [_filled(step, height) for step in cookbook.slips(recipe, tenant, wanted, campaign, number)]
+    return tuple(Slip(step, dict(_ways(step, None)), dict(_lacking(step, height))) for step in drawn)
+
+
+@lru_cache(4096)
+def _ask_height(cookbook: Cookbook, recipe: str, tenant: str, wanted: tuple[str, ...], campaign: str | None) -> bool:
+    return any(_has_open_height(step) for step in cookbook.slips(recipe, tenant, wanted, campaign, 1))
+
+
+def _has_open_height(step: Step) -> bool:
+    return _goes_by_height(step) or any(_has_open_height(following) for following in step.next)
+
+
+def _goes_by_height(step: Step) -> bool:
+    """Whether a step wants to know the product's height, and is not told it by the recipe or a tenant's defaults."""
+    return HEIGHT in OF_OPERATION[step.operation].__struct_encode_fields__ and HEIGHT not in step.parameters
+
+
+def _filled(step: Step, height: str | Refused) -> Step:
+    parameters = step.parameters
+    if _goes_by_height(step) and isinstance(height, str):
+        parameters = {**parameters, HEIGHT: height}
+    return _with(step, parameters, [_filled(following, height) for following in step.next])
+
+
+def _height(told: str | None) -> str | Refused:
+    """A height in cm, written the same however the catalogue writes it."""
+    where = f"attributes.{HEIGHT}"
+    if told is None:
+        return Refused("missing_attribute", f"how tall is the product? There is no `{where}`", field=where)
+    try:
+        height_cm = float(told)
+    except ValueError:
+        height_cm = math.nan
+    if not 0 < height_cm <= HEIGHT_CM_MAX:
+        message = f"`{where}` = {told!r} is no number of cm above 0, {HEIGHT_CM_MAX:g} at most"
+        return Refused("bad_attribute", message, field=where)
+    return f"{height_cm:.6g}"
+
+
+def _ways(step: Step, before: str | None) -> Iterator[tuple[str, str]]:
+    way = way_id(before, step)
+    if step.asset is not None:
+        yield step.asset, way
+    for following in step.next:
+        yield from _ways(following, way)
+
+
+def _lacking(step: Step, height: str | Refused) -> Iterator[tuple[str, Refused]]:
+    """The assets at and behind a step that lacks what its operation needs."""
+    why = height if _goes_by_height(step) and isinstance(height, Refused) else _complaint(step)
+    if why is not None:
+        yield from ((name, why) for name in recipes.assets(step))
+        return
+    for following in step.next:
+        yield from _lacking(following, height)
+
+
+def _complaint(step: Step) -> Refused | None:
+    try:
+        OF_OPERATION[step.operation].parse(step.parameters)
+    except BadParameters as error:
+        return Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}")
+    except msgspec.ValidationError as error:
+        return Refused(BadParameters.code, f"{step.operation}: {error}", field="parameters")
+    return None

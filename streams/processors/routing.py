@@ -4,9 +4,12 @@ from schemas import channels, recipes
 from schemas.identity import review_id
 from schemas.records import (
     AssetWithheld,
+    CatalogChanged,
     Event,
     PublishRequested,
+    ReplanRequested,
     ReviewRequested,
+    Task,
     TaskCompleted,
     TaskFailed,
     Verdict,
@@ -15,7 +18,7 @@ from streams.catalogue import AssetState, Facts, Review
 from streams.processors import Answers
 from streams.processors.costing import shares
 from streams.processors.judging import judge, reasons
-from streams.processors.planning import following
+from streams.processors.planning import following, ways, wish_of
 from streams.processors.releasing import made_again, made_by_recalled
 
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
@@ -82,6 +85,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
         return []
     if is_live_already(event, facts):
         return []
+    if _is_outdated(task, product.event, facts):
+        return [ReplanRequested(tenant=task.tenant, sku=task.sku, lane=task.lane, reason="it is planned otherwise now")]
     identity = review_id(task.task_id, event.result_id)
     review = facts.review(identity)
     if review is not None and review.state != "pending":
@@ -102,6 +107,18 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
     facts.put_review(request)
     return [request]
+
+
+def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:
+    """Whether a recipe, defaults or a campaign have meanwhile come to make the asset in another way.
+
+    What is made so may be there already: the older result must not take its place.
+    """
+    asker = facts.campaign(task.tenant, task.campaign) if task.campaign else (product, False)
+    if task.way is None or asker is None:
+        return False
+    now = ways(product, wish_of(asker[0]), facts.cookbook())
+    return task.step.asset in now and now[task.step.asset] != task.way
 
 
 def _decided_before(event: TaskCompleted, review: Review, title: str, facts: Facts) -> list[Event]:

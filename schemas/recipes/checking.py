@@ -1,0 +1,132 @@
+"""What a recipe, or defaults, must keep to beyond their shape. Every problem is a path and a sentence."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from schemas import channels
+from schemas.parameters import OF_OPERATION, BadParameters
+from schemas.recipes import Defaults, Recipe, RecipeStep
+from schemas.topics import POOL_OF_OPERATION
+
+# What an operation puts into the picture, in the words of the channels' bans; its ground is no channel's own.
+PUTS_IN: Mapping[str, frozenset[str]] = {
+    "mockup": frozenset({"scene"}),
+    "artwork": frozenset({"scene", "text", "overlay", "artwork"}),
+}
+Problems = Iterator[tuple[str, str]]
+
+
+def allows(channel: str, operation: str) -> bool:
+    """Whether a channel's rules let an operation make its pictures."""
+    rules = channels.load(channel)
+    put_in = PUTS_IN.get(operation, frozenset())
+    return not put_in or not (rules.background_required or put_in.intersection(rules.bans))
+
+
+def of_recipe(recipe: Recipe) -> Problems:
+    """What is wrong with a recipe."""
+    made: list[tuple[str, str, str]] = []
+    for number, step in enumerate(recipe.steps):
+        yield from _step(step, f"steps[{number}]", None, is_first=True, made=made)
+    counts = Counter((asset, channel) for asset, channel, _ in made)
+    for asset, channel, path in made:
+        if counts[asset, channel] > 1:
+            whose = f"of {channel}" if channel != _EACH else "of each channel"
+            yield path, f"another step makes the same picture {whose}; tell them apart with `asset`"
+
+
+def of_defaults(defaults: Defaults) -> Problems:
+    """What is wrong with a tenant's defaults."""
+    said = Counter(
+        (each.operation, channel, name)
+        for each in defaults.defaults
+        for channel in each.channels or [_EACH]
+        for name in each.parameters
+    )
+    for number, each in enumerate(defaults.defaults):
+        path = f"defaults[{number}]"
+        yield from _operation(each.operation, path)
+        yield from _parameters(each.operation, each.parameters, path)
+        for place, channel in enumerate(each.channels):
+            yield from _channel(channel, f"{path}.channels[{place}]")
+        for channel in each.channels or [_EACH]:
+            for name in each.parameters:
+                if said[each.operation, channel, name] > 1:
+                    yield f"{path}.parameters.{name}", f"said twice of {each.operation} on {channel}"
+
+
+_EACH = "every channel"
+
+
+def _step(
+    step: RecipeStep, path: str, above: str | None, *, is_first: bool, made: list[tuple[str, str, str]]
+) -> Problems:
+    channel = _EACH if step.each else step.channel or above
+    yield from _operation(step.operation, path)
+    yield from _parameters(step.operation, step.parameters, path)
+    yield from _place(step, path, above, is_first=is_first)
+    if channel and (step.asset or not step.next):
+        made.append((step.asset or "", channel, path))
+    for number, following in enumerate(step.next):
+        yield from _step(following, f"{path}.next[{number}]", channel, is_first=False, made=made)
+
+
+def _operation(name: str, path: str) -> Problems:
+    known = sorted(OF_OPERATION.keys() & POOL_OF_OPERATION.keys())
+    if name not in known:
+        yield f"{path}.operation", f"no operation is called {name!r}; there are: {', '.join(known)}"
+
+
+def _parameters(operation: str, values: Mapping[str, str], path: str) -> Problems:
+    """Those that are there; one that is missing may come from a tenant's defaults or from the product."""
+    if operation not in OF_OPERATION:
+        return
+    of_one = [(f"{path}.parameters.{name}", {name: value}) for name, value in values.items()]
+    wrong = [(at, _complaint(operation, each)) for at, each in of_one]
+    yield from ((at, complaint) for at, complaint in wrong if complaint)
+    if not any(complaint for _, complaint in wrong) and (complaint := _complaint(operation, values)):
+        yield f"{path}.parameters", complaint
+
+
+def _complaint(operation: str, values: Mapping[str, str]) -> str:
+    try:
+        OF_OPERATION[operation].parse(values)
+    except (BadParameters, msgspec.ValidationError) as error:
+        message = str(error).partition(" - at `$")[0]
+        return "" if "missing required field" in message else message
+    return ""
+
+
+def _place(step: RecipeStep, path: str, above: str | None, *, is_first: bool) -> Problems:
+    takes_photographs = POOL_OF_OPERATION.get(step.operation) == "cutout"
+    if is_first != takes_photographs and step.operation in POOL_OF_OPERATION:
+        yield f"{path}.operation", "a recipe begins with a cutout, and nothing else takes a photograph"
+    if takes_photographs:
+        for name in ("each", "channel", "asset"):
+            if getattr(step, name) is not None:
+                yield f"{path}.{name}", "a cutout is of no channel and makes no asset"
+        if not step.next:
+            yield path, "nothing is made of the cutout; say what in `next`"
+        return
+    yield from _channel_of(step, path, above)
+
+
+def _channel_of(step: RecipeStep, path: str, above: str | None) -> Problems:
+    if step.each and step.channel:
+        yield f"{path}.channel", "`each: channel` and a channel of its own exclude each other"
+    if above and (step.each or step.channel):
+        yield f"{path}.{'each' if step.each else 'channel'}", f"the step before it is for {above} already"
+    if not (above or step.each or step.channel):
+        yield path, "it is of no channel; say `each: channel`, or a `channel`"
+    if step.channel:
+        yield from _channel(step.channel, f"{path}.channel")
+        if step.channel in channels.names() and not allows(step.channel, step.operation):
+            rule = channels.load(step.channel).rule_version
+            yield f"{path}.channel", f"{rule} allows no {step.operation}"
+
+
+def _channel(name: str, path: str) -> Problems:
+    if name not in channels.names():
+        yield path, f"no channel is called {name!r}; there are: {', '.join(channels.names())}"

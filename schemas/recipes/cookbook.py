@@ -1,0 +1,179 @@
+"""The cookbook: the recipes that count and the tenants' defaults, and what they make of a product. Pure.
+
+Of each parameter the first of these that says something decides:
+
+1. the channel, where it demands its own ground: then neither a ground nor a shadow is anybody else's to choose
+2. the recipe
+3. the tenant's defaults for the channel
+4. the tenant's defaults for all channels
+5. the channel's rules, as far as the operation heeds them
+6. the operation's own default
+
+The first four are written into the steps, the last two are the operation's to look up; the gates judge what comes out.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Literal, TypeVar
+
+import msgspec
+
+from schemas import channels, recipes
+from schemas.parameters import OF_OPERATION
+from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
+from schemas.recipes.checking import allows
+from schemas.recipes.reading import BadRecipe, parse_defaults, parse_recipe
+from schemas.records import DefaultsReleased, RecipeReleased, Step
+
+Release = RecipeReleased | DefaultsReleased
+T = TypeVar("T")
+Origin = Literal["recipe", "tenant", "channel", "operation"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cookbook:
+    """Recipes by name, and defaults by tenant. In the place of one that today's rules refuse is what they say."""
+
+    recipes: Mapping[str, Recipe | BadRecipe]
+    defaults: Mapping[str, Defaults | BadRecipe] = field(default_factory=dict)
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe called `name`. Raises UnknownRecipe, BadRecipe."""
+        if name not in self.recipes:
+            raise UnknownRecipe(f"no recipe is called {name!r}; there are: {', '.join(sorted(self.recipes))}")
+        found = self.recipes[name]
+        if isinstance(found, BadRecipe):
+            raise found
+        return found
+
+    def defaults_of(self, tenant: str) -> Defaults | None:
+        """A tenant's defaults. Raises BadRecipe."""
+        found = self.defaults.get(tenant)
+        if isinstance(found, BadRecipe):
+            raise found
+        return found
+
+    def slips(self, name: str, tenant: str, wanted: Sequence[str], campaign: str | None, number: int) -> list[Step]:
+        """The routing slips of a product's source, `number` being its place from 1: the recipe's steps, assets named.
+
+        An asset is called `channel-number`, behind `campaign.` for a campaign's and before `.asset` where the recipe
+        names it. A channel that the recipe names itself gets what is made for it there in the place of what is made
+        for each. Raises UnknownRecipe, BadRecipe.
+        """
+        steps = self.recipe(name).steps
+        making = _Making(self, tenant, wanted, set(_own_channels(steps)), f"{campaign}." if campaign else "", number)
+        return [slip for step in steps for slip in making.slips(step, None) if recipes.assets(slip)]
+
+    def parameters(self, step: RecipeStep, tenant: str, channel: str | None) -> dict[str, tuple[str, Origin]]:
+        """What is written into a step for a tenant and channel, and who says so."""
+        mine = self.defaults_of(tenant)
+        defaults = {} if mine is None else mine.of(step.operation, channel)
+        told: dict[str, tuple[str, Origin]] = {name: (value, "tenant") for name, value in defaults.items()}
+        told |= {name: (value, "recipe") for name, value in step.parameters.items()}
+        if channel is not None and channels.load(channel).background_required:
+            return {name: each for name, each in told.items() if not name.startswith(("background.", "shadow."))}
+        return told
+
+
+def shown(cookbook: Cookbook, step: RecipeStep, tenant: str, channel: str | None) -> dict[str, tuple[str, Origin]]:
+    """All that a step goes by: what is written into it, what the channel's rules add, and the operation's defaults."""
+    told = cookbook.parameters(step, tenant, channel)
+    rules = {} if channel is None else _of_channel(channel)
+    for each in msgspec.structs.fields(OF_OPERATION[step.operation]):
+        if each.encode_name in told:
+            continue
+        if each.default not in (None, msgspec.NODEFAULT):
+            told[each.encode_name] = (str(each.default), "operation")
+        elif each.encode_name in rules:
+            told[each.encode_name] = (rules[each.encode_name], "channel")
+    return told
+
+
+@cache
+def shipped() -> Cookbook:
+    """The recipes that ship, and no defaults."""
+    texts = {name: recipes.text_of(name) for name in recipes.names()}
+    return Cookbook({name: parse_recipe(text, f"{name}.yaml") for name, text in texts.items()})
+
+
+def with_releases(releases: Iterable[Release]) -> Cookbook:
+    """The recipes that ship and those released, of each its newest version; of one version that which was released."""
+    return _with(tuple(sorted((*_named(each), each.version, each.text) for each in releases)))
+
+
+@lru_cache(64)
+def _with(releases: tuple[tuple[bool, str, int, str], ...]) -> Cookbook:
+    """From kind, name, version and text in order; the same releases give the same cookbook, slips and all."""
+    found, defaults = dict(shipped().recipes), dict(shipped().defaults)
+    for is_recipe, name, version, text in releases:
+        if not is_recipe:
+            defaults[name] = _read(parse_defaults, text, name)
+        elif name not in recipes.names() or version >= shipped().recipe(name).version:
+            found[name] = _read(parse_recipe, text, name)
+    return Cookbook(found, defaults)
+
+
+def _read(parse: Callable[[str, str], T], text: str, name: str) -> T | BadRecipe:
+    try:
+        return parse(text, name)
+    except BadRecipe as error:
+        return error
+
+
+def _named(release: Release) -> tuple[bool, str]:
+    return (True, release.recipe) if isinstance(release, RecipeReleased) else (False, release.tenant)
+
+
+def _own_channels(steps: Sequence[RecipeStep]) -> Iterator[tuple[str | None, str]]:
+    for step in steps:
+        if step.channel is not None:
+            yield step.asset, step.channel
+        yield from _own_channels(step.next)
+
+
+@dataclass(frozen=True)
+class _Making:
+    cookbook: Cookbook
+    tenant: str
+    wanted: Sequence[str]
+    own_channels: set[tuple[str | None, str]]
+    prefix: str
+    number: int
+
+    def slips(self, step: RecipeStep, above: str | None) -> list[Step]:
+        return [self._slip(step, channel) for channel in self._channels(step, above)]
+
+    def _channels(self, step: RecipeStep, above: str | None) -> list[str | None]:
+        if not step.each:
+            return [step.channel or above]
+        others = [channel for channel in self.wanted if (step.asset, channel) not in self.own_channels]
+        return [channel for channel in others if allows(channel, step.operation)]
+
+    def _slip(self, step: RecipeStep, channel: str | None) -> Step:
+        return Step(
+            operation=step.operation,
+            asset=self._asset(step, channel),
+            channel=channel,
+            parameters={name: value for name, (value, _) in self._parameters(step, channel).items()},
+            next=[slip for following in step.next for slip in self.slips(following, channel)],
+        )
+
+    def _parameters(self, step: RecipeStep, channel: str | None) -> dict[str, tuple[str, Origin]]:
+        return self.cookbook.parameters(step, self.tenant, channel)
+
+    def _asset(self, step: RecipeStep, channel: str | None) -> str | None:
+        if channel is None or (step.next and step.asset is None):
+            return None
+        return f"{self.prefix}{channel}-{self.number}" + (f".{step.asset}" if step.asset else "")
+
+
+def _of_channel(name: str) -> dict[str, str]:
+    """A channel's rules in the words of parameters."""
+    rules = channels.load(name)
+    return {
+        "background.color": rules.background or "transparent",
+        "shadow.mode": rules.shadow,
+        "padding": f"{(1 - rules.fill.target) / 2:.4g}",
+        "outputSize": f"{rules.canvas.width_px}x{rules.canvas.height_px}",
+    }
