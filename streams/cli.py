@@ -13,6 +13,7 @@ from schemas.topics import POOLS
 from streams.dead_cli import dead
 from streams.models_cli import models
 from streams.moments import Moment
+from streams.recipes_cli import recipes
 from streams.settings import Settings, SettingsError, variable
 
 
@@ -166,6 +167,7 @@ def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: 
 
 packshot.add_command(dead)
 packshot.add_command(models)
+packshot.add_command(recipes)
 
 
 @packshot.command()

@@ -29,6 +29,8 @@ from streams.submission import BadLine, Fate, Submitted
 
 if TYPE_CHECKING:  # they bring the networks' libraries along
     from streams.models import Built, Row, Verified
+    from streams.recipes import Row as RecipeRow
+    from streams.recipes import ShownStep
 
 COLOUR = {
     "published": "green",
@@ -209,7 +211,7 @@ def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = ""
         return
     shown = table("id", "state", "died", "came from", "product", "code", "why")
     for each in letters:
-        died = datetime.fromtimestamp(each.failed_at_ms / 1000, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
+        died = _moment(each.failed_at_ms)
         origin = each.origin.removeprefix(topics.PREFIX)
         code, why = each.told(header.ERROR_CODE), each.told(header.ERROR_MESSAGE)
         shown.add_row(each.name, coloured(done or each.state), died, origin, "|".join(each.product), code, why)
@@ -306,6 +308,50 @@ def show_models(rows: "Sequence[Row]", *, as_json: bool) -> None:
     console.print(shown)
 
 
+def show_recipes(rows: "Sequence[RecipeRow]", *, as_json: bool) -> None:
+    """Every recipe and all defaults."""
+    if as_json:
+        _print_json([_recipe_facts(row) for row in rows])
+        return
+    shown = table("name", "version", "", "operations", "released")
+    for row in rows:
+        told = "ships" if row.release is None else f"{_moment(row.release.released_at_ms)} {row.release.released_by}"
+        operations = f"[red]{escape(row.wrong)}[/]" if row.wrong else ", ".join(row.operations)
+        shown.add_row(row.name, str(row.version), row.kind, operations, told)
+    console.print(shown)
+
+
+def show_recipe(ref: str, steps: "Sequence[ShownStep]", *, as_json: bool) -> None:
+    """A recipe's steps as they would be used."""
+    if as_json:
+        _print_json({"recipe": ref, "steps": [_step_facts(step) for step in steps]})
+        return
+    console.print(f"[bold]{ref}[/]")
+    shown = table("step", "channel", "asset", "parameter", "value", "said by")
+    for step in steps:
+        place = "  " * step.depth + step.operation, step.channel, step.asset
+        for number, (name, (value, origin)) in enumerate(step.parameters.items()):
+            shown.add_row(*(place if number == 0 else ("", "", "")), name, escape(value), origin)
+        if not step.parameters:
+            shown.add_row(*place, "", "", "")
+    console.print(shown)
+
+
+def show_released(
+    ref: str, products: Sequence[tuple[str, str]], *, dry_run: bool, is_noted: bool, as_json: bool
+) -> None:
+    """What `packshot recipes release` did, or would do."""
+    if as_json:
+        told = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
+        _print_json({"released": ref, "dry_run": dry_run, "noted": is_noted, "products": told})
+        return
+    for tenant, sku in products if dry_run else ():
+        console.print(f"{tenant} {sku}", markup=False)
+    count = f"{len(products)} products {'would be' if dry_run else 'are'} made again"
+    late = "" if dry_run or is_noted else "; it counts as soon as the streams role has read it"
+    console.print(f"{ref}: {count}" if dry_run else f"{ref} is released, {count}{late}")
+
+
 def show_verified(found: "Sequence[Verified]", *, as_json: bool) -> None:
     """What was checked, and what is wrong."""
     if as_json:
@@ -366,6 +412,20 @@ def _model_facts(row: "Row") -> dict[str, Any]:
         "shadow": asdict(row.comparison) if row.comparison else None,
         "manifest": model,
     }
+
+
+def _recipe_facts(row: "RecipeRow") -> dict[str, Any]:
+    facts = {"name": row.name, "kind": row.kind, "version": row.version, "operations": row.operations}
+    return {**facts, "wrong": row.wrong, "release": msgspec.to_builtins(row.release)}
+
+
+def _step_facts(step: "ShownStep") -> dict[str, Any]:
+    parameters = {name: {"value": value, "said_by": origin} for name, (value, origin) in step.parameters.items()}
+    return {**asdict(step), "parameters": parameters}
+
+
+def _moment(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
 
 
 def _money(nanos: float | None) -> str:

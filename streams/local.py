@@ -5,7 +5,8 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -23,6 +24,8 @@ from streams.errors import Refused
 from streams.rebuilding import Rebuilt, rebuild
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
+
+NOTED_WITHIN_S = 15.0
 
 log = structlog.get_logger()
 
@@ -49,6 +52,16 @@ def connect(settings: Settings) -> Iterator[tuple[Catalogue, AcknowledgedProduce
             yield catalogue, producer
         finally:
             producer.close()
+
+
+def noted(is_noted: Callable[[], bool]) -> bool:
+    """Waits until the streams role has noted what it was told; False when it has not by the time that is given it."""
+    give_up_at = time.monotonic() + NOTED_WITHIN_S
+    while not is_noted():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def tenants_of(catalogue: Catalogue, sku: str, tenant: str | None) -> list[str]:

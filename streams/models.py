@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,6 @@ from streams.settings import Settings
 if TYPE_CHECKING:
     from gpu_workers.distillation.comparing import Compared
 
-NOTED_WITHIN_S = 15.0
 OPERATION = "cutout"
 TEACHER = "u2netp@1"
 CALIBRATION_PICTURES = 64
@@ -144,7 +143,7 @@ def add(settings: Settings, manifest: Path, by: str) -> tuple[Model, bool]:
         _blobs(settings).put(path.read_bytes(), GRAPH_TYPE)
         event = ModelAdded(operation=model.operation, model=model.ref, manifest=text, added_by=by, added_at_ms=now_ms())
         _send(event, producer)
-        return model, _noted(lambda: model.ref in _added(catalogue))
+        return model, local.noted(lambda: model.ref in _added(catalogue))
 
 
 def release(
@@ -305,21 +304,12 @@ def _released(event: ModelReleased, catalogue: Catalogue, producer: Acknowledged
             return event in facts.releases(event.operation)
 
     _send(event, producer)
-    return _noted(is_noted)
+    return local.noted(is_noted)
 
 
 def _send(event: ModelAdded | ModelReleased, producer: AcknowledgedProducer) -> None:
     with tracer.start_as_current_span(f"models {type(event).__name__}"):
         producer.send([outgoing(event, "packshot/models")])
-
-
-def _noted(is_noted: Callable[[], bool]) -> bool:
-    give_up_at = time.monotonic() + NOTED_WITHIN_S
-    while not is_noted():
-        if time.monotonic() > give_up_at:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def _verified(model: Model, shelf: Shelf) -> Iterator[Verified]:

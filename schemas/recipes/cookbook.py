@@ -12,7 +12,7 @@ Of each parameter the first of these that says something decides:
 The first four are written into the steps, the last two are the operation's to look up; the gates judge what comes out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Literal, TypeVar
@@ -62,8 +62,21 @@ class Cookbook:
         for each. Raises UnknownRecipe, BadRecipe.
         """
         steps = self.recipe(name).steps
-        making = _Making(self, tenant, wanted, set(_own_channels(steps)), f"{campaign}." if campaign else "", number)
-        return [slip for step in steps for slip in making.slips(step, None) if recipes.assets(slip)]
+        own, prefix = own_channels(steps), f"{campaign}." if campaign else ""
+
+        def drawn(step: RecipeStep, above: str | None) -> list[Step]:
+            return [
+                Step(
+                    operation=step.operation,
+                    asset=asset_of(step, channel, prefix, number),
+                    channel=channel,
+                    parameters={name: value for name, (value, _) in self.parameters(step, tenant, channel).items()},
+                    next=[slip for following in step.next for slip in drawn(following, channel)],
+                )
+                for channel in channels_of(step, wanted, above, own)
+            ]
+
+        return [slip for step in steps for slip in drawn(step, None) if recipes.assets(slip)]
 
     def parameters(self, step: RecipeStep, tenant: str, channel: str | None) -> dict[str, tuple[str, Origin]]:
         """What is written into a step for a tenant and channel, and who says so."""
@@ -84,7 +97,7 @@ def shown(cookbook: Cookbook, step: RecipeStep, tenant: str, channel: str | None
         if each.encode_name in told:
             continue
         if each.default not in (None, msgspec.NODEFAULT):
-            told[each.encode_name] = (str(each.default), "operation")
+            told[each.encode_name] = (_written(each.default), "operation")
         elif each.encode_name in rules:
             told[each.encode_name] = (rules[each.encode_name], "channel")
     return told
@@ -125,47 +138,31 @@ def _named(release: Release) -> tuple[bool, str]:
     return (True, release.recipe) if isinstance(release, RecipeReleased) else (False, release.tenant)
 
 
-def _own_channels(steps: Sequence[RecipeStep]) -> Iterator[tuple[str | None, str]]:
-    for step in steps:
-        if step.channel is not None:
-            yield step.asset, step.channel
-        yield from _own_channels(step.next)
+def own_channels(steps: Sequence[RecipeStep]) -> set[tuple[str | None, str]]:
+    """The channels that a recipe names itself, each with the asset's name there."""
+    own = {(step.asset, step.channel) for step in steps if step.channel is not None}
+    return own.union(*(own_channels(step.next) for step in steps))
 
 
-@dataclass(frozen=True)
-class _Making:
-    cookbook: Cookbook
-    tenant: str
-    wanted: Sequence[str]
-    own_channels: set[tuple[str | None, str]]
-    prefix: str
-    number: int
+def channels_of(
+    step: RecipeStep, wanted: Sequence[str], above: str | None, own: Collection[tuple[str | None, str]]
+) -> list[str | None]:
+    """The channels that a step works for; `above` is that of the step before it, `own` are the recipe's own."""
+    if not step.each:
+        return [step.channel or above]
+    others = [channel for channel in wanted if (step.asset, channel) not in own]
+    return [channel for channel in others if allows(channel, step.operation)]
 
-    def slips(self, step: RecipeStep, above: str | None) -> list[Step]:
-        return [self._slip(step, channel) for channel in self._channels(step, above)]
 
-    def _channels(self, step: RecipeStep, above: str | None) -> list[str | None]:
-        if not step.each:
-            return [step.channel or above]
-        others = [channel for channel in self.wanted if (step.asset, channel) not in self.own_channels]
-        return [channel for channel in others if allows(channel, step.operation)]
+def asset_of(step: RecipeStep, channel: str | None, prefix: str, number: int) -> str | None:
+    """The name of the asset that a step makes for a channel, if it makes one."""
+    if channel is None or (step.next and step.asset is None):
+        return None
+    return f"{prefix}{channel}-{number}" + (f".{step.asset}" if step.asset else "")
 
-    def _slip(self, step: RecipeStep, channel: str | None) -> Step:
-        return Step(
-            operation=step.operation,
-            asset=self._asset(step, channel),
-            channel=channel,
-            parameters={name: value for name, (value, _) in self._parameters(step, channel).items()},
-            next=[slip for following in step.next for slip in self.slips(following, channel)],
-        )
 
-    def _parameters(self, step: RecipeStep, channel: str | None) -> dict[str, tuple[str, Origin]]:
-        return self.cookbook.parameters(step, self.tenant, channel)
-
-    def _asset(self, step: RecipeStep, channel: str | None) -> str | None:
-        if channel is None or (step.next and step.asset is None):
-            return None
-        return f"{self.prefix}{channel}-{self.number}" + (f".{step.asset}" if step.asset else "")
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _of_channel(name: str) -> dict[str, str]:
