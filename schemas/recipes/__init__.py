@@ -19,13 +19,15 @@ class UnknownRecipe(ValueError):
 class RecipeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A step of a recipe.
 
-    `each: channel` makes one step for every channel asked for that allows the operation; a step without a channel of
-    its own works for that of the step before it. The last step of a way makes the asset; one before it does when it
-    says `asset`, which also tells several pictures of one channel apart.
+    `each: channel` makes one step for every channel asked for that allows the operation, `channels` one for those of
+    them that are asked for, `channel` one for that channel, asked for or not; a step that says nothing works for the
+    channel of the step before it. The last step of a way makes the asset; one before it does when it says `asset`,
+    which also tells several pictures of one channel apart.
     """
 
     operation: Name
     each: Literal["channel"] | None = None
+    channels: list[Name] = msgspec.field(default_factory=list)
     channel: Name | None = None
     asset: AssetName | None = None
     parameters: dict[str, str] = msgspec.field(default_factory=dict)

@@ -1,7 +1,7 @@
 """What a recipe, or defaults, must keep to beyond their shape. Every problem is a path and a sentence."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -29,7 +29,7 @@ def of_recipe(recipe: Recipe) -> Problems:
     """What is wrong with a recipe."""
     made: list[tuple[str, str, str]] = []
     for number, step in enumerate(recipe.steps):
-        yield from _step(step, f"steps[{number}]", None, is_first=True, made=made)
+        yield from _step(step, f"steps[{number}]", [], is_first=True, made=made)
     counts = Counter((asset, channel) for asset, channel, _ in made)
     for asset, channel, path in made:
         if counts[asset, channel] > 1:
@@ -61,16 +61,16 @@ _EACH = "every channel"
 
 
 def _step(
-    step: RecipeStep, path: str, above: str | None, *, is_first: bool, made: list[tuple[str, str, str]]
+    step: RecipeStep, path: str, above: Sequence[str], *, is_first: bool, made: list[tuple[str, str, str]]
 ) -> Problems:
-    channel = _EACH if step.each else step.channel or above
+    targets = [_EACH] if step.each else step.channels or ([step.channel] if step.channel else above)
     yield from _operation(step.operation, path)
     yield from _parameters(step.operation, step.parameters, path)
     yield from _place(step, path, above, is_first=is_first)
-    if channel and (step.asset or not step.next):
-        made.append((step.asset or "", channel, path))
+    if step.asset or not step.next:
+        made += [(step.asset or "", channel, path) for channel in targets]
     for number, following in enumerate(step.next):
-        yield from _step(following, f"{path}.next[{number}]", channel, is_first=False, made=made)
+        yield from _step(following, f"{path}.next[{number}]", targets, is_first=False, made=made)
 
 
 def _operation(name: str, path: str) -> Problems:
@@ -99,32 +99,37 @@ def _complaint(operation: str, values: Mapping[str, str]) -> str:
     return ""
 
 
-def _place(step: RecipeStep, path: str, above: str | None, *, is_first: bool) -> Problems:
+def _place(step: RecipeStep, path: str, above: Sequence[str], *, is_first: bool) -> Problems:
     takes_photographs = POOL_OF_OPERATION.get(step.operation) == "cutout"
     if is_first != takes_photographs and step.operation in POOL_OF_OPERATION:
         yield f"{path}.operation", "a recipe begins with a cutout, and nothing else takes a photograph"
     if takes_photographs:
-        for name in ("each", "channel", "asset"):
-            if getattr(step, name) is not None:
-                yield f"{path}.{name}", "a cutout is of no channel and makes no asset"
+        for name in (*_said(step), *(["asset"] if step.asset else [])):
+            yield f"{path}.{name}", "a cutout is of no channel and makes no asset"
         if not step.next:
             yield path, "nothing is made of the cutout; say what in `next`"
         return
-    yield from _channel_of(step, path, above)
+    yield from _channels_of(step, path, above)
 
 
-def _channel_of(step: RecipeStep, path: str, above: str | None) -> Problems:
-    if step.each and step.channel:
-        yield f"{path}.channel", "`each: channel` and a channel of its own exclude each other"
-    if above and (step.each or step.channel):
-        yield f"{path}.{'each' if step.each else 'channel'}", f"the step before it is for {above} already"
-    if not (above or step.each or step.channel):
-        yield path, "it is of no channel; say `each: channel`, or a `channel`"
-    if step.channel:
-        yield from _channel(step.channel, f"{path}.channel")
-        if step.channel in channels.names() and not allows(step.channel, step.operation):
-            rule = channels.load(step.channel).rule_version
-            yield f"{path}.channel", f"{rule} allows no {step.operation}"
+def _channels_of(step: RecipeStep, path: str, above: Sequence[str]) -> Problems:
+    said = _said(step)
+    for name in said[1:]:
+        yield f"{path}.{name}", f"`{said[0]}` and `{name}` exclude each other"
+    if above and said:
+        yield f"{path}.{said[0]}", f"the step before it is for {', '.join(above)} already"
+    if not above and not said:
+        yield path, "it is of no channel; say `each: channel`, `channels` or `channel`"
+    named = [(f"{path}.channels[{place}]", channel) for place, channel in enumerate(step.channels)]
+    for at, channel in [*named, *([(f"{path}.channel", step.channel)] if step.channel else [])]:
+        yield from _channel(channel, at)
+        if channel in channels.names() and not allows(channel, step.operation):
+            yield at, f"{channels.load(channel).rule_version} allows no {step.operation}"
+
+
+def _said(step: RecipeStep) -> list[str]:
+    """Which of the fields are there that say a step's channels."""
+    return [name for name in ("each", "channels", "channel") if getattr(step, name)]
 
 
 def _channel(name: str, path: str) -> Problems:

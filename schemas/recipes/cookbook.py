@@ -140,7 +140,7 @@ def _named(release: Release) -> tuple[bool, str]:
 
 def own_channels(steps: Sequence[RecipeStep]) -> set[tuple[str | None, str]]:
     """The channels that a recipe names itself, each with the asset's name there."""
-    own = {(step.asset, step.channel) for step in steps if step.channel is not None}
+    own = {(step.asset, channel) for step in steps for channel in (*step.channels, step.channel) if channel is not None}
     return own.union(*(own_channels(step.next) for step in steps))
 
 
@@ -148,6 +148,8 @@ def channels_of(
     step: RecipeStep, wanted: Sequence[str], above: str | None, own: Collection[tuple[str | None, str]]
 ) -> list[str | None]:
     """The channels that a step works for; `above` is that of the step before it, `own` are the recipe's own."""
+    if step.channels:
+        return [channel for channel in wanted if channel in step.channels]
     if not step.each:
         return [step.channel or above]
     others = [channel for channel in wanted if (step.asset, channel) not in own]

@@ -85,7 +85,7 @@ def test_parameters_are_kept_as_they_are_written() -> None:
         ("operation: cutout", "operation: cut", "5: steps[0].operation: no operation is called 'cut'"),
         ("each: channel\n        asset", "channel: bazaar\n        asset", "12: steps[0].next[1].channel: no channel"),
         ("each: channel\n        asset", "each: day\n        asset", "12: steps[0].next[1].each: Invalid enum"),
-        ("        asset: warm", "        channel: web", "13: steps[0].next[1].channel: `each: channel` and"),
+        ("        asset: warm", "        channel: web", "13: steps[0].next[1].channel: `each` and `channel`"),
         ("        asset: warm", "        asset: Warm!", "13: steps[0].next[1].asset: Expected"),
         ("        asset: warm", "        assets: warm", "13: steps[0].next[1].assets: there is no such field"),
         ("        asset: warm", "        each: channel", "13: steps[0].next[1].each: it is there twice"),
@@ -168,6 +168,16 @@ def test_a_slip_names_its_assets_by_channel_source_campaign_and_recipe() -> None
 def test_a_channel_that_the_recipe_names_itself_gets_that_in_the_place_of_what_each_gets() -> None:
     made = slip(shipped(), "marketplace", ["web", "amazon"])
     assert [(step.operation, step.asset) for step in made.next] == [("packshot", "amazon-1"), ("transparent", "web-1")]
+
+
+def test_channels_are_made_as_they_are_asked_for_in_the_place_of_what_each_gets() -> None:
+    text = SPRING.replace("each: channel\n        asset: warm", "channels: [shopify, instagram]")
+    made = slip(cookbook(text), "spring", ["amazon", "shopify"])
+    assert [(step.asset, step.parameters) for step in made.next] == [
+        ("amazon-1", {"padding": "0.10"}),
+        ("shopify-1", {"background.color": "#EFE7DB", "shadow.mode": "soft"}),
+    ]
+    assert "12: steps[0].next[1].channels[1]: no channel is called 'ig'" in problem(text.replace("instagram", "ig"))
 
 
 def test_a_recipe_for_each_channel_makes_nothing_without_one() -> None:
