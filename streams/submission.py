@@ -121,7 +121,7 @@ def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
     assets = [asset for asset in facts.assets(event.tenant, event.sku) if asset.campaign is None]
     if event.change == "delete":
         return Fate("waiting" if any(asset.live for asset in assets) else "done")
-    return _of_assets(assets)
+    return _of_assets(assets) if assets else Fate("done")  # the recipe makes nothing for its channels
 
 
 def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate:

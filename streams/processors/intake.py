@@ -19,7 +19,7 @@ from schemas.records import (
 from streams.catalogue import AssetState, Facts
 from streams.errors import Refused
 from streams.processors import Answers
-from streams.processors.planning import Wish, checked, first_tasks, lacking, plan, wish_of
+from streams.processors.planning import Wish, checked, first_tasks, lacking, makes_something, plan, wish_of
 
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing", "rejected"})
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
@@ -72,6 +72,10 @@ def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
             log.info("cancelled", tenant=event.tenant, campaign=event.campaign)
             return []
         raise Refused("campaign_cancelled", f"campaign {event.campaign} was cancelled", field="campaign")
+    is_new = known is None or known[0] != event
+    if is_new and not makes_something(event.tenant, wish, facts.cookbook()):
+        told = ", ".join(wish.channels)
+        raise Refused("nothing_to_make", f"{wish.recipe} makes no picture that {told} allows", field="channels")
     facts.put_campaign(event)
     products = {sku: facts.product(event.tenant, sku, lock=True) for sku in event.skus}
     answers: list[Event] = []

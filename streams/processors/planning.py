@@ -52,18 +52,20 @@ def wish_of(event: CatalogChanged | CampaignRequested) -> Wish:
 
 
 def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> Wish:
-    """What an event asks for. Raises Refused for a channel or recipe that is not there, and where nothing is made."""
+    """What an event asks for. Raises Refused for a channel or recipe that is not there."""
     wish = wish_of(event)
     for channel in wish.channels:
         if channel not in channels.names():
             known = ", ".join(channels.names())
             raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channels")
-    with _refusals():
-        drawn = cookbook.slips(wish.recipe, event.tenant, wish.channels, wish.campaign, 1)
-    if not drawn and event.channels:
-        told = ", ".join(wish.channels)
-        raise Refused("nothing_to_make", f"{wish.recipe} makes no picture that {told} allows", field="channels")
+    makes_something(event.tenant, wish, cookbook)
     return wish
+
+
+def makes_something(tenant: str, wish: Wish, cookbook: Cookbook) -> bool:
+    """Whether anything is made of a product with a photograph. Raises Refused as `slips` does."""
+    with _refusals():
+        return bool(cookbook.slips(wish.recipe, tenant, wish.channels, wish.campaign, 1))
 
 
 def slips(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> list[tuple[Source, Slip]]:

@@ -65,6 +65,7 @@ NAMES = {
             topics.PUBLISH,
             topics.PUBLISHED,
             topics.MODELS,
+            topics.RECIPES,
         )
     ),
 }
@@ -83,7 +84,7 @@ def test_the_facts_come_out_equal_and_nothing_is_lost(catalogue: Catalogue, seed
 EVERYTHING = {
     "CatalogChanged", "CampaignCancelled", "ReplanRequested", "TaskFailed", "AssetRetracted", "superseded",
     "cancelled", "review state=approved", "review state=rejected", "review state=superseded", "state=published",
-    "state=failed", "state=rejected", "accepted", "saved",
+    "state=failed", "state=rejected", "accepted", "saved", "RecipeReleased", "DefaultsReleased",
 }  # fmt: skip
 
 

@@ -19,11 +19,13 @@ from schemas.records import (
     CampaignRequested,
     CatalogChanged,
     Cost,
+    DefaultsReleased,
     Event,
     Lane,
     ModelAdded,
     ModelReleased,
     PublishRequested,
+    RecipeReleased,
     ReplanRequested,
     RetractRequested,
     ReviewDecided,
@@ -43,6 +45,7 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, 
 from streams.dead import DeadLetter
 from streams.errors import Refused
 from streams.processing import CONSUMED, Processing
+from streams.processors.planning import ways, wish_of
 from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication
 from streams.replanning import Selection, select
@@ -130,6 +133,8 @@ class Town:
         self.engine = 1
         self.made_by: dict[str, str] = {}
         self.recalls: list[ModelReleased] = []
+        self.recipe_versions = {"marketplace": 1, "campaign": 1, "spring": 0, "demo": 0}
+        self.ways: dict[str, set[str | None]] = {}
 
     # topics
 
@@ -240,6 +245,7 @@ class Town:
         step = task.step
         result = content_id(source, model, inputs, step.operation, step.channel, step.parameters, self.engine)
         digest = self.blobs.put(result.encode())
+        self.ways.setdefault(digest, set()).add(task.way)
         made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
         doubtful = task.step.asset is not None and int(result[:2], 16) < 90
         measures = GOOD | ({"fill": 0.5} if doubtful else {})
@@ -318,6 +324,26 @@ class Town:
         self.say(event)
         self.recalls += [event] if recall else []
 
+    def release_recipe(self) -> None:
+        """An operator changes a recipe or the tenant's defaults: for one channel, for all, or what there is of them."""
+        name = self.random.choice(sorted(self.recipe_versions))
+        self.recipe_versions[name] += self.random.choice((1, 1, 1, 2, 0))
+        version, padding = self.recipe_versions[name], f"0.{self.random.randint(1, 3)}"
+        channels = self.random.choice(("each: channel", "channels: [amazon, instagram]", "channels: [google]"))
+        steps = f"      - {{operation: packshot, {channels}, parameters: {{padding: {padding}}}}}\n"
+        if self.random.random() < 0.5:
+            steps += "      - {operation: transparent, channel: web}\n"
+        if self.random.random() < 0.3:
+            steps += "      - {operation: packshot, each: channel, asset: warm, parameters: {shadow.mode: soft}}\n"
+        speckles = self.random.choice(("", "    parameters: {speckle_share: 0.01}\n"))
+        if name == "demo":
+            text = f"tenant: demo\nversion: {version}\ndefaults:\n"
+            text += f"  - {{operation: packshot, channels: [zalando, google], parameters: {{padding: {padding}}}}}\n"
+            self.say(DefaultsReleased(tenant=name, version=max(version, 1), text=text, released_at_ms=self.now_ms))
+            return
+        text = f"name: {name}\nversion: {version}\nsteps:\n  - operation: cutout\n{speckles}    next:\n{steps}"
+        self.say(RecipeReleased(recipe=name, version=max(version, 1), text=text, released_at_ms=self.now_ms))
+
     def upsert(self, sku: str, version: int) -> None:
         photo = self.random.choice(("a", "b", "c", "gone", "gone-back"))
         channels = self.random.sample(["amazon", "zalando", "google"], self.random.randint(1, 2))
@@ -340,18 +366,21 @@ class Town:
         sku, version = self.random.choice(SKUS), self.random.randint(1, 6)
         skus = [self.random.choice(SKUS), self.random.choice((*SKUS, "D"))]
         campaign = self.random.choice(("spring", "sale"))
+        wanted = {"skus": skus, "channels": ["instagram"], "recipe": self.random.choice(("campaign", "spring"))}
         acts: list[Callable[[], None]] = [
             lambda: self.upsert(sku, version),
             lambda: self.upsert(sku, version),
             lambda: self._say_again(),
             lambda: self.say(CatalogChanged(change="delete", tenant="demo", sku=sku, version=version)),
-            lambda: self.say(CampaignRequested(tenant="demo", campaign=campaign, skus=skus, channels=["instagram"])),
+            lambda: self.say(CampaignRequested(tenant="demo", campaign=campaign, **wanted)),  # type: ignore[arg-type]
             lambda: self.say(CampaignCancelled(tenant="demo", campaign=campaign, reason="off")),
             lambda: self.say(ReplanRequested(tenant="demo", sku=sku)),
             lambda: self._replay_dead(),
             lambda: setattr(self, "engine", self.engine + 1),
             lambda: self.release(),
             lambda: self.release(),
+            lambda: self.release_recipe(),
+            lambda: self.release_recipe(),
         ]
         return self.random.choice(acts)
 
@@ -390,7 +419,7 @@ class Town:
             announcements.told(codec.decode(record.value))
         lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
         products = [finding for view in self._views(announcements) for finding in (*disagreements(view), *stuck(view))]
-        return [*lost, *announcements.findings, *products, *self._recalled_and_live()]
+        return [*lost, *announcements.findings, *products, *self._recalled_and_live(), *self._outdated_and_live()]
 
     def _recalled_and_live(self) -> Iterator[Finding]:
         with self.catalogue.read() as facts:
@@ -398,6 +427,17 @@ class Town:
             for asset in facts.every_asset():
                 if asset.state == "published" and asset.live and gone.intersection(asset.live.models):
                     yield Finding("stuck", f"{asset.sku} {asset.asset}", f"made by {asset.live.models}, recalled")
+
+    def _outdated_and_live(self) -> Iterator[Finding]:
+        """What is live but would be made in another way today."""
+        with self.catalogue.read() as facts:
+            for product, campaigns in facts.wanting():
+                wishes = [wish_of(product), *map(wish_of, campaigns)]
+                now = {name: way for wish in wishes for name, way in ways(product, wish, facts.cookbook()).items()}
+                for asset in facts.assets(product.tenant, product.sku):
+                    live = asset.live if asset.state == "published" else None
+                    if live is not None and now.get(asset.asset) not in self.ways[live.file.sha256]:
+                        yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as an older recipe made it")
 
     def _views(self, announcements: Announcements) -> Iterator[ProductView]:
         with self.catalogue.read() as facts:
