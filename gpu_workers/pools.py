@@ -4,12 +4,13 @@ import hashlib
 import io
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
@@ -35,7 +36,7 @@ from gpu_workers.worker import Work
 from schemas import channels
 from schemas.channels import Channel
 from schemas.identity import result_id
-from schemas.parameters import BadParameters, CutoutParameters, PackshotParameters
+from schemas.parameters import OF_OPERATION, BadParameters, CutoutParameters, Parameters
 from schemas.records import Blob, Lane, Shadow, Task
 from schemas.releases import Standing
 from schemas.topics import Pool
@@ -53,9 +54,35 @@ SHADOW_ERROR_MAX = 500
 # By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
 # urgent picture goes before all that came in the last minute, and only a deadline of its own can make a picture late.
 PATIENCE_S: dict[Lane, float] = {"urgent": 30, "standard": 120, "bulk": 480}
-RENDERERS: dict[str, Callable[[NDArray[np.uint8], Channel, PackshotParameters], Rendered]] = {
-    "packshot": packshot,
-    "transparent": transparent,
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the compose pool.
+
+    `render` makes its picture (with a `canvas`, (h, w, 3 or 4) uint8) of inputs (h, w, 4; uint8), the first of which is
+    the main one, for a channel, after its parameters of schemas.parameters.OF_OPERATION. `measure` says what is
+    measured of the file, the picture and the channel.
+    """
+
+    render: Callable[[Sequence[NDArray[np.uint8]], Channel, Any], Any]
+    measure: Callable[[bytes, Any, Channel], dict[str, float]] = measure
+
+
+def _of_one(
+    render: Callable[[NDArray[np.uint8], Channel, Any], Rendered],
+) -> Callable[[Sequence[NDArray[np.uint8]], Channel, Any], Rendered]:
+    def of_one(inputs: Sequence[NDArray[np.uint8]], channel: Channel, parameters: Parameters) -> Rendered:
+        if len(inputs) != 1:
+            raise Refused("bad_inputs", f"it takes one picture, not {len(inputs)}", field="inputs")
+        return render(inputs[0], channel, parameters)
+
+    return of_one
+
+
+OPERATIONS: dict[str, Operation] = {
+    "packshot": Operation(_of_one(packshot)),
+    "transparent": Operation(_of_one(transparent)),
 }
 
 
@@ -247,11 +274,11 @@ class Compose:
             file = self._blobs.get(task.inputs[0].digest)
             cutout = decode(file).pixels.astype(np.uint8, copy=False)
             meter.lap("load", bytes_in=len(file))
-            rendered, encoded = compose(task.step.operation, cutout, channel, task.step.parameters)
+            rendered, encoded = compose(task.step.operation, [cutout], channel, task.step.parameters)
             meter.lap("compose")
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
-        measures = measure(encoded.data, rendered, channel)
+        measures = OPERATIONS[task.step.operation].measure(encoded.data, rendered, channel)
         meter.lap("measure")
         blob = store(self._blobs, task.step.operation, encoded.data, encoded.media_type, rendered.canvas.shape)
         meter.lap("store", bytes_out=len(encoded.data))
@@ -259,11 +286,16 @@ class Compose:
 
 
 def compose(
-    operation: str, cutout: NDArray[np.uint8], channel: Channel, parameters: dict[str, str]
-) -> tuple[Rendered, encoding.Encoded]:
-    """A cutout (h, w, 4; uint8) as a picture and as the file for `channel`. Raises Refused."""
+    operation: str, inputs: Sequence[NDArray[np.uint8]], channel: Channel, parameters: Mapping[str, str]
+) -> tuple[Any, encoding.Encoded]:
+    """Inputs (h, w, 4; uint8) as the picture of an operation and as the file for `channel`. Raises Refused."""
+    if operation not in OPERATIONS:
+        known = ", ".join(sorted(OPERATIONS))
+        raise Refused(
+            "unknown_operation", f"no picture is made by {operation!r}; there are: {known}", field="operation"
+        )
     try:
-        rendered = RENDERERS[operation](cutout, channel, PackshotParameters.parse(parameters))
+        rendered = OPERATIONS[operation].render(inputs, channel, OF_OPERATION[operation].parse(parameters))
         return rendered, encoding.encode(rendered.canvas, channel)
     except (BadParameters, EmptyCutout, encoding.TooHeavy) as error:
         raise Refused(error.code, str(error), field=error.field) from error

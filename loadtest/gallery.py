@@ -125,7 +125,7 @@ def composed(operation: str, variants: Mapping[str, tuple[str, Mapping[str, str]
     for label, (channel_name, parameters) in variants.items():
         channel = channels.load(channel_name)
         try:
-            rendered, encoded = pools.compose(operation, sample.rgba, channel, dict(parameters))
+            rendered, encoded = pools.compose(operation, [sample.rgba], channel, dict(parameters))
         except Refused as refusal:
             yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
             continue

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from schemas.parameters import OF_OPERATION
 from schemas.records import LANES
 from schemas.topics import POOLS
 from streams.dead_cli import dead
@@ -171,10 +172,16 @@ packshot.add_command(recipes)
 
 
 @packshot.command()
-@click.argument("operation", type=click.Choice(["cutout", "packshot", "transparent"]))
-@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("operation", type=click.Choice(sorted(OF_OPERATION)))
+@click.argument(
+    "sources",
+    metavar="IN…",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--channel", help="The channel whose rules a packshot follows.")
+@click.option("--channel", help="The channel whose rules the picture follows.")
 @click.option("--category", default="", help="The product's category, for rules that depend on it.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter of the operation.")
 @click.option("--model", metavar="NAME@VERSION", help="The network that cuts out.")
@@ -182,19 +189,60 @@ packshot.add_command(recipes)
 def render(
     settings: Settings,
     operation: str,
-    source: Path,
+    sources: tuple[Path, ...],
     target: Path,
     channel: str | None,
     category: str,
     pairs: tuple[str, ...],
     model: str | None,
 ) -> None:
-    """Run one operation on one file, without a broker."""
+    """Run one operation on one file, or on several for one that takes more, without a broker."""
     from streams import display
-    from streams.local_render import render_file
+    from streams.local_render import render_files
 
-    verdict, measures = render_file(settings, operation, source, target, channel, category, _parameters(pairs), model)
+    verdict, measures = render_files(settings, operation, sources, target, channel, category, _parameters(pairs), model)
     display.show_render(target, verdict, measures)
+
+
+@packshot.command()
+@click.argument("recipe")
+@click.argument("skus", metavar="SKU…", nargs=-1, required=True)
+@click.option(
+    "--catalogue",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the products from this file of events; unset, from those that are known.",
+)
+@click.option("--tenant", help="The products of this tenant.")
+@click.option("--channel", "channels", multiple=True, help="These channels in place of the products' own.")
+@click.option(
+    "--out",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="preview.html",
+    show_default=True,
+    help="The page to write.",
+)
+@click.option("--model", metavar="NAME@VERSION", help="The network that cuts out.")
+@click.pass_obj
+def preview(
+    settings: Settings,
+    recipe: str,
+    skus: tuple[str, ...],
+    file: Path | None,
+    tenant: str | None,
+    channels: tuple[str, ...],
+    target: Path,
+    model: str | None,
+) -> None:
+    """Show what a recipe makes of products, before and after, on one page. RECIPE is a name or a file."""
+    from streams import display
+    from streams import preview as desk
+
+    wanted = desk.Wanted(recipe, skus, file, tenant, channels, model)
+    with display.progress("pictures", hidden=False) as report:
+        entries = desk.preview(settings, wanted, target, report)
+    display.show_preview(target, entries)
 
 
 @packshot.command()

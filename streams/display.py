@@ -29,6 +29,7 @@ from streams.submission import BadLine, Fate, Submitted
 
 if TYPE_CHECKING:  # they bring the networks' libraries along
     from streams.models import Built, Row, Verified
+    from streams.preview_page import Entry
     from streams.recipes import Row as RecipeRow
     from streams.recipes import ShownStep
 
@@ -350,6 +351,16 @@ def show_released(
     count = f"{len(products)} products {'would be' if dry_run else 'are'} made again"
     late = "" if dry_run or is_noted else "; it counts as soon as the streams role has read it"
     console.print(f"{ref}: {count}" if dry_run else f"{ref} is released, {count}{late}")
+
+
+def show_preview(target: Path, entries: "Sequence[Entry]") -> None:
+    """Which page was written, and what is on it."""
+    outcomes: dict[str, int] = {}
+    for entry in entries:
+        for picture in entry.pictures:
+            outcomes[picture.outcome] = outcomes.get(picture.outcome, 0) + 1
+    told = ", ".join(f"{count} {coloured('not made' if name == 'none' else name)}" for name, count in outcomes.items())
+    console.print(f"[bold]{target}[/] written: {told}")
 
 
 def show_verified(found: "Sequence[Verified]", *, as_json: bool) -> None:

@@ -1,8 +1,9 @@
-"""`packshot render`: one operation on one file, without a broker, with the same code as the workers'."""
+"""`packshot render`: one operation on files, without a broker, with the same code as the workers'."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,11 @@ from gpu_workers.decoding import DecodeLimits, decode
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations import cutout as cutting
-from gpu_workers.quality.measures import measure
 from gpu_workers.serving import Network
 from gpu_workers.shelf import Shelf
 from gpu_workers.sources import SourceError
 from schemas import channels
+from schemas.channels import Channel
 from schemas.records import Verdict
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue
@@ -26,70 +27,118 @@ from streams.processors.judging import judge
 from streams.settings import Settings
 
 
-def render_file(
+@dataclass(frozen=True)
+class Made:
+    """A picture as a file, what was measured of it, and what the gates say."""
+
+    file: bytes
+    media_type: str
+    measures: dict[str, float]
+    verdict: Verdict
+
+
+class Studio:
+    """The operations on this machine, until the block ends. The network opens when it is first needed.
+
+    `model`, NAME@VERSION, cuts out; by default the one that the settings pin, or the one that works until one is
+    released.
+    """
+
+    def __init__(self, settings: Settings, model: str | None = None) -> None:
+        self._settings = settings
+        self._model = model
+        self._open = ExitStack()
+        self._network: Network | None = None
+
+    def __enter__(self) -> "Studio":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def cutout(self, data: bytes, name: str, parameters: Mapping[str, str]) -> cutting.Cutout:
+        """The product in the photograph `data`, a file called `name`. Raises Refused."""
+        wanted = pools.cutout_parameters(dict(parameters))
+        try:
+            picture = decode(data, DecodeLimits(pixels_max=self._settings.source_max_pixels), name)
+            if picture.had_alpha and cutting.has_clean_alpha(picture.pixels.astype(np.uint8, copy=False)):
+                return cutting.cutout(picture.pixels, _no_network, wanted)
+            return cutting.cutout(picture.pixels, self._look(), wanted)
+        except SourceError as error:
+            raise Refused(error.code, str(error), field="IN") from error
+        except cutting.CutoutError as error:
+            raise Refused("no_subject", f"{name}: {error}", field="IN") from error
+        except ModelError as error:
+            raise Refused("bad_model", str(error), field="model") from error
+
+    def picture(
+        self,
+        operation: str,
+        inputs: Sequence[NDArray[np.uint8]],
+        channel: Channel,
+        parameters: Mapping[str, str],
+        before: Mapping[str, float],
+    ) -> Made:
+        """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
+        rendered, encoded = pools.compose(operation, inputs, channel, parameters)
+        measures = pools.OPERATIONS[operation].measure(encoded.data, rendered, channel)
+        return Made(encoded.data, encoded.media_type, measures, judge({**before, **measures}, channel))
+
+    def _look(self) -> cutting.Look:
+        if self._network is None:
+            self._network = self._opened()
+        return self._network.look(math.inf, "", lambda _engine_ms: None)
+
+    def _opened(self) -> Network:
+        settings = self._settings
+        catalogue = Catalogue(settings.database)
+        self._open.callback(catalogue.close)
+        shelf = Shelf.of(settings, Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)), catalogue)
+        ref = self._model or stand(settings.cutout_model, pools.DEFAULT_MODEL, [], shipped().values()).stable[0]
+        if ref not in shipped():
+            catalogue.create_tables()
+        network = pools.open_network(settings, shelf, ref)
+        self._open.callback(network.close)
+        return network
+
+
+def render_files(
     settings: Settings,
     operation: str,
-    source: Path,
+    sources: Sequence[Path],
     target: Path,
     channel_name: str | None,
     category: str,
-    parameters: dict[str, str],
+    parameters: Mapping[str, str],
     model: str | None = None,
 ) -> tuple[Verdict | None, dict[str, float]]:
-    """Runs `operation` on a file and writes the result; a packshot takes a photograph or a cutout.
+    """Runs `operation` on photographs or cutouts, the first being the main one, and writes the result.
 
-    `model`, NAME@VERSION, cuts out; by default the one that the settings pin, or the one that works until one is
-    released. Returns what the gates say, for a picture that has a channel, and what was measured. Raises Refused.
+    Returns what the gates say, for a picture that has a channel, and what was measured. Raises Refused.
     """
-    cut_parameters = parameters if operation == "cutout" else {}
-    made = _cutout(settings, source, cut_parameters, model)
-    if operation == "cutout":
-        target.write_bytes(pools.lossless(made.rgba))
-        return None, made.measures
-    name = channel_name or ("web" if operation == "transparent" else None)
+    with Studio(settings, model) as studio:
+        if operation == "cutout":
+            if len(sources) != 1:
+                raise Refused("bad_inputs", f"a cutout takes one picture, not {len(sources)}", field="IN")
+            cut = studio.cutout(sources[0].read_bytes(), str(sources[0]), parameters)
+            target.write_bytes(pools.lossless(cut.rgba))
+            return None, cut.measures
+        channel = _channel(operation, channel_name, category)
+        cut_outs = [studio.cutout(source.read_bytes(), str(source), {}) for source in sources]
+        before = {f"cutout.{name}": value for name, value in cut_outs[0].measures.items()}
+        made = studio.picture(operation, [each.rgba for each in cut_outs], channel, parameters, before)
+    target.write_bytes(made.file)
+    return made.verdict, made.measures
+
+
+def _channel(operation: str, name: str | None, category: str) -> Channel:
+    name = name or ("web" if operation == "transparent" else None)
     if name is None:
-        raise Refused("missing_channel", "a packshot needs --channel", field="channel")
+        raise Refused("missing_channel", f"{operation} needs --channel", field="channel")
     try:
-        channel = channels.load(name, category)
+        return channels.load(name, category)
     except channels.UnknownChannel as error:
         raise Refused("unknown_channel", str(error), field="channel") from error
-    rendered, encoded = pools.compose(operation, made.rgba, channel, parameters)
-    target.write_bytes(encoded.data)
-    measures = measure(encoded.data, rendered, channel)
-    before = {f"cutout.{name}": value for name, value in made.measures.items()}
-    return judge(before | measures, channel), measures
-
-
-def _cutout(settings: Settings, source: Path, parameters: dict[str, str], model: str | None) -> cutting.Cutout:
-    try:
-        picture = decode(source.read_bytes(), DecodeLimits(pixels_max=settings.source_max_pixels), str(source))
-        if picture.had_alpha and cutting.has_clean_alpha(picture.pixels.astype(np.uint8, copy=False)):
-            return cutting.cutout(picture.pixels, _no_network, pools.cutout_parameters(parameters))
-        with _network(settings, model) as network:
-            look = network.look(math.inf, "", lambda _engine_ms: None)
-            return cutting.cutout(picture.pixels, look, pools.cutout_parameters(parameters))
-    except SourceError as error:
-        raise Refused(error.code, str(error), field="IN") from error
-    except cutting.CutoutError as error:
-        raise Refused("no_subject", f"{source}: {error}", field="IN") from error
-    except ModelError as error:
-        raise Refused("bad_model", str(error), field="model") from error
-
-
-@contextmanager
-def _network(settings: Settings, ref: str | None) -> Iterator[Network]:
-    catalogue = Catalogue(settings.database)
-    shelf = Shelf.of(settings, Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)), catalogue)
-    if ref is None:
-        ref = stand(settings.cutout_model, pools.DEFAULT_MODEL, [], shipped().values()).stable[0]
-    if ref not in shipped():
-        catalogue.create_tables()
-    network = pools.open_network(settings, shelf, ref)
-    try:
-        yield network
-    finally:
-        network.close()
-        catalogue.close()
 
 
 def _no_network(_picture: NDArray[np.uint8]) -> NDArray[np.float32]:

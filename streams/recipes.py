@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schemas import channels
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
-from schemas.recipes.cookbook import Cookbook, Origin, Release, asset_of, channels_of, own_channels, shown
+from schemas.recipes.cookbook import Cookbook, Origin, Release, asset_of, channels_of, filled, own_channels
 from schemas.recipes.reading import BadRecipe, parse
 from schemas.records import DefaultsReleased, RecipeReleased
 from streams import local
@@ -147,7 +147,8 @@ def _shown(cookbook: Cookbook, recipe: Recipe, tenant: str, channel: str | None)
         for target in [None] if any_channel else channels_of(step, wanted, above, own):
             label = "each" if any_channel else target or ""
             asset = asset_of(step, "CHANNEL" if any_channel else target, "", 1) or ""
-            yield ShownStep(depth, step.operation, label, asset, shown(cookbook, step, tenant, target))
+            told = cookbook.parameters(step, tenant, target)
+            yield ShownStep(depth, step.operation, label, asset, filled(step.operation, told, target))
             for following in step.next:
                 yield from walk(following, target, depth + 1)
 

@@ -89,18 +89,20 @@ class Cookbook:
         return told
 
 
-def shown(cookbook: Cookbook, step: RecipeStep, tenant: str, channel: str | None) -> dict[str, tuple[str, Origin]]:
+def filled(
+    operation: str, told: Mapping[str, tuple[str, Origin]], channel: str | None
+) -> dict[str, tuple[str, Origin]]:
     """All that a step goes by: what is written into it, what the channel's rules add, and the operation's defaults."""
-    told = cookbook.parameters(step, tenant, channel)
+    all_told = dict(told)
     rules = {} if channel is None else _of_channel(channel)
-    for each in msgspec.structs.fields(OF_OPERATION[step.operation]):
+    for each in msgspec.structs.fields(OF_OPERATION[operation]):
         if each.encode_name in told:
             continue
         if each.default not in (None, msgspec.NODEFAULT):
-            told[each.encode_name] = (_written(each.default), "operation")
+            all_told[each.encode_name] = (_written(each.default), "operation")
         elif each.encode_name in rules:
-            told[each.encode_name] = (rules[each.encode_name], "channel")
-    return told
+            all_told[each.encode_name] = (rules[each.encode_name], "channel")
+    return all_told
 
 
 @cache

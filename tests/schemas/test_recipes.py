@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas import channels, recipes
-from schemas.recipes import Defaults, Recipe, UnknownRecipe
-from schemas.recipes.cookbook import Cookbook, shipped, shown, with_releases
+from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
+from schemas.recipes.cookbook import Cookbook, Origin, filled, shipped, with_releases
 from schemas.recipes.reading import TEXT_MAX, BadRecipe, parse, parse_recipe
 from schemas.records import DefaultsReleased, RecipeReleased, Step
 
@@ -212,18 +212,22 @@ def test_a_channel_that_demands_its_ground_goes_before_all() -> None:
     assert parameters(book, "amazon", name="spring") == {"padding": "0.10"}
 
 
+def shown(book: Cookbook, step: RecipeStep, channel: str | None) -> dict[str, tuple[str, Origin]]:
+    return filled(step.operation, book.parameters(step, "acme", channel), channel)
+
+
 def test_what_would_be_used_is_shown_with_who_says_so() -> None:
     book = cookbook(ACME, SPRING)
     step = book.recipe("spring").steps[0].next[0]
-    assert shown(book, step, "acme", "shopify") == {
+    assert shown(book, step, "shopify") == {
         "background.color": ("#FFF8E7", "tenant"),
         "shadow.mode": ("soft", "tenant"),
         "padding": ("0.10", "recipe"),
         "outputSize": ("2048x2048", "channel"),
     }
-    assert shown(book, step, "acme", "amazon")["background.color"] == ("#FFFFFF", "channel")
+    assert shown(book, step, "amazon")["background.color"] == ("#FFFFFF", "channel")
     cutout = book.recipe("spring").steps[0]
-    assert shown(book, cutout, "acme", None)["speckle_share"] == ("0.001", "operation")
+    assert shown(book, cutout, None)["speckle_share"] == ("0.001", "operation")
 
 
 @pytest.mark.parametrize(
