@@ -18,7 +18,7 @@ from streams.local_render import Made
 
 BEFORE_PX = 640
 AFTER_PX = 1080
-OUTCOMES = {"pass": "passes", "review": "for review", "fail": "fails", "none": "not made"}
+OUTCOMES = {"pass": "passed", "review": "for review", "fail": "failed", "none": "not made"}
 
 
 @dataclass(frozen=True)
@@ -208,10 +208,10 @@ article { min-width: 0; }
 .frame[tabindex] { cursor: pointer; }
 .frame img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .frame.clear { background: repeating-conic-gradient(var(--check) 0 25%, var(--card) 0 50%) 0 0 / 22px 22px; }
-.corner { position: absolute; left: 8px; bottom: 8px; width: 27%; aspect-ratio: 1; border-radius: 9px;
+.corner { position: absolute; left: 8px; bottom: 8px; width: 19%; aspect-ratio: 1; border-radius: 9px;
   background: var(--card) center / cover no-repeat; box-shadow: 0 0 0 2px var(--card), 0 1px 6px #0005; }
 .before .corner { inset: 0; width: 100%; border-radius: 0; background-size: contain; box-shadow: none; }
-.before img { z-index: 1; inset: auto auto 8px 8px; width: 27%; height: auto; aspect-ratio: 1; border-radius: 9px;
+.before img { z-index: 1; inset: auto auto 8px 8px; width: 19%; height: auto; aspect-ratio: 1; border-radius: 9px;
   background: var(--card); box-shadow: 0 0 0 2px var(--card), 0 1px 6px #0005; }
 .title { display: flex; align-items: baseline; justify-content: space-between; gap: .75rem; margin-top: .6rem; }
 h3 { font-size: .92rem; font-weight: 600; overflow-wrap: anywhere; }

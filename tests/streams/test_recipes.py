@@ -27,7 +27,9 @@ from schemas.records import (
     TaskCompleted,
 )
 from streams.catalogue import Catalogue
+from streams.consumer.letters import Delivery, outgoing
 from streams.processors.recipes import touched
+from streams.rebuilding import fill
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
 MARKETPLACE = """\
@@ -346,3 +348,22 @@ def test_pictures_of_several_sources_and_names_live_side_by_side(flow: Flow) -> 
     assert sorted(flow.states()) == [
         "shopify-1", "shopify-1.lifestyle", "shopify-2", "shopify-2.lifestyle", "web-1", "web-2",
     ]  # fmt: skip
+
+
+# the facts made anew
+
+
+def test_a_campaign_that_was_read_behind_the_later_release_of_its_recipe_is_noted_again(flow: Flow) -> None:
+    """Topics are read in any order; the facts are made anew in the order of time."""
+    campaign = CampaignRequested(tenant="demo", campaign="x", skus=["A"], recipe="spring", channels=["shopify"])
+    said: list[Event] = [product("A", ["amazon"]), campaign, release(SPRING), release(SPRING.replace("1", "2"))]
+    for event in (said[0], said[2], said[3], said[1]):
+        flow.say(event)
+    before = flow.catalogue.dump()
+    records = [outgoing(event, "test") for event in said]
+    with flow.catalogue.replaced() as facts:
+        fill(facts, [Delivery(r.topic, 0, at, r.key, r.value, r.headers, at) for at, r in enumerate(records)], [])
+    after = flow.catalogue.dump()
+    assert before["campaigns"] == after["campaigns"] != []
+    assert before["assets"] == after["assets"]
+    assert before["recipes"] == after["recipes"]
