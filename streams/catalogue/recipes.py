@@ -51,8 +51,7 @@ def wanting(connection: Connection, tenant: str | None) -> Iterator[tuple[Catalo
     if tenant is not None:
         products = products.where(t.products.c.tenant == tenant)
     products = products.order_by(t.products.c.tenant, t.products.c.sku)
-    rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(products)
-    for row in rows:
+    for row in connection.execute(products.execution_options(yield_per=_ROWS_AT_ONCE)):
         product = msgspec.json.decode(row.record, type=CatalogChanged)
         yield product, campaigns.get((product.tenant, product.sku), [])
 

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from schemas.records import CampaignRequested, CatalogChanged
+from schemas.records import CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased
 from streams.catalogue import Catalogue, CatalogueStanding, CatalogueUnavailable, Refusal
 from streams.settings import SettingsError
 from tests.streams.flow import upsert
@@ -145,6 +146,72 @@ def test_locked_products_are_changed_one_after_the_other(catalogue: Catalogue) -
         product = facts.product("demo", "A")
     assert product is not None
     assert product.version == 21
+
+
+RELEASES = [
+    RecipeReleased(recipe="spring", version=version, text="name: spring", released_at_ms=version) for version in (1, 2)
+]
+DEFAULTS = DefaultsReleased(tenant="demo", version=1, text="tenant: demo", released_at_ms=1)
+
+
+def test_recipes_are_kept_in_all_versions_and_a_version_stays_as_it_is(catalogue: Catalogue) -> None:
+    with catalogue.begin() as facts:
+        for event in (RELEASES[1], RELEASES[0], DEFAULTS, replace(RELEASES[0], text="other")):
+            facts.put_recipe(event)
+    with catalogue.read() as facts:
+        assert facts.recipe_releases() == [DEFAULTS, *RELEASES]
+
+
+def test_a_cookbook_holds_until_a_release_and_forgets_one_that_is_undone(catalogue: Catalogue) -> None:
+    def refuse() -> None:
+        with facts.savepoint():
+            facts.put_recipe(RELEASES[0])
+            assert "spring" in facts.cookbook().recipes
+            raise RuntimeError("refused")
+
+    with catalogue.begin() as facts:
+        assert facts.cookbook() is facts.cookbook()
+        with pytest.raises(RuntimeError):
+            refuse()
+        assert "spring" not in facts.cookbook().recipes
+        facts.put_recipe(RELEASES[1])
+        assert "spring" in facts.cookbook().recipes
+
+
+def test_products_are_told_with_the_campaigns_that_want_them(catalogue: Catalogue) -> None:
+    campaigns = [
+        CampaignRequested(tenant="demo", campaign=name, skus=skus, channels=["amazon"])
+        for name, skus in (("a", ["B", "A", "A"]), ("b", ["A", "nobody"]), ("off", ["A"]))
+    ]
+    with catalogue.begin() as facts:
+        for event in (upsert(sku="B"), upsert(sku="A"), replace(upsert(sku="A"), tenant="other")):
+            facts.put_product(event)
+        facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
+        for campaign in campaigns:
+            facts.put_campaign(campaign, cancelled=campaign.campaign == "off")
+    with catalogue.read() as facts:
+        told = [(product.tenant, product.sku, [each.campaign for each in mine]) for product, mine in facts.wanting()]
+        assert told == [("demo", "A", ["a", "b"]), ("demo", "B", ["a"]), ("other", "A", [])]
+        assert [product.tenant for product, _ in facts.wanting("other")] == ["other"]
+
+
+def test_a_release_waits_for_those_who_plan_and_sees_what_they_planned(catalogue: Catalogue) -> None:
+    planning, planned = threading.Event(), threading.Event()
+
+    def plan() -> None:
+        with catalogue.begin() as facts:
+            facts.cookbook()
+            planning.set()
+            planned.wait(0.5)  # longer than a release that does not wait
+            facts.put_product(upsert())
+
+    thread = threading.Thread(target=plan)
+    thread.start()
+    planning.wait()
+    with catalogue.begin() as facts:
+        facts.put_recipe(RELEASES[0])
+        assert [product.sku for product, _ in facts.wanting()] == ["A"]
+    thread.join()
 
 
 def test_many_may_make_the_tables_at_once(catalogue: Catalogue) -> None:
