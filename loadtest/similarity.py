@@ -1,8 +1,8 @@
 """How alike two pictures are: SSIM and MS-SSIM of their luma.
 
 SSIM as Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural similarity"
-(IEEE Transactions on Image Processing 13(4), 2004): a Gaussian window of 11 px and σ 1.5, K1 .01, K2 .03, only where the
-window lies within the picture. MS-SSIM as Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image
+(IEEE Transactions on Image Processing 13(4), 2004): a Gaussian window of 11 px and σ 1.5, K1 .01, K2 .03, only where
+the window lies within the picture. MS-SSIM as Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image
 quality assessment" (Asilomar 2003), with their five weights and halving by a mean of 2 × 2.
 """
 
@@ -21,10 +21,10 @@ Luma = NDArray[np.float32]
 
 def luma(picture: NDArray[np.uint8]) -> Luma:
     """The luma (h, w), 0..255, of a picture (h, w, 3), or (h, w, 4) as it is seen on white."""
-    colour = picture[..., :3].astype(np.float32)
+    colour = np.asarray(picture[..., :3], np.float32)
     if picture.shape[2] == 4:
         share = picture[..., 3:] / np.float32(255)
-        colour = colour * share + 255 * (1 - share)
+        colour = np.asarray(colour * share + 255 * (1 - share), np.float32)
     return np.asarray(colour @ LUMA, np.float32)
 
 
