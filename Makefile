@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-engine bench-priority bench-renditions bench-scheduler bench-streams bench-worker gallery check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker gallery check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -49,6 +49,9 @@ bench-engine: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Pictures a second by engine,
 
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
 	$(BIN)/python -m loadtest.bench_priority
+
+bench-pictures: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Seconds and memory of each operation on a picture, at 1, 2 and 12 MP
+	$(BIN)/python -m loadtest.bench_pictures
 
 bench-renditions: $(MARK_DEV) $(MARK_THUMBOR)  ## Renditions a second of a core and their bytes at equal quality, beside Pillow and thumbor
 	$(BIN)/python -m loadtest.bench_renditions
