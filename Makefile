@@ -6,11 +6,12 @@ WEIGHTS := .cache/weights/u2netp-dynamic.onnx
 MARK := $(VENV)/.installed
 MARK_DEV := $(VENV)/.installed-dev
 MARKS_BENCH := .venv-arroyo/.installed .venv-quix/.installed
+MARK_THUMBOR := .venv-thumbor/.installed
 MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-engine bench-priority bench-scheduler bench-streams bench-worker gallery check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker gallery check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -49,6 +50,12 @@ bench-engine: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Pictures a second by engine,
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
 	$(BIN)/python -m loadtest.bench_priority
 
+bench-pictures: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Seconds and memory of each operation on a picture, at 1, 2 and 12 MP
+	$(BIN)/python -m loadtest.bench_pictures
+
+bench-renditions: $(MARK_DEV) $(MARK_THUMBOR)  ## Renditions a second of a core and their bytes at equal quality, beside Pillow and thumbor
+	$(BIN)/python -m loadtest.bench_renditions
+
 bench-streams: $(MARK_DEV) $(MARKS_BENCH)  ## What an event costs in the flow, beside arroyo and Quix Streams
 	$(BIN)/python -m loadtest.bench_streams
 
@@ -83,6 +90,8 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 		--extra bench-arroyo -c requirements.txt pyproject.toml -o requirements-arroyo.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		--extra bench-quix pyproject.toml -o requirements-quix.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		--extra bench-thumbor pyproject.toml -o requirements-thumbor.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		--extra bench-worker -c requirements.txt pyproject.toml -o requirements-worker.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \

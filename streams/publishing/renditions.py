@@ -1,10 +1,10 @@
 """Renditions: one asset in the sizes and formats that a shop's pages ask for.
 
-Each size is made from the source itself, with the decoder shrinking where it can; nothing is ever enlarged. The same
-file gives the same bytes.
+The source is decoded once and each size is made from it, in sRGB's own values; nothing is ever enlarged. The same file
+gives the same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyvips
@@ -15,11 +15,11 @@ ALPHA_FORMATS = ("image/png", "image/webp", "image/avif")
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif"}
 
 _LOADERS = {"image/jpeg": "jpegload", "image/png": "pngload", "image/webp": "webpload", "image/avif": "heifload"}
-_HEIGHT_MAX_PX = 10_000_000  # only the width decides
-_WHOLE = "[fail_on=truncated]"  # thumbnail_buffer does not heed its own argument of that name
+_REDUCTION_LEAST = 2  # what is left to Lanczos, so that the decoder's own shrinking is not seen
 _KEPT = "icc:xmp"  # the colours, and the XMP that says how the picture was made
 
 pyvips.concurrency_set(1)  # AVIF is tiled by the number of threads: with another number come other bytes
+pyvips.cache_set_max(0)  # every picture comes once: what was done before would only be held in memory
 
 
 class NotAPicture(Exception):
@@ -45,27 +45,42 @@ def render(
     transparent pictures unless given. Raises NotAPicture.
     """
     try:
-        source_width_px, has_alpha = _look(file, media_type)
-        wanted = formats or (ALPHA_FORMATS if has_alpha else OPAQUE_FORMATS)
-        widths = sorted({min(width_px, source_width_px) for width_px in widths_px})
-        return [_encode(image, format_) for image in (_shrunk(file, width) for width in widths) for format_ in wanted]
+        header = _look(file, media_type)
+        wanted = formats or (ALPHA_FORMATS if header.hasalpha() else OPAQUE_FORMATS)
+        widths = sorted({min(width_px, header.width) for width_px in widths_px})
+        return [_encode(image, one) for image in _sizes(_decode(file, header, widths[-1]), widths) for one in wanted]
     except pyvips.Error as error:
         raise NotAPicture(f"not a whole {media_type}: {_first_line(error)}") from error
 
 
-def _look(file: bytes, media_type: str) -> tuple[int, bool]:
-    image = pyvips.Image.new_from_buffer(file, "")
-    loader = str(image.get("vips-loader"))
+def _look(file: bytes, media_type: str) -> pyvips.Image:
+    header = pyvips.Image.new_from_buffer(file, "")
+    loader = str(header.get("vips-loader"))
     if not loader.startswith(_LOADERS.get(media_type, "?")):
         raise NotAPicture(f"said to be {media_type}, but it is read by {loader.removesuffix('_buffer')}")
-    return int(image.width), bool(image.hasalpha())
+    return header
 
 
-def _shrunk(file: bytes, width_px: int) -> pyvips.Image:
-    image = pyvips.Image.thumbnail_buffer(
-        file, width_px, height=_HEIGHT_MAX_PX, size="down", no_rotate=True, option_string=_WHOLE
-    )
-    return image.colourspace("srgb").copy_memory()  # in memory: every format reads it anew
+def _decode(file: bytes, header: pyvips.Image, width_px: int) -> pyvips.Image:
+    """All of it in memory; a JPEG that is far wider than `width_px` already smaller."""
+    options: dict[str, object] = {"fail_on": "truncated", "access": "sequential"}
+    if str(header.get("vips-loader")).startswith("jpegload"):
+        reduction = header.width / (_REDUCTION_LEAST * width_px)
+        options["shrink"] = next(shrink for shrink in (8, 4, 2, 1) if shrink <= max(reduction, 1))
+    return pyvips.Image.new_from_buffer(file, "", **options).colourspace("srgb").copy_memory()
+
+
+def _sizes(image: pyvips.Image, widths_px: Sequence[int]) -> Iterator[pyvips.Image]:
+    """The picture in each width, in memory, for every format reads it anew."""
+    has_alpha = image.hasalpha()
+    source = image.premultiply().rint().cast("uchar").copy_memory() if has_alpha else image
+    for width_px in widths_px:
+        if width_px == image.width:
+            yield image
+            continue
+        height_px = max(1, round(image.height * width_px / image.width))
+        small = source.resize(width_px / source.width, vscale=height_px / source.height)
+        yield (small.unpremultiply().rint().cast("uchar") if has_alpha else small).copy_memory()
 
 
 def _encode(image: pyvips.Image, media_type: str) -> Encoded:
@@ -76,11 +91,11 @@ def _encode(image: pyvips.Image, media_type: str) -> Encoded:
                 Q=82, interlace=True, optimize_coding=True, subsample_mode="on", keep=_KEPT, **profile
             )
         case "image/png":
-            data = image.pngsave_buffer(compression=6, filter="sub", keep=_KEPT, **profile)
+            data = image.pngsave_buffer(compression=3, filter="up", keep=_KEPT, **profile)
         case "image/webp":
-            data = image.webpsave_buffer(Q=82, effort=2, keep=_KEPT, **profile)
+            data = image.webpsave_buffer(Q=82, effort=2, alpha_q=90, keep=_KEPT, **profile)
         case "image/avif":
-            data = image.heifsave_buffer(compression="av1", Q=60, effort=0, keep=_KEPT, **profile)
+            data = image.heifsave_buffer(compression="av1", Q=65, effort=0, tune="ssim", keep=_KEPT, **profile)
         case _:
             raise ValueError(f"no rendition can be {media_type!r}; known are {', '.join(EXTENSIONS)}")
     return Encoded(media_type, image.width, image.height, data)

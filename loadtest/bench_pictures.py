@@ -1,0 +1,192 @@
+"""Seconds of the processor and memory that each operation on pictures takes, at 1, 2 and 12 MP.
+
+One photograph of the sample catalogue, enlarged, and what is made of it: its cutout (of the rendered alpha), a packshot
+as large as itself. Every figure comes from a process of its own, warm from a small picture, so that libraries, kernels
+and the network are loaded. Memory is the most that the process held during the first run, less what it held before,
+its input among it; seconds are the least of some runs, of all threads. A cutout is without the seconds of its network.
+
+Another operation is another line in `OPERATIONS`. Linux only: the kernel keeps the peak.
+"""
+
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from gpu_workers import encoding, pools
+from gpu_workers.decoding import decode
+from gpu_workers.engines import open_engine
+from gpu_workers.models.manifest import load_manifest
+from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations.packshot import Rendered
+from gpu_workers.quality.measures import measure
+from loadtest import quality
+from schemas import channels
+from schemas.parameters import PackshotParameters
+from streams.publishing.renditions import render
+
+ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / ".cache" / "weights"
+PHOTOGRAPH = quality.CATALOGUE / "photographs" / "CHR-ASH-86-studio.jpg"
+WARM_MP = 0.25
+SIZES_MP = (1.0, 2.0, 12.0)
+RUNS = 3
+MB = 2**20
+STATUS = Path("/proc/self/status")
+PEAK_RESET = "5"  # of clear_refs, see proc(5)
+
+Code = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What operations start from: a photograph of so many pixels, and what was made of it."""
+
+    file: bytes
+    pixels: Code
+    rgba: Code
+    shop: Rendered
+    shop_file: bytes
+    web: Rendered
+    web_file: bytes
+
+    @property
+    def output_size(self) -> str:
+        """The parameter `outputSize` for as many pixels."""
+        return _output_size(self.pixels)
+
+
+def composed(given: Given, operation: str = "packshot", channel: str = "shopify", **parameters: str) -> object:
+    """A picture before it is encoded."""
+    named = {name.replace("_", "."): value for name, value in parameters.items()} | {"outputSize": given.output_size}
+    return pools.RENDERERS[operation](given.rgba, channels.load(channel), PackshotParameters.parse(named))
+
+
+def cut(given: Given) -> object:
+    """A cutout; the network's time is kept apart by `_look`."""
+    return cutting.cutout(given.pixels, _look)
+
+
+OPERATIONS: dict[str, Callable[[Given], object]] = {
+    "decode": lambda given: decode(given.file),
+    "cutout": cut,
+    "packshot_none": partial(composed, shadow_mode="none"),
+    "packshot_contact": partial(composed, shadow_mode="contact"),
+    "packshot_soft": partial(composed, shadow_mode="soft"),
+    "transparent": partial(composed, operation="transparent", channel="web"),
+    "encode_jpeg": lambda given: encoding.encode(given.shop.canvas, channels.load("shopify")),
+    "encode_png": lambda given: encoding.encode(given.web.canvas, channels.load("web")),
+    "measure": lambda given: measure(given.shop_file, given.shop, channels.load("shopify")),
+    "renditions_jpeg": lambda given: render(given.shop_file, "image/jpeg"),
+    "renditions_png": lambda given: render(given.web_file, "image/png"),
+}
+looks_s: list[float] = []
+
+
+def main() -> None:
+    """Prints a table, and the figures as JSON in its last line."""
+    table = Table("operation", *(f"{size:g} MP" for size in SIZES_MP), "bytes a pixel at 12 MP")
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        files = {size: Path(name) / f"{size:g}.pickle" for size in (WARM_MP, *SIZES_MP)}
+        for size, file in files.items():
+            file.write_bytes(pickle.dumps(vars(made(size)), protocol=5))
+        for operation in OPERATIONS:
+            found = {size: _apart(operation, files[WARM_MP], files[size]) for size in SIZES_MP}
+            cells = [f"{seconds:.2f} s  {peak_mb:.0f} MB" for seconds, peak_mb in found.values()]
+            table.add_row(operation, *cells, f"{found[12.0][1] * MB / 12e6:.0f}")
+            for size, (seconds, peak_mb) in found.items():
+                figures[f"{operation}_s_{size:g}mp"] = round(seconds, 3)
+                figures[f"{operation}_mb_{size:g}mp"] = round(peak_mb)
+    Console(width=120).print(table)
+    print(json.dumps({"figures": figures, "targets": {}}))
+
+
+def made(size_mp: float) -> Given:
+    """The photograph enlarged to so many megapixels, and what follows of it."""
+    photograph = np.asarray(Image.open(PHOTOGRAPH).convert("RGB"))
+    scale = (size_mp * 1e6 / (photograph.shape[0] * photograph.shape[1])) ** 0.5
+    enlarge = partial(cv2.resize, dsize=None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    pixels = np.asarray(enlarge(photograph), np.uint8)
+    alpha = np.asarray(enlarge(np.rint(quality.truth(PHOTOGRAPH.stem) * 255).astype(np.uint8)), np.uint8)
+    rgba = np.dstack([pixels * (alpha > 0)[..., None], alpha])
+    size = {"outputSize": _output_size(pixels)}
+    shop, shop_file = pools.compose("packshot", rgba, channels.load("shopify"), size)
+    web, web_file = pools.compose("transparent", rgba, channels.load("web"), size)
+    return Given(
+        encoding.encode(pixels, channels.load("shopify")).data, pixels, rgba, shop, shop_file.data, web, web_file.data
+    )
+
+
+def _output_size(pixels: Code) -> str:
+    side_px = round((pixels.shape[0] * pixels.shape[1]) ** 0.5)
+    return f"{side_px}x{side_px}"
+
+
+def _apart(operation: str, warm: Path, given: Path) -> tuple[float, float]:
+    """Seconds and MB of an operation in a process of its own."""
+    command = [sys.executable, "-m", "loadtest.bench_pictures", operation, str(warm), str(given)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    seconds, peak_mb = json.loads(done.stdout.splitlines()[-1])
+    return seconds, peak_mb
+
+
+def measured(operation: Callable[[Given], object], warm: Given, given: Given) -> tuple[float, float]:
+    """The least seconds of some runs, and the MB that the first of them took at its peak."""
+    operation(warm)
+    Path("/proc/self/clear_refs").write_text(PEAK_RESET)
+    before_mb = _status_mb("VmRSS")
+    took_s = [_took_s(operation, given)]
+    peak_mb = _status_mb("VmHWM") - before_mb
+    took_s += [_took_s(operation, given) for _ in range(RUNS - 1)]
+    return min(took_s), peak_mb
+
+
+def _took_s(operation: Callable[[Given], object], given: Given) -> float:
+    looks_s.clear()
+    began_s = time.process_time()
+    operation(given)
+    return time.process_time() - began_s - sum(looks_s)
+
+
+def _status_mb(name: str) -> float:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024 / MB
+
+
+def _look(picture: Code) -> NDArray[np.float32]:
+    began_s = time.process_time()
+    mask = _seen()(picture)
+    looks_s.append(time.process_time() - began_s)
+    return mask
+
+
+@cache
+def _seen() -> cutting.Look:
+    model = load_manifest(pools.DEFAULT_MODEL)
+    return quality.look(model, open_engine(model, WEIGHTS, "auto").infer)
+
+
+def _loaded(path: str) -> Given:
+    with Path(path).open("rb") as file:
+        return Given(**pickle.load(file))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        main()
+    else:
+        print(json.dumps(measured(OPERATIONS[sys.argv[1]], _loaded(sys.argv[2]), _loaded(sys.argv[3]))))
