@@ -24,7 +24,11 @@ _25_7 = 25.0**7
 
 def srgb_to_lab(rgb: NDArray[Any]) -> Lab:
     """sRGB (…, 3) as uint8, uint16, or floating code values 0..1, to L* (0..100), a*, b*, float32 (…, 3)."""
-    light = to_linear(rgb) if rgb.dtype == np.uint8 else _decoded(_unit(rgb))
+    return light_to_lab(to_linear(rgb) if rgb.dtype == np.uint8 else _decoded(_unit(rgb)))
+
+
+def light_to_lab(light: NDArray[np.float32]) -> Lab:
+    """Linear sRGB (…, 3), 0..1 and beyond for what sRGB does not hold, to L*, a*, b*, float32 (…, 3)."""
     part = light @ _OF_WHITE.T
     f = np.where(part > _KNEE**3, np.cbrt(part), part / np.float32(3 * _KNEE**2) + np.float32(4 / 29))
     lab = np.empty(f.shape, np.float32)

@@ -12,18 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyvips
 import structlog
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu_workers import encoding
+from gpu_workers import encoding, wide_gamut
 from gpu_workers.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
-from gpu_workers.decoding import DecodeLimits, Pixels, decode
+from gpu_workers.decoding import DecodeLimits, Picture, Pixels, decode
 from gpu_workers.engines import EngineError, open_engine
+from gpu_workers.linear_light import Codes
 from gpu_workers.metering import Meter
 from gpu_workers.models.policy import stand
+from gpu_workers.notes import NO_NOTES, Notes, after, written_into
 from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations.lighting import NO_CHANGE, Light, background_of
 from gpu_workers.operations.packshot import EmptyCutout, Rendered, packshot
 from gpu_workers.operations.transparent import transparent
 from gpu_workers.quality.measures import measure
@@ -53,7 +57,7 @@ SHADOW_ERROR_MAX = 500
 # By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
 # urgent picture goes before all that came in the last minute, and only a deadline of its own can make a picture late.
 PATIENCE_S: dict[Lane, float] = {"urgent": 30, "standard": 120, "bulk": 480}
-RENDERERS: dict[str, Callable[[NDArray[np.uint8], Channel, PackshotParameters], Rendered]] = {
+RENDERERS: dict[str, Callable[[Codes, Channel, PackshotParameters, Light | None], Rendered]] = {
     "packshot": packshot,
     "transparent": transparent,
 }
@@ -146,7 +150,7 @@ class Cutout:
             eye = _Eye(leased.network, task, meter, "cutout", asking.close)
             made = self._made(picture.pixels, eye, parameters, leased.network, task.source.uri)
         meter.lap("cutout")
-        png = lossless(made.rgba)
+        png = lossless(made.rgba, notes_of(picture, made))
         blob = store(self._blobs, "cutout", png, "image/png", made.rgba.shape)
         meter.lap("store", bytes_out=len(png))
         shadow = None
@@ -245,9 +249,9 @@ class Compose:
         meter.lap("lookup")
         try:
             file = self._blobs.get(task.inputs[0].digest)
-            cutout = decode(file).pixels.astype(np.uint8, copy=False)
+            cutout = decode(file)
             meter.lap("load", bytes_in=len(file))
-            rendered, encoded = compose(task.step.operation, cutout, channel, task.step.parameters)
+            rendered, encoded = compose(task.step.operation, cutout.pixels, channel, task.step.parameters, cutout.notes)
             meter.lap("compose")
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
@@ -259,21 +263,34 @@ class Compose:
 
 
 def compose(
-    operation: str, cutout: NDArray[np.uint8], channel: Channel, parameters: dict[str, str]
+    operation: str, cutout: Codes, channel: Channel, parameters: dict[str, str], notes: Notes = NO_NOTES
 ) -> tuple[Rendered, encoding.Encoded]:
-    """A cutout (h, w, 4; uint8) as a picture and as the file for `channel`. Raises Refused."""
+    """A cutout (h, w, 4; uint8 or uint16) as a picture and as the file for `channel`. Raises Refused."""
     try:
-        rendered = RENDERERS[operation](cutout, channel, PackshotParameters.parse(parameters))
-        return rendered, encoding.encode(rendered.canvas, channel)
+        wanted = PackshotParameters.parse(parameters)
+        rendered = RENDERERS[operation](cutout, channel, wanted, notes.background)
+        made = after(notes.source_type, enhanced=rendered.gain != NO_CHANGE)
+        return rendered, encoding.encode(rendered.canvas, channel, source_type=made, dpi=wanted.export_dpi)
     except (BadParameters, EmptyCutout, encoding.TooHeavy) as error:
         raise Refused(error.code, str(error), field=error.field) from error
 
 
-def lossless(rgba: NDArray[np.uint8]) -> bytes:
-    """A cutout as PNG, written fast rather than small."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgba).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+def lossless(rgba: Codes, notes: Notes = NO_NOTES) -> bytes:
+    """A cutout as PNG, of its own depth, written fast rather than small; 16 bits come with their profile."""
+    if rgba.dtype == np.uint8:
+        buffer = io.BytesIO()
+        Image.fromarray(rgba).save(buffer, "PNG", compress_level=1)
+        return written_into(buffer.getvalue(), notes)
+    image = pyvips.Image.new_from_array(rgba).copy(interpretation="rgb16")
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", wide_gamut.profile())
+    return written_into(image.pngsave_buffer(compression=1, filter="sub", keep="icc"), notes)
+
+
+def notes_of(picture: Picture, made: cutting.Cutout) -> Notes:
+    """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
+    plain = made.measures["plain_background"] == 1
+    alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
+    return Notes(picture.notes.source_type, background_of(picture.pixels, alpha) if plain else None)
 
 
 def cutout_parameters(values: dict[str, str]) -> CutoutParameters:
@@ -309,7 +326,7 @@ def store(blobs: Blobs, role: str, data: bytes, media_type: str, shape: tuple[in
 def code_fingerprint() -> str:
     """SHA-256 over the code that makes pixels: other code, other results."""
     package = resources.files("gpu_workers")
-    files = [package / name for name in ("decoding.py", "encoding.py", "linear_light.py")]
+    files = [package / name for name in ("decoding.py", "encoding.py", "linear_light.py", "notes.py", "wide_gamut.py")]
     for folder in ("operations", "quality"):
         files += sorted((f for f in (package / folder).iterdir() if f.name.endswith(".py")), key=lambda f: f.name)
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
