@@ -1,4 +1,8 @@
-"""A picture file's bytes to pixels in sRGB, upright; the errors are PictureErrors of gpu_workers.source_errors."""
+"""A picture file's bytes to pixels in sRGB, or in WIDE, upright; the errors are PictureErrors of source_errors.
+
+What has eight bits and no colours that sRGB has not stays in sRGB, as it was sent. All else is kept in sixteen bits of
+`gpu_workers.wide_gamut`, and leaves it only when a file is written for a channel.
+"""
 
 import io
 from dataclasses import dataclass
@@ -9,6 +13,8 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import BmpImagePlugin, ImageCms
 
+from gpu_workers import notes, wide_gamut
+from gpu_workers.notes import NO_NOTES, Notes
 from gpu_workers.source_errors import (
     CorruptPicture,
     NotAnImage,
@@ -49,11 +55,11 @@ class DecodeLimits:
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright picture in sRGB: (h, w, 3), or (h, w, 4) with straight alpha; uint8, or uint16 where it has 16 bits.
+    """An upright picture: (h, w, 3), or (h, w, 4) with straight alpha; uint8 in sRGB, or uint16 in WIDE.
 
     The facts are the file's own: its media type, bits a sample, whether it had alpha (one that is opaque everywhere
-    is none), its ICC profile's name ("" for none), its number of frames, of which `pixels` is the first, and its
-    EXIF orientation (1 to 8).
+    is none), its ICC profile's name ("" for none), its number of frames, of which `pixels` is the first, its EXIF
+    orientation (1 to 8), and what else it says of itself.
     """
 
     pixels: Pixels
@@ -63,6 +69,7 @@ class Picture:
     icc: str
     frames: int
     orientation: int
+    notes: Notes = NO_NOTES
 
 
 def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Picture:
@@ -71,9 +78,10 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
     media_type = sniff(data, uri)
     try:
         image = _open(data, media_type, limits, uri)
-        icc = _profile_name(image, uri)
+        icc, more_vivid = _profile(image, uri)
         upright = image.autorot()
-        pixels = _without_opaque_alpha(_to_srgb(upright, icc).numpy())
+        coloured = _to_wide(upright) if more_vivid else _to_srgb(upright, icc)
+        pixels = _without_opaque_alpha(coloured.numpy())
     except pyvips.Error as error:
         raise _failure(error, uri) from error
     return Picture(
@@ -84,6 +92,7 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
         icc=icc,
         frames=image.get_n_pages(),
         orientation=_field(image, "orientation", 1),
+        notes=_notes(image),
     )
 
 
@@ -122,25 +131,40 @@ def _field(image: Any, name: str, default: Any) -> Any:
     return image.get(name) if image.get_typeof(name) else default
 
 
-def _profile_name(image: Any, uri: str) -> str:
+def _notes(image: Any) -> Notes:
+    comments = [name for name in image.get_fields() if name.endswith(f"-{notes.BACKGROUND}")]
+    return Notes(
+        source_type=notes.source_type_in(_field(image, "xmp-data", b"")),
+        background=notes.background_in(image.get(comments[0])) if comments else None,
+    )
+
+
+def _profile(image: Any, uri: str) -> tuple[str, bool]:
+    """The name of the file's profile, "" for none, and whether it has colours that sRGB has not."""
     data = _field(image, _PROFILE, b"")
     if not data:
-        return ""
+        return "", False
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
         name = ImageCms.getProfileDescription(profile).strip()
     except (OSError, ImageCms.PyCMSError) as error:
         raise CorruptPicture(uri, "its colour profile cannot be read") from error
+    space = profile.profile.xcolor_space.strip()
     colours = _COLOURS.get(image.interpretation, "RGB")
-    if profile.profile.xcolor_space.strip() != colours:
-        raise CorruptPicture(
-            uri, f"its colour profile is for {profile.profile.xcolor_space.strip()} and not for {colours}"
-        )
-    return name or "unnamed"
+    if space != colours:
+        raise CorruptPicture(uri, f"its colour profile is for {space} and not for {colours}")
+    return name or "unnamed", space == "RGB" and _is_more_vivid(profile.profile)
+
+
+def _is_more_vivid(profile: Any) -> bool:
+    colorants = (profile.red_colorant, profile.green_colorant, profile.blue_colorant)
+    if None in colorants:
+        return True  # a table of colours: whether sRGB has them all is not to be seen from outside
+    return wide_gamut.holds_more(np.array([xyz for xyz, _ in colorants]))
 
 
 def _to_srgb(image: Any, icc: str) -> Any:
-    """`image` in sRGB of its own depth: 3 bands, or 4 with alpha; sRGB itself is not touched."""
+    """`image` in sRGB: 3 bands, or 4 with alpha; sRGB of 8 bits is not touched, and what has 16 ends in WIDE."""
     deep = image.format == "ushort"
     if image.interpretation == "cmyk" or (icc and not icc.startswith("sRGB")):
         fallback = {"input_profile": "cmyk"} if image.interpretation == "cmyk" else {}
@@ -153,7 +177,17 @@ def _to_srgb(image: Any, icc: str) -> Any:
             **fallback,
         )
     image = image.colourspace("rgb16" if deep else "srgb")
-    return image[: 4 if image.hasalpha() else 3]
+    image = image[: 4 if image.hasalpha() else 3]
+    return _to_wide(image, input_profile="srgb", embedded=False) if deep else image
+
+
+def _to_wide(image: Any, *, embedded: bool = True, **source: str) -> Any:
+    """`image` in WIDE, 16 bits; what is in it already is not touched."""
+    if embedded and image.format == "ushort" and _field(image, _PROFILE, b"") == wide_gamut.profile():
+        return image
+    colours = image.icc_import(embedded=embedded, intent="relative", black_point_compensation=True, **source)
+    colours.set_type(pyvips.GValue.blob_type, _PROFILE, wide_gamut.profile())
+    return colours.icc_export(depth=16, intent="relative")
 
 
 def _without_opaque_alpha(pixels: Any) -> Any:

@@ -1,4 +1,7 @@
-"""A finished canvas to a channel's file: deterministic bytes, sRGB profile embedded, no heavier than allowed."""
+"""A finished canvas to a channel's file: deterministic bytes, no heavier than allowed.
+
+In it are sRGB's profile and how the picture was made.
+"""
 
 import io
 from dataclasses import dataclass
@@ -8,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from gpu_workers import notes
+from gpu_workers.notes import Notes
 from schemas.channels import Channel
 
 _QUALITY_BEST, _QUALITY_LEAST = 95, 70
@@ -30,13 +35,18 @@ class Encoded:
     quality: int
 
 
-def encode(canvas: NDArray[np.uint8], channel: Channel) -> Encoded:
-    """`canvas` (h, w, 3), or (h, w, 4) with straight alpha, in the channel's first format. Raises TooHeavy."""
+def encode(
+    canvas: NDArray[np.uint8], channel: Channel, *, source_type: str = notes.CAPTURED, dpi: int | None = None
+) -> Encoded:
+    """`canvas` (h, w, 3), or (h, w, 4) with straight alpha, in the channel's first format. Raises TooHeavy.
+
+    `source_type` is how it was made, as `gpu_workers.notes` has it; `dpi` what the file says of its size in print.
+    """
     image = Image.fromarray(canvas)
     if channel.formats[0] == "png":
-        encoded = Encoded(_png(image), "image/png", 100)
+        encoded = Encoded(_png(image, source_type, dpi), "image/png", 100)
     elif channel.formats[0] == "jpeg":
-        encoded = _best_jpeg(image, channel.file_bytes_max)
+        encoded = _best_jpeg(image, channel.file_bytes_max, source_type, dpi)
     else:
         raise ValueError(f"{channel.rule_version}: formats[0] is {channel.formats[0]!r}; we write jpeg and png")
     if len(encoded.data) > channel.file_bytes_max:
@@ -47,29 +57,39 @@ def encode(canvas: NDArray[np.uint8], channel: Channel) -> Encoded:
     return encoded
 
 
-def _best_jpeg(image: Image.Image, bytes_max: int) -> Encoded:
+def _best_jpeg(image: Image.Image, bytes_max: int, source_type: str, dpi: int | None) -> Encoded:
     """The best quality that is light enough, by bisection; the least when none is."""
     low, high = _QUALITY_LEAST, _QUALITY_BEST
-    data = _jpeg(image, high)
+    data = _jpeg(image, high, source_type, dpi)
     if len(data) <= bytes_max:
         return Encoded(data, "image/jpeg", high)
     while low < high - 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if len(_jpeg(image, middle)) <= bytes_max else (low, middle)
-    return Encoded(_jpeg(image, low), "image/jpeg", low)
+        light = len(_jpeg(image, middle, source_type, dpi)) <= bytes_max
+        low, high = (middle, high) if light else (low, middle)
+    return Encoded(_jpeg(image, low, source_type, dpi), "image/jpeg", low)
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def _jpeg(image: Image.Image, quality: int, source_type: str, dpi: int | None) -> bytes:
     stream = io.BytesIO()
     # Subsampled chroma would bleed the product's colour into the white round it.
-    image.save(stream, "JPEG", quality=quality, subsampling="4:4:4", icc_profile=srgb_profile())
+    image.save(
+        stream,
+        "JPEG",
+        quality=quality,
+        subsampling="4:4:4",
+        icc_profile=srgb_profile(),
+        xmp=notes.xmp(source_type),
+        dpi=(dpi or 0, dpi or 0),
+    )
     return stream.getvalue()
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: Image.Image, source_type: str, dpi: int | None) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=6, icc_profile=srgb_profile())
-    return stream.getvalue()
+    density = {} if dpi is None else {"dpi": (dpi, dpi)}
+    image.save(stream, "PNG", compress_level=6, icc_profile=srgb_profile(), **density)
+    return notes.written_into(stream.getvalue(), Notes(source_type))
 
 
 @cache

@@ -1,7 +1,15 @@
-"""Between sRGB's code values and linear light, where light adds up; tables, since every picture passes here twice."""
+"""Between code values and linear light, where light adds up; tables, since every picture passes here twice.
+
+Linear light is always that of sRGB's primaries. Codes of eight bits are sRGB's and give 0..1; codes of sixteen are
+those of `gpu_workers.wide_gamut`, whose more vivid colours give less than 0 in one channel and more than 1 in another.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gpu_workers.wide_gamut import SRGB_OF_WIDE, in_srgb
+
+Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def _decode(code: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -13,13 +21,25 @@ def _encode(light: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 _LIGHT_OF_CODE = _decode(np.arange(256) / 255).astype(np.float32)
+_LIGHT_OF_DEEP_CODE = _decode(np.arange(65536) / 65535).astype(np.float32)
 # 65,536 steps: even in the darkest tones twenty of them make one code value.
 _CODE_OF_LIGHT = np.rint(_encode(np.arange(65536) / 65535) * 255).astype(np.uint8)
+_SRGB_OF_WIDE = SRGB_OF_WIDE.T.astype(np.float32)
 
 
-def to_linear(code: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """sRGB code values (any shape) to linear light, 0..1."""
-    return _LIGHT_OF_CODE[code]
+def to_linear(code: Codes) -> NDArray[np.float32]:
+    """Code values to linear light: uint8 (any shape) to 0..1, uint16 (..., 3) to -0.7..1.7."""
+    return with_srgb_primaries(channels_light(code), code)
+
+
+def channels_light(code: Codes) -> NDArray[np.float32]:
+    """The linear light of each channel, 0..1, in the primaries of the codes' own depth: to resample and to clip in."""
+    return (_LIGHT_OF_CODE if code.dtype == np.uint8 else _LIGHT_OF_DEEP_CODE)[code]
+
+
+def with_srgb_primaries(light: NDArray[np.float32], code: Codes) -> NDArray[np.float32]:
+    """What `channels_light` made of `code`, or what was made of that (..., 3), as light of sRGB's primaries."""
+    return light if code.dtype == np.uint8 else np.asarray(light @ _SRGB_OF_WIDE, np.float32)
 
 
 def to_srgb(light: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -27,9 +47,17 @@ def to_srgb(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     return _CODE_OF_LIGHT[(np.clip(light, 0.0, 1.0) * 65535 + 0.5).astype(np.uint16)]
 
 
-def opacity(alpha: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """8-bit alpha as 0..1."""
-    return alpha.astype(np.float32) / np.float32(255)
+def eight_bit(pixels: Codes) -> NDArray[np.uint8]:
+    """Pixels (h, w, 3), or with straight alpha (h, w, 4), as sRGB in eight bits, colours outside it brought in."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    colours = to_srgb(in_srgb(to_linear(pixels[..., :3])))
+    return np.concatenate([colours, np.rint(opacity(pixels[..., 3:]) * 255).astype(np.uint8)], axis=2)
+
+
+def opacity(alpha: Codes) -> NDArray[np.float32]:
+    """Alpha of 8 or 16 bits as 0..1."""
+    return alpha.astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
 
 
 def colour(hex_code: str) -> NDArray[np.uint8]:

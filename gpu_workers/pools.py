@@ -1,42 +1,39 @@
 """The pools: what each of them does with a task, from its inputs in storage to its result in storage."""
 
 import hashlib
-import io
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import structlog
-from msgspec.structs import replace
 from numpy.typing import NDArray
-from PIL import Image
 
-from gpu_workers import encoding
+from gpu_workers import composing
 from gpu_workers.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
-from gpu_workers.decoding import DecodeLimits, Pixels, decode
+from gpu_workers.composing import Asked, Composed, Shelves, lossless
+from gpu_workers.decoding import DecodeLimits, Picture, Pixels, decode
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.metering import Meter
 from gpu_workers.models.policy import stand
+from gpu_workers.notes import Notes
 from gpu_workers.operations import cutout as cutting
-from gpu_workers.operations.packshot import EmptyCutout, Rendered, packshot
-from gpu_workers.operations.transparent import transparent
-from gpu_workers.quality.measures import measure
+from gpu_workers.operations.lighting import background_of
 from gpu_workers.results import Result, Results
 from gpu_workers.serving import Leased, Network, NoModel, Serving
 from gpu_workers.shelf import Shelf
 from gpu_workers.sources import FetchLimits, SourceError, fetch
 from gpu_workers.worker import Work
 from schemas import channels
-from schemas.channels import Channel
 from schemas.identity import result_id
-from schemas.parameters import OF_OPERATION, BadParameters, CutoutParameters, Parameters
+from schemas.parameters import BadParameters, CutoutParameters
 from schemas.records import Blob, Lane, Shadow, Task
 from schemas.releases import Standing
 from schemas.topics import Pool
@@ -51,39 +48,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 DEFAULT_MODEL = "u2netp@1"
 SHADOW_ERROR_MAX = 500
+_PIXELS = (
+    "colour_difference.py",
+    "composing.py",
+    "decoding.py",
+    "encoding.py",
+    "linear_light.py",
+    "notes.py",
+    "wide_gamut.py",
+)
 # By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
 # urgent picture goes before all that came in the last minute, and only a deadline of its own can make a picture late.
 PATIENCE_S: dict[Lane, float] = {"urgent": 30, "standard": 120, "bulk": 480}
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation of the compose pool.
-
-    `render` makes its picture (with a `canvas`, (h, w, 3 or 4) uint8) of inputs (h, w, 4; uint8), the first of which is
-    the main one, for a channel, after its parameters of schemas.parameters.OF_OPERATION. `measure` says what is
-    measured of the file, the picture and the channel.
-    """
-
-    render: Callable[[Sequence[NDArray[np.uint8]], Channel, Any], Any]
-    measure: Callable[[bytes, Any, Channel], dict[str, float]] = measure
-
-
-def _of_one(
-    render: Callable[[NDArray[np.uint8], Channel, Any], Rendered],
-) -> Callable[[Sequence[NDArray[np.uint8]], Channel, Any], Rendered]:
-    def of_one(inputs: Sequence[NDArray[np.uint8]], channel: Channel, parameters: Parameters) -> Rendered:
-        if len(inputs) != 1:
-            raise Refused("bad_inputs", f"it takes one picture, not {len(inputs)}", field="inputs")
-        return render(inputs[0], channel, parameters)
-
-    return of_one
-
-
-OPERATIONS: dict[str, Operation] = {
-    "packshot": Operation(_of_one(packshot)),
-    "transparent": Operation(_of_one(transparent)),
-}
 
 
 @contextmanager
@@ -97,7 +73,7 @@ def open_pool(
             cutting.warm_up()
             yield Cutout(settings, blobs, s3, serving).work
         else:
-            yield Compose(blobs).work
+            yield Compose(blobs, shelves()).work
 
 
 @contextmanager
@@ -173,15 +149,15 @@ class Cutout:
             eye = _Eye(leased.network, task, meter, "cutout", asking.close)
             made = self._made(picture.pixels, eye, parameters, leased.network, task.source.uri)
         meter.lap("cutout")
-        png = lossless(made.rgba)
+        png = lossless(made.rgba, notes_of(picture, made))
         blob = store(self._blobs, "cutout", png, "image/png", made.rgba.shape)
         meter.lap("store", bytes_out=len(png))
         shadow = None
         if leased.beside is not None and eye.looks and task.lane != "urgent":
             shadow = _compared(picture.pixels, made, parameters, leased.beside, task, meter)
         measures = {**made.measures, "source_bits": float(picture.bits)}
-        result = _result(task, blob, measures, engine, meter)
-        return replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
+        result = _result(task, [blob], measures, engine, meter)
+        return msgspec.structs.replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
 
     def _made(
         self, pixels: Pixels, eye: "_Eye", parameters: CutoutParameters, network: Network, uri: str
@@ -251,61 +227,67 @@ def _compared(
 class Compose:
     """The compose pool: a cutout becomes a picture for a channel."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, shelves: Shelves) -> None:
         self._blobs = blobs
+        self._shelves = shelves
         self._engine = f"compose+{code_fingerprint()[:16]}"
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
-        """The result of a packshot or transparent task, its id, and whether it was known. Raises Refused."""
+        """The result of a task on a cutout, its id, and whether it was known. Raises Refused."""
         if not task.inputs or task.step.channel is None:
             raise Refused("missing_input", f"a {task.step.operation} task needs an input and a channel", field="inputs")
         channel = channels.load(task.step.channel, task.category)
         inputs = [blob.digest for blob in task.inputs]
-        rules = f"{channel.rule_version}/{task.category}"
-        identity = result_id(task.step.operation, task.step.parameters, inputs, self._engine, rules)
-        result, known = results.get_or_make(identity, lambda: self._compose(task, channel, meter))
+        step = task.step
+        is_asset, goes_on = step.asset is not None, bool(step.next)
+        asked = Asked(channel, step.parameters, task.category, is_asset, goes_on, self._shelves)
+        rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}"
+        identity = result_id(step.operation, step.parameters, inputs, self._engine, rules)
+        result, known = results.get_or_make(identity, lambda: self._compose(task, asked, meter))
         if known:
             meter.lap("lookup")
         return identity, result, known
 
-    def _compose(self, task: Task, channel: Channel, meter: Meter) -> Result:
+    def _compose(self, task: Task, asked: Asked, meter: Meter) -> Result:
         meter.lap("lookup")
         try:
-            file = self._blobs.get(task.inputs[0].digest)
-            cutout = decode(file).pixels.astype(np.uint8, copy=False)
-            meter.lap("load", bytes_in=len(file))
-            rendered, encoded = compose(task.step.operation, [cutout], channel, task.step.parameters)
+            files = [self._blobs.get(blob.digest) for blob in task.inputs]
+            inputs = [decode(file) for file in files]
+            meter.lap("load", bytes_in=sum(map(len, files)))
+            composed = compose(task.step.operation, inputs, asked)
             meter.lap("compose")
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
-        measures = OPERATIONS[task.step.operation].measure(encoded.data, rendered, channel)
-        meter.lap("measure")
-        blob = store(self._blobs, task.step.operation, encoded.data, encoded.media_type, rendered.canvas.shape)
-        meter.lap("store", bytes_out=len(encoded.data))
-        return _result(task, blob, measures, self._engine, meter)
+        blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]
+        meter.lap("store", bytes_out=sum(len(each.data) for each in composed.files))
+        return _result(task, blobs, composed.measures, self._engine, meter)
 
 
-def compose(
-    operation: str, inputs: Sequence[NDArray[np.uint8]], channel: Channel, parameters: Mapping[str, str]
-) -> tuple[Any, encoding.Encoded]:
-    """Inputs (h, w, 4; uint8) as the picture of an operation and as the file for `channel`. Raises Refused."""
-    if operation not in OPERATIONS:
-        known = ", ".join(sorted(OPERATIONS))
-        raise Refused(
-            "unknown_operation", f"no picture is made by {operation!r}; there are: {known}", field="operation"
-        )
+def compose(operation: str, inputs: Sequence[Picture], asked: Asked) -> Composed:
+    """What an operation makes of its inputs. Raises Refused."""
     try:
-        rendered = OPERATIONS[operation].render(inputs, channel, OF_OPERATION[operation].parse(parameters))
-        return rendered, encoding.encode(rendered.canvas, channel)
-    except (BadParameters, EmptyCutout, encoding.TooHeavy) as error:
+        return composing.compose(operation, inputs, asked)
+    except composing.ERRORS as error:
         raise Refused(error.code, str(error), field=error.field) from error
 
 
-def lossless(rgba: NDArray[np.uint8]) -> bytes:
-    """A cutout as PNG, written fast rather than small."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgba).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+def shelves() -> Shelves:
+    """The scenes, brands and templates of this machine."""
+    return Shelves()
+
+
+def cutout_picture(photograph: Picture, made: cutting.Cutout) -> Picture:
+    """A cutout as the compose pool reads it."""
+    return replace(
+        photograph, pixels=made.rgba, media_type="image/png", had_alpha=True, notes=notes_of(photograph, made)
+    )
+
+
+def notes_of(picture: Picture, made: cutting.Cutout) -> Notes:
+    """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
+    plain = made.measures["plain_background"] == 1
+    alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
+    return Notes(picture.notes.source_type, background_of(picture.pixels, alpha) if plain else None)
 
 
 def cutout_parameters(values: dict[str, str]) -> CutoutParameters:
@@ -341,15 +323,15 @@ def store(blobs: Blobs, role: str, data: bytes, media_type: str, shape: tuple[in
 def code_fingerprint() -> str:
     """SHA-256 over the code that makes pixels: other code, other results."""
     package = resources.files("gpu_workers")
-    files = [package / name for name in ("decoding.py", "encoding.py", "linear_light.py")]
+    files = [package / name for name in _PIXELS]
     for folder in ("operations", "quality"):
         files += sorted((f for f in (package / folder).iterdir() if f.name.endswith(".py")), key=lambda f: f.name)
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _result(task: Task, blob: Blob, measures: dict[str, float], engine: str, meter: Meter) -> Result:
+def _result(task: Task, blobs: list[Blob], measures: dict[str, float], engine: str, meter: Meter) -> Result:
     return Result(
-        outputs=[blob],
+        outputs=blobs,
         measures=measures,
         engine=engine,
         timings_ms=meter.timings_ms,

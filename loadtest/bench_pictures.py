@@ -26,12 +26,13 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from gpu_workers import encoding, pools
+from gpu_workers import encoding
 from gpu_workers.decoding import decode
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations import cutout as cutting
-from gpu_workers.operations.packshot import Rendered
+from gpu_workers.operations.packshot import Rendered, packshot
+from gpu_workers.operations.transparent import transparent
 from gpu_workers.quality.measures import measure
 from loadtest import quality
 from schemas import channels
@@ -72,7 +73,8 @@ class Given:
 def composed(given: Given, operation: str = "packshot", channel: str = "shopify", **parameters: str) -> object:
     """A picture before it is encoded."""
     named = {name.replace("_", "."): value for name, value in parameters.items()} | {"outputSize": given.output_size}
-    return pools.RENDERERS[operation](given.rgba, channels.load(channel), PackshotParameters.parse(named))
+    render_one = {"packshot": packshot, "transparent": transparent}[operation]
+    return render_one(given.rgba, channels.load(channel), PackshotParameters.parse(named))
 
 
 def cut(given: Given) -> object:
@@ -123,12 +125,18 @@ def made(size_mp: float) -> Given:
     pixels = np.asarray(enlarge(photograph), np.uint8)
     alpha = np.asarray(enlarge(np.rint(quality.truth(PHOTOGRAPH.stem) * 255).astype(np.uint8)), np.uint8)
     rgba = np.dstack([pixels * (alpha > 0)[..., None], alpha])
-    size = {"outputSize": _output_size(pixels)}
-    shop, shop_file = pools.compose("packshot", rgba, channels.load("shopify"), size)
-    web, web_file = pools.compose("transparent", rgba, channels.load("web"), size)
-    return Given(
-        encoding.encode(pixels, channels.load("shopify")).data, pixels, rgba, shop, shop_file.data, web, web_file.data
+    size = PackshotParameters.parse({"outputSize": _output_size(pixels)})
+    shop = packshot(rgba, channels.load("shopify"), size)
+    web = transparent(rgba, channels.load("web"), size)
+    files = (
+        _encoded(canvas, name) for canvas, name in ((pixels, "shopify"), (shop.canvas, "shopify"), (web.canvas, "web"))
     )
+    photograph_file, shop_file, web_file = files
+    return Given(photograph_file, pixels, rgba, shop, shop_file, web, web_file)
+
+
+def _encoded(canvas: Code, channel: str) -> bytes:
+    return encoding.encode(canvas, channels.load(channel)).data
 
 
 def _output_size(pixels: Code) -> str:
@@ -176,7 +184,7 @@ def _look(picture: Code) -> NDArray[np.float32]:
 
 @cache
 def _seen() -> cutting.Look:
-    model = load_manifest(pools.DEFAULT_MODEL)
+    model = load_manifest("u2netp@1")
     return quality.look(model, open_engine(model, WEIGHTS, "auto").infer)
 
 

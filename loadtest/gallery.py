@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.progress import track
 
 from gpu_workers import pools
-from gpu_workers.decoding import decode
+from gpu_workers.composing import Asked
+from gpu_workers.decoding import Picture, decode
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout import cutout
-from gpu_workers.quality.measures import measure
 from loadtest import quality
 from schemas import channels
 from streams.errors import Refused
@@ -46,7 +46,7 @@ class Sample:
 
     name: str
     photograph: Code
-    rgba: Code
+    cutout: Picture
     measures: dict[str, float]
 
 
@@ -86,10 +86,11 @@ def cut_out(files: Sequence[Path]) -> Iterator[Sample]:
     try:
         look = quality.look(model, engine.infer)
         for file in files:
-            pixels = np.asarray(decode(file.read_bytes()).pixels, np.uint8)
-            made = cutout(pixels, look)
-            rgba = np.asarray(made.rgba, np.uint8)
-            yield Sample(file.stem, pixels, rgba, {f"cutout.{name}": value for name, value in made.measures.items()})
+            picture = decode(file.read_bytes())
+            made = cutout(picture.pixels, look)
+            measures = {f"cutout.{name}": value for name, value in made.measures.items()}
+            pixels = np.asarray(picture.pixels, np.uint8)
+            yield Sample(file.stem, pixels, pools.cutout_picture(picture, made), measures)
     finally:
         engine.close()
 
@@ -98,9 +99,10 @@ def cutouts(sample: Sample) -> Iterator[Cell]:
     """The photograph, the cutout on three grounds, and how far its alpha is from the truth."""
     yield Cell(sample.name, sample.photograph)
     note = f"uncertainty {sample.measures['cutout.uncertainty']:.2f}"
-    yield Cell("on a checker", on(sample.rgba, checker(sample.rgba.shape[:2])), note)
-    yield Cell("on green", on(sample.rgba, np.full_like(sample.photograph, (40, 160, 90))))
-    alpha = quality.alpha(sample.rgba[..., 3])
+    rgba = np.asarray(sample.cutout.pixels, np.uint8)
+    yield Cell("on a checker", on(rgba, checker(rgba.shape[:2])), note)
+    yield Cell("on green", on(rgba, np.full_like(sample.photograph, (40, 160, 90))))
+    alpha = quality.alpha(rgba[..., 3])
     true = quality.truth(sample.name)
     note = f"IoU {quality.iou(alpha, true):.3f}"
     missing, excess = (np.clip(each, 0, 1) for each in (true - alpha, alpha - true))
@@ -120,27 +122,29 @@ def checker(size: tuple[int, int], square_px: int = 24) -> Code:
     return np.repeat(np.where((rows + columns) % 2, *CHECKER)[..., None], 3, axis=2).astype(np.uint8)
 
 
-def composed(operation: str, variants: Mapping[str, tuple[str, Mapping[str, str]]], sample: Sample) -> Iterator[Cell]:
+def composed(operation: str, variants: Mapping[str, tuple[str, dict[str, str]]], sample: Sample) -> Iterator[Cell]:
     """A picture for each variant: its channel and its parameters."""
     for label, (channel_name, parameters) in variants.items():
         channel = channels.load(channel_name)
         try:
-            rendered, encoded = pools.compose(operation, [sample.rgba], channel, dict(parameters))
+            made = pools.compose(operation, [sample.cutout], Asked(channel, parameters, shelves=pools.shelves()))
         except Refused as refusal:
             yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
             continue
-        verdict = judge(sample.measures | measure(encoded.data, rendered, channel), channel)
+        verdict = judge({**sample.measures, **made.measures}, channel)
         note = verdict.outcome if verdict.outcome == "pass" else f"{verdict.outcome}: {reasons(verdict)}"
-        yield Cell(label, _seen(encoded.data), note)
+        yield Cell(label, seen(made.files[0].data), note)
 
 
-def _seen(file: bytes) -> Code:
+def seen(file: bytes) -> Code:
+    """A picture's file as it looks."""
     pixels = np.asarray(decode(file).pixels, np.uint8)
     return pixels if pixels.shape[2] == 3 else on(pixels, checker(pixels.shape[:2]))
 
 
 CHANNELS: dict[str, tuple[str, dict[str, str]]] = {name: (name, {}) for name in channels.names()}
-SHADOWS = {mode: ("shopify", {"shadow.mode": mode}) for mode in ("none", "contact", "soft")}
+SHADOW_MODES = ("none", "contact", "soft", "hard", "floating", "reflection", "own")
+SHADOWS = {mode: ("shopify", {"shadow.mode": mode}) for mode in SHADOW_MODES}
 SHEETS: dict[str, Row] = {
     "cutouts": cutouts,
     "packshots": partial(composed, "packshot", CHANNELS),

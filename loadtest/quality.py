@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers import pools
+from gpu_workers.composing import lossless
 from gpu_workers.decoding import decode
 from gpu_workers.engines import Tensor
 from gpu_workers.models.contract import mask_of, tensor_of
@@ -29,7 +29,7 @@ def look(model: Model, infer: Callable[[Tensor], Tensor]) -> cutout.Look:
 
 def cut_out(data: bytes, see: cutout.Look) -> bytes:
     """A photograph's file as a cutout's file, as the cutout pool makes it."""
-    return pools.lossless(cutout.cutout(decode(data).pixels, see).rgba)
+    return lossless(cutout.cutout(decode(data).pixels, see).rgba)
 
 
 def truth(photograph: str) -> Alpha:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import pools
-from gpu_workers.decoding import DecodeLimits, decode
+from gpu_workers.composing import Asked, File, lossless
+from gpu_workers.decoding import DecodeLimits, Picture, decode
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations import cutout as cutting
@@ -29,12 +30,13 @@ from streams.settings import Settings
 
 @dataclass(frozen=True)
 class Made:
-    """A picture as a file, what was measured of it, and what the gates say."""
+    """A picture as a file, what was measured of it, what the gates say, and what a next step works on."""
 
     file: bytes
     media_type: str
     measures: dict[str, float]
     verdict: Verdict
+    files: Sequence[File]
 
 
 class Studio:
@@ -56,38 +58,34 @@ class Studio:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def cutout(self, data: bytes, name: str, parameters: Mapping[str, str]) -> cutting.Cutout:
-        """The product in the photograph `data`, a file called `name`. Raises Refused."""
-        wanted = pools.cutout_parameters(dict(parameters))
+    def photograph(self, data: bytes, name: str) -> Picture:
+        """The picture in `data`, a file called `name`. Raises Refused."""
         try:
-            picture = decode(data, DecodeLimits(pixels_max=self._settings.source_max_pixels), name)
-            if picture.had_alpha and cutting.has_clean_alpha(picture.pixels.astype(np.uint8, copy=False)):
-                return cutting.cutout(picture.pixels, _no_network, wanted)
-            return cutting.cutout(picture.pixels, self._look(), wanted)
+            return decode(data, DecodeLimits(pixels_max=self._settings.source_max_pixels), name)
         except SourceError as error:
             raise Refused(error.code, str(error), field="IN") from error
+
+    def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str]) -> cutting.Cutout:
+        """The product in a photograph called `name`. Raises Refused."""
+        wanted = pools.cutout_parameters(dict(parameters))
+        try:
+            return cutting.cutout(picture.pixels, self._look, wanted)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
             raise Refused("bad_model", str(error), field="model") from error
 
-    def picture(
-        self,
-        operation: str,
-        inputs: Sequence[NDArray[np.uint8]],
-        channel: Channel,
-        parameters: Mapping[str, str],
-        before: Mapping[str, float],
-    ) -> Made:
+    def picture(self, operation: str, inputs: Sequence[Picture], asked: Asked, before: Mapping[str, float]) -> Made:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
-        rendered, encoded = pools.compose(operation, inputs, channel, parameters)
-        measures = pools.OPERATIONS[operation].measure(encoded.data, rendered, channel)
-        return Made(encoded.data, encoded.media_type, measures, judge({**before, **measures}, channel))
+        composed = pools.compose(operation, inputs, asked)
+        verdict = judge({**before, **composed.measures}, asked.channel)
+        main = composed.files[0]
+        return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
 
-    def _look(self) -> cutting.Look:
+    def _look(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._network is None:
             self._network = self._opened()
-        return self._network.look(math.inf, "", lambda _engine_ms: None)
+        return self._network.look(math.inf, "", lambda _engine_ms: None)(picture)
 
     def _opened(self) -> Network:
         settings = self._settings
@@ -117,16 +115,18 @@ def render_files(
     Returns what the gates say, for a picture that has a channel, and what was measured. Raises Refused.
     """
     with Studio(settings, model) as studio:
+        pictures = [studio.photograph(source.read_bytes(), str(source)) for source in sources]
         if operation == "cutout":
-            if len(sources) != 1:
-                raise Refused("bad_inputs", f"a cutout takes one picture, not {len(sources)}", field="IN")
-            cut = studio.cutout(sources[0].read_bytes(), str(sources[0]), parameters)
-            target.write_bytes(pools.lossless(cut.rgba))
+            if len(pictures) != 1:
+                raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
+            cut = studio.cutout(pictures[0], str(sources[0]), parameters)
+            target.write_bytes(lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
             return None, cut.measures
-        channel = _channel(operation, channel_name, category)
-        cut_outs = [studio.cutout(source.read_bytes(), str(source), {}) for source in sources]
-        before = {f"cutout.{name}": value for name, value in cut_outs[0].measures.items()}
-        made = studio.picture(operation, [each.rgba for each in cut_outs], channel, parameters, before)
+        asked = Asked(_channel(operation, channel_name, category), parameters, category, shelves=pools.shelves())
+        cuts = [studio.cutout(picture, str(source), {}) for picture, source in zip(pictures, sources, strict=True)]
+        before = {f"cutout.{name}": value for name, value in cuts[0].measures.items()}
+        inputs = [pools.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)]
+        made = studio.picture(operation, inputs, asked, before)
     target.write_bytes(made.file)
     return made.verdict, made.measures
 
@@ -139,7 +139,3 @@ def _channel(operation: str, name: str | None, category: str) -> Channel:
         return channels.load(name, category)
     except channels.UnknownChannel as error:
         raise Refused("unknown_channel", str(error), field="channel") from error
-
-
-def _no_network(_picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    raise AssertionError("a picture that is cut out already needs no network")

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from gpu_workers import pools
-from gpu_workers.decoding import decode
+from gpu_workers.composing import Asked
+from gpu_workers.decoding import Picture, decode
 from gpu_workers.sources import SourceError, fetch
 from schemas import channels, recipes
 from schemas.recipes import Recipe
@@ -19,7 +18,7 @@ from streams import local, preview_page
 from streams.errors import Refused
 from streams.local_render import Made, Studio
 from streams.observability import set_up
-from streams.preview_page import Entry, Picture
+from streams.preview_page import Entry, Shown
 from streams.processors.planning import Slip, Wish, slips
 from streams.recipes import read_file
 from streams.roles import s3_client
@@ -86,42 +85,42 @@ class _Making:
             self.fetched[source.uri] = self._fetch(source)
         return self.fetched[source.uri]
 
-    def pictures(self, entry: Entry, slip: Slip) -> Iterator[Picture]:
+    def pictures(self, entry: Entry, slip: Slip) -> Iterator[Shown]:
         """Every asset of a slip, in order."""
         try:
             if isinstance(entry.photograph, Refused):
                 raise entry.photograph
-            cut = self.studio.cutout(entry.photograph, entry.source.uri, slip.step.parameters)
+            photograph = self.studio.photograph(entry.photograph, entry.source.uri)
+            cut = self.studio.cutout(photograph, entry.source.uri, slip.step.parameters)
         except Refused as refusal:
             yield from _failed(slip.step, refusal)
             return
         measures = {f"cutout.{name}": value for name, value in cut.measures.items()}
         for step in slip.step.next:
-            yield from self._made(entry.product, slip.lacking, step, cut.rgba, measures)
+            inputs = [pools.cutout_picture(photograph, cut)]
+            yield from self._made(entry.product, slip.lacking, step, inputs, measures)
 
     def _made(
         self,
         product: CatalogChanged,
         lacking: Mapping[str, Refused],
         step: Step,
-        pixels: NDArray[np.uint8],
+        inputs: Sequence[Picture],
         before: Mapping[str, float],
-    ) -> Iterator[Picture]:
+    ) -> Iterator[Shown]:
         """The asset of a step, if it makes one, and those behind it."""
-        assert step.channel is not None
         try:
             if step.asset is not None and step.asset in lacking:
                 raise lacking[step.asset]
-            channel = channels.load(step.channel, product.category)
-            made = self.studio.picture(step.operation, [pixels], channel, step.parameters, before)
+            made = self.studio.picture(step.operation, inputs, _asked(step, product), before)
         except Refused as refusal:
             yield from _failed(step, refusal)
             return
         if step.asset is not None:
-            yield _picture(step, made)
+            yield _shown(step, made)
         measures = {**before, **{f"{step.operation}.{name}": value for name, value in made.measures.items()}}
         for following in step.next:
-            written = decode(made.file).pixels.astype(np.uint8, copy=False)
+            written = [decode(file.data) for file in made.files]
             yield from self._made(product, lacking, following, written, measures)
 
     def _fetch(self, source: Source) -> bytes | Refused:
@@ -188,14 +187,21 @@ def _reading_here(settings: Settings) -> Settings:
     return settings.model_copy(update={"source_file_roots": ["/"]})
 
 
-def _failed(step: Step, refusal: Refused) -> Iterator[Picture]:
+def _failed(step: Step, refusal: Refused) -> Iterator[Shown]:
     """The assets at and behind a step that cannot be made."""
     for name in recipes.assets(step):
-        yield Picture(name, None, why=f"{refusal.code} ({refusal.field}): {refusal}")
+        yield Shown(name, None, why=f"{refusal.code} ({refusal.field}): {refusal}")
 
 
-def _picture(step: Step, made: Made) -> Picture:
+def _asked(step: Step, product: CatalogChanged) -> Asked:
+    assert step.channel is not None
+    channel = channels.load(step.channel, product.category)
+    is_asset, goes_on = step.asset is not None, bool(step.next)
+    return Asked(channel, step.parameters, product.category, is_asset, goes_on, pools.shelves())
+
+
+def _shown(step: Step, made: Made) -> Shown:
     assert step.asset is not None
     used = filled(step.operation, {name: (value, "recipe") for name, value in step.parameters.items()}, step.channel)
     parameters = {name: (value, name in step.parameters) for name, (value, _) in used.items()}
-    return Picture(step.asset, made, step.operation, parameters)
+    return Shown(step.asset, made, step.operation, parameters)

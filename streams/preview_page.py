@@ -22,7 +22,7 @@ OUTCOMES = {"pass": "passed", "review": "for review", "fail": "failed", "none": 
 
 
 @dataclass(frozen=True)
-class Picture:
+class Shown:
     """An asset: what was made, or `why` nothing was; each parameter's value, and whether a recipe or tenant said so."""
 
     asset: str
@@ -44,7 +44,7 @@ class Entry:
     product: CatalogChanged
     source: Source
     photograph: bytes | Refused
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[Shown] = field(default_factory=list)
 
 
 def page(recipe: str, entries: Sequence[Entry]) -> str:
@@ -82,7 +82,7 @@ def _section(number: int, entry: Entry, has_photograph: bool) -> str:
     )
 
 
-def _card(number: int | None, picture: Picture) -> str:
+def _card(number: int | None, picture: Shown) -> str:
     verdict = f'<span class="verdict {picture.outcome}">{OUTCOMES[picture.outcome]}</span>'
     title = f"<h3>{escape(picture.asset)}</h3>{verdict}"
     if picture.made is None:
@@ -116,7 +116,7 @@ def _complaints(verdict: Verdict) -> str:
     )
 
 
-def _details(picture: Picture) -> str:
+def _details(picture: Shown) -> str:
     assert picture.made is not None
     verdict = picture.made.verdict
     ran = [check for check in verdict.checks if check.outcome != "not_run"]

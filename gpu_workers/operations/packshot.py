@@ -1,45 +1,42 @@
 """Packshot: a cut-out on a channel's canvas, as large and as placed as the channel wants it."""
 
-import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import colour, opacity, to_linear, to_srgb
-from gpu_workers.operations import shadow
-from gpu_workers.operations.resampling import resample
-from schemas.channels import Channel, Size
+from gpu_workers.linear_light import (
+    Codes,
+    channels_light,
+    colour,
+    opacity,
+    to_linear,
+    to_srgb,
+    with_srgb_primaries,
+)
+from gpu_workers.operations import light as lights
+from gpu_workers.operations import lighting, shadow, straightening
+from gpu_workers.operations.light import Light
+from gpu_workers.operations.placement import EDGES, Edge, EmptyCutout, Placement, box_of, cut_off, place, turn
+from gpu_workers.operations.resampling import resample, resample_turned
+from gpu_workers.wide_gamut import in_srgb
+from schemas.channels import Channel, ShadowMode
 from schemas.parameters import PackshotParameters
 
-Edge = Literal["left", "top", "right", "bottom"]
-EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")
+__all__ = [
+    "EDGES",
+    "EmptyCutout",
+    "Placement",
+    "Rendered",
+    "behind",
+    "box_of",
+    "cut_off",
+    "on_canvas",
+    "packshot",
+    "place",
+]
 
-_HALF = 128
-_CUT_SHARE = 0.1
-
-
-class EmptyCutout(ValueError):
-    """A cut-out in which nothing is at least half opaque."""
-
-    code = "empty_cutout"
-    field = "inputs"
-    transient = False
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the cut-out lies: its point p is at p * scale + (x_px, y_px) of the canvas.
-
-    `cropped` names the edges at which the photograph's frame cut the product off; there it meets the canvas' edge.
-    """
-
-    scale: float
-    x_px: float
-    y_px: float
-    canvas: Size
-    cropped: tuple[Edge, ...]
+Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -48,119 +45,135 @@ class Rendered:
 
     `canvas`: (h, w, 3) uint8 sRGB, or (h, w, 4) with straight alpha on a transparent background. `mask`: (h, w)
     uint8, the product's alpha on the canvas. `shadow`: (h, w) float32, 0..1, how much of the background's light it
-    takes. `background`: (3,) uint8, or None. `product`: (h, w, 4) uint8, the cut-out that was placed, without the
-    supplier's shadow, which took `own_shadow` (0..1) of the pixels that are not empty.
+    takes; `reflection`: (h, w, 4) float32 premultiplied linear light over that, or None. `background`: (3,) uint8, or
+    None. `product`: (h, w, 4) uint8 or uint16, the cut-out that was placed, without the supplier's shadow, which took
+    `own_shadow` (0..1) of the pixels that are not empty.
+
+    `shadow_mode` is what was asked for and `shadow_made` whether it could be: a supplier's shadow may not be there, and
+    what does not stand flat has no reflection. `light` is the light of a shadow that has a direction on the ground.
+    `gain` is what the product's linear light was multiplied with, `lit` whether the ground told what to correct,
+    or None where nobody asked.
     """
 
     canvas: NDArray[np.uint8]
     mask: NDArray[np.uint8]
-    shadow: NDArray[np.float32]
+    shadow: Plane
     background: NDArray[np.uint8] | None
-    product: NDArray[np.uint8]
+    product: Codes
     placement: Placement
     own_shadow: float
+    reflection: Plane | None = None
+    shadow_mode: ShadowMode = "none"
+    shadow_made: bool = True
+    light: Light | None = None
+    gain: lighting.Light = lighting.NO_CHANGE
+    lit: bool | None = None
 
 
-def packshot(rgba: NDArray[np.uint8], channel: Channel, parameters: PackshotParameters | None = None) -> Rendered:
-    """`rgba` (h, w, 4; uint8 sRGB, straight alpha) as `channel` wants it. Raises EmptyCutout.
+def packshot(
+    rgba: Codes,
+    channel: Channel,
+    parameters: PackshotParameters | None = None,
+    photographed_on: lighting.Light | None = None,
+) -> Rendered:
+    """`rgba` (h, w, 4; straight alpha, uint8 sRGB or uint16 WIDE) as `channel` wants it.
 
-    Resampled in linear light with premultiplied alpha; the background is exactly the colour asked for.
+    `photographed_on` is the linear light of the plain ground that it was cut out of, where that is known. Resampled
+    in linear light with premultiplied alpha; the background is exactly the colour asked for. Raises EmptyCutout, and
+    BadParameters for margins that leave no room.
     """
     parameters = parameters or PackshotParameters()
     product = shadow.strip(rgba)
-    placement = place(product[..., 3], channel, parameters)
-    light = _on_canvas(product, placement)
+    alpha = _levels(product[..., 3])
+    angle_deg = straightening.angle(alpha) if parameters.straighten == "auto" else 0.0
+    placement = place(alpha, channel, parameters, angle_deg)
+    light = on_canvas(product, placement)
+    gain = lighting.NO_CHANGE
+    if parameters.lighting_mode == "auto" and photographed_on is not None:
+        gain = lighting.correction(product, photographed_on)
+        light[..., :3] *= np.array(gain, np.float32)
     mask = np.rint(light[..., 3] * 255).astype(np.uint8)
     hex_code = parameters.background_color or channel.background
-    darkness = shadow.cast(mask, parameters.shadow_mode or channel.shadow)
     background = colour(hex_code) if hex_code else None
+    mode = parameters.shadow_mode or channel.shadow
+    darkness, reflection, made = _ground(rgba, product, light, mask, placement, mode)
     return Rendered(
-        canvas=_straight(light) if background is None else _over(light, background, darkness),
+        canvas=_straight(light) if background is None else _over(light, background, darkness, reflection),
         mask=mask,
         shadow=darkness,
         background=background,
         product=product,
         placement=placement,
         own_shadow=1 - int(np.count_nonzero(product[..., 3])) / int(np.count_nonzero(rgba[..., 3])),
+        reflection=reflection,
+        shadow_mode=mode,
+        shadow_made=made,
+        light=shadow.LIGHTS[mode] if mode in ("soft", "hard") else None,
+        gain=gain,
+        lit=None if parameters.lighting_mode == "none" else photographed_on is not None,
     )
 
 
-def place(alpha: NDArray[np.uint8], channel: Channel, parameters: PackshotParameters) -> Placement:
-    """Where a product of this `alpha` (h, w) goes on the channel's canvas. Raises EmptyCutout.
+def _ground(
+    rgba: Codes, product: Codes, light: Plane, mask: NDArray[np.uint8], placement: Placement, mode: ShadowMode
+) -> tuple[Plane, Plane | None, bool]:
+    """The darkness of the ground (h, w), what it mirrors (h, w, 4) or None, and whether `mode` could be made."""
+    if mode == "own":
+        taken = shadow.stripped_off(rgba, product)
+        return shadow.darkness_of(_placed(taken[..., None], 0, 0, placement)[..., 0]), None, bool(taken.any())
+    darkness = shadow.cast(mask, mode)
+    if mode != "reflection":
+        return darkness, None, True
+    stood = lights.stand(mask)
+    flat = lights.is_flat(stood)
+    return darkness, lights.mirrored(light, stood) if flat else None, flat
 
-    The canvas shrinks, not below the channel's smallest, before pixels are enlarged beyond `scale_max`.
+
+def behind(background: NDArray[np.uint8], darkness: Plane, reflection: Plane | None) -> Plane:
+    """Linear light (h, w, 3) of the ground behind a product: `background` (3,) in its shadow and with its mirror."""
+    ground = to_linear(background) * (1 - darkness[..., None])
+    return ground if reflection is None else ground * (1 - reflection[..., 3:]) + reflection[..., :3]
+
+
+def on_canvas(product: Codes, placement: Placement) -> Plane:
+    """`product` (h, w, 4; straight alpha) where it was placed: linear light with premultiplied alpha, (h, w, 4).
+
+    Alpha is 0..1; the light of what sRGB does not hold leaves that.
     """
-    left, top, right, bottom = _box(alpha)
-    width, height = right - left, bottom - top
-    fill = channel.fill.target if parameters.padding is None else 1 - 2 * parameters.padding
-    canvas = parameters.size or channel.canvas
-    scale = fill * min(canvas.width_px / width, canvas.height_px / height)
-    if scale > channel.scale_max and parameters.size is None:
-        least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
-        shrink = max(channel.scale_max / scale, least)
-        canvas, scale = canvas.shrunk(shrink), scale * shrink
-    scale = min(scale, channel.scale_max)
-    if math.isclose(scale, 1.0):
-        scale = 1.0
-    if channel.trim and parameters.size is None:
-        canvas = Size(round(width * scale / fill), round(height * scale / fill))
-    cropped = _cropped(alpha)
-    x_px = _align(canvas.width_px, left * scale, right * scale, "left" in cropped, "right" in cropped)
-    y_px = _align(canvas.height_px, top * scale, bottom * scale, "top" in cropped, "bottom" in cropped)
-    if scale == 1.0:
-        x_px, y_px = float(round(x_px)), float(round(y_px))  # whole steps: no pixel is resampled
-    return Placement(scale, x_px, y_px, canvas, cropped)
-
-
-def _box(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    solid = alpha >= _HALF
-    columns, rows = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
-    if not len(columns):
-        raise EmptyCutout("nothing in the cut-out is at least half opaque")
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def _cropped(alpha: NDArray[np.uint8]) -> tuple[Edge, ...]:
-    """The edges that cut the product off. A picture trimmed to the product touches all four, and is not cut."""
-    solid = alpha >= _HALF
-    lines = (solid[:, 0], solid[0], solid[:, -1], solid[-1])
-    least = _CUT_SHARE * np.sqrt(solid.sum())
-    cut = tuple(edge for edge, line in zip(EDGES, lines, strict=True) if line.sum() > least)
-    return () if all(line.any() for line in lines) else cut
-
-
-def _align(side_px: int, start: float, end: float, at_start: bool, at_end: bool) -> float:
-    if at_start and not at_end:
-        return -start
-    return side_px - end if at_end and not at_start else (side_px - start - end) / 2
-
-
-def _on_canvas(product: NDArray[np.uint8], placement: Placement) -> NDArray[np.float32]:
-    """Linear light with premultiplied alpha, (canvas h, canvas w, 4), 0..1."""
-    light = np.zeros((placement.canvas.height_px, placement.canvas.width_px, 4), np.float32)
     rows, columns = np.flatnonzero(product[..., 3].any(axis=1)), np.flatnonzero(product[..., 3].any(axis=0))
     top, left = int(rows[0]), int(columns[0])
     part = product[top : rows[-1] + 1, left : columns[-1] + 1]
     alpha = opacity(part[..., 3:])
-    source = np.concatenate([to_linear(part[..., :3]) * alpha, alpha], axis=2)
+    source = np.concatenate([channels_light(part[..., :3]) * alpha, alpha], axis=2)
     source, left, top = _extended(source, left, top, placement.cropped)
-    offset = (placement.x_px + left * placement.scale, placement.y_px + top * placement.scale)
-    if placement.scale == 1.0:
-        _paste(light, source, round(offset[0]), round(offset[1]))
-        return light
-    reach = 3 * max(placement.scale, 1.0)
-    x0, y0 = (max(0, int(np.floor(start - reach))) for start in offset)
-    x1 = min(light.shape[1], int(np.ceil(offset[0] + source.shape[1] * placement.scale + reach)))
-    y1 = min(light.shape[0], int(np.ceil(offset[1] + source.shape[0] * placement.scale + reach)))
-    found = resample(source, placement.scale, (offset[0] - x0, offset[1] - y0), (x1 - x0, y1 - y0))
-    alpha = np.clip(found[..., 3:], 0, 1)
-    light[y0:y1, x0:x1] = np.concatenate([np.clip(found[..., :3], 0, alpha), alpha], axis=2)
+    light = _placed(source, left, top, placement)
+    if placement.scale != 1.0 or placement.angle_deg:
+        alpha = light[..., 3:].clip(0, 1)
+        light = np.concatenate([light[..., :3].clip(0, alpha), alpha], axis=2)
+    light[..., :3] = with_srgb_primaries(light[..., :3], product)
     return light
 
 
-def _extended(
-    source: NDArray[np.float32], left: int, top: int, cropped: tuple[Edge, ...]
-) -> tuple[NDArray[np.float32], int, int]:
+def _placed(source: Plane, left: int, top: int, placement: Placement) -> Plane:
+    """`source` (h, w, c), whose corner is at (left, top) of the cut-out, on an empty canvas."""
+    size = (placement.canvas.width_px, placement.canvas.height_px)
+    canvas = np.zeros((size[1], size[0], source.shape[2]), np.float32)
+    scale, corner = placement.scale, turn(placement.angle_deg) @ (left, top)
+    offset = (placement.x_px + corner[0] * scale, placement.y_px + corner[1] * scale)
+    if placement.angle_deg:
+        return resample_turned(source, scale, placement.angle_deg, offset, size)
+    if scale == 1.0:
+        _paste(canvas, source, round(offset[0]), round(offset[1]))
+        return canvas
+    reach = 3 * max(scale, 1.0)
+    x0, y0 = (max(0, int(np.floor(start - reach))) for start in offset)
+    x1 = min(size[0], int(np.ceil(offset[0] + source.shape[1] * scale + reach)))
+    y1 = min(size[1], int(np.ceil(offset[1] + source.shape[0] * scale + reach)))
+    canvas[y0:y1, x0:x1] = resample(source, scale, (offset[0] - x0, offset[1] - y0), (x1 - x0, y1 - y0))
+    return canvas
+
+
+def _extended(source: Plane, left: int, top: int, cropped: tuple[Edge, ...]) -> tuple[Plane, int, int]:
     """`source` continued beyond the edges that cut it off, so that the canvas' edge does not fade."""
     if not cropped:
         return source, left, top
@@ -170,22 +183,26 @@ def _extended(
     return wider, left - before_x, top - before_y
 
 
-def _paste(canvas: NDArray[np.float32], source: NDArray[np.float32], x: int, y: int) -> None:
+def _paste(canvas: Plane, source: Plane, x: int, y: int) -> None:
     x0, y0 = max(x, 0), max(y, 0)
     part = source[y0 - y : canvas.shape[0] - y, x0 - x : canvas.shape[1] - x]
     canvas[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
 
 
-def _over(
-    light: NDArray[np.float32], background: NDArray[np.uint8], darkness: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    ground = to_linear(background) * (1 - darkness[..., None])
-    canvas = to_srgb(light[..., :3] + (1 - light[..., 3:]) * ground)
-    canvas[(light[..., 3] == 0) & (darkness == 0)] = background
+def _over(light: Plane, background: NDArray[np.uint8], darkness: Plane, reflection: Plane | None) -> NDArray[np.uint8]:
+    canvas = to_srgb(in_srgb(light[..., :3] + (1 - light[..., 3:]) * behind(background, darkness, reflection)))
+    untouched = (light[..., 3] == 0) & (darkness == 0)
+    if reflection is not None:
+        untouched &= reflection[..., 3] == 0
+    canvas[untouched] = background
     return canvas
 
 
-def _straight(light: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _straight(light: Plane) -> NDArray[np.uint8]:
     alpha = np.rint(light[..., 3:] * 255).astype(np.uint8)
     solid = np.maximum(light[..., 3:], 1e-6).astype(np.float32)
-    return np.concatenate([to_srgb(light[..., :3] / solid) * (alpha > 0), alpha], axis=2)
+    return np.concatenate([to_srgb(in_srgb(light[..., :3] / solid)) * (alpha > 0), alpha], axis=2)
+
+
+def _levels(alpha: Codes) -> NDArray[np.uint8]:
+    return np.asarray(alpha if alpha.dtype == np.uint8 else (alpha >> 8), np.uint8)

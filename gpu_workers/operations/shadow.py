@@ -1,35 +1,57 @@
 """Shadows: taking a supplier's own off a cut-out, and casting ours."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.linear_light import Codes, eight_bit, opacity, to_linear
+from gpu_workers.operations import light
+from gpu_workers.operations.light import Crease, Light, Mask, Plane, Stand
 from schemas.channels import ShadowMode
-
-Mask = NDArray[np.uint8]
 
 _DARK = 64
 _HALF = 128
 _FADED = 16
 _FAINT = 32
 _LEAST_SHARE = 0.002
-_COARSE = 4
 _REACH = (9, 9)
 _TRACE = 0.08
 _INVISIBLE = 0.004
 
+_STEP_SOFT = 4  # a blurred shadow is as good at a quarter of the size
+_STEP: dict[ShadowMode, int] = {"hard": 2}
+_RIM, _RIM_EMPTY = 0.1, 0.1
+_HOVER = 0.06
+LIGHTS: dict[ShadowMode, Light] = {
+    "soft": Light(azimuth_deg=-45, elevation_deg=62, softness_deg=40, share=0.32),
+    "hard": Light(azimuth_deg=-45, elevation_deg=58, softness_deg=6, share=0.5),
+    "floating": Light(azimuth_deg=-150, elevation_deg=50, softness_deg=55, share=0.4),
+}
+_CONTACT = (Crease(strength=0.5, reach=0.05, spread_x=0.012, spread_y=0.006, drop=0.002),)
+_STANDING = (
+    *_CONTACT,
+    Crease(strength=0.28, reach=0.15, spread_x=0.035, spread_y=0.014, drop=0.01),
+    Crease(strength=0.14, reach=0.5, spread_x=0.07, spread_y=0.03, drop=0.02),
+)
+_CREASES: dict[ShadowMode, tuple[Crease, ...]] = {
+    "contact": _CONTACT,
+    "soft": _STANDING,
+    "hard": _STANDING,
+    "floating": (),
+    "reflection": _CONTACT,
+}
 
-def strip(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`rgba` (h, w, 4; straight alpha) without the soft shadow that a supplier left in its alpha.
+
+def strip(rgba: Codes) -> Codes:
+    """`rgba` (h, w, 4; uint8 or uint16, straight alpha) without the soft shadow that a supplier left in its alpha.
 
     A shadow is dark, thin and fades to nothing outside the product; tinted lenses and glass do not fade. Pixels at
     the product's edge that hold both are unmixed. Returns `rgba` itself when there is no shadow.
     """
-    alpha = rgba[..., 3]
+    seen = eight_bit(rgba)
+    alpha = seen[..., 3]
     product = (alpha >= _HALF).astype(np.uint8)
-    shadow = _shadow(rgba, product)
+    shadow = _shadow(seen, product)
     if not shadow.any():
         return rgba
     touching = cv2.dilate(product, np.ones((5, 5), np.uint8)) > 0
@@ -55,73 +77,73 @@ def _shadow(rgba: NDArray[np.uint8], product: Mask) -> NDArray[np.bool_]:
     return np.asarray(fades[labels] & haze)
 
 
-def _unmix(out: NDArray[np.uint8], band: NDArray[np.bool_], rgba: NDArray[np.uint8], far: NDArray[np.bool_]) -> None:
+def _unmix(out: Codes, band: NDArray[np.bool_], rgba: Codes, far: NDArray[np.bool_]) -> None:
     """Takes the shadow, as it is a few pixels off, out from under the product's soft edge."""
+    most = np.iinfo(rgba.dtype).max
     weight = cv2.blur(far.astype(np.float32), _REACH)
-    premultiplied = rgba[..., 3:] / np.float32(255) * far[..., None]
+    premultiplied = opacity(rgba[..., 3:]) * far[..., None]
     behind = cv2.blur(np.dstack([rgba[..., :3] * premultiplied, premultiplied]), _REACH)[band]
     behind /= np.maximum(weight[band], 1e-3)[:, None]
-    alpha = rgba[..., 3][band] / np.float32(255)
+    alpha = opacity(rgba[..., 3][band])
     own = np.clip((alpha - behind[:, 3]) / np.maximum(1 - behind[:, 3], 1e-3), 0, 1)
     own[own < _TRACE] = 0
-    light = rgba[..., :3][band] * alpha[:, None] - (1 - own)[:, None] * behind[:, :3]
-    out[..., :3][band] = np.clip(light / np.maximum(own, 1e-3)[:, None] + 0.5, 0, 255).astype(np.uint8)
-    out[..., 3][band] = (own * 255 + 0.5).astype(np.uint8)
+    colours = rgba[..., :3][band] * alpha[:, None] - (1 - own)[:, None] * behind[:, :3]
+    out[..., :3][band] = np.clip(colours / np.maximum(own, 1e-3)[:, None] + 0.5, 0, most).astype(rgba.dtype)
+    out[..., 3][band] = (own * most + 0.5).astype(rgba.dtype)
 
 
-def cast(alpha: Mask, mode: ShadowMode) -> NDArray[np.float32]:
-    """The darkness (h, w; 0..1, exactly 0 away from the product) that the product `alpha` (h, w) casts on its ground.
+def stripped_off(rgba: Codes, product: Codes) -> Plane:
+    """The alpha (h, w; 0..1) of the shadow that `strip` took off `rgba` to leave `product`."""
+    whole, own = opacity(rgba[..., 3]), opacity(product[..., 3])
+    return np.asarray(np.clip((whole - own) / np.maximum(1 - own, 1e-3), 0, 1) * (own < 1), np.float32)
 
-    `contact` darkens the line where the product stands, `soft` adds a wide and weak shadow round it.
+
+def darkness_of(alpha: Plane) -> Plane:
+    """What a black shadow of this `alpha` (any shape, 0..1) takes of the ground's light (0..1).
+
+    Suppliers look at their shadows in programs that mix code values, so it is these that must come out the same.
     """
-    darkness = np.zeros(alpha.shape, np.float32)
-    if mode == "none" or not (alpha >= _HALF).any():
-        return darkness
-    small = cv2.resize(alpha, None, fx=1 / _COARSE, fy=1 / _COARSE, interpolation=cv2.INTER_AREA)
-    layers = _CONTACT if mode == "contact" else _CONTACT + _SOFT
-    clear = np.ones(small.shape, np.float32)
-    for opacity, layer in layers:
-        clear = clear * (1 - opacity * _print(small, layer))
+    return 1 - to_linear(np.rint((1 - np.clip(alpha, 0, 1)) * 255).astype(np.uint8))
+
+
+def cast(alpha: Mask, mode: ShadowMode, lit: Light | None = None) -> Plane:
+    """The darkness (h, w; 0..1, exactly 0 away from it) that the product `alpha` (h, w) casts on its ground.
+
+    `contact` darkens the lines on which the product stands, `soft` adds what a window keeps lit beside it and `hard`
+    what a lamp does; `floating` hovers above its ground. `lit` takes the place of the mode's light. Nothing is cast by
+    `none`, nor by `own`, which is the supplier's.
+    """
+    if mode in ("none", "own") or not (alpha >= _HALF).any():
+        return np.zeros(alpha.shape, np.float32)
+    step = _STEP.get(mode, _STEP_SOFT)
+    small = cv2.resize(alpha, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    total = thrown(small, mode, lit or LIGHTS.get(mode))
+    return np.asarray(cv2.resize(total, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def thrown(alpha: Mask, mode: ShadowMode, lit: Light | None) -> Plane:
+    """As `cast`, at the size of `alpha` (h, w) itself, which is half opaque somewhere."""
+    stood = light.stand(alpha)
+    clear = np.ones(alpha.shape, np.float32)
+    for kind in _CREASES[mode]:
+        clear = clear * (1 - light.crease(stood, alpha.shape, kind))
+    if lit is not None:
+        clear = clear * (1 - lit.share * _towards_the_rim(_kept_from(alpha, stood, lit, mode)))
     # The tail is cut where eight bits would not show it, so that the background beyond stays exact.
-    total = np.maximum((1 - clear - _INVISIBLE) / (1 - _INVISIBLE), 0)
-    grown = cv2.resize(total, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(grown, np.float32)
+    return np.asarray(np.maximum((1 - clear - _INVISIBLE) / (1 - _INVISIBLE), 0), np.float32)
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """How the shadow is printed: lengths as shares of the product's longer side, `strip` of its height.
-
-    Columns of the product that end less than `strip` above its lowest point print, the weaker the higher; `lean`
-    (0..1) says how far those prints sink towards the ground.
-    """
-
-    strip: float
-    lean: float
-    drop: float
-    spread_x: float
-    spread_y: float
+def _kept_from(alpha: Mask, stood: Stand, lit: Light, mode: ShadowMode) -> Plane:
+    if mode == "floating":
+        return light.drop(alpha, _HOVER * stood.longer_px, lit)
+    return light.occlusion(alpha, stood, lit)
 
 
-_CONTACT = ((0.5, _Layer(strip=0.05, lean=0.0, drop=0.002, spread_x=0.012, spread_y=0.006)),)
-_SOFT = (
-    (0.3, _Layer(strip=0.15, lean=0.3, drop=0.012, spread_x=0.035, spread_y=0.014)),
-    (0.2, _Layer(strip=0.5, lean=0.7, drop=0.03, spread_x=0.07, spread_y=0.035)),
-)
-
-
-def _print(alpha: Mask, layer: _Layer) -> NDArray[np.float32]:
-    """One blurred print of where the product stands, 0..1."""
-    solid = alpha >= _HALF
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
-    height, width = rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]
-    longer = float(max(height, width))
-    lowest = len(solid) - 1 - np.argmax(solid[::-1], axis=0)
-    above = rows[-1] - lowest
-    stands = np.where(solid.any(axis=0), (1 - above / max(layer.strip * height, 1.0)).clip(0, 1), 0)
-    sigma_x, sigma_y = (max(spread * longer, 0.5) for spread in (layer.spread_x, layer.spread_y))
-    y = np.arange(len(solid), dtype=np.float32)[:, None]
-    centre = lowest + layer.lean * above + layer.drop * longer
-    prints = (np.exp(-0.5 * ((y - centre) / sigma_y) ** 2) * stands).astype(np.float32)
-    blurred = cv2.GaussianBlur(prints, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y / 2)
-    return np.asarray(blurred, np.float32)
+def _towards_the_rim(dark: Plane) -> Plane:
+    """`dark` faded to nothing at the picture's rim, which else would cut it off."""
+    ramps = []
+    for side in dark.shape:
+        from_rim = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (_RIM * side)
+        near = np.clip(from_rim - _RIM_EMPTY, 0, 1)
+        ramps.append((near * near * (3 - 2 * near)).astype(np.float32))
+    return np.asarray(dark * ramps[0][:, None] * ramps[1], np.float32)

@@ -1,15 +1,19 @@
 """Transparent: the cut-out itself, trimmed to the product, on nothing."""
 
-import numpy as np
-from numpy.typing import NDArray
-
+from gpu_workers.linear_light import Codes
+from gpu_workers.operations.lighting import Light
 from gpu_workers.operations.packshot import Rendered, packshot
 from schemas.channels import Channel
 from schemas.parameters import BadParameters, PackshotParameters
 
 
-def transparent(rgba: NDArray[np.uint8], channel: Channel, parameters: PackshotParameters | None = None) -> Rendered:
-    """`rgba` (h, w, 4; uint8 sRGB, straight alpha) trimmed, with `channel`'s margin; never enlarged.
+def transparent(
+    rgba: Codes,
+    channel: Channel,
+    parameters: PackshotParameters | None = None,
+    photographed_on: Light | None = None,
+) -> Rendered:
+    """`rgba` (h, w, 4; straight alpha, uint8 sRGB or uint16 WIDE) trimmed, with `channel`'s margin; never enlarged.
 
     `channel` is one without a background, as `web` is. Raises EmptyCutout, and BadParameters for those of a ground.
     """
@@ -19,4 +23,4 @@ def transparent(rgba: NDArray[np.uint8], channel: Channel, parameters: PackshotP
     ):
         if value is not None:
             raise BadParameters(f"`{name}` has no place on a transparent cut-out", name)
-    return packshot(rgba, channel, parameters)
+    return packshot(rgba, channel, parameters, photographed_on)

@@ -19,6 +19,16 @@
 | `product_difference_max`, `_p999`, `_p99`, `_mean` | the file's product against the source's, 0..255 |
 | `canvas_difference_max` | the canvas before encoding against the source, 0..255 |
 | `product_pixels` | how many pixels the differences were measured on |
+| `colour_difference_median`, `_p95` | ΔE00 of the file's product against the source's, as sRGB can show it |
+| `beyond_srgb_share` | share of the product's colours that sRGB does not hold, and that were made less vivid |
+| `straightened_deg` | the product was turned by this |
+| `has_srgb_profile`, `has_source_type` | 1 when the file says that it is sRGB, and how it was made |
+| `lighting_made` | 0 when light was to be corrected and the photograph had no plain ground to tell by |
+| `shadow_made` | 0 when the shadow asked for could not be: no supplier's own, or not flat enough to be mirrored |
+| `shadow_azimuth_error_deg` | how far the light that explains the file's shadow best is from the one meant |
+| `contact_darkening` | how much darker the file's ground is along the lines on which the product stands, 0..1 |
+
+Those of light and shadow are only there where there is something to measure.
 """
 
 import cv2
@@ -26,13 +36,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gpu_workers.colour_difference import ciede2000, light_to_lab
 from gpu_workers.decoding import DecodeLimits, decode
-from gpu_workers.linear_light import colour, opacity, to_linear, to_srgb
-from gpu_workers.operations.packshot import EDGES, Placement, Rendered
+from gpu_workers.linear_light import (
+    Codes,
+    channels_light,
+    colour,
+    eight_bit,
+    opacity,
+    to_linear,
+    to_srgb,
+    with_srgb_primaries,
+)
+from gpu_workers.operations.packshot import EDGES, Placement, Rendered, behind
+from gpu_workers.quality.light import measure_light
+from gpu_workers.wide_gamut import in_srgb
 from schemas.channels import Channel
 
 Bool = NDArray[np.bool_]
 Code = NDArray[np.uint8]
+Plane = NDArray[np.float32]
 
 _HALF = 128
 _NEAR = 2
@@ -40,6 +63,9 @@ _RING_PX = 8
 _ERODE_PX = 3
 _MARGIN_PX = 8
 _SPECK_SHARE = 0.001
+_SAMPLES = 40_000
+_LOBES = 3
+_BEYOND = 0.002
 
 
 def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, float]:
@@ -57,10 +83,16 @@ def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, floa
         "own_shadow_share": rendered.own_shadow,
         **_box(rendered.mask),
         **_alpha(rendered.mask),
-        **_edge(rendered.product),
+        **_edge(eight_bit(rendered.product)),
         "background_as_channel": float(_is_ground_of(channel, rendered.background)),
         **_background(written, rendered),
         **_product(written, rendered),
+        "beyond_srgb_share": _beyond_srgb(rendered.product),
+        "straightened_deg": rendered.placement.angle_deg,
+        "has_srgb_profile": float(picture.icc.startswith("sRGB")),
+        "has_source_type": float(picture.notes.source_type != ""),
+        **({} if rendered.lit is None else {"lighting_made": float(rendered.lit)}),
+        **measure_light(written, rendered),
     }
 
 
@@ -120,6 +152,8 @@ def _is_ground_of(channel: Channel, background: Code | None) -> bool:
 
 def _background(written: Code, rendered: Rendered) -> dict[str, float]:
     covered = ((rendered.mask > 0) | (rendered.shadow > 0)).astype(np.uint8)
+    if rendered.reflection is not None:
+        covered |= rendered.reflection[..., 3] > 0
     side = 2 * _RING_PX + 1
     ring = cv2.dilate(covered, np.ones((side, side), np.uint8)) > 0
     if rendered.background is None:
@@ -139,22 +173,34 @@ def _background(written: Code, rendered: Rendered) -> dict[str, float]:
 def _product(written: Code, rendered: Rendered) -> dict[str, float]:
     """The product as it was photographed against the product in the file, and on the canvas, away from its edge."""
     core = _core(rendered)
-    rows, columns = np.flatnonzero(core.any(axis=1)), np.flatnonzero(core.any(axis=0))
-    if not len(rows):
+    if not core.any():
         return {"product_pixels": 0.0}
-    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    expected = _expected(rendered, box)[core[box]].astype(np.int16)
+    rows, columns, expected = _expected(rendered, core)
+    lit = to_srgb(in_srgb(_with_ground(expected * np.array([*rendered.gain, 1], np.float32), rendered, rows, columns)))
     in_file, on_canvas = (
-        np.abs(_flat(pixels[box])[core[box]] - expected).max(axis=1) for pixels in (written, rendered.canvas)
+        np.abs(_flat(pixels[rows, columns]).astype(np.int16) - lit).max(axis=1) for pixels in (written, rendered.canvas)
     )
+    few = slice(None, None, max(len(rows) // _SAMPLES, 1))
+    unlit = in_srgb(_with_ground(expected, rendered, rows, columns)[few])
+    change = ciede2000(light_to_lab(unlit), light_to_lab(to_linear(_flat(written[rows, columns][few]))))
     return {
         "product_difference_max": float(in_file.max()),
         "product_difference_p999": float(np.percentile(in_file, 99.9)),
         "product_difference_p99": float(np.percentile(in_file, 99)),
         "product_difference_mean": float(in_file.mean()),
         "canvas_difference_max": float(on_canvas.max()),
-        "product_pixels": float(len(expected)),
+        "product_pixels": float(len(rows)),
+        "colour_difference_median": float(np.median(change)),
+        "colour_difference_p95": float(np.percentile(change, 95)),
     }
+
+
+def _beyond_srgb(product: Codes) -> float:
+    if product.dtype == np.uint8:
+        return 0.0
+    light = to_linear(product[..., :3][opacity(product[..., 3]) > 0.5])
+    outside = (light.min(axis=1) < -_BEYOND) | (light.max(axis=1) > 1 + _BEYOND)
+    return float(outside.mean()) if len(light) else 0.0
 
 
 def _core(rendered: Rendered) -> Bool:
@@ -166,36 +212,74 @@ def _core(rendered: Rendered) -> Bool:
 
 
 def _flat(pixels: Code) -> Code:
-    """On white when `pixels` has alpha, so that colour and alpha are compared at once."""
-    if pixels.shape[2] == 3:
+    """Pixels (n, 3 or 4) on white when they have alpha, so that colour and alpha are compared at once."""
+    if pixels.shape[-1] == 3:
         return pixels
     alpha = opacity(pixels[..., 3:])
     return to_srgb(to_linear(pixels[..., :3]) * alpha + (1 - alpha))
 
 
-def _expected(rendered: Rendered, box: tuple[slice, slice]) -> Code:
-    """What the source says that `box` (rows, columns) of the canvas looks like, by another resampler than ours."""
-    source = _padded(rendered.product, rendered.placement)
-    alpha = opacity(source[..., 3])
-    bands = [to_linear(source[..., band]) * alpha for band in range(3)] + [alpha]
-    light = np.dstack([_resized(band, rendered.placement, box) for band in bands])
-    alpha = np.clip(light[..., 3:], 0, 1)
-    white = np.full(3, 255, np.uint8)
-    ground = to_linear(white if rendered.background is None else rendered.background)
-    return to_srgb(np.clip(light[..., :3], 0, alpha) + (1 - alpha) * ground * (1 - rendered.shadow[box][..., None]))
+def _expected(rendered: Rendered, core: Bool) -> tuple[NDArray[np.intp], NDArray[np.intp], Plane]:
+    """What the source says of the canvas' pixels in `core`, by another way than the operation's: their rows, columns,
+    and premultiplied linear light (n, 4). Of a product that was turned a good many of them, else all.
+    """
+    rows, columns = np.nonzero(core)
+    padded = _padded(rendered.product, rendered.placement)
+    alpha = opacity(padded[..., 3:])
+    source = np.concatenate([channels_light(padded[..., :3]) * alpha, alpha], axis=2)
+    if rendered.placement.angle_deg:
+        few = slice(None, None, max(len(rows) // _SAMPLES, 1))
+        rows, columns = rows[few], columns[few]
+        light = _sampled(source, rendered.placement, rows, columns)
+    else:
+        box = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1))
+        light = np.dstack([_resized(source[..., band], rendered.placement, box) for band in range(4)])[core[box]]
+    light[:, 3] = light[:, 3].clip(0, 1)
+    light[:, :3] = with_srgb_primaries(light[:, :3].clip(0, light[:, 3:]), rendered.product)
+    return rows, columns, light
 
 
-def _padded(product: Code, placement: Placement) -> Code:
+def _with_ground(light: Plane, rendered: Rendered, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Plane:
+    """Premultiplied `light` (n, 4) over what lies behind it at those pixels, or over white: (n, 3)."""
+    if rendered.background is None:
+        return np.asarray(light[:, :3] + (1 - light[:, 3:]), np.float32)
+    mirror = None if rendered.reflection is None else rendered.reflection[rows, columns]
+    ground = behind(rendered.background, rendered.shadow[rows, columns], mirror)
+    return np.asarray(light[:, :3] + (1 - light[:, 3:]) * ground, np.float32)
+
+
+def _padded(product: Codes, placement: Placement) -> Codes:
     sides = [edge in placement.cropped for edge in EDGES]
     (left, top, right, bottom), pad = sides, _MARGIN_PX
     beyond = np.pad(product, ((pad * top, pad * bottom), (pad * left, pad * right), (0, 0)), mode="edge")
     return np.pad(beyond, ((pad * (not top), pad * (not bottom)), (pad * (not left), pad * (not right)), (0, 0)))
 
 
-def _resized(band: NDArray[np.float32], placement: Placement, box: tuple[slice, slice]) -> NDArray[np.float32]:
+def _resized(band: Plane, placement: Placement, box: tuple[slice, slice]) -> Plane:
     rows, columns = box
     left, right = ((edge - placement.x_px) / placement.scale + _MARGIN_PX for edge in (columns.start, columns.stop))
     top, bottom = ((edge - placement.y_px) / placement.scale + _MARGIN_PX for edge in (rows.start, rows.stop))
     size = (columns.stop - columns.start, rows.stop - rows.start)
     resized = Image.fromarray(band).resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
     return np.asarray(resized, np.float32)
+
+
+def _sampled(source: Plane, placement: Placement, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Plane:
+    """Lanczos at the points (n, 4) that canvas pixels come from when the turn is undone."""
+    back = np.exp(-1j * np.radians(placement.angle_deg))
+    centres = (columns + 0.5 - placement.x_px) + 1j * (rows + 0.5 - placement.y_px)
+    points = centres / placement.scale * back + _MARGIN_PX * (1 + 1j)
+    narrow = min(placement.scale, 1.0)
+    steps = np.arange(-int(_LOBES / narrow) - 1, int(_LOBES / narrow) + 2)
+    across, down = (np.floor(part).astype(np.intp)[:, None] + steps for part in (points.real, points.imag))
+    weights = []
+    for near, part in ((across, points.real), (down, points.imag)):
+        away = (near + 0.5 - part[:, None]) * narrow
+        weight = np.where(np.abs(away) < _LOBES, np.sinc(away) * np.sinc(away / _LOBES), 0)
+        weights.append(weight / weight.sum(axis=1, keepdims=True))
+    total = np.zeros((len(rows), 4))
+    columns_in = across.clip(0, source.shape[1] - 1)
+    for step in range(len(steps)):
+        row = source[down[:, step].clip(0, source.shape[0] - 1)[:, None], columns_in]
+        total += weights[1][:, step, None] * (row * weights[0][..., None]).sum(axis=1)
+    return total.astype(np.float32)

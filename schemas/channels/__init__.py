@@ -14,7 +14,7 @@ from msgspec import Meta, field
 from schemas.records import Name
 
 Format = Literal["jpeg", "png", "webp", "gif", "tiff", "bmp"]
-ShadowMode = Literal["none", "contact", "soft"]
+ShadowMode = Literal["none", "contact", "soft", "hard", "floating", "reflection", "own"]
 Hex = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$")]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Pixels = Annotated[int, Meta(ge=1, le=30_000)]

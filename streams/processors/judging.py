@@ -13,6 +13,10 @@ GATES = "gates@2026-11"
 
 CANVAS_DIFFERENCE_MAX = 2.0  # of 255; the invariant "product pixels are sacred"
 FILE_DIFFERENCE_MEAN_MAX = 5.0  # of 255; JPEG at its best adds up to 4.3 to fine cloth
+COLOUR_MEDIAN = (1.8, 3.0)  # ΔE00 up to which it passes, and up to which a person looks
+COLOUR_P95_MAX = 4.0
+AZIMUTH_ERROR_DEG = (20.0, 35.0)
+CONTACT_DARKENING_MIN = 0.08
 UNCERTAINTY_MAX = 0.25
 PARTIAL_SHARE_MAX = 0.5
 COVERAGE_MIN = 0.01
@@ -22,7 +26,8 @@ Measures = Mapping[str, float]
 
 def judge(measures: Measures, channel: Channel) -> Verdict:
     """The verdict on one asset. The worst check decides."""
-    checks = [*_product(measures), *_colour(measures), *_edges(measures), *_channel(measures, channel)]
+    checks = [*_product(measures), *_colour(measures), *_edges(measures), *_light(measures)]
+    checks += _channel(measures, channel)
     covered = {check.point for check in checks}
     silent = [Check(point=point, name="not measured", outcome="not_run") for point in POINTS if point not in covered]
     outcomes = {check.outcome for check in checks}
@@ -48,7 +53,22 @@ def _product(measures: Measures) -> list[Check]:
 
 
 def _colour(measures: Measures) -> list[Check]:
-    return [_at_most("colour", "product_difference_mean", measures, FILE_DIFFERENCE_MEAN_MAX, "fail")]
+    return [
+        _at_most("colour", "product_difference_mean", measures, FILE_DIFFERENCE_MEAN_MAX, "fail"),
+        _graded("colour", "colour_difference_median", measures, *COLOUR_MEDIAN),
+        _at_most("colour", "colour_difference_p95", measures, COLOUR_P95_MAX, "review"),
+    ]
+
+
+def _light(measures: Measures) -> list[Check]:
+    """Of what there is of light and shadow; a packshot on plain white has neither."""
+    checks = [
+        _at_least("light", "lighting_made", measures, 1, "review"),
+        _at_least("light", "shadow_made", measures, 1, "review"),
+        _graded("light", "shadow_azimuth_error_deg", measures, *AZIMUTH_ERROR_DEG),
+        _at_least("light", "contact_darkening", measures, CONTACT_DARKENING_MIN, "review"),
+    ]
+    return [check for check in checks if check.measured is not None]
 
 
 def _edges(measures: Measures) -> list[Check]:
@@ -73,6 +93,8 @@ def _channel(measures: Measures, channel: Channel) -> list[Check]:
         _at_most("channel", "scale", measures, channel.scale_max, "fail", rule),
         _at_most("channel", "size_bytes", measures, channel.file_bytes_max, "fail", rule),
         _at_least("channel", "format_allowed", measures, 1, "fail", rule),
+        _at_least("channel", "has_srgb_profile", measures, 1, "fail"),
+        _at_least("channel", "has_source_type", measures, 1, "fail"),
     ]
 
 
@@ -85,6 +107,13 @@ def _background(measures: Measures, channel: Channel) -> list[Check]:
         _at_least("channel", "background_as_channel", measures, 1, "fail", rule),
         _at_least("channel", "background_exact_share", measures, share_min, "fail", rule),
     ]
+
+
+def _graded(point: str, name: str, measures: Measures, passes: float, reviews: float) -> Check:
+    """Passes up to one limit, waits for a person up to the next, and fails beyond."""
+    measured = measures.get(name)
+    beyond = measured is not None and round(measured, 6) > reviews
+    return _at_most(point, name, measures, passes, "fail" if beyond else "review")
 
 
 def _at_most(

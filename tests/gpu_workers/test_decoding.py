@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import pyvips
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from gpu_workers.decoding import DecodeLimits, decode
+from gpu_workers.linear_light import eight_bit, to_linear
+from gpu_workers.notes import Notes, written_into, xmp
 from gpu_workers.source_errors import (
     CorruptPicture,
     NotAnImage,
@@ -82,14 +84,16 @@ def test_sixteen_bits_stay_sixteen() -> None:
     body = b"".join(b"\0" + row.tobytes() for row in samples)
     picture = decode(png(64, 64, body, bits=16))
     assert (picture.bits, picture.pixels.dtype) == (16, np.dtype(np.uint16))
-    assert picture.pixels[5, 5].tolist() == [60_001, 30_001, 101]
+    code = np.array([60_001, 30_001, 101]) / 65535
+    light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+    assert np.abs(to_linear(picture.pixels[5, 5]) - light).max() < 1e-4
 
 
 def test_grey_palette_and_bilevel_become_rgb() -> None:
     grey = Image.fromarray(np.full((64, 64), 90, np.uint8))
     assert decode(written(grey)).pixels[3, 3].tolist() == [90, 90, 90]
     deep = decode(written(Image.fromarray(np.full((64, 64), 40_000, np.uint16))))
-    assert deep.pixels[3, 3].tolist() == [40_000, 40_000, 40_000]
+    assert np.abs(deep.pixels[3, 3].astype(int) - 40_000).max() <= 4
     flat = Image.new("RGB", (64, 64), (10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE)
     assert decode(written(flat)).pixels[3, 3].tolist() == [10, 200, 30]
     assert decode(written(Image.new("1", (64, 64), 1))).pixels[3, 3].tolist() == [255, 255, 255]
@@ -126,14 +130,60 @@ def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
     assert np.abs(picture.pixels[3, 3].astype(int) - (250, 0, 0)).max() <= 6
 
 
-def test_an_embedded_profile_is_converted_to_srgb() -> None:
+def p3(pixels: NDArray[Any]) -> bytes:
+    """`pixels` as a PNG whose profile says that they are Display P3."""
+    profile = pyvips.Image.black(8, 8, bands=3).copy(interpretation="srgb").icc_transform("p3").get("icc-profile-data")
+    image = pyvips.Image.new_from_array(pixels).copy(interpretation="srgb" if pixels.dtype == np.uint8 else "rgb16")
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image.pngsave_buffer()  # type: ignore[no-any-return]
+
+
+def test_a_profile_that_holds_more_than_srgb_is_converted_to_wide() -> None:
     wide = pyvips.Image.new_from_array(blocks()).copy(interpretation="srgb").icc_transform("p3")
     data = wide.pngsave_buffer()
     stored = np.asarray(Image.open(io.BytesIO(data)))
     picture = decode(data)
     assert picture.icc not in ("", "sRGB")
+    assert (picture.bits, picture.pixels.dtype) == (8, np.dtype(np.uint16))
     assert np.abs(stored.astype(int) - blocks()).max() > 15
-    assert np.abs(picture.pixels.astype(int) - blocks()).max() <= 4
+    assert np.abs(eight_bit(picture.pixels).astype(int) - blocks()).max() <= 4
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_display_p3s_red_stays_as_vivid_as_it_is(depth: type) -> None:
+    most = np.iinfo(depth).max
+    picture = decode(p3(np.full((64, 64, 3), (most, 0, 0), depth)))
+    assert np.abs(to_linear(picture.pixels[5, 5]) - (1.2249, -0.0420, -0.0197)).max() < 3e-3
+
+
+def test_alpha_is_kept_beside_wide_colours() -> None:
+    picture = decode(p3(np.full((64, 64, 4), (200, 10, 10, 77), np.uint8)))
+    assert picture.had_alpha
+    assert picture.pixels[5, 5, 3] == 77 * 257
+
+
+def test_a_profile_that_holds_no_more_than_srgb_leaves_eight_bits() -> None:
+    srgb, named = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), "sRGB".encode("utf-16-be")
+    assert named in srgb
+    other = srgb.replace(named, "lRGB".encode("utf-16-be"))
+    picture = decode(written(blocks(), icc_profile=other))
+    assert (picture.icc, picture.pixels.dtype) == ("lRGB built-in", np.dtype(np.uint8))
+    assert np.abs(picture.pixels.astype(int) - blocks()).max() <= 1
+
+
+def test_a_file_says_how_it_was_made_and_what_it_stood_before() -> None:
+    assert decode(written(blocks())).notes == Notes()
+    notes = Notes("trainedAlgorithmicMedia", (0.5, 0.25, 0.125))
+    assert decode(written_into(written(blocks()), notes)).notes == notes
+    jpeg = written(blocks(), "JPEG", xmp=xmp("digitalCapture"))
+    assert decode(jpeg).notes == Notes("digitalCapture")
+
+
+@pytest.mark.parametrize("text", ["white", "0.1 0.2", ""])
+def test_a_background_of_someone_elses_is_none(text: str) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("background", text)
+    assert decode(written(blocks(), pnginfo=info)).notes.background is None
 
 
 def test_an_srgb_profile_changes_no_pixel() -> None:

@@ -168,7 +168,7 @@ def test_a_merchants_parameters_take_the_place_of_the_rules() -> None:
     [
         ("background.color", "white"),
         ("background.color", "#12345"),
-        ("shadow.mode", "hard"),
+        ("shadow.mode", "dark"),
         ("padding", "0.5"),
         ("padding", "wide"),
         ("outputSize", "0x100"),

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from PIL import Image
 
-from gpu_workers import pools
 from schemas.parameters import OF_OPERATION, Parameters
 from schemas.records import CatalogChanged
 from streams.catalogue import Catalogue
@@ -155,20 +154,18 @@ def test_an_operation_is_rendered_on_a_file(settings: Settings, tmp_path: Path) 
         ("packshot", ["jar", "tin"], "shopify", {}, "bad_inputs inputs"),
         ("cutout", ["jar", "tin"], None, {}, "bad_inputs IN"),
         ("packshot", ["jar"], "shopify", {"padding": "9"}, "bad_parameters padding"),
-        ("mockup", ["jar"], "shopify", {}, "unknown_operation operation"),
+        ("engrave", ["jar"], "shopify", {}, "unknown_operation operation"),
     ],
 )
 def test_what_cannot_be_rendered_is_refused(
     settings: Settings,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     operation: str,
     names: Sequence[str],
     channel: str | None,
     parameters: dict[str, str],
     told: str,
 ) -> None:
-    monkeypatch.delitem(pools.OPERATIONS, "mockup", raising=False)
     sources = [tmp_path / f"{name}.png" for name in names]
     with pytest.raises(Refused) as caught:
         render_files(settings, operation, sources, tmp_path / "out.jpg", channel, "", parameters)

@@ -1,0 +1,227 @@
+"""One light, and what a product that stands in it does to the ground: geometry of its silhouette, nothing else.
+
+The camera looks along the ground from a little above it; the product stands upright on it as a cardboard figure would,
+as deep as its feet are wide. A point of the silhouette darkens the ground where the ray from the light through it ends,
+the more blurred the larger the light and the higher the point. Close to its feet less of the sky is seen as well.
+All of it is a share of the ground's light, so it is to be multiplied in linear light.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.uint8]
+Plane = NDArray[np.float32]
+
+_HALF = 128
+_CAMERA_ELEVATION_DEG = 10.0
+_FORESHORTENED = math.sin(math.radians(_CAMERA_ELEVATION_DEG))
+_FOOT_REACH = 0.25
+_FOOT_RISE = 0.02
+_CLIMB = 0.6
+_LEVELS = 9
+_THIN = 0.08
+_FILLED = 0.75
+_FLAT, _WIDE, _ROUNDED = 0.02, 0.3, 20
+_MIRROR, _MIRRORED, _GLOSS = 0.3, 0.4, 0.0015
+
+
+@dataclass(frozen=True)
+class Light:
+    """A light. Azimuth 0 is the camera's side, positive the viewer's right; elevation is above the horizon.
+
+    `softness_deg` is how large the light is, seen from the product; `share` (0..1) how much of the ground's light is
+    its own, which is what its shadow takes away.
+    """
+
+    azimuth_deg: float
+    elevation_deg: float
+    softness_deg: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Crease:
+    """The dark line where a product stands: `strength` (0..1), `reach`, the share of its height above which what is
+    there hides no sky, and as shares of its longer side how far it spreads and how far it lies below its foot.
+    """
+
+    strength: float
+    reach: float
+    spread_x: float
+    spread_y: float
+    drop: float
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How a product stands: for every column of its picture the line (w,) at which the ground lies under it, in rows
+    from the top, and how far (w,) its lowest point is above that; infinite where there is no product. `feet` (w,) says
+    where it touches, `height_px` is its height and `longer_px` its longer side.
+    """
+
+    ground: Plane
+    clearance: Plane
+    feet: NDArray[np.bool_]
+    height_px: float
+    longer_px: float
+
+
+def stand(alpha: Mask) -> Stand:
+    """How the product `alpha` (h, w), half opaque somewhere, stands.
+
+    Its feet are where its lower outline turns up on both sides, not more than a quarter of its height above its lowest
+    point: legs at the back are seen higher than those in front. Between feet the ground runs straight.
+    """
+    solid = alpha >= _HALF
+    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    height, width = float(rows[-1] + 1 - rows[0]), float(columns[-1] + 1 - columns[0])
+    lowest = np.where(solid.any(axis=0), len(solid) - np.argmax(solid[::-1], axis=0), -1.0).astype(np.float32)
+    feet = np.zeros(len(lowest), np.bool_)
+    for start, end in _feet(lowest, rise=max(_FOOT_RISE * height, 1.0), reach=_FOOT_REACH * height):
+        feet[start:end] = True
+    places = np.flatnonzero(feet)
+    ground = np.interp(np.arange(len(lowest)), places, lowest[places]).astype(np.float32)
+    clearance = np.where(lowest < 0, np.inf, np.maximum(ground - lowest, 0)).astype(np.float32)
+    return Stand(ground, clearance, feet, height, max(height, width))
+
+
+def _feet(lowest: Plane, rise: float, reach: float) -> list[tuple[int, int]]:
+    """The runs of columns on which the outline `lowest` (w,) rests.
+
+    Each is a low point, and what beside it climbs no faster than the ground's own edges do: those of a round or a
+    square base, seen from above.
+    """
+    found, step = [], max(round(rise), 2)
+    after = np.append(lowest[step:], np.full(step, -np.inf, np.float32))
+    before = np.append(np.full(step, -np.inf, np.float32), lowest[:-step])
+    for peak in _low_points(lowest, rise):
+        if lowest[peak] < lowest.max() - reach:
+            continue
+        climbs_left = np.flatnonzero(before[: peak + 1] < lowest[: peak + 1] - _CLIMB * step)
+        climbs_right = np.flatnonzero(after[peak:] < lowest[peak:] - _CLIMB * step)
+        found.append((int(climbs_left[-1]), peak + int(climbs_right[0]) + 1))
+    return found
+
+
+def _low_points(lowest: Plane, rise: float) -> list[int]:
+    """Columns at which the outline is lowest before it climbs by `rise` on either side."""
+    peaks, best, climbed = [], 0, True
+    turn = float(lowest[0])
+    for x, y in enumerate(lowest):
+        if climbed:
+            turn = min(turn, float(y))
+            if y > turn + rise:
+                climbed, best = False, x
+        elif y > lowest[best]:
+            best = x
+        elif y < lowest[best] - rise:
+            peaks.append(best)
+            climbed, turn = True, float(y)
+    return peaks if climbed else [*peaks, best]
+
+
+def occlusion(alpha: Mask, stood: Stand, light: Light) -> Plane:
+    """How much (h, w; 0..1) of `light` the product `alpha` (h, w) keeps from each point of the ground, as it is seen.
+
+    What is high above the ground darkens it less, since other light comes in beneath.
+    """
+    along, away = _throw(light)
+    y, x = np.nonzero(alpha >= _HALF)
+    above = np.maximum(stood.ground[x] - y, 0)
+    thickness = _thickness(stood)
+    to_x, to_y = x - above * along, stood.ground[x] - above * away - thickness[x] / 2
+    depth_px, highest = float(np.median(thickness[stood.feet])), max(float(above.max()), 1.0)
+    dark = np.zeros(alpha.shape, np.float32)
+    for height in np.linspace(0, 1, _LEVELS):
+        weight = np.maximum(1 - np.abs(above / highest - height) * (_LEVELS - 1), 0)
+        near = weight > 0
+        thrown = _splat(to_x[near], to_y[near], weight[near] * max(abs(away), _THIN), alpha.shape)
+        sigma_px = _penumbra_px(height * highest, light)
+        dark += (1 - _FILLED * height) * _blurred(_deepened(thrown, depth_px), sigma_px)
+    return np.minimum(dark, 1)
+
+
+def drop(alpha: Mask, gap_px: float, light: Light) -> Plane:
+    """How much (h, w; 0..1) of `light` a product that hovers `gap_px` above the ground keeps from it, seen from above.
+
+    The camera looks straight down, its lower edge being the camera's side of the light's azimuth.
+    """
+    azimuth, elevation = math.radians(light.azimuth_deg), math.radians(light.elevation_deg)
+    way_px = gap_px / math.tan(elevation)
+    move = np.array([[1, 0, -way_px * math.sin(azimuth)], [0, 1, -way_px * math.cos(azimuth)]], np.float32)
+    moved = cv2.warpAffine(alpha.astype(np.float32) / 255, move, alpha.shape[::-1])
+    return np.asarray(cv2.GaussianBlur(moved, (0, 0), _penumbra_px(gap_px, light)), np.float32)
+
+
+def is_flat(stood: Stand) -> bool:
+    """Whether a product stands on a straight, level line as wide as most of it: seen from the front, at eye level."""
+    there = np.isfinite(stood.clearance).sum()
+    low, high = np.percentile(stood.ground[stood.feet], [_ROUNDED, 100])  # corners may be rounded
+    return bool(high - low <= _FLAT * stood.height_px and stood.feet.sum() >= _WIDE * there)
+
+
+def mirrored(picture: Plane, stood: Stand) -> Plane:
+    """`picture` (h, w, c; premultiplied linear light) as a glossy ground shows it beneath the product: fading away."""
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    below = y - stood.ground
+    image = cv2.remap(picture, x, np.where(below >= 0, stood.ground - 1 - below, -9), cv2.INTER_LINEAR)
+    image = cv2.GaussianBlur(image, (0, 0), max(_GLOSS * stood.height_px, 0.5))
+    fade = np.clip(1 - below / (_MIRRORED * stood.height_px), 0, 1) ** 2 * (below >= 0)
+    return np.asarray(image * (_MIRROR * fade)[..., None], np.float32)
+
+
+def _throw(light: Light) -> tuple[float, float]:
+    """By how much a shadow moves to the left and up in the picture for every pixel of height."""
+    reach = 1 / math.tan(math.radians(light.elevation_deg))
+    azimuth = math.radians(light.azimuth_deg)
+    return reach * math.sin(azimuth), reach * math.cos(azimuth) * _FORESHORTENED
+
+
+def _thickness(stood: Stand) -> Plane:
+    """How deep the product is at each column, foreshortened: as deep as the foot there, or nearest to it, is wide."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], stood.feet.astype(np.int8), [0]])))
+    starts, ends = edges[::2], edges[1::2]
+    x = np.arange(len(stood.feet))
+    distance = np.maximum(np.maximum(starts[:, None] - x, x - ends[:, None]), 0)
+    return np.asarray((ends - starts)[distance.argmin(axis=0)] * _FORESHORTENED, np.float32)
+
+
+def _splat(x: Plane, y: Plane, weight: Plane, shape: tuple[int, ...]) -> Plane:
+    """The sum of weights that fall on each pixel of a picture, each shared among the four nearest."""
+    out = np.zeros(shape[0] * shape[1], np.float64)
+    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    for right, below in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        share = np.abs(1 - right - (x - left)) * np.abs(1 - below - (y - top)) * weight
+        column, row = left + right, top + below
+        inside = (column >= 0) & (column < shape[1]) & (row >= 0) & (row < shape[0])
+        out += np.bincount(row[inside] * shape[1] + column[inside], share[inside], len(out))
+    return out.reshape(shape).astype(np.float32)
+
+
+def _deepened(thrown: Plane, depth_px: float) -> Plane:
+    rows = max(round(depth_px), 1)
+    return np.asarray(cv2.dilate(np.minimum(thrown, 1), np.ones((rows, 1), np.uint8)), np.float32)
+
+
+def _penumbra_px(above_px: float, light: Light) -> float:
+    way_px = above_px / math.sin(math.radians(light.elevation_deg))
+    return max(way_px * math.tan(math.radians(light.softness_deg) / 2) / 2, 0.7)
+
+
+def _blurred(thrown: Plane, sigma_px: float) -> Plane:
+    across, along = sigma_px, max(sigma_px * 2 * _FORESHORTENED, 0.7)
+    return np.asarray(cv2.GaussianBlur(thrown, (0, 0), sigmaX=across, sigmaY=along), np.float32)
+
+
+def crease(stood: Stand, shape: tuple[int, ...], kind: Crease) -> Plane:
+    """How much (h, w; 0..1) of the sky the product hides from the ground close to where it stands."""
+    near = np.clip(1 - stood.clearance / max(kind.reach * stood.height_px, 1.0), 0, 1)
+    sigma_x, sigma_y = (max(share * stood.longer_px, 0.5) for share in (kind.spread_x, kind.spread_y))
+    y = np.arange(shape[0], dtype=np.float32)[:, None]
+    centre = stood.ground + kind.drop * stood.longer_px
+    prints = (np.exp(-0.5 * ((y - centre) / sigma_y) ** 2) * near * kind.strength).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(prints, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y / 2), np.float32)

@@ -1,0 +1,166 @@
+"""Where a product goes on a channel's canvas: how large, where in its room, upright or turned."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.channels import Channel, Size
+from schemas.parameters import BadParameters, PackshotParameters
+
+Edge = Literal["left", "top", "right", "bottom"]
+EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")
+Box = tuple[float, float, float, float]
+
+_HALF = 128
+_CUT_SHARE = 0.1
+_LEAST_ROOM = 0.05
+_START, _END = ("left", "top"), ("right", "bottom")
+
+
+class EmptyCutout(ValueError):
+    """A cut-out in which nothing is at least half opaque."""
+
+    code = "empty_cutout"
+    field = "inputs"
+    transient = False
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the cut-out lies: its point p is at p * scale + (x_px, y_px) of the canvas, p being turned before.
+
+    It is turned by `angle_deg` clockwise about the cut-out's origin. `cropped` names the edges at which the
+    photograph's frame cut the product off; there it meets the canvas' edge.
+    """
+
+    scale: float
+    x_px: float
+    y_px: float
+    canvas: Size
+    cropped: tuple[Edge, ...]
+    angle_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Room:
+    """The shares of the canvas' width and height that the product may take, and where they begin."""
+
+    width: float
+    height: float
+    left: float
+    top: float
+
+
+def place(
+    alpha: NDArray[np.uint8], channel: Channel, parameters: PackshotParameters, angle_deg: float = 0.0
+) -> Placement:
+    """Where a product of this `alpha` (h, w), turned by `angle_deg`, goes on the channel's canvas.
+
+    The canvas shrinks, not below the channel's smallest, before pixels are enlarged beyond `scale_max`. Raises
+    EmptyCutout, and BadParameters for margins that leave no room.
+    """
+    left, top, right, bottom = _turned_box(alpha, angle_deg) if angle_deg else box_of(alpha)
+    width, height = right - left, bottom - top
+    room = _room(channel, parameters)
+    canvas = parameters.size or channel.canvas
+    sides = (room.width * canvas.width_px / width, room.height * canvas.height_px / height)
+    scale = max(sides) if parameters.scaling == "fill" else min(sides)
+    if scale > channel.scale_max and parameters.size is None:
+        least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
+        shrink = max(channel.scale_max / scale, least)
+        canvas, scale = canvas.shrunk(shrink), scale * shrink
+    scale = min(scale, channel.scale_max)
+    if math.isclose(scale, 1.0):
+        scale = 1.0
+    if channel.trim and parameters.size is None:
+        canvas = Size(round(width * scale / room.width), round(height * scale / room.height))
+    cropped = cut_off(alpha)
+    x_px = _align(
+        canvas.width_px,
+        (room.left, room.left + room.width),
+        (left * scale, right * scale),
+        ("left" in cropped, "right" in cropped),
+        parameters.horizontal_alignment,
+    )
+    y_px = _align(
+        canvas.height_px,
+        (room.top, room.top + room.height),
+        (top * scale, bottom * scale),
+        ("top" in cropped, "bottom" in cropped),
+        parameters.vertical_alignment,
+    )
+    if scale == 1.0 and not angle_deg:
+        x_px, y_px = float(round(x_px)), float(round(y_px))  # whole steps: no pixel is resampled
+    return Placement(scale, x_px, y_px, canvas, cropped, angle_deg)
+
+
+def cut_off(alpha: NDArray[np.uint8]) -> tuple[Edge, ...]:
+    """The edges that cut the product off. A picture trimmed to the product touches all four, and is not cut."""
+    solid = alpha >= _HALF
+    lines = (solid[:, 0], solid[0], solid[:, -1], solid[-1])
+    least = _CUT_SHARE * np.sqrt(solid.sum())
+    cut = tuple(edge for edge, line in zip(EDGES, lines, strict=True) if line.sum() > least)
+    return () if all(line.any() for line in lines) else cut
+
+
+def _room(channel: Channel, parameters: PackshotParameters) -> _Room:
+    """What margins and padding leave; without either the channel's own fill, in the middle."""
+    margins = parameters.margins
+    if parameters.padding is not None:
+        inner = 1 - 2 * parameters.padding
+    else:
+        inner = channel.fill.target if margins is None else 1.0
+    left, top, right, bottom = margins or (0.0, 0.0, 0.0, 0.0)
+    room = _Room(inner - left - right, inner - top - bottom, left + (1 - inner) / 2, top + (1 - inner) / 2)
+    for side, share in (("left", room.width), ("top", room.height)):
+        if share < _LEAST_ROOM:
+            raise BadParameters(
+                f"`margin.{side}`, its opposite and `padding` leave the product {share:.0%} of the canvas; "
+                f"it needs {_LEAST_ROOM:.0%}",
+                f"margin.{side}",
+            )
+    return room
+
+
+def box_of(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """The box (left, top, right, bottom) round what is at least half opaque. Raises EmptyCutout."""
+    solid = alpha >= _HALF
+    columns, rows = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
+    if not len(columns):
+        raise EmptyCutout("nothing in the cut-out is at least half opaque")
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _turned_box(alpha: NDArray[np.uint8], angle_deg: float) -> Box:
+    """The box about the product after it was turned: that of its convex hull's corners."""
+    box_of(alpha)
+    hull = cv2.convexHull(cv2.findNonZero((alpha >= _HALF).astype(np.uint8)))[:, 0].astype(np.float64)
+    corners = np.concatenate([hull + np.array([x, y]) for x in (0, 1) for y in (0, 1)])
+    turned = corners @ turn(angle_deg).T
+    (left, top), (right, bottom) = turned.min(axis=0), turned.max(axis=0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def turn(angle_deg: float) -> NDArray[np.float64]:
+    """The matrix (2, 2) that turns points (x, y), y being down, clockwise."""
+    cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
+def _align(
+    side_px: int, room: tuple[float, float], product: tuple[float, float], cut: tuple[bool, bool], wanted: str
+) -> float:
+    """The offset of a product that reaches from `product[0]` to `product[1]` px; what was cut off meets the edge."""
+    start, end = product
+    at_start, at_end = cut
+    if at_start and not at_end:
+        return -start
+    if at_end and not at_start:
+        return side_px - end
+    if wanted in _START:
+        return room[0] * side_px - start
+    return room[1] * side_px - end if wanted in _END else ((room[0] + room[1]) * side_px - start - end) / 2

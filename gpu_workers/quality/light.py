@@ -1,0 +1,77 @@
+"""What the written file shows of the light on its ground: measured on its pixels, against the light that was meant."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_workers.linear_light import to_linear
+from gpu_workers.operations import light as lights
+from gpu_workers.operations import shadow
+from gpu_workers.operations.light import Light
+from gpu_workers.operations.packshot import Rendered
+
+Plane = NDArray[np.float32]
+
+_HALF = 128
+_LOOKED_AT_PX = 160
+_CLEAR_PX = 3
+_FEW_PX = 20
+_EXPLAINED = 0.4
+_NOT_FOUND_DEG = 180.0
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def measure_light(written: NDArray[np.uint8], rendered: Rendered) -> dict[str, float]:
+    """The measures of light and shadow on a file's pixels (h, w, 3); none where no shadow was asked for."""
+    if rendered.shadow_mode == "none" or rendered.background is None:
+        return {}
+    found = {"shadow_made": float(rendered.shadow_made)}
+    darkness = _darkness(written, rendered.background)
+    if rendered.shadow_mode in ("contact", "soft", "hard"):
+        found |= _contact(darkness, rendered.mask)
+    if rendered.light is not None:
+        found["shadow_azimuth_error_deg"] = _azimuth_error_deg(darkness, rendered, rendered.light)
+    return found
+
+
+def _darkness(written: NDArray[np.uint8], background: NDArray[np.uint8]) -> Plane:
+    """By how much (h, w; 0..1) less light comes from each pixel than from the background."""
+    ground = float(to_linear(background) @ _LUMINANCE)
+    return np.asarray((1 - to_linear(written) @ _LUMINANCE / max(ground, 1e-4)).clip(0, 1), np.float32)
+
+
+def _contact(darkness: Plane, mask: NDArray[np.uint8]) -> dict[str, float]:
+    """The median over the feet of how dark the few pixels right below them are; nothing where they are cut off."""
+    stood = lights.stand(mask)
+    below = (np.arange(len(mask))[:, None] - stood.ground).astype(np.float32)
+    strip = (below >= 0) & (below < max(0.01 * stood.longer_px, 3)) & stood.feet & (mask == 0)
+    columns = strip.sum(axis=0)
+    if not columns.any():
+        return {}
+    return {"contact_darkening": float(np.median((darkness * strip).sum(axis=0)[columns > 0] / columns[columns > 0]))}
+
+
+def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> float:
+    """The angle between the azimuth that explains the darkness of the ground best, and the one meant."""
+    scale = min(1.0, _LOOKED_AT_PX / max(darkness.shape))
+    product = cv2.dilate((rendered.mask > 0).astype(np.uint8), np.ones((2 * _CLEAR_PX + 1,) * 2, np.uint8))
+    clear, seen, alpha = (
+        cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        for plane in (1 - product.astype(np.float32), darkness * (1 - product), rendered.mask)
+    )
+    if not (alpha >= _HALF).any() or clear.sum() < _FEW_PX:
+        return _NOT_FOUND_DEG
+
+    def explained(azimuth_deg: float) -> float:
+        model = shadow.thrown(alpha, rendered.shadow_mode, replace(meant, azimuth_deg=azimuth_deg)) * clear
+        sizes = float(np.linalg.norm(model) * np.linalg.norm(seen))
+        return float((model * seen).sum()) / sizes if sizes > 0 else 0.0
+
+    best, step = max(np.arange(-180.0, 180.0, 30.0), key=explained), 15.0
+    while step >= 3:
+        best, step = max((best - step, best, best + step), key=explained), step / 2
+    if explained(best) < _EXPLAINED:
+        return _NOT_FOUND_DEG
+    return float(abs((best - meant.azimuth_deg + 180) % 360 - 180))

@@ -1,0 +1,136 @@
+"""The colours that sRGB does not hold: the space in which they are kept, and how they are brought into sRGB at last.
+
+Eight bits are always sRGB. Sixteen are always WIDE: Rec. 2020's primaries, which hold Display P3, Adobe RGB and what
+surfaces can show of ProPhoto RGB, with sRGB's white and curve. So an array says by its type what its numbers mean.
+"""
+
+import struct
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+_WHITE_XY = (0.3127, 0.3290)
+_SRGB_XY = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
+_WIDE_XY = ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_D50 = np.array([0.9642, 1.0, 0.8249])
+_OUTSIDE = 0.02  # rounding, and profiles of sRGB that are a little off
+_NAME = "WIDE (Rec. 2020 primaries, sRGB curve)"
+_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+_HALVINGS = 12
+_TOLERANCE = 1e-5
+
+# Oklab, B. Ottosson, 2020: hue stays where it is while chroma changes, which it does not in L*a*b*.
+_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_OPPONENTS = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+_TO_CONES, _TO_LIGHT = np.linalg.inv(_OPPONENTS), np.linalg.inv(_CONES)
+
+
+def _xyz(xy: tuple[float, float]) -> NDArray[np.float64]:
+    return np.array([xy[0] / xy[1], 1.0, (1 - xy[0] - xy[1]) / xy[1]])
+
+
+def _xyz_of(primaries: tuple[tuple[float, float], ...]) -> Matrix:
+    """From linear light in these primaries to XYZ, their white being D65."""
+    columns = np.stack([_xyz(xy) for xy in primaries], axis=1)
+    return np.asarray(columns * np.linalg.solve(columns, _xyz(_WHITE_XY)))
+
+
+def _to_d50() -> Matrix:
+    cones = (_BRADFORD @ _D50) / (_BRADFORD @ _xyz(_WHITE_XY))
+    return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD)
+
+
+SRGB_OF_WIDE = np.linalg.inv(_xyz_of(_SRGB_XY)) @ _xyz_of(_WIDE_XY)
+_SRGB_OF_D50 = np.linalg.inv(_to_d50() @ _xyz_of(_SRGB_XY))
+
+
+def holds_more(colorants_xyz: NDArray[np.float64]) -> bool:
+    """Whether a profile with these colorants (3, 3; a row each, XYZ under D50) has colours that sRGB has not."""
+    return bool((colorants_xyz @ _SRGB_OF_D50.T).min() < -_OUTSIDE)
+
+
+def in_srgb(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear sRGB (..., 3) with what leaves 0..1 brought to sRGB's rim: as light and of the same hue, but less vivid.
+
+    Cutting each channel off instead turns the hue of what only Display P3 holds by up to 7°. What sRGB holds is not
+    touched, so the way in is not a soft one.
+    """
+    if not light.size or (light.min() >= -_TOLERANCE and light.max() <= 1 + _TOLERANCE):
+        return light
+    outside = ((light < -_TOLERANCE) | (light > 1 + _TOLERANCE)).any(axis=-1)
+    inside = light.copy()
+    inside[outside] = _less_vivid(light[outside].astype(np.float64))
+    return inside
+
+
+def _less_vivid(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The most chroma (n, 3) that sRGB has at each colour's lightness and hue, by bisection."""
+    colours = np.cbrt(light @ _CONES.T) @ _OPPONENTS.T
+    colours[:, 0] = np.clip(colours[:, 0], 0, 1)
+    low, high = np.zeros((len(light), 1)), np.ones((len(light), 1))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        tried = _light_of(colours, middle)
+        held = ((tried > -_TOLERANCE) & (tried < 1 + _TOLERANCE)).all(axis=1, keepdims=True)
+        low, high = np.where(held, middle, low), np.where(held, high, middle)
+    return _light_of(colours, low).clip(0, 1)
+
+
+def _light_of(colours: NDArray[np.float64], vividness: NDArray[np.float64]) -> NDArray[np.float64]:
+    dimmed = np.concatenate([colours[:, :1], colours[:, 1:] * vividness], axis=1)
+    return np.asarray((dimmed @ _TO_CONES.T) ** 3 @ _TO_LIGHT.T)
+
+
+@cache
+def profile() -> bytes:
+    """The ICC profile of WIDE (version 4, matrix and curve), so that others read our 16-bit files right."""
+    colorants = _to_d50() @ _xyz_of(_WIDE_XY)
+    curve = _tagged(b"para", struct.pack(">HH", 3, 0) + b"".join(map(_fixed, _CURVE)))
+    tags = {
+        b"desc": _text(_NAME),
+        b"cprt": _text("No copyright, use freely"),
+        b"wtpt": _tagged(b"XYZ ", b"".join(map(_fixed, _D50))),
+        b"chad": _tagged(b"sf32", b"".join(map(_fixed, _to_d50().ravel()))),
+        b"rXYZ": _tagged(b"XYZ ", b"".join(map(_fixed, colorants[:, 0]))),
+        b"gXYZ": _tagged(b"XYZ ", b"".join(map(_fixed, colorants[:, 1]))),
+        b"bXYZ": _tagged(b"XYZ ", b"".join(map(_fixed, colorants[:, 2]))),
+        b"rTRC": curve,
+        b"gTRC": curve,
+        b"bTRC": curve,
+    }
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        table += name + struct.pack(">II", start + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(">I4xI4s4s4s12x4s", start + len(body), 0x04400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    light = b"".join(map(_fixed, _D50))
+    return head.ljust(68, b"\0") + light + bytes(48) + struct.pack(">I", len(tags)) + table + body
+
+
+def _tagged(kind: bytes, data: bytes) -> bytes:
+    return kind + bytes(4) + data
+
+
+def _fixed(value: float) -> bytes:
+    return struct.pack(">i", round(value * 65536))
+
+
+def _text(words: str) -> bytes:
+    data = words.encode("utf-16-be")
+    return _tagged(b"mluc", struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(data), 28) + data)
