@@ -24,6 +24,7 @@ _FOOT_RISE = 0.02
 _CLIMB = 0.6
 _LEVELS = 9
 _THIN = 0.08
+_SLIM = 0.5
 _FILLED = 0.75
 _FLAT, _WIDE, _ROUNDED = 0.02, 0.3, 20
 _MIRROR, _MIRRORED, _GLOSS = 0.3, 0.4, 0.0015
@@ -130,18 +131,23 @@ def occlusion(alpha: Mask, stood: Stand, light: Light) -> Plane:
     What is high above the ground darkens it less, since other light comes in beneath.
     """
     along, away = _throw(light)
-    y, x = np.nonzero(alpha >= _HALF)
+    solid = alpha >= _HALF
+    y, x = np.nonzero(solid)
     above = np.maximum(stood.ground[x] - y, 0)
-    thickness = _thickness(stood)
-    to_x, to_y = x - above * along, stood.ground[x] - above * away - thickness[x] / 2
-    depth_px, highest = float(np.median(thickness[stood.feet])), max(float(above.max()), 1.0)
+    foot, run = _foot_widths(stood)[x], _runs(solid)[y, x]
+    slim = run < _SLIM * foot  # a handle is not as deep as what it is on
+    depth = np.where(slim, run, foot) * _FORESHORTENED
+    to_x, to_y = x - above * along, stood.ground[x] - above * away - foot * _FORESHORTENED / 2
+    highest = max(float(above.max()), 1.0)
     dark = np.zeros(alpha.shape, np.float32)
     for height in np.linspace(0, 1, _LEVELS):
         weight = np.maximum(1 - np.abs(above / highest - height) * (_LEVELS - 1), 0)
-        near = weight > 0
-        thrown = _splat(to_x[near], to_y[near], weight[near] * max(abs(away), _THIN), alpha.shape)
-        sigma_px = _penumbra_px(height * highest, light)
-        dark += (1 - _FILLED * height) * _blurred(_deepened(thrown, depth_px), sigma_px)
+        thrown = np.zeros(alpha.shape, np.float32)
+        for part in (slim & (weight > 0), ~slim & (weight > 0)):
+            if part.any():
+                fallen = _splat(to_x[part], to_y[part], weight[part] * max(abs(away), _THIN), alpha.shape)
+                thrown += _deepened(fallen, float(np.median(depth[part])))
+        dark += (1 - _FILLED * height) * _blurred(thrown, _penumbra_px(height * highest, light))
     return np.minimum(dark, 1)
 
 
@@ -170,7 +176,8 @@ def mirrored(picture: Plane, stood: Stand) -> Plane:
     below = y - stood.ground
     image = cv2.remap(picture, x, np.where(below >= 0, stood.ground - 1 - below, -9), cv2.INTER_LINEAR)
     image = cv2.GaussianBlur(image, (0, 0), max(_GLOSS * stood.height_px, 0.5))
-    fade = np.clip(1 - below / (_MIRRORED * stood.height_px), 0, 1) ** 2 * (below >= 0)
+    room_px = 0.95 * (len(picture) - stood.ground.max())  # or the picture's edge would cut it off
+    fade = np.clip(1 - below / max(min(_MIRRORED * stood.height_px, room_px), 1.0), 0, 1) ** 2 * (below >= 0)
     return np.asarray(image * (_MIRROR * fade)[..., None], np.float32)
 
 
@@ -181,13 +188,21 @@ def _throw(light: Light) -> tuple[float, float]:
     return reach * math.sin(azimuth), reach * math.cos(azimuth) * _FORESHORTENED
 
 
-def _thickness(stood: Stand) -> Plane:
-    """How deep the product is at each column, foreshortened: as deep as the foot there, or nearest to it, is wide."""
+def _foot_widths(stood: Stand) -> Plane:
+    """How wide the foot is that stands at each column (w,), or nearest to it: things are about as deep as wide."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], stood.feet.astype(np.int8), [0]])))
     starts, ends = edges[::2], edges[1::2]
     x = np.arange(len(stood.feet))
     distance = np.maximum(np.maximum(starts[:, None] - x, x - ends[:, None]), 0)
-    return np.asarray((ends - starts)[distance.argmin(axis=0)] * _FORESHORTENED, np.float32)
+    return np.asarray((ends - starts)[distance.argmin(axis=0)], np.float32)
+
+
+def _runs(solid: NDArray[np.bool_]) -> Plane:
+    """How wide (h, w) the product is about each of its pixels, without a gap."""
+    x = np.arange(solid.shape[1])
+    before = np.maximum.accumulate(np.where(solid, -1, x), axis=1)
+    after = np.minimum.accumulate(np.where(solid, len(x), x)[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(after - before - 1, np.float32)
 
 
 def _splat(x: Plane, y: Plane, weight: Plane, shape: tuple[int, ...]) -> Plane:

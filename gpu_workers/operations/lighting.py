@@ -9,7 +9,7 @@ from gpu_workers.linear_light import Codes, to_linear
 
 Light = tuple[float, float, float]
 
-CHANGE_MAX = 1.5  # median ΔE00 of the product; the gates let 1.8 pass, and JPEG takes some of it
+CHANGE_MAX = 1.3  # median ΔE00 of the product; the gates let 1.8 pass, and JPEG takes some of it
 NO_CHANGE: Light = (1.0, 1.0, 1.0)
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -41,7 +41,7 @@ def background_of(pixels: Codes, alpha: NDArray[np.uint8]) -> Light | None:
 def correction(product: Codes, background: Light) -> Light:
     """The gain (3,) in linear light that makes a ground of this light neutral, and white if it was meant to be.
 
-    Short of that where it would change the `product` (h, w, 4) by more than a median ΔE00 of 1.5, or burn out its
+    Short of that where it would change the `product` (h, w, 4) by more than a median ΔE00 of 1.3, or burn out its
     highlights. A ground that is plainly coloured was chosen so, and says nothing.
     """
     ground = np.array(background, np.float32)

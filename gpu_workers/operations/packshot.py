@@ -38,6 +38,8 @@ __all__ = [
 
 Plane = NDArray[np.float32]
 
+_SEEN = 10
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -84,9 +86,11 @@ def packshot(
     """
     parameters = parameters or PackshotParameters()
     product = shadow.strip(rgba)
+    mode = parameters.shadow_mode or channel.shadow
     alpha = _levels(product[..., 3])
     angle_deg = straightening.angle(alpha) if parameters.straighten == "auto" else 0.0
-    placement = place(alpha, channel, parameters, angle_deg)
+    placed = _with_shadow(rgba, alpha) if mode == "own" else alpha
+    placement = place(placed, channel, parameters, angle_deg)
     light = on_canvas(product, placement)
     gain = lighting.NO_CHANGE
     if parameters.lighting_mode == "auto" and photographed_on is not None:
@@ -95,7 +99,6 @@ def packshot(
     mask = np.rint(light[..., 3] * 255).astype(np.uint8)
     hex_code = parameters.background_color or channel.background
     background = colour(hex_code) if hex_code else None
-    mode = parameters.shadow_mode or channel.shadow
     darkness, reflection, made = _ground(rgba, product, light, mask, placement, mode)
     return Rendered(
         canvas=_straight(light) if background is None else _over(light, background, darkness, reflection),
@@ -202,6 +205,11 @@ def _straight(light: Plane) -> NDArray[np.uint8]:
     alpha = np.rint(light[..., 3:] * 255).astype(np.uint8)
     solid = np.maximum(light[..., 3:], 1e-6).astype(np.float32)
     return np.concatenate([to_srgb(in_srgb(light[..., :3] / solid)) * (alpha > 0), alpha], axis=2)
+
+
+def _with_shadow(rgba: Codes, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The product's `alpha` and, as solid, what is to be seen of the supplier's shadow, which needs room too."""
+    return np.where(_levels(rgba[..., 3]) >= _SEEN, np.uint8(255), alpha)
 
 
 def _levels(alpha: Codes) -> NDArray[np.uint8]:

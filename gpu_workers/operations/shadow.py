@@ -117,26 +117,33 @@ def cast(alpha: Mask, mode: ShadowMode, lit: Light | None = None) -> Plane:
         return np.zeros(alpha.shape, np.float32)
     step = _STEP.get(mode, _STEP_SOFT)
     small = cv2.resize(alpha, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
-    total = thrown(small, mode, lit or LIGHTS.get(mode))
+    total = _thrown(small, mode, lit or LIGHTS.get(mode))
     return np.asarray(cv2.resize(total, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def thrown(alpha: Mask, mode: ShadowMode, lit: Light | None) -> Plane:
-    """As `cast`, at the size of `alpha` (h, w) itself, which is half opaque somewhere."""
+def _thrown(alpha: Mask, mode: ShadowMode, lit: Light | None) -> Plane:
+    """As `cast`, at the size of `alpha` (h, w) itself."""
     stood = light.stand(alpha)
-    clear = np.ones(alpha.shape, np.float32)
-    for kind in _CREASES[mode]:
-        clear = clear * (1 - light.crease(stood, alpha.shape, kind))
+    clear = sky_left(alpha, stood, mode)
     if lit is not None:
-        clear = clear * (1 - lit.share * _towards_the_rim(_kept_from(alpha, stood, lit, mode)))
+        clear = clear * (1 - taken_from(lit, alpha, stood, mode))
     # The tail is cut where eight bits would not show it, so that the background beyond stays exact.
     return np.asarray(np.maximum((1 - clear - _INVISIBLE) / (1 - _INVISIBLE), 0), np.float32)
 
 
-def _kept_from(alpha: Mask, stood: Stand, lit: Light, mode: ShadowMode) -> Plane:
-    if mode == "floating":
-        return light.drop(alpha, _HOVER * stood.longer_px, lit)
-    return light.occlusion(alpha, stood, lit)
+def sky_left(alpha: Mask, stood: Stand, mode: ShadowMode) -> Plane:
+    """What of the sky (h, w; 0..1) the ground still sees along the lines on which the product stands."""
+    clear = np.ones(alpha.shape, np.float32)
+    for kind in _CREASES[mode]:
+        clear = clear * (1 - light.crease(stood, alpha.shape, kind))
+    return clear
+
+
+def taken_from(lit: Light, alpha: Mask, stood: Stand, mode: ShadowMode) -> Plane:
+    """The share of the ground's light (h, w; 0..1) that the product takes by standing, or hovering, in `lit`."""
+    hovers = mode == "floating"
+    kept = light.drop(alpha, _HOVER * stood.longer_px, lit) if hovers else light.occlusion(alpha, stood, lit)
+    return lit.share * _towards_the_rim(kept)
 
 
 def _towards_the_rim(dark: Plane) -> Plane:

@@ -64,10 +64,13 @@ def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> flo
     if not (alpha >= _HALF).any() or clear.sum() < _FEW_PX:
         return _NOT_FOUND_DEG
 
+    stood, mode = lights.stand(alpha), rendered.shadow_mode
+    thrown = (1 - (1 - seen) / shadow.sky_left(alpha, stood, mode)).clip(0) * clear
+
     def explained(azimuth_deg: float) -> float:
-        model = shadow.thrown(alpha, rendered.shadow_mode, replace(meant, azimuth_deg=azimuth_deg)) * clear
-        sizes = float(np.linalg.norm(model) * np.linalg.norm(seen))
-        return float((model * seen).sum()) / sizes if sizes > 0 else 0.0
+        model = shadow.taken_from(replace(meant, azimuth_deg=azimuth_deg), alpha, stood, mode) * clear
+        sizes = float(np.linalg.norm(model) * np.linalg.norm(thrown))
+        return float((model * thrown).sum()) / sizes if sizes > 0 else 0.0
 
     best, step = max(np.arange(-180.0, 180.0, 30.0), key=explained), 15.0
     while step >= 3:

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from gpu_workers.decoding import decode
 from gpu_workers.encoding import TooHeavy, encode
 from gpu_workers.linear_light import to_linear, to_srgb
+from gpu_workers.notes import after
 from gpu_workers.operations import shadow
 from gpu_workers.operations.packshot import (
     EmptyCutout,
@@ -19,6 +21,7 @@ from gpu_workers.operations.transparent import transparent
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.parameters import BadParameters, PackshotParameters
+from streams.publishing.renditions import render
 from tests.gpu_workers.products import block, mug, with_own_shadow
 
 
@@ -174,12 +177,62 @@ def test_a_merchants_parameters_take_the_place_of_the_rules() -> None:
         ("outputSize", "0x100"),
         ("outputSize", "1600"),
         ("color", "#FFFFFF"),
+        ("margin.top", "0.5"),
+        ("scaling", "stretch"),
+        ("horizontalAlignment", "top"),
+        ("verticalAlignment", "middle"),
+        ("straighten", "yes"),
+        ("lighting.mode", "studio"),
+        ("export.dpi", "0"),
+        ("export.dpi", "fine"),
     ],
 )
 def test_bad_parameters_are_named(name: str, value: str) -> None:
     with pytest.raises(BadParameters, match=f"`{name}`") as caught:
         PackshotParameters.parse({"padding": "0.1", name: value})
     assert caught.value.field == name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left", "top", "right", "bottom"),
+    [
+        ({"margin": "0.1"}, 32, 50, 288, 270),
+        ({"margin.left": "0.4", "margin.right": "0.1"}, 128, 91, 288, 229),
+        ({"margin.bottom": "0.3", "verticalAlignment": "bottom", "padding": "0.1"}, 67, 32, 253, 192),
+        ({"padding": "0.2", "horizontalAlignment": "left", "verticalAlignment": "top"}, 64, 64, 256, 229),
+        ({"padding": "0.2", "horizontalAlignment": "right", "verticalAlignment": "bottom"}, 64, 91, 256, 256),
+        ({"padding": "0.25", "outputSize": "640x320", "horizontalAlignment": "left"}, 160, 80, 347, 240),
+        ({"padding": "0.25", "outputSize": "640x320", "horizontalAlignment": "right"}, 293, 80, 480, 240),
+        ({"padding": "0.25", "outputSize": "640x320", "scaling": "fill"}, 160, 23, 480, 297),
+    ],
+)
+def test_the_product_stands_where_a_merchant_wants_it(
+    wanted: dict[str, str], left: int, top: int, right: int, bottom: int
+) -> None:
+    """The mug's box is 140 x 120; the canvas 320 x 320, or as given."""
+    rendered = packshot(mug(), small("amazon"), PackshotParameters.parse(wanted))
+    assert box_of(rendered) == pytest.approx((left, top, right, bottom), abs=1.5)
+
+
+def test_a_product_that_fills_its_canvas_is_cut_by_it() -> None:
+    parameters = PackshotParameters.parse({"padding": "0", "outputSize": "200x320", "scaling": "fill"})
+    rendered = packshot(mug(), small("amazon"), parameters)
+    assert box_of(rendered) == (0, 0, 200, 320)
+    assert rendered.mask[160, 199] == 255
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"margin.left": "0.45", "margin.right": "0.45", "padding": "0.1"}, "margin.left"),
+        ({"margin": "0.45", "padding": "0.05"}, "margin.left"),
+        ({"margin.top": "0.45", "margin.bottom": "0.45", "padding": "0.05"}, "margin.top"),
+    ],
+)
+def test_margins_that_leave_no_room_are_refused(wanted: dict[str, str], field: str) -> None:
+    with pytest.raises(BadParameters, match=f"`{field}`") as caught:
+        packshot(mug(), small("amazon"), PackshotParameters.parse(wanted))
+    assert caught.value.field == field
 
 
 def test_the_suppliers_shadow_goes_and_the_product_stays() -> None:
@@ -264,6 +317,38 @@ def test_files_carry_srgb_and_full_chroma() -> None:
     assert [component[1:3] for component in image.layer] == [(1, 1)] * 3  # type: ignore[attr-defined]  # JPEG's own
     profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
     assert ImageCms.getProfileDescription(profile).startswith("sRGB")
+
+
+def test_files_say_how_they_were_made_and_how_fine_they_print() -> None:
+    canvas = np.full((80, 80, 3), 128, np.uint8)
+    for name in ("amazon", "web"):
+        plain = Image.open(io.BytesIO(encode(canvas, small(name)).data))
+        fine = encode(canvas, small(name), source_type="algorithmicallyEnhanced", dpi=300).data
+        packet = b'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/'
+        assert packet + b'digitalCapture"' in plain.info["xmp"]
+        assert packet + b'algorithmicallyEnhanced"' in Image.open(io.BytesIO(fine)).info["xmp"]
+        assert Image.open(io.BytesIO(fine)).info["dpi"] == pytest.approx((300, 300), abs=0.01)
+        assert plain.info.get("dpi", (0, 0)) in ((0, 0), (1, 1))
+
+
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png"])
+def test_renditions_keep_how_a_picture_was_made(media_type: str) -> None:
+    channel = small("amazon" if media_type == "image/jpeg" else "web")
+    file = encode(np.full((80, 80, 3), 128, np.uint8), channel).data
+    for rendition in render(file, media_type, widths_px=[64]):
+        assert decode(rendition.data).notes.source_type == "digitalCapture", rendition.media_type
+
+
+def test_what_was_generated_never_becomes_a_photograph() -> None:
+    assert [after(made, enhanced=False) for made in ("", "digitalCapture", "trainedAlgorithmicMedia")] == [
+        "digitalCapture",
+        "digitalCapture",
+        "trainedAlgorithmicMedia",
+    ]
+    assert [after(made, enhanced=True) for made in ("", "trainedAlgorithmicMedia")] == [
+        "algorithmicallyEnhanced",
+        "trainedAlgorithmicMedia",
+    ]
 
 
 def test_quality_gives_way_to_the_weight_limit_and_no_further() -> None:

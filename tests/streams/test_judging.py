@@ -1,0 +1,36 @@
+"""The gates of colour, light and shadow: what passes, what a person looks at, what fails."""
+
+import pytest
+
+from schemas import channels
+from schemas.records import Check
+from streams.processors.judging import judge
+
+SHOP = channels.load("shopify")
+
+
+def check(name: str, value: float) -> Check:
+    verdict = judge({name: value}, SHOP)
+    return next(check for check in verdict.checks if check.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("colour_difference_median", {1.8: "pass", 1.9: "review", 3.0: "review", 3.1: "fail"}),
+        ("colour_difference_p95", {4.0: "pass", 4.1: "review"}),
+        ("shadow_azimuth_error_deg", {20.0: "pass", 21.0: "review", 35.0: "review", 36.0: "fail", 180.0: "fail"}),
+        ("contact_darkening", {0.08: "pass", 0.07: "review"}),
+        ("shadow_made", {1.0: "pass", 0.0: "review"}),
+        ("lighting_made", {1.0: "pass", 0.0: "review"}),
+        ("has_srgb_profile", {1.0: "pass", 0.0: "fail"}),
+        ("has_source_type", {1.0: "pass", 0.0: "fail"}),
+    ],
+)
+def test_limits(name: str, values: dict[float, str]) -> None:
+    assert {value: check(name, value).outcome for value in values} == values
+
+
+def test_a_picture_without_shadow_says_that_its_light_was_not_measured() -> None:
+    points = [check for check in judge({"fill": 0.8}, SHOP).checks if check.point == "light"]
+    assert [(check.name, check.outcome) for check in points] == [("not measured", "not_run")]
