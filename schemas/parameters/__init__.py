@@ -3,11 +3,13 @@
 from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.cutout import CutoutParameters
 from schemas.parameters.packshot import PackshotParameters
+from schemas.parameters.style import StyleParameters
 
 OF_OPERATION: dict[str, type[Parameters]] = {
     "cutout": CutoutParameters,
     "packshot": PackshotParameters,
+    "style": StyleParameters,
     "transparent": PackshotParameters,
 }
 
-__all__ = ["OF_OPERATION", "BadParameters", "CutoutParameters", "PackshotParameters", "Parameters"]
+__all__ = ["OF_OPERATION", "BadParameters", "CutoutParameters", "PackshotParameters", "Parameters", "StyleParameters"]
