@@ -133,7 +133,7 @@ class BrandProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if self.plain is None and self.scene is None:
             raise ValueError("`plain` and `scene` cannot both be none")
-        if sum(swatch.share for swatch in self.palette) > 1.001:
+        if sum(swatch.share for swatch in self.palette) > 1.01:  # they are rounded
             raise ValueError("`palette` has shares of more than 1 together")
 
     def surroundings(self, kind: Kind) -> Surroundings:

@@ -28,7 +28,7 @@ from gpu_workers.operations.surroundings import Mask, Samples, Seen, distance, q
 Rgb = NDArray[np.uint8]
 
 _SWATCHES = 6
-_SWATCH_LAB = 12.0
+_SWATCH_LAB, _SWATCH_SAMPLES = 12.0, 50_000
 _ROUNDS = 8
 _HALF = 128
 _CLEAR = 8
@@ -157,6 +157,7 @@ def _surroundings(pictures: Sequence[Samples]) -> Surroundings:
 
 def _palette(samples: Samples) -> tuple[Swatch, ...]:
     """The pictures' main colours: the fullest cells of a coarse grid that are apart, then k-means from there."""
+    samples = samples[:: max(1, len(samples) // _SWATCH_SAMPLES)]
     cells, counts = np.unique(np.rint(samples / _SWATCH_LAB).astype(np.int16), axis=0, return_counts=True)
     centres: list[NDArray[np.float32]] = []
     for cell in cells[np.argsort(-counts, kind="stable")] * np.float32(_SWATCH_LAB):
@@ -199,18 +200,20 @@ def _shadow_of(rgb: Rgb, mask: Mask) -> tuple[float, float]:
     height, bottom = int(rows[-1]) + 1 - int(rows[0]), int(rows[-1])
     lowest = len(solid) - 1 - np.argmax(solid[::-1], axis=0)
     stands = np.flatnonzero(solid.any(axis=0) & (lowest > bottom - 0.03 * height))
-    near, far = (_missing(light, mask, stands, bottom, height, reach) for reach in (_NEAR, _FAR))
+    near, far = (_missing(light, mask, stands, lowest[stands], height, reach) for reach in (_NEAR, _FAR))
     return near, far
 
 
 def _missing(
-    light: Samples, mask: Mask, stands: NDArray[np.intp], bottom: int, height: int, reach: tuple[float, float]
+    light: Samples, mask: Mask, x: NDArray[np.intp], foot: NDArray[np.intp], height: int, reach: tuple[float, float]
 ) -> float:
-    """0 where the canvas ends before."""
-    rows = slice(bottom + 1 + round(reach[0] * height), bottom + 2 + round(reach[1] * height))
-    under, clear = light[rows][:, stands], mask[rows][:, stands] <= _CLEAR
+    """How much less light there is under the columns `x`, whose product ends at `foot`, than in the same rows at the
+    picture's sides; 0 where the picture ends before."""
+    below = np.arange(1 + round(reach[0] * height), 2 + round(reach[1] * height))
+    y = np.minimum(foot[:, None] + below, len(light) - 1)
+    under, clear = light[y, x[:, None]], mask[y, x[:, None]] <= _CLEAR
     width = max(1, light.shape[1] // 20)
-    beside = np.concatenate([light[rows, :width], light[rows, -width:]], axis=1)
+    beside = np.concatenate([light[y.min() : y.max() + 1, :width], light[y.min() : y.max() + 1, -width:]], axis=1)
     if not clear.any():
         return 0.0
     return max(0.0, 1 - float(np.median(under[clear])) / max(float(np.median(beside)), 1e-3))

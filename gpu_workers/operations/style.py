@@ -8,6 +8,7 @@ colour mapping for example-based colour transfer", 2007). Both are baked into on
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +24,13 @@ Float = NDArray[np.float32]
 SLOPE_MIN, SLOPE_MAX = 0.5, 2.0
 _LEVELS_APART = 1.0
 _GRAIN = 3.0
-_SHIFT_MAX = 20.0
+_TONE_MAX, _SHIFT_MAX = 15.0, 15.0  # L* and chroma: further, and the product would look pasted in
+_CAST_MAX = 4.0
+_GREYS = np.linspace(20, 95, 16, dtype=np.float32)[:, None]
 _DARK, _LIGHT = 12.0, 6.0
 _GROUND_REACH = 20.0
-_CORE = 250
+_CLEAR, _CORE = 4, 250
+_BESIDE_PX, _TRACE = 2, 1e-4
 _HALF = 128
 _SAMPLES = 8_000
 _STEPS = 10
@@ -67,11 +71,11 @@ def style(
     lut = Lut(_table(seen, brand, look, parameters.strength, ground), brand.name)
     cap = brand.product_cap if parameters.product_cap is None else parameters.product_cap
     share = _product_share(_product(canvas, mask), lut, cap)
-    weight = 1 - np.float32((1 - share) / 255) * mask
+    styled = _mixed(canvas, mask, lut, share)
     if ground is not None:
         exact = ground.astype(np.uint32) * (257 if canvas.dtype == np.uint16 else 1)
-        weight[(canvas == exact).all(axis=2)] = 0
-    styled = lut.applied(canvas, weight)
+        kept = (canvas == exact).all(axis=2)
+        styled[kept] = canvas[kept]
     return Styled(styled, lut, {"product_share": share, **_measures(canvas, styled, mask, seen, brand)})
 
 
@@ -110,7 +114,19 @@ def _matched(lab: Lab, source: Lab, wanted: Colours) -> Lab:
     matrix = _map(np.cov(source.T), np.array(wanted.covariance))
     shift = np.array(wanted.mean, np.float32) - mean
     shift *= min(1.0, _SHIFT_MAX / max(float(np.hypot(shift[1], shift[2])), 1e-6))
-    return _shifted(toned, ((toned - mean) @ matrix.T + mean + shift - toned) * np.array([0, 1, 1], np.float32))
+    greys = _GREYS * np.array([1, 0, 0], np.float32)
+    share = _until_cast(((greys - mean) @ matrix.T + mean + shift)[:, 1:], np.array(wanted.mean[1:], np.float32))
+    change = (toned - mean) @ matrix.T + mean + shift - toned
+    return _shifted(toned, share * change * np.array([0, 1, 1], np.float32))
+
+
+def _until_cast(greys: Float, wanted: Float) -> float:
+    """How much of a change may be made that turns greys into the chroma `greys` (n, 2): what lies towards the `wanted`
+    one (2,) is the brand's look, and more than _CAST_MAX of anything else a cast."""
+    length = max(float(np.hypot(*wanted)), 1e-6)
+    towards = np.clip(greys @ wanted / length, 0, length)
+    cast = np.hypot(*(greys - towards[:, None] * wanted / length).T).max()
+    return min(1.0, _CAST_MAX / max(float(cast), 1e-6))
 
 
 def _curve(levels: Sequence[float], goals: Sequence[float]) -> tuple[Float, Float]:
@@ -119,7 +135,7 @@ def _curve(levels: Sequence[float], goals: Sequence[float]) -> tuple[Float, Floa
     knots = [(0.0, 0.0)]
     for level, goal in zip(levels, goals, strict=True):
         if knots[-1][0] + _LEVELS_APART <= level <= 100 - _LEVELS_APART:
-            knots.append((level, goal))
+            knots.append((level, min(max(goal, level - _TONE_MAX), level + _TONE_MAX)))
     x, wanted = (np.array(values, np.float32) for values in zip(*knots, (100.0, 100.0), strict=True))
     y = np.zeros_like(x)
     for n in range(1, len(x)):
@@ -161,6 +177,38 @@ def _smooth(share: Float) -> Float:
     """From 0 at 0 to 1 at 1 without a corner."""
     clipped = np.clip(share, 0, 1)
     return np.asarray(clipped * clipped * (3 - 2 * clipped), np.float32)
+
+
+def _mixed(canvas: Code, mask: Mask, lut: Lut, share: float) -> Code:
+    """Surroundings and product, each with its own change; where they mix in a pixel their changes do.
+
+    There each change is taken from beside, where it is pure: a mixed colour is neither's, and what the table makes of
+    it may lie beyond both, which would show as a halo.
+    """
+    styled = lut.applied(canvas, np.where(mask > _CLEAR, np.float32(share), np.float32(1)))
+    band = (mask > _CLEAR) & (mask < _CORE)
+    if not band.any():
+        return styled
+    rows, columns = np.flatnonzero(band.any(axis=1)), np.flatnonzero(band.any(axis=0))
+    reach = 4 * _BESIDE_PX
+    box = (
+        slice(max(0, rows[0] - reach), rows[-1] + reach),
+        slice(max(0, columns[0] - reach), columns[-1] + reach),
+    )
+    source, alpha, band = canvas[box], mask[box], band[box]
+    change = lut.applied(source, np.ones(alpha.shape, np.float32)).astype(np.float32) - source
+    mixed = source[band].astype(np.float32)
+    part = alpha[band][:, None].astype(np.float32) / 255
+    mixed += (1 - part) * _beside(change, alpha <= _CLEAR, band) + part * share * _beside(change, alpha >= _CORE, band)
+    styled[box][band] = np.clip(mixed + 0.5, 0, np.iinfo(canvas.dtype).max).astype(canvas.dtype)
+    return styled
+
+
+def _beside(change: Float, pure: NDArray[np.bool_], band: NDArray[np.bool_]) -> Float:
+    """The mean change (n, 3) of the pure pixels near those of the band; their own where there are none."""
+    weight = cv2.GaussianBlur(pure.astype(np.float32), (0, 0), _BESIDE_PX)[band][:, None]
+    near = cv2.GaussianBlur(change * pure[..., None], (0, 0), _BESIDE_PX)[band]
+    return np.asarray((near + _TRACE * change[band]) / (weight + _TRACE), np.float32)
 
 
 def _product(canvas: Code, mask: Mask) -> Code:

@@ -12,7 +12,7 @@ from gpu_workers.colour_difference import srgb_to_lab
 Samples = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
-_SIDE_PX = 256  # noise and grain are averaged away: they are not a style
+_SIDE_PX = 160  # noise and grain are averaged away: they are not a style
 _CLEAR = 8
 _LEAST_SHARE = 0.01
 _BORDER = 0.03
