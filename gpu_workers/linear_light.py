@@ -13,18 +13,25 @@ def _encode(light: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 _LIGHT_OF_CODE = _decode(np.arange(256) / 255).astype(np.float32)
+_LIGHT_OF_DEEP_CODE = _decode(np.arange(65536) / 65535).astype(np.float32)
 # 65,536 steps: even in the darkest tones twenty of them make one code value.
 _CODE_OF_LIGHT = np.rint(_encode(np.arange(65536) / 65535) * 255).astype(np.uint8)
 
 
-def to_linear(code: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """sRGB code values (any shape) to linear light, 0..1."""
-    return _LIGHT_OF_CODE[code]
+def to_linear(code: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float32]:
+    """sRGB code values (any shape; 8 or 16 bits) to linear light, 0..1."""
+    return _LIGHT_OF_CODE[code] if code.dtype == np.uint8 else _LIGHT_OF_DEEP_CODE[code]
 
 
 def to_srgb(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear light (any shape; clipped to 0..1) to the nearest sRGB code values; undoes `to_linear` exactly."""
     return _CODE_OF_LIGHT[(np.clip(light, 0.0, 1.0) * 65535 + 0.5).astype(np.uint16)]
+
+
+def to_deep_srgb(light: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Linear light (any shape; clipped to 0..1) to 16-bit sRGB code values, to within one."""
+    code = _encode(np.clip(light, 0.0, 1.0).astype(np.float64))
+    return (code * 65535 + 0.5).astype(np.uint16)
 
 
 def opacity(alpha: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -4,12 +4,22 @@ from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.cutout import CutoutParameters
 from schemas.parameters.packshot import PackshotParameters
 from schemas.parameters.style import StyleParameters
+from schemas.parameters.upscale import UpscaleParameters
 
 OF_OPERATION: dict[str, type[Parameters]] = {
     "cutout": CutoutParameters,
     "packshot": PackshotParameters,
     "style": StyleParameters,
     "transparent": PackshotParameters,
+    "upscale": UpscaleParameters,
 }
 
-__all__ = ["OF_OPERATION", "BadParameters", "CutoutParameters", "PackshotParameters", "Parameters", "StyleParameters"]
+__all__ = [
+    "OF_OPERATION",
+    "BadParameters",
+    "CutoutParameters",
+    "PackshotParameters",
+    "Parameters",
+    "StyleParameters",
+    "UpscaleParameters",
+]
