@@ -86,8 +86,8 @@ def upscale(
     look: Look | None = None,
     channel: Channel | None = None,
 ) -> Upscaled:
-    """`image` (h, w, 3 or 4; uint8 or uint16 sRGB, straight alpha) enlarged by `scale`: doubled, and for a scale below 2
-    averaged down from there.
+    """`image` (h, w, 3 or 4; uint8 or uint16 sRGB, straight alpha) enlarged by `scale`: doubled, and for
+    a scale below 2 averaged down from there.
 
     `look` is a network: for uint8 RGB (TILE_PX, TILE_PX, 3) the same k times as large, k being 2 or more; it is given
     overlapping tiles. Equal inputs give equal bytes. Raises BadImage, BadLook, and UpscalingForbidden where
