@@ -47,6 +47,12 @@ def to_srgb(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     return _CODE_OF_LIGHT[(np.clip(light, 0.0, 1.0) * 65535 + 0.5).astype(np.uint16)]
 
 
+def to_deep(light: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """What `channels_light` made of 16-bit codes, or what was made of that, as such codes again, to within one."""
+    code = _encode(np.clip(light, 0.0, 1.0).astype(np.float64))
+    return (code * 65535 + 0.5).astype(np.uint16)
+
+
 def eight_bit(pixels: Codes) -> NDArray[np.uint8]:
     """Pixels (h, w, 3), or with straight alpha (h, w, 4), as sRGB in eight bits, colours outside it brought in."""
     if pixels.dtype == np.uint8:

@@ -85,6 +85,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Which rules these are, e.g. `amazon@2026-11`."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def allows_upscaling(self) -> bool:
+        """Whether it takes pictures that were enlarged: not where its `bans` name a scaled-up image."""
+        return "scaled-up image" not in self.bans
+
 
 class _CategoryRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     words: Annotated[tuple[str, ...], Meta(min_length=1)]

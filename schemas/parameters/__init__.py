@@ -3,11 +3,23 @@
 from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.cutout import CutoutParameters
 from schemas.parameters.packshot import PackshotParameters
+from schemas.parameters.style import StyleParameters
+from schemas.parameters.upscale import UpscaleParameters
 
 OF_OPERATION: dict[str, type[Parameters]] = {
     "cutout": CutoutParameters,
     "packshot": PackshotParameters,
+    "style": StyleParameters,
     "transparent": PackshotParameters,
+    "upscale": UpscaleParameters,
 }
 
-__all__ = ["OF_OPERATION", "BadParameters", "CutoutParameters", "PackshotParameters", "Parameters"]
+__all__ = [
+    "OF_OPERATION",
+    "BadParameters",
+    "CutoutParameters",
+    "PackshotParameters",
+    "Parameters",
+    "StyleParameters",
+    "UpscaleParameters",
+]

@@ -1,0 +1,13 @@
+"""The parameters of an enlargement."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.parameters.base import Parameters
+
+
+class UpscaleParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a recipe may set: `scale`, how many times as wide and high; beyond 2 there is nothing to enlarge."""
+
+    scale: Annotated[float, Meta(gt=1.0, le=2.0)] = 2.0
