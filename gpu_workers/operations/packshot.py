@@ -90,7 +90,7 @@ def place(alpha: NDArray[np.uint8], channel: Channel, parameters: PackshotParame
 
     The canvas shrinks, not below the channel's smallest, before pixels are enlarged beyond `scale_max`.
     """
-    left, top, right, bottom = _box(alpha)
+    left, top, right, bottom = box_of(alpha)
     width, height = right - left, bottom - top
     fill = channel.fill.target if parameters.padding is None else 1 - 2 * parameters.padding
     canvas = parameters.size or channel.canvas
@@ -104,7 +104,7 @@ def place(alpha: NDArray[np.uint8], channel: Channel, parameters: PackshotParame
         scale = 1.0
     if channel.trim and parameters.size is None:
         canvas = Size(round(width * scale / fill), round(height * scale / fill))
-    cropped = _cropped(alpha)
+    cropped = cut_off(alpha)
     x_px = _align(canvas.width_px, left * scale, right * scale, "left" in cropped, "right" in cropped)
     y_px = _align(canvas.height_px, top * scale, bottom * scale, "top" in cropped, "bottom" in cropped)
     if scale == 1.0:
@@ -112,7 +112,8 @@ def place(alpha: NDArray[np.uint8], channel: Channel, parameters: PackshotParame
     return Placement(scale, x_px, y_px, canvas, cropped)
 
 
-def _box(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+def box_of(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """The box (left, top, right, bottom) round what is at least half opaque. Raises EmptyCutout."""
     solid = alpha >= _HALF
     columns, rows = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
     if not len(columns):
@@ -120,7 +121,7 @@ def _box(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _cropped(alpha: NDArray[np.uint8]) -> tuple[Edge, ...]:
+def cut_off(alpha: NDArray[np.uint8]) -> tuple[Edge, ...]:
     """The edges that cut the product off. A picture trimmed to the product touches all four, and is not cut."""
     solid = alpha >= _HALF
     lines = (solid[:, 0], solid[0], solid[:, -1], solid[-1])

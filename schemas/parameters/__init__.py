@@ -2,12 +2,14 @@
 
 from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.cutout import CutoutParameters
+from schemas.parameters.mockup import MockupParameters
 from schemas.parameters.packshot import PackshotParameters
 
 OF_OPERATION: dict[str, type[Parameters]] = {
     "cutout": CutoutParameters,
+    "mockup": MockupParameters,
     "packshot": PackshotParameters,
     "transparent": PackshotParameters,
 }
 
-__all__ = ["OF_OPERATION", "BadParameters", "CutoutParameters", "PackshotParameters", "Parameters"]
+__all__ = ["OF_OPERATION", "BadParameters", "CutoutParameters", "MockupParameters", "PackshotParameters", "Parameters"]

@@ -1,0 +1,83 @@
+"""Bringing product and scene together: exposure, white balance and noise; what is moved is the scene.
+
+How a product was lit cannot be read from its picture with certainty, since a dark pixel may be a dark thing. So only
+what is nearly neutral speaks of the light's colour, only what is bright of its strength, and both only by a little.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+Code = NDArray[np.uint8]
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_NEUTRAL_CHROMA = 0.2
+_NEUTRAL_SHARE_MIN = 0.05
+_BRIGHT_MIN = 0.3
+_TOWARDS = 0.4
+_GAIN_MIN, _GAIN_MAX = 0.9, 1.12
+_TINT_MAX = 0.05
+_SAMPLE_STEP = 4
+_NOISE_STEPS_MAX = 2.5
+_FLAT_SHARE = 0.3
+_SLOPE_OF_STEP = np.float32(1.9 / 255)
+
+
+def scene_gain(product: Plane, scene: Plane) -> NDArray[np.float32]:
+    """What the scene's light (3,) is multiplied with to come nearer to the product's: 0.9 to 1.12 in strength, 5 % in
+    colour at most. `product` (n, 3) and `scene` (m, 3) are linear light: the product's solid pixels, and the scene's
+    about it."""
+    if not len(product) or not len(scene):
+        return np.ones(3, np.float32)
+    strength = 1.0
+    bright, around = (float(np.percentile(light @ LUMINANCE, 95)) for light in (product, scene))
+    if bright > _BRIGHT_MIN and around > 0:
+        strength = float(np.clip((bright / around) ** _TOWARDS, _GAIN_MIN, _GAIN_MAX))
+    tints = [_neutral(light) for light in (product, scene)]
+    tint = np.ones(3)
+    if tints[0] is not None and tints[1] is not None:
+        tint = np.clip((tints[0] / tints[1]) ** _TOWARDS, 1 - _TINT_MAX, 1 + _TINT_MAX)
+    return np.asarray(strength * tint / float(tint @ LUMINANCE), np.float32)
+
+
+def _neutral(light: Plane) -> NDArray[np.float64] | None:
+    """The colour of what is nearly grey, of luminance 1; None where too little is."""
+    strongest = light.max(axis=1)
+    grey = (strongest > 0.1) & (strongest < 0.98) & (strongest - light.min(axis=1) < _NEUTRAL_CHROMA * strongest)
+    if grey.mean() < _NEUTRAL_SHARE_MIN:
+        return None
+    mean = light[grey].mean(axis=0).astype(np.float64)
+    return np.asarray(mean / float(mean @ LUMINANCE))
+
+
+def noise_steps(picture: Code, where: NDArray[np.bool_]) -> float:
+    """The noise (standard deviation in 8-bit steps) of a picture (h, w, 3) in its flattest parts of `where` (h, w).
+
+    J. Immerkær, Fast noise variance estimation, 1996: a mask that sees neither planes nor edges that are straight.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    rough = np.abs(cv2.filter2D(grey, -1, kernel))
+    inside = cv2.erode(where.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0) > 0
+    inside &= (grey > 16) & (grey < 240)
+    if np.count_nonzero(inside) < 1000:
+        return 0.0
+    unrest = cv2.blur(rough, (15, 15))[inside]
+    flat = unrest <= np.quantile(unrest, _FLAT_SHARE)
+    return float(np.sqrt(np.pi / 2) / 6 * rough[inside][flat].mean())
+
+
+def grain(light: Plane, missing_steps: float, seed: int) -> Plane:
+    """Noise (h, w, 1) to be added to `light` (h, w, 3; linear) so that it shows by `missing_steps` 8-bit steps."""
+    rng = np.random.default_rng((seed, 1))
+    noise = rng.standard_normal(light.shape[:2], np.float32)
+    # A step of sRGB is the more light the brighter the place: about its power of 0.58.
+    step = _SLOPE_OF_STEP * np.power(np.maximum(light @ LUMINANCE, 1e-4), np.float32(0.58))
+    return np.asarray((noise * step * np.float32(missing_steps))[..., None], np.float32)
+
+
+def missing_noise(product_steps: float, scene_steps: float) -> float:
+    """How much noise the scene lacks; none where it has as much. Both in 8-bit steps, variances adding up."""
+    missing = max(product_steps**2 - scene_steps**2, 0.0) ** 0.5
+    return min(missing, _NOISE_STEPS_MAX)
