@@ -4,9 +4,14 @@ How a product was lit cannot be read from its picture with certainty, since a da
 what is nearly neutral speaks of the light's colour, only what is bright of its strength, and both only by a little.
 """
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from gpu_workers.colour_difference import ciede2000, srgb_to_lab
+from gpu_workers.linear_light import to_srgb
 
 Plane = NDArray[np.float32]
 Code = NDArray[np.uint8]
@@ -18,7 +23,9 @@ _BRIGHT_MIN = 0.3
 _TOWARDS = 0.4
 _GAIN_MIN, _GAIN_MAX = 0.9, 1.12
 _TINT_MAX = 0.05
-_SAMPLE_STEP = 4
+_PRODUCT_CAP = 2.0
+_TINT_SHARE = 0.1
+_HALVINGS, _SMALLER = 16, 0.75
 _NOISE_STEPS_MAX = 2.5
 _FLAT_SHARE = 0.3
 _SLOPE_OF_STEP = np.float32(1.9 / 255)
@@ -28,17 +35,38 @@ def scene_gain(product: Plane, scene: Plane) -> NDArray[np.float32]:
     """What the scene's light (3,) is multiplied with to come nearer to the product's: 0.9 to 1.12 in strength, 5 % in
     colour at most. `product` (n, 3) and `scene` (m, 3) are linear light: the product's solid pixels, and the scene's
     about it."""
+    strength, tint = _difference(product, scene)
+    strength = float(np.clip(strength**_TOWARDS, _GAIN_MIN, _GAIN_MAX))
+    tint = np.clip(tint**_TOWARDS, 1 - _TINT_MAX, 1 + _TINT_MAX)
+    return np.asarray(strength * tint / float(tint @ LUMINANCE), np.float32)
+
+
+def toned(light: Plane, product: Plane, scene: Plane) -> Plane:
+    """The product's `light` (h, w, 4; linear, premultiplied) a little nearer to the scene's: the median ΔE00 of its
+    solid pixels, `product` (n, 3), is 2 at most, and of the difference in colour a tenth is taken."""
+    if not len(product):
+        return light
+    strength, tint = _difference(product, scene)
+    share = 1.0
+    before = srgb_to_lab(to_srgb(product))
+    for _ in range(_HALVINGS):
+        gain = (strength ** (-_TOWARDS * share) * tint ** (-_TINT_SHARE * share)).astype(np.float32)
+        if float(np.median(ciede2000(before, srgb_to_lab(to_srgb(product * gain))))) <= _PRODUCT_CAP:
+            return np.concatenate([np.minimum(light[..., :3] * gain, light[..., 3:]), light[..., 3:]], axis=2)
+        share *= _SMALLER
+    return light
+
+
+def _difference(product: Plane, scene: Plane) -> tuple[float, NDArray[np.float64]]:
+    """How much brighter the product's light is than the scene's, and of what other colour (3,); 1 where unknown."""
+    strength, tint = 1.0, np.ones(3)
     if not len(product) or not len(scene):
-        return np.ones(3, np.float32)
-    strength = 1.0
+        return strength, tint
     bright, around = (float(np.percentile(light @ LUMINANCE, 95)) for light in (product, scene))
     if bright > _BRIGHT_MIN and around > 0:
-        strength = float(np.clip((bright / around) ** _TOWARDS, _GAIN_MIN, _GAIN_MAX))
-    tints = [_neutral(light) for light in (product, scene)]
-    tint = np.ones(3)
-    if tints[0] is not None and tints[1] is not None:
-        tint = np.clip((tints[0] / tints[1]) ** _TOWARDS, 1 - _TINT_MAX, 1 + _TINT_MAX)
-    return np.asarray(strength * tint / float(tint @ LUMINANCE), np.float32)
+        strength = bright / around
+    own, other = (_neutral(light) for light in (product, scene))
+    return strength, tint if own is None or other is None else own / other
 
 
 def _neutral(light: Plane) -> NDArray[np.float64] | None:
@@ -79,5 +107,4 @@ def grain(light: Plane, missing_steps: float, seed: int) -> Plane:
 
 def missing_noise(product_steps: float, scene_steps: float) -> float:
     """How much noise the scene lacks; none where it has as much. Both in 8-bit steps, variances adding up."""
-    missing = max(product_steps**2 - scene_steps**2, 0.0) ** 0.5
-    return min(missing, _NOISE_STEPS_MAX)
+    return min(math.sqrt(max(product_steps**2 - scene_steps**2, 0.0)), _NOISE_STEPS_MAX)

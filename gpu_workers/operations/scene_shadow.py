@@ -104,6 +104,19 @@ def shadows(casters: Sequence[Caster], ground: Ground, light: Light, cell_cm: fl
     return _hidden(bodies, frame, points), _hidden(bodies, frame, sky_points()), frame
 
 
+def thrown(
+    caster: Caster, ground: Ground, points: Sequence[tuple[float, float]], cell_cm: float
+) -> tuple[NDArray[np.uint8], Frame]:
+    """The hard shadow (n, h, w; uint8) that a caster throws in the light of each of these points, and where."""
+    frame = _frame([caster], ground, points, cell_cm)
+    body = _body(caster, ground, frame, points)
+    each = np.zeros((len(points), frame.height, frame.width), np.uint8)
+    for shadow, point in zip(each, points, strict=True):
+        right, away = _shift(*point)
+        _throw(shadow, body, right / frame.cell_cm, -away / frame.cell_cm)
+    return each, frame
+
+
 def _frame(casters: Sequence[Caster], ground: Ground, points: Sequence[tuple[float, float]], cell_cm: float) -> Frame:
     """What the shadows need of the ground, no further than the casters are tall a few times over."""
     left, right, near, away = [], [], [], []

@@ -137,8 +137,10 @@ def view_of(plate: tuple[int, int], canvas: Size, boxes: Sequence[Box], variatio
     widest = min(width, height * shape)
     left, top = (min(box[side] for box in boxes) for side in (0, 1))
     right, bottom = (max(box[side] for box in boxes) for side in (2, 3))
+    if left < 0 or top < 0 or right > width or bottom > height:
+        raise BadParameters("`height_cm`: a product of this height and shape reaches out of the scene", "height_cm")
     needed = max(right - left, (bottom - top) * shape)
-    if needed > widest or left < 0 or top < 0 or right > width or bottom > height:
+    if needed > widest:
         raise BadParameters(
             f"`outputSize`: the products take {right - left:.0f} x {bottom - top:.0f} px of a scene of {width} x "
             f"{height} px, which a picture of {canvas.width_px} x {canvas.height_px} px cannot show",

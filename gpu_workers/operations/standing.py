@@ -11,6 +11,7 @@ from gpu_workers.operations.packshot import box_of
 _HALF = 128
 _STRIP_SHARE = 0.14
 _STEEP = 0.8
+_SLOPE_REACH_SHARE = 0.006
 _RISE_SHARE_MAX = 0.12
 _ROUND = 0.9
 _FLAT = 0.3
@@ -56,18 +57,24 @@ def stance(alpha: NDArray[np.uint8]) -> Stance:
     of them show the foot's middle.
     """
     box = left, top, right, bottom = box_of(alpha)
-    solid = alpha >= _HALF
+    solid = alpha[:, left:right] >= _HALF
     lowest = (len(solid) - np.argmax(solid[::-1], axis=0)).astype(np.float32)
     lowest[~solid.any(axis=0)] = 0
     contour = cv2.medianBlur(lowest[None], 5)[0]
-    reach = max(1, round(0.006 * (right - left)))
-    slope = np.abs(np.roll(contour, reach) - np.roll(contour, -reach)) / (2 * reach)
-    near = (bottom - contour) < _STRIP_SHARE * (bottom - top)
-    stands = near & (slope < _STEEP)
+    stands = (bottom - contour < _STRIP_SHARE * (bottom - top)) & (_slope(contour) < _STEEP)
     if not stands.any():
         stands = contour == contour.max()
-    columns = np.flatnonzero(stands)
-    contact = np.interp(np.arange(alpha.shape[1]), columns, contour[columns]).astype(np.float32)
-    rise = bottom - float(contact[columns[0]] + contact[columns[-1]]) / 2
+    there = np.flatnonzero(stands)
+    contact = np.interp(np.arange(alpha.shape[1]), there + left, contour[there]).astype(np.float32)
+    rise = bottom - float(contour[there[0]] + contour[there[-1]]) / 2
     rise = float(np.clip(rise, 0, _RISE_SHARE_MAX * (bottom - top)))
-    return Stance(box, contact, stands, bottom - rise, bottom - top - 2 * rise)
+    everywhere = np.zeros(alpha.shape[1], np.bool_)
+    everywhere[left:right] = stands
+    return Stance(box, contact, everywhere, bottom - rise, bottom - top - 2 * rise)
+
+
+def _slope(contour: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How steep it is about each column, over a hundredth of its width."""
+    reach = max(1, round(_SLOPE_REACH_SHARE * len(contour)))
+    wider = np.pad(contour, reach, mode="edge")
+    return np.asarray(np.abs(wider[2 * reach :] - wider[: -2 * reach]) / (2 * reach), np.float32)

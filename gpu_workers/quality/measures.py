@@ -37,7 +37,7 @@ Code = NDArray[np.uint8]
 _HALF = 128
 _NEAR = 2
 _RING_PX = 8
-_ERODE_PX = 3
+ERODE_PX = 3
 _MARGIN_PX = 8
 _SPECK_SHARE = 0.001
 
@@ -160,7 +160,7 @@ def _product(written: Code, rendered: Rendered) -> dict[str, float]:
 def _core(rendered: Rendered) -> Bool:
     """The product's pixels a few away from its edge, and from where the photograph cut it off."""
     solid = (rendered.mask >= _HALF).astype(np.uint8)
-    side = 2 * _ERODE_PX + 1
+    side = 2 * ERODE_PX + 1
     core = cv2.erode(solid, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(core > 0)
 
@@ -175,24 +175,26 @@ def _flat(pixels: Code) -> Code:
 
 def _expected(rendered: Rendered, box: tuple[slice, slice]) -> Code:
     """What the source says that `box` (rows, columns) of the canvas looks like, by another resampler than ours."""
-    source = _padded(rendered.product, rendered.placement)
+    source = padded(rendered.product, rendered.placement)
     alpha = opacity(source[..., 3])
     bands = [to_linear(source[..., band]) * alpha for band in range(3)] + [alpha]
-    light = np.dstack([_resized(band, rendered.placement, box) for band in bands])
+    light = np.dstack([resized(band, rendered.placement, box) for band in bands])
     alpha = np.clip(light[..., 3:], 0, 1)
     white = np.full(3, 255, np.uint8)
     ground = to_linear(white if rendered.background is None else rendered.background)
     return to_srgb(np.clip(light[..., :3], 0, alpha) + (1 - alpha) * ground * (1 - rendered.shadow[box][..., None]))
 
 
-def _padded(product: Code, placement: Placement) -> Code:
+def padded(product: Code, placement: Placement) -> Code:
+    """The cut-out with a margin, continued where the photograph's frame cut it off; as `resized` wants it."""
     sides = [edge in placement.cropped for edge in EDGES]
     (left, top, right, bottom), pad = sides, _MARGIN_PX
     beyond = np.pad(product, ((pad * top, pad * bottom), (pad * left, pad * right), (0, 0)), mode="edge")
     return np.pad(beyond, ((pad * (not top), pad * (not bottom)), (pad * (not left), pad * (not right)), (0, 0)))
 
 
-def _resized(band: NDArray[np.float32], placement: Placement, box: tuple[slice, slice]) -> NDArray[np.float32]:
+def resized(band: NDArray[np.float32], placement: Placement, box: tuple[slice, slice]) -> NDArray[np.float32]:
+    """The part of the canvas in `box` (rows, columns) of a `padded` band (h, w) placed so, by Pillow's resampler."""
     rows, columns = box
     left, right = ((edge - placement.x_px) / placement.scale + _MARGIN_PX for edge in (columns.start, columns.stop))
     top, bottom = ((edge - placement.y_px) / placement.scale + _MARGIN_PX for edge in (rows.start, rows.stop))

@@ -20,7 +20,7 @@ class MockupParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     scene: Name = "auto"
-    seed: Annotated[int, Meta(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     height_cm: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
     place: Name | None = None
     palette: Annotated[str, Meta(max_length=1024)] | None = None

@@ -96,4 +96,8 @@ def _layers(factor: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArra
     plate = light[..., None] * np.array([1.0, 0.94, 0.86])
     scale = np.maximum((y - horizon_px()) / (math.tan(math.radians(ELEVATION_DEG)) * DISTANCE_CM), 1e-6)
     depth = np.where(on_table, FOCAL_PX / scale, DISTANCE_CM + WALL_CM) * 10
-    return to_srgb(plate.astype(np.float32)), to_srgb((plate * 0.6).astype(np.float32)), np.rint(depth).astype(np.uint16)
+    return (
+        to_srgb(plate.astype(np.float32)),
+        to_srgb((plate * 0.6).astype(np.float32)),
+        np.rint(depth).astype(np.uint16),
+    )
