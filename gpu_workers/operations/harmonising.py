@@ -28,6 +28,12 @@ _TINT_SHARE = 0.1
 _HALVINGS, _SMALLER = 16, 0.75
 _NOISE_STEPS_MAX = 2.5
 _FLAT_SHARE = 0.3
+_SOLID = 250
+_SIDE_PX = 400
+_HALF_ROW_MIN, _ROW_PAIRS_MIN, _PAIRS_MIN = 5, 4, 100
+_DARK = 5.0
+_TINT_ALIKE, _SHARE_ALIKE = 8.0, 0.35
+_SIDED_MIN, _AGREED_MIN = 0.025, 0.5
 _SLOPE_OF_STEP = np.float32(1.9 / 255)
 
 
@@ -55,6 +61,35 @@ def toned(light: Plane, product: Plane, scene: Plane) -> Plane:
             return np.concatenate([np.minimum(light[..., :3] * gain, light[..., 3:]), light[..., 3:]], axis=2)
         share *= _SMALLER
     return light
+
+
+def lit_from(rgba: Code) -> int:
+    """From which side a product (h, w, 4; uint8) was lit: -1 the viewer's left, 1 the right, 0 where it does not tell.
+
+    Each row's points are compared with those as far from its other end, when both have the same tint: two materials
+    say nothing of the light.
+    """
+    shrink = min(_SIDE_PX / max(rgba.shape[:2]), 1.0)
+    small = cv2.resize(rgba, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    lab = srgb_to_lab(small[..., :3])
+    rows = [_sidedness(lab[row][small[row, :, 3] >= _SOLID]) for row in range(0, len(small), 2)]
+    told = np.concatenate([row for row in rows if len(row)] or [np.zeros(0, np.float32)])
+    if len(told) < _PAIRS_MIN:
+        return 0
+    means = np.array([row.mean() for row in rows if len(row)])
+    sure = abs(float(told.mean())) > _SIDED_MIN and abs(float(np.sign(means).mean())) > _AGREED_MIN
+    return int(np.sign(told.mean())) if sure else 0
+
+
+def _sidedness(lab: Plane) -> Plane:
+    """How much lighter each point of a row's right half is than its counterpart on the left, as a share."""
+    half = len(lab) // 2
+    if half < _HALF_ROW_MIN:
+        return np.zeros(0, np.float32)
+    left, right = lab[1:half], lab[::-1][1:half]
+    share = (right[:, 0] - left[:, 0]) / (right[:, 0] + left[:, 0] + _DARK)
+    same = (np.hypot(*(left[:, 1:] - right[:, 1:]).T) < _TINT_ALIKE) & (np.abs(share) < _SHARE_ALIKE)
+    return np.asarray(share[same] if np.count_nonzero(same) >= _ROW_PAIRS_MIN else share[:0], np.float32)
 
 
 def _difference(product: Plane, scene: Plane) -> tuple[float, NDArray[np.float64]]:

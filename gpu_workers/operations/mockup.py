@@ -17,7 +17,7 @@ from gpu_workers.operations.packshot import Placement
 from gpu_workers.operations.scene_ground import Ground, ground_of
 from gpu_workers.operations.scene_layers import layers_of
 from gpu_workers.operations.scene_light import lit
-from gpu_workers.operations.scene_placing import Drawn, Product, draw, height_of, places_of, stand, view_on
+from gpu_workers.operations.scene_placing import Drawn, Product, draw, eight_bits, height_of, places_of, stand, view_on
 from gpu_workers.operations.scene_shading import Pictures, hidden_share, in_front, shaded
 from gpu_workers.operations.scene_variation import mirrored, variation_of
 from gpu_workers.operations.standing import Stance
@@ -95,7 +95,7 @@ def mockup(
     the parameter, BadScene, EmptyCutout.
     """
     parameters = parameters or MockupParameters()
-    variation, layers = variation_of(parameters.seed), layers_of(scene)
+    variation, layers = variation_of(parameters.seed, _turned(products, scene)), layers_of(scene)
     if variation.mirrored:
         scene, layers = mirrored(scene, layers)
     ground = ground_of(scene, layers.plate.shape[1])
@@ -111,6 +111,12 @@ def mockup(
     pictures, drawn = _harmonised(pictures, drawn, parameters)
     hidden = [hidden_share(one, light, scene, view) for one in drawn]
     return _composed(pictures, drawn, hidden, scene, view.scale)
+
+
+def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
+    """Whether a mirrored scene is lit from the side from which the main product was; None where it does not tell."""
+    side = harmonising.lit_from(eight_bits(products[0].rgba)) if products else 0
+    return None if side == 0 else side * scene.light.azimuth_deg < 0
 
 
 def choose(scenes: Mapping[str, Scene], category: str, height_cm: float, seed: int = 0) -> str:

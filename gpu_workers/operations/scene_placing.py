@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,9 @@ Plane = NDArray[np.float32]
 Code = NDArray[np.uint8]
 
 _WIDTH_TOLERANCE = 1.1
+_FILL_SHARE = 0.5
+_SOLID, _FAINT = 250, 8
+_EDGE_PX = 7
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,8 @@ def stand(
     if height_cm > place.height_cm_max:
         limit = f"is for products up to {place.height_cm_max:g} cm, not for {height_cm:g}"
         raise BadParameters(f"`height_cm`: the place {place.name!r} of {scene.name} {limit}", "height_cm")
-    given = _eight_bits(product.rgba)
-    code = shadow.strip(given)
+    given = eight_bits(product.rgba)
+    code = without_fringe(shadow.strip(given))
     stands = stance(code[..., 3])
     there = ground.at(place.x_px, place.y_px)
     px_per_cm = stands.height_px / (height_cm * there.cosine)
@@ -122,10 +126,24 @@ def stand(
     )
 
 
-def _eight_bits(rgba: NDArray[np.uint8] | NDArray[np.uint16]) -> Code:
+def eight_bits(rgba: NDArray[np.uint8] | NDArray[np.uint16]) -> Code:
+    """`rgba` in 8 bits a sample."""
     if rgba.dtype == np.uint8:
         return np.asarray(rgba, np.uint8)
     return ((rgba.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def without_fringe(rgba: Code) -> Code:
+    """`rgba` (h, w, 4) without what its soft edge has from the background it was photographed on: there no colour is
+    lighter or darker than what is solid beside it. An edge with nothing solid beside it, as of a wire, stays."""
+    alpha, kernel = rgba[..., 3], np.ones((_EDGE_PX, _EDGE_PX), np.uint8)
+    solid = alpha >= _SOLID
+    edge = ~solid & (alpha > 0) & (cv2.erode(alpha, kernel) < _FAINT) & (cv2.dilate(alpha, kernel) >= _SOLID)
+    lowest = cv2.erode(np.where(solid[..., None], rgba[..., :3], np.uint8(255)), kernel)
+    highest = cv2.dilate(np.where(solid[..., None], rgba[..., :3], np.uint8(0)), kernel)
+    out = rgba.copy()
+    out[..., :3][edge] = np.clip(rgba[..., :3], lowest, np.maximum(lowest, highest))[edge]
+    return out
 
 
 def view_on(
@@ -138,7 +156,8 @@ def view_on(
     """The part of the plate that is shown, on a canvas that enlarges neither products nor plate too far."""
     height, width = layers.plate.shape[:2]
     canvas = parameters.size or channel.canvas
-    view = view_of((height, width), canvas, [one.box for one in standing], variation)
+    fill = _FILL_SHARE * channel.fill.min
+    view = view_of((height, width), canvas, [one.box for one in standing], variation, fill)
     enlarged = view.scale * max(1.0, *(one.scale for one in standing))
     if enlarged > channel.scale_max and parameters.size is None:
         least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)

@@ -19,7 +19,7 @@ from gpu_workers.scenes import Scene
 
 Plane = NDArray[np.float32]
 
-_SHADOW_COARSE = 4
+_SHADOW_COARSE, _CANVAS_COARSE = 4, 2
 _PRINT_OPACITY = 0.45
 _PRINT_CM, _PRINT_OF_CM = 0.25, 20.0
 _OFF_GROUND_SHARE = 0.15
@@ -76,7 +76,7 @@ def _shadows(scene: Scene, view: View, light: Lit, drawn: Sequence[Drawn]) -> tu
     main = drawn[0].ground
     cell_cm = _SHADOW_COARSE / main.px_per_cm
     cast, around, frame = shadows([_caster(one, main) for one in drawn], main, scene.light, cell_cm)
-    size = tuple(math.ceil(side / _SHADOW_COARSE) for side in (view.canvas.width_px, view.canvas.height_px))
+    size = tuple(math.ceil(side / _CANVAS_COARSE) for side in (view.canvas.width_px, view.canvas.height_px))
     tallest_cm = max(one.standing.height_cm for one in drawn)
     on_cast, on_around, near_ground = _lookup(scene, view, light, main, frame, size, tallest_cm)
     seen = []
@@ -120,14 +120,16 @@ def _lookup(
 
 def _points(scene: Scene, view: View, light: Lit, main: Ground, size: tuple[int, ...]) -> Plane:
     """(right, away, up) in cm of every coarse pixel; far away where nothing is known."""
-    coarse = main.in_view(0, 0, 1 / _SHADOW_COARSE)
+    coarse = main.in_view(0, 0, 1 / _CANVAS_COARSE)
     if light.depth_cm is not None:
-        depth = cv2.resize(light.depth_cm, size, interpolation=cv2.INTER_NEAREST)
-        return seen_from(coarse, depth, scene.camera.focal_px * view.scale / _SHADOW_COARSE)
+        # A pixel of an edge shows more of the nearer thing than its one distance says: the picture is blurred there.
+        nearest = cv2.erode(light.depth_cm, np.ones((3, 3), np.uint8))
+        depth = cv2.resize(nearest, size, interpolation=cv2.INTER_NEAREST)
+        return seen_from(coarse, depth, scene.camera.focal_px * view.scale / _CANVAS_COARSE)
     y, x = np.mgrid[: size[1], : size[0]].astype(np.float32) + np.float32(0.5)
     inverse = np.linalg.inv(coarse.to_picture())
     ground = np.dstack([x, y, np.ones_like(x)]) @ inverse.T.astype(np.float32)
-    far = (scene.surface.far.y_px - view.top) * view.scale / _SHADOW_COARSE
+    far = (scene.surface.far.y_px - view.top) * view.scale / _CANVAS_COARSE
     beyond = (y < max(far, coarse.horizon_px + 1))[..., None]
     flat = np.concatenate([ground[..., :2] / ground[..., 2:], np.zeros_like(ground[..., :1])], axis=2)
     return np.where(beyond, np.float32(1e6), flat).astype(np.float32)
@@ -186,7 +188,8 @@ def hidden_share(one: Drawn, light: Lit, scene: Scene, view: View) -> Plane:
     left, _, right, _ = stands.box
     deep_cm = stands.depth_share(one.ground.sine) * (right - left) * one.placement.scale / one.ground.px_per_cm / 2
     nearest_cm = focal_px / one.ground.px_per_cm - deep_cm - _BEHIND_CM
-    nearer = (light.depth_cm[one.box] < nearest_cm) & (light.depth_cm[one.box] > 0)
+    depth_cm = np.ascontiguousarray(light.depth_cm[one.box])
+    nearer = (depth_cm < nearest_cm) & (depth_cm > 0)
     # Below its foot the ground is nearer than the product, and hides nothing.
-    up = seen_from(one.ground, light.depth_cm, focal_px)[one.box][..., 2]
+    up = seen_from(one.ground.in_view(one.box[1].start, one.box[0].start, 1.0), depth_cm, focal_px)[..., 2]
     return np.asarray(cv2.blur((nearer & (up > _BEHIND_CM)).astype(np.float32), (3, 3)), np.float32)

@@ -14,7 +14,9 @@ from schemas.channels import Size
 from schemas.parameters import BadParameters
 
 _CROP_SHARE_MIN = 0.8
-_MARGIN_SHARE = 0.05
+_MARGIN_SHARE = 0.08
+_TIGHT_SHARE_MIN = 0.6
+_FILL_MIN = 1e-3
 _KEY_GAIN = 0.12
 _AMBIENT_GAIN = 0.06
 _WARMTH = 0.04
@@ -47,16 +49,16 @@ class Variation:
         return bool(self.props[number % len(self.props)] < 0.5)
 
 
-def variation_of(seed: int) -> Variation:
-    """What `seed` decides; the same every time."""
+def variation_of(seed: int, turned: bool | None = None) -> Variation:
+    """What `seed` decides; the same every time. `turned` says that the scene must be mirrored, or must not be."""
     if seed == 0:
         return Variation()
     rng = np.random.default_rng(seed)
-    mirrored = bool(rng.random() < 0.5)
+    toss = bool(rng.random() < 0.5)
     share, across, down = rng.random(3)
     key_gain, ambient_gain, key_warmth, ambient_warmth = rng.uniform(-1, 1, 4)
     return Variation(
-        mirrored=mirrored,
+        mirrored=toss if turned is None else turned,
         crop=(float(_CROP_SHARE_MIN + (1 - _CROP_SHARE_MIN) * share), float(across), float(down)),
         key=_tinted(1 + _KEY_GAIN * key_gain, _WARMTH * key_warmth),
         ambient=_tinted(1 + _AMBIENT_GAIN * ambient_gain, _WARMTH / 2 * ambient_warmth),
@@ -129,9 +131,9 @@ class View:
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def view_of(plate: tuple[int, int], canvas: Size, boxes: Sequence[Box], variation: Variation) -> View:
+def view_of(plate: tuple[int, int], canvas: Size, boxes: Sequence[Box], variation: Variation, fill: float) -> View:
     """The part of a `plate` (height, width) with the shape of `canvas` that keeps `boxes` (left, top, right, bottom)
-    in. Raises BadParameters when there is none."""
+    in; a closer one where they would fill less than `fill` of it. Raises BadParameters when there is none."""
     height, width = plate
     shape = canvas.width_px / canvas.height_px
     widest = min(width, height * shape)
@@ -147,7 +149,8 @@ def view_of(plate: tuple[int, int], canvas: Size, boxes: Sequence[Box], variatio
             "outputSize",
         )
     margin = _MARGIN_SHARE * widest
-    wide = min(max(variation.crop[0] * widest, needed + 2 * margin), widest)
+    share = min(variation.crop[0], max(needed / (max(fill, _FILL_MIN) * widest), _TIGHT_SHARE_MIN))
+    wide = min(max(share * widest, needed + 2 * margin), widest)
     cut = (round(wide), round(wide / shape))
     x = _start(width, cut[0], left - margin, right + margin, variation.crop[1])
     y = _start(height, cut[1], top - margin, bottom + margin, variation.crop[2])

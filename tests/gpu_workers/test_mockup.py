@@ -9,17 +9,18 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.encoding import encode
+from gpu_workers.operations.harmonising import lit_from
 from gpu_workers.operations.mockup import Mockup, choose, mockup, scene_for
 from gpu_workers.operations.packshot import EmptyCutout
 from gpu_workers.operations.scene_ground import ground_of, seen_from
 from gpu_workers.operations.scene_layers import fingerprint, layers_of
-from gpu_workers.operations.scene_placing import Product
+from gpu_workers.operations.scene_placing import Product, without_fringe
 from gpu_workers.operations.scene_variation import variation_of
 from gpu_workers.operations.standing import stance
 from gpu_workers.quality.mockup_measures import measure
 from gpu_workers.scenes import BadScene, Scene, load
 from schemas import channels
-from schemas.channels import Channel, Size
+from schemas.channels import Channel, Fill, Size
 from schemas.parameters import BadParameters, MockupParameters
 from tests.gpu_workers.products import block, mug, with_own_shadow
 from tests.gpu_workers.scenes import FOCAL_PX, FOOT, HEIGHT, WALL_CM, WIDTH, px_per_cm, write_scene
@@ -38,7 +39,12 @@ def scene(folder: Path, **changes: Any) -> Scene:
 
 
 def channel(**rules: object) -> Channel:
-    given: dict[str, object] = {"canvas": Size(320, 320), "smallest": Size(80, 80), "formats": ("png",)}
+    given: dict[str, object] = {
+        "canvas": Size(320, 320),
+        "smallest": Size(80, 80),
+        "fill": Fill(min=0.0, target=0.5, max=1.0),
+        "formats": ("png",),
+    }
     return msgspec.structs.replace(channels.load("instagram"), **given | rules)
 
 
@@ -190,6 +196,36 @@ def test_two_products_and_the_nearer_one_in_front(table: Scene) -> None:
     assert measured(picture)["canvas_difference_max"] <= 2
 
 
+def test_a_small_product_is_seen_from_nearer_as_the_channel_wants(table: Scene) -> None:
+    wishes = channel(fill=Fill(min=0.6, target=0.7, max=0.9))
+    far, near = (mockup([Product(mug(), 8.0)], table, rules, WHOLE) for rules in (channel(), wishes))
+    assert near.placement.scale > 1.2 * far.placement.scale
+    assert near.scene_scale <= 1 / 0.6 + 0.01
+
+
+def test_a_product_that_was_lit_from_the_right_turns_the_scene(table: Scene) -> None:
+    rgba = mug()
+    shade = np.linspace(0.6, 1.3, rgba.shape[1])[None, :, None]
+    right = rgba.copy()
+    right[..., :3] = np.clip(np.full_like(rgba[..., :3], 120) * shade, 0, 255)
+    left = np.ascontiguousarray(right[:, ::-1])
+    assert (lit_from(left), lit_from(right), lit_from(block(200, 200, (60, 40, 140, 160)))) == (-1, 1, 0)
+    for seed in range(1, 5):
+        assert made(table, with_parameters(seed=seed), rgba=right).light.azimuth_deg == 60
+        assert made(table, with_parameters(seed=seed), rgba=left).light.azimuth_deg == -60
+    assert made(table, rgba=right).light.azimuth_deg == -60  # seed 0 is the scene as it was meant
+
+
+def test_an_edge_loses_the_background_it_was_photographed_on() -> None:
+    rgba = block(60, 60, (20, 20, 40, 40), 60)
+    rgba[20:40, 19] = (250, 250, 250, 128)
+    rgba[10, 5:50] = (250, 250, 250, 128)  # a wire: nothing solid beside it
+    clean = without_fringe(rgba)
+    assert (clean[20:40, 19] == (60, 60, 60, 128)).all()
+    assert np.array_equal(clean[10], rgba[10])
+    assert np.array_equal(clean[20:40, 20:40], rgba[20:40, 20:40])
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_another_picture(table: Scene) -> None:
     one, two, other = (made(table, with_parameters(seed=seed)).canvas for seed in (7, 7, 8))
     assert np.array_equal(one, two)
@@ -207,7 +243,8 @@ def test_seed_nought_is_the_scene_as_it_was_meant() -> None:
 
 def test_a_mirrored_scene_has_its_light_on_the_other_side(table: Scene) -> None:
     mirrors = [seed for seed in range(1, 20) if variation_of(seed).mirrored]
-    found = [measured(made(table, with_parameters(seed=seed), height_cm=9.0)) for seed in mirrors[:2]]
+    box = block(200, 200, (60, 40, 140, 160))
+    found = [measured(made(table, with_parameters(seed=seed), 9.0, box)) for seed in mirrors[:2]]
     assert all(each["shadow_azimuth_deg"] == pytest.approx(60, abs=10) for each in found)
 
 
