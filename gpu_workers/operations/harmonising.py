@@ -131,13 +131,12 @@ def noise_steps(picture: Code, where: NDArray[np.bool_]) -> float:
     return float(np.sqrt(np.pi / 2) / 6 * rough[inside][flat].mean())
 
 
-def grain(light: Plane, missing_steps: float, seed: int) -> Plane:
-    """Noise (h, w, 1) to be added to `light` (h, w, 3; linear) so that it shows by `missing_steps` 8-bit steps."""
-    rng = np.random.default_rng((seed, 1))
-    noise = rng.standard_normal(light.shape[:2], np.float32)
+def grained(light: Plane, steps: float, seed: int) -> Plane:
+    """`light` (h, w, 3; linear) with noise that shows by so many 8-bit steps, the same for the same seed."""
+    noise = np.random.default_rng((seed, 1)).standard_normal(light.shape[:2], np.float32)
     # A step of sRGB is the more light the brighter the place: about its power of 0.58.
-    step = _SLOPE_OF_STEP * np.power(np.maximum(light @ LUMINANCE, 1e-4), np.float32(0.58))
-    return np.asarray((noise * step * np.float32(missing_steps))[..., None], np.float32)
+    step = _SLOPE_OF_STEP * np.power(np.maximum(cv2.transform(light, LUMINANCE[None]), 1e-4), np.float32(0.58))
+    return np.maximum(light + (noise * step * np.float32(steps))[..., None], 0)
 
 
 def missing_noise(product_steps: float, scene_steps: float) -> float:

@@ -160,7 +160,7 @@ def _harmonised(
         pictures = pictures.times(harmonising.scene_gain(inside, around))
     missing = _missing_noise(drawn[0], pictures.bare)
     if missing > 0:
-        pictures = pictures.plus(harmonising.grain(pictures.bare, missing, parameters.seed))
+        pictures = pictures.grained(missing, parameters.seed)
     return pictures, products
 
 

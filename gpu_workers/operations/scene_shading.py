@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.harmonising import LUMINANCE as _LUMINANCE
+from gpu_workers.operations.harmonising import LUMINANCE, grained
 from gpu_workers.operations.scene_ground import Ground, seen_from
 from gpu_workers.operations.scene_light import Lit
 from gpu_workers.operations.scene_placing import Drawn
@@ -23,6 +23,7 @@ _SHADOW_COARSE, _CANVAS_COARSE = 4, 2
 _PRINT_OPACITY = 0.45
 _PRINT_CM, _PRINT_OF_CM = 0.25, 20.0
 _OFF_GROUND_SHARE = 0.15
+_SKY_SHARE = np.float32(0.88)  # the rest is light that product and ground send to and fro
 _GLOSS_MIN = 0.01
 _REFLECTION_COARSE = 2
 _BEHIND_CM = 1.0
@@ -42,13 +43,14 @@ class Pictures:
         front = None if self.occluder is None else self.occluder * np.append(gain, np.float32(1))
         return Pictures(self.bare * gain, self.ground * gain, front)
 
-    def plus(self, noise: Plane) -> "Pictures":
-        """The same with `noise` (h, w, 1)."""
-        return Pictures(np.maximum(self.bare + noise, 0), np.maximum(self.ground + noise, 0), self.occluder)
+    def grained(self, steps: float, seed: int) -> "Pictures":
+        """The same with noise of so many 8-bit steps."""
+        bare, ground = (grained(light, steps, seed) for light in (self.bare, self.ground))
+        return Pictures(bare, ground, self.occluder)
 
     def darkness(self) -> Plane:
         """How much of the light (h, w; 0..1) the products take from the scene."""
-        before, after = (cv2.transform(light, _LUMINANCE[None])[..., :] for light in (self.bare, self.ground))
+        before, after = (cv2.transform(light, LUMINANCE[None]) for light in (self.bare, self.ground))
         return np.asarray(np.clip(1 - after / np.maximum(before, 1e-5), 0, 1), np.float32)
 
 
@@ -80,10 +82,11 @@ def _shadows(scene: Scene, view: View, light: Lit, drawn: Sequence[Drawn]) -> tu
     tallest_cm = max(one.standing.height_cm for one in drawn)
     on_cast, on_around, near_ground = _lookup(scene, view, light, main, frame, size, tallest_cm)
     seen = []
-    for hidden, (x, y), share in ((cast, on_cast, None), (around, on_around, near_ground)):
+    for hidden, (x, y), share in ((cast, on_cast, None), (around * _SKY_SHARE, on_around, near_ground)):
         soft = cv2.GaussianBlur(hidden, (0, 0), 0.7)
         found = cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        seen.append(found if share is None else found * share)
+        found = cv2.blur(found if share is None else found * share, (3, 3))
+        seen.append(found)
     full = [
         cv2.resize(part, (view.canvas.width_px, view.canvas.height_px), interpolation=cv2.INTER_LINEAR) for part in seen
     ]

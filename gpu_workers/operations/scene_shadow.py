@@ -160,9 +160,10 @@ def _body(caster: Caster, ground: Ground, frame: Frame, points: Sequence[tuple[f
     slices = np.zeros((count, math.ceil(deep_cm / frame.cell_cm) + 2, profiles.shape[1] + 3), np.uint8)
     x0 = (left_cm - frame.left_cm) / frame.cell_cm - column
     y0 = (frame.top_cm - caster.foot_cm[1]) / frame.cell_cm - row
-    per_cell = caster.px_per_cm * ground.sine * frame.cell_cm
+    front = _contact_at(caster, profiles.shape[1]) / (caster.px_per_cm * ground.sine * frame.cell_cm)
+    below = np.full(profiles.shape[1], np.nan, np.float32)
     for layer, profile in zip(slices, profiles, strict=True):
-        _draw(layer, profile, _contact_at(caster, profiles.shape[1]) / per_cell, depth, x0, y0)
+        below = _draw(layer, profile, below, front, depth, (x0, y0))
     return _Body(slices, height_cm / count, row, column)
 
 
@@ -190,18 +191,30 @@ def _contact_at(caster: Caster, cells: int) -> Plane:
 
 
 def _draw(
-    layer: NDArray[np.uint8], profile: NDArray[np.uint8], nearer: Plane, depth: float, x0: float, y0: float
-) -> None:
-    """One slice: an ellipse for every run of the row that is not empty, as dense as the run."""
+    layer: NDArray[np.uint8],
+    profile: NDArray[np.uint8],
+    below: Plane,
+    front: Plane,
+    depth: float,
+    foot: tuple[float, float],
+) -> Plane:
+    """One slice: an ellipse for every run of the row that is not empty, as dense as the run.
+
+    It is as near as what is `below` it (cells in front of the foot's middle, by column); what has nothing below stands
+    with its nearest point on the line where the silhouette meets the ground, `front`. Returns how near each run is.
+    """
     edges = np.flatnonzero(np.diff(np.concatenate([[0], profile > _FAINT, [0]]).astype(np.int8)))
-    unit = 1 << _FRACTION_BITS
+    unit, here = 1 << _FRACTION_BITS, np.full_like(below, np.nan)
     for start, stop in edges.reshape(-1, 2):
         wide = (stop - start) / 2
-        middle = (nearer[start] + nearer[stop - 1]) / 2
+        support = below[start:stop][~np.isnan(below[start:stop])]
+        near = float(support.mean()) if len(support) else float(front[start:stop].max()) - wide * depth
+        here[start:stop] = near
         axes = (round(wide * unit), round(max(wide * depth, 0.5) * unit))
-        centre = (round((x0 + start + wide - 0.5) * unit), round((y0 + middle - 0.5) * unit))
+        centre = (round((foot[0] + start + wide - 0.5) * unit), round((foot[1] + near - 0.5) * unit))
         value = int(profile[start:stop].mean())
         cv2.ellipse(layer, centre, axes, 0, 0, 360, value, cv2.FILLED, cv2.LINE_8, _FRACTION_BITS)
+    return here
 
 
 def _hidden(bodies: Sequence[_Body], frame: Frame, points: Sequence[tuple[float, float]]) -> Plane:
