@@ -60,7 +60,7 @@ Plane = NDArray[np.float32]
 _HALF = 128
 _NEAR = 2
 _RING_PX = 8
-_ERODE_PX = 3
+ERODE_PX = 3
 _MARGIN_PX = 8
 _SPECK_SHARE = 0.001
 _SAMPLES = 40_000
@@ -206,7 +206,7 @@ def _beyond_srgb(product: Codes) -> float:
 def _core(rendered: Rendered) -> Bool:
     """The product's pixels a few away from its edge, and from where the photograph cut it off."""
     solid = (rendered.mask >= _HALF).astype(np.uint8)
-    side = 2 * _ERODE_PX + 1
+    side = 2 * ERODE_PX + 1
     core = cv2.erode(solid, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(core > 0)
 
@@ -224,16 +224,16 @@ def _expected(rendered: Rendered, core: Bool) -> tuple[NDArray[np.intp], NDArray
     and premultiplied linear light (n, 4). Of a product that was turned a good many of them, else all.
     """
     rows, columns = np.nonzero(core)
-    padded = _padded(rendered.product, rendered.placement)
-    alpha = opacity(padded[..., 3:])
-    source = np.concatenate([channels_light(padded[..., :3]) * alpha, alpha], axis=2)
+    wider = padded(rendered.product, rendered.placement)
+    alpha = opacity(wider[..., 3:])
+    source = np.concatenate([channels_light(wider[..., :3]) * alpha, alpha], axis=2)
     if rendered.placement.angle_deg:
         few = slice(None, None, max(len(rows) // _SAMPLES, 1))
         rows, columns = rows[few], columns[few]
         light = _sampled(source, rendered.placement, rows, columns)
     else:
         box = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1))
-        light = np.dstack([_resized(source[..., band], rendered.placement, box) for band in range(4)])[core[box]]
+        light = np.dstack([resized(source[..., band], rendered.placement, box) for band in range(4)])[core[box]]
     light[:, 3] = light[:, 3].clip(0, 1)
     light[:, :3] = with_srgb_primaries(light[:, :3].clip(0, light[:, 3:]), rendered.product)
     return rows, columns, light
@@ -248,14 +248,16 @@ def _with_ground(light: Plane, rendered: Rendered, rows: NDArray[np.intp], colum
     return np.asarray(light[:, :3] + (1 - light[:, 3:]) * ground, np.float32)
 
 
-def _padded(product: Codes, placement: Placement) -> Codes:
+def padded(product: Codes, placement: Placement) -> Codes:
+    """The cut-out with a margin, continued where the photograph's frame cut it off; as `resized` wants it."""
     sides = [edge in placement.cropped for edge in EDGES]
     (left, top, right, bottom), pad = sides, _MARGIN_PX
     beyond = np.pad(product, ((pad * top, pad * bottom), (pad * left, pad * right), (0, 0)), mode="edge")
     return np.pad(beyond, ((pad * (not top), pad * (not bottom)), (pad * (not left), pad * (not right)), (0, 0)))
 
 
-def _resized(band: Plane, placement: Placement, box: tuple[slice, slice]) -> Plane:
+def resized(band: Plane, placement: Placement, box: tuple[slice, slice]) -> Plane:
+    """The part of the canvas in `box` (rows, columns) of a `padded` band (h, w) placed so, by Pillow's resampler."""
     rows, columns = box
     left, right = ((edge - placement.x_px) / placement.scale + _MARGIN_PX for edge in (columns.start, columns.stop))
     top, bottom = ((edge - placement.y_px) / placement.scale + _MARGIN_PX for edge in (rows.start, rows.stop))

@@ -2,12 +2,14 @@
 
 from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.cutout import CutoutParameters
+from schemas.parameters.mockup import MockupParameters
 from schemas.parameters.packshot import PackshotParameters
 from schemas.parameters.style import StyleParameters
 from schemas.parameters.upscale import UpscaleParameters
 
 OF_OPERATION: dict[str, type[Parameters]] = {
     "cutout": CutoutParameters,
+    "mockup": MockupParameters,
     "packshot": PackshotParameters,
     "style": StyleParameters,
     "transparent": PackshotParameters,
@@ -18,6 +20,7 @@ __all__ = [
     "OF_OPERATION",
     "BadParameters",
     "CutoutParameters",
+    "MockupParameters",
     "PackshotParameters",
     "Parameters",
     "StyleParameters",

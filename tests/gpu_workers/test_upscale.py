@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from gpu_workers.engines.base import Tensor
-from gpu_workers.linear_light import to_deep_srgb, to_linear, to_srgb
+from gpu_workers.linear_light import channels_light, to_deep, to_srgb
 from gpu_workers.operations.upscale import (
     TILE_PX,
     BadImage,
@@ -40,7 +40,7 @@ def photograph(width: int = 320, height: int = 240) -> Rgb:
 
 def halved(picture: Rgb) -> Rgb:
     size = (picture.shape[1] // 2, picture.shape[0] // 2)
-    return to_srgb(cv2.resize(to_linear(picture), size, interpolation=cv2.INTER_AREA))
+    return to_srgb(cv2.resize(channels_light(picture), size, interpolation=cv2.INTER_AREA))
 
 
 def psnr(first: Rgb, second: Rgb) -> float:
@@ -285,7 +285,7 @@ def test_what_is_no_picture_is_refused(image: Rgb) -> None:
 
 def test_sixteen_bits_of_light_and_back() -> None:
     codes = np.arange(65536, dtype=np.uint16)
-    assert np.abs(to_deep_srgb(to_linear(codes)).astype(int) - codes).max() <= 1
+    assert np.abs(to_deep(channels_light(codes)).astype(int) - codes).max() <= 1
 
 
 def test_the_same_picture_gives_the_same_bytes() -> None:

@@ -1,0 +1,191 @@
+"""Putting products into a scene at their real size: on the plate first, then on the canvas that shows a part of it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_workers.linear_light import opacity, to_linear
+from gpu_workers.operations import shadow
+from gpu_workers.operations.packshot import Placement, cut_off
+from gpu_workers.operations.resampling import resample
+from gpu_workers.operations.scene_ground import Ground
+from gpu_workers.operations.scene_layers import Layers
+from gpu_workers.operations.scene_variation import Box, Variation, View, moved_cm, sharp_cm, view_of
+from gpu_workers.operations.standing import Stance, stance
+from gpu_workers.scenes import BadScene, Place, Scene
+from schemas.channels import Channel
+from schemas.parameters import BadParameters, MockupParameters
+
+Plane = NDArray[np.float32]
+Code = NDArray[np.uint8]
+
+_WIDTH_TOLERANCE = 1.1
+_FILL_SHARE = 0.5
+_SOLID, _FAINT = 250, 8
+_EDGE_PX = 7
+
+
+@dataclass(frozen=True)
+class Product:
+    """What is put into a scene: `rgba` (h, w, 4; uint8 or uint16 sRGB, straight alpha), and how tall it is."""
+
+    rgba: NDArray[np.uint8] | NDArray[np.uint16]
+    height_cm: float | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A product whose size and place in the plate are known: `scale` and (x_px, y_px) as in Placement."""
+
+    code: Code
+    stance: Stance
+    place: str
+    ground: Ground
+    height_cm: float
+    scale: float
+    x_px: float
+    y_px: float
+    own_shadow: float
+
+    @property
+    def box(self) -> Box:
+        """Its box in the plate."""
+        left, top, right, bottom = self.stance.box
+        return (
+            left * self.scale + self.x_px,
+            top * self.scale + self.y_px,
+            right * self.scale + self.x_px,
+            bottom * self.scale + self.y_px,
+        )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A product on the canvas: `light` (h, w, 4; linear, premultiplied) at the box (rows, columns) of the canvas."""
+
+    standing: Standing
+    placement: Placement
+    ground: Ground
+    light: Plane
+    box: tuple[slice, slice]
+
+
+def height_of(height_cm: float | None) -> float:
+    if height_cm is None or not 0 < height_cm < math.inf:
+        raise BadParameters(
+            "`height_cm`: how tall the product is must be known to show it at its real size", "height_cm"
+        )
+    return height_cm
+
+
+def places_of(scene: Scene, count: int, first: str | None) -> list[Place]:
+    names = [place.name for place in scene.places]
+    if first is not None and first not in names:
+        raise BadParameters(f"`place`: {scene.name} has no place {first!r}; there are: {', '.join(names)}", "place")
+    start = 0 if first is None else names.index(first)
+    if count > len(names):
+        raise BadScene(f"{scene.name} has places for {len(names)} products and not for {count}")
+    return [scene.places[(start + number) % len(names)] for number in range(count)]
+
+
+def stand(
+    product: Product, scene: Scene, place: Place, ground: Ground, variation: Variation, width_px: int
+) -> Standing:
+    """A product on its place in the plate, as large as it is."""
+    height_cm = height_of(product.height_cm)
+    if height_cm > place.height_cm_max:
+        limit = f"is for products up to {place.height_cm_max:g} cm, not for {height_cm:g}"
+        raise BadParameters(f"`height_cm`: the place {place.name!r} of {scene.name} {limit}", "height_cm")
+    given = eight_bits(product.rgba)
+    code = without_fringe(shadow.strip(given))
+    stands = stance(code[..., 3])
+    there = ground.at(place.x_px, place.y_px)
+    px_per_cm = stands.height_px / (height_cm * there.cosine)
+    width_cm = (stands.box[2] - stands.box[0]) / px_per_cm
+    if width_cm > place.width_cm * _WIDTH_TOLERANCE:
+        limit = f"is {place.width_cm:g} cm wide, and a product of this height is {width_cm:.0f} cm wide"
+        raise BadParameters(f"`height_cm`: the place {place.name!r} of {scene.name} {limit}", "height_cm")
+    number = scene.places.index(place)
+    free_cm = sharp_cm(scene, width_px)
+    there = there.at(*there.point(*moved_cm(place, number, width_cm, variation, free_cm)))
+    scale = there.px_per_cm / px_per_cm
+    return Standing(
+        code=code,
+        stance=stands,
+        place=place.name,
+        ground=there,
+        height_cm=height_cm,
+        scale=scale,
+        x_px=there.x_px - sum(stands.foot_px) / 2 * scale,
+        y_px=there.y_px - stands.axis_px * scale,
+        own_shadow=1 - int(np.count_nonzero(code[..., 3])) / int(np.count_nonzero(given[..., 3])),
+    )
+
+
+def eight_bits(rgba: NDArray[np.uint8] | NDArray[np.uint16]) -> Code:
+    """`rgba` in 8 bits a sample."""
+    if rgba.dtype == np.uint8:
+        return np.asarray(rgba, np.uint8)
+    return ((rgba.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def without_fringe(rgba: Code) -> Code:
+    """`rgba` (h, w, 4) without what its soft edge has from the background it was photographed on: there no colour is
+    lighter or darker than what is solid beside it. An edge with nothing solid beside it, as of a wire, stays."""
+    alpha, kernel = rgba[..., 3], np.ones((_EDGE_PX, _EDGE_PX), np.uint8)
+    solid = alpha >= _SOLID
+    edge = ~solid & (alpha > 0) & (cv2.erode(alpha, kernel) < _FAINT) & (cv2.dilate(alpha, kernel) >= _SOLID)
+    lowest = cv2.erode(np.where(solid[..., None], rgba[..., :3], np.uint8(255)), kernel)
+    highest = cv2.dilate(np.where(solid[..., None], rgba[..., :3], np.uint8(0)), kernel)
+    out = rgba.copy()
+    out[..., :3][edge] = np.clip(rgba[..., :3], lowest, np.maximum(lowest, highest))[edge]
+    return out
+
+
+def view_on(
+    layers: Layers,
+    standing: Sequence[Standing],
+    channel: Channel,
+    parameters: MockupParameters,
+    variation: Variation,
+) -> View:
+    """The part of the plate that is shown, on a canvas that enlarges neither products nor plate too far."""
+    height, width = layers.plate.shape[:2]
+    canvas = parameters.size or channel.canvas
+    fill = _FILL_SHARE * channel.fill.min
+    view = view_of((height, width), canvas, [one.box for one in standing], variation, fill)
+    enlarged = view.scale * max(1.0, *(one.scale for one in standing))
+    if enlarged > channel.scale_max and parameters.size is None:
+        least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
+        canvas = canvas.shrunk(max(channel.scale_max / enlarged, min(least, 1.0)))
+    return View(view.left, view.top, view.width, view.height, canvas)
+
+
+def draw(standing: Standing, view: View) -> Drawn:
+    scale = standing.scale * view.scale
+    x_px, y_px = (standing.x_px - view.left) * view.scale, (standing.y_px - view.top) * view.scale
+    placement = Placement(scale, x_px, y_px, view.canvas, cut_off(standing.code[..., 3]))
+    alpha = standing.code[..., 3]
+    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
+    inner = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    solid = opacity(alpha[inner])[..., None]
+    source = np.concatenate([to_linear(standing.code[inner][..., :3]) * solid, solid], axis=2)
+    left, top = x_px + inner[1].start * scale, y_px + inner[0].start * scale
+    reach = 3 * max(scale, 1.0)
+    x0, y0 = max(math.floor(left - reach), 0), max(math.floor(top - reach), 0)
+    x1 = min(math.ceil(left + source.shape[1] * scale + reach), view.canvas.width_px)
+    y1 = min(math.ceil(top + source.shape[0] * scale + reach), view.canvas.height_px)
+    found = resample(source, scale, (left - x0, top - y0), (x1 - x0, y1 - y0))
+    solid = np.clip(found[..., 3:], 0, 1)
+    light = np.concatenate([np.clip(found[..., :3], 0, solid), solid], axis=2)
+    return Drawn(
+        standing,
+        placement,
+        standing.ground.in_view(view.left, view.top, view.scale),
+        light,
+        (slice(y0, y1), slice(x0, x1)),
+    )

@@ -1,0 +1,48 @@
+"""The parameters of a mockup: a product in a scene."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from schemas.channels import Size
+from schemas.parameters.base import BadParameters, Parameters
+from schemas.records import Name
+
+
+class MockupParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a merchant may ask for.
+
+    `scene`: a scene's name, or `auto` for one that suits the product. `seed`: which variation of it; 0 is the scene
+    as its maker meant it. `height_cm`: how tall the product is as it stands. `place`: where it stands, one of the
+    scene's places. `palette`: colours for the scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene,
+    none. `lighting.mode`: `scene` moves the scene's light towards the product's, `both` the product's towards the
+    scene's too (a median ΔE00 of 2 at most), none neither. `outputSize`: WIDTHxHEIGHT in pixels.
+    """
+
+    scene: Name = "auto"
+    seed: Annotated[int, Meta(ge=0, lt=2**53)] = 0
+    height_cm: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
+    place: Name | None = None
+    palette: Annotated[str, Meta(max_length=1024)] | None = None
+    shadow_mode: Literal["scene", "none"] = field(default="scene", name="shadow.mode")
+    lighting_mode: Literal["scene", "both", "none"] = field(default="scene", name="lighting.mode")
+    output_size: Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")] | None = field(
+        default=None, name="outputSize"
+    )
+
+    @property
+    def size(self) -> Size | None:
+        """`outputSize`, if it was given."""
+        if self.output_size is None:
+            return None
+        width, height = self.output_size.split("x")
+        return Size(int(width), int(height))
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """`palette` as colours by paint. Raises BadParameters."""
+        pairs = [part.strip().partition(":") for part in (self.palette or "").split(",") if part.strip()]
+        for name, _, value in pairs:
+            if not name or len(value) != 7 or value[0] != "#" or not set(value[1:].lower()) <= set("0123456789abcdef"):
+                raise BadParameters(f"`palette` = {self.palette!r}: it is to be paint:#RRGGBB, with commas", "palette")
+        return {name: value for name, _, value in pairs}
