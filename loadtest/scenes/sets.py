@@ -136,12 +136,12 @@ def sofa_seat(key: Key) -> None:
         for x in (-107, 107):
             geo.box("arm", (24, 104, 44), linen, 6, 8, (x, 10, -22))
     with tagged("prop:cushion"):
-        things.cushion(62, 20, 1, 46, 20, mats.woven("cushion", "#a9664a", 2.2, second="#b87a5e", depth=0.06), 20, -14)
+        things.cushion(62, 20, 1, 46, 20, mats.woven("cushion", "#96664f", 2.2, second="#a87a62", depth=0.06), 20, -14)
     with tagged("paint:wall", "wall"):
         geo.box("wall", (1400, 10, 700), surfaces.paint("wall", "#ddd4c6"), 0, location=(0, 135, -80))
     studio.world("#6c6156", "#bcb6ae", "#d9dcde", 0.95)
     sunlight(key)
-    things.window_gobo(key.towards(), 320, (110, 84), 2, 2, 6, (50, 14))
+    things.window_gobo(key.towards(), 320, (112, 86), 2, 2, 4, (50, 14))
     studio.soft_box("window", (0, 0, 30), -55, 40, 330, (180, 180), 0.4, (0.95, 0.97, 1.0))
 
 
@@ -151,7 +151,7 @@ def stone_garden(key: Key) -> None:
     things.stone_slab(0, 6, 0, 96, 52, 7, stone, 3)
     things.stone_slab(14, 20, -7, 150, 90, 9, surfaces.rock("slab2", "#b3a998", "#8c8272", 0.08), 7)
     with tagged("prop:pebbles"):
-        things.pebbles(((24, 12, 0, 5.2), (30.5, 6, 0, 3.4), (25.5, 3.2, 0, 2.2)), surfaces.rock("pebble", "#d8d2c6", "#b9b0a2", 0.03), 5)
+        things.pebbles(((21.5, 12, 0, 5.2), (28, 6, 0, 3.4), (23, 3.2, 0, 2.2)), surfaces.rock("pebble", "#d8d2c6", "#b9b0a2", 0.03), 5)
     ground = mats.plain("ground", "#8d8a5c", 0.95, spread=0.25, grain=0.4, grain_scale=1.0)
     geo.box("ground", (3000, 3000, 2), ground, 0, location=(0, 600, -20))
     things.shrubs([(x, 330 + 40 * (k % 3), -14 + 14 * (k % 2), 62) for k, x in enumerate(range(-260, 270, 52))], "#8ba36c", 420, 6)
@@ -166,11 +166,11 @@ def stone_garden(key: Key) -> None:
 def concrete_sun(key: Key) -> None:
     """Concrete plinth in hard sun, leaf shadows on the wall."""
     with tagged("paint:wall", "wall"):
-        geo.box("wall", (1400, 10, 700), surfaces.plaster("wall", "#e2cbb4", 0.06), 0, location=(0, 49, -60))
+        geo.box("wall", (1400, 10, 700), surfaces.plaster("wall", "#e4d3c3", 0.06), 0, location=(0, 49, -60))
     geo.box("plinth", (46, 42, 40), surfaces.concrete("plinth", "#c4bfb7"), 0.5, 3, (0, 3, -40))
     geo.box("plinth", (40, 30, 40), surfaces.concrete("plinth2", "#b4aea6"), 0.5, 3, (46, 24, -28.5))
-    things.leaf_gobo(key.towards(), 130, (((-44, 49, 58), (-9, 49, 33)), ((-8, 49, 76), (12, 49, 48)), ((34, 49, 70), (20, 49, 38)), ((-34, 2, 0), (-12, 13, 0))),
-                     11, 2.6)
+    things.leaf_gobo(key.towards(), 85, (((-44, 49, 58), (-9, 49, 33)), ((-8, 49, 76), (12, 49, 48)), ((34, 49, 70), (20, 49, 38)), ((-34, 2, 0), (-12, 13, 0))),
+                     14, 1.9)
     with tagged("occluder"):
         for k, tip in enumerate(((16, -44, 37), (22, -46, 31))):
             things.branch((31, -50, 43), tip, 1.5, 15, 5.5, things.greens("#6d8c55", 2), 60 + k, 0.26)
@@ -183,9 +183,9 @@ def linen_cloth(key: Key) -> None:
     linen = mats.woven("linen", "#d8ccb8", 4.2, second="#e3dac9", depth=0.015)
     with tagged("paint:linen"):
         things.cloth(230, 150, linen, (
-            (-36, 12, 62, 2.2, 2.4, 60), (-48, -4, 48, 1.8, 2.0, 44), (-27, 34, 74, 1.3, 1.8, 30), (37, 22, 112, 2.0, 2.2, 58),
-            (46, 2, 128, 2.4, 2.6, 46), (29, -17, 150, 1.2, 1.6, 24), (2, 44, 8, 1.9, 2.4, 60), (-12, 58, -6, 1.6, 2.0, 50),
-            (-24, -22, 20, 1.0, 1.5, 22)), 22)
+            (-26, 8, 58, 2.2, 1.5, 46), (-36, -6, 42, 3.0, 2.0, 48), (-17, 27, 66, 1.6, 1.3, 26), (34, 10, 118, 2.6, 1.6, 44),
+            (40, -10, 136, 3.2, 2.2, 46), (24, -18, 158, 1.5, 1.2, 26), (2, 38, 10, 2.6, 1.8, 60), (-10, 50, -8, 2.6, 2.0, 56),
+            (-20, -19, 24, 1.4, 1.1, 24), (14, 58, 6, 3.0, 2.2, 60)), 22)
     with tagged("paint:wall", "wall"):
         geo.box("wall", (1400, 10, 700), surfaces.plaster("wall", "#e9e1d6", 0.06), 0, location=(0, 105, -60))
     glaze = mats.plain("bowl", "#e8e1d5", 0.4, spread=0.04, grain=0.012)
@@ -224,7 +224,7 @@ def shelf_neighbours(key: Key) -> None:
     with tagged("prop:ceramics"):
         things.vase(29, 4, 0, 24, 8.0, mats.plain("vase", "#c9b8a4", 0.65, spread=0.06, grain=0.03, grain_scale=5))
         things.bowl(45, 1, 0, 7.5, 6.5, mats.plain("bowl", "#5f6f68", 0.35, spread=0.05, grain=0.01))
-    studio.world("#5d554d", "#b3ada5", "#dedfe0", 0.75)
+    studio.world("#5d554d", "#b3ada5", "#dedfe0", 0.65)
     window_light(key, 190)
 
 
@@ -286,14 +286,14 @@ SHOTS = (
     Shot(
         name="stone-garden", title="Limestone in a garden, afternoon sun", kind="outdoors",
         suits=("food", "drink", "juice", "beauty", "skin", "shoes", "sneakers", "sunglasses", "candle", "bottles"), height_cm=(4, 32),
-        build=stone_garden, key=Key(-50, 42, 0.8, 1.25, WARM_SUN), distance_cm=130, elevation_deg=11, focal_mm=75, f_number=2.8, at=(0.52, 0.77),
+        build=stone_garden, key=Key(-50, 42, 0.8, 1.5, WARM_SUN), distance_cm=130, elevation_deg=11, focal_mm=75, f_number=2.8, at=(0.52, 0.77),
         spots=(Spot("middle", 0, 0, 34, 6, 36), Spot("right", 22, -3, 16, 4, 34)), roughness=0.85, occluder=True,
         props=(Prop("pebbles", ("right",)),),
     ),
     Shot(
         name="concrete-sun", title="Concrete plinth in hard sun, leaf shadows", kind="studio", suits=(), height_cm=(4, 34), build=concrete_sun,
-        key=Key(-42, 44, 0.9, 1.3, WARM_SUN), distance_cm=150, elevation_deg=9, focal_mm=75, at=(0.47, 0.76), size=(1200, 1600), roughness=0.7,
-        occluder=True, spots=(Spot("plinth", 0, -2, 36, 8, 40),), paints=(Paint("wall", ("#e2cbb4", "#c9d3c6", "#e0b7ab", "#b9c9d8", "#efe4d2")),),
+        key=Key(-42, 44, 0.53, 1.35, "#FFF2E2"), distance_cm=150, elevation_deg=9, focal_mm=75, at=(0.47, 0.76), size=(1200, 1600), roughness=0.7,
+        occluder=True, spots=(Spot("plinth", 0, -2, 36, 8, 40),), paints=(Paint("wall", ("#e4d3c3", "#c9d3c6", "#e0b7ab", "#b9c9d8", "#efe4d2")),),
     ),
     Shot(
         name="linen-cloth", title="Natural linen in soft window light", kind="interior",
@@ -306,14 +306,14 @@ SHOTS = (
     Shot(
         name="marble-vanity", title="Marble vanity before a blush wall", kind="interior",
         suits=("beauty", "cosmetics", "skin", "hair", "perfume", "jewellery", "candle", "glassware", "bath"), height_cm=(3, 28), build=marble_vanity,
-        key=Key(-52, 40, 15, 0.86, WINDOW), distance_cm=115, elevation_deg=11, focal_mm=75, f_number=4.5, at=(0.52, 0.77),
+        key=Key(-52, 40, 15, 0.93, WINDOW), distance_cm=115, elevation_deg=11, focal_mm=75, f_number=4.5, at=(0.52, 0.77),
         spots=(Spot("middle", 0, 0, 28, 6, 32), Spot("right", 17, -3, 14, 4, 30)), roughness=0.13, occluder=True,
         paints=(Paint("wall", ("#dcc2b4", "#c5cfc3", "#e6dfd4", "#b8c3d0", "#caa58f")),), props=(Prop("candle"),),
     ),
     Shot(
         name="shelf-neighbours", title="Oak shelf between books and ceramics", kind="interior",
         suits=("books", "audiobook", "homewares", "vases", "mugs", "lighting", "electronics", "candle", "barware", "gift"), height_cm=(6, 38),
-        build=shelf_neighbours, key=Key(-44, 44, 12, 1.25, WINDOW), distance_cm=170, elevation_deg=5, focal_mm=75, f_number=6.3, at=(0.5, 0.74),
+        build=shelf_neighbours, key=Key(-44, 44, 12, 0.9, WINDOW), distance_cm=170, elevation_deg=5, focal_mm=75, f_number=6.3, at=(0.5, 0.74),
         spots=(Spot("middle", 0, -1, 34, 4, 40), Spot("left", -20, -1, 14, 4, 38)), roughness=0.42,
         paints=(Paint("wall", ("#e8e2d8", "#b7c2b4", "#cf9f86", "#8796a6", "#d9c08f")),), props=(Prop("ceramics"),),
     ),
