@@ -135,7 +135,7 @@ def with_prop(part: str, towards: Vector) -> tuple[np.ndarray, np.ndarray]:
     return pair
 
 
-def crop_around(objects: list[bpy.types.Object], towards: Vector, margin: float = 0.04) -> None:
+def crop_around(objects: list[bpy.types.Object], towards: Vector, margin: float = 0.06) -> None:
     """Render only the part of the frame that holds the objects and their shadows on the surface."""
     scene = bpy.context.scene
     bpy.context.view_layer.update()

@@ -29,8 +29,8 @@ SHIPPED = HERE.parents[1] / "gpu_workers" / "scenes"
 SAMPLES = 12
 GRAIN = 0.7  # standard deviation of the noise a sensor would add, in 8-bit steps
 QUALITY = {"plate": 93, "key": 90, "patch": 90}
-SEEN_STEPS = (2.0, 5.0)  # 8-bit steps of difference at which a prop's patch begins to show, and shows fully
-GROWN_PX = 17
+SEEN_STEPS = (2.5, 6.0)  # 8-bit steps of difference at which a prop's patch begins to show, and shows fully
+GROWN_PX, SEAM_PX = 17, 49
 
 
 def main() -> None:
@@ -151,8 +151,8 @@ def difference(with_prop: np.ndarray, empty: np.ndarray) -> np.ndarray:
     low, high = SEEN_STEPS
     shown = Image.fromarray(np.rint(np.clip((change - low) / (high - low), 0, 1) * 255).astype(np.uint8))
     grown = np.asarray(shown.filter(ImageFilter.MaxFilter(GROWN_PX)), np.float64) / 255
-    inner = np.asarray(Image.fromarray((again * 255).astype(np.uint8)).filter(ImageFilter.MinFilter(GROWN_PX)), np.float64)
-    alpha = blurred(grown * inner / 255, GROWN_PX / 4) * again
+    inner = np.asarray(Image.fromarray((again * 255).astype(np.uint8)).filter(ImageFilter.MinFilter(SEAM_PX)), np.float64)
+    alpha = blurred(grown, GROWN_PX / 4) * blurred(inner / 255, SEAM_PX / 6) * again
     return np.where(alpha < 1 / 255, 0.0, np.clip(alpha, 0.0, 1.0))
 
 
@@ -162,7 +162,8 @@ def blurred(values: np.ndarray, radius_px: float) -> np.ndarray:
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / radius_px) ** 2)
     weights /= weights.sum()
     for axis in (0, 1):
-        values = np.apply_along_axis(np.convolve, axis, values, weights, "same")
+        padded = np.pad(values, [(reach, reach) if k == axis else (0, 0) for k in (0, 1)], "edge")
+        values = np.apply_along_axis(np.convolve, axis, padded, weights, "valid")
     return values
 
 

@@ -180,12 +180,12 @@ def concrete_sun(key: Key) -> None:
 
 def linen_cloth(key: Key) -> None:
     """Natural linen laid over a table, a plaster wall behind."""
-    linen = mats.woven("linen", "#d8ccb8", 4.2, second="#e3dac9", depth=0.015)
+    linen = mats.woven("linen", "#d8ccb8", 5.0, second="#e3dac9", depth=0.008)
+    surfaces.creased(linen, 0.045, 0.32)
     with tagged("paint:linen"):
         things.cloth(230, 150, linen, (
-            (-26, 8, 58, 2.2, 1.5, 46), (-36, -6, 42, 3.0, 2.0, 48), (-17, 27, 66, 1.6, 1.3, 26), (34, 10, 118, 2.6, 1.6, 44),
-            (40, -10, 136, 3.2, 2.2, 46), (24, -18, 158, 1.5, 1.2, 26), (2, 38, 10, 2.6, 1.8, 60), (-10, 50, -8, 2.6, 2.0, 56),
-            (-20, -19, 24, 1.4, 1.1, 24), (14, 58, 6, 3.0, 2.2, 60)), 22)
+            (-30, 6, 64, 3.4, 1.1, 44), (-36, -12, 40, 3.4, 1.2, 44), (-20, 27, 80, 2.0, 0.9, 26), (36, 12, 112, 3.6, 1.1, 44),
+            (42, -12, 140, 3.6, 1.3, 44), (4, 42, 14, 3.0, 1.2, 60), (-12, 54, -12, 3.2, 1.3, 60)), 22)
     with tagged("paint:wall", "wall"):
         geo.box("wall", (1400, 10, 700), surfaces.plaster("wall", "#e9e1d6", 0.06), 0, location=(0, 105, -60))
     glaze = mats.plain("bowl", "#e8e1d5", 0.4, spread=0.04, grain=0.012)
@@ -233,9 +233,9 @@ SHOTS = (
         name="kitchen-counter", title="Kitchen counter, pale stone before hand-made tiles", kind="interior",
         suits=("food", "drink", "kitchen", "juice", "homewares"), height_cm=(6, 34), build=kitchen_counter,
         key=Key(-62, 36, 17, 1.08, WINDOW), distance_cm=135, elevation_deg=11, focal_mm=70, at=(0.5, 0.78),
-        spots=(Spot("middle", 0, 0, 30, 6, 36), Spot("left", -19, -1, 18, 5, 36), Spot("right", 17, -5, 16, 4, 34)),
+        spots=(Spot("middle", 0, 0, 24, 6, 36), Spot("left", -22, -1, 18, 5, 36), Spot("right", 20, -5, 14, 4, 34)),
         roughness=0.28, paints=(Paint("tiles", ("#e4e3da", "#a9bfae", "#d8b49c", "#8fa6b5", "#f1ece2")),),
-        props=(Prop("lemons", ("right",)), Prop("herbs")),
+        props=(Prop("herbs"), Prop("lemons", ("right",))),
     ),
     Shot(
         name="studio-podium", title="Round podiums before an arch, three paints", kind="studio", suits=(),
@@ -251,28 +251,28 @@ SHOTS = (
         name="oak-table-window", title="Oak table by a window, morning sun", kind="interior",
         suits=("food", "drink", "kitchen", "juice", "homewares", "vases", "lighting"), height_cm=(6, 40), build=oak_table_window,
         key=Key(-82, 36, 1.5, 1.7, WARM_SUN), distance_cm=150, elevation_deg=10, focal_mm=70, f_number=4.5, at=(0.5, 0.79),
-        spots=(Spot("middle", 0, 0, 34, 7, 42), Spot("left", -21, -3, 20, 6, 40), Spot("right", 19, -7, 18, 5, 38)),
+        spots=(Spot("middle", 0, 0, 26, 7, 42), Spot("left", -22, -3, 16, 6, 40), Spot("right", 21, -7, 14, 5, 38)),
         roughness=0.36, paints=(Paint("wall", ("#e4dccf", "#c9d0c3", "#d9c3b0", "#b9c4cc")),), props=(Prop("branches"),),
     ),
     Shot(
         name="bathroom-shelf", title="Bathroom ledge, sage tiles and towels", kind="interior",
         suits=("beauty", "bath", "cosmetics", "skin", "hair", "soap", "candle", "glassware", "vases"), height_cm=(4, 30), build=bathroom_shelf,
         key=Key(54, 42, 18, 1.2, WINDOW), distance_cm=125, elevation_deg=8, focal_mm=78, at=(0.5, 0.73), size=(1200, 1600),
-        spots=(Spot("middle", 0, -2, 22, 3, 34), Spot("left", -17, -5, 12, 2, 30)), roughness=0.6,
+        spots=(Spot("middle", -1, -2, 18, 3, 34), Spot("left", -17, -5, 11, 2, 30)), roughness=0.6,
         paints=(Paint("tiles", ("#a9b5a2", "#e8e3d8", "#c98f73", "#7f95a3")),), props=(Prop("eucalyptus", ("left",)),),
     ),
     Shot(
         name="desk", title="Walnut desk before a painted wall", kind="interior",
         suits=("electronics", "headphones", "books", "audiobook", "stationery", "gift", "mugs", "sunglasses", "lighting"), height_cm=(3, 38),
         build=desk, key=Key(64, 38, 1.5, 2.1, WARM_SUN), distance_cm=140, elevation_deg=12, focal_mm=70, f_number=5.0, at=(0.48, 0.78),
-        spots=(Spot("middle", 0, 0, 34, 7, 40), Spot("left", -22, -2, 18, 6, 38), Spot("right", 18, -8, 18, 5, 36)), roughness=0.34,
+        spots=(Spot("middle", 0, 0, 28, 7, 40), Spot("left", -23, -2, 16, 6, 38), Spot("right", 21, -8, 13, 5, 36)), roughness=0.34,
         paints=(Paint("wall", ("#7e9189", "#8a5a4a", "#47566e", "#d8cdbd", "#b08a4f")),), props=(Prop("pencils"),),
     ),
     Shot(
         name="floor-window", title="Oak floor by a window, for tall things", kind="interior",
         suits=("furniture", "chairs", "lighting", "bags", "home", "vases"), height_cm=(25, 115), build=floor_window,
         key=Key(-58, 40, 1.2, 1.35, WARM_SUN), distance_cm=420, elevation_deg=9, focal_mm=75, f_number=4.0, at=(0.46, 0.8), size=(1200, 1600),
-        spots=(Spot("middle", 0, 0, 80, 22, 130), Spot("left", -48, 6, 50, 20, 120)), roughness=0.4,
+        spots=(Spot("middle", 0, 0, 70, 22, 130), Spot("left", -60, 6, 46, 20, 120)), roughness=0.4,
         paints=(Paint("wall", ("#e6dfd5", "#c7cdc2", "#d9c2b2", "#b7c0cb", "#cfc7bb")),), props=(Prop("plant"),),
     ),
     Shot(
@@ -287,7 +287,7 @@ SHOTS = (
         name="stone-garden", title="Limestone in a garden, afternoon sun", kind="outdoors",
         suits=("food", "drink", "juice", "beauty", "skin", "shoes", "sneakers", "sunglasses", "candle", "bottles"), height_cm=(4, 32),
         build=stone_garden, key=Key(-50, 42, 0.8, 1.5, WARM_SUN), distance_cm=130, elevation_deg=11, focal_mm=75, f_number=2.8, at=(0.52, 0.77),
-        spots=(Spot("middle", 0, 0, 34, 6, 36), Spot("right", 22, -3, 16, 4, 34)), roughness=0.85, occluder=True,
+        spots=(Spot("middle", 0, 0, 26, 6, 36), Spot("right", 21, -3, 15, 4, 34)), roughness=0.85, occluder=True,
         props=(Prop("pebbles", ("right",)),),
     ),
     Shot(
@@ -307,14 +307,14 @@ SHOTS = (
         name="marble-vanity", title="Marble vanity before a blush wall", kind="interior",
         suits=("beauty", "cosmetics", "skin", "hair", "perfume", "jewellery", "candle", "glassware", "bath"), height_cm=(3, 28), build=marble_vanity,
         key=Key(-52, 40, 15, 0.93, WINDOW), distance_cm=115, elevation_deg=11, focal_mm=75, f_number=4.5, at=(0.52, 0.77),
-        spots=(Spot("middle", 0, 0, 28, 6, 32), Spot("right", 17, -3, 14, 4, 30)), roughness=0.13, occluder=True,
+        spots=(Spot("middle", 0, 0, 22, 6, 32), Spot("right", 18.5, -3, 13, 4, 30)), roughness=0.13, occluder=True,
         paints=(Paint("wall", ("#dcc2b4", "#c5cfc3", "#e6dfd4", "#b8c3d0", "#caa58f")),), props=(Prop("candle"),),
     ),
     Shot(
         name="shelf-neighbours", title="Oak shelf between books and ceramics", kind="interior",
         suits=("books", "audiobook", "homewares", "vases", "mugs", "lighting", "electronics", "candle", "barware", "gift"), height_cm=(6, 38),
         build=shelf_neighbours, key=Key(-44, 44, 12, 0.9, WINDOW), distance_cm=170, elevation_deg=5, focal_mm=75, f_number=6.3, at=(0.5, 0.74),
-        spots=(Spot("middle", 0, -1, 34, 4, 40), Spot("left", -20, -1, 14, 4, 38)), roughness=0.42,
+        spots=(Spot("middle", 0, -1, 26, 4, 40), Spot("left", -20.5, -1, 13, 4, 38)), roughness=0.42,
         paints=(Paint("wall", ("#e8e2d8", "#b7c2b4", "#cf9f86", "#8796a6", "#d9c08f")),), props=(Prop("ceramics"),),
     ),
 )
