@@ -85,8 +85,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Prop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something that may be there or not: `file` is an RGBA picture whose upper left corner belongs at (x_px, y_px),
-    opaque where the plate looks different with it, its shadow included. It takes the room of the `places` named."""
+    """Something that may be there or not: `file` is an RGBA picture (straight alpha) whose upper left corner belongs at
+    (x_px, y_px), opaque where the plate looks different with it, its shadow included; `key_file` is the same part of
+    the key, with the same alpha. The places it takes the room of are in `hides_places`."""
 
     name: Name
     file: str
@@ -108,10 +109,11 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A scene as its file describes it.
 
     `plate` is the empty scene. `key` (optional) is the part of the plate's light that comes straight from the main
-    light: the plate minus the key is what a shadow leaves. `occluder` (RGBA, optional) lies in front of the places.
-    `depth` (16-bit grey, optional) is the distance from the camera in mm. `suits` are words of categories, empty for
-    all; `height_cm` is how tall the products are that the scene is for. `grain` is the plate's own noise, as the
-    standard deviation of linear light at middle grey.
+    light: the plate minus the key, in linear light, is what a shadow leaves. `occluder` (RGBA, straight alpha,
+    optional) lies in front of the places and belongs over every picture: the plate has its shadow, not itself. `depth`
+    (16-bit grey, optional) is the plate's distance along the camera's axis in mm, 65535 for farther. `suits` are words
+    of categories, empty for all; `height_cm` is how tall the products are that the scene is for. `grain` is the plate's
+    own noise, as the standard deviation of linear light at middle grey.
     """
 
     name: Name
