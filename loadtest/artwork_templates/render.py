@@ -25,8 +25,8 @@ from templates import Setting, Template  # noqa: E402
 from writing import write_grey, write_light, write_map, write_yaml  # noqa: E402
 
 OUT = HERE.parents[1] / "gpu_workers" / "templates"
-SIDE_PX = 1400
-SAMPLES = 32
+SIDE_PX = 1200
+SAMPLES = 24
 MAP_SAMPLES = 64  # sub-pixel places of a map's pixel
 SEEN_MIN = 1 / 512  # of a product, in a pixel
 
@@ -93,12 +93,12 @@ def prepare(args: argparse.Namespace) -> None:
     render, cycles = scene.render, scene.cycles
     render.engine = "CYCLES"
     render.resolution_x = render.resolution_y = round(SIDE_PX * args.scale)
-    render.resolution_percentage = 100
+    render.resolution_percentage, render.use_persistent_data = 100, True
     render.threads_mode, render.threads = "FIXED", args.threads
     render.image_settings.file_format, render.image_settings.color_depth = "OPEN_EXR", "32"
     render.image_settings.color_mode = "RGBA"
     cycles.device, cycles.seed = "CPU", 1
-    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = args.samples, True, 0.03
+    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = args.samples, True, 0.05
     cycles.adaptive_min_samples = 12
     cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
     cycles.denoising_prefilter, cycles.denoising_input_passes = "ACCURATE", "RGB_ALBEDO_NORMAL"
