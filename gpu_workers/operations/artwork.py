@@ -88,7 +88,8 @@ def artwork(art: NDArray[np.uint8], template: Template, parameters: ArtworkParam
     """`art` (h, w, 4; uint8 sRGB, straight alpha) printed on a template's area. Raises BadArtwork and BadParameters.
 
     Without artwork on it the picture is the template's own, and so it is outside the print and its edge. `measures`:
-    `effective_dpi`, the artwork's pixels on an inch of it; `print_coverage`, the share of the area's part in the picture that the print covers.
+    `effective_dpi`, the artwork's pixels on an inch of it; `print_coverage`, the share of the area's part in the
+    picture that the print covers.
     """
     _check(art)
     area = _area(template, parameters.area)
@@ -182,7 +183,7 @@ def _view(template: Template, area: Area, parameters: ArtworkParameters) -> View
         rest = rest + to_linear(found.background) * _change(template.background.color, parameters.background_color)
     _check_colours(template, parameters)
     surface, map_ = template.surface(area), found.maps[area.map]
-    mask, coverage = opacity(found.mask), map_[..., 2].astype(np.float32) / 65535
+    mask, coverage = opacity(found.mask), map_[..., 2].astype(np.float32) / np.float32(65535)
     places = map_[..., :2].astype(np.float32) * np.array([surface.width_cm / 65535, surface.height_cm / 65535], "f4")
     whole = View(light, rest, mask, places, coverage)
     return whole if parameters.size in (None, template.size) else _resized(whole, template, parameters.size)
@@ -216,7 +217,7 @@ def _resized(view: View, template: Template, size: Size | None) -> View:
     if outside.max() > 0.5:
         raise BadParameters("`outputSize`: the product does not fit into a picture of this shape", "outputSize")
     places = _scaled(view.places * weight[..., None], full) / np.maximum(seen, 1e-6)[..., None]
-    coverage = np.clip(seen / np.maximum(mask, 1e-6), 0, 1) * (mask > _COVERED)
+    coverage = np.clip(seen / np.maximum(mask, 1e-6), 0, 1, dtype=np.float32) * (mask > _COVERED)
     light, rest = _scaled(view.light, full), _scaled(view.rest, full)
     return View(light[cut], rest[cut], mask[cut], np.asarray(places, np.float32)[cut], coverage[cut])
 

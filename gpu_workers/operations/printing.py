@@ -37,7 +37,7 @@ def slopes(places: Plane, known: Bool) -> Plane:
         change, certain_here = _change(places, known, axis)
         out[..., 1 - axis :: 2] = change
         certain &= certain_here
-    return _continued(out, certain)
+    return continued(out, certain)
 
 
 def _change(places: Plane, known: Bool, axis: int) -> tuple[Plane, Bool]:
@@ -51,7 +51,7 @@ def _change(places: Plane, known: Bool, axis: int) -> tuple[Plane, Bool]:
     return np.asarray(step / np.maximum(sides, 1)[..., None], np.float32), sides > 0
 
 
-def _continued(values: Plane, certain: Bool) -> Plane:
+def continued(values: Plane, certain: Bool) -> Plane:
     """`values` (h, w, n) where certain, elsewhere the mean of the certain ones near, else of all."""
     weight = certain.astype(np.float32)
     if not certain.any():
@@ -85,9 +85,11 @@ def printed(
     Returns linear light with premultiplied alpha, (h, w, 4), 0..1. At the surface's own edges the art goes on.
     """
     slope = slopes(places, known)
-    finest = float(np.percentile(footprint(slope[known]), 20))
-    density = _SAMPLES_PER_PX / finest
-    sheet, origin = _sheet(art, [side * density for side in box], [side * density for side in size])
+    density = _SAMPLES_PER_PX / float(np.percentile(footprint(slope[known]), 20))
+    reach = 2 * float(np.abs(slope[known]).max())
+    seen = [(float(places[known, i].min()) - reach, float(places[known, i].max()) + reach) for i in (0, 1)]
+    frame = [(max(low, 0.0, box[i]), min(high, size[i], box[i] + box[2 + i])) for i, (low, high) in enumerate(seen)]
+    sheet, origin = _sheet(art, box, size, frame, density)
     at = places * np.float32(density) - np.array(origin, np.float32) - np.float32(0.5)
     out = np.zeros((*known.shape, 4), np.float32)
     _sample(sheet, np.ascontiguousarray(at), slope * np.float32(density), known, out)
@@ -95,19 +97,28 @@ def printed(
     return np.concatenate([np.clip(out[..., :3], 0, alpha), alpha], axis=2)
 
 
-def _sheet(art: NDArray[np.uint8], box: list[float], size: list[float]) -> tuple[Plane, tuple[int, int]]:
-    """The part of the surface that is printed on, in samples, and where it begins; all in samples."""
-    scale = box[2] / art.shape[1]
+def _sheet(
+    art: NDArray[np.uint8],
+    box: tuple[float, float, float, float],
+    size: tuple[float, float],
+    frame: list[tuple[float, float]],
+    density: float,
+) -> tuple[Plane, tuple[int, int]]:
+    """The part of the surface in `frame` (from and to, across and down) with `density` samples a unit, and the sample
+    it begins with. Beyond the artwork it is empty, but at the surface's own edge the artwork goes on."""
+    scale = box[2] * density / art.shape[1]
     shrink = max(1, int(0.5 / scale))
     source, scale = premultiplied(art, shrink), scale * shrink
-    start = [int(max(np.floor(edge) - _MARGIN, 0)) for edge in box[:2]]
-    end = [int(min(np.ceil(box[i] + box[2 + i]) + _MARGIN, max(np.ceil(size[i]), 1))) for i in (0, 1)]
-    pad = int(np.ceil(4 / min(scale, 1))) + 1
-    edges = [(box[1] < 0.5, box[1] + box[3] > size[1] - 0.5), (box[0] < 0.5, box[0] + box[2] > size[0] - 0.5)]
-    pads = [(pad * before, pad * after) for before, after in edges]
-    source = np.pad(source, (*pads, (0, 0)), mode="edge")
-    offset = [box[i] - start[i] - pads[1 - i][0] * scale for i in (0, 1)]
-    sheet = resample(source, scale, (offset[0], offset[1]), (end[0] - start[0], end[1] - start[1]))
+    start = [max(int(low * density) - _MARGIN, 0) for low, _ in frame]
+    end = [
+        min(int(np.ceil(high * density)) + _MARGIN, int(np.ceil(size[i] * density)))
+        for i, (_, high) in enumerate(frame)
+    ]
+    pad, near = int(np.ceil(4 / min(scale, 1))) + 1, 0.5 / density
+    pads = [(pad * (box[i] < near), pad * (box[i] + box[2 + i] > size[i] - near)) for i in (0, 1)]
+    source = np.pad(source, (pads[1], pads[0], (0, 0)), mode="edge")
+    offset = [box[i] * density - start[i] - pads[i][0] * scale for i in (0, 1)]
+    sheet = resample(source, scale, (offset[0], offset[1]), (max(end[0] - start[0], 1), max(end[1] - start[1], 1)))
     return np.ascontiguousarray(sheet), (start[0], start[1])
 
 

@@ -28,6 +28,7 @@ from schemas.channels import Hex, Size
 from schemas.records import Name
 
 FILE = "template.yaml"
+_DARKEST = 64  # below, a code value is too large a step of the light
 _Code = TypeVar("_Code", np.uint8, np.uint16)
 Cm = Annotated[float, Meta(gt=0.0, le=1000.0)]
 FromEdge = Annotated[float, Meta(ge=0.0, le=1000.0)]
@@ -154,10 +155,17 @@ def load(folder: Path) -> Template:
         raise BadTemplate(f"{folder.name}: {error}") from error
     if template.name != folder.name:
         raise BadTemplate(f"{folder.name}: `name` is {template.name!r}, not its folder's name")
+    _check_colours(template)
     _check_areas(template)
     for file in template.files():
         _check_layer(template, folder, file)
     return msgspec.structs.replace(template, folder=folder)
+
+
+def _check_colours(template: Template) -> None:
+    for layer in (template.product, template.background):
+        if layer and min(bytes.fromhex(layer.color[1:])) < _DARKEST:
+            raise BadTemplate(f"{template.name}: {layer.color} of {layer.light!r} is too dark to tell its light from")
 
 
 def _check_areas(template: Template) -> None:

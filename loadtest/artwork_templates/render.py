@@ -25,9 +25,8 @@ from templates import Setting, Template  # noqa: E402
 from writing import write_grey, write_light, write_map, write_yaml  # noqa: E402
 
 OUT = HERE.parents[1] / "gpu_workers" / "templates"
-SIDE_PX = 1200
 SAMPLES = 24
-MAP_SAMPLES = 64  # sub-pixel places of a map's pixel
+MAP_SAMPLES = 36  # sub-pixel places of a map's pixel
 SEEN_MIN = 1 / 512  # of a product, in a pixel
 
 
@@ -59,7 +58,7 @@ def make(template: Template, args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     bpy.ops.wm.read_factory_settings(use_empty=True)
     setting = template.build()
-    prepare(args)
+    prepare(template, args)
     product, ground = dimmers(setting.product_materials), dimmers(setting.ground_materials)
     dim(product, 0), dim(ground, 0)
     plate = photograph(template)
@@ -77,7 +76,7 @@ def make(template: Template, args: argparse.Namespace) -> None:
     write_grey(folder / "product.png", seen)
     for name, surface in setting.maps.items():
         write_map(folder / f"{name}.png", *measured(flat_light(surface.objects, surface.layer), seen))
-    write_yaml(folder / "template.yaml", template, setting, round(SIDE_PX * args.scale))
+    write_yaml(folder / "template.yaml", template, setting, round(template.side_px * args.scale))
 
 
 def colour(hex_code: str) -> np.ndarray:
@@ -87,22 +86,22 @@ def colour(hex_code: str) -> np.ndarray:
 
 # --- light --------------------------------------------------------------------------------------
 
-def prepare(args: argparse.Namespace) -> None:
+def prepare(template: Template, args: argparse.Namespace) -> None:
     """The renderer for pictures: linear light, nothing between it and the file."""
     scene = bpy.context.scene
     render, cycles = scene.render, scene.cycles
     render.engine = "CYCLES"
-    render.resolution_x = render.resolution_y = round(SIDE_PX * args.scale)
+    render.resolution_x = render.resolution_y = round(template.side_px * args.scale)
     render.resolution_percentage, render.use_persistent_data = 100, True
     render.threads_mode, render.threads = "FIXED", args.threads
     render.image_settings.file_format, render.image_settings.color_depth = "OPEN_EXR", "32"
     render.image_settings.color_mode = "RGBA"
     cycles.device, cycles.seed = "CPU", 1
-    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = args.samples, True, 0.05
-    cycles.adaptive_min_samples = 12
+    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = args.samples, True, 0.06
+    cycles.adaptive_min_samples = 8
     cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
-    cycles.denoising_prefilter, cycles.denoising_input_passes = "ACCURATE", "RGB_ALBEDO_NORMAL"
-    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 8, 3, 3
+    cycles.denoising_prefilter, cycles.denoising_input_passes = "FAST", "RGB_ALBEDO_NORMAL"
+    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 6, 2, 2
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
     scene.view_settings.view_transform, scene.view_settings.look = "Standard", "None"
