@@ -262,8 +262,8 @@ def resized(band: Plane, placement: Placement, box: tuple[slice, slice]) -> Plan
     left, right = ((edge - placement.x_px) / placement.scale + _MARGIN_PX for edge in (columns.start, columns.stop))
     top, bottom = ((edge - placement.y_px) / placement.scale + _MARGIN_PX for edge in (rows.start, rows.stop))
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    resized = Image.fromarray(band).resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
-    return np.asarray(resized, np.float32)
+    seen = Image.fromarray(band).resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
+    return np.asarray(seen, np.float32)
 
 
 def _sampled(source: Plane, placement: Placement, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Plane:

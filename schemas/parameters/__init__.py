@@ -1,6 +1,7 @@
 """Parameters of operations: one file an operation, and here which operation has which."""
 
 from schemas.parameters.base import BadParameters, Parameters
+from schemas.parameters.artwork import ArtworkParameters
 from schemas.parameters.cutout import CutoutParameters
 from schemas.parameters.mockup import MockupParameters
 from schemas.parameters.packshot import PackshotParameters
@@ -8,6 +9,7 @@ from schemas.parameters.style import StyleParameters
 from schemas.parameters.upscale import UpscaleParameters
 
 OF_OPERATION: dict[str, type[Parameters]] = {
+    "artwork": ArtworkParameters,
     "cutout": CutoutParameters,
     "mockup": MockupParameters,
     "packshot": PackshotParameters,
@@ -18,6 +20,7 @@ OF_OPERATION: dict[str, type[Parameters]] = {
 
 __all__ = [
     "OF_OPERATION",
+    "ArtworkParameters",
     "BadParameters",
     "CutoutParameters",
     "MockupParameters",

@@ -23,13 +23,16 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Self:
         """From the texts of a step. Raises BadParameters naming the parameter."""
+        fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
         for name in values:
-            if name not in cls.__struct_encode_fields__:
-                known = ", ".join(cls.__struct_encode_fields__)
-                raise BadParameters(f"`{name}` is no parameter of this operation; there are: {known}", name)
+            if name not in fields:
+                raise BadParameters(f"`{name}` is no parameter of this operation; there are: {', '.join(fields)}", name)
+        for name, field in fields.items():
+            if field.required and name not in values:
+                raise BadParameters(f"`{name}` must be given", name)
         for name, value in values.items():
             try:
-                msgspec.convert({name: value}, cls, strict=False)
+                msgspec.convert(value, fields[name].type, strict=False)
             except msgspec.ValidationError as error:
                 raise BadParameters(f"`{name}` = {value!r}: {error}", name) from error
         return msgspec.convert(dict(values), cls, strict=False)

@@ -1,0 +1,43 @@
+"""The parameters of artwork: a print on a blank product."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from schemas.channels import Hex, Size
+from schemas.parameters.base import Parameters
+from schemas.records import Name
+
+Scaling = Literal["fit", "fill"]
+HorizontalAlignment = Literal["left", "center", "right"]
+VerticalAlignment = Literal["top", "center", "bottom"]
+
+
+class ArtworkParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a merchant may ask for.
+
+    `template`: the blank product's name. `area`: which of its print areas, its first if not given. `scaling`: fit
+    shows all of the artwork, fill covers the area and crops what is over. `padding`: the room left on every side of
+    the area, as a share of its shorter side. `product.color`, `background.color`: #RRGGBB. `outputSize`:
+    WIDTHxHEIGHT in pixels.
+    """
+
+    template: Name
+    area: Name | None = None
+    scaling: Scaling = "fit"
+    padding: Annotated[float, Meta(ge=0.0, le=0.45)] = 0.0
+    horizontal_alignment: HorizontalAlignment = field(default="center", name="horizontalAlignment")
+    vertical_alignment: VerticalAlignment = field(default="center", name="verticalAlignment")
+    product_color: Hex | None = field(default=None, name="product.color")
+    background_color: Hex | None = field(default=None, name="background.color")
+    output_size: Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")] | None = field(
+        default=None, name="outputSize"
+    )
+
+    @property
+    def size(self) -> Size | None:
+        """`outputSize`, if it was given."""
+        if self.output_size is None:
+            return None
+        width, height = self.output_size.split("x")
+        return Size(int(width), int(height))
