@@ -63,7 +63,7 @@ def render_file(
 def _cutout(settings: Settings, source: Path, parameters: dict[str, str], model: str | None) -> cutting.Cutout:
     try:
         picture = decode(source.read_bytes(), DecodeLimits(pixels_max=settings.source_max_pixels), str(source))
-        if picture.had_alpha and cutting.has_clean_alpha(picture.pixels.astype(np.uint8, copy=False)):
+        if picture.had_alpha and cutting.has_clean_alpha(picture.pixels):
             return cutting.cutout(picture.pixels, _no_network, pools.cutout_parameters(parameters))
         with _network(settings, model) as network:
             look = network.look(math.inf, "", lambda _engine_ms: None)
