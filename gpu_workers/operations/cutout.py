@@ -298,7 +298,13 @@ def _by_sweep(rgb: Plane, background: Plane, noise: float, known: Plane, mask: P
     known[(known == 0.5) & product] = 1
     mask[swept] = np.minimum(mask[swept], 0.3)
     mask[product] = np.maximum(mask[product], 0.9)
-    gaps = matting.find_gaps(rgb, background, noise)
+    more = matting.overlooked(rgb, background, noise, mask)
+    known[(cv2.dilate(more.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0) & (known == 0)] = 0.5
+    inner = cv2.erode(more.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    known[inner] = 1
+    mask[more] = np.maximum(mask[more], 0.9)
+    shade = matting.shade_of(rgb, background, swept, mask)
+    gaps = matting.find_gaps(rgb, background, noise, shade)
     return matting.open_gaps(known, mask, gaps, matting.largest_difference(rgb, background), noise)
 
 

@@ -26,6 +26,8 @@ _GAP_OFF_MAX = 0.008
 _GAP_TINT_MAX = 0.005
 _GAP_EDGE_MIN = 0.03
 _GAP_RIM_PX = 5
+_SHADE_PX = 25
+_SHADED = 0.97
 _FRONT_PX = 5
 _FRONT_SLOPE_MIN = 0.05
 _EDGE_PX = 2
@@ -124,23 +126,54 @@ def _beyond_an_edge(swept: Flags, slope: Plane) -> Flags:
     return np.asarray((away > _FRONT_PX) & sharp[nearest])
 
 
-def find_gaps(rgb: Plane, background: Plane, noise: float) -> Flags:
+def overlooked(rgb: Plane, background: Plane, noise: float, mask: Plane) -> Flags:
+    """What the mask (h, w) leaves out and cannot be sweep or its shadow, and hangs together with the product.
+
+    On a plain ground that is more of the product: a fringe, a band between two cups, a cable.
+    """
+    light, tint = _light_and_tint(rgb, background)
+    lit = _mean_channel(background)
+    brighter = (light - 1) * lit > max(5 * noise, 0.04)
+    other = brighter | (tint > max(7 * noise, 0.08)) | ((light < _SHADOW_LIGHT_MIN) & (lit > 0.2))
+    other &= mask <= 0.5
+    reached = _joined(mask > 0.5, other | (mask > 0.5), max(rgb.shape[:2]))
+    return np.asarray(reached & other)
+
+
+def shade_of(rgb: Plane, background: Plane, swept: Flags, mask: Plane) -> float:
+    """How little light the sweep gets near the product, in its own shadow: a share of that further off."""
+    reach = cv2.dilate((mask > 0.5).astype(np.uint8), _disc(_SHADE_PX)) > 0
+    near = swept & reach
+    if not near.any():
+        return 1.0
+    light, _ = _light_and_tint(rgb, background)
+    return float(np.clip(np.percentile(light[near], 5), _SHADOW_LIGHT_MIN, 1))
+
+
+def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flags:
     """Gaps in a product (h, w), found from rgb and the sweep behind it, (h, w, 3) in 0..1, whatever a mask says.
 
-    A gap is a flat region of the sweep's colour that does not reach the frame and has a strong edge all round.
-    Single pixels of a product match the sweep too; over a region the mean is known well enough to tell white
-    print and highlights apart.
+    A gap is a flat region of the sweep's colour that does not reach the frame and has a strong edge all round; where
+    the product shades the sweep, down to `shade` of its light, so it may in a gap. Single pixels of a product match
+    the sweep too; over a region the mean is known well enough to tell white print and highlights apart.
     """
     soft = cv2.GaussianBlur(rgb, (0, 0), 0.8)
     off = soft - background
     slope = _slope(_mean_channel(soft))
+    light, tint = _light_and_tint(soft, background)
     alike = (largest_difference(soft, background) < max(3 * noise, 0.03)) & (slope < 0.012)
+    shaded = (light > shade) & (light < 1) & (tint < max(2 * noise, 0.015)) & (slope < 0.012)
+    alike |= shaded & (shade < _SHADED)
     # Where the sweep is clipped white, so may be a label: the picture says nothing.
     alike &= cv2.extractChannel(background, 1) < _CLIPPED
     alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
     means = _means(off, labels, count)
     gap = (np.abs(means).max(axis=1) < _GAP_OFF_MAX) & (np.ptp(means, axis=1) < _GAP_TINT_MAX)
+    if shade < _SHADED:
+        own_light = _means(light[..., None], labels, count)
+        tinted = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1)
+        gap |= (own_light[:, 0] > shade) & (own_light[:, 0] < 1) & (tinted < _GAP_TINT_MAX)
     gap &= (_edged_share(labels, slope, count) > 0.7) & (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN)
     gap &= ~_at_the_frame(stats, labels.shape)
     gap[0] = False
