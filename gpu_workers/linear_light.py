@@ -22,6 +22,7 @@ def _encode(light: NDArray[np.float64]) -> NDArray[np.float64]:
 
 _LIGHT_OF_CODE = _decode(np.arange(256) / 255).astype(np.float32)
 _LIGHT_OF_DEEP_CODE = _decode(np.arange(65536) / 65535).astype(np.float32)
+_FINE_LIGHT = _decode(np.arange(4096) / 4095).astype(np.float32)
 # 65,536 steps: even in the darkest tones twenty of them make one code value.
 _CODE_OF_LIGHT = np.rint(_encode(np.arange(65536) / 65535) * 255).astype(np.uint8)
 _SRGB_OF_WIDE = SRGB_OF_WIDE.T.astype(np.float32)
@@ -45,6 +46,11 @@ def with_srgb_primaries(light: NDArray[np.float32], code: Codes) -> NDArray[np.f
 def to_srgb(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear light (any shape; clipped to 0..1) to the nearest sRGB code values; undoes `to_linear` exactly."""
     return _CODE_OF_LIGHT[(np.clip(light, 0.0, 1.0) * 65535 + 0.5).astype(np.uint16)]
+
+
+def light_of(code: NDArray[np.float32]) -> NDArray[np.float32]:
+    """sRGB code values of any precision, 0..1 (any shape; clipped), to linear light, 0..1; to the nearest of 4,096."""
+    return _FINE_LIGHT[(np.clip(code, 0, 1) * (len(_FINE_LIGHT) - 1) + 0.5).astype(np.uint16)]
 
 
 def to_deep(light: NDArray[np.float32]) -> NDArray[np.uint16]:

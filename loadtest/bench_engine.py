@@ -28,6 +28,7 @@ from gpu_workers.engines import Engine, EngineUnavailable, Preference, open_engi
 from gpu_workers.models.contract import tensor_of
 from gpu_workers.models.manifest import Model, load_manifest, shipped
 from gpu_workers.operations import cutout
+from gpu_workers.quality import mattes
 from loadtest import quality
 
 WEIGHTS = Path(__file__).parents[1] / ".cache" / "weights"
@@ -137,9 +138,9 @@ def _judged(
     look = quality.look(contender.model, contender.engine.infer)
     alphas = [quality.alpha(cutout.cutout(picture, look).rgba[..., 3]) for picture in pictures]
     return Quality(
-        iou_truth=mean(map(quality.iou, found, truths)),
-        iou_exact=mean(map(quality.iou, found, exact_masks)),
-        band_error=mean(map(quality.band_error, alphas, truths)),
+        iou_truth=mean(map(mattes.iou, found, truths)),
+        iou_exact=mean(map(mattes.iou, found, exact_masks)),
+        band_error=mean(map(mattes.band_error, alphas, truths)),
     )
 
 

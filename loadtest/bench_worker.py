@@ -36,6 +36,7 @@ from gpu_workers.batching import Batcher
 from gpu_workers.engines import Tensor
 from gpu_workers.metering import Prices
 from gpu_workers.operations import cutout
+from gpu_workers.quality import mattes
 from gpu_workers.results import Results
 from gpu_workers.serving import Network, Serving
 from gpu_workers.worker import Worker
@@ -307,7 +308,7 @@ def _edges(folder: Path, names: Sequence[str]) -> dict[str, float]:
         assert len(same) == 1, f"{photograph.stem}: the cutouts differ"
         for name in found:
             if files[name].exists():
-                error = quality.band_error(quality.alpha_of(files[name].read_bytes()), quality.truth(photograph.stem))
+                error = mattes.band_error(quality.alpha_of(files[name].read_bytes()), quality.truth(photograph.stem))
                 found[name].append(error)
     figures = {f"{name.replace('-', '_')}_band_error": round(mean(errors), 4) for name, errors in found.items()}
     figures["worker_band_error_where_rembg_matted"] = round(mean(found["worker"][::MATTED_EVERY]), 4)

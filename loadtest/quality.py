@@ -17,7 +17,6 @@ from gpu_workers.operations import cutout
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 PHOTOGRAPHS = sorted((CATALOGUE / "photographs").glob("*.jpg"))
-BAND_PX = 10
 
 Alpha = NDArray[np.float64]
 
@@ -49,18 +48,3 @@ def alpha_of(png: bytes) -> Alpha:
 def alpha(levels: NDArray[Any]) -> Alpha:
     """0..255 as 0..1."""
     return levels.astype(np.float64) / 255
-
-
-def iou(one: Alpha, other: Alpha) -> float:
-    """Intersection over union of what is more than half there."""
-    one_solid, other_solid = one > 0.5, other > 0.5
-    either = np.count_nonzero(one_solid | other_solid)
-    return float(np.count_nonzero(one_solid & other_solid) / either) if either else 1.0
-
-
-def band_error(found: Alpha, true: Alpha) -> float:
-    """Mean difference of alpha within `BAND_PX` pixels of the true edge."""
-    solid = (true > 0.5).astype(np.uint8)
-    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND_PX + 1, 2 * BAND_PX + 1))
-    band = cv2.dilate(solid, reach) > cv2.erode(solid, reach)
-    return float(np.abs(found - true)[band].mean())

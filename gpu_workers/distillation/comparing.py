@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,15 @@ from gpu_workers.distillation.training_pictures import HELD_OUT, TEACHER, Photog
 from gpu_workers.models.contract import mask_of, tensor_of
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout import Look, NoSubject, cutout, subject_box
+from gpu_workers.quality import mattes
 
-BAND_PX = 10
 _LONG_SIDE_PX = 1140
 _BATCH = 8
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How a network did on one picture, 0..1; a band error is mean |Δalpha| within BAND_PX of the true edge."""
+    """How a network did on one picture, 0..1; a band error is that of mattes."""
 
     picture: str
     held_out: bool
@@ -111,15 +110,12 @@ def overlap(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def band_error(rgb: NDArray[np.uint8], truth: NDArray[np.float32], look: Look) -> float:
-    """Mean |Δalpha| of the whole pipeline's cutout within BAND_PX of the true edge; no subject counts as no alpha."""
+    """Mean |Δalpha| of the whole pipeline's cutout near the true edge; no subject counts as no alpha."""
     try:
         alpha = cutout(rgb, look).rgba[..., 3].astype(np.float32) / 255
     except NoSubject:
         alpha = np.zeros_like(truth)
-    solid = (truth > 0.5).astype(np.uint8)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND_PX + 1, 2 * BAND_PX + 1))
-    band = (cv2.dilate(solid, disc) > 0) & (cv2.erode(solid, disc, borderValue=1) == 0)
-    return float(np.abs(alpha - truth)[band].mean())
+    return mattes.band_error(alpha, truth)
 
 
 def as_json(compared: list[Compared]) -> bytes:

@@ -86,7 +86,7 @@ def background(random: Random, photographs: list[Photograph], height: int, width
     """A background uint8 (height, width, 3): plain, sweep, noise, stripes, texture, or a part of a photograph."""
     kinds: tuple[Callable[[Random, int, int], Alpha], ...] = (_plain, _sweep, _cloud, _stripes, _grain)
     if random.random() < 0.3:
-        return _setting(random, photographs, height, width)
+        return setting(random, photographs, height, width)
     painted = kinds[random.integers(len(kinds))](random, height, width)
     return np.rint(np.clip(painted, 0, 255)).astype(np.uint8)
 
@@ -165,7 +165,7 @@ def _recoloured(random: Random, rgb: Picture) -> Picture:
     return np.rint(np.clip((rgb.astype(np.float32) - 128) * gain + 128 + shift, 0, 255)).astype(np.uint8)
 
 
-def _setting(random: Random, photographs: list[Photograph], height: int, width: int) -> Picture:
+def setting(random: Random, photographs: list[Photograph], height: int, width: int) -> Picture:
     """A part of a photograph's surroundings, the product painted over, perhaps out of focus."""
     taken = photographs[random.integers(len(photographs))]
     hole = cv2.dilate((taken.alpha > 0.02).astype(np.uint8), np.ones((9, 9), np.uint8))

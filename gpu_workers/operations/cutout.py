@@ -2,24 +2,36 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations import matting
+from gpu_workers.operations import matting, shadow
 from gpu_workers.operations.matting import Flags, Plane
 from schemas.parameters import CutoutParameters
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Rgba = NDArray[np.uint8]
-_Pixel = TypeVar("_Pixel", bound=np.generic)
+_Picture = TypeVar("_Picture", bound=NDArray[Any])
 Look = Callable[[Rgba], Plane]
 
 LOOKS = 2
 _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
+_MEASURES = (
+    "uncertainty",
+    "agreement",
+    "coverage",
+    "band_width_px",
+    "islands",
+    "plain_background",
+    "look_through_share",
+    "left_out_share",
+    "has_own_alpha",
+    "own_shadow_share",
+)
 
 
 class CutoutError(Exception):
@@ -41,14 +53,14 @@ class NoSubject(CutoutError):
 
 @dataclass(frozen=True)
 class Cutout:
-    """A cutout, uint8 RGBA (h, w, 4) with straight alpha, and what was measured while making it.
+    """A cutout, RGBA (h, w, 4) with straight alpha in the picture's own type, and what was measured while making it.
 
     Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
     plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1. On a plain background also, over the product's
     area: look_through_share, product that cannot be told from the background, and left_out_share, what is neither.
     """
 
-    rgba: Rgba
+    rgba: Image
     measures: dict[str, float]
 
 
@@ -59,33 +71,58 @@ class _Box:
     right: int
     bottom: int
 
-    def of(self, picture: NDArray[_Pixel]) -> NDArray[_Pixel]:
-        return picture[self.top : self.bottom, self.left : self.right]
+    def of(self, picture: _Picture) -> _Picture:
+        part: Any = picture[self.top : self.bottom, self.left : self.right]
+        return cast(_Picture, part)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the network saw in uint8 RGB (h, w, 3): its first mask (h, w), the subject's box, the mask within that.
+
+    `agreement` is that of its two looks, `look_px` the longer side of what it works at.
+    """
+
+    rgb: Rgba
+    coarse: Plane
+    box: _Box
+    mask: Plane
+    agreement: float
+    look_px: int
+
+    @property
+    def part(self) -> tuple[float, float, float, float]:
+        """The box as shares of the picture."""
+        height, width = self.rgb.shape[:2]
+        return self.box.left / width, self.box.top / height, self.box.right / width, self.box.bottom / height
 
 
 def cutout(image: Image, look: Look, parameters: CutoutParameters | None = None) -> Cutout:
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
     `look` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at; it
-    is asked twice. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what `look` raises.
+    is asked twice. What is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage,
+    NoSubject, and what `look` raises.
     """
     parameters = parameters or CutoutParameters()
-    picture = _eight_bit(image)
+    picture = _checked(image)
     if parameters.keep_own_alpha and has_clean_alpha(picture):
-        return _as_it_is(picture)
-    rgb = _on_white(picture)
+        return _as_it_is(picture, parameters)
+    photograph = _on_white(picture)
+    rgb = eight_bit(photograph)
     seen = look(rgb)
     coarse = _enlarged(seen, rgb)
     box = subject_box(coarse)
     mask, agreement = _second_look(rgb, coarse, box, look)
-    return _refined(rgb, coarse, box, mask, agreement, max(seen.shape), parameters)
+    return _refined(photograph, _Seen(rgb, coarse, box, mask, agreement, max(seen.shape)), parameters)
 
 
-def compare(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[float, float]:
-    """How two alphas (h, w; uint8) agree: intersection over union of what is solid, and mean difference in 0..1."""
-    either = np.count_nonzero((first > 127) | (second > 127))
-    both = np.count_nonzero((first > 127) & (second > 127))
-    difference = cv2.absdiff(first, second)
+def compare(first: Image, second: Image) -> tuple[float, float]:
+    """How two alphas (h, w) agree: intersection over union of what is solid, and mean difference in 0..1."""
+    one, other = eight_bit(first), eight_bit(second)
+    either = np.count_nonzero((one > 127) | (other > 127))
+    both = np.count_nonzero((one > 127) & (other > 127))
+    difference = cv2.absdiff(one, other)
     return float(both / either) if either else 1.0, float(difference.mean() / 255)
 
 
@@ -93,17 +130,25 @@ def warm_up() -> None:
     """Compile the matting kernels, which otherwise happens in the first cutout."""
     ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64, 1))
     rgb = np.repeat(ramp[..., None], 3, axis=2)
-    alpha = matting.solve(rgb, matting.trimap(ramp, 2), ramp)
+    alpha, _ = matting.solve(rgb, matting.trimap(ramp, 2), ramp)
     matting.foreground_colours(rgb, alpha)
 
 
-def has_clean_alpha(picture: Rgba) -> bool:
-    """Whether uint8 RGBA is a cutout already: some of it solid, much of its rim and some of it clear."""
+def has_clean_alpha(picture: Image) -> bool:
+    """Whether uint8 or uint16 RGBA is a cutout already: some of it solid, much of its rim and some of it clear."""
     if picture.shape[2] != 4:
         return False
     alpha = picture[..., 3]
     rim = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
-    return bool((rim == 0).mean() > 0.25 and (alpha == 0).mean() > 0.02 and (alpha > 250).mean() > 0.005)
+    solid = alpha > 0.98 * _full(picture)
+    return bool((rim == 0).mean() > 0.25 and (alpha == 0).mean() > 0.02 and solid.mean() > 0.005)
+
+
+def eight_bit(picture: Image) -> Rgba:
+    """uint8 or uint16 samples (any shape) as the nearest of 8 bits."""
+    if picture.dtype == np.uint16:
+        return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.asarray(picture, np.uint8)
 
 
 def subject_box(mask: Plane) -> _Box:
@@ -121,38 +166,51 @@ def subject_box(mask: Plane) -> _Box:
     return _Box(max(0, left - pad), max(0, top - pad), min(width, right + pad), min(height, bottom + pad))
 
 
-def _eight_bit(image: Image) -> Rgba:
+def _checked(image: Image) -> Image:
     if image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
         raise BadImage(f"the picture has shape {image.shape}, not (height, width, 3 or 4)")
-    if image.dtype == np.uint16:
-        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if image.dtype != np.uint8:
+    if image.dtype not in (np.uint8, np.uint16):
         raise BadImage(f"the picture is {image.dtype}, not uint8 or uint16")
-    return np.ascontiguousarray(image, np.uint8)
+    return image if image.flags.c_contiguous else image.copy()
 
 
-def _on_white(picture: Rgba) -> Rgba:
+def _on_white(picture: Image) -> Image:
     if picture.shape[2] == 3:
         return picture
-    alpha = picture[..., 3:].astype(np.uint16)
-    return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    white = _full(picture)
+    alpha = picture[..., 3:].astype(np.uint32)
+    return _as_deep(picture, (picture[..., :3] * alpha + white * (white - alpha) + white // 2) // white)
 
 
-def _as_it_is(picture: Rgba) -> Cutout:
-    alpha = picture[..., 3]
-    measures = {
-        "uncertainty": 0.0,
+def _as_deep(picture: Image, values: NDArray[Any]) -> Image:
+    """`values` in the type of `picture`."""
+    return values.astype(np.uint16) if picture.dtype == np.uint16 else values.astype(np.uint8)
+
+
+def _full(picture: Image) -> int:
+    """The highest sample that a picture of this type can have."""
+    return 65535 if picture.dtype == np.uint16 else 255
+
+
+def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
+    shown = eight_bit(picture)
+    measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
-        "coverage": float(alpha.mean() / 255),
-        "band_width_px": 0.0,
-        "islands": float(_island_count(alpha > 127)),
-        "plain_background": 0.0,
-        "look_through_share": 0.0,
-        "left_out_share": 0.0,
+        "coverage": float(shown[..., 3].mean() / 255),
+        "islands": float(_island_count(shown[..., 3] > 127)),
         "has_own_alpha": 1.0,
-        "own_shadow_share": _own_shadow_share(picture),
+        "own_shadow_share": _own_shadow_share(shown),
     }
-    return Cutout(picture, measures)
+    return Cutout(_without_shadow(picture, shown) if parameters.own_shadow == "drop" else picture, measures)
+
+
+def _without_shadow(picture: Image, shown: Rgba) -> Image:
+    """`picture`, which in 8 bits is `shown`, without the supplier's shadow; what that leaves alone keeps its bits."""
+    stripped = shadow.strip(shown)
+    changed = (stripped != shown).any(axis=2)
+    dropped = picture.copy()
+    dropped[changed] = _as_deep(picture, stripped[changed]) * (_full(picture) // 255)
+    return dropped
 
 
 def _island_count(solid: Flags) -> int:
@@ -193,43 +251,43 @@ def _agreement(first: Plane, second: Plane) -> float:
     return float(np.minimum(first, second).sum() / either) if either > 0 else 0.0
 
 
-def _refined(
-    rgb: Rgba, coarse: Plane, box: _Box, mask: Plane, agreement: float, look_px: int, parameters: CutoutParameters
-) -> Cutout:
-    """The cutout that comes of `mask`, which the network saw at `look_px` on its longer side."""
-    height, width = rgb.shape[:2]
-    crop = box.of(rgb)
+def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cutout:
+    """The cutout that comes of what was seen."""
+    crop = seen.box.of(photograph)
     scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
     size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
-    small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.float32)
-    known = matting.trimap(mask, max(size) / look_px)
-    sweep = matting.find_sweep(rgb, coarse)
+    small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
+    mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
+    known = matting.trimap(mask, max(size) / seen.look_px)
+    sweep = matting.find_sweep(seen.rgb, seen.coarse)
     if sweep is not None:
-        part = (box.left / width, box.top / height, box.right / width, box.bottom / height)
-        known, mask = _by_sweep(small, sweep.colours(size[1], size[0], part), sweep.noise, known, mask)
-    alpha = matting.solve(small, known, mask)
+        known, mask = _by_sweep(small, sweep.colours(size[1], size[0], seen.part), sweep.noise, known, mask)
+    alpha, behind = matting.solve(small, known, mask)
     if sweep is not None:
         alpha = matting.without_false_holes(alpha, known)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:
         raise NoSubject("nothing is left of the subject after refinement")
     colours = matting.foreground_colours(small, alpha)
-    rgba = _composed(rgb, box, alpha, colours)
-    look_through, left_out = (0.0, 0.0) if sweep is None else matting.unexplained(rgb, rgba[..., 3], sweep)
-    measures = {
-        "uncertainty": _uncertainty(mask, agreement, look_through, left_out),
-        "agreement": agreement,
-        "coverage": float(rgba[..., 3].mean() / 255),
+    alpha = matting.in_linear_light(alpha, colours, behind)
+    rgba = _composed(photograph, seen.box, alpha, colours)
+    measures = _measured(seen, eight_bit(rgba), sweep) | {
         "band_width_px": _band_width_px(alpha) / scale,
         "islands": float(islands),
+    }
+    return Cutout(rgba, measures)
+
+
+def _measured(seen: _Seen, rgba: Rgba, sweep: matting.Sweep | None) -> dict[str, float]:
+    look_through, left_out = (0.0, 0.0) if sweep is None else matting.unexplained(seen.rgb, rgba[..., 3], sweep)
+    return dict.fromkeys(_MEASURES, 0.0) | {
+        "uncertainty": _uncertainty(seen.mask, seen.agreement, look_through, left_out),
+        "agreement": seen.agreement,
+        "coverage": float(rgba[..., 3].mean() / 255),
         "plain_background": float(sweep is not None),
         "look_through_share": look_through,
         "left_out_share": left_out,
-        "has_own_alpha": 0.0,
-        "own_shadow_share": 0.0,
     }
-    return Cutout(rgba, measures)
 
 
 def _by_sweep(rgb: Plane, background: Plane, noise: float, known: Plane, mask: Plane) -> tuple[Plane, Plane]:
@@ -240,22 +298,28 @@ def _by_sweep(rgb: Plane, background: Plane, noise: float, known: Plane, mask: P
     known[(known == 0.5) & product] = 1
     mask[swept] = np.minimum(mask[swept], 0.3)
     mask[product] = np.maximum(mask[product], 0.9)
-    gaps = matting.find_gaps(rgb, background, noise)
+    more = matting.overlooked(rgb, background, noise, mask)
+    known[(cv2.dilate(more.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0) & (known == 0)] = 0.5
+    inner = cv2.erode(more.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    known[inner] = 1
+    mask[more] = np.maximum(mask[more], 0.9)
+    shade = matting.shade_of(rgb, background, swept, mask)
+    gaps = matting.find_gaps(rgb, background, noise, shade)
     return matting.open_gaps(known, mask, gaps, matting.largest_difference(rgb, background), noise)
 
 
-def _composed(rgb: Rgba, box: _Box, alpha: Plane, colours: Plane) -> Rgba:
-    """RGBA of the whole picture; a solid pixel keeps its bytes, a clear one is zero."""
-    crop = box.of(rgb)
+def _composed(photograph: Image, box: _Box, alpha: Plane, colours: Plane) -> Image:
+    """RGBA of the whole picture; a solid pixel keeps its samples, a clear one is zero."""
+    crop, full = box.of(photograph), _full(photograph)
     size = (crop.shape[1], crop.shape[0])
     if alpha.shape != crop.shape[:2]:
         alpha = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC), 0, 1)
         colours = cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR)
-    levels = np.rint(alpha * 255).astype(np.uint8)
-    mixed = np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
-    part = np.dstack([np.where((levels == 255)[..., None], crop, mixed), levels])
+    levels = _as_deep(photograph, np.rint(alpha * full))
+    mixed = _as_deep(photograph, np.rint(np.clip(colours, 0, 1) * full))
+    part = np.dstack([np.where((levels == full)[..., None], crop, mixed), levels])
     part[levels == 0] = 0
-    whole = np.zeros((*rgb.shape[:2], 4), np.uint8)
+    whole = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
     box.of(whole)[:] = part
     return whole
 

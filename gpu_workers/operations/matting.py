@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from gpu_workers.operations import shared_matting
+from gpu_workers.linear_light import light_of
+from gpu_workers.operations import flooding, shared_matting
 
 Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -25,6 +26,14 @@ _GAP_OFF_MAX = 0.008
 _GAP_TINT_MAX = 0.005
 _GAP_EDGE_MIN = 0.03
 _GAP_RIM_PX = 5
+_SHADE_PX = 25
+_SHADED = 0.97
+_FRONT_PX = 5
+_FRONT_SLOPE_MIN = 0.05
+_EDGE_PX = 2
+_CRISP_SHARE = 0.7
+_FLAT_SLOPE = 0.004
+_CRISP_WINDOW_PX = 31
 
 # The matrices here are tiny: more threads of BLAS or OpenCV would spin for longer than they work, on cores that other
 # pictures need.
@@ -86,7 +95,7 @@ def read_sweep(rgb: Plane, background: Plane, noise: float, mask: Plane) -> tupl
 
     Sweep, or a soft shadow on it, is what can be reached from sure background without crossing an edge
     while the colour stays that of the background in equal or less light: a grey product on a grey sweep
-    has an edge about it. Product is what is brighter or of another tint, beyond such an edge.
+    has an edge about it. Product is what is brighter or of another tint, or lies beyond a sharp edge of the sweep.
     """
     light, tint = _light_and_tint(rgb, background)
     lit_as_background = (
@@ -102,26 +111,69 @@ def read_sweep(rgb: Plane, background: Plane, noise: float, mask: Plane) -> tupl
     sure[0] = False
     swept = sure[labels]
     other = ((light > 1 + max(4 * noise, 0.03)) | (tint > max(6 * noise, 0.08))) & ~swept & (mask > 0.05)
-    return np.asarray(swept), np.asarray(cv2.erode(other.astype(np.uint8), np.ones((5, 5))) > 0)
+    other = cv2.erode(other.astype(np.uint8), np.ones((5, 5))) > 0
+    return np.asarray(swept), np.asarray(other | (_beyond_an_edge(swept, edges(rgb)) & (mask > 0.2)))
 
 
-def find_gaps(rgb: Plane, background: Plane, noise: float) -> Flags:
+def _beyond_an_edge(swept: Flags, slope: Plane) -> Flags:
+    """What is further from the sweep than a soft edge is wide, where the sweep ends in a sharp one."""
+    away, nearest = cv2.distanceTransformWithLabels(
+        (~swept).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    sharp = np.zeros(int(nearest.max()) + 1, np.bool_)
+    front = swept & (away == 0)
+    sharp[nearest[front]] = (cv2.dilate(slope, _disc(_FRONT_PX)) > _FRONT_SLOPE_MIN)[front]
+    return np.asarray((away > _FRONT_PX) & sharp[nearest])
+
+
+def overlooked(rgb: Plane, background: Plane, noise: float, mask: Plane) -> Flags:
+    """What the mask (h, w) leaves out and cannot be sweep or its shadow, and hangs together with the product.
+
+    On a plain ground that is more of the product: a fringe, a band between two cups, a cable.
+    """
+    light, tint = _light_and_tint(rgb, background)
+    lit = _mean_channel(background)
+    brighter = (light - 1) * lit > max(5 * noise, 0.04)
+    other = brighter | (tint > max(7 * noise, 0.08)) | ((light < _SHADOW_LIGHT_MIN) & (lit > 0.2))
+    other &= mask <= 0.5
+    reached = _joined(mask > 0.5, other | (mask > 0.5), max(rgb.shape[:2]))
+    return np.asarray(reached & other)
+
+
+def shade_of(rgb: Plane, background: Plane, swept: Flags, mask: Plane) -> float:
+    """How little light the sweep gets near the product, in its own shadow: a share of that further off."""
+    reach = cv2.dilate((mask > 0.5).astype(np.uint8), _disc(_SHADE_PX)) > 0
+    near = swept & reach
+    if not near.any():
+        return 1.0
+    light, _ = _light_and_tint(rgb, background)
+    return float(np.clip(np.percentile(light[near], 5), _SHADOW_LIGHT_MIN, 1))
+
+
+def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flags:
     """Gaps in a product (h, w), found from rgb and the sweep behind it, (h, w, 3) in 0..1, whatever a mask says.
 
-    A gap is a flat region of the sweep's colour that does not reach the frame and has a strong edge all round.
-    Single pixels of a product match the sweep too; over a region the mean is known well enough to tell white
-    print and highlights apart.
+    A gap is a flat region of the sweep's colour that does not reach the frame and has a strong edge all round; where
+    the product shades the sweep, down to `shade` of its light, so it may in a gap. Single pixels of a product match
+    the sweep too; over a region the mean is known well enough to tell white print and highlights apart.
     """
     soft = cv2.GaussianBlur(rgb, (0, 0), 0.8)
     off = soft - background
     slope = _slope(_mean_channel(soft))
+    light, tint = _light_and_tint(soft, background)
     alike = (largest_difference(soft, background) < max(3 * noise, 0.03)) & (slope < 0.012)
+    shaded = (light > shade) & (light < 1) & (tint < max(2 * noise, 0.015)) & (slope < 0.012)
+    alike |= shaded & (shade < _SHADED)
     # Where the sweep is clipped white, so may be a label: the picture says nothing.
     alike &= cv2.extractChannel(background, 1) < _CLIPPED
     alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
     means = _means(off, labels, count)
     gap = (np.abs(means).max(axis=1) < _GAP_OFF_MAX) & (np.ptp(means, axis=1) < _GAP_TINT_MAX)
+    if shade < _SHADED:
+        own_light = _means(light[..., None], labels, count)
+        tinted = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1)
+        gap |= (own_light[:, 0] > shade) & (own_light[:, 0] < 1) & (tinted < _GAP_TINT_MAX)
     gap &= (_edged_share(labels, slope, count) > 0.7) & (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN)
     gap &= ~_at_the_frame(stats, labels.shape)
     gap[0] = False
@@ -223,6 +275,12 @@ def _mean_channel(picture: Plane) -> Plane:
     return np.asarray(cv2.transform(picture, np.full((1, 3), 1 / 3)), np.float32)
 
 
+def edges(rgb: Plane) -> Plane:
+    """How steeply the steepest channel of (h, w, 3) changes, per pixel, (h, w)."""
+    red, green, blue = (_slope(channel) for channel in cv2.split(cv2.GaussianBlur(rgb, (0, 0), 0.7)))
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
+
+
 def _slope(values: Plane) -> Plane:
     """Length of the gradient, per pixel."""
     across, down = (cv2.Sobel(values, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
@@ -241,19 +299,58 @@ def trimap(mask: Plane, reach_px: float) -> Plane:
     return known
 
 
-def solve(rgb: Plane, known: Plane, mask: Plane) -> Plane:
-    """Alpha (h, w) in 0..1: Shared Matting in the unknown band of `known`, the mask's edge where colours say nothing.
+def solve(rgb: Plane, known: Plane, mask: Plane) -> tuple[Plane, Plane]:
+    """Alpha (h, w) in 0..1 and the colours (h, w, 3) behind the product where it is partial.
 
-    Needs some of each kind of pixel in `known`; without, the mask itself is the answer.
+    Shared Matting in the unknown band of `known`, the mask's edge where colours say nothing. Needs some of each kind
+    of pixel in `known`; without, the mask itself is the answer.
     """
     edge = sharpened(mask)
     if not ((known == 1).any() and (known == 0).any() and (known == 0.5).any()):
-        return np.where(known == 0.5, edge, known).astype(np.float32)
+        return np.where(known == 0.5, edge, known).astype(np.float32), rgb
+    known = _narrowed(rgb, known, mask)
     alpha, foreground, background = shared_matting.estimate_alpha(rgb, known)
     contrast = cv2.GaussianBlur(largest_difference(foreground, background), (0, 0), 2.0)
     trust = np.clip((contrast - 0.05) / 0.12, 0, 1)
     mixed = trust * alpha + (1 - trust) * edge
-    return np.where(known == 0.5, snapped(mixed), known).astype(np.float32)
+    return np.where(known == 0.5, snapped(mixed), known).astype(np.float32), background
+
+
+def _narrowed(rgb: Plane, known: Plane, mask: Plane) -> Plane:
+    """`known` (h, w) with its band drawn about the edge that runs in it, where that is the only one.
+
+    Colours at a product's rim are often not those further inside, and look like a mix to the matte. Hair and fringe
+    have many edges outside the first: there the band stays as it is.
+    """
+    slope = edges(rgb)
+    band = known == 0.5
+    inside = flooding.flood(known, slope * (0.05 + np.exp(-(((mask - 0.5) / 0.25) ** 2))))
+    solid = inside.astype(np.uint8)
+    rim = cv2.dilate(solid, np.ones((3, 3))) > cv2.erode(solid, np.ones((3, 3)))
+    near = cv2.dilate(rim.astype(np.uint8), _disc(_EDGE_PX)) > 0
+    window = (_CRISP_WINDOW_PX, _CRISP_WINDOW_PX)
+    at_edge = cv2.blur(np.where(near & band, slope, 0), window)
+    outside = cv2.blur(np.where(band & ~inside & ~near, np.maximum(slope - _FLAT_SLOPE, 0), 0), window)
+    crisp = band & ~near & (at_edge > _CRISP_SHARE * (at_edge + outside))
+    narrowed = known.copy()
+    narrowed[crisp] = inside[crisp]
+    return narrowed
+
+
+def in_linear_light(alpha: Plane, foreground: Plane, background: Plane) -> Plane:
+    """Alpha (h, w) by which two colours (h, w, 3) give in linear light, where lenses mix them, the mix that it says.
+
+    All are in 0..1; `alpha` is of code values, in which colours are nearer to what is seen and better told apart.
+    """
+    partial = (alpha > 0) & (alpha < 1)
+    share, product, ground = alpha[partial][:, None], foreground[partial], background[partial]
+    mixed, dark = (light_of(code) for code in (share * product + (1 - share) * ground, ground))
+    span = light_of(product) - dark
+    length = (span * span).sum(axis=1)
+    linear = alpha.copy()
+    found = np.clip(((mixed - dark) * span).sum(axis=1) / np.maximum(length, 1e-6), 0, 1)
+    linear[partial] = np.where(length > 1e-4, found, share[:, 0])
+    return linear
 
 
 def sharpened(mask: Plane) -> Plane:

@@ -1,19 +1,24 @@
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gpu_workers.linear_light import to_linear, to_srgb
 from gpu_workers.operations.cutout import (
     BadImage,
     Cutout,
     NoSubject,
     cutout,
+    eight_bit,
     has_clean_alpha,
 )
 from schemas.parameters import CutoutParameters
 from streams.processors.judging import UNCERTAINTY_MAX
+from tests.gpu_workers.products import mug as mug_alone
+from tests.gpu_workers.products import with_own_shadow
 
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.float32]
@@ -28,10 +33,11 @@ def disc(x: float, y: float, radius: float) -> NDArray[np.float64]:
 
 
 def photograph(alpha: NDArray[np.float64], background: NDArray[np.float64] | None = None) -> Picture:
-    """A red product of that shape on a grey sweep, or on what is given."""
+    """A red product of that shape on a grey sweep, or on what is given, mixed as a lens mixes."""
     if background is None:
         background = np.full((SIZE_PX, SIZE_PX, 3), 215.0)
-    return np.rint(RED * alpha[..., None] + background * (1 - alpha[..., None])).astype(np.uint8)
+    red, ground = (to_linear(np.rint(colour).astype(np.uint8)) for colour in (RED, background))
+    return to_srgb((red * alpha[..., None] + ground * (1 - alpha[..., None])).astype(np.float32))
 
 
 def sees_red(picture: Picture) -> Mask:
@@ -92,9 +98,16 @@ def test_the_same_picture_gives_the_same_bytes(mug_cutout: Cutout, mug: NDArray[
     assert cutout(photograph(mug), sees_red).rgba.tobytes() == mug_cutout.rgba.tobytes()
 
 
-def test_sixteen_bit_gives_what_eight_bit_gives(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
+def test_sixteen_bits_stay_sixteen(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
     deep = photograph(mug).astype(np.uint16) * 257
-    np.testing.assert_array_equal(cutout(deep, sees_red).rgba, mug_cutout.rgba)
+    deep += np.random.default_rng(7).integers(0, 120, deep.shape, np.uint16) * (deep < 65000)
+    made = cutout(deep, sees_red).rgba
+    assert made.dtype == np.uint16
+    solid = made[..., 3] == 65535
+    assert solid.sum() > 0.9 * (mug == 1).sum()
+    np.testing.assert_array_equal(made[solid][:, :3], deep[solid])
+    assert not made[made[..., 3] == 0].any()
+    assert np.abs(eight_bit(made)[..., 3].astype(int) - mug_cutout.rgba[..., 3]).mean() < 0.2
 
 
 def test_an_alpha_that_is_all_solid_is_no_alpha(mug_cutout: Cutout, mug: NDArray[np.float64]) -> None:
@@ -277,6 +290,17 @@ def test_a_suppliers_shadow_is_kept_and_measured() -> None:
     result = cutout(own, sees(0.0))
     np.testing.assert_array_equal(result.rgba, own)
     assert result.measures["own_shadow_share"] > 0.1
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_suppliers_shadow_can_be_dropped(depth: Any) -> None:
+    own: Any = with_own_shadow(mug_alone()).astype(depth) * (np.iinfo(depth).max // 255)
+    made = cutout(own, sees(0.0), CutoutParameters(own_shadow="drop")).rgba
+    assert made.dtype == depth
+    solid = mug_alone()[..., 3] == 255
+    np.testing.assert_array_equal(made[solid], own[solid])
+    assert np.abs(eight_bit(made)[..., 3].astype(int) - mug_alone()[..., 3]).mean() < 1
+    assert np.abs(eight_bit(own)[..., 3].astype(int) - mug_alone()[..., 3]).mean() > 2
 
 
 def test_an_alpha_can_be_set_aside() -> None:
