@@ -4,26 +4,48 @@ A step that makes an asset writes a file for its channel, any other one a lossle
 it, the product's mask comes with it.
 """
 
+import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu_workers import encoding, wide_gamut
-from gpu_workers.decoding import Picture
-from gpu_workers.linear_light import Codes
-from gpu_workers.notes import NO_NOTES, Notes, after, written_into
+from gpu_workers import brands, encoding, templates, wide_gamut
+from gpu_workers.brands import BadBrand, BrandProfile
+from gpu_workers.decoding import DecodeLimits, Picture, decode
+from gpu_workers.linear_light import Codes, colour, eight_bit
+from gpu_workers.lut import BadLut
+from gpu_workers.notes import NO_NOTES, Notes, after, composite, written_into
+from gpu_workers.operations import scene_layers
+from gpu_workers.operations.artwork import BadArtwork, artwork
 from gpu_workers.operations.lighting import NO_CHANGE
+from gpu_workers.operations.mockup import mockup, scene_for
 from gpu_workers.operations.packshot import EmptyCutout, Rendered, packshot
+from gpu_workers.operations.scene_placing import Product
+from gpu_workers.operations.style import style
+from gpu_workers.operations.surroundings import NoSurroundings
 from gpu_workers.operations.transparent import transparent
+from gpu_workers.operations.upscale import UpscaleError, upscale
 from gpu_workers.quality import measures as packshot_measures
+from gpu_workers.quality import mockup_measures
+from gpu_workers.quality.print_fidelity import print_fidelity
+from gpu_workers.scenes import BadScene, Scene
+from gpu_workers.templates import BadTemplate, Template, UnknownTemplate
 from schemas.channels import Channel
-from schemas.parameters import BadParameters, PackshotParameters
+from schemas.parameters import (
+    ArtworkParameters,
+    BadParameters,
+    MockupParameters,
+    PackshotParameters,
+    StyleParameters,
+    UpscaleParameters,
+)
 
 Code = NDArray[np.uint8]
 
@@ -44,14 +66,21 @@ class UnknownOperation(ValueError):
     transient = False
 
 
-ComposingError = BadInputs | UnknownOperation | BadParameters | EmptyCutout | encoding.TooHeavy
-ERRORS: tuple[type[ComposingError], ...] = (
-    BadInputs,
-    UnknownOperation,
-    BadParameters,
-    EmptyCutout,
-    encoding.TooHeavy,
+ComposingError = (
+    BadInputs
+    | UnknownOperation
+    | BadParameters
+    | EmptyCutout
+    | BadScene
+    | BadTemplate
+    | BadArtwork
+    | BadBrand
+    | BadLut
+    | NoSurroundings
+    | UpscaleError
+    | encoding.TooHeavy
 )
+ERRORS: tuple[type[ComposingError], ...] = get_args(ComposingError)
 
 
 @dataclass(frozen=True)
@@ -97,7 +126,26 @@ def compose(operation: str, inputs: Sequence[Picture], asked: Asked) -> Composed
     """What `operation` makes of `inputs`, the first of which is the main one. Raises one of ERRORS."""
     if operation not in OPERATIONS:
         raise UnknownOperation(f"no picture is made by {operation!r}; there are: {', '.join(sorted(OPERATIONS))}")
-    return OPERATIONS[operation](inputs, asked)
+    composed = OPERATIONS[operation](inputs, asked)
+    return replace(composed, measures={**_facts(composed.files[0].data, asked.channel), **composed.measures})
+
+
+def fingerprint(operation: str, asked: Asked) -> str:
+    """What tells the thing off the shelves that `operation` would use from every other one; "" for none.
+
+    Raises one of ERRORS.
+    """
+    match operation:
+        case "mockup":
+            scene = _scene(asked, MockupParameters.parse(asked.parameters))
+            return scene_layers.fingerprint(scene.folder, scene)
+        case "style":
+            return _digest(_brand(asked, StyleParameters.parse(asked.parameters)).files())
+        case "artwork":
+            template = _template(asked, ArtworkParameters.parse(asked.parameters))
+            return _digest(template.folder / name for name in (templates.FILE, *template.files()))
+        case _:
+            return ""
 
 
 def lossless(pixels: Codes, notes: Notes = NO_NOTES) -> bytes:
@@ -131,6 +179,73 @@ def _shot(
     return Composed(files, packshot_measures.measure(files[0].data, rendered, asked.channel))
 
 
+def _mockup(inputs: Sequence[Picture], asked: Asked) -> Composed:
+    parameters = MockupParameters.parse(asked.parameters)
+    heights = [parameters.height_cm, *parameters.others_height_cm]
+    if len(heights) != len(inputs):
+        raise BadParameters(f"`others.height_cm`: {len(inputs) - 1} other products have as many heights", "height_cm")
+    products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
+    made = mockup(products, _scene(asked, parameters), asked.channel, parameters)
+    files = _files("mockup", made.canvas, made.mask, composite(inputs[0].notes.source_type), asked)
+    return Composed(files, mockup_measures.measure(files[0].data, made, asked.channel))
+
+
+def _scene(asked: Asked, parameters: MockupParameters) -> Scene:
+    return scene_for(asked.shelves.scenes, parameters, asked.category)
+
+
+def _artwork(inputs: Sequence[Picture], asked: Asked) -> Composed:
+    source, parameters = _only(inputs), ArtworkParameters.parse(asked.parameters)
+    art = eight_bit(source.pixels)
+    if art.shape[2] == 3:
+        art = np.dstack([art, np.full(art.shape[:2], 255, np.uint8)])
+    printed = artwork(art, _template(asked, parameters), parameters)
+    files = _files("artwork", printed.canvas, printed.mask, composite(source.notes.source_type), asked)
+    return Composed(files, {**printed.measures, **print_fidelity(printed, art)})
+
+
+def _template(asked: Asked, parameters: ArtworkParameters) -> Template:
+    if parameters.template not in asked.shelves.templates:
+        known = ", ".join(sorted(asked.shelves.templates)) or "none"
+        raise UnknownTemplate(f"no template is called {parameters.template!r}; there are: {known}")
+    return templates.load(asked.shelves.templates[parameters.template])
+
+
+def _style(inputs: Sequence[Picture], asked: Asked) -> Composed:
+    if len(inputs) != 2 or inputs[0].pixels.shape[2] != 3:
+        raise BadInputs("a style is for a picture without holes and its product's mask, as the step before makes them")
+    source, parameters = inputs[0], StyleParameters.parse(asked.parameters)
+    canvas, mask = eight_bit(source.pixels), eight_bit(inputs[1].pixels)[..., 0]
+    rules = asked.channel
+    ground = colour(rules.background) if rules.background_required and rules.background else None
+    styled = style(canvas, mask, _brand(asked, parameters), parameters, ground)
+    files = _files("style", eight_bit(styled.canvas), mask, after(source.notes.source_type, enhanced=True), asked)
+    return Composed(files, styled.measures)
+
+
+def _brand(asked: Asked, parameters: StyleParameters) -> BrandProfile:
+    if parameters.brand is None:
+        raise BadParameters("`brand` must be given", "brand")
+    if parameters.brand not in asked.shelves.brands:
+        known = ", ".join(sorted(asked.shelves.brands)) or "none"
+        raise BadBrand(f"no brand is called {parameters.brand!r}; there are: {known}")
+    return brands.load(asked.shelves.brands[parameters.brand])
+
+
+def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
+    source, parameters = _only(inputs), UpscaleParameters.parse(asked.parameters)
+    made = upscale(source.pixels, parameters, channel=asked.channel)
+    measures = {"upscaled_by" if name == "scale" else name: value for name, value in made.measures.items()}
+    source_type = after(source.notes.source_type, enhanced=True)
+    if not asked.is_asset:
+        notes = Notes(source_type, source.notes.background)
+        return Composed([File("upscale", lossless(made.image, notes), "image/png", made.image.shape)], measures)
+    if made.image.shape[2] == 4 and asked.channel.formats[0] != "png":
+        raise BadInputs(f"{asked.channel.rule_version} takes no picture with holes; a packshot is to come after it")
+    canvas = eight_bit(made.image)
+    return Composed(_files("upscale", canvas, canvas[..., -1], source_type, asked), measures)
+
+
 def _only(inputs: Sequence[Picture]) -> Picture:
     if len(inputs) != 1:
         raise BadInputs(f"it takes one picture, not {len(inputs)}")
@@ -149,7 +264,28 @@ def _files(
     return [picture, *([File("mask", lossless(mask), "image/png", mask.shape)] if asked.goes_on else [])]
 
 
+def _facts(file: bytes, rules: Channel) -> dict[str, float]:
+    """What every file is measured by."""
+    picture = decode(file, DecodeLimits(side_px_min=1))
+    return {
+        "width_px": float(picture.pixels.shape[1]),
+        "height_px": float(picture.pixels.shape[0]),
+        "size_bytes": float(len(file)),
+        "format_allowed": float(picture.media_type.removeprefix("image/") in rules.formats),
+        "has_srgb_profile": float(picture.icc.startswith("sRGB")),
+        "has_source_type": float(picture.notes.source_type != ""),
+    }
+
+
+def _digest(files: Iterable[Path]) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
+
 OPERATIONS: dict[str, Callable[[Sequence[Picture], Asked], Composed]] = {
+    "artwork": _artwork,
+    "mockup": _mockup,
     "packshot": _packshot,
+    "style": _style,
     "transparent": _transparent,
+    "upscale": _upscale,
 }

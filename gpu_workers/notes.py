@@ -2,8 +2,8 @@
 
 How it was made is IPTC's DigitalSourceType, in XMP. A packshot of a photograph is `digitalCapture`: its product is what
 the camera took, which the gates measure, and nobody edited it. One whose light was corrected by `lighting.mode` is
-`algorithmicallyEnhanced`. What a source says of itself stays with all that is made of it, so that a generated picture
-never becomes a photograph here.
+`algorithmicallyEnhanced`, a product in a scene or a print on a product a `composite`. What a source says of itself
+stays with all that is made of it, so that a generated picture never becomes a photograph here.
 """
 
 import re
@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 
 CAPTURED, ENHANCED = "digitalCapture", "algorithmicallyEnhanced"
+COMPOSITE, GENERATED = "composite", "trainedAlgorithmicMedia"
+GENERATED_COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
 BACKGROUND = "background"
 
 _TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -54,6 +56,11 @@ def after(source_type: str, *, enhanced: bool) -> str:
     """How a packshot was made out of a source of this type, `enhanced` saying that its light was corrected."""
     made = source_type or CAPTURED
     return ENHANCED if enhanced and made == CAPTURED else made
+
+
+def composite(source_type: str) -> str:
+    """How a picture was made that puts a source of this type together with a scene or a product of ours."""
+    return GENERATED_COMPOSITE if source_type in (GENERATED, GENERATED_COMPOSITE) else COMPOSITE
 
 
 def written_into(png: bytes, notes: Notes) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from gpu_workers import composing
+from gpu_workers import brands, composing, scenes, templates
 from gpu_workers.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
 from gpu_workers.composing import Asked, Composed, Shelves, lossless
 from gpu_workers.decoding import DecodeLimits, Picture, Pixels, decode
@@ -49,12 +49,16 @@ log = structlog.get_logger()
 DEFAULT_MODEL = "u2netp@1"
 SHADOW_ERROR_MAX = 500
 _PIXELS = (
+    "brands/__init__.py",
     "colour_difference.py",
     "composing.py",
     "decoding.py",
     "encoding.py",
     "linear_light.py",
+    "lut.py",
     "notes.py",
+    "scenes/__init__.py",
+    "templates/__init__.py",
     "wide_gamut.py",
 )
 # By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
@@ -73,7 +77,7 @@ def open_pool(
             cutting.warm_up()
             yield Cutout(settings, blobs, s3, serving).work
         else:
-            yield Compose(blobs, shelves()).work
+            yield Compose(blobs, shelves(settings)).work
 
 
 @contextmanager
@@ -241,7 +245,7 @@ class Compose:
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
         asked = Asked(channel, step.parameters, task.category, is_asset, goes_on, self._shelves)
-        rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}"
+        rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}{_off_the_shelf(step.operation, asked)}"
         identity = result_id(step.operation, step.parameters, inputs, self._engine, rules)
         result, known = results.get_or_make(identity, lambda: self._compose(task, asked, meter))
         if known:
@@ -263,6 +267,13 @@ class Compose:
         return _result(task, blobs, composed.measures, self._engine, meter)
 
 
+def _off_the_shelf(operation: str, asked: Asked) -> str:
+    try:
+        return composing.fingerprint(operation, asked)
+    except composing.ERRORS as error:
+        raise Refused(error.code, str(error), field=error.field) from error
+
+
 def compose(operation: str, inputs: Sequence[Picture], asked: Asked) -> Composed:
     """What an operation makes of its inputs. Raises Refused."""
     try:
@@ -271,9 +282,17 @@ def compose(operation: str, inputs: Sequence[Picture], asked: Asked) -> Composed
         raise Refused(error.code, str(error), field=error.field) from error
 
 
-def shelves() -> Shelves:
-    """The scenes, brands and templates of this machine."""
-    return Shelves()
+def shelves(settings: Settings) -> Shelves:
+    """The scenes, brands and templates that ship, and the installation's own."""
+
+    def folders(named: Path | None) -> list[Path]:
+        return [] if named is None else [named]
+
+    return Shelves(
+        scenes=scenes.find(scenes.shipped_folder(), *folders(settings.scenes)),
+        brands=brands.find(brands.shipped_folder(), *folders(settings.brands)),
+        templates=templates.find(templates.shipped_folder(), *folders(settings.templates)),
+    )
 
 
 def cutout_picture(photograph: Picture, made: cutting.Cutout) -> Picture:

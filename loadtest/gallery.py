@@ -25,10 +25,12 @@ from gpu_workers.decoding import Picture, decode
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout import cutout
+from gpu_workers.quality import mattes
 from loadtest import quality
 from schemas import channels
 from streams.errors import Refused
 from streams.processors.judging import judge, reasons
+from streams.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / ".cache" / "weights"
@@ -104,7 +106,7 @@ def cutouts(sample: Sample) -> Iterator[Cell]:
     yield Cell("on green", on(rgba, np.full_like(sample.photograph, (40, 160, 90))))
     alpha = quality.alpha(rgba[..., 3])
     true = quality.truth(sample.name)
-    note = f"IoU {quality.iou(alpha, true):.3f}"
+    note = f"IoU {mattes.iou(alpha, true):.3f}"
     missing, excess = (np.clip(each, 0, 1) for each in (true - alpha, alpha - true))
     wrong = 255 * np.dstack([1 - excess, 1 - np.maximum(missing, excess), 1 - missing])
     yield Cell("missing red, excess blue", wrong.round().astype(np.uint8), note)
@@ -127,7 +129,8 @@ def composed(operation: str, variants: Mapping[str, tuple[str, dict[str, str]]],
     for label, (channel_name, parameters) in variants.items():
         channel = channels.load(channel_name)
         try:
-            made = pools.compose(operation, [sample.cutout], Asked(channel, parameters, shelves=pools.shelves()))
+            asked = Asked(channel, parameters, shelves=pools.shelves(Settings()))
+            made = pools.compose(operation, [sample.cutout], asked)
         except Refused as refusal:
             yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
             continue

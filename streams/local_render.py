@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,9 @@ from streams.catalogue import Catalogue
 from streams.errors import Refused
 from streams.processors.judging import judge
 from streams.settings import Settings
+
+AS_IT_IS = frozenset({"artwork", "upscale"})  # operations that take a picture with all that is in it
+WITH_MASK = frozenset({"style"})  # and those that are told besides where the product is
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,18 @@ class Studio:
         except ModelError as error:
             raise Refused("bad_model", str(error), field="model") from error
 
+    def inputs(
+        self, operation: str, pictures: Sequence[Picture], names: Sequence[str]
+    ) -> tuple[list[Picture], dict[str, float]]:
+        """What an operation works on when it is given photographs, and what was measured of it. Raises Refused."""
+        if operation in AS_IT_IS:
+            return list(pictures), {}
+        cuts = [self.cutout(picture, name, {}) for picture, name in zip(pictures, names, strict=True)]
+        before = {f"cutout.{name}": value for name, value in cuts[0].measures.items()}
+        if operation in WITH_MASK:
+            return [pictures[0], replace(pictures[0], pixels=np.repeat(cuts[0].rgba[..., 3:], 3, axis=2))], before
+        return [pools.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
+
     def picture(self, operation: str, inputs: Sequence[Picture], asked: Asked, before: Mapping[str, float]) -> Made:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
         composed = pools.compose(operation, inputs, asked)
@@ -122,10 +137,9 @@ def render_files(
             cut = studio.cutout(pictures[0], str(sources[0]), parameters)
             target.write_bytes(lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
             return None, cut.measures
-        asked = Asked(_channel(operation, channel_name, category), parameters, category, shelves=pools.shelves())
-        cuts = [studio.cutout(picture, str(source), {}) for picture, source in zip(pictures, sources, strict=True)]
-        before = {f"cutout.{name}": value for name, value in cuts[0].measures.items()}
-        inputs = [pools.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)]
+        channel = _channel(operation, channel_name, category)
+        asked = Asked(channel, parameters, category, shelves=pools.shelves(settings))
+        inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources])
         made = studio.picture(operation, inputs, asked, before)
     target.write_bytes(made.file)
     return made.verdict, made.measures

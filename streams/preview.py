@@ -112,7 +112,7 @@ class _Making:
         try:
             if step.asset is not None and step.asset in lacking:
                 raise lacking[step.asset]
-            made = self.studio.picture(step.operation, inputs, _asked(step, product), before)
+            made = self.studio.picture(step.operation, inputs, _asked(step, product, self.settings), before)
         except Refused as refusal:
             yield from _failed(step, refusal)
             return
@@ -193,11 +193,11 @@ def _failed(step: Step, refusal: Refused) -> Iterator[Shown]:
         yield Shown(name, None, why=f"{refusal.code} ({refusal.field}): {refusal}")
 
 
-def _asked(step: Step, product: CatalogChanged) -> Asked:
+def _asked(step: Step, product: CatalogChanged, settings: Settings) -> Asked:
     assert step.channel is not None
     channel = channels.load(step.channel, product.category)
     is_asset, goes_on = step.asset is not None, bool(step.next)
-    return Asked(channel, step.parameters, product.category, is_asset, goes_on, pools.shelves())
+    return Asked(channel, step.parameters, product.category, is_asset, goes_on, pools.shelves(settings))
 
 
 def _shown(step: Step, made: Made) -> Shown:

@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     source_max_pixels: PositiveInt = Field(100_000_000, description="The largest source image that is decoded.")
     source_timeout_s: PositiveFloat = Field(30.0, description="The most time that one download may take, all told.")
     source_max_redirects: NonNegativeInt = Field(3, description="How many redirects a download follows.")
+    scenes: Path | None = Field(None, description="A folder of scenes beside those that ship; see Scenes.")
+    brands: Path | None = Field(None, description="A folder of brand profiles beside those that ship; see Brands.")
+    templates: Path | None = Field(None, description="A folder of print templates beside those that ship.")
+
     source_private_networks: Commas = Field(
         [], description="Networks (10.1.0.0/16,…) that sources may lie on although they are private or loopback."
     )

@@ -143,6 +143,11 @@ class BrandProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         assert found is not None
         return found
 
+    def files(self) -> tuple[Path, ...]:
+        """The files that say it: its own, and its look's where that is not one of ours."""
+        own = self.folder / f"{self.name}.yaml"
+        return (own, self.folder / self.lut) if self.lut is not None and self.lut.endswith(".cube") else (own,)
+
     def look(self) -> Lut | None:
         """The table that `lut` names. Raises BadBrand."""
         if self.lut is None:

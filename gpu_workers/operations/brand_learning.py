@@ -21,7 +21,7 @@ from gpu_workers.brands import (
 )
 from gpu_workers.colour_difference import lab_to_srgb
 from gpu_workers.decoding import decode
-from gpu_workers.linear_light import opacity, to_linear, to_srgb
+from gpu_workers.linear_light import eight_bit, opacity, to_linear, to_srgb
 from gpu_workers.operations.cutout import Look, NoSubject, cutout
 from gpu_workers.operations.surroundings import Mask, Samples, Seen, distance, quantiles, see
 
@@ -102,13 +102,12 @@ def learn_from_files(name: str, paths: Sequence[Path], look: Look) -> BrandProfi
 def read_example(path: Path, look: Look) -> Example:
     """One example of a file. Raises as `learn_from_files` does."""
     data = path.read_bytes()
-    pixels = decode(data, uri=path.name).pixels
-    eight = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+    eight = eight_bit(decode(data, uri=path.name).pixels)
     try:
-        mask = cutout(eight, look).rgba[..., 3]
+        mask = eight_bit(cutout(eight, look).rgba)[..., 3]
     except NoSubject:
         mask = np.zeros(eight.shape[:2], np.uint8)
-    return Example(_on_white(np.asarray(eight, np.uint8)), mask, hashlib.sha256(data).hexdigest())
+    return Example(_on_white(eight), mask, hashlib.sha256(data).hexdigest())
 
 
 def _on_white(picture: Rgb) -> Rgb:

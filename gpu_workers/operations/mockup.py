@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import to_srgb
+from gpu_workers.linear_light import eight_bit, to_srgb
 from gpu_workers.operations import harmonising
 from gpu_workers.operations.packshot import Placement
 from gpu_workers.operations.scene_ground import Ground, ground_of
 from gpu_workers.operations.scene_layers import layers_of
 from gpu_workers.operations.scene_light import lit
-from gpu_workers.operations.scene_placing import Drawn, Product, draw, eight_bits, height_of, places_of, stand, view_on
+from gpu_workers.operations.scene_placing import Drawn, Product, draw, height_of, places_of, stand, view_on
 from gpu_workers.operations.scene_shading import Pictures, hidden_share, in_front, shaded
 from gpu_workers.operations.scene_variation import mirrored, variation_of
 from gpu_workers.operations.standing import Stance
@@ -115,7 +115,7 @@ def mockup(
 
 def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
     """Whether a mirrored scene is lit from the side from which the main product was; None where it does not tell."""
-    side = harmonising.lit_from(eight_bits(products[0].rgba)) if products else 0
+    side = harmonising.lit_from(eight_bit(products[0].rgba)) if products else 0
     return None if side == 0 else side * scene.light.azimuth_deg < 0
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import opacity, to_linear
+from gpu_workers.linear_light import eight_bit, opacity, to_linear
 from gpu_workers.operations import shadow
 from gpu_workers.operations.packshot import Placement, cut_off
 from gpu_workers.operations.resampling import resample
@@ -100,8 +100,8 @@ def stand(
     if height_cm > place.height_cm_max:
         limit = f"is for products up to {place.height_cm_max:g} cm, not for {height_cm:g}"
         raise BadParameters(f"`height_cm`: the place {place.name!r} of {scene.name} {limit}", "height_cm")
-    given = eight_bits(product.rgba)
-    code = without_fringe(shadow.strip(given))
+    given = eight_bit(product.rgba)
+    code = without_fringe(eight_bit(shadow.strip(given)))
     stands = stance(code[..., 3])
     there = ground.at(place.x_px, place.y_px)
     px_per_cm = stands.height_px / (height_cm * there.cosine)
@@ -124,13 +124,6 @@ def stand(
         y_px=there.y_px - stands.axis_px * scale,
         own_shadow=1 - int(np.count_nonzero(code[..., 3])) / int(np.count_nonzero(given[..., 3])),
     )
-
-
-def eight_bits(rgba: NDArray[np.uint8] | NDArray[np.uint16]) -> Code:
-    """`rgba` in 8 bits a sample."""
-    if rgba.dtype == np.uint8:
-        return np.asarray(rgba, np.uint8)
-    return ((rgba.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
 
 def without_fringe(rgba: Code) -> Code:

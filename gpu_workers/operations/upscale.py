@@ -43,6 +43,7 @@ class UpscaleError(ValueError):
     """
 
     code = "upscale_error"
+    field = "inputs"
     transient = False
 
 
@@ -50,7 +51,6 @@ class BadImage(UpscaleError):
     """The array is not a picture this operation takes."""
 
     code = "bad_image"
-    field = "inputs"
 
 
 class UpscalingForbidden(UpscaleError):

@@ -13,7 +13,8 @@ class MockupParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
     """What a merchant may ask for.
 
     `scene`: a scene's name, or `auto` for one that suits the product. `seed`: which variation of it; 0 is the scene
-    as its maker meant it. `height_cm`: how tall the product is as it stands. `place`: where it stands, one of the
+    as its maker meant it. `height_cm`: how tall the product is as it stands;
+    `others.height_cm`: how tall those beside it are, with commas. `place`: where it stands, one of the
     scene's places. `palette`: colours for the scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene,
     none. `lighting.mode`: `scene` moves the scene's light towards the product's, `both` the product's towards the
     scene's too (a median ΔE00 of 2 at most), none neither. `outputSize`: WIDTHxHEIGHT in pixels.
@@ -22,6 +23,9 @@ class MockupParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
     scene: Name = "auto"
     seed: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     height_cm: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
+    others: Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(,\d+(\.\d+)?)*$")] | None = field(
+        default=None, name="others.height_cm"
+    )
     place: Name | None = None
     palette: Annotated[str, Meta(max_length=1024)] | None = None
     shadow_mode: Literal["scene", "none"] = field(default="scene", name="shadow.mode")
@@ -37,6 +41,11 @@ class MockupParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
             return None
         width, height = self.output_size.split("x")
         return Size(int(width), int(height))
+
+    @property
+    def others_height_cm(self) -> list[float]:
+        """`others.height_cm` as numbers."""
+        return [float(part) for part in (self.others or "").split(",") if part]
 
     @property
     def colours(self) -> dict[str, str]:

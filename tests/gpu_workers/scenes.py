@@ -35,7 +35,7 @@ def write_scene(folder: Path, *, factor: float = 1.0, **changes: Any) -> Path:
     occluder = np.zeros((*plate.shape[:2], 4), np.uint8)
     occluder[:, : round(60 * factor)] = (30, 90, 40, 255)
     cv2.imwrite(str(scene / "occluder.png"), occluder)
-    return scene
+    return Path(scene)
 
 
 def horizon_px() -> float:

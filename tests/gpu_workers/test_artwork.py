@@ -37,7 +37,7 @@ def logo(width: int = 900, height: int = 700) -> Rgba:
 def full_bleed(width: int = 900, height: int = 700) -> Rgba:
     y, x = np.mgrid[:height, :width] / np.array([height, width])[:, None, None]
     colours = np.dstack([60 + 150 * x, 80 + 120 * y, 200 - 120 * x * y, np.full_like(x, 255)])
-    return np.rint(colours).astype(np.uint8)
+    return np.asarray(np.rint(colours), np.uint8)
 
 
 def on(template: str, art: Rgba, **values: str) -> Printed:
@@ -103,7 +103,7 @@ def test_what_is_not_printed_stays_as_it_is(name: str) -> None:
 def test_what_is_finer_than_a_pixel_becomes_its_mean_light(name: str) -> None:
     fine, mean = (np.full((2400, 2400, 4), 255, np.uint8) for _ in range(2))
     fine[:, ::2, :3] = 0
-    mean[..., :3] = to_srgb(to_linear(np.full(1, 255, np.uint8)) / 2)
+    mean[..., :3] = to_srgb(to_linear(np.full(1, 255, np.uint8)) * np.float32(0.5))
     striped, plain = (on(name, art).canvas.astype(int) for art in (fine, mean))
     assert np.abs(striped - plain).max() <= 3
 

@@ -4,13 +4,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from gpu_workers import pools
 from gpu_workers.colour_difference import ciede2000, light_to_lab
+from gpu_workers.composing import Asked, Composed, compose
+from gpu_workers.decoding import Picture
 from gpu_workers.linear_light import to_linear
 from gpu_workers.notes import Notes
 from gpu_workers.operations.lighting import CHANGE_MAX, NO_CHANGE, background_of, correction
 from gpu_workers.operations.packshot import packshot
-from gpu_workers.quality.measures import measure
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.parameters import PackshotParameters
@@ -67,20 +67,24 @@ def test_highlights_do_not_burn_out() -> None:
     assert max(gain) * to_linear(np.array(250, np.uint8)) <= 1.0001
 
 
+def composed(lighting_mode: str, notes: Notes) -> Composed:
+    cutout = Picture(mug(), "image/png", 8, True, "", 1, 1, notes)
+    return compose("packshot", [cutout], Asked(rules(), {"lighting.mode": lighting_mode}))
+
+
 def test_a_corrected_packshot_is_measured_and_says_so() -> None:
-    rendered, file = pools.compose("packshot", mug(), rules(), {"lighting.mode": "auto"}, Notes("", WARM))
-    found = measure(file.data, rendered, rules())
-    assert found["canvas_difference_max"] <= 2
-    assert found["colour_difference_median"] > 0.8
-    assert found["lighting_made"] == 1
-    assert b"algorithmicallyEnhanced" in file.data
+    made = composed("auto", Notes("", WARM))
+    assert made.measures["canvas_difference_max"] <= 2
+    assert made.measures["colour_difference_median"] > 0.8
+    assert made.measures["lighting_made"] == 1
+    assert b"algorithmicallyEnhanced" in made.files[0].data
 
 
 def test_without_a_plain_ground_nothing_is_guessed() -> None:
-    rendered, file = pools.compose("packshot", mug(), rules(), {"lighting.mode": "auto"})
-    assert np.array_equal(rendered.canvas, packshot(mug(), rules()).canvas)
-    assert measure(file.data, rendered, rules())["lighting_made"] == 0
-    assert b"digitalCapture" in file.data
+    made = composed("auto", Notes())
+    assert made.files == composed("none", Notes()).files
+    assert made.measures["lighting_made"] == 0
+    assert b"digitalCapture" in made.files[0].data
 
 
 def test_nobody_asked_nothing_changes() -> None:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers import pools
 from gpu_workers.encoding import encode
 from gpu_workers.operations import straightening
 from gpu_workers.operations.packshot import packshot
@@ -83,8 +82,8 @@ def test_what_the_photograph_cut_off_is_not_turned() -> None:
 @pytest.mark.parametrize("scale_max", [0.4, 0.8, 4.0])
 def test_a_product_that_was_turned_is_unchanged(scale_max: float) -> None:
     """By the gate's own measure, which undoes the turn: at most 2 of 255."""
-    rendered, file = pools.compose("packshot", tilted(bottle(), 3), rules(scale_max), {"straighten": "auto"})
-    found = measure(file.data, rendered, rules(scale_max))
+    rendered = packshot(tilted(bottle(), 3), rules(scale_max), AUTO)
+    found = measure(encode(rendered.canvas, rules(scale_max)).data, rendered, rules(scale_max))
     assert found["straightened_deg"] == pytest.approx(-3, abs=0.25)
     assert found["canvas_difference_max"] <= 2
     assert found["product_pixels"] > 1000
