@@ -37,9 +37,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Slip:
-    """A whole slip; of its assets the ids of their ways, and why which of them cannot be made."""
+    """A whole slip and the id of its first step's way; the ids of its assets' ways, and why which cannot be made."""
 
     step: Step
+    way: str
     ways: Mapping[str, str]
     lacking: Mapping[str, Refused]
 
@@ -65,7 +66,7 @@ def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> Wi
 def makes_something(tenant: str, wish: Wish, cookbook: Cookbook) -> bool:
     """Whether anything is made of a product with a photograph. Raises Refused as `slips` does."""
     with _refusals():
-        return bool(cookbook.slips(wish.recipe, tenant, wish.channels, wish.campaign, 1))
+        return bool(_of_first(*_wanted(tenant, wish, cookbook)))
 
 
 def slips(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> list[tuple[Source, Slip]]:
@@ -73,10 +74,10 @@ def slips(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> list[tuple
 
     Raises Refused for a recipe that is not there, or that today's rules refuse.
     """
-    of_tenant = product.tenant if product.tenant in cookbook.defaults else ""
-    wanted = cookbook, wish.recipe, of_tenant, tuple(wish.channels), wish.campaign
+    wanted = _wanted(product.tenant, wish, cookbook)
     with _refusals():
-        height = product.attributes.get(HEIGHT) if _ask_height(*wanted) else None
+        goes_by_height = any(map(_has_open_height, _of_first(*wanted)))
+        height = product.attributes.get(HEIGHT) if goes_by_height else None
         return [
             (source, slip)
             for number, source in enumerate(product.sources, start=1)
@@ -97,7 +98,7 @@ def plan(product: CatalogChanged, wishes: Collection[Wish], cookbook: Cookbook) 
 def first_tasks(product: CatalogChanged, wish: Wish, cookbook: Cookbook, ended: Collection[str]) -> list[Task]:
     """The tasks that begin the slips of a wish, without the branches whose assets are in `ended` or cannot be made."""
     drawn = slips(product, wish, cookbook)
-    pruned = [(source, _prune(slip.step, {*ended, *slip.lacking})) for source, slip in drawn]
+    pruned = [(source, _left(slip, ended), slip.way) for source, slip in drawn]
     return [
         Task(
             task_id=task_id(product.tenant, product.sku, product.version, wish.campaign, step, source, []),
@@ -110,9 +111,9 @@ def first_tasks(product: CatalogChanged, wish: Wish, cookbook: Cookbook, ended: 
             category=product.category,
             campaign=wish.campaign,
             deadline_ms=wish.deadline_ms,
-            way=way_id(None, step),
+            way=way,
         )
-        for source, step in pruned
+        for source, step, way in pruned
         if step is not None
     ]
 
@@ -187,6 +188,12 @@ def _assets(slip: Step) -> Iterator[tuple[str, str]]:
         yield from _assets(step)
 
 
+def _left(slip: Slip, ended: Collection[str]) -> Step | None:
+    if not slip.lacking and slip.ways.keys().isdisjoint(ended):
+        return slip.step
+    return _prune(slip.step, {*ended, *slip.lacking})
+
+
 def _prune(slip: Step, ended: Collection[str]) -> Step | None:
     """The slip without what has ended; None when nothing of it is left to do."""
     branches = [kept for step in slip.next if (kept := _prune(step, ended)) is not None]
@@ -212,12 +219,23 @@ def _of_source(
     """The slips of a source; products that want the same share them. `told` is the height in the catalogue."""
     height = _height(told)
     drawn = [_filled(step, height) for step in cookbook.slips(recipe, tenant, wanted, campaign, number)]
-    return tuple(Slip(step, dict(_ways(step, None)), dict(_lacking(step, height))) for step in drawn)
+    return tuple(
+        Slip(step, way_id(None, step), dict(_ways(step, None)), dict(_lacking(step, height))) for step in drawn
+    )
 
 
 @lru_cache(4096)
-def _ask_height(cookbook: Cookbook, recipe: str, tenant: str, wanted: tuple[str, ...], campaign: str | None) -> bool:
-    return any(_has_open_height(step) for step in cookbook.slips(recipe, tenant, wanted, campaign, 1))
+def _of_first(
+    cookbook: Cookbook, recipe: str, tenant: str, wanted: tuple[str, ...], campaign: str | None
+) -> list[Step]:
+    """The slips of a first source, before anything of the product is filled in."""
+    return cookbook.slips(recipe, tenant, wanted, campaign, 1)
+
+
+def _wanted(tenant: str, wish: Wish, cookbook: Cookbook) -> tuple[Cookbook, str, str, tuple[str, ...], str | None]:
+    """What slips depend on; tenants without defaults share theirs."""
+    of_tenant = tenant if tenant in cookbook.defaults else ""
+    return cookbook, wish.recipe, of_tenant, tuple(wish.channels), wish.campaign
 
 
 def _has_open_height(step: Step) -> bool:

@@ -6,15 +6,17 @@ import pytest
 
 from gpu_workers.colour_difference import ciede2000, light_to_lab
 from gpu_workers.composing import Asked, Composed, compose
-from gpu_workers.decoding import Picture
+from gpu_workers.decoding import Picture, decode
 from gpu_workers.linear_light import to_linear
 from gpu_workers.notes import Notes
+from gpu_workers.operations.cutout import Cutout
 from gpu_workers.operations.lighting import CHANGE_MAX, NO_CHANGE, background_of, correction
 from gpu_workers.operations.packshot import packshot
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.parameters import PackshotParameters
 from tests.gpu_workers.products import block, mug
+from tests.gpu_workers.test_decoding import written
 
 AUTO = PackshotParameters(lighting_mode="auto")
 WARM = (0.62, 0.58, 0.5)
@@ -90,3 +92,14 @@ def test_without_a_plain_ground_nothing_is_guessed() -> None:
 def test_nobody_asked_nothing_changes() -> None:
     assert np.array_equal(packshot(mug(), rules(), None, WARM).canvas, packshot(mug(), rules()).canvas)
     assert packshot(mug(), rules(), AUTO, WARM).gain != NO_CHANGE
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_cutout_remembers_a_plain_ground_only(plain: bool) -> None:
+    photograph = np.full((200, 240, 3), 200, np.uint8)
+    picture = decode(written(photograph))
+    made = Cutout(mug(), {"plain_background": float(plain)})
+    notes = pools.notes_of(picture, made)
+    read = decode(pools.lossless(made.rgba, notes)).notes
+    light = float(to_linear(np.array(200, np.uint8)))
+    assert read.background == (pytest.approx([light] * 3, abs=1e-5) if plain else None)

@@ -5,14 +5,14 @@ import pytest
 
 from schemas import channels
 
-MARKETPLACES = ("amazon", "google", "instagram", "shopify", "zalando")
+MARKETPLACES = ("amazon", "ebay", "etsy", "google", "instagram", "shopify", "tiktok", "walmart", "zalando")
 
 
 def text(name: str) -> str:
     return (resources.files("schemas.channels") / f"{name}.yaml").read_text()
 
 
-def test_the_channels_of_the_first_release_are_there() -> None:
+def test_the_channels_are_there() -> None:
     assert channels.names() == tuple(sorted([*MARKETPLACES, "web"]))
 
 
@@ -35,6 +35,15 @@ def test_rules_as_the_channels_publish_them() -> None:
     assert (google.fill.min, google.fill.max, google.scale_max) == (0.75, 0.9, 1.0)
     assert (zalando.canvas, zalando.formats) == (channels.Size(1801, 2600), ("jpeg",))
     assert channels.load("web").background is None
+    walmart, tiktok, etsy, ebay = (channels.load(name) for name in ("walmart", "tiktok", "etsy", "ebay"))
+    assert (walmart.canvas, walmart.file_bytes_max, walmart.background_required) == (
+        channels.Size(2200, 2200),
+        5_000_000,
+        True,
+    )
+    assert (tiktok.fill.min, tiktok.file_bytes_max, tiktok.formats) == (0.8, 5_000_000, ("jpeg", "png"))
+    assert (etsy.canvas, etsy.smallest) == (channels.Size(2000, 2000), channels.Size(635, 635))
+    assert (ebay.smallest, ebay.file_bytes_max) == (channels.Size(500, 500), 12_000_000)
 
 
 def test_what_a_third_party_says_is_marked() -> None:
@@ -48,7 +57,7 @@ def test_a_category_has_its_own_rules() -> None:
 
 
 def test_an_unknown_channel_lists_the_known() -> None:
-    with pytest.raises(channels.UnknownChannel, match=r"'myspace'.*amazon, google.*zalando"):
+    with pytest.raises(channels.UnknownChannel, match=r"'myspace'.*amazon, ebay.*zalando"):
         channels.load("myspace")
 
 

@@ -1,0 +1,85 @@
+"""A recipe is previewed, released and changed while the system runs: just what it touches is made again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.system import System, draw_product, running, upsert
+
+SPRING = """\
+name: marketplace
+version: 2
+steps:
+  - operation: cutout
+    next:
+      - {operation: packshot, each: channel}
+      - {operation: packshot, channels: [shopify], asset: warm, parameters: {background.color: "#EFE7DB"}}
+"""
+DEFAULTS = """\
+tenant: demo
+version: 1
+defaults:
+  - {operation: packshot, channels: [instagram], parameters: {padding: 0.2}}
+"""
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    folder = tmp_path_factory.mktemp("recipes")
+    for number, sku in enumerate(("JAR", "TIN", "BOX")):
+        draw_product(folder / f"{sku}.png", (170 - 40 * number, 40, 60 + 50 * number))
+    with running(folder, {"PACKSHOT_EMBEDDED_BROKER": "memory"}) as started:
+        yield started
+
+
+def release(system: System, text: str, *options: str) -> list[str]:
+    """Releases a recipe or defaults; the products that are made again."""
+    (system.folder / "file.yaml").write_text(text)
+    told = system.json("recipes", "release", "file.yaml", *options)
+    assert told["noted"] == ("--dry-run" not in options)
+    return [product["sku"] for product in told["products"]]
+
+
+def live(system: System, sku: str) -> dict[str, str]:
+    """The digest of each asset of a product that is live."""
+    assets = system.json("status", sku)["assets"]
+    return {each["asset"]: each["live"]["file"]["sha256"] for each in assets if each["live"] is not None}
+
+
+def test_a_release_makes_again_just_what_it_touches(system: System) -> None:
+    channels = {"JAR": ["amazon", "shopify"], "TIN": ["amazon"], "BOX": ["instagram"]}
+    sent = system.submit(*(upsert(sku, channels=asked) for sku, asked in channels.items()))
+    assert {each["state"] for each in sent["submitted"]} == {"done"}
+    before = {sku: live(system, sku) for sku in channels}
+
+    assert release(system, SPRING, "--dry-run") == ["BOX", "JAR", "TIN"]  # it makes no transparent one any more
+    assert release(system, SPRING) == ["BOX", "JAR", "TIN"]
+    done = {"amazon-1": "published", "shopify-1": "published", "shopify-1.warm": "published"}
+    system.wait_for("JAR", done)
+    system.wait_for("TIN", {"amazon-1": "published"})
+    system.wait_for("BOX", {"instagram-1": "published"})
+    after = live(system, "JAR")
+    assert after["amazon-1"] == before["JAR"]["amazon-1"]
+    assert after["shopify-1.warm"] != after["shopify-1"] == before["JAR"]["shopify-1"]
+
+    assert release(system, DEFAULTS) == ["BOX"]
+    shown = system.json("recipes", "show", "marketplace", "--tenant", "demo", "--channel", "instagram")
+    assert shown["steps"][1]["parameters"]["padding"] == {"value": "0.2", "said_by": "tenant"}
+    system.wait_for("BOX", {"instagram-1": "published"})
+    assert release(system, DEFAULTS) == ["BOX"], "told again it asks for the same"
+    assert system.json("dead", "list") == []
+    assert system.json("audit")["findings"] == []
+
+
+def test_a_preview_is_a_page_of_known_products(system: System) -> None:
+    system.run("preview", "marketplace", "JAR", "--out", "page.html")
+    page = Path(system.folder / "page.html").read_text()
+    assert "shopify-1.warm" in page
+
+
+def test_a_bad_recipe_is_told_with_its_line(system: System) -> None:
+    (system.folder / "bad.yaml").write_text(SPRING.replace("each: channel", "each: day"))
+    system.run("recipes", "check", "bad.yaml", status=1)
+    system.run("recipes", "release", "bad.yaml", status=2)
+    assert [row["version"] for row in system.json("recipes", "list") if row["name"] == "marketplace"] == [2]
