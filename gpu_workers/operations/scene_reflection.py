@@ -24,15 +24,22 @@ def reflection(light: Plane, contact: Plane, roughness: float, height_px: float)
     return np.asarray(_blurred_upwards(mirrored, up, roughness) * seen[..., None], np.float32)
 
 
+def spread_px(roughness: float, height_px: float) -> float:
+    """How far (standard deviation) the mirror image of a point so high above the ground is blurred."""
+    return _SPREAD * roughness * height_px
+
+
 def _blurred_upwards(mirrored: Plane, up: Plane, roughness: float) -> Plane:
     """Between a few blurs, each for a height."""
-    most = float(up.max()) * _SPREAD * roughness
+    most = spread_px(roughness, float(up.max()))
     if most < 1:
         return mirrored
     sigmas = np.linspace(0, most, _STEPS)
-    level = np.clip(np.maximum(up, 0) * _SPREAD * roughness / sigmas[1], 0, _STEPS - 1)
+    level = np.clip(spread_px(roughness, 1.0) * np.maximum(up, 0) / sigmas[1], 0, _STEPS - 1)
     out = np.zeros_like(mirrored)
     for index, sigma in enumerate(sigmas):
         weight = np.maximum(1 - np.abs(level - index), 0)[..., None]
-        out += weight * (mirrored if index == 0 else cv2.GaussianBlur(mirrored, (0, 0), sigma))
+        out += weight * (
+            mirrored if index == 0 else cv2.GaussianBlur(mirrored, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
+        )
     return out

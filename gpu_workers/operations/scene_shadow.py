@@ -28,6 +28,10 @@ _LAYERS_MIN, _LAYERS_MAX = 24, 200
 _SIDE_MAX = 640
 _REACH_SHARE = 4.0
 _FAINT = 32
+_DEEP_FOR_THICK = 3.0
+_SCALE_MIN = 0.2
+_STANDS_SHARE = 0.03
+_MARGIN = 4
 _FRACTION_BITS = 4
 
 
@@ -105,15 +109,16 @@ def shadows(casters: Sequence[Caster], ground: Ground, light: Light, cell_cm: fl
 
 
 def thrown(
-    caster: Caster, ground: Ground, points: Sequence[tuple[float, float]], cell_cm: float
+    casters: Sequence[Caster], ground: Ground, points: Sequence[tuple[float, float]], cell_cm: float
 ) -> tuple[NDArray[np.uint8], Frame]:
-    """The hard shadow (n, h, w; uint8) that a caster throws in the light of each of these points, and where."""
-    frame = _frame([caster], ground, points, cell_cm)
-    body = _body(caster, ground, frame, points)
+    """The hard shadow (n, h, w; uint8) that the casters throw in the light of each of these points, and where."""
+    frame = _frame(casters, ground, points, cell_cm)
+    bodies = [_body(caster, ground, frame, points) for caster in casters]
     each = np.zeros((len(points), frame.height, frame.width), np.uint8)
     for shadow, point in zip(each, points, strict=True):
-        right, away = _shift(*point)
-        _throw(shadow, body, right / frame.cell_cm, -away / frame.cell_cm)
+        right, away = shift(*point)
+        for body in bodies:
+            _throw(shadow, body, right / frame.cell_cm, -away / frame.cell_cm)
     return each, frame
 
 
@@ -123,7 +128,7 @@ def _frame(casters: Sequence[Caster], ground: Ground, points: Sequence[tuple[flo
     for caster in casters:
         width, height = _size_cm(caster, ground)
         reach = min(_REACH_SHARE * height, 1e4)
-        shifts = np.array([_shift(*point) for point in points]) * height
+        shifts = np.array([shift(*point) for point in points]) * height
         around = 0.6 * height + width
         x, y = caster.foot_cm
         left.append(x + max(min(shifts[:, 0].min(), 0), -reach) - around)
@@ -140,7 +145,7 @@ def _size_cm(caster: Caster, ground: Ground) -> tuple[float, float]:
     return (right - left) / caster.px_per_cm, caster.stance.height_px / caster.px_per_cm / ground.cosine
 
 
-def _shift(azimuth_deg: float, elevation_deg: float) -> tuple[float, float]:
+def shift(azimuth_deg: float, elevation_deg: float) -> tuple[float, float]:
     """Where (right, away) the shadow falls of a point that is one up."""
     length = 1 / math.tan(math.radians(max(elevation_deg, _ELEVATION_DEG_MIN)))
     azimuth = math.radians(azimuth_deg)
@@ -148,27 +153,97 @@ def _shift(azimuth_deg: float, elevation_deg: float) -> tuple[float, float]:
 
 
 def _body(caster: Caster, ground: Ground, frame: Frame, points: Sequence[tuple[float, float]]) -> _Body:
-    width_cm, height_cm = _size_cm(caster, ground)
-    longest = max(math.hypot(*_shift(*point)) for point in points)
+    height_cm = _size_cm(caster, ground)[1]
+    longest = max(math.hypot(*shift(*point)) for point in points)
     count = int(np.clip(math.ceil(height_cm * longest / frame.cell_cm), _LAYERS_MIN, _LAYERS_MAX))
-    depth = caster.stance.depth_share(ground.sine)
     profiles = _profiles(caster, count, frame.cell_cm)
-    left_cm = caster.foot_cm[0] + (caster.stance.box[0] - caster.middle_px) / caster.px_per_cm
-    deep_cm = depth * width_cm + 2 * _foot_depth_cm(caster, ground) + 4 * frame.cell_cm
-    row = math.floor((frame.top_cm - caster.foot_cm[1] - deep_cm / 2) / frame.cell_cm)
-    column = math.floor((left_cm - frame.left_cm) / frame.cell_cm) - 1
-    slices = np.zeros((count, math.ceil(deep_cm / frame.cell_cm) + 2, profiles.shape[1] + 3), np.uint8)
-    x0 = (left_cm - frame.left_cm) / frame.cell_cm - column
-    y0 = (frame.top_cm - caster.foot_cm[1]) / frame.cell_cm - row
-    front = _contact_at(caster, profiles.shape[1]) / (caster.px_per_cm * ground.sine * frame.cell_cm)
-    below = np.full(profiles.shape[1], np.nan, np.float32)
-    for layer, profile in zip(slices, profiles, strict=True):
-        below = _draw(layer, profile, below, front, depth, (x0, y0))
+    here = ground.at(*ground.point(*caster.foot_cm))
+    pencil = _Pencil.over(caster, here, frame.cell_cm, profiles.shape[1])
+    deepest = _DEEP_FOR_THICK * _thickness(profiles) * np.float32(height_cm / count / frame.cell_cm)
+    slices = np.zeros((count, pencil.height, pencil.width), np.uint8)
+    below = np.full((2, profiles.shape[1]), np.nan, np.float32)
+    for index, (layer, profile, most) in enumerate(zip(slices, profiles, deepest, strict=True)):
+        below = pencil.draw(layer, profile, below, most, stands=index < _STANDS_SHARE * count)
+    # Whole cells: the slices' own grid is the frame's.
+    row = round((frame.top_cm - caster.foot_cm[1]) / frame.cell_cm - pencil.foot[1])
+    column = round((caster.foot_cm[0] - frame.left_cm) / frame.cell_cm - pencil.foot[0])
     return _Body(slices, height_cm / count, row, column)
 
 
-def _foot_depth_cm(caster: Caster, ground: Ground) -> float:
-    return caster.stance.rise_px / caster.px_per_cm / ground.sine
+@dataclass(frozen=True)
+class _Pencil:
+    """Draws slices of one caster, in cells. `foot` is where its foot's middle is in the grid (column, row), `middle`
+    the silhouette's column there; `front` (cells,) how far in front of it each column meets the ground; `depth` how
+    deep a run is for its width. What is a cell nearer looks wider by `nearing` and slides by `sliding` columns."""
+
+    foot: tuple[float, float]
+    middle: float
+    front: Plane
+    depth: float
+    nearing: float
+    sliding: float
+    width: int
+    height: int
+
+    @staticmethod
+    def over(caster: Caster, here: Ground, cell_cm: float, cells: int) -> "_Pencil":
+        """For a caster whose foot's middle is the origin of the ground `here`."""
+        left, _, right, _ = caster.stance.box
+        nearing = here.slope * here.sine * cell_cm
+        contact = _by_cell(caster.stance.contact[left:right], cells)
+        # The scale grows with the rows: where a row meets the ground is how near its scale says that it is.
+        scales = 1 + here.slope * (contact - caster.stance.axis_px) / caster.px_per_cm
+        front = np.asarray((1 - 1 / np.maximum(scales, _SCALE_MIN)) / nearing, np.float32)
+        depth = caster.stance.depth_share(here.sine)
+        deep = math.ceil(depth * cells) + _MARGIN
+        before, after = math.ceil(max(-float(front.min()), 0)) + deep, math.ceil(max(float(front.max()), 0)) + deep
+        middle = (caster.middle_px - left) / (right - left) * cells
+        wider = math.ceil(cells * max(1 + nearing * before, 1)) + _MARGIN
+        sliding = (here.x_px - here.centre_px) / here.px_per_cm / cell_cm * nearing
+        return _Pencil((float(wider), float(before)), middle, front, depth, nearing, sliding, 2 * wider, before + after)
+
+    def draw(
+        self, layer: NDArray[np.uint8], profile: NDArray[np.uint8], below: Plane, deepest: Plane, stands: bool
+    ) -> Plane:
+        """One slice: an ellipse for every run of the row that is not empty, as dense as the run, and no deeper than
+        `deepest` says of its columns: a cord is not a disc.
+
+        It is as near as what is `below` it. What has nothing below `stands` with its nearest point on the line where
+        the silhouette meets the ground, or else hangs above the foot's middle. Nothing but a belly reaches over that
+        line. Returns, as `below` is, how near each column's run is and how deep its foot (2, cells).
+        """
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], profile > _FAINT, [0]]).astype(np.int8)))
+        here = np.full_like(below, np.nan)
+        for start, stop in edges.reshape(-1, 2):
+            deep = min((stop - start) / 2 * self.depth, float(np.median(deepest[start:stop])) / 2)
+            support = below[:, start:stop][:, ~np.isnan(below[0, start:stop])]
+            if support.size:
+                near, foot = (float(value) for value in support.mean(axis=1))
+            else:
+                near, foot = self._foot_of(start, stop, deep) if stands else (0.0, deep)
+            here[:, start:stop] = [[near], [foot]]
+            outline = self._outline(start, stop, near, max(deep, foot if stands else 0.5), max(deep - foot, 0.0))
+            cv2.fillPoly(layer, [outline], int(profile[start:stop].mean()), cv2.LINE_8, _FRACTION_BITS)
+        return here
+
+    def _foot_of(self, start: int, stop: int, deep: float) -> tuple[float, float]:
+        """How near is what stands on these columns, and how deep: as the line bulges at the least."""
+        line = self.front[start:stop]
+        nearest = float(line.max())
+        bulge = min(nearest - float(max(line[0], line[-1])), (stop - start) / 2 * self.depth)
+        return nearest - max(deep, bulge), max(deep, bulge)
+
+    def _outline(self, start: int, stop: int, near: float, deep: float, belly: float) -> NDArray[np.int32]:
+        """The ellipse over these columns, in fractions of cells, cut off where it would reach over the contact line."""
+        columns = np.linspace(start, stop, stop - start + 1)
+        round_off = np.sqrt(np.maximum(1 - ((columns - start) / (stop - start) * 2 - 1) ** 2, 0)) * deep
+        line = np.interp(columns - 0.5, np.arange(len(self.front)), self.front) + belly
+        x = self.foot[0] + (columns - self.middle) * max(1 - near * self.nearing, _SCALE_MIN) - near * self.sliding
+        front = np.maximum(np.minimum(near + round_off, line), near - round_off)
+        around = np.stack(
+            [np.concatenate([x, x[::-1]]), self.foot[1] + np.concatenate([front, (near - round_off)[::-1]])]
+        )
+        return np.rint((around.T - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
 
 
 def _profiles(caster: Caster, count: int, cell_cm: float) -> NDArray[np.uint8]:
@@ -177,50 +252,30 @@ def _profiles(caster: Caster, count: int, cell_cm: float) -> NDArray[np.uint8]:
     step = caster.px_per_cm * cell_cm
     cells = max(1, math.ceil((right - left) / step))
     small = cv2.resize(caster.alpha[:, left:right], (cells, caster.alpha.shape[0]), interpolation=cv2.INTER_AREA)
-    contact = cv2.resize(caster.stance.contact[None, left:right], (cells, 1), interpolation=cv2.INTER_AREA)[0]
+    contact = _by_cell(caster.stance.contact[left:right], cells)
     up = (np.arange(count, dtype=np.float32) + 0.5)[:, None] * (caster.stance.height_px / count)
     rows = np.clip(np.rint(contact[None] - 0.5 - up), 0, len(small) - 1).astype(np.intp)
     return np.asarray(small[rows, np.arange(cells)[None]])
 
 
-def _contact_at(caster: Caster, cells: int) -> Plane:
-    """How far (px) in front of the foot's middle each column meets the ground."""
-    left, _, right, _ = caster.stance.box
-    contact = cv2.resize(caster.stance.contact[None, left:right], (cells, 1), interpolation=cv2.INTER_AREA)[0]
-    return np.asarray(np.clip(contact - caster.stance.axis_px, -caster.stance.rise_px, caster.stance.rise_px))
+def _by_cell(line: Plane, cells: int) -> Plane:
+    return np.asarray(cv2.resize(line[None], (cells, 1), interpolation=cv2.INTER_AREA)[0], np.float32)
 
 
-def _draw(
-    layer: NDArray[np.uint8],
-    profile: NDArray[np.uint8],
-    below: Plane,
-    front: Plane,
-    depth: float,
-    foot: tuple[float, float],
-) -> Plane:
-    """One slice: an ellipse for every run of the row that is not empty, as dense as the run.
-
-    It is as near as what is `below` it (cells in front of the foot's middle, by column); what has nothing below stands
-    with its nearest point on the line where the silhouette meets the ground, `front`. Returns how near each run is.
-    """
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], profile > _FAINT, [0]]).astype(np.int8)))
-    unit, here = 1 << _FRACTION_BITS, np.full_like(below, np.nan)
-    for start, stop in edges.reshape(-1, 2):
-        wide = (stop - start) / 2
-        support = below[start:stop][~np.isnan(below[start:stop])]
-        near = float(support.mean()) if len(support) else float(front[start:stop].max()) - wide * depth
-        here[start:stop] = near
-        axes = (round(wide * unit), round(max(wide * depth, 0.5) * unit))
-        centre = (round((foot[0] + start + wide - 0.5) * unit), round((foot[1] + near - 0.5) * unit))
-        value = int(profile[start:stop].mean())
-        cv2.ellipse(layer, centre, axes, 0, 0, 360, value, cv2.FILLED, cv2.LINE_8, _FRACTION_BITS)
-    return here
+def _thickness(profiles: NDArray[np.uint8]) -> Plane:
+    """How many slices in a row hold something, above and below each point (n, cells) that does."""
+    full = profiles > _FAINT
+    up, down = np.zeros(profiles.shape, np.float32), np.zeros(profiles.shape, np.float32)
+    for index in range(len(full)):
+        up[index] = (up[index - 1] + 1 if index else 1) * full[index]
+        down[-1 - index] = (down[-index] + 1 if index else 1) * full[-1 - index]
+    return np.asarray(np.maximum(up + down - 1, 0), np.float32)
 
 
 def _hidden(bodies: Sequence[_Body], frame: Frame, points: Sequence[tuple[float, float]]) -> Plane:
     total = np.zeros((frame.height, frame.width), np.float32)
     for point in points:
-        right, away = _shift(*point)
+        right, away = shift(*point)
         once = np.zeros((frame.height, frame.width), np.uint8)
         for body in bodies:
             _throw(once, body, right / frame.cell_cm, -away / frame.cell_cm)

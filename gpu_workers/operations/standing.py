@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from gpu_workers.operations.packshot import box_of
 
 _HALF = 128
-_STRIP_SHARE = 0.14
+_STRIP_SHARE, _LEGS_SHARE = 0.14, 0.26
+_LEG_WIDTH_SHARE = 0.15
 _STEEP = 0.8
 _SLOPE_REACH_SHARE = 0.006
 _RISE_SHARE_MAX = 0.12
+_LID_SHARE_MAX = 0.05
 _ROUND = 0.9
 _FLAT = 0.3
 
@@ -53,15 +55,18 @@ def stance(alpha: NDArray[np.uint8]) -> Stance:
     """How the silhouette `alpha` (h, w) stands. Raises EmptyCutout.
 
     A column touches the ground where it ends near the lowest row and its neighbours end at much the same height: the
-    nearer half of a round foot does, each leg of a chair does, a handle or the flank of a bowl does not. The outermost
-    of them show the foot's middle.
+    nearer half of a round foot does, a handle or the flank of a bowl does not. Higher up, where a camera that looks
+    down sees what is further away, only what is narrow and lower than both its sides does, as a chair's rear leg. The
+    outermost of them show the foot's middle.
     """
     box = left, top, right, bottom = box_of(alpha)
     solid = alpha[:, left:right] >= _HALF
     lowest = (len(solid) - np.argmax(solid[::-1], axis=0)).astype(np.float32)
     lowest[~solid.any(axis=0)] = 0
     contour = cv2.medianBlur(lowest[None], 5)[0]
-    stands = (bottom - contour < _STRIP_SHARE * (bottom - top)) & (_slope(contour) < _STEEP)
+    level = _slope(contour) < _STEEP
+    stands = level & (bottom - contour < _STRIP_SHARE * (bottom - top))
+    stands |= _far_legs(contour, level & (bottom - contour < _LEGS_SHARE * (bottom - top)))
     if not stands.any():
         stands = contour == contour.max()
     there = np.flatnonzero(stands)
@@ -70,7 +75,20 @@ def stance(alpha: NDArray[np.uint8]) -> Stance:
     rise = float(np.clip(rise, 0, _RISE_SHARE_MAX * (bottom - top)))
     everywhere = np.zeros(alpha.shape[1], np.bool_)
     everywhere[left:right] = stands
-    return Stance(box, contact, everywhere, bottom - rise, bottom - top - 2 * rise)
+    # The camera sees the top less steeply than the foot, all the less of a product as large as a chair.
+    lid = min(rise, _LID_SHARE_MAX * (bottom - top))
+    return Stance(box, contact, everywhere, bottom - rise, bottom - top - rise - lid)
+
+
+def _far_legs(contour: NDArray[np.float32], level: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those of the `level` stretches of the contour that are narrow and end lower than both their sides."""
+    legs = np.zeros_like(level)
+    beside = max(2, round(2 * _SLOPE_REACH_SHARE * len(contour)))
+    around = np.pad(contour, beside)
+    for start, stop in np.flatnonzero(np.diff(np.concatenate([[0], level, [0]]).astype(np.int8))).reshape(-1, 2):
+        lower = contour[start:stop].min() > max(around[start], around[stop - 1 + 2 * beside])
+        legs[start:stop] = lower and stop - start < _LEG_WIDTH_SHARE * len(contour)
+    return legs
 
 
 def _slope(contour: NDArray[np.float32]) -> NDArray[np.float32]:

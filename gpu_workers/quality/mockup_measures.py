@@ -30,6 +30,7 @@ from gpu_workers.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.decoding import DecodeLimits, decode
 from gpu_workers.linear_light import opacity, to_linear, to_srgb
 from gpu_workers.operations.mockup import Mockup, Placed
+from gpu_workers.operations.scene_ground import Ground
 from gpu_workers.operations.scene_shadow import Caster, thrown
 from gpu_workers.quality.measures import ERODE_PX, padded, resized
 from schemas.channels import Channel
@@ -45,6 +46,7 @@ _SEEN = 0.01
 _SIDELESS_DEG = 80.0
 _STEP_DEG = 5.0
 _CELLS = 40
+_BLUR_CELLS = 2.5
 _WHOLLY = 0.99
 _CONTACT_CM = 0.4
 _EDGE_PX = 15
@@ -100,7 +102,8 @@ def _visible_share(one: Placed) -> float:
 def _height_error(one: Placed) -> float:
     """The silhouette's height on the canvas, its foot's depth left out, against the ground's scale where it stands."""
     rows = np.flatnonzero(((one.mask.astype(np.int16) + one.hidden) >= _HALF).any(axis=1))
-    tall_px = rows[-1] + 1 - rows[0] - 2 * one.stance.rise_px * one.placement.scale
+    deep_px = one.stance.box[3] - one.stance.box[1] - one.stance.height_px
+    tall_px = rows[-1] + 1 - rows[0] - deep_px * one.placement.scale
     return float(tall_px / (one.height_cm * one.ground.cosine * one.ground.px_per_cm) - 1)
 
 
@@ -205,29 +208,36 @@ def _contact_darkening(darkening: Plane, one: Placed) -> float:
 
 
 def _azimuth_deg(darkening: Plane, one: Placed, mockup: Mockup) -> float | None:
-    """Where the light must be for the product's shadow to lie where the picture is dark, all directions tried.
+    """Where the light must be for the products' shadows to lie where the picture is dark, all directions tried.
 
-    The one whose hard shadow goes with the darkness best, as their correlation on the ground says, and between two by
+    The one whose hard shadows go with the darkness best, as their correlation on the ground says, and between two by
     a parabola.
     """
     elevation_deg = mockup.light.elevation_deg
     if elevation_deg > _SIDELESS_DEG:
         return None
-    per_cm = one.stance.height_px / (one.height_cm * one.ground.cosine)
-    caster = Caster(one.product[..., 3], one.stance, per_cm, (0.0, 0.0))
+    casters = [_caster(each, one.ground) for each in mockup.products]
     azimuths = np.arange(-180, 180, _STEP_DEG)
-    each, frame = thrown(caster, one.ground, [(float(a), elevation_deg) for a in azimuths], one.height_cm / _CELLS)
+    each, frame = thrown(casters, one.ground, [(float(a), elevation_deg) for a in azimuths], one.height_cm / _CELLS)
+    # As soft as shadows are, or those of thin wires would go with nothing.
+    soft = np.stack([cv2.GaussianBlur(shadow.astype(np.float32), (0, 0), _BLUR_CELLS) for shadow in each])
     to_picture = one.ground.to_picture() @ frame.to_ground()
     size, flags = (frame.width, frame.height), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     dark, seen = (cv2.warpPerspective(part, to_picture, size, flags=flags) for part in (darkening, _seen(one, mockup)))
-    where = (seen > _WHOLLY) & (each.max(axis=0) > 0)
+    where = (seen > _WHOLLY) & (soft.max(axis=0) > 1)
     if not where.any() or dark[where].max() < _SEEN:
         return None
-    fit = _correlations(each[:, where].astype(np.float32), dark[where])
+    fit = _correlations(soft[:, where], dark[where])
     best = int(fit.argmax())
     before, middle, after = (float(fit[(best + step) % len(fit)]) for step in (-1, 0, 1))
     bend = before - 2 * middle + after
     return float(azimuths[best] + _STEP_DEG * (0.5 * (before - after) / bend if bend else 0.0))
+
+
+def _caster(one: Placed, main: Ground) -> Caster:
+    right, away, far = np.linalg.inv(main.to_picture()) @ (one.ground.x_px, one.ground.y_px, 1.0)
+    per_cm = one.stance.height_px / (one.height_cm * one.ground.cosine)
+    return Caster(one.product[..., 3], one.stance, per_cm, (float(right / far), float(away / far)))
 
 
 def _seen(one: Placed, mockup: Mockup) -> Plane:

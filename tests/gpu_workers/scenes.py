@@ -22,7 +22,7 @@ WALL_CM = 40.0
 def write_scene(folder: Path, *, factor: float = 1.0, **changes: Any) -> Path:
     """A scene's folder inside `folder`, `factor` times 480 x 360 px; `changes` are of its file's fields."""
     text = _text(factor) | changes
-    scene = folder / text["name"]
+    scene = folder / str(text["name"])
     scene.mkdir(parents=True, exist_ok=True)
     (scene / "scene.yaml").write_text(yaml.safe_dump(text))
     plate, key, depth = _layers(factor)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gpu_workers.colour_difference import ciede2000, light_to_lab
-from gpu_workers.composing import Asked, Composed, compose
+from gpu_workers import pools
+from gpu_workers.composing import Asked, Composed, compose, lossless
 from gpu_workers.decoding import Picture, decode
 from gpu_workers.linear_light import to_linear
 from gpu_workers.notes import Notes
@@ -100,6 +101,6 @@ def test_a_cutout_remembers_a_plain_ground_only(plain: bool) -> None:
     picture = decode(written(photograph))
     made = Cutout(mug(), {"plain_background": float(plain)})
     notes = pools.notes_of(picture, made)
-    read = decode(pools.lossless(made.rgba, notes)).notes
+    read = decode(lossless(made.rgba, notes)).notes
     light = float(to_linear(np.array(200, np.uint8)))
     assert read.background == (pytest.approx([light] * 3, abs=1e-5) if plain else None)
