@@ -123,7 +123,7 @@ class _Look:
 PRESETS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     "warm": _Look(black=2, white=99, contrast=0.05, chroma=0.92, shadows=(2.0, 4.0), lights=(1.5, 7.0)),
     "cool": _Look(black=0, white=100, contrast=0.15, chroma=0.85, shadows=(-0.5, -5.0), lights=(-1.0, -3.0)),
-    "earthy": _Look(black=4, white=94, contrast=0.1, chroma=0.8, shadows=(3.0, 6.0), lights=(3.0, 9.0)),
+    "earthy": _Look(black=4, white=90, contrast=0.1, chroma=0.8, shadows=(4.0, 8.0), lights=(4.0, 12.0)),
     "matte": _Look(black=9, white=96, contrast=0.0, chroma=0.85, shadows=(0.0, 0.0), lights=(0.0, 0.0)),
     "crisp": _Look(black=0, white=100, contrast=0.25, chroma=1.08, shadows=(0.0, 0.0), lights=(0.0, 0.0)),
 }
