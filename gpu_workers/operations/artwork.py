@@ -18,6 +18,7 @@ _CM_PER_INCH = 2.54
 _ENLARGED_MAX = 2.0
 _SHARE = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
 _COVERED = 0.5 / 255
+_SLIGHT = 0.1
 
 
 class BadArtwork(ValueError):
@@ -70,7 +71,8 @@ class View:
 class Printed:
     """A picture of the printed product before it is encoded.
 
-    `canvas`: (h, w, 3) uint8 sRGB. `mask`: (h, w) uint8, the product. `print_mask`: (h, w) uint8, the print.
+    `canvas`: (h, w, 3) uint8 sRGB. `mask`: (h, w) uint8, the product. `print_mask`: (h, w) uint8, the print, 0 where
+    there is nothing of it.
     `product`: (3,) uint8, the product's colour. `size_cm`: of the surface that was printed on.
     """
 
@@ -101,8 +103,8 @@ def artwork(art: NDArray[np.uint8], template: Template, parameters: ArtworkParam
     albedo = to_linear(product) * (1 - ink[..., 3:]) + ink[..., :3]
     return Printed(
         canvas=to_srgb(view.rest + view.light * albedo),
-        mask=_codes(view.mask),
-        print_mask=_codes(ink[..., 3] * view.mask),
+        mask=np.rint(view.mask * 255).astype(np.uint8),
+        print_mask=np.ceil(np.minimum(ink[..., 3] * view.mask, 1) * 255).astype(np.uint8),
         product=product,
         placement=placement,
         view=view,
@@ -149,16 +151,13 @@ def _ink(art: NDArray[np.uint8], placement: Placement, size_cm: tuple[float, flo
     coverage = view.coverage[rows, columns]
     found = printed(art, placement.box, size_cm, view.places[rows, columns], coverage > _COVERED)
     ink[rows, columns] = found * coverage[..., None]
+    ink[ink[..., 3] < _COVERED] = 0
     return ink
 
 
 def _box(where: NDArray[np.bool_]) -> tuple[slice, slice]:
     rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-def _codes(share: Plane) -> NDArray[np.uint8]:
-    return np.rint(share * 255).astype(np.uint8)
 
 
 def _measures(alpha: Plane, placement: Placement, area: Area, view: View) -> dict[str, float]:
@@ -183,7 +182,9 @@ def _view(template: Template, area: Area, parameters: ArtworkParameters) -> View
         rest = rest + to_linear(found.background) * _change(template.background.color, parameters.background_color)
     _check_colours(template, parameters)
     surface, map_ = template.surface(area), found.maps[area.map]
-    mask, coverage = opacity(found.mask), map_[..., 2].astype(np.float32) / np.float32(65535)
+    mask = opacity(found.mask)
+    # Where there is next to nothing of the product, its light is what it throws on its surroundings.
+    coverage = map_[..., 2].astype(np.float32) / np.float32(65535) * np.minimum(mask / np.float32(_SLIGHT), 1)
     places = map_[..., :2].astype(np.float32) * np.array([surface.width_cm / 65535, surface.height_cm / 65535], "f4")
     whole = View(light, rest, mask, places, coverage)
     return whole if parameters.size in (None, template.size) else _resized(whole, template, parameters.size)
@@ -211,7 +212,7 @@ def _resized(view: View, template: Template, size: Size | None) -> View:
     left, top = (full[0] - size.width_px) // 2, (full[1] - size.height_px) // 2
     cut = slice(top, top + size.height_px), slice(left, left + size.width_px)
     weight = view.coverage * view.mask
-    mask, seen = _scaled(view.mask, full), _scaled(weight, full)
+    mask, seen = np.minimum(_scaled(view.mask, full), 1), _scaled(weight, full)
     outside = mask.copy()
     outside[cut] = 0
     if outside.max() > 0.5:

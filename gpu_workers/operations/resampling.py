@@ -81,7 +81,9 @@ def _stretch(lines: Plane, scale: float, offset_px: float, count: int) -> Plane:
         first, last = int(np.floor(centres[0] - reach)), int(np.ceil(centres[-1] + reach))
         weights = _lanczos((np.arange(first, last) + 0.5 - centres[:, None]) * min(scale, 1.0))
         weights /= weights.sum(axis=1, keepdims=True)
-        inside = slice(max(first, 0), max(min(last, len(lines)), 0))
+        inside = slice(max(first, 0), min(last, len(lines)))
+        if inside.start >= inside.stop:
+            continue  # nothing but what lies outside
         out[start : start + _BLOCK_PX] = (
             weights[:, inside.start - first : inside.stop - first].astype(np.float32) @ lines[inside]
         )

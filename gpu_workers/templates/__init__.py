@@ -201,8 +201,15 @@ def layers(template: Template) -> Layers:
         product=_read(template, product.light, 3, np.uint8),
         background=_read(template, background.light, 3, np.uint8) if background else None,
         mask=_read(template, product.mask, 1, np.uint8),
-        maps={surface.name: _read(template, surface.file, 3, np.uint16) for surface in template.maps},
+        maps={surface.name: _map(template, surface.file) for surface in template.maps},
     )
+
+
+def _map(template: Template, file: str) -> NDArray[np.uint16]:
+    found = _read(template, file, 3, np.uint16)
+    if not found[..., 2].any():
+        raise BadTemplate(f"{template.name}: nothing of a surface is seen in the map {file!r}")
+    return found
 
 
 def _read(template: Template, file: str, bands: int, kind: type[_Code]) -> NDArray[_Code]:

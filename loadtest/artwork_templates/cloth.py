@@ -42,6 +42,7 @@ class Garment:
     partner: np.ndarray
     front: np.ndarray
     rest: np.ndarray  # (m, 3, 2): each triangle's corners as they were cut
+    seams: dict[tuple[int, int], float]  # points of the front's seams that are near each other, and how far apart
 
 
 def cut(outline: Sequence[Segment], spacing: float) -> Panel:
@@ -102,7 +103,17 @@ def sew(front: Panel, back: Panel, puff: Callable[[np.ndarray], np.ndarray]) -> 
     flipped = index[back.triangles][:, ::-1]
     triangles = np.concatenate([front.triangles, flipped])
     rest = np.concatenate([front.flat[front.triangles], back.flat[back.triangles][:, ::-1]])
-    return Garment(points, flat, triangles, len(front.triangles), _partners(flat, is_front, is_sewn), is_front, rest)
+    return Garment(points, flat, triangles, len(front.triangles), _partners(flat, is_front, is_sewn), is_front, rest,
+                   _seams(front))
+
+
+def _seams(panel: Panel) -> dict[tuple[int, int], float]:
+    """Neighbours on a seam, and every second point, and how far apart they are."""
+    pairs = {tuple(sorted((i, panel.sewn[s, k + step]))) for (s, k), i in panel.sewn.items() for step in (1, 2)
+             if (s, k + step) in panel.sewn}
+    pairs |= {tuple(sorted((i, panel.sewn[s + 1, 0]))) for (s, k), i in panel.sewn.items()
+              if k > 0 and (s, k + 1) not in panel.sewn and (s + 1, 0) in panel.sewn}
+    return {(i, j): float(np.hypot(*(panel.flat[i] - panel.flat[j]))) for i, j in sorted(pairs)}
 
 
 def _partners(flat: np.ndarray, is_front: np.ndarray, is_sewn: np.ndarray) -> np.ndarray:
@@ -148,7 +159,8 @@ def hang(garment: Garment, pinned: dict[int, tuple[float, float, float]], second
 
 
 def _constraints(garment: Garment, weight: np.ndarray) -> tuple[list, list]:
-    """Batches of (i, j, length, weight i, weight j) in which no point comes twice: of edges, and across them."""
+    """Batches of (i, j, length, weight i, weight j) in which no point comes twice: of edges and seams, which are
+    stiff, and across edges."""
     lengths, opposite = {}, {}
     for corners, place in zip(garment.triangles.tolist(), garment.rest):
         for a in range(3):
@@ -160,7 +172,7 @@ def _constraints(garment: Garment, weight: np.ndarray) -> tuple[list, list]:
     for sides in opposite.values():
         if len(sides) == 2 and sides[0][0] != sides[1][0] and np.allclose(sides[0][2], sides[1][3], atol=1e-6):
             across[(sides[0][0], sides[1][0])] = float(np.hypot(*(sides[0][1] - sides[1][1])))
-    return _batches(lengths, weight), _batches(across, weight)
+    return _batches(lengths | garment.seams, weight), _batches(across, weight)
 
 
 def _batches(lengths: dict, weight: np.ndarray) -> list[tuple[np.ndarray, ...]]:

@@ -29,7 +29,7 @@ def tshirt() -> Setting:
     _stitches(jersey, (2.2, 2.4))
     shirt = soft_mesh("tshirt", garment, points, jersey, _shirt_print, _shirt_edges(garment))
     wood = mats.wood("hanger", ("#7c5431", "#a97a4b", "#c59a68"), 0.35)
-    arms = [(x, 0, hanger_z(x) - 0.3) for x in np.linspace(-19.4, 19.4, 61)]
+    arms = [(x, 0, hanger_z(x) - 0.3) for x in np.linspace(-18.8, 18.8, 61)]
     geo.tube("hanger", arms, lambda t: 0.52 - 0.14 * abs(2 * t - 1), wood, 20, flat=0.9)
     _hook(hanger_z(0))
     _wall_and_light("#c9ccc8")
@@ -94,9 +94,16 @@ def soft_mesh(name: str, garment: Garment, points: np.ndarray, material, place, 
             layer.data[loop].uv = uv
     attribute = obj.data.attributes.new("edge", "FLOAT", "POINT")
     attribute.data.foreach_set("value", edges.astype(np.float32))
+    _crease(obj.data, garment)
     geo.modify(obj, "SOLIDIFY", thickness=0.11, offset=0)
     geo.modify(obj, "SUBSURF", levels=2, render_levels=2, uv_smooth="PRESERVE_BOUNDARIES")
     return geo.apply(obj)
+
+
+def _crease(mesh: bpy.types.Mesh, garment: Garment) -> None:
+    """Keep seams the lines they are, whatever the triangles beside them."""
+    sharp = mesh.attributes.new("crease_edge", "FLOAT", "EDGE")
+    sharp.data.foreach_set("value", [float(tuple(sorted(edge.vertices)) in garment.seams) for edge in mesh.edges])
 
 
 def _stitches(material, lines: tuple[float, float]) -> None:
@@ -135,7 +142,7 @@ def tote() -> Setting:
     pinned = {i: (0.975 * p[0], -1.3 if garment.front[i] else 1.1, p[1]) for i, p in enumerate(garment.flat)
               if abs(abs(p[0]) - STRAP_X) < 1.3 and p[1] > high - 3.2}
     points = hang(garment, pinned, 1.4, 2e-6, lambda points: np.minimum(points[:, 1], WALL_Y - 0.4, out=points[:, 1]))
-    canvas = mats.woven("canvas", "#efe9dc", 5.0, depth=0.012, sheen=0.0, kind="Object")
+    canvas = mats.woven("canvas", "#efe9dc", 8.0, depth=0.006, sheen=0.0, kind="Object")
     _stitches(canvas, (2.4,))
     bag = soft_mesh("tote", garment, points, canvas, _bag_print, BAG[1] - garment.flat[:, 1])
     straps = [_strap(y, over, canvas) for y, over in ((-1.62, -1.2), (1.4, 1.6))]
@@ -148,7 +155,7 @@ def tote() -> Setting:
 
 
 def _bag_print(flat: np.ndarray) -> np.ndarray:
-    return np.column_stack([flat[:, 0] / BAG_PRINT[0] + 0.5, (33.5 - flat[:, 1]) / BAG_PRINT[1]])
+    return np.column_stack([flat[:, 0] / BAG_PRINT[0] + 0.5, (36.2 - flat[:, 1]) / BAG_PRINT[1]])
 
 
 def _strap(y: float, over_y: float, material) -> bpy.types.Object:

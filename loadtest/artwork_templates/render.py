@@ -25,8 +25,8 @@ from templates import Setting, Template  # noqa: E402
 from writing import write_grey, write_light, write_map, write_yaml  # noqa: E402
 
 OUT = HERE.parents[1] / "gpu_workers" / "templates"
-SAMPLES = 24
-MAP_SAMPLES = 36  # sub-pixel places of a map's pixel
+SAMPLES = 32
+MAP_SAMPLES = 49  # sub-pixel places of a map's pixel
 SEEN_MIN = 1 / 512  # of a product, in a pixel
 
 
@@ -66,6 +66,8 @@ def make(template: Template, args: argparse.Namespace) -> None:
     with_ground = photograph(template)
     dim(product, 1)
     whole = photograph(template)
+    with_ground = np.minimum(with_ground, whole)  # light only adds: what does not is the denoiser's
+    plate = np.minimum(plate, with_ground)
     write_light(folder / "plate.jpg", plate)
     write_light(folder / "ground.jpg", with_ground - plate)
     write_light(folder / "shading.jpg", whole - with_ground)
@@ -97,11 +99,11 @@ def prepare(template: Template, args: argparse.Namespace) -> None:
     render.image_settings.file_format, render.image_settings.color_depth = "OPEN_EXR", "32"
     render.image_settings.color_mode = "RGBA"
     cycles.device, cycles.seed = "CPU", 1
-    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = args.samples, True, 0.06
-    cycles.adaptive_min_samples = 8
+    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = args.samples, True, 0.03
+    cycles.adaptive_min_samples = 12
     cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
-    cycles.denoising_prefilter, cycles.denoising_input_passes = "FAST", "RGB_ALBEDO_NORMAL"
-    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 6, 2, 2
+    cycles.denoising_prefilter, cycles.denoising_input_passes = "ACCURATE", "RGB_ALBEDO_NORMAL"
+    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 8, 3, 3
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
     scene.view_settings.view_transform, scene.view_settings.look = "Standard", "None"

@@ -45,7 +45,7 @@ class Template:
     areas: tuple[Area, ...]
     exposure: float = 0.0
     paintable: bool = True
-    side_px: int = 1100
+    side_px: int = 1280
 
 
 import garments  # noqa: E402
@@ -57,7 +57,7 @@ TEMPLATES = (
     Template("tote", "Cotton tote bag on a peg", garments.tote, "#EFE9DC", "#D6CABB", (("front", "front", 0, 0, 26, 30),),
              exposure=0.45),
     Template("mug", "White ceramic mug on a table", goods.mug, "#F4F2EE", "#E2DDD3",
-             (("front", "wrap", 11.9, 0.5, 8.0, 7.4), ("wrap", "wrap", 0, 0, 20.0, 8.4)), exposure=-0.1, side_px=1400),
+             (("front", "wrap", 11.9, 0.5, 8.0, 7.4), ("wrap", "wrap", 0, 0, 20.0, 8.4)), exposure=-0.2),
     Template("box", "Cardboard box at three quarters", goods.box, "#F1EFEB", "#D5D9D6",
              (("front", "front", 0, 0, 17.6, 21.6), ("side", "side", 0, 0, 10.6, 21.6)), exposure=-0.15),
     Template("poster", "Poster of 50 by 70 cm in an oak frame on a wall", goods.poster, "#F5F4F1", "#D8D5CE",
