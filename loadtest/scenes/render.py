@@ -66,7 +66,7 @@ def make(shot: Shot, args: argparse.Namespace) -> str:
         return draft(shot, args.out)
     for obj in layers.parts("prop:"):
         obj.hide_render = True
-    plate, key = (exposed(shot, light) for light in (layers.plate(), layers.key()))
+    plate, key = exposed_pair(shot, layers.plate(), layers.key())
     text = describe(shot, plate, key, GRAIN)
     files = scene_files(shot, plate, key, text)
     folder = args.out / shot.name
@@ -106,6 +106,12 @@ def exposed(shot: Shot, light: np.ndarray) -> np.ndarray:
     return light * np.float32(2.0**shot.exposure)
 
 
+def exposed_pair(shot: Shot, plate: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Plate and key as the picture holds them: where the plate is clipped, the key keeps its share of it."""
+    plate, key = exposed(shot, plate), exposed(shot, key)
+    return plate, key / np.maximum(plate, 1.0)
+
+
 def steps(light: np.ndarray) -> np.ndarray:
     """Linear light as sRGB in 8-bit steps, not yet rounded."""
     light = np.clip(light, 0.0, 1.0)
@@ -133,7 +139,8 @@ def mask_file(name: str) -> bytes:
 
 def patch(shot: Shot, prop: Prop, empty: np.ndarray, files: dict[str, bytes]) -> dict:
     """Render the surroundings of a prop with it and keep what looks different: its record; its files join the others."""
-    plate, key = (steps(exposed(shot, light)) for light in layers.with_prop(f"prop:{prop.name}", shot.key.towards()))
+    pair = layers.with_prop(f"prop:{prop.name}", shot.key.towards())
+    plate, key = (steps(light) for light in exposed_pair(shot, *pair))
     alpha = difference(plate, empty)
     rows, columns = np.nonzero(alpha.max(1))[0], np.nonzero(alpha.max(0))[0]
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))

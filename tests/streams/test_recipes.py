@@ -367,3 +367,13 @@ def test_a_campaign_that_was_read_behind_the_later_release_of_its_recipe_is_note
     assert before["campaigns"] == after["campaigns"] != []
     assert before["assets"] == after["assets"]
     assert before["recipes"] == after["recipes"]
+
+
+def test_the_lifestyle_recipe_makes_scenes_beside_the_packshots(flow: Flow) -> None:
+    flow.say(product("A", ["amazon", "instagram"], height_cm="9.4"))
+    wanted = {"skus": ["A"], "recipe": "lifestyle", "channels": ["amazon", "instagram", "shopify"]}
+    (task,) = tasks(flow.say(CampaignRequested(tenant="demo", campaign="x", **wanted)))  # type: ignore[arg-type]
+    assert steps(task) == {
+        f"x.{channel}-1.lifestyle": {"scene": "auto", "height_cm": "9.4"} for channel in ("instagram", "shopify")
+    }
+    assert {"instagram-1", "x.instagram-1.lifestyle"} <= flow.states().keys()
