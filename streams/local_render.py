@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gpu_workers import pools
 from gpu_workers.composing import Asked, File, lossless
 from gpu_workers.decoding import DecodeLimits, Picture, decode
+from gpu_workers.linear_light import eight_bit
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations import cutout as cutting
@@ -87,7 +88,7 @@ class Studio:
         cuts = [self.cutout(picture, name, {}) for picture, name in zip(pictures, names, strict=True)]
         before = {f"cutout.{name}": value for name, value in cuts[0].measures.items()}
         if operation in WITH_MASK:
-            return [pictures[0], replace(pictures[0], pixels=np.repeat(cuts[0].rgba[..., 3:], 3, axis=2))], before
+            return [pictures[0], _mask_of(pictures[0], cuts[0])], before
         return [pools.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
 
     def picture(self, operation: str, inputs: Sequence[Picture], asked: Asked, before: Mapping[str, float]) -> Made:
@@ -143,6 +144,11 @@ def render_files(
         made = studio.picture(operation, inputs, asked, before)
     target.write_bytes(made.file)
     return made.verdict, made.measures
+
+
+def _mask_of(photograph: Picture, made: cutting.Cutout) -> Picture:
+    alpha = eight_bit(made.rgba)[..., 3]
+    return replace(photograph, pixels=np.dstack([alpha, alpha, alpha]))
 
 
 def _channel(operation: str, name: str | None, category: str) -> Channel:

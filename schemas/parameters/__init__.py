@@ -1,7 +1,7 @@
 """Parameters of operations: one file an operation, and here which operation has which."""
 
-from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.artwork import ArtworkParameters
+from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.cutout import CutoutParameters
 from schemas.parameters.mockup import MockupParameters
 from schemas.parameters.packshot import PackshotParameters

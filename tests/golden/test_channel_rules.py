@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from gpu_workers import pools
+from gpu_workers.composing import Asked, compose
+from gpu_workers.decoding import Picture
 from schemas import channels
 
 CATALOGUE = Path(__file__).parents[2] / "loadtest" / "catalogue"
@@ -57,7 +58,8 @@ def cutout(name: str) -> NDArray[np.uint8]:
 
 def written(channel: str, name: str) -> bytes:
     operation = "transparent" if channel == "web" else "packshot"
-    return pools.compose(operation, cutout(name), channels.load(channel), {})[1].data
+    picture = Picture(cutout(name), "image/png", 8, True, "", 1, 1)
+    return compose(operation, [picture], Asked(channels.load(channel), {})).files[0].data
 
 
 def product_box(pixels: NDArray[np.uint8]) -> tuple[int, int]:

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from gpu_workers.colour_difference import ciede2000, light_to_lab
 from gpu_workers import pools
+from gpu_workers.colour_difference import ciede2000, light_to_lab
 from gpu_workers.composing import Asked, Composed, compose, lossless
 from gpu_workers.decoding import Picture, decode
 from gpu_workers.linear_light import to_linear
