@@ -187,7 +187,8 @@ def _mockup(inputs: Sequence[Picture], asked: Asked) -> Composed:
     products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
     made = mockup(products, _scene(asked, parameters), asked.channel, parameters)
     files = _files("mockup", made.canvas, made.mask, composite(inputs[0].notes.source_type), asked)
-    return Composed(files, mockup_measures.measure(files[0].data, made, asked.channel))
+    measures = mockup_measures.measure(files[0].data, made, asked.channel)
+    return Composed(files, {"has_scene": 1.0, **measures})
 
 
 def _scene(asked: Asked, parameters: MockupParameters) -> Scene:

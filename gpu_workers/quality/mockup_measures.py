@@ -5,7 +5,7 @@
 | `width_px`, `height_px`, `size_bytes`, `format_allowed` | the file; 1 when its content is a format of the channel |
 | `scale`, `scene_scale` | pixels of the most enlarged product, and of the scene, were enlarged by this |
 | `in_frame` | 1 when every product is inside the canvas |
-| `fill` | the larger of the main product's shares of the canvas' width and height |
+| `product_fill` | the larger of the main product's shares of the canvas' width and height |
 | `visible_share` | the least share of a product that nothing in the scene hides |
 | `cropped_edges` | how many edges of the photograph cut the main product off |
 | `own_shadow_share` | share of the main cut-out that was the supplier's own shadow |
@@ -66,7 +66,7 @@ def measure(file: bytes, mockup: Mockup, channel: Channel) -> dict[str, float]:
         "scale": max(one.placement.scale for one in mockup.products),
         "scene_scale": mockup.scene_scale,
         "in_frame": float(all(_is_inside(one) for one in mockup.products)),
-        "fill": _fill(main),
+        "product_fill": _fill(main),
         "visible_share": min(_visible_share(one) for one in mockup.products),
         "cropped_edges": float(len(main.placement.cropped)),
         "own_shadow_share": main.own_shadow,

@@ -21,6 +21,8 @@ Problems = Iterator[tuple[str, str]]
 def allows(channel: str, operation: str) -> bool:
     """Whether a channel's rules let an operation make its pictures."""
     rules = channels.load(channel)
+    if operation == "upscale" and not rules.allows_upscaling:
+        return False
     put_in = PUTS_IN.get(operation, frozenset())
     return not put_in or not (rules.background_required or put_in.intersection(rules.bans))
 

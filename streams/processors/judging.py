@@ -17,6 +17,12 @@ COLOUR_MEDIAN = (1.8, 3.0)  # ΔE00 up to which it passes, and up to which a per
 COLOUR_P95_MAX = 4.0
 AZIMUTH_ERROR_DEG = (20.0, 35.0)
 CONTACT_DARKENING_MIN = 0.08
+VISIBLE_SHARE_MIN = 0.6
+HEIGHT_ERROR_MAX = 0.05
+PRINT_SSIM_MIN = 0.9
+PRINT_DPI_MIN = 100
+STYLED_MEDIAN_MAX = 2.0  # ΔE00; what a brand's style may do to a product
+STYLE_Z_MAX = 3.5
 UNCERTAINTY_MAX = 0.25
 PARTIAL_SHARE_MAX = 0.5
 COVERAGE_MIN = 0.01
@@ -27,7 +33,7 @@ Measures = Mapping[str, float]
 def judge(measures: Measures, channel: Channel) -> Verdict:
     """The verdict on one asset. The worst check decides."""
     checks = [*_product(measures), *_colour(measures), *_edges(measures), *_light(measures)]
-    checks += _channel(measures, channel)
+    checks += [*_scene(measures), *_print(measures), *_style(measures), *_channel(measures, channel)]
     covered = {check.point for check in checks}
     silent = [Check(point=point, name="not measured", outcome="not_run") for point in POINTS if point not in covered]
     outcomes = {check.outcome for check in checks}
@@ -62,12 +68,43 @@ def _colour(measures: Measures) -> list[Check]:
 
 def _light(measures: Measures) -> list[Check]:
     """Of what there is of light and shadow; a packshot on plain white has neither."""
-    checks = [
+    return _measured(
         _at_least("light", "lighting_made", measures, 1, "review"),
         _at_least("light", "shadow_made", measures, 1, "review"),
         _graded("light", "shadow_azimuth_error_deg", measures, *AZIMUTH_ERROR_DEG),
         _at_least("light", "contact_darkening", measures, CONTACT_DARKENING_MIN, "review"),
-    ]
+    )
+
+
+def _scene(measures: Measures) -> list[Check]:
+    """Of a product in a scene."""
+    return _measured(
+        _at_least("product", "in_frame", measures, 1, "review"),
+        _at_least("product", "visible_share", measures, VISIBLE_SHARE_MIN, "review"),
+        _at_most("product", "height_error", measures, HEIGHT_ERROR_MAX, "review"),
+    )
+
+
+def _print(measures: Measures) -> list[Check]:
+    """Of artwork on a product: is what was printed what was sent, and fine enough."""
+    return _measured(
+        _at_least("product", "print_ssim", measures, PRINT_SSIM_MIN, "review"),
+        _at_most("colour", "print_de00_median", measures, COLOUR_MEDIAN[0], "review"),
+        _at_least("product", "effective_dpi", measures, PRINT_DPI_MIN, "review"),
+    )
+
+
+def _style(measures: Measures) -> list[Check]:
+    """Of a picture in a brand's style, and of a product that was relit."""
+    return _measured(
+        _at_most("colour", "product_delta_e_median", measures, STYLED_MEDIAN_MAX, "fail"),
+        _at_most("colour", "product_delta_e_p95", measures, COLOUR_P95_MAX, "review"),
+        _at_most("style", "style_z", measures, STYLE_Z_MAX, "review"),
+    )
+
+
+def _measured(*checks: Check) -> list[Check]:
+    """Those for which there is a figure: of other operations' pictures there is none."""
     return [check for check in checks if check.measured is not None]
 
 
@@ -95,7 +132,17 @@ def _channel(measures: Measures, channel: Channel) -> list[Check]:
         _at_least("channel", "format_allowed", measures, 1, "fail", rule),
         _at_least("channel", "has_srgb_profile", measures, 1, "fail"),
         _at_least("channel", "has_source_type", measures, 1, "fail"),
+        *_banned(measures, channel),
     ]
+
+
+def _banned(measures: Measures, channel: Channel) -> list[Check]:
+    """What the channel does not take, where the picture has it."""
+    rule, scenes_max = channel.rule_version, float("scene" not in channel.bans and not channel.background_required)
+    enlarged_max = 2.0 if channel.allows_upscaling else 1.0
+    names = ("upscaled_by", "upscale.upscaled_by")
+    enlarged = (_at_most("channel", name, measures, enlarged_max, "fail", rule) for name in names)
+    return _measured(_at_most("channel", "has_scene", measures, scenes_max, "fail", rule), *enlarged)
 
 
 def _background(measures: Measures, channel: Channel) -> list[Check]:
