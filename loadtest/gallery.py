@@ -6,8 +6,9 @@ A sheet is an operation, a row a photograph, a column a variant. Below every pic
 import argparse
 import base64
 import io
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -38,6 +39,11 @@ CELL_PX = 420
 LABEL_PX = 34
 GAP_PX = 8
 CHECKER = (232, 208)
+
+SHELVES = pools.shelves(Settings())
+TRUTH = json.loads((quality.CATALOGUE / "truth" / "truth.json").read_text())
+EVENTS = [json.loads(line) for line in (quality.CATALOGUE / "catalogue.jsonl").read_text().splitlines()]
+CATEGORIES = {event["sku"]: event["category"] for event in EVENTS}
 
 Code = NDArray[np.uint8]
 
@@ -124,13 +130,41 @@ def checker(size: tuple[int, int], square_px: int = 24) -> Code:
     return np.repeat(np.where((rows + columns) % 2, *CHECKER)[..., None], 3, axis=2).astype(np.uint8)
 
 
-def composed(operation: str, variants: Mapping[str, tuple[str, dict[str, str]]], sample: Sample) -> Iterator[Cell]:
+def mockups(sample: Sample) -> Iterator[Cell]:
+    """The product in scenes that suit it, at its real size."""
+    facts = TRUTH[sample.name]
+    parameters = {"height_cm": str(facts["height_cm"])}
+    variants = {f"seed {seed}": ("shopify", {**parameters, "seed": str(seed)}) for seed in range(4)}
+    yield from composed("mockup", variants, sample, CATEGORIES[facts["sku"]])
+
+
+def styles(sample: Sample) -> Iterator[Cell]:
+    """The photograph in the style of each brand that ships."""
+    mask = np.repeat(np.asarray(sample.cutout.pixels, np.uint8)[..., 3:], 3, axis=2)
+    inputs = [replace(sample.cutout, pixels=sample.photograph), replace(sample.cutout, pixels=mask)]
+    yield Cell(sample.name, sample.photograph)
+    for brand in ("warm-minimal", "cool-studio", "earthy"):
+        asked = Asked(channels.load("shopify"), {"brand": brand}, shelves=SHELVES)
+        made = pools.compose("style", inputs, asked)
+        yield Cell(brand, seen(made.files[0].data), f"ΔE00 {made.measures['product_delta_e_median']:.2f}")
+
+
+def prints(sample: Sample) -> Iterator[Cell]:
+    """The photograph printed on every product."""
+    for template in SHELVES.templates:
+        asked = Asked(channels.load("shopify"), {"template": template}, shelves=SHELVES)
+        made = pools.compose("artwork", [replace(sample.cutout, pixels=sample.photograph)], asked)
+        yield Cell(template, seen(made.files[0].data), f"{made.measures['effective_dpi']:.0f} dpi")
+
+
+def composed(
+    operation: str, variants: Mapping[str, tuple[str, dict[str, str]]], sample: Sample, category: str = ""
+) -> Iterator[Cell]:
     """A picture for each variant: its channel and its parameters."""
     for label, (channel_name, parameters) in variants.items():
         channel = channels.load(channel_name)
         try:
-            asked = Asked(channel, parameters, shelves=pools.shelves(Settings()))
-            made = pools.compose(operation, [sample.cutout], asked)
+            made = pools.compose(operation, [sample.cutout], Asked(channel, parameters, category, shelves=SHELVES))
         except Refused as refusal:
             yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
             continue
@@ -152,6 +186,9 @@ SHEETS: dict[str, Row] = {
     "cutouts": cutouts,
     "packshots": partial(composed, "packshot", CHANNELS),
     "shadows": partial(composed, "packshot", SHADOWS),
+    "mockups": mockups,
+    "styles": styles,
+    "prints": prints,
 }
 
 

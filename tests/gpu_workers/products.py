@@ -4,6 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.linear_light import to_linear
+from gpu_workers.wide_gamut import SRGB_OF_WIDE
+
 Rgba = NDArray[np.uint8]
 
 
@@ -17,6 +20,13 @@ def mug(width: int = 240, height: int = 200) -> Rgba:
     y, x = np.mgrid[:height, :width]
     colours = np.dstack([40 + x * 180 // width, 30 + (y // 8 % 2) * 120, 200 - y * 150 // height])
     return np.dstack([colours.astype(np.uint8), alpha])
+
+
+def wide(rgba: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """An 8-bit sRGB picture (h, w, 4) in WIDE."""
+    light = np.clip(to_linear(rgba[..., :3]).astype(np.float64) @ np.linalg.inv(SRGB_OF_WIDE).T, 0, 1)
+    code = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.dstack([np.rint(code * 65535), rgba[..., 3] * 257.0]).astype(np.uint16)
 
 
 def block(width: int, height: int, box: tuple[int, int, int, int], colour: int = 90) -> Rgba:

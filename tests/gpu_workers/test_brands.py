@@ -121,7 +121,7 @@ FAULTS: list[tuple[Callable[[str], str], str]] = [
     (lambda text: text.replace("version: 1", "version: 0"), r"version"),
     (lambda text: text.replace("name: house", "name: other"), r"`name`"),
     (lambda text: text.replace("background: '#E7DFD0'", "background: beige"), r"background"),
-    (lambda text: text.replace("mode: soft", "mode: hard"), r"shadow\.mode"),
+    (lambda text: text.replace("mode: soft", "mode: loud"), r"shadow\.mode"),
     (lambda text: text.replace("lut: null", "lut: gone.cube"), r"gone\.cube"),
     (lambda text: text.replace("lut: null", "lut: ../house.yaml"), r"lut"),
     (lambda text: text.replace("count: 26", "count: 12"), r"learned_from"),

@@ -17,22 +17,15 @@ from gpu_workers.operations import shadow
 from gpu_workers.operations.packshot import on_canvas, packshot, place
 from gpu_workers.operations.transparent import transparent
 from gpu_workers.quality.measures import measure
-from gpu_workers.wide_gamut import SRGB_OF_WIDE, in_srgb, profile
+from gpu_workers.wide_gamut import in_srgb, profile
 from schemas import channels
 from schemas.channels import Channel
 from schemas.parameters import PackshotParameters
-from tests.gpu_workers.products import mug, with_own_shadow
+from tests.gpu_workers.products import mug, wide, with_own_shadow
 from tests.gpu_workers.test_decoding import p3
 
 P3_RED = (1.2249, -0.0420, -0.0197)
 RAMP = 600
-
-
-def wide(rgba: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """An 8-bit sRGB picture (h, w, 4) in WIDE."""
-    light = np.clip(to_linear(rgba[..., :3]).astype(np.float64) @ np.linalg.inv(SRGB_OF_WIDE).T, 0, 1)
-    code = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.dstack([np.rint(code * 65535), rgba[..., 3] * 257.0]).astype(np.uint16)
 
 
 def rules(scale_max: float) -> Channel:
