@@ -162,7 +162,7 @@ def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
 def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     """Notes a request; one that came again after it was announced had not yet seen the announcement."""
     where = (event.tenant, event.sku, event.asset, event.version)
-    is_live = facts.is_live(*where, event.file.digest)
+    is_live = facts.is_live(*where, event.file.digest, event.models)
     if event.approved_by is None:
         facts.supersede_other_reviews(event.tenant, event.sku, event.asset, "")
         facts.move_asset(*where, "published" if is_live else "publishing", verdict=event.verdict)

@@ -247,11 +247,15 @@ class Facts:
         where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state.in_(sorted(only_from)))
         return self._connection.execute(update(t.assets).where(*where).values(values)).rowcount > 0
 
-    def is_live(self, tenant: str, sku: str, name: str, version: int, digest: str) -> bool:
-        """Whether just the file with this digest is live as the asset."""
+    def is_live(self, tenant: str, sku: str, name: str, version: int, digest: str, models: Sequence[str]) -> bool:
+        """Whether just the file with this digest, made by these networks, is live as the asset."""
         row = self._first(select(t.assets).where(*_is_asset(tenant, sku, name)))
         live = None if row is None else _asset(row).live
-        return live is not None and (live.version, live.file.sha256) == (version, digest)
+        return live is not None and (live.version, live.file.sha256, list(live.models)) == (
+            version,
+            digest,
+            list(models),
+        )
 
     def put_live(self, event: AssetPublished) -> None:
         """Notes what is live of an asset; one that has left the plan meanwhile is leaving."""

@@ -137,7 +137,11 @@ def is_live_already(event: TaskCompleted, facts: Facts) -> bool:
     """Whether this very result is live: told again it changes nothing, but that an asset which waited for it has it."""
     task = event.task
     name = task.step.asset or ""
-    if not event.outputs or not facts.is_live(task.tenant, task.sku, name, task.version, event.outputs[0].digest):
+    if not event.outputs:
+        return False
+    # Another network may make the very same bytes: then they are to be live as that one's.
+    made = event.outputs[0].digest, models_of(event)
+    if not facts.is_live(task.tenant, task.sku, name, task.version, *made):
         return False
     facts.move_asset(task.tenant, task.sku, name, task.version, "published", only_from=UNFINISHED)
     return True

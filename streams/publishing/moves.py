@@ -138,7 +138,7 @@ class Turn:
         live = manifest.assets.get(event.asset) if isinstance(event, PublishRequested) else None
         if not isinstance(event, PublishRequested) or live is None or live.version < event.version:
             return "new"
-        if (live.version, live.file.sha256) == (event.version, event.file.digest):
+        if (live.version, live.file.sha256, live.models) == (event.version, event.file.digest, event.models):
             return "repeated" if live.position == self.position else "settled"
         return "settled" if live.version > event.version or self._precedes(live) else "new"
 
