@@ -34,7 +34,8 @@ class Announcements:
     def _compare(self, event: AssetPublished, before: AssetPublished | None, again: str) -> None:
         if before is None or content_id("AssetPublished", before) == again:
             return
-        if (before.version, before.file.sha256) == (event.version, event.file.sha256):
+        same_file = (before.version, before.file.sha256) == (event.version, event.file.sha256)
+        if same_file and before.models == event.models:
             self._find("double_published", event, "the same file was announced again while it was live")
         elif before.version > event.version:
             self._find("stale_published", event, f"announced after version {before.version}")
