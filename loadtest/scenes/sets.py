@@ -129,14 +129,12 @@ def sofa_seat(key: Key) -> None:
     """The seat of a linen sofa, a cushion at its end and a throw."""
     linen = mats.plain("sofa", "#bdb6a9", 0.95, sheen=0.3, spread=0.025, grain=0.05, grain_scale=7)
     with tagged("paint:sofa"):
-        for x in (-47.5, 47.5):
-            geo.box("seat", (94, 84, 20), linen, 4.5, 8, (x, 0, -20))
-            geo.box("back", (94, 20, 52), linen, 7, 8, (x, 44, -6), (-9, 0, 0))
-        geo.box("frame", (236, 24, 62), linen, 6, 8, (0, 66, -30))
-        for x in (-107, 107):
-            geo.box("arm", (24, 104, 44), linen, 6, 8, (x, 10, -22))
+        for x in (-90, 0, 90):
+            geo.box("seat", (89, 84, 20), linen, 4.5, 8, (x, 0, -20))
+            geo.box("back", (89, 20, 52), linen, 7, 8, (x, 44, -6), (-9, 0, 0))
+        geo.box("frame", (300, 24, 62), linen, 6, 8, (0, 66, -30))
     with tagged("prop:cushion"):
-        things.cushion(62, 20, 1, 46, 20, mats.plain("cushion", "#8c8a72", 0.95, sheen=0.3, spread=0.03, grain=0.04, grain_scale=9), 20, -14)
+        things.cushion(63, 20, 1, 46, 20, mats.plain("cushion", "#8c8a72", 0.95, sheen=0.3, spread=0.03, grain=0.04, grain_scale=9), 20, -14)
     with tagged("paint:wall", "wall"):
         geo.box("wall", (1400, 10, 700), surfaces.paint("wall", "#ddd4c6"), 0, location=(0, 135, -80))
     studio.world("#6c6156", "#bcb6ae", "#d9dcde", 0.95)
@@ -261,8 +259,8 @@ SHOTS = (
     Shot(
         name="sofa-seat", title="Linen sofa in window light", kind="interior",
         suits=("cushions", "bags", "totes", "sweatshirts", "clothing", "beanies", "toys", "homewares"), height_cm=(15, 55), build=sofa_seat,
-        key=Key(-58, 46, 1.5, 1.5, WARM_SUN), distance_cm=300, elevation_deg=13, focal_mm=70, f_number=3.5, at=(0.46, 0.78),
-        spots=(Spot("middle", 0, -2, 56, 14, 62), Spot("left", -50, 2, 36, 12, 55)), roughness=0.9,
+        key=Key(-58, 46, 1.5, 1.5, WARM_SUN), distance_cm=300, elevation_deg=13, focal_mm=70, f_number=3.5, at=(0.48, 0.78),
+        spots=(Spot("middle", 0, -2, 64, 14, 62),), roughness=0.9,
         paints=(Paint("sofa", ("#b9b2a4", "#8fa19a", "#b98d73", "#7f8ea3")), Paint("wall", ("#ddd4c6", "#c3cbbf", "#d8c0b0", "#bcc3cc"))),
         props=(Prop("cushion"),),
     ),
