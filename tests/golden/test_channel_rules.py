@@ -94,8 +94,8 @@ def check(channel: str, data: bytes) -> None:
     border = np.concatenate([pixels[:rim].reshape(-1, 3), pixels[-rim:].reshape(-1, 3), pixels[:, :rim].reshape(-1, 3)])
     if rule.white:
         assert (border == 255).all()
-        assert (pixels == 255).all(axis=2).mean() > 0.2
         box = product_box(pixels)
+        assert (pixels == 255).all(axis=2).mean() > 0.9 * (1 - box[0] * box[1] / (width * height))
         fill = max(box[0] / width, box[1] / height)
         assert rule.fill[0] - 0.005 <= fill <= rule.fill[1] + 0.005
     else:
