@@ -73,15 +73,17 @@ def _lattice(line: np.ndarray, spacing: float) -> np.ndarray:
     rows = np.arange(low[1], high[1], spacing * 0.866)
     half = int(max(abs(low[0]), high[0]) / spacing) + 1
     across = np.arange(-half, half + 1) * spacing
-    return np.concatenate([np.column_stack([across + (k % 2) * spacing / 2, np.full(len(across), z)])
-                           for k, z in enumerate(rows)])
+    return np.concatenate(
+        [np.column_stack([across + (k % 2) * spacing / 2, np.full(len(across), z)]) for k, z in enumerate(rows)]
+    )
 
 
 def _inside(points: np.ndarray, line: np.ndarray, margin: float) -> np.ndarray:
     a, b = line, np.roll(line, -1, axis=0)
     x, y = points[:, :1], points[:, 1:]
     crossing = ((a[:, 1] > y) != (b[:, 1] > y)) & (
-        x < (b[:, 0] - a[:, 0]) * (y - a[:, 1]) / np.where(b[:, 1] == a[:, 1], 1e-9, b[:, 1] - a[:, 1]) + a[:, 0])
+        x < (b[:, 0] - a[:, 0]) * (y - a[:, 1]) / np.where(b[:, 1] == a[:, 1], 1e-9, b[:, 1] - a[:, 1]) + a[:, 0]
+    )
     near = np.min(np.hypot(x - a[:, 0], y - a[:, 1]), axis=1)
     return points[(crossing.sum(axis=1) % 2 == 1) & (near > margin)]
 
@@ -103,16 +105,24 @@ def sew(front: Panel, back: Panel, puff: Callable[[np.ndarray], np.ndarray]) -> 
     flipped = index[back.triangles][:, ::-1]
     triangles = np.concatenate([front.triangles, flipped])
     rest = np.concatenate([front.flat[front.triangles], back.flat[back.triangles][:, ::-1]])
-    return Garment(points, flat, triangles, len(front.triangles), _partners(flat, is_front, is_sewn), is_front, rest,
-                   _seams(front))
+    return Garment(
+        points, flat, triangles, len(front.triangles), _partners(flat, is_front, is_sewn), is_front, rest, _seams(front)
+    )
 
 
 def _seams(panel: Panel) -> dict[tuple[int, int], float]:
     """Neighbours on a seam, and every second point, and how far apart they are."""
-    pairs = {tuple(sorted((i, panel.sewn[s, k + step]))) for (s, k), i in panel.sewn.items() for step in (1, 2)
-             if (s, k + step) in panel.sewn}
-    pairs |= {tuple(sorted((i, panel.sewn[s + 1, 0]))) for (s, k), i in panel.sewn.items()
-              if k > 0 and (s, k + 1) not in panel.sewn and (s + 1, 0) in panel.sewn}
+    pairs = {
+        tuple(sorted((i, panel.sewn[s, k + step])))
+        for (s, k), i in panel.sewn.items()
+        for step in (1, 2)
+        if (s, k + step) in panel.sewn
+    }
+    pairs |= {
+        tuple(sorted((i, panel.sewn[s + 1, 0])))
+        for (s, k), i in panel.sewn.items()
+        if k > 0 and (s, k + 1) not in panel.sewn and (s + 1, 0) in panel.sewn
+    }
     return {(i, j): float(np.hypot(*(panel.flat[i] - panel.flat[j]))) for i, j in sorted(pairs)}
 
 
@@ -129,8 +139,14 @@ def _partners(flat: np.ndarray, is_front: np.ndarray, is_sewn: np.ndarray) -> np
 
 # --- hanging ------------------------------------------------------------------------------------
 
-def hang(garment: Garment, pinned: dict[int, tuple[float, float, float]], seconds: float, bend: float,
-         obstacles: Callable[[np.ndarray], None], shrink: Callable[[np.ndarray], np.ndarray] | None = None) -> np.ndarray:
+
+def hang(
+    garment: Garment,
+    pinned: dict[int, tuple[float, float, float]],
+    seconds: float,
+    bend: float,
+    obstacles: Callable[[np.ndarray], None],
+) -> np.ndarray:
     """Where the points come to rest, (n, 3). `pinned` points go to their places in the first third; `obstacles` moves
     points out of what they may not be in; `bend` is how little a fold resists, in cm a unit of force."""
     points, speed = garment.points.copy(), np.zeros_like(garment.points)
@@ -162,12 +178,14 @@ def _constraints(garment: Garment, weight: np.ndarray) -> tuple[list, list]:
     """Batches of (i, j, length, weight i, weight j) in which no point comes twice: of edges and seams, which are
     stiff, and across edges."""
     lengths, opposite = {}, {}
-    for corners, place in zip(garment.triangles.tolist(), garment.rest):
+    for corners, place in zip(garment.triangles.tolist(), garment.rest, strict=False):
         for a in range(3):
             i, j = corners[a], corners[(a + 1) % 3]
             key = (min(i, j), max(i, j))
             lengths.setdefault(key, float(np.hypot(*(place[a] - place[(a + 1) % 3]))))
-            opposite.setdefault(key, []).append((corners[(a + 2) % 3], place[(a + 2) % 3], place[a], place[(a + 1) % 3]))
+            opposite.setdefault(key, []).append(
+                (corners[(a + 2) % 3], place[(a + 2) % 3], place[a], place[(a + 1) % 3])
+            )
     across = {}
     for sides in opposite.values():
         if len(sides) == 2 and sides[0][0] != sides[1][0] and np.allclose(sides[0][2], sides[1][3], atol=1e-6):
@@ -188,7 +206,7 @@ def _batches(lengths: dict, weight: np.ndarray) -> list[tuple[np.ndarray, ...]]:
         batches[at].append((i, j, length))
     arrays = []
     for batch in batches:
-        i, j, length = (np.array(column) for column in zip(*batch))
+        i, j, length = (np.array(column) for column in zip(*batch, strict=False))
         arrays.append((i, j, length, weight[i], weight[j]))
     return arrays
 

@@ -9,9 +9,9 @@ import geometry as geo
 import materials as mats
 import numpy as np
 import settings_scenes as scenes
-from cloth import Garment, Panel, cut, hang, sew
+from cloth import Garment, cut, hang, sew
 from goods import camera
-from templates import Setting, Surface
+from setting import Setting, Surface
 
 SHIRT_PRINT, SHIRT_TOP = (30.0, 40.0), 55.5
 WALL_Y = 5.0
@@ -21,9 +21,14 @@ HANGER_X, HANGER_R = 20.5, 1.15
 def tshirt() -> Setting:
     """A T-shirt, 52 cm across and 71 long, on a wooden hanger before a wall."""
     front, back = (cut(_shirt_outline(drop), 1.25) for drop in (9.5, 2.5))
-    garment = sew(front, back, lambda p: 0.3 + 1.2 * np.clip((60 - p[:, 1]) / 25, 0, 1) + 0.2 * np.sin(p[:, 0] * 0.35 + 1))
-    pinned = {i: (0.965 * p[0], 0.0, hanger_z(0.965 * p[0]) + HANGER_R - 0.1) for i, p in enumerate(garment.flat)
-              if 9 <= abs(p[0]) <= 20 and abs(p[1] - _shoulder_z(p[0])) < 0.3}
+    garment = sew(
+        front, back, lambda p: 0.3 + 1.2 * np.clip((60 - p[:, 1]) / 25, 0, 1) + 0.2 * np.sin(p[:, 0] * 0.35 + 1)
+    )
+    pinned = {
+        i: (0.965 * p[0], 0.0, hanger_z(0.965 * p[0]) + HANGER_R - 0.1)
+        for i, p in enumerate(garment.flat)
+        if 9 <= abs(p[0]) <= 20 and abs(p[1] - _shoulder_z(p[0])) < 0.3
+    }
     points = hang(garment, pinned, 1.6, 6e-6, _off_hanger_and_wall)
     jersey = mats.plain("jersey", "#f2f1ee", 0.9, variation=0.03, spread=0.006, grain=0.01, grain_scale=9)
     _stitches(jersey, (2.2, 2.4))
@@ -34,8 +39,13 @@ def tshirt() -> Setting:
     _hook(hanger_z(0))
     _wall_and_light("#c9ccc8")
     camera((0, 0, 38), 0, 1, 330, 136)
-    return Setting([shirt], [jersey], [bpy.data.materials["wall"]],
-                   {"front": Surface([shirt], "print-front", *SHIRT_PRINT)}, [jersey])
+    return Setting(
+        [shirt],
+        [jersey],
+        [bpy.data.materials["wall"]],
+        {"front": Surface([shirt], "print-front", *SHIRT_PRINT)},
+        [jersey],
+    )
 
 
 def _shoulder_z(x: float) -> float:
@@ -46,12 +56,22 @@ def _shirt_outline(drop: float):
     neck = [(9 * math.cos(a), 70 - drop * math.sin(a) ** 0.9) for a in np.linspace(0, math.pi, 25)][::-1]
     arm = [(22.5, 65.95), (28.5, 62.6), (40.5, 51.2)]
     under = [(32.2, 43.4), (28.2, 46.4), (26.2, 45.2), (25.8, 30), (26.3, 0)]
-    mirror = lambda line: [(-x, z) for x, z in line][::-1]
+
+    def mirror(line):
+        return [(-x, z) for x, z in line][::-1]
+
     hem = [(-26.3, 0), (0, 0.5), (26.3, 0)]
     # counter-clockwise from the hem's left end
-    return [(hem, False), (under[::-1], True), ([under[0], arm[-1]], False),
-            ([*arm[::-1], (9, 70)], True), (neck[::-1], False), (mirror([*arm[::-1], (9, 70)]), True),
-            (mirror([under[0], arm[-1]]), False), (mirror(under[::-1]), True)]
+    return [
+        (hem, False),
+        (under[::-1], True),
+        ([under[0], arm[-1]], False),
+        ([*arm[::-1], (9, 70)], True),
+        (neck[::-1], False),
+        (mirror([*arm[::-1], (9, 70)]), True),
+        (mirror([under[0], arm[-1]]), False),
+        (mirror(under[::-1]), True),
+    ]
 
 
 def hanger_z(x: float) -> float:
@@ -90,7 +110,7 @@ def soft_mesh(name: str, garment: Garment, points: np.ndarray, material, place, 
     layer = obj.data.uv_layers.new(name="print-front")
     for k, polygon in enumerate(obj.data.polygons):
         at = place(garment.rest[k]) if k < garment.front_count else np.full((3, 2), -9.0)
-        for loop, uv in zip(polygon.loop_indices, at):
+        for loop, uv in zip(polygon.loop_indices, at, strict=False):
             layer.data[loop].uv = uv
     attribute = obj.data.attributes.new("edge", "FLOAT", "POINT")
     attribute.data.foreach_set("value", edges.astype(np.float32))
@@ -119,8 +139,13 @@ def _hook(z: float) -> None:
     steel = mats.metal("hook", "#b8b6b0", 0.25)
     path = [(0, 0, z), (0, 0, z + 3.2), *geo.arc((1.6, 0, z + 5.2), 1.9, 205, 0, 24)]
     geo.tube("hook", geo.spline(path, 6), 0.17, steel, 16)
-    geo.between("peg", (1.6, WALL_Y, z + 6.4), (1.6, -2.2, z + 6.75), 0.42, mats.wood("peg", (
-        "#7c5431", "#a97a4b", "#c59a68"), 0.4, axis="y"))
+    geo.between(
+        "peg",
+        (1.6, WALL_Y, z + 6.4),
+        (1.6, -2.2, z + 6.75),
+        0.42,
+        mats.wood("peg", ("#7c5431", "#a97a4b", "#c59a68"), 0.4, axis="y"),
+    )
 
 
 def _wall_and_light(colour: str) -> None:
@@ -138,9 +163,14 @@ def tote() -> Setting:
     half, high = BAG[0] / 2, BAG[1]
     outline = [([(-half, high), (-half, 0), (half, 0), (half, high)], True), ([(half, high), (-half, high)], False)]
     panel = cut(outline, 1.1)
-    garment = sew(panel, panel, lambda p: 0.3 + 1.1 * np.cos(p[:, 0] * math.pi / BAG[0]) * (1 + 0.2 * np.sin(p[:, 1] * 0.4)))
-    pinned = {i: (0.975 * p[0], -1.3 if garment.front[i] else 1.1, p[1]) for i, p in enumerate(garment.flat)
-              if abs(abs(p[0]) - STRAP_X) < 1.3 and p[1] > high - 3.2}
+    garment = sew(
+        panel, panel, lambda p: 0.3 + 1.1 * np.cos(p[:, 0] * math.pi / BAG[0]) * (1 + 0.2 * np.sin(p[:, 1] * 0.4))
+    )
+    pinned = {
+        i: (0.975 * p[0], -1.3 if garment.front[i] else 1.1, p[1])
+        for i, p in enumerate(garment.flat)
+        if abs(abs(p[0]) - STRAP_X) < 1.3 and p[1] > high - 3.2
+    }
     points = hang(garment, pinned, 1.4, 2e-6, lambda points: np.minimum(points[:, 1], WALL_Y - 0.4, out=points[:, 1]))
     canvas = mats.woven("canvas", "#efe9dc", 8.0, depth=0.006, sheen=0.0, kind="Object")
     _stitches(canvas, (2.4,))
@@ -150,8 +180,13 @@ def tote() -> Setting:
     geo.tube("peg", [(0, y, PEG_Z) for y in np.linspace(WALL_Y + 1, -3.4, 24)], 0.9, timber, 32)
     _wall_and_light("#d6cabb")
     camera((0, 0, 32.8), 0, 2, 300, 140)
-    return Setting([bag, *straps], [canvas], [bpy.data.materials["wall"]],
-                   {"front": Surface([bag], "print-front", *BAG_PRINT)}, [canvas])
+    return Setting(
+        [bag, *straps],
+        [canvas],
+        [bpy.data.materials["wall"]],
+        {"front": Surface([bag], "print-front", *BAG_PRINT)},
+        [canvas],
+    )
 
 
 def _bag_print(flat: np.ndarray) -> np.ndarray:
@@ -171,7 +206,12 @@ def _strap(y: float, over_y: float, material) -> bpy.types.Object:
         share = min(max((point.z - BAG[1] - 2) / (PEG_Z - BAG[1] - 5), 0.0), 1.0)
         turn = share * share * (3 - 2 * share) * math.pi / 2 * (1 if v < 0.5 else -1)
         across = (u - 0.5) * 2.5
-        return point.x + across * math.cos(turn), point.y + across * abs(math.sin(turn)) * (1 if v < 0.5 else -1), point.z
+        return (
+            point.x + across * math.cos(turn),
+            point.y + across * abs(math.sin(turn)) * (1 if v < 0.5 else -1),
+            point.z,
+        )
+
     strap = geo.grid("strap", at, 8, count, material)
     attribute = strap.data.attributes.new("edge", "FLOAT", "POINT")
     attribute.data.foreach_set("value", [99.0] * len(strap.data.vertices))

@@ -7,11 +7,10 @@ import math
 import bpy
 import geometry as geo
 import materials as mats
-import numpy as np
 import settings_scenes as scenes
 from mathutils import Vector
+from setting import Setting, Surface
 from settings_scenes import Key
-from templates import Setting, Surface
 
 MUG_RADIUS, WRAP = 4.1, (20.0, 8.4)
 
@@ -39,11 +38,33 @@ def lay_out(obj: bpy.types.Object, layer: str, place, printable) -> None:
 def mug() -> Setting:
     """An 11 oz mug; its print runs from one side of the handle to the other."""
     glaze = mats.plain("glaze", "#f4f2ee", 0.12, variation=0.03, spread=0.0, coat=0.3)
-    profile = geo.fillet([(0, 0.45), (2.9, 0.45, 0.2), (3.0, 0, 0.1), (3.45, 0, 0.2), (MUG_RADIUS, 0.75, 0.5),
-                          (MUG_RADIUS, 9.6, 0.17), (3.74, 9.6, 0.17), (3.74, 1.0, 0.8), (0, 0.75)])
+    profile = geo.fillet(
+        [
+            (0, 0.45),
+            (2.9, 0.45, 0.2),
+            (3.0, 0, 0.1),
+            (3.45, 0, 0.2),
+            (MUG_RADIUS, 0.75, 0.5),
+            (MUG_RADIUS, 9.6, 0.17),
+            (3.74, 9.6, 0.17),
+            (3.74, 1.0, 0.8),
+            (0, 0.75),
+        ]
+    )
     body = geo.lathe("mug", profile, glaze, segments=288, step=0.2)
-    path = geo.spline([(3.9, 0, 8.2), (4.8, 0, 8.35), (6.1, 0, 8.0), (7.0, 0, 6.7), (7.0, 0, 4.9), (6.2, 0, 3.3),
-                       (4.9, 0, 2.45), (3.9, 0, 2.3)], 12)
+    path = geo.spline(
+        [
+            (3.9, 0, 8.2),
+            (4.8, 0, 8.35),
+            (6.1, 0, 8.0),
+            (7.0, 0, 6.7),
+            (7.0, 0, 4.9),
+            (6.2, 0, 3.3),
+            (4.9, 0, 2.45),
+            (3.9, 0, 2.3),
+        ],
+        12,
+    )
     handle = geo.tube("handle", path, lambda t: 0.42 + 0.34 * abs(2 * t - 1) ** 9, glaze, 32, flat=1.6)
     lay_out(body, "print-wrap", _on_wrap, lambda c, _: math.hypot(c.x, c.y) > MUG_RADIUS - 0.03)
     geo.parent_all([body, handle], 12)
@@ -75,8 +96,14 @@ def box() -> Setting:
     width, depth, height, edge = 18.0, 11.0, 22.0, 0.2
     board = mats.plain("board", "#f1efeb", 0.62, variation=0.05, spread=0.012, grain=0.004, grain_scale=14)
     body = geo.apply(geo.box("box", (width, depth, height), board, edge, 3))
-    flaps = [geo.apply(geo.box("flap", (width - 0.1, depth / 2 - 0.07, 0.16), board, 0.06, 2,
-                               (0, side * (depth / 4), height - 0.04))) for side in (-1, 1)]
+    flaps = [
+        geo.apply(
+            geo.box(
+                "flap", (width - 0.1, depth / 2 - 0.07, 0.16), board, 0.06, 2, (0, side * (depth / 4), height - 0.04)
+            )
+        )
+        for side in (-1, 1)
+    ]
     flat = {"front": (width - 2 * edge, height - 2 * edge), "side": (depth - 2 * edge, height - 2 * edge)}
     lay_out(body, "print-front", lambda p: _on_face(p.x, p.z - height / 2, flat["front"]), lambda _, n: n.y < -0.999)
     lay_out(body, "print-side", lambda p: _on_face(p.y, p.z - height / 2, flat["side"]), lambda _, n: n.x > 0.999)
@@ -100,8 +127,9 @@ def poster() -> Setting:
     lay_out(sheet, "print-poster", lambda p: _on_face(p.x, p.z - centre, (width, height)), lambda *_: True)
     _frame(width, height, centre, mats.wood("oak", ("#8a6238", "#b48a58", "#cfa877"), 0.45, scale=1.5))
     scenes.wall(0, "#d8d5ce", low=-10)
-    geo.box("board", (190, 42, 4), mats.wood("walnut", ("#3f2717", "#67432a", "#8a5f3e"), 0.4), 0.4,
-            location=(20, -24, 70))
+    geo.box(
+        "board", (190, 42, 4), mats.wood("walnut", ("#3f2717", "#67432a", "#8a5f3e"), 0.4), 0.4, location=(20, -24, 70)
+    )
     geo.box("chest", (184, 38, 60), mats.plain("chest", "#4f5a55", 0.5), 0.5, location=(20, -23, 10))
     scenes.plant(44, -22, 74, 46, 5, pot="#c9c1b4")
     scenes.books(-40, -24, 74, 3, 4, standing=False, yaw=8)
@@ -109,14 +137,24 @@ def poster() -> Setting:
     scenes.soft_box("window", (0, 0, 120), -52, 26, 260, (150, 190), 0.8, scenes.COOL)
     scenes.soft_box("room", (0, 0, 120), 50, 30, 300, (200, 200), 0.12, scenes.WARM)
     camera((3, 0, 121), -14, 2, 300, 92)
-    return Setting([sheet], [paper], [bpy.data.materials["wall"]],
-                   {"poster": Surface([sheet], "print-poster", width, height)}, [paper])
+    return Setting(
+        [sheet],
+        [paper],
+        [bpy.data.materials["wall"]],
+        {"poster": Surface([sheet], "print-poster", width, height)},
+        [paper],
+    )
 
 
 def _frame(width: float, height: float, centre: float, timber: bpy.types.Material) -> None:
     """Four mitre-less laths, 1.8 cm wide and 2.6 cm deep."""
     for side in (-1, 1):
-        geo.box("upright", (1.8, 2.6, height + 3.2), timber, 0.12, 3,
-                (side * (width / 2 + 0.7), -1.3, centre - height / 2 - 1.6))
-        geo.box("lath", (width - 0.4, 2.6, 1.8), timber, 0.12, 3,
-                (0, -1.3, centre + side * (height / 2 + 0.7) - 0.9))
+        geo.box(
+            "upright",
+            (1.8, 2.6, height + 3.2),
+            timber,
+            0.12,
+            3,
+            (side * (width / 2 + 0.7), -1.3, centre - height / 2 - 1.6),
+        )
+        geo.box("lath", (width - 0.4, 2.6, 1.8), timber, 0.12, 3, (0, -1.3, centre + side * (height / 2 + 0.7) - 0.9))

@@ -21,7 +21,8 @@ import materials as mats  # noqa: E402
 import numpy as np  # noqa: E402
 import templates  # noqa: E402
 from PIL import Image  # noqa: E402
-from templates import Setting, Template  # noqa: E402
+from setting import Setting  # noqa: E402
+from templates import Template  # noqa: E402
 from writing import write_grey, write_light, write_map, write_yaml  # noqa: E402
 
 OUT = HERE.parents[1] / "gpu_workers" / "templates"
@@ -88,6 +89,7 @@ def colour(hex_code: str) -> np.ndarray:
 
 # --- light --------------------------------------------------------------------------------------
 
+
 def prepare(template: Template, args: argparse.Namespace) -> None:
     """The renderer for pictures: linear light, nothing between it and the file."""
     scene = bpy.context.scene
@@ -111,7 +113,7 @@ def prepare(template: Template, args: argparse.Namespace) -> None:
 
 def photograph(template: Template) -> np.ndarray:
     """The scene as it is now, (h, w, 3) linear light at the template's exposure."""
-    return rendered()[..., :3] * np.float32(2.0 ** template.exposure)
+    return rendered()[..., :3] * np.float32(2.0**template.exposure)
 
 
 def rendered() -> np.ndarray:
@@ -155,6 +157,7 @@ def dim(sockets: list[bpy.types.NodeSocket], share: float) -> None:
 
 
 # --- maps ---------------------------------------------------------------------------------------
+
 
 def prepare_for_maps() -> None:
     """No light but the maps' own, no denoising; the pixel filter is the pictures' own, so that edges agree."""
@@ -206,6 +209,7 @@ def measured(light: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 # --- proof --------------------------------------------------------------------------------------
 
+
 def prove(template: Template, setting: Setting, args: argparse.Namespace) -> None:
     """The renderer's own print of a picture that fills the first map, to hold the operation's against."""
     surface = next(iter(setting.maps.values()))
@@ -222,15 +226,23 @@ def prove(template: Template, setting: Setting, args: argparse.Namespace) -> Non
 def ink(material: bpy.types.Material, image: bpy.types.Image, layer: str, template: Template) -> None:
     """Print an image over the material's own colour where the layer's coordinates are in 0..1."""
     g = mats.Graph(material)
-    factor = next(n for n in g.tree.nodes if n.type == "VECT_MATH" and n.outputs[0].is_linked
-                  and n.outputs[0].links[0].to_socket.name in ("Base Color", "Color"))
+    factor = next(
+        n
+        for n in g.tree.nodes
+        if n.type == "VECT_MATH"
+        and n.outputs[0].is_linked
+        and n.outputs[0].links[0].to_socket.name in ("Base Color", "Color")
+    )
     u, v, _ = g.add("ShaderNodeSeparateXYZ", {0: g.add("ShaderNodeUVMap", uv_map=layer).outputs[0]}).outputs
     up = g.add("ShaderNodeCombineXYZ", {0: u, 1: g.math("SUBTRACT", 1.0, v)}).outputs[0]
     sides = [g.math("GREATER_THAN", s, 0.0) for s in (u, v)] + [g.math("LESS_THAN", s, 1.0) for s in (u, v)]
     inside = g.math("MULTIPLY", g.math("MULTIPLY", sides[0], sides[1]), g.math("MULTIPLY", sides[2], sides[3]))
     texture = g.add("ShaderNodeTexImage", {"Vector": up}, image=image, extension="EXTEND", interpolation="Cubic")
-    white = g.add("ShaderNodeVectorMath", {0: texture.outputs["Color"], 1: tuple(1 / colour(template.product))},
-                  operation="MULTIPLY").outputs[0]
+    white = g.add(
+        "ShaderNodeVectorMath",
+        {0: texture.outputs["Color"], 1: tuple(1 / colour(template.product))},
+        operation="MULTIPLY",
+    ).outputs[0]
     g.set(factor.inputs[1], g.mix(inside, (1, 1, 1, 1), white))
 
 

@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import bpy
-
-
-@dataclass(frozen=True)
-class Surface:
-    """What can be printed on: objects whose UV layer runs 0..1 from left to right and from the top down."""
-
-    objects: list[bpy.types.Object]
-    layer: str
-    width_cm: float
-    height_cm: float
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A scene that has been built. Its first map is what a proof is printed on, in `print_materials`."""
-
-    product: list[bpy.types.Object]
-    product_materials: list[bpy.types.Material]
-    ground_materials: list[bpy.types.Material]
-    maps: dict[str, Surface]
-    print_materials: list[bpy.types.Material] = field(default_factory=list)
-
+import garments
+import goods
+from setting import Setting
 
 Area = tuple[str, str, float, float, float, float]
 
@@ -48,18 +28,51 @@ class Template:
     side_px: int = 1280
 
 
-import garments  # noqa: E402
-import goods  # noqa: E402
-
 TEMPLATES = (
-    Template("tshirt", "T-shirt on a hanger", garments.tshirt, "#F2F1EE", "#C9CCC8",
-             (("chest", "front", 0, 0, 30, 40), ("left-chest", "front", 18.5, 0, 9, 9)), exposure=0.2),
-    Template("tote", "Cotton tote bag on a peg", garments.tote, "#EFE9DC", "#D6CABB", (("front", "front", 0, 0, 26, 30),),
-             exposure=0.45),
-    Template("mug", "White ceramic mug on a table", goods.mug, "#F4F2EE", "#E2DDD3",
-             (("front", "wrap", 11.9, 0.5, 8.0, 7.4), ("wrap", "wrap", 0, 0, 20.0, 8.4)), exposure=-0.2),
-    Template("box", "Cardboard box at three quarters", goods.box, "#F1EFEB", "#D5D9D6",
-             (("front", "front", 0, 0, 17.6, 21.6), ("side", "side", 0, 0, 10.6, 21.6)), exposure=-0.15),
-    Template("poster", "Poster of 50 by 70 cm in an oak frame on a wall", goods.poster, "#F5F4F1", "#D8D5CE",
-             (("poster", "poster", 0, 0, 50, 70),), exposure=0.5, paintable=False),
+    Template(
+        "tshirt",
+        "T-shirt on a hanger",
+        garments.tshirt,
+        "#F2F1EE",
+        "#C9CCC8",
+        (("chest", "front", 0, 0, 30, 40), ("left-chest", "front", 18.5, 0, 9, 9)),
+        exposure=0.2,
+    ),
+    Template(
+        "tote",
+        "Cotton tote bag on a peg",
+        garments.tote,
+        "#EFE9DC",
+        "#D6CABB",
+        (("front", "front", 0, 0, 26, 30),),
+        exposure=0.45,
+    ),
+    Template(
+        "mug",
+        "White ceramic mug on a table",
+        goods.mug,
+        "#F4F2EE",
+        "#E2DDD3",
+        (("front", "wrap", 11.9, 0.5, 8.0, 7.4), ("wrap", "wrap", 0, 0, 20.0, 8.4)),
+        exposure=-0.2,
+    ),
+    Template(
+        "box",
+        "Cardboard box at three quarters",
+        goods.box,
+        "#F1EFEB",
+        "#D5D9D6",
+        (("front", "front", 0, 0, 17.6, 21.6), ("side", "side", 0, 0, 10.6, 21.6)),
+        exposure=-0.15,
+    ),
+    Template(
+        "poster",
+        "Poster of 50 by 70 cm in an oak frame on a wall",
+        goods.poster,
+        "#F5F4F1",
+        "#D8D5CE",
+        (("poster", "poster", 0, 0, 50, 70),),
+        exposure=0.5,
+        paintable=False,
+    ),
 )

@@ -46,17 +46,26 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def write_yaml(path: Path, template, setting, side_px: int) -> None:
     """`template.yaml`: names, sizes in cm, files."""
     lines = [
-        f"name: {template.name}", "version: 1", f"title: {template.title}",
-        "source: rendered by loadtest/artwork_templates", "licence: Apache-2.0",
-        f"size: {{width_px: {side_px}, height_px: {side_px}}}", "plate: plate.jpg",
+        f"name: {template.name}",
+        "version: 1",
+        f"title: {template.title}",
+        "source: rendered by loadtest/artwork_templates",
+        "licence: Apache-2.0",
+        f"size: {{width_px: {side_px}, height_px: {side_px}}}",
+        "plate: plate.jpg",
         f'product: {{light: shading.jpg, mask: product.png, color: "{template.product}", '
         f"paintable: {str(template.paintable).lower()}}}",
-        f'background: {{light: ground.jpg, color: "{template.ground}"}}', "maps:",
+        f'background: {{light: ground.jpg, color: "{template.ground}"}}',
+        "maps:",
     ]
-    lines += [f"  - {{name: {name}, file: {name}.png, width_cm: {s.width_cm:g}, height_cm: {s.height_cm:g}}}"
-              for name, s in setting.maps.items()]
+    lines += [
+        f"  - {{name: {name}, file: {name}.png, width_cm: {s.width_cm:g}, height_cm: {s.height_cm:g}}}"
+        for name, s in setting.maps.items()
+    ]
     lines.append("areas:")
     for name, on, left, top, width, height in template.areas:
-        lines.append(f"  - {{name: {name}, map: {on}, left_cm: {left:g}, top_cm: {top:g}, width_cm: {width:g}, "
-                     f"height_cm: {height:g}}}")
+        lines.append(
+            f"  - {{name: {name}, map: {on}, left_cm: {left:g}, top_cm: {top:g}, width_cm: {width:g}, "
+            f"height_cm: {height:g}}}"
+        )
     path.write_text("\n".join(lines) + "\n")

@@ -17,8 +17,10 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 FONT_ROOT = Path("/usr/share/fonts")
 FALLBACK = FONT_ROOT / "truetype/dejavu/DejaVuSans.ttf"
 FACES = {
-    "black": "truetype/lato/Lato-Black.ttf", "bold": "truetype/lato/Lato-Bold.ttf",
-    "text": "truetype/lato/Lato-Medium.ttf", "light": "truetype/lato/Lato-Light.ttf",
+    "black": "truetype/lato/Lato-Black.ttf",
+    "bold": "truetype/lato/Lato-Bold.ttf",
+    "text": "truetype/lato/Lato-Medium.ttf",
+    "light": "truetype/lato/Lato-Light.ttf",
     "serif": "opentype/ebgaramond/EBGaramond12-Regular.otf",
     "italic": "opentype/ebgaramond/EBGaramond12-Italic.otf",
     "serifbold": "opentype/ebgaramond/EBGaramond12-Bold.otf",
@@ -36,7 +38,7 @@ def spaced(draw, centre, y, text, face, size, fill, tracking=0) -> None:
     type_ = font(face, size)
     widths = [draw.textlength(c, font=type_) + tracking for c in text]
     x = centre - (sum(widths) - tracking) / 2
-    for char, width in zip(text, widths):
+    for char, width in zip(text, widths, strict=False):
         draw.text((x, y), char, font=type_, fill=fill)
         x += width
 
@@ -59,7 +61,7 @@ def leaf(draw, x, y, length, angle, fill, width=0.3) -> None:
         steps = range(13) if side > 0 else range(12, -1, -1)
         for k in steps:
             t = k / 12
-            across = side * width * length * math.sin(math.pi * t ** 0.8) * 0.5
+            across = side * width * length * math.sin(math.pi * t**0.8) * 0.5
             along = t * length
             outline.append((x + along * c - across * s, y + along * s + across * c))
     draw.polygon(outline, fill=fill)
@@ -150,8 +152,7 @@ def _box_side(im: Image.Image, x0: int, x1: int) -> None:
     spaced(d, mid, 1392, "2 000050 000504", "text", 32, "#111111", 2)
 
 
-def stamp(text: str, ink: str, paper: str, size=(600, 200), face="bold", points=110,
-          tracking=18) -> bpy.types.Image:
+def stamp(text: str, ink: str, paper: str, size=(600, 200), face="bold", points=110, tracking=18) -> bpy.types.Image:
     """A word centred on a plain ground, softened as printing is."""
     im = Image.new("RGB", size, paper)
     d = ImageDraw.Draw(im)

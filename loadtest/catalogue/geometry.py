@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -115,8 +116,15 @@ def spline(points: Sequence[Point], per: int = 10, closed: bool = False) -> list
         p0, p1, p2, p3 = get(i - 1), get(i), get(i + 1), get(i + 2)
         for k in range(per):
             t = k / per
-            out.append(0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t * t
-                              + (3 * p1 - p0 - 3 * p2 + p3) * t ** 3))
+            out.append(
+                0.5
+                * (
+                    2 * p1
+                    + (p2 - p0) * t
+                    + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t * t
+                    + (3 * p1 - p0 - 3 * p2 + p3) * t**3
+                )
+            )
     if not closed:
         out.append(pts[-1].copy())
     return out
@@ -126,14 +134,20 @@ def resample(points: Sequence[Point], step: float) -> list[Vector]:
     """Split long segments so that none is longer than `step` cm."""
     pts = [Vector(p) for p in points]
     out = [pts[0]]
-    for a, b in zip(pts, pts[1:]):
+    for a, b in itertools.pairwise(pts):
         pieces = max(1, math.ceil((b - a).length / step))
         out += [a.lerp(b, k / pieces) for k in range(1, pieces + 1)]
     return out
 
 
-def lathe(name: str, profile: Sequence[Point], material=None, segments: int = 128,
-          step: float = 0.4, shape: Callable[[float, float, float], float] | None = None):
+def lathe(
+    name: str,
+    profile: Sequence[Point],
+    material=None,
+    segments: int = 128,
+    step: float = 0.4,
+    shape: Callable[[float, float, float], float] | None = None,
+):
     """Turn a profile of (radius, height) cm about Z; `shape(r, z, angle)` may alter r."""
     line = resample([(p[0], p[1]) for p in profile], step)
     verts, uvs, faces, along = [], [], [], 0.0
@@ -166,8 +180,14 @@ def weld(obj: bpy.types.Object, distance: float = 1e-4) -> None:
 def frames(path: Sequence[Vector], closed: bool) -> list[tuple[Vector, Vector]]:
     """A (normal, binormal) pair along a path, carried without twist."""
     count, out = len(path), []
-    tangent_at = lambda i: (path[(i + 1) % count] - path[(i - 1) % count]) if closed else (
-        path[min(i + 1, count - 1)] - path[max(i - 1, 0)])
+
+    def tangent_at(i):
+        return (
+            (path[(i + 1) % count] - path[(i - 1) % count])
+            if closed
+            else (path[min(i + 1, count - 1)] - path[max(i - 1, 0)])
+        )
+
     last = tangent_at(0).normalized()
     side = Vector((0, 0, 1)) if abs(last.z) < 0.9 else Vector((1, 0, 0))
     normal = (side - last * side.dot(last)).normalized()
@@ -180,8 +200,17 @@ def frames(path: Sequence[Vector], closed: bool) -> list[tuple[Vector, Vector]]:
     return out
 
 
-def tube(name: str, path: Sequence[Point], radius, material=None, segments: int = 16,
-         closed: bool = False, flat: float = 1.0, power: float = 2.0, cap: bool = True):
+def tube(
+    name: str,
+    path: Sequence[Point],
+    radius,
+    material=None,
+    segments: int = 16,
+    closed: bool = False,
+    flat: float = 1.0,
+    power: float = 2.0,
+    cap: bool = True,
+):
     """Sweep a (super-)ellipse along a path.
 
     radius: cm, or a function of the position 0..1; flat: binormal radius over normal radius;
@@ -198,8 +227,7 @@ def tube(name: str, path: Sequence[Point], radius, material=None, segments: int 
     verts = [v for r in rings for v in r]
     faces = skin(len(rings), segments, closed)
     if not closed:
-        faces += [tuple(range(segments))[::-1],
-                  tuple(range(len(verts) - segments, len(verts)))]
+        faces += [tuple(range(segments))[::-1], tuple(range(len(verts) - segments, len(verts)))]
     obj = mesh_object(name, verts, faces, material)
     weld(obj)
     return obj
@@ -211,8 +239,7 @@ def ring(centre: Vector, a: Vector, b: Vector, segments: int, power: float) -> l
     for k in range(segments):
         angle = 2 * math.pi * k / segments
         c, s = math.cos(angle), math.sin(angle)
-        out.append(centre + a * math.copysign(abs(c) ** (2 / power), c)
-                   + b * math.copysign(abs(s) ** (2 / power), s))
+        out.append(centre + a * math.copysign(abs(c) ** (2 / power), c) + b * math.copysign(abs(s) ** (2 / power), s))
     return out
 
 
@@ -239,8 +266,15 @@ def skin(rows: int, columns: int, closed: bool) -> list[tuple[int, ...]]:
     return faces
 
 
-def grid(name: str, surface: Callable[[float, float], Point], nu: int, nv: int, material=None,
-         uv_size: tuple[float, float] = (1, 1), wrap_u: bool = False):
+def grid(
+    name: str,
+    surface: Callable[[float, float], Point],
+    nu: int,
+    nv: int,
+    material=None,
+    uv_size: tuple[float, float] = (1, 1),
+    wrap_u: bool = False,
+):
     """Surface patch from a function of (u, v) in 0..1; UVs span `uv_size`."""
     verts, uvs, faces = [], [], []
     for j in range(nv + 1):
@@ -258,16 +292,22 @@ def grid(name: str, surface: Callable[[float, float], Point], nu: int, nv: int, 
     return obj
 
 
-def box(name: str, size: Point, material=None, bevel: float = 0.2, segments: int = 4,
-        location: Point = (0, 0, 0), rotation: Point = (0, 0, 0)):
+def box(
+    name: str,
+    size: Point,
+    material=None,
+    bevel: float = 0.2,
+    segments: int = 4,
+    location: Point = (0, 0, 0),
+    rotation: Point = (0, 0, 0),
+):
     """Rounded box of `size` cm standing on z = location.z, centred in x and y."""
     work = bmesh.new()
     bmesh.ops.create_cube(work, size=1.0)
     bmesh.ops.scale(work, vec=size, verts=work.verts)
     bmesh.ops.translate(work, vec=(0, 0, size[2] / 2), verts=work.verts)
     if bevel > 0:
-        bmesh.ops.bevel(work, geom=list(work.edges), offset=bevel, segments=segments,
-                        profile=0.5, affect="EDGES")
+        bmesh.ops.bevel(work, geom=list(work.edges), offset=bevel, segments=segments, profile=0.5, affect="EDGES")
     mesh = bpy.data.meshes.new(name)
     work.to_mesh(mesh)
     work.free()
@@ -281,8 +321,10 @@ def box(name: str, size: Point, material=None, bevel: float = 0.2, segments: int
 
 def disc_outline(radius: float, count: int = 96) -> list[Vector]:
     """Closed circle of `radius` cm in the XY plane."""
-    return [Vector((radius * math.cos(2 * math.pi * i / count),
-                    radius * math.sin(2 * math.pi * i / count), 0)) for i in range(count)]
+    return [
+        Vector((radius * math.cos(2 * math.pi * i / count), radius * math.sin(2 * math.pi * i / count), 0))
+        for i in range(count)
+    ]
 
 
 def slab(name: str, outline: Sequence[Point], profile: Sequence[Point], material=None):
@@ -301,12 +343,22 @@ def slab(name: str, outline: Sequence[Point], profile: Sequence[Point], material
     return obj
 
 
-def patch_on_cylinder(name: str, radius: float, z0: float, z1: float, degrees: float,
-                      material=None, centre: float = -90.0, turns: int = 72):
+def patch_on_cylinder(
+    name: str,
+    radius: float,
+    z0: float,
+    z1: float,
+    degrees: float,
+    material=None,
+    centre: float = -90.0,
+    turns: int = 72,
+):
     """Curved label on a cylinder about Z; UV 0..1 with u to the viewer's right."""
+
     def at(u: float, v: float) -> Point:
         angle = math.radians(centre + (u - 0.5) * degrees)
         return (radius * math.cos(angle), radius * math.sin(angle), z0 + (z1 - z0) * v)
+
     return grid(name, at, turns, 24, material)
 
 
@@ -321,8 +373,9 @@ def parent_all(objects: Sequence[bpy.types.Object], yaw: float, location: Point 
     return root
 
 
-def arc(centre: Point, radius: float, start: float, end: float, count: int = 48,
-        plane: str = "xz", squash: float = 1.0) -> list[Vector]:
+def arc(
+    centre: Point, radius: float, start: float, end: float, count: int = 48, plane: str = "xz", squash: float = 1.0
+) -> list[Vector]:
     """Circle arc (degrees) in a coordinate plane; `squash` scales the second axis."""
     axes = {"x": 0, "y": 1, "z": 2}
     out = []
@@ -351,8 +404,10 @@ def between(name: str, a: Point, b: Point, radius, material=None, count: int = 2
 def smooth_noise(seed: int) -> Callable[[float], float]:
     """Slow one-dimensional wobble in -1..1, the same for the same seed."""
     phases = [(seed * 12.9898 * (k + 1)) % 6.283 for k in range(3)]
-    return lambda t: (math.sin(2.1 * t + phases[0]) + 0.6 * math.sin(4.7 * t + phases[1])
-                      + 0.4 * math.sin(9.3 * t + phases[2])) / 2.0
+    return lambda t: (
+        (math.sin(2.1 * t + phases[0]) + 0.6 * math.sin(4.7 * t + phases[1]) + 0.4 * math.sin(9.3 * t + phases[2]))
+        / 2.0
+    )
 
 
 def turn(vector: Point, axis: Point, degrees: float) -> Vector:

@@ -19,16 +19,15 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import bpy  # noqa: E402
-import numpy as np  # noqa: E402
-from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
-from mathutils import Vector  # noqa: E402
-from PIL import Image  # noqa: E402
-
 import catalogue  # noqa: E402
 import geometry as geo  # noqa: E402
 import materials as mats  # noqa: E402
+import numpy as np  # noqa: E402
 import settings_scenes as scenes  # noqa: E402
+from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
 from catalogue import Product, Shot  # noqa: E402
+from mathutils import Vector  # noqa: E402
+from PIL import Image  # noqa: E402
 
 SAMPLES = {"studio": 32, "busy": 24}  # most a pixel; a busy picture hides more noise
 ALPHA_SAMPLES = 48
@@ -71,6 +70,7 @@ def wanted(sku: str, name: str, only: list[str]) -> bool:
 
 # --- one photograph -----------------------------------------------------------------------------
 
+
 def photograph(product: Product, name: str, args: argparse.Namespace) -> None:
     """Build the scene, render picture and alpha, write both and the truth entry."""
     shot: Shot = getattr(product, name)
@@ -80,18 +80,22 @@ def photograph(product: Product, name: str, args: argparse.Namespace) -> None:
     bpy.context.view_layer.update()
     points = outline_points(parts)
     build_setting(shot, points)
-    camera = place_camera(shot, points)
+    place_camera(shot, points)
     colours = main_colours(parts)
     stem = f"{product.sku}-{name}"
     with tempfile.TemporaryDirectory() as scratch:
-        picture = render_picture(Path(scratch) / "picture.png", name)
-        develop(picture, stem).save(args.out / "photographs" / f"{stem}.jpg", quality=90, optimize=True,
-                                    subsampling=0 if name == "studio" else 2)
+        picture = render_picture(Path(scratch) / "picture.png")
+        develop(picture, stem).save(
+            args.out / "photographs" / f"{stem}.jpg",
+            quality=90,
+            optimize=True,
+            subsampling=0 if name == "studio" else 2,
+        )
         if args.no_alpha:
             return
         alpha = render_alpha(Path(scratch) / "alpha.png", parts, product.glass)
     Image.fromarray(alpha).save(args.out / "truth" / f"{stem}.png", optimize=True)
-    record(args.out, stem, truth_entry(product, name, shot, camera, alpha, colours))
+    record(args.out, stem, truth_entry(product, name, shot, alpha, colours))
 
 
 def reset(shot: Shot, args: argparse.Namespace, samples: int) -> None:
@@ -148,7 +152,7 @@ def outline_points(parts: list[bpy.types.Object], most: int = 6000) -> np.ndarra
     return cloud[:: max(1, len(cloud) // most)]
 
 
-def place_camera(shot: Shot, points: np.ndarray) -> bpy.types.Object:
+def place_camera(shot: Shot, points: np.ndarray) -> None:
     """Stand where the product takes `shot.fill` of the frame, focused on its near side."""
     scene = bpy.context.scene
     data = bpy.data.cameras.new("camera")
@@ -173,10 +177,9 @@ def place_camera(shot: Shot, points: np.ndarray) -> bpy.types.Object:
     data.dof.use_dof, data.dof.focus_distance = True, -near.z
     data.dof.aperture_fstop = shot.fstop / 100.0  # the scene is in cm, Blender reckons in m
     data.dof.aperture_blades = 7
-    return camera
 
 
-def render_picture(path: Path, name: str) -> np.ndarray:
+def render_picture(path: Path) -> np.ndarray:
     """Beauty pass as 8-bit RGB."""
     render_to(path, "RGB")
     return np.asarray(Image.open(path).convert("RGB"))
@@ -195,7 +198,7 @@ def develop(picture: np.ndarray, stem: str) -> Image.Image:
     """What a camera adds: a slight fall-off to the corners and sensor noise."""
     height, width, _ = picture.shape
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4], "big"))
-    y, x = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     fall = 1.0 - (0.05 if stem.endswith("busy") else 0.015) * (x * x + y * y)
     shared = rng.normal(0, GRAIN, (height, width, 1))
     single = rng.normal(0, GRAIN * 0.5, (height, width, 3))
@@ -204,6 +207,7 @@ def develop(picture: np.ndarray, stem: str) -> Image.Image:
 
 
 # --- truth --------------------------------------------------------------------------------------
+
 
 def render_alpha(path: Path, parts: list[bpy.types.Object], glass: bool) -> np.ndarray:
     """Coverage of the product alone, same camera and depth of field, 8-bit.
@@ -262,8 +266,11 @@ def main_colours(parts: list[bpy.types.Object]) -> list[dict]:
 def lab(hex_colour: str) -> list[float]:
     """sRGB hex to CIE Lab under D65."""
     r, g, b = mats.linear(hex_colour)[:3]
-    xyz = ((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047, 0.2126 * r + 0.7152 * g + 0.0722 * b,
-           (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.08883)
+    xyz = (
+        (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047,
+        0.2126 * r + 0.7152 * g + 0.0722 * b,
+        (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.08883,
+    )
     f = [v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in xyz]
     return [round(v, 1) for v in (116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2]))]
 
@@ -273,17 +280,28 @@ def light_in_camera_terms(shot: Shot) -> dict:
     return {"azimuth_deg": shot.key.azimuth, "elevation_deg": shot.key.elevation}
 
 
-def truth_entry(product: Product, name: str, shot: Shot, camera, alpha: np.ndarray, colours: list[dict]) -> dict:
+def truth_entry(product: Product, name: str, shot: Shot, alpha: np.ndarray, colours: list[dict]) -> dict:
     """Everything known about one photograph."""
     rows, cols = np.where(alpha.max(1) > 12)[0], np.where(alpha.max(0) > 12)[0]
     box = [int(cols[0]), int(rows[0]), int(cols[-1] - cols[0] + 1), int(rows[-1] - rows[0] + 1)]
     return {
-        "sku": product.sku, "kind": name, "setting": shot.setting, "size": [alpha.shape[1], alpha.shape[0]],
-        "key_light": light_in_camera_terms(shot), "colours": colours, "text": list(product.text),
-        "height_cm": product.height_cm, "bounding_box": box, "focal_mm": shot.focal, "f_number": shot.fstop,
-        "camera_elevation_deg": shot.elevation, "product_yaw_deg": shot.yaw,
+        "sku": product.sku,
+        "kind": name,
+        "setting": shot.setting,
+        "size": [alpha.shape[1], alpha.shape[0]],
+        "key_light": light_in_camera_terms(shot),
+        "colours": colours,
+        "text": list(product.text),
+        "height_cm": product.height_cm,
+        "bounding_box": box,
+        "focal_mm": shot.focal,
+        "f_number": shot.fstop,
+        "camera_elevation_deg": shot.elevation,
+        "product_yaw_deg": shot.yaw,
         "coverage": round(float(alpha.mean()) / 255, 4),
-        "alpha": "light not let straight through (reflection, refraction past its limit)" if product.glass else "coverage",
+        "alpha": "light not let straight through (reflection, refraction past its limit)"
+        if product.glass
+        else "coverage",
         "view_transform": "Khronos PBR Neutral" if shot.setting in scenes.SWEEPS else "AgX, medium high contrast",
     }
 
@@ -297,6 +315,7 @@ def record(out: Path, stem: str, entry: dict) -> None:
 
 
 # --- files beside them --------------------------------------------------------------------------
+
 
 def write_events(out: Path) -> None:
     """catalogue.jsonl and campaign.jsonl."""
