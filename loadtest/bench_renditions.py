@@ -229,18 +229,20 @@ def show(
     alike: Mapping[str, Mapping[str, float]],
 ) -> None:
     """Prints what was found."""
-    jobs = list(rounds[0]["ours"])
-    speed = Table("renditions a second of a core", *(" ".join(_of(job)) or "all" for job in jobs))
+    speed = Table("renditions a second of a core", *sizes)
+    for job in sorted(rounds[0]["ours"]):
+        speed.add_row(
+            " ".join(_of(job)) or "all", *(f"{median(each[name][job] for each in rounds):.1f}" for name in sizes)
+        )
     weight = Table("quality number: kB, SSIM", *map(_short, sizes["ours"]))
     for name, by_format in sizes.items():
-        speed.add_row(name, *(f"{median(each[name][job] for each in rounds):.1f}" for job in jobs))
         told = []
         for media_type, size in by_format.items():
             number = f"{qualities[name][media_type]}: " if media_type in qualities[name] else ""
             likeness = f", {alike[name][media_type]:.4f}" if media_type in alike[name] else ""
             told.append(f"{number}{size / 1000:.0f}{likeness}")
         weight.add_row(name, *told)
-    console = Console(width=160)
+    console = Console(width=120)
     console.print(speed)
     console.print(weight)
 
