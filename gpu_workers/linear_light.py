@@ -45,7 +45,10 @@ def with_srgb_primaries(light: NDArray[np.float32], code: Codes) -> NDArray[np.f
 
 def to_srgb(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear light (any shape; clipped to 0..1) to the nearest sRGB code values; undoes `to_linear` exactly."""
-    return _CODE_OF_LIGHT[(np.clip(light, 0.0, 1.0) * 65535 + 0.5).astype(np.uint16)]
+    steps = np.clip(light, 0.0, 1.0)
+    steps *= 65535  # in place: a picture of 12 MP takes 144 MB as light
+    steps += 0.5
+    return _CODE_OF_LIGHT[steps.astype(np.uint16)]
 
 
 def light_of(code: NDArray[np.float32]) -> NDArray[np.float32]:

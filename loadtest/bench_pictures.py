@@ -1,9 +1,10 @@
 """Seconds of the processor and memory that each operation on pictures takes, at 1, 2 and 12 MP.
 
 One photograph of the sample catalogue, enlarged, and what is made of it: its cutout (of the rendered alpha), a packshot
-as large as itself. Every figure comes from a process of its own, warm from a small picture, so that libraries, kernels
-and the network are loaded. Memory is the most that the process held during the first run, less what it held before,
-its input among it; seconds are the least of some runs, of all threads. A cutout is without the seconds of its network.
+and a mockup as large as itself, a print of the template's own size, an enlargement of four times the pixels. Every
+figure comes from a process of its own, warm from a small picture, so that libraries, kernels and the network are
+loaded. Memory is the most that the process held during the first run, less what it held before, its input among it;
+seconds are the least of some runs, of all threads. A cutout is without the seconds of its network.
 
 Another operation is another line in `OPERATIONS`. Linux only: the kernel keeps the peak.
 """
@@ -26,22 +27,29 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from gpu_workers import encoding
+from gpu_workers import brands, encoding, scenes, templates
 from gpu_workers.decoding import decode
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations.artwork import artwork
+from gpu_workers.operations.mockup import mockup
 from gpu_workers.operations.packshot import Rendered, packshot
+from gpu_workers.operations.scene_placing import Product
+from gpu_workers.operations.style import style
 from gpu_workers.operations.transparent import transparent
+from gpu_workers.operations.upscale import upscale
 from gpu_workers.quality.measures import measure
 from loadtest import quality
 from schemas import channels
-from schemas.parameters import PackshotParameters
+from schemas.parameters import ArtworkParameters, MockupParameters, PackshotParameters
 from streams.publishing.renditions import render
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / ".cache" / "weights"
 PHOTOGRAPH = quality.CATALOGUE / "photographs" / "CHR-ASH-86-studio.jpg"
+HEIGHT_CM = 86.0
+SCENE, BRAND, TEMPLATE = "floor-window", "warm-minimal", "poster"
 WARM_MP = 0.25
 SIZES_MP = (1.0, 2.0, 12.0)
 RUNS = 3
@@ -82,6 +90,25 @@ def cut(given: Given) -> object:
     return cutting.cutout(given.pixels, _look)
 
 
+def in_scene(given: Given) -> object:
+    """The product in a scene, as large a picture as its photograph."""
+    scene = scenes.load(scenes.find(scenes.shipped_folder())[SCENE])
+    wanted = MockupParameters(output_size=given.output_size)
+    return mockup([Product(given.rgba, HEIGHT_CM)], scene, channels.load("instagram"), wanted)
+
+
+def styled(given: Given) -> object:
+    """The packshot in a brand's style."""
+    brand = brands.load(brands.find(brands.shipped_folder())[BRAND])
+    return style(given.shop.canvas, given.shop.mask, brand)
+
+
+def printed(given: Given) -> object:
+    """The cutout as artwork, on a picture of the template's own size."""
+    template = templates.named(TEMPLATE, templates.shipped_folder())
+    return artwork(given.rgba, template, ArtworkParameters(template=TEMPLATE))
+
+
 OPERATIONS: dict[str, Callable[[Given], object]] = {
     "decode": lambda given: decode(given.file),
     "cutout": cut,
@@ -89,6 +116,10 @@ OPERATIONS: dict[str, Callable[[Given], object]] = {
     "packshot_contact": partial(composed, shadow_mode="contact"),
     "packshot_soft": partial(composed, shadow_mode="soft"),
     "transparent": partial(composed, operation="transparent", channel="web"),
+    "mockup": in_scene,
+    "style": styled,
+    "artwork": printed,
+    "upscale": lambda given: upscale(given.rgba),
     "encode_jpeg": lambda given: encoding.encode(given.shop.canvas, channels.load("shopify")),
     "encode_png": lambda given: encoding.encode(given.web.canvas, channels.load("web")),
     "measure": lambda given: measure(given.shop_file, given.shop, channels.load("shopify")),

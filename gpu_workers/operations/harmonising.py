@@ -136,7 +136,10 @@ def grained(light: Plane, steps: float, seed: int) -> Plane:
     noise = np.random.default_rng((seed, 1)).standard_normal(light.shape[:2], np.float32)
     # A step of sRGB is the more light the brighter the place: about its power of 0.58.
     step = _SLOPE_OF_STEP * np.power(np.maximum(cv2.transform(light, LUMINANCE[None]), 1e-4), np.float32(0.58))
-    return np.asarray(np.maximum(light + (noise * step * np.float32(steps))[..., None], 0), np.float32)
+    noise *= step
+    noise *= np.float32(steps)
+    rough = np.asarray(light + noise[..., None], np.float32)
+    return np.maximum(rough, 0, out=rough)
 
 
 def missing_noise(product_steps: float, scene_steps: float) -> float:

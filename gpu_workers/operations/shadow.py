@@ -15,6 +15,7 @@ _FADED = 16
 _FAINT = 32
 _LEAST_SHARE = 0.002
 _REACH = (9, 9)
+_ABOUT_PX = 8  # a product's edge is unmixed up to 3 px from its shadow, by what lies up to 4 px further off
 _TRACE = 0.08
 _INVISIBLE = 0.004
 
@@ -54,19 +55,30 @@ def strip(rgba: Codes) -> Codes:
     shadow = _shadow(seen, product)
     if not shadow.any():
         return rgba
-    touching = cv2.dilate(product, np.ones((5, 5), np.uint8)) > 0
-    far = shadow & ~touching
-    out = rgba.copy()
-    out[far] = 0
-    near = cv2.dilate(shadow.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    _unmix(out, near & touching & (alpha < 255) & (alpha > 0), rgba, far)
+    out, box = rgba.copy(), _around(shadow)
+    touching = cv2.dilate(product[box], np.ones((5, 5), np.uint8)) > 0
+    far = shadow[box] & ~touching
+    out[box][far] = 0
+    near = cv2.dilate(shadow[box].astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    mixed = (alpha[box] < 255) & (alpha[box] > 0)
+    _unmix(out[box], near & touching & mixed, rgba[box], far)
     return out
+
+
+def _around(shadow: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The rows and columns of the shadow, and those about it that count for what is taken off."""
+    rows, columns = (np.flatnonzero(shadow.any(axis=axis)) for axis in (1, 0))
+    return (
+        slice(max(0, rows[0] - _ABOUT_PX), rows[-1] + 1 + _ABOUT_PX),
+        slice(max(0, columns[0] - _ABOUT_PX), columns[-1] + 1 + _ABOUT_PX),
+    )
 
 
 def _shadow(rgba: NDArray[np.uint8], product: Mask) -> NDArray[np.bool_]:
     """Where the supplier's shadow lies: connected dark haze that fades away from the product."""
-    alpha = rgba[..., 3]
-    dark = (rgba[..., :3].max(axis=-1) < _DARK) | (alpha < _FAINT)  # so faint a pixel's colour says nothing
+    red, green, blue, alpha = cv2.split(rgba)
+    brightest = cv2.max(cv2.max(red, green), blue)
+    dark = (brightest < _DARK) | (alpha < _FAINT)  # so faint a pixel's colour says nothing
     haze = (alpha > 0) & (alpha < _HALF) & dark
     away = cv2.dilate(product, np.ones((7, 7), np.uint8)) == 0
     fading = haze & away & (alpha < _FADED)

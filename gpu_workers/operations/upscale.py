@@ -4,10 +4,15 @@ Lanczos, a sharpening of edges, then back-projection (M. Irani and S. Peleg, "Im
 registration", 1991) in linear light: what comes out, averaged back down, is the source, and no point is brighter or
 darker than the source is near it, so that nothing rings. A network may take the place of Lanczos; back-projection
 holds it to the source too, and text is pasted from the classical way, for networks invent glyphs.
+
+It is done strip by strip, so that little but the source and the result grows with the picture; how high the strips are
+changes no byte.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,6 +32,8 @@ _SHARPENING, _SHARPENING_PX = 0.6, 1.4
 _EDGE_LEAST, _EDGE_FULL = 0.03, 0.12
 _ROUNDS = 2
 TILE_PX, _OVERLAP_PX = 256, 16
+_STRIP_PIXELS, _STRIP_LEAST_PX = 2**19, 64
+_REACH_PX = 24  # what a strip needs above and below it; the filters reach 18 rows and the last averaging one more
 _STROKE_PX, _STROKE_CONTRAST = 9, 0.2
 _BESIDE_PX, _LITTLE = 2.0, 0.05
 _CLEAR_EDGE, _SHARP_EDGE_PX, _EDGES_LEAST, _ROWS = 0.15, 1.4, 50, 512
@@ -97,19 +104,19 @@ def upscale(
     _check(image)
     if channel is not None and not channel.allows_upscaling:
         raise UpscalingForbidden(f"{channel.rule_version} takes no scaled-up images")
-    code = _code(image)
-    source, text = _light(code), text_mask(image)
-    share = cv2.resize(text, None, fx=_TIMES, fy=_TIMES, interpolation=cv2.INTER_LINEAR)[..., None]
-    large = _held(_lanczos(code, share), source)
-    if look is not None:
-        seen = _held(_looked(code, look), source)
-        large = _evened(seen + share * (large - seen), source, *_limits(source))
-    if image.shape[2] == 4:
-        large = _covered(large, image)
-    doubled = _straight(large, image.dtype)
-    size = tuple(round(side * parameters.scale) for side in image.shape[1::-1])
-    enlarged = doubled if parameters.scale == _TIMES else _straight(_averaged(large, size), image.dtype)
-    return Upscaled(enlarged, _measures(image, doubled, enlarged, text))
+    (height, width, bands), scale = image.shape, parameters.scale
+    enlarged = np.empty((round(height * scale), round(width * scale), bands), image.dtype)
+    seen = _looked(_eight_bit(image), look) if look is not None else None
+    text_sum, off = 0.0, 0.0
+    for strip in _strips(height, width):
+        large, text = _doubled(image[strip.about], seen(strip) if seen is not None else None)
+        doubled = _straight(large[strip.inside(_TIMES)], image.dtype)
+        rows = strip.scaled(height, len(enlarged))
+        averaged = scale != _TIMES
+        enlarged[rows] = _straight(_thinned(large, strip, enlarged, height), image.dtype) if averaged else doubled
+        text_sum += float(text[strip.inside()].sum())
+        off = max(off, _off(doubled, image[strip.first : strip.last]))
+    return Upscaled(enlarged, _measures(image, enlarged, text_sum / (height * width), off))
 
 
 def look_of(engine: Engine) -> Look:
@@ -143,11 +150,67 @@ def effective_resolution_px(image: Image) -> float | None:
     metric", 2002, measure widths likewise); of those that are seen clearly the sharpest tenth counts, for what is out
     of focus on purpose is no loss. It says how sharp a picture looks, not that its details are true.
     """
-    luma = _luma(image)
-    widths = np.concatenate([_edge_widths_px(luma), _edge_widths_px(luma.T)])
+    ways = (image, image.swapaxes(0, 1))
+    widths = np.concatenate([_edge_widths_px(_luma(way[:: max(1, len(way) // _ROWS)])) for way in ways])
     if len(widths) < _EDGES_LEAST:
         return None
-    return float(max(luma.shape) * min(1.0, _SHARP_EDGE_PX / np.percentile(widths, 10)))
+    return float(max(image.shape[:2]) * min(1.0, _SHARP_EDGE_PX / np.percentile(widths, 10)))
+
+
+class _Strip(NamedTuple):
+    """The rows `first` to `last` of the source, and those from `above` to `below`, on which they depend."""
+
+    above: int
+    first: int
+    last: int
+    below: int
+
+    @property
+    def about(self) -> slice:
+        return slice(self.above, self.below)
+
+    def inside(self, times: int = 1) -> slice:
+        """The strip's own rows, of those about it, `times` as many."""
+        return slice((self.first - self.above) * times, (self.last - self.above) * times)
+
+    def scaled(self, height: int, scaled_height: int) -> slice:
+        """The rows of a picture of another height that begin in the strip."""
+        return slice(-(-self.first * scaled_height // height), -(-self.last * scaled_height // height))
+
+
+def _strips(height: int, width: int) -> Iterator[_Strip]:
+    rows = max(_STRIP_LEAST_PX, _STRIP_PIXELS // width)
+    for first in range(0, height, rows):
+        last = min(first + rows, height)
+        yield _Strip(max(0, first - _REACH_PX), first, last, min(last + _REACH_PX, height))
+
+
+def _doubled(image: Image, seen: Light | None) -> tuple[Light, Light]:
+    """A strip of the picture, doubled, in linear light, premultiplied; and where in the strip there may be text.
+
+    `seen` is what the network made of it.
+    """
+    code = _code(image)
+    source, text = _light(code), text_mask(image)
+    share = cv2.resize(text, None, fx=_TIMES, fy=_TIMES, interpolation=cv2.INTER_LINEAR)[..., None]
+    large = _held(_lanczos(code, share), source)
+    if seen is not None:
+        held = _held(seen, source)
+        large = _evened(held + share * (large - held), source, *_limits(source))
+    return large if image.shape[2] == 3 else _covered(large, image), text
+
+
+def _thinned(light: Light, strip: _Strip, enlarged: Image, height: int) -> Light:
+    """The rows of `enlarged` that begin in the strip: the means of what they cover of the doubled picture's pixels."""
+    light = _averaged(light, (enlarged.shape[1], len(light)))
+    rows, step = strip.scaled(height, len(enlarged)), _TIMES * height / len(enlarged)
+    starts = np.arange(rows.start, rows.stop) * step - _TIMES * strip.above
+    total = np.zeros((len(starts), *light.shape[1:]), np.float32)
+    for beyond in range(3):  # fewer than two rows long, it touches three at most
+        row = np.floor(starts).astype(np.intp) + beyond
+        covered = np.clip(np.minimum(starts + step, row + 1) - np.maximum(starts, row), 0, None) / step
+        total += covered.astype(np.float32)[:, None, None] * light[np.minimum(row, len(light) - 1)]
+    return total
 
 
 def _check(image: Image) -> None:
@@ -241,7 +304,8 @@ def _evened(light: Light, source: Light, low: Light, high: Light) -> Light:
     above, below = high - light, light - low
     room = np.where(lacking > 0, _averaged(above, size), _averaged(below, size))
     share = _repeated(np.asarray(np.clip(lacking / (room + 1e-6), -1, 1), np.float32))
-    return np.asarray(light + share * np.where(share > 0, above, below), np.float32)
+    np.copyto(above, below, where=share <= 0)
+    return np.asarray(light + share * above, np.float32)
 
 
 def _covered(light: Light, image: Image) -> Light:
@@ -260,27 +324,43 @@ def _averaged(light: Light, size: tuple[int, ...]) -> Light:
 
 
 def _repeated(light: Light) -> Light:
-    return light.repeat(_TIMES, axis=0).repeat(_TIMES, axis=1)
+    return np.asarray(cv2.resize(light, None, fx=_TIMES, fy=_TIMES, interpolation=cv2.INTER_NEAREST), np.float32)
 
 
-def _looked(code: Light, look: Look) -> Light:
-    """What the network makes of the picture, tile by tile, doubled."""
-    height, width = code.shape[:2]
-    seen = _tiled((code * 255 + 0.5).astype(np.uint8), look)
-    return _averaged(channels_light(seen), (width * _TIMES, height * _TIMES))
+def _eight_bit(image: Image) -> NDArray[np.uint8]:
+    """The colours that the network sees of the picture."""
+    strips = (_code(image[strip.about])[strip.inside()] for strip in _strips(*image.shape[:2]))
+    return np.concatenate([(code * 255 + 0.5).astype(np.uint8) for code in strips])
 
 
-def _tiled(rgb: NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:
-    """The whole picture from tiles that overlap, mirrored beyond its edges; of each only the middle is kept."""
+def _looked(rgb: NDArray[np.uint8], look: Look) -> Callable[[_Strip], Light]:
+    """What the network makes of a strip, doubled. Asked for strips in turn, it looks at every tile once."""
     inner, (height, width) = TILE_PX - 2 * _OVERLAP_PX, rgb.shape[:2]
-    pads = [(_OVERLAP_PX, -side % inner + _OVERLAP_PX) for side in (height, width)]
-    wider = np.pad(rgb, (*pads, (0, 0)), mode="symmetric")
-    rows = [
-        np.concatenate([_middle(wider[y : y + TILE_PX, x : x + TILE_PX], look) for x in range(0, width, inner)], axis=1)
-        for y in range(0, height, inner)
-    ]
-    times = rows[0].shape[0] // inner
-    return np.concatenate(rows)[: height * times, : width * times]
+
+    @lru_cache(maxsize=2)  # one that reaches into this strip from the one before, and the last of this one
+    def row(index: int) -> Light:
+        rows = min(inner, height - index * inner)
+        return _averaged(channels_light(_tile_row(rgb, index, look)), (width * _TIMES, rows * _TIMES))
+
+    def seen(strip: _Strip) -> Light:
+        indices = range(strip.above // inner, -(-strip.below // inner))
+        start = indices.start * inner * _TIMES
+        rows = np.concatenate([row(index) for index in indices])
+        return rows[strip.above * _TIMES - start : strip.below * _TIMES - start]
+
+    return seen
+
+
+def _tile_row(rgb: NDArray[np.uint8], index: int, look: Look) -> NDArray[np.uint8]:
+    """A row of the tiles that make the picture, mirrored beyond its edges; of each only the middle is kept."""
+    inner = TILE_PX - 2 * _OVERLAP_PX
+    pads = [(_OVERLAP_PX, -side % inner + _OVERLAP_PX) for side in rgb.shape[:2]]
+    ys, xs = (np.pad(np.arange(side), pad, mode="symmetric") for side, pad in zip(rgb.shape, pads, strict=False))
+    wider = rgb[ys[index * inner : index * inner + TILE_PX]][:, xs]
+    tiles = [_middle(wider[:, x : x + TILE_PX], look) for x in range(0, rgb.shape[1], inner)]
+    times = len(tiles[0]) // inner
+    kept = (min(inner, len(rgb) - index * inner) * times, rgb.shape[1] * times)
+    return np.concatenate(tiles, axis=1)[: kept[0], : kept[1]]
 
 
 def _middle(tile: NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:
@@ -292,9 +372,13 @@ def _middle(tile: NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:
     return large[kept, kept]
 
 
-def _measures(image: Image, doubled: Image, enlarged: Image, text: Light) -> dict[str, float]:
+def _off(doubled: Image, image: Image) -> float:
+    """The most that the doubled picture, averaged back down, is off the source, in 8-bit code values."""
     back, was = _averaged(_premultiplied(doubled), image.shape[1::-1]), _premultiplied(image)
-    off = np.abs(_on_white(back).astype(np.int16) - _on_white(was))
+    return float(np.abs(_on_white(back).astype(np.int16) - _on_white(was)).max())
+
+
+def _measures(image: Image, enlarged: Image, text_share: float, off: float) -> dict[str, float]:
     resolutions = {
         "effective_resolution_before_px": effective_resolution_px(image),
         "effective_resolution_px": effective_resolution_px(enlarged),
@@ -302,8 +386,8 @@ def _measures(image: Image, doubled: Image, enlarged: Image, text: Light) -> dic
     return {
         "scale": enlarged.shape[1] / image.shape[1],
         **{name: resolution for name, resolution in resolutions.items() if resolution is not None},
-        "text_share": float(text.mean()),
-        "back_projection_max": float(off.max()),
+        "text_share": text_share,
+        "back_projection_max": off,
     }
 
 
@@ -312,8 +396,8 @@ def _on_white(light: Light) -> NDArray[np.uint8]:
 
 
 def _edge_widths_px(luma: Light) -> NDArray[np.float32]:
-    """Widths of the clear edges along evenly chosen rows: runs of steps up or down."""
-    steps = np.diff(luma[:: max(1, len(luma) // _ROWS)], axis=1)
+    """Widths of the clear edges along the rows: runs of steps up or down."""
+    steps = np.diff(luma, axis=1)
     turns = np.ones(steps.shape, np.bool_)
     turns[:, 1:] = np.signbit(steps[:, 1:]) != np.signbit(steps[:, :-1])
     starts = np.flatnonzero(turns)

@@ -1,7 +1,7 @@
 """Renditions: one asset in the sizes and formats that a shop's pages ask for.
 
-The source is decoded once and each size is made from it, in sRGB's own values; nothing is ever enlarged. The same file
-gives the same bytes.
+The source is decoded once; each size is made from it, or from a size made before that is at least twice as wide, in
+sRGB's own values. Nothing is ever enlarged. The same file gives the same bytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ ALPHA_FORMATS = ("image/png", "image/webp", "image/avif")
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif"}
 
 _LOADERS = {"image/jpeg": "jpegload", "image/png": "pngload", "image/webp": "webpload", "image/avif": "heifload"}
-_REDUCTION_LEAST = 2  # what is left to Lanczos, so that the decoder's own shrinking is not seen
+_REDUCTION_LEAST = 2  # by Lanczos alone, so that it is not seen that the decoder or an earlier size shrank before it
 _KEPT = "icc:xmp"  # the colours, and the XMP that says how the picture was made
 
 pyvips.concurrency_set(1)  # AVIF is tiled by the number of threads: with another number come other bytes
@@ -48,7 +48,8 @@ def render(
         header = _look(file, media_type)
         wanted = formats or (ALPHA_FORMATS if header.hasalpha() else OPAQUE_FORMATS)
         widths = sorted({min(width_px, header.width) for width_px in widths_px})
-        return [_encode(image, one) for image in _sizes(_decode(file, header, widths[-1]), widths) for one in wanted]
+        sizes = _sizes(_decode(file, header, widths[-1]), widths)
+        return [_encode(size, one) for size in reversed(list(sizes)) for one in wanted]
     except pyvips.Error as error:
         raise NotAPicture(f"not a whole {media_type}: {_first_line(error)}") from error
 
@@ -71,16 +72,20 @@ def _decode(file: bytes, header: pyvips.Image, width_px: int) -> pyvips.Image:
 
 
 def _sizes(image: pyvips.Image, widths_px: Sequence[int]) -> Iterator[pyvips.Image]:
-    """The picture in each width, in memory, for every format reads it anew."""
+    """The picture in each width, the widest first; in memory, for every format reads it anew."""
     has_alpha = image.hasalpha()
-    source = image.premultiply().rint().cast("uchar").copy_memory() if has_alpha else image
-    for width_px in widths_px:
+    sources = [image.premultiply().rint().cast("uchar").copy_memory() if has_alpha else image]
+    for width_px in sorted(widths_px, reverse=True):
         if width_px == image.width:
             yield image
             continue
-        height_px = max(1, round(image.height * width_px / image.width))
-        small = source.resize(width_px / source.width, vscale=height_px / source.height)
-        yield (small.unpremultiply().rint().cast("uchar") if has_alpha else small).copy_memory()
+        source = next((each for each in reversed(sources) if each.width >= _REDUCTION_LEAST * width_px), sources[0])
+        sources.append(_shrunk(source, width_px, max(1, round(image.height * width_px / image.width))))
+        yield sources[-1].unpremultiply().rint().cast("uchar").copy_memory() if has_alpha else sources[-1]
+
+
+def _shrunk(source: pyvips.Image, width_px: int, height_px: int) -> pyvips.Image:
+    return source.resize(width_px / source.width, vscale=height_px / source.height).copy_memory()
 
 
 def _encode(image: pyvips.Image, media_type: str) -> Encoded:
@@ -95,7 +100,7 @@ def _encode(image: pyvips.Image, media_type: str) -> Encoded:
         case "image/webp":
             data = image.webpsave_buffer(Q=82, effort=2, alpha_q=90, keep=_KEPT, **profile)
         case "image/avif":
-            data = image.heifsave_buffer(compression="av1", Q=65, effort=0, tune="ssim", keep=_KEPT, **profile)
+            data = image.heifsave_buffer(compression="av1", Q=64, effort=1, tune="ssim", keep=_KEPT, **profile)
         case _:
             raise ValueError(f"no rendition can be {media_type!r}; known are {', '.join(EXTENSIONS)}")
     return Encoded(media_type, image.width, image.height, data)

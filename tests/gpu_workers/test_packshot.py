@@ -1,8 +1,10 @@
 import io
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from gpu_workers.decoding import decode
@@ -244,6 +246,22 @@ def test_the_suppliers_shadow_goes_and_the_product_stays() -> None:
     assert np.abs(left[..., 3].astype(int) - rgba[..., 3]).mean() < 0.5
     opaque = rgba[..., 3] == 255
     assert np.array_equal(left[opaque], sent[opaque])
+
+
+def test_far_from_its_shadow_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taking it off costs what the shadow's own box costs, however large the picture is about it."""
+    sizes, unmix = [], shadow._unmix
+
+    def watched(out: NDArray[np.uint8], *others: Any) -> None:
+        sizes.append(out.shape)
+        unmix(out, *others)
+
+    monkeypatch.setattr(shadow, "_unmix", watched)
+    sent = with_own_shadow(mug())
+    wider = np.pad(sent, ((300, 300), (400, 400), (0, 0)))
+    left = shadow.strip(wider)
+    assert np.array_equal(left[300:-300, 400:-400], shadow.strip(sent))
+    assert all(height <= sent.shape[0] + 16 and width <= sent.shape[1] + 16 for height, width, _ in sizes)
 
 
 def test_without_a_shadow_of_its_own_nothing_is_touched() -> None:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import cv2
 import numpy as np
 import onnx
@@ -8,12 +10,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gpu_workers.engines.base import Tensor
 from gpu_workers.linear_light import channels_light, to_deep, to_srgb
+from gpu_workers.operations import upscale as upscaling
 from gpu_workers.operations.upscale import (
     TILE_PX,
     BadImage,
     BadLook,
     UpscalingForbidden,
-    _tiled,
+    _tile_row,
     effective_resolution_px,
     look_of,
     text_mask,
@@ -196,7 +199,8 @@ def test_tiles_leave_no_seams(times: int, size: tuple[int, int]) -> None:
     made = upscale(source, look=at_once)
     assert {tile.shape for tile in seen} == {(TILE_PX, TILE_PX, 3)}
     assert len(seen) == -(-size[0] // 224) * -(-size[1] // 224)
-    assert np.abs(_tiled(source, smooth).astype(int) - whole).max() <= 1
+    rows = [_tile_row(source, index, smooth) for index in range(-(-size[1] // 224))]
+    assert np.abs(np.concatenate(rows).astype(int) - whole).max() <= 1
     assert np.array_equal(made.image, upscale(source, look=smooth).image)
 
 
@@ -290,3 +294,39 @@ def test_sixteen_bits_of_light_and_back() -> None:
 
 def test_the_same_picture_gives_the_same_bytes() -> None:
     assert upscale(photograph()).image.tobytes() == upscale(photograph()).image.tobytes()
+
+
+def smoothed(tile: Rgb) -> Rgb:
+    """A network that looks a few pixels about and answers four times as large."""
+    large = cv2.resize(tile, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.GaussianBlur(large, (0, 0), 2), np.uint8)
+
+
+@pytest.mark.parametrize("scale", ["1.3", "1.9", "2"])
+@pytest.mark.parametrize("look", [None, smoothed])
+@pytest.mark.parametrize("name", ["photograph", "mug"])
+def test_in_strips_it_is_what_it_is_in_one_piece(
+    scale: str, look: upscaling.Look | None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = {"photograph": photograph(300, 331), "mug": mug()[:331]}[name]
+    parameters = UpscaleParameters.parse({"scale": scale})
+    whole = upscale(source, parameters, look)
+    monkeypatch.setattr(upscaling, "_STRIP_PIXELS", 1)
+    monkeypatch.setattr(upscaling, "_STRIP_LEAST_PX", 37)
+    strips = upscale(source, parameters, look)
+    assert np.abs(strips.image.astype(int) - whole.image).max() <= 1
+    assert strips.measures == pytest.approx(whole.measures)
+
+
+def test_memory_grows_little_more_than_the_result_does() -> None:
+    """Seen from what numpy holds at its most: at four times the pixels, the result and hardly anything else is more."""
+
+    def beyond_the_result(height: int) -> float:
+        source = np.resize(photograph(1000, 500), (height, 1000, 3))
+        tracemalloc.start()
+        made = upscale(source)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return (most - made.image.nbytes) / 1e6
+
+    assert beyond_the_result(2400) < 1.3 * beyond_the_result(600)

@@ -1,7 +1,9 @@
 """Publication on a folder store, with facts that the tests set and crashes that the tests place."""
 
+import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from schemas.records import (
 )
 from streams.blobs import Blobs, FolderStore, NotFound
 from streams.errors import Refused, Unavailable
+from streams.publishing import publication
 from streams.publishing.manifest import Manifest, load, manifest_key
 from streams.publishing.publication import Announcement, Publication, Request, Standing
+from streams.publishing.renditions import Encoded, render
 
 CDN = "https://cdn.example"
 
@@ -230,13 +234,48 @@ def test_a_newer_version_with_the_same_pixels_keeps_its_files(shop: Shop) -> Non
     assert shop.is_sound()
 
 
+@pytest.fixture
+def encoders_change(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From then on the same pixels give other files, as after a release with other settings of the encoders."""
+
+    def anew(*source: Any) -> list[Encoded]:
+        return [replace(one, data=one.data + b" ") for one in render(*source)]
+
+    return lambda: monkeypatch.setattr(publication, "render", anew)
+
+
+def test_other_settings_of_the_encoders_give_other_names(shop: Shop, encoders_change: Callable[[], None]) -> None:
+    """Caches keep a name for ever, so no name may ever stand for other bytes."""
+    [first] = shop.apply(shop.request("web-1"), 1)
+    encoders_change()
+    shop.plan(2, "web-1", "amazon-1")
+    [second] = shop.apply(shop.request("web-1", version=2), 2)
+    assert isinstance(first, AssetPublished)
+    assert isinstance(second, AssetPublished)
+    assert second.file == first.file
+    assert not {one.key for one in second.renditions} & {one.key for one in first.renditions}
+    for one in second.renditions:
+        assert hashlib.sha256(shop.origin.get(one.key).data).hexdigest() == one.sha256
+    assert shop.is_sound()
+
+
+def test_a_request_that_comes_again_after_the_encoders_changed_announces_what_went_live(
+    shop: Shop, encoders_change: Callable[[], None]
+) -> None:
+    first, stored = shop.apply(shop.request("web-1"), 1), shop.stored()
+    encoders_change()
+    assert shop.apply(shop.request("web-1"), 1) == first
+    assert shop.stored() == stored
+    assert shop.is_sound()
+
+
 def test_old_files_whose_removal_was_cut_off_go_with_the_next_request(shop: Shop) -> None:
     [first] = shop.apply(shop.request("web-1", shade=10), 1)
     shop.origin.crash_before_delete = True
     with pytest.raises(Crash):
         shop.apply(shop.request("web-1", shade=200), 2)
     assert isinstance(first, AssetPublished)
-    assert shop.origin.exists(first.file.key)
+    assert any(shop.origin.exists(one.key) for one in (first.file, *first.renditions))
     assert kinds(shop.apply(shop.request("web-1", shade=200), 2)) == ["AssetPublished"]
     assert shop.is_sound()
 

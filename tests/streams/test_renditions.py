@@ -21,6 +21,14 @@ def product(width_px: int, height_px: int, *, transparent: bool = False) -> Imag
     return picture
 
 
+def soft(side_px: int) -> Image.Image:
+    """A disc of one colour whose alpha falls from all to nothing."""
+    y, x = np.mgrid[-1 : 1 : side_px * 1j, -1 : 1 : side_px * 1j]
+    alpha = np.rint(np.clip(1.2 - 1.3 * np.hypot(x, y), 0, 1) * 255).astype(np.uint8)
+    colour = np.where(alpha[..., None] > 0, np.array([180, 40, 60], np.uint8), 0)
+    return Image.fromarray(np.dstack([colour, alpha]).astype(np.uint8))
+
+
 def encoded(picture: Image.Image, format_: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format_, **options)
@@ -81,6 +89,37 @@ def test_transparency_survives_without_a_fringe_of_what_lay_under_it() -> None:
         if one.media_type == "image/png":
             assert edge.any()
             assert rgba[edge][:, 1].max() < 60
+
+
+def test_its_own_width_keeps_every_pixel_of_a_transparent_picture() -> None:
+    picture = soft(240)
+    (made,) = render(encoded(picture, "PNG"), "image/png", widths_px=[240], formats=["image/png"])
+    assert np.array_equal(pixels(made.data), np.asarray(picture))
+
+
+def test_alpha_is_within_a_level_in_webp_and_exact_where_it_is_nothing_or_all() -> None:
+    picture = soft(240)
+    (made,) = render(encoded(picture, "PNG"), "image/png", widths_px=[240], formats=["image/webp"])
+    alpha, truth = pixels(made.data)[..., 3].astype(int), np.asarray(picture)[..., 3].astype(int)
+    assert np.abs(alpha - truth).max() <= 1
+    assert np.array_equal(alpha[(truth == 0) | (truth == 255)], truth[(truth == 0) | (truth == 255)])
+
+
+def test_a_size_has_the_mean_of_what_it_was_made_from() -> None:
+    (made,) = render(encoded(soft(480), "PNG"), "image/png", widths_px=[120], formats=["image/png"])
+    rgba, source = pixels(made.data).astype(float), np.asarray(soft(480)).astype(float)
+    truth = source.reshape(120, 4, 120, 4, 4).mean((1, 3))
+    assert np.abs(rgba[..., 3] - truth[..., 3]).max() <= 2
+    solid = rgba[..., 3] > 100
+    assert np.abs((rgba[..., :3][solid] - [180, 40, 60]).mean(0)).max() < 0.4  # 0.5 darker where all is cut off
+
+
+def test_a_picture_that_is_far_too_wide_comes_out_as_from_all_of_its_pixels() -> None:
+    file = encoded(Image.radial_gradient("L").resize((2600, 1300)).convert("RGB"), "JPEG", quality=95)
+    (small,) = render(file, "image/jpeg", widths_px=[160], formats=["image/png"])
+    truth = Image.open(io.BytesIO(file)).resize((160, 80), Image.Resampling.LANCZOS)
+    assert (small.width_px, small.height_px) == (160, 80)
+    assert np.abs(pixels(small.data).astype(int) - np.asarray(truth).astype(int)).max() <= 2
 
 
 def test_an_srgb_profile_is_in_every_rendition() -> None:
