@@ -245,7 +245,8 @@ def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
     if made.image.shape[2] == 4 and asked.channel.formats[0] != "png":
         raise BadInputs(f"{asked.channel.rule_version} takes no picture with holes; a packshot is to come after it")
     canvas = eight_bit(made.image)
-    files = _files("upscale", canvas, canvas[..., -1], source_type, asked)
+    encoded = encoding.encode(canvas, asked.channel, source_type=source_type)
+    files = [File("upscale", encoded.data, encoded.media_type, canvas.shape)]
     return Composed(files, {**_facts(files, asked), **measures})
 
 

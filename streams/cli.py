@@ -172,7 +172,7 @@ packshot.add_command(recipes)
 
 
 @packshot.command()
-@click.argument("operation", type=click.Choice(sorted(OF_OPERATION)))
+@click.argument("operation", type=click.Choice(sorted(OF_OPERATION.keys() - {"source"})))  # that one makes nothing
 @click.argument(
     "sources",
     metavar="IN…",

@@ -18,7 +18,6 @@ from schemas.recipes.reading import BadRecipe
 from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Source, Step, Task
 from streams.errors import Refused
 
-CATALOGUE_RECIPE = "marketplace"
 HEIGHT = "height_cm"  # a product's attribute and a parameter of operations, under one name
 HEIGHT_CM_MAX = 1000.0
 LACKING = frozenset({"missing_attribute", "bad_attribute", BadParameters.code})  # codes of what one asset lacks
@@ -48,7 +47,7 @@ class Slip:
 def wish_of(event: CatalogChanged | CampaignRequested) -> Wish:
     """What an event asks for."""
     if isinstance(event, CatalogChanged):
-        return Wish(CATALOGUE_RECIPE, event.channels, event.priority)
+        return Wish(event.recipe, event.channels, event.priority)
     return Wish(event.recipe, event.channels, event.priority, event.campaign, event.deadline_ms)
 
 

@@ -164,6 +164,24 @@ def test_a_cutout_tells_what_each_stage_cost(tmp_path: Path, blobs: Blobs, catal
     assert after - before == pytest.approx(engine_ms / 1000)
 
 
+def test_a_source_is_kept_with_all_that_is_in_it_and_asks_no_network(
+    tmp_path: Path, blobs: Blobs, catalogue: Catalogue
+) -> None:
+    source = Source(uri=photograph(tmp_path).as_uri())
+    with cutout_work(tmp_path, blobs) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        event = completed(worker, task(Step(operation="source"), source=source))
+        again = completed(worker, task(Step(operation="source"), "B", source=source))
+    assert list(event.costs) == ["fetch", "lookup", "decode", "store"]
+    assert (event.model, event.measures) == (None, {"source_bits": 8.0})
+    (blob,) = event.outputs
+    assert (blob.role, blob.width_px, blob.height_px) == ("source", 200, 200)
+    kept, sent = (Image.open(file) for file in (io.BytesIO(blobs.get(blob.digest)), tmp_path / "photo.png"))
+    assert kept.tobytes() == sent.tobytes()
+    assert again.cached
+    assert again.outputs == event.outputs
+
+
 def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_saved(
     tmp_path: Path, blobs: Blobs, catalogue: Catalogue
 ) -> None:
