@@ -77,7 +77,7 @@ def open_pool(
             cutting.warm_up()
             yield Cutout(settings, blobs, s3, serving).work
         else:
-            yield Compose(blobs, shelves(settings)).work
+            yield Compose(blobs, partial(shelves, settings)).work
 
 
 @contextmanager
@@ -247,9 +247,9 @@ def _compared(
 
 
 class Compose:
-    """The compose pool: a cutout becomes a picture for a channel."""
+    """The compose pool: a cutout becomes a picture for a channel. `shelves` is asked for what there is at each task."""
 
-    def __init__(self, blobs: Blobs, shelves: Shelves) -> None:
+    def __init__(self, blobs: Blobs, shelves: Callable[[], Shelves]) -> None:
         self._blobs = blobs
         self._shelves = shelves
         self._engine = f"compose+{code_fingerprint()[:16]}"
@@ -262,7 +262,7 @@ class Compose:
         inputs = [blob.digest for blob in task.inputs]
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
-        asked = Asked(channel, step.parameters, task.category, is_asset, goes_on, self._shelves)
+        asked = Asked(channel, step.parameters, task.category, is_asset, goes_on, self._shelves())
         rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}{_off_the_shelf(step.operation, asked)}"
         identity = result_id(step.operation, step.parameters, inputs, self._engine, rules)
         result, known = results.get_or_make(identity, lambda: self._compose(task, asked, meter))

@@ -203,7 +203,9 @@ def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_
 
 def test_a_task_that_finds_what_it_had_made_itself_tells_the_same_again(blobs: Blobs, catalogue: Catalogue) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
-    worker = Worker("compose", pools.Compose(blobs, pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES)
+    worker = Worker(
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+    )
     first, again = completed(worker, packshot), completed(worker, packshot)
     assert list(first.costs) == ["lookup", "load", "compose", "store"]
     assert first.costs["load"].bytes_in == packshot.inputs[0].size_bytes
@@ -216,7 +218,9 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
 ) -> None:
     step = Step(operation="packshot", channel="amazon", asset="amazon-1")
     inputs = [cut_out(blobs)]
-    worker = Worker("compose", pools.Compose(blobs, pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES)
+    worker = Worker(
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+    )
     first = completed(worker, task(step, inputs=inputs))
     second = completed(worker, task(step, "B", inputs=inputs))
     assert list(second.costs) == ["lookup"]
@@ -226,7 +230,9 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
 
 def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, catalogue: Catalogue) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
-    worker = Worker("compose", pools.Compose(blobs, pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES)
+    worker = Worker(
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+    )
     first = completed(worker, packshot)
     old = b'{"outputs":[],"measures":{},"engine":"old","timings_ms":{}}'
     blobs.put_result(first.result_id, old)
