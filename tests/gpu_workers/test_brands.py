@@ -9,6 +9,7 @@ from PIL import Image
 from gpu_workers import brands
 from gpu_workers.brands import BadBrand, BrandProfile
 from gpu_workers.lut import preset, write_cube
+from gpu_workers.operations import surroundings
 from gpu_workers.operations.brand_learning import BadExample, TooFewExamples, learn, learn_from_files
 from gpu_workers.operations.surroundings import NoSurroundings, see
 from schemas.parameters import PackshotParameters
@@ -96,7 +97,10 @@ def test_files_are_learned_from_by_their_alpha_or_a_cutout(tmp_path: Path) -> No
         ),
     ],
 )
-def test_a_file_that_is_no_example_is_named(tmp_path: Path, change: Callable[[Path], object], told: str) -> None:
+def test_a_file_that_is_no_example_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], told: str
+) -> None:
+    monkeypatch.setattr(surroundings, "_LEAST_SHARE", 0.1)  # one with less has no alpha to speak of, and asks a network
     paths = [tmp_path / f"{n}.png" for n in range(10)]
     for n, path in enumerate(paths):
         Image.fromarray(np.dstack(on_ground(padding=0.12 + n / 100))).save(path)
@@ -112,7 +116,7 @@ def test_too_few_files_are_told_before_any_is_read(tmp_path: Path) -> None:
 
 def _almost_filled() -> Image.Image:
     picture = Image.new("RGBA", (90, 90), "red")
-    picture.paste((0, 0, 0, 0), (0, 0, 1, 90))
+    picture.paste((0, 0, 0, 0), (0, 0, 4, 90))
     return picture
 
 
