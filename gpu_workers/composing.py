@@ -181,6 +181,10 @@ def _shot(
 
 def _mockup(inputs: Sequence[Picture], asked: Asked) -> Composed:
     parameters = MockupParameters.parse(asked.parameters)
+    if parameters.others is not None:
+        raise BadParameters(
+            "`others` are products of the catalogue: the flow has their cut-outs, this has not", "others"
+        )
     heights = [parameters.height_cm, *parameters.others_height_cm]
     if len(heights) != len(inputs):
         told = f"`others.height_cm` has {len(heights) - 1} heights for {len(inputs) - 1} other products"

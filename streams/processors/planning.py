@@ -216,7 +216,7 @@ def _of_source(
     told: str | None,
 ) -> tuple[Slip, ...]:
     """The slips of a source; products that want the same share them. `told` is the height in the catalogue."""
-    height = _height(told)
+    height = height_of(told)
     drawn = [_filled(step, height) for step in cookbook.slips(recipe, tenant, wanted, campaign, number)]
     return tuple(
         Slip(step, way_id(None, step), dict(_ways(step, None)), dict(_lacking(step, height))) for step in drawn
@@ -253,7 +253,7 @@ def _filled(step: Step, height: str | Refused) -> Step:
     return _with(step, parameters, [_filled(following, height) for following in step.next])
 
 
-def _height(told: str | None) -> str | Refused:
+def height_of(told: str | None) -> str | Refused:
     """A height in cm, written the same however the catalogue writes it."""
     where = f"attributes.{HEIGHT}"
     if told is None:
