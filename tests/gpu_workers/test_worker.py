@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from msgspec.structs import replace
 from PIL import Image, ImageDraw
 from prometheus_client import REGISTRY
 
-from gpu_workers import pools
+from gpu_workers import brands, pools
 from gpu_workers.batching import Batcher
 from gpu_workers.engines import EngineError, Tensor
-from gpu_workers.metering import Prices
+from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.results import Results
 from gpu_workers.serving import Network, Serving
@@ -226,6 +227,19 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
     assert list(second.costs) == ["lookup"]
     assert second.saved is not None
     assert second.saved.price_nanos == sum(c.price_nanos for stage, c in first.costs.items() if stage != "lookup") > 0
+
+
+def test_a_brand_that_is_learned_while_a_worker_works_is_there_for_its_next_task(tmp_path: Path, blobs: Blobs) -> None:
+    work = pools.Compose(blobs, partial(pools.shelves, Settings(brands=tmp_path))).work
+    styled = task(Step(operation="style", channel="shopify", parameters={"brand": "house"}), inputs=[cut_out(blobs)])
+    codes = []
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            work(styled, Results(blobs), Meter(PRICES))
+        codes.append(caught.value.code)
+        text = (brands.shipped_folder() / "earthy.yaml").read_text()
+        (tmp_path / "house.yaml").write_text(text.replace("name: earthy", "name: house"))
+    assert codes == ["bad_brand", "bad_inputs"], "the second time it is only the product's mask that is not there"
 
 
 def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, catalogue: Catalogue) -> None:
