@@ -12,7 +12,7 @@ from settings_scenes import Key
 SQUARE, PORTRAIT, LANDSCAPE = (1000, 1000), (880, 1100), (1140, 760)
 ALL_CHANNELS = ("amazon", "google", "zalando", "shopify", "instagram")
 CAMPAIGN = ("MUG-STONE-350", "SHK-STEEL-700", "HDP-BLACK-01", "BAG-TAN-36")
-AT_HOME = ("MUG-STONE-350", "BTL-OLIVE-500", "CUS-LINEN-45", "CHR-ASH-86")
+AT_HOME = ("MUG-STONE-350", "BTL-OLIVE-500", "BAG-TAN-36", "CHR-ASH-86")
 
 
 @dataclass(frozen=True)
