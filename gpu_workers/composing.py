@@ -181,6 +181,10 @@ def _shot(
 
 def _mockup(inputs: Sequence[Picture], asked: Asked) -> Composed:
     parameters = MockupParameters.parse(asked.parameters)
+    if parameters.others is not None:
+        raise BadParameters(
+            "`others` are products of the catalogue: the flow has their cut-outs, this has not", "others"
+        )
     heights = [parameters.height_cm, *parameters.others_height_cm]
     if len(heights) != len(inputs):
         told = f"`others.height_cm` has {len(heights) - 1} heights for {len(inputs) - 1} other products"
@@ -245,7 +249,8 @@ def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
     if made.image.shape[2] == 4 and asked.channel.formats[0] != "png":
         raise BadInputs(f"{asked.channel.rule_version} takes no picture with holes; a packshot is to come after it")
     canvas = eight_bit(made.image)
-    files = _files("upscale", canvas, canvas[..., -1], source_type, asked)
+    encoded = encoding.encode(canvas, asked.channel, source_type=source_type)
+    files = [File("upscale", encoded.data, encoded.media_type, canvas.shape)]
     return Composed(files, {**_facts(files, asked), **measures})
 
 

@@ -29,7 +29,7 @@ from gpu_workers.operations.lighting import background_of
 from gpu_workers.results import Result, Results
 from gpu_workers.serving import Leased, Network, NoModel, Serving
 from gpu_workers.shelf import Shelf
-from gpu_workers.sources import FetchLimits, SourceError, fetch
+from gpu_workers.sources import Fetched, FetchLimits, SourceError, fetch
 from gpu_workers.worker import Work
 from schemas import channels
 from schemas.identity import result_id
@@ -77,7 +77,7 @@ def open_pool(
             cutting.warm_up()
             yield Cutout(settings, blobs, s3, serving).work
         else:
-            yield Compose(blobs, shelves(settings)).work
+            yield Compose(blobs, partial(shelves, settings)).work
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def open_network(settings: Settings, shelf: Shelf, ref: str, tokens: DeviceToken
 
 
 class Cutout:
-    """The cutout pool: a source photograph becomes a cutout in the blob store."""
+    """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it."""
 
     def __init__(self, settings: Settings, blobs: Blobs, s3: "S3Client | None", serving: Serving) -> None:
         self._fetch_limits = fetch_limits(settings)
@@ -121,19 +121,20 @@ class Cutout:
         self._blobs = blobs
         self._s3 = s3
         self._serving = serving
+        self._without_network = f"source+{code_fingerprint()[:16]}"
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
-        """The result of a cutout task, its id, and whether it was known. Raises Refused."""
+        """The result of a task on a source, its id, and whether it was known. Raises Refused."""
         if task.source is None:
-            raise Refused("missing_source", "a cutout task needs a source", field="source")
+            raise Refused("missing_source", f"a {task.step.operation} task needs a source", field="source")
         try:
             fetched = fetch(task.source.uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
             meter.lap("fetch", bytes_in=len(fetched.data))
-            with self._serving.lease(task.tenant, task.sku) as leased:
-                engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
-                identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, "")
-                cut = partial(self._cut, fetched.data, task, meter, leased, engine)
-                result, known = results.get_or_make(identity, cut)
+            if task.step.operation == "source":
+                identity = result_id("source", {}, [fetched.sha256], self._without_network, "")
+                result, known = results.get_or_make(identity, partial(self._keep, fetched.data, task, meter))
+            else:
+                identity, result, known = self._cut_out(fetched, task, results, meter)
         except SourceError as error:
             raise Refused(error.code, str(error), field=error.field, transient=error.transient) from error
         except NoModel as error:
@@ -141,6 +142,23 @@ class Cutout:
         if known:
             meter.lap("lookup")
         return identity, result, known
+
+    def _keep(self, data: bytes, task: Task, meter: Meter) -> Result:
+        assert task.source is not None
+        meter.lap("lookup")
+        picture = decode(data, self._decode_limits, task.source.uri)
+        meter.lap("decode")
+        png = lossless(picture.pixels, picture.notes)
+        blob = store(self._blobs, "source", png, "image/png", picture.pixels.shape)
+        meter.lap("store", bytes_out=len(png))
+        return _result(task, [blob], {"source_bits": float(picture.bits)}, self._without_network, meter)
+
+    def _cut_out(self, fetched: Fetched, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
+        with self._serving.lease(task.tenant, task.sku) as leased:
+            engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
+            identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, "")
+            cut = partial(self._cut, fetched.data, task, meter, leased, engine)
+            return identity, *results.get_or_make(identity, cut)
 
     def _cut(self, data: bytes, task: Task, meter: Meter, leased: Leased, engine: str) -> Result:
         assert task.source is not None
@@ -229,9 +247,9 @@ def _compared(
 
 
 class Compose:
-    """The compose pool: a cutout becomes a picture for a channel."""
+    """The compose pool: a cutout becomes a picture for a channel. `shelves` is asked for what there is at each task."""
 
-    def __init__(self, blobs: Blobs, shelves: Shelves) -> None:
+    def __init__(self, blobs: Blobs, shelves: Callable[[], Shelves]) -> None:
         self._blobs = blobs
         self._shelves = shelves
         self._engine = f"compose+{code_fingerprint()[:16]}"
@@ -244,7 +262,7 @@ class Compose:
         inputs = [blob.digest for blob in task.inputs]
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
-        asked = Asked(channel, step.parameters, task.category, is_asset, goes_on, self._shelves)
+        asked = Asked(channel, step.parameters, task.category, is_asset, goes_on, self._shelves())
         rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}{_off_the_shelf(step.operation, asked)}"
         identity = result_id(step.operation, step.parameters, inputs, self._engine, rules)
         result, known = results.get_or_make(identity, lambda: self._compose(task, asked, meter))

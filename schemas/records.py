@@ -59,6 +59,7 @@ class CatalogChanged(Record, frozen=True, kw_only=True, tag="CatalogChanged", ta
     sources: Annotated[list[Source], Meta(max_length=32)] = field(default_factory=list)
     channels: Annotated[list[Name], Meta(max_length=32)] = field(default_factory=list)
     attributes: dict[str, Text] = field(default_factory=dict)
+    recipe: Name = "marketplace"
     priority: Lane = "standard"
     occurred_at_ms: Milliseconds | None = None
 

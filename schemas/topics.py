@@ -64,6 +64,7 @@ TASKS: dict[tuple[Pool, Lane], Topic] = {
 }
 POOL_OF_OPERATION: dict[str, Pool] = {
     "cutout": "cutout",
+    "source": "cutout",
     "packshot": "compose",
     "transparent": "compose",
     "mockup": "compose",

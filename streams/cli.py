@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from schemas.parameters import OF_OPERATION
 from schemas.records import LANES
 from schemas.topics import POOLS
+from streams.brands_cli import brands
 from streams.dead_cli import dead
 from streams.models_cli import models
 from streams.moments import Moment
@@ -166,13 +167,14 @@ def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: 
     _decide(settings, review_id, approved=False, reason=why, decided_by=decided_by, redo=redo, parameters=parameters)
 
 
+packshot.add_command(brands)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)
 
 
 @packshot.command()
-@click.argument("operation", type=click.Choice(sorted(OF_OPERATION)))
+@click.argument("operation", type=click.Choice(sorted(OF_OPERATION.keys() - {"source"})))  # that one makes nothing
 @click.argument(
     "sources",
     metavar="IN…",

@@ -28,6 +28,7 @@ from streams.rebuilding import Rebuilt
 from streams.submission import BadLine, Fate, Submitted
 
 if TYPE_CHECKING:  # they bring the networks' libraries along
+    from streams.brands import Row as BrandRow
     from streams.models import Built, Row, Verified
     from streams.preview_page import Entry
     from streams.recipes import Row as RecipeRow
@@ -338,6 +339,39 @@ def show_recipe(ref: str, steps: "Sequence[ShownStep]", *, as_json: bool) -> Non
     console.print(shown)
 
 
+def show_brands(rows: "Sequence[BrandRow]", *, as_json: bool) -> None:
+    """Every brand."""
+    if as_json:
+        _print_json([_brand_facts(row) for row in rows])
+        return
+    shown = table("name", "pictures", "background", "shadow", "fill", "palette", "file")
+    for row in rows:
+        facts = _brand_facts(row)
+        file = "ships" if row.ships else str(row.file)
+        if row.brand is None:
+            shown.add_row(row.name, "", "", "", "", f"[red]{escape(row.wrong)}[/]", file)
+            continue
+        palette = "".join(f"[{swatch['color']}]■[/]" for swatch in facts["palette"])
+        told = (str(facts[name] or "·") for name in ("background", "shadow", "fill"))
+        shown.add_row(row.name, str(facts["pictures"]), *told, palette, file)
+    console.print(shown)
+
+
+def show_brand(row: "BrandRow", *, as_json: bool) -> None:
+    """A brand's colours, and the parameters of a packshot that is one of its own."""
+    facts = _brand_facts(row)
+    if as_json:
+        _print_json(facts)
+        return
+    console.print(f"[bold]{row.name}[/] of {facts['pictures']} pictures, {'ships' if row.ships else row.file}")
+    shown = table("", "", "share")
+    for swatch in facts["palette"]:
+        shown.add_row(f"[{swatch['color']}]■■■[/]", swatch["color"], f"{swatch['share']:.0%}")
+    console.print(shown)
+    for name, value in facts["parameters"].items():
+        console.print(f"{name}  {value}")
+
+
 def show_released(
     ref: str, products: Sequence[tuple[str, str]], *, dry_run: bool, is_noted: bool, as_json: bool
 ) -> None:
@@ -428,6 +462,23 @@ def _model_facts(row: "Row") -> dict[str, Any]:
 def _recipe_facts(row: "RecipeRow") -> dict[str, Any]:
     facts = {"name": row.name, "kind": row.kind, "version": row.version, "operations": row.operations}
     return {**facts, "wrong": row.wrong, "release": msgspec.to_builtins(row.release)}
+
+
+def _brand_facts(row: "BrandRow") -> dict[str, Any]:
+    facts: dict[str, Any] = {"name": row.name, "file": str(row.file), "ships": row.ships, "wrong": row.wrong}
+    if row.brand is None:
+        return facts
+    brand = row.brand
+    return {
+        **facts,
+        "pictures": brand.learned_from.count,
+        "palette": [{"color": swatch.color, "share": swatch.share} for swatch in brand.palette],
+        "background": brand.background,
+        "shadow": None if brand.shadow is None else brand.shadow.mode,
+        "fill": brand.fill,
+        "lut": brand.lut,
+        "parameters": row.parameters,
+    }
 
 
 def _step_facts(step: "ShownStep") -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Studio:
         """The product in a photograph called `name`. Raises Refused."""
         wanted = pools.cutout_parameters(dict(parameters))
         try:
-            return cutting.cutout(picture.pixels, self._look, wanted)
+            return cutting.cutout(picture.pixels, self.look, wanted)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
@@ -98,7 +98,8 @@ class Studio:
         main = composed.files[0]
         return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
 
-    def _look(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def look(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the network sees in a picture. Raises ModelError."""
         if self._network is None:
             self._network = self._opened()
         return self._network.look(math.inf, "", lambda _engine_ms: None)(picture)

@@ -90,15 +90,20 @@ class _Making:
         try:
             if isinstance(entry.photograph, Refused):
                 raise entry.photograph
-            photograph = self.studio.photograph(entry.photograph, entry.source.uri)
-            cut = self.studio.cutout(photograph, entry.source.uri, slip.step.parameters)
+            first, measures = self._first(slip.step, entry.photograph, entry.source.uri)
         except Refused as refusal:
             yield from _failed(slip.step, refusal)
             return
-        measures = {f"cutout.{name}": value for name, value in cut.measures.items()}
         for step in slip.step.next:
-            inputs = [pools.cutout_picture(photograph, cut)]
-            yield from self._made(entry.product, slip.lacking, step, inputs, measures)
+            yield from self._made(entry.product, slip.lacking, step, [first], measures)
+
+    def _first(self, step: Step, data: bytes, name: str) -> tuple[Picture, dict[str, float]]:
+        """What the first step of a slip makes of a source's file, and what was measured of it. Raises Refused."""
+        photograph = self.studio.photograph(data, name)
+        if step.operation == "source":
+            return photograph, {}
+        cut = self.studio.cutout(photograph, name, step.parameters)
+        return pools.cutout_picture(photograph, cut), {f"cutout.{name}": value for name, value in cut.measures.items()}
 
     def _made(
         self,

@@ -14,6 +14,7 @@ import yaml
 from msgspec import Meta, field
 from numpy.typing import NDArray
 
+from gpu_workers.colour_difference import lab_to_srgb
 from gpu_workers.lut import PRESETS, BadLut, Lut, preset, read_cube
 from schemas.channels import Hex, ShadowMode, Share
 from schemas.records import Name
@@ -59,6 +60,11 @@ class Swatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     lab: LabColour
     share: Share
+
+    @property
+    def color(self) -> str:
+        """#RRGGBB, as near as sRGB comes."""
+        return hex_of(np.array(self.lab))
 
 
 class Colours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,6 +164,12 @@ class BrandProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             return preset(self.lut)
         except (OSError, UnicodeDecodeError, BadLut) as error:
             raise BadBrand(f"{self.name}: `lut` {self.lut!r}: {error}") from error
+
+
+def hex_of(lab: NDArray[np.floating[Any]]) -> str:
+    """#RRGGBB of a Lab colour (3,), as near as sRGB comes."""
+    red, green, blue = np.rint(lab_to_srgb(lab) * 255).astype(int)
+    return f"#{red:02X}{green:02X}{blue:02X}"
 
 
 def defaults(brand: BrandProfile) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Learning a brand's profile from example pictures: what they have in common, each example counting the same."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from gpu_workers.brands import (
     Shadow,
     Surroundings,
     Swatch,
+    hex_of,
     rounded,
 )
-from gpu_workers.colour_difference import lab_to_srgb
 from gpu_workers.decoding import decode
 from gpu_workers.linear_light import eight_bit, opacity, to_linear, to_srgb
-from gpu_workers.operations.cutout import Look, NoSubject, cutout
-from gpu_workers.operations.surroundings import Mask, Samples, Seen, distance, quantiles, see
+from gpu_workers.operations.cutout import CutoutError, Look, NoSubject, cutout
+from gpu_workers.operations.surroundings import Mask, NoSurroundings, Samples, Seen, distance, quantiles, see
+from gpu_workers.source_errors import SourceError
 
 Rgb = NDArray[np.uint8]
 
@@ -40,6 +41,14 @@ class TooFewExamples(ValueError):
     """Fewer pictures than a brand can be learned from."""
 
     code = "too_few_examples"
+    field = "examples"
+    transient = False
+
+
+class BadExample(ValueError):
+    """A picture that a brand cannot be learned from; the message names its file."""
+
+    code = "bad_example"
     field = "examples"
     transient = False
 
@@ -70,9 +79,12 @@ def learn(name: str, examples: Iterable[Example]) -> BrandProfile:
 
     Raises TooFewExamples, and NoSurroundings for a picture that shows nothing but a product.
     """
-    facts = sorted((_facts(example) for example in examples), key=lambda fact: fact.digest)
-    if len(facts) < EXAMPLES_MIN:
-        raise TooFewExamples(f"{len(facts)} examples; a brand is learned from {EXAMPLES_MIN} at least")
+    return _profile(name, [_facts(example) for example in examples])
+
+
+def _profile(name: str, facts: list[_Facts]) -> BrandProfile:
+    _check_count(len(facts))
+    facts = sorted(facts, key=lambda fact: fact.digest)
     plain = [fact for fact in facts if fact.kind == "plain"]
     scene = [fact for fact in facts if fact.kind == "scene"]
     return BrandProfile(
@@ -89,20 +101,48 @@ def learn(name: str, examples: Iterable[Example]) -> BrandProfile:
     )
 
 
-def learn_from_files(name: str, paths: Sequence[Path], look: Look) -> BrandProfile:
+def learn_from_files(
+    name: str, paths: Sequence[Path], look: Look, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> BrandProfile:
     """The profile called `name` that the picture files have in common; `look` is the cutout's network.
 
     The product is where a file's own alpha says, and is then seen on white, or what is cut out of it; a picture in
-    which nothing stands out is all surroundings. Raises TooFewExamples, NoSurroundings, a SourceError for a file that
-    is no picture, and OSError for one that is not there.
+    which nothing stands out is all surroundings. `progress` is told how many are done, and of how many. Raises
+    TooFewExamples, and BadExample for a file that is not there, is no picture, shows nothing but a product, or is the
+    same as another.
     """
-    return learn(name, (read_example(path, look) for path in paths))
+    _check_count(len(paths))
+    known: dict[str, Path] = {}
+    facts = []
+    for number, path in enumerate(paths):
+        progress(number, len(paths))
+        facts.append(_facts_of(path, look))
+        if (other := known.setdefault(facts[-1].digest, path)) is not path:
+            raise BadExample(f"{path} is the same picture as {other}")
+    progress(len(paths), len(paths))
+    return _profile(name, facts)
+
+
+def _check_count(count: int) -> None:
+    if count < EXAMPLES_MIN:
+        raise TooFewExamples(f"{count} examples; a brand is learned from {EXAMPLES_MIN} at least")
+
+
+def _facts_of(path: Path, look: Look) -> _Facts:
+    try:
+        return _facts(read_example(path, look))
+    except OSError as error:
+        raise BadExample(f"{path}: {error.strerror}") from error
+    except SourceError as error:
+        raise BadExample(str(error)) from error
+    except (CutoutError, NoSurroundings) as error:
+        raise BadExample(f"{path}: {error}") from error
 
 
 def read_example(path: Path, look: Look) -> Example:
-    """One example of a file. Raises as `learn_from_files` does."""
+    """One example of a file. Raises OSError, a SourceError for what is no picture, and CutoutError."""
     data = path.read_bytes()
-    eight = eight_bit(decode(data, uri=path.name).pixels)
+    eight = eight_bit(decode(data, uri=str(path)).pixels)
     try:
         mask = eight_bit(cutout(eight, look).rgba)[..., 3]
     except NoSubject:
@@ -177,9 +217,7 @@ def _nearest(samples: Samples, middle: Samples) -> NDArray[np.intp]:
 
 
 def _background(plain: Sequence[_Facts]) -> str:
-    ground = np.median([fact.seen.ground for fact in plain], axis=0)
-    red, green, blue = np.rint(lab_to_srgb(ground) * 255).astype(int)
-    return f"#{red:02X}{green:02X}{blue:02X}"
+    return hex_of(np.median([fact.seen.ground for fact in plain], axis=0))
 
 
 def _fill_of(solid: NDArray[np.bool_]) -> float:

@@ -119,19 +119,23 @@ def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
     return None if side == 0 else side * scene.light.azimuth_deg < 0
 
 
-def choose(scenes: Mapping[str, Scene], category: str, height_cm: float, seed: int = 0) -> str:
+def choose(scenes: Mapping[str, Scene], category: str, height_cm: float, seed: int = 0, count: int = 1) -> str:
     """The name of a scene that suits products of this category and height; another seed may choose another one.
 
-    Scenes that name the category go before those that suit all. Raises BadScene when none is for this height.
+    It has places for `count` products. Scenes that name the category go before those that suit all. Raises BadScene
+    when none is for this height.
     """
     fitting = [
         scene
         for _, scene in sorted(scenes.items())
-        if scene.height_cm[0] <= height_cm <= scene.height_cm[1] and scene.covers(category)
+        if scene.height_cm[0] <= height_cm <= scene.height_cm[1]
+        and scene.covers(category)
+        and len(scene.places) >= count
     ]
     if not fitting:
         known = ", ".join(sorted(scenes)) or "none"
-        raise BadScene(f"no scene suits {category!r} of {height_cm:g} cm; there are: {known}")
+        beside = "" if count == 1 else f" and {count - 1} beside it"
+        raise BadScene(f"no scene suits {category!r} of {height_cm:g} cm{beside}; there are: {known}")
     named = [scene.name for scene in fitting if scene.suits] or [scene.name for scene in fitting]
     return named[int(np.random.default_rng((seed, 2)).integers(len(named)))] if seed else named[0]
 
@@ -145,7 +149,8 @@ def scene_for(folders: Mapping[str, Path], parameters: MockupParameters, categor
             )
         return load(folders[parameters.scene])
     scenes = {name: load(folder) for name, folder in folders.items()}
-    return scenes[choose(scenes, category, height_of(parameters.height_cm), parameters.seed)]
+    count = 1 + len(parameters.others_height_cm)
+    return scenes[choose(scenes, category, height_of(parameters.height_cm), parameters.seed, count)]
 
 
 def _harmonised(

@@ -12,6 +12,7 @@ from settings_scenes import Key
 SQUARE, PORTRAIT, LANDSCAPE = (1000, 1000), (880, 1100), (1140, 760)
 ALL_CHANNELS = ("amazon", "google", "zalando", "shopify", "instagram")
 CAMPAIGN = ("MUG-STONE-350", "SHK-STEEL-700", "HDP-BLACK-01", "BAG-TAN-36")
+AT_HOME = ("MUG-STONE-350", "BTL-OLIVE-500", "BAG-TAN-36", "CHR-ASH-86")
 
 
 @dataclass(frozen=True)
@@ -293,17 +294,28 @@ def event(product: Product) -> dict:
     }
 
 
-def campaign() -> dict:
-    """The CampaignRequested record."""
-    return {
-        "type": "CampaignRequested",
-        "tenant": "demo",
-        "campaign": "black-friday",
-        "skus": list(CAMPAIGN),
-        "recipe": "campaign",
-        "channels": ["instagram"],
-        "priority": "urgent",
-    }
+def campaigns() -> list[dict]:
+    """The CampaignRequested records: an urgent one, and one of products in scenes."""
+    return [
+        {
+            "type": "CampaignRequested",
+            "tenant": "demo",
+            "campaign": "black-friday",
+            "skus": list(CAMPAIGN),
+            "recipe": "campaign",
+            "channels": ["instagram"],
+            "priority": "urgent",
+        },
+        {
+            "type": "CampaignRequested",
+            "tenant": "demo",
+            "campaign": "at-home",
+            "skus": list(AT_HOME),
+            "recipe": "lifestyle",
+            "channels": ["instagram"],
+            "priority": "standard",
+        },
+    ]
 
 
 def lines(records: list[dict]) -> str:

@@ -320,7 +320,7 @@ def record(out: Path, stem: str, entry: dict) -> None:
 def write_events(out: Path) -> None:
     """catalogue.jsonl and campaign.jsonl."""
     (out / "catalogue.jsonl").write_text(catalogue.lines([catalogue.event(p) for p in catalogue.PRODUCTS]))
-    (out / "campaign.jsonl").write_text(catalogue.lines([catalogue.campaign()]))
+    (out / "campaign.jsonl").write_text(catalogue.lines(catalogue.campaigns()))
 
 
 def write_checksums(out: Path) -> None:

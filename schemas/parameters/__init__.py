@@ -5,6 +5,7 @@ from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.cutout import CutoutParameters
 from schemas.parameters.mockup import MockupParameters
 from schemas.parameters.packshot import PackshotParameters
+from schemas.parameters.source import SourceParameters
 from schemas.parameters.style import StyleParameters
 from schemas.parameters.upscale import UpscaleParameters
 
@@ -13,6 +14,7 @@ OF_OPERATION: dict[str, type[Parameters]] = {
     "cutout": CutoutParameters,
     "mockup": MockupParameters,
     "packshot": PackshotParameters,
+    "source": SourceParameters,
     "style": StyleParameters,
     "transparent": PackshotParameters,
     "upscale": UpscaleParameters,
@@ -26,6 +28,7 @@ __all__ = [
     "MockupParameters",
     "PackshotParameters",
     "Parameters",
+    "SourceParameters",
     "StyleParameters",
     "UpscaleParameters",
 ]

@@ -12,17 +12,19 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
     """What a merchant may ask for.
 
     `scene`: a scene's name, or `auto` for one that suits the product. `seed`: which variation of it; 0 is the scene
-    as its maker meant it. `height_cm`: how tall the product is as it stands;
-    `others.height_cm`: how tall those beside it are, with commas. `place`: where it stands, one of the
-    scene's places. `palette`: colours for the scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene,
-    none. `lighting.mode`: `scene` moves the scene's light towards the product's, `both` the product's towards the
-    scene's too (a median ΔE00 of 2 at most), none neither. `outputSize`: WIDTHxHEIGHT in pixels.
+    as its maker meant it. `height_cm`: how tall the product is as it stands. `others`: SKUs, with commas, of products
+    that stand beside it, whose cut-outs and heights the flow knows; `others.height_cm`: how tall those are whose
+    pictures are given, with commas. `place`: where it stands, one of the scene's places. `palette`: colours for the
+    scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene, none. `lighting.mode`: `scene` moves the
+    scene's light towards the product's, `both` the product's towards the scene's too (a median ΔE00 of 2 at most),
+    none neither. `outputSize`: WIDTHxHEIGHT in pixels.
     """
 
     scene: Name = "auto"
     seed: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     height_cm: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
-    others: Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(,\d+(\.\d+)?)*$")] | None = field(
+    others: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
+    others_heights: Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(,\d+(\.\d+)?)*$")] | None = field(
         default=None, name="others.height_cm"
     )
     place: Name | None = None
@@ -30,10 +32,21 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
     shadow_mode: Literal["scene", "none"] = field(default="scene", name="shadow.mode")
     lighting_mode: Literal["scene", "both", "none"] = field(default="scene", name="lighting.mode")
 
+    def __post_init__(self) -> None:
+        if self.others is not None and self.others_heights is not None:
+            raise ValueError("`others` exclude `others.height_cm`: products of the catalogue have heights of their own")
+        if self.others is not None and len(set(self.others_skus)) < len(self.others_skus):
+            raise ValueError("`others` must not repeat a product")
+
+    @property
+    def others_skus(self) -> list[str]:
+        """`others` as SKUs."""
+        return [sku for part in (self.others or "").split(",") if (sku := part.strip())]
+
     @property
     def others_height_cm(self) -> list[float]:
         """`others.height_cm` as numbers."""
-        return [float(part) for part in (self.others or "").split(",") if part]
+        return [float(part) for part in (self.others_heights or "").split(",") if part]
 
     @property
     def colours(self) -> dict[str, str]:

@@ -13,7 +13,27 @@ from schemas.topics import POOL_OF_OPERATION
 # What an operation puts into the picture, in the words of the channels' bans; its ground is no channel's own.
 PUTS_IN: Mapping[str, frozenset[str]] = {
     "mockup": frozenset({"scene"}),
-    "artwork": frozenset({"scene", "text", "overlay", "artwork"}),
+    "artwork": frozenset({"scene", "text", "overlay", "artwork", "rendering"}),  # the product itself is rendered
+}
+# What steps hand on: a cut-out; a source with all that is in it; a picture with its product's mask; or one with holes,
+# with which nothing goes on. An enlargement is what it was made of.
+NOTHING = "nothing"
+MAKES: Mapping[str, str] = {
+    "cutout": "cutout",
+    "source": "source",
+    "artwork": "picture",
+    "mockup": "picture",
+    "packshot": "picture",
+    "style": "picture",
+    "transparent": "transparent",
+}
+TAKES: Mapping[str, frozenset[str]] = {
+    "artwork": frozenset({"cutout", "source"}),
+    "mockup": frozenset({"cutout"}),
+    "packshot": frozenset({"cutout"}),
+    "style": frozenset({"picture"}),
+    "transparent": frozenset({"cutout"}),
+    "upscale": frozenset({"cutout", "source"}),
 }
 Problems = Iterator[tuple[str, str]]
 
@@ -31,7 +51,7 @@ def of_recipe(recipe: Recipe) -> Problems:
     """What is wrong with a recipe."""
     made: list[tuple[str, str, str]] = []
     for number, step in enumerate(recipe.steps):
-        yield from _step(step, f"steps[{number}]", [], is_first=True, made=made)
+        yield from _step(step, f"steps[{number}]", [], NOTHING, made)
     counts = Counter((asset, channel) for asset, channel, _ in made)
     for asset, channel, path in made:
         if counts[asset, channel] > 1:
@@ -63,16 +83,18 @@ _EACH = "every channel"
 
 
 def _step(
-    step: RecipeStep, path: str, above: Sequence[str], *, is_first: bool, made: list[tuple[str, str, str]]
+    step: RecipeStep, path: str, above: Sequence[str], given: str | None, made: list[tuple[str, str, str]]
 ) -> Problems:
+    """`given` is what the step before hands on, None behind one that is not known."""
     targets = [_EACH] if step.each else step.channels or ([step.channel] if step.channel else above)
     yield from _operation(step.operation, path)
     yield from _parameters(step.operation, step.parameters, path)
-    yield from _place(step, path, above, is_first=is_first)
+    yield from _order(step, path, given)
+    yield from _place(step, path, above)
     if step.asset or not step.next:
         made += [(step.asset or "", channel, path) for channel in targets]
     for number, following in enumerate(step.next):
-        yield from _step(following, f"{path}.next[{number}]", targets, is_first=False, made=made)
+        yield from _step(following, f"{path}.next[{number}]", targets, _handed_on(step.operation, given), made)
 
 
 def _operation(name: str, path: str) -> Problems:
@@ -101,15 +123,32 @@ def _complaint(operation: str, values: Mapping[str, str]) -> str:
     return ""
 
 
-def _place(step: RecipeStep, path: str, above: Sequence[str], *, is_first: bool) -> Problems:
-    takes_photographs = POOL_OF_OPERATION.get(step.operation) == "cutout"
-    if is_first != takes_photographs and step.operation in POOL_OF_OPERATION:
-        yield f"{path}.operation", "a recipe begins with a cutout, and nothing else takes a photograph"
-    if takes_photographs:
+def _handed_on(operation: str, given: str | None) -> str | None:
+    if operation not in POOL_OF_OPERATION:
+        return None
+    return MAKES.get(operation, given)
+
+
+def _order(step: RecipeStep, path: str, given: str | None) -> Problems:
+    operation, at = step.operation, f"{path}.operation"
+    if operation not in TAKES:
+        if operation in MAKES and given != NOTHING:
+            yield at, f"a {operation} is made of the product's own file, and so it begins a recipe"
+        return
+    if given is not None and given not in TAKES[operation]:
+        makers = " or ".join(sorted(name for name, made in MAKES.items() if made in TAKES[operation]))
+        begins = "a recipe begins with a cutout or a source; " if given == NOTHING else ""
+        yield at, f"{begins}{operation} goes on with what {makers} makes, which is to come before it"
+    elif _handed_on(operation, given) == "source" and (step.asset or not step.next):
+        yield path, "no gate measures a source that is only enlarged; artwork is to go on with it"
+
+
+def _place(step: RecipeStep, path: str, above: Sequence[str]) -> Problems:
+    if step.operation in MAKES and step.operation not in TAKES:
         for name in (*_said(step), *(["asset"] if step.asset else [])):
-            yield f"{path}.{name}", "a cutout is of no channel and makes no asset"
+            yield f"{path}.{name}", f"a {step.operation} is of no channel and makes no asset"
         if not step.next:
-            yield path, "nothing is made of the cutout; say what in `next`"
+            yield path, f"nothing is made of the {step.operation}; say what in `next`"
         return
     yield from _channels_of(step, path, above)
 
@@ -122,7 +161,8 @@ def _channels_of(step: RecipeStep, path: str, above: Sequence[str]) -> Problems:
         yield f"{path}.{said[0]}", f"the step before it is for {', '.join(above)} already"
     if not above and not said:
         yield path, "it is of no channel; say `each: channel`, `channels` or `channel`"
-    named = [(f"{path}.channels[{place}]", channel) for place, channel in enumerate(step.channels)]
+    named = [(path, channel) for channel in above if channel in channels.names()]
+    named += [(f"{path}.channels[{place}]", channel) for place, channel in enumerate(step.channels)]
     for at, channel in [*named, *([(f"{path}.channel", step.channel)] if step.channel else [])]:
         yield from _channel(channel, at)
         if channel in channels.names() and not allows(channel, step.operation):

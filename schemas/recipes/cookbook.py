@@ -65,7 +65,7 @@ class Cookbook:
         own, prefix = own_channels(steps), f"{campaign}." if campaign else ""
 
         def drawn(step: RecipeStep, above: str | None) -> list[Step]:
-            return [
+            made = [
                 Step(
                     operation=step.operation,
                     asset=asset_of(step, channel, prefix, number),
@@ -75,8 +75,9 @@ class Cookbook:
                 )
                 for channel in channels_of(step, wanted, above, own)
             ]
+            return [slip for slip in made if recipes.assets(slip)]
 
-        return [slip for step in steps for slip in drawn(step, None) if recipes.assets(slip)]
+        return [slip for step in steps for slip in drawn(step, None)]
 
     def parameters(self, step: RecipeStep, tenant: str, channel: str | None) -> dict[str, tuple[str, Origin]]:
         """What is written into a step for a tenant and channel, and who says so."""
@@ -153,7 +154,7 @@ def channels_of(
     if step.channels:
         return [channel for channel in wanted if channel in step.channels]
     if not step.each:
-        return [step.channel or above]
+        return [step.channel or above] if step.channel or above is None or allows(above, step.operation) else []
     others = [channel for channel in wanted if (step.asset, channel) not in own]
     return [channel for channel in others if allows(channel, step.operation)]
 

@@ -18,7 +18,6 @@ from schemas.recipes.reading import BadRecipe
 from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Source, Step, Task
 from streams.errors import Refused
 
-CATALOGUE_RECIPE = "marketplace"
 HEIGHT = "height_cm"  # a product's attribute and a parameter of operations, under one name
 HEIGHT_CM_MAX = 1000.0
 LACKING = frozenset({"missing_attribute", "bad_attribute", BadParameters.code})  # codes of what one asset lacks
@@ -48,7 +47,7 @@ class Slip:
 def wish_of(event: CatalogChanged | CampaignRequested) -> Wish:
     """What an event asks for."""
     if isinstance(event, CatalogChanged):
-        return Wish(CATALOGUE_RECIPE, event.channels, event.priority)
+        return Wish(event.recipe, event.channels, event.priority)
     return Wish(event.recipe, event.channels, event.priority, event.campaign, event.deadline_ms)
 
 
@@ -217,7 +216,7 @@ def _of_source(
     told: str | None,
 ) -> tuple[Slip, ...]:
     """The slips of a source; products that want the same share them. `told` is the height in the catalogue."""
-    height = _height(told)
+    height = height_of(told)
     drawn = [_filled(step, height) for step in cookbook.slips(recipe, tenant, wanted, campaign, number)]
     return tuple(
         Slip(step, way_id(None, step), dict(_ways(step, None)), dict(_lacking(step, height))) for step in drawn
@@ -254,7 +253,7 @@ def _filled(step: Step, height: str | Refused) -> Step:
     return _with(step, parameters, [_filled(following, height) for following in step.next])
 
 
-def _height(told: str | None) -> str | Refused:
+def height_of(told: str | None) -> str | Refused:
     """A height in cm, written the same however the catalogue writes it."""
     where = f"attributes.{HEIGHT}"
     if told is None:

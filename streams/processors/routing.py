@@ -9,16 +9,19 @@ from schemas.records import (
     PublishRequested,
     ReplanRequested,
     ReviewRequested,
+    Step,
     Task,
     TaskCompleted,
     TaskFailed,
     Verdict,
 )
 from streams.catalogue import AssetState, Facts, Review
+from streams.errors import Refused
 from streams.processors import Answers
 from streams.processors.costing import shares
+from streams.processors.joining import joined
 from streams.processors.judging import judge, reasons
-from streams.processors.planning import following, ways, wish_of
+from streams.processors.planning import ways, wish_of
 from streams.processors.releasing import made_again, made_by_recalled
 
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
@@ -28,7 +31,7 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     """Fans out to the following steps and judges the asset, if the task made one."""
     facts.put_task(event)
     if event.outcome == "expired":
-        return _withhold(event, "expired: the deadline had passed before the work began", facts)
+        return _withhold(event.task, event.task.step, "expired: the deadline had passed before the work began", facts)
     if event.outcome != "done":
         return []
     facts.put_costs(shares(event))
@@ -37,10 +40,16 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     if found := made_by_recalled(models, facts):
         return [made_again(task.tenant, task.sku, task.lane, found)]
     measures = task.measures | {f"{task.step.operation}.{name}": value for name, value in event.measures.items()}
-    tasks = [following(task, step, event.outputs, measures, models) for step in task.step.next]
-    for each in tasks:
-        facts.put_task(each)
-    return [*tasks, *(_judged(event, facts) if task.step.asset else [])]
+    answers: list[Event | Refused] = []
+    for step in task.step.next:
+        try:
+            after = joined(task, step, event.outputs, measures, models, facts)
+        except Refused as refusal:
+            answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal}", facts)]
+            continue
+        facts.put_task(after)
+        answers.append(after)
+    return [*answers, *(_judged(event, facts) if task.step.asset else [])]
 
 
 def models_of(event: TaskCompleted) -> list[str]:
@@ -51,7 +60,7 @@ def models_of(event: TaskCompleted) -> list[str]:
 def task_failed(event: TaskFailed, facts: Facts) -> Answers:
     """Ends every asset that the failed task would have led to."""
     facts.put_task(event)
-    return _withhold(event, f"{event.code}: {event.message}", facts)
+    return _withhold(event.task, event.task.step, f"{event.code}: {event.message}", facts)
 
 
 def publish_request(
@@ -147,11 +156,10 @@ def is_live_already(event: TaskCompleted, facts: Facts) -> bool:
     return True
 
 
-def _withhold(event: TaskCompleted | TaskFailed, reason: str, facts: Facts) -> list[Event]:
-    """Ends the assets that are still to come; what has got somewhere is not undone by a repeat that fails."""
-    task = event.task
+def _withhold(task: Task, step: Step, reason: str, facts: Facts) -> list[Event]:
+    """Ends the assets of a step that are still to come; what has got somewhere is not undone by a repeat that fails."""
     return [
         AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=name, reason=reason)
-        for name in recipes.assets(task.step)
+        for name in recipes.assets(step)
         if facts.move_asset(task.tenant, task.sku, name, task.version, "failed", reason=reason, only_from=UNFINISHED)
     ]

@@ -152,6 +152,9 @@ class Turn:
         return log == live_log and int(offset) < int(live_offset) and self.requested_at_ms <= live.published_at_ms
 
     def _placed(self, event: PublishRequested, files: list[Rendition], now_ms: int) -> Manifest:
+        before = self.start.assets.get(event.asset)
+        # What is as it was before the last time is still another announcement, even for a clock that stands still.
+        at_ms = now_ms if before is None else max(now_ms, before.published_at_ms + 1)
         asset = ManifestAsset(
             version=event.version,
             channel=event.channel,
@@ -161,7 +164,7 @@ class Turn:
             verdict=event.verdict,
             engine=event.engine,
             result_id=event.result_id,
-            published_at_ms=now_ms,
+            published_at_ms=at_ms,
             position=self.position,
             campaign=event.campaign,
             approved_by=event.approved_by,

@@ -22,6 +22,16 @@ version: 1
 defaults:
   - {operation: packshot, channels: [instagram], parameters: {padding: 0.2}}
 """
+TOGETHER = """\
+name: together
+version: 1
+steps:
+  - operation: cutout
+    next:
+      - operation: mockup
+        each: channel
+        parameters: {scene: oak-table-window, others: "JAR,TIN"}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +93,14 @@ def test_a_bad_recipe_is_told_with_its_line(system: System) -> None:
     system.run("recipes", "check", "bad.yaml", status=1)
     system.run("recipes", "release", "bad.yaml", status=2)
     assert [row["version"] for row in system.json("recipes", "list") if row["name"] == "marketplace"] == [2]
+
+
+def test_products_that_a_recipe_names_stand_in_one_scene(system: System) -> None:
+    assert release(system, TOGETHER) == []
+    system.submit(*(upsert(sku, version=2, attributes={"height_cm": "14"}) for sku in ("JAR", "TIN")))
+    wanted = {"tenant": "demo", "recipe": "together", "channels": ["instagram"]}
+    outcome = system.submit({"type": "CampaignRequested", "campaign": "pair", "skus": ["JAR", "TIN"], **wanted})
+    assert {each["state"] for each in outcome["submitted"]} == {"done"}, outcome
+    digests = {live(system, sku)["pair.instagram-1"] for sku in ("JAR", "TIN")}
+    assert len(digests) == 2, "each is the main one in its own picture"
+    assert system.json("audit")["findings"] == []

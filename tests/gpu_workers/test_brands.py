@@ -9,7 +9,8 @@ from PIL import Image
 from gpu_workers import brands
 from gpu_workers.brands import BadBrand, BrandProfile
 from gpu_workers.lut import preset, write_cube
-from gpu_workers.operations.brand_learning import TooFewExamples, learn, learn_from_files
+from gpu_workers.operations import surroundings
+from gpu_workers.operations.brand_learning import BadExample, TooFewExamples, learn, learn_from_files
 from gpu_workers.operations.surroundings import NoSurroundings, see
 from schemas.parameters import PackshotParameters
 from tests.gpu_workers.pictures import example, in_room, on_ground
@@ -79,12 +80,48 @@ def test_files_are_learned_from_by_their_alpha_or_a_cutout(tmp_path: Path) -> No
         rgb, mask = on_ground(padding=padding)
         Image.fromarray(np.dstack([rgb, mask])).save(tmp_path / f"{n}.png")
 
-    def look(_: object) -> np.ndarray:
-        raise AssertionError("a picture with alpha needs no network")
-
-    profile = learn_from_files("house", sorted(tmp_path.glob("*.png")), look)
+    profile = learn_from_files("house", sorted(tmp_path.glob("*.png")), _no_network)
     assert profile.background == "#FFFFFF"
     assert len(set(profile.learned_from.digests)) == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda file: file.unlink(), r"3\.png: No such file"),
+        (lambda file: file.write_text("no picture"), r"3\.png: no picture that we read"),
+        (lambda file: _almost_filled().save(file), r"3\.png: the product fills the picture"),
+        (
+            lambda file: file.write_bytes((file.parent / "1.png").read_bytes()),
+            r"3\.png is the same picture as .*1\.png",
+        ),
+    ],
+)
+def test_a_file_that_is_no_example_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], told: str
+) -> None:
+    monkeypatch.setattr(surroundings, "_LEAST_SHARE", 0.1)  # one with less has no alpha to speak of, and asks a network
+    paths = [tmp_path / f"{n}.png" for n in range(10)]
+    for n, path in enumerate(paths):
+        Image.fromarray(np.dstack(on_ground(padding=0.12 + n / 100))).save(path)
+    change(paths[3])
+    with pytest.raises(BadExample, match=told):
+        learn_from_files("house", paths, _no_network)
+
+
+def test_too_few_files_are_told_before_any_is_read(tmp_path: Path) -> None:
+    with pytest.raises(TooFewExamples, match="9 examples"):
+        learn_from_files("house", [tmp_path / "nothing.png"] * 9, _no_network)
+
+
+def _almost_filled() -> Image.Image:
+    picture = Image.new("RGBA", (90, 90), "red")
+    picture.paste((0, 0, 0, 0), (0, 0, 4, 90))
+    return picture
+
+
+def _no_network(_: object) -> np.ndarray:
+    raise AssertionError("a picture with alpha needs no network")
 
 
 @pytest.mark.parametrize("name", ["cool-studio", "earthy", "warm-minimal"])

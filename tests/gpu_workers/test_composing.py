@@ -127,6 +127,7 @@ def test_a_composite_says_so_and_what_is_generated_in_it(
         ("mockup", 1, {"scene": "moon", "height_cm": "9"}, ("bad_scene", "scene", "oak-table-window")),
         ("mockup", 1, {"scene": "desk"}, ("bad_parameters", "height_cm", "height_cm")),
         ("mockup", 2, {"scene": "desk", "height_cm": "9"}, ("bad_parameters", "others.height_cm", "1 other")),
+        ("mockup", 1, {"others": "JUG", "height_cm": "9"}, ("bad_parameters", "others", "the flow has their")),
         ("style", 1, {"brand": "earthy"}, ("bad_inputs", "inputs", "mask")),
         ("artwork", 1, {"template": "yacht"}, ("unknown_template", "template", "tote")),
         ("artwork", 1, {}, ("bad_parameters", "template", "must be given")),

@@ -388,6 +388,8 @@ def test_scenes_are_chosen_by_height_and_words(tmp_path: Path) -> None:
     assert {choose(scenes, "Kitchen", 30.0, seed) for seed in range(9)} == {"floor", "shelf"}
     with pytest.raises(BadScene, match="bench, floor, shelf"):
         choose(scenes, "Kitchen", 300.0)
+    with pytest.raises(BadScene, match="of 20 cm and 9 beside it"):
+        choose(scenes, "Kitchen", 20.0, count=10)
     assert scene_for(folders, MockupParameters(height_cm=80.0)).name == "floor"
     with pytest.raises(BadScene, match="no scene is called 'beach'; there are: bench, floor, shelf"):
         scene_for(folders, MockupParameters(scene="beach"))

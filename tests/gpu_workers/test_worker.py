@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from msgspec.structs import replace
 from PIL import Image, ImageDraw
 from prometheus_client import REGISTRY
 
-from gpu_workers import pools
+from gpu_workers import brands, pools
 from gpu_workers.batching import Batcher
 from gpu_workers.engines import EngineError, Tensor
-from gpu_workers.metering import Prices
+from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.results import Results
 from gpu_workers.serving import Network, Serving
@@ -164,6 +165,24 @@ def test_a_cutout_tells_what_each_stage_cost(tmp_path: Path, blobs: Blobs, catal
     assert after - before == pytest.approx(engine_ms / 1000)
 
 
+def test_a_source_is_kept_with_all_that_is_in_it_and_asks_no_network(
+    tmp_path: Path, blobs: Blobs, catalogue: Catalogue
+) -> None:
+    source = Source(uri=photograph(tmp_path).as_uri())
+    with cutout_work(tmp_path, blobs) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        event = completed(worker, task(Step(operation="source"), source=source))
+        again = completed(worker, task(Step(operation="source"), "B", source=source))
+    assert list(event.costs) == ["fetch", "lookup", "decode", "store"]
+    assert (event.model, event.measures) == (None, {"source_bits": 8.0})
+    (blob,) = event.outputs
+    assert (blob.role, blob.width_px, blob.height_px) == ("source", 200, 200)
+    kept, sent = (Image.open(file) for file in (io.BytesIO(blobs.get(blob.digest)), tmp_path / "photo.png"))
+    assert kept.tobytes() == sent.tobytes()
+    assert again.cached
+    assert again.outputs == event.outputs
+
+
 def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_saved(
     tmp_path: Path, blobs: Blobs, catalogue: Catalogue
 ) -> None:
@@ -185,7 +204,9 @@ def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_
 
 def test_a_task_that_finds_what_it_had_made_itself_tells_the_same_again(blobs: Blobs, catalogue: Catalogue) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
-    worker = Worker("compose", pools.Compose(blobs, pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES)
+    worker = Worker(
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+    )
     first, again = completed(worker, packshot), completed(worker, packshot)
     assert list(first.costs) == ["lookup", "load", "compose", "store"]
     assert first.costs["load"].bytes_in == packshot.inputs[0].size_bytes
@@ -198,7 +219,9 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
 ) -> None:
     step = Step(operation="packshot", channel="amazon", asset="amazon-1")
     inputs = [cut_out(blobs)]
-    worker = Worker("compose", pools.Compose(blobs, pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES)
+    worker = Worker(
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+    )
     first = completed(worker, task(step, inputs=inputs))
     second = completed(worker, task(step, "B", inputs=inputs))
     assert list(second.costs) == ["lookup"]
@@ -206,9 +229,24 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
     assert second.saved.price_nanos == sum(c.price_nanos for stage, c in first.costs.items() if stage != "lookup") > 0
 
 
+def test_a_brand_that_is_learned_while_a_worker_works_is_there_for_its_next_task(tmp_path: Path, blobs: Blobs) -> None:
+    work = pools.Compose(blobs, partial(pools.shelves, Settings(brands=tmp_path))).work
+    styled = task(Step(operation="style", channel="shopify", parameters={"brand": "house"}), inputs=[cut_out(blobs)])
+    codes = []
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            work(styled, Results(blobs), Meter(PRICES))
+        codes.append(caught.value.code)
+        text = (brands.shipped_folder() / "earthy.yaml").read_text()
+        (tmp_path / "house.yaml").write_text(text.replace("name: earthy", "name: house"))
+    assert codes == ["bad_brand", "bad_inputs"], "the second time it is only the product's mask that is not there"
+
+
 def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, catalogue: Catalogue) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
-    worker = Worker("compose", pools.Compose(blobs, pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES)
+    worker = Worker(
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+    )
     first = completed(worker, packshot)
     old = b'{"outputs":[],"measures":{},"engine":"old","timings_ms":{}}'
     blobs.put_result(first.result_id, old)

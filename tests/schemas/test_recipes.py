@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from schemas import channels, recipes
+from schemas.parameters import OF_OPERATION
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
+from schemas.recipes.checking import MAKES, TAKES
 from schemas.recipes.cookbook import Cookbook, Origin, filled, shipped, with_releases
 from schemas.recipes.reading import TEXT_MAX, BadRecipe, parse, parse_recipe
 from schemas.records import DefaultsReleased, RecipeReleased, Step
+from schemas.topics import POOL_OF_OPERATION
 
 SPRING = """\
 # For spring.
@@ -137,13 +140,76 @@ def test_two_pictures_of_a_channel_need_names() -> None:
 
 
 def test_a_step_behind_one_of_a_channel_is_of_that_channel() -> None:
-    text = SPRING.replace("          padding: 0.10", "          padding: 0.10\n        next: [{operation: packshot}]")
+    text = SPRING.replace("          padding: 0.10", "          padding: 0.10\n        next: [{operation: style}]")
     made = slip(cookbook(text), "spring", ["amazon", "google"])
     first = made.next[0]
     assert (first.asset, first.channel) == (None, "amazon")
     assert [(step.asset, step.channel) for step in first.next] == [("amazon-1", "amazon")]
-    again = text.replace("[{operation: packshot}]", "[{operation: packshot, each: channel}]")
+    again = text.replace("[{operation: style}]", "[{operation: style, each: channel}]")
     assert "the step before it is for every channel already" in problem(again)
+
+
+PRINT = """\
+name: print
+version: 1
+steps:
+  - operation: source
+    next:
+      - operation: artwork
+        each: channel
+        parameters: {template: mug}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "operation: artwork",
+            "operation: packshot",
+            "6: steps[0].next[0].operation: packshot goes on with what cutout",
+        ),
+        ("operation: artwork", "operation: mockup", "6: steps[0].next[0].operation: mockup goes on with what cutout"),
+        (
+            "operation: artwork",
+            "operation: style",
+            "6: steps[0].next[0].operation: style goes on with what artwork or mockup or packshot or style makes",
+        ),
+        ("operation: artwork", "operation: upscale", "6: steps[0].next[0]: no gate measures a source that is only"),
+        ("operation: artwork", "operation: cutout", "6: steps[0].next[0].operation: a cutout is made of the product's"),
+        ("operation: source", "operation: artwork", "4: steps[0].operation: a recipe begins with a cutout or a source"),
+        ("operation: source", "operation: source\n    parameters: {a: 1}", "5: steps[0].parameters.a: `a` is no para"),
+        ("operation: source", "operation: source\n    channel: web", "5: steps[0].channel: a source is of no channel"),
+        (
+            "{template: mug}",
+            "{template: mug}\n        next: [{operation: artwork}]",
+            "9: steps[0].next[0].next[0].operation: artwork goes on with what cutout or source makes",
+        ),
+    ],
+)
+def test_a_step_that_cannot_go_on_with_what_it_is_given_is_told(old: str, new: str, told: str) -> None:
+    parse(PRINT, "recipes/spring.yaml")
+    assert any(each.removeprefix("recipes/spring.yaml:").startswith(told) for each in problems(PRINT.replace(old, new)))
+
+
+def test_a_source_that_is_enlarged_is_still_one_to_print() -> None:
+    enlarged = """\
+      - operation: upscale
+        each: channel
+        next:
+          - {operation: artwork, parameters: {template: mug}}
+"""
+    text = PRINT.partition("      - ")[0] + enlarged
+    made = slip(cookbook(text), "print", ["amazon", "shopify"])
+    assert [step.channel for step in made.next] == ["shopify"], "amazon takes enlarged pictures, but no artwork"
+    assert made.next[0].next[0].asset == "shopify-1"
+    wrong = text.replace("each: channel", "channels: [amazon, shopify]")
+    assert problem(wrong) == "9: steps[0].next[0].next[0]: amazon@2026-11 allows no artwork"
+
+
+def test_every_operation_says_what_it_takes_or_begins_a_recipe() -> None:
+    assert TAKES.keys() | {"cutout", "source"} == POOL_OF_OPERATION.keys() == OF_OPERATION.keys()
+    assert {kind for kinds in TAKES.values() for kind in kinds} <= set(MAKES.values())
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:

@@ -177,6 +177,7 @@ RETRACTED = AssetRetracted(tenant="demo", sku="A", version=1, asset="amazon-1", 
     [
         ([published(), published(2, "b"), published(3, "a", 9)], []),
         ([published(), RETRACTED, published(at_ms=9)], []),
+        ([published(), replace(published(at_ms=5), models=["net@2"]), published(at_ms=9)], []),
         ([published(), published()], ["double_published"]),
         ([published(), published(at_ms=9)], ["double_published"]),
         ([published(), published(2), published()], ["double_published", "stale_published"]),

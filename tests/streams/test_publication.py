@@ -22,6 +22,7 @@ from schemas.records import (
     RetractRequested,
     Verdict,
 )
+from streams.audit.announcements import Announcements
 from streams.blobs import Blobs, FolderStore, NotFound
 from streams.errors import Refused, Unavailable
 from streams.publishing import publication
@@ -285,6 +286,18 @@ def test_going_back_to_earlier_pixels_keeps_them_there(shop: Shop) -> None:
         shop.plan(version, "web-1", "amazon-1")
         assert kinds(shop.apply(shop.request("web-1", version, shade), version)) == ["AssetPublished"]
         assert shop.is_sound()
+
+
+@pytest.mark.parametrize("tick_ms", [0, 1])
+def test_networks_that_take_turns_with_the_same_picture_are_announced_each_time(shop: Shop, tick_ms: int) -> None:
+    shop.publication = Publication(shop.origin, shop.blobs, shop.facts, CDN, lambda: shop.now_ms)
+    announced = Announcements()
+    for offset, model in enumerate(("u2netp@1", "other@1", "u2netp@1")):
+        (event,) = shop.apply(msgspec.structs.replace(shop.request("web-1"), models=[model]), offset, 1000)
+        shop.now_ms += tick_ms
+        announced.told(event)
+    assert announced.findings == []
+    assert announced.live["acme", "mug"]["web-1"].models == ["u2netp@1"]
 
 
 # what is stale

@@ -133,6 +133,40 @@ def test_a_tenants_defaults_for_a_channel_touch_its_products_there(flow: Flow) -
     assert flow.say(release(same)) == []
 
 
+def test_a_recipe_that_says_what_a_tenants_defaults_said_touches_only_the_others(flow: Flow) -> None:
+    for tenant in ("acme", "demo"):
+        for sku, channels in (("A", ["shopify"]), ("B", ["instagram"]), ("C", ["shopify", "instagram"])):
+            flow.say(product(sku, channels, tenant))
+    assert again(flow.say(release(ACME))) == [("acme", "A"), ("acme", "C")]
+    said = MARKETPLACE.replace("each: channel}", "each: channel, parameters: {padding: 0.2}}")
+    everyone = [("acme", "B"), ("acme", "C"), ("demo", "A"), ("demo", "B"), ("demo", "C")]
+    assert again(flow.say(release(said))) == everyone, "acme's A had that already"
+    (task,) = tasks(flow.say(ReplanRequested(tenant="acme", sku="C")))
+    assert steps(task) == {"shopify-1": {"padding": "0.2"}, "instagram-1": {"padding": "0.2"}, "web-1": {}}
+
+
+def test_defaults_for_what_the_recipe_or_the_channel_says_touch_nothing(flow: Flow) -> None:
+    for sku, channels in (("A", ["shopify"]), ("B", ["amazon"]), ("C", ["instagram"])):
+        flow.say(product(sku, channels, "acme"))
+    ground = "parameters: {background.color: '#EFE7DB'}"
+    said = MARKETPLACE + f"      - {{operation: packshot, channels: [shopify], {ground}}}\n"
+    assert again(flow.say(release(said))) == [("acme", "A")]
+    defaults = ACME.replace(
+        "channels: [shopify], parameters: {padding: 0.2}", "parameters: {background.color: '#FFF8E7'}"
+    )
+    assert again(flow.say(release(defaults))) == [("acme", "C")], "shopify's is the recipe's, amazon's its own"
+
+
+def test_a_products_own_recipe_touches_it_and_no_other(flow: Flow) -> None:
+    flow.say(release(SPRING))
+    for sku, recipe in (("A", "marketplace"), ("B", "spring"), ("C", "prints")):
+        flow.say(replace(product(sku, ["shopify"]), recipe=recipe))
+    newer = SPRING.replace("version: 1", "version: 2").replace("0.1", "0.2")
+    assert again(flow.say(release(newer))) == [("demo", "B")]
+    unknown = replace(product("D", ["shopify"]), recipe="autumn")
+    assert flow.letters(unknown) == [("imagery.dead", "unknown_recipe")]
+
+
 def test_a_campaigns_recipe_touches_the_campaigns_products(flow: Flow) -> None:
     for sku in "ABC":
         flow.say(product(sku, ["amazon"]))

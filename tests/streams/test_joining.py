@@ -1,0 +1,126 @@
+"""Mockups of several products: the others that a recipe names, by the cut-outs and heights that the facts know."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from schemas.parameters import BadParameters, MockupParameters
+from schemas.records import (
+    CampaignRequested,
+    CatalogChanged,
+    ModelReleased,
+    RecipeReleased,
+    Task,
+    TaskCompleted,
+)
+from streams.catalogue import Catalogue
+from tests.streams.flow import Flow, blob, done, tasks, upsert
+
+TOGETHER = """\
+name: together
+version: 1
+steps:
+  - operation: cutout
+    next:
+      - {operation: mockup, each: channel, parameters: {others: "CUP, JUG"}}
+"""
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Iterator[Flow]:
+    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
+    catalogue.create_tables()
+    flow = Flow(catalogue)
+    flow.say(RecipeReleased(recipe="together", version=1, text=TOGETHER, released_at_ms=1))
+    yield flow
+    catalogue.close()
+
+
+def product(sku: str, height_cm: str, version: int = 1) -> CatalogChanged:
+    return replace(upsert(version, sku, ["shopify"], f"{sku}-{version}.jpg"), attributes={"height_cm": height_cm})
+
+
+def cut_out(flow: Flow, event: CatalogChanged, digest: str, model: str = "net@1", doubt: float = 0.1) -> None:
+    (task,) = tasks(flow.say(event))
+    made = replace(done(task, uncertainty=doubt), outputs=[blob(digest)], model=model)
+    flow.say(made)
+
+
+def asked(flow: Flow, sku: str = "POT") -> TaskCompleted:
+    """The completion of the cut-out of a product that is wanted with the others."""
+    if sku == "POT":
+        flow.say(product("POT", "20"))
+    wanted = CampaignRequested(tenant="demo", campaign="x", skus=[sku], recipe="together", channels=["shopify"])
+    (task,) = tasks(flow.say(wanted))
+    return replace(done(task, uncertainty=0.05), model="net@2")
+
+
+def mockup(flow: Flow, event: TaskCompleted) -> Task:
+    (task,) = tasks(flow.say(event))
+    return task
+
+
+def test_the_others_stand_beside_it_as_they_are_cut_out_now(flow: Flow) -> None:
+    cut_out(flow, product("CUP", "9.50"), "c", doubt=0.2)
+    cut_out(flow, product("JUG", "31"), "d")
+    completed = asked(flow)
+    task = mockup(flow, completed)
+    assert [each.digest[0] for each in task.inputs] == ["a", "c", "d"]
+    assert task.step.parameters == {"height_cm": "20", "others.height_cm": "9.5,31"}
+    assert task.models == ["net@1", "net@2"], "a recall of either finds it"
+    assert task.measures["cutout.uncertainty"] == 0.2, "the gates judge the most doubtful"
+    assert mockup(flow, completed) == task
+    cut_out(flow, product("CUP", "9.50", version=2), "e")
+    again = mockup(flow, completed)
+    assert [each.digest[0] for each in again.inputs] == ["a", "e", "d"]
+    assert again.task_id != task.task_id
+    (request, *_) = flow.say(done(again))
+    assert type(request).__name__ == "PublishRequested", "it is planned as it was made"
+
+
+def test_one_that_is_in_the_list_itself_is_not_beside_itself(flow: Flow) -> None:
+    cut_out(flow, product("CUP", "9.5"), "c")
+    cut_out(flow, product("JUG", "31"), "d")
+    task = mockup(flow, asked(flow, "CUP"))
+    assert ([each.digest[0] for each in task.inputs], task.step.parameters["others.height_cm"]) == (["a", "d"], "31")
+
+
+def test_one_that_is_not_there_is_told_and_the_picture_comes_when_it_is(flow: Flow) -> None:
+    cut_out(flow, product("CUP", "9.5"), "c")
+    completed = asked(flow)
+    assert flow.letters(completed) == [("imagery.retry.1000ms", "unknown_other")]
+    flow.say(product("JUG", "31"))
+    assert flow.letters(completed) == [("imagery.retry.1000ms", "no_cutout")]
+    assert flow.letters(completed, attempt=1) == [("imagery.dead", "no_cutout")]
+    (asset,) = [each for each in flow.assets("POT") if each.campaign == "x"]
+    assert (asset.state, asset.reason) == ("failed", "no_cutout: JUG beside it is not cut out yet")
+    cut_out(flow, product("JUG", "31", version=2), "d")
+    flow.say(done(mockup(flow, completed)))
+    assert flow.states("POT")["x.shopify-1"] == "publishing"
+
+
+def test_a_missing_height_is_told_for_good(flow: Flow) -> None:
+    cut_out(flow, product("CUP", "9.5"), "c")
+    cut_out(flow, replace(product("JUG", "31"), attributes={}), "d")
+    completed = asked(flow)
+    assert flow.letters(completed) == [("imagery.dead", "missing_attribute")]
+    (asset,) = [each for each in flow.assets("POT") if each.campaign == "x"]
+    assert asset.reason.startswith("missing_attribute: JUG beside it: how tall")
+
+
+def test_a_cut_out_of_a_recalled_network_is_none(flow: Flow) -> None:
+    cut_out(flow, product("CUP", "9.5"), "c")
+    cut_out(flow, product("JUG", "31"), "d", model="u2netp@1")
+    completed = asked(flow)
+    recall = ModelReleased(operation="cutout", model="u2netp@1", stage="withdrawn", recall=True, released_at_ms=1)
+    flow.say(recall)
+    assert flow.letters(completed) == [("imagery.retry.1000ms", "no_cutout")]
+
+
+@pytest.mark.parametrize("values", [{"others": "CUP", "others.height_cm": "9"}, {"others": "CUP,CUP"}, {"others": ""}])
+def test_others_that_cannot_be_are_refused(values: dict[str, str]) -> None:
+    with pytest.raises((BadParameters, msgspec.ValidationError), match="others"):
+        MockupParameters.parse(values)
