@@ -13,7 +13,7 @@ from gpu_workers.operations.brand_learning import BadExample, TooFewExamples, le
 from schemas.records import Name
 from streams.errors import Refused
 from streams.local_render import Studio
-from streams.observability import set_up
+from streams.observability import set_up_command
 from streams.settings import Settings, variable
 
 Progress = Callable[[int, int], None]
@@ -64,7 +64,7 @@ def learn(settings: Settings, name: str, pictures: Sequence[Path], into: Path | 
     target = folder / f"{_name(name)}.yaml"
     if target.exists():
         raise Refused("brand_exists", f"{target} is there already, and may hold corrections by hand", field="NAME")
-    set_up(settings.model_copy(update={"log_level": "warning"}), "command")
+    set_up_command(settings)
     try:
         with Studio(settings) as studio:
             brand = learn_from_files(name, pictures, studio.look, progress)

@@ -25,6 +25,7 @@ from schemas.records import Verdict
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue
 from streams.errors import Refused
+from streams.observability import set_up_command
 from streams.processors.judging import judge
 from streams.settings import Settings
 
@@ -131,6 +132,7 @@ def render_files(
 
     Returns what the gates say, for a picture that has a channel, and what was measured. Raises Refused.
     """
+    set_up_command(settings)
     with Studio(settings, model) as studio:
         pictures = [studio.photograph(source.read_bytes(), str(source)) for source in sources]
         if operation == "cutout":

@@ -23,7 +23,7 @@ from streams.catalogue import Asset, Catalogue, Comparison, Facts
 from streams.consumer.clients import AcknowledgedProducer
 from streams.consumer.letters import outgoing
 from streams.errors import Refused
-from streams.observability import set_up, tracer
+from streams.observability import set_up_command, tracer
 from streams.replanning import Selection, replan, select
 from streams.roles import now_ms
 from streams.settings import Settings
@@ -270,7 +270,7 @@ def compare(settings: Settings, graphs: list[Path], photographs: Path) -> list["
 
 
 def _log_little(settings: Settings) -> None:
-    set_up(settings.model_copy(update={"log_level": "warning"}), "command")
+    set_up_command(settings)
 
 
 def _shelf(settings: Settings, catalogue: Catalogue) -> Shelf:

@@ -31,6 +31,11 @@ def set_up(settings: Settings, role: str) -> None:
     trace.set_tracer_provider(provider)
 
 
+def set_up_command(settings: Settings) -> None:
+    """Sets up both for a command that a person waits for: what an engine is and the like is not for its screen."""
+    set_up(settings.model_copy(update={"log_level": "warning"}), "command")
+
+
 def serve_metrics(settings: Settings) -> int:
     """Starts the metrics endpoint on loopback or, with a port set, on every address; returns its port."""
     address = "0.0.0.0" if settings.metrics_port else "127.0.0.1"

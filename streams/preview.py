@@ -17,7 +17,7 @@ from schemas.records import CatalogChanged, Source, Step
 from streams import local, preview_page
 from streams.errors import Refused
 from streams.local_render import Made, Studio
-from streams.observability import set_up
+from streams.observability import set_up_command
 from streams.preview_page import Entry, Shown
 from streams.processors.planning import Slip, Wish, slips
 from streams.recipes import read_file
@@ -45,7 +45,7 @@ class Wanted:
 
 def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress) -> list[Entry]:
     """Makes the pictures and writes the page. Raises Refused; what cannot be made of a product stands on the page."""
-    set_up(settings.model_copy(update={"log_level": "warning"}), "command")
+    set_up_command(settings)
     with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
         cookbook = facts.cookbook()
     cookbook, name = _with_file(cookbook, wanted.recipe)

@@ -59,11 +59,12 @@ class Pacing:
             asked = _Asked(_place(self._upstream_port), _place(self._port))
             requests = asyncio.create_task(_requests(client_in, broker_out, asked))
             answers = asyncio.create_task(_answers(broker_in, client_out, asked))
-            _, other = await asyncio.wait({requests, answers}, return_when=asyncio.FIRST_COMPLETED)
+            ended, other = await asyncio.wait({requests, answers}, return_when=asyncio.FIRST_COMPLETED)
             for task in other:
                 task.cancel()
+            await asyncio.gather(*ended)
         except (ConnectionError, asyncio.CancelledError):
-            return  # the broker is down, or we stop: the client is told so by the end of its connection
+            return  # one of the two is gone, or we stop: the other is told so by the end of its connection
         finally:
             client_out.close()
             if broker_out is not None:
