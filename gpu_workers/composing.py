@@ -19,7 +19,7 @@ from PIL import Image
 from gpu_workers import brands, encoding, templates, wide_gamut
 from gpu_workers.brands import BadBrand, BrandProfile
 from gpu_workers.decoding import Picture
-from gpu_workers.linear_light import Codes, colour, eight_bit
+from gpu_workers.linear_light import Codes, colour, eight_bit, levels
 from gpu_workers.lut import BadLut
 from gpu_workers.notes import NO_NOTES, Notes, after, composite, written_into
 from gpu_workers.operations import scene_layers
@@ -198,9 +198,9 @@ def _scene(asked: Asked, parameters: MockupParameters) -> Scene:
 
 def _artwork(inputs: Sequence[Picture], asked: Asked) -> Composed:
     source, parameters = _only(inputs), ArtworkParameters.parse(asked.parameters)
-    art = eight_bit(source.pixels)
+    art = source.pixels
     if art.shape[2] == 3:
-        art = np.dstack([art, np.full(art.shape[:2], 255, np.uint8)])
+        art = np.concatenate([art, np.full_like(art[..., :1], np.iinfo(art.dtype).max)], axis=2)
     printed = artwork(art, _template(asked, parameters), parameters)
     files = _files("artwork", printed.canvas, printed.mask, composite(source.notes.source_type), asked)
     return Composed(files, {**_facts(files, asked), **printed.measures, **print_fidelity(printed, art)})
@@ -217,11 +217,11 @@ def _style(inputs: Sequence[Picture], asked: Asked) -> Composed:
     if len(inputs) != 2 or inputs[0].pixels.shape[2] != 3:
         raise BadInputs("a style is for a picture without holes and its product's mask, as the step before makes them")
     source, parameters = inputs[0], StyleParameters.parse(asked.parameters)
-    canvas, mask = eight_bit(source.pixels), eight_bit(inputs[1].pixels)[..., 0]
+    mask = eight_bit(inputs[1].pixels)[..., 0]
     rules = asked.channel
     ground = colour(rules.background) if rules.background_required and rules.background else None
-    styled = style(canvas, mask, _brand(asked, parameters), parameters, ground)
-    files = _files("style", eight_bit(styled.canvas), mask, after(source.notes.source_type, enhanced=True), asked)
+    styled = style(source.pixels, mask, _brand(asked, parameters), parameters, ground)
+    files = _files("style", styled.canvas, mask, after(source.notes.source_type, enhanced=True), asked)
     return Composed(files, {**_facts(files, asked), **styled.measures})
 
 
@@ -244,8 +244,7 @@ def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
         return Composed([File("upscale", lossless(made.image, notes), "image/png", made.image.shape)], measures)
     if made.image.shape[2] == 4 and asked.channel.formats[0] != "png":
         raise BadInputs(f"{asked.channel.rule_version} takes no picture with holes; a packshot is to come after it")
-    canvas = eight_bit(made.image)
-    files = _files("upscale", canvas, canvas[..., -1], source_type, asked)
+    files = _files("upscale", made.image, levels(made.image[..., -1]), source_type, asked)
     return Composed(files, {**_facts(files, asked), **measures})
 
 
@@ -256,7 +255,7 @@ def _only(inputs: Sequence[Picture]) -> Picture:
 
 
 def _files(
-    operation: str, canvas: Code, mask: Code, source_type: str, asked: Asked, dpi: int | None = None
+    operation: str, canvas: Codes, mask: Code, source_type: str, asked: Asked, dpi: int | None = None
 ) -> list[File]:
     """The picture's file and, for a next step, the mask's."""
     if asked.is_asset:

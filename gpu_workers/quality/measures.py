@@ -172,7 +172,8 @@ def _product(written: Code, rendered: Rendered) -> dict[str, float]:
     rows, columns, expected = _expected(rendered, core)
     lit = to_srgb(in_srgb(_with_ground(expected * np.array([*rendered.gain, 1], np.float32), rendered, rows, columns)))
     in_file, on_canvas = (
-        np.abs(_flat(pixels[rows, columns]).astype(np.int16) - lit).max(axis=1) for pixels in (written, rendered.canvas)
+        np.abs(_flat(eight_bit(pixels[rows, columns])).astype(np.int16) - lit).max(axis=1)
+        for pixels in (written, rendered.canvas)
     )
     few = slice(None, None, max(len(rows) // _SAMPLES, 1))
     unlit = in_srgb(_with_ground(expected, rendered, rows, columns)[few])

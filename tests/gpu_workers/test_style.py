@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from gpu_workers.brands import BrandProfile
-from gpu_workers.colour_difference import ciede2000, lab_to_srgb, srgb_to_lab
-from gpu_workers.linear_light import colour
+from gpu_workers.colour_difference import ciede2000, codes_to_lab, lab_to_srgb, srgb_to_lab
+from gpu_workers.linear_light import coded, colour, to_linear
 from gpu_workers.operations.brand_learning import learn
 from gpu_workers.operations.style import SLOPE_MAX, SLOPE_MIN, style
 from gpu_workers.operations.surroundings import distance, quantiles, see, style_distance, style_z
@@ -24,12 +24,12 @@ def house() -> BrandProfile:
 @pytest.mark.parametrize("deep", [False, True])
 def test_surroundings_come_near_the_brand_and_the_product_stays(house: BrandProfile, seed: int, deep: bool) -> None:
     rgb, mask = in_room(seed, COLD, contrast=90)
-    canvas = rgb.astype(np.uint16) * 257 if deep else rgb
+    canvas = coded(to_linear(rgb), np.uint16 if deep else np.uint8)
     styled = style(canvas, mask, house)
     assert styled.canvas.dtype == canvas.dtype
     assert styled.measures["style_distance"] <= 0.5 * styled.measures["style_distance_before"]
     solid = mask >= 250
-    change = ciede2000(srgb_to_lab(canvas[solid]), srgb_to_lab(styled.canvas[solid]))
+    change = ciede2000(codes_to_lab(canvas[solid]), codes_to_lab(styled.canvas[solid]))
     assert np.median(change) <= 2
     assert np.percentile(change, 95) <= 4
     assert styled.measures["product_delta_e_median"] == pytest.approx(np.median(change), abs=0.05)
