@@ -24,7 +24,7 @@ from gpu_workers.colour_difference import (
 )
 from gpu_workers.linear_light import Codes, coded, colour, to_linear
 from gpu_workers.lut import Lut, identity, preset
-from gpu_workers.operations.surroundings import Mask, Seen, quantiles, see, style_distance, style_z
+from gpu_workers.operations.surroundings import Mask, Seen, distance_to, quantiles, see, style_z
 from schemas.parameters.style import StyleParameters
 
 Float = NDArray[np.float32]
@@ -117,8 +117,13 @@ def _looked(lab: Lab, look: Lut | None) -> Lab:
 
 
 def _grounded(lab: Lab, here: Lab, there: Lab) -> Lab:
-    """`lab` moved so that the plain ground `here` (3,) comes to lie `there`; nothing is stretched but lightness."""
-    toned = _toned(lab, *_curve([float(here[0])], [float(there[0])]))
+    """`lab` moved so that the plain ground `here` (3,) comes to lie `there`; nothing is stretched but lightness.
+
+    What is lighter than a ground that darkens stays as much lighter: were white to stay white, a light ground could
+    hardly darken at all.
+    """
+    level, goal = float(here[0]), float(there[0])
+    toned = _toned(lab, *_curve([level], [goal], min(100.0, 100 + max(goal - level, -_TONE_MAX))))
     return _shifted(toned, (there - here) * np.array([0, 1, 1], np.float32))
 
 
@@ -145,19 +150,19 @@ def _until_cast(greys: Float, wanted: Float) -> float:
     return min(1.0, _CAST_MAX / max(float(cast), 1e-6))
 
 
-def _curve(levels: Sequence[float], goals: Sequence[float]) -> tuple[Float, Float]:
-    """Knots of the tone curve, L* in and out: black stays black and white white, the levels go to their goals as far
-    as slopes between SLOPE_MIN and SLOPE_MAX allow."""
+def _curve(levels: Sequence[float], goals: Sequence[float], white: float = 100.0) -> tuple[Float, Float]:
+    """Knots of the tone curve, L* in and out: black stays black, 100 becomes `white`, the levels go to their goals as
+    far as slopes between SLOPE_MIN and SLOPE_MAX allow."""
     knots = [(0.0, 0.0)]
     for level, goal in zip(levels, goals, strict=True):
         if knots[-1][0] + _LEVELS_APART <= level <= 100 - _LEVELS_APART:
             knots.append((level, min(max(goal, level - _TONE_MAX), level + _TONE_MAX)))
-    x, wanted = (np.array(values, np.float32) for values in zip(*knots, (100.0, 100.0), strict=True))
+    x, wanted = (np.array(values, np.float32) for values in zip(*knots, (100.0, white), strict=True))
     y = np.zeros_like(x)
     for n in range(1, len(x)):
         step, rest = x[n] - x[n - 1], 100 - x[n]
-        least = max(y[n - 1] + SLOPE_MIN * step, 100 - SLOPE_MAX * rest)
-        most = min(y[n - 1] + SLOPE_MAX * step, 100 - SLOPE_MIN * rest)
+        least = max(y[n - 1] + SLOPE_MIN * step, white - SLOPE_MAX * rest)
+        most = min(y[n - 1] + SLOPE_MAX * step, white - SLOPE_MIN * rest)
         y[n] = np.clip(wanted[n], least, most)
     return x, y
 
@@ -264,10 +269,11 @@ def _difference(before: Codes, after: Codes) -> tuple[float, float]:
 
 def _measures(canvas: Codes, styled: Codes, mask: Mask, seen: Seen, brand: BrandProfile) -> dict[str, float]:
     median, p95 = _difference(_product(canvas, mask), _product(styled, mask))
-    distance = style_distance(see(styled, mask), brand)
-    z = style_z(distance, brand.surroundings(seen.kind))
+    surroundings = brand.surroundings(seen.kind)
+    distance = distance_to(surroundings, see(styled, mask))
+    z = style_z(distance, surroundings)
     return {
-        "style_distance_before": style_distance(seen, brand),
+        "style_distance_before": distance_to(surroundings, seen),
         "style_distance": distance,
         **({} if z is None else {"style_z": z}),
         "product_delta_e_median": median,

@@ -76,7 +76,12 @@ def distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
 
 def style_distance(seen: Seen, brand: BrandProfile) -> float:
     """How far a picture's surroundings are from those the brand has for pictures of their kind."""
-    return distance(quantiles(seen.around), np.array(brand.surroundings(seen.kind).colours.quantiles))
+    return distance_to(brand.surroundings(seen.kind), seen)
+
+
+def distance_to(surroundings: Surroundings, seen: Seen) -> float:
+    """How far a picture's surroundings are from these."""
+    return distance(quantiles(seen.around), np.array(surroundings.colours.quantiles))
 
 
 def style_z(distance: float, surroundings: Surroundings) -> float | None:

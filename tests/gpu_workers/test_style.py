@@ -59,6 +59,28 @@ def test_a_plain_ground_becomes_the_brands(house: BrandProfile) -> None:
     assert np.abs(styled[0, 0].astype(int) - colour("#E7DFD0")).max() <= 2
 
 
+def test_a_light_ground_darkens_as_far_as_the_brands(house: BrandProfile) -> None:
+    """White does not hold it up: what was lighter than the ground is as much lighter than the brand's."""
+    canvas, mask = on_ground("#F4F4F2")
+    canvas[:8, :8] = 255
+    styled = style(canvas, mask, msgspec.structs.replace(house, background="#D6C7B2")).canvas
+    assert np.abs(styled[20, 20].astype(int) - colour("#D6C7B2")).max() <= 2
+    lighter = [np.diff(srgb_to_lab(each[[20, 0], [20, 0]])[:, 0])[0] for each in (canvas, styled)]
+    assert lighter[1] == pytest.approx(lighter[0], abs=1)
+
+
+def test_the_distance_is_to_what_the_brand_has_for_the_picture_as_it_came(house: BrandProfile) -> None:
+    """A ground that falls off may no longer count as plain when its tones were stretched, and is measured as one."""
+    grey = lab_to_srgb(np.stack([np.linspace(59, 83, 320), np.zeros(320), np.zeros(320)], axis=-1))
+    canvas = np.ascontiguousarray(np.broadcast_to(np.rint(grey * 255).astype(np.uint8)[:, None], (320, 320, 3)))
+    mask = on_ground()[1]
+    styled = style(canvas, mask, house)
+    seen = see(styled.canvas, mask)
+    assert (see(canvas, mask).kind, seen.kind) == ("plain", "scene")
+    assert house.plain is not None
+    assert styled.measures["style_distance"] == pytest.approx(distance(quantiles(seen.around), np.array(house.plain.colours.quantiles)))
+
+
 def test_white_that_a_channel_demands_stays_white(house: BrandProfile) -> None:
     canvas, mask = on_ground("#FFFFFF")
     white = np.full(3, 255, np.uint8)
