@@ -78,7 +78,8 @@ def test_the_distance_is_to_what_the_brand_has_for_the_picture_as_it_came(house:
     seen = see(styled.canvas, mask)
     assert (see(canvas, mask).kind, seen.kind) == ("plain", "scene")
     assert house.plain is not None
-    assert styled.measures["style_distance"] == pytest.approx(distance(quantiles(seen.around), np.array(house.plain.colours.quantiles)))
+    wanted = np.array(house.plain.colours.quantiles)
+    assert styled.measures["style_distance"] == pytest.approx(distance(quantiles(seen.around), wanted))
 
 
 def test_white_that_a_channel_demands_stays_white(house: BrandProfile) -> None:
