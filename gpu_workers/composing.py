@@ -31,7 +31,7 @@ from gpu_workers.operations.scene_placing import Product
 from gpu_workers.operations.style import style
 from gpu_workers.operations.surroundings import NoSurroundings
 from gpu_workers.operations.transparent import transparent
-from gpu_workers.operations.upscale import UpscaleError, upscale
+from gpu_workers.operations.upscale import Look, UpscaleError, upscale
 from gpu_workers.quality import measures as packshot_measures
 from gpu_workers.quality import mockup_measures
 from gpu_workers.quality.files import file_facts, read
@@ -85,12 +85,23 @@ ERRORS: tuple[type[ComposingError], ...] = get_args(ComposingError)
 
 
 @dataclass(frozen=True)
+class Enlarger:
+    """A network that enlarges: what upscale looks with, its NAME@VERSION, and its engine's fingerprint."""
+
+    look: Look
+    model: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Shelves:
-    """What there is to make pictures with beside the cutouts: scenes', brands' and templates' paths by name."""
+    """What there is to make pictures with beside the cutouts: scenes', brands' and templates' paths by name, and the
+    network that enlarges, if there is one."""
 
     scenes: Mapping[str, Path] = field(default_factory=dict)
     brands: Mapping[str, Path] = field(default_factory=dict)
     templates: Mapping[str, Path] = field(default_factory=dict)
+    enlarger: Enlarger | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,8 @@ def fingerprint(operation: str, asked: Asked) -> str:
         case "artwork":
             template = _template(asked, ArtworkParameters.parse(asked.parameters))
             return _digest(template.folder / name for name in (templates.FILE, *template.files()))
+        case "upscale" if asked.shelves.enlarger is not None:
+            return asked.shelves.enlarger.fingerprint
         case _:
             return ""
 
@@ -236,7 +249,8 @@ def _brand(asked: Asked, parameters: StyleParameters) -> BrandProfile:
 
 def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
     source, parameters = _only(inputs), UpscaleParameters.parse(asked.parameters)
-    made = upscale(source.pixels, parameters, channel=asked.channel)
+    enlarger = asked.shelves.enlarger
+    made = upscale(source.pixels, parameters, None if enlarger is None else enlarger.look, asked.channel)
     measures = {"upscaled_by" if name == "scale" else name: value for name, value in made.measures.items()}
     source_type = after(source.notes.source_type, enhanced=True)
     if not asked.is_asset:
