@@ -45,6 +45,24 @@ def with_srgb_primaries(light: NDArray[np.float32], code: Codes) -> NDArray[np.f
     return light if code.dtype == np.uint8 else np.asarray(light @ _SRGB_OF_WIDE, np.float32)
 
 
+def resampled_light(light: NDArray[np.float32], alpha: NDArray[np.float32], code: Codes) -> NDArray[np.float32]:
+    """What was resampled of `channels_light` times alpha (..., 3), as premultiplied light of sRGB's primaries.
+
+    Resampling overshoots: the light is held to 0..1 for each of sRGB's channels, or to what `code` (..., 4) has beyond.
+    """
+    low, high = _span(code)
+    return np.clip(with_srgb_primaries(light, code), low * alpha, high * alpha)
+
+
+def _span(code: Codes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The least and the most light (3,) of each of sRGB's channels: 0 and 1, or beyond."""
+    zero, one = np.zeros(3, np.float32), np.ones(3, np.float32)
+    if code.dtype == np.uint8:
+        return zero, one
+    light = to_linear(code[..., :3][code[..., 3] > 0])
+    return np.minimum(light.min(axis=0, initial=0), zero), np.maximum(light.max(axis=0, initial=1), one)
+
+
 def to_srgb(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear light (any shape; clipped to 0..1) to the nearest sRGB code values; undoes `to_linear` exactly."""
     return _CODE_OF_LIGHT[(np.clip(light, 0.0, 1.0) * 65535 + 0.5).astype(np.uint16)]

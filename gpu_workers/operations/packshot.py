@@ -13,8 +13,8 @@ from gpu_workers.linear_light import (
     colour,
     levels,
     opacity,
+    resampled_light,
     to_linear,
-    with_srgb_primaries,
 )
 from gpu_workers.operations import light as lights
 from gpu_workers.operations import lighting, shadow, straightening
@@ -156,10 +156,8 @@ def on_canvas(product: Codes, placement: Placement) -> Plane:
     source = np.concatenate([channels_light(part[..., :3]) * alpha, alpha], axis=2)
     source, left, top = _extended(source, left, top, placement.cropped)
     light = _placed(source, left, top, placement)
-    if placement.scale != 1.0 or placement.angle_deg:
-        alpha = light[..., 3:].clip(0, 1)
-        light = np.concatenate([light[..., :3].clip(0, alpha), alpha], axis=2)
-    light[..., :3] = with_srgb_primaries(light[..., :3], product)
+    light[..., 3:] = light[..., 3:].clip(0, 1)
+    light[..., :3] = resampled_light(light[..., :3], light[..., 3:], part)
     return light
 
 

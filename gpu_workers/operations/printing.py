@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import Codes, channels_light, opacity, with_srgb_primaries
+from gpu_workers.linear_light import Codes, channels_light, opacity, resampled_light
 from gpu_workers.operations.resampling import resample
 
 Plane = NDArray[np.float32]
@@ -95,8 +95,7 @@ def printed(
     out = np.zeros((*known.shape, 4), np.float32)
     _sample(sheet, np.ascontiguousarray(at), slope * np.float32(density), known, out)
     alpha = np.clip(out[..., 3:], 0, 1)
-    colours = with_srgb_primaries(np.clip(out[..., :3], 0, alpha), art)
-    return np.concatenate([colours, alpha], axis=2)
+    return np.concatenate([resampled_light(out[..., :3], alpha, art), alpha], axis=2)
 
 
 def _sheet(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import Codes, channels_light, levels, opacity, with_srgb_primaries
+from gpu_workers.linear_light import Codes, channels_light, levels, opacity, resampled_light
 from gpu_workers.operations import shadow
 from gpu_workers.operations.packshot import Placement, cut_off
 from gpu_workers.operations.resampling import resample
@@ -175,8 +175,7 @@ def draw(standing: Standing, view: View) -> Drawn:
     y1 = min(math.ceil(top + source.shape[0] * scale + reach), view.canvas.height_px)
     found = resample(source, scale, (left - x0, top - y0), (x1 - x0, y1 - y0))
     solid = np.clip(found[..., 3:], 0, 1)
-    colours = with_srgb_primaries(np.clip(found[..., :3], 0, solid), code)
-    light = np.concatenate([colours, solid], axis=2)
+    light = np.concatenate([resampled_light(found[..., :3], solid, code), solid], axis=2)
     return Drawn(
         standing,
         placement,

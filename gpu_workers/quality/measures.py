@@ -43,9 +43,9 @@ from gpu_workers.linear_light import (
     colour,
     eight_bit,
     opacity,
+    resampled_light,
     to_linear,
     to_srgb,
-    with_srgb_primaries,
 )
 from gpu_workers.operations.packshot import EDGES, Placement, Rendered, behind
 from gpu_workers.quality.files import file_facts, read
@@ -230,7 +230,7 @@ def _expected(rendered: Rendered, core: Bool) -> tuple[NDArray[np.intp], NDArray
         box = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1))
         light = np.dstack([resized(source[..., band], rendered.placement, box) for band in range(4)])[core[box]]
     light[:, 3] = light[:, 3].clip(0, 1)
-    light[:, :3] = with_srgb_primaries(light[:, :3].clip(0, light[:, 3:]), rendered.product)
+    light[:, :3] = resampled_light(light[:, :3], light[:, 3:], rendered.product)
     return rows, columns, light
 
 

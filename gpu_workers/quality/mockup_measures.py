@@ -32,9 +32,9 @@ from gpu_workers.linear_light import (
     eight_bit,
     levels,
     opacity,
+    resampled_light,
     to_linear,
     to_srgb,
-    with_srgb_primaries,
 )
 from gpu_workers.operations.mockup import Mockup, Placed
 from gpu_workers.operations.scene_ground import Ground
@@ -154,7 +154,7 @@ def _expected(one: Placed, mockup: Mockup, box: tuple[slice, slice]) -> Code:
     bands = [channels_light(source[..., band]) * alpha for band in range(3)] + [alpha]
     light = np.dstack([resized(band, one.placement, box) for band in bands])
     alpha = np.clip(light[..., 3:], 0, 1)
-    colours = with_srgb_primaries(np.clip(light[..., :3], 0, alpha), source)
+    colours = resampled_light(light[..., :3], alpha, one.product)
     return to_srgb(in_srgb(colours + (1 - alpha) * to_linear(mockup.ground[box])))
 
 

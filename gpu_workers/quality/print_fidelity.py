@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.colour_difference import ciede2000, srgb_to_lab
-from gpu_workers.linear_light import Codes, eight_bit, to_linear, to_srgb, with_srgb_primaries
+from gpu_workers.linear_light import Codes, eight_bit, resampled_light, to_linear, to_srgb
 from gpu_workers.operations.artwork import Printed
 from gpu_workers.operations.printing import continued, footprint, premultiplied, slopes
 from gpu_workers.operations.resampling import resample
@@ -88,9 +88,10 @@ def _sheet(printed: Printed, art: Codes, cell: float, size: tuple[int, int]) -> 
     shrink = max(1, int(0.5 / scale))
     light = np.pad(premultiplied(shown, shrink), ((4, 4), (4, 4), (0, 0)), mode="edge")
     offset = -4 * scale * shrink
-    light = np.clip(resample(light, scale * shrink, (offset, offset), size), 0, 1)
-    colours = with_srgb_primaries(light[..., :3], art)
-    return to_srgb(colours + (1 - light[..., 3:]) * to_linear(printed.product)), light[..., 3]
+    light = resample(light, scale * shrink, (offset, offset), size)
+    alpha = np.clip(light[..., 3:], 0, 1)
+    colours = resampled_light(light[..., :3], alpha, art)
+    return to_srgb(colours + (1 - alpha) * to_linear(printed.product)), alpha[..., 0]
 
 
 def _compared(found: Plane, wanted: Plane, alpha: Plane, seen: Bool) -> dict[str, float]:

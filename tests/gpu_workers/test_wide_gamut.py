@@ -122,13 +122,13 @@ def test_what_srgb_holds_is_not_touched() -> None:
     assert mapped.max() <= 1 + 1e-5
 
 
-@pytest.mark.parametrize(("scale_max", "most", "mean"), [(1.0, 1, 0.05), (1.5, 30, 0.2)])
-def test_a_deep_cutout_makes_the_same_packshot_as_a_flat_one(scale_max: float, most: int, mean: float) -> None:
-    """But where resampling overshoots at stripes as hard as the mug's, which each clips in its own primaries."""
+@pytest.mark.parametrize("scale_max", [1.0, 1.5])
+def test_a_deep_cutout_makes_the_same_packshot_as_a_flat_one(scale_max: float) -> None:
+    """Where resampling overshoots at stripes as hard as the mug's too."""
     flat, deep = (packshot(rgba, rules(scale_max)) for rgba in (with_own_shadow(mug()), wide(with_own_shadow(mug()))))
     difference = np.abs(flat.canvas.astype(int) - eight_bit(deep.canvas))
-    assert difference.max() <= most
-    assert difference.mean() <= mean
+    assert difference.max() <= 1
+    assert difference.mean() <= 0.05
     assert flat.own_shadow == pytest.approx(deep.own_shadow, abs=0.01)
 
 
