@@ -1,6 +1,8 @@
 """A network that enlarges, from manifest to picture: what it invents is held to the source, and kept from text."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from gpu_workers import pools
 from gpu_workers.composing import Asked, Composed, Enlarger, Shelves, compose, fingerprint
@@ -21,9 +24,14 @@ from gpu_workers.operations.upscale import TILE_PX, BadLook, text_mask
 from gpu_workers.shelf import Shelf
 from schemas import channels
 from schemas.records import ModelAdded
-from streams.blobs import Blobs
+from streams import models
+from streams.blobs import Blobs, open_store
+from streams.catalogue import Catalogue
+from streams.errors import Refused
+from streams.local_render import render_files
 from streams.settings import Settings
 from tests.gpu_workers.test_upscale import photograph
+from tests.streams.flow import Flow
 from tests.streams.town import MemoryStore
 
 INVENTED = 0.08
@@ -64,13 +72,16 @@ def write(folder: Path, times: int = 2, side_px: int = TILE_PX, gain: float = 1.
     )
 
 
+def added(model: Model) -> ModelAdded:
+    text = msgspec.yaml.encode(model).decode()
+    return ModelAdded(operation=model.operation, model=model.ref, manifest=text, added_at_ms=0)
+
+
 def shelf(folder: Path, model: Model) -> Shelf:
     """Where an operator has added the model."""
     blobs = Blobs(MemoryStore())
     blobs.put((folder / model.file).read_bytes(), "application/octet-stream")
-    text = msgspec.yaml.encode(model).decode()
-    added = ModelAdded(operation=model.operation, model=model.ref, manifest=text, added_at_ms=0)
-    return Shelf(folder / "weights", blobs, lambda: {model.ref: added})
+    return Shelf(folder / "weights", blobs, lambda: {model.ref: added(model)})
 
 
 def pinned(ref: str = "grid@1") -> Settings:
@@ -127,6 +138,44 @@ def test_a_network_of_another_kind_or_size_is_not_opened(tmp_path: Path) -> None
         pass
     with pytest.raises(UnknownModel, match="for upscale and not for cutout"):
         pools.open_network(Settings(), shelf(tmp_path, model), "grid@1")
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[Settings]:
+    """An installation to which the model was added."""
+    model = write(tmp_path)
+    settings = Settings(data_folder=tmp_path, cache_folder=tmp_path, engine="onnxruntime", upscale_model=model.ref)
+    Blobs(open_store(settings.blobs)).put((tmp_path / model.file).read_bytes(), "application/octet-stream")
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    Flow(catalogue).say(added(model))
+    yield settings
+    catalogue.close()
+
+
+def test_a_file_is_rendered_with_the_network_that_the_settings_name(installed: Settings, tmp_path: Path) -> None:
+    Image.fromarray(photograph(300, 260)).save(tmp_path / "in.png")
+    files = []
+    for ref in ("grid@1", None):
+        settings = installed.model_copy(update={"upscale_model": ref})
+        render_files(settings, "upscale", [tmp_path / "in.png"], tmp_path / "out.jpg", "shopify", "", {})
+        files.append((tmp_path / "out.jpg").read_bytes())
+    assert files[0] != files[1]
+    unknown = installed.model_copy(update={"upscale_model": "nobody@1"})
+    with pytest.raises(Refused) as caught:
+        render_files(unknown, "upscale", [tmp_path / "in.png"], tmp_path / "out.jpg", "shopify", "", {})
+    assert (caught.value.code, caught.value.field) == ("bad_model", "upscale_model")
+
+
+def test_releases_are_for_networks_that_cut_out(installed: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def connected(settings: Settings) -> Iterator[tuple[Catalogue, None]]:
+        yield Catalogue(settings.database), None
+
+    monkeypatch.setattr("streams.local.connect", connected)
+    with pytest.raises(Refused, match="upscale_model") as caught:
+        models.release(installed, "grid@1", "stable", 1.0, (), "", "me")
+    assert caught.value.code == "not_released"
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
