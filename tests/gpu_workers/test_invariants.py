@@ -1,4 +1,7 @@
-"""What every operation of the table keeps: depth and vivid colours to the last step, the product, and its bytes."""
+"""What every operation of the table keeps: depth and vivid colours to the last step, the product, and its bytes.
+
+The cutout's own are in test_cutout, and those of its file in test_wide_gamut.
+"""
 
 from dataclasses import replace
 
@@ -9,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers import brands, scenes, templates
-from gpu_workers.composing import OPERATIONS, Asked, Composed, Shelves, compose, lossless
+from gpu_workers.composing import OPERATIONS, Asked, Composed, Shelves, compose
 from gpu_workers.decoding import Picture, decode
 from gpu_workers.linear_light import Codes, eight_bit, to_linear
 from gpu_workers.notes import Notes
@@ -131,8 +134,3 @@ def test_equal_pictures_give_equal_bytes(operation: str, source: Picture) -> Non
     again = replace(source, pixels=source.pixels.copy())
     one, two = (made(operation, each, is_asset=False) for each in (source, again))
     assert [file.data for file in one.files] == [file.data for file in two.files]
-
-
-def test_the_cutouts_own_file_keeps_them_too() -> None:
-    source = decode(vivid()).pixels
-    assert np.array_equal(decode(lossless(source)).pixels, source)
