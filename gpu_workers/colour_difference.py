@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import to_linear
+from gpu_workers.linear_light import Codes, to_linear
+from gpu_workers.wide_gamut import SRGB_OF_WIDE, WIDE_OF_SRGB
 
 Lab = NDArray[np.float32]
 
@@ -18,6 +19,7 @@ _XYZ_OF_RGB = np.array(
 )
 _OF_WHITE = (_XYZ_OF_RGB / _XYZ_OF_RGB.sum(axis=1, keepdims=True)).astype(np.float32)  # grey has a* = b* = 0
 _TO_RGB = np.linalg.inv(_OF_WHITE.astype(np.float64)).astype(np.float32)
+_SRGB_OF_WIDE, _WIDE_OF_SRGB = SRGB_OF_WIDE.T.astype(np.float32), WIDE_OF_SRGB.T.astype(np.float32)
 _KNEE = 6 / 29
 _25_7 = 25.0**7
 
@@ -25,6 +27,16 @@ _25_7 = 25.0**7
 def srgb_to_lab(rgb: NDArray[Any]) -> Lab:
     """sRGB (…, 3) as uint8, uint16, or floating code values 0..1, to L* (0..100), a*, b*, float32 (…, 3)."""
     return light_to_lab(to_linear(rgb) if rgb.dtype == np.uint8 else _decoded(_unit(rgb)))
+
+
+def codes_to_lab(codes: Codes) -> Lab:
+    """Codes (…, 3), uint8 of sRGB or uint16 of WIDE, to L* (0..100), a*, b*, float32 (…, 3)."""
+    return light_to_lab(to_linear(codes))
+
+
+def wide_to_lab(rgb: NDArray[np.float32]) -> Lab:
+    """WIDE code values (…, 3), 0..1, to L* (0..100), a*, b*, float32 (…, 3)."""
+    return light_to_lab(_decoded(rgb) @ _SRGB_OF_WIDE)
 
 
 def light_to_lab(light: NDArray[np.float32]) -> Lab:
@@ -40,11 +52,24 @@ def light_to_lab(light: NDArray[np.float32]) -> Lab:
 
 def lab_to_srgb(lab: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Lab (…, 3) to sRGB code values, float32 (…, 3), clipped to 0..1: what lies outside sRGB loses its chroma."""
+    return _encoded(_light_of(lab))
+
+
+def lab_to_wide(lab: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Lab (…, 3) to WIDE code values, float32 (…, 3), clipped to 0..1."""
+    return _encoded(_light_of(lab) @ _WIDE_OF_SRGB)
+
+
+def _light_of(lab: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     lab = lab.astype(np.float32)
     y = (lab[..., 0] + 16) / 116
     f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
     part = np.where(f > _KNEE, f**3, np.float32(3 * _KNEE**2) * (f - np.float32(4 / 29)))
-    light = np.clip(part @ _TO_RGB.T, 0, 1)
+    return np.asarray(part @ _TO_RGB.T, np.float32)
+
+
+def _encoded(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    light = np.clip(light, 0, 1)
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** np.float32(1 / 2.4) - 0.055).astype(np.float32)
 
 

@@ -31,7 +31,7 @@ from gpu_workers.operations.scene_placing import Product
 from gpu_workers.operations.style import style
 from gpu_workers.operations.surroundings import NoSurroundings
 from gpu_workers.operations.transparent import transparent
-from gpu_workers.operations.upscale import UpscaleError, upscale
+from gpu_workers.operations.upscale import Look, UpscaleError, upscale
 from gpu_workers.quality import measures as packshot_measures
 from gpu_workers.quality import mockup_measures
 from gpu_workers.quality.files import file_facts, read
@@ -85,12 +85,23 @@ ERRORS: tuple[type[ComposingError], ...] = get_args(ComposingError)
 
 
 @dataclass(frozen=True)
+class Enlarger:
+    """A network that enlarges: what upscale looks with, its NAME@VERSION, and its engine's fingerprint."""
+
+    look: Look
+    model: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Shelves:
-    """What there is to make pictures with beside the cutouts: scenes', brands' and templates' paths by name."""
+    """What there is to make pictures with beside the cutouts: scenes', brands' and templates' paths by name, and the
+    network that enlarges, if there is one."""
 
     scenes: Mapping[str, Path] = field(default_factory=dict)
     brands: Mapping[str, Path] = field(default_factory=dict)
     templates: Mapping[str, Path] = field(default_factory=dict)
+    enlarger: Enlarger | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,8 @@ def fingerprint(operation: str, asked: Asked) -> str:
         case "artwork":
             template = _template(asked, ArtworkParameters.parse(asked.parameters))
             return _digest(template.folder / name for name in (templates.FILE, *template.files()))
+        case "upscale" if asked.shelves.enlarger is not None:
+            return asked.shelves.enlarger.fingerprint
         case _:
             return ""
 
@@ -202,9 +215,9 @@ def _scene(asked: Asked, parameters: MockupParameters) -> Scene:
 
 def _artwork(inputs: Sequence[Picture], asked: Asked) -> Composed:
     source, parameters = _only(inputs), ArtworkParameters.parse(asked.parameters)
-    art = eight_bit(source.pixels)
+    art = source.pixels
     if art.shape[2] == 3:
-        art = np.dstack([art, np.full(art.shape[:2], 255, np.uint8)])
+        art = np.concatenate([art, np.full_like(art[..., :1], np.iinfo(art.dtype).max)], axis=2)
     printed = artwork(art, _template(asked, parameters), parameters)
     files = _files("artwork", printed.canvas, printed.mask, composite(source.notes.source_type), asked)
     return Composed(files, {**_facts(files, asked), **printed.measures, **print_fidelity(printed, art)})
@@ -221,11 +234,11 @@ def _style(inputs: Sequence[Picture], asked: Asked) -> Composed:
     if len(inputs) != 2 or inputs[0].pixels.shape[2] != 3:
         raise BadInputs("a style is for a picture without holes and its product's mask, as the step before makes them")
     source, parameters = inputs[0], StyleParameters.parse(asked.parameters)
-    canvas, mask = eight_bit(source.pixels), eight_bit(inputs[1].pixels)[..., 0]
+    mask = eight_bit(inputs[1].pixels)[..., 0]
     rules = asked.channel
     ground = colour(rules.background) if rules.background_required and rules.background else None
-    styled = style(canvas, mask, _brand(asked, parameters), parameters, ground)
-    files = _files("style", eight_bit(styled.canvas), mask, after(source.notes.source_type, enhanced=True), asked)
+    styled = style(source.pixels, mask, _brand(asked, parameters), parameters, ground)
+    files = _files("style", styled.canvas, mask, after(source.notes.source_type, enhanced=True), asked)
     return Composed(files, {**_facts(files, asked), **styled.measures})
 
 
@@ -240,7 +253,8 @@ def _brand(asked: Asked, parameters: StyleParameters) -> BrandProfile:
 
 def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
     source, parameters = _only(inputs), UpscaleParameters.parse(asked.parameters)
-    made = upscale(source.pixels, parameters, channel=asked.channel)
+    enlarger = asked.shelves.enlarger
+    made = upscale(source.pixels, parameters, None if enlarger is None else enlarger.look, asked.channel)
     measures = {"upscaled_by" if name == "scale" else name: value for name, value in made.measures.items()}
     source_type = after(source.notes.source_type, enhanced=True)
     if not asked.is_asset:
@@ -248,9 +262,8 @@ def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
         return Composed([File("upscale", lossless(made.image, notes), "image/png", made.image.shape)], measures)
     if made.image.shape[2] == 4 and asked.channel.formats[0] != "png":
         raise BadInputs(f"{asked.channel.rule_version} takes no picture with holes; a packshot is to come after it")
-    canvas = eight_bit(made.image)
-    encoded = encoding.encode(canvas, asked.channel, source_type=source_type)
-    files = [File("upscale", encoded.data, encoded.media_type, canvas.shape)]
+    encoded = encoding.encode(made.image, asked.channel, source_type=source_type)
+    files = [File("upscale", encoded.data, encoded.media_type, made.image.shape)]
     return Composed(files, {**_facts(files, asked), **measures})
 
 
@@ -261,7 +274,7 @@ def _only(inputs: Sequence[Picture]) -> Picture:
 
 
 def _files(
-    operation: str, canvas: Code, mask: Code, source_type: str, asked: Asked, dpi: int | None = None
+    operation: str, canvas: Codes, mask: Code, source_type: str, asked: Asked, dpi: int | None = None
 ) -> list[File]:
     """The picture's file and, for a next step, the mask's."""
     if asked.is_asset:

@@ -7,11 +7,10 @@ import io
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from gpu_workers import notes
+from gpu_workers.linear_light import Codes, eight_bit
 from gpu_workers.notes import Notes
 from schemas.channels import Channel
 
@@ -35,14 +34,13 @@ class Encoded:
     quality: int
 
 
-def encode(
-    canvas: NDArray[np.uint8], channel: Channel, *, source_type: str = notes.CAPTURED, dpi: int | None = None
-) -> Encoded:
+def encode(canvas: Codes, channel: Channel, *, source_type: str = notes.CAPTURED, dpi: int | None = None) -> Encoded:
     """`canvas` (h, w, 3), or (h, w, 4) with straight alpha, in the channel's first format. Raises TooHeavy.
 
+    Here is the last step: uint8 is sRGB already, and uint16 of WIDE is brought into it.
     `source_type` is how it was made, as `gpu_workers.notes` has it; `dpi` what the file says of its size in print.
     """
-    image = Image.fromarray(canvas)
+    image = Image.fromarray(eight_bit(canvas))
     if channel.formats[0] == "png":
         encoded = Encoded(_png(image, source_type, dpi), "image/png", 100)
     elif channel.formats[0] == "jpeg":

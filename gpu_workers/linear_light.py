@@ -5,9 +5,9 @@ those of `gpu_workers.wide_gamut`, whose more vivid colours give less than 0 in 
 """
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from gpu_workers.wide_gamut import SRGB_OF_WIDE, in_srgb
+from gpu_workers.wide_gamut import SRGB_OF_WIDE, WIDE_OF_SRGB, in_srgb
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -26,6 +26,8 @@ _FINE_LIGHT = _decode(np.arange(4096) / 4095).astype(np.float32)
 # 65,536 steps: even in the darkest tones twenty of them make one code value.
 _CODE_OF_LIGHT = np.rint(_encode(np.arange(65536) / 65535) * 255).astype(np.uint8)
 _SRGB_OF_WIDE = SRGB_OF_WIDE.T.astype(np.float32)
+_WIDE_OF_SRGB = WIDE_OF_SRGB.T.astype(np.float32)
+_STRIP_SAMPLES = 1 << 20
 
 
 def to_linear(code: Codes) -> NDArray[np.float32]:
@@ -43,6 +45,24 @@ def with_srgb_primaries(light: NDArray[np.float32], code: Codes) -> NDArray[np.f
     return light if code.dtype == np.uint8 else np.asarray(light @ _SRGB_OF_WIDE, np.float32)
 
 
+def resampled_light(light: NDArray[np.float32], alpha: NDArray[np.float32], code: Codes) -> NDArray[np.float32]:
+    """What was resampled of `channels_light` times alpha (..., 3), as premultiplied light of sRGB's primaries.
+
+    Resampling overshoots: the light is held to 0..1 for each of sRGB's channels, or to what `code` (..., 4) has beyond.
+    """
+    low, high = _span(code)
+    return np.clip(with_srgb_primaries(light, code), low * alpha, high * alpha)
+
+
+def _span(code: Codes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The least and the most light (3,) of each of sRGB's channels: 0 and 1, or beyond."""
+    zero, one = np.zeros(3, np.float32), np.ones(3, np.float32)
+    if code.dtype == np.uint8:
+        return zero, one
+    light = to_linear(code[..., :3][code[..., 3] > 0])
+    return np.minimum(light.min(axis=0, initial=0), zero), np.maximum(light.max(axis=0, initial=1), one)
+
+
 def to_srgb(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear light (any shape; clipped to 0..1) to the nearest sRGB code values; undoes `to_linear` exactly."""
     steps = np.clip(light, 0.0, 1.0)
@@ -58,16 +78,30 @@ def light_of(code: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def to_deep(light: NDArray[np.float32]) -> NDArray[np.uint16]:
     """What `channels_light` made of 16-bit codes, or what was made of that, as such codes again, to within one."""
-    code = _encode(np.clip(light, 0.0, 1.0).astype(np.float64))
-    return (code * 65535 + 0.5).astype(np.uint16)
+    flat = light.reshape(-1)
+    out = np.empty(flat.shape, np.uint16)
+    for start in range(0, len(flat), _STRIP_SAMPLES):  # double precision of a whole picture would be far too large
+        part = np.clip(flat[start : start + _STRIP_SAMPLES], 0.0, 1.0).astype(np.float64)
+        out[start : start + _STRIP_SAMPLES] = _encode(part) * 65535 + 0.5
+    return out.reshape(light.shape)
+
+
+def coded(light: NDArray[np.float32], depth: DTypeLike) -> Codes:
+    """Light of sRGB's primaries (..., 3) as codes of this depth: uint8 of sRGB, clipped, or uint16 of WIDE."""
+    return to_srgb(light) if depth == np.uint8 else to_deep(np.asarray(light @ _WIDE_OF_SRGB, np.float32))
 
 
 def eight_bit(pixels: Codes) -> NDArray[np.uint8]:
-    """Pixels (h, w, 3), or with straight alpha (h, w, 4), as sRGB in eight bits, colours outside it brought in."""
+    """Pixels (..., 3), or with straight alpha (..., 4), as sRGB in eight bits, colours outside it brought in."""
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
     colours = to_srgb(in_srgb(to_linear(pixels[..., :3])))
-    return np.concatenate([colours, np.rint(opacity(pixels[..., 3:]) * 255).astype(np.uint8)], axis=2)
+    return np.concatenate([colours, np.rint(opacity(pixels[..., 3:]) * 255).astype(np.uint8)], axis=-1)
+
+
+def levels(alpha: Codes) -> NDArray[np.uint8]:
+    """Alpha of 8 or 16 bits in 8."""
+    return np.asarray(alpha if alpha.dtype == np.uint8 else alpha >> 8, np.uint8)
 
 
 def opacity(alpha: Codes) -> NDArray[np.float32]:

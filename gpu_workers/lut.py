@@ -31,7 +31,8 @@ class BadLut(ValueError):
 
 @dataclass(frozen=True)
 class Lut:
-    """A table of colours: `table` (n, n, n, 3) float32 sRGB code values 0..1, its axes red, green and blue."""
+    """A table of colours: `table` (n, n, n, 3) float32 code values 0..1, its axes red, green and blue; of sRGB where it
+    is a look's."""
 
     table: Table
     title: str = ""

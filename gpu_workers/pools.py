@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 
 from gpu_workers import brands, composing, scenes, templates
 from gpu_workers.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
-from gpu_workers.composing import Asked, Composed, Shelves, lossless
+from gpu_workers.composing import Asked, Composed, Enlarger, Shelves, lossless
 from gpu_workers.decoding import DecodeLimits, Picture, Pixels, decode
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.metering import Meter
+from gpu_workers.models.manifest import Model, UnknownModel
 from gpu_workers.models.policy import stand
 from gpu_workers.notes import Notes
 from gpu_workers.operations import cutout as cutting
 from gpu_workers.operations.lighting import background_of
+from gpu_workers.operations.upscale import look_of
 from gpu_workers.results import Result, Results
 from gpu_workers.serving import Leased, Network, NoModel, Serving
 from gpu_workers.shelf import Shelf
@@ -77,7 +79,8 @@ def open_pool(
             cutting.warm_up()
             yield Cutout(settings, blobs, s3, serving).work
         else:
-            yield Compose(blobs, partial(shelves, settings)).work
+            enlarger = stack.enter_context(open_enlarger(settings, Shelf.of(settings, blobs, catalogue)))
+            yield Compose(blobs, partial(shelves, settings, enlarger)).work
 
 
 @contextmanager
@@ -99,7 +102,7 @@ def open_serving(settings: Settings, shelf: Shelf, catalogue: Catalogue) -> Iter
 
 def open_network(settings: Settings, shelf: Shelf, ref: str, tokens: DeviceTokens | None = None) -> Network:
     """The model NAME@VERSION, open and warm. Raises ModelError, EngineError, StoreError, Unavailable."""
-    model = shelf.model(ref)
+    model = _model_for("cutout", ref, shelf)
     engine = open_engine(model, shelf.fetched(model), settings.engine)
     batch_max = min(settings.batch_max, engine.max_batch)
     batcher = Batcher(engine, max_batch=batch_max, max_wait_ms=float(settings.batch_wait_ms), tokens=tokens)
@@ -110,6 +113,30 @@ def open_network(settings: Settings, shelf: Shelf, ref: str, tokens: DeviceToken
         network.close()
         raise
     return network
+
+
+@contextmanager
+def open_enlarger(settings: Settings, shelf: Shelf) -> Iterator[Enlarger | None]:
+    """The network that enlarges, open for as long as the block lasts; None where the settings name none.
+
+    Raises ModelError, EngineError, StoreError, BadLook.
+    """
+    if settings.upscale_model is None:
+        yield None
+        return
+    model = _model_for("upscale", settings.upscale_model, shelf)
+    engine = open_engine(model, shelf.fetched(model), settings.engine)
+    try:
+        yield Enlarger(look_of(engine, model.input), model.ref, engine.fingerprint)
+    finally:
+        engine.close()
+
+
+def _model_for(operation: str, ref: str, shelf: Shelf) -> Model:
+    model = shelf.model(ref)
+    if model.operation != operation:
+        raise UnknownModel(f"{ref} is a model for {model.operation} and not for {operation}")
+    return model
 
 
 class Cutout:
@@ -280,9 +307,13 @@ class Compose:
             meter.lap("compose")
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
+        except EngineError as error:
+            raise Refused("engine_failed", str(error), transient=True) from error
         blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]
         meter.lap("store", bytes_out=sum(len(each.data) for each in composed.files))
-        return _result(task, blobs, composed.measures, self._engine, meter)
+        result = _result(task, blobs, composed.measures, self._engine, meter)
+        enlarger = asked.shelves.enlarger if task.step.operation == "upscale" else None
+        return msgspec.structs.replace(result, model=None if enlarger is None else enlarger.model)
 
 
 def _off_the_shelf(operation: str, asked: Asked) -> str:
@@ -300,8 +331,8 @@ def compose(operation: str, inputs: Sequence[Picture], asked: Asked) -> Composed
         raise Refused(error.code, str(error), field=error.field) from error
 
 
-def shelves(settings: Settings) -> Shelves:
-    """The scenes, brands and templates that ship, and the installation's own."""
+def shelves(settings: Settings, enlarger: Enlarger | None = None) -> Shelves:
+    """The scenes, brands and templates that ship, and the installation's own; and what enlarges, where it is open."""
 
     def folders(named: Path | None) -> list[Path]:
         return [] if named is None else [named]
@@ -310,6 +341,7 @@ def shelves(settings: Settings) -> Shelves:
         scenes=scenes.find(scenes.shipped_folder(), *folders(settings.scenes)),
         brands=brands.find(brands.shipped_folder(), *folders(settings.brands)),
         templates=templates.find(templates.shipped_folder(), *folders(settings.templates)),
+        enlarger=enlarger,
     )
 
 

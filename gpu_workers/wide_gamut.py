@@ -6,7 +6,9 @@ surfaces can show of ProPhoto RGB, with sRGB's white and curve. So an array says
 
 import struct
 from functools import cache
+from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,7 @@ _NAME = "WIDE (Rec. 2020 primaries, sRGB curve)"
 _CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _HALVINGS = 12
 _TOLERANCE = 1e-5
+_ROUNDED = 5e-5  # a code of sixteen bits is off by as much, and sRGB's blue would lose a good part of its chroma for it
 
 # Oklab, B. Ottosson, 2020: hue stays where it is while chroma changes, which it does not in L*a*b*.
 _CONES = np.array(
@@ -57,6 +60,7 @@ def _to_d50() -> Matrix:
 
 
 SRGB_OF_WIDE = np.linalg.inv(_xyz_of(_SRGB_XY)) @ _xyz_of(_WIDE_XY)
+WIDE_OF_SRGB = np.linalg.inv(SRGB_OF_WIDE)
 _SRGB_OF_D50 = np.linalg.inv(_to_d50() @ _xyz_of(_SRGB_XY))
 
 
@@ -71,30 +75,48 @@ def in_srgb(light: NDArray[np.float32]) -> NDArray[np.float32]:
     Cutting each channel off instead turns the hue of what only Display P3 holds by up to 7°. What sRGB holds is not
     touched, so the way in is not a soft one.
     """
-    if not light.size or (light.min() >= -_TOLERANCE and light.max() <= 1 + _TOLERANCE):
+    if not light.size or (light.min() >= 0 and light.max() <= 1):
         return light
-    outside = ((light < -_TOLERANCE) | (light > 1 + _TOLERANCE)).any(axis=-1)
-    inside = light.copy()
-    inside[outside] = _less_vivid(light[outside].astype(np.float64))
+    outside = ((light < -_ROUNDED) | (light > 1 + _ROUNDED)).any(axis=-1)
+    colours = np.cbrt(light[outside].astype(np.float64) @ _CONES.T) @ _OPPONENTS.T
+    found = np.empty(colours.shape, np.float32)
+    _less_vivid(np.ascontiguousarray(colours), found)
+    inside = light.clip(0, 1)
+    inside[outside] = found
     return inside
 
 
-def _less_vivid(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The most chroma (n, 3) that sRGB has at each colour's lightness and hue, by bisection."""
-    colours = np.cbrt(light @ _CONES.T) @ _OPPONENTS.T
-    colours[:, 0] = np.clip(colours[:, 0], 0, 1)
-    low, high = np.zeros((len(light), 1)), np.ones((len(light), 1))
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        tried = _light_of(colours, middle)
-        held = ((tried > -_TOLERANCE) & (tried < 1 + _TOLERANCE)).all(axis=1, keepdims=True)
-        low, high = np.where(held, middle, low), np.where(held, high, middle)
-    return _light_of(colours, low).clip(0, 1)
+def _compiled(signature: str) -> Any:
+    return numba.njit(signature, cache=True, nogil=True)
 
 
-def _light_of(colours: NDArray[np.float64], vividness: NDArray[np.float64]) -> NDArray[np.float64]:
-    dimmed = np.concatenate([colours[:, :1], colours[:, 1:] * vividness], axis=1)
-    return np.asarray((dimmed @ _TO_CONES.T) ** 3 @ _TO_LIGHT.T)
+@_compiled("UniTuple(f8, 3)(f8, f8, f8)")
+def _light_of(lightness, a, b):  # type: ignore[no-untyped-def]
+    long = (_TO_CONES[0, 0] * lightness + _TO_CONES[0, 1] * a + _TO_CONES[0, 2] * b) ** 3
+    medium = (_TO_CONES[1, 0] * lightness + _TO_CONES[1, 1] * a + _TO_CONES[1, 2] * b) ** 3
+    short = (_TO_CONES[2, 0] * lightness + _TO_CONES[2, 1] * a + _TO_CONES[2, 2] * b) ** 3
+    return (
+        _TO_LIGHT[0, 0] * long + _TO_LIGHT[0, 1] * medium + _TO_LIGHT[0, 2] * short,
+        _TO_LIGHT[1, 0] * long + _TO_LIGHT[1, 1] * medium + _TO_LIGHT[1, 2] * short,
+        _TO_LIGHT[2, 0] * long + _TO_LIGHT[2, 1] * medium + _TO_LIGHT[2, 2] * short,
+    )
+
+
+@_compiled("void(f8[:, ::1], f4[:, ::1])")
+def _less_vivid(colours, out):  # type: ignore[no-untyped-def]
+    """Fills `out` (n, 3) with the most chroma that sRGB has at each colour's (n, 3) lightness and hue, by bisection."""
+    for n in range(len(colours)):
+        lightness = min(max(colours[n, 0], 0.0), 1.0)
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            red, green, blue = _light_of(lightness, middle * colours[n, 1], middle * colours[n, 2])
+            if min(red, green, blue) > -_TOLERANCE and max(red, green, blue) < 1 + _TOLERANCE:
+                low = middle
+            else:
+                high = middle
+        red, green, blue = _light_of(lightness, low * colours[n, 1], low * colours[n, 2])
+        out[n, 0], out[n, 1], out[n, 2] = min(max(red, 0), 1), min(max(green, 0), 1), min(max(blue, 0), 1)
 
 
 @cache

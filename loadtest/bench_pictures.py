@@ -30,6 +30,7 @@ from rich.table import Table
 from gpu_workers import brands, encoding, scenes, templates
 from gpu_workers.decoding import decode
 from gpu_workers.engines import open_engine
+from gpu_workers.linear_light import Codes
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations import cutout as cutting
 from gpu_workers.operations.artwork import artwork
@@ -166,7 +167,7 @@ def made(size_mp: float) -> Given:
     return Given(photograph_file, pixels, rgba, shop, shop_file, web, web_file)
 
 
-def _encoded(canvas: Code, channel: str) -> bytes:
+def _encoded(canvas: Codes, channel: str) -> bytes:
     return encoding.encode(canvas, channels.load(channel)).data
 
 

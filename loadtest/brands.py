@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers import brands
+from gpu_workers.linear_light import eight_bit
 from gpu_workers.lut import preset
 from gpu_workers.operations.brand_learning import Example, learn
 from gpu_workers.operations.packshot import packshot
@@ -49,7 +50,7 @@ class Plan:
         channel = msgspec.structs.replace(channels.load("instagram"), canvas=Size(600, 600))
         texts = {"background.color": self.background, "shadow.mode": self.shadow, "padding": self.padding}
         made = packshot(np.dstack([rgb, alpha]), channel, PackshotParameters.parse(texts))
-        return made.canvas, made.mask
+        return eight_bit(made.canvas), made.mask
 
 
 PLANS = {

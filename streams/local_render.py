@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import pools
-from gpu_workers.composing import Asked, File, lossless
+from gpu_workers.composing import Asked, Enlarger, File, lossless
 from gpu_workers.decoding import DecodeLimits, Picture, decode
+from gpu_workers.engines import EngineError
 from gpu_workers.linear_light import eight_bit
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations.upscale import BadLook
 from gpu_workers.serving import Network
 from gpu_workers.shelf import Shelf
 from gpu_workers.sources import SourceError
@@ -45,7 +47,7 @@ class Made:
 
 
 class Studio:
-    """The operations on this machine, until the block ends. The network opens when it is first needed.
+    """The operations on this machine, until the block ends. Networks open when they are first needed.
 
     `model`, NAME@VERSION, cuts out; by default the one that the settings pin, or the one that works until one is
     released.
@@ -56,6 +58,7 @@ class Studio:
         self._model = model
         self._open = ExitStack()
         self._network: Network | None = None
+        self._enlarges: Enlarger | None = None
 
     def __enter__(self) -> "Studio":
         return self
@@ -94,6 +97,8 @@ class Studio:
 
     def picture(self, operation: str, inputs: Sequence[Picture], asked: Asked, before: Mapping[str, float]) -> Made:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
+        if operation == "upscale":
+            asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
         composed = pools.compose(operation, inputs, asked)
         verdict = judge({**before, **composed.measures}, asked.channel)
         main = composed.files[0]
@@ -107,15 +112,28 @@ class Studio:
 
     def _opened(self) -> Network:
         settings = self._settings
-        catalogue = Catalogue(settings.database)
-        self._open.callback(catalogue.close)
-        shelf = Shelf.of(settings, Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)), catalogue)
         ref = self._model or stand(settings.cutout_model, pools.DEFAULT_MODEL, [], shipped().values()).stable[0]
-        if ref not in shipped():
-            catalogue.create_tables()
-        network = pools.open_network(settings, shelf, ref)
+        network = pools.open_network(settings, self._shelf(ref), ref)
         self._open.callback(network.close)
         return network
+
+    def _enlarger(self) -> Enlarger | None:
+        ref = self._settings.upscale_model
+        if ref is None or self._enlarges is not None:
+            return self._enlarges
+        try:
+            self._enlarges = self._open.enter_context(pools.open_enlarger(self._settings, self._shelf(ref)))
+        except (ModelError, EngineError, BadLook) as error:
+            raise Refused("bad_model", str(error), field="upscale_model") from error
+        return self._enlarges
+
+    def _shelf(self, ref: str) -> Shelf:
+        settings = self._settings
+        catalogue = Catalogue(settings.database)
+        self._open.callback(catalogue.close)
+        if ref not in shipped():
+            catalogue.create_tables()
+        return Shelf.of(settings, Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)), catalogue)
 
 
 def render_files(

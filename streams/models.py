@@ -152,6 +152,9 @@ def release(
     """Releases a model; whether the streams role has noted it. Raises Refused."""
     with local.connect(settings) as (catalogue, producer):
         model = _known(_shelf(settings, catalogue), ref)
+        if model.operation != OPERATION:
+            message = f"{ref} is for {model.operation}: the setting {model.operation}_model names the one that works"
+            raise Refused("not_released", message, field="model")
         event = ModelReleased(
             operation=model.operation,
             model=ref,

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         description="Which network cuts out: `released`, as `packshot models release` says; NAME@VERSION, whatever is "
         "released; or NAME:latest-N, the newest of NAME, with the N newest held ready.",
     )
+    upscale_model: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="NAME@VERSION of the network that enlarges; unset, `upscale` does without one.",
+    )
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: NonNegativeInt = Field(

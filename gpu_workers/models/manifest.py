@@ -29,7 +29,7 @@ class ModelError(Exception):
     ├── WeightsCorrupt    the file is not the one the manifest describes; names it
     ├── FetchFailed       the source could not be downloaded or lacks the member
     ├── BadGraph          the graph is not what the manifest says, or cannot be given a free batch dimension
-    └── BadAnswers        the graph runs, and what it answers is no mask
+    └── BadAnswers        the graph runs, and what it answers is no mask, or not its picture enlarged
     """
 
 
@@ -69,13 +69,15 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The one output that is used: its name in the graph and its shape without the batch.
 
-    `activation` is what the graph leaves out; a `stretch`ed mask is widened so that it goes from 0 to 1.
+    Of a `mask`, `activation` is what the graph leaves out; a `stretch`ed one is widened so that it goes from 0 to 1. An
+    `enlargement` is the input's picture, RGB 0..1, twice or four times as large.
     """
 
     tensor: str
-    shape: tuple[Literal[1], Side, Side]
+    shape: tuple[Literal[1, 3], Side, Side]
     activation: Literal["none", "sigmoid"] = "none"
     stretch: bool = False
+    kind: Literal["mask", "enlargement"] = "mask"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,7 +85,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     version: Name
-    operation: Literal["cutout"]
+    operation: Literal["cutout", "upscale"]
     licence: str
     source: str
     precision: Literal["fp32", "fp16", "int8"]
@@ -95,6 +97,17 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: Output
     published: Published | None = None
     quality: dict[str, float] = {}
+
+    def __post_init__(self) -> None:
+        if (self.operation == "upscale") != (self.output.kind == "enlargement"):
+            raise ValueError("`output.kind` must be `enlargement` for upscale, and `mask` for cutout")
+        if self.output.kind == "mask" and self.output.shape[0] != 1:
+            raise ValueError("`output.shape` must have one band for a mask")
+        _, height, width = self.input.shape
+        if self.output.kind == "enlargement" and self.output.shape not in (
+            (3, times * height, times * width) for times in (2, 4)
+        ):
+            raise ValueError("`output.shape` must be that of the input, twice or four times as large")
 
     @property
     def ref(self) -> str:

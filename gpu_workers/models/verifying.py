@@ -1,10 +1,11 @@
-"""Whether a graph is what its manifest says, and whether what it answers can be a mask of a product."""
+"""Whether a graph is what its manifest says, and whether what it answers can be a mask, or its picture enlarged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -19,12 +20,13 @@ Tensor = NDArray[np.float32]
 
 SIDE_PX = 512
 RADIUS = 0.3
+_OFF_MAX = 0.05
 DIFFERENCE_MAX: dict[str, float] = {"fp32": 1e-3, "fp16": 2e-2, "int8": 5e-2}
 _FLOATS = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16"}
 
 
 class BadAnswers(ModelError):
-    """The graph runs, and what it answers is no mask."""
+    """The graph runs, and what it answers is no mask, or not its picture enlarged."""
 
 
 class _Engine(Protocol):
@@ -64,11 +66,12 @@ def check_graph(model: Model, path: Path) -> None:
     _check_tensor("output", outputs[model.output.tensor], model.output.shape, model.max_batch)
 
 
-def try_out(model: Model, engine: _Engine, reference: _Engine | None = None) -> Trial:
+def try_out(model: Model, engine: _Engine, reference: _Engine | None = None) -> Trial | None:
     """Shows `engine` a disc on a plain ground, and a smaller one beside it in the same batch where that may be.
 
     Raises BadAnswers when the answers are not finite, depend on the batch, do not tell the disc from the ground, or
-    differ from those of `reference` by more than the precision allows.
+    differ from those of `reference` by more than the precision allows. An enlargement, of which there is no Trial, must
+    be the picture when it is averaged back down.
     """
     pictures = [_disc(RADIUS), _disc(RADIUS * 0.8)][: model.max_batch]
     tensors = np.stack([tensor_of(picture, model.input) for picture in pictures])
@@ -79,6 +82,9 @@ def try_out(model: Model, engine: _Engine, reference: _Engine | None = None) -> 
     if reference is not None:
         alone = np.concatenate([reference.infer(tensor[None]) for tensor in tensors])
         _check_alike(model, together, alone, "the answers are not ONNX Runtime's")
+    if model.output.kind == "enlargement":
+        _check_enlarged(model, pictures[0], together[0])
+        return None
     mask = mask_of(together[0], model.output)
     trial = _told_apart(mask)
     if trial.inside < 0.5 or trial.outside > 0.5:
@@ -109,6 +115,18 @@ def _check_alike(model: Model, first: Tensor, second: Tensor, otherwise: str) ->
     difference = float(np.abs(first - second).max())
     if difference > DIFFERENCE_MAX[model.precision] * max(1.0, float(np.abs(second).max())):
         raise BadAnswers(f"{model.ref}: {otherwise}: they differ by {difference:.2g}")
+
+
+def _check_enlarged(model: Model, picture: NDArray[np.uint8], answer: Tensor) -> None:
+    size = (model.input.shape[2], model.input.shape[1])
+    large = np.ascontiguousarray(answer.transpose(1, 2, 0))
+    back, source = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (large, picture))
+    off = float(np.abs(back - source / 255).mean())
+    if off > _OFF_MAX:
+        raise BadAnswers(
+            f"{model.ref}: averaged back down its answer is {off:.2f} off the picture: "
+            "check `input` (mean, std), and that it answers RGB from 0 to 1"
+        )
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import colour, opacity, to_linear, to_srgb
+from gpu_workers.linear_light import Codes, coded, colour, opacity, to_linear
 from gpu_workers.operations.printing import printed
 from gpu_workers.templates import Area, Template, layers
 from schemas.channels import Size
@@ -71,12 +71,12 @@ class View:
 class Printed:
     """A picture of the printed product before it is encoded.
 
-    `canvas`: (h, w, 3) uint8 sRGB. `mask`: (h, w) uint8, the product. `print_mask`: (h, w) uint8, the print, 0 where
-    there is nothing of it.
+    `canvas`: (h, w, 3), uint8 sRGB or uint16 WIDE, as the artwork is. `mask`: (h, w) uint8, the product.
+    `print_mask`: (h, w) uint8, the print, 0 where there is nothing of it.
     `product`: (3,) uint8, the product's colour. `size_cm`: of the surface that was printed on.
     """
 
-    canvas: NDArray[np.uint8]
+    canvas: Codes
     mask: NDArray[np.uint8]
     print_mask: NDArray[np.uint8]
     product: NDArray[np.uint8]
@@ -86,8 +86,10 @@ class Printed:
     measures: dict[str, float]
 
 
-def artwork(art: NDArray[np.uint8], template: Template, parameters: ArtworkParameters) -> Printed:
-    """`art` (h, w, 4; uint8 sRGB, straight alpha) printed on a template's area. Raises BadArtwork and BadParameters.
+def artwork(art: Codes, template: Template, parameters: ArtworkParameters) -> Printed:
+    """`art` (h, w, 4; uint8 sRGB or uint16 WIDE, straight alpha) printed on a template's area.
+
+    Raises BadArtwork and BadParameters.
 
     Without artwork on it the picture is the template's own, and so it is outside the print and its edge. `measures`:
     `effective_dpi`, the artwork's pixels on an inch of it; `print_coverage`, the share of the area's part in the
@@ -102,7 +104,7 @@ def artwork(art: NDArray[np.uint8], template: Template, parameters: ArtworkParam
     product = colour(parameters.product_color or template.product.color)
     albedo = to_linear(product) * (1 - ink[..., 3:]) + ink[..., :3]
     return Printed(
-        canvas=to_srgb(view.rest + view.light * albedo),
+        canvas=coded(view.rest + view.light * albedo, art.dtype),
         mask=np.rint(view.mask * 255).astype(np.uint8),
         print_mask=np.ceil(np.minimum(ink[..., 3] * view.mask, 1) * 255).astype(np.uint8),
         product=product,
@@ -113,9 +115,10 @@ def artwork(art: NDArray[np.uint8], template: Template, parameters: ArtworkParam
     )
 
 
-def _check(art: NDArray[np.uint8]) -> None:
-    if art.dtype != np.uint8 or art.ndim != 3 or art.shape[2] != 4:
-        raise BadArtwork(f"artwork must be (height, width, 4) uint8 with alpha, this is {art.shape} {art.dtype}")
+def _check(art: Codes) -> None:
+    if art.dtype not in (np.uint8, np.uint16) or art.ndim != 3 or art.shape[2] != 4:
+        wanted = "(height, width, 4) uint8 or uint16 with alpha"
+        raise BadArtwork(f"artwork must be {wanted}, this is {art.shape} {art.dtype}")
     if not art[..., 3].any():
         raise BadArtwork("the artwork is transparent everywhere")
 
@@ -144,7 +147,7 @@ def place(size_px: tuple[int, int], area: Area, parameters: ArtworkParameters) -
     return Placement(starts[0], starts[1], sides[0], sides[1], (crop[1], crop[0]))
 
 
-def _ink(art: NDArray[np.uint8], placement: Placement, size_cm: tuple[float, float], view: View) -> Plane:
+def _ink(art: Codes, placement: Placement, size_cm: tuple[float, float], view: View) -> Plane:
     """The print as the product's colour is replaced by it, linear light with premultiplied alpha, (h, w, 4)."""
     ink = np.zeros((*view.coverage.shape, 4), np.float32)
     rows, columns = _box(view.coverage > _COVERED)

@@ -58,7 +58,9 @@ def toned(light: Plane, product: Plane, scene: Plane) -> Plane:
     for _ in range(_HALVINGS):
         gain = (strength ** (-_TOWARDS * share) * tint ** (-_TINT_SHARE * share)).astype(np.float32)
         if float(np.median(ciede2000(before, srgb_to_lab(to_srgb(product * gain))))) <= _PRODUCT_CAP:
-            return np.concatenate([np.minimum(light[..., :3] * gain, light[..., 3:]), light[..., 3:]], axis=2)
+            # What sRGB holds stays in it; what it does not hold becomes no more vivid.
+            most = np.maximum(light[..., :3], light[..., 3:])
+            return np.concatenate([np.minimum(light[..., :3] * gain, most), light[..., 3:]], axis=2)
         share *= _SMALLER
     return light
 

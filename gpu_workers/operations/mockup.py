@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import eight_bit, to_srgb
+from gpu_workers.linear_light import Codes, coded, eight_bit, to_srgb
 from gpu_workers.operations import harmonising
 from gpu_workers.operations.packshot import Placement
 from gpu_workers.operations.scene_ground import Ground, ground_of
@@ -35,12 +35,12 @@ _SAMPLE_STEP = 4
 
 @dataclass(frozen=True)
 class Placed:
-    """A product on the canvas. `product` (h, w, 4) uint8 is its cut-out, `placement` says where it lies, `mask` (h, w)
-    uint8 what of its alpha is to be seen there, `hidden` (h, w) uint8 how much of it is behind something. `place` is
-    the scene's name for where it stands, `ground` the scene's ground on the canvas with its origin there. `own_shadow`
-    is the share of the cut-out that was the supplier's shadow; it is taken off."""
+    """A product on the canvas. `product` (h, w, 4; uint8 sRGB or uint16 WIDE) is its cut-out, `placement` says where it
+    lies, `mask` (h, w) uint8 what of its alpha is to be seen there, `hidden` (h, w) uint8 how much of it is behind
+    something. `place` is the scene's name for where it stands, `ground` the scene's ground on the canvas with its
+    origin there. `own_shadow` is the share of the cut-out that was the supplier's shadow; it is taken off."""
 
-    product: Code
+    product: Codes
     placement: Placement
     mask: Code
     hidden: Code
@@ -55,12 +55,12 @@ class Placed:
 class Mockup:
     """A mockup before it is encoded.
 
-    `canvas` (h, w, 3) uint8 sRGB. `ground` is the same without the products, with their shadows and mirror images;
-    `bare` without those too. `shadow` (h, w) float32, 0..1, is how much of the light the shadows take. `products` are
-    as they were given, `light` is the scene's, as the picture shows it.
+    `canvas` (h, w, 3) is uint8 sRGB, or uint16 WIDE where a product is. `ground` is the same without the products, with
+    their shadows and mirror images, in uint8 sRGB; `bare` without those too. `shadow` (h, w) float32, 0..1, is how much
+    of the light the shadows take. `products` are as they were given, `light` is the scene's, as the picture shows it.
     """
 
-    canvas: Code
+    canvas: Codes
     ground: Code
     bare: Code
     shadow: Plane
@@ -75,8 +75,8 @@ class Mockup:
         return self.products[0].mask
 
     @property
-    def product(self) -> Code:
-        """The first product's cut-out, (h, w, 4) uint8."""
+    def product(self) -> Codes:
+        """The first product's cut-out, (h, w, 4)."""
         return self.products[0].product
 
     @property
@@ -196,7 +196,7 @@ def _composed(
     if front is not None:
         visible = [alpha * (1 - front[..., 3]) for alpha in visible]
     return Mockup(
-        canvas=to_srgb(in_front(front, canvas)),
+        canvas=coded(in_front(front, canvas), np.result_type(*(one.standing.code for one in drawn))),
         ground=to_srgb(in_front(front, pictures.ground)),
         bare=to_srgb(in_front(front, pictures.bare)),
         shadow=pictures.darkness(),

@@ -1,18 +1,20 @@
 """Packshot: a cut-out on a channel's canvas, as large and as placed as the channel wants it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from gpu_workers.linear_light import (
     Codes,
     channels_light,
+    coded,
     colour,
+    levels,
     opacity,
+    resampled_light,
     to_linear,
-    to_srgb,
-    with_srgb_primaries,
 )
 from gpu_workers.operations import light as lights
 from gpu_workers.operations import lighting, shadow, straightening
@@ -45,11 +47,11 @@ _SEEN = 10
 class Rendered:
     """A packshot before it is encoded.
 
-    `canvas`: (h, w, 3) uint8 sRGB, or (h, w, 4) with straight alpha on a transparent background. `mask`: (h, w)
-    uint8, the product's alpha on the canvas. `shadow`: (h, w) float32, 0..1, how much of the background's light it
-    takes; `reflection`: (h, w, 4) float32 premultiplied linear light over that, or None. `background`: (3,) uint8, or
-    None. `product`: (h, w, 4) uint8 or uint16, the cut-out that was placed, without the supplier's shadow, which took
-    `own_shadow` (0..1) of the pixels that are not empty.
+    `canvas`: (h, w, 3), or (h, w, 4) with straight alpha on a transparent background; uint8 sRGB or uint16 WIDE, as
+    `product` is. `mask`: (h, w) uint8, the product's alpha on the canvas. `shadow`: (h, w) float32, 0..1, how much of
+    the background's light it takes; `reflection`: (h, w, 4) float32 premultiplied linear light over that, or None.
+    `background`: (3,) uint8, or None. `product`: (h, w, 4) uint8 or uint16, the cut-out that was placed, without the
+    supplier's shadow, which took `own_shadow` (0..1) of the pixels that are not empty.
 
     `shadow_mode` is what was asked for and `shadow_made` whether it could be: a supplier's shadow may not be there, and
     what does not stand flat has no reflection. `light` is the light of a shadow that has a direction on the ground.
@@ -57,7 +59,7 @@ class Rendered:
     or None where nobody asked.
     """
 
-    canvas: NDArray[np.uint8]
+    canvas: Codes
     mask: NDArray[np.uint8]
     shadow: Plane
     background: NDArray[np.uint8] | None
@@ -87,7 +89,7 @@ def packshot(
     parameters = parameters or PackshotParameters()
     product = shadow.strip(rgba)
     mode = parameters.shadow_mode or channel.shadow
-    alpha = _levels(product[..., 3])
+    alpha = levels(product[..., 3])
     angle_deg = straightening.angle(alpha) if parameters.straighten == "auto" else 0.0
     placed = _with_shadow(rgba, alpha) if mode == "own" else alpha
     placement = place(placed, channel, parameters, angle_deg)
@@ -101,7 +103,11 @@ def packshot(
     background = colour(hex_code) if hex_code else None
     darkness, reflection, made = _ground(rgba, product, light, mask, placement, mode)
     return Rendered(
-        canvas=_straight(light) if background is None else _over(light, background, darkness, reflection),
+        canvas=(
+            _straight(light, product.dtype)
+            if background is None
+            else _over(light, background, darkness, reflection, product.dtype)
+        ),
         mask=mask,
         shadow=darkness,
         background=background,
@@ -150,10 +156,8 @@ def on_canvas(product: Codes, placement: Placement) -> Plane:
     source = np.concatenate([channels_light(part[..., :3]) * alpha, alpha], axis=2)
     source, left, top = _extended(source, left, top, placement.cropped)
     light = _placed(source, left, top, placement)
-    if placement.scale != 1.0 or placement.angle_deg:
-        alpha = light[..., 3:].clip(0, 1)
-        light = np.concatenate([light[..., :3].clip(0, alpha), alpha], axis=2)
-    light[..., :3] = with_srgb_primaries(light[..., :3], product)
+    light[..., 3:] = light[..., 3:].clip(0, 1)
+    light[..., :3] = resampled_light(light[..., :3], light[..., 3:], part)
     return light
 
 
@@ -192,25 +196,28 @@ def _paste(canvas: Plane, source: Plane, x: int, y: int) -> None:
     canvas[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
 
 
-def _over(light: Plane, background: NDArray[np.uint8], darkness: Plane, reflection: Plane | None) -> NDArray[np.uint8]:
-    canvas = to_srgb(in_srgb(light[..., :3] + (1 - light[..., 3:]) * behind(background, darkness, reflection)))
+def _over(
+    light: Plane, background: NDArray[np.uint8], darkness: Plane, reflection: Plane | None, depth: DTypeLike
+) -> Codes:
+    canvas = _coded(light[..., :3] + (1 - light[..., 3:]) * behind(background, darkness, reflection), depth)
     untouched = (light[..., 3] == 0) & (darkness == 0)
     if reflection is not None:
         untouched &= reflection[..., 3] == 0
-    canvas[untouched] = background
+    canvas[untouched] = coded(to_linear(background), depth)
     return canvas
 
 
-def _straight(light: Plane) -> NDArray[np.uint8]:
-    alpha = np.rint(light[..., 3:] * 255).astype(np.uint8)
+def _straight(light: Plane, depth: np.dtype[Any]) -> Codes:
+    alpha = np.rint(light[..., 3:] * np.iinfo(depth).max).astype(depth)
     solid = np.maximum(light[..., 3:], 1e-6).astype(np.float32)
-    return np.concatenate([to_srgb(in_srgb(light[..., :3] / solid)) * (alpha > 0), alpha], axis=2)
+    return np.concatenate([_coded(light[..., :3] / solid, depth) * (alpha > 0), alpha], axis=2)
+
+
+def _coded(light: Plane, depth: DTypeLike) -> Codes:
+    """In eight bits what became too bright for sRGB is brought into it, or its hue would turn."""
+    return coded(in_srgb(light) if depth == np.uint8 else light, depth)
 
 
 def _with_shadow(rgba: Codes, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The product's `alpha` and, as solid, what is to be seen of the supplier's shadow, which needs room too."""
-    return np.where(_levels(rgba[..., 3]) >= _SEEN, np.uint8(255), alpha)
-
-
-def _levels(alpha: Codes) -> NDArray[np.uint8]:
-    return np.asarray(alpha if alpha.dtype == np.uint8 else (alpha >> 8), np.uint8)
+    return np.where(levels(rgba[..., 3]) >= _SEEN, np.uint8(255), alpha)

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import opacity, to_linear
+from gpu_workers.linear_light import Codes, channels_light, opacity, resampled_light
 from gpu_workers.operations.resampling import resample
 
 Plane = NDArray[np.float32]
@@ -73,7 +73,7 @@ def footprint(slope: Plane) -> Plane:
 
 
 def printed(
-    art: NDArray[np.uint8],
+    art: Codes,
     box: tuple[float, float, float, float],
     size: tuple[float, float],
     places: Plane,
@@ -82,7 +82,8 @@ def printed(
     """`art` (h, w, 4; straight alpha) printed at `box` (left, top, width, height) of a surface of `size` (width,
     height), all in one unit, as seen where `places` (h, w, 2; in that unit) are `known`.
 
-    Returns linear light with premultiplied alpha, (h, w, 4), 0..1. At the surface's own edges the art goes on.
+    Returns linear light with premultiplied alpha, (h, w, 4), 0..1 or beyond for what sRGB does not hold. At the
+    surface's own edges the art goes on.
     """
     slope = slopes(places, known)
     density = _SAMPLES_PER_PX / float(np.percentile(footprint(slope[known]), 20))
@@ -94,11 +95,11 @@ def printed(
     out = np.zeros((*known.shape, 4), np.float32)
     _sample(sheet, np.ascontiguousarray(at), slope * np.float32(density), known, out)
     alpha = np.clip(out[..., 3:], 0, 1)
-    return np.concatenate([np.clip(out[..., :3], 0, alpha), alpha], axis=2)
+    return np.concatenate([resampled_light(out[..., :3], alpha, art), alpha], axis=2)
 
 
 def _sheet(
-    art: NDArray[np.uint8],
+    art: Codes,
     box: tuple[float, float, float, float],
     size: tuple[float, float],
     frame: list[tuple[float, float]],
@@ -122,16 +123,16 @@ def _sheet(
     return np.ascontiguousarray(sheet), (start[0], start[1])
 
 
-def premultiplied(art: NDArray[np.uint8], shrink: int = 1) -> Plane:
-    """`art` (h, w, 4) as linear light times alpha, each `shrink` by `shrink` pixels averaged, the last ones
-    going on where they end; done in strips, as print files are large."""
+def premultiplied(art: Codes, shrink: int = 1) -> Plane:
+    """`art` (h, w, 4) as linear light of its own primaries times alpha, each `shrink` by `shrink` pixels averaged, the
+    last ones going on where they end; done in strips, as print files are large."""
     height, width = -(-art.shape[0] // shrink), -(-art.shape[1] // shrink)
     out = np.empty((height, width, 4), np.float32)
     rows = max(1, _STRIP_PX // (art.shape[1] * shrink))
     for start in range(0, height, rows):
         strip = art[start * shrink : (start + rows) * shrink]
         alpha = opacity(strip[..., 3:])
-        light = np.concatenate([to_linear(strip[..., :3]) * alpha, alpha], axis=2)
+        light = np.concatenate([channels_light(strip[..., :3]) * alpha, alpha], axis=2)
         if shrink > 1:
             lines = -(-strip.shape[0] // shrink)
             over = ((0, lines * shrink - light.shape[0]), (0, width * shrink - light.shape[1]), (0, 0))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import eight_bit, opacity, to_linear
+from gpu_workers.linear_light import Codes, channels_light, levels, opacity, resampled_light
 from gpu_workers.operations import shadow
 from gpu_workers.operations.packshot import Placement, cut_off
 from gpu_workers.operations.resampling import resample
@@ -31,9 +31,9 @@ _EDGE_PX = 7
 
 @dataclass(frozen=True)
 class Product:
-    """What is put into a scene: `rgba` (h, w, 4; uint8 or uint16 sRGB, straight alpha), and how tall it is."""
+    """What is put into a scene: `rgba` (h, w, 4; uint8 sRGB or uint16 WIDE, straight alpha), and how tall it is."""
 
-    rgba: NDArray[np.uint8] | NDArray[np.uint16]
+    rgba: Codes
     height_cm: float | None
 
 
@@ -41,7 +41,7 @@ class Product:
 class Standing:
     """A product whose size and place in the plate are known: `scale` and (x_px, y_px) as in Placement."""
 
-    code: Code
+    code: Codes
     stance: Stance
     place: str
     ground: Ground
@@ -100,9 +100,8 @@ def stand(
     if height_cm > place.height_cm_max:
         limit = f"is for products up to {place.height_cm_max:g} cm, not for {height_cm:g}"
         raise BadParameters(f"`height_cm`: the place {place.name!r} of {scene.name} {limit}", "height_cm")
-    given = eight_bit(product.rgba)
-    code = without_fringe(eight_bit(shadow.strip(given)))
-    stands = stance(code[..., 3])
+    code = without_fringe(shadow.strip(product.rgba))
+    stands = stance(levels(code[..., 3]))
     there = ground.at(place.x_px, place.y_px)
     px_per_cm = stands.height_px / (height_cm * there.cosine)
     width_cm = (stands.box[2] - stands.box[0]) / px_per_cm
@@ -122,18 +121,19 @@ def stand(
         scale=scale,
         x_px=there.x_px - sum(stands.foot_px) / 2 * scale,
         y_px=there.y_px - stands.axis_px * scale,
-        own_shadow=1 - int(np.count_nonzero(code[..., 3])) / int(np.count_nonzero(given[..., 3])),
+        own_shadow=1 - int(np.count_nonzero(code[..., 3])) / int(np.count_nonzero(product.rgba[..., 3])),
     )
 
 
-def without_fringe(rgba: Code) -> Code:
+def without_fringe(rgba: Codes) -> Codes:
     """`rgba` (h, w, 4) without what its soft edge has from the background it was photographed on: there no colour is
     lighter or darker than what is solid beside it. An edge with nothing solid beside it, as of a wire, stays."""
-    alpha, kernel = rgba[..., 3], np.ones((_EDGE_PX, _EDGE_PX), np.uint8)
+    alpha, kernel = levels(rgba[..., 3]), np.ones((_EDGE_PX, _EDGE_PX), np.uint8)
+    none = rgba.dtype.type(0)
     solid = alpha >= _SOLID
     edge = ~solid & (alpha > 0) & (cv2.erode(alpha, kernel) < _FAINT) & (cv2.dilate(alpha, kernel) >= _SOLID)
-    lowest = cv2.erode(np.where(solid[..., None], rgba[..., :3], np.uint8(255)), kernel)
-    highest = cv2.dilate(np.where(solid[..., None], rgba[..., :3], np.uint8(0)), kernel)
+    lowest = cv2.erode(np.where(solid[..., None], rgba[..., :3], ~none), kernel)
+    highest = cv2.dilate(np.where(solid[..., None], rgba[..., :3], none), kernel)
     out = rgba.copy()
     out[..., :3][edge] = np.clip(rgba[..., :3], lowest, np.maximum(lowest, highest))[edge]
     return out
@@ -161,12 +161,13 @@ def view_on(
 def draw(standing: Standing, view: View) -> Drawn:
     scale = standing.scale * view.scale
     x_px, y_px = (standing.x_px - view.left) * view.scale, (standing.y_px - view.top) * view.scale
-    placement = Placement(scale, x_px, y_px, view.canvas, cut_off(standing.code[..., 3]))
-    alpha = standing.code[..., 3]
+    alpha = levels(standing.code[..., 3])
+    placement = Placement(scale, x_px, y_px, view.canvas, cut_off(alpha))
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     inner = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    solid = opacity(alpha[inner])[..., None]
-    source = np.concatenate([to_linear(standing.code[inner][..., :3]) * solid, solid], axis=2)
+    code = standing.code[inner]
+    solid = opacity(code[..., 3:])
+    source = np.concatenate([channels_light(code[..., :3]) * solid, solid], axis=2)
     left, top = x_px + inner[1].start * scale, y_px + inner[0].start * scale
     reach = 3 * max(scale, 1.0)
     x0, y0 = max(math.floor(left - reach), 0), max(math.floor(top - reach), 0)
@@ -174,7 +175,7 @@ def draw(standing: Standing, view: View) -> Drawn:
     y1 = min(math.ceil(top + source.shape[0] * scale + reach), view.canvas.height_px)
     found = resample(source, scale, (left - x0, top - y0), (x1 - x0, y1 - y0))
     solid = np.clip(found[..., 3:], 0, 1)
-    light = np.concatenate([np.clip(found[..., :3], 0, solid), solid], axis=2)
+    light = np.concatenate([resampled_light(found[..., :3], solid, code), solid], axis=2)
     return Drawn(
         standing,
         placement,

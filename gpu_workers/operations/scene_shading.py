@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.linear_light import levels
 from gpu_workers.operations.harmonising import LUMINANCE, grained
 from gpu_workers.operations.scene_ground import Ground, seen_from
 from gpu_workers.operations.scene_light import Lit
@@ -144,7 +145,7 @@ def _caster(one: Drawn, main: Ground) -> Caster:
     stands = one.standing.stance
     x, y, w = np.linalg.inv(main.to_picture()) @ (one.ground.x_px, one.ground.y_px, 1.0)
     px_per_cm = stands.height_px / (one.standing.height_cm * one.ground.cosine)
-    return Caster(one.standing.code[..., 3], stands, px_per_cm, (float(x / w), float(y / w)))
+    return Caster(levels(one.standing.code[..., 3]), stands, px_per_cm, (float(x / w), float(y / w)))
 
 
 def _contact(one: Drawn, columns: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

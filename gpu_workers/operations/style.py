@@ -13,10 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.brands import BrandProfile, Colours
-from gpu_workers.colour_difference import Lab, ciede2000, lab_to_srgb, srgb_to_lab
-from gpu_workers.linear_light import colour
-from gpu_workers.lut import Code, Lut, identity, preset
-from gpu_workers.operations.surroundings import Mask, Seen, quantiles, see, style_distance, style_z
+from gpu_workers.colour_difference import (
+    Lab,
+    ciede2000,
+    codes_to_lab,
+    lab_to_srgb,
+    lab_to_wide,
+    srgb_to_lab,
+    wide_to_lab,
+)
+from gpu_workers.linear_light import Codes, coded, colour, to_linear
+from gpu_workers.lut import Lut, identity, preset
+from gpu_workers.operations.surroundings import Mask, Seen, distance_to, quantiles, see, style_z
 from schemas.parameters.style import StyleParameters
 
 Float = NDArray[np.float32]
@@ -33,6 +41,7 @@ _CLEAR, _CORE = 4, 250
 _BESIDE_PX, _TRACE = 2, 1e-4
 _HALF = 128
 _SAMPLES = 8_000
+_ROUNDING = 0.05
 _STEPS = 10
 _CAP_MARGIN = 0.97  # the sample is not the whole product
 
@@ -40,26 +49,27 @@ _CAP_MARGIN = 0.97  # the sample is not the whole product
 @dataclass(frozen=True)
 class Styled:
     """A picture in the brand's style: `canvas` has the source's shape and depth, `lut` is what its surroundings went
-    through.
+    through, a table of codes as deep as the source's.
 
     Measures: style_distance_before and style_distance to the brand, in Lab units; style_z, where the brand has 20
     examples of its kind; product_share 0..1, how much of the change reached the product; product_delta_e_median and
     product_delta_e_p95, ΔE00 of its solid pixels.
     """
 
-    canvas: Code
+    canvas: Codes
     lut: Lut
     measures: dict[str, float]
 
 
 def style(
-    canvas: Code,
+    canvas: Codes,
     mask: Mask,
     brand: BrandProfile,
     parameters: StyleParameters | None = None,
     ground: NDArray[np.uint8] | None = None,
 ) -> Styled:
-    """`canvas` (h, w, 3; uint8 or uint16 sRGB) in the style of `brand`; `mask` (h, w; uint8) is the product's alpha.
+    """`canvas` (h, w, 3; uint8 sRGB or uint16 WIDE) in the style of `brand`; `mask` (h, w; uint8) is the product's
+    alpha.
 
     Pixels that are exactly `ground` (3,; uint8 sRGB), a background that a channel demands, stay so, and colours near
     it move the less the nearer they are. At the product's soft edge the two changes mix as product and surroundings
@@ -68,23 +78,24 @@ def style(
     parameters = parameters or StyleParameters()
     seen = see(canvas, mask)
     look = preset(parameters.lut) if parameters.lut else brand.look()
-    lut = Lut(_table(seen, brand, look, parameters.strength, ground), brand.name)
+    lut = Lut(_table(seen, brand, look, parameters.strength, ground, canvas.dtype == np.uint16), brand.name)
     cap = brand.product_cap if parameters.product_cap is None else parameters.product_cap
     share = _product_share(_product(canvas, mask), lut, cap)
     styled = _mixed(canvas, mask, lut, share)
     if ground is not None:
-        exact = ground.astype(np.uint32) * (257 if canvas.dtype == np.uint16 else 1)
-        kept = (canvas == exact).all(axis=2)
+        kept = (canvas == coded(to_linear(ground), canvas.dtype)).all(axis=2)
         styled[kept] = canvas[kept]
     return Styled(styled, lut, {"product_share": share, **_measures(canvas, styled, mask, seen, brand)})
 
 
 def _table(
-    seen: Seen, brand: BrandProfile, look: Lut | None, strength: float, ground: NDArray[np.uint8] | None
+    seen: Seen, brand: BrandProfile, look: Lut | None, strength: float, ground: NDArray[np.uint8] | None, wide: bool
 ) -> Float:
-    """The table (33, 33, 33, 3) that brings what was seen to what the brand has, by way of the look."""
+    """The table (33, 33, 33, 3) that brings what was seen to what the brand has, by way of the look; of `wide` codes,
+    or of sRGB's."""
+    to_lab, of_lab = (wide_to_lab, lab_to_wide) if wide else (srgb_to_lab, lab_to_srgb)
     before = identity()
-    source, lab = _looked(seen.around, look), _looked(srgb_to_lab(before), look)
+    source, lab = _looked(seen.around, look), _looked(to_lab(before), look)
     if seen.kind == "plain" and brand.background is not None:
         there = srgb_to_lab(colour(brand.background))
         target = _grounded(lab, _looked(seen.ground, look), there)
@@ -92,17 +103,27 @@ def _table(
         target = _matched(lab, source, brand.surroundings(seen.kind).colours)
     share = np.full(before.shape[:3], strength, np.float32)
     if ground is not None:
-        share *= _smooth(np.linalg.norm(srgb_to_lab(before) - srgb_to_lab(ground), axis=-1) / _GROUND_REACH)
-    return before + share[..., None] * (lab_to_srgb(target) - before)
+        share *= _smooth(np.linalg.norm(to_lab(before) - srgb_to_lab(ground), axis=-1) / _GROUND_REACH)
+    return before + share[..., None] * (of_lab(target) - before)
 
 
 def _looked(lab: Lab, look: Lut | None) -> Lab:
-    return lab if look is None else srgb_to_lab(look.of(lab_to_srgb(lab)))
+    """`lab` through a look, whose table is sRGB's: what lies beyond stays as far beyond."""
+    if look is None:
+        return lab
+    held = lab_to_srgb(lab)
+    beyond = lab - srgb_to_lab(held)
+    return np.asarray(srgb_to_lab(look.of(held)) + np.where(np.abs(beyond) > _ROUNDING, beyond, 0), np.float32)
 
 
 def _grounded(lab: Lab, here: Lab, there: Lab) -> Lab:
-    """`lab` moved so that the plain ground `here` (3,) comes to lie `there`; nothing is stretched but lightness."""
-    toned = _toned(lab, *_curve([float(here[0])], [float(there[0])]))
+    """`lab` moved so that the plain ground `here` (3,) comes to lie `there`; nothing is stretched but lightness.
+
+    What is lighter than a ground that darkens stays as much lighter: were white to stay white, a light ground could
+    hardly darken at all.
+    """
+    level, goal = float(here[0]), float(there[0])
+    toned = _toned(lab, *_curve([level], [goal], min(100.0, 100 + max(goal - level, -_TONE_MAX))))
     return _shifted(toned, (there - here) * np.array([0, 1, 1], np.float32))
 
 
@@ -129,19 +150,19 @@ def _until_cast(greys: Float, wanted: Float) -> float:
     return min(1.0, _CAST_MAX / max(float(cast), 1e-6))
 
 
-def _curve(levels: Sequence[float], goals: Sequence[float]) -> tuple[Float, Float]:
-    """Knots of the tone curve, L* in and out: black stays black and white white, the levels go to their goals as far
-    as slopes between SLOPE_MIN and SLOPE_MAX allow."""
+def _curve(levels: Sequence[float], goals: Sequence[float], white: float = 100.0) -> tuple[Float, Float]:
+    """Knots of the tone curve, L* in and out: black stays black, 100 becomes `white`, the levels go to their goals as
+    far as slopes between SLOPE_MIN and SLOPE_MAX allow."""
     knots = [(0.0, 0.0)]
     for level, goal in zip(levels, goals, strict=True):
         if knots[-1][0] + _LEVELS_APART <= level <= 100 - _LEVELS_APART:
             knots.append((level, min(max(goal, level - _TONE_MAX), level + _TONE_MAX)))
-    x, wanted = (np.array(values, np.float32) for values in zip(*knots, (100.0, 100.0), strict=True))
+    x, wanted = (np.array(values, np.float32) for values in zip(*knots, (100.0, white), strict=True))
     y = np.zeros_like(x)
     for n in range(1, len(x)):
         step, rest = x[n] - x[n - 1], 100 - x[n]
-        least = max(y[n - 1] + SLOPE_MIN * step, 100 - SLOPE_MAX * rest)
-        most = min(y[n - 1] + SLOPE_MAX * step, 100 - SLOPE_MIN * rest)
+        least = max(y[n - 1] + SLOPE_MIN * step, white - SLOPE_MAX * rest)
+        most = min(y[n - 1] + SLOPE_MAX * step, white - SLOPE_MIN * rest)
         y[n] = np.clip(wanted[n], least, most)
     return x, y
 
@@ -179,7 +200,7 @@ def _smooth(share: Float) -> Float:
     return np.asarray(clipped * clipped * (3 - 2 * clipped), np.float32)
 
 
-def _mixed(canvas: Code, mask: Mask, lut: Lut, share: float) -> Code:
+def _mixed(canvas: Codes, mask: Mask, lut: Lut, share: float) -> Codes:
     """Surroundings and product, each with its own change; where they mix in a pixel their changes do.
 
     There each change is taken from beside, where it is pure: a mixed colour is neither's, and what the table makes of
@@ -211,7 +232,7 @@ def _beside(change: Float, pure: NDArray[np.bool_], band: NDArray[np.bool_]) -> 
     return np.asarray((near + _TRACE * change[band]) / (weight + _TRACE), np.float32)
 
 
-def _product(canvas: Code, mask: Mask) -> Code:
+def _product(canvas: Codes, mask: Mask) -> Codes:
     """The product's solid pixels (n, 3), evenly taken; of all that are mostly its, if none is."""
     solid = np.flatnonzero(mask >= _CORE)
     if not len(solid):
@@ -219,7 +240,7 @@ def _product(canvas: Code, mask: Mask) -> Code:
     return canvas.reshape(-1, 3)[solid[:: max(1, len(solid) // _SAMPLES)]]
 
 
-def _product_share(product: Code, lut: Lut, cap: float) -> float:
+def _product_share(product: Codes, lut: Lut, cap: float) -> float:
     """How much of the change the product (n, 3) may have: all of it, or what keeps it under `cap`, by bisection."""
     if not len(product):
         return 1.0
@@ -232,26 +253,27 @@ def _product_share(product: Code, lut: Lut, cap: float) -> float:
     return low
 
 
-def _is_within(product: Code, lut: Lut, share: float, cap: float) -> bool:
+def _is_within(product: Codes, lut: Lut, share: float, cap: float) -> bool:
     changed = lut.applied(product[None], np.full((1, len(product)), share, np.float32))
     median, p95 = _difference(product, changed[0])
     return median <= _CAP_MARGIN * cap and p95 <= _CAP_MARGIN * 2 * cap
 
 
-def _difference(before: Code, after: Code) -> tuple[float, float]:
+def _difference(before: Codes, after: Codes) -> tuple[float, float]:
     """Median and 95th percentile of ΔE00."""
     if not len(before):
         return 0.0, 0.0
-    median, p95 = np.percentile(ciede2000(srgb_to_lab(before), srgb_to_lab(after)), (50, 95))
+    median, p95 = np.percentile(ciede2000(codes_to_lab(before), codes_to_lab(after)), (50, 95))
     return float(median), float(p95)
 
 
-def _measures(canvas: Code, styled: Code, mask: Mask, seen: Seen, brand: BrandProfile) -> dict[str, float]:
+def _measures(canvas: Codes, styled: Codes, mask: Mask, seen: Seen, brand: BrandProfile) -> dict[str, float]:
     median, p95 = _difference(_product(canvas, mask), _product(styled, mask))
-    distance = style_distance(see(styled, mask), brand)
-    z = style_z(distance, brand.surroundings(seen.kind))
+    surroundings = brand.surroundings(seen.kind)
+    distance = distance_to(surroundings, see(styled, mask))
+    z = style_z(distance, surroundings)
     return {
-        "style_distance_before": style_distance(seen, brand),
+        "style_distance_before": distance_to(surroundings, seen),
         "style_distance": distance,
         **({} if z is None else {"style_z": z}),
         "product_delta_e_median": median,

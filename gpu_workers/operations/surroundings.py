@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.brands import DIRECTIONS, LEVELS, BrandProfile, Kind, Surroundings
-from gpu_workers.colour_difference import srgb_to_lab
+from gpu_workers.colour_difference import codes_to_lab
+from gpu_workers.linear_light import Codes
 
 Samples = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -46,15 +47,16 @@ class Seen:
         return "plain" if near.mean() >= _PLAIN_SHARE else "scene"
 
 
-def see(canvas: NDArray[np.uint8] | NDArray[np.uint16], mask: Mask) -> Seen:
-    """`canvas` (h, w, 3 sRGB) in small, with the product where `mask` (h, w) is. Raises NoSurroundings."""
+def see(canvas: Codes, mask: Mask) -> Seen:
+    """`canvas` (h, w, 3; uint8 sRGB or uint16 WIDE) in small, with the product where `mask` (h, w) is. Raises
+    NoSurroundings."""
     scale = min(1.0, _SIDE_PX / max(mask.shape))
     size = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
     small = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
     clear = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) <= _CLEAR
     if clear.mean() < _LEAST_SHARE:
         raise NoSurroundings("the product fills the picture: there are no surroundings to speak of")
-    lab = srgb_to_lab(small)
+    lab = codes_to_lab(small)
     border = _border(clear)
     ground = np.median(lab[border] if border.any() else lab[clear], axis=0)
     return Seen(lab.reshape(-1, 3), lab[clear], ground.astype(np.float32))
@@ -74,7 +76,12 @@ def distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
 
 def style_distance(seen: Seen, brand: BrandProfile) -> float:
     """How far a picture's surroundings are from those the brand has for pictures of their kind."""
-    return distance(quantiles(seen.around), np.array(brand.surroundings(seen.kind).colours.quantiles))
+    return distance_to(brand.surroundings(seen.kind), seen)
+
+
+def distance_to(surroundings: Surroundings, seen: Seen) -> float:
+    """How far a picture's surroundings are from these."""
+    return distance(quantiles(seen.around), np.array(surroundings.colours.quantiles))
 
 
 def style_z(distance: float, surroundings: Surroundings) -> float | None:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from gpu_workers.engines.base import Engine
 from gpu_workers.linear_light import channels_light, to_deep, to_srgb
+from gpu_workers.models.contract import tensor_of
+from gpu_workers.models.manifest import Input
 from schemas.channels import Channel
 from schemas.parameters.upscale import UpscaleParameters
 
@@ -93,7 +95,7 @@ def upscale(
     look: Look | None = None,
     channel: Channel | None = None,
 ) -> Upscaled:
-    """`image` (h, w, 3 or 4; uint8 or uint16 sRGB, straight alpha) enlarged by `scale`: doubled, and for
+    """`image` (h, w, 3 or 4; uint8 sRGB or uint16 WIDE, straight alpha) enlarged by `scale`: doubled, and for
     a scale below 2 averaged down from there.
 
     `look` is a network: for uint8 RGB (TILE_PX, TILE_PX, 3) the same k times as large, k being 2 or more; it is given
@@ -119,14 +121,13 @@ def upscale(
     return Upscaled(enlarged, _measures(image, enlarged, text_sum / (height * width), off))
 
 
-def look_of(engine: Engine) -> Look:
-    """The `look` that is an engine's model: RGB 0..1 in, RGB 0..1 out, tiles of TILE_PX. Raises BadLook for others."""
+def look_of(engine: Engine, takes: Input) -> Look:
+    """The `look` that is an engine's model: it `takes` tiles of TILE_PX, and answers RGB 0..1. Raises BadLook."""
     if engine.input_shape != (3, TILE_PX, TILE_PX):
         raise BadLook(f"{engine.name} takes {engine.input_shape}, not RGB tiles of {TILE_PX} px")
 
     def look(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        batch = np.ascontiguousarray(tile.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
-        large = np.clip(engine.infer(batch)[0], 0, 1) * 255 + 0.5
+        large = np.clip(engine.infer(tensor_of(tile, takes)[None])[0], 0, 1) * 255 + 0.5
         return np.ascontiguousarray(large.astype(np.uint8).transpose(1, 2, 0))
 
     return look

@@ -43,9 +43,9 @@ from gpu_workers.linear_light import (
     colour,
     eight_bit,
     opacity,
+    resampled_light,
     to_linear,
     to_srgb,
-    with_srgb_primaries,
 )
 from gpu_workers.operations.packshot import EDGES, Placement, Rendered, behind
 from gpu_workers.quality.files import file_facts, read
@@ -172,7 +172,8 @@ def _product(written: Code, rendered: Rendered) -> dict[str, float]:
     rows, columns, expected = _expected(rendered, core)
     lit = to_srgb(in_srgb(_with_ground(expected * np.array([*rendered.gain, 1], np.float32), rendered, rows, columns)))
     in_file, on_canvas = (
-        np.abs(_flat(pixels[rows, columns]).astype(np.int16) - lit).max(axis=1) for pixels in (written, rendered.canvas)
+        np.abs(_flat(eight_bit(pixels[rows, columns])).astype(np.int16) - lit).max(axis=1)
+        for pixels in (written, rendered.canvas)
     )
     few = slice(None, None, max(len(rows) // _SAMPLES, 1))
     unlit = in_srgb(_with_ground(expected, rendered, rows, columns)[few])
@@ -229,7 +230,7 @@ def _expected(rendered: Rendered, core: Bool) -> tuple[NDArray[np.intp], NDArray
         box = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1))
         light = np.dstack([resized(source[..., band], rendered.placement, box) for band in range(4)])[core[box]]
     light[:, 3] = light[:, 3].clip(0, 1)
-    light[:, :3] = with_srgb_primaries(light[:, :3].clip(0, light[:, 3:]), rendered.product)
+    light[:, :3] = resampled_light(light[:, :3], light[:, 3:], rendered.product)
     return rows, columns, light
 
 

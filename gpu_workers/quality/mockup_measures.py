@@ -27,12 +27,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.colour_difference import ciede2000, srgb_to_lab
-from gpu_workers.linear_light import opacity, to_linear, to_srgb
+from gpu_workers.linear_light import (
+    channels_light,
+    eight_bit,
+    levels,
+    opacity,
+    resampled_light,
+    to_linear,
+    to_srgb,
+)
 from gpu_workers.operations.mockup import Mockup, Placed
 from gpu_workers.operations.scene_ground import Ground
 from gpu_workers.operations.scene_shadow import Caster, thrown
 from gpu_workers.quality.files import file_facts, read
 from gpu_workers.quality.measures import ERODE_PX, padded, resized
+from gpu_workers.wide_gamut import in_srgb
 from schemas.channels import Channel
 
 Bool = NDArray[np.bool_]
@@ -115,7 +124,7 @@ def _difference(written: Code, mockup: Mockup) -> dict[str, float]:
         box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
         expected.append(_expected(one, mockup, box)[core[box]])
         found.append(written[box][core[box]])
-        on_canvas.append(mockup.canvas[box][core[box]])
+        on_canvas.append(eight_bit(mockup.canvas[box][core[box]]))
     if not expected:
         return {"product_pixels": 0.0}
     truth, in_file, before = (np.concatenate(parts) for parts in (expected, found, on_canvas))
@@ -142,10 +151,11 @@ def _expected(one: Placed, mockup: Mockup, box: tuple[slice, slice]) -> Code:
     """What the cut-out says that `box` (rows, columns) of the canvas looks like, by another resampler than ours."""
     source = padded(one.product, one.placement)
     alpha = opacity(source[..., 3])
-    bands = [to_linear(source[..., band]) * alpha for band in range(3)] + [alpha]
+    bands = [channels_light(source[..., band]) * alpha for band in range(3)] + [alpha]
     light = np.dstack([resized(band, one.placement, box) for band in bands])
     alpha = np.clip(light[..., 3:], 0, 1)
-    return to_srgb(np.clip(light[..., :3], 0, alpha) + (1 - alpha) * to_linear(mockup.ground[box]))
+    colours = resampled_light(light[..., :3], alpha, one.product)
+    return to_srgb(in_srgb(colours + (1 - alpha) * to_linear(mockup.ground[box])))
 
 
 def _halo(written: Code, mockup: Mockup, one: Placed) -> float:
@@ -233,7 +243,7 @@ def _azimuth_deg(darkening: Plane, one: Placed, mockup: Mockup) -> float | None:
 def _caster(one: Placed, main: Ground) -> Caster:
     right, away, far = np.linalg.inv(main.to_picture()) @ (one.ground.x_px, one.ground.y_px, 1.0)
     per_cm = one.stance.height_px / (one.height_cm * one.ground.cosine)
-    return Caster(one.product[..., 3], one.stance, per_cm, (float(right / far), float(away / far)))
+    return Caster(levels(one.product[..., 3]), one.stance, per_cm, (float(right / far), float(away / far)))
 
 
 def _seen(one: Placed, mockup: Mockup) -> Plane:

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.colour_difference import ciede2000, srgb_to_lab
-from gpu_workers.linear_light import to_linear, to_srgb
+from gpu_workers.linear_light import Codes, eight_bit, resampled_light, to_linear, to_srgb
 from gpu_workers.operations.artwork import Printed
 from gpu_workers.operations.printing import continued, footprint, premultiplied, slopes
 from gpu_workers.operations.resampling import resample
@@ -23,7 +23,7 @@ _WINDOW_SIGMA, _WINDOW = 1.5, 11
 _C1, _C2 = (0.01 * 100) ** 2, (0.03 * 100) ** 2
 
 
-def print_fidelity(printed: Printed, art: NDArray[np.uint8]) -> dict[str, float]:
+def print_fidelity(printed: Printed, art: Codes) -> dict[str, float]:
     """How well the print agrees with `art` (h, w, 4; as it was given to `artwork`), where the picture shows it.
 
     The print is warped back onto a flat sheet with about the picture's own pixels, and its light divided out.
@@ -38,9 +38,10 @@ def print_fidelity(printed: Printed, art: NDArray[np.uint8]) -> dict[str, float]
         return {"print_checked": 0.0}
     cell = float(np.median(footprint(slope[sure])))
     x, y, met = _inverse(printed, slope, cell)
-    sure &= (printed.canvas.max(axis=2) < 255) & (printed.canvas.min(axis=2) > 0)
+    canvas = eight_bit(printed.canvas)
+    sure &= (canvas.max(axis=2) < 255) & (canvas.min(axis=2) > 0)
     seen = met & (cv2.remap(sure.astype(np.float32), x, y, cv2.INTER_LINEAR) > _WHOLE)
-    albedo = (to_linear(printed.canvas) - view.rest) / np.maximum(view.light, _LIGHT_MIN / 4)
+    albedo = (to_linear(canvas) - view.rest) / np.maximum(view.light, _LIGHT_MIN / 4)
     found = to_srgb(cv2.remap(albedo, x, y, cv2.INTER_CUBIC))
     wanted, alpha = _sheet(printed, art, cell, (x.shape[1], x.shape[0]))
     return {"print_checked": float(seen.mean())} | _compared(srgb_to_lab(found), srgb_to_lab(wanted), alpha, seen)
@@ -80,17 +81,17 @@ def _near(printed: Printed, cell: float) -> Plane:
     return continued(mean.reshape(size[1], size[0], 2).astype(np.float32), (count > 0).reshape(size[1], size[0]))
 
 
-def _sheet(
-    printed: Printed, art: NDArray[np.uint8], cell: float, size: tuple[int, int]
-) -> tuple[NDArray[np.uint8], Plane]:
+def _sheet(printed: Printed, art: Codes, cell: float, size: tuple[int, int]) -> tuple[NDArray[np.uint8], Plane]:
     """The artwork over the product's colour with the cells' pixels, (h, w, 3) sRGB, and its alpha (h, w)."""
     shown = art[printed.placement.crop]
     scale = printed.placement.width_cm / cell / shown.shape[1]
     shrink = max(1, int(0.5 / scale))
     light = np.pad(premultiplied(shown, shrink), ((4, 4), (4, 4), (0, 0)), mode="edge")
     offset = -4 * scale * shrink
-    light = np.clip(resample(light, scale * shrink, (offset, offset), size), 0, 1)
-    return to_srgb(light[..., :3] + (1 - light[..., 3:]) * to_linear(printed.product)), light[..., 3]
+    light = resample(light, scale * shrink, (offset, offset), size)
+    alpha = np.clip(light[..., 3:], 0, 1)
+    colours = resampled_light(light[..., :3], alpha, art)
+    return to_srgb(colours + (1 - alpha) * to_linear(printed.product)), alpha[..., 0]
 
 
 def _compared(found: Plane, wanted: Plane, alpha: Plane, seen: Bool) -> dict[str, float]:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from gpu_workers.linear_light import eight_bit
 from gpu_workers.operations.packshot import packshot
 from schemas import channels
 from tests.gpu_workers.products import mug, with_own_shadow
@@ -22,7 +23,7 @@ def rendered(name: str) -> NDArray[np.uint8]:
     """The channel's packshot of the mug and its supplier's shadow, at a fifth of the channel's size."""
     rules = channels.load(name)
     small = msgspec.structs.replace(rules, canvas=rules.canvas.shrunk(0.2), smallest=channels.Size(16, 16))
-    return packshot(with_own_shadow(mug()), small).canvas
+    return eight_bit(packshot(with_own_shadow(mug()), small).canvas)
 
 
 @pytest.mark.parametrize("name", channels.names())

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.linear_light import eight_bit
 from gpu_workers.operations.brand_learning import Example
 from gpu_workers.operations.packshot import packshot
 from schemas import channels
@@ -23,7 +24,7 @@ def on_ground(background: str = "#E7DFD0", shadow: str = "soft", padding: float 
     channel = msgspec.structs.replace(channels.load("instagram"), canvas=Size(320, 320), scale_max=4.0)
     texts = {"background.color": background, "shadow.mode": shadow, "padding": str(padding)}
     made = packshot(mug(), channel, PackshotParameters.parse(texts))
-    return made.canvas, made.mask
+    return eight_bit(made.canvas), made.mask
 
 
 def in_room(seed: int, tint: Sequence[int] = (20, 5, -15), contrast: float = 60.0) -> tuple[Rgb, Rgb]:

@@ -4,9 +4,9 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from gpu_workers.encoding import encode
+from gpu_workers.linear_light import Codes
 from gpu_workers.operations.packshot import Rendered, packshot
 from gpu_workers.operations.transparent import transparent
 from gpu_workers.quality.measures import measure
@@ -21,7 +21,7 @@ def channel(name: str = "amazon", scale_max: float = 4.0) -> Channel:
     return msgspec.structs.replace(rules, canvas=Size(400, 400), smallest=Size(80, 80), scale_max=scale_max)
 
 
-def measures_of(rendered: Rendered, rules: Channel, canvas: NDArray[np.uint8] | None = None) -> dict[str, float]:
+def measures_of(rendered: Rendered, rules: Channel, canvas: Codes | None = None) -> dict[str, float]:
     file = encode(rendered.canvas if canvas is None else canvas, rules).data
     return measure(file, rendered, rules)
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from gpu_workers.brands import BrandProfile
-from gpu_workers.colour_difference import ciede2000, lab_to_srgb, srgb_to_lab
-from gpu_workers.linear_light import colour
+from gpu_workers.colour_difference import ciede2000, codes_to_lab, lab_to_srgb, srgb_to_lab
+from gpu_workers.linear_light import coded, colour, to_linear
 from gpu_workers.operations.brand_learning import learn
 from gpu_workers.operations.style import SLOPE_MAX, SLOPE_MIN, style
 from gpu_workers.operations.surroundings import distance, quantiles, see, style_distance, style_z
@@ -24,12 +24,12 @@ def house() -> BrandProfile:
 @pytest.mark.parametrize("deep", [False, True])
 def test_surroundings_come_near_the_brand_and_the_product_stays(house: BrandProfile, seed: int, deep: bool) -> None:
     rgb, mask = in_room(seed, COLD, contrast=90)
-    canvas = rgb.astype(np.uint16) * 257 if deep else rgb
+    canvas = coded(to_linear(rgb), np.uint16 if deep else np.uint8)
     styled = style(canvas, mask, house)
     assert styled.canvas.dtype == canvas.dtype
     assert styled.measures["style_distance"] <= 0.5 * styled.measures["style_distance_before"]
     solid = mask >= 250
-    change = ciede2000(srgb_to_lab(canvas[solid]), srgb_to_lab(styled.canvas[solid]))
+    change = ciede2000(codes_to_lab(canvas[solid]), codes_to_lab(styled.canvas[solid]))
     assert np.median(change) <= 2
     assert np.percentile(change, 95) <= 4
     assert styled.measures["product_delta_e_median"] == pytest.approx(np.median(change), abs=0.05)
@@ -57,6 +57,29 @@ def test_a_plain_ground_becomes_the_brands(house: BrandProfile) -> None:
     canvas, mask = on_ground("#D9DDE0")
     styled = style(canvas, mask, house).canvas
     assert np.abs(styled[0, 0].astype(int) - colour("#E7DFD0")).max() <= 2
+
+
+def test_a_light_ground_darkens_as_far_as_the_brands(house: BrandProfile) -> None:
+    """White does not hold it up: what was lighter than the ground is as much lighter than the brand's."""
+    canvas, mask = on_ground("#F4F4F2")
+    canvas[:8, :8] = 255
+    styled = style(canvas, mask, msgspec.structs.replace(house, background="#D6C7B2")).canvas
+    assert np.abs(styled[20, 20].astype(int) - colour("#D6C7B2")).max() <= 2
+    lighter = [np.diff(srgb_to_lab(each[[20, 0], [20, 0]])[:, 0])[0] for each in (canvas, styled)]
+    assert lighter[1] == pytest.approx(lighter[0], abs=1)
+
+
+def test_the_distance_is_to_what_the_brand_has_for_the_picture_as_it_came(house: BrandProfile) -> None:
+    """A ground that falls off may no longer count as plain when its tones were stretched, and is measured as one."""
+    grey = lab_to_srgb(np.stack([np.linspace(59, 83, 320), np.zeros(320), np.zeros(320)], axis=-1))
+    canvas = np.ascontiguousarray(np.broadcast_to(np.rint(grey * 255).astype(np.uint8)[:, None], (320, 320, 3)))
+    mask = on_ground()[1]
+    styled = style(canvas, mask, house)
+    seen = see(styled.canvas, mask)
+    assert (see(canvas, mask).kind, seen.kind) == ("plain", "scene")
+    assert house.plain is not None
+    wanted = np.array(house.plain.colours.quantiles)
+    assert styled.measures["style_distance"] == pytest.approx(distance(quantiles(seen.around), wanted))
 
 
 def test_white_that_a_channel_demands_stays_white(house: BrandProfile) -> None:

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gpu_workers.engines.base import Tensor
 from gpu_workers.linear_light import channels_light, to_deep, to_srgb
+from gpu_workers.models.manifest import Input
 from gpu_workers.operations import upscale as upscaling
 from gpu_workers.operations.upscale import (
     TILE_PX,
@@ -27,6 +28,7 @@ from schemas.parameters import BadParameters, UpscaleParameters
 from tests.gpu_workers.products import mug
 
 Rgb = NDArray[np.uint8]
+PLAIN = Input((3, TILE_PX, TILE_PX), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def photograph(width: int = 320, height: int = 240) -> Rgb:
@@ -240,14 +242,14 @@ def _graph(side_px: int) -> bytes:
 
 def test_an_engine_fills_the_slot() -> None:
     source = photograph(260, 100)
-    first, second = (upscale(source, look=look_of(TinyEngine())) for _ in range(2))
+    first, second = (upscale(source, look=look_of(TinyEngine(), PLAIN)) for _ in range(2))
     assert first.image.tobytes() == second.image.tobytes()
     assert first.measures["back_projection_max"] <= 1
 
 
 def test_an_engine_of_another_size_does_not() -> None:
     with pytest.raises(BadLook, match="64"):
-        look_of(TinyEngine(64))
+        look_of(TinyEngine(64), PLAIN)
 
 
 def _same(tile: Rgb) -> Rgb:
