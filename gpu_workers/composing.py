@@ -239,7 +239,8 @@ def _style(inputs: Sequence[Picture], asked: Asked) -> Composed:
     ground = colour(rules.background) if rules.background_required and rules.background else None
     styled = style(source.pixels, mask, _brand(asked, parameters), parameters, ground)
     files = _files("style", styled.canvas, mask, after(source.notes.source_type, enhanced=True), asked)
-    return Composed(files, {**_facts(files, asked), **styled.measures})
+    shown = packshot_measures.measure_restyled(files[0].data, source.pixels, mask, ground)
+    return Composed(files, {**_facts(files, asked), **shown, **styled.measures})
 
 
 def _brand(asked: Asked, parameters: StyleParameters) -> BrandProfile:

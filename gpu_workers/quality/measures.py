@@ -31,6 +31,8 @@
 Those of light and shadow are only there where there is something to measure.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +73,7 @@ _BEYOND = 0.002
 def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, float]:
     """All measures of the packshot `file` that was `rendered` for `channel`. Raises a SourceError for no picture."""
     picture = read(file)
-    written = picture.pixels.astype(np.uint8, copy=False)
+    written = eight_bit(picture.pixels)
     return {
         **file_facts(file, picture, channel),
         "scale": rendered.placement.scale,
@@ -88,6 +90,25 @@ def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, floa
         **({} if rendered.lit is None else {"lighting_made": float(rendered.lit)}),
         **measure_light(written, rendered),
     }
+
+
+def measure_restyled(file: bytes, canvas: Codes, mask: Code, ground: Code | None) -> dict[str, float]:
+    """The measures of product and background in a `file` that is to show what `canvas` (h, w, 3) and `mask` (h, w) did.
+
+    `ground` (3,; uint8 sRGB) is a background that the channel demands: it is measured wherever the canvas had it.
+    """
+    found = {**_box(mask), **_alpha(mask)}
+    if ground is None:
+        return found
+    covered = (mask > 0) | (eight_bit(canvas) != ground).any(axis=2)
+    open_rim = np.concatenate([part[mask_part == 0] for part, mask_part in zip(_rim(covered), _rim(mask), strict=True)])
+    found["background_as_channel"] = float(not open_rim.any())
+    return {**found, **_beside(eight_bit(read(file).pixels), covered, ground)}
+
+
+def _rim(plane: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """The outermost lines of (h, w)."""
+    return plane[0], plane[-1], plane[:, 0], plane[:, -1]
 
 
 def _box(mask: Code) -> dict[str, float]:
@@ -145,16 +166,21 @@ def _is_ground_of(channel: Channel, background: Code | None) -> bool:
 
 
 def _background(written: Code, rendered: Rendered) -> dict[str, float]:
-    covered = ((rendered.mask > 0) | (rendered.shadow > 0)).astype(np.uint8)
+    covered = (rendered.mask > 0) | (rendered.shadow > 0)
     if rendered.reflection is not None:
         covered |= rendered.reflection[..., 3] > 0
+    return _beside(written, covered, rendered.background)
+
+
+def _beside(written: Code, covered: Bool, ground: Code | None) -> dict[str, float]:
+    """How `written` (h, w, 3 or 4) is where nothing is `covered` (h, w): as the `ground` (3,), or clear for None."""
     side = 2 * _RING_PX + 1
-    ring = cv2.dilate(covered, np.ones((side, side), np.uint8)) > 0
-    if rendered.background is None:
+    ring = cv2.dilate(covered.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    if ground is None:
         deviation = written[..., 3].astype(np.int16)
     else:
-        deviation = np.abs(written[..., :3].astype(np.int16) - rendered.background).max(axis=2)
-    away, beside = deviation[~ring], deviation[ring & (covered == 0)]
+        deviation = np.abs(written[..., :3].astype(np.int16) - ground).max(axis=2)
+    away, beside = deviation[~ring], deviation[ring & ~covered]
     return {
         # A book that fills its canvas leaves no background that could be wrong.
         "background_exact_share": float((away == 0).mean()) if away.size else 1.0,

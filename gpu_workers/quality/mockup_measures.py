@@ -64,7 +64,7 @@ _EDGE_PX = 15
 def measure(file: bytes, mockup: Mockup, channel: Channel) -> dict[str, float]:
     """All measures of the `mockup` in `file`, written for `channel`. Raises a SourceError for no picture."""
     picture = read(file)
-    written = picture.pixels.astype(np.uint8, copy=False)
+    written = eight_bit(picture.pixels)
     main = mockup.products[0]
     return {
         **file_facts(file, picture, channel),

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from gpu_workers import brands, composing, scenes, templates
-from gpu_workers.composing import Asked, Composed, File, Shelves, compose, fingerprint
+from gpu_workers.composing import Asked, Composed, File, Shelves, compose, fingerprint, lossless
 from gpu_workers.decoding import Picture, decode
+from gpu_workers.linear_light import eight_bit
 from gpu_workers.notes import GENERATED, Notes
+from gpu_workers.quality.measures import measure_restyled
 from schemas import channels
 from streams.processors.judging import judge
 from tests.gpu_workers.products import mug
@@ -73,6 +75,22 @@ def test_a_demanded_background_stays_exact_under_a_style() -> None:
     styled = compose("style", [read(file) for file in way.files], asked("amazon", {"brand": "earthy", "lut": "warm"}))
     corner = np.asarray(Image.open(io.BytesIO(styled.files[0].data)))[:40, :40]
     assert (corner == 255).all()
+    told = outcome(styled, "amazon")
+    assert {told[name] for name in ("background_as_channel", "background_exact_share", "fill")} == {"pass"}
+
+
+def test_a_styled_ground_that_is_not_the_channels_is_noticed() -> None:
+    way = compose("packshot", [cutout()], on_the_way("shopify", {"background.color": "#F4F0E8"}))
+    styled = compose("style", [read(file) for file in way.files], asked("amazon", {"brand": "earthy"}))
+    assert outcome(styled, "amazon")["background_as_channel"] == "fail"
+    canvas, mask = (read(file).pixels for file in way.files)
+    white = np.where(mask > 0, canvas, np.uint8(255))
+    spoilt = np.maximum(white, 1)
+    spoilt[: len(white) // 8] -= 1
+    found = measure_restyled(lossless(spoilt), white, eight_bit(mask)[..., 0], np.full(3, 255, np.uint8))
+    assert found["background_as_channel"] == 1
+    assert found["background_exact_share"] < 0.9
+    assert found["background_deviation_max"] == 1
 
 
 def test_an_enlarged_cutout_goes_on_to_a_packshot_with_all_that_it_knew() -> None:

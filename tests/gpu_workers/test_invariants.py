@@ -134,3 +134,11 @@ def test_equal_pictures_give_equal_bytes(operation: str, source: Picture) -> Non
     again = replace(source, pixels=source.pixels.copy())
     one, two = (made(operation, each, is_asset=False) for each in (source, again))
     assert [file.data for file in one.files] == [file.data for file in two.files]
+
+
+@pytest.mark.parametrize("operation", ["mockup", "packshot", "transparent"])
+def test_what_goes_on_is_measured_as_what_is_written(operation: str) -> None:
+    """The one is of 16 bits and the other a file of sRGB, without loss here."""
+    way, written = (made(operation, decode(vivid()), is_asset=each).measures for each in (False, True))
+    name = "product_difference_max" if operation == "mockup" else "product_difference_mean"
+    assert way[name] == pytest.approx(written[name], abs=0.1)
