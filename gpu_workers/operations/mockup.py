@@ -57,7 +57,9 @@ class Mockup:
 
     `canvas` (h, w, 3) uint8 sRGB. `ground` is the same without the products, with their shadows and mirror images;
     `bare` without those too. `shadow` (h, w) float32, 0..1, is how much of the light the shadows take. `products` are
-    as they were given, `light` is the scene's, as the picture shows it.
+    as they were given, `light` is the scene's, as the picture shows it, `shadow_mode` what was asked for. At half the
+    canvas' size, float32: `points` (h, w, 3) is where the scene is, in cm, (right, away, up) from the first product's
+    place, and `key_share` (h, w) how much of its light, 0..1, comes from the main light.
     """
 
     canvas: Code
@@ -68,6 +70,9 @@ class Mockup:
     light: Light
     scene: str
     scene_scale: float
+    points: Plane
+    key_share: Plane
+    shadow_mode: str
 
     @property
     def mask(self) -> Code:
@@ -110,7 +115,7 @@ def mockup(
     pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
     pictures, drawn = _harmonised(pictures, drawn, parameters)
     hidden = [hidden_share(one, light, scene, view) for one in drawn]
-    return _composed(pictures, drawn, hidden, scene, view.scale)
+    return _composed(pictures, drawn, hidden, scene, view.scale, parameters.shadow_mode)
 
 
 def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
@@ -181,7 +186,12 @@ def _missing_noise(one: Drawn, bare: Plane) -> float:
 
 
 def _composed(
-    pictures: Pictures, drawn: Sequence[Drawn], hidden: Sequence[Plane], scene: Scene, scene_scale: float
+    pictures: Pictures,
+    drawn: Sequence[Drawn],
+    hidden: Sequence[Plane],
+    scene: Scene,
+    scene_scale: float,
+    shadow_mode: str,
 ) -> Mockup:
     """The products over the ground, the nearer ones in front, and the scene's foreground over all."""
     canvas, visible = pictures.ground.copy(), [np.zeros(pictures.ground.shape[:2], np.float32) for _ in drawn]
@@ -199,6 +209,9 @@ def _composed(
         light=scene.light,
         scene=scene.name,
         scene_scale=scene_scale,
+        points=pictures.points,
+        key_share=pictures.key_share,
+        shadow_mode=shadow_mode,
     )
 
 
