@@ -16,7 +16,7 @@
 | `product_pixels` | how many pixels the differences were measured on |
 | `halo` | by how many steps the soft edge is brighter or darker than both what it parts, on average |
 | `contact_darkening` | how much darker the ground is along the line where the main product touches it, 0..1 |
-| `contact_gap` | how far below its foot the ground is darkest, as a share of its height; 0 when it stands |
+| `contact_gap` | how far below its foot the ground is darkest, as a share of its height; nearly 0 when it stands |
 | `shadow_azimuth_deg`, `shadow_azimuth_error_deg` | where the light is by the shadow, and off the scene's by this |
 | `shadow_share` | how much of the canvas the shadows darken by a hundredth or more |
 
@@ -56,7 +56,7 @@ _EXPLAINED = 0.4
 _RIM_PX = 7
 _POINTS_MAX, _LINE = 40_000, 64
 _CONTACT_CM = 0.4
-_GAP_SEEN, _GAP_COLUMNS = 0.25, 0.3
+_GAP_SEEN, _GAP_COLUMNS, _GAP_DARKEST = 0.25, 0.3, 0.95
 _EDGE_PX = 15
 
 
@@ -200,7 +200,7 @@ def _shadow(written: Code, mockup: Mockup) -> dict[str, float]:
 
 def _contact(darkening: Plane, one: Placed) -> dict[str, float]:
     """How dark the ground is that is seen a few millimetres below where the product stands, on average, and how far
-    below its foot it is darkest: beneath what stands on it nothing is darker than there."""
+    below that it is as good as darkest: nowhere is it darker than beneath a foot."""
     scale, place = one.placement.scale, one.placement
     columns = np.flatnonzero(one.stance.stands)
     x = np.clip(np.rint((columns + 0.5) * scale + place.x_px - 0.5), 0, darkening.shape[1] - 1).astype(np.intp)
@@ -217,7 +217,9 @@ def _contact(darkening: Plane, one: Placed) -> dict[str, float]:
     profile = np.where(seen >= _GAP_COLUMNS * len(columns), dark.sum(axis=0) / np.maximum(seen, 1), 0)
     strips = np.convolve(profile, np.ones(deep) / deep, "valid")
     found = {"contact_darkening": float(dark[:, :deep].sum() / max(there[:, :deep].sum(), 1))}
-    return found | ({"contact_gap": float(strips.argmax() / height_px)} if strips.max() > _SEEN else {})
+    if strips.max() > _SEEN:
+        found["contact_gap"] = float(np.flatnonzero(strips >= _GAP_DARKEST * strips.max())[-1] / height_px)
+    return found
 
 
 def _azimuth_deg(darkening: Plane, mockup: Mockup) -> float | None:
