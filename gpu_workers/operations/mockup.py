@@ -59,7 +59,8 @@ class Mockup:
     `bare` without those too. `shadow` (h, w) float32, 0..1, is how much of the light the shadows take. `products` are
     as they were given, `light` is the scene's, as the picture shows it, `shadow_mode` what was asked for. At half the
     canvas' size, float32: `points` (h, w, 3) is where the scene is, in cm, (right, away, up) from the first product's
-    place, and `key_share` (h, w) how much of its light, 0..1, comes from the main light.
+    place, `key_share` (h, w) how much of its light, 0..1, comes from the main light, and `mirrored` (h, w) how much is
+    the mirror image of a product.
     """
 
     canvas: Code
@@ -72,6 +73,7 @@ class Mockup:
     scene_scale: float
     points: Plane
     key_share: Plane
+    mirrored: Plane
     shadow_mode: str
 
     @property
@@ -211,6 +213,7 @@ def _composed(
         scene_scale=scene_scale,
         points=pictures.points,
         key_share=pictures.key_share,
+        mirrored=pictures.mirrored,
         shadow_mode=shadow_mode,
     )
 

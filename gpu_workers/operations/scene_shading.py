@@ -39,14 +39,15 @@ _BEHIND_CM = 1.0
 class Pictures:
     """A scene on its canvas, linear light: `bare` (h, w, 3) as it was, `ground` (h, w, 3) with what the products do to
     it, and what is in front of them, `occluder` (h, w, 4), premultiplied. At half the size: where everything is,
-    `points` (h, w, 3), in cm, (right, away, up) from the first product's place; and what of its light a shadow can
-    take, `key_share` (h, w; 0..1)."""
+    `points` (h, w, 3), in cm, (right, away, up) from the first product's place; what of its light a shadow can take,
+    `key_share` (h, w; 0..1), and how much of it is a product's mirror image, `mirrored` (h, w; 0..1)."""
 
     bare: Plane
     ground: Plane
     occluder: Plane | None
     points: Plane
     key_share: Plane
+    mirrored: Plane
 
     def times(self, gain: NDArray[np.float32]) -> "Pictures":
         """All of it in other light, `gain` (3,)."""
@@ -74,7 +75,7 @@ def shaded(scene: Scene, view: View, light: Lit, drawn: Sequence[Drawn], shadow_
     bare = light.ambient + light.key
     ground = bare
     points = _points(scene, view, light, drawn[0].ground)
-    open_ground = np.ones(bare.shape[:2], np.float32)
+    open_ground, mirroring = np.ones(bare.shape[:2], np.float32), []
     if shadow_mode == "scene":
         for one in drawn:
             _print(open_ground, one)
@@ -86,9 +87,8 @@ def shaded(scene: Scene, view: View, light: Lit, drawn: Sequence[Drawn], shadow_
         # Where a product touches the ground, what is mirrored is as dark as the gap.
         gloss = _at_full_size(_near_ground(points, _SHEET_CM), view.canvas) * np.float32(scene.surface.gloss)
         gloss *= open_ground * open_ground
-        for one in drawn:
-            _mirror(ground, one, gloss, scene.surface.roughness)
-    return Pictures(bare, ground, light.occluder, points, _key_share(light, bare))
+        mirroring = [_mirror(ground, one, gloss, scene.surface.roughness) for one in drawn]
+    return Pictures(bare, ground, light.occluder, points, _key_share(light, bare), _mirrored(mirroring, points))
 
 
 def _points(scene: Scene, view: View, light: Lit, main: Ground) -> Plane:
@@ -118,6 +118,17 @@ def _key_share(light: Lit, bare: Plane) -> Plane:
     key, whole = (cv2.resize(cv2.transform(part, LUMINANCE[None]), size) for part in (light.key, bare))
     share = np.asarray(np.clip(key / np.maximum(whole, 1e-5), 0, 1), np.float32)
     return share if light.occluder is None else share * (1 - cv2.resize(light.occluder[..., 3], size))
+
+
+def _mirrored(images: Sequence[tuple[tuple[slice, slice], Plane]], points: Plane) -> Plane:
+    """How much of each coarse pixel (h, w; 0..1) is mirror image."""
+    share = np.zeros(points.shape[:2], np.float32)
+    for (rows, columns), image in images:
+        part = share[rows.start // _CANVAS_COARSE :, columns.start // _CANVAS_COARSE :]
+        coarse = image[::_CANVAS_COARSE, ::_CANVAS_COARSE][: part.shape[0], : part.shape[1]]
+        part = part[: coarse.shape[0], : coarse.shape[1]]
+        np.maximum(part, coarse, out=part)
+    return share
 
 
 def _near_ground(points: Plane, reach_cm: float) -> Plane:
@@ -183,8 +194,9 @@ def _print(open_ground: Plane, one: Drawn) -> None:
         open_ground[rows, one.box[1]] *= 1 - prints
 
 
-def _mirror(ground: Plane, one: Drawn, gloss: Plane, roughness: float) -> None:
-    """The product's mirror image on the ground, as strong as `gloss` (h, w) says."""
+def _mirror(ground: Plane, one: Drawn, gloss: Plane, roughness: float) -> tuple[tuple[slice, slice], Plane]:
+    """The product's mirror image on the ground, as strong as `gloss` (h, w) says. Returns where, and its share there
+    (h, w; 0..1)."""
     top, bottom = one.box[0].start, min(2 * one.box[0].stop - one.box[0].start, ground.shape[0])
     beside = math.ceil(_BLUR_REACH * spread_px(roughness, one.light.shape[0]))
     columns = slice(max(one.box[1].start - beside, 0), min(one.box[1].stop + beside, ground.shape[1]))
@@ -197,8 +209,10 @@ def _mirror(ground: Plane, one: Drawn, gloss: Plane, roughness: float) -> None:
     contact = ((_contact(one, middles)[0] - top) * size[1] / len(tall)).astype(np.float32)
     image = reflection(small, contact, roughness, one.light.shape[0] / _REFLECTION_COARSE)
     image = cv2.resize(image, tall.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    part = ground[top:bottom, columns]
-    part += gloss[top:bottom, columns, None] * (image[..., :3] - image[..., 3:] * part)
+    box = (slice(top, bottom), columns)
+    part, gloss = ground[box], gloss[box][..., None]
+    part += gloss * (image[..., :3] - image[..., 3:] * part)
+    return box, image[..., 3] * gloss[..., 0]
 
 
 def hidden_share(one: Drawn, light: Lit, scene: Scene, view: View) -> Plane:

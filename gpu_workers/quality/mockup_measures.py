@@ -54,6 +54,7 @@ _BLUR_CELLS = 2.5
 _WHOLLY = 0.99
 _EXPLAINED = 0.4
 _RIM_PX = 7
+_SHOWING = 0.02
 _POINTS_MAX, _LINE = 40_000, 64
 _CONTACT_CM = 0.4
 _GAP_SEEN, _GAP_COLUMNS, _GAP_DARKEST = 0.25, 0.3, 0.95
@@ -248,12 +249,13 @@ def _azimuth_deg(darkening: Plane, mockup: Mockup) -> float | None:
 
 
 def _around(darkening: Plane, mockup: Mockup) -> tuple[Plane, NDArray[np.bool_]]:
-    """The darkness (h, w) at the size of the mockup's points, and where no product nor its edge is in the way."""
+    """The darkness (h, w) at the size of the mockup's points, and where neither a product nor its mirror
+    image is in the way."""
     products = np.maximum.reduce([np.maximum(one.mask, one.hidden) for one in mockup.products])
     free = (cv2.dilate(products, np.ones((_RIM_PX, _RIM_PX), np.uint8)) == 0).astype(np.float32)
     size = mockup.key_share.shape[1::-1]
     dark, clear = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (darkening * free, free))
-    return dark, clear > _WHOLLY
+    return dark, (clear > _WHOLLY) & (mockup.mirrored < _SHOWING)
 
 
 def _reached(mockup: Mockup, clear: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
