@@ -114,9 +114,10 @@ def mockup(
     view = view_on(layers, standing, channel, parameters, variation)
     light = lit(scene, layers, view, variation, [place.name for place in places], parameters.colours)
     drawn = [draw(one, view) for one in standing]
-    pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
-    pictures, drawn = _harmonised(pictures, drawn, parameters)
     hidden = [hidden_share(one, light, scene, view) for one in drawn]
+    pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
+    del light  # some of the largest pictures
+    pictures, drawn = _harmonised(pictures, drawn, parameters)
     return _composed(pictures, drawn, hidden, scene, view.scale, parameters.shadow_mode)
 
 
@@ -164,7 +165,7 @@ def _harmonised(
         inside, around = _compared(drawn[0], pictures.bare)
         if parameters.lighting_mode == "both":
             products = [replace(one, light=harmonising.toned(one.light, inside, around)) for one in drawn]
-        pictures = pictures.times(harmonising.scene_gain(inside, around))
+        pictures.relight(harmonising.scene_gain(inside, around))
     missing = _missing_noise(drawn[0], pictures.bare)
     if missing > 0:
         pictures = pictures.grained(missing, parameters.seed)
@@ -203,9 +204,9 @@ def _composed(
     if front is not None:
         visible = [alpha * (1 - front[..., 3]) for alpha in visible]
     return Mockup(
-        canvas=to_srgb(in_front(front, canvas)),
-        ground=to_srgb(in_front(front, pictures.ground)),
-        bare=to_srgb(in_front(front, pictures.bare)),
+        canvas=_finished(front, canvas),
+        ground=_finished(front, pictures.ground),
+        bare=_finished(front, pictures.bare),
         shadow=pictures.darkness(),
         products=tuple(_placed(one, alpha) for one, alpha in zip(drawn, visible, strict=True)),
         light=scene.light,
@@ -216,6 +217,15 @@ def _composed(
         mirrored=pictures.mirrored,
         shadow_mode=shadow_mode,
     )
+
+
+def _finished(front: Plane | None, picture: Plane) -> Code:
+    """The `picture` (h, w, 3; linear) behind what is in `front`, as sRGB."""
+    out = np.empty(picture.shape, np.uint8)
+    for top in range(0, len(picture), harmonising.STRIP_ROWS):
+        rows = slice(top, top + harmonising.STRIP_ROWS)
+        out[rows] = to_srgb(in_front(None if front is None else front[rows], picture[rows]))
+    return out
 
 
 def _over(canvas: Plane, visible: list[Plane], number: int, one: Drawn, hidden: Plane) -> None:

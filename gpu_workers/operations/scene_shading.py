@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.harmonising import LUMINANCE, grained
+from gpu_workers.operations.harmonising import LUMINANCE, STRIP_ROWS, grained
 from gpu_workers.operations.scene_ground import Ground, seen_from
 from gpu_workers.operations.scene_light import Lit
 from gpu_workers.operations.scene_placing import Drawn
@@ -49,10 +49,12 @@ class Pictures:
     key_share: Plane
     mirrored: Plane
 
-    def times(self, gain: NDArray[np.float32]) -> "Pictures":
-        """All of it in other light, `gain` (3,)."""
-        front = None if self.occluder is None else self.occluder * np.append(gain, np.float32(1))
-        return replace(self, bare=self.bare * gain, ground=self.ground * gain, occluder=front)
+    def relight(self, gain: NDArray[np.float32]) -> None:
+        """Puts all of it in other light, `gain` (3,), in place: pictures are large."""
+        for picture in (self.bare,) if self.ground is self.bare else (self.bare, self.ground):
+            picture *= gain
+        if self.occluder is not None:
+            self.occluder[..., :3] *= gain
 
     def grained(self, steps: float, seed: int) -> "Pictures":
         """The same with noise of so many 8-bit steps."""
@@ -80,8 +82,7 @@ def shaded(scene: Scene, view: View, light: Lit, drawn: Sequence[Drawn], shadow_
         for one in drawn:
             _print(open_ground, one)
         cast, around = _shadows(scene.light, points, drawn)
-        ground = light.ambient * ((1 - around) * open_ground)[..., None]
-        ground += light.key * ((1 - cast) * open_ground)[..., None]
+        ground = _in_shadow(light, (1 - cast) * open_ground, (1 - around) * open_ground)
     if scene.surface.gloss > _GLOSS_MIN:
         ground = ground.copy() if ground is bare else ground
         # Where a product touches the ground, what is mirrored is as dark as the gap.
@@ -89,6 +90,15 @@ def shaded(scene: Scene, view: View, light: Lit, drawn: Sequence[Drawn], shadow_
         gloss *= open_ground * open_ground
         mirroring = [_mirror(ground, one, gloss, scene.surface.roughness) for one in drawn]
     return Pictures(bare, ground, light.occluder, points, _key_share(light, bare), _mirrored(mirroring, points))
+
+
+def _in_shadow(light: Lit, key: Plane, ambient: Plane) -> Plane:
+    """What is left (h, w, 3) of the light when these shares (h, w) of the main one and of all else reach the scene."""
+    out = np.empty_like(light.ambient)
+    for top in range(0, len(out), STRIP_ROWS):
+        rows = slice(top, top + STRIP_ROWS)
+        out[rows] = light.ambient[rows] * ambient[rows, :, None] + light.key[rows] * key[rows, :, None]
+    return out
 
 
 def _points(scene: Scene, view: View, light: Lit, main: Ground) -> Plane:
