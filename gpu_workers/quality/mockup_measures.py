@@ -194,7 +194,7 @@ def _shadow(written: Code, mockup: Mockup) -> dict[str, float]:
     }
     azimuth = _azimuth_deg(darkening, mockup)
     if azimuth is not None:
-        found["shadow_azimuth_deg"] = azimuth
+        found["shadow_azimuth_deg"] = (azimuth + 180) % 360 - 180
         found["shadow_azimuth_error_deg"] = abs((azimuth - mockup.light.azimuth_deg + 180) % 360 - 180)
     return found
 
@@ -244,13 +244,12 @@ def _azimuth_deg(darkening: Plane, mockup: Mockup) -> float | None:
         return meant.azimuth_deg + 180
     before, middle, after = (float(fit[(best + step) % len(fit)]) for step in (-1, 0, 1))
     bend = before - 2 * middle + after
-    azimuth = float(azimuths[best] + _STEP_DEG * (0.5 * (before - after) / bend if bend else 0.0))
-    return (azimuth + 180) % 360 - 180
+    return float(azimuths[best] + _STEP_DEG * (0.5 * (before - after) / bend if bend else 0.0))
 
 
 def _around(darkening: Plane, mockup: Mockup) -> tuple[Plane, NDArray[np.bool_]]:
-    """The darkness (h, w) at the size of the mockup's points, and where neither a product nor its mirror
-    image is in the way."""
+    """The darkness (h, w) at the size of the mockup's points, and where neither a product nor its mirror image is in
+    the way."""
     products = np.maximum.reduce([np.maximum(one.mask, one.hidden) for one in mockup.products])
     free = (cv2.dilate(products, np.ones((_RIM_PX, _RIM_PX), np.uint8)) == 0).astype(np.float32)
     size = mockup.key_share.shape[1::-1]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 
 from gpu_workers.encoding import encode
 from gpu_workers.operations.mockup import Mockup, mockup
+from gpu_workers.operations.scene_ground import ground_of
 from gpu_workers.operations.scene_placing import Product
+from gpu_workers.operations.scene_shadow import Caster, thrown
+from gpu_workers.operations.standing import stance
 from gpu_workers.quality.mockup_measures import measure
 from gpu_workers.scenes import load
 from schemas import channels
@@ -113,3 +117,18 @@ def test_missing_shadows_are_noticed(mockups: list[Mockup]) -> None:
 
 def test_what_hovers_is_noticed(mockups: list[Mockup]) -> None:
     assert noticed([lifted(picture, 0.1) for picture in mockups]) == 1
+
+
+def test_a_chair_throws_the_same_shadow_whatever_the_cells(tmp_path: Path) -> None:
+    ground = ground_of(load(write_scene(tmp_path)), WIDTH)
+    stands = stance(chair()[..., 3])
+    caster = Caster(chair()[..., 3], stands, stands.height_px / (80 * ground.cosine), (0.0, 0.0))
+    fine, coarse = (thrown([caster], ground, [(-58.0, 40.0)], cell_cm) for cell_cm in (0.5, 2.0))
+    shadow = fine[0][0] > 127
+    rows, columns = ((np.arange(side) + 0.5) * 0.25 for side in shadow.shape)
+    again = coarse[0][0][np.ix_(rows.astype(int).clip(0, coarse[1].height - 1), columns.astype(int))] > 127
+    assert (shadow & again).sum() / (shadow | again).sum() > 0.55
+    # The seat is the largest part of it, and in one piece.
+    count, _, statistics, _ = cv2.connectedComponentsWithStats(cv2.erode(shadow.astype(np.uint8), np.ones((9, 9))))
+    areas = statistics[1:count, cv2.CC_STAT_AREA]
+    assert areas.max() > 0.7 * areas.sum()
