@@ -108,8 +108,7 @@ def mockup(
     ground = ground_of(scene, layers.plate.shape[1])
     places = places_of(scene, len(products), parameters.place)
     standing = [
-        stand(product, scene, place, ground, variation, layers)
-        for product, place in zip(products, places, strict=True)
+        stand(product, scene, place, ground, variation, layers) for product, place in zip(products, places, strict=True)
     ]
     view = view_on(layers, standing, channel, parameters, variation)
     light = lit(scene, layers, view, variation, [place.name for place in places], parameters.colours)
