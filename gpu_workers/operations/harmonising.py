@@ -34,6 +34,8 @@ _HALF_ROW_MIN, _ROW_PAIRS_MIN, _PAIRS_MIN = 5, 4, 100
 _DARK = 5.0
 _TINT_ALIKE, _SHARE_ALIKE = 8.0, 0.35
 _SIDED_MIN, _AGREED_MIN = 0.025, 0.5
+# Large pictures are gone through in strips, so that only one stands in memory for each that comes of it.
+STRIP_ROWS = 256
 _SLOPE_OF_STEP = np.float32(1.9 / 255)
 
 
@@ -135,13 +137,14 @@ def noise_steps(picture: Code, where: NDArray[np.bool_]) -> float:
 
 def grained(light: Plane, steps: float, seed: int) -> Plane:
     """`light` (h, w, 3; linear) with noise that shows by so many 8-bit steps, the same for the same seed."""
-    noise = np.random.default_rng((seed, 1)).standard_normal(light.shape[:2], np.float32)
-    # A step of sRGB is the more light the brighter the place: about its power of 0.58.
-    step = _SLOPE_OF_STEP * np.power(np.maximum(cv2.transform(light, LUMINANCE[None]), 1e-4), np.float32(0.58))
-    noise *= step
-    noise *= np.float32(steps)
-    rough = np.asarray(light + noise[..., None], np.float32)
-    return np.maximum(rough, 0, out=rough)
+    noise, out = np.random.default_rng((seed, 1)), np.empty_like(light)
+    for top in range(0, len(light), STRIP_ROWS):
+        strip = light[top : top + STRIP_ROWS]
+        # A step of sRGB is the more light the brighter the place: about its power of 0.58.
+        step = _SLOPE_OF_STEP * np.power(np.maximum(cv2.transform(strip, LUMINANCE[None]), 1e-4), np.float32(0.58))
+        step *= noise.standard_normal(strip.shape[:2], np.float32) * np.float32(steps)
+        np.maximum(strip + step[..., None], 0, out=out[top : top + STRIP_ROWS])
+    return out
 
 
 def missing_noise(product_steps: float, scene_steps: float) -> float:

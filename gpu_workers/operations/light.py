@@ -70,6 +70,19 @@ class Stand:
     height_px: float
     longer_px: float
 
+    def resized(self, width_px: int) -> "Stand":
+        """The same in a picture as wide as this: how a product stands does not hang on the size at which one looks."""
+        scale, columns = width_px / len(self.feet), np.arange(len(self.feet))
+        at = (np.arange(width_px) + 0.5) / scale - 0.5
+        nearest = np.clip(np.rint(at), 0, len(self.feet) - 1).astype(np.intp)
+        return Stand(
+            (np.interp(at, columns, self.ground) * scale).astype(np.float32),
+            (self.clearance[nearest] * scale).astype(np.float32),
+            self.feet[nearest],
+            self.height_px * scale,
+            self.longer_px * scale,
+        )
+
 
 def stand(alpha: Mask) -> Stand:
     """How the product `alpha` (h, w), half opaque somewhere, stands.

@@ -4,9 +4,11 @@ The product is never warped nor softened. Everything else gives way: the scene i
 towards the product's; its ground takes the products' shadows and mirror images.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,7 @@ from schemas.parameters import MockupParameters
 
 Plane = NDArray[np.float32]
 Code = NDArray[np.uint8]
+_Codes = TypeVar("_Codes", bound=NDArray[Any])
 
 AUTO = "auto"
 _CORE = 0.99
@@ -57,7 +60,10 @@ class Mockup:
 
     `canvas` (h, w, 3) is uint8 sRGB, or uint16 WIDE where a product is. `ground` is the same without the products, with
     their shadows and mirror images, in uint8 sRGB; `bare` without those too. `shadow` (h, w) float32, 0..1, is how much
-    of the light the shadows take. `products` are as they were given, `light` is the scene's, as the picture shows it.
+    of the light the shadows take. `products` are as they were given, `light` is the scene's, as the picture shows it,
+    `shadow_mode` what was asked for. At half the canvas' size, float32: `points` (h, w, 3) is where the scene is in cm,
+    (right, away, up) from the first product's place, `key_share` (h, w) how much of its light, 0..1, the main light
+    gives, and `mirrored` (h, w) how much is the mirror image of a product.
     """
 
     canvas: Codes
@@ -68,6 +74,10 @@ class Mockup:
     light: Light
     scene: str
     scene_scale: float
+    points: Plane
+    key_share: Plane
+    mirrored: Plane
+    shadow_mode: str
 
     @property
     def mask(self) -> Code:
@@ -101,16 +111,16 @@ def mockup(
     ground = ground_of(scene, layers.plate.shape[1])
     places = places_of(scene, len(products), parameters.place)
     standing = [
-        stand(product, scene, place, ground, variation, layers.plate.shape[1])
-        for product, place in zip(products, places, strict=True)
+        stand(product, scene, place, ground, variation, layers) for product, place in zip(products, places, strict=True)
     ]
     view = view_on(layers, standing, channel, parameters, variation)
     light = lit(scene, layers, view, variation, [place.name for place in places], parameters.colours)
     drawn = [draw(one, view) for one in standing]
-    pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
-    pictures, drawn = _harmonised(pictures, drawn, parameters)
     hidden = [hidden_share(one, light, scene, view) for one in drawn]
-    return _composed(pictures, drawn, hidden, scene, view.scale)
+    pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
+    del light  # some of the largest pictures
+    pictures, drawn = _harmonised(pictures, drawn, parameters)
+    return _composed(pictures, drawn, hidden, scene, view.scale, parameters.shadow_mode)
 
 
 def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
@@ -162,7 +172,7 @@ def _harmonised(
         inside, around = _compared(drawn[0], pictures.bare)
         if parameters.lighting_mode == "both":
             products = [replace(one, light=harmonising.toned(one.light, inside, around)) for one in drawn]
-        pictures = pictures.times(harmonising.scene_gain(inside, around))
+        pictures.relight(harmonising.scene_gain(inside, around))
     missing = _missing_noise(drawn[0], pictures.bare)
     if missing > 0:
         pictures = pictures.grained(missing, parameters.seed)
@@ -186,7 +196,12 @@ def _missing_noise(one: Drawn, bare: Plane) -> float:
 
 
 def _composed(
-    pictures: Pictures, drawn: Sequence[Drawn], hidden: Sequence[Plane], scene: Scene, scene_scale: float
+    pictures: Pictures,
+    drawn: Sequence[Drawn],
+    hidden: Sequence[Plane],
+    scene: Scene,
+    scene_scale: float,
+    shadow_mode: str,
 ) -> Mockup:
     """The products over the ground, the nearer ones in front, and the scene's foreground over all."""
     canvas, visible = pictures.ground.copy(), [np.zeros(pictures.ground.shape[:2], np.float32) for _ in drawn]
@@ -196,15 +211,27 @@ def _composed(
     if front is not None:
         visible = [alpha * (1 - front[..., 3]) for alpha in visible]
     return Mockup(
-        canvas=coded(in_front(front, canvas), np.result_type(*(one.standing.code for one in drawn))),
-        ground=to_srgb(in_front(front, pictures.ground)),
-        bare=to_srgb(in_front(front, pictures.bare)),
+        canvas=_finished(front, canvas, partial(coded, depth=np.result_type(*(one.standing.code for one in drawn)))),
+        ground=_finished(front, pictures.ground, to_srgb),
+        bare=_finished(front, pictures.bare, to_srgb),
         shadow=pictures.darkness(),
         products=tuple(_placed(one, alpha) for one, alpha in zip(drawn, visible, strict=True)),
         light=scene.light,
         scene=scene.name,
         scene_scale=scene_scale,
+        points=pictures.points,
+        key_share=pictures.key_share,
+        mirrored=pictures.mirrored,
+        shadow_mode=shadow_mode,
     )
+
+
+def _finished(front: Plane | None, picture: Plane, code: Callable[[Plane], _Codes]) -> _Codes:
+    """The `picture` (h, w, 3; linear) behind what is in `front`, in code values, strip by strip to save memory."""
+    strips = [slice(top, top + harmonising.STRIP_ROWS) for top in range(0, len(picture), harmonising.STRIP_ROWS)]
+    shown = (in_front(None if front is None else front[rows], picture[rows]) for rows in strips)
+    finished: Any = np.concatenate([code(strip) for strip in shown])
+    return cast(_Codes, finished)
 
 
 def _over(canvas: Plane, visible: list[Plane], number: int, one: Drawn, hidden: Plane) -> None:

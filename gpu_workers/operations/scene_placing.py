@@ -27,6 +27,7 @@ _WIDTH_TOLERANCE = 1.1
 _FILL_SHARE = 0.5
 _SOLID, _FAINT = 250, 8
 _EDGE_PX = 7
+_OFF_SURFACE, _EDGE_CM = 0.004, 0.5
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ def places_of(scene: Scene, count: int, first: str | None) -> list[Place]:
 
 
 def stand(
-    product: Product, scene: Scene, place: Place, ground: Ground, variation: Variation, width_px: int
+    product: Product, scene: Scene, place: Place, ground: Ground, variation: Variation, layers: Layers
 ) -> Standing:
-    """A product on its place in the plate, as large as it is."""
+    """A product on its place in the plate, as large as it is; none of its foot is over the surface's edge."""
     height_cm = height_of(product.height_cm)
     if height_cm > place.height_cm_max:
         limit = f"is for products up to {place.height_cm_max:g} cm, not for {height_cm:g}"
@@ -109,8 +110,12 @@ def stand(
         limit = f"is {place.width_cm:g} cm wide, and a product of this height is {width_cm:.0f} cm wide"
         raise BadParameters(f"`height_cm`: the place {place.name!r} of {scene.name} {limit}", "height_cm")
     number = scene.places.index(place)
-    free_cm = sharp_cm(scene, width_px)
+    furthest_px = there.point(0.0, place.depth_cm)[1]
+    free_cm = sharp_cm(scene, layers.plate.shape[1])
     there = there.at(*there.point(*moved_cm(place, number, width_cm, variation, free_cm)))
+    if layers.depth is not None:
+        edge_px = _edge_px(layers.depth, there, width_cm, scene.camera.focal_px)
+        there = there.at(there.x_px, max(_behind(edge_px, there, stands.rise_px / px_per_cm), furthest_px))
     scale = there.px_per_cm / px_per_cm
     return Standing(
         code=code,
@@ -123,6 +128,24 @@ def stand(
         y_px=there.y_px - stands.axis_px * scale,
         own_shadow=1 - int(np.count_nonzero(code[..., 3])) / int(np.count_nonzero(product.rgba[..., 3])),
     )
+
+
+def _edge_px(depth_mm: NDArray[np.uint16], there: Ground, width_cm: float, focal_px: float) -> float:
+    """The row in front of what is `width_cm` wide `there` from which on the plate is the surface no more."""
+    half = width_cm / 2 * there.px_per_cm
+    columns = slice(max(round(there.x_px - half), 0), max(round(there.x_px + half), 0) + 1)
+    rows = np.arange(round(there.y_px), len(depth_mm))
+    seen = focal_px * 10 / np.maximum(np.median(depth_mm[rows, columns], axis=1), 1)
+    beyond = np.abs(seen / (there.slope * (rows + 0.5 - there.horizon_px)) - 1) > _OFF_SURFACE
+    return float(rows[beyond.argmax()] if beyond.any() else len(depth_mm))
+
+
+def _behind(edge_px: float, there: Ground, rise_cm: float) -> float:
+    """The row nearest to `there` on which a foot whose middle is seen `rise_cm` above its nearest point stays a little
+    behind the edge; it is seen the larger the nearer it is."""
+    free_px = edge_px - _EDGE_CM * there.px_per_cm * there.sine
+    reach = rise_cm * there.slope
+    return min(there.y_px, (free_px + reach * there.horizon_px) / (1 + reach))
 
 
 def without_fringe(rgba: Codes) -> Codes:

@@ -2,19 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.linear_light import levels
-from gpu_workers.operations.harmonising import LUMINANCE, grained
+from gpu_workers.operations.harmonising import LUMINANCE, STRIP_ROWS, grained
 from gpu_workers.operations.scene_ground import Ground, seen_from
 from gpu_workers.operations.scene_light import Lit
 from gpu_workers.operations.scene_placing import Drawn
 from gpu_workers.operations.scene_reflection import reflection, spread_px
-from gpu_workers.operations.scene_shadow import Caster, Frame, shadows, shift
+from gpu_workers.operations.scene_shadow import Caster, shadows, shift
 from gpu_workers.operations.scene_variation import View
 from gpu_workers.scenes import Light, Scene
 from schemas.channels import Size
@@ -39,21 +39,28 @@ _BEHIND_CM = 1.0
 @dataclass(frozen=True)
 class Pictures:
     """A scene on its canvas, linear light: `bare` (h, w, 3) as it was, `ground` (h, w, 3) with what the products do to
-    it, and what is in front of them, `occluder` (h, w, 4), premultiplied."""
+    it, and what is in front of them, `occluder` (h, w, 4), premultiplied. At half the size: where everything is,
+    `points` (h, w, 3), in cm, (right, away, up) from the first product's place; what of its light a shadow can take,
+    `key_share` (h, w; 0..1), and how much of it is a product's mirror image, `mirrored` (h, w; 0..1)."""
 
     bare: Plane
     ground: Plane
     occluder: Plane | None
+    points: Plane
+    key_share: Plane
+    mirrored: Plane
 
-    def times(self, gain: NDArray[np.float32]) -> "Pictures":
-        """All of it in other light, `gain` (3,)."""
-        front = None if self.occluder is None else self.occluder * np.append(gain, np.float32(1))
-        return Pictures(self.bare * gain, self.ground * gain, front)
+    def relight(self, gain: NDArray[np.float32]) -> None:
+        """Puts all of it in other light, `gain` (3,), in place: pictures are large."""
+        for picture in (self.bare,) if self.ground is self.bare else (self.bare, self.ground):
+            picture *= gain
+        if self.occluder is not None:
+            self.occluder[..., :3] *= gain
 
     def grained(self, steps: float, seed: int) -> "Pictures":
         """The same with noise of so many 8-bit steps."""
         bare, ground = (grained(light, steps, seed) for light in (self.bare, self.ground))
-        return Pictures(bare, ground, self.occluder)
+        return replace(self, bare=bare, ground=ground)
 
     def darkness(self) -> Plane:
         """How much of the light (h, w; 0..1) the products take from the scene."""
@@ -71,15 +78,28 @@ def shaded(scene: Scene, view: View, light: Lit, drawn: Sequence[Drawn], shadow_
     bare = light.ambient + light.key
     ground = bare
     points = _points(scene, view, light, drawn[0].ground)
+    open_ground, mirroring = np.ones(bare.shape[:2], np.float32), []
     if shadow_mode == "scene":
+        for one in drawn:
+            _print(open_ground, one)
         cast, around = _shadows(scene.light, points, drawn)
-        ground = light.ambient * (1 - around[..., None]) + light.key * (1 - cast[..., None])
+        ground = _in_shadow(light, (1 - cast) * open_ground, (1 - around) * open_ground)
     if scene.surface.gloss > _GLOSS_MIN:
         ground = ground.copy() if ground is bare else ground
+        # Where a product touches the ground, what is mirrored is as dark as the gap.
         gloss = _at_full_size(_near_ground(points, _SHEET_CM), view.canvas) * np.float32(scene.surface.gloss)
-        for one in drawn:
-            _mirror(ground, one, gloss, scene.surface.roughness)
-    return Pictures(bare, ground, light.occluder)
+        gloss *= open_ground * open_ground
+        mirroring = [_mirror(ground, one, gloss, scene.surface.roughness) for one in drawn]
+    return Pictures(bare, ground, light.occluder, points, _key_share(light, bare), _mirrored(mirroring, points))
+
+
+def _in_shadow(light: Lit, key: Plane, ambient: Plane) -> Plane:
+    """What is left (h, w, 3) of the light when these shares (h, w) of the main one and of all else reach the scene."""
+    out = np.empty_like(light.ambient)
+    for top in range(0, len(out), STRIP_ROWS):
+        rows = slice(top, top + STRIP_ROWS)
+        out[rows] = light.ambient[rows] * ambient[rows, :, None] + light.key[rows] * key[rows, :, None]
+    return out
 
 
 def _points(scene: Scene, view: View, light: Lit, main: Ground) -> Plane:
@@ -103,6 +123,25 @@ def _points(scene: Scene, view: View, light: Lit, main: Ground) -> Plane:
     return np.where(beyond, np.float32(_NOWHERE_CM), flat).astype(np.float32)
 
 
+def _key_share(light: Lit, bare: Plane) -> Plane:
+    """How much of what is seen of each coarse pixel (h, w; 0..1) is the main light's."""
+    size = tuple(math.ceil(side / _CANVAS_COARSE) for side in bare.shape[1::-1])
+    key, whole = (cv2.resize(cv2.transform(part, LUMINANCE[None]), size) for part in (light.key, bare))
+    share = np.asarray(np.clip(key / np.maximum(whole, 1e-5), 0, 1), np.float32)
+    return share if light.occluder is None else share * (1 - cv2.resize(light.occluder[..., 3], size))
+
+
+def _mirrored(images: Sequence[tuple[tuple[slice, slice], Plane]], points: Plane) -> Plane:
+    """How much of each coarse pixel (h, w; 0..1) is mirror image."""
+    share = np.zeros(points.shape[:2], np.float32)
+    for (rows, columns), image in images:
+        part = share[rows.start // _CANVAS_COARSE :, columns.start // _CANVAS_COARSE :]
+        coarse = image[::_CANVAS_COARSE, ::_CANVAS_COARSE][: part.shape[0], : part.shape[1]]
+        part = part[: coarse.shape[0], : coarse.shape[1]]
+        np.maximum(part, coarse, out=part)
+    return share
+
+
 def _near_ground(points: Plane, reach_cm: float) -> Plane:
     """1 on the ground, 0 at `reach_cm` above or below it."""
     return np.asarray(np.clip(1 - np.abs(points[..., 2]) / reach_cm, 0, 1), np.float32)
@@ -124,21 +163,16 @@ def _shadows(light: Light, points: Plane, drawn: Sequence[Drawn]) -> tuple[Plane
     to_right, to_away = shift(light.azimuth_deg, light.elevation_deg)
     near = _near_ground(points, _OFF_GROUND_SHARE * max(one.standing.height_cm for one in drawn))
     seen = (
-        _at(frame, cast, right + up * np.float32(to_right), away + up * np.float32(to_away)),
-        _at(frame, around, right, away) * near * _SKY_SHARE,
+        frame.at(_soft(cast), right + up * np.float32(to_right), away + up * np.float32(to_away)),
+        frame.at(_soft(around), right, away) * near * _SKY_SHARE,
     )
-    full = tuple(_at_full_size(part, drawn[0].placement.canvas) for part in seen)
-    for one in drawn:
-        _print(full, one)
-    return full[0], full[1]
+    cast, around = (_at_full_size(part, drawn[0].placement.canvas) for part in seen)
+    return cast, around
 
 
-def _at(frame: Frame, hidden: Plane, right: Plane, away: Plane) -> Plane:
-    """What the grid says of the points (right, away) in cm."""
-    x = (right - np.float32(frame.left_cm)) / np.float32(frame.cell_cm) - np.float32(0.5)
-    y = (np.float32(frame.top_cm) - away) / np.float32(frame.cell_cm) - np.float32(0.5)
-    soft = cv2.GaussianBlur(hidden, (0, 0), _CELL_BLUR)
-    return np.asarray(cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
+def _soft(hidden: Plane) -> Plane:
+    """Without the steps of its cells."""
+    return np.asarray(cv2.GaussianBlur(hidden, (0, 0), _CELL_BLUR), np.float32)
 
 
 def _caster(one: Drawn, main: Ground) -> Caster:
@@ -156,24 +190,24 @@ def _contact(one: Drawn, columns: NDArray[np.float64]) -> tuple[NDArray[np.float
     return rows, np.interp(source, there, stands.stands.astype(np.float64))
 
 
-def _print(shadows_taken: Sequence[Plane], one: Drawn) -> None:
-    """Darkens the line where a product touches the ground: narrowly, as the coarse shadows cannot, and softly about."""
+def _print(open_ground: Plane, one: Drawn) -> None:
+    """Takes from `open_ground`, the shares of light (h, w; 0..1) that are left, the line where a product touches the
+    ground: narrowly, as the coarse shadows cannot, and softly about."""
     contact, touches = _contact(one, np.arange(one.box[1].start, one.box[1].stop) + 0.5)
     size = one.ground.px_per_cm * math.sqrt(one.standing.height_cm / _PRINT_OF_CM)
     for opacity, reach_cm in _PRINTS:
         sigma = max(reach_cm * size, 1.0)
         top, bottom = math.floor(contact.min() - 4 * sigma), math.ceil(contact.max() + 4 * sigma)
-        rows = slice(max(top, 0), min(bottom, shadows_taken[0].shape[0]))
+        rows = slice(max(top, 0), min(bottom, open_ground.shape[0]))
         y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5
         prints = (np.exp(-0.5 * ((y - contact) / sigma) ** 2) * touches).astype(np.float32)
         prints = cv2.GaussianBlur(prints, (0, 0), sigmaX=sigma, sigmaY=sigma / 2) * np.float32(opacity)
-        for taken in shadows_taken:
-            part = taken[rows, one.box[1]]
-            part += (1 - part) * prints
+        open_ground[rows, one.box[1]] *= 1 - prints
 
 
-def _mirror(ground: Plane, one: Drawn, gloss: Plane, roughness: float) -> None:
-    """The product's mirror image on the ground, as strong as `gloss` (h, w) says."""
+def _mirror(ground: Plane, one: Drawn, gloss: Plane, roughness: float) -> tuple[tuple[slice, slice], Plane]:
+    """The product's mirror image on the ground, as strong as `gloss` (h, w) says. Returns where, and its share there
+    (h, w; 0..1)."""
     top, bottom = one.box[0].start, min(2 * one.box[0].stop - one.box[0].start, ground.shape[0])
     beside = math.ceil(_BLUR_REACH * spread_px(roughness, one.light.shape[0]))
     columns = slice(max(one.box[1].start - beside, 0), min(one.box[1].stop + beside, ground.shape[1]))
@@ -186,8 +220,10 @@ def _mirror(ground: Plane, one: Drawn, gloss: Plane, roughness: float) -> None:
     contact = ((_contact(one, middles)[0] - top) * size[1] / len(tall)).astype(np.float32)
     image = reflection(small, contact, roughness, one.light.shape[0] / _REFLECTION_COARSE)
     image = cv2.resize(image, tall.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    part = ground[top:bottom, columns]
-    part += gloss[top:bottom, columns, None] * (image[..., :3] - image[..., 3:] * part)
+    box = (slice(top, bottom), columns)
+    part, gloss = ground[box], gloss[box][..., None]
+    part += gloss * (image[..., :3] - image[..., 3:] * part)
+    return box, image[..., 3] * gloss[..., 0]
 
 
 def hidden_share(one: Drawn, light: Lit, scene: Scene, view: View) -> Plane:

@@ -31,6 +31,8 @@ _FAINT = 32
 _DEEP_FOR_THICK = 3.0
 _SCALE_MIN = 0.2
 _STANDS_SHARE = 0.03
+_OWN_GROUND_SHARE = 0.5
+_LEGS_SHARE_MAX, _BROAD_SHARE, _THICK_SHARE = 0.4, 0.6, 0.06
 _MARGIN = 4
 _FRACTION_BITS = 4
 
@@ -62,9 +64,11 @@ class Frame:
     width: int
     height: int
 
-    def to_ground(self) -> NDArray[np.float64]:
-        """The matrix from (x, y) of the grid's points to (right, away) in cm."""
-        return np.array([[self.cell_cm, 0.0, self.left_cm], [0.0, -self.cell_cm, self.top_cm], [0.0, 0.0, 1.0]])
+    def at(self, values: Plane, right_cm: Plane, away_cm: Plane) -> Plane:
+        """What the grid's `values` (height, width) are at points (h, w) of the ground; 0 off the grid."""
+        x = (right_cm - np.float32(self.left_cm)) / np.float32(self.cell_cm) - np.float32(0.5)
+        y = (np.float32(self.top_cm) - away_cm) / np.float32(self.cell_cm) - np.float32(0.5)
+        return np.asarray(cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
 
 
 @dataclass(frozen=True)
@@ -159,10 +163,10 @@ def _body(caster: Caster, ground: Ground, frame: Frame, points: Sequence[tuple[f
     profiles = _profiles(caster, count, frame.cell_cm)
     here = ground.at(*ground.point(*caster.foot_cm))
     pencil = _Pencil.over(caster, here, frame.cell_cm, profiles.shape[1])
-    deepest = _DEEP_FOR_THICK * _thickness(profiles) * np.float32(height_cm / count / frame.cell_cm)
+    thick = _thickness(profiles) * np.float32(height_cm / count / frame.cell_cm)
     slices = np.zeros((count, pencil.height, pencil.width), np.uint8)
     below = np.full((2, profiles.shape[1]), np.nan, np.float32)
-    for index, (layer, profile, most) in enumerate(zip(slices, profiles, deepest, strict=True)):
+    for index, (layer, profile, most) in enumerate(zip(slices, profiles, thick, strict=True)):
         below = pencil.draw(layer, profile, below, most, stands=index < _STANDS_SHARE * count)
     # Whole cells: the slices' own grid is the frame's.
     row = round((frame.top_cm - caster.foot_cm[1]) / frame.cell_cm - pencil.foot[1])
@@ -174,12 +178,16 @@ def _body(caster: Caster, ground: Ground, frame: Frame, points: Sequence[tuple[f
 class _Pencil:
     """Draws slices of one caster, in cells. `foot` is where its foot's middle is in the grid (column, row), `middle`
     the silhouette's column there; `front` (cells,) how far in front of it each column meets the ground; `depth` how
-    deep a run is for its width. What is a cell nearer looks wider by `nearing` and slides by `sliding` columns."""
+    deep a run is for its width. On legs, what is at least so `broad` and `thick` is a seat.
+    What is a cell nearer looks wider by `nearing` and slides by `sliding` columns."""
 
     foot: tuple[float, float]
     middle: float
     front: Plane
     depth: float
+    on_legs: bool
+    broad: float
+    thick: float
     nearing: float
     sliding: float
     width: int
@@ -199,32 +207,58 @@ class _Pencil:
         before, after = math.ceil(max(-float(front.min()), 0)) + deep, math.ceil(max(float(front.max()), 0)) + deep
         middle = (caster.middle_px - left) / (right - left) * cells
         wider = math.ceil(cells * max(1 + nearing * before, 1)) + _MARGIN
-        sliding = (here.x_px - here.centre_px) / here.px_per_cm / cell_cm * nearing
-        return _Pencil((float(wider), float(before)), middle, front, depth, nearing, sliding, 2 * wider, before + after)
+        foot_left, foot_right = caster.stance.foot_px
+        return _Pencil(
+            foot=(float(wider), float(before)),
+            middle=middle,
+            front=front,
+            depth=depth,
+            on_legs=bool(caster.stance.stands[int(foot_left) : int(foot_right)].mean() < _LEGS_SHARE_MAX),
+            broad=_BROAD_SHARE * (foot_right - foot_left) / (right - left) * cells,
+            thick=_THICK_SHARE * caster.stance.height_px / caster.px_per_cm / cell_cm,
+            nearing=nearing,
+            sliding=(here.x_px - here.centre_px) / here.px_per_cm / cell_cm * nearing,
+            width=2 * wider,
+            height=before + after,
+        )
 
     def draw(
-        self, layer: NDArray[np.uint8], profile: NDArray[np.uint8], below: Plane, deepest: Plane, stands: bool
+        self, layer: NDArray[np.uint8], profile: NDArray[np.uint8], below: Plane, thick: Plane, stands: bool
     ) -> Plane:
-        """One slice: an ellipse for every run of the row that is not empty, as dense as the run, and no deeper than
-        `deepest` says of its columns: a cord is not a disc.
+        """One slice: an ellipse for every run of the row that is not empty, as dense as the run, and not much deeper
+        than it is `thick` from top to bottom in its columns: a cord is not a disc.
 
-        It is as near as what is `below` it. What has nothing below `stands` with its nearest point on the line where
-        the silhouette meets the ground, or else hangs above the foot's middle. Nothing but a belly reaches over that
-        line. Returns, as `below` is, how near each column's run is and how deep its foot (2, cells).
+        Returns, as `below` is, how near each column's run is and how deep its foot (2, cells).
         """
         edges = np.flatnonzero(np.diff(np.concatenate([[0], profile > _FAINT, [0]]).astype(np.int8)))
         here = np.full_like(below, np.nan)
         for start, stop in edges.reshape(-1, 2):
-            deep = min((stop - start) / 2 * self.depth, float(np.median(deepest[start:stop])) / 2)
-            support = below[:, start:stop][:, ~np.isnan(below[0, start:stop])]
-            if support.size:
-                near, foot = (float(value) for value in support.mean(axis=1))
-            else:
-                near, foot = self._foot_of(start, stop, deep) if stands else (0.0, deep)
-            here[:, start:stop] = [[near], [foot]]
-            outline = self._outline(start, stop, near, max(deep, foot if stands else 0.5), max(deep - foot, 0.0))
-            cv2.fillPoly(layer, [outline], int(profile[start:stop].mean()), cv2.LINE_8, _FRACTION_BITS)
+            run = slice(int(start), int(stop))
+            thickness = float(np.median(thick[run]))
+            deep = min((stop - start) / 2 * self.depth, _DEEP_FOR_THICK * thickness / 2)
+            near, foot = self._stance_of(run, below[:, run], deep, thickness, stands)
+            here[0, run], here[1, run] = near, foot
+            outline = self._outline(run, near, max(deep, foot if stands else 0.5), max(deep - foot, 0.0))
+            cv2.fillPoly(layer, [outline], int(profile[run].mean()), cv2.LINE_8, _FRACTION_BITS)
         return here
+
+    def _stance_of(self, run: slice, below: Plane, deep: float, thickness: float, stands: bool) -> tuple[Plane, float]:
+        """How near each column of a run is, and how deep its foot.
+
+        It is as near as what is `below` it, and leads straight from one leg to the next. What has nothing below
+        `stands` with its nearest point on the line where the silhouette meets the ground, or else hangs above the
+        foot's middle. So does a seat, and what it bears; nothing but that and a belly reaches over the line.
+        """
+        width, held = run.stop - run.start, ~np.isnan(below[0])
+        if self.on_legs and width > self.broad and thickness > self.thick:
+            return np.zeros(width, np.float32), -math.inf
+        if not held.any():
+            near, foot = self._foot_of(run.start, run.stop, deep) if stands else (0.0, deep)
+            return np.full(width, near, np.float32), foot
+        foot = float(below[1, held].mean())
+        if not self.on_legs:
+            return np.full(width, below[0, held].mean(), np.float32), foot
+        return np.interp(np.arange(width), np.flatnonzero(held), below[0, held]).astype(np.float32), foot
 
     def _foot_of(self, start: int, stop: int, deep: float) -> tuple[float, float]:
         """How near is what stands on these columns, and how deep: as the line bulges at the least."""
@@ -233,12 +267,16 @@ class _Pencil:
         bulge = min(nearest - float(max(line[0], line[-1])), (stop - start) / 2 * self.depth)
         return nearest - max(deep, bulge), max(deep, bulge)
 
-    def _outline(self, start: int, stop: int, near: float, deep: float, belly: float) -> NDArray[np.int32]:
+    def _outline(self, run: slice, near: Plane, deep: float, belly: float) -> NDArray[np.int32]:
         """The ellipse over these columns, in fractions of cells, cut off where it would reach over the contact line."""
-        columns = np.linspace(start, stop, stop - start + 1)
-        round_off = np.sqrt(np.maximum(1 - ((columns - start) / (stop - start) * 2 - 1) ** 2, 0)) * deep
+        width = run.stop - run.start
+        columns = np.linspace(run.start, run.stop, width + 1)
+        steady = cv2.blur(near[None], (width // 2 + 1, 1), borderType=cv2.BORDER_REPLICATE)[0]
+        near = np.interp(columns - 0.5, np.arange(run.start, run.stop), steady)
+        round_off = np.sqrt(np.maximum(1 - ((columns - run.start) / width * 2 - 1) ** 2, 0)) * deep
         line = np.interp(columns - 0.5, np.arange(len(self.front)), self.front) + belly
-        x = self.foot[0] + (columns - self.middle) * max(1 - near * self.nearing, _SCALE_MIN) - near * self.sliding
+        x = self.foot[0] + (columns - self.middle) * np.maximum(1 - near * self.nearing, _SCALE_MIN)
+        x -= near * self.sliding
         front = np.maximum(np.minimum(near + round_off, line), near - round_off)
         around = np.stack(
             [np.concatenate([x, x[::-1]]), self.foot[1] + np.concatenate([front, (near - round_off)[::-1]])]
@@ -247,14 +285,17 @@ class _Pencil:
 
 
 def _profiles(caster: Caster, count: int, cell_cm: float) -> NDArray[np.uint8]:
-    """The silhouette's rows (count, cells) from the ground up, each column from where it meets the ground."""
+    """The silhouette's rows (count, cells) from the ground up: what is low from where its column meets the ground, the
+    higher the more from the foot's middle, since a seat is one seat over all its legs."""
     left, _, right, _ = caster.stance.box
     step = caster.px_per_cm * cell_cm
     cells = max(1, math.ceil((right - left) / step))
     small = cv2.resize(caster.alpha[:, left:right], (cells, caster.alpha.shape[0]), interpolation=cv2.INTER_AREA)
-    contact = _by_cell(caster.stance.contact[left:right], cells)
-    up = (np.arange(count, dtype=np.float32) + 0.5)[:, None] * (caster.stance.height_px / count)
-    rows = np.clip(np.rint(contact[None] - 0.5 - up), 0, len(small) - 1).astype(np.intp)
+    contact, axis_px = _by_cell(caster.stance.contact[left:right], cells), np.float32(caster.stance.axis_px)
+    up = (np.arange(count, dtype=np.float32) + 0.5)[:, None] / count
+    own = np.clip(1 - up / _OWN_GROUND_SHARE, 0, 1)
+    rows = axis_px + own * (contact - axis_px)[None] - 0.5 - up * caster.stance.height_px
+    rows = np.clip(np.rint(rows), 0, len(small) - 1).astype(np.intp)
     return np.asarray(small[rows, np.arange(cells)[None]])
 
 

@@ -127,10 +127,14 @@ def cast(alpha: Mask, mode: ShadowMode, lit: Light | None = None) -> Plane:
     """
     if mode in ("none", "own") or not (alpha >= _HALF).any():
         return np.zeros(alpha.shape, np.float32)
-    step = _STEP.get(mode, _STEP_SOFT)
-    small = cv2.resize(alpha, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
-    total = _thrown(small, mode, lit or LIGHTS.get(mode))
+    total = _thrown(reduced(alpha, mode), mode, lit or LIGHTS.get(mode))
     return np.asarray(cv2.resize(total, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def reduced(alpha: Mask, mode: ShadowMode) -> Mask:
+    """`alpha` (h, w) at the size at which its shadow is made."""
+    step = _STEP.get(mode, _STEP_SOFT)
+    return np.asarray(cv2.resize(alpha, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _thrown(alpha: Mask, mode: ShadowMode, lit: Light | None) -> Plane:

@@ -64,7 +64,8 @@ def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> flo
     if not (alpha >= _HALF).any() or clear.sum() < _FEW_PX:
         return _NOT_FOUND_DEG
 
-    stood, mode = lights.stand(alpha), rendered.shadow_mode
+    mode = rendered.shadow_mode
+    stood = lights.stand(shadow.reduced(rendered.mask, mode)).resized(alpha.shape[1])
     thrown = (1 - (1 - seen) / shadow.sky_left(alpha, stood, mode)).clip(0) * clear
 
     def explained(azimuth_deg: float) -> float:

@@ -16,11 +16,15 @@
 | `product_pixels` | how many pixels the differences were measured on |
 | `halo` | by how many steps the soft edge is brighter or darker than both what it parts, on average |
 | `contact_darkening` | how much darker the ground is along the line where the main product touches it, 0..1 |
+| `contact_gap` | how far below its foot the ground is darkest, as a share of its height; nearly 0 when it stands |
 | `shadow_azimuth_deg`, `shadow_azimuth_error_deg` | where the light is by the shadow, and off the scene's by this |
 | `shadow_share` | how much of the canvas the shadows darken by a hundredth or more |
 
-The shadow's azimuth is missing where there is none to be seen, or the light is so high that it has no side.
+The shadow's azimuth is missing where none was asked for or can be seen, or the light is so high that it has no side. It
+is opposite the light when what is dark is no shadow of the products.
 """
+
+import math
 
 import cv2
 import numpy as np
@@ -38,7 +42,7 @@ from gpu_workers.linear_light import (
 )
 from gpu_workers.operations.mockup import Mockup, Placed
 from gpu_workers.operations.scene_ground import Ground
-from gpu_workers.operations.scene_shadow import Caster, thrown
+from gpu_workers.operations.scene_shadow import Caster, shift, thrown
 from gpu_workers.quality.files import file_facts, read
 from gpu_workers.quality.measures import ERODE_PX, padded, resized
 from gpu_workers.wide_gamut import in_srgb
@@ -57,7 +61,12 @@ _STEP_DEG = 5.0
 _CELLS = 40
 _BLUR_CELLS = 2.5
 _WHOLLY = 0.99
+_EXPLAINED = 0.4
+_RIM_PX = 7
+_SHOWING = 0.02
+_POINTS_MAX, _LINE = 40_000, 64
 _CONTACT_CM = 0.4
+_GAP_SEEN, _GAP_COLUMNS, _GAP_DARKEST = 0.25, 0.3, 0.95
 _EDGE_PX = 15
 
 
@@ -78,7 +87,7 @@ def measure(file: bytes, mockup: Mockup, channel: Channel) -> dict[str, float]:
         "height_error": max(abs(_height_error(one)) for one in mockup.products),
         **_difference(written, mockup),
         "halo": _halo(written, mockup, main),
-        **_shadow(mockup),
+        **_shadow(written, mockup),
     }
 
 
@@ -184,73 +193,114 @@ def _beside(light: Plane, inside: Plane, extreme: np.ufunc) -> Plane:
     return np.asarray(cv2.dilate(np.where(inside > 0, light, np.float32(0)), kernel))
 
 
-def _shadow(mockup: Mockup) -> dict[str, float]:
-    before, after = (cv2.transform(to_linear(picture), _LUMINANCE) for picture in (mockup.bare, mockup.ground))
+def _shadow(written: Code, mockup: Mockup) -> dict[str, float]:
+    before, made, after = (
+        cv2.transform(to_linear(picture), _LUMINANCE) for picture in (mockup.bare, mockup.ground, written)
+    )
     darkening = np.asarray(np.clip(1 - after / np.maximum(before, 1e-4), 0, 1), np.float32)
-    main = mockup.products[0]
     found = {
-        "shadow_share": float((darkening > _SEEN).mean()),
-        "contact_darkening": _contact_darkening(darkening, main),
+        "shadow_share": float((made < (1 - _SEEN) * before).mean()),
+        **_contact(darkening, mockup.products[0]),
     }
-    azimuth = _azimuth_deg(darkening, main, mockup)
+    azimuth = _azimuth_deg(darkening, mockup)
     if azimuth is not None:
-        found["shadow_azimuth_deg"] = azimuth
+        found["shadow_azimuth_deg"] = (azimuth + 180) % 360 - 180
         found["shadow_azimuth_error_deg"] = abs((azimuth - mockup.light.azimuth_deg + 180) % 360 - 180)
     return found
 
 
-def _contact_darkening(darkening: Plane, one: Placed) -> float:
-    """The mean over the strip of ground, a few millimetres wide, that is seen below where the product stands."""
+def _contact(darkening: Plane, one: Placed) -> dict[str, float]:
+    """How dark the ground is that is seen a few millimetres below where the product stands, on average, and how far
+    below that it is as good as darkest: nowhere is it darker than beneath a foot."""
     scale, place = one.placement.scale, one.placement
     columns = np.flatnonzero(one.stance.stands)
     x = np.clip(np.rint((columns + 0.5) * scale + place.x_px - 0.5), 0, darkening.shape[1] - 1).astype(np.intp)
     rows = one.stance.contact[columns] * scale + place.y_px
+    height_px = one.stance.height_px * scale
     deep = max(2, round(_CONTACT_CM * one.ground.px_per_cm))
-    y = np.rint(rows[:, None] + np.arange(1, deep + 1)).astype(np.intp)
+    below = np.arange(1, max(round(_GAP_SEEN * height_px), deep) + deep + 1)
+    y = np.rint(rows[:, None] + below).astype(np.intp)
     there = (y < darkening.shape[0]) & (y >= 0)
     y = np.clip(y, 0, darkening.shape[0] - 1)
     there &= one.mask[y, x[:, None]] < _SHOWN
-    return float(darkening[y, np.broadcast_to(x[:, None], y.shape)][there].mean()) if there.any() else 0.0
+    dark = darkening[y, x[:, None]] * there
+    seen = there.sum(axis=0)
+    profile = np.where(seen >= _GAP_COLUMNS * len(columns), dark.sum(axis=0) / np.maximum(seen, 1), 0)
+    strips = np.convolve(profile, np.ones(deep) / deep, "valid")
+    found = {"contact_darkening": float(dark[:, :deep].sum() / max(there[:, :deep].sum(), 1))}
+    if strips.max() > _SEEN:
+        found["contact_gap"] = float(np.flatnonzero(strips >= _GAP_DARKEST * strips.max())[-1] / height_px)
+    return found
 
 
-def _azimuth_deg(darkening: Plane, one: Placed, mockup: Mockup) -> float | None:
+def _azimuth_deg(darkening: Plane, mockup: Mockup) -> float | None:
     """Where the light must be for the products' shadows to lie where the picture is dark, all directions tried.
 
-    The one whose hard shadows go with the darkness best, as their correlation on the ground says, and between two by
-    a parabola.
+    The one whose shadows go with the darkness best, as their correlation says, and between two by a parabola. They
+    climb what they meet, and are only where the main light is. Opposite the light when none goes with it at all.
     """
-    elevation_deg = mockup.light.elevation_deg
-    if elevation_deg > _SIDELESS_DEG:
+    meant = mockup.light
+    if meant.elevation_deg > _SIDELESS_DEG or mockup.shadow_mode == "none":
         return None
-    casters = [_caster(each, one.ground) for each in mockup.products]
-    azimuths = np.arange(-180, 180, _STEP_DEG)
-    each, frame = thrown(casters, one.ground, [(float(a), elevation_deg) for a in azimuths], one.height_cm / _CELLS)
-    # As soft as shadows are, or those of thin wires would go with nothing.
-    soft = np.stack([cv2.GaussianBlur(shadow.astype(np.float32), (0, 0), _BLUR_CELLS) for shadow in each])
-    to_picture = one.ground.to_picture() @ frame.to_ground()
-    size, flags = (frame.width, frame.height), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    dark, seen = (cv2.warpPerspective(part, to_picture, size, flags=flags) for part in (darkening, _seen(one, mockup)))
-    where = (seen > _WHOLLY) & (soft.max(axis=0) > 1)
-    if not where.any() or dark[where].max() < _SEEN:
+    dark, clear = _around(darkening, mockup)
+    where = _reached(mockup, clear)
+    azimuths = np.arange(-180, 180, _STEP_DEG) + meant.azimuth_deg
+    each = _thrown_at(mockup.points[where], mockup, azimuths) * mockup.key_share[where]
+    if not len(each[0]) or each.max() < _SEEN:
         return None
-    fit = _correlations(soft[:, where], dark[where])
+    fit = _correlations(each, dark[where])
     best = int(fit.argmax())
+    if fit[best] < _EXPLAINED:
+        return meant.azimuth_deg + 180
     before, middle, after = (float(fit[(best + step) % len(fit)]) for step in (-1, 0, 1))
     bend = before - 2 * middle + after
     return float(azimuths[best] + _STEP_DEG * (0.5 * (before - after) / bend if bend else 0.0))
+
+
+def _around(darkening: Plane, mockup: Mockup) -> tuple[Plane, NDArray[np.bool_]]:
+    """The darkness (h, w) at the size of the mockup's points, and where neither a product nor its mirror image is in
+    the way."""
+    products = np.maximum.reduce([np.maximum(one.mask, one.hidden) for one in mockup.products])
+    free = (cv2.dilate(products, np.ones((_RIM_PX, _RIM_PX), np.uint8)) == 0).astype(np.float32)
+    size = mockup.key_share.shape[1::-1]
+    dark, clear = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (darkening * free, free))
+    return dark, (clear > _WHOLLY) & (mockup.mirrored < _SHOWING)
+
+
+def _reached(mockup: Mockup, clear: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of some of the `clear` points to which a shadow may reach, whole lines of them."""
+    main, high = mockup.products[0], max(one.height_cm for one in mockup.products)
+    left, _, right, _ = main.stance.box
+    wide = (right - left) * main.placement.scale / main.ground.px_per_cm
+    reach = wide + high / math.tan(math.radians(mockup.light.elevation_deg))
+    near = (np.hypot(mockup.points[..., 0], mockup.points[..., 1]) < reach) & (mockup.points[..., 2] < high)
+    inside = np.flatnonzero(clear & near)
+    some = inside[:: max(1, len(inside) // _POINTS_MAX)]
+    rows, columns = np.divmod(some[: len(some) // _LINE * _LINE], clear.shape[1])
+    return rows, columns
+
+
+def _thrown_at(points: Plane, mockup: Mockup, azimuths: NDArray[np.float64]) -> Plane:
+    """How much (azimuths, n; 0..1) of a light from each of the azimuths is hidden from the `points` (n, 3)."""
+    main, elevation_deg = mockup.products[0].ground, mockup.light.elevation_deg
+    casters = [_caster(one, main) for one in mockup.products]
+    cell_cm = max(one.height_cm for one in mockup.products) / _CELLS
+    directions = [(float(azimuth), elevation_deg) for azimuth in azimuths]
+    shadows, frame = thrown(casters, main, directions, cell_cm)
+    right, away, up = (points[:, axis].reshape(-1, _LINE) for axis in range(3))
+    each = np.zeros((len(azimuths), len(points)), np.float32)
+    for hidden, shadow, direction in zip(each, shadows, directions, strict=True):
+        # As soft as shadows are, or those of thin wires would go with nothing.
+        soft = cv2.GaussianBlur(shadow.astype(np.float32) / 255, (0, 0), _BLUR_CELLS)
+        to_right, to_away = (np.float32(way) for way in shift(*direction))
+        hidden[:] = frame.at(soft, right + up * to_right, away + up * to_away).ravel()
+    return each
 
 
 def _caster(one: Placed, main: Ground) -> Caster:
     right, away, far = np.linalg.inv(main.to_picture()) @ (one.ground.x_px, one.ground.y_px, 1.0)
     per_cm = one.stance.height_px / (one.height_cm * one.ground.cosine)
     return Caster(levels(one.product[..., 3]), one.stance, per_cm, (float(right / far), float(away / far)))
-
-
-def _seen(one: Placed, mockup: Mockup) -> Plane:
-    """1 where the picture may show the ground, 0 above its horizon."""
-    seen = np.ones(mockup.mask.shape, np.float32)
-    seen[: max(round(one.ground.horizon_px) + 1, 0)] = 0
-    return seen
 
 
 def _correlations(each: Plane, dark: Plane) -> Plane:

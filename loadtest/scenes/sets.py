@@ -260,9 +260,9 @@ SHOTS = (
         name="sofa-seat", title="Linen sofa in window light", kind="interior",
         suits=("cushions", "bags", "totes", "sweatshirts", "clothing", "beanies", "toys", "homewares"), height_cm=(15, 55), build=sofa_seat,
         key=Key(-58, 46, 1.5, 1.5, WARM_SUN), distance_cm=300, elevation_deg=13, focal_mm=70, f_number=3.5, at=(0.48, 0.78),
-        spots=(Spot("middle", 0, -2, 64, 14, 62),), roughness=0.9,
+        spots=(Spot("middle", 0, -2, 64, 14, 62), Spot("left", -63, 13, 21, 6, 50), Spot("right", 63.5, 13, 28, 6, 50)), roughness=0.9,
         paints=(Paint("sofa", ("#b9b2a4", "#8fa19a", "#b98d73", "#7f8ea3")), Paint("wall", ("#ddd4c6", "#c3cbbf", "#d8c0b0", "#bcc3cc"))),
-        props=(Prop("cushion"),),
+        props=(Prop("cushion", ("right",)),),
     ),
     Shot(
         name="stone-garden", title="Limestone in a garden, afternoon sun", kind="outdoors",

@@ -1,6 +1,7 @@
 """Shadows against the light that throws them: on shapes whose shadow one can work out, and on written files."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import msgspec
@@ -18,6 +19,7 @@ from schemas.channels import Channel, Size
 from schemas.parameters import PackshotParameters
 from tests.gpu_workers.products import block, mug, with_own_shadow
 
+TRUTH = Path(__file__).parents[2] / "loadtest" / "catalogue" / "truth"
 LAMP = Light(azimuth_deg=-45, elevation_deg=45, softness_deg=2, share=0.5)
 
 
@@ -126,6 +128,27 @@ def test_the_written_shadow_is_that_of_its_light(mode: str) -> None:
     assert found["shadow_azimuth_error_deg"] <= 15
     assert found["contact_darkening"] > 0.08
     assert found["canvas_difference_max"] <= 2
+
+
+def test_the_soft_shadow_of_a_wire_bowl_says_where_its_light_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    bowl = cv2.imread(str(TRUTH / "BWL-WIRE-29-busy.png"), cv2.IMREAD_GRAYSCALE)
+    assert bowl is not None
+    rgba = np.dstack([np.full((*bowl.shape, 3), 60, np.uint8), bowl])
+    parameters, meant = PackshotParameters.parse({"shadow.mode": "soft"}), shadow.LIGHTS["soft"]
+    errors = []
+    for turned_deg in (0, 40, 90):
+        monkeypatch.setitem(shadow.LIGHTS, "soft", replace(meant, azimuth_deg=meant.azimuth_deg + turned_deg))
+        picture = replace(packshot(rgba, channels.load("etsy"), parameters), light=meant)
+        found = measure(encode(picture.canvas, channels.load("etsy")).data, picture, channels.load("etsy"))
+        errors.append(found["shadow_azimuth_error_deg"])
+    assert errors == pytest.approx([0, 40, 90], abs=10)
+
+
+def test_how_a_product_stands_is_the_same_at_another_size() -> None:
+    stood = light.stand(stool()[..., 3])
+    half = stood.resized(100)
+    assert half.ground[[22, 42, 72, 82]] == pytest.approx([85, 75, 85, 75], abs=0.5)
+    assert (half.feet.sum(), half.height_px) == (pytest.approx(stood.feet.sum() / 2, abs=4), stood.height_px / 2)
 
 
 def test_a_shadow_on_the_wrong_side_is_noticed() -> None:

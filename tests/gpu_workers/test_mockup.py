@@ -23,7 +23,7 @@ from gpu_workers.scenes import BadScene, Scene, load
 from schemas import channels
 from schemas.channels import Channel, Fill, Size
 from schemas.parameters import BadParameters, MockupParameters
-from tests.gpu_workers.products import block, mug, wide, with_own_shadow
+from tests.gpu_workers.products import block, lamp, mug, wide, with_own_shadow
 from tests.gpu_workers.scenes import FOCAL_PX, FOOT, HEIGHT, WALL_CM, WIDTH, px_per_cm, write_scene
 
 Rgba = NDArray[np.uint8]
@@ -144,6 +144,20 @@ def test_a_wall_that_is_near_takes_the_shadow(tmp_path: Path) -> None:
     widths = widths[widths > 0]
     assert widths[len(widths) // 3] > 0.7 * widths[-1]
     assert (without > 0.2).sum() != (with_wall > 0.2).sum()
+
+
+def test_no_foot_is_over_the_edge(tmp_path: Path) -> None:
+    folder, edge_px = write_scene(tmp_path, factor=2, depth="depth.png"), 525
+    depth = cv2.imread(str(folder / "depth.png"), cv2.IMREAD_UNCHANGED)
+    assert depth is not None
+    depth[edge_px:] = depth[edge_px]  # there the table ends
+    whole = made(load(folder), rgba=lamp(), height_cm=20.0)
+    cv2.imwrite(str(folder / "depth.png"), depth)
+    ended = made(load(folder), rgba=lamp(), height_cm=20.0)
+    lowest = [np.flatnonzero((picture.mask >= 128).any(axis=1))[-1] * 2 for picture in (whole, ended)]
+    assert lowest[0] > edge_px + 2
+    assert edge_px - 12 < lowest[1] <= edge_px
+    assert measured(ended)["height_error"] < 0.03
 
 
 def test_distances_and_the_ground_agree(tmp_path: Path) -> None:
