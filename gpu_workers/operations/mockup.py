@@ -130,10 +130,10 @@ def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
 
 
 def choose(scenes: Mapping[str, Scene], category: str, height_cm: float, seed: int = 0, count: int = 1) -> str:
-    """The name of a scene that suits products of this category and height; another seed may choose another one.
+    """The name of the scene that suits products of this category and height best; another seed may choose another one.
 
-    It has places for `count` products. Scenes that name the category go before those that suit all. Raises BadScene
-    when none is for this height.
+    It has places for `count` products. Scenes that name the category go before those that suit all, and seed 0 takes
+    one that names it most narrowly. Raises BadScene when none is for this height.
     """
     fitting = [
         scene
@@ -146,8 +146,10 @@ def choose(scenes: Mapping[str, Scene], category: str, height_cm: float, seed: i
         known = ", ".join(sorted(scenes)) or "none"
         beside = "" if count == 1 else f" and {count - 1} beside it"
         raise BadScene(f"no scene suits {category!r} of {height_cm:g} cm{beside}; there are: {known}")
-    named = [scene.name for scene in fitting if scene.suits] or [scene.name for scene in fitting]
-    return named[int(np.random.default_rng((seed, 2)).integers(len(named)))] if seed else named[0]
+    named = [scene for scene in fitting if scene.suits] or fitting
+    if not seed:
+        return max(named, key=lambda scene: scene.closeness(category)).name
+    return named[int(np.random.default_rng((seed, 2)).integers(len(named)))].name
 
 
 def scene_for(folders: Mapping[str, Path], parameters: MockupParameters, category: str = "") -> Scene:

@@ -139,7 +139,14 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def covers(self, category: str) -> bool:
         """Whether it suits products of this category (the catalogue's free text)."""
-        return not self.suits or any(word in category.casefold() for word in self.suits)
+        return not self.suits or self.closeness(category) > (0, 0)
+
+    def closeness(self, category: str) -> tuple[int, int]:
+        """How narrowly it names the category, `Home > Cushions`: the deepest level that it has a word for, counted from
+        1, and how many levels; (0, 0) where it has no word for any."""
+        levels = enumerate(category.casefold().split(">"), 1)
+        named = [depth for depth, level in levels if any(word in level for word in self.suits)]
+        return max(named, default=0), len(named)
 
     def files(self) -> Iterator[str]:
         """The layers it names, each once."""

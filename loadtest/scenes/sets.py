@@ -212,7 +212,7 @@ def shelf_neighbours(key: Key) -> None:
 SHOTS = (
     Shot(
         name="kitchen-counter", title="Kitchen counter, pale stone before hand-made tiles", kind="interior",
-        suits=("food", "drink", "kitchen", "juice", "homewares"), height_cm=(6, 34), build=kitchen_counter,
+        suits=("food", "drink", "kitchen", "juice", "homewares", "mugs", "glassware", "barware", "serving", "dining"), height_cm=(6, 34), build=kitchen_counter,
         key=Key(-62, 36, 17, 1.08, WINDOW), distance_cm=135, elevation_deg=11, focal_mm=70, at=(0.5, 0.78),
         spots=(Spot("middle", 0, 0, 24, 6, 36), Spot("left", -22, -1, 18, 5, 36), Spot("right", 20, -5, 14, 4, 34)),
         roughness=0.28, paints=(Paint("tiles", ("#e4e3da", "#a9bfae", "#d8b49c", "#8fa6b5", "#f1ece2")),),
@@ -230,7 +230,7 @@ SHOTS = (
     ),
     Shot(
         name="oak-table-window", title="Oak table by a window, morning sun", kind="interior",
-        suits=("food", "drink", "kitchen", "juice", "homewares", "vases", "lighting"), height_cm=(6, 40), build=oak_table_window,
+        suits=("food", "drink", "kitchen", "juice", "homewares", "vases", "lighting", "mugs", "glassware", "barware", "serving", "dining"), height_cm=(6, 40), build=oak_table_window,
         key=Key(-82, 36, 1.5, 1.7, WARM_SUN), distance_cm=150, elevation_deg=10, focal_mm=70, f_number=4.5, at=(0.5, 0.79),
         spots=(Spot("middle", 0, 0, 26, 7, 42), Spot("left", -22, -3, 16, 6, 40), Spot("right", 21, -7, 14, 5, 38)),
         roughness=0.36, paints=(Paint("wall", ("#e4dccf", "#c9d0c3", "#d9c3b0", "#b9c4cc")),), props=(Prop("branches"),),
@@ -285,7 +285,7 @@ SHOTS = (
     ),
     Shot(
         name="shelf-neighbours", title="Oak shelf between books and ceramics", kind="interior",
-        suits=("books", "audiobook", "homewares", "vases", "mugs", "lighting", "electronics", "candle", "barware", "gift"), height_cm=(6, 38),
+        suits=("books", "audiobook", "homewares", "vases", "mugs", "lighting", "electronics", "candle", "barware", "gift", "headphones"), height_cm=(6, 38),
         build=shelf_neighbours, key=Key(-44, 44, 12, 0.9, WINDOW), distance_cm=170, elevation_deg=5, focal_mm=75, f_number=6.3, at=(0.5, 0.74),
         spots=(Spot("middle", 0, -1, 26, 4, 40), Spot("left", -20.5, -1, 13, 4, 38)), roughness=0.42,
         paints=(Paint("wall", ("#e8e2d8", "#b7c2b4", "#cf9f86", "#8796a6", "#d9c08f")),), props=(Prop("ceramics"),),

@@ -387,6 +387,16 @@ def test_a_box_a_bottle_and_four_legs_stand_as_they_do() -> None:
     assert legs.contact[23] == 180
 
 
+def test_the_narrowest_word_for_a_category_chooses_the_scene(tmp_path: Path) -> None:
+    suits = {"bath": ["glass"], "floor": ["home"], "kitchen": ["kitchen", "glass"], "sofa": ["cushions"]}
+    scenes = {name: load(write_scene(tmp_path, name=name, suits=words)) for name, words in suits.items()}
+    assert choose(scenes, "Home > Cushions", 20.0) == "sofa"
+    assert choose(scenes, "Home > Rugs", 20.0) == "floor"
+    assert choose(scenes, "Kitchen > Glassware", 20.0) == "kitchen"
+    assert choose(scenes, "Gifts > Glassware", 20.0) == "bath"
+    assert {choose(scenes, "Home > Cushions", 20.0, seed) for seed in range(9)} == {"floor", "sofa"}
+
+
 def test_scenes_are_chosen_by_height_and_words(tmp_path: Path) -> None:
     folders = {
         name: write_scene(tmp_path, name=name, suits=suits, height_cm=heights)
