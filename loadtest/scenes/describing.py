@@ -26,14 +26,29 @@ def describe(shot: Shot, plate: np.ndarray, key: np.ndarray, grain_steps: float)
     places = [place(shot, spot, width, height) for spot in shot.spots]
     main = shot.spots[0]
     return {
-        "name": shot.name, "version": 1, "title": shot.title, "source": SOURCE, "licence": LICENCE, "kind": shot.kind,
-        "camera": {"elevation_deg": shot.elevation_deg, "focal_px": rounded(focal_px(), 1),
-                   "focus_cm": rounded(bpy.context.scene.camera.data.dof.focus_distance, 1), "f_number": shot.f_number},
+        "name": shot.name,
+        "version": 1,
+        "title": shot.title,
+        "source": SOURCE,
+        "licence": LICENCE,
+        "kind": shot.kind,
+        "camera": {
+            "elevation_deg": shot.elevation_deg,
+            "focal_px": rounded(focal_px(), 1),
+            "focus_cm": rounded(bpy.context.scene.camera.data.dof.focus_distance, 1),
+            "f_number": shot.f_number,
+        },
         "surface": {**rows(height), "gloss": rounded(gloss(shot), 3), "roughness": shot.roughness},
-        "light": {"azimuth_deg": shot.key.azimuth_deg, "elevation_deg": shot.key.elevation_deg,
-                  "softness_deg": shot.key.softness_deg, "colour": shot.key.colour,
-                  "ambient": rounded(ambient(plate, key, places[0], main), 3)},
-        "places": places, "suits": list(shot.suits), "height_cm": list(shot.height_cm),
+        "light": {
+            "azimuth_deg": shot.key.azimuth_deg,
+            "elevation_deg": shot.key.elevation_deg,
+            "softness_deg": shot.key.softness_deg,
+            "colour": shot.key.colour,
+            "ambient": rounded(ambient(plate, key, places[0], main), 3),
+        },
+        "places": places,
+        "suits": list(shot.suits),
+        "height_cm": list(shot.height_cm),
         "grain": rounded(grain_steps * linear_step(), 5),
     }
 
@@ -73,7 +88,7 @@ def depth_at(y_px: float) -> float:
 
 
 def rows(height: int) -> dict:
-    """The picture's lowest row and the one three quarters of the way to the horizon, their scales and a proof of what lies between."""
+    """The lowest row and that three quarters of the way to the horizon, their scales, a proof of what is between."""
     near_px, far_px = float(height), rounded(0.25 * height + 0.75 * horizon(), 1)
     near, far = (px_per_cm(Vector((0, depth_at(y), 0))) for y in (near_px, far_px))
     for share in np.linspace(0, 1, 9):
@@ -81,7 +96,10 @@ def rows(height: int) -> dict:
         true = px_per_cm(Vector((0, depth_at(y_px), 0)))
         if abs(far + share * (near - far) - true) > SCALE_ERROR_MAX * true:
             raise NotTrue(f"row {y_px:.0f}: the scale is {true:.4f}, not on the line from {far:.4f} to {near:.4f}")
-    return {"near": {"y_px": near_px, "px_per_cm": rounded(near, 4)}, "far": {"y_px": far_px, "px_per_cm": rounded(far, 4)}}
+    return {
+        "near": {"y_px": near_px, "px_per_cm": rounded(near, 4)},
+        "far": {"y_px": far_px, "px_per_cm": rounded(far, 4)},
+    }
 
 
 def horizon() -> float:
@@ -98,9 +116,17 @@ def place(shot: Shot, spot: Spot, width: int, height: int) -> dict:
     half = spot.width_cm / 2 * scale
     nearest = pixel(foot - Vector((0, spot.depth_cm, 0)))[1]
     if x_px < half or x_px + half > width or nearest > height or spot.height_cm * scale > y_px:
-        raise NotTrue(f"{shot.name}: the room of {spot.name} is not in the picture (its foot is at {x_px:.0f}, {y_px:.0f})")
-    return {"name": spot.name, "x_px": rounded(x_px, 1), "y_px": rounded(y_px, 1), "width_cm": spot.width_cm,
-            "depth_cm": spot.depth_cm, "height_cm_max": spot.height_cm}
+        raise NotTrue(
+            f"{shot.name}: the room of {spot.name} is not in the picture (its foot is at {x_px:.0f}, {y_px:.0f})"
+        )
+    return {
+        "name": spot.name,
+        "x_px": rounded(x_px, 1),
+        "y_px": rounded(y_px, 1),
+        "width_cm": spot.width_cm,
+        "depth_cm": spot.depth_cm,
+        "height_cm_max": spot.height_cm,
+    }
 
 
 def gloss(shot: Shot) -> float:

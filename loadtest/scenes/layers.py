@@ -63,7 +63,12 @@ def render() -> np.ndarray:
     """The scene as it is now: (height, width, 4) linear float32, alpha premultiplied."""
     scene = bpy.context.scene
     settings = scene.render.image_settings
-    settings.file_format, settings.color_mode, settings.color_depth, settings.exr_codec = "OPEN_EXR", "RGBA", "32", "ZIP"
+    settings.file_format, settings.color_mode, settings.color_depth, settings.exr_codec = (
+        "OPEN_EXR",
+        "RGBA",
+        "32",
+        "ZIP",
+    )
     with tempfile.TemporaryDirectory() as folder:
         scene.render.filepath = str(Path(folder) / "layer.exr")
         bpy.ops.render.render(write_still=True)
@@ -98,7 +103,7 @@ def key() -> np.ndarray:
     layer = render()[..., :3]
     for obj in others:
         obj.hide_render = False
-    for socket, level in zip((strength, *lit), (kept, *levels)):
+    for socket, level in zip((strength, *lit), (kept, *levels), strict=True):
         socket.default_value = level
     scene.cycles.max_bounces = bounces
     return layer

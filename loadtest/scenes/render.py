@@ -89,15 +89,19 @@ def draft(shot: Shot, folder: Path) -> str:
 def scene_files(shot: Shot, plate: np.ndarray, key: np.ndarray, text: dict) -> dict[str, bytes]:
     """The layers as files by name; `text` is told about each."""
     plate, key = steps(plate), np.minimum(steps(key), steps(plate))
-    files = {"plate.jpg": jpeg(plate + noise(shot, plate.shape), QUALITY["plate"]), "key.jpg": jpeg(key, QUALITY["key"]),
-             "depth.png": png(layers.depth())}
+    files = {
+        "plate.jpg": jpeg(plate + noise(shot, plate.shape), QUALITY["plate"]),
+        "key.jpg": jpeg(key, QUALITY["key"]),
+        "depth.png": png(layers.depth()),
+    }
     text |= {"plate": "plate.jpg", "key": "key.jpg", "depth": "depth.png"}
     if shot.occluder:
         files["occluder.png"], text["occluder"] = png(straight(shot, layers.occluder())), "occluder.png"
     for paint in shot.paints:
         files[f"{paint.name}.png"] = mask_file(paint.name)
     text["paints"] = [
-        {"name": paint.name, "mask": f"{paint.name}.png", "colours": list(paint.colours)} for paint in shot.paints]
+        {"name": paint.name, "mask": f"{paint.name}.png", "colours": list(paint.colours)} for paint in shot.paints
+    ]
     text["props"] = [patch(shot, prop, plate, files) for prop in shot.props]
     return files
 
@@ -139,7 +143,7 @@ def mask_file(name: str) -> bytes:
 
 
 def patch(shot: Shot, prop: Prop, empty: np.ndarray, files: dict[str, bytes]) -> dict:
-    """Render the surroundings of a prop with it and keep what looks different: its record; its files join the others."""
+    """Render a prop with its surroundings and keep what looks different: its record; its files join the others."""
     pair = layers.with_prop(f"prop:{prop.name}", shot.key.towards())
     plate, key = (steps(light) for light in exposed_pair(shot, *pair))
     alpha = difference(plate, empty)
@@ -148,8 +152,14 @@ def patch(shot: Shot, prop: Prop, empty: np.ndarray, files: dict[str, bytes]) ->
     seen, lit = f"{prop.name}.webp", f"{prop.name}-key.webp"
     files[seen] = webp(with_alpha((plate + noise(shot, plate.shape))[box], alpha[box]))
     files[lit] = webp(with_alpha(np.minimum(key, plate)[box], alpha[box]))
-    return {"name": prop.name, "file": seen, "x_px": int(columns[0]), "y_px": int(rows[0]), "key_file": lit,
-            "hides_places": list(prop.hides_places)}
+    return {
+        "name": prop.name,
+        "file": seen,
+        "x_px": int(columns[0]),
+        "y_px": int(rows[0]),
+        "key_file": lit,
+        "hides_places": list(prop.hides_places),
+    }
 
 
 def difference(with_prop: np.ndarray, empty: np.ndarray) -> np.ndarray:
@@ -159,7 +169,9 @@ def difference(with_prop: np.ndarray, empty: np.ndarray) -> np.ndarray:
     low, high = SEEN_STEPS
     shown = Image.fromarray(np.rint(np.clip((change - low) / (high - low), 0, 1) * 255).astype(np.uint8))
     grown = np.asarray(shown.filter(ImageFilter.MaxFilter(GROWN_PX)), np.float64) / 255
-    inner = np.asarray(Image.fromarray((again * 255).astype(np.uint8)).filter(ImageFilter.MinFilter(SEAM_PX)), np.float64)
+    inner = np.asarray(
+        Image.fromarray((again * 255).astype(np.uint8)).filter(ImageFilter.MinFilter(SEAM_PX)), np.float64
+    )
     alpha = blurred(grown, GROWN_PX / 4) * blurred(inner / 255, SEAM_PX / 6) * again
     return np.where(alpha < 1 / 255, 0.0, np.clip(alpha, 0.0, 1.0))
 
@@ -185,7 +197,8 @@ def jpeg(picture: np.ndarray, quality: int) -> bytes:
     """8-bit sRGB steps as a JPEG without subsampled colour."""
     out = io.BytesIO()
     Image.fromarray(np.clip(np.rint(picture), 0, 255).astype(np.uint8)).save(
-        out, "JPEG", quality=quality, subsampling=0, optimize=True)
+        out, "JPEG", quality=quality, subsampling=0, optimize=True
+    )
     return out.getvalue()
 
 

@@ -16,14 +16,26 @@ OAK = ("#8d6a44", "#b98f60", "#d6b487")
 
 def kitchen_counter(key: Key) -> None:
     """Pale stone worktop before hand-made tiles, boards and a crock behind."""
-    geo.box("worktop", (320, 150, 4), surfaces.speckled("worktop", "#d9d3c8", ("#8d8578", "#f2eee6", "#b59a78"), 0.28, 0.55), 0.4,
-            location=(0, -17, -4))
+    geo.box(
+        "worktop",
+        (320, 150, 4),
+        surfaces.speckled("worktop", "#d9d3c8", ("#8d8578", "#f2eee6", "#b59a78"), 0.28, 0.55),
+        0.4,
+        location=(0, -17, -4),
+    )
     with tagged("paint:tiles", "tile"):
         things.tile_wall(58, 0.2, (10, 10), 12, 24, "#e4e3da", "#d6d0c4")
-    for x, y, size, tilt, tone in ((-29, 51, (25, 2.0, 37), -9, OAK), (-19, 47, (20, 1.8, 27), -12, ("#5a3b24", "#80563a", "#a0754f"))):
-        geo.box("board", size, mats.wood(f"board{x}", tone, 0.5, axis="z"), 0.8, location=(x, y, 0.2), rotation=(tilt, 0, 0))
+    for x, y, size, tilt, tone in (
+        (-29, 51, (25, 2.0, 37), -9, OAK),
+        (-19, 47, (20, 1.8, 27), -12, ("#5a3b24", "#80563a", "#a0754f")),
+    ):
+        geo.box(
+            "board", size, mats.wood(f"board{x}", tone, 0.5, axis="z"), 0.8, location=(x, y, 0.2), rotation=(tilt, 0, 0)
+        )
     crock = mats.plain("crock", "#ece6d9", 0.35, spread=0.04, grain=0.01)
-    things.turned("crock", [(0, 0), (6.4, 0, 1), (6.9, 14.5, 0.4), (6.3, 14.5, 0.3), (6.0, 1.2, 0.6), (0, 1)], crock, (27, 44, 0))
+    things.turned(
+        "crock", [(0, 0), (6.4, 0, 1), (6.9, 14.5, 0.4), (6.3, 14.5, 0.3), (6.0, 1.2, 0.6), (0, 1)], crock, (27, 44, 0)
+    )
     things.spoons(27, 44, 1.5, 29, 5, 4)
     with tagged("prop:herbs"):
         studio.plant(43, 40, 0, 27, 9, pot="#b8785a", leaf="#4c7a3c")
@@ -37,8 +49,10 @@ def kitchen_counter(key: Key) -> None:
 
 def studio_podium(key: Key) -> None:
     """Round podiums before an arch, all in paint."""
-    back, arch, stand = (mats.plain(name, colour, 0.8, spread=0.01, grain=0.006, grain_scale=3)
-                         for name, colour in (("backdrop", "#d9c6b4"), ("arch", "#c99f86"), ("podium", "#e9dccd")))
+    back, arch, stand = (
+        mats.plain(name, colour, 0.8, spread=0.01, grain=0.006, grain_scale=3)
+        for name, colour in (("backdrop", "#d9c6b4"), ("arch", "#c99f86"), ("podium", "#e9dccd"))
+    )
     line = geo.fillet([(-260, -9), (75, -9, 40), (75, 260)], 24)
     verts = [(x, y, z) for y, z in line for x in (-320, 320)]
     with tagged("paint:backdrop"):
@@ -118,7 +132,9 @@ def floor_window(key: Key) -> None:
         geo.box("wall", (1400, 10, 700), surfaces.paint("wall", "#e6dfd5"), 0, location=(0, 77, 0))
     geo.box("skirting", (1400, 2, 9), mats.plain("skirting", "#f1ede6", 0.45), 0.4, location=(0, 71, 0))
     with tagged("prop:plant"):
-        things.potted_tree(64, 44, 0, 105, 7, mats.plain("pot", "#c9beb2", 0.8, spread=0.06, grain=0.05, grain_scale=2), "#5c8452")
+        things.potted_tree(
+            64, 44, 0, 105, 7, mats.plain("pot", "#c9beb2", 0.8, spread=0.06, grain=0.05, grain_scale=2), "#5c8452"
+        )
     studio.world("#6c6156", "#b8b2aa", "#d6d9dc", 0.75)
     sunlight(key)
     things.window_gobo(key.towards(), 400, (84, 84), 2, 2, 7, (40, 26))
@@ -134,7 +150,16 @@ def sofa_seat(key: Key) -> None:
             geo.box("back", (89, 20, 52), linen, 7, 8, (x, 44, -6), (-9, 0, 0))
         geo.box("frame", (300, 24, 62), linen, 6, 8, (0, 66, -30))
     with tagged("prop:cushion"):
-        things.cushion(63, 20, 1, 46, 20, mats.plain("cushion", "#8c8a72", 0.95, sheen=0.3, spread=0.03, grain=0.04, grain_scale=9), 20, -14)
+        things.cushion(
+            63,
+            20,
+            1,
+            46,
+            20,
+            mats.plain("cushion", "#8c8a72", 0.95, sheen=0.3, spread=0.03, grain=0.04, grain_scale=9),
+            20,
+            -14,
+        )
     with tagged("paint:wall", "wall"):
         geo.box("wall", (1400, 10, 700), surfaces.paint("wall", "#ddd4c6"), 0, location=(0, 135, -80))
     studio.world("#6c6156", "#bcb6ae", "#d9dcde", 0.95)
@@ -149,13 +174,21 @@ def stone_garden(key: Key) -> None:
     things.stone_slab(0, 6, 0, 96, 52, 7, stone, 3)
     things.stone_slab(14, 20, -7, 150, 90, 9, surfaces.rock("slab2", "#b3a998", "#8c8272", 0.08), 7)
     with tagged("prop:pebbles"):
-        things.pebbles(((21.5, 12, 0, 5.2), (28, 6, 0, 3.4), (23, 3.2, 0, 2.2)), surfaces.rock("pebble", "#d8d2c6", "#b9b0a2", 0.03), 5)
+        things.pebbles(
+            ((21.5, 12, 0, 5.2), (28, 6, 0, 3.4), (23, 3.2, 0, 2.2)),
+            surfaces.rock("pebble", "#d8d2c6", "#b9b0a2", 0.03),
+            5,
+        )
     ground = mats.plain("ground", "#8d8a5c", 0.95, spread=0.25, grain=0.4, grain_scale=1.0)
     geo.box("ground", (3000, 3000, 2), ground, 0, location=(0, 600, -20))
-    things.shrubs([(x, 330 + 40 * (k % 3), -14 + 14 * (k % 2), 62) for k, x in enumerate(range(-260, 270, 52))], "#8ba36c", 420, 6)
+    things.shrubs(
+        [(x, 330 + 40 * (k % 3), -14 + 14 * (k % 2), 62) for k, x in enumerate(range(-260, 270, 52))], "#8ba36c", 420, 6
+    )
     things.garden_view(900, -150, 300, 1.0, "#93a878", "#e4eef5")
     with tagged("occluder"):
-        for k, (tip, tone) in enumerate((((-9, -52, 11), "#7d9a60"), ((-17, -50, 17), "#8fa86e"), ((-5, -56, 5), "#86a068"))):
+        for k, (tip, tone) in enumerate(
+            (((-9, -52, 11), "#7d9a60"), ((-17, -50, 17), "#8fa86e"), ((-5, -56, 5), "#86a068"))
+        ):
             things.branch((-27, -52, -7), tip, 3, 12, 3.4, things.greens(tone, 2), 40 + k, 0.5)
     studio.world("#7a7a52", "#d5e0e6", "#a9cdf2", 0.75)
     sunlight(key)
@@ -167,8 +200,18 @@ def concrete_sun(key: Key) -> None:
         geo.box("wall", (1400, 10, 700), surfaces.plaster("wall", "#e4d3c3", 0.06), 0, location=(0, 49, -60))
     geo.box("plinth", (46, 42, 40), surfaces.concrete("plinth", "#c4bfb7"), 0.5, 3, (0, 3, -40))
     geo.box("plinth", (40, 30, 40), surfaces.concrete("plinth2", "#b4aea6"), 0.5, 3, (46, 24, -28.5))
-    things.leaf_gobo(key.towards(), 85, (((-44, 49, 58), (-9, 49, 33)), ((-8, 49, 76), (12, 49, 48)), ((34, 49, 70), (20, 49, 38)), ((-34, 2, 0), (-12, 13, 0))),
-                     14, 1.9)
+    things.leaf_gobo(
+        key.towards(),
+        85,
+        (
+            ((-44, 49, 58), (-9, 49, 33)),
+            ((-8, 49, 76), (12, 49, 48)),
+            ((34, 49, 70), (20, 49, 38)),
+            ((-34, 2, 0), (-12, 13, 0)),
+        ),
+        14,
+        1.9,
+    )
     with tagged("occluder"):
         for k, tip in enumerate(((16, -44, 37), (22, -46, 31))):
             things.branch((31, -50, 43), tip, 1.5, 15, 5.5, things.greens("#6d8c55", 2), 60 + k, 0.26)
@@ -211,83 +254,244 @@ def shelf_neighbours(key: Key) -> None:
 
 SHOTS = (
     Shot(
-        name="kitchen-counter", title="Kitchen counter, pale stone before hand-made tiles", kind="interior",
-        suits=("food", "drink", "kitchen", "juice", "homewares", "mugs", "glassware", "barware", "serving", "dining"), height_cm=(6, 34), build=kitchen_counter,
-        key=Key(-62, 36, 17, 1.08, WINDOW), distance_cm=135, elevation_deg=11, focal_mm=70, at=(0.5, 0.78),
+        name="kitchen-counter",
+        title="Kitchen counter, pale stone before hand-made tiles",
+        kind="interior",
+        suits=("food", "drink", "kitchen", "juice", "homewares", "mugs", "glassware", "barware", "serving", "dining"),
+        height_cm=(6, 34),
+        build=kitchen_counter,
+        key=Key(-62, 36, 17, 1.08, WINDOW),
+        distance_cm=135,
+        elevation_deg=11,
+        focal_mm=70,
+        at=(0.5, 0.78),
         spots=(Spot("middle", 0, 0, 24, 6, 36), Spot("left", -22, -1, 18, 5, 36), Spot("right", 20, -5, 14, 4, 34)),
-        roughness=0.28, paints=(Paint("tiles", ("#e4e3da", "#a9bfae", "#d8b49c", "#8fa6b5", "#f1ece2")),),
+        roughness=0.28,
+        paints=(Paint("tiles", ("#e4e3da", "#a9bfae", "#d8b49c", "#8fa6b5", "#f1ece2")),),
         props=(Prop("herbs"), Prop("lemons", ("right",))),
     ),
     Shot(
-        name="studio-podium", title="Round podiums before an arch, three paints", kind="studio", suits=(),
-        height_cm=(4, 30), build=studio_podium, key=Key(-48, 46, 14, 0.85), distance_cm=165, elevation_deg=9,
-        focal_mm=75, at=(0.5, 0.74), size=(1200, 1600), roughness=0.8,
+        name="studio-podium",
+        title="Round podiums before an arch, three paints",
+        kind="studio",
+        suits=(),
+        height_cm=(4, 30),
+        build=studio_podium,
+        key=Key(-48, 46, 14, 0.85),
+        distance_cm=165,
+        elevation_deg=9,
+        focal_mm=75,
+        at=(0.5, 0.74),
+        size=(1200, 1600),
+        roughness=0.8,
         spots=(Spot("podium", 0, -2, 30, 7, 38),),
-        paints=(Paint("backdrop", ("#d9c6b4", "#cfd8d2", "#e7d0cf", "#c7cfdd", "#efe9df")),
-                Paint("arch", ("#c99f86", "#8fa899", "#c78f90", "#7f92b3", "#d9bf8c")),
-                Paint("podium", ("#e9dccd", "#e3e8e3", "#f0e1df", "#dfe4ec", "#f6f2ea"))),
+        paints=(
+            Paint("backdrop", ("#d9c6b4", "#cfd8d2", "#e7d0cf", "#c7cfdd", "#efe9df")),
+            Paint("arch", ("#c99f86", "#8fa899", "#c78f90", "#7f92b3", "#d9bf8c")),
+            Paint("podium", ("#e9dccd", "#e3e8e3", "#f0e1df", "#dfe4ec", "#f6f2ea")),
+        ),
         props=(Prop("ball"),),
     ),
     Shot(
-        name="oak-table-window", title="Oak table by a window, morning sun", kind="interior",
-        suits=("food", "drink", "kitchen", "juice", "homewares", "vases", "lighting", "mugs", "glassware", "barware", "serving", "dining"), height_cm=(6, 40), build=oak_table_window,
-        key=Key(-82, 36, 1.5, 1.7, WARM_SUN), distance_cm=150, elevation_deg=10, focal_mm=70, f_number=4.5, at=(0.5, 0.79),
+        name="oak-table-window",
+        title="Oak table by a window, morning sun",
+        kind="interior",
+        suits=(
+            "food",
+            "drink",
+            "kitchen",
+            "juice",
+            "homewares",
+            "vases",
+            "lighting",
+            "mugs",
+            "glassware",
+            "barware",
+            "serving",
+            "dining",
+        ),
+        height_cm=(6, 40),
+        build=oak_table_window,
+        key=Key(-82, 36, 1.5, 1.7, WARM_SUN),
+        distance_cm=150,
+        elevation_deg=10,
+        focal_mm=70,
+        f_number=4.5,
+        at=(0.5, 0.79),
         spots=(Spot("middle", 0, 0, 26, 7, 42), Spot("left", -22, -3, 16, 6, 40), Spot("right", 21, -7, 14, 5, 38)),
-        roughness=0.36, paints=(Paint("wall", ("#e4dccf", "#c9d0c3", "#d9c3b0", "#b9c4cc")),), props=(Prop("branches"),),
+        roughness=0.36,
+        paints=(Paint("wall", ("#e4dccf", "#c9d0c3", "#d9c3b0", "#b9c4cc")),),
+        props=(Prop("branches"),),
     ),
     Shot(
-        name="bathroom-shelf", title="Bathroom ledge, sage tiles and towels", kind="interior",
-        suits=("beauty", "bath", "cosmetics", "skin", "hair", "soap", "candle", "glassware", "vases"), height_cm=(4, 30), build=bathroom_shelf,
-        key=Key(54, 42, 18, 1.2, WINDOW), distance_cm=125, elevation_deg=8, focal_mm=78, at=(0.5, 0.73), size=(1200, 1600),
-        spots=(Spot("middle", -1, -2, 18, 3, 34), Spot("left", -17, -5, 11, 2, 30)), roughness=0.6,
-        paints=(Paint("tiles", ("#a9b5a2", "#e8e3d8", "#c98f73", "#7f95a3")),), props=(Prop("eucalyptus", ("left",)),),
+        name="bathroom-shelf",
+        title="Bathroom ledge, sage tiles and towels",
+        kind="interior",
+        suits=("beauty", "bath", "cosmetics", "skin", "hair", "soap", "candle", "glassware", "vases"),
+        height_cm=(4, 30),
+        build=bathroom_shelf,
+        key=Key(54, 42, 18, 1.2, WINDOW),
+        distance_cm=125,
+        elevation_deg=8,
+        focal_mm=78,
+        at=(0.5, 0.73),
+        size=(1200, 1600),
+        spots=(Spot("middle", -1, -2, 18, 3, 34), Spot("left", -17, -5, 11, 2, 30)),
+        roughness=0.6,
+        paints=(Paint("tiles", ("#a9b5a2", "#e8e3d8", "#c98f73", "#7f95a3")),),
+        props=(Prop("eucalyptus", ("left",)),),
     ),
     Shot(
-        name="desk", title="Walnut desk before a painted wall", kind="interior",
-        suits=("electronics", "headphones", "books", "audiobook", "stationery", "gift", "mugs", "sunglasses", "lighting"), height_cm=(3, 38),
-        build=desk, key=Key(64, 38, 1.5, 2.1, WARM_SUN), distance_cm=140, elevation_deg=12, focal_mm=70, f_number=5.0, at=(0.48, 0.78),
-        spots=(Spot("middle", 0, 0, 28, 7, 40), Spot("left", -23, -2, 16, 6, 38), Spot("right", 21, -8, 13, 5, 36)), roughness=0.34,
-        paints=(Paint("wall", ("#7e9189", "#8a5a4a", "#47566e", "#d8cdbd", "#b08a4f")),), props=(Prop("pencils"),),
+        name="desk",
+        title="Walnut desk before a painted wall",
+        kind="interior",
+        suits=(
+            "electronics",
+            "headphones",
+            "books",
+            "audiobook",
+            "stationery",
+            "gift",
+            "mugs",
+            "sunglasses",
+            "lighting",
+        ),
+        height_cm=(3, 38),
+        build=desk,
+        key=Key(64, 38, 1.5, 2.1, WARM_SUN),
+        distance_cm=140,
+        elevation_deg=12,
+        focal_mm=70,
+        f_number=5.0,
+        at=(0.48, 0.78),
+        spots=(Spot("middle", 0, 0, 28, 7, 40), Spot("left", -23, -2, 16, 6, 38), Spot("right", 21, -8, 13, 5, 36)),
+        roughness=0.34,
+        paints=(Paint("wall", ("#7e9189", "#8a5a4a", "#47566e", "#d8cdbd", "#b08a4f")),),
+        props=(Prop("pencils"),),
     ),
     Shot(
-        name="floor-window", title="Oak floor by a window, for tall things", kind="interior",
-        suits=("furniture", "chairs", "lighting", "bags", "home", "vases"), height_cm=(25, 115), build=floor_window,
-        key=Key(-58, 40, 1.2, 1.35, WARM_SUN), distance_cm=420, elevation_deg=9, focal_mm=75, f_number=4.0, at=(0.46, 0.8), size=(1200, 1600),
-        spots=(Spot("middle", 0, 0, 70, 22, 130), Spot("left", -60, 6, 46, 20, 120)), roughness=0.4,
-        paints=(Paint("wall", ("#e6dfd5", "#c7cdc2", "#d9c2b2", "#b7c0cb", "#cfc7bb")),), props=(Prop("plant"),),
+        name="floor-window",
+        title="Oak floor by a window, for tall things",
+        kind="interior",
+        suits=("furniture", "chairs", "lighting", "bags", "home", "vases"),
+        height_cm=(25, 115),
+        build=floor_window,
+        key=Key(-58, 40, 1.2, 1.35, WARM_SUN),
+        distance_cm=420,
+        elevation_deg=9,
+        focal_mm=75,
+        f_number=4.0,
+        at=(0.46, 0.8),
+        size=(1200, 1600),
+        spots=(Spot("middle", 0, 0, 70, 22, 130), Spot("left", -60, 6, 46, 20, 120)),
+        roughness=0.4,
+        paints=(Paint("wall", ("#e6dfd5", "#c7cdc2", "#d9c2b2", "#b7c0cb", "#cfc7bb")),),
+        props=(Prop("plant"),),
     ),
     Shot(
-        name="sofa-seat", title="Linen sofa in window light", kind="interior",
-        suits=("cushions", "bags", "totes", "sweatshirts", "clothing", "beanies", "toys", "homewares"), height_cm=(15, 55), build=sofa_seat,
-        key=Key(-58, 46, 1.5, 1.5, WARM_SUN), distance_cm=300, elevation_deg=13, focal_mm=70, f_number=3.5, at=(0.48, 0.78),
-        spots=(Spot("middle", 0, -2, 64, 14, 62), Spot("left", -63, 13, 21, 6, 50), Spot("right", 63.5, 13, 28, 6, 50)), roughness=0.9,
-        paints=(Paint("sofa", ("#b9b2a4", "#8fa19a", "#b98d73", "#7f8ea3")), Paint("wall", ("#ddd4c6", "#c3cbbf", "#d8c0b0", "#bcc3cc"))),
+        name="sofa-seat",
+        title="Linen sofa in window light",
+        kind="interior",
+        suits=("cushions", "bags", "totes", "sweatshirts", "clothing", "beanies", "toys", "homewares"),
+        height_cm=(15, 55),
+        build=sofa_seat,
+        key=Key(-58, 46, 1.5, 1.5, WARM_SUN),
+        distance_cm=300,
+        elevation_deg=13,
+        focal_mm=70,
+        f_number=3.5,
+        at=(0.48, 0.78),
+        spots=(Spot("middle", 0, -2, 64, 14, 62), Spot("left", -63, 13, 21, 6, 50), Spot("right", 63.5, 13, 28, 6, 50)),
+        roughness=0.9,
+        paints=(
+            Paint("sofa", ("#b9b2a4", "#8fa19a", "#b98d73", "#7f8ea3")),
+            Paint("wall", ("#ddd4c6", "#c3cbbf", "#d8c0b0", "#bcc3cc")),
+        ),
         props=(Prop("cushion", ("right",)),),
     ),
     Shot(
-        name="stone-garden", title="Limestone in a garden, afternoon sun", kind="outdoors",
-        suits=("food", "drink", "juice", "beauty", "skin", "shoes", "sneakers", "sunglasses", "candle", "bottles"), height_cm=(4, 32),
-        build=stone_garden, key=Key(-50, 42, 0.8, 1.5, WARM_SUN), distance_cm=130, elevation_deg=11, focal_mm=75, f_number=2.8, at=(0.52, 0.77),
-        spots=(Spot("middle", 0, 0, 26, 6, 34), Spot("right", 21, -3, 15, 4, 33)), roughness=0.85, occluder=True,
+        name="stone-garden",
+        title="Limestone in a garden, afternoon sun",
+        kind="outdoors",
+        suits=("food", "drink", "juice", "beauty", "skin", "shoes", "sneakers", "sunglasses", "candle", "bottles"),
+        height_cm=(4, 32),
+        build=stone_garden,
+        key=Key(-50, 42, 0.8, 1.5, WARM_SUN),
+        distance_cm=130,
+        elevation_deg=11,
+        focal_mm=75,
+        f_number=2.8,
+        at=(0.52, 0.77),
+        spots=(Spot("middle", 0, 0, 26, 6, 34), Spot("right", 21, -3, 15, 4, 33)),
+        roughness=0.85,
+        occluder=True,
         props=(Prop("pebbles", ("right",)),),
     ),
     Shot(
-        name="concrete-sun", title="Concrete plinth in hard sun, leaf shadows", kind="studio", suits=(), height_cm=(4, 34), build=concrete_sun,
-        key=Key(-42, 44, 0.53, 1.35, "#FFF2E2"), distance_cm=150, elevation_deg=9, focal_mm=75, at=(0.47, 0.76), size=(1200, 1600), roughness=0.7,
-        occluder=True, spots=(Spot("plinth", 0, -2, 36, 8, 40),), paints=(Paint("wall", ("#e4d3c3", "#c9d3c6", "#e0b7ab", "#b9c9d8", "#efe4d2")),),
+        name="concrete-sun",
+        title="Concrete plinth in hard sun, leaf shadows",
+        kind="studio",
+        suits=(),
+        height_cm=(4, 34),
+        build=concrete_sun,
+        key=Key(-42, 44, 0.53, 1.35, "#FFF2E2"),
+        distance_cm=150,
+        elevation_deg=9,
+        focal_mm=75,
+        at=(0.47, 0.76),
+        size=(1200, 1600),
+        roughness=0.7,
+        occluder=True,
+        spots=(Spot("plinth", 0, -2, 36, 8, 40),),
+        paints=(Paint("wall", ("#e4d3c3", "#c9d3c6", "#e0b7ab", "#b9c9d8", "#efe4d2")),),
     ),
     Shot(
-        name="marble-vanity", title="Marble vanity before a blush wall", kind="interior",
-        suits=("beauty", "cosmetics", "skin", "hair", "perfume", "jewellery", "candle", "glassware", "bath"), height_cm=(3, 28), build=marble_vanity,
-        key=Key(-52, 40, 15, 0.93, WINDOW), distance_cm=115, elevation_deg=11, focal_mm=75, f_number=4.5, at=(0.52, 0.77),
-        spots=(Spot("middle", 0, 0, 22, 6, 30), Spot("right", 18.5, -3, 12, 4, 29)), roughness=0.13, occluder=True,
-        paints=(Paint("wall", ("#dcc2b4", "#c5cfc3", "#e6dfd4", "#b8c3d0", "#caa58f")),), props=(Prop("candle"),),
+        name="marble-vanity",
+        title="Marble vanity before a blush wall",
+        kind="interior",
+        suits=("beauty", "cosmetics", "skin", "hair", "perfume", "jewellery", "candle", "glassware", "bath"),
+        height_cm=(3, 28),
+        build=marble_vanity,
+        key=Key(-52, 40, 15, 0.93, WINDOW),
+        distance_cm=115,
+        elevation_deg=11,
+        focal_mm=75,
+        f_number=4.5,
+        at=(0.52, 0.77),
+        spots=(Spot("middle", 0, 0, 22, 6, 30), Spot("right", 18.5, -3, 12, 4, 29)),
+        roughness=0.13,
+        occluder=True,
+        paints=(Paint("wall", ("#dcc2b4", "#c5cfc3", "#e6dfd4", "#b8c3d0", "#caa58f")),),
+        props=(Prop("candle"),),
     ),
     Shot(
-        name="shelf-neighbours", title="Oak shelf between books and ceramics", kind="interior",
-        suits=("books", "audiobook", "homewares", "vases", "mugs", "lighting", "electronics", "candle", "barware", "gift", "headphones"), height_cm=(6, 38),
-        build=shelf_neighbours, key=Key(-44, 44, 12, 0.9, WINDOW), distance_cm=170, elevation_deg=5, focal_mm=75, f_number=6.3, at=(0.5, 0.74),
-        spots=(Spot("middle", 0, -1, 26, 4, 40), Spot("left", -20.5, -1, 13, 4, 38)), roughness=0.42,
-        paints=(Paint("wall", ("#e8e2d8", "#b7c2b4", "#cf9f86", "#8796a6", "#d9c08f")),), props=(Prop("ceramics"),),
+        name="shelf-neighbours",
+        title="Oak shelf between books and ceramics",
+        kind="interior",
+        suits=(
+            "books",
+            "audiobook",
+            "homewares",
+            "vases",
+            "mugs",
+            "lighting",
+            "electronics",
+            "candle",
+            "barware",
+            "gift",
+            "headphones",
+        ),
+        height_cm=(6, 38),
+        build=shelf_neighbours,
+        key=Key(-44, 44, 12, 0.9, WINDOW),
+        distance_cm=170,
+        elevation_deg=5,
+        focal_mm=75,
+        f_number=6.3,
+        at=(0.5, 0.74),
+        spots=(Spot("middle", 0, -1, 26, 4, 40), Spot("left", -20.5, -1, 13, 4, 38)),
+        roughness=0.42,
+        paints=(Paint("wall", ("#e8e2d8", "#b7c2b4", "#cf9f86", "#8796a6", "#d9c08f")),),
+        props=(Prop("ceramics"),),
     ),
 )

@@ -117,6 +117,14 @@ def sunlight(key: Key) -> None:
 def window_light(key: Key, distance_cm: float) -> None:
     """The main light as a square window or soft box of the same apparent size."""
     side = 2 * distance_cm * math.tan(math.radians(key.softness_deg) / 2) * math.sqrt(math.pi) / 2
-    lamp = studio.soft_box("key", (0, 0, 0), key.azimuth_deg, key.elevation_deg, distance_cm, (side, side), key.level,
-                           mats.linear(key.colour)[:3])
+    lamp = studio.soft_box(
+        "key",
+        (0, 0, 0),
+        key.azimuth_deg,
+        key.elevation_deg,
+        distance_cm,
+        (side, side),
+        key.level,
+        mats.linear(key.colour)[:3],
+    )
     lamp["part"] = "key"

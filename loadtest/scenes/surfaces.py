@@ -64,7 +64,9 @@ def marble(name: str, base: str, vein: str, rough: float = 0.15, size: float = 1
     return material
 
 
-def speckled(name: str, base: str, chips: tuple[str, ...], rough: float = 0.25, size: float = 0.5) -> bpy.types.Material:
+def speckled(
+    name: str, base: str, chips: tuple[str, ...], rough: float = 0.25, size: float = 0.5
+) -> bpy.types.Material:
     """Composite stone with small chips in it."""
     material, g = mats.new(name)
     at = g.coords()
