@@ -73,7 +73,7 @@ class Studio:
         """The product in a photograph called `name`. Raises Refused."""
         wanted = pools.cutout_parameters(dict(parameters))
         try:
-            return cutting.cutout(picture.pixels, self._look, wanted)
+            return cutting.cutout(picture.pixels, self._look, wanted, self._find_people)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
@@ -97,6 +97,9 @@ class Studio:
         verdict = judge({**before, **composed.measures}, asked.channel)
         main = composed.files[0]
         return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
+
+    def _find_people(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return pools.find_people(self._settings.weights_folder)(picture)
 
     def _look(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._network is None:

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations import matting, shadow
+from gpu_workers import linear_light
+from gpu_workers.operations import doubt, matting, shadow
 from gpu_workers.operations.matting import Flags, Plane
 from schemas.parameters import CutoutParameters
 
@@ -20,6 +21,9 @@ Look = Callable[[Rgba], Plane]
 LOOKS = 2
 _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
+_PERSON_SHARE_MAX = 0.01
+_UNCERTAINTY_OF_PEOPLE = 0.5
+_SIGNS = ("mask_doubt", "moved", "alike_inside", "faint_edge", "ragged", "outline")
 _MEASURES = (
     "uncertainty",
     "agreement",
@@ -29,8 +33,11 @@ _MEASURES = (
     "plain_background",
     "look_through_share",
     "left_out_share",
+    "see_through_share",
+    "person_share",
     "has_own_alpha",
     "own_shadow_share",
+    *_SIGNS,
 )
 
 
@@ -56,7 +63,8 @@ class Cutout:
     """A cutout, RGBA (h, w, 4) with straight alpha in the picture's own type, and what was measured while making it.
 
     Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
-    plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1. On a plain background also, over the product's
+    plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1, see_through_share 0..1 of glass, person_share
+    0..1 of skin, and the signs of doubt that doubt.py explains. On a plain background also, over the product's
     area: look_through_share, product that cannot be told from the background, and left_out_share, what is neither.
     """
 
@@ -80,15 +88,19 @@ class _Box:
 class _Seen:
     """What the network saw in uint8 RGB (h, w, 3): its first mask (h, w), the subject's box, the mask within that.
 
-    `agreement` is that of its two looks, `look_px` the longer side of what it works at.
+    `codes` is the photograph itself in 8 bits of its own gamut.
+    `agreement` is that of its two looks, `look_px` the longer side of what it works at; `people` (h, w) says where they
+    are.
     """
 
     rgb: Rgba
+    codes: Rgba
     coarse: Plane
     box: _Box
     mask: Plane
     agreement: float
     look_px: int
+    people: Plane | None
 
     @property
     def part(self) -> tuple[float, float, float, float]:
@@ -97,24 +109,30 @@ class _Seen:
         return self.box.left / width, self.box.top / height, self.box.right / width, self.box.bottom / height
 
 
-def cutout(image: Image, look: Look, parameters: CutoutParameters | None = None) -> Cutout:
+def cutout(
+    image: Image, look: Look, parameters: CutoutParameters | None = None, find_people: Look | None = None
+) -> Cutout:
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
     `look` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at; it
-    is asked twice. What is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage,
-    NoSubject, and what `look` raises.
+    is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is seen. What
+    is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the
+    two raise.
     """
     parameters = parameters or CutoutParameters()
     picture = _checked(image)
     if parameters.keep_own_alpha and has_clean_alpha(picture):
         return _as_it_is(picture, parameters)
     photograph = _on_white(picture)
-    rgb = eight_bit(photograph)
+    rgb = linear_light.eight_bit(photograph)
     seen = look(rgb)
     coarse = _enlarged(seen, rgb)
     box = subject_box(coarse)
     mask, agreement = _second_look(rgb, coarse, box, look)
-    return _refined(photograph, _Seen(rgb, coarse, box, mask, agreement, max(seen.shape)), parameters)
+    people = None if find_people is None else find_people(rgb)
+    return _refined(
+        photograph, _Seen(rgb, eight_bit(photograph), coarse, box, mask, agreement, max(seen.shape), people), parameters
+    )
 
 
 def compare(first: Image, second: Image) -> tuple[float, float]:
@@ -145,7 +163,7 @@ def has_clean_alpha(picture: Image) -> bool:
 
 
 def eight_bit(picture: Image) -> Rgba:
-    """uint8 or uint16 samples (any shape) as the nearest of 8 bits."""
+    """uint8 or uint16 samples (any shape) as the nearest of 8 bits, of the same gamut."""
     if picture.dtype == np.uint16:
         return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.asarray(picture, np.uint8)
@@ -193,7 +211,7 @@ def _full(picture: Image) -> int:
 
 
 def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
-    shown = eight_bit(picture)
+    shown = linear_light.eight_bit(picture)
     measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
         "coverage": float(shown[..., 3].mean() / 255),
@@ -201,16 +219,7 @@ def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
         "has_own_alpha": 1.0,
         "own_shadow_share": _own_shadow_share(shown),
     }
-    return Cutout(_without_shadow(picture, shown) if parameters.own_shadow == "drop" else picture, measures)
-
-
-def _without_shadow(picture: Image, shown: Rgba) -> Image:
-    """`picture`, which in 8 bits is `shown`, without the supplier's shadow; what that leaves alone keeps its bits."""
-    stripped = shadow.strip(shown)
-    changed = (stripped != shown).any(axis=2)
-    dropped = picture.copy()
-    dropped[changed] = _as_deep(picture, stripped[changed]) * (_full(picture) // 255)
-    return dropped
+    return Cutout(shadow.strip(picture) if parameters.own_shadow == "drop" else picture, measures)
 
 
 def _island_count(solid: Flags) -> int:
@@ -259,34 +268,61 @@ def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cu
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
     mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
     known = matting.trimap(mask, max(size) / seen.look_px)
-    sweep = matting.find_sweep(seen.rgb, seen.coarse)
-    if sweep is not None:
-        known, mask = _by_sweep(small, sweep.colours(size[1], size[0], seen.part), sweep.noise, known, mask)
+    sweep = matting.find_sweep(seen.codes, seen.coarse)
+    ground = None if sweep is None else sweep.colours(size[1], size[0], seen.part)
+    if sweep is not None and ground is not None:
+        known, mask = _by_sweep(small, ground, sweep.noise, known, mask)
     alpha, behind = matting.solve(small, known, mask)
     if sweep is not None:
         alpha = matting.without_false_holes(alpha, known)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:
         raise NoSubject("nothing is left of the subject after refinement")
+    measures = _measured(seen, small, alpha, sweep) | {"band_width_px": _band_width_px(alpha) / scale}
+    if parameters.subject == "product" and measures["person_share"] > _PERSON_SHARE_MAX:
+        measures["uncertainty"] = max(measures["uncertainty"], _UNCERTAINTY_OF_PEOPLE)
     colours = matting.foreground_colours(small, alpha)
     alpha = matting.in_linear_light(alpha, colours, behind)
+    if ground is not None:
+        alpha, colours, measures["see_through_share"] = _with_glass(small, ground, alpha, colours)
     rgba = _composed(photograph, seen.box, alpha, colours)
-    measures = _measured(seen, eight_bit(rgba), sweep) | {
-        "band_width_px": _band_width_px(alpha) / scale,
-        "islands": float(islands),
+    coverage = float(eight_bit(rgba[..., 3]).mean() / 255)
+    return Cutout(rgba, measures | {"coverage": coverage, "islands": float(islands)})
+
+
+def _with_glass(rgb: Plane, ground: Plane, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, float]:
+    """Alpha and colours with glass as see-through as the ground (h, w, 3) shows it, and its share of the product."""
+    solid = alpha > 0.5
+    glass = matting.see_through(rgb, ground, solid)
+    if not glass.any():
+        return alpha, colours, 0.0
+    thin, tint = matting.glass_alpha(rgb, ground)
+    share = float(glass.sum() / solid.sum())
+    return np.where(glass, thin, alpha), np.where(glass[..., None], tint, colours), share
+
+
+def _measured(seen: _Seen, rgb: Plane, alpha: Plane, sweep: matting.Sweep | None) -> dict[str, float]:
+    """What can be said of `alpha` (h, w), the matte of rgb (h, w, 3) in the subject's box, 0..1."""
+    whole = np.zeros(seen.rgb.shape[:2], np.uint8)
+    size = (seen.mask.shape[1], seen.mask.shape[0])
+    seen.box.of(whole)[:] = np.rint(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) * 255)
+    look_through, left_out = (0.0, 0.0) if sweep is None else matting.unexplained(seen.codes, whole, sweep)
+    mask = np.asarray(cv2.resize(seen.mask, alpha.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    signs = doubt.signs(rgb, mask, alpha) | {
+        "disagreement": 1 - seen.agreement,
+        "look_through": min(1.0, look_through),
+        # What is left out shows by its highlights only: far more is missing than is seen to be.
+        "left_out": min(1.0, 10 * left_out),
     }
-    return Cutout(rgba, measures)
-
-
-def _measured(seen: _Seen, rgba: Rgba, sweep: matting.Sweep | None) -> dict[str, float]:
-    look_through, left_out = (0.0, 0.0) if sweep is None else matting.unexplained(seen.rgb, rgba[..., 3], sweep)
+    person_share = 0.0 if seen.people is None else doubt.person_share(seen.rgb, seen.people, whole)
     return dict.fromkeys(_MEASURES, 0.0) | {
-        "uncertainty": _uncertainty(seen.mask, seen.agreement, look_through, left_out),
+        "uncertainty": doubt.uncertainty(signs),
         "agreement": seen.agreement,
-        "coverage": float(rgba[..., 3].mean() / 255),
         "plain_background": float(sweep is not None),
         "look_through_share": look_through,
         "left_out_share": left_out,
+        "person_share": person_share,
+        **{name: signs[name] for name in _SIGNS},
     }
 
 
@@ -322,13 +358,6 @@ def _composed(photograph: Image, box: _Box, alpha: Plane, colours: Plane) -> Ima
     whole = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
     box.of(whole)[:] = part
     return whole
-
-
-def _uncertainty(mask: Plane, agreement: float, look_through: float, left_out: float) -> float:
-    """How unsure the cutout is, 0..1: a mask neither in nor out, looks that disagree, a picture it does not explain."""
-    doubt = float((4 * mask * (1 - mask)).sum() / max(float(mask.sum()), 1.0))
-    # What is left out shows by its highlights only: far more is missing than is seen to be.
-    return float(np.clip(0.5 * doubt + (1 - agreement) + look_through + 10 * left_out, 0, 1))
 
 
 def _band_width_px(alpha: Plane) -> float:

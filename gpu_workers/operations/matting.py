@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from gpu_workers.linear_light import light_of
+from gpu_workers.linear_light import code_of, light_of
 from gpu_workers.operations import flooding, shared_matting
 
 Plane = NDArray[np.float32]
@@ -26,6 +26,8 @@ _GAP_OFF_MAX = 0.008
 _GAP_TINT_MAX = 0.005
 _GAP_EDGE_MIN = 0.03
 _GAP_RIM_PX = 5
+_GLASS_RIM_PX = 7
+_GLASS_ALPHA_MIN = 0.12
 _SHADE_PX = 25
 _SHADED = 0.97
 _FRONT_PX = 5
@@ -136,8 +138,48 @@ def overlooked(rgb: Plane, background: Plane, noise: float, mask: Plane) -> Flag
     brighter = (light - 1) * lit > max(5 * noise, 0.04)
     other = brighter | (tint > max(7 * noise, 0.08)) | ((light < _SHADOW_LIGHT_MIN) & (lit > 0.2))
     other &= mask <= 0.5
+    # A dark shadow at the product's foot and its colour on the sweep have no edge on the far side.
+    count, labels = cv2.connectedComponents(other.astype(np.uint8), connectivity=8)
+    beside = cv2.dilate((mask > 0.5).astype(np.uint8), _disc(_GAP_RIM_PX)) > 0
+    other &= (_edged_share(labels, np.where(beside, 0, edges(rgb)), count, ~beside) > 0.6)[labels]
     reached = _joined(mask > 0.5, other | (mask > 0.5), max(rgb.shape[:2]))
     return np.asarray(reached & other)
+
+
+def see_through(rgb: Plane, background: Plane, solid: Flags) -> Flags:
+    """Those parts of `solid` (h, w) that are glass: most of the part shows the sweep, evenly dimmed, inside bright or
+    dark lines. A white box on white has no such lines about it, and a white vase is shaded.
+    """
+    light, tint = _light_and_tint(rgb, background)
+    flat = _slope(cv2.GaussianBlur(_mean_channel(rgb), (0, 0), 1.2)) < 0.006
+    inner = cv2.erode(solid.astype(np.uint8), _disc(_GLASS_RIM_PX), borderValue=0) > 0
+    through = flat & inner & (tint < 0.06) & (light > 0.6) & (light < 1.03)
+    count, labels = cv2.connectedComponents(solid.astype(np.uint8), connectivity=8)
+    area = np.bincount(labels[inner], minlength=count)
+    shown = np.bincount(labels[through], minlength=count)
+    mean = np.bincount(labels[through], light[through], count) / np.maximum(shown, 1)
+    spread = np.bincount(labels[through], (light[through] - mean[labels[through]]) ** 2, count) / np.maximum(shown, 1)
+    rim = solid & ~inner
+    lines = rim & (np.abs(light - np.minimum(mean[labels], 1)) > 0.1)
+    lined = np.bincount(labels[lines], minlength=count) / np.maximum(np.bincount(labels[rim], minlength=count), 1)
+    glass = (shown > 0.5 * np.maximum(area, 1)) & (np.sqrt(spread) < 0.035) & (lined > 0.25)
+    glass[0] = False
+    return np.asarray(glass[labels])
+
+
+def glass_alpha(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
+    """The alpha (h, w) of glass that explains rgb before `background`, (h, w, 3) in 0..1, and its colours (h, w, 3).
+
+    In linear light: the least that takes so much light from the ground, or adds so much to it, and what the four
+    surfaces of two panes reflect anyway.
+    """
+    seen, ground = light_of(rgb), light_of(background)
+    taken = (1 - seen / np.maximum(ground, 1e-3)).max(axis=2)
+    added = ((seen - ground) / np.maximum(1 - ground, 1e-3)).max(axis=2)
+    least = np.clip(np.maximum(taken, added), 0, 1)
+    alpha = _GLASS_ALPHA_MIN + (1 - _GLASS_ALPHA_MIN) * least
+    own = (seen - (1 - alpha[..., None]) * ground) / np.maximum(alpha[..., None], 1e-3)
+    return alpha.astype(np.float32), code_of(np.clip(own, 0, 1).astype(np.float32))
 
 
 def shade_of(rgb: Plane, background: Plane, swept: Flags, mask: Plane) -> float:
@@ -246,11 +288,15 @@ def _means(values: Plane, labels: NDArray[np.int32], count: int) -> NDArray[np.f
     return np.stack(sums, axis=1) / np.maximum(np.bincount(index, minlength=count), 1)[:, None]
 
 
-def _edged_share(labels: NDArray[np.int32], slope: Plane, count: int) -> NDArray[np.float64]:
-    """Share of each label's rim, up to three pixels out, that an edge runs along."""
+def _edged_share(
+    labels: NDArray[np.int32], slope: Plane, count: int, within: Flags | None = None
+) -> NDArray[np.float64]:
+    """Share of each label's rim, up to three pixels out, that an edge runs along; of the rim `within`, if given."""
     grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3)))
     edge = cv2.dilate(slope, np.ones((5, 5))) > _GAP_EDGE_MIN
     rim = (grown > 0) & (labels == 0)
+    if within is not None:
+        rim &= within
     index = grown[rim].astype(np.int64)
     return np.bincount(index, edge[rim], count) / np.maximum(np.bincount(index, minlength=count), 1)
 
