@@ -201,6 +201,57 @@ def test_a_product_that_looks_like_its_sweep_is_doubt() -> None:
     assert result.measures["uncertainty"] > UNCERTAINTY_MAX
 
 
+def glass_on(ground: float) -> tuple[Picture, NDArray[np.float64]]:
+    """A tumbler that dims the sweep behind it evenly, its wall dark, and its shape."""
+    shape, inner = disc(119.5, 119.5, 105), disc(119.5, 119.5, 100)[..., None]
+    sweep = np.full((SIZE_PX, SIZE_PX, 3), ground)
+    wall = shape[..., None] * 90 + (1 - shape[..., None]) * sweep
+    return np.rint(sweep * np.array([0.93, 0.95, 0.94]) * inner + wall * (1 - inner)).astype(np.uint8), shape
+
+
+def test_glass_lets_the_ground_through_and_a_person_looks_at_it() -> None:
+    picture, shape = glass_on(215)
+    result = cutout(picture, sees_solid(shape.astype(np.float32)))
+    assert 0 < result.rgba[80:160, 80:160, 3].mean() / 255 < 0.4
+    assert result.measures["see_through_share"] > 0.9
+    assert result.measures["uncertainty"] > UNCERTAINTY_MAX
+    alpha = result.rgba[..., 3:] / 255
+    over = to_linear(result.rgba[..., :3]) * alpha + to_linear(np.full(picture.shape, 215, np.uint8)) * (1 - alpha)
+    inside = np.s_[80:160, 80:160]
+    assert np.abs(to_srgb(over.astype(np.float32))[inside].astype(int) - picture[inside]).max() <= 4
+
+
+@pytest.mark.parametrize("colour", [205, 198])
+def test_a_plain_box_of_nearly_the_sweep_s_colour_is_no_glass(colour: int) -> None:
+    box = np.full((SIZE_PX, SIZE_PX, 3), 215, np.uint8)
+    box[20:220, 20:220] = colour
+    solid = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    solid[20:220, 20:220] = 1
+    result = cutout(box, sees_solid(solid))
+    assert result.rgba[30:210, 30:210, 3].min() == 255
+    assert result.measures["see_through_share"] == 0
+
+
+@pytest.mark.parametrize(("subject", "unsure"), [("product", True), ("everything", False)])
+def test_people_are_doubt_where_the_product_is_wanted(subject: Any, unsure: bool) -> None:
+    product = disc(119.5, 119.5, 105)
+    picture = photograph(product)
+    picture[100:140, 90:150] = (210, 160, 135)
+    solid = sees_solid(product.astype(np.float32))
+    everywhere = np.ones((SIZE_PX, SIZE_PX), np.float32)
+    result = cutout(picture, solid, CutoutParameters(subject=subject), lambda _picture: everywhere)
+    assert result.measures["person_share"] == pytest.approx(2400 / product.sum(), rel=0.1)
+    assert (result.measures["uncertainty"] > UNCERTAINTY_MAX) is unsure
+    assert cutout(picture, solid).measures["person_share"] == 0
+
+
+def test_a_dark_shadow_at_the_foot_is_no_part_of_the_product() -> None:
+    product, shade = disc(119.5, 100, 50), cv2.GaussianBlur(disc(119.5, 150, 25), (0, 0), 8)
+    picture = photograph(product, np.full((SIZE_PX, SIZE_PX, 3), 215.0) * (1 - 0.9 * shade[..., None]))
+    assert picture[154, 120].max() < 80
+    assert alpha_error(cutout(picture, sees_red), product) < 0.01
+
+
 def test_a_set_of_two_stays_two() -> None:
     pair = np.maximum(disc(70, 120, 40), disc(170, 120, 40))
     result = cutout(photograph(pair), sees_red)
