@@ -7,7 +7,7 @@ it, the product's mask comes with it.
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
@@ -18,7 +18,7 @@ from PIL import Image
 
 from gpu_workers import brands, encoding, templates, wide_gamut
 from gpu_workers.brands import BadBrand, BrandProfile
-from gpu_workers.decoding import DecodeLimits, Picture, decode
+from gpu_workers.decoding import Picture
 from gpu_workers.linear_light import Codes, colour, eight_bit
 from gpu_workers.lut import BadLut
 from gpu_workers.notes import NO_NOTES, Notes, after, composite, written_into
@@ -34,6 +34,7 @@ from gpu_workers.operations.transparent import transparent
 from gpu_workers.operations.upscale import UpscaleError, upscale
 from gpu_workers.quality import measures as packshot_measures
 from gpu_workers.quality import mockup_measures
+from gpu_workers.quality.files import file_facts, read
 from gpu_workers.quality.print_fidelity import print_fidelity
 from gpu_workers.scenes import BadScene, Scene
 from gpu_workers.templates import BadTemplate, Template, UnknownTemplate
@@ -126,8 +127,7 @@ def compose(operation: str, inputs: Sequence[Picture], asked: Asked) -> Composed
     """What `operation` makes of `inputs`, the first of which is the main one. Raises one of ERRORS."""
     if operation not in OPERATIONS:
         raise UnknownOperation(f"no picture is made by {operation!r}; there are: {', '.join(sorted(OPERATIONS))}")
-    composed = OPERATIONS[operation](inputs, asked)
-    return replace(composed, measures={**_facts(composed.files[0].data, asked.channel), **composed.measures})
+    return OPERATIONS[operation](inputs, asked)
 
 
 def fingerprint(operation: str, asked: Asked) -> str:
@@ -183,7 +183,8 @@ def _mockup(inputs: Sequence[Picture], asked: Asked) -> Composed:
     parameters = MockupParameters.parse(asked.parameters)
     heights = [parameters.height_cm, *parameters.others_height_cm]
     if len(heights) != len(inputs):
-        raise BadParameters(f"`others.height_cm`: {len(inputs) - 1} other products have as many heights", "height_cm")
+        told = f"`others.height_cm` has {len(heights) - 1} heights for {len(inputs) - 1} other products"
+        raise BadParameters(told, "others.height_cm")
     products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
     made = mockup(products, _scene(asked, parameters), asked.channel, parameters)
     files = _files("mockup", made.canvas, made.mask, composite(inputs[0].notes.source_type), asked)
@@ -202,7 +203,7 @@ def _artwork(inputs: Sequence[Picture], asked: Asked) -> Composed:
         art = np.dstack([art, np.full(art.shape[:2], 255, np.uint8)])
     printed = artwork(art, _template(asked, parameters), parameters)
     files = _files("artwork", printed.canvas, printed.mask, composite(source.notes.source_type), asked)
-    return Composed(files, {**printed.measures, **print_fidelity(printed, art)})
+    return Composed(files, {**_facts(files, asked), **printed.measures, **print_fidelity(printed, art)})
 
 
 def _template(asked: Asked, parameters: ArtworkParameters) -> Template:
@@ -221,7 +222,7 @@ def _style(inputs: Sequence[Picture], asked: Asked) -> Composed:
     ground = colour(rules.background) if rules.background_required and rules.background else None
     styled = style(canvas, mask, _brand(asked, parameters), parameters, ground)
     files = _files("style", eight_bit(styled.canvas), mask, after(source.notes.source_type, enhanced=True), asked)
-    return Composed(files, styled.measures)
+    return Composed(files, {**_facts(files, asked), **styled.measures})
 
 
 def _brand(asked: Asked, parameters: StyleParameters) -> BrandProfile:
@@ -244,7 +245,8 @@ def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
     if made.image.shape[2] == 4 and asked.channel.formats[0] != "png":
         raise BadInputs(f"{asked.channel.rule_version} takes no picture with holes; a packshot is to come after it")
     canvas = eight_bit(made.image)
-    return Composed(_files("upscale", canvas, canvas[..., -1], source_type, asked), measures)
+    files = _files("upscale", canvas, canvas[..., -1], source_type, asked)
+    return Composed(files, {**_facts(files, asked), **measures})
 
 
 def _only(inputs: Sequence[Picture]) -> Picture:
@@ -265,17 +267,8 @@ def _files(
     return [picture, *([File("mask", lossless(mask), "image/png", mask.shape)] if asked.goes_on else [])]
 
 
-def _facts(file: bytes, rules: Channel) -> dict[str, float]:
-    """What every file is measured by."""
-    picture = decode(file, DecodeLimits(side_px_min=1))
-    return {
-        "width_px": float(picture.pixels.shape[1]),
-        "height_px": float(picture.pixels.shape[0]),
-        "size_bytes": float(len(file)),
-        "format_allowed": float(picture.media_type.removeprefix("image/") in rules.formats),
-        "has_srgb_profile": float(picture.icc.startswith("sRGB")),
-        "has_source_type": float(picture.notes.source_type != ""),
-    }
+def _facts(files: Sequence[File], asked: Asked) -> dict[str, float]:
+    return file_facts(files[0].data, read(files[0].data), asked.channel)
 
 
 def _digest(files: Iterable[Path]) -> str:

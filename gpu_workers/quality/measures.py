@@ -37,7 +37,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers.colour_difference import ciede2000, light_to_lab
-from gpu_workers.decoding import DecodeLimits, decode
 from gpu_workers.linear_light import (
     Codes,
     channels_light,
@@ -49,6 +48,7 @@ from gpu_workers.linear_light import (
     with_srgb_primaries,
 )
 from gpu_workers.operations.packshot import EDGES, Placement, Rendered, behind
+from gpu_workers.quality.files import file_facts, read
 from gpu_workers.quality.light import measure_light
 from gpu_workers.wide_gamut import in_srgb
 from schemas.channels import Channel
@@ -70,14 +70,10 @@ _BEYOND = 0.002
 
 def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, float]:
     """All measures of the packshot `file` that was `rendered` for `channel`. Raises a SourceError for no picture."""
-    picture = decode(file, DecodeLimits(side_px_min=1))
+    picture = read(file)
     written = picture.pixels.astype(np.uint8, copy=False)
-    height, width = written.shape[:2]
     return {
-        "width_px": float(width),
-        "height_px": float(height),
-        "size_bytes": float(len(file)),
-        "format_allowed": float(picture.media_type.removeprefix("image/") in channel.formats),
+        **file_facts(file, picture, channel),
         "scale": rendered.placement.scale,
         "cropped_edges": float(len(rendered.placement.cropped)),
         "own_shadow_share": rendered.own_shadow,
@@ -89,8 +85,6 @@ def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, floa
         **_product(written, rendered),
         "beyond_srgb_share": _beyond_srgb(rendered.product),
         "straightened_deg": rendered.placement.angle_deg,
-        "has_srgb_profile": float(picture.icc.startswith("sRGB")),
-        "has_source_type": float(picture.notes.source_type != ""),
         **({} if rendered.lit is None else {"lighting_made": float(rendered.lit)}),
         **measure_light(written, rendered),
     }

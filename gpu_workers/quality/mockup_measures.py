@@ -9,7 +9,7 @@
 | `visible_share` | the least share of a product that nothing in the scene hides |
 | `cropped_edges` | how many edges of the photograph cut the main product off |
 | `own_shadow_share` | share of the main cut-out that was the supplier's own shadow |
-| `height_error` | how much taller (+) the least true product looks than it should on its ground, as a share |
+| `height_error` | how much taller or lower the least true product looks than it should on its ground, as a share |
 | `product_difference_max`, `_p999`, `_p99`, `_mean` | the file's products against the sources', 0..255 |
 | `canvas_difference_max` | the canvas before encoding against the sources, 0..255 |
 | `product_delta_e_median` | the same as the median ΔE00 on the canvas |
@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.colour_difference import ciede2000, srgb_to_lab
-from gpu_workers.decoding import DecodeLimits, decode
 from gpu_workers.linear_light import opacity, to_linear, to_srgb
 from gpu_workers.operations.mockup import Mockup, Placed
 from gpu_workers.operations.scene_ground import Ground
 from gpu_workers.operations.scene_shadow import Caster, thrown
+from gpu_workers.quality.files import file_facts, read
 from gpu_workers.quality.measures import ERODE_PX, padded, resized
 from schemas.channels import Channel
 
@@ -54,15 +54,11 @@ _EDGE_PX = 15
 
 def measure(file: bytes, mockup: Mockup, channel: Channel) -> dict[str, float]:
     """All measures of the `mockup` in `file`, written for `channel`. Raises a SourceError for no picture."""
-    picture = decode(file, DecodeLimits(side_px_min=1))
+    picture = read(file)
     written = picture.pixels.astype(np.uint8, copy=False)
-    height, width = written.shape[:2]
     main = mockup.products[0]
     return {
-        "width_px": float(width),
-        "height_px": float(height),
-        "size_bytes": float(len(file)),
-        "format_allowed": float(picture.media_type.removeprefix("image/") in channel.formats),
+        **file_facts(file, picture, channel),
         "scale": max(one.placement.scale for one in mockup.products),
         "scene_scale": mockup.scene_scale,
         "in_frame": float(all(_is_inside(one) for one in mockup.products)),
@@ -70,7 +66,7 @@ def measure(file: bytes, mockup: Mockup, channel: Channel) -> dict[str, float]:
         "visible_share": min(_visible_share(one) for one in mockup.products),
         "cropped_edges": float(len(main.placement.cropped)),
         "own_shadow_share": main.own_shadow,
-        "height_error": max((_height_error(one) for one in mockup.products), key=abs),
+        "height_error": max(abs(_height_error(one)) for one in mockup.products),
         **_difference(written, mockup),
         "halo": _halo(written, mockup, main),
         **_shadow(mockup),

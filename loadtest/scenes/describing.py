@@ -38,6 +38,13 @@ def describe(shot: Shot, plate: np.ndarray, key: np.ndarray, grain_steps: float)
     }
 
 
+def check_room(shot: Shot) -> None:
+    """Before anything is rendered: raises NotTrue where a place's room is not in the picture."""
+    render = bpy.context.scene.render
+    for spot in shot.spots:
+        place(shot, spot, render.resolution_x, render.resolution_y)
+
+
 def pixel(point: Vector) -> tuple[float, float]:
     """Where a point (cm) is in the picture, in px from the upper left."""
     scene = bpy.context.scene

@@ -14,7 +14,7 @@ from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 from shots import Shot
 
-MASK_SAMPLES = 48
+MASK_SAMPLES, OCCLUDER_SAMPLES = 48, 192
 FAR_MM = 65_535
 
 
@@ -105,16 +105,22 @@ def key() -> np.ndarray:
 
 
 def occluder() -> np.ndarray:
-    """What is in front of the places, alone: RGBA with premultiplied alpha."""
+    """What is in front of the places, alone: RGBA with premultiplied alpha. Many samples instead of denoising, which
+    would leave the alpha as it is."""
     scene = bpy.context.scene
+    cycles = scene.cycles
+    kept, cycles.samples = cycles.samples, OCCLUDER_SAMPLES
+    cycles.use_denoising = cycles.use_adaptive_sampling = False
     seen = [obj for obj in surroundings() if obj.visible_camera]
     for obj in seen:
         obj.visible_camera = False
     for obj in parts("occluder"):
         obj.visible_camera = True
     scene.render.film_transparent = True
+    crop_around(parts("occluder"), Vector((0, 0, 1)))
     layer = render()
-    scene.render.film_transparent = False
+    scene.render.film_transparent = scene.render.use_border = False
+    cycles.samples, cycles.use_denoising, cycles.use_adaptive_sampling = kept, True, True
     for obj in seen:
         obj.visible_camera = True
     for obj in parts("occluder"):
@@ -135,7 +141,7 @@ def with_prop(part: str, towards: Vector) -> tuple[np.ndarray, np.ndarray]:
     return pair
 
 
-def crop_around(objects: list[bpy.types.Object], towards: Vector, margin: float = 0.06) -> None:
+def crop_around(objects: list[bpy.types.Object], towards: Vector, margin: float = 0.09) -> None:
     """Render only the part of the frame that holds the objects and their shadows on the surface."""
     scene = bpy.context.scene
     bpy.context.view_layer.update()

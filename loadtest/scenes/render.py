@@ -21,7 +21,7 @@ import layers  # noqa: E402
 import numpy as np  # noqa: E402
 import sets  # noqa: E402
 import yaml  # noqa: E402
-from describing import describe  # noqa: E402
+from describing import check_room, describe  # noqa: E402
 from PIL import Image, ImageFilter  # noqa: E402
 from shots import Prop, Shot, place_camera  # noqa: E402
 
@@ -66,6 +66,7 @@ def make(shot: Shot, args: argparse.Namespace) -> str:
         return draft(shot, args.out)
     for obj in layers.parts("prop:"):
         obj.hide_render = True
+    check_room(shot)
     plate, key = exposed_pair(shot, layers.plate(), layers.key())
     text = describe(shot, plate, key, GRAIN)
     files = scene_files(shot, plate, key, text)

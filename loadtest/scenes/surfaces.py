@@ -93,13 +93,3 @@ def rock(name: str, colour: str, second: str, relief: float = 0.35) -> bpy.types
     g.bump(g.noise(at, 0.5, 6.0), relief)
     g.bump(grit, relief * 0.15)
     return material
-
-
-def creased(material: bpy.types.Material, scale: float, relief: float) -> None:
-    """Give a cloth the sharp soft network of creases that linen has after folding: `scale` creases a cm."""
-    g = mats.Graph(material)
-    at = g.coords()
-    for size, share in ((1.0, 1.0), (2.3, 0.35)):
-        folds = g.noise(g.coords((size, size * 0.8, size)), scale, 1.5, 0.4, 0.8, exact=True)
-        ridge = g.math("POWER", g.span(g.math("ABSOLUTE", g.math("SUBTRACT", folds, 0.5)), 1.0, 0.0, 0.0, 0.14), 2.0)
-        g.bump(g.math("MULTIPLY", ridge, g.span(g.noise(at, scale * 0.6, 1.0, exact=True), 0.2, 1.0)), relief * share)

@@ -310,27 +310,9 @@ def cushion(x: float, y: float, z: float, size: float, thick: float, material, l
             pinch = 1 - 0.07 * (1 - abs(a * b)) * (a * a + b * b) / 2
             return (a * size / 2 * pinch, sign * puff * thick / 2, b * size / 2 * pinch)
         return at
-    sides = [geo.grid("cushion", half(sign), 40, 40, material, (size, size)) for sign in (-1, 1)]
-    body = geo.join(sides)
-    geo.weld(body, 0.05)
-    geo.place(body, (x, y, z + size / 2 * math.cos(math.radians(lean))), (-lean, 0, yaw))
-
-
-def cloth(width: float, depth: float, material, folds, middle_y: float = 0.0) -> None:
-    """Cloth laid over a table with long soft folds: each (x, y, angle deg, height, half width, half length)."""
-    wobble = geo.smooth_noise(5)
-
-    def at(u: float, v: float):
-        x, y = (u - 0.5) * width, (v - 0.5) * depth + middle_y
-        z = 0.0
-        for fx, fy, angle, height, half, length in folds:
-            c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            along, across = (x - fx) * c + (y - fy) * s, (y - fy) * c - (x - fx) * s
-            across += 2.2 * wobble(along * 0.035 + fx) + 0.0016 * along * along
-            fade = max(0.0, 1 - (along / length) ** 2)
-            z += height * fade * fade / (1 + (across / half) ** 2) ** 1.6
-        return (x, y, z)
-    geo.grid("cloth", at, 420, 320, material, (width, depth))
+    for sign in (-1, 1):
+        side = geo.grid("cushion", half(sign), 40, 40, material, (size, size))
+        geo.place(side, (x, y, z + size / 2 * math.cos(math.radians(lean))), (-lean, 0, yaw))
 
 
 def stone_slab(x: float, y: float, z: float, width: float, depth: float, thick: float, material, seed: int) -> None:

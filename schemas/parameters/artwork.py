@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from schemas.channels import Hex, Size
-from schemas.parameters.base import Parameters
+from schemas.channels import Hex
+from schemas.parameters.base import SizedParameters
 from schemas.records import Name
 
 Scaling = Literal["fit", "fill"]
@@ -13,7 +13,7 @@ HorizontalAlignment = Literal["left", "center", "right"]
 VerticalAlignment = Literal["top", "center", "bottom"]
 
 
-class ArtworkParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ArtworkParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a merchant may ask for.
 
     `template`: the blank product's name. `area`: which of its print areas, its first if not given. `scaling`: fit
@@ -30,14 +30,3 @@ class ArtworkParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fi
     vertical_alignment: VerticalAlignment = field(default="center", name="verticalAlignment")
     product_color: Hex | None = field(default=None, name="product.color")
     background_color: Hex | None = field(default=None, name="background.color")
-    output_size: Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")] | None = field(
-        default=None, name="outputSize"
-    )
-
-    @property
-    def size(self) -> Size | None:
-        """`outputSize`, if it was given."""
-        if self.output_size is None:
-            return None
-        width, height = self.output_size.split("x")
-        return Size(int(width), int(height))

@@ -1,9 +1,12 @@
 """What every operation's parameters have in common: they are written as text, and one that is wrong is named."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
+from msgspec import Meta, field
+
+from schemas.channels import Size
 
 
 class BadParameters(ValueError):
@@ -17,6 +20,9 @@ class BadParameters(ValueError):
         self.field = field
 
 
+OutputSize = Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")]
+
+
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The parameters of one operation, under the names that merchants know."""
 
@@ -27,8 +33,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         for name in values:
             if name not in fields:
                 raise BadParameters(f"`{name}` is no parameter of this operation; there are: {', '.join(fields)}", name)
-        for name, field in fields.items():
-            if field.required and name not in values:
+        for name, known in fields.items():
+            if known.required and name not in values:
                 raise BadParameters(f"`{name}` must be given", name)
         for name, value in values.items():
             try:
@@ -36,3 +42,17 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             except msgspec.ValidationError as error:
                 raise BadParameters(f"`{name}` = {value!r}: {error}", name) from error
         return msgspec.convert(dict(values), cls, strict=False)
+
+
+class SizedParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Those of an operation whose picture may have another size than is usual. `outputSize`: WIDTHxHEIGHT in pixels."""
+
+    output_size: OutputSize | None = field(default=None, name="outputSize")
+
+    @property
+    def size(self) -> Size | None:
+        """`outputSize`, if it was given."""
+        if self.output_size is None:
+            return None
+        width, height = self.output_size.split("x")
+        return Size(int(width), int(height))

@@ -4,12 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from schemas.channels import Size
-from schemas.parameters.base import BadParameters, Parameters
+from schemas.parameters.base import BadParameters, SizedParameters
 from schemas.records import Name
 
 
-class MockupParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a merchant may ask for.
 
     `scene`: a scene's name, or `auto` for one that suits the product. `seed`: which variation of it; 0 is the scene
@@ -30,17 +29,6 @@ class MockupParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
     palette: Annotated[str, Meta(max_length=1024)] | None = None
     shadow_mode: Literal["scene", "none"] = field(default="scene", name="shadow.mode")
     lighting_mode: Literal["scene", "both", "none"] = field(default="scene", name="lighting.mode")
-    output_size: Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")] | None = field(
-        default=None, name="outputSize"
-    )
-
-    @property
-    def size(self) -> Size | None:
-        """`outputSize`, if it was given."""
-        if self.output_size is None:
-            return None
-        width, height = self.output_size.split("x")
-        return Size(int(width), int(height))
 
     @property
     def others_height_cm(self) -> list[float]:

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from schemas.channels import Hex, ShadowMode, Size
-from schemas.parameters.base import Parameters
+from schemas.channels import Hex, ShadowMode
+from schemas.parameters.base import SizedParameters
 
 Room = Annotated[float, Meta(ge=0.0, le=0.45)]
 
 
-class PackshotParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PackshotParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a merchant may ask for in place of the channel's rules. Room is a share of the canvas on that axis.
 
     `background.color`: #RRGGBB. `shadow.mode`: none, contact, soft, hard, floating, reflection, or own, the supplier's.
@@ -29,23 +29,12 @@ class PackshotParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_f
     margin_right: Room | None = field(default=None, name="margin.right")
     margin_bottom: Room | None = field(default=None, name="margin.bottom")
     margin_left: Room | None = field(default=None, name="margin.left")
-    output_size: Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")] | None = field(
-        default=None, name="outputSize"
-    )
     scaling: Literal["fit", "fill"] = "fit"
     horizontal_alignment: Literal["left", "center", "right"] = field(default="center", name="horizontalAlignment")
     vertical_alignment: Literal["top", "center", "bottom"] = field(default="center", name="verticalAlignment")
     straighten: Literal["none", "auto"] = "none"
     lighting_mode: Literal["none", "auto"] = field(default="none", name="lighting.mode")
     export_dpi: Annotated[int, Meta(ge=1, le=4800)] | None = field(default=None, name="export.dpi")
-
-    @property
-    def size(self) -> Size | None:
-        """`outputSize`, if it was given."""
-        if self.output_size is None:
-            return None
-        width, height = self.output_size.split("x")
-        return Size(int(width), int(height))
 
     @property
     def margins(self) -> tuple[float, float, float, float] | None:

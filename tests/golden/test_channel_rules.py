@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from gpu_workers.composing import Asked, compose
+from gpu_workers.composing import Asked, Composed, compose
 from gpu_workers.decoding import Picture
 from schemas import channels
+from streams.processors.judging import judge
 
 CATALOGUE = Path(__file__).parents[2] / "loadtest" / "catalogue"
 FEW = ("CHR-ASH-86-studio", "SHO-CANVAS-42-studio")
@@ -56,10 +57,10 @@ def cutout(name: str) -> NDArray[np.uint8]:
     return np.dstack([rgb * (alpha > 0)[..., None], alpha]).astype(np.uint8)
 
 
-def written(channel: str, name: str) -> bytes:
+def composed(channel: str, name: str) -> Composed:
     operation = "transparent" if channel == "web" else "packshot"
     picture = Picture(cutout(name), "image/png", 8, True, "", 1, 1)
-    return compose(operation, [picture], Asked(channels.load(channel), {})).files[0].data
+    return compose(operation, [picture], Asked(channels.load(channel), {}))
 
 
 def product_box(pixels: NDArray[np.uint8]) -> tuple[int, int]:
@@ -69,8 +70,8 @@ def product_box(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     return int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)
 
 
-def check(channel: str, name: str) -> None:
-    data, rule = written(channel, name), RULES[channel]
+def check(channel: str, data: bytes) -> None:
+    rule = RULES[channel]
     image = Image.open(io.BytesIO(data))
     pixels = np.asarray(image)
     height, width = pixels.shape[:2]
@@ -104,7 +105,7 @@ def check(channel: str, name: str) -> None:
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("channel", sorted(RULES))
 def test_a_channels_file_obeys_its_rules(channel: str, name: str) -> None:
-    check(channel, name)
+    check(channel, composed(channel, name).files[0].data)
 
 
 def test_every_channel_is_held_to_its_rules() -> None:
@@ -114,5 +115,11 @@ def test_every_channel_is_held_to_its_rules() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("channel", sorted(RULES))
-def test_every_product_on_every_channel_obeys_its_rules(channel: str, name: str) -> None:
-    check(channel, name)
+def test_every_product_on_every_channel_obeys_its_rules_or_is_not_let_through(channel: str, name: str) -> None:
+    """A photograph in use may show the product in too few pixels to fill the canvas; nothing else fails."""
+    made = composed(channel, name)
+    checks = [each for each in judge(made.measures, channels.load(channel)).checks if each.point == "channel"]
+    failed = {each.name for each in checks if each.outcome == "fail"}
+    assert failed <= ({"fill"} if name.endswith("-busy") else set())
+    if not failed:
+        check(channel, made.files[0].data)

@@ -1,0 +1,29 @@
+"""What every picture's file is measured by, whatever made it.
+
+| measure | says |
+|---|---|
+| `width_px`, `height_px`, `size_bytes` | the file |
+| `format_allowed` | 1 when its content is a format of the channel |
+| `has_srgb_profile`, `has_source_type` | 1 when it holds sRGB's profile, and says how it was made |
+"""
+
+from gpu_workers.decoding import DecodeLimits, Picture, decode
+from schemas.channels import Channel
+
+
+def read(file: bytes) -> Picture:
+    """A written file decoded afresh, however small. Raises a SourceError for no picture."""
+    return decode(file, DecodeLimits(side_px_min=1))
+
+
+def file_facts(file: bytes, picture: Picture, channel: Channel) -> dict[str, float]:
+    """The measures of a `file`, which was read as `picture`, written for `channel`."""
+    height_px, width_px = picture.pixels.shape[:2]
+    return {
+        "width_px": float(width_px),
+        "height_px": float(height_px),
+        "size_bytes": float(len(file)),
+        "format_allowed": float(picture.media_type.removeprefix("image/") in channel.formats),
+        "has_srgb_profile": float(picture.icc.startswith("sRGB")),
+        "has_source_type": float(picture.notes.source_type != ""),
+    }

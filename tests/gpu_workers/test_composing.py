@@ -1,0 +1,166 @@
+"""The table of operations: what each makes of a cutout, what goes on to a next step, and what is refused by name."""
+
+import io
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from gpu_workers import brands, composing, scenes, templates
+from gpu_workers.composing import Asked, Composed, File, Shelves, compose, fingerprint
+from gpu_workers.decoding import Picture, decode
+from gpu_workers.notes import GENERATED, Notes
+from schemas import channels
+from streams.processors.judging import judge
+from tests.gpu_workers.products import mug
+
+SHELVES = Shelves(
+    scenes=scenes.find(scenes.shipped_folder()),
+    brands=brands.find(brands.shipped_folder()),
+    templates=templates.find(templates.shipped_folder()),
+)
+IN_A_SCENE = {"scene": "oak-table-window", "height_cm": "9"}
+
+
+def cutout(notes: Notes | None = None) -> Picture:
+    """A mug that is 560 px wide."""
+    pixels = cv2.resize(mug(), None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
+    return Picture(np.asarray(pixels, np.uint8), "image/png", 8, True, "", 1, 1, notes or Notes())
+
+
+def asked(channel: str = "shopify", parameters: Mapping[str, str] | None = None) -> Asked:
+    """A picture for the channel."""
+    return Asked(channels.load(channel), parameters or {}, shelves=SHELVES)
+
+
+def on_the_way(channel: str = "shopify", parameters: Mapping[str, str] | None = None) -> Asked:
+    """What a next step goes on with."""
+    return replace(asked(channel, parameters), is_asset=False, goes_on=True)
+
+
+def read(file: File) -> Picture:
+    return decode(file.data)
+
+
+def outcome(composed: Composed, channel: str, before: Mapping[str, float] | None = None) -> dict[str, str]:
+    verdict = judge({**(before or {}), **composed.measures}, channels.load(channel))
+    return {check.name: check.outcome for check in verdict.checks}
+
+
+@pytest.mark.parametrize("operation", ["packshot", "mockup"])
+def test_a_style_goes_on_with_what_the_step_before_made_and_knows_where_the_product_is(operation: str) -> None:
+    parameters = IN_A_SCENE if operation == "mockup" else {"background.color": "#C8B090"}
+    way = compose(operation, [cutout()], on_the_way("shopify", parameters))
+    assert [file.role for file in way.files] == [operation, "mask"]
+    assert {file.media_type for file in way.files} == {"image/png"}
+    picture, mask = (read(file) for file in way.files)
+    assert picture.pixels.shape == mask.pixels.shape
+    styled = compose("style", [picture, mask], asked("shopify", {"brand": "cool-studio", "product.cap": "0"}))
+    assert [file.media_type for file in styled.files] == ["image/jpeg"]
+    assert styled.measures["product_delta_e_median"] == 0
+    solid = mask.pixels[..., 0] > 250
+    changed = np.abs(read(styled.files[0]).pixels.astype(int) - picture.pixels).max(axis=2)
+    assert np.median(changed[mask.pixels[..., 0] == 0]) > np.median(changed[solid]) + 1
+
+
+def test_a_demanded_background_stays_exact_under_a_style() -> None:
+    way = compose("packshot", [cutout()], on_the_way("amazon"))
+    styled = compose("style", [read(file) for file in way.files], asked("amazon", {"brand": "earthy", "lut": "warm"}))
+    corner = np.asarray(Image.open(io.BytesIO(styled.files[0].data)))[:40, :40]
+    assert (corner == 255).all()
+
+
+def test_an_enlarged_cutout_goes_on_to_a_packshot_with_all_that_it_knew() -> None:
+    known = cutout(Notes("digitalCapture", (0.6, 0.6, 0.6)))
+    way = compose("upscale", [known], on_the_way())
+    (large,) = (read(file) for file in way.files)
+    assert large.pixels.shape == (1600, 1920, 4)
+    assert large.notes == Notes("algorithmicallyEnhanced", (0.6, 0.6, 0.6))
+    alone, enlarged = (compose("packshot", [each], asked()) for each in (known, large))
+    assert enlarged.measures["width_px"] > alone.measures["width_px"]
+
+
+def test_a_cutout_that_was_enlarged_fails_where_the_channel_takes_none() -> None:
+    made, before = compose("packshot", [cutout()], asked("google")), {"upscale.upscaled_by": 2.0}
+    assert outcome(made, "google", before)["upscale.upscaled_by"] == "fail"
+    assert outcome(made, "shopify", before)["upscale.upscaled_by"] == "pass"
+    assert "upscale.upscaled_by" not in outcome(made, "google")
+
+
+def test_a_scene_fails_where_the_channel_takes_none() -> None:
+    made = compose("mockup", [cutout()], asked("shopify", IN_A_SCENE))
+    assert outcome(made, "amazon")["has_scene"] == "fail"
+    checks = outcome(made, "shopify")
+    assert {checks[name] for name in ("has_scene", "in_frame", "height_error", "has_srgb_profile")} == {"pass"}
+    assert "fail" not in checks.values()
+
+
+def test_a_print_is_judged_by_its_fidelity_and_its_resolution() -> None:
+    art = replace(cutout(), pixels=np.full((1200, 1200, 3), (30, 90, 160), np.uint8))
+    fine = compose("artwork", [art], asked("shopify", {"template": "tote"}))
+    coarse = compose("artwork", [replace(art, pixels=art.pixels[:120, :120])], asked("shopify", {"template": "tote"}))
+    assert outcome(fine, "shopify")["effective_dpi"] == "pass"
+    assert outcome(coarse, "shopify")["effective_dpi"] == "review"
+
+
+@pytest.mark.parametrize(("operation", "parameters"), [("mockup", IN_A_SCENE), ("artwork", {"template": "tote"})])
+@pytest.mark.parametrize(
+    ("source", "made"), [("", b"/composite"), (GENERATED, b"/compositeWithTrainedAlgorithmicMedia")]
+)
+def test_a_composite_says_so_and_what_is_generated_in_it(
+    operation: str, parameters: dict[str, str], source: str, made: bytes
+) -> None:
+    file = compose(operation, [cutout(Notes(source))], asked("shopify", parameters)).files[0].data
+    assert made + b'"' in file
+
+
+@pytest.mark.parametrize(
+    ("operation", "count", "parameters", "told"),
+    [
+        ("engrave", 1, {}, ("unknown_operation", "operation", "packshot")),
+        ("packshot", 2, {}, ("bad_inputs", "inputs", "2")),
+        ("mockup", 1, {"scene": "moon", "height_cm": "9"}, ("bad_scene", "scene", "oak-table-window")),
+        ("mockup", 1, {"scene": "desk"}, ("bad_parameters", "height_cm", "height_cm")),
+        ("mockup", 2, {"scene": "desk", "height_cm": "9"}, ("bad_parameters", "others.height_cm", "1 other")),
+        ("style", 1, {"brand": "earthy"}, ("bad_inputs", "inputs", "mask")),
+        ("artwork", 1, {"template": "yacht"}, ("unknown_template", "template", "tote")),
+        ("artwork", 1, {}, ("bad_parameters", "template", "must be given")),
+        ("upscale", 1, {}, ("bad_inputs", "inputs", "holes")),
+    ],
+)
+def test_what_cannot_be_made_is_refused_by_name(
+    operation: str, count: int, parameters: dict[str, str], told: tuple[str, str, str]
+) -> None:
+    with pytest.raises(composing.ERRORS, match=told[2]) as caught:
+        compose(operation, [cutout()] * count, asked("shopify", parameters))
+    assert (caught.value.code, caught.value.field) == told[:2]
+
+
+@pytest.mark.parametrize(("brand", "field"), [("nobody", "warm-minimal"), (None, "must be given")])
+def test_an_unknown_brand_is_refused(brand: str | None, field: str) -> None:
+    way = compose("packshot", [cutout()], on_the_way())
+    with pytest.raises(composing.ERRORS, match=field):
+        compose("style", [read(file) for file in way.files], asked("shopify", {"brand": brand} if brand else {}))
+
+
+def test_other_things_on_the_shelves_have_other_fingerprints(tmp_path: Path) -> None:
+    wanted = asked("shopify", IN_A_SCENE)
+    own = tmp_path / "oak-table-window"
+    shutil.copytree(SHELVES.scenes["oak-table-window"], own)
+    mine = replace(wanted, shelves=replace(SHELVES, scenes=scenes.find(tmp_path)))
+    assert fingerprint("mockup", mine) == fingerprint("mockup", wanted)
+    text = (own / scenes.FILE).read_text()
+    (own / scenes.FILE).write_text(text.replace("version: 1", "version: 2"))
+    assert fingerprint("mockup", mine) != fingerprint("mockup", wanted)
+    assert fingerprint("style", asked("shopify", {"brand": "earthy"})) != fingerprint(
+        "style", asked("shopify", {"brand": "cool-studio"})
+    )
+    assert fingerprint("artwork", asked("shopify", {"template": "tote"})) != fingerprint(
+        "artwork", asked("shopify", {"template": "mug"})
+    )
+    assert fingerprint("packshot", asked()) == ""
