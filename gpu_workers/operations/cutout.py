@@ -21,6 +21,8 @@ Look = Callable[[Rgba], Plane]
 LOOKS = 2
 _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
+_AT_ODDS = 0.8
+_SURE = 0.9
 _PERSON_SHARE_MAX = 0.01
 _UNCERTAINTY_OF_PEOPLE = 0.5
 _SIGNS = ("mask_doubt", "moved", "alike_inside", "faint_edge", "ragged", "outline")
@@ -244,12 +246,15 @@ def _enlarged(mask: Plane, rgb: Rgba) -> Plane:
 def _second_look(rgb: Rgba, coarse: Plane, box: _Box, look: Look) -> tuple[Plane, float]:
     """The mask within `box`, looked at more closely, and how far the two looks agree there.
 
-    When the box leaves little out, a mirrored look says more than the same one again.
+    When the box leaves little out, a mirrored look says more than the same one again. So close a look may lose whole
+    parts of a product, the band between two ear cups: where the two are at odds, what the first was sure of stays.
     """
     crop, first = box.of(rgb), box.of(coarse)
     if first.size < 0.8 * coarse.size:
         second = _enlarged(look(crop), crop)
-        return second, _agreement(first, second)
+        agreement = _agreement(first, second)
+        kept = np.where(first > _SURE, np.maximum(first, second), second) if agreement < _AT_ODDS else second
+        return np.asarray(kept, np.float32), agreement
     mirrored = _enlarged(look(np.ascontiguousarray(crop[:, ::-1])), crop)[:, ::-1]
     return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
 
@@ -270,9 +275,13 @@ def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cu
     known = matting.trimap(mask, max(size) / seen.look_px)
     sweep = matting.find_sweep(seen.codes, seen.coarse)
     ground = None if sweep is None else sweep.colours(size[1], size[0], seen.part)
+    strands = None
     if sweep is not None and ground is not None:
         known, mask = _by_sweep(small, ground, sweep.noise, known, mask)
-    alpha, behind = matting.solve(small, known, mask)
+        strands = matting.frayed(small, ground, mask)
+        contrast = matting.largest_difference(small, ground)
+        known, mask = matting.part_strands(known, mask, strands, contrast)
+    alpha, behind = matting.solve(small, known, mask, strands)
     if sweep is not None:
         alpha = matting.without_false_holes(alpha, known)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
@@ -339,7 +348,8 @@ def _by_sweep(rgb: Plane, background: Plane, noise: float, known: Plane, mask: P
     inner = cv2.erode(more.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     known[inner] = 1
     mask[more] = np.maximum(mask[more], 0.9)
-    shade = matting.shade_of(rgb, background, swept, mask)
+    # In a gap the product takes light from both sides.
+    shade = matting.shade_of(rgb, background, swept, mask) ** 2
     gaps = matting.find_gaps(rgb, background, noise, shade)
     return matting.open_gaps(known, mask, gaps, matting.largest_difference(rgb, background), noise)
 

@@ -26,6 +26,12 @@ _GAP_OFF_MAX = 0.008
 _GAP_TINT_MAX = 0.005
 _GAP_EDGE_MIN = 0.03
 _GAP_RIM_PX = 5
+_STRAND_PX = 4
+_STRAND_SLOPE_MIN = 0.05
+_STRAND_CONTRAST_MIN = 0.2
+_STRAND_SHARES = (0.2, 0.9)
+_FRAY_PX = 15
+_FRAY_SHARE = 0.6
 _GLASS_RIM_PX = 7
 _GLASS_ALPHA_MIN = 0.12
 _SHADE_PX = 25
@@ -182,6 +188,29 @@ def glass_alpha(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
     return alpha.astype(np.float32), code_of(np.clip(own, 0, 1).astype(np.float32))
 
 
+def frayed(rgb: Plane, background: Plane, mask: Plane) -> Flags:
+    """Where a product (h, w) ends in strands, between which the sweep shows: fringe, fur, a loose weave.
+
+    There are edges everywhere, and within some pixels of each the picture comes near the sweep and goes far from it.
+    Lettering is of that kind too, but does not hang together with the ground beside the product.
+    """
+    contrast = largest_difference(rgb, background)
+    near, far = cv2.erode(contrast, _disc(_STRAND_PX)), cv2.dilate(contrast, _disc(_STRAND_PX))
+    edged = cv2.blur((edges(rgb) > _STRAND_SLOPE_MIN).astype(np.float32), (_FRAY_PX, _FRAY_PX)) > _FRAY_SHARE
+    mixed = edged & (far > _STRAND_CONTRAST_MIN) & (near < 0.5 * far)
+    whole = cv2.morphologyEx(mixed.astype(np.uint8), cv2.MORPH_CLOSE, _disc(_FRAY_PX // 2)) > 0
+    return _joined((mask < 0.5) & mixed, whole, max(mask.shape))
+
+
+def part_strands(known: Plane, mask: Plane, strands: Flags, contrast: Plane) -> tuple[Plane, Plane]:
+    """`known` and `mask` (h, w), anew within `strands`, where only what has the highest `contrast` with the sweep, or
+    all but none, is known.
+    """
+    share = contrast / np.maximum(cv2.dilate(contrast, _disc(_STRAND_PX)), _STRAND_CONTRAST_MIN)
+    found = np.where(share > _STRAND_SHARES[1], 1, np.where(share < _STRAND_SHARES[0], 0, 0.5))
+    return np.where(strands, found, known).astype(np.float32), np.where(strands, share, mask).astype(np.float32)
+
+
 def shade_of(rgb: Plane, background: Plane, swept: Flags, mask: Plane) -> float:
     """How little light the sweep gets near the product, in its own shadow: a share of that further off."""
     reach = cv2.dilate((mask > 0.5).astype(np.uint8), _disc(_SHADE_PX)) > 0
@@ -207,7 +236,7 @@ def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flag
     shaded = (light > shade) & (light < 1) & (tint < max(2 * noise, 0.015)) & (slope < 0.012)
     alike |= shaded & (shade < _SHADED)
     # Where the sweep is clipped white, so may be a label: the picture says nothing.
-    alike &= cv2.extractChannel(background, 1) < _CLIPPED
+    alike &= cv2.min(cv2.min(*cv2.split(background)[:2]), cv2.extractChannel(background, 2)) < _CLIPPED
     alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
     means = _means(off, labels, count)
@@ -216,7 +245,7 @@ def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flag
         own_light = _means(light[..., None], labels, count)
         tinted = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1)
         gap |= (own_light[:, 0] > shade) & (own_light[:, 0] < 1) & (tinted < _GAP_TINT_MAX)
-    gap &= (_edged_share(labels, slope, count) > 0.7) & (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN)
+    gap &= (_edged_share(labels, edges(rgb), count) > 0.7) & (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN)
     gap &= ~_at_the_frame(stats, labels.shape)
     gap[0] = False
     return np.asarray(gap[labels])
@@ -233,7 +262,7 @@ def open_gaps(known: Plane, mask: Plane, gaps: Flags, contrast: Plane, noise: fl
     reach = _disc(_GAP_RIM_PX)
     rim = cv2.dilate(gaps.astype(np.uint8), reach) > 0
     share = contrast / np.maximum(cv2.dilate(contrast, reach), 0.1)
-    clear = _joined(gaps, contrast < max(3 * noise, 0.03), 3 * _GAP_RIM_PX)
+    clear = gaps | _joined(gaps, contrast < max(3 * noise, 0.03), 3 * _GAP_RIM_PX)
     known, mask = known.copy(), mask.copy()
     known[rim & (known == 1)] = 0.5
     known[rim & (share > 0.85) & (mask > 0.5)] = 1
@@ -345,16 +374,17 @@ def trimap(mask: Plane, reach_px: float) -> Plane:
     return known
 
 
-def solve(rgb: Plane, known: Plane, mask: Plane) -> tuple[Plane, Plane]:
+def solve(rgb: Plane, known: Plane, mask: Plane, strands: Flags | None = None) -> tuple[Plane, Plane]:
     """Alpha (h, w) in 0..1 and the colours (h, w, 3) behind the product where it is partial.
 
     Shared Matting in the unknown band of `known`, the mask's edge where colours say nothing. Needs some of each kind
-    of pixel in `known`; without, the mask itself is the answer.
+    of pixel in `known`; without, the mask itself is the answer. Among `strands` the band is not narrowed.
     """
     edge = sharpened(mask)
     if not ((known == 1).any() and (known == 0).any() and (known == 0.5).any()):
         return np.where(known == 0.5, edge, known).astype(np.float32), rgb
-    known = _narrowed(rgb, known, mask)
+    narrowed = _narrowed(rgb, known, mask)
+    known = narrowed if strands is None else np.where(strands, known, narrowed)
     alpha, foreground, background = shared_matting.estimate_alpha(rgb, known)
     contrast = cv2.GaussianBlur(largest_difference(foreground, background), (0, 0), 2.0)
     trust = np.clip((contrast - 0.05) / 0.12, 0, 1)
