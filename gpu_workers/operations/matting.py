@@ -25,6 +25,8 @@ _GAP_AREA_MIN = 25
 _GAP_OFF_MAX = 0.008
 _GAP_TINT_MAX = 0.005
 _GAP_EDGE_MIN = 0.03
+_MESHES_MIN = 12
+_MESH_OFF_MAX = 0.04
 _GAP_RIM_PX = 5
 _STRAND_PX = 4
 _STRAND_SLOPE_MIN = 0.05
@@ -240,13 +242,18 @@ def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flag
     alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
     means = _means(off, labels, count)
+    own_light = _means(light[..., None], labels, count)[:, 0]
+    tinted = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1) < _GAP_TINT_MAX
+    edged = _edged_share(labels, edges(rgb), count)
+    inside = (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN) & ~_at_the_frame(stats, labels.shape)
     gap = (np.abs(means).max(axis=1) < _GAP_OFF_MAX) & (np.ptp(means, axis=1) < _GAP_TINT_MAX)
     if shade < _SHADED:
-        own_light = _means(light[..., None], labels, count)
-        tinted = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1)
-        gap |= (own_light[:, 0] > shade) & (own_light[:, 0] < 1) & (tinted < _GAP_TINT_MAX)
-    gap &= (_edged_share(labels, edges(rgb), count) > 0.7) & (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN)
-    gap &= ~_at_the_frame(stats, labels.shape)
+        gap |= (own_light > shade) & (own_light < 1) & tinted
+    gap &= (edged > 0.7) & inside
+    # Behind a net the sweep is known less well, but it is seen through every mesh of it.
+    mesh = (edged > 0.9) & inside & tinted & (np.abs(own_light - 1) < _MESH_OFF_MAX)
+    if mesh.sum() >= _MESHES_MIN:
+        gap |= mesh
     gap[0] = False
     return np.asarray(gap[labels])
 

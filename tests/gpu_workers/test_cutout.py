@@ -14,6 +14,7 @@ from gpu_workers.operations.cutout import (
     cutout,
     eight_bit,
     has_clean_alpha,
+    subject_box,
 )
 from schemas.parameters import CutoutParameters
 from streams.processors.judging import UNCERTAINTY_MAX
@@ -152,6 +153,62 @@ def test_gaps_that_the_mask_fills_are_opened(rack: tuple[NDArray[np.float64], Pi
     assert result.rgba[65:115, 70:74, 3].max() == 0
     assert result.rgba[65:115, 61:63, 3].min() == 255
     assert alpha_error(result, shape) < 0.01
+
+
+def racket(light_px: float, shade: float) -> tuple[NDArray[np.float64], Picture]:
+    """A hoop strung with lines, and its photograph on a sweep that it keeps light from."""
+    lines = np.zeros((SIZE_PX, SIZE_PX))
+    lines[::16], lines[:, ::16] = 1, 1
+    shape = np.maximum(disc(119.5, 119.5, 100) * (1 - disc(119.5, 119.5, 88)), lines * disc(119.5, 119.5, 90))
+    dark = shade * cv2.GaussianBlur(np.roll(shape, 4, axis=0), (0, 0), light_px)
+    return shape, photograph(shape, np.full((SIZE_PX, SIZE_PX, 3), 215.0) * (1 - dark[..., None]))
+
+
+def test_gaps_in_their_product_s_shade_are_opened() -> None:
+    shape, picture = racket(6, 0.14)
+    result = cutout(picture, sees_solid(disc(119.5, 119.5, 100).astype(np.float32)))
+    assert alpha_error(result, shape) < 0.02
+
+
+def test_a_gap_as_light_as_its_product_is_opened(mug: NDArray[np.float64]) -> None:
+    picture = photograph(mug, np.full((SIZE_PX, SIZE_PX, 3), (60.0, 110, 100)))
+    filled = np.maximum(mug, disc(175, 120, 40)).astype(np.float32)
+    result = cutout(picture, sees_solid(filled))
+    assert result.rgba[110:130, 176:188, 3].max() == 0
+    assert result.rgba[115:125, 206:209, 3].min() == 255
+
+
+def test_fringe_is_strands() -> None:
+    shape = np.zeros((SIZE_PX, SIZE_PX))
+    shape[30:120, 40:200] = 1
+    shape[120:190, 40:200:5] = shape[120:190, 41:200:5] = 1
+    solid = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    solid[30:185, 40:200] = 1
+    alpha = cutout(photograph(shape), sees_solid(solid)).rgba[130:180, 60:180, 3] / 255
+    assert np.abs(alpha - shape[130:180, 60:180]).mean() < 0.1
+
+
+def test_lettering_is_no_fringe() -> None:
+    box = np.zeros((SIZE_PX, SIZE_PX))
+    box[20:220, 30:210] = 1
+    printed = box.copy()
+    printed[100:140, 60:180:5] = printed[100:140, 61:180:5] = 0
+    result = cutout(photograph(printed), sees_solid(box.astype(np.float32)))
+    assert result.rgba[90:150, 50:190, 3].min() == 255
+
+
+def test_what_a_closer_look_loses_stays_when_the_first_was_sure() -> None:
+    pair = np.maximum(disc(85, 120, 30), disc(155, 120, 30))
+    looks = iter([pair, np.where(np.arange(SIZE_PX) < 120, pair, 0)])
+    picture = photograph(pair, np.random.default_rng(5).uniform(60, 160, (SIZE_PX, SIZE_PX, 3)))
+
+    def look(shown: Picture) -> Mask:
+        if shown.shape == picture.shape:
+            return np.asarray(next(looks), np.float32)
+        box = subject_box(pair.astype(np.float32))
+        return np.asarray(box.of(next(looks)), np.float32)
+
+    assert cutout(picture, look).rgba[110:130, 150:160, 3].min() == 255
 
 
 def test_a_white_sticker_is_no_gap(rack: tuple[NDArray[np.float64], Picture, Mask]) -> None:
