@@ -25,7 +25,6 @@ _AT_ODDS = 0.8
 _SURE = 0.9
 _PERSON_SHARE_MAX = 0.01
 _UNCERTAINTY_OF_PEOPLE = 0.5
-_SIGNS = ("mask_doubt", "moved", "alike_inside", "faint_edge", "ragged", "outline")
 _MEASURES = (
     "uncertainty",
     "agreement",
@@ -39,7 +38,7 @@ _MEASURES = (
     "person_share",
     "has_own_alpha",
     "own_shadow_share",
-    *_SIGNS,
+    *doubt.SEEN,
 )
 
 
@@ -109,6 +108,21 @@ class _Seen:
         """The box as shares of the picture."""
         height, width = self.rgb.shape[:2]
         return self.box.left / width, self.box.top / height, self.box.right / width, self.box.bottom / height
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The picture (h, w, 3) and the mask (h, w) in the subject's box, 0..1, `scale` times as large as they were.
+
+    The mask's edge is known to `reach_px`. Before a plain sweep, `ground` (h, w, 3) is what it shows there.
+    """
+
+    rgb: Plane
+    mask: Plane
+    scale: float
+    reach_px: float
+    sweep: matting.Sweep | None
+    ground: Plane | None
 
 
 def cutout(
@@ -267,71 +281,78 @@ def _agreement(first: Plane, second: Plane) -> float:
 
 def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cutout:
     """The cutout that comes of what was seen."""
-    crop = seen.box.of(photograph)
-    scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
-    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
-    small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
-    mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
-    known = matting.trimap(mask, max(size) / seen.look_px)
-    sweep = matting.find_sweep(seen.codes, seen.coarse)
-    ground = None if sweep is None else sweep.colours(size[1], size[0], seen.part)
-    strands = None
-    if sweep is not None and ground is not None:
-        known, mask = _by_sweep(small, ground, sweep.noise, known, mask)
-        strands = matting.frayed(small, ground, mask)
-        contrast = matting.largest_difference(small, ground)
-        known, mask = matting.part_strands(known, mask, strands, contrast)
-    alpha, behind = matting.solve(small, known, mask, strands)
-    if sweep is not None:
-        alpha = matting.without_false_holes(alpha, known)
+    part = _part(photograph, seen)
+    alpha, behind, mask = _matte(part)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:
         raise NoSubject("nothing is left of the subject after refinement")
-    measures = _measured(seen, small, alpha, sweep) | {"band_width_px": _band_width_px(alpha) / scale}
-    if parameters.subject == "product" and measures["person_share"] > _PERSON_SHARE_MAX:
-        measures["uncertainty"] = max(measures["uncertainty"], _UNCERTAINTY_OF_PEOPLE)
-    colours = matting.foreground_colours(small, alpha)
+    measures = _measured(seen, part, alpha) | {"islands": float(islands)}
+    colours = matting.foreground_colours(part.rgb, alpha)
     alpha = matting.in_linear_light(alpha, colours, behind)
-    if ground is not None:
-        alpha, colours, measures["see_through_share"] = _with_glass(small, ground, alpha, colours)
+    alpha, colours, measures["see_through_share"] = _with_glass(part, alpha, colours)
     rgba = _composed(photograph, seen.box, alpha, colours)
-    coverage = float(eight_bit(rgba[..., 3]).mean() / 255)
-    return Cutout(rgba, measures | {"coverage": coverage, "islands": float(islands)})
+    measures["coverage"] = float(eight_bit(rgba[..., 3]).mean() / 255)
+    measures["uncertainty"] = _uncertainty(measures, parameters)
+    return Cutout(rgba, measures)
 
 
-def _with_glass(rgb: Plane, ground: Plane, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, float]:
-    """Alpha and colours with glass as see-through as the ground (h, w, 3) shows it, and its share of the product."""
+def _uncertainty(measures: dict[str, float], parameters: CutoutParameters) -> float:
+    unsure = doubt.uncertainty(measures)
+    worn = parameters.subject == "product" and measures["person_share"] > _PERSON_SHARE_MAX
+    return max(unsure, _UNCERTAINTY_OF_PEOPLE) if worn else unsure
+
+
+def _part(photograph: Image, seen: _Seen) -> _Part:
+    """What lies in the subject's box, not larger than can be solved."""
+    crop = seen.box.of(photograph)
+    scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
+    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
+    rgb = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
+    mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
+    sweep = matting.find_sweep(seen.codes, seen.coarse)
+    ground = None if sweep is None else sweep.colours(size[1], size[0], seen.part)
+    return _Part(rgb, mask, scale, max(size) / seen.look_px, sweep, ground)
+
+
+def _matte(part: _Part) -> tuple[Plane, Plane, Plane]:
+    """Alpha (h, w), the colours (h, w, 3) behind it, and the mask (h, w) with what a plain ground gave away."""
+    known = matting.trimap(part.mask, part.reach_px)
+    if part.sweep is None or part.ground is None:
+        return *matting.solve(part.rgb, known, part.mask), part.mask
+    known, mask = _by_sweep(part.rgb, part.ground, part.sweep.noise, known, part.mask)
+    strands = matting.frayed(part.rgb, part.ground, mask)
+    known, mask = matting.part_strands(known, mask, strands, matting.largest_difference(part.rgb, part.ground))
+    alpha, behind = matting.solve(part.rgb, known, mask, strands)
+    return matting.without_false_holes(alpha, known), behind, mask
+
+
+def _with_glass(part: _Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, float]:
+    """Alpha and colours with glass as see-through as a plain ground shows it, and its share of the product."""
+    if part.ground is None:
+        return alpha, colours, 0.0
     solid = alpha > 0.5
-    glass = matting.see_through(rgb, ground, solid)
+    glass = matting.see_through(part.rgb, part.ground, solid)
     if not glass.any():
         return alpha, colours, 0.0
-    thin, tint = matting.glass_alpha(rgb, ground)
+    thin, tint = matting.glass_alpha(part.rgb, part.ground)
     share = float(glass.sum() / solid.sum())
     return np.where(glass, thin, alpha), np.where(glass[..., None], tint, colours), share
 
 
-def _measured(seen: _Seen, rgb: Plane, alpha: Plane, sweep: matting.Sweep | None) -> dict[str, float]:
-    """What can be said of `alpha` (h, w), the matte of rgb (h, w, 3) in the subject's box, 0..1."""
+def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
+    """What can be said of `alpha` (h, w), the matte of `part`."""
     whole = np.zeros(seen.rgb.shape[:2], np.uint8)
     size = (seen.mask.shape[1], seen.mask.shape[0])
     seen.box.of(whole)[:] = np.rint(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) * 255)
-    look_through, left_out = (0.0, 0.0) if sweep is None else matting.unexplained(seen.codes, whole, sweep)
-    mask = np.asarray(cv2.resize(seen.mask, alpha.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
-    signs = doubt.signs(rgb, mask, alpha) | {
-        "disagreement": 1 - seen.agreement,
-        "look_through": min(1.0, look_through),
-        # What is left out shows by its highlights only: far more is missing than is seen to be.
-        "left_out": min(1.0, 10 * left_out),
-    }
-    person_share = 0.0 if seen.people is None else doubt.person_share(seen.rgb, seen.people, whole)
+    look_through, left_out = matting.unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
     return dict.fromkeys(_MEASURES, 0.0) | {
-        "uncertainty": doubt.uncertainty(signs),
         "agreement": seen.agreement,
-        "plain_background": float(sweep is not None),
+        "band_width_px": _band_width_px(alpha) / part.scale,
+        "plain_background": float(part.sweep is not None),
         "look_through_share": look_through,
         "left_out_share": left_out,
-        "person_share": person_share,
-        **{name: signs[name] for name in _SIGNS},
+        "person_share": 0.0 if seen.people is None else doubt.person_share(seen.rgb, seen.people, whole),
+        **doubt.seen(part.rgb, part.mask, alpha),
     }
 
 
