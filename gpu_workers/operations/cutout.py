@@ -334,9 +334,9 @@ def _with_glass(part: _Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane
     glass = matting.see_through(part.rgb, part.ground, solid)
     if not glass.any():
         return alpha, colours, 0.0
-    thin, tint = matting.glass_alpha(part.rgb, part.ground)
+    thin, tint = matting.glass_alpha(part.rgb, part.ground, glass)
     share = float(glass.sum() / solid.sum())
-    return np.where(glass, thin, alpha), np.where(glass[..., None], tint, colours), share
+    return np.where(glass, thin * alpha, alpha), np.where(glass[..., None], tint, colours), share
 
 
 def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:

@@ -15,18 +15,18 @@ Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 # By `make calibrate-cutout`.
-BIAS = -2.9
+BIAS = -5.59
 WEIGHTS = {
-    "mask_doubt": 5.0,
-    "disagreement": 2.0,
-    "shared_colours": 5.0,
-    "veiled": 5.0,
-    "faint_edge": 2.0,
-    "inner_edges": 2.0,
-    "ragged": 2.0,
-    "left_out": 5.0,
-    "see_through": 5.0,
-    "busy_ground": 1.0,
+    "mask_doubt": 1.29,
+    "disagreement": 2.33,
+    "shared_colours": 2.73,
+    "veiled": 3.44,
+    "faint_edge": 1.78,
+    "inner_edges": 3.42,
+    "ragged": 3.26,
+    "left_out": 5.73,
+    "see_through": 3.61,
+    "busy_ground": 1.85,
 }
 SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "ragged")
 

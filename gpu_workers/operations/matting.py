@@ -35,7 +35,8 @@ _STRAND_SHARES = (0.2, 0.9)
 _FRAY_PX = 15
 _FRAY_SHARE = 0.6
 _GLASS_RIM_PX = 7
-_GLASS_ALPHA_MIN = 0.12
+_LINE_PX = 5
+_GLASS_REFLECTED = 0.035
 _SHADE_PX = 25
 _SHADED = 0.97
 _FRONT_PX = 5
@@ -155,39 +156,75 @@ def overlooked(rgb: Plane, background: Plane, noise: float, mask: Plane) -> Flag
 
 
 def see_through(rgb: Plane, background: Plane, solid: Flags) -> Flags:
-    """Those parts of `solid` (h, w) that are glass: most of the part shows the sweep, evenly dimmed, inside bright or
-    dark lines. A white box on white has no such lines about it, and a white vase is shaded.
+    """Those parts of `solid` (h, w) that are glass: most of the part shows the sweep, evenly dimmed or veiled with
+    white, inside bright or dark lines. A white box on white has no such lines about it, and a white vase is shaded.
     """
     light, tint = _light_and_tint(rgb, background)
-    flat = _slope(cv2.GaussianBlur(_mean_channel(rgb), (0, 0), 1.2)) < 0.006
+    veil, off = _veil(rgb, background)
     inner = cv2.erode(solid.astype(np.uint8), _disc(_GLASS_RIM_PX), borderValue=0) > 0
-    through = flat & inner & (tint < 0.06) & (light > 0.6) & (light < 1.03)
+    flat = inner & (_slope(cv2.GaussianBlur(_mean_channel(rgb), (0, 0), 1.2)) < 0.006)
+    dimmed = flat & (tint < 0.06) & (light > 0.6) & (light < 1.03)
+    veiled = flat & (off < 0.06) & (veil > -0.02) & (veil < 0.5)
     count, labels = cv2.connectedComponents(solid.astype(np.uint8), connectivity=8)
-    area = np.bincount(labels[inner], minlength=count)
-    shown = np.bincount(labels[through], minlength=count)
-    mean = np.bincount(labels[through], light[through], count) / np.maximum(shown, 1)
-    spread = np.bincount(labels[through], (light[through] - mean[labels[through]]) ** 2, count) / np.maximum(shown, 1)
-    rim = solid & ~inner
-    lines = rim & (np.abs(light - np.minimum(mean[labels], 1)) > 0.1)
-    lined = np.bincount(labels[lines], minlength=count) / np.maximum(np.bincount(labels[rim], minlength=count), 1)
-    glass = (shown > 0.5 * np.maximum(area, 1)) & (np.sqrt(spread) < 0.035) & (lined > 0.25)
+    rim, lined = solid & ~inner, _thin_lines(rgb) > 0.08
+    edged = np.bincount(labels[rim & lined], minlength=count) > 0.25 * np.bincount(labels[rim], minlength=count)
+    glass = edged & (_evenly(light, dimmed, inner, labels, 0.035) | _evenly(veil, veiled, inner, labels, 0.08))
     glass[0] = False
     return np.asarray(glass[labels])
 
 
-def glass_alpha(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
-    """The alpha (h, w) of glass that explains rgb before `background`, (h, w, 3) in 0..1, and its colours (h, w, 3).
+def _evenly(values: Plane, shown: Flags, inner: Flags, labels: NDArray[np.int32], spread_max: float) -> Flags:
+    """Which labels have more than half of what is `inner` (h, w) in `shown` (h, w), and much the same values there."""
+    count = int(labels.max()) + 1
+    areas = np.maximum(np.bincount(labels[shown], minlength=count), 1)
+    means = np.bincount(labels[shown], values[shown], count) / areas
+    squares = np.bincount(labels[shown], (values[shown] - means[labels[shown]]) ** 2, count) / areas
+    enough = np.bincount(labels[shown], minlength=count) > 0.5 * np.maximum(
+        np.bincount(labels[inner], minlength=count), 1
+    )
+    return np.asarray(enough & (np.sqrt(squares) < spread_max))
 
-    In linear light: the least that takes so much light from the ground, or adds so much to it, and what the four
-    surfaces of two panes reflect anyway.
+
+def _veil(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
+    """The share of white (h, w) that makes `background` most like `rgb`, (h, w, 3) in 0..1, and what is left."""
+    towards_white = 1 - background
+    length = np.maximum((towards_white * towards_white).sum(axis=2), 1e-3)
+    share = ((rgb - background) * towards_white).sum(axis=2) / length
+    return share, largest_difference(rgb, background + share[..., None] * towards_white)
+
+
+def _thin_lines(rgb: Plane) -> Plane:
+    """How far a pixel stands out, brighter or darker, from everything some pixels about it."""
+    level = _mean_channel(rgb)
+    bright = level - cv2.morphologyEx(level, cv2.MORPH_OPEN, _disc(_LINE_PX))
+    dark = cv2.morphologyEx(level, cv2.MORPH_CLOSE, _disc(_LINE_PX)) - level
+    return np.asarray(cv2.max(bright, dark), np.float32)
+
+
+def glass_alpha(rgb: Plane, background: Plane, glass: Flags) -> tuple[Plane, Plane]:
+    """The alpha (h, w) of `glass` (h, w) that explains rgb before `background`, (h, w, 3) in 0..1, and its colours.
+
+    In linear light: what its surfaces reflect anyway, and of the rest the least that takes so much light from the
+    ground, or adds so much to it.
     """
     seen, ground = light_of(rgb), light_of(background)
     taken = (1 - seen / np.maximum(ground, 1e-3)).max(axis=2)
     added = ((seen - ground) / np.maximum(1 - ground, 1e-3)).max(axis=2)
-    least = np.clip(np.maximum(taken, added), 0, 1)
-    alpha = _GLASS_ALPHA_MIN + (1 - _GLASS_ALPHA_MIN) * least
+    reflected = _reflected(glass)
+    alpha = reflected + (1 - reflected) * np.clip(np.maximum(taken, added), 0, 1)
     own = (seen - (1 - alpha[..., None]) * ground) / np.maximum(alpha[..., None], 1e-3)
     return alpha.astype(np.float32), code_of(np.clip(own, 0, 1).astype(np.float32))
+
+
+def _reflected(glass: Flags) -> Plane:
+    """What four surfaces of round `glass` (h, w) reflect: little in its middle, all where they turn away.
+
+    By Schlick's approximation of Fresnel's equations; the middle is where the outline is furthest.
+    """
+    depth = cv2.distanceTransform(glass.astype(np.uint8), cv2.DIST_L2, 5)
+    across = 1 - depth / max(float(depth.max()), 1.0)
+    of_one = _GLASS_REFLECTED + (1 - _GLASS_REFLECTED) * (1 - np.sqrt(1 - across**2)) ** 5
+    return np.asarray(1 - (1 - of_one) ** 4, np.float32)
 
 
 def frayed(rgb: Plane, background: Plane, mask: Plane) -> Flags:

@@ -278,6 +278,17 @@ def test_glass_lets_the_ground_through_and_a_person_looks_at_it() -> None:
     assert np.abs(to_srgb(over.astype(np.float32))[inside].astype(int) - picture[inside]).max() <= 4
 
 
+def test_glass_before_a_dark_ground_is_a_veil_of_white() -> None:
+    shape, inner = disc(119.5, 119.5, 105), disc(119.5, 119.5, 100)[..., None]
+    sweep = np.full((SIZE_PX, SIZE_PX, 3), (95.0, 75, 60))
+    wall = shape[..., None] * 235 + (1 - shape[..., None]) * sweep
+    picture = np.rint((sweep + 0.2 * (255 - sweep)) * inner + wall * (1 - inner)).astype(np.uint8)
+    result = cutout(picture, sees_solid(shape.astype(np.float32)))
+    assert result.rgba[110:130, 110:130, 3].mean() / 255 < 0.3
+    assert result.rgba[110:130, 18:20, 3].mean() / 255 > 0.7
+    assert result.measures["see_through_share"] > 0.9
+
+
 @pytest.mark.parametrize("colour", [205, 198])
 def test_a_plain_box_of_nearly_the_sweep_s_colour_is_no_glass(colour: int) -> None:
     box = np.full((SIZE_PX, SIZE_PX, 3), 215, np.uint8)
