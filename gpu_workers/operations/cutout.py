@@ -142,13 +142,18 @@ def cutout(
     photograph = _on_white(picture)
     rgb = linear_light.eight_bit(photograph)
     seen = look(rgb)
+    people = None if find_people is None else find_people(rgb)
     coarse = _enlarged(seen, rgb)
+    worn = _wearers(rgb, people, coarse) if parameters.subject == "everything" and people is not None else None
+    if worn is not None:
+        coarse = np.maximum(coarse, worn)
     box = subject_box(coarse)
     mask, agreement = _second_look(rgb, coarse, box, look)
-    people = None if find_people is None else find_people(rgb)
-    return _refined(
-        photograph, _Seen(rgb, eight_bit(photograph), coarse, box, mask, agreement, max(seen.shape), people), parameters
-    )
+    if worn is not None:
+        mask = np.maximum(mask, box.of(worn))
+        agreement = _agreement(box.of(coarse), mask)
+    codes = eight_bit(photograph)
+    return _refined(photograph, _Seen(rgb, codes, coarse, box, mask, agreement, max(seen.shape), people), parameters)
 
 
 def compare(first: Image, second: Image) -> tuple[float, float]:
@@ -271,6 +276,16 @@ def _second_look(rgb: Rgba, coarse: Plane, box: _Box, look: Look) -> tuple[Plane
         return np.asarray(kept, np.float32), agreement
     mirrored = _enlarged(look(np.ascontiguousarray(crop[:, ::-1])), crop)[:, ::-1]
     return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
+
+
+def _wearers(rgb: Rgba, people: Plane, mask: Plane) -> Plane | None:
+    """Those of `people` (h, w) that the product of `mask` (h, w) is on; None where nobody's skin shows."""
+    _, labels = cv2.connectedComponents((people > 0.5).astype(np.uint8), connectivity=8)
+    touched = np.unique(labels[mask > 0.5])
+    region = np.isin(labels, touched[touched > 0])
+    if (doubt.skin(rgb) & region).sum() <= _PERSON_SHARE_MAX * region.sum():
+        return None
+    return np.where(region, people, 0).astype(np.float32)
 
 
 def _agreement(first: Plane, second: Plane) -> float:

@@ -91,17 +91,23 @@ def person_share(rgb: NDArray[np.uint8], people: Plane, alpha: NDArray[np.uint8]
     """Share of the cutout `alpha` (h, w) of uint8 RGB (h, w, 3) that is a person's skin or hair, 0..1.
 
     `people` (h, w), 0..1, says where a person or what one wears is likely: an empty hoodie looks like a person too, and
-    only what is of a colour that skin has tells them apart. The ranges are those of D. Chai and K. N. Ngan, Face
-    Segmentation Using Skin-Color Map, 1999.
+    only what is of a colour that skin has tells them apart.
     """
     solid = alpha > 127
     within = solid & (people > 0.5)
     area = max(1, int(solid.sum()))
     if within.sum() < _PERSON_SHARE_MIN * area:
         return 0.0
+    return float((skin(rgb) & within).sum() / area)
+
+
+def skin(rgb: NDArray[np.uint8]) -> Flags:
+    """What of uint8 RGB (h, w, 3) has a colour that skin has; so have wood, leather and much else.
+
+    The ranges are those of D. Chai and K. N. Ngan, Face Segmentation Using Skin-Color Map, 1999.
+    """
     _, red, blue = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb))
-    skin = (red >= 133) & (red <= 173) & (blue >= 77) & (blue <= 127)
-    return float((skin & within).sum() / area)
+    return np.asarray((red >= 133) & (red <= 173) & (blue >= 77) & (blue <= 127))
 
 
 def _shared_colours(picture: Plane, product: Flags, ground: Flags) -> float:

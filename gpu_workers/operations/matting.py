@@ -31,6 +31,7 @@ _GAP_RIM_PX = 5
 _STRAND_PX = 4
 _STRAND_SLOPE_MIN = 0.05
 _STRAND_CONTRAST_MIN = 0.2
+_STRAND_NEAR_MAX = 0.25
 _STRAND_SHARES = (0.2, 0.9)
 _FRAY_PX = 15
 _FRAY_SHARE = 0.6
@@ -236,7 +237,7 @@ def frayed(rgb: Plane, background: Plane, mask: Plane) -> Flags:
     contrast = largest_difference(rgb, background)
     near, far = cv2.erode(contrast, _disc(_STRAND_PX)), cv2.dilate(contrast, _disc(_STRAND_PX))
     edged = cv2.blur((edges(rgb) > _STRAND_SLOPE_MIN).astype(np.float32), (_FRAY_PX, _FRAY_PX)) > _FRAY_SHARE
-    mixed = edged & (far > _STRAND_CONTRAST_MIN) & (near < 0.5 * far)
+    mixed = edged & (far > _STRAND_CONTRAST_MIN) & (near < _STRAND_NEAR_MAX * far)
     whole = cv2.morphologyEx(mixed.astype(np.uint8), cv2.MORPH_CLOSE, _disc(_FRAY_PX // 2)) > 0
     return _joined((mask < 0.5) & mixed, whole, max(mask.shape))
 

@@ -188,6 +188,16 @@ def test_fringe_is_strands() -> None:
     assert np.abs(alpha - shape[130:180, 60:180]).mean() < 0.1
 
 
+def test_a_coarse_knit_is_no_fringe() -> None:
+    knit = disc(119.5, 119.5, 90)
+    picture = photograph(knit, np.full((SIZE_PX, SIZE_PX, 3), 215.0))
+    dark = (np.indices((SIZE_PX, SIZE_PX)).sum(axis=0) % 5 < 2) & (knit == 1)
+    picture[(knit == 1) & ~dark] = (75, 110, 90)
+    picture[dark] = (20, 35, 30)
+    result = cutout(picture, sees_solid(disc(119.5, 119.5, 84).astype(np.float32)))
+    assert result.rgba[60:180, 60:180, 3].min() == 255
+
+
 def test_lettering_is_no_fringe() -> None:
     box = np.zeros((SIZE_PX, SIZE_PX))
     box[20:220, 30:210] = 1
@@ -306,11 +316,23 @@ def test_people_are_doubt_where_the_product_is_wanted(subject: Any, unsure: bool
     picture = photograph(product)
     picture[100:140, 90:150] = (210, 160, 135)
     solid = sees_solid(product.astype(np.float32))
-    everywhere = np.ones((SIZE_PX, SIZE_PX), np.float32)
-    result = cutout(picture, solid, CutoutParameters(subject=subject), lambda _picture: everywhere)
+    worn = product.astype(np.float32)
+    result = cutout(picture, solid, CutoutParameters(subject=subject), lambda _picture: worn)
     assert result.measures["person_share"] == pytest.approx(2400 / product.sum(), rel=0.1)
     assert (result.measures["uncertainty"] > UNCERTAINTY_MAX) is unsure
     assert cutout(picture, solid).measures["person_share"] == 0
+
+
+@pytest.mark.parametrize(("subject", "whole"), [("product", False), ("everything", True)])
+def test_everything_is_also_who_wears_the_product(subject: Any, whole: bool) -> None:
+    wearer = disc(119.5, 119.5, 90)
+    stripes = np.where(np.arange(SIZE_PX) // 20 % 2, 100.0, 180.0)
+    picture = photograph(wearer, np.broadcast_to(stripes[:, None], (SIZE_PX, SIZE_PX, 3)))
+    picture[130:][wearer[130:] == 1] = (210, 160, 135)
+    parameters = CutoutParameters(subject=subject)
+    result = cutout(picture, sees_red, parameters, lambda _picture: wearer.astype(np.float32))
+    assert result.rgba[60:120, 90:150, 3].min() == 255
+    assert bool(result.rgba[150:190, 90:150, 3].mean() > 250) is whole
 
 
 def test_a_dark_shadow_at_the_foot_is_no_part_of_the_product() -> None:
