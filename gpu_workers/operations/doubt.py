@@ -15,18 +15,18 @@ Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 # By `make calibrate-cutout`.
-BIAS = -5.59
+BIAS = -7.38
 WEIGHTS = {
-    "mask_doubt": 1.29,
-    "disagreement": 2.33,
-    "shared_colours": 2.73,
-    "veiled": 3.44,
-    "faint_edge": 1.78,
-    "inner_edges": 3.42,
-    "ragged": 3.26,
-    "left_out": 5.73,
-    "see_through": 3.61,
-    "busy_ground": 1.85,
+    "mask_doubt": 2.54,
+    "disagreement": 1.65,
+    "shared_colours": 3.52,
+    "veiled": 2.75,
+    "faint_edge": 2.69,
+    "inner_edges": 4.05,
+    "ragged": 4.16,
+    "left_out": 6.3,
+    "see_through": 5.44,
+    "busy_ground": 2.04,
 }
 SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "ragged")
 

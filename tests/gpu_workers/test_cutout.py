@@ -192,7 +192,7 @@ def test_a_coarse_knit_is_no_fringe() -> None:
     knit = disc(119.5, 119.5, 90)
     picture = photograph(knit, np.full((SIZE_PX, SIZE_PX, 3), 215.0))
     dark = (np.indices((SIZE_PX, SIZE_PX)).sum(axis=0) % 5 < 2) & (knit == 1)
-    picture[(knit == 1) & ~dark] = (75, 110, 90)
+    picture[(knit == 1) & ~dark] = (135, 145, 140)
     picture[dark] = (20, 35, 30)
     result = cutout(picture, sees_solid(disc(119.5, 119.5, 84).astype(np.float32)))
     assert result.rgba[60:180, 60:180, 3].min() == 255
