@@ -37,6 +37,7 @@ _CORE_PX = 4
 _RING_PX = (3, 30)
 _SHADES = 12
 _SPREADS_PX = (96, 48, 24, 12)
+_COARSER = 4
 _VEIL_MAX = 0.5
 _VEIL_SLACK = 0.08
 _VEIL_OFF_MAX = 0.06
@@ -136,13 +137,17 @@ def _veiled(picture: Plane, matte: Plane) -> float:
 
 def _continued(picture: Plane, known: Flags) -> Plane:
     """`picture` (h, w, 3) as it would go on from where it is `known` (h, w), from afar only where nothing is near."""
-    ground = np.zeros_like(picture)
-    for sigma_px in _SPREADS_PX:
-        weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), sigma_px)
-        sums = cv2.GaussianBlur(picture * known[..., None].astype(np.float32), (0, 0), sigma_px)
+    size = (max(1, known.shape[1] // _COARSER), max(1, known.shape[0] // _COARSER))
+    shown = known.astype(np.float32)
+    weighted, weights = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (picture * shown[..., None], shown)
+    )
+    ground = np.zeros_like(weighted)
+    for spread_px in _SPREADS_PX:
+        weight, sums = (cv2.GaussianBlur(plane, (0, 0), spread_px / _COARSER) for plane in (weights, weighted))
         near = np.clip(weight / 0.05, 0, 1)[..., None]
         ground = ground * (1 - near) + near * sums / np.maximum(weight, 1e-4)[..., None]
-    return np.asarray(ground, np.float32)
+    return np.asarray(cv2.resize(ground, known.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _share(flags: Flags, within: Flags) -> float:

@@ -281,15 +281,16 @@ def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flag
     count, labels, stats, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
     means = _means(off, labels, count)
     own_light = _means(light[..., None], labels, count)[:, 0]
-    tinted = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1) < _GAP_TINT_MAX
+    tints = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1)
+    neutral = tints < max(2.5 * noise, _GAP_TINT_MAX)
     edged = _edged_share(labels, edges(rgb), count)
     inside = (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN) & ~_at_the_frame(stats, labels.shape)
     gap = (np.abs(means).max(axis=1) < _GAP_OFF_MAX) & (np.ptp(means, axis=1) < _GAP_TINT_MAX)
     if shade < _SHADED:
-        gap |= (own_light > shade) & (own_light < 1) & tinted
+        gap |= (own_light > shade) & (own_light < 1) & neutral
     gap &= (edged > 0.7) & inside
     # Behind a net the sweep is known less well, but it is seen through every mesh of it.
-    mesh = (edged > 0.9) & inside & tinted & (np.abs(own_light - 1) < _MESH_OFF_MAX)
+    mesh = (edged > 0.9) & inside & neutral & (np.abs(own_light - 1) < _MESH_OFF_MAX)
     if mesh.sum() >= _MESHES_MIN:
         gap |= mesh
     gap[0] = False
