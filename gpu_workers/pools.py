@@ -57,6 +57,7 @@ _PIXELS = (
     "encoding.py",
     "linear_light.py",
     "lut.py",
+    "models/people.py",
     "notes.py",
     "scenes/__init__.py",
     "templates/__init__.py",
