@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker gallery check format schemas lock clean
+.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker calibrate-cutout gallery check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -43,6 +43,12 @@ bench-backlog: $(MARK_DEV)  ## What a backlog of a million tasks costs a worker 
 
 bench-batcher: $(MARK_DEV)  ## How many pictures are in time, beside the batching of Triton, mosec and fixed sizes
 	$(BIN)/python -m loadtest.bench_batcher
+
+bench-cutout: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## How good cutouts are, how far their doubt can be trusted, beside rembg
+	$(BIN)/python -m loadtest.bench_cutout
+
+calibrate-cutout: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Fits what a cutout's signs of doubt mean; prints the weights
+	$(BIN)/python -m loadtest.calibrate_cutout
 
 bench-engine: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Pictures a second by engine, model and batch size, and how good the masks are
 	$(BIN)/python -m loadtest.bench_engine
@@ -125,6 +131,6 @@ $(KERNELS): $(MARK)
 	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements-$*.txt
 	touch $@
 
-$(WEIGHTS): $(MARK) $(wildcard gpu_workers/models/manifests/*.yaml)
+$(WEIGHTS): $(MARK) $(wildcard gpu_workers/models/manifests/*.yaml) gpu_workers/models/people.py
 	$(BIN)/python -m gpu_workers.models.fetch $(dir $@)
 	touch $@

@@ -76,6 +76,11 @@ def light_of(code: NDArray[np.float32]) -> NDArray[np.float32]:
     return _FINE_LIGHT[(np.clip(code, 0, 1) * (len(_FINE_LIGHT) - 1) + 0.5).astype(np.uint16)]
 
 
+def code_of(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Light of channels, 0..1 (any shape), to code values of any precision, 0..1; undoes `light_of`."""
+    return _encode(light.astype(np.float64)).astype(np.float32)
+
+
 def to_deep(light: NDArray[np.float32]) -> NDArray[np.uint16]:
     """What `channels_light` made of 16-bit codes, or what was made of that, as such codes again, to within one."""
     flat = light.reshape(-1)

@@ -23,6 +23,7 @@ from gpu_workers.decoding import DecodeLimits, Picture, Pixels, decode
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.metering import Meter
 from gpu_workers.models.manifest import Model, UnknownModel
+from gpu_workers.models.people import People
 from gpu_workers.models.policy import stand
 from gpu_workers.notes import Notes
 from gpu_workers.operations import cutout as cutting
@@ -58,6 +59,7 @@ _PIXELS = (
     "encoding.py",
     "linear_light.py",
     "lut.py",
+    "models/people.py",
     "notes.py",
     "scenes/__init__.py",
     "templates/__init__.py",
@@ -76,6 +78,7 @@ def open_pool(
     with ExitStack() as stack:
         if pool == "cutout":
             serving = stack.enter_context(open_serving(settings, Shelf.of(settings, blobs, catalogue), catalogue))
+            find_people(settings.weights_folder)
             cutting.warm_up()
             yield Cutout(settings, blobs, s3, serving).work
         else:
@@ -143,6 +146,7 @@ class Cutout:
     """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it."""
 
     def __init__(self, settings: Settings, blobs: Blobs, s3: "S3Client | None", serving: Serving) -> None:
+        self._settings = settings
         self._fetch_limits = fetch_limits(settings)
         self._decode_limits = DecodeLimits(pixels_max=settings.source_max_pixels)
         self._blobs = blobs
@@ -212,7 +216,7 @@ class Cutout:
         self, pixels: Pixels, eye: "_Eye", parameters: CutoutParameters, network: Network, uri: str
     ) -> cutting.Cutout:
         try:
-            return cutting.cutout(pixels, eye, parameters)
+            return cutting.cutout(pixels, eye, parameters, find_people(self._settings.weights_folder))
         except cutting.CutoutError as error:
             raise Refused(_code(error), f"{uri}: {error}", field="sources") from error
         except PoisonInput as error:
@@ -357,6 +361,12 @@ def notes_of(picture: Picture, made: cutting.Cutout) -> Notes:
     plain = made.measures["plain_background"] == 1
     alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
     return Notes(picture.notes.source_type, background_of(picture.pixels, alpha) if plain else None)
+
+
+@cache
+def find_people(folder: Path) -> People:
+    """The network that sees people, its file in `folder`; opened once. Raises WeightsMissing, WeightsCorrupt."""
+    return People(folder)
 
 
 def cutout_parameters(values: dict[str, str]) -> CutoutParameters:

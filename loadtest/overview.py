@@ -10,7 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = ("priority", "backlog", "streams", "batcher", "scheduler", "engine", "worker", "renditions", "pictures")
+BENCHMARKS = (
+    "priority",
+    "backlog",
+    "streams",
+    "batcher",
+    "scheduler",
+    "engine",
+    "cutout",
+    "worker",
+    "renditions",
+    "pictures",
+)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,13 @@ from gpu_workers.engines import Tensor
 from gpu_workers.models.contract import mask_of, tensor_of
 from gpu_workers.models.manifest import Model
 from gpu_workers.operations import cutout
+from gpu_workers.quality import mattes
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 PHOTOGRAPHS = sorted((CATALOGUE / "photographs").glob("*.jpg"))
+
+BAND_ERROR_MAX = 0.08
+MISPLACED_MAX = 0.005
 
 Alpha = NDArray[np.float64]
 
@@ -48,3 +52,8 @@ def alpha_of(png: bytes) -> Alpha:
 def alpha(levels: NDArray[Any]) -> Alpha:
     """0..255 as 0..1."""
     return levels.astype(np.float64) / 255
+
+
+def is_good(found: Alpha, true: Alpha) -> bool:
+    """Whether a person would take the cutout: its edge is close, and nothing to speak of is missing or too much."""
+    return mattes.band_error(found, true) <= BAND_ERROR_MAX and mattes.misplaced(found, true) <= MISPLACED_MAX

@@ -77,7 +77,7 @@ class Studio:
         """The product in a photograph called `name`. Raises Refused."""
         wanted = pools.cutout_parameters(dict(parameters))
         try:
-            return cutting.cutout(picture.pixels, self.look, wanted)
+            return cutting.cutout(picture.pixels, self.look, wanted, self._find_people)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
@@ -116,6 +116,9 @@ class Studio:
         network = pools.open_network(settings, self._shelf(ref), ref)
         self._open.callback(network.close)
         return network
+
+    def _find_people(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return pools.find_people(self._settings.weights_folder)(picture)
 
     def _enlarger(self) -> Enlarger | None:
         ref = self._settings.upscale_model

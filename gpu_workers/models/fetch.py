@@ -1,9 +1,10 @@
-"""`python -m gpu_workers.models.fetch [FOLDER]`: the weights of every model that ships, into FOLDER."""
+"""`python -m gpu_workers.models.fetch [FOLDER]`: the weights of every network that ships, into FOLDER."""
 
 import sys
 from pathlib import Path
 
-from gpu_workers.models.loader import fetch
+from gpu_workers.models import people
+from gpu_workers.models.loader import fetch, fetch_published
 from gpu_workers.models.manifest import ModelError, shipped
 
 
@@ -16,6 +17,11 @@ def main(arguments: list[str]) -> int:
         except ModelError as error:
             print(f"{model.ref}: {error}", file=sys.stderr)
             return 1
+    try:
+        print(fetch_published(people.PUBLISHED, folder))
+    except ModelError as error:
+        print(f"people: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -27,7 +27,7 @@ class FetchFailed(ModelError):
 
 def model_path(model: Model, folder: Path) -> Path:
     """Path of the graph that engines open, its digest verified. Raises WeightsMissing, WeightsCorrupt."""
-    return _verified(folder / model.file, model.sha256)
+    return verified(folder / model.file, model.sha256)
 
 
 def fetch(model: Model, folder: Path) -> Path:
@@ -40,9 +40,25 @@ def fetch(model: Model, folder: Path) -> Path:
     return model_path(model, folder)
 
 
+def fetch_published(published: Published, folder: Path) -> Path:
+    """Make `folder` hold a file of a wheel as it is, and return its path. Raises FetchFailed, WeightsCorrupt."""
+    path = folder / published.file
+    if not is_right(path, published.sha256):
+        install(_download(published), path, published.sha256)
+    return path
+
+
 def is_right(path: Path, sha256: str) -> bool:
     """Whether the file is there with this digest."""
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def verified(path: Path, sha256: str) -> Path:
+    """The path of a file that is there with this digest. Raises WeightsMissing, WeightsCorrupt."""
+    if not path.is_file():
+        raise WeightsMissing(f"{path} is missing: `make setup` fetches what ships")
+    _check_digest(path.read_bytes(), sha256, path)
+    return path
 
 
 def install(data: bytes, path: Path, sha256: str) -> None:
@@ -60,10 +76,7 @@ def _graph(model: Model, folder: Path) -> bytes:
     published = model.published
     if published is None:
         return _packaged(model)
-    path = folder / published.file
-    if not is_right(path, published.sha256):
-        install(_download(published), path, published.sha256)
-    return free_batch(path.read_bytes(), model.output.tensor)
+    return free_batch(fetch_published(published, folder).read_bytes(), model.output.tensor)
 
 
 def _packaged(model: Model) -> bytes:
@@ -71,13 +84,6 @@ def _packaged(model: Model) -> bytes:
     if not file.is_file():
         raise WeightsMissing(f"{model.ref}: {model.file} is not in the package")
     return file.read_bytes()
-
-
-def _verified(path: Path, sha256: str) -> Path:
-    if not path.is_file():
-        raise WeightsMissing(f"{path} is missing: `make setup` fetches what ships")
-    _check_digest(path.read_bytes(), sha256, path)
-    return path
 
 
 def _check_digest(data: bytes, sha256: str, path: Path) -> None:
@@ -90,6 +96,9 @@ def _download(published: Published) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary", ":all:", "--dest", folder, published.requirement]
+        if published.wheel is not None:
+            tag, platform = published.wheel
+            command += ["--implementation", tag[:2], "--python-version", tag[2:], "--abi", tag, "--platform", platform]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FetchFailed(f"{published.requirement}: pip download failed: {done.stderr.strip()[-600:]}")

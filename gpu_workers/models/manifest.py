@@ -42,12 +42,16 @@ class BadManifest(ModelError):
 
 
 class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file in a wheel, which is a pinned requirement; the graph is made of it by freeing its batch dimension."""
+    """A file in a wheel, which is a pinned requirement; a model's graph is made of it by freeing its batch dimension.
+
+    `wheel`: where each interpreter and platform has its own, the tags of one of them, for the file is in all.
+    """
 
     requirement: str
     member: str
     file: Name
     sha256: Sha256
+    wheel: tuple[str, str] | None = None
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

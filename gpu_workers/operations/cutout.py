@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations import matting, shadow
+from gpu_workers import linear_light
+from gpu_workers.operations import doubt, matting, shadow
 from gpu_workers.operations.matting import Flags, Plane
 from schemas.parameters import CutoutParameters
 
@@ -20,6 +21,10 @@ Look = Callable[[Rgba], Plane]
 LOOKS = 2
 _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
+_AT_ODDS = 0.8
+_SURE = 0.9
+_PERSON_SHARE_MAX = 0.01
+_UNCERTAINTY_OF_PEOPLE = 0.5
 _MEASURES = (
     "uncertainty",
     "agreement",
@@ -29,8 +34,11 @@ _MEASURES = (
     "plain_background",
     "look_through_share",
     "left_out_share",
+    "see_through_share",
+    "person_share",
     "has_own_alpha",
     "own_shadow_share",
+    *doubt.SEEN,
 )
 
 
@@ -56,7 +64,8 @@ class Cutout:
     """A cutout, RGBA (h, w, 4) with straight alpha in the picture's own type, and what was measured while making it.
 
     Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
-    plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1. On a plain background also, over the product's
+    plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1, see_through_share 0..1 of glass, person_share
+    0..1 of skin, and the signs of doubt that doubt.py explains. On a plain background also, over the product's
     area: look_through_share, product that cannot be told from the background, and left_out_share, what is neither.
     """
 
@@ -80,15 +89,19 @@ class _Box:
 class _Seen:
     """What the network saw in uint8 RGB (h, w, 3): its first mask (h, w), the subject's box, the mask within that.
 
-    `agreement` is that of its two looks, `look_px` the longer side of what it works at.
+    `codes` is the photograph itself in 8 bits of its own gamut.
+    `agreement` is that of its two looks, `look_px` the longer side of what it works at; `people` (h, w) says where they
+    are.
     """
 
     rgb: Rgba
+    codes: Rgba
     coarse: Plane
     box: _Box
     mask: Plane
     agreement: float
     look_px: int
+    people: Plane | None
 
     @property
     def part(self) -> tuple[float, float, float, float]:
@@ -97,24 +110,50 @@ class _Seen:
         return self.box.left / width, self.box.top / height, self.box.right / width, self.box.bottom / height
 
 
-def cutout(image: Image, look: Look, parameters: CutoutParameters | None = None) -> Cutout:
+@dataclass(frozen=True)
+class _Part:
+    """The picture (h, w, 3) and the mask (h, w) in the subject's box, 0..1, `scale` times as large as they were.
+
+    The mask's edge is known to `reach_px`. Before a plain sweep, `ground` (h, w, 3) is what it shows there.
+    """
+
+    rgb: Plane
+    mask: Plane
+    scale: float
+    reach_px: float
+    sweep: matting.Sweep | None
+    ground: Plane | None
+
+
+def cutout(
+    image: Image, look: Look, parameters: CutoutParameters | None = None, find_people: Look | None = None
+) -> Cutout:
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
     `look` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at; it
-    is asked twice. What is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage,
-    NoSubject, and what `look` raises.
+    is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is seen. What
+    is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the
+    two raise.
     """
     parameters = parameters or CutoutParameters()
     picture = _checked(image)
     if parameters.keep_own_alpha and has_clean_alpha(picture):
         return _as_it_is(picture, parameters)
     photograph = _on_white(picture)
-    rgb = eight_bit(photograph)
+    rgb = linear_light.eight_bit(photograph)
     seen = look(rgb)
+    people = None if find_people is None else find_people(rgb)
     coarse = _enlarged(seen, rgb)
+    worn = _wearers(rgb, people, coarse) if parameters.subject == "everything" and people is not None else None
+    if worn is not None:
+        coarse = np.maximum(coarse, worn)
     box = subject_box(coarse)
     mask, agreement = _second_look(rgb, coarse, box, look)
-    return _refined(photograph, _Seen(rgb, coarse, box, mask, agreement, max(seen.shape)), parameters)
+    if worn is not None:
+        mask = np.maximum(mask, box.of(worn))
+        agreement = _agreement(box.of(coarse), mask)
+    codes = eight_bit(photograph)
+    return _refined(photograph, _Seen(rgb, codes, coarse, box, mask, agreement, max(seen.shape), people), parameters)
 
 
 def compare(first: Image, second: Image) -> tuple[float, float]:
@@ -145,7 +184,7 @@ def has_clean_alpha(picture: Image) -> bool:
 
 
 def eight_bit(picture: Image) -> Rgba:
-    """uint8 or uint16 samples (any shape) as the nearest of 8 bits."""
+    """uint8 or uint16 samples (any shape) as the nearest of 8 bits, of the same gamut."""
     if picture.dtype == np.uint16:
         return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.asarray(picture, np.uint8)
@@ -193,7 +232,7 @@ def _full(picture: Image) -> int:
 
 
 def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
-    shown = eight_bit(picture)
+    shown = linear_light.eight_bit(picture)
     measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
         "coverage": float(shown[..., 3].mean() / 255),
@@ -201,16 +240,7 @@ def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
         "has_own_alpha": 1.0,
         "own_shadow_share": _own_shadow_share(shown),
     }
-    return Cutout(_without_shadow(picture, shown) if parameters.own_shadow == "drop" else picture, measures)
-
-
-def _without_shadow(picture: Image, shown: Rgba) -> Image:
-    """`picture`, which in 8 bits is `shown`, without the supplier's shadow; what that leaves alone keeps its bits."""
-    stripped = shadow.strip(shown)
-    changed = (stripped != shown).any(axis=2)
-    dropped = picture.copy()
-    dropped[changed] = _as_deep(picture, stripped[changed]) * (_full(picture) // 255)
-    return dropped
+    return Cutout(shadow.strip(picture) if parameters.own_shadow == "drop" else picture, measures)
 
 
 def _island_count(solid: Flags) -> int:
@@ -235,14 +265,27 @@ def _enlarged(mask: Plane, rgb: Rgba) -> Plane:
 def _second_look(rgb: Rgba, coarse: Plane, box: _Box, look: Look) -> tuple[Plane, float]:
     """The mask within `box`, looked at more closely, and how far the two looks agree there.
 
-    When the box leaves little out, a mirrored look says more than the same one again.
+    When the box leaves little out, a mirrored look says more than the same one again. So close a look may lose whole
+    parts of a product, the band between two ear cups: where the two are at odds, what the first was sure of stays.
     """
     crop, first = box.of(rgb), box.of(coarse)
     if first.size < 0.8 * coarse.size:
         second = _enlarged(look(crop), crop)
-        return second, _agreement(first, second)
+        agreement = _agreement(first, second)
+        kept = np.where(first > _SURE, np.maximum(first, second), second) if agreement < _AT_ODDS else second
+        return np.asarray(kept, np.float32), agreement
     mirrored = _enlarged(look(np.ascontiguousarray(crop[:, ::-1])), crop)[:, ::-1]
     return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
+
+
+def _wearers(rgb: Rgba, people: Plane, mask: Plane) -> Plane | None:
+    """Those of `people` (h, w) that the product of `mask` (h, w) is on; None where nobody's skin shows."""
+    _, labels = cv2.connectedComponents((people > 0.5).astype(np.uint8), connectivity=8)
+    touched = np.unique(labels[mask > 0.5])
+    region = np.isin(labels, touched[touched > 0])
+    if (doubt.skin(rgb) & region).sum() <= _PERSON_SHARE_MAX * region.sum():
+        return None
+    return np.where(region, people, 0).astype(np.float32)
 
 
 def _agreement(first: Plane, second: Plane) -> float:
@@ -253,40 +296,78 @@ def _agreement(first: Plane, second: Plane) -> float:
 
 def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cutout:
     """The cutout that comes of what was seen."""
-    crop = seen.box.of(photograph)
-    scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
-    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
-    small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
-    mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
-    known = matting.trimap(mask, max(size) / seen.look_px)
-    sweep = matting.find_sweep(seen.rgb, seen.coarse)
-    if sweep is not None:
-        known, mask = _by_sweep(small, sweep.colours(size[1], size[0], seen.part), sweep.noise, known, mask)
-    alpha, behind = matting.solve(small, known, mask)
-    if sweep is not None:
-        alpha = matting.without_false_holes(alpha, known)
+    part = _part(photograph, seen)
+    alpha, behind, mask = _matte(part)
     alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:
         raise NoSubject("nothing is left of the subject after refinement")
-    colours = matting.foreground_colours(small, alpha)
+    measures = _measured(seen, part, alpha) | {"islands": float(islands)}
+    colours = matting.foreground_colours(part.rgb, alpha)
     alpha = matting.in_linear_light(alpha, colours, behind)
+    alpha, colours, measures["see_through_share"] = _with_glass(part, alpha, colours)
     rgba = _composed(photograph, seen.box, alpha, colours)
-    measures = _measured(seen, eight_bit(rgba), sweep) | {
-        "band_width_px": _band_width_px(alpha) / scale,
-        "islands": float(islands),
-    }
+    measures["coverage"] = float(eight_bit(rgba[..., 3]).mean() / 255)
+    measures["uncertainty"] = _uncertainty(measures, parameters)
     return Cutout(rgba, measures)
 
 
-def _measured(seen: _Seen, rgba: Rgba, sweep: matting.Sweep | None) -> dict[str, float]:
-    look_through, left_out = (0.0, 0.0) if sweep is None else matting.unexplained(seen.rgb, rgba[..., 3], sweep)
+def _uncertainty(measures: dict[str, float], parameters: CutoutParameters) -> float:
+    unsure = doubt.uncertainty(measures)
+    worn = parameters.subject == "product" and measures["person_share"] > _PERSON_SHARE_MAX
+    return max(unsure, _UNCERTAINTY_OF_PEOPLE) if worn else unsure
+
+
+def _part(photograph: Image, seen: _Seen) -> _Part:
+    """What lies in the subject's box, not larger than can be solved."""
+    crop = seen.box.of(photograph)
+    scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
+    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
+    rgb = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
+    mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
+    sweep = matting.find_sweep(seen.codes, seen.coarse)
+    ground = None if sweep is None else sweep.colours(size[1], size[0], seen.part)
+    return _Part(rgb, mask, scale, max(size) / seen.look_px, sweep, ground)
+
+
+def _matte(part: _Part) -> tuple[Plane, Plane, Plane]:
+    """Alpha (h, w), the colours (h, w, 3) behind it, and the mask (h, w) with what a plain ground gave away."""
+    known = matting.trimap(part.mask, part.reach_px)
+    if part.sweep is None or part.ground is None:
+        return *matting.solve(part.rgb, known, part.mask), part.mask
+    known, mask = _by_sweep(part.rgb, part.ground, part.sweep.noise, known, part.mask)
+    strands = matting.frayed(part.rgb, part.ground, mask)
+    known, mask = matting.part_strands(known, mask, strands, matting.largest_difference(part.rgb, part.ground))
+    alpha, behind = matting.solve(part.rgb, known, mask, strands)
+    return matting.without_false_holes(alpha, known), behind, mask
+
+
+def _with_glass(part: _Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, float]:
+    """Alpha and colours with glass as see-through as a plain ground shows it, and its share of the product."""
+    if part.ground is None:
+        return alpha, colours, 0.0
+    solid = alpha > 0.5
+    glass = matting.see_through(part.rgb, part.ground, solid)
+    if not glass.any():
+        return alpha, colours, 0.0
+    thin, tint = matting.glass_alpha(part.rgb, part.ground, glass)
+    share = float(glass.sum() / solid.sum())
+    return np.where(glass, thin * alpha, alpha), np.where(glass[..., None], tint, colours), share
+
+
+def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
+    """What can be said of `alpha` (h, w), the matte of `part`."""
+    whole = np.zeros(seen.rgb.shape[:2], np.uint8)
+    size = (seen.mask.shape[1], seen.mask.shape[0])
+    seen.box.of(whole)[:] = np.rint(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) * 255)
+    look_through, left_out = matting.unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
     return dict.fromkeys(_MEASURES, 0.0) | {
-        "uncertainty": _uncertainty(seen.mask, seen.agreement, look_through, left_out),
         "agreement": seen.agreement,
-        "coverage": float(rgba[..., 3].mean() / 255),
-        "plain_background": float(sweep is not None),
+        "band_width_px": _band_width_px(alpha) / part.scale,
+        "plain_background": float(part.sweep is not None),
         "look_through_share": look_through,
         "left_out_share": left_out,
+        "person_share": 0.0 if seen.people is None else doubt.person_share(seen.rgb, seen.people, whole),
+        **doubt.seen(part.rgb, part.mask, alpha),
     }
 
 
@@ -303,7 +384,8 @@ def _by_sweep(rgb: Plane, background: Plane, noise: float, known: Plane, mask: P
     inner = cv2.erode(more.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     known[inner] = 1
     mask[more] = np.maximum(mask[more], 0.9)
-    shade = matting.shade_of(rgb, background, swept, mask)
+    # In a gap the product takes light from both sides.
+    shade = matting.shade_of(rgb, background, swept, mask) ** 2
     gaps = matting.find_gaps(rgb, background, noise, shade)
     return matting.open_gaps(known, mask, gaps, matting.largest_difference(rgb, background), noise)
 
@@ -322,13 +404,6 @@ def _composed(photograph: Image, box: _Box, alpha: Plane, colours: Plane) -> Ima
     whole = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
     box.of(whole)[:] = part
     return whole
-
-
-def _uncertainty(mask: Plane, agreement: float, look_through: float, left_out: float) -> float:
-    """How unsure the cutout is, 0..1: a mask neither in nor out, looks that disagree, a picture it does not explain."""
-    doubt = float((4 * mask * (1 - mask)).sum() / max(float(mask.sum()), 1.0))
-    # What is left out shows by its highlights only: far more is missing than is seen to be.
-    return float(np.clip(0.5 * doubt + (1 - agreement) + look_through + 10 * left_out, 0, 1))
 
 
 def _band_width_px(alpha: Plane) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from gpu_workers.linear_light import light_of
+from gpu_workers.linear_light import code_of, light_of
 from gpu_workers.operations import flooding, shared_matting
 
 Plane = NDArray[np.float32]
@@ -25,7 +25,19 @@ _GAP_AREA_MIN = 25
 _GAP_OFF_MAX = 0.008
 _GAP_TINT_MAX = 0.005
 _GAP_EDGE_MIN = 0.03
+_MESHES_MIN = 12
+_MESH_OFF_MAX = 0.04
 _GAP_RIM_PX = 5
+_STRAND_PX = 4
+_STRAND_SLOPE_MIN = 0.05
+_STRAND_CONTRAST_MIN = 0.2
+_STRAND_NEAR_MAX = 0.25
+_STRAND_SHARES = (0.2, 0.9)
+_FRAY_PX = 15
+_FRAY_SHARE = 0.6
+_GLASS_RIM_PX = 7
+_LINE_PX = 5
+_GLASS_REFLECTED = 0.035
 _SHADE_PX = 25
 _SHADED = 0.97
 _FRONT_PX = 5
@@ -136,8 +148,107 @@ def overlooked(rgb: Plane, background: Plane, noise: float, mask: Plane) -> Flag
     brighter = (light - 1) * lit > max(5 * noise, 0.04)
     other = brighter | (tint > max(7 * noise, 0.08)) | ((light < _SHADOW_LIGHT_MIN) & (lit > 0.2))
     other &= mask <= 0.5
+    # A dark shadow at the product's foot and its colour on the sweep have no edge on the far side.
+    count, labels = cv2.connectedComponents(other.astype(np.uint8), connectivity=8)
+    beside = cv2.dilate((mask > 0.5).astype(np.uint8), _disc(_GAP_RIM_PX)) > 0
+    other &= (_edged_share(labels, np.where(beside, 0, edges(rgb)), count, ~beside) > 0.6)[labels]
     reached = _joined(mask > 0.5, other | (mask > 0.5), max(rgb.shape[:2]))
     return np.asarray(reached & other)
+
+
+def see_through(rgb: Plane, background: Plane, solid: Flags) -> Flags:
+    """Those parts of `solid` (h, w) that are glass: most of the part shows the sweep, evenly dimmed or veiled with
+    white, inside bright or dark lines. A white box on white has no such lines about it, and a white vase is shaded.
+    """
+    light, tint = _light_and_tint(rgb, background)
+    veil, off = _veil(rgb, background)
+    inner = cv2.erode(solid.astype(np.uint8), _disc(_GLASS_RIM_PX), borderValue=0) > 0
+    flat = inner & (_slope(cv2.GaussianBlur(_mean_channel(rgb), (0, 0), 1.2)) < 0.006)
+    dimmed = flat & (tint < 0.06) & (light > 0.6) & (light < 1.03)
+    veiled = flat & (off < 0.06) & (veil > -0.02) & (veil < 0.5)
+    count, labels = cv2.connectedComponents(solid.astype(np.uint8), connectivity=8)
+    rim, lined = solid & ~inner, _thin_lines(rgb) > 0.08
+    edged = np.bincount(labels[rim & lined], minlength=count) > 0.25 * np.bincount(labels[rim], minlength=count)
+    glass = edged & (_evenly(light, dimmed, inner, labels, 0.035) | _evenly(veil, veiled, inner, labels, 0.08))
+    glass[0] = False
+    return np.asarray(glass[labels])
+
+
+def _evenly(values: Plane, shown: Flags, inner: Flags, labels: NDArray[np.int32], spread_max: float) -> Flags:
+    """Which labels have more than half of what is `inner` (h, w) in `shown` (h, w), and much the same values there."""
+    count = int(labels.max()) + 1
+    areas = np.maximum(np.bincount(labels[shown], minlength=count), 1)
+    means = np.bincount(labels[shown], values[shown], count) / areas
+    squares = np.bincount(labels[shown], (values[shown] - means[labels[shown]]) ** 2, count) / areas
+    enough = np.bincount(labels[shown], minlength=count) > 0.5 * np.maximum(
+        np.bincount(labels[inner], minlength=count), 1
+    )
+    return np.asarray(enough & (np.sqrt(squares) < spread_max))
+
+
+def _veil(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
+    """The share of white (h, w) that makes `background` most like `rgb`, (h, w, 3) in 0..1, and what is left."""
+    towards_white = 1 - background
+    length = np.maximum((towards_white * towards_white).sum(axis=2), 1e-3)
+    share = ((rgb - background) * towards_white).sum(axis=2) / length
+    return share, largest_difference(rgb, background + share[..., None] * towards_white)
+
+
+def _thin_lines(rgb: Plane) -> Plane:
+    """How far a pixel stands out, brighter or darker, from everything some pixels about it."""
+    level = _mean_channel(rgb)
+    bright = level - cv2.morphologyEx(level, cv2.MORPH_OPEN, _disc(_LINE_PX))
+    dark = cv2.morphologyEx(level, cv2.MORPH_CLOSE, _disc(_LINE_PX)) - level
+    return np.asarray(cv2.max(bright, dark), np.float32)
+
+
+def glass_alpha(rgb: Plane, background: Plane, glass: Flags) -> tuple[Plane, Plane]:
+    """The alpha (h, w) of `glass` (h, w) that explains rgb before `background`, (h, w, 3) in 0..1, and its colours.
+
+    In linear light: what its surfaces reflect anyway, and of the rest the least that takes so much light from the
+    ground, or adds so much to it.
+    """
+    seen, ground = light_of(rgb), light_of(background)
+    taken = (1 - seen / np.maximum(ground, 1e-3)).max(axis=2)
+    added = ((seen - ground) / np.maximum(1 - ground, 1e-3)).max(axis=2)
+    reflected = _reflected(glass)
+    alpha = reflected + (1 - reflected) * np.clip(np.maximum(taken, added), 0, 1)
+    own = (seen - (1 - alpha[..., None]) * ground) / np.maximum(alpha[..., None], 1e-3)
+    return alpha.astype(np.float32), code_of(np.clip(own, 0, 1).astype(np.float32))
+
+
+def _reflected(glass: Flags) -> Plane:
+    """What four surfaces of round `glass` (h, w) reflect: little in its middle, all where they turn away.
+
+    By Schlick's approximation of Fresnel's equations; the middle is where the outline is furthest.
+    """
+    depth = cv2.distanceTransform(glass.astype(np.uint8), cv2.DIST_L2, 5)
+    across = 1 - depth / max(float(depth.max()), 1.0)
+    of_one = _GLASS_REFLECTED + (1 - _GLASS_REFLECTED) * (1 - np.sqrt(1 - across**2)) ** 5
+    return np.asarray(1 - (1 - of_one) ** 4, np.float32)
+
+
+def frayed(rgb: Plane, background: Plane, mask: Plane) -> Flags:
+    """Where a product (h, w) ends in strands, between which the sweep shows: fringe, fur, a loose weave.
+
+    There are edges everywhere, and within some pixels of each the picture comes near the sweep and goes far from it.
+    Lettering is of that kind too, but does not hang together with the ground beside the product.
+    """
+    contrast = largest_difference(rgb, background)
+    near, far = cv2.erode(contrast, _disc(_STRAND_PX)), cv2.dilate(contrast, _disc(_STRAND_PX))
+    edged = cv2.blur((edges(rgb) > _STRAND_SLOPE_MIN).astype(np.float32), (_FRAY_PX, _FRAY_PX)) > _FRAY_SHARE
+    mixed = edged & (far > _STRAND_CONTRAST_MIN) & (near < _STRAND_NEAR_MAX * far)
+    whole = cv2.morphologyEx(mixed.astype(np.uint8), cv2.MORPH_CLOSE, _disc(_FRAY_PX // 2)) > 0
+    return _joined((mask < 0.5) & mixed, whole, max(mask.shape))
+
+
+def part_strands(known: Plane, mask: Plane, strands: Flags, contrast: Plane) -> tuple[Plane, Plane]:
+    """`known` and `mask` (h, w), anew within `strands`, where only what has the highest `contrast` with the sweep, or
+    all but none, is known.
+    """
+    share = contrast / np.maximum(cv2.dilate(contrast, _disc(_STRAND_PX)), _STRAND_CONTRAST_MIN)
+    found = np.where(share > _STRAND_SHARES[1], 1, np.where(share < _STRAND_SHARES[0], 0, 0.5))
+    return np.where(strands, found, known).astype(np.float32), np.where(strands, share, mask).astype(np.float32)
 
 
 def shade_of(rgb: Plane, background: Plane, swept: Flags, mask: Plane) -> float:
@@ -165,17 +276,23 @@ def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flag
     shaded = (light > shade) & (light < 1) & (tint < max(2 * noise, 0.015)) & (slope < 0.012)
     alike |= shaded & (shade < _SHADED)
     # Where the sweep is clipped white, so may be a label: the picture says nothing.
-    alike &= cv2.extractChannel(background, 1) < _CLIPPED
+    alike &= cv2.min(cv2.min(*cv2.split(background)[:2]), cv2.extractChannel(background, 2)) < _CLIPPED
     alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(alike, connectivity=4)
     means = _means(off, labels, count)
+    own_light = _means(light[..., None], labels, count)[:, 0]
+    tints = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1)
+    neutral = tints < max(2.5 * noise, _GAP_TINT_MAX)
+    edged = _edged_share(labels, edges(rgb), count)
+    inside = (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN) & ~_at_the_frame(stats, labels.shape)
     gap = (np.abs(means).max(axis=1) < _GAP_OFF_MAX) & (np.ptp(means, axis=1) < _GAP_TINT_MAX)
     if shade < _SHADED:
-        own_light = _means(light[..., None], labels, count)
-        tinted = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1)
-        gap |= (own_light[:, 0] > shade) & (own_light[:, 0] < 1) & (tinted < _GAP_TINT_MAX)
-    gap &= (_edged_share(labels, slope, count) > 0.7) & (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN)
-    gap &= ~_at_the_frame(stats, labels.shape)
+        gap |= (own_light > shade) & (own_light < 1) & neutral
+    gap &= (edged > 0.7) & inside
+    # Behind a net the sweep is known less well, but it is seen through every mesh of it.
+    mesh = (edged > 0.9) & inside & neutral & (np.abs(own_light - 1) < _MESH_OFF_MAX)
+    if mesh.sum() >= _MESHES_MIN:
+        gap |= mesh
     gap[0] = False
     return np.asarray(gap[labels])
 
@@ -191,7 +308,7 @@ def open_gaps(known: Plane, mask: Plane, gaps: Flags, contrast: Plane, noise: fl
     reach = _disc(_GAP_RIM_PX)
     rim = cv2.dilate(gaps.astype(np.uint8), reach) > 0
     share = contrast / np.maximum(cv2.dilate(contrast, reach), 0.1)
-    clear = _joined(gaps, contrast < max(3 * noise, 0.03), 3 * _GAP_RIM_PX)
+    clear = gaps | _joined(gaps, contrast < max(3 * noise, 0.03), 3 * _GAP_RIM_PX)
     known, mask = known.copy(), mask.copy()
     known[rim & (known == 1)] = 0.5
     known[rim & (share > 0.85) & (mask > 0.5)] = 1
@@ -246,11 +363,15 @@ def _means(values: Plane, labels: NDArray[np.int32], count: int) -> NDArray[np.f
     return np.stack(sums, axis=1) / np.maximum(np.bincount(index, minlength=count), 1)[:, None]
 
 
-def _edged_share(labels: NDArray[np.int32], slope: Plane, count: int) -> NDArray[np.float64]:
-    """Share of each label's rim, up to three pixels out, that an edge runs along."""
+def _edged_share(
+    labels: NDArray[np.int32], slope: Plane, count: int, within: Flags | None = None
+) -> NDArray[np.float64]:
+    """Share of each label's rim, up to three pixels out, that an edge runs along; of the rim `within`, if given."""
     grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3)))
     edge = cv2.dilate(slope, np.ones((5, 5))) > _GAP_EDGE_MIN
     rim = (grown > 0) & (labels == 0)
+    if within is not None:
+        rim &= within
     index = grown[rim].astype(np.int64)
     return np.bincount(index, edge[rim], count) / np.maximum(np.bincount(index, minlength=count), 1)
 
@@ -299,16 +420,17 @@ def trimap(mask: Plane, reach_px: float) -> Plane:
     return known
 
 
-def solve(rgb: Plane, known: Plane, mask: Plane) -> tuple[Plane, Plane]:
+def solve(rgb: Plane, known: Plane, mask: Plane, strands: Flags | None = None) -> tuple[Plane, Plane]:
     """Alpha (h, w) in 0..1 and the colours (h, w, 3) behind the product where it is partial.
 
     Shared Matting in the unknown band of `known`, the mask's edge where colours say nothing. Needs some of each kind
-    of pixel in `known`; without, the mask itself is the answer.
+    of pixel in `known`; without, the mask itself is the answer. Among `strands` the band is not narrowed.
     """
     edge = sharpened(mask)
     if not ((known == 1).any() and (known == 0).any() and (known == 0.5).any()):
         return np.where(known == 0.5, edge, known).astype(np.float32), rgb
-    known = _narrowed(rgb, known, mask)
+    narrowed = _narrowed(rgb, known, mask)
+    known = narrowed if strands is None else np.where(strands, known, narrowed)
     alpha, foreground, background = shared_matting.estimate_alpha(rgb, known)
     contrast = cv2.GaussianBlur(largest_difference(foreground, background), (0, 0), 2.0)
     trust = np.clip((contrast - 0.05) / 0.12, 0, 1)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BAND_PX = 10
+EDGE_PX = 3
 _GRADIENT_SIGMA = 1.4
 _STEP = 0.1
 _SLACK = 0.15
@@ -53,6 +54,15 @@ def band_error(found: Alpha, true: Alpha) -> float:
     reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND_PX + 1, 2 * BAND_PX + 1))
     band = cv2.dilate(solid, reach) > cv2.erode(solid, reach)
     return float(np.abs(found - true)[band].mean()) if band.any() else float(np.abs(found - true).mean())
+
+
+def misplaced(found: Alpha, true: Alpha) -> float:
+    """What is missing or too much, more than half and EDGE_PX off the true edge, as a share of the product's area."""
+    solid = (true > 0.5).astype(np.uint8)
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * EDGE_PX + 1, 2 * EDGE_PX + 1))
+    edge = cv2.dilate(solid, reach) > cv2.erode(solid, reach)
+    wrong = (np.abs(found - true) > 0.5) & ~edge
+    return float(wrong.sum() / max(1, int(solid.sum())))
 
 
 def spill(found: Alpha, colours: NDArray[np.uint8], true: Alpha, true_colours: NDArray[np.uint8]) -> float:

@@ -14,6 +14,7 @@ from gpu_workers.operations.cutout import (
     cutout,
     eight_bit,
     has_clean_alpha,
+    subject_box,
 )
 from schemas.parameters import CutoutParameters
 from streams.processors.judging import UNCERTAINTY_MAX
@@ -154,6 +155,72 @@ def test_gaps_that_the_mask_fills_are_opened(rack: tuple[NDArray[np.float64], Pi
     assert alpha_error(result, shape) < 0.01
 
 
+def racket(light_px: float, shade: float) -> tuple[NDArray[np.float64], Picture]:
+    """A hoop strung with lines, and its photograph on a sweep that it keeps light from."""
+    lines = np.zeros((SIZE_PX, SIZE_PX))
+    lines[::16], lines[:, ::16] = 1, 1
+    shape = np.maximum(disc(119.5, 119.5, 100) * (1 - disc(119.5, 119.5, 88)), lines * disc(119.5, 119.5, 90))
+    dark = shade * cv2.GaussianBlur(np.roll(shape, 4, axis=0), (0, 0), light_px)
+    return shape, photograph(shape, np.full((SIZE_PX, SIZE_PX, 3), 215.0) * (1 - dark[..., None]))
+
+
+def test_gaps_in_their_product_s_shade_are_opened() -> None:
+    shape, picture = racket(6, 0.14)
+    result = cutout(picture, sees_solid(disc(119.5, 119.5, 100).astype(np.float32)))
+    assert alpha_error(result, shape) < 0.02
+
+
+def test_a_gap_as_light_as_its_product_is_opened(mug: NDArray[np.float64]) -> None:
+    picture = photograph(mug, np.full((SIZE_PX, SIZE_PX, 3), (60.0, 110, 100)))
+    filled = np.maximum(mug, disc(175, 120, 40)).astype(np.float32)
+    result = cutout(picture, sees_solid(filled))
+    assert result.rgba[110:130, 176:188, 3].max() == 0
+    assert result.rgba[115:125, 206:209, 3].min() == 255
+
+
+def test_fringe_is_strands() -> None:
+    shape = np.zeros((SIZE_PX, SIZE_PX))
+    shape[30:120, 40:200] = 1
+    shape[120:190, 40:200:5] = shape[120:190, 41:200:5] = 1
+    solid = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    solid[30:185, 40:200] = 1
+    alpha = cutout(photograph(shape), sees_solid(solid)).rgba[130:180, 60:180, 3] / 255
+    assert np.abs(alpha - shape[130:180, 60:180]).mean() < 0.1
+
+
+def test_a_coarse_knit_is_no_fringe() -> None:
+    knit = disc(119.5, 119.5, 90)
+    picture = photograph(knit, np.full((SIZE_PX, SIZE_PX, 3), 215.0))
+    dark = (np.indices((SIZE_PX, SIZE_PX)).sum(axis=0) % 5 < 2) & (knit == 1)
+    picture[(knit == 1) & ~dark] = (135, 145, 140)
+    picture[dark] = (20, 35, 30)
+    result = cutout(picture, sees_solid(disc(119.5, 119.5, 84).astype(np.float32)))
+    assert result.rgba[60:180, 60:180, 3].min() == 255
+
+
+def test_lettering_is_no_fringe() -> None:
+    box = np.zeros((SIZE_PX, SIZE_PX))
+    box[20:220, 30:210] = 1
+    printed = box.copy()
+    printed[100:140, 60:180:5] = printed[100:140, 61:180:5] = 0
+    result = cutout(photograph(printed), sees_solid(box.astype(np.float32)))
+    assert result.rgba[90:150, 50:190, 3].min() == 255
+
+
+def test_what_a_closer_look_loses_stays_when_the_first_was_sure() -> None:
+    pair = np.maximum(disc(85, 120, 30), disc(155, 120, 30))
+    looks = iter([pair, np.where(np.arange(SIZE_PX) < 120, pair, 0)])
+    picture = photograph(pair, np.random.default_rng(5).uniform(60, 160, (SIZE_PX, SIZE_PX, 3)))
+
+    def look(shown: Picture) -> Mask:
+        if shown.shape == picture.shape:
+            return np.asarray(next(looks), np.float32)
+        box = subject_box(pair.astype(np.float32))
+        return np.asarray(box.of(next(looks)), np.float32)
+
+    assert cutout(picture, look).rgba[110:130, 150:160, 3].min() == 255
+
+
 def test_a_white_sticker_is_no_gap(rack: tuple[NDArray[np.float64], Picture, Mask]) -> None:
     _, picture, solid = rack
     assert cutout(picture, sees_solid(solid)).rgba[140:170, 60:110, 3].min() == 255
@@ -199,6 +266,80 @@ def test_a_product_that_looks_like_its_sweep_is_doubt() -> None:
     result = cutout(np.rint(glass).astype(np.uint8), sees_solid(product.astype(np.float32)))
     assert result.measures["look_through_share"] > 0.5
     assert result.measures["uncertainty"] > UNCERTAINTY_MAX
+
+
+def glass_on(ground: float) -> tuple[Picture, NDArray[np.float64]]:
+    """A tumbler that dims the sweep behind it evenly, its wall dark, and its shape."""
+    shape, inner = disc(119.5, 119.5, 105), disc(119.5, 119.5, 100)[..., None]
+    sweep = np.full((SIZE_PX, SIZE_PX, 3), ground)
+    wall = shape[..., None] * 90 + (1 - shape[..., None]) * sweep
+    return np.rint(sweep * np.array([0.93, 0.95, 0.94]) * inner + wall * (1 - inner)).astype(np.uint8), shape
+
+
+def test_glass_lets_the_ground_through_and_a_person_looks_at_it() -> None:
+    picture, shape = glass_on(215)
+    result = cutout(picture, sees_solid(shape.astype(np.float32)))
+    assert 0 < result.rgba[80:160, 80:160, 3].mean() / 255 < 0.4
+    assert result.measures["see_through_share"] > 0.9
+    assert result.measures["uncertainty"] > UNCERTAINTY_MAX
+    alpha = result.rgba[..., 3:] / 255
+    over = to_linear(result.rgba[..., :3]) * alpha + to_linear(np.full(picture.shape, 215, np.uint8)) * (1 - alpha)
+    inside = np.s_[80:160, 80:160]
+    assert np.abs(to_srgb(over.astype(np.float32))[inside].astype(int) - picture[inside]).max() <= 4
+
+
+def test_glass_before_a_dark_ground_is_a_veil_of_white() -> None:
+    shape, inner = disc(119.5, 119.5, 105), disc(119.5, 119.5, 100)[..., None]
+    sweep = np.full((SIZE_PX, SIZE_PX, 3), (95.0, 75, 60))
+    wall = shape[..., None] * 235 + (1 - shape[..., None]) * sweep
+    picture = np.rint((sweep + 0.2 * (255 - sweep)) * inner + wall * (1 - inner)).astype(np.uint8)
+    result = cutout(picture, sees_solid(shape.astype(np.float32)))
+    assert result.rgba[110:130, 110:130, 3].mean() / 255 < 0.3
+    assert result.rgba[110:130, 18:20, 3].mean() / 255 > 0.7
+    assert result.measures["see_through_share"] > 0.9
+
+
+@pytest.mark.parametrize("colour", [205, 198])
+def test_a_plain_box_of_nearly_the_sweep_s_colour_is_no_glass(colour: int) -> None:
+    box = np.full((SIZE_PX, SIZE_PX, 3), 215, np.uint8)
+    box[20:220, 20:220] = colour
+    solid = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    solid[20:220, 20:220] = 1
+    result = cutout(box, sees_solid(solid))
+    assert result.rgba[30:210, 30:210, 3].min() == 255
+    assert result.measures["see_through_share"] == 0
+
+
+@pytest.mark.parametrize(("subject", "unsure"), [("product", True), ("everything", False)])
+def test_people_are_doubt_where_the_product_is_wanted(subject: Any, unsure: bool) -> None:
+    product = disc(119.5, 119.5, 105)
+    picture = photograph(product)
+    picture[100:140, 90:150] = (210, 160, 135)
+    solid = sees_solid(product.astype(np.float32))
+    worn = product.astype(np.float32)
+    result = cutout(picture, solid, CutoutParameters(subject=subject), lambda _picture: worn)
+    assert result.measures["person_share"] == pytest.approx(2400 / product.sum(), rel=0.1)
+    assert (result.measures["uncertainty"] > UNCERTAINTY_MAX) is unsure
+    assert cutout(picture, solid).measures["person_share"] == 0
+
+
+@pytest.mark.parametrize(("subject", "whole"), [("product", False), ("everything", True)])
+def test_everything_is_also_who_wears_the_product(subject: Any, whole: bool) -> None:
+    wearer = disc(119.5, 119.5, 90)
+    stripes = np.where(np.arange(SIZE_PX) // 20 % 2, 100.0, 180.0)
+    picture = photograph(wearer, np.broadcast_to(stripes[:, None], (SIZE_PX, SIZE_PX, 3)))
+    picture[130:][wearer[130:] == 1] = (210, 160, 135)
+    parameters = CutoutParameters(subject=subject)
+    result = cutout(picture, sees_red, parameters, lambda _picture: wearer.astype(np.float32))
+    assert result.rgba[60:120, 90:150, 3].min() == 255
+    assert bool(result.rgba[150:190, 90:150, 3].mean() > 250) is whole
+
+
+def test_a_dark_shadow_at_the_foot_is_no_part_of_the_product() -> None:
+    product, shade = disc(119.5, 100, 50), cv2.GaussianBlur(disc(119.5, 150, 25), (0, 0), 8)
+    picture = photograph(product, np.full((SIZE_PX, SIZE_PX, 3), 215.0) * (1 - 0.9 * shade[..., None]))
+    assert picture[154, 120].max() < 80
+    assert alpha_error(cutout(picture, sees_red), product) < 0.01
 
 
 def test_a_set_of_two_stays_two() -> None:

@@ -27,6 +27,13 @@ def test_band_error_is_of_the_edge_alone() -> None:
     assert mattes.band_error(half(31), half(30)) == pytest.approx(1 / 20)
 
 
+def test_what_is_misplaced_is_off_the_edge() -> None:
+    assert mattes.misplaced(half(33), half(30)) == 0
+    missing = half(30)
+    missing[:, :3] = 0
+    assert mattes.misplaced(missing, half(30)) == pytest.approx(0.1)
+
+
 def test_sad_is_in_thousands_of_pixels() -> None:
     assert mattes.sad(half(40), half(30)) == pytest.approx(0.6)
 

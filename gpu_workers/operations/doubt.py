@@ -1,0 +1,183 @@
+"""How unsure a cutout is: what can be seen of it without the truth, and what that was found to mean.
+
+The uncertainty is the likelihood that a person would not take the cutout: a logistic sum of signs, each of which only
+adds to it, and the first of it most. `make calibrate-cutout` fits the weights on rendered pictures whose truth is
+known, and says how well.
+"""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+# By `make calibrate-cutout`.
+BIAS = -7.38
+WEIGHTS = {
+    "mask_doubt": 2.54,
+    "disagreement": 1.65,
+    "shared_colours": 3.52,
+    "veiled": 2.75,
+    "faint_edge": 2.69,
+    "inner_edges": 4.05,
+    "ragged": 4.16,
+    "left_out": 6.3,
+    "see_through": 5.44,
+    "busy_ground": 2.04,
+}
+SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "ragged")
+
+_SIZE_PX = 400
+_FAINT_SLOPE = 0.06
+_EDGE_SLOPE = 0.05
+_CORE_PX = 4
+_RING_PX = (3, 30)
+_SHADES = 12
+_SPREADS_PX = (96, 48, 24, 12)
+_COARSER = 4
+_VEIL_MAX = 0.5
+_VEIL_SLACK = 0.08
+_VEIL_OFF_MAX = 0.06
+_VEIL_SLOPE_MAX = 0.02
+_PERSON_SHARE_MIN = 0.8
+
+
+def uncertainty(measures: Mapping[str, float]) -> float:
+    """The likelihood, 0..1, that a cutout of these measures is no good."""
+    shown = signs(measures)
+    return float(1 / (1 + np.exp(-BIAS - sum(weight * shown[name] for name, weight in WEIGHTS.items()))))
+
+
+def signs(measures: Mapping[str, float]) -> dict[str, float]:
+    """What in the measures of a cutout speaks against it, 0..1 each, by the names of WEIGHTS."""
+    told = {
+        **{name: measures[name] for name in SEEN},
+        "disagreement": 1 - measures["agreement"],
+        # What is left out shows by its highlights only: far more is missing than is seen to be.
+        "left_out": min(1.0, 10 * measures["left_out_share"]),
+        "see_through": measures["see_through_share"],
+        "busy_ground": 1 - measures["plain_background"],
+    }
+    return {name: float(np.sqrt(max(0.0, value))) for name, value in told.items()}
+
+
+def seen(rgb: Plane, mask: Plane, alpha: Plane) -> dict[str, float]:
+    """What of SEEN shows in the matte `alpha` (h, w) of the network's `mask` (h, w) and the picture (h, w, 3), 0..1.
+
+    mask_doubt: how far the mask is neither in nor out. shared_colours: how much of the product's colours are those of
+    the ground about it. veiled: how much of it looks like that ground with a veil of white over it, as glass does and
+    what is seen through a hole. faint_edge: along how much of the outline runs no edge. inner_edges: how much of the
+    product is edges, as wire, nets and cut glass are. ragged: how rough the outline is.
+    """
+    scale = min(1.0, _SIZE_PX / max(alpha.shape))
+    size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
+    picture, sure, matte = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (rgb, mask, alpha))
+    solid = np.asarray(matte > 0.5)
+    core = _shrunk(solid, _CORE_PX)
+    slope = _steepest(picture)
+    return {
+        "mask_doubt": float(min(1.0, (4 * sure * (1 - sure)).sum() / max(float(sure.sum()), 1.0))),
+        "shared_colours": _shared_colours(picture, core, _grown(solid, _RING_PX[1]) & ~_grown(solid, _RING_PX[0])),
+        "veiled": _veiled(picture, matte),
+        "faint_edge": _share(cv2.dilate(slope, _disc(2)) < _FAINT_SLOPE, _rim(solid)),
+        "inner_edges": _share(slope > _EDGE_SLOPE, core),
+        "ragged": float(np.clip(_rim(solid).sum() / max(1, _rim(_smooth(solid)).sum()) - 1, 0, 1)),
+    }
+
+
+def person_share(rgb: NDArray[np.uint8], people: Plane, alpha: NDArray[np.uint8]) -> float:
+    """Share of the cutout `alpha` (h, w) of uint8 RGB (h, w, 3) that is a person's skin or hair, 0..1.
+
+    `people` (h, w), 0..1, says where a person or what one wears is likely: an empty hoodie looks like a person too, and
+    only what is of a colour that skin has tells them apart.
+    """
+    solid = alpha > 127
+    within = solid & (people > 0.5)
+    area = max(1, int(solid.sum()))
+    if within.sum() < _PERSON_SHARE_MIN * area:
+        return 0.0
+    return float((skin(rgb) & within).sum() / area)
+
+
+def skin(rgb: NDArray[np.uint8]) -> Flags:
+    """What of uint8 RGB (h, w, 3) has a colour that skin has; so have wood, leather and much else.
+
+    The ranges are those of D. Chai and K. N. Ngan, Face Segmentation Using Skin-Color Map, 1999.
+    """
+    _, red, blue = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb))
+    return np.asarray((red >= 133) & (red <= 173) & (blue >= 77) & (blue <= 127))
+
+
+def _shared_colours(picture: Plane, product: Flags, ground: Flags) -> float:
+    """How far the histograms of two parts of the picture overlap; of an empty part nothing is known."""
+    if not product.any() or not ground.any():
+        return 1.0
+    bins = (np.clip(picture, 0, 1) * (_SHADES - 0.01)).astype(np.int64) @ np.array([_SHADES**2, _SHADES, 1])
+    one, other = (np.bincount(bins[part], minlength=_SHADES**3) / part.sum() for part in (product, ground))
+    return float(np.minimum(one, other).sum())
+
+
+def _veiled(picture: Plane, matte: Plane) -> float:
+    half = (max(1, matte.shape[1] // 2), max(1, matte.shape[0] // 2))
+    picture, matte = (np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA)) for plane in (picture, matte))
+    solid = np.asarray(matte > 0.5)
+    outside, core = ~_grown(solid, _RING_PX[0]), _shrunk(solid, _CORE_PX)
+    if not outside.any() or not core.any():
+        return 0.0
+    ground = _continued(picture, outside)
+    towards_white = 1 - ground
+    veil = ((picture - ground) * towards_white).sum(axis=2) / np.maximum((towards_white**2).sum(axis=2), 1e-3)
+    off = np.abs(picture - ground - np.maximum(veil, -_VEIL_SLACK)[..., None] * towards_white).max(axis=2)
+    thin = (veil > -_VEIL_SLACK) & (veil < _VEIL_MAX) & (off < _VEIL_OFF_MAX) & (_steepest(picture) < _VEIL_SLOPE_MAX)
+    return _share(thin, core)
+
+
+def _continued(picture: Plane, known: Flags) -> Plane:
+    """`picture` (h, w, 3) as it would go on from where it is `known` (h, w), from afar only where nothing is near."""
+    size = (max(1, known.shape[1] // _COARSER), max(1, known.shape[0] // _COARSER))
+    shown = known.astype(np.float32)
+    weighted, weights = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (picture * shown[..., None], shown)
+    )
+    ground = np.zeros_like(weighted)
+    for spread_px in _SPREADS_PX:
+        weight, sums = (cv2.GaussianBlur(plane, (0, 0), spread_px / _COARSER) for plane in (weights, weighted))
+        near = np.clip(weight / 0.05, 0, 1)[..., None]
+        ground = ground * (1 - near) + near * sums / np.maximum(weight, 1e-4)[..., None]
+    return np.asarray(cv2.resize(ground, known.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _share(flags: Flags, within: Flags) -> float:
+    return float(flags[within].mean()) if within.any() else 1.0
+
+
+def _steepest(picture: Plane) -> Plane:
+    """How steeply the steepest channel changes, per pixel."""
+    soft = cv2.GaussianBlur(picture, (0, 0), 0.8)
+    across, down = (cv2.Sobel(soft, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
+    return np.asarray(np.hypot(across, down).max(axis=2), np.float32)
+
+
+def _rim(solid: Flags) -> Flags:
+    return solid & ~_shrunk(solid, 1)
+
+
+def _smooth(solid: Flags) -> Flags:
+    """Without its hairs and dents."""
+    closed = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_CLOSE, _disc(4))
+    return np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(4)) > 0)
+
+
+def _shrunk(solid: Flags, by_px: int) -> Flags:
+    return np.asarray(cv2.erode(solid.astype(np.uint8), _disc(by_px), borderValue=1) > 0)
+
+
+def _grown(solid: Flags, by_px: int) -> Flags:
+    return np.asarray(cv2.dilate(solid.astype(np.uint8), _disc(by_px)) > 0)
+
+
+def _disc(radius_px: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1)), np.uint8)
