@@ -51,7 +51,7 @@ def reset(shot: Shot, samples: int, scale: float, threads: int) -> None:
     cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = samples, True, 0.04
     cycles.adaptive_min_samples, cycles.use_light_tree = 8, False
     cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
-    cycles.denoising_prefilter, cycles.denoising_quality = "FAST", "BALANCED"
+    cycles.denoising_prefilter, cycles.denoising_quality = "ACCURATE", "HIGH"  # blur makes the guides noisy too
     cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 8, 3, 3
     cycles.transmission_bounces, cycles.transparent_max_bounces = 4, 8
