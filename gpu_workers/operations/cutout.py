@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import linear_light
-from gpu_workers.operations import doubt, matting, shadow
+from gpu_workers.operations import contact_line, doubt, matting, shadow
 from gpu_workers.operations.matting import Flags, Plane
 from schemas.parameters import CutoutParameters
 
@@ -338,7 +338,8 @@ def _matte(part: _Part) -> tuple[Plane, Plane, Plane]:
     strands = matting.frayed(part.rgb, part.ground, mask)
     known, mask = matting.part_strands(known, mask, strands, matting.largest_difference(part.rgb, part.ground))
     alpha, behind = matting.solve(part.rgb, known, mask, strands)
-    return matting.without_false_holes(alpha, known), behind, mask
+    alpha = matting.without_false_holes(alpha, known)
+    return contact_line.without(part.rgb, part.ground, alpha), behind, mask
 
 
 def _with_glass(part: _Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, float]:

@@ -1,0 +1,119 @@
+"""The dark line under a product's foot: to a matte it is no ground, and so it stays with the product.
+
+Into the gap between a foot and the ground it stands on hardly any light comes. From the product down, the picture gets
+darker than both product and ground, and lighter again: a valley of the ground's own colour, a few pixels wide. The
+product ends on its upper side. A sole that is as dark is thicker, a rim that is goes round the top too, and what stands
+above ground without shade touches nothing.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+Index = NDArray[np.intp]
+
+_WIDTH_SHARE = 0.009
+_ABOVE_PX = 4
+_BELOW_PX = 5
+_SOFT_PX = 3
+_WHOLLY = 0.6  # the product itself is darker there
+_DARKER_SHARE, _DARKER = 0.8, 0.06
+_OF_GROUND = 0.75
+_TINT_MAX = 0.11
+_SHADED = 0.995
+_GROUND_MIN = 0.2
+_OWN_RIM_SHARE = 0.2
+_ALONG_PX = 41
+_ALONG_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Lower edges of a matte: the pixels from each `up` (n, k) in its column (n,), their `colours` (n, k, 3) and
+    the `ground` (n, 3) there; of these the product's own (n, 3), further up, the `dark` one (n, 3), and where that is.
+    `valleys` (n,) says which of them are darker just there."""
+
+    up: Index
+    columns: Index
+    colours: Plane
+    ground: Plane
+    product: Plane
+    dark: Plane
+    darkest: Index
+    valleys: Flags
+
+
+def without(rgb: Plane, ground: Plane, alpha: Plane) -> Plane:
+    """`alpha` (h, w) of the picture (h, w, 3), without the line under what stands on a plain `ground` (h, w, 3).
+
+    All are 0..1, colours as code values.
+    """
+    edges = _edges(rgb, ground, alpha)
+    if not edges.valleys.any():
+        return alpha
+    # A rim that is as dark at the top is the product's own: a seam, piping, a frame.
+    above = _edges(rgb[::-1], ground[::-1], alpha[::-1])
+    if above.valleys.mean() > _OWN_RIM_SHARE:
+        return alpha
+    found = edges.valleys & _is_shaded(rgb[edges.up[:, 0] + _BELOW_PX, edges.columns], edges.ground)
+    return _cut(alpha, edges, _along(found, edges.up[:, 0], edges.columns, alpha.shape))
+
+
+def _edges(rgb: Plane, ground: Plane, alpha: Plane) -> _Edges:
+    width_px = max(3, round(_WIDTH_SHARE * max(alpha.shape)))
+    solid = alpha > 0.5
+    rows, columns = np.nonzero(solid[:-1] & ~solid[1:])
+    inside = (rows >= width_px + _ABOVE_PX) & (rows + _BELOW_PX < len(alpha))
+    rows, columns = rows[inside], columns[inside]
+    up = rows[:, None] - np.arange(width_px + _ABOVE_PX)
+    colours, here = rgb[up, columns[:, None]], ground[rows, columns]
+    product = colours[:, width_px:].mean(axis=1)
+    darkest = colours.mean(axis=2)[:, :width_px].argmin(axis=1)
+    dark = colours[np.arange(len(rows)), darkest]
+    valleys = solid[up, columns[:, None]].all(axis=1) & _is_valley(product, dark, here)
+    return _Edges(up, columns, colours, here, product, dark, darkest, valleys)
+
+
+def _is_valley(product: Plane, dark: Plane, ground: Plane) -> Flags:
+    """Whether colours (n, 3) are darker than the product's and the ground's (n, 3), and a shade of the latter."""
+    level, above, below = (colours.mean(axis=1) for colours in (dark, product, ground))
+    tint = np.abs(dark - (level / np.maximum(below, 1e-3))[:, None] * ground).max(axis=1)
+    darker = (level < _DARKER_SHARE * above) & (above - level > _DARKER) & (level < _OF_GROUND * below)
+    return np.asarray(darker & (tint < _TINT_MAX) & (below > _GROUND_MIN))
+
+
+def _is_shaded(below: Plane, ground: Plane) -> Flags:
+    return np.asarray(below.mean(axis=1) < _SHADED * ground.mean(axis=1))
+
+
+def _along(found: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) -> Flags:
+    """What was found along most of the edge about it: a line, and not a spot of the product."""
+    edge, line = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    edge[rows, columns] = 1
+    line[rows, columns] = found
+    near = [cv2.blur(plane, (_ALONG_PX, _ALONG_PX))[rows, columns] for plane in (line, edge)]
+    return np.asarray(found & (near[0] > _ALONG_SHARE * near[1]))
+
+
+def _share(edges: _Edges) -> Plane:
+    """How much of the product is in the colours from the edge up (n, k), 0..1: none up to the line's darkest."""
+    way = edges.product - edges.dark
+    share = np.einsum("nkc,nc->nk", edges.colours - edges.dark[:, None], way)
+    share /= np.maximum((way * way).sum(axis=1), 1e-6)[:, None]
+    share[np.arange(share.shape[1]) <= edges.darkest[:, None]] = 0
+    return np.asarray(np.maximum.accumulate(np.clip(share / _WHOLLY, 0, 1), axis=1), np.float32)
+
+
+def _cut(alpha: Plane, edges: _Edges, found: Flags) -> Plane:
+    """`alpha` with no more than the product's share above the edges that were found, and nothing below them."""
+    up, columns = edges.up[found], edges.columns[found][:, None]
+    cut = alpha.copy()
+    cut[up, columns] = np.minimum(alpha[up, columns], _share(edges)[found])
+    below = np.minimum(up[:, :1] + np.arange(1, _SOFT_PX + 1), len(alpha) - 1)
+    part = cut[below, columns]
+    cut[below, columns] = np.where(part <= 0.5, 0, part)
+    return cut
