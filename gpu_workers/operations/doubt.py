@@ -15,18 +15,18 @@ Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 # By `make calibrate-cutout`.
-BIAS = -7.38
+BIAS = -7.04
 WEIGHTS = {
-    "mask_doubt": 2.54,
-    "disagreement": 1.65,
-    "shared_colours": 3.52,
-    "veiled": 2.75,
-    "faint_edge": 2.69,
-    "inner_edges": 4.05,
-    "ragged": 4.16,
-    "left_out": 6.3,
-    "see_through": 5.44,
-    "busy_ground": 2.04,
+    "mask_doubt": 1.82,
+    "disagreement": 1.2,
+    "shared_colours": 3.75,
+    "veiled": 2.82,
+    "faint_edge": 2.33,
+    "inner_edges": 3.92,
+    "ragged": 4.17,
+    "left_out": 6.58,
+    "see_through": 5.41,
+    "busy_ground": 2.05,
 }
 SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "ragged")
 

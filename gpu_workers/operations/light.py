@@ -75,10 +75,12 @@ class Stand:
         scale, columns = width_px / len(self.feet), np.arange(len(self.feet))
         at = (np.arange(width_px) + 0.5) / scale - 0.5
         nearest = np.clip(np.rint(at), 0, len(self.feet) - 1).astype(np.intp)
+        feet = self.feet[nearest]
+        feet[((np.flatnonzero(self.feet) + 0.5) * scale).astype(np.intp)] = True  # however thin one is
         return Stand(
             (np.interp(at, columns, self.ground) * scale).astype(np.float32),
             (self.clearance[nearest] * scale).astype(np.float32),
-            self.feet[nearest],
+            feet,
             self.height_px * scale,
             self.longer_px * scale,
         )

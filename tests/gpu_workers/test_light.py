@@ -151,6 +151,15 @@ def test_how_a_product_stands_is_the_same_at_another_size() -> None:
     assert (half.feet.sum(), half.height_px) == (pytest.approx(stood.feet.sum() / 2, abs=4), stood.height_px / 2)
 
 
+def test_a_foot_that_is_thinner_than_a_pixel_of_another_size_is_still_one() -> None:
+    heart = np.zeros((1000, 1000), np.uint8)
+    cv2.fillPoly(heart, [np.array([[100, 100], [900, 100], [503, 900], [501, 900]])], 255)
+    stood = light.stand(heart)
+    assert 0 < stood.feet.sum() < 6
+    for width_px in (40, 160, 333, 1000, 1700):
+        assert stood.resized(width_px).feet.any()
+
+
 def test_a_shadow_on_the_wrong_side_is_noticed() -> None:
     picture = rendered("hard")
     wrong = shadow.cast(picture.mask, "hard", replace(shadow.LIGHTS["hard"], azimuth_deg=45))
