@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import linear_light
-from gpu_workers.operations import contact_line, doubt, matting, shadow
+from gpu_workers.operations import contact_line, doubt, glass, matting, shadow
 from gpu_workers.operations.matting import Flags, Plane
 from schemas.parameters import CutoutParameters
 
@@ -347,12 +347,12 @@ def _with_glass(part: _Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane
     if part.ground is None:
         return alpha, colours, 0.0
     solid = alpha > 0.5
-    glass = matting.see_through(part.rgb, part.ground, solid)
-    if not glass.any():
+    clear = glass.see_through(part.rgb, part.ground, solid)
+    if not clear.any():
         return alpha, colours, 0.0
-    thin, tint = matting.glass_alpha(part.rgb, part.ground, glass)
-    share = float(glass.sum() / solid.sum())
-    return np.where(glass, thin * alpha, alpha), np.where(glass[..., None], tint, colours), share
+    thin, tint = glass.thinned(part.rgb, part.ground, clear)
+    share = float(clear.sum() / solid.sum())
+    return np.where(clear, thin * alpha, alpha), np.where(clear[..., None], tint, colours), share
 
 
 def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:

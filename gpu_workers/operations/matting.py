@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from gpu_workers.linear_light import code_of, light_of
+from gpu_workers.linear_light import light_of
 from gpu_workers.operations import flooding, shared_matting
 
 Plane = NDArray[np.float32]
@@ -35,9 +35,6 @@ _STRAND_NEAR_MAX = 0.25
 _STRAND_SHARES = (0.2, 0.9)
 _FRAY_PX = 15
 _FRAY_SHARE = 0.6
-_GLASS_RIM_PX = 7
-_LINE_PX = 5
-_GLASS_REFLECTED = 0.035
 _SHADE_PX = 25
 _SHADED = 0.97
 _FRONT_PX = 5
@@ -109,12 +106,12 @@ def read_sweep(rgb: Plane, background: Plane, noise: float, mask: Plane) -> tupl
     while the colour stays that of the background in equal or less light: a grey product on a grey sweep
     has an edge about it. Product is what is brighter or of another tint, or lies beyond a sharp edge of the sweep.
     """
-    light, tint = _light_and_tint(rgb, background)
+    light, tint = light_and_tint(rgb, background)
     lit_as_background = (
         (light > _SHADOW_LIGHT_MIN) & (light < 1 + max(2 * noise, 0.012)) & (tint < max(3 * noise, 0.025))
     )
     unsure = np.where(light < 1 - max(4 * noise, 0.06), 0.8, 0.5)
-    reachable = lit_as_background & (_slope(cv2.GaussianBlur(light, (0, 0), 1.0)) < 0.01 + noise) & (mask < unsure)
+    reachable = lit_as_background & (steepness(cv2.GaussianBlur(light, (0, 0), 1.0)) < 0.01 + noise) & (mask < unsure)
     # Opened, so that it does not leak through a gap in an edge or into texture.
     reachable = cv2.morphologyEx(reachable.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
     _, labels = cv2.connectedComponents(reachable.astype(np.uint8), connectivity=4)
@@ -134,7 +131,7 @@ def _beyond_an_edge(swept: Flags, slope: Plane) -> Flags:
     )
     sharp = np.zeros(int(nearest.max()) + 1, np.bool_)
     front = swept & (away == 0)
-    sharp[nearest[front]] = (cv2.dilate(slope, _disc(_FRONT_PX)) > _FRONT_SLOPE_MIN)[front]
+    sharp[nearest[front]] = (cv2.dilate(slope, disc(_FRONT_PX)) > _FRONT_SLOPE_MIN)[front]
     return np.asarray((away > _FRONT_PX) & sharp[nearest])
 
 
@@ -143,89 +140,17 @@ def overlooked(rgb: Plane, background: Plane, noise: float, mask: Plane) -> Flag
 
     On a plain ground that is more of the product: a fringe, a band between two cups, a cable.
     """
-    light, tint = _light_and_tint(rgb, background)
-    lit = _mean_channel(background)
+    light, tint = light_and_tint(rgb, background)
+    lit = mean_channel(background)
     brighter = (light - 1) * lit > max(5 * noise, 0.04)
     other = brighter | (tint > max(7 * noise, 0.08)) | ((light < _SHADOW_LIGHT_MIN) & (lit > 0.2))
     other &= mask <= 0.5
     # A dark shadow at the product's foot and its colour on the sweep have no edge on the far side.
     count, labels = cv2.connectedComponents(other.astype(np.uint8), connectivity=8)
-    beside = cv2.dilate((mask > 0.5).astype(np.uint8), _disc(_GAP_RIM_PX)) > 0
+    beside = cv2.dilate((mask > 0.5).astype(np.uint8), disc(_GAP_RIM_PX)) > 0
     other &= (_edged_share(labels, np.where(beside, 0, edges(rgb)), count, ~beside) > 0.6)[labels]
     reached = _joined(mask > 0.5, other | (mask > 0.5), max(rgb.shape[:2]))
     return np.asarray(reached & other)
-
-
-def see_through(rgb: Plane, background: Plane, solid: Flags) -> Flags:
-    """Those parts of `solid` (h, w) that are glass: most of the part shows the sweep, evenly dimmed or veiled with
-    white, inside bright or dark lines. A white box on white has no such lines about it, and a white vase is shaded.
-    """
-    light, tint = _light_and_tint(rgb, background)
-    veil, off = _veil(rgb, background)
-    inner = cv2.erode(solid.astype(np.uint8), _disc(_GLASS_RIM_PX), borderValue=0) > 0
-    flat = inner & (_slope(cv2.GaussianBlur(_mean_channel(rgb), (0, 0), 1.2)) < 0.006)
-    dimmed = flat & (tint < 0.06) & (light > 0.6) & (light < 1.03)
-    veiled = flat & (off < 0.06) & (veil > -0.02) & (veil < 0.5)
-    count, labels = cv2.connectedComponents(solid.astype(np.uint8), connectivity=8)
-    rim, lined = solid & ~inner, _thin_lines(rgb) > 0.08
-    edged = np.bincount(labels[rim & lined], minlength=count) > 0.25 * np.bincount(labels[rim], minlength=count)
-    glass = edged & (_evenly(light, dimmed, inner, labels, 0.035) | _evenly(veil, veiled, inner, labels, 0.08))
-    glass[0] = False
-    return np.asarray(glass[labels])
-
-
-def _evenly(values: Plane, shown: Flags, inner: Flags, labels: NDArray[np.int32], spread_max: float) -> Flags:
-    """Which labels have more than half of what is `inner` (h, w) in `shown` (h, w), and much the same values there."""
-    count = int(labels.max()) + 1
-    areas = np.maximum(np.bincount(labels[shown], minlength=count), 1)
-    means = np.bincount(labels[shown], values[shown], count) / areas
-    squares = np.bincount(labels[shown], (values[shown] - means[labels[shown]]) ** 2, count) / areas
-    enough = np.bincount(labels[shown], minlength=count) > 0.5 * np.maximum(
-        np.bincount(labels[inner], minlength=count), 1
-    )
-    return np.asarray(enough & (np.sqrt(squares) < spread_max))
-
-
-def _veil(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
-    """The share of white (h, w) that makes `background` most like `rgb`, (h, w, 3) in 0..1, and what is left."""
-    towards_white = 1 - background
-    length = np.maximum((towards_white * towards_white).sum(axis=2), 1e-3)
-    share = ((rgb - background) * towards_white).sum(axis=2) / length
-    return share, largest_difference(rgb, background + share[..., None] * towards_white)
-
-
-def _thin_lines(rgb: Plane) -> Plane:
-    """How far a pixel stands out, brighter or darker, from everything some pixels about it."""
-    level = _mean_channel(rgb)
-    bright = level - cv2.morphologyEx(level, cv2.MORPH_OPEN, _disc(_LINE_PX))
-    dark = cv2.morphologyEx(level, cv2.MORPH_CLOSE, _disc(_LINE_PX)) - level
-    return np.asarray(cv2.max(bright, dark), np.float32)
-
-
-def glass_alpha(rgb: Plane, background: Plane, glass: Flags) -> tuple[Plane, Plane]:
-    """The alpha (h, w) of `glass` (h, w) that explains rgb before `background`, (h, w, 3) in 0..1, and its colours.
-
-    In linear light: what its surfaces reflect anyway, and of the rest the least that takes so much light from the
-    ground, or adds so much to it.
-    """
-    seen, ground = light_of(rgb), light_of(background)
-    taken = (1 - seen / np.maximum(ground, 1e-3)).max(axis=2)
-    added = ((seen - ground) / np.maximum(1 - ground, 1e-3)).max(axis=2)
-    reflected = _reflected(glass)
-    alpha = reflected + (1 - reflected) * np.clip(np.maximum(taken, added), 0, 1)
-    own = (seen - (1 - alpha[..., None]) * ground) / np.maximum(alpha[..., None], 1e-3)
-    return alpha.astype(np.float32), code_of(np.clip(own, 0, 1).astype(np.float32))
-
-
-def _reflected(glass: Flags) -> Plane:
-    """What four surfaces of round `glass` (h, w) reflect: little in its middle, all where they turn away.
-
-    By Schlick's approximation of Fresnel's equations; the middle is where the outline is furthest.
-    """
-    depth = cv2.distanceTransform(glass.astype(np.uint8), cv2.DIST_L2, 5)
-    across = 1 - depth / max(float(depth.max()), 1.0)
-    of_one = _GLASS_REFLECTED + (1 - _GLASS_REFLECTED) * (1 - np.sqrt(1 - across**2)) ** 5
-    return np.asarray(1 - (1 - of_one) ** 4, np.float32)
 
 
 def frayed(rgb: Plane, background: Plane, mask: Plane) -> Flags:
@@ -235,10 +160,10 @@ def frayed(rgb: Plane, background: Plane, mask: Plane) -> Flags:
     Lettering is of that kind too, but does not hang together with the ground beside the product.
     """
     contrast = largest_difference(rgb, background)
-    near, far = cv2.erode(contrast, _disc(_STRAND_PX)), cv2.dilate(contrast, _disc(_STRAND_PX))
+    near, far = cv2.erode(contrast, disc(_STRAND_PX)), cv2.dilate(contrast, disc(_STRAND_PX))
     edged = cv2.blur((edges(rgb) > _STRAND_SLOPE_MIN).astype(np.float32), (_FRAY_PX, _FRAY_PX)) > _FRAY_SHARE
     mixed = edged & (far > _STRAND_CONTRAST_MIN) & (near < _STRAND_NEAR_MAX * far)
-    whole = cv2.morphologyEx(mixed.astype(np.uint8), cv2.MORPH_CLOSE, _disc(_FRAY_PX // 2)) > 0
+    whole = cv2.morphologyEx(mixed.astype(np.uint8), cv2.MORPH_CLOSE, disc(_FRAY_PX // 2)) > 0
     return _joined((mask < 0.5) & mixed, whole, max(mask.shape))
 
 
@@ -246,18 +171,18 @@ def part_strands(known: Plane, mask: Plane, strands: Flags, contrast: Plane) -> 
     """`known` and `mask` (h, w), anew within `strands`, where only what has the highest `contrast` with the sweep, or
     all but none, is known.
     """
-    share = contrast / np.maximum(cv2.dilate(contrast, _disc(_STRAND_PX)), _STRAND_CONTRAST_MIN)
+    share = contrast / np.maximum(cv2.dilate(contrast, disc(_STRAND_PX)), _STRAND_CONTRAST_MIN)
     found = np.where(share > _STRAND_SHARES[1], 1, np.where(share < _STRAND_SHARES[0], 0, 0.5))
     return np.where(strands, found, known).astype(np.float32), np.where(strands, share, mask).astype(np.float32)
 
 
 def shade_of(rgb: Plane, background: Plane, swept: Flags, mask: Plane) -> float:
     """How little light the sweep gets near the product, in its own shadow: a share of that further off."""
-    reach = cv2.dilate((mask > 0.5).astype(np.uint8), _disc(_SHADE_PX)) > 0
+    reach = cv2.dilate((mask > 0.5).astype(np.uint8), disc(_SHADE_PX)) > 0
     near = swept & reach
     if not near.any():
         return 1.0
-    light, _ = _light_and_tint(rgb, background)
+    light, _ = light_and_tint(rgb, background)
     return float(np.clip(np.percentile(light[near], 5), _SHADOW_LIGHT_MIN, 1))
 
 
@@ -270,8 +195,8 @@ def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flag
     """
     soft = cv2.GaussianBlur(rgb, (0, 0), 0.8)
     off = soft - background
-    slope = _slope(_mean_channel(soft))
-    light, tint = _light_and_tint(soft, background)
+    slope = steepness(mean_channel(soft))
+    light, tint = light_and_tint(soft, background)
     alike = (largest_difference(soft, background) < max(3 * noise, 0.03)) & (slope < 0.012)
     shaded = (light > shade) & (light < 1) & (tint < max(2 * noise, 0.015)) & (slope < 0.012)
     alike |= shaded & (shade < _SHADED)
@@ -305,7 +230,7 @@ def open_gaps(known: Plane, mask: Plane, gaps: Flags, contrast: Plane, noise: fl
     """
     if not gaps.any():
         return known, mask
-    reach = _disc(_GAP_RIM_PX)
+    reach = disc(_GAP_RIM_PX)
     rim = cv2.dilate(gaps.astype(np.uint8), reach) > 0
     share = contrast / np.maximum(cv2.dilate(contrast, reach), 0.1)
     clear = gaps | _joined(gaps, contrast < max(3 * noise, 0.03), 3 * _GAP_RIM_PX)
@@ -328,20 +253,20 @@ def unexplained(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], sweep: Sweep) 
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     matte = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     background, noise = sweep.colours(size[1], size[0], (0, 0, 1, 1)), sweep.noise
-    flat = _slope(cv2.GaussianBlur(_mean_channel(small), (0, 0), 0.8)) < 0.01
+    flat = steepness(cv2.GaussianBlur(mean_channel(small), (0, 0), 0.8)) < 0.01
     alike = flat & (largest_difference(small, background) < 0.03) & (cv2.erode(matte, np.ones((3, 3))) > 242)
-    light, tint = _light_and_tint(small, background)
-    brighter = (light - 1) * _mean_channel(background) > max(4 * noise, 0.03)
-    other = brighter | (tint > max(6 * noise, 0.08)) | ((light < _SHADOW_LIGHT_MIN) & (_mean_channel(background) > 0.2))
+    light, tint = light_and_tint(small, background)
+    brighter = (light - 1) * mean_channel(background) > max(4 * noise, 0.03)
+    other = brighter | (tint > max(6 * noise, 0.08)) | ((light < _SHADOW_LIGHT_MIN) & (mean_channel(background) > 0.2))
     # Two pixels off, because the edge itself is mixed and resized.
     other &= cv2.dilate(matte, np.ones((7, 7))) < 13
     area = max(1.0, float(matte.sum()) / 255)
     return float(alike.sum()) / area, float(other.sum()) / area
 
 
-def _light_and_tint(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
+def light_and_tint(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
     """How bright the picture is beside the background, and how far its colour is from that in this light."""
-    light = np.asarray(_mean_channel(rgb) / np.maximum(_mean_channel(background), 1e-3), np.float32)
+    light = np.asarray(mean_channel(rgb) / np.maximum(mean_channel(background), 1e-3), np.float32)
     return light, largest_difference(rgb, np.asarray(light[..., None] * background, np.float32))
 
 
@@ -381,7 +306,7 @@ def _at_the_frame(stats: NDArray[np.int32], shape: tuple[int, ...]) -> Flags:
     return np.asarray((left == 0) | (top == 0) | (left + width == shape[1]) | (top + height == shape[0]))
 
 
-def _disc(radius: int) -> NDArray[np.uint8]:
+def disc(radius: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
 
 
@@ -392,17 +317,17 @@ def largest_difference(one: Plane, other: Plane) -> Plane:
     return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
 
 
-def _mean_channel(picture: Plane) -> Plane:
+def mean_channel(picture: Plane) -> Plane:
     return np.asarray(cv2.transform(picture, np.full((1, 3), 1 / 3)), np.float32)
 
 
 def edges(rgb: Plane) -> Plane:
     """How steeply the steepest channel of (h, w, 3) changes, per pixel, (h, w)."""
-    red, green, blue = (_slope(channel) for channel in cv2.split(cv2.GaussianBlur(rgb, (0, 0), 0.7)))
+    red, green, blue = (steepness(channel) for channel in cv2.split(cv2.GaussianBlur(rgb, (0, 0), 0.7)))
     return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
 
 
-def _slope(values: Plane) -> Plane:
+def steepness(values: Plane) -> Plane:
     """Length of the gradient, per pixel."""
     across, down = (cv2.Sobel(values, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
     return np.asarray(np.hypot(across, down), np.float32)
@@ -449,7 +374,7 @@ def _narrowed(rgb: Plane, known: Plane, mask: Plane) -> Plane:
     inside = flooding.flood(known, slope * (0.05 + np.exp(-(((mask - 0.5) / 0.25) ** 2))))
     solid = inside.astype(np.uint8)
     rim = cv2.dilate(solid, np.ones((3, 3))) > cv2.erode(solid, np.ones((3, 3)))
-    near = cv2.dilate(rim.astype(np.uint8), _disc(_EDGE_PX)) > 0
+    near = cv2.dilate(rim.astype(np.uint8), disc(_EDGE_PX)) > 0
     window = (_CRISP_WINDOW_PX, _CRISP_WINDOW_PX)
     at_edge = cv2.blur(np.where(near & band, slope, 0), window)
     outside = cv2.blur(np.where(band & ~inside & ~near, np.maximum(slope - _FLAT_SLOPE, 0), 0), window)
@@ -478,7 +403,7 @@ def in_linear_light(alpha: Plane, foreground: Plane, background: Plane) -> Plane
 def sharpened(mask: Plane) -> Plane:
     """The mask with its edge drawn about two pixels wide where it crosses one half."""
     soft = cv2.GaussianBlur(mask, (0, 0), 1.0)
-    return np.asarray(np.clip((soft - 0.5) / np.maximum(2 * _slope(soft), 0.02) + 0.5, 0, 1), np.float32)
+    return np.asarray(np.clip((soft - 0.5) / np.maximum(2 * steepness(soft), 0.02) + 0.5, 0, 1), np.float32)
 
 
 def snapped(alpha: Plane) -> Plane:
