@@ -312,7 +312,11 @@ class Rendition(Record, frozen=True, kw_only=True):
 
 
 class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", tag_field="type"):
-    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type."""
+    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type.
+
+    `unchanged` when its files and their URLs are those that were announced for it last, and only what is said of them
+    is new, such as the version.
+    """
 
     tenant: Name
     sku: Sku
@@ -329,6 +333,7 @@ class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", ta
     campaign: str | None = None
     approved_by: str | None = None
     models: list[ModelRef] = field(default_factory=list)
+    unchanged: bool = False
 
 
 class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished", tag_field="type"):
@@ -344,7 +349,12 @@ class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished"
 
 
 class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", tag_field="type"):
-    """An asset that was live is gone from the origin; `urls` answer no more."""
+    """An asset that was live is live no more.
+
+    `urls` are gone from the origin when `urls_until_ms` is 0: the asset was taken back, or its product deleted. Else it
+    only left the plan of a newer version, and they answer until then at least, for those who have yet to let go of them.
+    Caches before the origin may answer for longer.
+    """
 
     tenant: Name
     sku: Sku
@@ -353,6 +363,7 @@ class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", ta
     reason: str
     urls: list[str]
     retracted_at_ms: Milliseconds
+    urls_until_ms: Milliseconds = 0
 
 
 class LetterResolved(Record, frozen=True, kw_only=True, tag="LetterResolved", tag_field="type"):

@@ -4,8 +4,10 @@ The source is decoded once; each size is made from it, or from a size made befor
 sRGB's own values. Nothing is ever enlarged. The same file gives the same bytes.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyvips
 
@@ -20,6 +22,11 @@ _KEPT = "icc:xmp"  # the colours, and the XMP that says how the picture was made
 
 pyvips.concurrency_set(1)  # AVIF is tiled by the number of threads: with another number come other bytes
 pyvips.cache_set_max(0)  # every picture comes once: what was done before would only be held in memory
+
+
+_VIPS = f"{pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}"
+ENCODING = hashlib.sha256(Path(__file__).read_bytes() + _VIPS.encode()).hexdigest()[:16]
+"""Names what makes renditions, code and library: with another the same file may give other bytes."""
 
 
 class NotAPicture(Exception):
