@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _DELETED_AT_ONCE_MAX = 1000
 _BUSY = {"SlowDown", "Throttling", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted"}
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "InsufficientCapacity"}
+_NOT_ALLOWED = {301, 401, 403}
 _MISSING = {"NoSuchKey", "NotFound", "404"}
 _RACE_LOST = {"PreconditionFailed", "412"}
 
@@ -159,7 +160,9 @@ class S3Store:
             return StoreFull(f"{self.url}: no space left: {error}")
         if code in _BUSY or status >= 500 or status == 429:
             return StoreUnavailable(f"{self.url}: {error}")
-        return StoreRefused(f"{self.url}: {key}: {error}")
+        if status in _NOT_ALLOWED:
+            return StoreRefused(f"{self.url}: {key}: {error}")
+        return StoreError(f"{self.url}: {key}: {error}")
 
 
 @cache

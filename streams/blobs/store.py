@@ -49,7 +49,7 @@ class BlobCorrupt(StoreError):
 
 
 class StoreRefused(StoreError):
-    """The store answers, and says no: credentials, permissions, a request it does not understand."""
+    """The store answers, and says no whatever is asked: credentials, permissions, no such bucket."""
 
 
 class StoreUnavailable(StoreError, Unavailable):

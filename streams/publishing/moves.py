@@ -46,7 +46,7 @@ class Taken(msgspec.Struct, frozen=True):
 class Turn:
     """One look at everything that a request's outcome depends on.
 
-    `start` is the manifest with `etag`, or an empty one where there is none; `standing` was asked for after it was read.
+    `start` is the manifest with `etag`, or an empty one where there is none; `standing` was asked for after that.
     """
 
     event: Request

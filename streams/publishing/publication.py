@@ -27,20 +27,22 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from schemas import codec
 from schemas.identity import content_id
 from schemas.records import AssetRetracted, PublishRequested, Rendition, RetractRequested
 from streams.blobs.content import Blobs
-from streams.blobs.store import BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
+from streams.blobs.store import BadKey, BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
 from streams.catalogue import Standing
 from streams.errors import Refused, Unavailable
 from streams.publishing.manifest import IMMUTABLE, Manifest, load, manifest_key, rendition_of, save
 from streams.publishing.moves import Announcement, Request, Taken, Turn
-from streams.publishing.renditions import ENCODING, Encoded, NotAPicture, render
+from streams.publishing.renditions import ENCODING, Encoded, NotAPicture, TooManyPixels, render
 
 __all__ = ["Announcement", "ProductFacts", "Publication", "Request", "Standing"]
 
 ATTEMPTS_MAX = 8
 REPLACED_GRACE_S = 3600.0
+ANNOUNCEMENT_BYTES_MAX = 900_000  # below what any broker takes unless it is told otherwise, with room for headers
 
 log = structlog.get_logger()
 
@@ -95,6 +97,8 @@ class Publication:
         for _ in range(ATTEMPTS_MAX):
             try:
                 return self._attempt(self._look(event, position, requested_at_ms), prepared)
+            except BadKey as error:
+                raise Refused("bad_name", str(error)) from error
             except PreconditionFailed:
                 log.info("manifest moved by another", tenant=event.tenant, sku=event.sku, position=position)
         raise Unavailable(f"others keep moving the manifest of {event.tenant}|{event.sku}")
@@ -117,6 +121,8 @@ class Publication:
         moved = turn.moved(files, self._manifest_url(turn), self._clock(), self._grace_ms)
         taken = self._note_taken(turn, moved)
         announcements = [*turn.published(moved, self._manifest_url(turn)), *taken, *turn.announcement(moved)]
+        for event in announcements:
+            _check_size(event)
         if moved != turn.start:
             save(self._origin, moved, turn.etag)
             self._remove(moved.taken_back())
@@ -160,6 +166,8 @@ class Publication:
             raise Refused("blob_missing", str(error), field="file.digest") from error
         except BlobCorrupt as error:
             raise Refused("blob_corrupt", str(error), field="file.digest") from error
+        except TooManyPixels as error:
+            raise Refused("picture_too_large", str(error), field="file") from error
         except NotAPicture as error:
             raise Refused("not_a_picture", str(error), field="file.media_type") from error
 
@@ -178,3 +186,13 @@ class Publication:
 
     def _manifest_url(self, turn: Turn) -> str:
         return f"{self._cdn_base_url}/{manifest_key(turn.event.tenant, turn.event.sku)}"
+
+
+def _check_size(event: Announcement) -> None:
+    """Raises Refused for an announcement that no topic would take, before anything is live because of it."""
+    size_bytes = len(codec.encode(event))
+    if size_bytes > ANNOUNCEMENT_BYTES_MAX:
+        told = (
+            f"the {type(event).__name__} of it would have {size_bytes} bytes, at most {ANNOUNCEMENT_BYTES_MAX} can be"
+        )
+        raise Refused("announcement_too_large", told)

@@ -82,7 +82,8 @@ class Sweep:
             return Swept(unclaimed=len(files))
         except Refused as refusal:
             return Swept(faults=(str(refusal),))
-        unnamed = [file for file in files if file.key not in manifest.keys()]
+        named = manifest.keys()
+        unnamed = [file for file in files if file.key not in named]
         due = [file for file in unnamed if self._is_due(file, manifest)]
         in_grace = sum(file.key in manifest.retired for file in unnamed if file not in due)
         if any(file.name.serial >= manifest.serial for file in due) and not self._fence(manifest, stored.etag):

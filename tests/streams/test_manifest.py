@@ -105,8 +105,8 @@ def test_a_tenant_that_can_be_no_folder_is_refused_by_name(tenant: str) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "manifest.json", "x" * 300])
 def test_an_asset_name_that_can_be_no_folder_is_refused(name: str) -> None:
+    start = Manifest(tenant="acme", sku="mug")
     with pytest.raises(Refused) as refused:
-        start = Manifest(tenant="acme", sku="mug")
         rendition_of(Encoded("image/png", 1, 1, b""), start, name, "https://cdn.example")
     assert (refused.value.code, refused.value.field) == ("bad_asset_name", "asset")
 

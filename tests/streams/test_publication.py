@@ -17,6 +17,7 @@ from schemas.records import (
     AssetRetracted,
     AssetWithheld,
     Blob,
+    Check,
     ProductPublished,
     PublishRequested,
     RetractRequested,
@@ -25,7 +26,7 @@ from schemas.records import (
 from streams.audit.announcements import Announcements
 from streams.blobs import Blobs, FolderStore, NotFound
 from streams.errors import Refused, Unavailable
-from streams.publishing import moves, publication
+from streams.publishing import moves, publication, renditions
 from streams.publishing.manifest import Manifest, load, manifest_key
 from streams.publishing.publication import Announcement, Publication, Request, Standing
 from streams.publishing.renditions import Encoded, render
@@ -473,6 +474,49 @@ def test_an_asset_that_can_be_no_folder_is_refused(shop: Shop) -> None:
     with pytest.raises(Refused) as refused:
         shop.apply(shop.request("../../x"), 1)
     assert refused.value.code == "bad_asset_name"
+
+
+@pytest.mark.parametrize("tenant", ["acme\n", "../acme", "ac|me", "\u202eacme", ""])
+def test_a_tenant_that_can_be_no_folder_is_refused(shop: Shop, tenant: str) -> None:
+    for event in (shop.request("web-1"), retract(), withheld("web-1")):
+        with pytest.raises(Refused) as refused:
+            shop.apply(msgspec.structs.replace(event, tenant=tenant), 1)
+        assert (refused.value.code, refused.value.field) == ("bad_tenant_name", "tenant")
+
+
+@pytest.mark.parametrize("sku", ["mug\n", "..", "a" * 5000, "\x00", "mug|1", "\u202emug", "manifest.json"])
+def test_a_product_of_any_name_is_published_and_taken_back(shop: Shop, sku: str) -> None:
+    event = msgspec.structs.replace(shop.request("web-1"), sku=sku)
+    assert "AssetPublished" in kinds(shop.apply(event, 1))
+    assert "AssetRetracted" in kinds(shop.apply(msgspec.structs.replace(retract(), sku=sku), 2))
+
+
+def test_an_announcement_that_no_topic_would_take_is_refused_before_anything_is_live(shop: Shop) -> None:
+    check = Check(point="shadow", name="c" * 200, outcome="pass", limit="v" * 200)
+    request = msgspec.structs.replace(
+        shop.request("web-1"), verdict=Verdict(outcome="pass", checks=[check] * 3000, rules="2026-11")
+    )
+    with pytest.raises(Refused) as refused:
+        shop.apply(request, 1)
+    assert refused.value.code == "announcement_too_large"
+    assert shop.manifest().assets == {}
+
+
+def test_long_reasons_of_a_large_plan_fit_into_its_announcement(shop: Shop) -> None:
+    shop.plan(1, "web-1", **{f"a{number}": "failed" for number in range(500)})
+    shop.facts.now = replace(
+        shop.facts.now or Standing(1, False, {}), reasons={f"a{n}": "x" * 4000 for n in range(500)}
+    )
+    [_, told] = shop.apply(shop.request("web-1"), 1)
+    assert isinstance(told, ProductPublished)
+    assert len(told.withheld) == 500
+
+
+def test_a_picture_with_too_many_pixels_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renditions, "PIXELS_MAX", 40 * 30 - 1)
+    with pytest.raises(Refused, match="40 × 30") as refused:
+        shop.apply(shop.request("web-1"), 1)
+    assert (refused.value.code, refused.value.field) == ("picture_too_large", "file")
 
 
 # the product's announcement
