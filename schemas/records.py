@@ -261,6 +261,20 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
     parameters: dict[str, str] = field(default_factory=dict)
 
 
+class RetractionDecided(Record, frozen=True, kw_only=True, tag="RetractionDecided", tag_field="type"):
+    """A person takes assets of this version of a product off the shop: the named ones, or all when `assets` is empty.
+
+    They stay away until a newer version, or until the product is made again.
+    """
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    assets: Annotated[list[Text], Meta(max_length=1000)] = field(default_factory=list)
+    reason: Text
+    decided_by: Text = ""
+
+
 class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested", tag_field="type"):
     """An asset that passed its gates, or a person, shall go live."""
 
@@ -352,8 +366,8 @@ class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", ta
     """An asset that was live is live no more.
 
     `urls` are gone from the origin when `urls_until_ms` is 0: the asset was taken back, or its product deleted. Else it
-    only left the plan of a newer version, and they answer until then at least, for those who have yet to let go of them.
-    Caches before the origin may answer for longer.
+    only left the plan of a newer version, and they answer until then at least. Caches before the origin may
+    answer for longer.
     """
 
     tenant: Name
@@ -443,6 +457,7 @@ Event = (
     | PublicationFailed
     | ReviewRequested
     | ReviewDecided
+    | RetractionDecided
     | PublishRequested
     | AssetWithheld
     | RetractRequested
@@ -466,6 +481,7 @@ EVENTS: tuple[type[Event], ...] = (
     PublicationFailed,
     ReviewRequested,
     ReviewDecided,
+    RetractionDecided,
     PublishRequested,
     AssetWithheld,
     RetractRequested,

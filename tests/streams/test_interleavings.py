@@ -5,6 +5,7 @@ A zombie is no more than that: a process that goes on with what it was about to 
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, cast
@@ -23,6 +24,7 @@ from streams.audit.announcements import Announcements
 from streams.blobs import Blobs
 from streams.catalogue import Standing
 from streams.errors import Refused
+from streams.publishing import manifest as manifests
 from streams.publishing import publication
 from streams.publishing.manifest import Manifest, load, manifest_key
 from streams.publishing.publication import Announcement, Publication, Request
@@ -151,8 +153,17 @@ def asked(version: int, asset: str = "web-1", shade: str = "") -> PublishRequest
     digest = hashlib.sha256(data).hexdigest()
     file = Blob(role="asset", digest=digest, media_type="image/png", width_px=9, height_px=9, size_bytes=len(data))
     verdict = Verdict(outcome="pass", checks=[], rules="web-1")
-    where = {"tenant": "acme", "sku": "mug", "version": version, "asset": asset}
-    return PublishRequested(**where, channel="web", file=file, verdict=verdict, engine="e", result_id=digest)
+    return PublishRequested(
+        tenant="acme",
+        sku="mug",
+        version=version,
+        asset=asset,
+        channel="web",
+        file=file,
+        verdict=verdict,
+        engine="e",
+        result_id=digest,
+    )
 
 
 def made(event: Request) -> list[Encoded] | None:
@@ -330,7 +341,7 @@ def test_what_is_live_is_whole_wherever_somebody_stood_still(course: str) -> Non
 
 def _names_by_content(*arguments: Any) -> Any:
     """As names were before they had a serial: the same picture lies under the same key each time."""
-    named = publication_rendition_of(*arguments)
+    named = manifests.rendition_of(*arguments)
     head, _, tail = named.key.rpartition("/")
     key = f"{head}/{tail.split('.')[0]}.{tail.split('.')[-1]}"
     return cast(Any, named).__class__(**{**_fields(named), "key": key, "url": f"http://cdn/{key}"})
@@ -338,9 +349,6 @@ def _names_by_content(*arguments: Any) -> Any:
 
 def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__struct_fields__}
-
-
-publication_rendition_of = publication.rendition_of
 
 
 def _facts_before_the_manifest(self: Publication, event: Request, position: str, requested_at_ms: int) -> Any:
@@ -361,15 +369,16 @@ class _Noted:
         return self._standing
 
 
-MUTANTS = {
+MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "names by content": lambda: patch.object(publication, "rendition_of", _names_by_content),
     "facts before the manifest": lambda: patch.object(Publication, "_look", _facts_before_the_manifest),
     "no fence": lambda: patch.object(Sweep, "_fence", lambda *_: True),
     "a retraction of nothing moves nothing": lambda: patch.object(
-        publication, "save", lambda store, moved, etag: real_save(store, moved, etag) if _is_news(store, moved) else ""
+        publication,
+        "save",
+        lambda store, moved, etag: manifests.save(store, moved, etag) if _is_news(store, moved) else "",
     ),
 }
-real_save = publication.save
 
 
 def _is_news(store: Any, moved: Manifest) -> bool:
