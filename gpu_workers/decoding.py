@@ -5,22 +5,25 @@ What has eight bits and no colours that sRGB has not stays in sRGB, as it was se
 """
 
 import io
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin
+from PIL import BmpImagePlugin, TiffImagePlugin
 
 from gpu_workers import containers, notes, wide_gamut
 from gpu_workers.colour_signalling import PROFILE, SRGB, Colours, Model, colours_of
-from gpu_workers.containers import jpeg
+from gpu_workers.containers import Blocks, jpeg
 from gpu_workers.containers.tiff_pages import Page, page_of
 from gpu_workers.media_types import sniff
 from gpu_workers.notes import NO_NOTES, Notes
 from gpu_workers.source_errors import (
     CorruptPicture,
+    PictureError,
     TooFewPixels,
     TooManyPixels,
     TruncatedPicture,
@@ -53,6 +56,7 @@ _MODELS: dict[str, Model] = {
 }
 
 _CUT_OFF = ("truncated", "premature", "end of", "read error", "outside of file")
+_HEVC, _HEVC_WITHIN = b"hvc1", 1 << 16  # how HEIF names such an item, among its first boxes
 _NOT_READ = ("unsupported", "no decoding plugin", "not supported", "not configured", "not implemented")
 
 # Every picture comes once: vips' cache of past operations would only hold their memory.
@@ -88,8 +92,12 @@ class Picture:
 
     @property
     def measures(self) -> dict[str, float]:
-        """What is measured of a source: its bits, and how many of its ways to say its colours said nothing usable."""
-        return {"source_bits": float(self.bits), "source_colours_ignored": float(len(self.colours.ignored))}
+        """What is measured of a source: its bits, how many of its ways to say its colours said nothing usable, C2PA."""
+        return {
+            "source_bits": float(self.bits),
+            "source_colours_ignored": float(len(self.colours.ignored)),
+            "source_has_c2pa": float(self.notes.c2pa),
+        }
 
 
 def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Picture:
@@ -108,7 +116,7 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
         wide = colours.more_vivid or model == "LAB"
         pixels = _without_opaque_alpha((_to_wide(upright) if wide else _to_srgb(upright, colours)).numpy())
     except pyvips.Error as error:
-        raise _failure(error, uri) from error
+        raise _failure(error, data, uri) from error
     return Picture(
         pixels=np.ascontiguousarray(pixels),
         media_type=media_type,
@@ -117,7 +125,7 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
         icc=colours.name,
         frames=image.get_n_pages(),
         orientation=_field(image, "orientation", 1),
-        notes=_notes(image),
+        notes=_notes(image, blocks),
         colours=colours,
     )
 
@@ -125,6 +133,8 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
 def _open(data: bytes, media_type: str, limits: DecodeLimits, uri: str, page: Page | None) -> Any:
     if media_type == "image/bmp":
         return _open_bmp(data, limits, uri)
+    if page is not None and page.is_packed_lab and page.sub_ifd < 0:
+        return _open_lab(data, page, limits, uri)
     # A JPEG that was cut and ended anew only draws a warning, and a grey lower half.
     options: dict[str, Any] = {"fail_on": "warning" if media_type == "image/jpeg" else "error"}
     if page is not None and (page.index, page.sub_ifd) != (0, -1):
@@ -145,10 +155,7 @@ def _without_extras(image: Any, page: Page | None) -> Any:
         return image
     if page.alpha is None or image.interpretation == "lab":
         return image[:colours]
-    picture = image[:colours].bandjoin(image[colours + page.alpha])
-    if not page.premultiplied:
-        return picture
-    return picture.unpremultiply().rint().cast(image.format).copy(interpretation=image.interpretation)
+    return image[:colours].bandjoin(image[colours + page.alpha])  # libvips has undone what was multiplied by it
 
 
 def _prepared(image: Any, colours: Colours) -> Any:
@@ -165,14 +172,32 @@ def _prepared(image: Any, colours: Colours) -> Any:
 
 
 def _open_bmp(data: bytes, limits: DecodeLimits, uri: str) -> Any:
-    try:
+    with _pillows_errors(uri):
         bitmap = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
         _check_size(*bitmap.size, limits, uri)
         bitmap.load()
-    except OSError as error:
+        pixels = np.asarray(bitmap.convert("RGB"))
+    return pyvips.Image.new_from_array(pixels).copy(interpretation="srgb")
+
+
+def _open_lab(data: bytes, page: Page, limits: DecodeLimits, uri: str) -> Any:
+    with _pillows_errors(uri):
+        picture = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+        picture.seek(page.index)
+        _check_size(*picture.size, limits, uri)
+        samples = np.asarray(picture)
+    lab = np.dstack([samples[..., 0] / np.float32(2.55), samples[..., 1:].astype(np.int8).astype(np.float32)])
+    return pyvips.Image.new_from_array(lab).copy(interpretation="lab")
+
+
+@contextmanager
+def _pillows_errors(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except PictureError:
+        raise
+    except Exception as error:  # its readers say what is wrong with a file by whatever they stumble over
         raise (TruncatedPicture if "truncated" in str(error) else CorruptPicture)(uri, str(error)) from error
-    image = pyvips.Image.new_from_array(np.asarray(bitmap.convert("RGB")))
-    return image.copy(interpretation="srgb")
 
 
 def _check_size(width_px: int, height_px: int, limits: DecodeLimits, uri: str) -> None:
@@ -187,12 +212,10 @@ def _field(image: Any, name: str, default: Any) -> Any:
     return image.get(name) if image.get_typeof(name) else default
 
 
-def _notes(image: Any) -> Notes:
+def _notes(image: Any, blocks: Blocks) -> Notes:
     comments = [name for name in image.get_fields() if name.endswith(f"-{notes.BACKGROUND}")]
-    return Notes(
-        source_type=notes.source_type_in(_field(image, "xmp-data", b"")),
-        background=notes.background_in(image.get(comments[0])) if comments else None,
-    )
+    background = notes.background_in(image.get(comments[0])) if comments else None
+    return replace(notes.notes_in(blocks), background=background)
 
 
 def _to_srgb(image: Any, colours: Colours) -> Any:
@@ -229,8 +252,10 @@ def _without_opaque_alpha(pixels: Any) -> Any:
     return pixels[..., :3] if opaque else pixels
 
 
-def _failure(error: pyvips.Error, uri: str) -> CorruptPicture | TruncatedPicture | UnreadPicture:
+def _failure(error: pyvips.Error, data: bytes, uri: str) -> CorruptPicture | TruncatedPicture | UnreadPicture:
     message = " ".join(str(error.detail or error.message).split())
+    if _HEVC in data[:_HEVC_WITHIN]:
+        return UnreadPicture(uri, f"HEIC, whose pixels are packed by HEVC, is not read here: {message}")
     ended = any(word in message.lower() for word in _CUT_OFF)
     if any(word in message.lower() for word in _NOT_READ):
         return UnreadPicture(uri, message)

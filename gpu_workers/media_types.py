@@ -108,11 +108,11 @@ def _looks_like(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         brand = data[8:12]
         return next((name for start, name in _FOREIGN_BRANDS if brand.startswith(start)), "MP4, a film")
+    if data.endswith(_TARGA) or _is_old_targa(data):
+        return "TGA"
     found = [name for magic, name in _FOREIGN if data.startswith(magic)]
     found += [name for at, magic, name in _FOREIGN_INSIDE if data[at : at + len(magic)] == magic]
-    if found:
-        return found[0]
-    return "TGA" if data.endswith(_TARGA) or _is_old_targa(data) else _as_text(data)
+    return found[0] if found else _as_text(data)
 
 
 def _is_old_targa(data: bytes) -> bool:

@@ -66,6 +66,7 @@ _PIXELS = (
     "containers/riff.py",
     "containers/tiff.py",
     "containers/tiff_pages.py",
+    "credits.py",
     "decoding.py",
     "encoding.py",
     "icc.py",
@@ -373,7 +374,7 @@ def notes_of(picture: Picture, made: cutting.Cutout) -> Notes:
     """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
     plain = made.measures["plain_background"] == 1
     alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
-    return Notes(picture.notes.source_type, background_of(picture.pixels, alpha) if plain else None)
+    return replace(picture.notes, background=background_of(picture.pixels, alpha) if plain else None)
 
 
 @cache

@@ -21,6 +21,7 @@ _SAMPLE_KINDS = {1: "whole numbers", 2: "whole numbers with a sign", 3: "floatin
 _WHOLE = (1, 4)  # SampleFormat: whole numbers, or nothing said
 _BITS_MAX = 16
 _ASSOCIATED, _STRAIGHT = 1, 2
+_LAB = 8
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Page:
         return next((index for index, kind in enumerate(self.extras) if kind in (_ASSOCIATED, _STRAIGHT)), None)
 
     @property
-    def premultiplied(self) -> bool:
-        """Whether colours are multiplied by alpha."""
-        return self.alpha is not None and self.extras[self.alpha] == _ASSOCIATED
+    def is_packed_lab(self) -> bool:
+        """Whether it is L*a*b* of 8 bits and nothing else, which libvips takes for a format of its own."""
+        return self.directory.number(tiff.PHOTOMETRIC) == _LAB and self.directory.numbers(tiff.BITS) == (8, 8, 8)
 
 
 def page_of(data: bytes, uri: str) -> Page:

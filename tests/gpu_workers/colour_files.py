@@ -79,7 +79,8 @@ def curve_tag(gamma: float | None) -> bytes:
         return b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
     code = np.linspace(0, 1, 1024)
     light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
-    return b"curv" + bytes(4) + struct.pack(">I", 1024) + np.rint(light * 65535).astype(">u2").tobytes()
+    steps = bytes(np.rint(light * 65535).astype(">u2").tobytes())
+    return b"curv" + bytes(4) + struct.pack(">I", 1024) + steps
 
 
 def profile(tags: dict[bytes, bytes], space: bytes, name: str, *, kind: bytes = b"mntr", pcs: bytes = b"XYZ ") -> bytes:
