@@ -19,7 +19,7 @@ EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "im
 
 _LOADERS = {"image/jpeg": "jpegload", "image/png": "pngload", "image/webp": "webpload", "image/avif": "heifload"}
 _REDUCTION_LEAST = 2  # by Lanczos alone, so that it is not seen that the decoder or an earlier size shrank before it
-_CHROMA_OF_RGB = ((-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))  # JFIF's Cb and Cr
+_CHROMA_OF_RGB = [[-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]]  # JFIF's Cb and Cr
 _JUDGED_PX = 640  # the width nearest to it tells for all
 _SMEARED = 24  # levels of Cb or Cr that coarse colour is off by: at ΔE00 5 and more, as red on white; brown is at 14
 _SMEARED_SHARE = 0.0005  # of the pixels: a line of text, and not a speck
