@@ -83,6 +83,7 @@ class Settings(BaseSettings):
 
     replaced_grace_s: NonNegativeFloat = Field(
         3600.0,
+        le=366 * 24 * 3600,
         description="How long the files that a newer version replaced go on to answer, in seconds; what is retracted "
         "or deleted is gone at once.",
     )

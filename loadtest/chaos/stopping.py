@@ -20,6 +20,11 @@ class Stopping:
         """The process stops, once, until it is sent SIGCONT."""
         self._spared = spared
 
+    @property
+    def is_armed(self) -> bool:
+        """Whether the process has yet to stop."""
+        return self._spared >= 0
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
         if name in CHANGING:
