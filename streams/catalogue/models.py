@@ -33,7 +33,7 @@ class Comparison:
 
 def put_model(connection: Connection, event: ModelAdded, now_ms: int) -> None:
     """Notes a model; one that is known stays as it is."""
-    row = {"model": event.model, "operation": event.operation, "record": msgspec.json.encode(event).decode()}
+    row = {"model": event.model, "operation": event.operation, "record": t.dumped(event)}
     _insert(connection, t.models, {**row, "updated_at_ms": now_ms})
 
 
@@ -45,13 +45,13 @@ def models(connection: Connection) -> list[ModelAdded]:
 
 def put_release(connection: Connection, event: ModelReleased, now_ms: int) -> None:
     """Notes a release as the newest of its operation; one that is told again stays where it is."""
-    columns = t.releases.c
+    columns, record = t.releases.c, t.dumped(event)
     newest = select(func.coalesce(func.max(columns.place), 0)).where(columns.operation == event.operation)
     row = {
         "release_id": content_id("release", event),
         "operation": event.operation,
         "place": connection.execute(newest).scalar_one() + 1,
-        "record": msgspec.json.encode(event).decode(),
+        "record": record,
     }
     _insert(connection, t.releases, {**row, "updated_at_ms": now_ms})
 
