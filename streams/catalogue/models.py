@@ -57,9 +57,13 @@ def put_release(connection: Connection, event: ModelReleased, now_ms: int) -> No
 
 
 def releases(connection: Connection, operation: str | None) -> list[ModelReleased]:
-    """The releases of an operation's models, or of all, oldest first."""
+    """The releases of an operation's models, or of all, oldest first: as they were made, not as they came.
+
+    One that had to be tried again comes behind those that were made after it.
+    """
     rows = connection.execute(_RELEASES, {"operation": operation}) if operation else connection.execute(_ALL_RELEASES)
-    return [msgspec.json.decode(row.record, type=ModelReleased) for row in rows]
+    came = [msgspec.json.decode(row.record, type=ModelReleased) for row in rows]
+    return sorted(came, key=lambda release: release.released_at_ms)
 
 
 def put_shadow(connection: Connection, event: TaskCompleted, now_ms: int) -> None:

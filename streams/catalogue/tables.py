@@ -192,7 +192,7 @@ releases = Table(
     metadata,
     Column("release_id", Characters(Sha256), primary_key=True),
     Column("operation", Characters(Name), nullable=False, index=True),
-    Column("place", BigInteger, nullable=False),  # among those of the operation, in the order of their topic
+    Column("place", BigInteger, nullable=False),  # among those of the operation, as they came
     Column("record", Characters(), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
 )

@@ -12,6 +12,7 @@ from schemas.records import (
     Check,
     ModelAdded,
     ModelReleased,
+    PublishRequested,
     RecipeReleased,
     ReviewDecided,
     ReviewRequested,
@@ -22,9 +23,9 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.catalogue import Catalogue, Facts, Refusal, Share
+from streams.catalogue import Catalogue, Facts, Refusal, Share, tables
 from streams.errors import Refused
-from tests.streams.flow import done, published, upsert
+from tests.streams.flow import blob, done, published, upsert
 
 NASTY = {
     "a NUL": "a\0b",
@@ -63,15 +64,22 @@ def _published(text: str) -> AssetPublished:
 
 
 def _request(text: str) -> AssetPublished:
-    from schemas.records import PublishRequested
-    from tests.streams.flow import blob
-
     return published(
         PublishRequested(
             tenant="demo", sku=text, version=1, asset="a", channel="amazon", file=blob(), verdict=VERDICT,
             engine="e", result_id="r",
         )
     )  # fmt: skip
+
+
+def _moved(facts: Facts, text: str) -> None:
+    facts.put_plan("demo", "A", 1, {"a": ("amazon", None)})
+    facts.move_asset("demo", "A", "a", 1, "failed", reason=text)
+
+
+def _decide(facts: Facts, text: str) -> None:
+    facts.put_review(_completed("a"))
+    facts.decide_review(_decided(text), "approved")
 
 
 def _decided(text: str) -> ReviewDecided:
@@ -97,10 +105,7 @@ WRITES: dict[str, Callable[[Facts, str], object]] = {
     "put_plan, asset": lambda facts, nasty: facts.put_plan("demo", "A", 1, {nasty: ("amazon", None)}),
     "put_plan, campaign": lambda facts, nasty: facts.put_plan("demo", "A", 1, {"a": ("amazon", nasty)}),
     "move_asset, name": lambda facts, nasty: facts.move_asset("demo", "A", nasty, 1, "failed"),
-    "move_asset, reason": lambda facts, nasty: [
-        facts.put_plan("demo", "A", 1, {"a": ("amazon", None)}),
-        facts.move_asset("demo", "A", "a", 1, "failed", reason=nasty),
-    ],
+    "move_asset, reason": _moved,
     "put_live": lambda facts, nasty: facts.put_live(_request(nasty)),
     "put_live, its verdict": lambda facts, nasty: facts.put_live(_published(nasty)),
     "retracted": lambda facts, nasty: facts.retracted("demo", "A", nasty),
@@ -109,10 +114,7 @@ WRITES: dict[str, Callable[[Facts, str], object]] = {
         TaskFailed(task=_task("A"), kind="permanent", code="c", message=nasty)
     ),
     "put_review": lambda facts, nasty: facts.put_review(_completed(nasty)),
-    "decide_review": lambda facts, nasty: [
-        facts.put_review(_completed("a")),
-        facts.decide_review(_decided(nasty), "approved"),
-    ],
+    "decide_review": _decide,
     "supersede_reviews": lambda facts, nasty: facts.supersede_reviews("demo", nasty, 1),
     "supersede_other_reviews": lambda facts, nasty: facts.supersede_other_reviews("demo", "A", nasty, nasty),
     "put_campaign": _campaign,
@@ -171,8 +173,6 @@ def ending(catalogue: Catalogue, write: Callable[[Facts, str], object], nasty: s
 
 
 def _rows(facts: Facts) -> list[tuple[str, ...]]:
-    from streams.catalogue import tables
-
     return [
         (table.name, *map(str, row))
         for table in tables.metadata.sorted_tables

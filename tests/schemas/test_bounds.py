@@ -40,7 +40,7 @@ def sample(kind: inspect.Type, depth: int = 0) -> Any:
         case inspect.StrType():
             return next(each for each in SAMPLES if re.search(kind.pattern or "", each))
         case inspect.LiteralType():
-            return max(kind.values)
+            return kind.values[-1]
         case inspect.FloatType():
             return 0.5
         case inspect.IntType():
