@@ -13,7 +13,7 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import BmpImagePlugin, ImageCms
 
-from gpu_workers import notes, wide_gamut
+from gpu_workers import notes, shrinking, wide_gamut
 from gpu_workers.notes import NO_NOTES, Notes
 from gpu_workers.source_errors import (
     CorruptPicture,
@@ -47,10 +47,31 @@ pyvips.cache_set_max(0)
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeLimits:
-    """How large a picture may be by its header, and how small."""
+    """How large a picture may be by its header, and how small; with more than `kept_pixels_max` it is read smaller.
+
+    None keeps every pixel.
+    """
 
     pixels_max: int = 100_000_000
     side_px_min: int = 64
+    kept_pixels_max: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a file says of its picture before any pixel is decoded. `is_progressive`: it cannot be read in strips."""
+
+    media_type: str
+    width_px: int
+    height_px: int
+    bands: int
+    bits: int
+    is_progressive: bool
+
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.width_px * self.height_px
 
 
 @dataclass(frozen=True)
@@ -59,7 +80,8 @@ class Picture:
 
     The facts are the file's own: its media type, bits a sample, whether it had alpha (one that is opaque everywhere
     is none), its ICC profile's name ("" for none), its number of frames, of which `pixels` is the first, its EXIF
-    orientation (1 to 8), and what else it says of itself.
+    orientation (1 to 8), and what else it says of itself. `source_scale` is how long the sides of `pixels` are beside
+    the file's own: 1, or less for a large picture that was read smaller.
     """
 
     pixels: Pixels
@@ -70,6 +92,24 @@ class Picture:
     frames: int
     orientation: int
     notes: Notes = NO_NOTES
+    source_scale: float = 1.0
+
+
+def header(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Header:
+    """What `data` says of its picture, limits checked. Raises NotAnImage or PictureError."""
+    media_type = sniff(data, uri)
+    try:
+        image = _open(data, media_type, limits or DecodeLimits(), uri)
+    except pyvips.Error as error:
+        raise _failure(error, uri) from error
+    return Header(
+        media_type=media_type,
+        width_px=image.width,
+        height_px=image.height,
+        bands=image.bands,
+        bits=_TYPES[image.format],
+        is_progressive=bool(_field(image, "interlaced", 0)),
+    )
 
 
 def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Picture:
@@ -79,7 +119,8 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
     try:
         image = _open(data, media_type, limits, uri)
         icc, more_vivid = _profile(image, uri)
-        upright = image.autorot()
+        scale = shrinking.scale_for(image.width, image.height, limits.kept_pixels_max)
+        upright = (image if scale == 1 else _smaller(data, image, media_type, scale)).autorot()
         coloured = _to_wide(upright) if more_vivid else _to_srgb(upright, icc)
         pixels = _without_opaque_alpha(coloured.numpy())
     except pyvips.Error as error:
@@ -93,15 +134,30 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
         frames=image.get_n_pages(),
         orientation=_field(image, "orientation", 1),
         notes=_notes(image),
+        source_scale=scale,
     )
+
+
+def _smaller(data: bytes, image: Any, media_type: str, scale: float) -> Any:
+    """`image`, which is in `data`, read anew with sides `scale` times as long."""
+    if media_type in _LOADERS:
+        width_px = image.width
+        options = {"fail_on": _strictness(media_type), "access": "sequential"}
+        image = _LOADERS[media_type](data, **options, **shrinking.load_shrink(media_type, scale))
+        scale *= width_px / image.width
+    # In memory: what turns it needs its pixels in another order than they are read.
+    return shrinking.shrunk(image, scale).copy_memory()
+
+
+def _strictness(media_type: str) -> str:
+    # A JPEG that was cut and ended anew only draws a warning, and a grey lower half.
+    return "warning" if media_type == "image/jpeg" else "error"
 
 
 def _open(data: bytes, media_type: str, limits: DecodeLimits, uri: str) -> Any:
     if media_type == "image/bmp":
         return _open_bmp(data, limits, uri)
-    # A JPEG that was cut and ended anew only draws a warning, and a grey lower half.
-    strictness = "warning" if media_type == "image/jpeg" else "error"
-    image = _LOADERS[media_type](data, fail_on=strictness)
+    image = _LOADERS[media_type](data, fail_on=_strictness(media_type))
     _check_size(image.width, image.height, limits, uri)
     if image.format not in _TYPES:
         raise CorruptPicture(uri, f"samples of the kind {image.format} are not read, only 8 and 16 bits are")
