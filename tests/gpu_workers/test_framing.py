@@ -28,7 +28,7 @@ def taken_whole(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def disc(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return (rgb[..., 2] < 100).astype(np.float32) * (rgb[..., 0] > 25)
+    return np.asarray((rgb[..., 2] < 100) & (rgb[..., 0] > 25), np.float32)
 
 
 @pytest.mark.parametrize(("colour", "top", "left"), [(0, 60, 0), (255, 0, 80), (255, 50, 50)])
