@@ -24,7 +24,7 @@ def barred(colour: int, top: int, left: int) -> NDArray[np.uint8]:
 def taken_whole(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A network for which whatever is no bar stands out."""
     plain = np.isin(rgb.min(axis=2), (0, 255)) & (np.ptp(rgb, axis=2) == 0)
-    return (~plain).astype(np.float32)
+    return np.asarray(~plain, np.float32)
 
 
 def disc(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
