@@ -112,6 +112,12 @@ class Settings(BaseSettings):
         0, description="Tasks that a worker process has in hand at a time; 0: two more than there are cores."
     )
 
+    memory_budget_mb: PositiveInt | None = Field(
+        None,
+        description="Memory that a worker, or `packshot render`, may use in all; unset, what its control group or the "
+        "machine has.",
+    )
+
     stalled_after_s: PositiveFloat = Field(
         600.0,
         description="How long a worker or the streams role may have work and get nowhere before it ends itself, to be "
