@@ -19,6 +19,7 @@ COLOUR_MEDIAN = (1.8, 3.0)  # ΔE00 up to which it passes, and up to which a per
 COLOUR_P95_MAX = 4.0
 AZIMUTH_ERROR_DEG = (20.0, 35.0)
 CONTACT_DARKENING_MIN = 0.08
+SHADOW_EDGE_SHARE_MAX = 0.05  # of the product's width; a soft shadow that was cut off had .067 and more
 CONTACT_GAP_MAX = 0.03  # of the product's height; what hovers has its shadow below it
 VISIBLE_SHARE_MIN = 0.6
 HEIGHT_ERROR_MAX = 0.05
@@ -137,6 +138,7 @@ def _light(measures: Measures) -> list[Check]:
         _at_least("light", "lighting_made", measures, 1, "review"),
         _at_least("light", "shadow_made", measures, 1, "review"),
         _graded("light", "shadow_azimuth_error_deg", measures, *AZIMUTH_ERROR_DEG),
+        _at_most("light", "shadow_edge_share", measures, SHADOW_EDGE_SHARE_MAX, "review"),
         _at_least("light", "contact_darkening", measures, CONTACT_DARKENING_MIN, "review"),
         _at_most("light", "contact_gap", measures, CONTACT_GAP_MAX, "review"),
     )

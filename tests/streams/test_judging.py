@@ -25,6 +25,7 @@ def check(name: str, value: float) -> Check:
         ("shadow_azimuth_error_deg", {20.0: "pass", 21.0: "review", 35.0: "review", 36.0: "fail", 180.0: "fail"}),
         ("contact_darkening", {0.08: "pass", 0.07: "review"}),
         ("contact_gap", {0.03: "pass", 0.04: "review"}),
+        ("shadow_edge_share", {0.05: "pass", 0.051: "review"}),
         ("shadow_made", {1.0: "pass", 0.0: "review"}),
         ("lighting_made", {1.0: "pass", 0.0: "review"}),
         ("in_frame", {1.0: "pass", 0.0: "review"}),
