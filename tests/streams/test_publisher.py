@@ -70,6 +70,7 @@ def own_topics(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(topics, name, topic)
     own = (topics.PUBLISH, topics.PUBLISHED, topics.COMPLETED)
     monkeypatch.setattr(topics, "_TOPIC_OF", {record: topic for topic in own for record in topic.records})
+    monkeypatch.setattr(topics, "_RECORDS_ON", {topic.name: topic.records for topic in own})
 
 
 class Desk:
