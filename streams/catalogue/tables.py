@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, String, Table, Text
 
 metadata = MetaData()
+apart = MetaData()  # no facts: no event tells of them, and they outlive it when the facts are made anew
 
 products = Table(
     "products",
@@ -164,4 +165,17 @@ refusals = Table(
     Column("message", Text, nullable=False),
     Column("position", String(256), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+trials = Table(
+    "trials",
+    apart,
+    Column("role", String(64), primary_key=True),
+    Column("topic", String(249), primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("kind", String(8), primary_key=True),  # start, try
+    Column("count", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
 )
