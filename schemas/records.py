@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas.decoding import prepare
+
 Change = Literal["upsert", "delete"]
 Lane = Literal["urgent", "standard", "bulk"]
 Outcome = Literal["done", "superseded", "cancelled", "expired"]
@@ -468,3 +470,6 @@ EVENTS: tuple[type[Event], ...] = (
     DefaultsReleased,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
+
+
+prepare(*EVENTS, Submission)

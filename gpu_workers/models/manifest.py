@@ -14,6 +14,8 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from schemas.decoding import prepare
+
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Side = Annotated[int, Meta(ge=1, le=8192)]
@@ -157,3 +159,6 @@ def read_manifest(path: Path) -> tuple[Model, str]:
 def version_order(model: Model) -> list[tuple[int, str]]:
     """Sorts versions as people count them: 2 before 10, 1.9 before 1.10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|[^\d.]+", model.version)]
+
+
+prepare(Model)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas.decoding import prepare
 from schemas.records import Name
 
 Format = Literal["jpeg", "png", "webp", "gif", "tiff", "bmp"]
@@ -129,3 +130,6 @@ def parse(text: bytes, category: str = "") -> Channel:
         if special.covers(category):
             rules["smallest"] = special.smallest
     return Channel(**rules)
+
+
+prepare(_File)
