@@ -15,6 +15,7 @@ import yaml
 from msgspec import Meta
 
 from schemas.decoding import prepare
+from schemas.records import ModelAdded
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -143,8 +144,18 @@ def parse_manifest(text: str, file: str) -> Model:
     """A manifest from its YAML text; `file` is named in errors. Raises BadManifest."""
     try:
         return msgspec.convert(yaml.safe_load(text), Model)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+    except RecursionError as error:
+        raise BadManifest(f"{file}: nested too deeply") from error
+    except (yaml.YAMLError, msgspec.ValidationError, ValueError, TypeError, OverflowError) as error:  # safe_load: all
         raise BadManifest(f"{file}: {error}") from error
+
+
+def model_in(event: ModelAdded) -> Model:
+    """The model that an event tells of. Raises BadManifest, for one that is another's, too."""
+    model = parse_manifest(event.manifest, event.model)
+    if (model.ref, model.operation) != (event.model, event.operation):
+        raise BadManifest(f"{event.model} for {event.operation}: the manifest is of {model.ref} for {model.operation}")
+    return model
 
 
 def read_manifest(path: Path) -> tuple[Model, str]:
