@@ -10,6 +10,7 @@ Rebalances count as starts, too. That is harmless: care costs time and nothing e
 """
 
 import threading
+from collections import Counter as Tally
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -49,6 +50,32 @@ class Trials(Protocol):
 
     def tell(self, role: str, place: Place, why: str) -> None:
         """Notes why a partition stands."""
+
+
+class MemoryTrials:
+    """Trials that end with the process: for benchmarks and tests, whose processes nobody starts again."""
+
+    def __init__(self) -> None:
+        self._starts: Tally[tuple[str, Place, int]] = Tally()
+        self._tries: Tally[tuple[str, Place, int]] = Tally()
+
+    def start(self, role: str, place: Place, offset: int) -> tuple[int, int]:
+        """See Trials."""
+        self._starts[role, place, offset] += 1
+        tried = [each for each in self._tries if each[:2] == (role, place) and each[2] >= offset]
+        return self._starts[role, place, offset], len(tried)
+
+    def attempt(self, role: str, place: Place, offset: int) -> int:
+        """See Trials."""
+        self._tries[role, place, offset] += 1
+        return self._tries[role, place, offset]
+
+    def survived(self, role: str, place: Place, offset: int) -> None:
+        """See Trials."""
+        del self._tries[role, place, offset]
+
+    def tell(self, role: str, place: Place, why: str) -> None:
+        """See Trials; nobody asks."""
 
 
 class Isolation:

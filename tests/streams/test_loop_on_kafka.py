@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.records import LANES, Lane
+from streams.consumer import reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, member_config, open_member, producer_config
+from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
@@ -24,6 +27,7 @@ from streams.settings import Settings
 
 PARTITIONS = 4
 WITHIN_S = 120.0
+STALLED_AFTER_S = 600.0
 
 
 class Handler:
@@ -70,8 +74,9 @@ class Pool:
     def loop(self, instance: str | None = None) -> ConsumerLoop:
         settings = self.settings.model_copy(update={"kafka_group_instance_id": instance})
         writer = AcknowledgedProducer(settings)
-        crew = Crew("test", self.handler, writer, RetryPolicy(()), threads=2)
-        return ConsumerLoop("test", {lane: (self._open(settings, lane), self.topic(lane)) for lane in LANES}, crew)
+        crew = Crew("test", self.handler, writer, RetryPolicy(()), Isolation("test", MemoryTrials()), threads=2)
+        lanes = {lane: (self._open(settings, lane), self.topic(lane)) for lane in LANES}
+        return ConsumerLoop("test", lanes, crew, partial(reading.has_record, settings), STALLED_AFTER_S)
 
     @contextmanager
     def worker(self, instance: str | None = None) -> Iterator[ConsumerLoop]:
