@@ -100,7 +100,7 @@ class Studio:
         if operation == "upscale":
             asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
         composed = pools.compose(operation, inputs, asked)
-        verdict = judge({**before, **composed.measures}, asked.channel)
+        verdict = judge({**before, **composed.measures}, asked.channel, operation)
         main = composed.files[0]
         return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
 

@@ -15,10 +15,8 @@ import yaml
 from msgspec import Meta
 
 from schemas.decoding import prepare
-from schemas.records import ModelAdded
+from schemas.records import ModelAdded, Name, Sha256
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Side = Annotated[int, Meta(ge=1, le=8192)]
 
 

@@ -179,7 +179,7 @@ class Crew:
     def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
         letter = self._policy.letter(delivery, refusal, int(self._clock.time() * 1000))
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal), "attempt": delivery.attempt}
+        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message, "attempt": delivery.attempt}
         log.warning("refused", role=self._role, how=how, position=delivery.position, **told)
         return how, [letter, *(self._given_up(delivery, refusal) if how == "dead" else [])]
 
