@@ -60,7 +60,7 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         case "publisher":
             run_publisher(settings, catalogue, stop)
         case "retrier":
-            run_retrier(settings, stop)
+            run_retrier(settings, catalogue, stop)
 
 
 def run_streams(settings: Settings, catalogue: Catalogue) -> None:
@@ -107,10 +107,11 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication).run(stop)
 
 
-def run_retrier(settings: Settings, stop: threading.Event) -> None:
+def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
-    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays).run(stop)
+    isolation = Isolation("retrier", Trials(catalogue))
+    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays, isolation).run(stop)
     producer.close()
 
 
