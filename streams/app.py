@@ -15,7 +15,7 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from prometheus_client import Counter
 from schemas import topics
 from streams.consumer import groups, reading
 from streams.consumer.clients import sane_ms
+from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery
 from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
@@ -50,7 +51,7 @@ log = structlog.get_logger()
 tombstones = Counter("packshot_tombstones_total", "Records of the catalogue topic without a value, which are ignored")
 
 
-def build_app(settings: Settings, processing: Processing) -> faust.App:
+def build_app(settings: Settings, processing: Processing, isolation: Isolation) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
     settings.data_folder.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
     app = faust.App(
@@ -76,7 +77,8 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
     executor = ThreadPoolExecutor(1, thread_name_prefix="processing")
     for topic in CONSUMED:
         channel = app.topic(topic.name)
-        app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, executor))
+        app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
+    app.on_partitions_revoked.connect(_leaving(isolation), weak=False)
     return app
 
 
@@ -144,9 +146,10 @@ class _PartitionRecords(fetcher.PartitionRecords):
 fetcher.PartitionRecords = _PartitionRecords
 
 
-def run_app(app: faust.App, settings: Settings, processing: Processing) -> None:
+def run_app(app: faust.App, settings: Settings, processing: Processing, isolation: Isolation) -> None:
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
-    threading.Thread(target=_watch, args=[app, settings, processing], name="liveness", daemon=True).start()
+    told = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
+    threading.Thread(target=_watch, args=told, name="liveness", daemon=True).start()
     worker = faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True)
     worker.spinner = None  # or the log begins with a terminal's control characters
     worker.execute_from_commandline()
@@ -221,13 +224,13 @@ class _Transport(aiokafka.Transport):
         self.settings = settings
 
 
-def _watch(app: faust.App, settings: Settings, processing: Processing) -> None:
+def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -> None:
     """Ends the process when a partition of this member stands still although the broker has records of it for us."""
     standstill = Standstill(settings.stalled_after_s, partial(reading.has_record, settings))
     while True:
         time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
         try:
-            standstill.look({} if processing.is_waiting else _standings(settings, _assigned(app)))
+            standstill.look({} if is_waiting() else _standings(settings, _assigned(app)))
         except StoodStill as stood:
             log.error("a partition is not read; leaving without a commit", reason=str(stood))
             os._exit(EXIT_STOOD_STILL)
@@ -255,17 +258,28 @@ def _assigned(app: faust.App) -> set[Place]:
         return set()
 
 
-def _agent(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[Any], Awaitable[None]]:
+def _leaving(isolation: Isolation) -> Callable[..., Awaitable[None]]:
+    async def left(_app: faust.App, revoked: Collection[Any], **_more: Any) -> None:
+        isolation.left([(place.topic, place.partition) for place in revoked])
+
+    return left
+
+
+def _agent(
+    processing: Processing, isolation: Isolation, executor: ThreadPoolExecutor
+) -> Callable[[Any], Awaitable[None]]:
     async def work(stream: Any) -> None:
         async for event in stream.events():
-            await _run_batch(processing, executor, _without_tombstones(event.message.value))
+            batch = _without_tombstones(event.message.value)
+            if batch:
+                await _run_batch(partial(isolation.work, batch, processing.run, processing.bury), executor, batch)
 
     return work
 
 
-async def _run_batch(processing: Processing, executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:
+async def _run_batch(work: Callable[[], None], executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:
     """Returns, by whatever way, only when the batch is at its end: Faust acknowledges it then."""
-    running = asyncio.get_running_loop().run_in_executor(executor, processing.run, batch)
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:

@@ -70,7 +70,8 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
     processing = Processing(
         catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays), settings.tenant_quota_per_hour
     )
-    run_app(build_app(settings, processing), settings, processing)
+    isolation = Isolation("streams", Trials(catalogue))
+    run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 
 
 def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:

@@ -10,8 +10,9 @@ Rebalances count as starts, too. That is harmless: care costs time and nothing e
 """
 
 import threading
+import time
 from collections import Counter as Tally
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -26,6 +27,7 @@ CAREFUL_FROM_STARTS = 3  # one may be bad luck, two a machine that went down twi
 TRIES_MAX = 3  # alone in a process that somebody else may have ended, so that none dies of another's fault
 # More than any role has in hand of a partition from its committed offset on; behind so many the culprit cannot stand.
 CAREFUL_RECORDS = 1000
+AWAY_WAIT_S = 1.0
 ENDED_THE_PROCESS = "ended_the_process"
 
 log = structlog.get_logger()
@@ -89,6 +91,8 @@ class Isolation:
         self._first: dict[Place, int] = {}
         self._care: dict[Place, int] = {}
         self._told: dict[Place, str] = {}
+        self.is_waiting = False
+        """Whether a batch stands on purpose, until the database is back."""
 
     def read(self, delivery: Delivery) -> None:
         """Is shown what was read, in its order, by a role that works in another one. Touches no database."""
@@ -123,6 +127,37 @@ class Isolation:
                 yield
             finally:
                 self._survived(delivery)
+
+    def work(
+        self,
+        batch: Sequence[Delivery],
+        run: Callable[[Sequence[Delivery]], None],
+        bury: Callable[[Delivery, Refused], None],
+    ) -> None:
+        """Has a batch of one partition worked on by `run`: at once or, where care is needed, one by one.
+
+        One that is not to be tried again is ended by `bury`. Waits while the database is away.
+        """
+        if not self._is_careful_when_known(batch[0]):
+            run(batch)
+            return
+        for delivery in batch:
+            try:
+                with self.trying(delivery):
+                    run([delivery])
+            except Refused as why:
+                bury(delivery, why)
+
+    def _is_careful_when_known(self, delivery: Delivery) -> bool:
+        while True:
+            try:
+                careful = self.is_careful(delivery)
+                self.is_waiting = False
+                return careful
+            except Unavailable as away:
+                log.warning("waiting", role=self._role, reason=str(away))
+                self.is_waiting = True
+                time.sleep(AWAY_WAIT_S)
 
     def tell(self, delivery: Delivery, why: str) -> None:
         """Notes why the partition of a record stands, for `packshot audit`; once for each reason."""

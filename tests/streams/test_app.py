@@ -42,6 +42,7 @@ MEMBER = """
     from schemas import topics
     from streams import app as module
     from streams.consumer import groups
+    from streams.consumer.isolation import Isolation, MemoryTrials
     from streams.settings import Settings
 
     HANGS_AT = 250
@@ -51,6 +52,8 @@ MEMBER = """
     class Processing:
         def __init__(self):
             self.is_waiting = is_waiting
+
+        bury = None
 
         def run(self, batch):
             offsets = [delivery.offset for delivery in batch]
@@ -68,7 +71,8 @@ MEMBER = """
 
     module._Consumer._get_active_partitions = all_but_one
     processing, settings = Processing(), Settings()
-    module.run_app(module.build_app(settings, processing), settings, processing)
+    isolation = Isolation("streams", MemoryTrials())
+    module.run_app(module.build_app(settings, processing, isolation), settings, processing, isolation)
 """
 
 
