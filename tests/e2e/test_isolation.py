@@ -23,7 +23,7 @@ from streams.consumer.letters import ERROR_CODE, ERROR_KIND, Delivery, Outgoing,
 from streams.consumer.reading import has_record, read
 from streams.dead import Wanted, find
 from streams.embedded import choose_broker
-from streams.errors import Refused
+from streams.errors import Refused, Unavailable
 from streams.settings import Settings
 from tests.streams.flow import upsert
 
@@ -89,7 +89,7 @@ def role(settings: Settings, name: str, pool: str, number: signal.Signals) -> It
         "PACKSHOT_KAFKA_SESSION_TIMEOUT_MS": "6000",
         "PACKSHOT_DATA_FOLDER": str(settings.data_folder),
         "PACKSHOT_CACHE_FOLDER": str(CACHE),
-        "PACKSHOT_RETRY_DELAYS_MS": f'["{RETRY_MS}"]',
+        "PACKSHOT_RETRY_DELAYS_MS": str(RETRY_MS),
     }
     program = [sys.executable, "-c", textwrap.dedent(ROLE), name, pool, str(number.value)]
     ends: list[int] = []
@@ -162,9 +162,9 @@ def test_a_record_that_ends_its_process_dies_and_the_others_are_worked_on(
         give_up_at = time.monotonic() + WITHIN_S
         while not _is_done(settings, written[0].topic, answers):
             assert time.monotonic() < give_up_at, f"{name} ended by {ends}"
+            assert set(ends) <= {-number}
             time.sleep(1.0)
     producer.close()
-    assert set(ends) == {-number}
     assert len(ends) <= CAREFUL_FROM_STARTS + TRIES_MAX
     [letter] = find(settings, Wanted())
     assert (letter.told(ERROR_CODE), letter.told(ERROR_KIND)) == ("ended_the_process", "poison")
@@ -175,4 +175,7 @@ def _is_done(settings: Settings, topic: str, answers: str) -> bool:
     """Whether all that was written is answered or dead, and committed."""
     if len({record.value for record in read(settings, [answers])}) < COUNT - 1 or not find(settings, Wanted()):
         return False
-    return not has_record(settings, (topic, 0), progress(settings)[topic, 0])
+    try:
+        return not has_record(settings, (topic, 0), progress(settings)[topic, 0])
+    except Unavailable:  # a young group has no coordinator yet
+        return False

@@ -203,14 +203,13 @@ def test_records_that_faust_could_not_read_are_read_between_the_others(tmp_path:
     good, odd = RawRecord(b"good"), RawRecord(b"odd", headers=[(b"\xff\xfe", b"value")])
     for batch in ([good, odd, good], [odd], [good, good], [odd, odd]):
         assert raw_kafka.write(kafka_bootstrap, topic, batch) == 0
-    records = [0, *range(2, 10)]
-    with member(tmp_path / "reads", kafka_bootstrap, topic=topic) as reading:
-        assert _worked_on(reading, len(records), partition=0) == records
-        reading.commits(10, 1)
-    settings = settings.model_copy(update={"stalled_after_s": STALLED_AFTER_S})
+    records = _offsets(settings, topic)
+    with member(tmp_path / "reads", kafka_bootstrap, topic=topic) as first:
+        assert _worked_on(first, len(records), partition=0) == records
+        first.commits(records[-1] + 1, 1)
     assert raw_kafka.write(kafka_bootstrap, topic, [odd, good]) == 0
     with member(tmp_path / "again", kafka_bootstrap, topic=topic) as again:
-        assert _worked_on(again, 2, partition=0) == [10, 11]
+        assert _worked_on(again, 2, partition=0) == _offsets(settings, topic)[-2:]
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
@@ -221,8 +220,8 @@ def test_every_compression_is_read(tmp_path: Path, kafka_bootstrap: str, codec: 
     for _ in range(20):
         producer.produce(topic, b"value" * 100, b"key", partition=0)
     assert producer.flush(30) == 0
-    with member(tmp_path / "reads", kafka_bootstrap, topic=topic) as reading:
-        assert _worked_on(reading, 21, partition=0) == [0, *range(2, 22)]
+    with member(tmp_path / "reads", kafka_bootstrap, topic=topic) as first:
+        assert _worked_on(first, 21, partition=0) == _offsets(settings, topic)
 
 
 def test_tombstones_of_the_catalogue_are_ignored_and_no_others() -> None:
@@ -233,6 +232,11 @@ def test_tombstones_of_the_catalogue_are_ignored_and_no_others() -> None:
         Delivery(campaigns, 0, 0, b"", b""),
     ]
     assert _without_tombstones(batch) == [batch[0], batch[2]]
+
+
+def _offsets(settings: Settings, topic: str) -> list[int]:
+    """Those of the records of the first partition; a transaction's marker is written some time after its end."""
+    return [each.offset for each in reading.read(settings, [topic]) if each.partition == 0]
 
 
 def _worked_on(member: Member, count: int, partition: int | None = None) -> list[int]:
