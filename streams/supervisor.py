@@ -69,9 +69,13 @@ class Supervisor:
     def watch(self, stop: threading.Event) -> None:
         """Starts again whatever has died, until `stop` is set."""
         while not stop.wait(RESTART_WAIT_S):
-            for role in self.roles:
-                if role.process.poll() is not None:
-                    self._start_again(role)
+            self.start_dead_ones()
+
+    def start_dead_ones(self) -> None:
+        """Starts again those that have died and whose time has come."""
+        for role in self.roles:
+            if role.process.poll() is not None:
+                self._start_again(role)
 
     def _start_again(self, role: Role) -> None:
         """Tells of a role that has died, once; starts it when its time has come, later the more often it died."""
