@@ -76,7 +76,8 @@ def catalogue_event(number: int) -> Outgoing:
 
 
 def task(number: int) -> Outgoing:
-    about = {"task_id": f"{number:064x}", "tenant": "demo", "sku": f"S{number}", "version": 1, "lane": "standard"}
+    """Of a product that nobody knows: it is answered, and nothing is fetched."""
+    about = {"task_id": f"{number:064x}", "tenant": "other", "sku": f"S{number}", "version": 1, "lane": "standard"}
     made = Task(**about, step=Step(operation="cutout"), source=Source(uri="https://x/a.jpg"))  # type: ignore[arg-type]
     return outgoing(made, "test")
 
@@ -200,11 +201,17 @@ def test_every_role_works_on_all_that_is_good_and_outlives_the_rest(
             time.sleep(2.0)
         assert [each.name for each in running.roles if each.restarts or each.process.poll() is not None] == []
         dead = {each.origin_position for each in find(settings, Wanted()) if each.origin in SOURCES}
-        assert dead == doomed
+        assert dead - _of_the_catalogue(settings) == doomed
         assert audit(settings).figures["lost"] == 0
     given_back = {record.value for record in read(settings, [topics.REVIEWS.name])}
     assert {letter(number).value for number in (*range(0, 2 * len(ODDITIES), 2), 1000, 1104, 2000, 2001)} <= given_back
     rebuild(settings)
+
+
+def _of_the_catalogue(settings: Settings) -> set[str]:
+    """The tasks that the streams role wrote for the good events; their pictures are nowhere."""
+    written = read(settings, [topics.TASKS["cutout", "standard"].name])
+    return {each.position for each in written if (each.key or b"").startswith(b"demo|")}
 
 
 def _is_left(settings: Settings, topic: str) -> bool:

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from schemas import topics
 from schemas.envelope import Headers, as_mapping
+from streams.consumer import letters
 from streams.consumer import retrier as module
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
@@ -100,7 +101,7 @@ def test_a_letter_that_cannot_be_given_back_is_dead_and_the_next_one_is_given_ba
 
 
 def test_a_letter_that_the_retrier_breaks_on_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    returned = module.returned
+    returned = letters.returned
 
     def broken(letter: Delivery) -> Outgoing:
         if letter.offset == 0:

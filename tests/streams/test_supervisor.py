@@ -26,7 +26,7 @@ class Machine:
         self.lives_s = 0.0
         self.starts: list[float] = []
         monkeypatch.setattr(module, "ROLES", [("streams",)])
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now_s)
+        monkeypatch.setattr("time.monotonic", lambda: self.now_s)
         monkeypatch.setattr(Supervisor, "_start", self._start)
         self.supervisor = Supervisor({}, tmp_path)
 
