@@ -30,9 +30,8 @@ from prometheus_client import Counter
 
 from schemas import topics
 from streams.consumer import groups, reading
-from streams.consumer.clients import sane_ms
 from streams.consumer.isolation import Isolation
-from streams.consumer.letters import Delivery
+from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
@@ -313,7 +312,7 @@ def _batches(records: list[Delivery]) -> list[list[Delivery]]:
 def _delivery(record: Any) -> Delivery:
     """A record of aiokafka's as a Delivery. One without a value counts as empty bytes."""
     place = (record.topic, record.partition, record.offset)
-    return Delivery(*place, record.key, record.value or b"", list(record.headers), sane_ms(record.timestamp))
+    return Delivery(*place, record.key, record.value or b"", list(record.headers), written_at_ms(record.timestamp))
 
 
 def _broker_urls(settings: Settings) -> list[str]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta
 
+from schemas import documents
 from schemas.decoding import prepare
 from schemas.records import ModelAdded, Name, Sha256
 
@@ -141,10 +141,8 @@ def load_manifest(ref: str) -> Model:
 def parse_manifest(text: str, file: str) -> Model:
     """A manifest from its YAML text; `file` is named in errors. Raises BadManifest."""
     try:
-        return msgspec.convert(yaml.safe_load(text), Model)
-    except RecursionError as error:
-        raise BadManifest(f"{file}: nested too deeply") from error
-    except (yaml.YAMLError, msgspec.ValidationError, ValueError, TypeError, OverflowError) as error:  # safe_load: all
+        return documents.decode(text, Model)
+    except msgspec.DecodeError as error:
         raise BadManifest(f"{file}: {error}") from error
 
 

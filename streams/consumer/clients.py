@@ -14,14 +14,13 @@ from confluent_kafka.cimpl import NewTopic
 from prometheus_client import Counter
 
 from schemas import topics
-from streams.consumer.letters import Delivery, Outgoing
+from streams.consumer.letters import Delivery, Outgoing, written_at_ms
 from streams.errors import Unavailable
 from streams.settings import Settings
 
 PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsewhere than Java and aiokafka do
 DAY_MS = 24 * 3600 * 1000
 MAX_POLL_INTERVAL_S = 300.0
-TIMESTAMP_MAX_MS = 253_402_300_799_999  # the end of the year 9999, the last that a datetime knows
 HEADERS_LOST = "packshot-headers-lost"
 
 # At a name that is no UTF-8 the client sets an error and returns headers all the same, with a null pointer for a name.
@@ -100,7 +99,7 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
 def delivery(message: Message) -> Delivery:
     """A message as a Delivery; to be called once for each.
 
-    A record without a value counts as empty bytes, a time stamp that is no time as 0. Headers of which one has a name
+    A record without a value counts as empty bytes. Headers of which one has a name
     that is no UTF-8 cannot be read by any client of ours: `HEADERS_LOST` stands in their place.
     """
     topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -115,13 +114,8 @@ def delivery(message: Message) -> Delivery:
         headers_lost.labels(topic).inc()
         raw = [(HEADERS_LOST, b"a name among them is no UTF-8")]
     headers = [(name, _bytes(value)) for name, value in raw]
-    value = _bytes(message.value())
-    return Delivery(topic, partition, offset, _key(message.key()), value, headers, sane_ms(timestamp_ms))
-
-
-def sane_ms(timestamp_ms: int | None) -> int:
-    """A record's time stamp in Unix ms; 0 for none and for what no clock can have shown."""
-    return timestamp_ms if timestamp_ms is not None and 0 < timestamp_ms <= TIMESTAMP_MAX_MS else 0
+    key, value = _key(message.key()), _bytes(message.value())
+    return Delivery(topic, partition, offset, key, value, headers, written_at_ms(timestamp_ms))
 
 
 def _bytes(value: str | bytes | None) -> bytes:

@@ -33,6 +33,7 @@ class Retrier:
         self._topics = [topics.retry(delay_ms).name for delay_ms in delays_ms]
         self._ledger = Ledger("retrier")
         self._due_ms: dict[tuple[str, int], int] = {}
+        self._held: dict[tuple[str, int], int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Raises NotAcknowledged when a letter cannot be given back."""
@@ -50,6 +51,7 @@ class Retrier:
     def _taken(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
             self._due_ms.pop((partition.topic, partition.partition), None)
+            self._held.pop((partition.topic, partition.partition), None)
         consumer.incremental_assign(partitions)
         consumer.resume(partitions)
 
@@ -73,7 +75,8 @@ class Retrier:
             log.warning("kafka", error=str(error))
             return
         letter = delivery(message)
-        if (due_ms := _due_ms(letter, _now_ms())) > _now_ms():
+        has_waited = self._held.get((letter.topic, letter.partition)) == letter.offset
+        if not has_waited and (due_ms := _due_ms(letter, _now_ms())) > _now_ms():
             self._hold(letter, due_ms)
             return
         try:
@@ -93,6 +96,7 @@ class Retrier:
         self._consumer.pause([place])
         self._consumer.seek(place)
         self._due_ms[letter.topic, letter.partition] = until_ms
+        self._held[letter.topic, letter.partition] = letter.offset
 
     def _give_back(self, letter: Delivery) -> tuple[str, Outgoing]:
         """How the letter ended, and the record that it became. Raises NotAcknowledged, Unavailable."""
@@ -125,10 +129,11 @@ class Retrier:
 def _due_ms(letter: Delivery, now_ms: int) -> int:
     """When a letter is due: as it says, but no later than its topic's delay allows, counted from when it was written.
 
-    A letter that others wrote may name any time, and would hold up all behind it.
+    A letter that others wrote may name any time, and would hold up all behind it. One whose own time is none counts as
+    written now; whoever has held a letter once does not ask again.
     """
     delay_ms = int(letter.topic.removeprefix(topics.RETRY_PREFIX).removesuffix("ms"))
-    written_ms = letter.timestamp_ms if letter.timestamp_ms <= now_ms else 0
+    written_ms = min(letter.timestamp_ms, now_ms)
     return min(letter.not_before_ms, written_ms + round(delay_ms * (1 + JITTER_SHARE)) + CLOCKS_DIFFER_MS)
 
 

@@ -18,6 +18,7 @@ from streams.consumer.clock import Clock
 from streams.consumer.isolation import Isolation
 from streams.consumer.lanes import Lanes, Turn
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
+from streams.consumer.poison import poison, with_trace
 from streams.consumer.reading import Place
 from streams.errors import Refused, Unavailable
 
@@ -167,9 +168,14 @@ class Crew:
                 return self._letter(delivery, refusal)
             except Exception as error:
                 log.exception("unexpected error", role=self._role, position=delivery.position)
-                last = self._policy.is_last_try(delivery)
-                told = f"{type(error).__name__}: {error}"
-                return self._letter(delivery, Refused("unexpected", told, transient=not last, poison=last))
+                return self._letter(delivery, self._unexpected(delivery, error))
+
+    def _unexpected(self, delivery: Delivery, error: Exception) -> Refused:
+        if not self._policy.is_last_try(delivery):
+            return Refused("unexpected", f"{type(error).__name__}: {error}", transient=True)
+        refusal = poison(error, self._role)
+        refusal.__cause__ = error
+        return refusal
 
     def _stay(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
@@ -177,7 +183,7 @@ class Crew:
         self._signs[threading.current_thread().name] = self._clock.monotonic()
 
     def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
-        letter = self._policy.letter(delivery, refusal, int(self._clock.time() * 1000))
+        letter = with_trace(self._policy.letter(delivery, refusal, int(self._clock.time() * 1000)), refusal)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
         told = {"code": refusal.code, "field": refusal.field, "message": refusal.message, "attempt": delivery.attempt}
         log.warning("refused", role=self._role, how=how, position=delivery.position, **told)

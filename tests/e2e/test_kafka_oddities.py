@@ -17,7 +17,7 @@ from streams.audit.audit import audit
 from streams.audit.standing import progress
 from streams.catalogue import Catalogue
 from streams.consumer.clients import make_topics, producer_config
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import ERROR_CODE, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.reading import has_record, read
 from streams.dead import Wanted, find
 from streams.embedded import choose_broker
@@ -200,8 +200,9 @@ def test_every_role_works_on_all_that_is_good_and_outlives_the_rest(
             assert [each.name for each in running.roles if each.restarts] == []
             time.sleep(2.0)
         assert [each.name for each in running.roles if each.restarts or each.process.poll() is not None] == []
-        dead = {each.origin_position for each in find(settings, Wanted()) if each.origin in SOURCES}
-        assert dead - _of_the_catalogue(settings) == doomed
+        told = {each.origin_position: each.told(ERROR_CODE) for each in find(settings, Wanted())}
+        surplus = {where: code for where, code in told.items() if where not in doomed | _of_the_catalogue(settings)}
+        assert (surplus, doomed - told.keys()) == ({}, set())
         assert audit(settings).figures["lost"] == 0
     given_back = {record.value for record in read(settings, [topics.REVIEWS.name])}
     assert {letter(number).value for number in (*range(0, 2 * len(ODDITIES), 2), 1000, 1104, 2000, 2001)} <= given_back
