@@ -40,6 +40,7 @@ HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and 
 EXIT_BATCH_FAILED = 70
 EXIT_STOOD_STILL = 71
 LOOK_EVERY_MAX_S = 30.0
+TEND_EVERY_S = 1.0
 
 log = structlog.get_logger()
 
@@ -71,6 +72,7 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
     for topic in CONSUMED:
         channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, executor))
+    app.timer(TEND_EVERY_S)(_tending(processing, executor))
     return app
 
 
@@ -169,6 +171,13 @@ def _agent(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[An
             await _run_batch(processing, executor, [_delivery(record) for record in event.message.value])
 
     return work
+
+
+def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
+    async def tend() -> None:
+        await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
+
+    return tend
 
 
 async def _run_batch(processing: Processing, executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:

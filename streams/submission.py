@@ -16,7 +16,7 @@ from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.catalogue import Asset, AssetState, Catalogue, Facts
 from streams.consumer.letters import Outgoing, outgoing
 from streams.observability import tracer
-from streams.processing import Sender
+from streams.relay import Sender
 
 POLL_S = 0.25
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "failed", "rejected"})

@@ -14,11 +14,13 @@ from streams.catalogue.facts import (
     TaskFact,
 )
 from streams.catalogue.models import Comparison
+from streams.catalogue.outbox import Backlog, Unsent
 
 __all__ = [
     "PLANNED_STATES",
     "Asset",
     "AssetState",
+    "Backlog",
     "Catalogue",
     "CatalogueStanding",
     "CatalogueUnavailable",
@@ -33,4 +35,5 @@ __all__ = [
     "Spending",
     "Standing",
     "TaskFact",
+    "Unsent",
 ]

@@ -61,19 +61,19 @@ class Catalogue:
     def replaced(self) -> Iterator[Facts]:
         """Facts that begin empty, in tables made anew; they replace the known ones when the block ends without error.
 
-        Everybody else waits meanwhile.
+        Everybody else waits meanwhile. What followed from the known ones and is not sent yet stays to be sent.
         """
         with _translated(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("BEGIN IMMEDIATE"))
-            tables.metadata.drop_all(connection)
-            tables.metadata.create_all(connection)
+            tables.metadata.drop_all(connection, tables.FACTS)
+            tables.metadata.create_all(connection, tables.FACTS)
             yield Facts(connection, 0)
 
     def dump(self) -> dict[str, list[tuple[str, ...]]]:
-        """Every row of every table as text, in order, without the times at which they were noted."""
+        """Every fact of every table as text, in order, without the times at which they were noted."""
         with _translated(), self._engine.connect() as connection:
-            return {str(table.name): _rows(connection, table) for table in tables.metadata.sorted_tables}
+            return {str(table.name): _rows(connection, table) for table in tables.FACTS}
 
     def products(self) -> list[tuple[str, str]]:
         """Tenant and SKU of every product, deleted ones included, in order."""
@@ -98,10 +98,22 @@ def _rows(connection: Connection, table: Table) -> list[tuple[str, ...]]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, DBAPIError) as error:
-        if isinstance(error, OperationalError) or error.connection_invalidated:
+    except DBAPIError as error:
+        if _is_away(error):
             raise CatalogueUnavailable(f"the database does not answer: {error.orig}") from error
         raise
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the database is at fault, and not what it is given: that no wait would mend.
+
+    A schema or rights that are not as they must be are its own fault, too. What is too large or too complex for
+    PostgreSQL (class 54) is an OperationalError all the same.
+    """
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if state.startswith("54"):
+        return False
+    return isinstance(error, OperationalError) or error.connection_invalidated or state.startswith(("25", "42", "XX"))
 
 
 def _engine(url: str) -> Engine:

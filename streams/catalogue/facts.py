@@ -28,6 +28,7 @@ from schemas.records import (
 from streams.catalogue import costs, models, recipes
 from streams.catalogue import tables as t
 from streams.catalogue.models import Comparison
+from streams.catalogue.outbox import Outbox
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
 PLANNED_STATES: frozenset[AssetState] = frozenset(
@@ -164,6 +165,11 @@ class Facts:
     def at(self, now_ms: int) -> None:
         """Sets the time at which what follows is noted, Unix time in ms."""
         self._now_ms = now_ms
+
+    @property
+    def outbox(self) -> Outbox:
+        """What follows from these facts, to be kept with them."""
+        return Outbox(self._connection, self._now_ms)
 
     # products
 

@@ -1,6 +1,6 @@
 """The tables. Records are kept as the JSON of the event they came from, so that no column is the only copy."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -165,3 +165,19 @@ refusals = Table(
     Column("position", String(256), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
 )
+
+# No fact, but what follows from facts and is not known to be written: see outbox.py. Ids never come again.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("source", String(128), nullable=False),
+    Column("source_partition", BigInteger, nullable=False),
+    Column("topic", String(128), nullable=False),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary, nullable=False),
+    Column("headers", LargeBinary, nullable=False),
+    Column("written_at_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+FACTS = tuple(table for table in metadata.sorted_tables if table is not outbox)

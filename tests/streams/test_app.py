@@ -48,6 +48,9 @@ MEMBER = """
         def __init__(self):
             self.is_waiting = is_waiting
 
+        def tend(self):
+            pass
+
         def run(self, batch):
             offsets = [delivery.offset for delivery in batch]
             hangs = sys.argv[3] == "hangs" and offsets[-1] >= HANGS_AT
