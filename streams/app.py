@@ -25,6 +25,7 @@ import structlog
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka
 
+from schemas import topics
 from streams.consumer import groups, reading
 from streams.consumer.letters import Delivery
 from streams.consumer.reading import Place
@@ -200,7 +201,9 @@ def _leave_if_failed(error: BaseException | None, batch: Sequence[Delivery]) -> 
 
 
 def _batches(records: list[Any]) -> list[list[Any]]:
-    return [records[first : first + BATCH_MAX] for first in range(0, len(records), BATCH_MAX)]
+    """A campaign's records stand for many products each: others have their turn behind every one."""
+    size = 1 if records and records[0].topic == topics.CAMPAIGNS.name else BATCH_MAX
+    return [records[first : first + size] for first in range(0, len(records), size)]
 
 
 def _delivery(record: Any) -> Delivery:

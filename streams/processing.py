@@ -16,6 +16,7 @@ from functools import partial
 from typing import Literal
 
 import structlog
+from msgspec.structs import replace
 
 from schemas import codec, topics
 from schemas.envelope import as_mapping
@@ -23,6 +24,7 @@ from schemas.records import (
     AssetPublished,
     AssetRetracted,
     CampaignCancelled,
+    CampaignContinued,
     CampaignRequested,
     CatalogChanged,
     DefaultsReleased,
@@ -43,7 +45,17 @@ from streams.consumer.ledger import ended, poisoned, polled
 from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused
 from streams.observability import span
-from streams.processors import Processor, intake, poison, publications, recipes, releasing, reviewing, routing
+from streams.processors import (
+    Processor,
+    campaigns,
+    intake,
+    poison,
+    publications,
+    recipes,
+    releasing,
+    reviewing,
+    routing,
+)
 from streams.processors.quotas import admitted
 from streams.relay import Place, Relay, Sender
 
@@ -51,8 +63,9 @@ ANSWER_BYTES_MAX = 900_000  # of key, value and headers; a broker takes 1 MiB wi
 PROCESSORS: Mapping[type[Event], Processor] = {
     CatalogChanged: intake.catalog_changed,
     ReplanRequested: intake.replan_requested,
-    CampaignRequested: intake.campaign_requested,
-    CampaignCancelled: intake.campaign_cancelled,
+    CampaignRequested: campaigns.campaign_requested,
+    CampaignCancelled: campaigns.campaign_cancelled,
+    CampaignContinued: campaigns.campaign_continued,
     TaskCompleted: routing.task_completed,
     TaskFailed: routing.task_failed,
     ReviewDecided: reviewing.review_decided,
@@ -233,4 +246,13 @@ def _process(delivery: Delivery, facts: Facts) -> Sequence[Event | Refused]:
         raise Refused(error.code, str(error), field=error.field) from error
     if topics.topic_of(event).name != delivery.topic:
         raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {delivery.topic}")
-    return PROCESSORS[type(event)](event, facts)
+    return PROCESSORS[type(event)](placed(event, delivery), facts)
+
+
+def placed(event: Event, delivery: Delivery) -> Event:
+    """A campaign's event without a version with its first place on its topic, which it keeps when it comes back."""
+    if not isinstance(event, CampaignRequested | CampaignCancelled) or event.version or event.place:
+        return event
+    first = delivery.history[0].position if delivery.history else delivery.position
+    offset = first.rpartition("/")[2]
+    return replace(event, place=(int(offset) if offset.isdecimal() and len(offset) < 18 else delivery.offset) + 1)

@@ -1,5 +1,6 @@
 """Facts in SQL: what is true now of products, assets, tasks, reviews and campaigns."""
 
+from streams.catalogue.campaigns import CampaignStanding, rank_of
 from streams.catalogue.catalogue import Catalogue, CatalogueStanding, CatalogueUnavailable
 from streams.catalogue.costs import Fate, Grouping, Share, Spending
 from streams.catalogue.facts import (
@@ -21,6 +22,7 @@ __all__ = [
     "Asset",
     "AssetState",
     "Backlog",
+    "CampaignStanding",
     "Catalogue",
     "CatalogueStanding",
     "CatalogueUnavailable",
@@ -36,4 +38,5 @@ __all__ = [
     "Standing",
     "TaskFact",
     "Unsent",
+    "rank_of",
 ]

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.schema import CreateColumn
 
 from streams.catalogue import tables
 from streams.catalogue.facts import ENDED_BADLY, Facts, Standing
@@ -37,6 +38,7 @@ class Catalogue:
             else:  # CREATE TABLE IF NOT EXISTS fails in PostgreSQL when two do it at once
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
             tables.metadata.create_all(connection)
+            _add_columns(connection)
 
     def drop_tables(self) -> None:
         """Forgets every fact; they come back by replay."""
@@ -85,6 +87,17 @@ class Catalogue:
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
+
+
+def _add_columns(connection: Connection) -> None:
+    """The columns that tables from before do not have yet; all of those have a value to begin with."""
+    known = inspect(connection)
+    for table in tables.metadata.sorted_tables:
+        there = {column["name"] for column in known.get_columns(str(table.name))}
+        for column in table.columns:
+            if column.name not in there:
+                its = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {its}"))
 
 
 def _rows(connection: Connection, table: Table) -> list[tuple[str, ...]]:

@@ -61,11 +61,15 @@ reviews = Table(
     Column("updated_at_ms", BigInteger, nullable=False),
 )
 
+UNVERSIONED = -(2**62)  # the rank of a campaign's event that has no version is this and its place on its topic
+_RANK = {"nullable": False, "server_default": str(UNVERSIONED)}  # of what was noted before there were ranks
+
 campaigns = Table(
     "campaigns",
     metadata,
     Column("tenant", String(64), primary_key=True),
     Column("campaign", String(64), primary_key=True),
+    Column("rank", BigInteger, **_RANK),  # of the newest event that told of it
     Column("cancelled", Boolean, nullable=False),
     Column("record", Text, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
@@ -77,6 +81,24 @@ campaign_skus = Table(
     Column("tenant", String(64), primary_key=True),
     Column("sku", String(128), primary_key=True),
     Column("campaign", String(64), primary_key=True),
+    Column("rank", BigInteger, **_RANK),  # of the newest request that named it
+)
+
+campaign_parts = Table(
+    "campaign_parts",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("campaign", String(64), primary_key=True),
+    Column("part", BigInteger, primary_key=True),
+    Column("rank", BigInteger, nullable=False),  # of the newest request of which it is known
+)
+
+campaign_work = Table(  # products to begin, or to take out
+    "campaign_work",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("campaign", String(64), primary_key=True),
+    Column("sku", String(128), primary_key=True),
 )
 
 costs = Table(
