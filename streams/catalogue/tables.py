@@ -62,14 +62,14 @@ reviews = Table(
 )
 
 UNVERSIONED = -(2**62)  # the rank of a campaign's event that has no version is this and its place on its topic
-_RANK = {"nullable": False, "server_default": str(UNVERSIONED)}  # of what was noted before there were ranks
+_FIRST_RANK = str(UNVERSIONED)  # of what was noted before there were ranks
 
 campaigns = Table(
     "campaigns",
     metadata,
     Column("tenant", String(64), primary_key=True),
     Column("campaign", String(64), primary_key=True),
-    Column("rank", BigInteger, **_RANK),  # of the newest event that told of it
+    Column("rank", BigInteger, nullable=False, server_default=_FIRST_RANK),  # of the newest event that told of it
     Column("cancelled", Boolean, nullable=False),
     Column("record", Text, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
@@ -81,7 +81,7 @@ campaign_skus = Table(
     Column("tenant", String(64), primary_key=True),
     Column("sku", String(128), primary_key=True),
     Column("campaign", String(64), primary_key=True),
-    Column("rank", BigInteger, **_RANK),  # of the newest request that named it
+    Column("rank", BigInteger, nullable=False, server_default=_FIRST_RANK),  # of the newest request that named it
 )
 
 campaign_parts = Table(

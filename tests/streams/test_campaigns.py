@@ -18,6 +18,7 @@ from schemas.records import (
     CampaignRequested,
     Event,
     RetractRequested,
+    Submission,
 )
 from streams import submission
 from streams.app import _batches
@@ -236,7 +237,11 @@ def test_a_hundred_thousand_products_can_be_submitted() -> None:
 def test_what_is_submitted_later_is_newer_also_within_a_file(flow: Town) -> None:
     known(flow, "A")
     recorder = Recorder()
-    events = [replace(CAMPAIGN, version=0), replace(OFF, version=0), replace(CAMPAIGN, version=0, channels=["amazon"])]
+    events: list[Submission] = [
+        replace(CAMPAIGN, version=0),
+        replace(OFF, version=0),
+        replace(CAMPAIGN, version=0, channels=["amazon"]),
+    ]
     submitted = submission.send(events, recorder)
     flow.all_from(recorder.records[::-1])
     with flow.catalogue.read() as facts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -32,10 +33,10 @@ def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flow]:
 def breaks(monkeypatch: pytest.MonkeyPatch, kind: type[Event], error: Exception, times: int = 9) -> list[int]:
     """Has a processor break so many times, after it has changed the facts; returns the list of its calls."""
     calls: list[int] = []
-    works = processing.PROCESSORS[kind]
+    works: Any = processing.PROCESSORS[kind]
 
     def process(event: Event, facts: object) -> object:
-        answers = works(event, facts)  # type: ignore[arg-type]
+        answers: object = works(event, facts)
         calls.append(1)
         if len(calls) <= times:
             raise error
