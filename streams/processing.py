@@ -18,7 +18,7 @@ from typing import Literal
 import structlog
 from msgspec.structs import replace
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
@@ -42,7 +42,7 @@ from schemas.records import (
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.ledger import ended, poisoned, polled
-from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.errors import Refused
 from streams.observability import span
 from streams.processors import (
@@ -190,10 +190,10 @@ class Processing:
 
     def _poisoned(self, delivery: Delivery, facts: Facts, *, why: Refused, trace: str) -> Answered:
         try:
-            event: Event | None = codec.decode(delivery.value)
+            event: Event | None = event_in(delivery)
         except Exception:  # then nobody knows what it was about
             event = None
-        answers = poison.ends(event, facts, f"{why.code}: {why}"[:MESSAGE_MAX]) if event is not None else []
+        answers = poison.ends(event, facts, f"{why.code}: {why.message}") if event is not None else []
         letter = self._dead(delivery, facts, why=why, trace=trace)
         return Answered([*letter.records, *self._records(delivery, answers)], "dead")
 
@@ -231,21 +231,16 @@ class Processing:
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)[:MESSAGE_MAX]}
+        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
         if how == "dead":
-            subject = (delivery.key or b"").decode(errors="backslashreplace")
-            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told, position=delivery.position))
+            about = delivery.event_id, delivery.topic, delivery.subject
+            facts.put_refusal(Refusal(*about, **told, position=delivery.position))
         return letter
 
 
 def _process(delivery: Delivery, facts: Facts) -> Sequence[Event | Refused]:
-    try:
-        event = codec.decode(delivery.value)
-    except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
-    if topics.topic_of(event).name != delivery.topic:
-        raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {delivery.topic}")
+    event = event_in(delivery)
     return PROCESSORS[type(event)](placed(event, delivery), facts)
 
 

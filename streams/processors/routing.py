@@ -45,7 +45,7 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         try:
             after = joined(task, step, event.outputs, measures, models, facts)
         except Refused as refusal:
-            answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal}", facts)]
+            answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal.message}", facts)]
             continue
         facts.put_task(after)
         answers.append(after)
@@ -103,7 +103,9 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
             return []
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
-    verdict = judge(task.measures | event.measures, channels.load(task.step.channel, task.category))
+    verdict = judge(
+        task.measures | event.measures, channels.load(task.step.channel, task.category), task.step.operation
+    )
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset
