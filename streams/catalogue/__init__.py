@@ -15,10 +15,11 @@ from streams.catalogue.facts import (
     TaskFact,
 )
 from streams.catalogue.models import Comparison
-from streams.catalogue.outbox import Backlog, Unsent
+from streams.catalogue.outbox import UNSENT_AFTER_S, Backlog, Unsent
 
 __all__ = [
     "PLANNED_STATES",
+    "UNSENT_AFTER_S",
     "Asset",
     "AssetState",
     "Backlog",

@@ -37,6 +37,7 @@ from streams.catalogue import tables as t
 
 Place = tuple[str, int]
 T = TypeVar("T")
+UNSENT_AFTER_S = 60.0  # twice what a streams role leaves to whoever wrote it
 AT_ONCE_MAX = 500  # values that one statement names
 _columns = t.outbox.c
 _ROWS = select(t.outbox).order_by(_columns.id)

@@ -18,7 +18,7 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from streams.catalogue import Catalogue
+from streams.catalogue import Catalogue, Unsent
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.processing import Processing
 from tests.streams.flow import Flow, done, published, tasks, upsert
@@ -138,3 +138,55 @@ def _events(flow: Mortal, delivery: Delivery) -> list[Event]:
     flow.processing.run([delivery])
     dead = "imagery.dead"
     return [codec.decode(each.value) for each in flow.recorder.records if each.topic != dead]
+
+
+def test_a_cancellation_of_an_unknown_campaign_notes_nothing(flow: Mortal) -> None:
+    delivery = flow.killed_while_it_hears(CampaignCancelled(tenant="demo", campaign="bf"))
+    flow.recorder.records.clear()
+    flow.processing.run([delivery])
+    assert {record.topic for record in flow.recorder.records} == {"imagery.retry.1000ms"}
+
+
+def test_what_was_left_is_sent_by_anybody_and_told_of_meanwhile(flow: Mortal, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow.killed_while_it_hears(upsert())
+    flow.recorder.records.clear()
+    flow.processing.tend()
+    assert flow.recorder.records == []  # its process may be about to send it
+    with flow.catalogue.read() as facts:
+        assert facts.outbox.backlog().rows == 1
+    monkeypatch.setattr("streams.relay.LEFT_AFTER_S", -1.0)
+    flow.processing.tend()
+    assert [record.topic for record in flow.recorder.records] == ["imagery.tasks.cutout.standard"]
+    flow.processing.tend()
+    with flow.catalogue.read() as facts:
+        assert facts.outbox.backlog().rows == 0
+
+
+def test_facts_that_are_made_anew_leave_what_is_to_be_sent(flow: Mortal) -> None:
+    flow.killed_while_it_hears(upsert())
+    with flow.catalogue.replaced():
+        pass
+    with flow.catalogue.read() as facts:
+        assert facts.outbox.backlog().rows == 1
+        assert facts.every_product() == {}
+
+
+def test_whoever_sends_long_after_its_commit_sends_only_what_nobody_sent_since(
+    flow: Mortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that stood still between commit and send: another one has its partition, and sent what it left."""
+    slow, seen = Processing(flow.catalogue, flow.recorder, RetryPolicy(())), []
+
+    def stands_still(rows: Sequence[Unsent]) -> None:
+        slow._relay._committing_s -= 3600
+        flow.processing.run([Delivery("imagery.catalog", 0, 99, b"demo|A", record.value, record.headers)])
+        flow.processing.tend()
+        seen.append(len(rows))
+        flow.recorder.records.clear()
+        send(rows)
+
+    record = outgoing(upsert(), "test")
+    send = slow._relay._send
+    monkeypatch.setattr(slow._relay, "_send", stands_still)
+    slow.run([Delivery("imagery.catalog", 0, 98, b"demo|A", record.value, record.headers)])
+    assert (seen, flow.recorder.records) == ([1], [])
