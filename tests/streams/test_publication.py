@@ -489,8 +489,15 @@ def test_named_assets_go_and_the_others_stay(shop: Shop) -> None:
     assert shop.is_sound()
 
 
+def test_a_late_retraction_leaves_what_is_planned_again(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    assert kinds(shop.apply(retract(assets=["web-1"]), 2)) == []
+    assert "web-1" in shop.manifest().assets
+
+
 def test_the_last_asset_takes_the_manifest_with_it(shop: Shop) -> None:
     shop.apply(shop.request("web-1"), 1)
+    shop.plan(1, "amazon-1")
     assert kinds(shop.apply(retract(assets=["web-1"]), 2)) == ["AssetRetracted"]
     assert shop.stored() == set()
 
