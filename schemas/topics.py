@@ -23,6 +23,7 @@ from schemas.records import (
     PublishRequested,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
@@ -51,7 +52,7 @@ CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), retention
 CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), retention_days=None)
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
-DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided,), retention_days=None)
+DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided, RetractionDecided), retention_days=None)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
 DEAD = Topic(PREFIX + "dead", (), retention_days=None)

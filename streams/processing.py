@@ -35,6 +35,7 @@ from schemas.records import (
     PublicationFailed,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     ReviewDecided,
     TaskCompleted,
     TaskFailed,
@@ -53,6 +54,7 @@ from streams.processors import (
     publications,
     recipes,
     releasing,
+    retracting,
     reviewing,
     routing,
 )
@@ -69,6 +71,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     TaskCompleted: routing.task_completed,
     TaskFailed: routing.task_failed,
     ReviewDecided: reviewing.review_decided,
+    RetractionDecided: retracting.retraction_decided,
     AssetPublished: publications.asset_published,
     AssetRetracted: publications.asset_retracted,
     ProductPublished: publications.product_published,

@@ -55,7 +55,7 @@ class Campaigns:
         """
         key, rank = {"tenant": event.tenant, "campaign": event.campaign}, rank_of(event)
         kept = event if event.parts == 1 else msgspec.structs.replace(event, skus=event.skus[:1])
-        record = msgspec.json.encode(kept).decode()
+        record = t.dumped(kept)
         row = {**key, "cancelled": False, "record": record, "rank": rank, "updated_at_ms": self._now_ms}
         self._upsert(t.campaigns, [row])
         self._upsert(t.campaign_parts, [{**key, "part": event.part, "rank": rank}])
