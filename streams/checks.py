@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas import channels, recipes, topics
+from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
 from streams.catalogue import UNSENT_AFTER_S, Catalogue
 from streams.consumer.clients import client_config
@@ -36,6 +37,7 @@ def check_everything(settings: Settings) -> list[Finding]:
         "topics": _topics,
         "database": _database,
         "outbox": _outbox,
+        "partitions": _partitions,
         "blobs": lambda its: _store(its.blobs, its),
         "origin": lambda its: _store(its.origin, its),
         "weights": _weights,
@@ -101,6 +103,16 @@ def _outbox(settings: Settings) -> str:
         told = f"{backlog.rows} records that follow from facts are not sent, the oldest for {waited_s:.0f} s"
         raise CheckFailed(f"{told}; any streams role that runs sends them")
     return f"{backlog.rows} records under way"
+
+
+def _partitions(settings: Settings) -> str:
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    found = [f"{each.name}: {each.text}" for each in standing(settings, catalogue, progress(settings))]
+    catalogue.close()
+    if found:
+        raise CheckFailed("; ".join(found))
+    return "none stands"
 
 
 def _store(url: str, settings: Settings) -> str:

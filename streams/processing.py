@@ -42,8 +42,10 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.clients import NotAcknowledged
-from streams.consumer.ledger import ended, poisoned, polled
+from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
+from streams.consumer.poison import poison as poison_of
+from streams.consumer.poison import with_trace
 from streams.errors import Refused
 from streams.observability import span
 from streams.processors import (
@@ -138,15 +140,11 @@ class Processing:
                 for delivery in batch:
                     self._work_alone(delivery)
 
-    def run_alone(self, delivery: Delivery) -> None:
-        """Works on one delivery, as `run` does on many."""
-        self.run([delivery])
-
     def bury(self, delivery: Delivery, why: Refused) -> None:
         """Ends a delivery untried, as poison: with a dead letter that says why, and the end of its assets."""
         with self._turn:
             polled.labels("streams", "-").inc()
-            self._bury(delivery, why, "")
+            self._bury(delivery, why)
 
     def tend(self) -> None:
         """What is to be done now and then when there is no work, too: see Relay.tend. Raises nothing."""
@@ -175,15 +173,15 @@ class Processing:
             raise
         except Exception as error:
             log.exception("poison", position=delivery.position)
-            told = f"{type(error).__name__}: {error}"
-            self._bury(delivery, Refused("unexpected", told, poison=True), poison.trace_of(error))
+            why = poison_of(error, "streams", delivery.topic)
+            why.__cause__ = error
+            self._bury(delivery, why)
 
-    def _bury(self, delivery: Delivery, why: Refused, trace: str) -> None:
+    def _bury(self, delivery: Delivery, why: Refused) -> None:
         """Goes through ever simpler ends: what breaks a processor may break what tells of it, too."""
-        poisoned.labels("streams", delivery.topic).inc()
         for end in (self._poisoned, self._dead):
             try:
-                self._work([delivery], partial(end, why=why, trace=trace))
+                self._work([delivery], partial(end, why=why))
                 return
             except NotAcknowledged:
                 raise
@@ -191,20 +189,17 @@ class Processing:
                 log.exception("poison that cannot be told of in full", position=delivery.position)
         self._work([delivery], lambda its, _facts: Answered([poison.bare_letter(its, why)], "dead"))
 
-    def _poisoned(self, delivery: Delivery, facts: Facts, *, why: Refused, trace: str) -> Answered:
+    def _poisoned(self, delivery: Delivery, facts: Facts, *, why: Refused) -> Answered:
         try:
             event: Event | None = event_in(delivery)
         except Exception:  # then nobody knows what it was about
             event = None
         answers = poison.ends(event, facts, f"{why.code}: {why.message}") if event is not None else []
-        letter = self._dead(delivery, facts, why=why, trace=trace)
+        letter = self._dead(delivery, facts, why=why)
         return Answered([*letter.records, *self._records(delivery, answers)], "dead")
 
-    def _dead(self, delivery: Delivery, facts: Facts, *, why: Refused, trace: str) -> Answered:
-        letter = self._letter(delivery, why, facts)
-        kept = [(name, value) for name, value in letter.headers if name != poison.TRACE]
-        traced = [*kept, (poison.TRACE, trace.encode())] if trace else kept
-        return Answered([Outgoing(letter.topic, letter.key, letter.value, traced)], "dead")
+    def _dead(self, delivery: Delivery, facts: Facts, *, why: Refused) -> Answered:
+        return Answered([with_trace(self._letter(delivery, why, facts), why)], "dead")
 
     def _answer(self, delivery: Delivery, facts: Facts) -> Answered:
         name = delivery.topic.removeprefix(topics.PREFIX)

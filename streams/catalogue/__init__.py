@@ -16,6 +16,7 @@ from streams.catalogue.facts import (
 )
 from streams.catalogue.models import Comparison
 from streams.catalogue.outbox import UNSENT_AFTER_S, Backlog, Unsent
+from streams.catalogue.trials import Trial, Trials
 
 __all__ = [
     "PLANNED_STATES",
@@ -38,6 +39,8 @@ __all__ = [
     "Spending",
     "Standing",
     "TaskFact",
+    "Trial",
+    "Trials",
     "Unsent",
     "rank_of",
 ]

@@ -40,19 +40,27 @@ class Catalogue:
                 _widen(connection)
             tables.metadata.create_all(connection)
             _add_columns(connection)
+            tables.apart.create_all(connection)
 
     def drop_tables(self) -> None:
         """Forgets every fact; they come back by replay."""
         with _translated():
             tables.metadata.drop_all(self._engine)
+            tables.apart.drop_all(self._engine)
 
     @contextmanager
     def begin(self) -> Iterator[Facts]:
         """One transaction: all of it is kept when the block ends, none of it when the block raises."""
+        with self.transaction() as connection:
+            yield Facts(connection, time.time_ns() // 1_000_000)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """`begin`, for what is kept beside the facts."""
         with _translated(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("BEGIN IMMEDIATE"))
-            yield Facts(connection, time.time_ns() // 1_000_000)
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Facts]:
@@ -69,14 +77,14 @@ class Catalogue:
         with _translated(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("BEGIN IMMEDIATE"))
-            tables.metadata.drop_all(connection, tables.FACTS)
-            tables.metadata.create_all(connection, tables.FACTS)
+            tables.metadata.drop_all(connection)
+            tables.metadata.create_all(connection)
             yield Facts(connection, 0)
 
     def dump(self) -> dict[str, list[tuple[str, ...]]]:
         """Every fact of every table as text, in order, without the times at which they were noted."""
         with _translated(), self._engine.connect() as connection:
-            return {str(table.name): _rows(connection, table) for table in tables.FACTS}
+            return {str(table.name): _rows(connection, table) for table in tables.metadata.sorted_tables}
 
     def products(self) -> list[tuple[str, str]]:
         """Tenant and SKU of every product, deleted ones included, in order."""

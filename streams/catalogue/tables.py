@@ -83,6 +83,7 @@ def _is_whole(text: str) -> bool:
 
 
 metadata = MetaData()
+apart = MetaData()  # no facts: no event tells of them, and they outlive it when the facts are made anew
 
 products = Table(
     "products",
@@ -271,7 +272,7 @@ refusals = Table(
 # No fact, but what follows from facts and is not known to be written: see outbox.py. Ids never come again.
 outbox = Table(
     "outbox",
-    metadata,
+    apart,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("source", Characters(Label), nullable=False),
     Column("source_partition", BigInteger, nullable=False),
@@ -282,4 +283,16 @@ outbox = Table(
     Column("written_at_ms", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
-FACTS = tuple(table for table in metadata.sorted_tables if table is not outbox)
+
+trials = Table(
+    "trials",
+    apart,
+    Column("role", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("kind", Text, primary_key=True),  # start, try
+    Column("count", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+)

@@ -7,7 +7,6 @@ from prometheus_client import Counter, Gauge
 polled = Counter("packshot_polled_total", "Deliveries read", ["role", "lane"])
 ended = Counter("packshot_ended_total", "Deliveries that ended: done, retried, dead, dropped", ["role", "lane", "how"])
 committed = Counter("packshot_committed_total", "Deliveries whose offset is committed", ["role", "lane"])
-poisoned = Counter("packshot_poison_total", "Deliveries that whoever worked on them broke on", ["role", "topic"])
 in_flight = Gauge("packshot_in_flight", "Deliveries read and not ended", ["role", "lane"])
 
 

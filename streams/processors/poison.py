@@ -1,7 +1,6 @@
 """Poison: an event that whoever works on it breaks on. What is told of it, and how what it stands for ends."""
 
 import time
-import traceback
 from collections.abc import Iterable
 
 import structlog
@@ -14,18 +13,11 @@ from streams.consumer.letters import Delivery, Outgoing
 from streams.errors import Refused
 from streams.processors import Answers
 
-TRACE = "packshot-error-trace"
-TRACE_CHARACTERS_MAX = 4000
 MESSAGE_CHARACTERS_MAX = 500
 # What is live stays so, and what a person rejected.
 OPEN: frozenset[AssetState] = frozenset({"planned", "publishing", "review", "failed"})
 
 log = structlog.get_logger()
-
-
-def trace_of(error: BaseException) -> str:
-    """The end of a traceback, 4,000 characters at most, all of them printable ASCII but for line ends."""
-    return _plain("".join(traceback.format_exception(error))[-TRACE_CHARACTERS_MAX:])[-TRACE_CHARACTERS_MAX:]
 
 
 def ends(event: Event, facts: Facts, reason: str) -> Answers:
@@ -55,7 +47,7 @@ def bare_letter(delivery: Delivery, why: Refused) -> Outgoing:
         letters.FAILED_AT: now_ms,
         letters.ERROR_KIND: why.kind,
         letters.ERROR_CODE: why.code,
-        letters.ERROR_MESSAGE: _plain(str(why))[:MESSAGE_CHARACTERS_MAX],
+        letters.ERROR_MESSAGE: ascii(str(why))[1:MESSAGE_CHARACTERS_MAX],
     }
     headers = [(name, str(value).encode()) for name, value in told.items()]
     return Outgoing(topics.DEAD.name, delivery.key, delivery.value, headers)
@@ -77,8 +69,3 @@ def _note_task(event: TaskCompleted | TaskFailed, facts: Facts) -> None:
             facts.put_task(event)
     except Exception:  # the task may be just what cannot be noted; its assets end all the same
         log.exception("the end of a task cannot be noted", task=event.task.task_id)
-
-
-def _plain(text: str) -> str:
-    escaped = text.encode("ascii", "backslashreplace").decode()
-    return "".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in escaped)

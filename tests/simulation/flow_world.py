@@ -405,7 +405,7 @@ def running() -> Iterator[Catalogue]:
     """Facts in memory, processors that break on poison, and a relay that tells which rows it sends."""
     catalogue = _in_memory()
     with catalogue.begin() as facts:
-        for table in tables.metadata.sorted_tables:
+        for table in (*tables.metadata.sorted_tables, tables.outbox):
             facts._connection.execute(delete(table))
     works, send = processing.PROCESSORS[CatalogChanged], Relay._send
 

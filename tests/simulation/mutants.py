@@ -145,7 +145,7 @@ def lets_the_last_word_count() -> Iterator[None]:
 @contextmanager
 def takes_no_second_look_at_poison() -> Iterator[None]:
     """What a processor breaks on is left out, and nobody is told."""
-    with patch.object(Processing, "_bury", lambda _self, _delivery, _why, _trace: None):
+    with patch.object(Processing, "_bury", lambda _self, _delivery, _why: None):
         yield
 
 

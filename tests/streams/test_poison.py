@@ -13,8 +13,8 @@ from schemas.records import AssetWithheld, CatalogChanged, Event, PublicationFai
 from streams import processing
 from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.poison import ERROR_TRACE
 from streams.errors import Refused
-from streams.processors.poison import TRACE
 from tests.streams.flow import Flow, done, tasks, upsert
 
 ERRORS = [ZeroDivisionError("a bug"), RecursionError("too deep"), MemoryError(), UnicodeError("no text")]
@@ -61,7 +61,7 @@ def test_an_event_that_breaks_its_processor_twice_is_poison(
     before = REGISTRY.get_sample_value("packshot_poison_total", {"role": "streams", "topic": "imagery.catalog"}) or 0
     told = letter(flow, outgoing(upsert(), "test", "my-id"))
     assert (told["packshot-error-kind"], told["packshot-error-code"]) == ("poison", "unexpected")
-    assert type(error).__name__ in told[TRACE]
+    assert type(error).__name__ in told[ERROR_TRACE]
     assert len(calls) == 2
     assert flow.states() == {}
     with flow.catalogue.read() as facts:
