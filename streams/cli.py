@@ -24,11 +24,12 @@ from streams.sweep_cli import sweep
 def main() -> None:
     """Runs the command; an error that has a sentence of its own is told in that sentence, with exit status 2."""
     from streams.blobs import StoreError
+    from streams.consumer.clients import NotAcknowledged
     from streams.embedded import BrokerUnavailable
     from streams.errors import Refused, Unavailable
     from streams.supervisor import AlreadyRunning
 
-    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning)
+    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning, NotAcknowledged)
     try:
         packshot(standalone_mode=False)
     except click.ClickException as error:

@@ -73,6 +73,11 @@ class Delivery:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
     @property
+    def place(self) -> tuple[str, int]:
+        """Topic and partition."""
+        return self.topic, self.partition
+
+    @property
     def attempt(self) -> int:
         """How many tries this record has behind it."""
         return whole_number(as_mapping(self.headers).get(ATTEMPT)) or 0
@@ -119,6 +124,12 @@ class Outgoing:
     key: bytes | None
     value: bytes
     headers: Headers
+
+    @property
+    def size_bytes(self) -> int:
+        """Of key, value and headers."""
+        headers = sum(len(name.encode()) + len(value) for name, value in self.headers)
+        return len(self.key or b"") + len(self.value) + headers
 
 
 def written_at_ms(told_ms: int | None) -> int:

@@ -173,7 +173,7 @@ class Crew:
     def _unexpected(self, delivery: Delivery, error: Exception) -> Refused:
         if not self._policy.is_last_try(delivery):
             return Refused("unexpected", f"{type(error).__name__}: {error}", transient=True)
-        refusal = poison(error, self._role)
+        refusal = poison(error, self._role, delivery.topic)
         refusal.__cause__ = error
         return refusal
 

@@ -210,7 +210,7 @@ class Publisher:
             raise
         except Exception as error:
             log.exception("unexpected error", position=work.delivery.position)
-            raise poison(error, ROLE) from error
+            raise poison(error, ROLE, work.delivery.topic) from error
 
     def _try(self, work: _Work) -> list[Outgoing]:
         where = work.delivery
