@@ -36,7 +36,8 @@ from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
 from streams.errors import Unavailable
-from streams.processing import AWAY_WAIT_S, CONSUMED, Processing
+from streams.processing import CONSUMED, Processing
+from streams.relay import AWAY_WAIT_S
 from streams.settings import Settings
 
 BATCH_MAX = 100
