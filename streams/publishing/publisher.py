@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,6 +141,8 @@ class Publisher:
                 for work in batch:
                     self._apply(work)
         except Refused as why:  # it is not tried again: it ended this process too often
+            with suppress(Refused):  # it may have been ended by its decoding, too; then no asset is told to fail
+                batch[0].request = batch[0].request or _request_in(batch[0].delivery)
             batch[0].refusal = why
             self._apply(batch[0])
 

@@ -436,4 +436,7 @@ def test_a_request_that_ended_the_process_too_often_is_dead_and_the_others_are_p
         [dead] = desk.read(topics.DEAD, 1)
         published = {event.sku for event in desk.announced(4) if isinstance(event, AssetPublished)}
     assert (dead.key, as_mapping(dead.headers)["packshot-error-code"]) == (b"acme|B", "ended_the_process")
+    [failed] = [codec.decode(record.value) for record in desk.read(topics.COMPLETED, 1)]
+    assert isinstance(failed, PublicationFailed)
+    assert (failed.sku, failed.code) == ("B", "ended_the_process")
     assert published == {"A", "C"}
