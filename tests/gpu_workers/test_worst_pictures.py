@@ -11,7 +11,7 @@ import pytest
 from tests.gpu_workers.worst_pictures import PICTURES, SHORT
 
 ROOT = Path(__file__).parents[2]
-ANSWERS = {"done", "no_subject", "source_too_many_pixels", "source_corrupt", "source_truncated", "source_unread"}
+ANSWERS = {"done", "no_subject", "source_too_many_pixels", "source_corrupt", "source_truncated", "source_not_read"}
 
 
 def answered(folder: Path, memory_mb: int, names: tuple[str, ...]) -> dict[str, str]:
