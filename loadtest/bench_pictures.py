@@ -144,10 +144,10 @@ OPERATIONS: dict[str, Callable[[Given], object]] = {
     "renditions_png": lambda given: render(given.web_file, "image/png"),
 }
 TARGETS = {
-    "cutout_s_12mp": ("<=", 3.0),
-    "cutout_mb_12mp": ("<=", 700.0),
-    f"{LARGE}_s_100mp": ("<=", 8.0),
-    f"{LARGE}_mb_100mp": ("<=", 1500.0),
+    "cutout_s_12mp": ("le", 3.0),
+    "cutout_mb_12mp": ("le", 700.0),
+    f"{LARGE}_s_100mp": ("le", 8.0),
+    f"{LARGE}_mb_100mp": ("le", 1500.0),
 }
 looks_s: list[float] = []
 

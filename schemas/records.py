@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas.decoding import prepare
 from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, ID_MAX, MESSAGE_MAX, REASON_MAX, whole
 
 Change = Literal["upsert", "delete"]
@@ -102,7 +103,13 @@ class ReplanRequested(Record, frozen=True, kw_only=True, tag="ReplanRequested", 
 
 
 class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequested", tag_field="type"):
-    """A marketing tool asks for pictures of products after a recipe, by a deadline (Unix time in ms)."""
+    """A marketing tool asks for pictures of products after a recipe, by a deadline (Unix time in ms).
+
+    `version` grows with every request and every cancellation of the campaign, and the newest counts. An event without
+    one (0) is older than all that have one; among those the order counts in which their topic has them. One version
+    may come in `parts` that differ in their products only; what it names no more is taken out once all are known.
+    `place` is ours: where the event stood, plus one, of which an unversioned one is a part.
+    """
 
     tenant: Name
     campaign: Name
@@ -111,14 +118,34 @@ class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequeste
     channels: Annotated[list[Name], Meta(min_length=1, max_length=32)]
     priority: Lane = "urgent"
     deadline_ms: Milliseconds | None = None
+    version: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    part: Annotated[int, Meta(ge=1, le=100_000)] = 1
+    parts: Annotated[int, Meta(ge=1, le=100_000)] = 1
+    place: Annotated[int, Meta(ge=0, le=2**61)] = 0
+
+    def __post_init__(self) -> None:
+        if self.part > self.parts:
+            raise ValueError("`part` must not be above `parts`")
 
 
 class CampaignCancelled(Record, frozen=True, kw_only=True, tag="CampaignCancelled", tag_field="type"):
-    """Marketing takes a campaign back: nothing more is made for it, what is live of it is retracted."""
+    """Marketing takes a campaign back: nothing more is made for it, what is live of it is retracted.
+
+    It counts for requests up to its `version`; for that, and for `place`, see CampaignRequested.
+    """
 
     tenant: Name
     campaign: Name
     reason: Text = ""
+    version: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    place: Annotated[int, Meta(ge=0, le=2**61)] = 0
+
+
+class CampaignContinued(Record, frozen=True, kw_only=True, tag="CampaignContinued", tag_field="type"):
+    """There are products of a campaign left to begin, or to take out; intake tells itself so between two steps."""
+
+    tenant: Name
+    campaign: Name
 
 
 class Step(Record, frozen=True, kw_only=True):
@@ -281,6 +308,20 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
     parameters: Parameters = field(default_factory=dict)
 
 
+class RetractionDecided(Record, frozen=True, kw_only=True, tag="RetractionDecided", tag_field="type"):
+    """A person takes assets of this version of a product off the shop: the named ones, or all when `assets` is empty.
+
+    They stay away until a newer version, or until the product is made again.
+    """
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    assets: Annotated[list[AssetName], Meta(max_length=1000)] = field(default_factory=list)
+    reason: Text
+    decided_by: Text = ""
+
+
 class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested", tag_field="type"):
     """An asset that passed its gates, or a person, shall go live."""
 
@@ -332,7 +373,11 @@ class Rendition(Record, frozen=True, kw_only=True):
 
 
 class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", tag_field="type"):
-    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type."""
+    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type.
+
+    `unchanged` when its files and their URLs are those that were announced for it last, and only what is said of them
+    is new, such as the version.
+    """
 
     tenant: Name
     sku: Sku
@@ -349,6 +394,7 @@ class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", ta
     campaign: Name | None = None
     approved_by: Text | None = None
     models: Models = field(default_factory=list)
+    unchanged: bool = False
 
 
 class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished", tag_field="type"):
@@ -364,7 +410,12 @@ class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished"
 
 
 class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", tag_field="type"):
-    """An asset that was live is gone from the origin; `urls` answer no more."""
+    """An asset that was live is live no more.
+
+    `urls` are gone from the origin when `urls_until_ms` is 0: the asset was taken back, or its product deleted. Else it
+    only left the plan of a newer version, and they answer until then at least. Caches before the origin may
+    answer for longer.
+    """
 
     tenant: Name
     sku: Sku
@@ -373,6 +424,7 @@ class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", ta
     reason: Reason
     urls: Annotated[list[Uri], Meta(max_length=_MANY)]
     retracted_at_ms: Milliseconds
+    urls_until_ms: Milliseconds = 0
 
 
 class LetterResolved(Record, frozen=True, kw_only=True, tag="LetterResolved", tag_field="type"):
@@ -446,12 +498,14 @@ Event = (
     | ReplanRequested
     | CampaignRequested
     | CampaignCancelled
+    | CampaignContinued
     | Task
     | TaskCompleted
     | TaskFailed
     | PublicationFailed
     | ReviewRequested
     | ReviewDecided
+    | RetractionDecided
     | PublishRequested
     | AssetWithheld
     | RetractRequested
@@ -469,12 +523,14 @@ EVENTS: tuple[type[Event], ...] = (
     ReplanRequested,
     CampaignRequested,
     CampaignCancelled,
+    CampaignContinued,
     Task,
     TaskCompleted,
     TaskFailed,
     PublicationFailed,
     ReviewRequested,
     ReviewDecided,
+    RetractionDecided,
     PublishRequested,
     AssetWithheld,
     RetractRequested,
@@ -488,3 +544,6 @@ EVENTS: tuple[type[Event], ...] = (
     DefaultsReleased,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
+
+
+prepare(*EVENTS, Submission)

@@ -9,6 +9,7 @@ from schemas.records import (
     AssetRetracted,
     AssetWithheld,
     CampaignCancelled,
+    CampaignContinued,
     CampaignRequested,
     CatalogChanged,
     DefaultsReleased,
@@ -22,6 +23,7 @@ from schemas.records import (
     PublishRequested,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
@@ -47,10 +49,10 @@ class Topic:
 
 
 CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), retention_days=None)
-CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled), retention_days=None)
+CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), retention_days=None)
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
-DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided,), retention_days=None)
+DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided, RetractionDecided), retention_days=None)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
 DEAD = Topic(PREFIX + "dead", (), retention_days=None)
@@ -120,7 +122,7 @@ def product_of(key: bytes | None) -> tuple[str, str]:
 def key_of(event: Event) -> bytes:
     """The key that keeps the events of one product, one campaign, one operation's models or one recipe in order."""
     match event:
-        case CampaignRequested() | CampaignCancelled():
+        case CampaignRequested() | CampaignCancelled() | CampaignContinued():
             return product_key(event.tenant, event.campaign)
         case TaskCompleted() | TaskFailed():
             return product_key(event.task.tenant, event.task.sku)

@@ -1,6 +1,7 @@
 """`packshot check`: is everything reachable and sane?"""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,8 +9,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas import channels, recipes, topics
+from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
-from streams.catalogue import Catalogue
+from streams.catalogue import UNSENT_AFTER_S, Catalogue
 from streams.consumer.clients import client_config
 from streams.errors import Unavailable
 from streams.settings import Settings, SettingsError
@@ -34,6 +36,8 @@ def check_everything(settings: Settings) -> list[Finding]:
         "broker": _broker,
         "topics": _topics,
         "database": _database,
+        "outbox": _outbox,
+        "partitions": _partitions,
         "blobs": lambda its: _store(its.blobs, its),
         "origin": lambda its: _store(its.origin, its),
         "weights": _weights,
@@ -85,6 +89,30 @@ def _database(settings: Settings) -> str:
     count = len(catalogue.products())
     catalogue.close()
     return f"{settings.database.split('@')[-1]}, {count} products"
+
+
+def _outbox(settings: Settings) -> str:
+    """What follows from facts and nobody sends: with a streams role at work it is gone within seconds."""
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    with catalogue.read() as facts:
+        backlog = facts.outbox.backlog()
+    catalogue.close()
+    waited_s = (time.time_ns() // 1_000_000 - backlog.oldest_ms) / 1000 if backlog.rows else 0
+    if waited_s > UNSENT_AFTER_S:
+        told = f"{backlog.rows} records that follow from facts are not sent, the oldest for {waited_s:.0f} s"
+        raise CheckFailed(f"{told}; any streams role that runs sends them")
+    return f"{backlog.rows} records under way"
+
+
+def _partitions(settings: Settings) -> str:
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    found = [f"{each.name}: {each.text}" for each in standing(settings, catalogue, progress(settings))]
+    catalogue.close()
+    if found:
+        raise CheckFailed("; ".join(found))
+    return "none stands"
 
 
 def _store(url: str, settings: Settings) -> str:

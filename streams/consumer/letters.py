@@ -5,6 +5,7 @@ every failure so far as one `packshot-failure` header each, oldest first.
 """
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas import codec, topics
+from schemas.decoding import prepare
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
 from schemas.records import Event, Milliseconds, Task
@@ -38,6 +40,7 @@ REPLAYED = "packshot-replayed-letter"
 HISTORY_MAX = 20
 HISTORY_MESSAGE_MAX = 200
 JITTER_SHARE = 0.2
+CLOCKS_APART_MAX_MS = 60_000
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -68,6 +71,11 @@ class Delivery:
     def position(self) -> str:
         """Where the record stands: topic/partition/offset."""
         return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Topic and partition."""
+        return self.topic, self.partition
 
     @property
     def attempt(self) -> int:
@@ -116,6 +124,22 @@ class Outgoing:
     key: bytes | None
     value: bytes
     headers: Headers
+
+    @property
+    def size_bytes(self) -> int:
+        """Of key, value and headers."""
+        headers = sum(len(name.encode()) + len(value) for name, value in self.headers)
+        return len(self.key or b"") + len(self.value) + headers
+
+
+def written_at_ms(told_ms: int | None) -> int:
+    """When a record was written, Unix time in ms: what it says of that, or now where that cannot be.
+
+    A topic that has its time from the sender may say that there is none (-1), or years to come; nothing may be counted
+    or expire by that. Brokers' clocks may be a little ahead of ours.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    return told_ms if told_ms is not None and 0 <= told_ms <= now_ms + CLOCKS_APART_MAX_MS else now_ms
 
 
 def event_in(delivery: Delivery) -> Event:
@@ -218,3 +242,6 @@ def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
 def whole_number(text: str | None) -> int | None:
     """A number in a header; one that others wrote may hold anything, and then says nothing."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+prepare(Failure)
