@@ -189,8 +189,11 @@ class Publication:
 
 
 def _check_size(event: Announcement) -> None:
-    """Raises Refused for an announcement that no topic would take, before anything is live because of it."""
-    size_bytes = len(codec.encode(event))
+    """Raises Refused for an announcement that no topic would take or nobody could read, before anything is live."""
+    try:
+        size_bytes = len(codec.encode(event))
+    except codec.InvalidRecord as error:
+        raise Refused(error.code, str(error), field=error.field) from error
     if size_bytes > ANNOUNCEMENT_BYTES_MAX:
         told = (
             f"the {type(event).__name__} of it would have {size_bytes} bytes, at most {ANNOUNCEMENT_BYTES_MAX} can be"

@@ -484,17 +484,25 @@ def test_a_tenant_that_can_be_no_folder_is_refused(shop: Shop, tenant: str) -> N
         assert (refused.value.code, refused.value.field) == ("bad_tenant_name", "tenant")
 
 
-@pytest.mark.parametrize("sku", ["mug\n", "..", "a" * 5000, "\x00", "mug|1", "\u202emug", "manifest.json"])
+@pytest.mark.parametrize("sku", [" mug ", "..", "漢" * 128, "/", "mug|1", "م🫖", "manifest.json"])
 def test_a_product_of_any_name_is_published_and_taken_back(shop: Shop, sku: str) -> None:
     event = msgspec.structs.replace(shop.request("web-1"), sku=sku)
     assert "AssetPublished" in kinds(shop.apply(event, 1))
     assert "AssetRetracted" in kinds(shop.apply(msgspec.structs.replace(retract(), sku=sku), 2))
 
 
+@pytest.mark.parametrize("sku", ["mug\n", "a" * 129, "\x00", "\u202emug"])
+def test_a_product_of_which_nobody_could_read_is_refused_before_anything_is_live(shop: Shop, sku: str) -> None:
+    with pytest.raises(Refused) as refused:
+        shop.apply(msgspec.structs.replace(shop.request("web-1"), sku=sku), 1)
+    assert (refused.value.code, refused.value.field) == ("invalid_record", "sku")
+
+
 def test_an_announcement_that_no_topic_would_take_is_refused_before_anything_is_live(shop: Shop) -> None:
-    check = Check(point="shadow", name="c" * 200, outcome="pass", limit="v" * 200)
+    text = "𝔘" * 256
+    check = Check(point=text, name=text, outcome="pass", limit=text, rule=text)
     request = msgspec.structs.replace(
-        shop.request("web-1"), verdict=Verdict(outcome="pass", checks=[check] * 3000, rules="2026-11")
+        shop.request("web-1"), verdict=Verdict(outcome="pass", checks=[check] * 256, rules="2026-11")
     )
     with pytest.raises(Refused) as refused:
         shop.apply(request, 1)
