@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,9 +15,10 @@ from schemas.records import LANES, Lane
 from schemas.topics import Pool
 from streams import observability
 from streams.blobs import Blobs, open_store
-from streams.catalogue import Catalogue, CatalogueStanding
-from streams.consumer import groups
+from streams.catalogue import Catalogue, CatalogueStanding, Trials
+from streams.consumer import groups, reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
+from streams.consumer.isolation import Isolation
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
@@ -58,7 +60,7 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         case "publisher":
             run_publisher(settings, catalogue, stop)
         case "retrier":
-            run_retrier(settings, stop)
+            run_retrier(settings, catalogue, stop)
 
 
 def run_streams(settings: Settings, catalogue: Catalogue) -> None:
@@ -68,7 +70,8 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
     processing = Processing(
         catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays), settings.tenant_quota_per_hour
     )
-    run_app(build_app(settings, processing), settings, processing)
+    isolation = Isolation("streams", Trials(catalogue))
+    run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 
 
 def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
@@ -82,9 +85,13 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
-        crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.threads)
+        isolation = Isolation(f"worker-{pool}", Trials(catalogue))
+        crew = Crew(
+            f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), isolation, settings.threads
+        )
+        has_record = partial(reading.has_record, settings)
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
-        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, settings.stalled_after_s)
+        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, has_record, settings.stalled_after_s)
         log.info("ready", pool=pool)
         _run_or_exit(loop, stop)
         producer.close()
@@ -103,13 +110,15 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     if settings.sweep_interval_s:
         arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
         threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
-    Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication).run(stop)
+    isolation = Isolation("publisher", Trials(catalogue))
+    Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication, isolation).run(stop)
 
 
-def run_retrier(settings: Settings, stop: threading.Event) -> None:
+def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
-    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays).run(stop)
+    isolation = Isolation("retrier", Trials(catalogue))
+    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays, isolation).run(stop)
     producer.close()
 
 

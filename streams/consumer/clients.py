@@ -1,14 +1,17 @@
 """Kafka clients with the settings that must be the same everywhere, and the topics made ready."""
 
+import operator
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, cast
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from prometheus_client import Counter
 
 from schemas import topics
 from streams.consumer.letters import Delivery, Outgoing, written_at_ms
@@ -18,6 +21,14 @@ from streams.settings import Settings
 PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsewhere than Java and aiokafka do
 DAY_MS = 24 * 3600 * 1000
 MAX_POLL_INTERVAL_S = 300.0
+HEADERS_LOST = "packshot-headers-lost"
+
+# At a name that is no UTF-8 the client sets an error and returns headers all the same, with a null pointer for a name.
+# A call by C finds that out and raises; one that the interpreter has specialised does not, and the process crashes.
+_headers_of = operator.methodcaller("headers")
+
+log = structlog.get_logger()
+headers_lost = Counter("packshot_headers_lost_total", "Records whose headers could not be read", ["topic"])
 
 
 class NotAcknowledged(Exception):
@@ -86,14 +97,23 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
 
 
 def delivery(message: Message) -> Delivery:
-    """A message as a Delivery. A record without a value counts as empty bytes."""
-    raw = cast(Iterable[tuple[str, str | bytes | None]], message.headers() or ())
-    headers = [(name, _bytes(value)) for name, value in raw]
-    _, timestamp_ms = message.timestamp()
+    """A message as a Delivery; to be called once for each.
+
+    A record without a value counts as empty bytes. Headers of which one has a name
+    that is no UTF-8 cannot be read by any client of ours: `HEADERS_LOST` stands in their place.
+    """
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None
     assert partition is not None
     assert offset is not None
+    _, timestamp_ms = message.timestamp()
+    try:
+        raw = cast(Iterable[tuple[str, str | bytes | None]], _headers_of(message) or ())
+    except SystemError:  # asked again it would give names that are null pointers
+        log.warning("headers cannot be read", position=f"{topic}/{partition}/{offset}")
+        headers_lost.labels(topic).inc()
+        raw = [(HEADERS_LOST, b"a name among them is no UTF-8")]
+    headers = [(name, _bytes(value)) for name, value in raw]
     key, value = _key(message.key()), _bytes(message.value())
     return Delivery(topic, partition, offset, key, value, headers, written_at_ms(timestamp_ms))
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas import codec, topics
+from schemas.decoding import prepare
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
 from schemas.records import Event, Milliseconds, Task
@@ -230,3 +231,6 @@ def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
 def whole_number(text: str | None) -> int | None:
     """A number in a header; one that others wrote may hold anything, and then says nothing."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+prepare(Failure)
