@@ -29,6 +29,7 @@ from schemas import history, topics
 from schemas.history import fingerprint, schema_of
 from schemas.nesting import TooDeep, bounded
 from schemas.records import EVENTS, Event
+from schemas.text import explained
 
 SIZE_MAX_BYTES = 2 * 1024 * 1024
 _FRAME = struct.Struct(">bI")
@@ -137,7 +138,7 @@ def decode(data: bytes, allowed: Collection[type[Event]] = EVENTS) -> Event:
 
 def _invalid(record: type[Event], error: Exception) -> InvalidRecord:
     if isinstance(error, msgspec.ValidationError):
-        return InvalidRecord(f"{record.__name__}: {error}", field=field_in(error))
+        return InvalidRecord(f"{record.__name__}: {explained(str(error))}", field=field_in(error))
     return InvalidRecord(f"{record.__name__}: {error}", field=getattr(error, "field", ""))
 
 

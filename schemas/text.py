@@ -51,6 +51,13 @@ def whole(pattern: str) -> str:
     return rf"^(?:{pattern})$(?!\n)"
 
 
+def explained(said: str) -> str:
+    """What an error says of a text, in words where it would show the long pattern of texts that are fit."""
+    for pattern in (FIT, FIT_LINES):
+        said = said.replace(f"matching regex {whole(pattern)!r}", "without control, invisible or unpaired characters")
+    return said
+
+
 def portable(pattern: str) -> str:
     """`pattern` as a JSON Schema may hold it: without the escapes that only Python knows, and so a little wider."""
     return pattern.replace(FIT, _FIT_ELSEWHERE)

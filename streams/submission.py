@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from schemas.codec import field_in
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Source, Submission
+from schemas.text import explained
 from streams.catalogue import Asset, AssetState, Catalogue, Facts
 from streams.consumer.letters import Outgoing, outgoing
 from streams.observability import tracer
@@ -71,7 +72,7 @@ def read_events(path: Path) -> tuple[list[Submission], list[BadLine]]:
         try:
             events.append(_resolved(msgspec.json.decode(line, type=Submission), path.parent))
         except msgspec.ValidationError as error:
-            bad.append(BadLine(number, field_in(error), str(error)))
+            bad.append(BadLine(number, field_in(error), explained(str(error))))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             bad.append(BadLine(number, "", f"not JSON: {error}"))
         except RecursionError:

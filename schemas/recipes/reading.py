@@ -11,6 +11,7 @@ import yaml
 
 from schemas import documents
 from schemas.recipes import Defaults, Recipe, checking
+from schemas.text import explained
 
 T = TypeVar("T", Recipe, Defaults)
 TEXT_MAX = 65_536
@@ -119,7 +120,7 @@ class _Document:
         self.problems.append(Problem(node.start_mark.line + 1, path, message))
 
     def _misshapen(self, error: msgspec.ValidationError) -> Problem:
-        message, _, at = str(error).partition(" - at `$")
+        message, _, at = explained(str(error)).partition(" - at `$")
         path = at.rstrip("`").removeprefix(".")
         if unknown := re.search(r"unknown field `(.+)`", message):
             path, message = f"{path}.{unknown[1]}".removeprefix("."), "there is no such field"

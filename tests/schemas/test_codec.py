@@ -141,6 +141,14 @@ def test_what_nobody_could_read_is_not_written(change: dict[str, object], field:
     assert caught.value.field == field
 
 
+def test_what_is_wrong_with_a_text_is_told_in_words() -> None:
+    with pytest.raises(codec.InvalidRecord) as caught:
+        codec.encode(replace(EVENT, title="\x00"))
+    assert str(caught.value) == (
+        "CatalogChanged: Expected `str` without control, invisible or unpaired characters - at `$.title`"
+    )
+
+
 def test_a_measure_that_is_no_number_is_not_written() -> None:
     task = nested(1)
     with pytest.raises(codec.InvalidRecord, match="float") as caught:
