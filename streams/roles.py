@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -65,9 +66,8 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
     """The Faust app; it handles the signals itself."""
     from streams.app import build_app, run_app
 
-    processing = Processing(
-        catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays), settings.tenant_quota_per_hour
-    )
+    policy = RetryPolicy(settings.retry_delays, originals=_blobs(settings))
+    processing = Processing(catalogue, AcknowledgedProducer(settings), policy, settings.tenant_quota_per_hour)
     run_app(build_app(settings, processing), settings, processing)
 
 
@@ -78,11 +78,12 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     from gpu_workers.results import Results
     from gpu_workers.worker import Worker
 
-    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+    blobs = _blobs(settings)
     with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
-        crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.threads)
+        policy = RetryPolicy(settings.retry_delays, originals=blobs)
+        crew = Crew(f"worker-{pool}", handler, producer, policy, settings.threads)
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
         loop = ConsumerLoop(f"worker-{pool}", lanes, crew, settings.stalled_after_s)
         log.info("ready", pool=pool)
@@ -93,18 +94,19 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
 def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """The publisher."""
     from streams.publishing.publication import Publication
-    from streams.publishing.publisher import Publisher
+    from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
 
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
-    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+    blobs = _blobs(settings)
     publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
-    Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication).run(stop)
+    consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
+    Publisher(consumer, producer, publication, letters=replace(DEAD_AT_ONCE, originals=blobs)).run(stop)
 
 
 def run_retrier(settings: Settings, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
-    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays).run(stop)
+    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays, _blobs(settings)).run(stop)
     producer.close()
 
 
@@ -116,6 +118,10 @@ def run_gateway(settings: Settings) -> None:
 
     app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
     web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=lambda line: log.info(line))
+
+
+def _blobs(settings: Settings) -> Blobs:
+    return Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
 
 
 def s3_client(settings: Settings) -> "S3Client | None":

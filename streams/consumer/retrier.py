@@ -8,9 +8,9 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas import topics
-from streams.consumer.clients import AcknowledgedProducer, delivery
+from streams.consumer.clients import AcknowledgedProducer, TooLarge, delivery
 from streams.consumer.ledger import Ledger
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, returned
+from streams.consumer.letters import Delivery, Originals, Outgoing, RetryPolicy, returned
 from streams.errors import Refused
 
 POLL_S = 0.1
@@ -21,9 +21,13 @@ log = structlog.get_logger()
 class Retrier:
     """Reads every retry topic. A partition whose first letter must wait is paused until then; polling goes on."""
 
-    def __init__(self, consumer: Consumer, producer: AcknowledgedProducer, delays_ms: Sequence[int]) -> None:
+    def __init__(
+        self, consumer: Consumer, producer: AcknowledgedProducer, delays_ms: Sequence[int], originals: Originals
+    ) -> None:
         self._consumer = consumer
         self._producer = producer
+        self._originals = originals
+        self._letters = RetryPolicy((), originals=originals)
         self._topics = [topics.retry(delay_ms).name for delay_ms in delays_ms]
         self._ledger = Ledger("retrier")
         self._due_ms: dict[tuple[str, int], int] = {}
@@ -70,19 +74,23 @@ class Retrier:
             self._due_ms[letter.topic, letter.partition] = letter.not_before_ms
             return
         self._ledger.poll()
-        how, record = _onward(letter)
-        self._producer.send([record])
+        how, record = self._give_back(letter)
         self._ledger.end(how)
         self._consumer.commit(message=message, asynchronous=False)
         self._ledger.commit(1)
         log.info("given back", how=how, to=record.topic, attempt=letter.attempt)
 
-
-def _onward(letter: Delivery) -> tuple[str, Outgoing]:
-    try:
-        return "done", returned(letter)
-    except Refused as refusal:
-        return "dead", RetryPolicy(()).letter(letter, refusal, _now_ms())
+    def _give_back(self, letter: Delivery) -> tuple[str, Outgoing]:
+        try:
+            record = returned(letter, self._originals)
+            self._producer.send([record])
+            return "done", record
+        except Refused as refusal:
+            dead = self._letters.letter(letter, refusal, _now_ms())
+        except TooLarge as error:
+            dead = self._letters.letter(letter, Refused("record_too_large", str(error)), _now_ms())
+        self._producer.send([dead])
+        return "dead", dead
 
 
 def _now_ms() -> int:

@@ -35,6 +35,7 @@ BATCH_MAX = 8
 BATCH_WITHIN_S = 0.2
 RENDERING_THREADS = 2
 AWAY_WAIT_S = 1.0
+DEAD_AT_ONCE = RetryPolicy(())  # what cannot be published; what is away is waited for
 NAMES_FOLDER = Path(tempfile.gettempdir()) / f"packshot-{os.getuid()}"
 
 log = structlog.get_logger()
@@ -67,13 +68,14 @@ class Publisher:
         producer_config: dict[str, Any],
         publication: Publication,
         folder: Path = NAMES_FOLDER,
+        letters: RetryPolicy = DEAD_AT_ONCE,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
         self._consumer = Consumer({**consumer_config, "partition.assignment.strategy": "range"})
         self._producer_config = producer_config
         self._publication = publication
         self._folder = folder
-        self._letters = RetryPolicy(())  # what cannot be published is dead at once; what is away is waited for
+        self._letters = letters
         self._stop = threading.Event()
         self._moved = False
 
