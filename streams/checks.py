@@ -10,8 +10,9 @@ from confluent_kafka.admin import AdminClient
 from schemas import channels, recipes, topics
 from streams.blobs import StoreError, open_store
 from streams.catalogue import Catalogue
+from streams.consumer import drift
 from streams.consumer.clients import client_config
-from streams.errors import Unavailable
+from streams.errors import Refused, Unavailable
 from streams.settings import Settings, SettingsError
 
 
@@ -49,7 +50,7 @@ def _look(name: str, part: Callable[[Settings], str], settings: Settings) -> Fin
 
     try:
         return Finding(name, True, part(settings))
-    except (CheckFailed, SettingsError, StoreError, Unavailable, ModelError, EngineError) as error:
+    except (CheckFailed, SettingsError, StoreError, Unavailable, Refused, ModelError, EngineError) as error:
         return Finding(name, False, str(error))
 
 
@@ -76,7 +77,9 @@ def _topics(settings: Settings) -> str:
     missing = [topic.name for topic in wanted if topic.name not in there]
     if missing:
         raise CheckFailed(f"missing: {', '.join(missing)}; any role makes them when it starts")
-    return f"all {len(wanted)} are there"
+    if drifts := drift.find(settings):
+        raise CheckFailed(f"{'; '.join(map(str, drifts))}: see `packshot topics plan`")
+    return f"all {len(wanted)} are there, and as they should be"
 
 
 def _database(settings: Settings) -> str:

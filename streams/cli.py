@@ -17,6 +17,7 @@ from streams.models_cli import models
 from streams.moments import Moment
 from streams.recipes_cli import recipes
 from streams.settings import Settings, SettingsError, variable
+from streams.topics_cli import topics
 
 
 def main() -> None:
@@ -171,6 +172,7 @@ packshot.add_command(brands)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)
+packshot.add_command(topics)
 
 
 @packshot.command()

@@ -16,7 +16,7 @@ from schemas.topics import Pool
 from streams import observability
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue, CatalogueStanding
-from streams.consumer import groups
+from streams.consumer import drift, groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
@@ -45,7 +45,7 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         run_gateway(settings)
         return
     stop = _stop_on_signals()
-    _wait_until(lambda: make_topics(settings), stop)
+    _wait_until(lambda: _prepare_topics(settings), stop)
     catalogue = Catalogue(settings.database)
     _wait_until(catalogue.create_tables, stop)
     if stop.is_set():
@@ -118,6 +118,11 @@ def run_gateway(settings: Settings) -> None:
 
     app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
     web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=lambda line: log.info(line))
+
+
+def _prepare_topics(settings: Settings) -> None:
+    make_topics(settings)
+    drift.verify(settings)
 
 
 def _blobs(settings: Settings) -> Blobs:

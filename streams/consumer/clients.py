@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, cast
@@ -19,6 +20,7 @@ from streams.settings import Settings
 PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsewhere than Java and aiokafka do
 MAX_POLL_INTERVAL_S = 300.0
 CLOSE_S = 10.0
+CREATED_WITHIN_S = 30.0
 # Above every topic's limit, which is the broker's to hold: a record beyond this one never leaves librdkafka's queue.
 REQUEST_BYTES = topics.DEAD_BYTES + topics.MIB
 # Below every topic's limit: the broker refuses a batch as a whole, so a record that is too large goes alone.
@@ -242,13 +244,23 @@ def make_topics(settings: Settings) -> None:
         futures = admin.create_topics([_new_topic(topic, settings) for topic in missing]) if missing else {}
         for future in futures.values():
             _unless_there(future)
+        _wait_until_seen(admin, [topic.name for topic in missing])
     except KafkaException as error:
         raise Unavailable(f"the brokers at {settings.bootstrap_servers} do not answer: {error}") from error
 
 
+def _wait_until_seen(admin: AdminClient, names: Sequence[str]) -> None:
+    """The controller answers before the brokers know. Raises Unavailable when they do not hear of it."""
+    give_up_at = time.monotonic() + CREATED_WITHIN_S
+    while left := set(names) - admin.list_topics(timeout=10).topics.keys():
+        if time.monotonic() > give_up_at:
+            raise Unavailable(f"the brokers have not made {sorted(left)[0]}")
+        time.sleep(0.1)
+
+
 def _unless_there(created: Future[None]) -> None:
     try:
-        created.result(timeout=30)
+        created.result(timeout=CREATED_WITHIN_S)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
