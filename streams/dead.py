@@ -16,7 +16,7 @@ from schemas.envelope import as_mapping
 from schemas.records import LetterResolved, Resolution
 from streams.blobs import Blobs, open_store
 from streams.consumer import letters as header
-from streams.consumer.clients import producer_config
+from streams.consumer.clients import is_too_large, producer_config
 from streams.consumer.letters import Delivery, Outgoing, outgoing, replayed
 from streams.consumer.reading import read
 from streams.errors import Refused, Unavailable
@@ -185,6 +185,8 @@ def _only_writer(settings: Settings) -> Iterator[Producer]:
         producer.init_transactions(CALL_S)
         yield producer
     except KafkaException as error:
+        if is_too_large(error.args[0]):
+            raise Refused("record_too_large", "a letter's original is larger than its topic takes") from error
         raise Unavailable(f"not everything was resolved; list what is open: {error.args[0].str()}") from error
 
 

@@ -21,8 +21,9 @@ PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsew
 MAX_POLL_INTERVAL_S = 300.0
 CLOSE_S = 10.0
 CREATED_WITHIN_S = 30.0
-# Above every topic's limit, which is the broker's to hold: a record beyond this one never leaves librdkafka's queue.
-REQUEST_BYTES = topics.DEAD_BYTES + topics.MIB
+# Uncompressed, where topics' limits count compressed bytes: what others wrote small may go back. The broker closes the
+# connection on a request beyond 100 MiB, and librdkafka would try again for minutes.
+REQUEST_BYTES = 16 * topics.MIB
 # Below every topic's limit: the broker refuses a batch as a whole, so a record that is too large goes alone.
 BATCH_BYTES = topics.WRITTEN_BY_OTHERS_BYTES // 2
 FETCH_BYTES = 256 * 1024  # of a partition at a time; a larger batch is read all the same, alone

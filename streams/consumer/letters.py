@@ -42,7 +42,6 @@ STORY = frozenset({
     ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, ATTEMPT, FIRST_SEEN, NOT_BEFORE, FAILED_AT, ERROR_KIND, ERROR_CODE,
     ERROR_FIELD, ERROR_MESSAGE, HISTORY, REPLAYED,
 })  # fmt: skip
-LONG_STORY = frozenset({HISTORY, ERROR_MESSAGE})
 HISTORY_MAX = 20
 HISTORY_BYTES_MAX = 24 * 1024
 HISTORY_MESSAGE_MAX = 200
@@ -236,7 +235,8 @@ def _back(letter: Delivery, topic: topics.Topic, originals: Originals | None) ->
     record = Outgoing(topic.name, whole.key, whole.value, whole.headers)
     if record.size_bytes <= topic.max_bytes:
         return record
-    return replace(record, headers=[header for header in record.headers if header[0] not in LONG_STORY])
+    # At its topic's limit there is only room for what keeps it from being tried for ever.
+    return replace(record, headers=[each for each in record.headers if each[0] not in STORY or each[0] == ATTEMPT])
 
 
 def _without_original(letter: Outgoing, delivery: Delivery, originals: Originals) -> Outgoing:

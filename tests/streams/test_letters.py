@@ -149,7 +149,7 @@ def test_no_story_is_longer_than_a_topic_has_room_for(text: str) -> None:
 
 def test_an_original_at_its_topics_limit_goes_back_with_a_shorter_story() -> None:
     room = topics.CATALOG.max_bytes - topics.size_bytes(b"k", b"", [])
-    limit = Delivery("imagery.catalog", 0, 1, b"k", b"x" * (room - 1500), [], 5)
+    limit = Delivery("imagery.catalog", 0, 1, b"k", b"x" * (room - 300), [], 5)
     record = limit
     for at_ms in range(5):
         long = Refused("source_unreachable", "no answer " * 200, transient=True)
