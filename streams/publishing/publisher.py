@@ -183,7 +183,7 @@ class Publisher:
 
     def _commit(self, batch: Sequence[_Work], transactions: Transactions) -> None:
         records = [record for work in batch for record in work.records]
-        transactions.write(records, _after(batch), self._consumer.consumer_group_metadata())
+        transactions.write(records, _after(batch), self._consumer)
         committed.labels(ROLE, "-").inc(len(batch))
         for work in batch:
             ended.labels(ROLE, "-", "done" if work.refusal is None else "dead").inc()
