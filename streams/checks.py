@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from schemas import channels, recipes, topics
 from streams.blobs import StoreError, open_store
 from streams.catalogue import Catalogue
-from streams.consumer import drift
+from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
 from streams.errors import Refused, Unavailable
 from streams.settings import Settings, SettingsError
@@ -34,6 +34,7 @@ def check_everything(settings: Settings) -> list[Finding]:
     parts: dict[str, Callable[[Settings], str]] = {
         "broker": _broker,
         "topics": _topics,
+        "backlog": _backlog,
         "database": _database,
         "blobs": lambda its: _store(its.blobs, its),
         "origin": lambda its: _store(its.origin, its),
@@ -80,6 +81,19 @@ def _topics(settings: Settings) -> str:
     if drifts := drift.find(settings):
         raise CheckFailed(f"{'; '.join(map(str, drifts))}: see `packshot topics plan`")
     return f"all {len(wanted)} are there, and as they should be"
+
+
+def _backlog(settings: Settings) -> str:
+    unread = backlog.find(settings)
+    if lost := [each for each in unread if each.lost]:
+        raise CheckFailed("; ".join(f"{each.name}: {each.fallen_out}" for each in lost))
+    oldest = max(unread, key=lambda each: each.share, default=None)
+    if oldest is None:
+        return "nothing is unread"
+    text = f"{oldest.name}: the oldest unread record has used {oldest.share:.0%} of its retention"
+    if oldest.share > backlog.WARN_SHARE:
+        raise CheckFailed(f"{text}; `packshot topics apply` has it kept for longer")
+    return text
 
 
 def _database(settings: Settings) -> str:

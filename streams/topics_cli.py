@@ -24,9 +24,7 @@ def topics() -> None:
 @click.pass_obj
 def plan(settings: Settings, as_json: bool) -> None:
     """Show what `apply` would mend; ends with 1 when there is something."""
-    from streams.consumer import drift
-
-    found = drift.find(settings)
+    found = _found(settings)
     _show(found, as_json=as_json)
     sys.exit(1 if found else 0)
 
@@ -36,16 +34,24 @@ def plan(settings: Settings, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array of what was mended.")
 @click.pass_obj
 def apply(settings: Settings, partitions: bool, as_json: bool) -> None:
-    """Make missing topics and mend what is less than it should be; ends with 1 when something is left."""
+    """Make missing topics, mend what is less than it should be, and have unread records kept; ends with 1 when
+    something is left."""
     from streams.consumer import drift
 
-    found = drift.find(settings)
+    found = _found(settings)
     mended = drift.mend(settings, found, partitions=partitions)
     _show(mended, as_json=as_json, done="mended")
     left = [each for each in found if each not in mended]
     for each in left:
         click.echo(f"left as it is: {each}", err=True)
     sys.exit(1 if left else 0)
+
+
+def _found(settings: Settings) -> "list[Drift]":
+    """What differs from the table, and topics that are about to remove what nobody has read."""
+    from streams.consumer import backlog, drift
+
+    return [*drift.find(settings), *backlog.too_short(backlog.find(settings))]
 
 
 def _show(drifts: "Sequence[Drift]", *, as_json: bool, done: str = "") -> None:

@@ -18,7 +18,7 @@ from streams.audit.products import ProductView, disagreements, stuck
 from streams.audit.tasks import TaskLedger
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.catalogue import Asset, Catalogue
-from streams.consumer import groups
+from streams.consumer import backlog, groups
 from streams.consumer.letters import ORIGIN_TOPIC, Delivery
 from streams.consumer.reading import committed, read
 from streams.dead import DeadLetter, Wanted, find
@@ -48,6 +48,7 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
     idle = [view for view in settled if not log.is_busy((view.tenant, view.sku))]
     findings = [
         *log.tasks.findings(),
+        *_fallen_out(settings),
         *log.announcements.findings,
         *(finding for view in settled for finding in disagreements(view)),
         *(finding for view in settled for finding in origin.missing(view, deep=deep)),
@@ -55,6 +56,12 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
         *_task_facts(facts, log),
     ]
     return Report(log.counts() | origin.counts(), findings)
+
+
+def _fallen_out(settings: Settings) -> Iterator[Finding]:
+    for each in backlog.find(settings):
+        if each.lost:
+            yield Finding("lost", each.name, each.fallen_out)
 
 
 def _progress(settings: Settings) -> dict[Place, int]:

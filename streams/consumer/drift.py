@@ -74,14 +74,18 @@ def find(settings: Settings) -> list[Drift]:
     wanted = topics.every(settings.retry_delays)
     present = [topic for topic in wanted if topic.name in there]
     missing = [Drift(topic.name, EXISTENCE, "missing", "there") for topic in wanted if topic.name not in there]
-    resources = [ConfigResource(ConfigResource.Type.TOPIC, topic.name) for topic in present]
-    described = admin.describe_configs(resources, request_timeout=CALL_S) if resources else {}
-    configs = {resource.name: _answer(settings, config) for resource, config in described.items()}
+    configs = _configs_of(admin, [topic.name for topic in present], settings)
     return missing + [
         drift
         for topic in present
         for drift in (*_of_config(topic, configs[topic.name], settings), *_of_layout(there[topic.name], settings))
     ]
+
+
+def retention_ms(settings: Settings, names: Sequence[str]) -> dict[str, int]:
+    """How long each topic keeps its records; ENDLESS for ever. Raises Unavailable, Refused."""
+    configs = _configs_of(AdminClient(client_config(settings)), names, settings)
+    return {name: int(config["retention.ms"].value or ENDLESS) for name, config in configs.items()}
 
 
 def mend(settings: Settings, drifts: Sequence[Drift], *, partitions: bool = False) -> list[Drift]:
@@ -107,11 +111,20 @@ def mend(settings: Settings, drifts: Sequence[Drift], *, partitions: bool = Fals
 def _wait_until_seen(settings: Settings, mended: Sequence[Drift]) -> None:
     """The controller answers before the brokers know. Raises Unavailable when they do not hear of it."""
     give_up_at = time.monotonic() + CALL_S
-    places = {(drift.topic, drift.setting) for drift in mended}
-    while left := [each for each in find(settings) if (each.topic, each.setting) in places]:
+    while left := _not_seen(settings, mended):
         if time.monotonic() > give_up_at:
             raise Unavailable(f"the brokers have not taken what they were told: {left[0]}")
         time.sleep(POLL_S)
+
+
+def _not_seen(settings: Settings, mended: Sequence[Drift]) -> list[Drift]:
+    of_config = _configs(mended)
+    configs = _configs_of(AdminClient(client_config(settings)), sorted({each.topic for each in of_config}), settings)
+    places = {(each.topic, each.setting) for each in mended if each not in of_config}
+    return [
+        *(each for each in of_config if not _is_enough(configs[each.topic][each.setting].value or "", each.wanted)),
+        *(each for each in find(settings) if (each.topic, each.setting) in places),
+    ]
 
 
 def verify(settings: Settings) -> None:
@@ -129,6 +142,12 @@ def verify(settings: Settings) -> None:
         more = f"; and {len(weaker) - 1} more" if len(weaker) > 1 else ""
         how = f"`packshot topics apply` mends it, {variable('kafka_accept_weaker_topics')}=true accepts it"
         raise Refused("topics_drifted", f"{weaker[0]}{more}: {how}", field=weaker[0].setting)
+
+
+def _configs_of(admin: AdminClient, names: Sequence[str], settings: Settings) -> dict[str, dict[str, ConfigEntry]]:
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+    described = admin.describe_configs(resources, request_timeout=CALL_S) if resources else {}
+    return {resource.name: _answer(settings, config) for resource, config in described.items()}
 
 
 def _of_config(topic: Topic, config: dict[str, ConfigEntry], settings: Settings) -> Iterable[Drift]:
