@@ -23,6 +23,7 @@ from schemas.records import (
     PublishRequested,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
@@ -95,7 +96,7 @@ CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), None, WRI
 CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled), None, WRITTEN_BY_OTHERS_BYTES)
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
-DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided,), None, WRITTEN_BY_OTHERS_BYTES)
+DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
 DEAD = Topic(PREFIX + "dead", (), retention_days=None, max_bytes=DEAD_BYTES)
@@ -142,15 +143,31 @@ def find(name: str) -> Topic | None:
     return next((topic for topic in every(()) if topic.name == name), None)
 
 
+def records_on(name: str) -> tuple[type[Event], ...]:
+    """The records that belong on the topic called `name`; on one of letters any may stand, and none belongs."""
+    return _RECORDS_ON.get(name, ())
+
+
+def belongs(event: Event, name: str) -> bool:
+    """Whether `event` belongs on the topic called `name`: a task on that of its pool and lane."""
+    if not isinstance(event, Task):
+        return type(event) in records_on(name)
+    pool = POOL_OF_OPERATION.get(event.step.operation)
+    return pool is not None and TASKS[pool, event.lane].name == name
+
+
 def product_key(tenant: str, sku: str) -> bytes:
     """`tenant|sku`; a tenant holds no `|`, so that the key is unambiguous."""
     return f"{tenant}|{sku}".encode()
 
 
 def product_of(key: bytes | None) -> tuple[str, str]:
-    """Tenant and SKU in the key of a product's record; what is no such key counts as a SKU without a tenant."""
-    tenant, _, sku = (key or b"").decode(errors="backslashreplace").rpartition("|")
-    return tenant, sku
+    """Tenant and SKU in the key of a product's record; what is no such key counts as a SKU without a tenant.
+
+    The first `|` parts them: a SKU may hold more.
+    """
+    tenant, bar, sku = (key or b"").decode(errors="backslashreplace").partition("|")
+    return (tenant, sku) if bar else ("", tenant)
 
 
 def key_of(event: Event) -> bytes:
@@ -181,6 +198,7 @@ def topic_of(event: Event) -> Topic:
     return _TOPIC_OF[type(event)]
 
 
+_RECORDS_ON = {topic.name: topic.records for topic in every(())}
 _TOPIC_OF: dict[type, Topic] = {
     record: topic
     for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS, MODELS, RECIPES)

@@ -16,7 +16,9 @@ from streams.dead_cli import dead
 from streams.models_cli import models
 from streams.moments import Moment
 from streams.recipes_cli import recipes
+from streams.retract_cli import retract
 from streams.settings import Settings, SettingsError, variable
+from streams.sweep_cli import sweep
 from streams.topics_cli import topics
 
 
@@ -173,6 +175,8 @@ packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)
 packshot.add_command(topics)
+packshot.add_command(retract)
+packshot.add_command(sweep)
 
 
 @packshot.command()

@@ -6,19 +6,19 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
 import structlog
 
-from schemas import codec, topics
-from schemas.records import Event, ReviewDecided
+from schemas import topics
+from schemas.records import Event, RetractionDecided, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
 from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
-from streams.consumer.letters import outgoing
+from streams.consumer.letters import event_in, outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
 from streams.rebuilding import Rebuilt, rebuild
@@ -84,6 +84,37 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
     return event
 
 
+def retract(
+    settings: Settings, sku: str, assets: Sequence[str], tenant: str | None, reason: str, decided_by: str
+) -> RetractionDecided:
+    """Sends a person's decision to take assets of a product off the shop, all of them when none is named.
+
+    Raises Refused for a product or an asset that nobody knows, and for a SKU that several tenants have.
+    """
+    with connect(settings) as (catalogue, producer):
+        tenants = tenants_of(catalogue, sku, tenant)
+        if len(tenants) > 1:
+            raise Refused("ambiguous_sku", f"{', '.join(tenants)} have the SKU {sku}: say --tenant", field="tenant")
+        with catalogue.read() as facts:
+            product, rows = facts.product(tenants[0], sku), facts.assets(tenants[0], sku)
+        known = sorted(row.asset for row in rows)
+        unknown = sorted(set(assets) - set(known))
+        if product is None or unknown or not known:
+            told = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
+            raise Refused("unknown_asset", told, field="assets")
+        event = RetractionDecided(
+            tenant=tenants[0],
+            sku=sku,
+            version=product.version,
+            assets=sorted(assets) or known,
+            reason=reason,
+            decided_by=decided_by,
+        )
+        with observability.tracer.start_as_current_span("retract"):
+            producer.send([outgoing(event, "packshot/retract")])
+    return event
+
+
 def rebuild_facts(settings: Settings) -> list[Rebuilt]:
     """Makes the facts anew while nobody else writes them, with a broker of our own where none is named.
 
@@ -104,7 +135,10 @@ def _check_stopped(settings: Settings) -> None:
 def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
     """The events for listing services from the first on; ends at the topic's end unless `follow`."""
     for each in reading.read(settings, [topics.PUBLISHED.name], follow=follow):
-        yield codec.decode(each.value)
+        try:
+            yield event_in(each)
+        except Refused as refusal:
+            log.warning("no event", position=each.position, code=refusal.code, reason=refusal.message)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
@@ -25,16 +25,17 @@ from schemas.records import (
     PublicationFailed,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     ReviewDecided,
     TaskCompleted,
     TaskFailed,
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.ledger import ended, polled
-from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
-from streams.processors import Processor, intake, publications, recipes, releasing, reviewing, routing
+from streams.processors import Processor, intake, publications, recipes, releasing, retracting, reviewing, routing
 from streams.processors.quotas import admitted
 
 AWAY_WAIT_S = 1.0
@@ -46,6 +47,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     TaskCompleted: routing.task_completed,
     TaskFailed: routing.task_failed,
     ReviewDecided: reviewing.review_decided,
+    RetractionDecided: retracting.retraction_decided,
     AssetPublished: publications.asset_published,
     AssetRetracted: publications.asset_retracted,
     ProductPublished: publications.product_published,
@@ -131,20 +133,15 @@ class Processing:
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)[:MESSAGE_MAX]}
+        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
         ended.labels("streams", "-", how).inc()
         if how == "dead":
-            subject = (delivery.key or b"").decode(errors="backslashreplace")
-            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told, position=delivery.position))
+            about = delivery.event_id, delivery.topic, delivery.subject
+            facts.put_refusal(Refusal(*about, **told, position=delivery.position))
         return letter
 
 
 def _process(delivery: Delivery, facts: Facts) -> Sequence[Event | Refused]:
-    try:
-        event = codec.decode(delivery.value)
-    except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
-    if topics.topic_of(event).name != delivery.topic:
-        raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {delivery.topic}")
+    event = event_in(delivery)
     return PROCESSORS[type(event)](event, facts)

@@ -95,10 +95,15 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     """The publisher."""
     from streams.publishing.publication import Publication
     from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
+    from streams.publishing.sweep import Sweep, sweep_at_intervals
 
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = _blobs(settings)
-    publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
+    standing = CatalogueStanding(catalogue)
+    publication = Publication(origin, blobs, standing, settings.cdn, now_ms, settings.replaced_grace_s)
+    if settings.sweep_interval_s:
+        arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
+        threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
     consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
     Publisher(consumer, producer, publication, letters=replace(DEAD_AT_ONCE, originals=blobs)).run(stop)
 

@@ -73,6 +73,8 @@ def read_events(path: Path) -> tuple[list[Submission], list[BadLine]]:
             bad.append(BadLine(number, field_in(error), str(error)))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             bad.append(BadLine(number, "", f"not JSON: {error}"))
+        except RecursionError:
+            bad.append(BadLine(number, "", "nested too deeply"))
     return events, bad
 
 

@@ -6,17 +6,20 @@ for its topic is kept elsewhere as a whole, and the letter says where (`packshot
 """
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from schemas import codec, topics
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
-from schemas.records import Event, Task
+from schemas.records import Event, Milliseconds, Task
+from schemas.text import CODE_MAX, FIELD_MAX, ID_MAX, KEY_MAX, printable
 from streams.errors import Refused
 from streams.observability import trace_headers
 
@@ -45,26 +48,24 @@ STORY = frozenset({
 HISTORY_MAX = 20
 HISTORY_BYTES_MAX = 24 * 1024
 HISTORY_MESSAGE_MAX = 200
-MESSAGE_MAX = 2000
-CODE_MAX = 100
-FIELD_MAX = 200
 # What a letter keeps at hand of an original that lies elsewhere.
 KEY_KEPT_BYTES = 1024
 HEADER_KEPT_BYTES = 1024
 HEADERS_KEPT = 32
 JITTER_SHARE = 0.2
+CLOCKS_APART_MAX_MS = 60_000
 
 
 class Failure(msgspec.Struct, frozen=True):
     """One failed try of a record, in the history that its letters carry on."""
 
-    at_ms: int
-    position: str
-    attempt: int
-    kind: str
-    code: str
-    field: str
-    message: str
+    at_ms: Milliseconds
+    position: Annotated[str, Meta(max_length=ID_MAX)]
+    attempt: Annotated[int, Meta(ge=0)]
+    kind: Annotated[str, Meta(max_length=CODE_MAX)]
+    code: Annotated[str, Meta(max_length=CODE_MAX)]
+    field: Annotated[str, Meta(max_length=FIELD_MAX)]
+    message: Annotated[str, Meta(max_length=HISTORY_MESSAGE_MAX)]
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,17 @@ class Delivery:
     @property
     def attempt(self) -> int:
         """How many tries this record has behind it."""
-        return _whole(as_mapping(self.headers).get(ATTEMPT)) or 0
+        return whole_number(as_mapping(self.headers).get(ATTEMPT)) or 0
 
     @property
     def deadline_ms(self) -> int | None:
         """Until when the work on this record is wanted, in Unix time; None for ever."""
-        return _whole(as_mapping(self.headers).get(DEADLINE))
+        return whole_number(as_mapping(self.headers).get(DEADLINE))
 
     @property
     def not_before_ms(self) -> int:
         """Until when a retry letter has to wait, in Unix time."""
-        return _whole(as_mapping(self.headers).get(NOT_BEFORE)) or 0
+        return whole_number(as_mapping(self.headers).get(NOT_BEFORE)) or 0
 
     @property
     def tenant(self) -> str:
@@ -106,15 +107,20 @@ class Delivery:
 
     @property
     def event_id(self) -> str:
-        """The CloudEvents id, or the position of a record that has none."""
-        return as_mapping(self.headers).get("ce_id") or self.position
+        """The CloudEvents id, as far as it is fit to be noted, or the position of a record that has none."""
+        return printable(as_mapping(self.headers).get("ce_id", ""), ID_MAX) or self.position
+
+    @property
+    def subject(self) -> str:
+        """The key as text that is fit to be noted; empty when there is none."""
+        return printable((self.key or b"").decode(errors="backslashreplace"), KEY_MAX)
 
     @property
     def history(self) -> list[Failure]:
         """The tries that failed, oldest first; none when the header is not one of ours."""
         try:
             return msgspec.json.decode(as_mapping(self.headers).get(HISTORY, "[]"), type=list[Failure])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
             return []
 
 
@@ -152,12 +158,44 @@ class _Original(msgspec.Struct, frozen=True, array_like=True):
     headers: list[tuple[str, bytes]]
 
 
+def written_at_ms(told_ms: int | None) -> int:
+    """When a record was written, Unix time in ms: what it says of that, or now where that cannot be.
+
+    A topic that has its time from the sender may say that there is none (-1), or years to come; nothing may be counted
+    or expire by that. Brokers' clocks may be a little ahead of ours.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    return told_ms if told_ms is not None and 0 <= told_ms <= now_ms + CLOCKS_APART_MAX_MS else now_ms
+
+
+def event_in(delivery: Delivery) -> Event:
+    """The event in a delivery, of a record that belongs on its topic. Raises Refused.
+
+    Its key must be its own, for it says which events stay in order: with another one, or with none, a record would
+    overtake those of its product, or be overtaken.
+    """
+    try:
+        event = codec.decode(delivery.value, topics.records_on(delivery.topic))
+    except codec.WireError as error:
+        raise Refused(error.code, str(error), field=error.field) from error
+    if not topics.belongs(event, delivery.topic):
+        raise Refused("wrong_topic", f"this {type(event).__name__} does not belong on {delivery.topic}")
+    if delivery.key != topics.key_of(event):
+        found = repr(delivery.subject) if delivery.key else "none"
+        raise Refused("wrong_key", f"the key is to be {topics.key_of(event).decode()!r}, not {found}", field="key")
+    return event
+
+
 def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     """`event` as a record for its topic, continuing the current trace; its id is the hash of its content by default.
 
-    Raises Refused (`record_too_large`) for one that its topic has no room for, with the story of a letter besides.
+    Raises Refused for an event that nobody could read, and (`record_too_large`) for one that its topic has no room for,
+    with the story of a letter besides.
     """
-    value = codec.encode(event)
+    try:
+        value = codec.encode(event)
+    except codec.InvalidRecord as error:
+        raise Refused(error.code, str(error), field=error.field) from error
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     identity = event_id or content_id(type(event).__name__, value.hex())
     headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)
@@ -276,12 +314,12 @@ def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story
         ORIGIN_TOPIC: delivery.topic,
         ORIGIN_PARTITION: delivery.partition,
         ORIGIN_OFFSET: delivery.offset,
-        FIRST_SEEN: _whole(known.get(FIRST_SEEN)) or _known_time(delivery.timestamp_ms) or now_ms,
+        FIRST_SEEN: whole_number(known.get(FIRST_SEEN)) or delivery.timestamp_ms or now_ms,
         FAILED_AT: now_ms,
         ERROR_KIND: refusal.kind,
-        ERROR_CODE: refusal.code[:CODE_MAX],
-        ERROR_FIELD: refusal.field[:FIELD_MAX],
-        ERROR_MESSAGE: str(refusal)[:MESSAGE_MAX],
+        ERROR_CODE: refusal.code,
+        ERROR_FIELD: refusal.field,
+        ERROR_MESSAGE: refusal.message,
         HISTORY: _longer_history(delivery, refusal, now_ms),
         **story,
     }
@@ -295,21 +333,10 @@ def _bytes(told: object) -> bytes:
     return str(told).encode(errors="backslashreplace")
 
 
-def _known_time(timestamp_ms: int) -> int | None:
-    """A record's time, unless its sender gave it none."""
-    return timestamp_ms if timestamp_ms > 0 else None
-
-
 def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
     """All failures as JSON, without the oldest ones where there are too many."""
-    code, field, message = (
-        text[:most].encode(errors="backslashreplace").decode()
-        for text, most in (
-            (refusal.code, CODE_MAX),
-            (refusal.field, FIELD_MAX),
-            (str(refusal), HISTORY_MESSAGE_MAX),
-        )
-    )
+    message = printable(refusal.message, HISTORY_MESSAGE_MAX)
+    code, field = refusal.code, refusal.field
     last = Failure(now_ms, delivery.position, delivery.attempt, refusal.kind, code, field, message)
     told = [msgspec.json.encode(each) for each in [*delivery.history, last][-HISTORY_MAX:]]
     while sum(map(len, told)) > HISTORY_BYTES_MAX and len(told) > 1:
@@ -317,6 +344,6 @@ def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
     return f"[{b','.join(told).decode()}]"
 
 
-def _whole(text: str | None) -> int | None:
+def whole_number(text: str | None) -> int | None:
     """A number in a header; one that others wrote may hold anything, and then says nothing."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
