@@ -126,9 +126,11 @@ def run_streams(settings: Settings, name: str) -> None:
     """Packshot's own app."""
     from streams.app import build_app, run_app
     from streams.consumer.clients import AcknowledgedProducer
+    from streams.consumer.isolation import Isolation, MemoryTrials
 
     processing = cast(Processing, job(name, AcknowledgedProducer(settings)))
-    run_app(build_app(settings, processing), settings, processing)
+    isolation = Isolation("streams", MemoryTrials())
+    run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 
 
 def run_arroyo(settings: Settings, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas.decoding import prepare
 from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, ID_MAX, MESSAGE_MAX, REASON_MAX, whole
 
 Change = Literal["upsert", "delete"]
@@ -515,3 +516,6 @@ EVENTS: tuple[type[Event], ...] = (
     DefaultsReleased,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
+
+
+prepare(*EVENTS, Submission)

@@ -48,6 +48,7 @@ RETRY_BYTES = 3 * MIB
 DEAD_BYTES = 4 * MIB
 # What letters tell in their headers at most, see streams.consumer.letters; a record may go back to its topic with that.
 STORY_BYTES = 48 * 1024
+TRACE_BYTES = 8 * 1024  # of what poison broke; only a dead letter tells that
 # More than the format spends on a batch, a record and a header besides their contents.
 BATCH_OVERHEAD_BYTES = 256
 HEADER_OVERHEAD_BYTES = 10

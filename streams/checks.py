@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas import channels, recipes, topics
+from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
 from streams.catalogue import Catalogue
 from streams.consumer import backlog, drift
@@ -36,6 +37,7 @@ def check_everything(settings: Settings) -> list[Finding]:
         "topics": _topics,
         "backlog": _backlog,
         "database": _database,
+        "partitions": _partitions,
         "blobs": lambda its: _store(its.blobs, its),
         "origin": lambda its: _store(its.origin, its),
         "weights": _weights,
@@ -102,6 +104,16 @@ def _database(settings: Settings) -> str:
     count = len(catalogue.products())
     catalogue.close()
     return f"{settings.database.split('@')[-1]}, {count} products"
+
+
+def _partitions(settings: Settings) -> str:
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    found = [f"{each.name}: {each.text}" for each in standing(settings, catalogue, progress(settings))]
+    catalogue.close()
+    if found:
+        raise CheckFailed("; ".join(found))
+    return "none stands"
 
 
 def _store(url: str, settings: Settings) -> str:

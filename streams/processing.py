@@ -105,6 +105,13 @@ class Processing:
         self.is_waiting = False
         self._sender.send(records)
 
+    def bury(self, delivery: Delivery, why: Refused) -> None:
+        """Ends a delivery untried, as poison: with a dead letter that says why."""
+        polled.labels("streams", "-").inc()
+        with self._catalogue.begin() as facts:
+            letter = self._letter(delivery, why, facts)
+        self._sender.send([letter])
+
     def _answer(self, batch: Sequence[Delivery]) -> list[Outgoing]:
         records: list[Outgoing] = []
         with self._catalogue.begin() as facts:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,9 +16,10 @@ from schemas.records import LANES, Lane
 from schemas.topics import Pool
 from streams import observability
 from streams.blobs import Blobs, open_store
-from streams.catalogue import Catalogue, CatalogueStanding
-from streams.consumer import drift, groups
+from streams.catalogue import Catalogue, CatalogueStanding, Trials
+from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
+from streams.consumer.isolation import Isolation
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
@@ -59,7 +61,7 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         case "publisher":
             run_publisher(settings, catalogue, stop)
         case "retrier":
-            run_retrier(settings, stop)
+            run_retrier(settings, catalogue, stop)
 
 
 def run_streams(settings: Settings, catalogue: Catalogue) -> None:
@@ -68,7 +70,8 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
 
     policy = RetryPolicy(settings.retry_delays, originals=_blobs(settings))
     processing = Processing(catalogue, AcknowledgedProducer(settings), policy, settings.tenant_quota_per_hour)
-    run_app(build_app(settings, processing), settings, processing)
+    isolation = Isolation("streams", Trials(catalogue))
+    run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 
 
 def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
@@ -82,10 +85,12 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
+        isolation = Isolation(f"worker-{pool}", Trials(catalogue))
         policy = RetryPolicy(settings.retry_delays, originals=blobs)
-        crew = Crew(f"worker-{pool}", handler, producer, policy, settings.threads)
+        crew = Crew(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
+        has_record = partial(reading.has_record, settings)
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
-        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, settings.stalled_after_s)
+        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, has_record, settings.stalled_after_s)
         log.info("ready", pool=pool)
         _run_or_exit(loop, stop)
         producer.close()
@@ -104,14 +109,18 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     if settings.sweep_interval_s:
         arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
         threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
+    isolation = Isolation("publisher", Trials(catalogue))
+    letters = replace(DEAD_AT_ONCE, originals=blobs)
     consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
-    Publisher(consumer, producer, publication, letters=replace(DEAD_AT_ONCE, originals=blobs)).run(stop)
+    Publisher(consumer, producer, publication, isolation, letters=letters).run(stop)
 
 
-def run_retrier(settings: Settings, stop: threading.Event) -> None:
+def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
-    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays, _blobs(settings)).run(stop)
+    isolation = Isolation("retrier", Trials(catalogue))
+    consumer = open_member(settings, groups.RETRIER)
+    Retrier(consumer, producer, settings.retry_delays, isolation, _blobs(settings)).run(stop)
     producer.close()
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +29,8 @@ ROLES: tuple[tuple[str, ...], ...] = (
 )
 STOP_S = 40.0
 RESTART_WAIT_S = 1.0
+RESTART_WAIT_MAX_S = 30.0
+STEADY_S = 60.0  # what ran for so long has started well
 PR_SET_PDEATHSIG = 1
 
 log = structlog.get_logger()
@@ -45,6 +47,9 @@ class Role:
     arguments: tuple[str, ...]
     process: subprocess.Popen[bytes]
     restarts: int = 0
+    deaths: int = 0  # in a row, none of them long after its start
+    started_s: float = field(default_factory=time.monotonic)
+    start_at_s: float | None = None  # of one that has died
 
     @property
     def name(self) -> str:
@@ -64,12 +69,28 @@ class Supervisor:
     def watch(self, stop: threading.Event) -> None:
         """Starts again whatever has died, until `stop` is set."""
         while not stop.wait(RESTART_WAIT_S):
-            for role in self.roles:
-                code = role.process.poll()
-                if code is not None:
-                    log.warning("role died, starting it again", died=role.name, code=code)
-                    role.process = self._start(role.arguments)
-                    role.restarts += 1
+            self.start_dead_ones()
+
+    def start_dead_ones(self) -> None:
+        """Starts again those that have died and whose time has come."""
+        for role in self.roles:
+            if role.process.poll() is not None:
+                self._start_again(role)
+
+    def _start_again(self, role: Role) -> None:
+        """Tells of a role that has died, once; starts it when its time has come, later the more often it died."""
+        now_s = time.monotonic()
+        if role.start_at_s is None:
+            lasted_s = now_s - role.started_s
+            role.deaths = 1 if lasted_s > STEADY_S else role.deaths + 1
+            wait_s = min(RESTART_WAIT_S * 2 ** (role.deaths - 1), RESTART_WAIT_MAX_S)
+            role.start_at_s = now_s + wait_s
+            how = ended(role.process.returncode)
+            log.warning("role died", died=role.name, how=how, after_s=round(lasted_s), starts_again_in_s=wait_s)
+        elif now_s >= role.start_at_s:
+            role.process = self._start(role.arguments)
+            role.started_s, role.start_at_s = now_s, None
+            role.restarts += 1
 
     def stop(self) -> None:
         """Asks every role to end what it has in hand, and ends those that do not within the time."""
@@ -96,6 +117,11 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C is the supervisor's to handle
                 preexec_fn=_die_with_parent,
             )
+
+
+def ended(code: int) -> str:
+    """How a process ended, by its return code: the name of the signal, or the exit status."""
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
 def environment(settings: Settings, bootstrap_servers: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from gpu_workers.colour_difference import lab_to_srgb
 from gpu_workers.lut import PRESETS, BadLut, Lut, preset, read_cube
 from schemas import documents
 from schemas.channels import Hex, ShadowMode, Share
+from schemas.decoding import prepare
 from schemas.records import Name, Sha256
 
 LEVELS = 16
@@ -220,3 +221,6 @@ def dump(brand: BrandProfile) -> str:
 def rounded(values: Iterable[float]) -> tuple[float, ...]:
     """Two decimals: finer than anyone sees, and a file that can be read."""
     return tuple(round(float(value), 2) + 0.0 for value in values)
+
+
+prepare(BrandProfile)

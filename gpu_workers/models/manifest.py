@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from schemas import documents
-from schemas.records import Name, Sha256
+from schemas.decoding import prepare
+from schemas.records import ModelAdded, Name, Sha256
 
 Side = Annotated[int, Meta(ge=1, le=8192)]
 
@@ -145,6 +146,14 @@ def parse_manifest(text: str, file: str) -> Model:
         raise BadManifest(f"{file}: {error}") from error
 
 
+def model_in(event: ModelAdded) -> Model:
+    """The model that an event tells of. Raises BadManifest, for one that is another's, too."""
+    model = parse_manifest(event.manifest, event.model)
+    if (model.ref, model.operation) != (event.model, event.operation):
+        raise BadManifest(f"{event.model} for {event.operation}: the manifest is of {model.ref} for {model.operation}")
+    return model
+
+
 def read_manifest(path: Path) -> tuple[Model, str]:
     """A manifest from its file, and its text. Raises BadManifest."""
     try:
@@ -157,3 +166,6 @@ def read_manifest(path: Path) -> tuple[Model, str]:
 def version_order(model: Model) -> list[tuple[int, str]]:
     """Sorts versions as people count them: 2 before 10, 1.9 before 1.10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|[^\d.]+", model.version)]
+
+
+prepare(Model)

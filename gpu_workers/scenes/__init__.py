@@ -14,6 +14,7 @@ from msgspec import Meta, field
 
 from schemas import documents
 from schemas.channels import Hex, Share
+from schemas.decoding import prepare
 from schemas.records import Name
 
 FILE = "scene.yaml"
@@ -186,3 +187,6 @@ def load(folder: Path) -> Scene:
         if not (folder / file).resolve().is_relative_to(folder.resolve()) or not (folder / file).is_file():
             raise BadScene(f"{folder.name}: the layer {file!r} is not in its folder")
     return msgspec.structs.replace(scene, folder=folder)
+
+
+prepare(Scene)

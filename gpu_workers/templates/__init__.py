@@ -26,6 +26,7 @@ from PIL import Image, UnidentifiedImageError
 
 from schemas import documents
 from schemas.channels import Hex, Size
+from schemas.decoding import prepare
 from schemas.records import Name
 
 FILE = "template.yaml"
@@ -221,3 +222,6 @@ def _read(template: Template, file: str, bands: int, kind: type[_Code]) -> NDArr
     found: NDArray[_Code] = np.ascontiguousarray(pixels[..., ::-1] if bands > 1 else pixels)
     found.setflags(write=False)
     return found
+
+
+prepare(Template)

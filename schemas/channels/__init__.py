@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, field
 
 from schemas import documents
+from schemas.decoding import prepare
 from schemas.records import Name
 from schemas.text import whole
 
@@ -131,3 +132,6 @@ def parse(text: bytes, category: str = "") -> Channel:
         if special.covers(category):
             rules["smallest"] = special.smallest
     return Channel(**rules)
+
+
+prepare(_File)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from schemas.decoding import prepare
 from schemas.records import Name, Parameters, Step, Version
 from schemas.text import whole
 
@@ -93,3 +94,6 @@ def text_of(name: str) -> str:
 def assets(slip: Step) -> list[str]:
     """The assets that a slip makes, in order."""
     return ([slip.asset] if slip.asset else []) + [name for step in slip.next for name in assets(step)]
+
+
+prepare(Recipe, Defaults)

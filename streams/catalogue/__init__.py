@@ -14,6 +14,7 @@ from streams.catalogue.facts import (
     TaskFact,
 )
 from streams.catalogue.models import Comparison
+from streams.catalogue.trials import Trial, Trials
 
 __all__ = [
     "PLANNED_STATES",
@@ -33,4 +34,6 @@ __all__ = [
     "Spending",
     "Standing",
     "TaskFact",
+    "Trial",
+    "Trials",
 ]

@@ -38,19 +38,27 @@ class Catalogue:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
                 _widen(connection)
             tables.metadata.create_all(connection)
+            tables.apart.create_all(connection)
 
     def drop_tables(self) -> None:
         """Forgets every fact; they come back by replay."""
         with _translated():
             tables.metadata.drop_all(self._engine)
+            tables.apart.drop_all(self._engine)
 
     @contextmanager
     def begin(self) -> Iterator[Facts]:
         """One transaction: all of it is kept when the block ends, none of it when the block raises."""
+        with self.transaction() as connection:
+            yield Facts(connection, time.time_ns() // 1_000_000)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """`begin`, for what is kept beside the facts."""
         with _translated(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("BEGIN IMMEDIATE"))
-            yield Facts(connection, time.time_ns() // 1_000_000)
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Facts]:

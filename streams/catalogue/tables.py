@@ -70,6 +70,7 @@ def _is_whole(text: str) -> bool:
 
 
 metadata = MetaData()
+apart = MetaData()  # no facts: no event tells of them, and they outlive it when the facts are made anew
 
 products = Table(
     "products",
@@ -231,4 +232,17 @@ refusals = Table(
     Column("message", Characters(Message), nullable=False),
     Column("position", Characters(EventId), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+trials = Table(
+    "trials",
+    apart,
+    Column("role", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("kind", Text, primary_key=True),  # start, try
+    Column("count", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
 )

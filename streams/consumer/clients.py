@@ -1,5 +1,6 @@
 """Kafka clients with the settings that must be the same everywhere, and the topics made ready."""
 
+import operator
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from prometheus_client import Counter
 
 from schemas import topics
 from streams.consumer.letters import Delivery, Outgoing, written_at_ms
@@ -27,8 +29,14 @@ REQUEST_BYTES = 16 * topics.MIB
 # Below every topic's limit: the broker refuses a batch as a whole, so a record that is too large goes alone.
 BATCH_BYTES = topics.WRITTEN_BY_OTHERS_BYTES // 2
 FETCH_BYTES = 256 * 1024  # of a partition at a time; a larger batch is read all the same, alone
+HEADERS_LOST = "packshot-headers-lost"
+
+# At a name that is no UTF-8 the client sets an error and returns headers all the same, with a null pointer for a name.
+# A call by C finds that out and raises; one that the interpreter has specialised does not, and the process crashes.
+_headers_of = operator.methodcaller("headers")
 
 log = structlog.get_logger()
+headers_lost = Counter("packshot_headers_lost_total", "Records whose headers could not be read", ["topic"])
 
 
 class NotAcknowledged(Exception):
@@ -107,14 +115,23 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
 
 
 def delivery(message: Message) -> Delivery:
-    """A message as a Delivery. A record without a value counts as empty bytes."""
-    raw = cast(Iterable[tuple[str, str | bytes | None]], message.headers() or ())
-    headers = [(name, _bytes(value)) for name, value in raw]
-    _, timestamp_ms = message.timestamp()
+    """A message as a Delivery; to be called once for each.
+
+    A record without a value counts as empty bytes. Headers of which one has a name
+    that is no UTF-8 cannot be read by any client of ours: `HEADERS_LOST` stands in their place.
+    """
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None
     assert partition is not None
     assert offset is not None
+    _, timestamp_ms = message.timestamp()
+    try:
+        raw = cast(Iterable[tuple[str, str | bytes | None]], _headers_of(message) or ())
+    except SystemError:  # asked again it would give names that are null pointers
+        log.warning("headers cannot be read", position=f"{topic}/{partition}/{offset}")
+        headers_lost.labels(topic).inc()
+        raw = [(HEADERS_LOST, b"a name among them is no UTF-8")]
+    headers = [(name, _bytes(value)) for name, value in raw]
     key, value = _key(message.key()), _bytes(message.value())
     return Delivery(topic, partition, offset, key, value, headers, written_at_ms(timestamp_ms))
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas import codec, topics
+from schemas.decoding import prepare
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
 from schemas.records import Event, Milliseconds, Task
@@ -238,7 +239,7 @@ class RetryPolicy:
         return delivery.attempt >= len(self.delays_ms)
 
     def _fitting(self, letter: Outgoing, topic: topics.Topic, delivery: Delivery) -> Outgoing:
-        if letter.size_bytes <= topic.max_bytes:
+        if letter.size_bytes <= topic.max_bytes - topics.TRACE_BYTES:
             return letter
         if self.originals is None:
             raise ValueError(f"{delivery.position} is too large for a letter, and there is no place for originals")
@@ -347,3 +348,6 @@ def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
 def whole_number(text: str | None) -> int | None:
     """A number in a header; one that others wrote may hold anything, and then says nothing."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+prepare(Failure)

@@ -54,6 +54,27 @@ def _turn(consumer: Consumer, unread: set[Place]) -> Iterator[Delivery]:
             log.warning("kafka", error=str(error))
 
 
+def between(settings: Settings, place: Place, first: int, behind: int) -> list[Delivery]:
+    """The committed records of a partition from offset `first` on that stand before `behind`. Raises Unavailable."""
+    consumer = open_consumer(settings, groups.READER, **{"enable.partition.eof": True})
+    found: list[Delivery] = []
+    try:
+        with translated(settings):
+            consumer.assign([TopicPartition(*place, first)])
+            give_up_at = time.monotonic() + CALL_S
+            unread = {place}
+            while unread and time.monotonic() < give_up_at:
+                for each in _turn(consumer, unread):
+                    found.append(each)
+                if found and found[-1].offset >= behind - 1:
+                    unread.clear()
+            if unread:
+                raise TimeoutError
+    finally:
+        consumer.close()
+    return [each for each in found if each.offset < behind]
+
+
 def committed(settings: Settings, group: str, names: Sequence[str]) -> dict[Place, int]:
     """The next offset that `group` will read of each partition; 0 where it has committed nothing."""
     consumer = open_consumer(settings, group)

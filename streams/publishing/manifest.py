@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from schemas.decoding import prepare
 from schemas.records import ModelRef, ProductPublished, Record, Rendition, Verdict, Version
 from streams.blobs.store import NotFound, ObjectStore
 from streams.errors import Refused
@@ -196,3 +197,6 @@ def save(store: ObjectStore, manifest: Manifest, etag: str | None) -> str:
         if_match=etag,
         if_absent=etag is None,
     )
+
+
+prepare(Manifest)

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from schemas.decoding import prepare
 from schemas.identity import content_id
 from schemas.records import (
     AssetPublished,
@@ -307,3 +308,6 @@ def _outside_plan(manifest: Manifest, standing: Standing) -> set[str]:
 def _is_complete(manifest: Manifest, standing: Standing) -> bool:
     live = set(manifest.assets) - _outside_plan(manifest, standing)
     return bool(live) and all(name in live or state in ENDED for name, state in standing.plan.items())
+
+
+prepare(Taken)

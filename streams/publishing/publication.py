@@ -122,7 +122,7 @@ class Publication:
         taken = self._note_taken(turn, moved)
         announcements = [*turn.published(moved, self._manifest_url(turn)), *taken, *turn.announcement(moved)]
         for event in announcements:
-            _check_size(event)
+            _check_writable(event)
         if moved != turn.start:
             save(self._origin, moved, turn.etag)
             self._remove(moved.taken_back())
@@ -188,9 +188,12 @@ class Publication:
         return f"{self._cdn_base_url}/{manifest_key(turn.event.tenant, turn.event.sku)}"
 
 
-def _check_size(event: Announcement) -> None:
+def _check_writable(event: Announcement) -> None:
     """Raises Refused for an announcement that no topic would take, before anything is live because of it."""
-    size_bytes = len(codec.encode(event))
+    try:
+        size_bytes = len(codec.encode(event))
+    except codec.WireError as error:
+        raise Refused(error.code, f"the {type(event).__name__} of it: {error}", field=error.field) from error
     if size_bytes > ANNOUNCEMENT_BYTES_MAX:
         told = (
             f"the {type(event).__name__} of it would have {size_bytes} bytes, at most {ANNOUNCEMENT_BYTES_MAX} can be"

@@ -26,6 +26,7 @@ from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
 from streams.blobs.store import StoreRefused
 from streams.consumer.clients import delivery
+from streams.consumer.isolation import Isolation
 from streams.consumer.ledger import committed, ended, polled
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.consumer.poison import poison, with_trace
@@ -73,6 +74,7 @@ class Publisher:
         consumer_config: dict[str, Any],
         producer_config: dict[str, Any],
         publication: Publication,
+        isolation: Isolation,
         folder: Path = NAMES_FOLDER,
         letters: RetryPolicy = DEAD_AT_ONCE,
     ) -> None:
@@ -80,6 +82,7 @@ class Publisher:
         self._consumer = Consumer({**consumer_config, "partition.assignment.strategy": "range"})
         self._producer_config = producer_config
         self._publication = publication
+        self._isolation = isolation
         self._folder = folder
         self._letters = letters
         self._stop = threading.Event()
@@ -110,14 +113,37 @@ class Publisher:
         try:
             if self._moved:
                 raise Dropped("partitions changed hands while it was read")
-            list(rendering.map(self._prepare, batch))
-            for work in batch:
-                self._apply(work)
+            batch = self._only_one_where_care_is_needed(batch)
+            self._work(batch, rendering)
             self._commit(batch, transactions)
+        except Unavailable as away:
+            log.warning("waiting", reason=str(away))
+            self._stop.wait(AWAY_WAIT_S)
+            self._drop(batch, str(away))
         except (Dropped, Aborted) as reason:
-            log.warning("batch dropped", reason=str(reason), deliveries=len(batch))
-            ended.labels(ROLE, "-", "dropped").inc(len(batch))
-            self._rewind([work.delivery for work in batch])
+            self._drop(batch, str(reason))
+
+    def _drop(self, batch: Sequence[_Work], reason: str) -> None:
+        log.warning("batch dropped", reason=reason, deliveries=len(batch))
+        ended.labels(ROLE, "-", "dropped").inc(len(batch))
+        self._rewind([work.delivery for work in batch])
+
+    def _only_one_where_care_is_needed(self, batch: list[_Work]) -> list[_Work]:
+        """The batch or, where one in it may end this process, its first; the others are read again."""
+        if len(batch) == 1 or not any(self._isolation.is_careful(work.delivery) for work in batch):
+            return batch
+        self._drop(batch[1:], "one by one")
+        return batch[:1]
+
+    def _work(self, batch: Sequence[_Work], rendering: ThreadPoolExecutor) -> None:
+        try:
+            with self._isolation.trying(batch[0].delivery):
+                list(rendering.map(self._prepare, batch))
+                for work in batch:
+                    self._apply(work)
+        except Refused as why:  # it is not tried again: it ended this process too often
+            batch[0].refusal = why
+            self._apply(batch[0])
 
     def _consume(self, within_s: float) -> list[Message]:
         return [message for message in self._consumer.consume(BATCH_MAX, within_s) if _is_record(message)]
@@ -127,8 +153,9 @@ class Publisher:
         consumer.assign(partitions)
         consumer.resume(partitions)  # one that was paused when it was revoked would come back paused
 
-    def _on_leave(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+    def _on_leave(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._moved = True
+        self._isolation.left([(each.topic, each.partition) for each in partitions])
 
     def _rewind(self, deliveries: Sequence[Delivery]) -> None:
         """Back to the first delivery of each partition that is ours; any other comes from its committed offset."""

@@ -99,7 +99,7 @@ def test_parameters_are_kept_as_they_are_written() -> None:
         ("each: channel\n        asset", "asset", "11: steps[0].next[1]: it is of no channel"),
         ("version: 1", "version: 0", "3: version: Expected"),
         ("version: 1\n", "", "2: Object missing required field `version`"),
-        ("name: spring", "name: [spring", "4: no YAML: did not find"),
+        ("name: spring", "name: [spring", "3: no YAML: did not find"),
         ("name: spring", "name: spring\n\x01", "1: no YAML: control characters"),
         ("operation: cutout", "operation: cutout\n    channel: web", "6: steps[0].channel: a cutout is of no channel"),
         ("  - operation: cutout\n    next:", "  - operation: packshot\n    next:", "5: steps[0].operation: a recipe"),

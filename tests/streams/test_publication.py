@@ -17,7 +17,6 @@ from schemas.records import (
     AssetRetracted,
     AssetWithheld,
     Blob,
-    Check,
     ProductPublished,
     PublishRequested,
     RetractRequested,
@@ -484,20 +483,29 @@ def test_a_tenant_that_can_be_no_folder_is_refused(shop: Shop, tenant: str) -> N
         assert (refused.value.code, refused.value.field) == ("bad_tenant_name", "tenant")
 
 
-@pytest.mark.parametrize("sku", ["mug\n", "..", "a" * 5000, "\x00", "mug|1", "\u202emug", "manifest.json"])
+@pytest.mark.parametrize("sku", ["..", "mug|1", "manifest.json", "a" * 128, "日本", "../../etc/passwd"])
 def test_a_product_of_any_name_is_published_and_taken_back(shop: Shop, sku: str) -> None:
     event = msgspec.structs.replace(shop.request("web-1"), sku=sku)
     assert "AssetPublished" in kinds(shop.apply(event, 1))
     assert "AssetRetracted" in kinds(shop.apply(msgspec.structs.replace(retract(), sku=sku), 2))
 
 
-def test_an_announcement_that_no_topic_would_take_is_refused_before_anything_is_live(shop: Shop) -> None:
-    check = Check(point="shadow", name="c" * 200, outcome="pass", limit="v" * 200)
-    request = msgspec.structs.replace(
-        shop.request("web-1"), verdict=Verdict(outcome="pass", checks=[check] * 3000, rules="2026-11")
-    )
+@pytest.mark.parametrize("sku", ["mug\n", "a" * 5000, "\x00", "\u202emug"])
+def test_a_name_that_no_announcement_can_tell_is_refused_before_anything_is_live(shop: Shop, sku: str) -> None:
     with pytest.raises(Refused) as refused:
-        shop.apply(request, 1)
+        shop.apply(msgspec.structs.replace(shop.request("web-1"), sku=sku), 1)
+    assert "sku" in f"{refused.value.field} {refused.value}"
+    manifest, _ = load(shop.origin, "acme", sku)
+    assert manifest is not None
+    assert manifest.assets == {}
+
+
+def test_an_announcement_that_no_topic_would_take_is_refused_before_anything_is_live(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "ANNOUNCEMENT_BYTES_MAX", 500)
+    with pytest.raises(Refused) as refused:
+        shop.apply(shop.request("web-1"), 1)
     assert refused.value.code == "announcement_too_large"
     assert shop.manifest().assets == {}
 

@@ -20,7 +20,9 @@ from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, Blob, Event, ProductPublished, PublicationFailed, PublishRequested, Verdict
 from streams.blobs import Blobs, FolderStore, StoreError, StoreRefused
 from streams.catalogue import Standing
+from streams.consumer import reading
 from streams.consumer.clients import consumer_config, delivery, producer_config
+from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
 from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.poison import ERROR_TRACE
 from streams.errors import Unavailable
@@ -70,6 +72,7 @@ def own_topics(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(topics, name, topic)
     own = (topics.PUBLISH, topics.PUBLISHED, topics.COMPLETED)
     monkeypatch.setattr(topics, "_TOPIC_OF", {record: topic for topic in own for record in topic.records})
+    monkeypatch.setattr(topics, "_RECORDS_ON", {topic.name: topic.records for topic in own})
 
 
 class Desk:
@@ -81,6 +84,7 @@ class Desk:
         self.blobs = Blobs(FolderStore(folder / "blobs"))
         self.origin = FolderStore(folder / "origin")
         self.publication = Publication(self.origin, self.blobs, Facts(), "https://cdn.example", lambda: 1234)
+        self.trials = MemoryTrials()
         self.group = f"publisher-{uuid4().hex[:8]}"
         names = [topic.name for topic in (topics.PUBLISH, topics.PUBLISHED, topics.DEAD, topics.COMPLETED)]
         admin = AdminClient({"bootstrap.servers": bootstrap})
@@ -126,6 +130,7 @@ class Desk:
             consumer_config(self.settings, self.group),
             producer_config(self.settings),
             self.publication,
+            Isolation("publisher", self.trials),
             self.folder,
         )
         running = Running(publisher)
@@ -464,3 +469,15 @@ def test_a_writer_that_may_not_write_at_all_ends(kafka_desk: Desk, monkeypatch: 
     with kafka_desk.publisher() as running:
         running.wait_for_end()
     assert isinstance(running.error, KafkaException)
+
+
+def test_a_request_that_ended_the_process_too_often_is_dead_and_the_others_are_published(desk: Desk) -> None:
+    desk.ask_for("A", "B", "C")
+    [where] = [each for each in reading.read(desk.settings, [topics.PUBLISH.name]) if each.key == b"acme|B"]
+    for _ in range(TRIES_MAX):
+        desk.trials.attempt("publisher", (where.topic, where.partition), where.offset)
+    with desk.publisher():
+        [dead] = desk.read(topics.DEAD, 1)
+        published = {event.sku for event in desk.announced(4) if isinstance(event, AssetPublished)}
+    assert (dead.key, as_mapping(dead.headers)["packshot-error-code"]) == (b"acme|B", "ended_the_process")
+    assert published == {"A", "C"}

@@ -38,6 +38,7 @@ def settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
         mine = replace(topic, name=f"{topic.name}-{uuid4().hex[:8]}")
         monkeypatch.setattr(topics, name, mine)
         monkeypatch.setattr(topics, "_TOPIC_OF", topics._TOPIC_OF | dict.fromkeys(topic.records, mine))
+        monkeypatch.setattr(topics, "_RECORDS_ON", topics._RECORDS_ON | {mine.name: mine.records})
     made = Settings(kafka_bootstrap_servers=request.getfixturevalue(f"{request.param}_bootstrap"), data_folder=tmp_path)
     make_topics(made)
     return made
