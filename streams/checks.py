@@ -12,8 +12,9 @@ from schemas import channels, recipes, topics
 from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
 from streams.catalogue import UNSENT_AFTER_S, Catalogue
+from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
-from streams.errors import Unavailable
+from streams.errors import Refused, Unavailable
 from streams.settings import Settings, SettingsError
 
 
@@ -35,6 +36,7 @@ def check_everything(settings: Settings) -> list[Finding]:
     parts: dict[str, Callable[[Settings], str]] = {
         "broker": _broker,
         "topics": _topics,
+        "backlog": _backlog,
         "database": _database,
         "outbox": _outbox,
         "partitions": _partitions,
@@ -53,7 +55,7 @@ def _look(name: str, part: Callable[[Settings], str], settings: Settings) -> Fin
 
     try:
         return Finding(name, True, part(settings))
-    except (CheckFailed, SettingsError, StoreError, Unavailable, ModelError, EngineError) as error:
+    except (CheckFailed, SettingsError, StoreError, Unavailable, Refused, ModelError, EngineError) as error:
         return Finding(name, False, str(error))
 
 
@@ -80,7 +82,22 @@ def _topics(settings: Settings) -> str:
     missing = [topic.name for topic in wanted if topic.name not in there]
     if missing:
         raise CheckFailed(f"missing: {', '.join(missing)}; any role makes them when it starts")
-    return f"all {len(wanted)} are there"
+    if drifts := drift.find(settings):
+        raise CheckFailed(f"{'; '.join(map(str, drifts))}: see `packshot topics plan`")
+    return f"all {len(wanted)} are there, and as they should be"
+
+
+def _backlog(settings: Settings) -> str:
+    unread = backlog.find(settings)
+    if lost := [each for each in unread if each.lost]:
+        raise CheckFailed("; ".join(f"{each.name}: {each.fallen_out}" for each in lost))
+    oldest = max(unread, key=lambda each: each.share, default=None)
+    if oldest is None:
+        return "nothing is unread"
+    text = f"{oldest.name}: the oldest unread record has used {oldest.share:.0%} of its retention"
+    if oldest.share > backlog.WARN_SHARE:
+        raise CheckFailed(f"{text}; `packshot topics apply` has it kept for longer")
+    return text
 
 
 def _database(settings: Settings) -> str:

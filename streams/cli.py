@@ -19,6 +19,7 @@ from streams.recipes_cli import recipes
 from streams.retract_cli import retract
 from streams.settings import Settings, SettingsError, variable
 from streams.sweep_cli import sweep
+from streams.topics_cli import topics
 
 
 def main() -> None:
@@ -174,6 +175,7 @@ packshot.add_command(brands)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)
+packshot.add_command(topics)
 packshot.add_command(retract)
 packshot.add_command(sweep)
 

@@ -19,6 +19,7 @@ from streams.audit.standing import progress, standing
 from streams.audit.tasks import TaskLedger
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.catalogue import UNSENT_AFTER_S, Asset, Catalogue
+from streams.consumer import backlog
 from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
 from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
@@ -49,6 +50,7 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
     idle = [view for view in settled if not log.is_busy((view.tenant, view.sku))]
     findings = [
         *log.tasks.findings(),
+        *_fallen_out(settings),
         *log.announcements.findings,
         *log.foreign(),
         *facts.standing(settings, offsets),
@@ -59,6 +61,12 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
         *_unsent(facts),
     ]
     return Report(log.counts() | origin.counts(), findings)
+
+
+def _fallen_out(settings: Settings) -> Iterator[Finding]:
+    for each in backlog.find(settings):
+        if each.lost:
+            yield Finding("lost", each.name, each.fallen_out)
 
 
 class _Facts:
