@@ -16,6 +16,7 @@ from streams.dead_cli import dead
 from streams.models_cli import models
 from streams.moments import Moment
 from streams.recipes_cli import recipes
+from streams.screen import console, errors, styled
 from streams.settings import Settings, SettingsError, variable
 
 
@@ -30,13 +31,19 @@ def main() -> None:
     try:
         packshot(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         sys.exit(130)
     except told as error:
-        click.secho(f"packshot: {error}", fg="red", err=True)
+        errors.say(styled(f"packshot: {error}", "red"))
         sys.exit(2)
+
+
+def _show(error: click.ClickException) -> None:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(error.ctx.get_usage(), err=True)
+    errors.say(f"Error: {error.format_message()}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -353,7 +360,8 @@ def show_settings() -> None:
     for name, field in Settings.model_fields.items():
         default = field.get_default()
         shown = ",".join(default) if isinstance(default, list) else default
-        click.echo(f"{variable(name)}  [{'' if shown is None else shown}]\n    {field.description}")
+        console.say(f"{variable(name)}  [{'' if shown is None else shown}]")
+        console.say(f"    {field.description}")
 
 
 def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -367,7 +375,7 @@ def _decide(settings: Settings, review_id: str, **decision: Any) -> None:
     from streams import local
 
     event = local.decide(settings, review_id, **decision)
-    click.echo(f"{'approved' if event.approved else 'rejected'} {event.review_id[:12]} ({event.tenant} {event.sku})")
+    console.say(f"{'approved' if event.approved else 'rejected'} {event.review_id[:12]} ({event.tenant} {event.sku})")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import click
 import structlog
 
 from schemas import codec, topics
@@ -22,6 +21,7 @@ from streams.consumer.letters import outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
 from streams.rebuilding import Rebuilt, rebuild
+from streams.screen import console, styled
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
 
@@ -135,7 +135,7 @@ def run_until_stopped(settings: Settings) -> None:
     with running_system(settings) as (running, supervisor):
         announce(running)
         supervisor.watch(stop)
-        click.echo("stopping …")
+        console.say("stopping …")
 
 
 @contextlib.contextmanager
@@ -155,16 +155,16 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def announce(settings: Settings) -> None:
     """Says what runs, and what its broker does not promise."""
     running = json.loads(settings.running_file.read_text())
-    click.secho("packshot is up", bold=True)
-    click.echo(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
+    console.say(styled("packshot is up", "bold"))
+    console.say(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
     if running["promises"]:
-        click.echo(f"            {running['promises']}")
-    click.echo(f"  facts     {settings.database}")
-    click.echo(f"  blobs     {settings.blobs}")
-    click.echo(f"  origin    {settings.origin}")
-    click.echo(f"  CDN       {settings.cdn}")
-    click.echo(f"  logs      {settings.data_folder / 'logs'}")
-    click.echo("Ctrl-C stops it; what is not done goes on when it starts again.")
+        console.say(f"            {running['promises']}")
+    console.say(f"  facts     {settings.database}")
+    console.say(f"  blobs     {settings.blobs}")
+    console.say(f"  origin    {settings.origin}")
+    console.say(f"  CDN       {settings.cdn}")
+    console.say(f"  logs      {settings.data_folder / 'logs'}")
+    console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
 
 
 def _one_review(reviews: list[Review], shortened: str) -> Review:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from schemas.records import LANES
+from streams.screen import console
 from streams.settings import Settings
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -67,7 +68,7 @@ def add(settings: Settings, manifest: Path, by: str) -> None:
     from streams import models as desk
 
     model, is_noted = desk.add(settings, manifest, by)
-    click.echo(f"added {model.ref}{_if_not(is_noted)}")
+    console.say(f"added {model.ref}{_if_not(is_noted)}")
 
 
 @models.command()
@@ -111,7 +112,7 @@ def release(
     stage = "canary" if canary is not None else "shadow" if shadow is not None else "stable"
     share = canary if canary is not None else shadow if shadow is not None else 1.0
     is_noted = desk.release(settings, ref, stage, share, tenants, why, by)  # type: ignore[arg-type]
-    click.echo(f"{ref} is {stage}{_if_not(is_noted)}")
+    console.say(f"{ref} is {stage}{_if_not(is_noted)}")
 
 
 @models.command()
@@ -127,7 +128,7 @@ def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: 
 
     gone, works, products = desk.rollback(settings, ref, recall, lane, why, by)
     again = f"; {len(products)} products are made again" if recall else ""
-    click.echo(f"{gone} is withdrawn, {works} works{again}")
+    console.say(f"{gone} is withdrawn, {works} works{again}")
 
 
 @models.command()
@@ -167,10 +168,9 @@ def quantize(
 
 
 def _told(compared: Any, report: Path | None) -> None:
-    from gpu_workers.distillation.comparing import as_json, print_table
-    from streams import display
+    from gpu_workers.distillation.comparing import as_json, as_table
 
-    print_table(compared, display.console)
+    console.show(as_table(compared))
     if report is not None:
         report.write_bytes(as_json(compared))
 

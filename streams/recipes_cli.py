@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from streams.screen import console, errors
 from streams.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -26,10 +27,10 @@ def check(files: tuple[Path, ...]) -> None:
     for file in files:
         try:
             _, made = desk.read_file(file)
-            click.echo(f"{file}: {made.ref} is good")
+            console.say(f"{file}: {made.ref} is good")
         except Refused as refusal:
             wrong = True
-            click.echo(str(refusal), err=True)
+            errors.say(str(refusal))
     sys.exit(1 if wrong else 0)
 
 
