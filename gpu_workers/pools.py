@@ -39,6 +39,7 @@ from schemas.identity import result_id
 from schemas.parameters import BadParameters, CutoutParameters
 from schemas.records import Blob, Lane, Shadow, Task
 from schemas.releases import Standing
+from schemas.text import printable
 from schemas.topics import Pool
 from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.catalogue import Catalogue
@@ -270,7 +271,7 @@ def _compared(
             other = cutting.cutout(pixels, eye, parameters)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
-        return Shadow(model=ref, error=f"{type(error).__name__}: {error}"[:SHADOW_ERROR_MAX])
+        return Shadow(model=ref, error=printable(f"{type(error).__name__}: {error}", SHADOW_ERROR_MAX))
     finally:
         meter.lap("shadow")
     agreement, difference = cutting.compare(used.rgba[..., 3], other.rgba[..., 3])

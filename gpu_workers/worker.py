@@ -61,7 +61,9 @@ class Worker:
             task = _task_in(delivery)
         except Refused:
             return []
-        failed = TaskFailed(task=task, kind=refusal.kind, code=refusal.code, field=refusal.field, message=str(refusal))
+        failed = TaskFailed(
+            task=task, kind=refusal.kind, code=refusal.code, field=refusal.field, message=refusal.message
+        )
         with span("worker gives up", as_mapping(delivery.headers), {"packshot.code": refusal.code}):
             return [outgoing(failed, f"packshot/worker/{self._pool}")]
 

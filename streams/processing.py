@@ -31,7 +31,7 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.ledger import ended, polled
-from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.processors import Processor, intake, publications, recipes, releasing, reviewing, routing
@@ -131,12 +131,12 @@ class Processing:
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)[:MESSAGE_MAX]}
+        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
         ended.labels("streams", "-", how).inc()
         if how == "dead":
-            subject = (delivery.key or b"").decode(errors="backslashreplace")
-            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told, position=delivery.position))
+            about = delivery.event_id, delivery.topic, delivery.subject
+            facts.put_refusal(Refusal(*about, **told, position=delivery.position))
         return letter
 
 

@@ -217,9 +217,10 @@ def _note_refusals(records: Iterable[Delivery], dead: Sequence[DeadLetter], fact
 
 
 def _refusal(letter: DeadLetter) -> Refusal:
-    subject = (letter.record.key or b"").decode(errors="backslashreplace")
     told = {name: letter.told(f"packshot-error-{name}") for name in ("code", "field", "message")}
-    return Refusal(letter.record.event_id, letter.origin, subject, **told, position=letter.origin_position)
+    return Refusal(
+        letter.record.event_id, letter.origin, letter.record.subject, **told, position=letter.origin_position
+    )
 
 
 def _compared(table: str, before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]) -> Rebuilt:

@@ -135,4 +135,4 @@ def _identity(record: Delivery) -> tuple[str, tuple[str, str]]:
         event = None
     if isinstance(event, Task):
         return event.task_id, (event.tenant, event.sku)
-    return hashlib.sha256(record.value).hexdigest(), ("", (record.key or b"").decode(errors="backslashreplace"))
+    return hashlib.sha256(record.value).hexdigest(), ("", record.subject)

@@ -25,6 +25,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
+from schemas.text import CODE_MAX, FIELD_MAX, ID_MAX, KEY_MAX, MESSAGE_MAX, printable
 from streams.catalogue import costs, models, recipes
 from streams.catalogue import tables as t
 from streams.catalogue.models import Comparison
@@ -113,6 +114,17 @@ class Refusal:
     message: str
     position: str = ""
 
+
+REFUSAL_MAX: Mapping[str, int] = {
+    "event_id": ID_MAX,
+    "topic": ID_MAX,
+    "subject": KEY_MAX,
+    "code": CODE_MAX,
+    "field": FIELD_MAX,
+    "message": MESSAGE_MAX,
+    "position": ID_MAX,
+}
+"""How much of a refusal is noted, in characters."""
 
 # What every catalogue event asks is made once: to make a statement costs far more than to run it.
 _PRODUCT = select(t.products).where(t.products.c.tenant == bindparam("tenant"), t.products.c.sku == bindparam("sku"))
@@ -456,18 +468,19 @@ class Facts:
     # refusals
 
     def put_refusal(self, refusal: Refusal) -> None:
-        """Notes that an event was refused, and why."""
-        values = {name: getattr(refusal, name) for name in ("topic", "subject", "code", "field", "message", "position")}
-        self._upsert(t.refusals, {"event_id": refusal.event_id}, values)
+        """Notes that an event was refused, and why. What others wrote of it is noted as far as it is fit to be."""
+        noted = {name: printable(getattr(refusal, name), length_max) for name, length_max in REFUSAL_MAX.items()}
+        self._upsert(t.refusals, {"event_id": noted.pop("event_id")}, noted)
 
     def drop_refusal(self, event_id: str, position: str) -> None:
         """Notes that the record at `position` did what another one of the same event was refused."""
-        where = (t.refusals.c.event_id == event_id, t.refusals.c.position != position)
+        columns = t.refusals.c
+        where = (columns.event_id == printable(event_id, ID_MAX), columns.position != printable(position, ID_MAX))
         self._connection.execute(delete(t.refusals).where(*where))
 
     def refusal(self, event_id: str) -> Refusal | None:
         """Why the event with this id was refused, or None."""
-        row = self._first(select(t.refusals).where(t.refusals.c.event_id == event_id))
+        row = self._first(select(t.refusals).where(t.refusals.c.event_id == printable(event_id, ID_MAX)))
         if row is None:
             return None
         return Refusal(row.event_id, row.topic, row.subject, row.code, row.field, row.message, row.position)

@@ -8,13 +8,16 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from schemas import codec, topics
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
-from schemas.records import Event, Task
+from schemas.records import Event, Milliseconds, Task
+from schemas.text import CODE_MAX, FIELD_MAX, ID_MAX, KEY_MAX, printable
 from streams.errors import Refused
 from streams.observability import trace_headers
 
@@ -34,20 +37,19 @@ HISTORY = "packshot-history"
 REPLAYED = "packshot-replayed-letter"
 HISTORY_MAX = 20
 HISTORY_MESSAGE_MAX = 200
-MESSAGE_MAX = 2000
 JITTER_SHARE = 0.2
 
 
 class Failure(msgspec.Struct, frozen=True):
     """One failed try of a record, in the history that its letters carry on."""
 
-    at_ms: int
-    position: str
-    attempt: int
-    kind: str
-    code: str
-    field: str
-    message: str
+    at_ms: Milliseconds
+    position: Annotated[str, Meta(max_length=ID_MAX)]
+    attempt: Annotated[int, Meta(ge=0)]
+    kind: Annotated[str, Meta(max_length=CODE_MAX)]
+    code: Annotated[str, Meta(max_length=CODE_MAX)]
+    field: Annotated[str, Meta(max_length=FIELD_MAX)]
+    message: Annotated[str, Meta(max_length=HISTORY_MESSAGE_MAX)]
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,20 @@ class Delivery:
 
     @property
     def event_id(self) -> str:
-        """The CloudEvents id, or the position of a record that has none."""
-        return as_mapping(self.headers).get("ce_id") or self.position
+        """The CloudEvents id, as far as it is fit to be noted, or the position of a record that has none."""
+        return printable(as_mapping(self.headers).get("ce_id", ""), ID_MAX) or self.position
+
+    @property
+    def subject(self) -> str:
+        """The key as text that is fit to be noted; empty when there is none."""
+        return printable((self.key or b"").decode(errors="backslashreplace"), KEY_MAX)
 
     @property
     def history(self) -> list[Failure]:
         """The tries that failed, oldest first; none when the header is not one of ours."""
         try:
             return msgspec.json.decode(as_mapping(self.headers).get(HISTORY, "[]"), type=list[Failure])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
             return []
 
 
@@ -169,7 +176,7 @@ def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story
         ERROR_KIND: refusal.kind,
         ERROR_CODE: refusal.code,
         ERROR_FIELD: refusal.field,
-        ERROR_MESSAGE: str(refusal)[:MESSAGE_MAX],
+        ERROR_MESSAGE: refusal.message,
         HISTORY: _longer_history(delivery, refusal, now_ms),
         **story,
     }
@@ -178,7 +185,7 @@ def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story
 
 
 def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
-    message = str(refusal)[:HISTORY_MESSAGE_MAX]
+    message = printable(refusal.message, HISTORY_MESSAGE_MAX)
     code, field = refusal.code, refusal.field
     last = Failure(now_ms, delivery.position, delivery.attempt, refusal.kind, code, field, message)
     return msgspec.json.encode([*delivery.history, last][-HISTORY_MAX:]).decode()

@@ -155,7 +155,7 @@ def _withheld(
     told: list[AssetWithheld] = []
     refusals: list[Refused] = []
     for name, why in (each for wish in wishes for each in lacking(product, wish, cookbook).items()):
-        reason = f"{why.code}: {why}"
+        reason = f"{why.code}: {why.message}"
         if facts.move_asset(tenant, sku, name, version, "failed", reason=reason, only_from=UNFINISHED):
             told.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))
         refusals.append(Refused(why.code, f"{sku}, {name}: {why}", field=why.field))

@@ -45,7 +45,7 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         try:
             after = joined(task, step, event.outputs, measures, models, facts)
         except Refused as refusal:
-            answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal}", facts)]
+            answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal.message}", facts)]
             continue
         facts.put_task(after)
         answers.append(after)

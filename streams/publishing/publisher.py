@@ -23,7 +23,7 @@ from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
 from streams.consumer.clients import delivery
 from streams.consumer.ledger import committed, ended, polled
-from streams.consumer.letters import MESSAGE_MAX, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.publishing.publication import Announcement, Publication, Request
@@ -214,7 +214,7 @@ def _failed(request: Request | None, refusal: Refused) -> list[Outgoing]:
         asset=request.asset,
         code=refusal.code,
         field=refusal.field,
-        message=str(refusal)[:MESSAGE_MAX],
+        message=refusal.message,
     )
     return [outgoing(event, "packshot/publisher")]
 
