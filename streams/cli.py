@@ -36,7 +36,8 @@ def main() -> None:
     except click.exceptions.Abort:
         sys.exit(130)
     except told as error:
-        errors.say(styled(f"packshot: {error}", "red"))
+        for line in f"packshot: {error}".splitlines():
+            errors.say(styled(line, "red"))
         sys.exit(2)
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 from opentelemetry import propagate, trace
@@ -14,8 +15,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from prometheus_client import start_http_server
 
+from schemas.text import printable
+from streams.masking import masked
 from streams.settings import Settings
 
+LINE_MAX = 100_000  # characters of one logged value
 tracer = trace.get_tracer("packshot")
 
 
@@ -59,8 +63,10 @@ def trace_headers() -> dict[str, str]:
 
 def _set_up_logs(settings: Settings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    as_text: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
+    as_console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    is_json = settings.log_format == "json"
+    rendered: list[structlog.types.Processor] = (
+        [structlog.processors.JSONRenderer(), _masked] if is_json else [_fit, as_console, _masked]
     )
     structlog.configure(
         processors=[
@@ -69,13 +75,40 @@ def _set_up_logs(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso"),
             _add_trace,
             structlog.processors.format_exc_info,
-            as_text,
+            *rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    form = "%(levelname)s %(name)s %(message)s"
-    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, format=form)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LibraryFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])
+
+
+class _LibraryFormatter(logging.Formatter):
+    """The libraries' own lines; the further lines of one are indented, so that no text looks like a line of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(_lines(super().format(record)))
+
+
+def _lines(text: str) -> str:
+    return "\n    ".join(printable(line, LINE_MAX) for line in text.split("\n"))
+
+
+def _fit(_logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """What is logged, as it may stand on a terminal."""
+    trace_back = event.pop("exception", None)
+    shown = {_shown(key): _shown(value) for key, value in event.items()}
+    return shown if trace_back is None else shown | {"exception": "    " + _lines(str(trace_back))}
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, int | float | None) else printable(str(value), LINE_MAX)
+
+
+def _masked(_logger: object, _name: str, line: Any) -> str:
+    return masked(str(line))
 
 
 def _add_trace(_logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
@@ -96,4 +129,4 @@ def _exporter(target: str) -> SpanExporter:
 
 
 def _one_line(span: ReadableSpan) -> str:
-    return f"{span.to_json(indent=None)}\n"
+    return f"{masked(span.to_json(indent=None))}\n"

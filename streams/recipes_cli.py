@@ -30,7 +30,8 @@ def check(files: tuple[Path, ...]) -> None:
             console.say(f"{file}: {made.ref} is good")
         except Refused as refusal:
             wrong = True
-            errors.say(str(refusal))
+            for line in str(refusal).splitlines():
+                errors.say(line)
     sys.exit(1 if wrong else 0)
 
 
