@@ -77,7 +77,9 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
 def run_app(app: faust.App, settings: Settings, processing: Processing) -> None:
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
     threading.Thread(target=_watch, args=[app, settings, processing], name="liveness", daemon=True).start()
-    worker = faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True)
+    worker = faust.Worker(
+        app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True, override_logging=False
+    )
     worker.spinner = None  # or the log begins with a terminal's control characters
     worker.execute_from_commandline()
 
@@ -213,7 +215,7 @@ def _credentials(settings: Settings) -> Any:
         return faust.SSLCredentials(context)
     return faust.SASLCredentials(
         username=settings.kafka_sasl_username,
-        password=settings.kafka_sasl_password,
+        password=settings.sasl_password,
         mechanism=settings.kafka_sasl_mechanism,
         ssl_context=context,
     )

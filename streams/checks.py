@@ -12,6 +12,7 @@ from streams.blobs import StoreError, open_store
 from streams.catalogue import Catalogue
 from streams.consumer.clients import client_config
 from streams.errors import Unavailable
+from streams.masking import masked
 from streams.settings import Settings, SettingsError
 
 
@@ -84,7 +85,7 @@ def _database(settings: Settings) -> str:
     catalogue.create_tables()
     count = len(catalogue.products())
     catalogue.close()
-    return f"{settings.database.split('@')[-1]}, {count} products"
+    return f"{masked(settings.database)}, {count} products"
 
 
 def _store(url: str, settings: Settings) -> str:

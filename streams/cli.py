@@ -2,22 +2,25 @@
 
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from schemas.parameters import OF_OPERATION
 from schemas.records import LANES
 from schemas.topics import POOLS
 from streams.brands_cli import brands
 from streams.dead_cli import dead
+from streams.masking import masked
 from streams.models_cli import models
 from streams.moments import Moment
 from streams.recipes_cli import recipes
 from streams.screen import console, errors, styled
-from streams.settings import Settings, SettingsError, variable
+from streams.settings import Settings, SettingsError, read_settings, variable
+
+EXIT_UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
 
 
 def main() -> None:
@@ -36,15 +39,22 @@ def main() -> None:
     except click.exceptions.Abort:
         sys.exit(130)
     except told as error:
-        for line in f"packshot: {error}".splitlines():
-            errors.say(styled(line, "red"))
+        _tell(f"packshot: {error}")
         sys.exit(2)
+    except Exception:  # nobody foresaw it; the trace is for a developer, the passwords in it are for nobody
+        _tell(traceback.format_exc())
+        sys.exit(EXIT_UNFORESEEN)
+
+
+def _tell(text: str) -> None:
+    for line in masked(text).splitlines():
+        errors.say(styled(line, "red"))
 
 
 def _show(error: click.ClickException) -> None:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(error.ctx.get_usage(), err=True)
-    errors.say(f"Error: {error.format_message()}")
+    errors.say(masked(f"Error: {error.format_message()}"))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,16 +62,12 @@ def _show(error: click.ClickException) -> None:
 @click.pass_context
 def packshot(context: click.Context) -> None:
     """Event-driven product imagery on Kafka."""
-    try:
-        context.obj = Settings()
-    except ValidationError as error:
-        wrong = [f"{variable(str(each['loc'][0]))}: {each['msg']}" for each in error.errors()]
-        raise SettingsError("; ".join(wrong)) from error
-    if context.obj.schema_registry_url:
+    context.obj = settings = read_settings()
+    if settings.schema_registry is not None:
         from schemas.codec import use_registry
         from streams.registry import Registry
 
-        use_registry(Registry(context.obj.schema_registry_url))
+        use_registry(Registry(settings.schema_registry))
 
 
 @packshot.command()

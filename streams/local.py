@@ -20,6 +20,7 @@ from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
+from streams.masking import masked
 from streams.rebuilding import Rebuilt, rebuild
 from streams.screen import console, styled
 from streams.settings import Settings, SettingsError
@@ -159,7 +160,7 @@ def announce(settings: Settings) -> None:
     console.say(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
     if running["promises"]:
         console.say(f"            {running['promises']}")
-    console.say(f"  facts     {settings.database}")
+    console.say(f"  facts     {masked(settings.database)}")
     console.say(f"  blobs     {settings.blobs}")
     console.say(f"  origin    {settings.origin}")
     console.say(f"  CDN       {settings.cdn}")

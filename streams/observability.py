@@ -99,8 +99,10 @@ def _lines(text: str) -> str:
 def _fit(_logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
     """What is logged, as it may stand on a terminal."""
     trace_back = event.pop("exception", None)
-    shown = {_shown(key): _shown(value) for key, value in event.items()}
-    return shown if trace_back is None else shown | {"exception": "    " + _lines(str(trace_back))}
+    shown: structlog.types.EventDict = {str(_shown(key)): _shown(value) for key, value in event.items()}
+    if trace_back is not None:
+        shown["exception"] = "    " + _lines(str(trace_back))
+    return shown
 
 
 def _shown(value: object) -> object:

@@ -106,13 +106,15 @@ def _translated() -> Iterator[None]:
 
 def _engine(url: str) -> Engine:
     if not url.startswith(("sqlite:///", "postgresql://")):
-        raise SettingsError(f"PACKSHOT_DATABASE_URL must begin with sqlite:/// or postgresql://, not {url!r}")
+        raise SettingsError("PACKSHOT_DATABASE_URL must begin with sqlite:/// or postgresql://")
     try:
         if url.startswith("postgresql://"):
             return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
         return _sqlite(url)
-    except ArgumentError as error:
-        raise SettingsError(f"PACKSHOT_DATABASE_URL: {error}") from error
+    except (ArgumentError, ValueError):  # their messages, and so their traces, hold parts of the address
+        raise SettingsError(
+            "PACKSHOT_DATABASE_URL cannot be read as an address; what is special in a password is written as %XX"
+        ) from None
 
 
 def _sqlite(url: str) -> Engine:

@@ -36,7 +36,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
     if settings.kafka_security_protocol.startswith("SASL"):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism
         config["sasl.username"] = settings.kafka_sasl_username
-        config["sasl.password"] = settings.kafka_sasl_password
+        config["sasl.password"] = settings.sasl_password
     if settings.kafka_ssl_ca_file:
         config["ssl.ca.location"] = str(settings.kafka_ssl_ca_file)
     return config
