@@ -31,6 +31,7 @@ from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
 from streams.errors import Unavailable
+from streams.private import private_folder
 from streams.processing import CONSUMED, Processing
 from streams.settings import Settings
 
@@ -46,7 +47,7 @@ log = structlog.get_logger()
 
 def build_app(settings: Settings, processing: Processing) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
-    settings.data_folder.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
+    private_folder(settings.data_folder)  # Faust makes its own folder in it, but not this one
     app = faust.App(
         groups.STREAMS,
         broker=_broker_urls(settings),

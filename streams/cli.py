@@ -28,9 +28,10 @@ def main() -> None:
     from streams.blobs import StoreError
     from streams.embedded import BrokerUnavailable
     from streams.errors import Refused, Unavailable
+    from streams.private import NotPrivate
     from streams.supervisor import AlreadyRunning
 
-    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning)
+    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning, NotPrivate)
     try:
         packshot(standalone_mode=False)
     except click.ClickException as error:
@@ -40,6 +41,9 @@ def main() -> None:
         sys.exit(130)
     except told as error:
         _tell(f"packshot: {error}")
+        sys.exit(2)
+    except OSError as error:  # a folder that is read-only, a disk that is full
+        _tell(f"packshot: {error.filename or 'the system'}: {error.strerror or error}")
         sys.exit(2)
     except Exception:  # nobody foresaw it; the trace is for a developer, the passwords in it are for nobody
         _tell(traceback.format_exc())

@@ -1,6 +1,7 @@
 """Logs, traces and metrics of a process, set up once; everywhere else the libraries' own calls are used."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from prometheus_client import start_http_server
 
 from schemas.text import printable
 from streams.masking import masked
+from streams.private import open_private
 from streams.settings import Settings
 
 LINE_MAX = 100_000  # characters of one logged value
@@ -127,7 +129,8 @@ def _exporter(target: str) -> SpanExporter:
         return OTLPSpanExporter()
     path = Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return ConsoleSpanExporter(out=path.open("a", buffering=1), formatter=_one_line)
+    file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a", buffering=1)
+    return ConsoleSpanExporter(out=file, formatter=_one_line)
 
 
 def _one_line(span: ReadableSpan) -> str:

@@ -98,7 +98,9 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
     publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
-    Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication).run(stop)
+    Publisher(
+        consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication, settings.names_folder
+    ).run(stop)
 
 
 def run_retrier(settings: Settings, stop: threading.Event) -> None:

@@ -273,6 +273,11 @@ class Settings(BaseSettings):
             ) from None
 
     @property
+    def names_folder(self) -> Path:
+        """Where processes of this machine hold the names that only one of them may have."""
+        return self.data_folder / "names"
+
+    @property
     def running_file(self) -> Path:
         """Where `packshot up` says what it started."""
         return self.data_folder / "running.json"

@@ -17,6 +17,7 @@ from typing import IO
 
 import structlog
 
+from streams.private import open_private, private_folder, write_private
 from streams.settings import Settings, variable
 
 ROLES: tuple[tuple[str, ...], ...] = (
@@ -58,7 +59,7 @@ class Supervisor:
     def __init__(self, environment: Mapping[str, str], logs_folder: Path) -> None:
         self._environment = {**os.environ, **environment}
         self._logs_folder = logs_folder
-        logs_folder.mkdir(parents=True, exist_ok=True)
+        private_folder(logs_folder)
         self.roles = [Role(arguments, self._start(arguments)) for arguments in ROLES]
 
     def watch(self, stop: threading.Event) -> None:
@@ -86,7 +87,7 @@ class Supervisor:
 
     def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
         name = "-".join(part for part in arguments if not part.startswith("--"))
-        with (self._logs_folder / f"{name}.log").open("ab") as output:
+        with open(open_private(self._logs_folder / f"{name}.log", os.O_WRONLY | os.O_APPEND), "ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", "run", *arguments],
                 env=self._environment,
@@ -114,8 +115,8 @@ def environment(settings: Settings, bootstrap_servers: str) -> dict[str, str]:
 @contextlib.contextmanager
 def only_one(data_folder: Path) -> Iterator[IO[str]]:
     """Holds the data folder for this process. Raises AlreadyRunning."""
-    data_folder.mkdir(parents=True, exist_ok=True)
-    with (data_folder / "up.lock").open("a+") as lock:
+    private_folder(data_folder)
+    with open(open_private(data_folder / "up.lock"), "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -125,9 +126,7 @@ def only_one(data_folder: Path) -> Iterator[IO[str]]:
 
 def write_running_file(settings: Settings, **facts: str) -> None:
     """Tells other commands on this machine what was started."""
-    temporary = settings.running_file.with_suffix(".tmp")
-    temporary.write_text(json.dumps({**facts, "pid": os.getpid()}))
-    temporary.replace(settings.running_file)
+    write_private(settings.running_file, json.dumps({**facts, "pid": os.getpid()}))
 
 
 def _die_with_parent() -> None:

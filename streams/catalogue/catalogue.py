@@ -1,17 +1,19 @@
 """The database that holds the facts: PostgreSQL, or SQLite on a machine of one's own."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from streams.catalogue import tables
 from streams.catalogue.facts import ENDED_BADLY, Facts, Standing
 from streams.errors import Unavailable
+from streams.private import open_private, private_folder
 from streams.settings import SettingsError
 
 _SQLITE_WAIT_S = 30
@@ -118,7 +120,10 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite(url: str) -> Engine:
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(make_url(url).database or "")
+    if not file.parent.exists():
+        private_folder(file.parent)
+    os.close(open_private(file))  # SQLite's own files beside it have its mode
     engine = create_engine(url, connect_args={"timeout": _SQLITE_WAIT_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

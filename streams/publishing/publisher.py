@@ -5,8 +5,6 @@ publisher that dies in between leaves requests that come again from the same pos
 A batch during which partitions change hands is dropped: whoever has its partitions next does it again.
 """
 
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -35,7 +33,6 @@ BATCH_MAX = 8
 BATCH_WITHIN_S = 0.2
 RENDERING_THREADS = 2
 AWAY_WAIT_S = 1.0
-NAMES_FOLDER = Path(tempfile.gettempdir()) / f"packshot-{os.getuid()}"
 
 log = structlog.get_logger()
 
@@ -66,7 +63,7 @@ class Publisher:
         consumer_config: dict[str, Any],
         producer_config: dict[str, Any],
         publication: Publication,
-        folder: Path = NAMES_FOLDER,
+        folder: Path,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
         self._consumer = Consumer({**consumer_config, "partition.assignment.strategy": "range"})

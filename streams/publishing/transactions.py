@@ -15,6 +15,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.consumer.letters import Outgoing
+from streams.private import open_private, private_folder
 
 CALL_S = 10.0
 HANGS_AFTER_S = 20.0
@@ -102,9 +103,9 @@ def _leave() -> None:
 
 def _first_free(folder: Path, role: str) -> tuple[int, int]:
     """The least number that nobody holds, and the descriptor that holds it from now on."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     for number in count():
-        lock = os.open(folder / f"{role}-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_private(folder / f"{role}-{number}.lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return number, lock
