@@ -31,6 +31,7 @@ from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
 from streams.errors import Unavailable
+from streams.observability import tell_ready
 from streams.private import private_folder
 from streams.processing import CONSUMED, Processing
 from streams.settings import Settings
@@ -69,10 +70,15 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
     app.transport = _Transport(app.conf.broker_consumer, app)
     # One thread: batches of different topics follow one another, as their facts do.
     executor = ThreadPoolExecutor(1, thread_name_prefix="processing")
+    app.task()(_ready)
     for topic in CONSUMED:
         channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, executor))
     return app
+
+
+async def _ready() -> None:
+    tell_ready()
 
 
 def run_app(app: faust.App, settings: Settings, processing: Processing) -> None:

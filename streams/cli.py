@@ -25,13 +25,14 @@ EXIT_UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
 
 def main() -> None:
     """Runs the command; an error that has a sentence of its own is told in that sentence, with exit status 2."""
+    from gpu_workers.models.manifest import ModelError
     from streams.blobs import StoreError
     from streams.embedded import BrokerUnavailable
     from streams.errors import Refused, Unavailable
     from streams.private import NotPrivate
     from streams.supervisor import AlreadyRunning
 
-    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning, NotPrivate)
+    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning, NotPrivate, ModelError)
     try:
         packshot(standalone_mode=False)
     except click.ClickException as error:
@@ -369,7 +370,7 @@ def demo(settings: Settings, file: Path, campaign: Path) -> None:
 def show_settings() -> None:
     """Show every setting, its default and what it is for."""
     for name, field in Settings.model_fields.items():
-        default = field.get_default()
+        default = field.get_default(call_default_factory=True)
         shown = ",".join(default) if isinstance(default, list) else default
         console.say(f"{variable(name)}  [{'' if shown is None else shown}]")
         console.say(f"    {field.description}")

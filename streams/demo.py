@@ -1,5 +1,6 @@
 """`packshot demo`: the whole system over a catalogue and an urgent campaign, a table and a contact sheet at the end."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +34,8 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
     console.say(
         styled("Packshot", "bold"), ": starting a broker, the streams, two workers, the publisher and a local CDN …"
     )
-    with local.running_system(settings) as (running, _supervisor):
+    with local.running_system(settings) as (running, supervisor):
+        supervisor.wait_until_ready(threading.Event())
         local.announce(running)
         with local.connect(running) as (catalogue, producer):
             submitted = submission.send(_events(catalogue_file), producer)

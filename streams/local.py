@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from gpu_workers.models.fetch import fetch_all
 from schemas import codec, topics
 from schemas.records import Event, ReviewDecided
 from streams import observability
@@ -22,7 +23,7 @@ from streams.embedded import choose_broker
 from streams.errors import Refused
 from streams.masking import masked
 from streams.rebuilding import Rebuilt, rebuild
-from streams.screen import console, styled
+from streams.screen import console, errors, styled
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
 
@@ -116,7 +117,8 @@ def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
         with open_catalogue(settings):
             make_topics(settings)
-        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs")
+        fetch_all(settings.weights_folder, console.say)
+        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", _died)
         write_running_file(
             settings, bootstrap_servers=bootstrap_servers, broker=name, promises=promises, cdn=settings.cdn
         )
@@ -134,8 +136,11 @@ def run_until_stopped(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with running_system(settings) as (running, supervisor):
-        announce(running)
-        supervisor.watch(stop)
+        console.say("starting …")
+        if supervisor.wait_until_ready(stop):
+            announce(running)
+            observability.tell_ready()
+            supervisor.watch(stop)
         console.say("stopping …")
 
 
@@ -151,6 +156,10 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield broker.bootstrap_servers, broker.name, broker.promises
     finally:
         broker.stop()
+
+
+def _died(told: str) -> None:
+    errors.say(styled(told, "red"))
 
 
 def announce(settings: Settings) -> None:

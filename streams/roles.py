@@ -75,9 +75,12 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     """A worker of one pool: a consumer group for each of its lanes."""
     from gpu_workers import pools
     from gpu_workers.metering import Prices
+    from gpu_workers.models.fetch import fetch_all
     from gpu_workers.results import Results
     from gpu_workers.worker import Worker
 
+    if pool == "cutout":
+        fetch_all(settings.weights_folder, log.info)
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
     with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
@@ -86,6 +89,7 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
         loop = ConsumerLoop(f"worker-{pool}", lanes, crew, settings.stalled_after_s)
         log.info("ready", pool=pool)
+        observability.tell_ready()
         _run_or_exit(loop, stop)
         producer.close()
 
@@ -95,6 +99,7 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     from streams.publishing.publication import Publication
     from streams.publishing.publisher import Publisher
 
+    observability.tell_ready()
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
     publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
@@ -106,6 +111,7 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
 def run_retrier(settings: Settings, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
+    observability.tell_ready()
     Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays).run(stop)
     producer.close()
 
@@ -117,7 +123,12 @@ def run_gateway(settings: Settings) -> None:
     from streams.gateway.cdn import build_app
 
     app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
-    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=lambda line: log.info(line))
+    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=_serves)
+
+
+def _serves(line: str) -> None:
+    log.info(line)
+    observability.tell_ready()
 
 
 def s3_client(settings: Settings) -> "S3Client | None":

@@ -70,7 +70,9 @@ class Settings(BaseSettings):
         Path(".packshot"), description="Where the embedded broker, SQLite, blobs and origin live."
     )
     cache_folder: Path = Field(
-        Path(".cache"), description="Where model weights and the embedded broker's jars are kept."
+        default_factory=lambda: _cache_folder(),
+        description="Where model weights and the embedded broker's jars are kept; unset, `.cache` of the checkout that "
+        "this runs from, else the user's `~/.cache/packshot` ($XDG_CACHE_HOME).",
     )
 
     kafka_bootstrap_servers: str | None = Field(
@@ -281,6 +283,14 @@ class Settings(BaseSettings):
     def running_file(self) -> Path:
         """Where `packshot up` says what it started."""
         return self.data_folder / "running.json"
+
+
+def _cache_folder() -> Path:
+    """Where what can be had again is kept, the same from whichever folder a command is run."""
+    checkout = Path(__file__).parents[1]
+    if (checkout / "pyproject.toml").exists():
+        return checkout / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "packshot"
 
 
 def variable(field: str) -> str:

@@ -6,11 +6,13 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,6 +33,7 @@ ROLES: tuple[tuple[str, ...], ...] = (
 STOP_S = 40.0
 RESTART_WAIT_S = 1.0
 PR_SET_PDEATHSIG = 1
+READY_BYTES_MAX = 4096  # of what a role says when it is ready
 
 log = structlog.get_logger()
 
@@ -46,18 +49,26 @@ class Role:
     arguments: tuple[str, ...]
     process: subprocess.Popen[bytes]
     restarts: int = 0
+    is_ready: bool = False
 
     @property
     def name(self) -> str:
         """The role's name, with its pool."""
-        return "-".join(part for part in self.arguments if not part.startswith("--"))
+        return _name(self.arguments)
 
 
 class Supervisor:
-    """Runs every role with the settings in `environment`; their logs go to `logs_folder`."""
+    """Runs every role with the settings in `environment`; their logs go to `logs_folder`.
 
-    def __init__(self, environment: Mapping[str, str], logs_folder: Path) -> None:
-        self._environment = {**os.environ, **environment}
+    `tell` hears, in a sentence, of a role that died. Roles say that they are ready by systemd's protocol.
+    """
+
+    def __init__(self, environment: Mapping[str, str], logs_folder: Path, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._sockets = tempfile.TemporaryDirectory(prefix="packshot-")  # ours alone; a socket's path must be short
+        self._heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._heard.bind(f"{self._sockets.name}/ready")
+        self._environment = {**os.environ, **environment, "NOTIFY_SOCKET": f"{self._sockets.name}/ready"}
         self._logs_folder = logs_folder
         private_folder(logs_folder)
         self.roles = [Role(arguments, self._start(arguments)) for arguments in ROLES]
@@ -65,12 +76,33 @@ class Supervisor:
     def watch(self, stop: threading.Event) -> None:
         """Starts again whatever has died, until `stop` is set."""
         while not stop.wait(RESTART_WAIT_S):
-            for role in self.roles:
-                code = role.process.poll()
-                if code is not None:
-                    log.warning("role died, starting it again", died=role.name, code=code)
-                    role.process = self._start(role.arguments)
-                    role.restarts += 1
+            self._start_dead_ones()
+
+    def wait_until_ready(self, stop: threading.Event) -> bool:
+        """Waits until every role has said that it is ready, starting again whatever dies; False when told to stop."""
+        self._heard.settimeout(RESTART_WAIT_S)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                self._note_ready(self._heard.recv(READY_BYTES_MAX))
+            if all(role.is_ready for role in self.roles):
+                return True
+            self._start_dead_ones()
+        return False
+
+    def _note_ready(self, said: bytes) -> None:
+        for role in self.roles:
+            role.is_ready |= f"MAINPID={role.process.pid}".encode() in said.split(b"\n")
+
+    def _start_dead_ones(self) -> None:
+        for role in self.roles:
+            code = role.process.poll()
+            if code is not None:
+                self._tell(
+                    f"{role.name} died ({_ended(code)}) and is started again; see {self._log_of(role.arguments)}"
+                )
+                log.warning("role died, starting it again", died=role.name, code=code)
+                role.process = self._start(role.arguments)
+                role.restarts += 1
 
     def stop(self) -> None:
         """Asks every role to end what it has in hand, and ends those that do not within the time."""
@@ -84,10 +116,11 @@ class Supervisor:
                 log.warning("role did not end in time", late=role.name)
                 role.process.kill()
                 role.process.wait()
+        self._heard.close()
+        self._sockets.cleanup()
 
     def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        name = "-".join(part for part in arguments if not part.startswith("--"))
-        with open(open_private(self._logs_folder / f"{name}.log", os.O_WRONLY | os.O_APPEND), "ab") as output:
+        with open(open_private(self._log_of(arguments), os.O_WRONLY | os.O_APPEND), "ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", "run", *arguments],
                 env=self._environment,
@@ -97,6 +130,17 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C is the supervisor's to handle
                 preexec_fn=_die_with_parent,
             )
+
+    def _log_of(self, arguments: tuple[str, ...]) -> Path:
+        return self._logs_folder / f"{_name(arguments)}.log"
+
+
+def _name(arguments: tuple[str, ...]) -> str:
+    return "-".join(part for part in arguments if not part.startswith("--"))
+
+
+def _ended(code: int) -> str:
+    return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
 
 
 def environment(settings: Settings, bootstrap_servers: str) -> dict[str, str]:
@@ -120,8 +164,16 @@ def only_one(data_folder: Path) -> Iterator[IO[str]]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"another `packshot up` works on {data_folder}") from None
+            raise AlreadyRunning(f"{data_folder.absolute()} is up already{_by(data_folder)}") from None
         yield lock
+
+
+def _by(data_folder: Path) -> str:
+    """Whose process holds the folder, as far as it has said so yet."""
+    try:
+        return f", by process {json.loads((data_folder / 'running.json').read_text())['pid']}"
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def write_running_file(settings: Settings, **facts: str) -> None:
