@@ -104,12 +104,17 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.pass_obj
 def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json: bool) -> None:
-    """Send the catalogue and campaign events in FILE (JSON lines)."""
-    from streams import display, local, submission
+    """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
+    from streams import display, event_files, local, submission
 
-    events, bad = submission.read_events(file)
+    events, bad = event_files.read_events(file)
     with local.connect(settings) as (catalogue, producer):
-        submitted = submission.send(events, producer)
+        with catalogue.read() as facts:
+            unmakeable = submission.unmakeable(events, facts)
+        if unmakeable:
+            display.show_submission([], [], [*bad, *unmakeable], as_json=as_json)
+            sys.exit(2)
+        submitted = submission.send([each.event for each in events], producer)
         fates = []
         if wait and submitted:
             with display.progress("assets", hidden=as_json) as report:

@@ -17,6 +17,7 @@ from streams.blobs import Blobs, NotFound, open_store
 from streams.catalogue import Asset, Catalogue
 from streams.display import COLOUR
 from streams.errors import Refused
+from streams.event_files import read_events
 from streams.gateway.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.screen import console, line, styled, table
 from streams.settings import Settings
@@ -58,10 +59,10 @@ def contact_entries(submitted: Sequence[Submitted], catalogue: Catalogue, settin
 
 
 def _events(file: Path) -> list[Submission]:
-    events, bad = submission.read_events(file)
+    events, bad = read_events(file)
     for wrong in bad:
         raise Refused("bad_line", f"{file}, line {wrong.line}: {wrong.message}", field=wrong.field)
-    return events
+    return [each.event for each in events]
 
 
 def _watch(submitted: Sequence[Submitted], catalogue: Catalogue) -> list[Fate]:

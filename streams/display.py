@@ -19,9 +19,10 @@ from streams.catalogue import Asset, Catalogue, Comparison, Review, Spending, Ta
 from streams.checks import Finding
 from streams.consumer import letters as header
 from streams.dead import DeadLetter
+from streams.event_files import BadLine
 from streams.rebuilding import Rebuilt
 from streams.screen import console, errors, line, print_json, print_json_line, styled, table
-from streams.submission import BadLine, Fate, Submitted
+from streams.submission import Fate, Submitted
 
 if TYPE_CHECKING:  # they bring the networks' libraries along
     from streams.brands import Row as BrandRow
@@ -85,7 +86,7 @@ def show_submission(
         )
         return
     for wrong in bad:
-        console.say(styled(f"line {wrong.line}", "red"), f": {wrong.message}")
+        console.say(styled(f"line {wrong.line}", "red"), f": {wrong.field}{': ' if wrong.field else ''}{wrong.message}")
     if not fates:
         console.say(f"{len(submitted)} events sent")
         return

@@ -1,35 +1,24 @@
 """Submitting catalogue and campaign events from a file, and following what becomes of them."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-import msgspec
-from msgspec.structs import replace
-
-from schemas.codec import field_in
-from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Source, Submission
+from schemas.recipes.cookbook import Cookbook
+from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
 from streams.catalogue import Asset, AssetState, Catalogue, Facts
 from streams.consumer.letters import Outgoing, outgoing
+from streams.errors import Refused
+from streams.event_files import BadLine, Read
 from streams.observability import tracer
 from streams.processing import Sender
+from streams.processors.planning import checked
 
 POLL_S = 0.25
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "failed", "rejected"})
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class BadLine:
-    """A line of the file that holds no event, and why."""
-
-    line: int
-    field: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -60,20 +49,19 @@ class Fate:
         return sum(asset.state in SETTLED for asset in self.assets)
 
 
-def read_events(path: Path) -> tuple[list[Submission], list[BadLine]]:
-    """The events of a JSON-lines file, relative source paths resolved against its folder, and its bad lines."""
-    events: list[Submission] = []
-    bad: list[BadLine] = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            events.append(_resolved(msgspec.json.decode(line, type=Submission), path.parent))
-        except msgspec.ValidationError as error:
-            bad.append(BadLine(number, field_in(error), str(error)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            bad.append(BadLine(number, "", f"not JSON: {error}"))
-    return events, bad
+def unmakeable(events: Sequence[Read], facts: Facts) -> list[BadLine]:
+    """Which events ask for a channel or a recipe that is not there, as intake would say it."""
+    cookbook = facts.cookbook()
+    return [wrong for each in events for wrong in _unmakeable(each, cookbook)]
+
+
+def _unmakeable(read: Read, cookbook: Cookbook) -> Iterator[BadLine]:
+    if isinstance(read.event, CampaignCancelled):
+        return
+    try:
+        checked(read.event, cookbook)
+    except Refused as refusal:
+        yield BadLine(read.line, refusal.field, str(refusal))
 
 
 def send(events: Iterable[Submission], sender: Sender) -> list[Submitted]:
@@ -155,15 +143,3 @@ def _of_assets(assets: list[Asset]) -> Fate:
     if ended_badly:
         return Fate("failed", assets, f"{ended_badly[0].asset}: {ended_badly[0].reason}")
     return Fate("done", assets)
-
-
-def _resolved(event: Submission, folder: Path) -> Submission:
-    if not isinstance(event, CatalogChanged):
-        return event
-    return replace(event, sources=[_absolute(source, folder) for source in event.sources])
-
-
-def _absolute(source: Source, folder: Path) -> Source:
-    if urlsplit(source.uri).scheme:
-        return source
-    return replace(source, uri=(folder / source.uri).resolve().as_uri())
