@@ -107,7 +107,9 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
     """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
     from streams import display, event_files, local, submission
 
-    events, bad = event_files.read_events(file)
+    read, bad = event_files.read_events(file)
+    events, lacking = event_files.with_files(read)
+    bad = [*bad, *lacking]
     with local.connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
             unmakeable = submission.unmakeable(events, facts)

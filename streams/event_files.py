@@ -41,10 +41,11 @@ class BadLine:
 
 @dataclass(frozen=True)
 class Read:
-    """An event, and the line that it begins on."""
+    """An event, the line that it begins on, and those of its sources that lead to no file on this machine."""
 
     line: int
     event: Submission
+    missing: tuple[str, ...] = ()
 
 
 def read_events(path: Path) -> tuple[list[Read], list[BadLine]]:
@@ -59,10 +60,16 @@ def read_events(path: Path) -> tuple[list[Read], list[BadLine]]:
         bad += [BadLine(line, field, message) for field, message in wrong]
         if not wrong:
             event = msgspec.convert(value, Submission)
-            missing = list(_without_file(event, path.parent))
-            bad += [BadLine(line, "sources", message) for message in missing]
-            events += [] if missing else [Read(line, _resolved(event, path.parent))]
+            missing = tuple(_without_file(event, path.parent))
+            events.append(Read(line, _resolved(event, path.parent), missing))
     return events, bad
+
+
+def with_files(events: list[Read]) -> tuple[list[Read], list[BadLine]]:
+    """The events whose sources are all there, as far as they are files of this machine; and what the others lack."""
+    said = "there is no file {!r} beside the events; a web address begins with https://"
+    bad = [BadLine(each.line, "sources", said.format(path)) for each in events for path in each.missing]
+    return [each for each in events if not each.missing], bad
 
 
 def problems(value: object) -> list[tuple[str, str]]:
@@ -187,10 +194,10 @@ def _product(row: dict[str, str]) -> dict[str, Any]:
 
 
 def _without_file(event: Submission, folder: Path) -> Iterator[str]:
-    """What to say of each source that is a path, and leads to no file."""
+    """The sources that are paths, and lead to no file."""
     for source in event.sources if isinstance(event, CatalogChanged) else ():
         if not urlsplit(source.uri).scheme and not (folder / source.uri).is_file():
-            yield f"there is no file {source.uri!r} beside the events; a web address begins with https://"
+            yield source.uri
 
 
 def _resolved(event: Submission, folder: Path) -> Submission:

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.records import CampaignRequested, CatalogChanged
 from streams.catalogue import Catalogue
-from streams.event_files import BadLine, Read, read_events
+from streams.event_files import BadLine, Read, read_events, with_files
 from streams.submission import unmakeable
 
 MUG: dict[str, Any] = {
@@ -27,7 +27,9 @@ CSV = "tenant,sku,version,sources,channels,attributes.colour\n"
 def read(folder: Path, data: str | bytes) -> tuple[list[Read], list[BadLine]]:
     file = folder / "events"
     file.write_bytes(data.encode() if isinstance(data, str) else data)
-    return read_events(file)
+    events, bad = read_events(file)
+    there, lacking = with_files(events)
+    return there, [*bad, *lacking]
 
 
 @pytest.mark.parametrize(
