@@ -84,7 +84,7 @@ format: $(MARK_DEV)  ## Formats and mends what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history
+schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history; the JSON Schema of submissions
 	$(BIN)/python -m schemas.history
 
 lock: $(MARK_DEV)  ## Locks the requirements anew

@@ -55,11 +55,25 @@ SHADOW_ERROR_MAX = 500
 _PIXELS = (
     "brands/__init__.py",
     "colour_difference.py",
+    "colour_signalling.py",
     "composing.py",
+    "containers/__init__.py",
+    "containers/blocks.py",
+    "containers/bmff.py",
+    "containers/bmp.py",
+    "containers/gif.py",
+    "containers/jpeg.py",
+    "containers/png.py",
+    "containers/riff.py",
+    "containers/tiff.py",
+    "containers/tiff_pages.py",
+    "credits.py",
     "decoding.py",
     "encoding.py",
+    "icc.py",
     "linear_light.py",
     "lut.py",
+    "media_types.py",
     "models/people.py",
     "notes.py",
     "scenes/__init__.py",
@@ -183,7 +197,7 @@ class Cutout:
         png = lossless(picture.pixels, picture.notes)
         blob = store(self._blobs, "source", png, "image/png", picture.pixels.shape)
         meter.lap("store", bytes_out=len(png))
-        return _result(task, [blob], {"source_bits": float(picture.bits)}, self._without_network, meter)
+        return _result(task, [blob], picture.measures, self._without_network, meter)
 
     def _cut_out(self, fetched: Fetched, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         with self._serving.lease(task.tenant, task.sku) as leased:
@@ -209,7 +223,7 @@ class Cutout:
         shadow = None
         if leased.beside is not None and eye.looks and task.lane != "urgent":
             shadow = _compared(picture.pixels, made, parameters, leased.beside, task, meter)
-        measures = {**made.measures, "source_bits": float(picture.bits)}
+        measures = {**made.measures, **picture.measures}
         result = _result(task, [blob], measures, engine, meter)
         return msgspec.structs.replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
 
@@ -361,7 +375,7 @@ def notes_of(picture: Picture, made: cutting.Cutout) -> Notes:
     """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
     plain = made.measures["plain_background"] == 1
     alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
-    return Notes(picture.notes.source_type, background_of(picture.pixels, alpha) if plain else None)
+    return replace(picture.notes, background=background_of(picture.pixels, alpha) if plain else None)
 
 
 @cache

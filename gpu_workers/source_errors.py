@@ -14,7 +14,8 @@ SourceError                a picture that cannot be had or used: `code`, `uri`, 
 ├── NotAnImage             by their content, bytes of no picture format that we read
 └── PictureError           what decoding finds wrong with a picture's bytes
     ├── TruncatedPicture   it ends too early
-    ├── CorruptPicture     its format's rules are broken, or it uses what we do not read
+    ├── CorruptPicture     its format's rules are broken
+    ├── UnreadPicture      whole, but of a kind that we do not read: a camera's raw file, HDR, HEVC, samples of 32 bits
     ├── TooManyPixels      more than the limit, by its header
     └── TooFewPixels       a side shorter than the limit
 """
@@ -90,6 +91,10 @@ class TruncatedPicture(PictureError):
 
 class CorruptPicture(PictureError):
     code = "source_corrupt"
+
+
+class UnreadPicture(PictureError):
+    code = "source_not_read"
 
 
 class TooManyPixels(PictureError):

@@ -90,15 +90,31 @@ def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 
+def records_on(name: str) -> tuple[type[Event], ...]:
+    """The records that belong on the topic called `name`; on one of letters any may stand, and none belongs."""
+    return _RECORDS_ON.get(name, ())
+
+
+def belongs(event: Event, name: str) -> bool:
+    """Whether `event` belongs on the topic called `name`: a task on that of its pool and lane."""
+    if not isinstance(event, Task):
+        return type(event) in records_on(name)
+    pool = POOL_OF_OPERATION.get(event.step.operation)
+    return pool is not None and TASKS[pool, event.lane].name == name
+
+
 def product_key(tenant: str, sku: str) -> bytes:
     """`tenant|sku`; a tenant holds no `|`, so that the key is unambiguous."""
     return f"{tenant}|{sku}".encode()
 
 
 def product_of(key: bytes | None) -> tuple[str, str]:
-    """Tenant and SKU in the key of a product's record; what is no such key counts as a SKU without a tenant."""
-    tenant, _, sku = (key or b"").decode(errors="backslashreplace").rpartition("|")
-    return tenant, sku
+    """Tenant and SKU in the key of a product's record; what is no such key counts as a SKU without a tenant.
+
+    The first `|` parts them: a SKU may hold more.
+    """
+    tenant, bar, sku = (key or b"").decode(errors="backslashreplace").partition("|")
+    return (tenant, sku) if bar else ("", tenant)
 
 
 def key_of(event: Event) -> bytes:
@@ -129,6 +145,7 @@ def topic_of(event: Event) -> Topic:
     return _TOPIC_OF[type(event)]
 
 
+_RECORDS_ON = {topic.name: topic.records for topic in every(())}
 _TOPIC_OF: dict[type, Topic] = {
     record: topic
     for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS, MODELS, RECIPES)

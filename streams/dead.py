@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import structlog
 from confluent_kafka import KafkaException, Producer
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import LetterResolved, Resolution
 from streams.consumer import letters as header
 from streams.consumer.clients import producer_config
-from streams.consumer.letters import Delivery, Outgoing, outgoing, replayed
+from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing, replayed
 from streams.consumer.reading import read
 from streams.errors import Refused, Unavailable
 from streams.observability import span
@@ -26,6 +27,8 @@ WRITER = "packshot.dead-letters"
 TRANSACTION_MAX = 500  # letters
 OPEN_MS = 15_000  # for so long the transaction of a killed command holds up readers
 CALL_S = 30.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ class DeadLetter:
         return as_mapping(self.record.headers).get(name, "")
 
     def _number(self, name: str) -> int:
-        text = self.told(name)
-        return int(text) if text.isascii() and text.isdigit() else self.record.timestamp_ms
+        told = header.whole_number(self.told(name))
+        return self.record.timestamp_ms if told is None else told
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,20 @@ def find(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
         if record.topic == topics.DEAD.name:
             dead.append(record)
             continue
-        event = codec.decode(record.value)
-        assert isinstance(event, LetterResolved)
-        resolved[event.letter, event.event_id] = event
+        if (event := _resolution_in(record)) is not None:
+            resolved[event.letter, event.event_id] = event
     letters = [DeadLetter(record, resolved.get((record.position, record.event_id))) for record in dead]
     return sorted(filter(wanted.fits, _told_once(letters)), key=lambda letter: letter.order)
+
+
+def _resolution_in(record: Delivery) -> LetterResolved | None:
+    try:
+        event = event_in(record)
+    except Refused as refusal:
+        log.warning("no resolution", position=record.position, code=refusal.code, reason=refusal.message)
+        return None
+    assert isinstance(event, LetterResolved)
+    return event
 
 
 def _told_once(letters: Sequence[DeadLetter]) -> list[DeadLetter]:

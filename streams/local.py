@@ -12,13 +12,13 @@ from typing import Any
 import structlog
 
 from gpu_workers.models.fetch import fetch_all
-from schemas import codec, topics
+from schemas import topics
 from schemas.records import Event, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
 from streams.consumer import groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
-from streams.consumer.letters import outgoing
+from streams.consumer.letters import event_in, outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
 from streams.masking import masked
@@ -106,7 +106,10 @@ def _check_stopped(settings: Settings) -> None:
 def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
     """The events for listing services from the first on; ends at the topic's end unless `follow`."""
     for each in reading.read(settings, [topics.PUBLISHED.name], follow=follow):
-        yield codec.decode(each.value)
+        try:
+            yield event_in(each)
+        except Refused as refusal:
+            log.warning("no event", position=each.position, code=refusal.code, reason=refusal.message)
 
 
 @contextlib.contextmanager

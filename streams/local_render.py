@@ -102,7 +102,7 @@ class Studio:
         if operation == "upscale":
             asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
         composed = pools.compose(operation, inputs, asked)
-        verdict = judge({**before, **composed.measures}, asked.channel)
+        verdict = judge({**before, **composed.measures}, asked.channel, operation)
         main = composed.files[0]
         return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
 
@@ -163,14 +163,22 @@ def render_files(
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
             cut = studio.cutout(pictures[0], str(sources[0]), parameters)
-            target.write_bytes(lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
+            _write(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
             return None, cut.measures
         channel = _channel(operation, channel_name, category)
         asked = Asked(channel, parameters, category, shelves=pools.shelves(settings))
         inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources])
         made = studio.picture(operation, inputs, asked, before)
-    target.write_bytes(made.file)
+    _write(target, made.file)
     return made.verdict, made.measures
+
+
+def _write(target: Path, data: bytes) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except OSError as error:
+        raise Refused("not_written", f"{target} cannot be written: {error.strerror}", field="OUT") from error
 
 
 def _mask_of(photograph: Picture, made: cutting.Cutout) -> Picture:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
@@ -31,7 +31,7 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer.ledger import ended, polled
-from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.processors import Processor, intake, publications, recipes, releasing, reviewing, routing
@@ -141,10 +141,5 @@ class Processing:
 
 
 def _process(delivery: Delivery, facts: Facts) -> Sequence[Event | Refused]:
-    try:
-        event = codec.decode(delivery.value)
-    except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
-    if topics.topic_of(event).name != delivery.topic:
-        raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {delivery.topic}")
+    event = event_in(delivery)
     return PROCESSORS[type(event)](event, facts)

@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     DefaultsReleased,
@@ -29,7 +29,7 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer import letters as header
-from streams.consumer.letters import Delivery
+from streams.consumer.letters import Delivery, event_in
 from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
 from streams.errors import Refused
@@ -106,10 +106,10 @@ def in_order(records: Iterable[Delivery]) -> Iterator[Delivery]:
 def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts: Facts) -> None:
     """Notes what a record tells; what was refused, then or now, tells nothing."""
     try:
-        event = codec.decode(record.value)
-    except codec.WireError:
+        event = event_in(record)
+    except Refused:
         return
-    if type(event) not in processors or topics.topic_of(event).name != record.topic:
+    if type(event) not in processors:
         return
     facts.at(record.timestamp_ms)
     try:

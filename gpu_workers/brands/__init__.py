@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gpu_workers.colour_difference import lab_to_srgb
 from gpu_workers.lut import PRESETS, BadLut, Lut, preset, read_cube
 from schemas.channels import Hex, ShadowMode, Share
-from schemas.records import Name
+from schemas.records import Name, Sha256
 
 LEVELS = 16
 EXAMPLES_MIN = 10
@@ -43,7 +43,6 @@ Chromatic = Annotated[float, Meta(ge=-150.0, le=150.0)]
 LabColour = tuple[Lightness, Chromatic, Chromatic]
 Row3 = tuple[float, float, float]
 Quantiles = Annotated[tuple[float, ...], Meta(min_length=LEVELS, max_length=LEVELS)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Kind = Literal["plain", "scene"]
 
 

@@ -14,8 +14,8 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+from schemas.records import Name, Sha256
+
 Side = Annotated[int, Meta(ge=1, le=8192)]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import linear_light
-from gpu_workers.operations import contact_line, doubt, glass, matting, shadow
+from gpu_workers.operations import contact_line, doubt, framing, glass, matting, shadow
 from gpu_workers.operations.matting import Flags, Plane
 from schemas.parameters import CutoutParameters
 
@@ -25,6 +25,7 @@ _AT_ODDS = 0.8
 _SURE = 0.9
 _PERSON_SHARE_MAX = 0.01
 _UNCERTAINTY_OF_PEOPLE = 0.5
+_FRAMED_SHARE_MAX, _UNCERTAINTY_OF_FRAMES = 0.5, 0.5
 _MEASURES = (
     "uncertainty",
     "agreement",
@@ -38,6 +39,7 @@ _MEASURES = (
     "person_share",
     "has_own_alpha",
     "own_shadow_share",
+    "framed_share",
     *doubt.SEEN,
 )
 
@@ -65,8 +67,9 @@ class Cutout:
 
     Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
     plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1, see_through_share 0..1 of glass, person_share
-    0..1 of skin, and the signs of doubt that doubt.py explains. On a plain background also, over the product's
-    area: look_through_share, product that cannot be told from the background, and left_out_share, what is neither.
+    0..1 of skin, framed_share 0..1 of the frame within plain bars that it lies along, and the signs of doubt that
+    doubt.py explains. On a plain background also, over the product's area: look_through_share, product that cannot be
+    told from the background, and left_out_share, what is neither.
     """
 
     rgba: Image
@@ -233,6 +236,7 @@ def _full(picture: Image) -> int:
 
 def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
     shown = linear_light.eight_bit(picture)
+    _refuse_empty(shown)
     measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
         "coverage": float(shown[..., 3].mean() / 255),
@@ -306,7 +310,9 @@ def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cu
     alpha = matting.in_linear_light(alpha, colours, behind)
     alpha, colours, measures["see_through_share"] = _with_glass(part, alpha, colours)
     rgba = _composed(photograph, seen.box, alpha, colours)
+    _refuse_empty(eight_bit(rgba))
     measures["coverage"] = float(eight_bit(rgba[..., 3]).mean() / 255)
+    measures["framed_share"] = framing.framed_share(seen.rgb, eight_bit(rgba[..., 3]) > 127)
     measures["uncertainty"] = _uncertainty(measures, parameters)
     return Cutout(rgba, measures)
 
@@ -314,7 +320,14 @@ def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cu
 def _uncertainty(measures: dict[str, float], parameters: CutoutParameters) -> float:
     unsure = doubt.uncertainty(measures)
     worn = parameters.subject == "product" and measures["person_share"] > _PERSON_SHARE_MAX
-    return max(unsure, _UNCERTAINTY_OF_PEOPLE) if worn else unsure
+    unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if worn else unsure
+    return max(unsure, _UNCERTAINTY_OF_FRAMES) if measures["framed_share"] > _FRAMED_SHARE_MAX else unsure
+
+
+def _refuse_empty(shown: Rgba) -> None:
+    why = framing.emptiness(shown)
+    if why:
+        raise NoSubject(why)
 
 
 def _part(photograph: Image, seen: _Seen) -> _Part:

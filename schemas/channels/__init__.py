@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Meta, field
 
 from schemas.records import Name
+from schemas.text import whole
 
 Format = Literal["jpeg", "png", "webp", "gif", "tiff", "bmp"]
 ShadowMode = Literal["none", "contact", "soft", "hard", "floating", "reflection", "own"]
-Hex = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Hex = Annotated[str, Meta(pattern=whole("#[0-9A-Fa-f]{6}"))]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Pixels = Annotated[int, Meta(ge=1, le=30_000)]
 
@@ -62,7 +63,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     name: Name
-    version: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}$")]
+    version: Annotated[str, Meta(pattern=whole("[0-9]{4}-[0-9]{2}"))]
     source: str
     second_hand: tuple[Rule, ...]
     canvas: Size

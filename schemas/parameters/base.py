@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, field
 
 from schemas.channels import Size
+from schemas.text import whole
 
 
 class BadParameters(ValueError):
@@ -20,7 +21,7 @@ class BadParameters(ValueError):
         self.field = field
 
 
-OutputSize = Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")]
+OutputSize = Annotated[str, Meta(pattern=whole("[1-9][0-9]{1,4}x[1-9][0-9]{1,4}"))]
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

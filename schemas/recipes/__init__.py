@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from schemas.records import Name, Step, Version
+from schemas.records import Name, Parameters, Step, Version
+from schemas.text import whole
 
-AssetName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Suffix = Annotated[str, Meta(max_length=32, pattern=whole("[a-z][a-z0-9_]*"))]
 
 
 class UnknownRecipe(ValueError):
@@ -29,8 +30,8 @@ class RecipeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     each: Literal["channel"] | None = None
     channels: list[Name] = msgspec.field(default_factory=list)
     channel: Name | None = None
-    asset: AssetName | None = None
-    parameters: dict[str, str] = msgspec.field(default_factory=dict)
+    asset: Suffix | None = None
+    parameters: Parameters = msgspec.field(default_factory=dict)
     next: list["RecipeStep"] = msgspec.field(default_factory=list)
 
 
@@ -52,7 +53,7 @@ class DefaultParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     operation: Name
     channels: list[Name] = msgspec.field(default_factory=list)
-    parameters: Annotated[dict[str, str], Meta(min_length=1)]
+    parameters: Annotated[Parameters, Meta(min_length=1)]
 
 
 class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, eq=False):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import TaskCompleted, TaskFailed
 from streams.audit.announcements import Announcements
@@ -19,9 +19,10 @@ from streams.audit.tasks import TaskLedger
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.catalogue import Asset, Catalogue
 from streams.consumer import groups
-from streams.consumer.letters import ORIGIN_TOPIC, Delivery
+from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
 from streams.consumer.reading import committed, read
 from streams.dead import DeadLetter, Wanted, find
+from streams.errors import Refused
 from streams.publishing import manifest as manifests
 from streams.publishing.manifest import MANIFEST_NAME, Manifest
 from streams.settings import Settings
@@ -178,18 +179,18 @@ class _Log:
         if record.topic.startswith(topics.RETRY_PREFIX):
             if as_mapping(record.headers)[ORIGIN_TOPIC] in TASKS:
                 self.tasks.retried(record)
-        elif record.topic == topics.PUBLISHED.name:
-            self.announcements.told(codec.decode(record.value))
-        elif record.topic == topics.COMPLETED.name:
-            self._complete(record)
+        elif record.topic in (topics.PUBLISHED.name, topics.COMPLETED.name):
+            self._tell(record)
 
-    def _complete(self, record: Delivery) -> None:
+    def _tell(self, record: Delivery) -> None:
         try:
-            event = codec.decode(record.value)
-        except codec.WireError:
+            event = event_in(record)
+        except Refused:
             return  # whoever reads it for work makes a dead letter of it
         if isinstance(event, TaskCompleted | TaskFailed):
             self.tasks.told(event)
+        elif record.topic == topics.PUBLISHED.name:
+            self.announcements.told(event)
 
 
 def _views(facts: _Facts, origin: _Origin, log: _Log) -> Sequence[ProductView]:

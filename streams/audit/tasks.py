@@ -130,7 +130,7 @@ class TaskLedger:
 
 def _identity(record: Delivery) -> tuple[str, tuple[str, str]]:
     try:
-        event = codec.decode(record.value)
+        event = codec.decode(record.value, (Task,))
     except codec.WireError:
         event = None
     if isinstance(event, Task):

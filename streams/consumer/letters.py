@@ -72,17 +72,17 @@ class Delivery:
     @property
     def attempt(self) -> int:
         """How many tries this record has behind it."""
-        return _whole(as_mapping(self.headers).get(ATTEMPT)) or 0
+        return whole_number(as_mapping(self.headers).get(ATTEMPT)) or 0
 
     @property
     def deadline_ms(self) -> int | None:
         """Until when the work on this record is wanted, in Unix time; None for ever."""
-        return _whole(as_mapping(self.headers).get(DEADLINE))
+        return whole_number(as_mapping(self.headers).get(DEADLINE))
 
     @property
     def not_before_ms(self) -> int:
         """Until when a retry letter has to wait, in Unix time."""
-        return _whole(as_mapping(self.headers).get(NOT_BEFORE)) or 0
+        return whole_number(as_mapping(self.headers).get(NOT_BEFORE)) or 0
 
     @property
     def tenant(self) -> str:
@@ -118,9 +118,33 @@ class Outgoing:
     headers: Headers
 
 
+def event_in(delivery: Delivery) -> Event:
+    """The event in a delivery, of a record that belongs on its topic. Raises Refused.
+
+    Its key must be its own, for it says which events stay in order: with another one, or with none, a record would
+    overtake those of its product, or be overtaken.
+    """
+    try:
+        event = codec.decode(delivery.value, topics.records_on(delivery.topic))
+    except codec.WireError as error:
+        raise Refused(error.code, str(error), field=error.field) from error
+    if not topics.belongs(event, delivery.topic):
+        raise Refused("wrong_topic", f"this {type(event).__name__} does not belong on {delivery.topic}")
+    if delivery.key != topics.key_of(event):
+        found = repr(delivery.subject) if delivery.key else "none"
+        raise Refused("wrong_key", f"the key is to be {topics.key_of(event).decode()!r}, not {found}", field="key")
+    return event
+
+
 def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
-    """`event` as a record for its topic, continuing the current trace; its id is the hash of its content by default."""
-    value = codec.encode(event)
+    """`event` as a record for its topic, continuing the current trace; its id is the hash of its content by default.
+
+    Raises Refused for an event that nobody could read.
+    """
+    try:
+        value = codec.encode(event)
+    except codec.InvalidRecord as error:
+        raise Refused(error.code, str(error), field=error.field) from error
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     identity = event_id or content_id(type(event).__name__, value.hex())
     headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)
@@ -191,6 +215,6 @@ def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
     return msgspec.json.encode([*delivery.history, last][-HISTORY_MAX:]).decode()
 
 
-def _whole(text: str | None) -> int | None:
+def whole_number(text: str | None) -> int | None:
     """A number in a header; one that others wrote may hold anything, and then says nothing."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -103,7 +103,9 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
             return []
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
-    verdict = judge(task.measures | event.measures, channels.load(task.step.channel, task.category))
+    verdict = judge(
+        task.measures | event.measures, channels.load(task.step.channel, task.category), task.step.operation
+    )
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset

@@ -16,12 +16,12 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
 from streams.consumer.clients import delivery
 from streams.consumer.ledger import committed, ended, polled
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.publishing.publication import Announcement, Publication, Request
@@ -191,12 +191,8 @@ def _after(batch: Sequence[_Work]) -> list[TopicPartition]:
 
 
 def _request_in(read: Delivery) -> Request:
-    try:
-        event = codec.decode(read.value)
-    except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
-    if not isinstance(event, PublishRequested | AssetWithheld | RetractRequested):
-        raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {read.topic}")
+    event = event_in(read)
+    assert isinstance(event, PublishRequested | AssetWithheld | RetractRequested), "a publisher reads their topic"
     return event
 
 

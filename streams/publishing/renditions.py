@@ -2,6 +2,9 @@
 
 The source is decoded once; each size is made from it, or from a size made before that is at least twice as wide, in
 sRGB's own values. Nothing is ever enlarged. The same file gives the same bytes.
+
+Colour is stored at half the resolution (4:2:0) where that is not seen. Where it is, at vivid edges, JPEG and AVIF keep
+all of it (4:4:4), and WebP, which cannot, fits its brightness to what the coarse colour leaves (sharp YUV).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +19,10 @@ EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "im
 
 _LOADERS = {"image/jpeg": "jpegload", "image/png": "pngload", "image/webp": "webpload", "image/avif": "heifload"}
 _REDUCTION_LEAST = 2  # by Lanczos alone, so that it is not seen that the decoder or an earlier size shrank before it
+_CHROMA_OF_RGB = [[-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]]  # JFIF's Cb and Cr
+_JUDGED_PX = 640  # the width nearest to it tells for all
+_SMEARED = 24  # levels of Cb or Cr that coarse colour is off by: at ΔE00 5 and more, as red on white; brown is at 14
+_SMEARED_SHARE = 0.0005  # of the pixels: a line of text, and not a speck
 _KEPT = "icc:xmp"  # the colours, and the XMP that says how the picture was made
 
 pyvips.concurrency_set(1)  # AVIF is tiled by the number of threads: with another number come other bytes
@@ -48,8 +55,9 @@ def render(
         header = _look(file, media_type)
         wanted = formats or (ALPHA_FORMATS if header.hasalpha() else OPAQUE_FORMATS)
         widths = sorted({min(width_px, header.width) for width_px in widths_px})
-        sizes = _sizes(_decode(file, header, widths[-1]), widths)
-        return [_encode(size, one) for size in reversed(list(sizes)) for one in wanted]
+        sizes = list(_sizes(_decode(file, header, widths[-1]), widths))
+        fine = _has_vivid_edges(min(sizes, key=lambda size: abs(size.width - _JUDGED_PX)))
+        return [_encode(size, one, fine) for size in reversed(sizes) for one in wanted]
     except pyvips.Error as error:
         raise NotAPicture(f"not a whole {media_type}: {_first_line(error)}") from error
 
@@ -88,19 +96,47 @@ def _shrunk(source: pyvips.Image, width_px: int, height_px: int) -> pyvips.Image
     return source.resize(width_px / source.width, vscale=height_px / source.height).copy_memory()
 
 
-def _encode(image: pyvips.Image, media_type: str) -> Encoded:
+def _has_vivid_edges(image: pyvips.Image) -> bool:
+    """Whether colour at half the resolution would be seen: how far it is off, where it is furthest."""
+    opaque = image.flatten(background=255) if image.hasalpha() else image
+    if opaque.bands < 3:
+        return False
+    chroma = opaque.recomb(pyvips.Image.new_from_array(_CHROMA_OF_RGB))
+    width, height = chroma.width // 2 * 2, chroma.height // 2 * 2
+    if not width or not height:
+        return False
+    even = chroma.crop(0, 0, width, height).copy_memory()
+    off = (even - even.shrink(2, 2).zoom(2, 2)).abs()
+    return bool(((off[0] > _SMEARED) | (off[1] > _SMEARED)).avg() / 255 > _SMEARED_SHARE)
+
+
+def _encode(image: pyvips.Image, media_type: str, fine: bool) -> Encoded:
+    """`image` as a file; `fine` colour is kept at all of its resolution."""
     profile = {} if image.get_typeof("icc-profile-data") else {"profile": "srgb"}
     match media_type:
         case "image/jpeg":
             data = image.jpegsave_buffer(
-                Q=82, interlace=True, optimize_coding=True, subsample_mode="on", keep=_KEPT, **profile
+                Q=82,
+                interlace=True,
+                optimize_coding=True,
+                subsample_mode="off" if fine else "on",
+                keep=_KEPT,
+                **profile,
             )
         case "image/png":
             data = image.pngsave_buffer(compression=3, filter="up", keep=_KEPT, **profile)
         case "image/webp":
-            data = image.webpsave_buffer(Q=82, effort=2, alpha_q=90, keep=_KEPT, **profile)
+            data = image.webpsave_buffer(Q=82, effort=2, alpha_q=90, smart_subsample=fine, keep=_KEPT, **profile)
         case "image/avif":
-            data = image.heifsave_buffer(compression="av1", Q=64, effort=1, tune="ssim", keep=_KEPT, **profile)
+            data = image.heifsave_buffer(
+                compression="av1",
+                Q=64,
+                effort=1,
+                tune="ssim",
+                subsample_mode="off" if fine else "auto",
+                keep=_KEPT,
+                **profile,
+            )
         case _:
             raise ValueError(f"no rendition can be {media_type!r}; known are {', '.join(EXTENSIONS)}")
     return Encoded(media_type, image.width, image.height, data)

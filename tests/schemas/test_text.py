@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.text import MESSAGE_MAX, UNFIT, portable, printable, whole
+from schemas.text import FIT, MESSAGE_MAX, UNFIT, portable, printable, whole
 
 UNFIT_SHOWN = {
     "no\x00thing": r"no\x00thing",
@@ -55,5 +55,10 @@ def test_a_pattern_for_the_whole_lets_no_line_break_pass() -> None:
     assert not re.search(whole("a|b"), "ac")
 
 
+@given(st.text(st.characters(codec=None), max_size=50))
+def test_a_text_is_fit_when_it_has_nothing_unfit(text: str) -> None:
+    assert bool(re.search(whole(FIT), text)) == (re.search(f"[{UNFIT}]", text) is None)
+
+
 def test_a_portable_pattern_has_no_escape_that_only_python_knows() -> None:
-    assert r"\U" not in portable(whole(f"[^{UNFIT}]*"))
+    assert r"\U" not in portable(whole(FIT))
