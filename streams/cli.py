@@ -120,7 +120,9 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
         fates = []
         if wait and submitted:
             with display.progress("assets", hidden=as_json) as report:
-                fates = submission.follow(submitted, catalogue, report, time.monotonic() + timeout_s)
+                fates = submission.follow(
+                    submitted, catalogue, report, time.monotonic() + timeout_s, settings.stalled_after_s
+                )
     display.show_submission(submitted, fates, bad, as_json=as_json)
     sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
 

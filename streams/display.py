@@ -1,6 +1,7 @@
 """How the commands show things: tables for people, JSON for programs."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -95,6 +96,13 @@ def show_submission(
         counts = [_count(fate.assets, state) for state in ("published", "review", "failed")]
         shown.add_row(each.subject, coloured(fate.state), *counts, fate.reason)
     console.show(shown)
+    states = Counter(asset.state for fate in fates for asset in fate.assets)
+    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    console.say(f"{len(fates)} events, {states.total()} assets: {counted or 'none'}")
+    for each, fate in zip(submitted, fates, strict=True):
+        if fate.state == "waiting":
+            still = ", ".join(fate.waits_for) or "for the streams role to read it"
+            console.say(styled("waits", "yellow"), f"  {each.subject}: {still}")
 
 
 def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -> None:

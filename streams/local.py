@@ -22,6 +22,7 @@ from streams.consumer.letters import event_in, outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
 from streams.masking import masked
+from streams.processors.planning import redone
 from streams.rebuilding import Rebuilt, rebuild
 from streams.screen import console, errors, styled
 from streams.settings import Settings, SettingsError
@@ -75,12 +76,14 @@ def tenants_of(catalogue: Catalogue, sku: str, tenant: str | None) -> list[str]:
 
 
 def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided:
-    """Sends a person's decision on the pending review whose id begins with `shortened`."""
+    """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
     with connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
             review = _one_review(facts.reviews(), shortened)
         task = review.request.completed.task
         event = ReviewDecided(review_id=review.review_id, tenant=task.tenant, sku=task.sku, **decision)
+        if event.redo:
+            redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
         with observability.tracer.start_as_current_span("decide"):
             producer.send([outgoing(event, "packshot/review")])
     return event

@@ -14,9 +14,11 @@ from streams.errors import Refused
 from streams.event_files import BadLine, Read
 from streams.observability import tracer
 from streams.processing import Sender
+from streams.processors.intake import content
 from streams.processors.planning import checked
 
-POLL_S = 0.25
+POLL_S = 0.25  # at first, and whenever something has moved
+POLL_MAX_S = 4.0  # when nothing does: each look costs a query for every product that is still waited for
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "failed", "rejected"})
 Progress = Callable[[int, int], None]
 
@@ -43,6 +45,11 @@ class Fate:
     state: Literal["waiting", "done", "failed", "superseded"]
     assets: list[Asset] = field(default_factory=list)
     reason: str = ""
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The assets that are on their way, each with its state."""
+        return [f"{each.sku} {each.asset} ({each.state})" for each in self.assets if each.state not in SETTLED]
 
     @property
     def settled(self) -> int:
@@ -82,17 +89,36 @@ def fate(submitted: Submitted, facts: Facts) -> Fate:
     return _campaign_fate(submitted.event, refused, facts)
 
 
-def follow(submitted: Sequence[Submitted], catalogue: Catalogue, progress: Progress, until_s: float) -> list[Fate]:
-    """Waits until every event is settled, or until `until_s` of the monotonic clock; then some still wait."""
+def follow(
+    submitted: Sequence[Submitted],
+    catalogue: Catalogue,
+    progress: Progress,
+    until_s: float,
+    quiet_s: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Fate]:
+    """Waits until every event is settled.
+
+    Ends with some that wait at `until_s` of the monotonic clock, or when none of them has moved for `quiet_s`.
+    Only what waits is looked at again, the less often the longer nothing moves.
+    """
+    fates = [Fate("waiting") for _ in submitted]
+    poll_s, moved_at = POLL_S, time.monotonic()
     while True:
-        with catalogue.read() as facts:
-            fates = [fate(each, facts) for each in submitted]
+        now = _looked_at_again(submitted, fates, catalogue)
+        moved_at, poll_s = (time.monotonic(), POLL_S) if now != fates else (moved_at, min(2 * poll_s, POLL_MAX_S))
+        fates = now
         waiting = sum(each.state == "waiting" for each in fates)
-        assets = sum(len(each.assets) for each in fates)
-        progress(sum(each.settled for each in fates), assets + waiting)
-        if not waiting or time.monotonic() >= until_s:
+        progress(sum(each.settled for each in fates), sum(len(each.assets) for each in fates) + waiting)
+        if not waiting or time.monotonic() >= min(until_s, moved_at + quiet_s):
             return fates
-        time.sleep(POLL_S)
+        sleep(poll_s)
+
+
+def _looked_at_again(submitted: Sequence[Submitted], fates: Sequence[Fate], catalogue: Catalogue) -> list[Fate]:
+    with catalogue.read() as facts:
+        pairs = zip(submitted, fates, strict=True)
+        return [fate(each, facts) if known.state == "waiting" else known for each, known in pairs]
 
 
 def _record(submitted: Submitted) -> Outgoing:
@@ -106,6 +132,8 @@ def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
         return Fate("waiting")
     if product.version > event.version:
         return Fate("superseded", reason=f"version {product.version} is newer")
+    if content(product.event) != content(event):
+        return Fate("waiting")  # another event took this version; the refusal of this one is on its way
     assets = [asset for asset in facts.assets(event.tenant, event.sku) if asset.campaign is None]
     if event.change == "delete":
         return Fate("waiting" if any(asset.live for asset in assets) else "done")
@@ -122,8 +150,9 @@ def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate
     known = facts.campaign(event.tenant, event.campaign)
     if not refused and known is not None and known[1]:
         refused = f"campaign_cancelled (campaign): campaign {event.campaign} was cancelled"
-    if refused:
-        return Fate("failed", mine, refused)
+    if refused:  # of some of its products, it may be: the others go on
+        is_under_way = any(asset.state not in SETTLED for asset in mine)
+        return Fate("waiting" if is_under_way else "failed", mine, refused)
     planned = {asset.sku for asset in mine}
     return Fate("waiting", mine) if planned != set(event.skus) else _of_assets(mine)
 
