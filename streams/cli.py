@@ -1,5 +1,6 @@
 """The command line: `packshot`."""
 
+import logging
 import sys
 import time
 import traceback
@@ -17,9 +18,10 @@ from streams.masking import masked
 from streams.models_cli import models
 from streams.moments import Moment
 from streams.recipes_cli import recipes
-from streams.screen import console, errors, styled
+from streams.screen import console, errors, print_json, styled
 from streams.settings import Settings, SettingsError, read_settings, variable
 
+LOGGED = frozenset({"up", "run", "demo"})  # commands whose log is for whoever runs the system
 EXIT_UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -67,6 +69,8 @@ def _show(error: click.ClickException) -> None:
 @click.pass_context
 def packshot(context: click.Context) -> None:
     """Event-driven product imagery on Kafka."""
+    if context.invoked_subcommand not in LOGGED:
+        logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
     context.obj = settings = read_settings()
     if settings.schema_registry is not None:
         from schemas.codec import use_registry
@@ -174,10 +178,11 @@ def review_list(settings: Settings, everything: bool, as_json: bool) -> None:
 @click.argument("review_id", metavar="ID")
 @click.option("--why", default="", help="The reason, which is kept.")
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
-def approve(settings: Settings, review_id: str, why: str, decided_by: str) -> None:
+def approve(settings: Settings, review_id: str, why: str, decided_by: str, as_json: bool) -> None:
     """Let an asset go live. ID may be shortened to its first digits."""
-    _decide(settings, review_id, approved=True, reason=why, decided_by=decided_by)
+    _decide(settings, review_id, as_json, approved=True, reason=why, decided_by=decided_by)
 
 
 @review.command()
@@ -186,13 +191,25 @@ def approve(settings: Settings, review_id: str, why: str, decided_by: str) -> No
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
 @click.option("--redo", is_flag=True, help="Make the asset again, with the parameters given by --set.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter for --redo.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
-def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: bool, pairs: tuple[str, ...]) -> None:
+def reject(
+    settings: Settings, review_id: str, why: str, decided_by: str, redo: bool, pairs: tuple[str, ...], as_json: bool
+) -> None:
     """Keep an asset from going live. ID may be shortened to its first digits."""
     if pairs and not redo:
         raise click.UsageError("--set is for --redo")
     parameters = _parameters(pairs)
-    _decide(settings, review_id, approved=False, reason=why, decided_by=decided_by, redo=redo, parameters=parameters)
+    _decide(
+        settings,
+        review_id,
+        as_json,
+        approved=False,
+        reason=why,
+        decided_by=decided_by,
+        redo=redo,
+        parameters=parameters,
+    )
 
 
 packshot.add_command(brands)
@@ -215,6 +232,7 @@ packshot.add_command(recipes)
 @click.option("--category", default="", help="The product's category, for rules that depend on it.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter of the operation.")
 @click.option("--model", metavar="NAME@VERSION", help="The network that cuts out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
 def render(
     settings: Settings,
@@ -225,13 +243,14 @@ def render(
     category: str,
     pairs: tuple[str, ...],
     model: str | None,
+    as_json: bool,
 ) -> None:
     """Run one operation on one file, or on several for one that takes more, without a broker."""
     from streams import display
     from streams.local_render import render_files
 
     verdict, measures = render_files(settings, operation, sources, target, channel, category, _parameters(pairs), model)
-    display.show_render(target, verdict, measures)
+    display.show_render(target, verdict, measures, as_json=as_json)
 
 
 @packshot.command()
@@ -254,6 +273,7 @@ def render(
     help="The page to write.",
 )
 @click.option("--model", metavar="NAME@VERSION", help="The network that cuts out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
 def preview(
     settings: Settings,
@@ -264,15 +284,16 @@ def preview(
     channels: tuple[str, ...],
     target: Path,
     model: str | None,
+    as_json: bool,
 ) -> None:
     """Show what a recipe makes of products, before and after, on one page. RECIPE is a name or a file."""
     from streams import display
     from streams import preview as desk
 
     wanted = desk.Wanted(recipe, skus, file, tenant, channels, model)
-    with display.progress("pictures", hidden=False) as report:
+    with display.progress("pictures", hidden=as_json) as report:
         entries = desk.preview(settings, wanted, target, report)
-    display.show_preview(target, entries)
+    display.show_preview(target, entries, as_json=as_json)
 
 
 @packshot.command()
@@ -376,13 +397,23 @@ def demo(settings: Settings, file: Path, campaign: Path) -> None:
 
 
 @packshot.command("settings")
-def show_settings() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
+def show_settings(as_json: bool) -> None:
     """Show every setting, its default and what it is for."""
+    if as_json:
+        print_json([_setting_facts(name, field) for name, field in Settings.model_fields.items()])
+        return
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
         shown = ",".join(default) if isinstance(default, list) else default
         console.say(f"{variable(name)}  [{'' if shown is None else shown}]")
         console.say(f"    {field.description}")
+
+
+def _setting_facts(name: str, field: Any) -> dict[str, Any]:
+    default = field.get_default(call_default_factory=True)
+    told = str(default) if isinstance(default, Path) else default
+    return {"name": variable(name), "default": told, "description": field.description}
 
 
 def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -392,10 +423,13 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _decide(settings: Settings, review_id: str, **decision: Any) -> None:
+def _decide(settings: Settings, review_id: str, as_json: bool, **decision: Any) -> None:
     from streams import local
 
     event = local.decide(settings, review_id, **decision)
+    if as_json:
+        print_json(event)
+        return
     console.say(f"{'approved' if event.approved else 'rejected'} {event.review_id[:12]} ({event.tenant} {event.sku})")
 
 

@@ -183,8 +183,11 @@ def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:
     console.show(shown)
 
 
-def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float]) -> None:
+def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float], *, as_json: bool) -> None:
     """What `packshot render` wrote, and what the gates say of it."""
+    if as_json:
+        print_json({"file": str(target), "verdict": msgspec.to_builtins(verdict), "measures": measures})
+        return
     console.say(styled(f"{target}", "bold"), " written")
     if verdict is None:
         shown = table("measure", "value")
@@ -384,8 +387,13 @@ def show_released(
     console.say(f"{ref}: {count}" if dry_run else f"{ref} is released, {count}{late}")
 
 
-def show_preview(target: Path, entries: "Sequence[Entry]") -> None:
+def show_preview(target: Path, entries: "Sequence[Entry]", *, as_json: bool) -> None:
     """Which page was written, and what is on it."""
+    if as_json:
+        pictures = [(entry.product.sku, picture) for entry in entries for picture in entry.pictures]
+        facts = [{"sku": sku, "asset": one.asset, "outcome": one.outcome, "why": one.why} for sku, one in pictures]
+        print_json({"page": str(target), "pictures": facts})
+        return
     outcomes: dict[str, int] = {}
     for entry in entries:
         for picture in entry.pictures:

@@ -2,10 +2,11 @@
 
 import ast
 import contextlib
-import inspect
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 import typing
 from collections.abc import Iterator, Sequence
@@ -94,15 +95,14 @@ def check_clean(shown: str) -> None:
 
 @pytest.mark.parametrize("name", SHOWS)
 def test_what_others_wrote_is_shown_as_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    has_json = "as_json" in inspect.signature(getattr(display, name)).parameters
-    getattr(display, name)(**arguments(name, **({"as_json": False} if has_json else {})))
+    getattr(display, name)(**arguments(name, as_json=False))
     shown = capsys.readouterr().out
     check_clean(shown)
     if "a\\x1b[31m" in shown:
         assert fit(HOSTILE).rpartition("/evil")[2] in shown  # whole: no markup, no emoji, never broken
 
 
-@pytest.mark.parametrize("name", sorted(set(SHOWS) - {"show_render", "show_preview"}))
+@pytest.mark.parametrize("name", SHOWS)
 def test_json_holds_it_as_it_is_and_steers_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     getattr(display, name)(**arguments(name, as_json=True))
     shown = capsys.readouterr().out
@@ -144,6 +144,42 @@ def commands(group: click.Group = cli.packshot, path: tuple[str, ...] = ()) -> I
             yield from commands(command, (*path, name))
         else:
             yield (*path, name), command
+
+
+# Those that run until they are stopped, and those that write a report where --report says.
+WITHOUT_JSON = {("up",), ("run",), ("demo",), ("models", "distill"), ("models", "quantize")}
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands()], ids="-".join)
+def test_every_command_speaks_json(path: tuple[str, ...]) -> None:
+    names = {name for parameter in dict(commands())[path].params for name in parameter.opts}
+    assert ("--json" in names) is not (path in WITHOUT_JSON)
+
+
+def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None:
+    around = os.environ | {"PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "PACKSHOT_DATA_FOLDER": str(tmp_path)}
+    for command in (["published"], ["dead", "list"], ["replay", "--sku", "A"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "streams.cli", *command], env=around, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("packshot: the brokers at 127.0.0.1:1")
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.skipif(os.getuid() == 0 and not os.path.exists("/dev/full"), reason="nothing here is full")
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("/proc/packshot", "/dev/full"):
+        monkeypatch.setenv("PACKSHOT_DATA_FOLDER", folder)
+        monkeypatch.setattr(sys, "argv", ["packshot", "up"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        assert ended.value.code == 2
+        assert told.err.startswith(f"packshot: {folder}")
+        assert told.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("path", [path for path, _ in commands()], ids="-".join)
