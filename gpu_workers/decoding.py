@@ -15,7 +15,7 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import BmpImagePlugin, TiffImagePlugin
 
-from gpu_workers import containers, notes, wide_gamut
+from gpu_workers import containers, notes, shrinking, wide_gamut
 from gpu_workers.colour_signalling import PROFILE, SRGB, Colours, Model, colours_of
 from gpu_workers.containers import Blocks, jpeg
 from gpu_workers.containers.tiff_pages import Page, page_of
@@ -65,10 +65,31 @@ pyvips.cache_set_max(0)
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeLimits:
-    """How large a picture may be by its header, and how small."""
+    """How large a picture may be by its header, and how small; with more than `kept_pixels_max` it is read smaller.
+
+    None keeps every pixel.
+    """
 
     pixels_max: int = 100_000_000
     side_px_min: int = 64
+    kept_pixels_max: int | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its picture before any pixel is decoded. `is_progressive`: it cannot be read in strips."""
+
+    media_type: str
+    width_px: int
+    height_px: int
+    bands: int
+    bits: int
+    is_progressive: bool
+
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.width_px * self.height_px
 
 
 @dataclass(frozen=True)
@@ -77,7 +98,8 @@ class Picture:
 
     The facts are the file's own: its media type, bits a sample, whether it had alpha (one that is opaque everywhere
     is none), its ICC profile's name ("" for none), its number of frames, of which `pixels` is the first, its EXIF
-    orientation (1 to 8), what else it says of itself, and how it says what its samples mean.
+    orientation (1 to 8), what else it says of itself, and how it says what its samples mean. `source_scale` is how long
+    the sides of `pixels` are beside the file's own: 1, or less for a large picture that was read smaller.
     """
 
     pixels: Pixels
@@ -89,15 +111,35 @@ class Picture:
     orientation: int
     notes: Notes = NO_NOTES
     colours: Colours = SRGB
+    source_scale: float = 1.0
 
     @property
     def measures(self) -> dict[str, float]:
-        """What is measured of a source: its bits, how many of its ways to say its colours said nothing usable, C2PA."""
+        """What is measured of a source: its bits, how many of its ways to say its colours said nothing usable, C2PA, at
+        which scale it was read."""
         return {
             "source_bits": float(self.bits),
             "source_colours_ignored": float(len(self.colours.ignored)),
             "source_has_c2pa": float(self.notes.c2pa),
+            "source_scale": round(self.source_scale, 4),
         }
+
+
+def header(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Header:
+    """What `data` says of its picture, limits checked. Raises NotAnImage or PictureError."""
+    limits, media_type = limits or DecodeLimits(), sniff(data, uri)
+    if media_type == "image/bmp":
+        with _pillows_errors(uri):
+            width_px, height_px = BmpImagePlugin.BmpImageFile(io.BytesIO(data)).size
+        _check_size(width_px, height_px, limits, uri)
+        return Header(media_type, width_px, height_px, bands=4, bits=8, is_progressive=True)
+    page = page_of(data, uri) if media_type == "image/tiff" else None
+    try:
+        image = _open(data, media_type, limits, uri, page)
+    except pyvips.Error as error:
+        raise _failure(error, data, uri) from error
+    bits, progressive = _TYPES.get(image.format, 32), bool(_field(image, "interlaced", 0))
+    return Header(media_type, image.width, image.height, image.bands, bits, progressive)
 
 
 def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Picture:
@@ -112,7 +154,9 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
         if model is None:
             raise UnreadPicture(uri, f"a picture of {image.bands} samples a pixel, {image.interpretation}")
         colours = colours_of(blocks, model, uri)
-        upright = _prepared(image, colours).autorot()
+        scale = shrinking.scale_for(image.width, image.height, limits.kept_pixels_max)
+        kept = image if scale == 1 else _smaller(image, data, media_type, limits, uri, page, scale)
+        upright = _prepared(kept, colours).autorot()
         wide = colours.more_vivid or model == "LAB"
         pixels = _without_opaque_alpha((_to_wide(upright) if wide else _to_srgb(upright, colours)).numpy())
     except pyvips.Error as error:
@@ -127,10 +171,23 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
         orientation=_field(image, "orientation", 1),
         notes=_notes(image, blocks),
         colours=colours,
+        source_scale=scale,
     )
 
 
-def _open(data: bytes, media_type: str, limits: DecodeLimits, uri: str, page: Page | None) -> Any:
+def _smaller(
+    image: Any, data: bytes, media_type: str, limits: DecodeLimits, uri: str, page: Page | None, scale: float
+) -> Any:
+    """`image`, which is in `data`, read anew with sides `scale` times as long."""
+    width_px = image.width
+    if media_type != "image/bmp":
+        image = _without_extras(_open(data, media_type, limits, uri, page, scale), page)
+    # In memory: what turns it needs its pixels in another order than they are read.
+    return shrinking.shrunk(image, scale * width_px / image.width).copy_memory()
+
+
+def _open(data: bytes, media_type: str, limits: DecodeLimits, uri: str, page: Page | None, scale: float = 1) -> Any:
+    """What reads the picture; below a `scale` of 1 from top to bottom only, and smaller where the format allows it."""
     if media_type == "image/bmp":
         return _open_bmp(data, limits, uri)
     if page is not None and page.is_packed_lab and page.sub_ifd < 0:
@@ -139,8 +196,11 @@ def _open(data: bytes, media_type: str, limits: DecodeLimits, uri: str, page: Pa
     options: dict[str, Any] = {"fail_on": "warning" if media_type == "image/jpeg" else "error"}
     if page is not None and (page.index, page.sub_ifd) != (0, -1):
         options |= {"page": page.index, "subifd": page.sub_ifd}
+    if scale < 1:
+        options |= {"access": "sequential", **shrinking.load_shrink(media_type, scale)}
     image = _LOADERS[media_type](jpeg.without_strays(data) if media_type == "image/jpeg" else data, **options)
-    _check_size(image.width, image.height, limits, uri)
+    if scale == 1:
+        _check_size(image.width, image.height, limits, uri)
     if image.interpretation in ("labq", "labs"):
         return image.colourspace("lab")
     if image.format not in _TYPES and image.interpretation != "lab":

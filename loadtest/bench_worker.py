@@ -339,7 +339,7 @@ def _busy(bench: Bench) -> dict[str, float]:
     batcher = Batcher(engine, max_batch=8, max_wait_ms=bench.settings.batch_wait_ms)
     cutout.warm_up()
     serving = Serving(lambda: Standing((MODEL.ref,)), lambda _ref: Network(MODEL, engine, batcher))
-    work = pools.Cutout(bench.settings, blobs, None, serving).work
+    work = pools.Cutout(bench.settings, blobs, None, serving, pools.memory_budget(bench.settings)).work
     handler = Worker("cutout", work, Results(blobs), bench.catalogue, Prices())
     producer = AcknowledgedProducer(bench.settings)
     crew = Crew("bench", handler, producer, RetryPolicy(()), THREADS)

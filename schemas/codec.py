@@ -30,7 +30,7 @@ from schemas.history import fingerprint, schema_of
 from schemas.nesting import TooDeep, bounded
 from schemas.records import EVENTS, Event
 
-SIZE_MAX_BYTES = 1_048_576  # what Kafka takes by default, headers and all
+SIZE_MAX_BYTES = 2 * 1024 * 1024
 _FRAME = struct.Struct(">bI")
 _READ_ERRORS = (
     EOFError,

@@ -281,6 +281,20 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
     parameters: Parameters = field(default_factory=dict)
 
 
+class RetractionDecided(Record, frozen=True, kw_only=True, tag="RetractionDecided", tag_field="type"):
+    """A person takes assets of this version of a product off the shop: the named ones, or all when `assets` is empty.
+
+    They stay away until a newer version, or until the product is made again.
+    """
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    assets: Annotated[list[AssetName], Meta(max_length=1000)] = field(default_factory=list)
+    reason: Text
+    decided_by: Text = ""
+
+
 class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested", tag_field="type"):
     """An asset that passed its gates, or a person, shall go live."""
 
@@ -332,7 +346,11 @@ class Rendition(Record, frozen=True, kw_only=True):
 
 
 class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", tag_field="type"):
-    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type."""
+    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type.
+
+    `unchanged` when its files and their URLs are those that were announced for it last, and only what is said of them
+    is new, such as the version.
+    """
 
     tenant: Name
     sku: Sku
@@ -349,6 +367,7 @@ class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", ta
     campaign: Name | None = None
     approved_by: Text | None = None
     models: Models = field(default_factory=list)
+    unchanged: bool = False
 
 
 class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished", tag_field="type"):
@@ -364,7 +383,12 @@ class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished"
 
 
 class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", tag_field="type"):
-    """An asset that was live is gone from the origin; `urls` answer no more."""
+    """An asset that was live is live no more.
+
+    `urls` are gone from the origin when `urls_until_ms` is 0: the asset was taken back, or its product deleted. Else it
+    only left the plan of a newer version, and they answer until then at least. Caches before the origin may
+    answer for longer.
+    """
 
     tenant: Name
     sku: Sku
@@ -373,6 +397,7 @@ class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", ta
     reason: Reason
     urls: Annotated[list[Uri], Meta(max_length=_MANY)]
     retracted_at_ms: Milliseconds
+    urls_until_ms: Milliseconds = 0
 
 
 class LetterResolved(Record, frozen=True, kw_only=True, tag="LetterResolved", tag_field="type"):
@@ -452,6 +477,7 @@ Event = (
     | PublicationFailed
     | ReviewRequested
     | ReviewDecided
+    | RetractionDecided
     | PublishRequested
     | AssetWithheld
     | RetractRequested
@@ -475,6 +501,7 @@ EVENTS: tuple[type[Event], ...] = (
     PublicationFailed,
     ReviewRequested,
     ReviewDecided,
+    RetractionDecided,
     PublishRequested,
     AssetWithheld,
     RetractRequested,

@@ -22,6 +22,7 @@ from schemas.records import (
     PublishRequested,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
@@ -50,7 +51,7 @@ CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), retention
 CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled), retention_days=None)
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
-DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided,), retention_days=None)
+DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided, RetractionDecided), retention_days=None)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
 DEAD = Topic(PREFIX + "dead", (), retention_days=None)

@@ -26,7 +26,7 @@ from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka
 
 from streams.consumer import groups, reading
-from streams.consumer.letters import Delivery
+from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
@@ -206,7 +206,7 @@ def _batches(records: list[Any]) -> list[list[Any]]:
 def _delivery(record: Any) -> Delivery:
     """A record of aiokafka's as a Delivery. One without a value counts as empty bytes."""
     place = (record.topic, record.partition, record.offset)
-    return Delivery(*place, record.key, record.value or b"", list(record.headers), record.timestamp or 0)
+    return Delivery(*place, record.key, record.value or b"", list(record.headers), written_at_ms(record.timestamp))
 
 
 def _broker_urls(settings: Settings) -> list[str]:

@@ -18,8 +18,10 @@ from streams.masking import masked
 from streams.models_cli import models
 from streams.moments import Moment
 from streams.recipes_cli import recipes
+from streams.retract_cli import retract
 from streams.screen import console, errors, print_json, styled
 from streams.settings import Settings, SettingsError, read_settings, variable
+from streams.sweep_cli import sweep
 
 LOGGED = frozenset({"up", "run", "demo"})  # commands whose log is for whoever runs the system
 EXIT_UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
@@ -216,6 +218,8 @@ packshot.add_command(brands)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)
+packshot.add_command(retract)
+packshot.add_command(sweep)
 
 
 @packshot.command()

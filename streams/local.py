@@ -6,14 +6,14 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
 
 from gpu_workers.models.fetch import fetch_all
 from schemas import topics
-from schemas.records import Event, ReviewDecided
+from schemas.records import Event, RetractionDecided, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
 from streams.consumer import groups, reading
@@ -86,6 +86,37 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
             redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
         with observability.tracer.start_as_current_span("decide"):
             producer.send([outgoing(event, "packshot/review")])
+    return event
+
+
+def retract(
+    settings: Settings, sku: str, assets: Sequence[str], tenant: str | None, reason: str, decided_by: str
+) -> RetractionDecided:
+    """Sends a person's decision to take assets of a product off the shop, all of them when none is named.
+
+    Raises Refused for a product or an asset that nobody knows, and for a SKU that several tenants have.
+    """
+    with connect(settings) as (catalogue, producer):
+        tenants = tenants_of(catalogue, sku, tenant)
+        if len(tenants) > 1:
+            raise Refused("ambiguous_sku", f"{', '.join(tenants)} have the SKU {sku}: say --tenant", field="tenant")
+        with catalogue.read() as facts:
+            product, rows = facts.product(tenants[0], sku), facts.assets(tenants[0], sku)
+        known = sorted(row.asset for row in rows)
+        unknown = sorted(set(assets) - set(known))
+        if product is None or unknown or not known:
+            told = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
+            raise Refused("unknown_asset", told, field="assets")
+        event = RetractionDecided(
+            tenant=tenants[0],
+            sku=sku,
+            version=product.version,
+            assets=sorted(assets) or known,
+            reason=reason,
+            decided_by=decided_by,
+        )
+        with observability.tracer.start_as_current_span("retract"):
+            producer.send([outgoing(event, "packshot/retract")])
     return event
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers import pools
+from gpu_workers import memory_model, pools
 from gpu_workers.composing import Asked, Enlarger, File, lossless
-from gpu_workers.decoding import DecodeLimits, Picture, decode
+from gpu_workers.decoding import DecodeLimits, Picture, decode, header
 from gpu_workers.engines import EngineError
 from gpu_workers.linear_light import eight_bit
 from gpu_workers.models.fetch import fetch_all
@@ -24,7 +24,7 @@ from gpu_workers.shelf import Shelf
 from gpu_workers.sources import SourceError
 from schemas import channels
 from schemas.channels import Channel
-from schemas.records import Verdict
+from schemas.records import Step, Verdict
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue
 from streams.errors import Refused
@@ -58,6 +58,7 @@ class Studio:
     def __init__(self, settings: Settings, model: str | None = None) -> None:
         self._settings = settings
         self._model = model
+        self._budget = pools.memory_budget(settings, threads=1)
         self._open = ExitStack()
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
@@ -68,10 +69,16 @@ class Studio:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def photograph(self, data: bytes, name: str) -> Picture:
-        """The picture in `data`, a file called `name`. Raises Refused."""
+    def photograph(self, data: bytes, name: str, kept_pixels: int = memory_model.KEPT_PIXELS_MAX) -> Picture:
+        """The picture in `data`, a file called `name`, of a large one no more than `kept_pixels`. Raises Refused."""
+        limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
         try:
-            return decode(data, DecodeLimits(pixels_max=self._settings.source_max_pixels), name)
+            head = header(data, limits, name)
+            if head.pixels > memory_model.KEPT_PIXELS_MAX:
+                limits = replace(limits, kept_pixels_max=kept_pixels)
+            wanted = memory_model.cutout_bytes(len(data), head, limits.kept_pixels_max)
+            with pools.admitted(self._budget, wanted, "IN", f"{name}: {head.width_px:,} x {head.height_px:,} px"):
+                return decode(data, limits, name)
         except SourceError as error:
             raise Refused(error.code, str(error), field="IN") from error
 
@@ -79,7 +86,8 @@ class Studio:
         """The product in a photograph called `name`. Raises Refused."""
         wanted = pools.cutout_parameters(dict(parameters))
         try:
-            return cutting.cutout(picture.pixels, self.look, wanted, self._find_people)
+            with pools.memory_refusals("IN", name):
+                return cutting.cutout(picture.pixels, self.look, wanted, self._find_people)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
@@ -101,7 +109,8 @@ class Studio:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
         if operation == "upscale":
             asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
-        composed = pools.compose(operation, inputs, asked)
+        with pools.memory_refusals("IN", operation):
+            composed = pools.compose(operation, inputs, asked)
         verdict = judge({**before, **composed.measures}, asked.channel, operation)
         main = composed.files[0]
         return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
@@ -158,7 +167,9 @@ def render_files(
     """
     set_up_command(settings)
     with Studio(settings, model) as studio:
-        pictures = [studio.photograph(source.read_bytes(), str(source)) for source in sources]
+        following = [] if operation == "cutout" else [_step(operation, channel_name, parameters)]
+        kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category)
+        pictures = [studio.photograph(source.read_bytes(), str(source), kept) for source in sources]
         if operation == "cutout":
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
@@ -184,6 +195,11 @@ def _write(target: Path, data: bytes) -> None:
 def _mask_of(photograph: Picture, made: cutting.Cutout) -> Picture:
     alpha = eight_bit(made.rgba)[..., 3]
     return replace(photograph, pixels=np.dstack([alpha, alpha, alpha]))
+
+
+def _step(operation: str, channel_name: str | None, parameters: Mapping[str, str]) -> Step:
+    channel = channel_name or ("web" if operation == "transparent" else None)
+    return Step(operation=operation, channel=channel, parameters=dict(parameters))
 
 
 def _channel(operation: str, name: str | None, category: str) -> Channel:

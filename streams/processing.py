@@ -25,6 +25,7 @@ from schemas.records import (
     PublicationFailed,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     ReviewDecided,
     TaskCompleted,
     TaskFailed,
@@ -34,7 +35,7 @@ from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.errors import Refused, Unavailable
 from streams.observability import span
-from streams.processors import Processor, intake, publications, recipes, releasing, reviewing, routing
+from streams.processors import Processor, intake, publications, recipes, releasing, retracting, reviewing, routing
 from streams.processors.quotas import admitted
 
 AWAY_WAIT_S = 1.0
@@ -46,6 +47,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     TaskCompleted: routing.task_completed,
     TaskFailed: routing.task_failed,
     ReviewDecided: reviewing.review_decided,
+    RetractionDecided: retracting.retraction_decided,
     AssetPublished: publications.asset_published,
     AssetRetracted: publications.asset_retracted,
     ProductPublished: publications.product_published,

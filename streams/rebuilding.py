@@ -155,6 +155,7 @@ def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
     review = facts.review(event.review_id)
     if review is not None and review.decision is None:
+        reviewing.check_product(review, event)
         reviewing.carry_out(review, event, facts)
     return []
 

@@ -98,11 +98,16 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     """The publisher."""
     from streams.publishing.publication import Publication
     from streams.publishing.publisher import Publisher
+    from streams.publishing.sweep import Sweep, sweep_at_intervals
 
     observability.tell_ready()
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
-    publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
+    standing = CatalogueStanding(catalogue)
+    publication = Publication(origin, blobs, standing, settings.cdn, now_ms, settings.replaced_grace_s)
+    if settings.sweep_interval_s:
+        arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
+        threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
     Publisher(
         consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication, settings.names_folder
     ).run(stop)

@@ -128,6 +128,17 @@ class Settings(BaseSettings):
     cdn_base_url: Address | None = Field(None, description="The public URL of the origin; unset, the local CDN's.")
     cdn_port: PositiveInt = Field(8087, description="The loopback port of the local CDN.")
 
+    replaced_grace_s: NonNegativeFloat = Field(
+        3600.0,
+        le=366 * 24 * 3600,
+        description="How long the files that a newer version replaced go on to answer, in seconds; what is retracted "
+        "or deleted is gone at once.",
+    )
+    sweep_interval_s: NonNegativeFloat = Field(
+        3600.0,
+        description="How often one of the publishers sweeps the origin, in seconds; 0: only `packshot sweep` does.",
+    )
+
     engine: Literal["auto", "tensorrt", "openvino", "onnxruntime"] = Field(
         "auto", description="What runs the networks."
     )
@@ -146,6 +157,12 @@ class Settings(BaseSettings):
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: NonNegativeInt = Field(
         0, description="Tasks that a worker process has in hand at a time; 0: two more than there are cores."
+    )
+
+    memory_budget_mb: PositiveInt | None = Field(
+        None,
+        description="Memory that a worker, or `packshot render`, may use in all; unset, what its control group or the "
+        "machine has.",
     )
 
     stalled_after_s: PositiveFloat = Field(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.colour_difference import lab_to_srgb
 from gpu_workers.lut import PRESETS, BadLut, Lut, preset, read_cube
+from schemas import documents
 from schemas.channels import Hex, ShadowMode, Share
 from schemas.records import Name, Sha256
 
@@ -196,7 +197,7 @@ def find(*folders: Path) -> Mapping[str, Path]:
 def load(file: Path) -> BrandProfile:
     """The brand of a file. Raises BadBrand naming the file and the field, or the look that is not there."""
     try:
-        brand = msgspec.yaml.decode(file.read_bytes(), type=BrandProfile)
+        brand = documents.decode(file.read_bytes(), BrandProfile)
     except (OSError, msgspec.MsgspecError) as error:
         raise BadBrand(f"{file.name}: {error}") from error
     if brand.name != file.stem:

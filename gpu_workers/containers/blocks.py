@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gpu_workers.icc import Primaries, Xy
 
-BYTES_MAX = 16_000_000  # of a block that was packed: none that is honest comes near, and a bomb ends here
+BYTES_MAX = 8_000_000  # of a block that was packed: none that is honest comes near, and a bomb ends here
 
 
 class CodePoints(NamedTuple):

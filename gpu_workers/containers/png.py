@@ -11,7 +11,7 @@ _RAW = (
 )
 _OF_COLOURS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 _CHUNKS_MAX = 100_000
-_PACKETS_MAX = 8
+_PACKETS_MAX = 4
 
 
 def blocks(data: bytes) -> Blocks:

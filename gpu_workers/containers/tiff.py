@@ -14,8 +14,8 @@ _TRANSFER, _WHITE, _PRIMARIES, _XMP, _IPTC, _PHOTOSHOP, _ICC, _C2PA = 301, 318, 
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _RATIONAL = 5
-_DIRECTORIES_MAX = 1_000
-_ENTRIES_MAX = 1_000
+_DIRECTORIES_MAX, _SUB_DIRECTORIES_MAX = 200, 16  # all of which are read: no file may keep us for long
+_ENTRIES_MAX = 256
 _NUMBERS_MAX = 1 << 18
 
 
@@ -73,7 +73,7 @@ def pages(data: bytes) -> list[Directory]:
 
 def below(parent: Directory, tag: int) -> list[Directory]:
     """The directories that a tag of `parent` points to."""
-    return [directory(parent.data, at) for at in parent.numbers(tag)[:_DIRECTORIES_MAX]]
+    return [directory(parent.data, at) for at in parent.numbers(tag)[:_SUB_DIRECTORIES_MAX]]
 
 
 def directory(data: bytes, at: int) -> Directory:

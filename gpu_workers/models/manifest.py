@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta
 
+from schemas import documents
 from schemas.records import Name, Sha256
 
 Side = Annotated[int, Meta(ge=1, le=8192)]
@@ -140,8 +140,8 @@ def load_manifest(ref: str) -> Model:
 def parse_manifest(text: str, file: str) -> Model:
     """A manifest from its YAML text; `file` is named in errors. Raises BadManifest."""
     try:
-        return msgspec.convert(yaml.safe_load(text), Model)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        return documents.decode(text, Model)
+    except msgspec.DecodeError as error:
         raise BadManifest(f"{file}: {error}") from error
 
 

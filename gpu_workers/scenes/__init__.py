@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas import documents
 from schemas.channels import Hex, Share
 from schemas.records import Name
 
@@ -174,7 +175,7 @@ def find(*folders: Path) -> Mapping[str, Path]:
 def load(folder: Path) -> Scene:
     """The scene of a folder. Raises BadScene naming the field, or the layer that is not there."""
     try:
-        scene = msgspec.yaml.decode((folder / FILE).read_bytes(), type=Scene)
+        scene = documents.decode((folder / FILE).read_bytes(), Scene)
     except (OSError, msgspec.MsgspecError) as error:
         raise BadScene(f"{folder.name}: {error}") from error
     if scene.name != folder.name:

@@ -24,6 +24,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from schemas import documents
 from schemas.channels import Hex, Size
 from schemas.records import Name
 
@@ -150,7 +151,7 @@ def named(name: str, *folders: Path) -> Template:
 def load(folder: Path) -> Template:
     """The template of a folder. Raises BadTemplate naming the field, or the layer that is not there or not its size."""
     try:
-        template = msgspec.yaml.decode((folder / FILE).read_bytes(), type=Template)
+        template = documents.decode((folder / FILE).read_bytes(), Template)
     except (OSError, msgspec.MsgspecError) as error:
         raise BadTemplate(f"{folder.name}: {error}") from error
     if template.name != folder.name:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas import documents
 from schemas.records import Name
 from schemas.text import whole
 
@@ -123,8 +124,8 @@ def load(name: str, category: str = "") -> Channel:
 
 
 def parse(text: bytes, category: str = "") -> Channel:
-    """The rules in a YAML file's `text`. Raises msgspec.ValidationError naming the field."""
-    file = msgspec.yaml.decode(text, type=_File)
+    """The rules in a YAML file's `text`. Raises msgspec.DecodeError, which names the field at fault."""
+    file = documents.decode(text, _File)
     rules: dict[str, Any] = {name: getattr(file, name) for name in Channel.__struct_fields__}
     for special in file.by_category:
         if special.covers(category):

@@ -93,7 +93,7 @@ class _Origin:
 
     def counts(self) -> dict[str, int]:
         """How much is live, and how many files no manifest names."""
-        named = {key for manifest in self.manifests.values() for key in manifest.keys() | set(manifest.replaced)}
+        named = {key for manifest in self.manifests.values() for key in manifest.keys() | manifest.retired.keys()}
         files = {key for key in self._sizes if not key.endswith(f"/{MANIFEST_NAME}")}
         live = sum(len(manifest.assets) for manifest in self.manifests.values())
         return {"live": live, "unnamed_objects": len(files - named)}

@@ -49,7 +49,7 @@ class BlobCorrupt(StoreError):
 
 
 class StoreRefused(StoreError):
-    """The store answers, and says no: credentials, permissions, a request it does not understand."""
+    """The store answers, and says no whatever is asked: credentials, permissions, no such bucket."""
 
 
 class StoreUnavailable(StoreError, Unavailable):
@@ -113,6 +113,12 @@ class ObjectStore(Protocol):
 
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """The same keys, each with the size of its object in bytes."""
+
+    def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """The same keys, each with the time when its object was last put, Unix ms by the store's clock.
+
+        Some stores know whole seconds only.
+        """
 
     def check(self) -> None:
         """Raise StoreUnavailable or StoreRefused, in a sentence for the operator, when the store is of no use now."""

@@ -32,12 +32,13 @@ class Catalogue:
         self._engine = _engine(url)
 
     def create_tables(self) -> None:
-        """Makes the tables that are not there. Many may do so at once."""
+        """Makes the tables that are not there, and lets those of before take longer texts. Many may do so at once."""
         with _translated(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("BEGIN IMMEDIATE"))
             else:  # CREATE TABLE IF NOT EXISTS fails in PostgreSQL when two do it at once
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
+                _widen(connection)
             tables.metadata.create_all(connection)
 
     def drop_tables(self) -> None:
@@ -87,6 +88,18 @@ class Catalogue:
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
+
+
+def _widen(connection: Connection) -> None:
+    """Makes `text` of what is `varchar` in PostgreSQL since an earlier version; nothing is rewritten for it."""
+    query = text(
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = current_schema() AND data_type = 'character varying'"
+    )
+    ours = {(table.name, column.name) for table in tables.metadata.tables.values() for column in table.columns}
+    narrow = ours.intersection((row.table_name, row.column_name) for row in connection.execute(query))
+    for table, column in sorted(narrow):
+        connection.execute(text(f'ALTER TABLE "{table}" ALTER COLUMN "{column}" TYPE text'))
 
 
 def _rows(connection: Connection, table: Table) -> list[tuple[str, ...]]:

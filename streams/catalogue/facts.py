@@ -15,7 +15,6 @@ from schemas.records import (
     AssetPublished,
     CampaignRequested,
     CatalogChanged,
-    Event,
     ModelAdded,
     ModelReleased,
     ReviewDecided,
@@ -25,7 +24,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from schemas.text import CODE_MAX, FIELD_MAX, ID_MAX, KEY_MAX, MESSAGE_MAX, printable
+from schemas.text import MESSAGE_MAX, printable
 from streams.catalogue import costs, models, recipes
 from streams.catalogue import tables as t
 from streams.catalogue.models import Comparison
@@ -115,17 +114,6 @@ class Refusal:
     position: str = ""
 
 
-REFUSAL_MAX: Mapping[str, int] = {
-    "event_id": ID_MAX,
-    "topic": ID_MAX,
-    "subject": KEY_MAX,
-    "code": CODE_MAX,
-    "field": FIELD_MAX,
-    "message": MESSAGE_MAX,
-    "position": ID_MAX,
-}
-"""How much of a refusal is noted, in characters."""
-
 # What every catalogue event asks is made once: to make a statement costs far more than to run it.
 _PRODUCT = select(t.products).where(t.products.c.tenant == bindparam("tenant"), t.products.c.sku == bindparam("sku"))
 _LOCKED_PRODUCT = _PRODUCT.with_for_update()
@@ -195,7 +183,7 @@ class Facts:
         self._upsert(
             t.products,
             {"tenant": event.tenant, "sku": event.sku},
-            {"version": event.version, "deleted": event.change == "delete", "record": _dump(event)},
+            {"version": event.version, "deleted": event.change == "delete", "record": t.dumped(event)},
         )
 
     # assets
@@ -237,8 +225,8 @@ class Facts:
 
     def _put_leaving(self, live: AssetPublished) -> None:
         key = {"tenant": live.tenant, "sku": live.sku, "asset": live.asset}
-        values = {"version": live.version, "channel": live.channel, "campaign": live.campaign, "live": _dump(live)}
-        self._upsert(t.assets, key, {**values, "state": "leaving", "reason": "", "verdict": _dump(live.verdict)})
+        values = {"version": live.version, "channel": live.channel, "campaign": live.campaign, "live": t.dumped(live)}
+        self._upsert(t.assets, key, {**values, "state": "leaving", "reason": "", "verdict": t.dumped(live.verdict)})
 
     def move_asset(
         self,
@@ -255,7 +243,7 @@ class Facts:
         """Moves an asset of just this version to `state`; False when none in the plan stands as `only_from` says."""
         values: dict[str, Any] = {"state": state, "reason": reason, "updated_at_ms": self._now_ms}
         if verdict is not None:
-            values["verdict"] = _dump(verdict)
+            values["verdict"] = t.dumped(verdict)
         where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state.in_(sorted(only_from)))
         return self._connection.execute(update(t.assets).where(*where).values(values)).rowcount > 0
 
@@ -272,7 +260,7 @@ class Facts:
     def put_live(self, event: AssetPublished) -> None:
         """Notes what is live of an asset; one that has left the plan meanwhile is leaving."""
         where = (*_is_asset(event.tenant, event.sku, event.asset), t.assets.c.state != "leaving")
-        if not self._connection.execute(update(t.assets).where(*where).values(live=_dump(event))).rowcount:
+        if not self._connection.execute(update(t.assets).where(*where).values(live=t.dumped(event))).rowcount:
             self._put_leaving(event)
 
     def retracted(self, tenant: str, sku: str, name: str) -> None:
@@ -297,7 +285,7 @@ class Facts:
             "operation": task.step.operation,
             "counted_at_ms": task.asked_at_ms if task.source is not None and task.lane != "bulk" else None,
         }
-        noted = {**values, "state": state, "record": _dump(record)}
+        noted = {**values, "state": state, "record": t.dumped(record)}
         self._upsert(t.tasks, {"task_id": task.task_id}, noted, final="done" if state == "queued" else None)
 
     def tasks(self, tenant: str, sku: str, version: int) -> list[TaskFact]:
@@ -346,7 +334,7 @@ class Facts:
             "version": task.version,
         }
         key = {"review_id": request.review_id}
-        self._upsert(t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None})
+        self._upsert(t.reviews, key, {**values, "state": "pending", "record": t.dumped(request), "decision": None})
 
     def review(self, review_id: str) -> Review | None:
         """The review with this id, or None."""
@@ -361,7 +349,7 @@ class Facts:
     def decide_review(self, decision: ReviewDecided, state: str) -> None:
         """Closes a review."""
         where = t.reviews.c.review_id == decision.review_id
-        values = {"state": state, "decision": _dump(decision), "updated_at_ms": self._now_ms}
+        values = {"state": state, "decision": t.dumped(decision), "updated_at_ms": self._now_ms}
         self._connection.execute(update(t.reviews).where(where).values(values))
 
     def supersede_reviews(self, tenant: str, sku: str, version: int) -> None:
@@ -391,7 +379,7 @@ class Facts:
     def put_campaign(self, event: CampaignRequested, *, cancelled: bool = False) -> None:
         """Notes a campaign and its products."""
         key = {"tenant": event.tenant, "campaign": event.campaign}
-        self._upsert(t.campaigns, key, {"cancelled": cancelled, "record": _dump(event)})
+        self._upsert(t.campaigns, key, {"cancelled": cancelled, "record": t.dumped(event)})
         columns = t.campaign_skus.c
         mine = (columns.tenant == event.tenant, columns.campaign == event.campaign)
         self._connection.execute(delete(t.campaign_skus).where(*mine))
@@ -469,18 +457,18 @@ class Facts:
 
     def put_refusal(self, refusal: Refusal) -> None:
         """Notes that an event was refused, and why. What others wrote of it is noted as far as it is fit to be."""
-        noted = {name: printable(getattr(refusal, name), length_max) for name, length_max in REFUSAL_MAX.items()}
+        noted = {name: _fit(name, getattr(refusal, name)) for name in _REFUSAL}
         self._upsert(t.refusals, {"event_id": noted.pop("event_id")}, noted)
 
     def drop_refusal(self, event_id: str, position: str) -> None:
         """Notes that the record at `position` did what another one of the same event was refused."""
         columns = t.refusals.c
-        where = (columns.event_id == printable(event_id, ID_MAX), columns.position != printable(position, ID_MAX))
+        where = (columns.event_id == _fit("event_id", event_id), columns.position != _fit("position", position))
         self._connection.execute(delete(t.refusals).where(*where))
 
     def refusal(self, event_id: str) -> Refusal | None:
         """Why the event with this id was refused, or None."""
-        row = self._first(select(t.refusals).where(t.refusals.c.event_id == printable(event_id, ID_MAX)))
+        row = self._first(select(t.refusals).where(t.refusals.c.event_id == _fit("event_id", event_id)))
         if row is None:
             return None
         return Refusal(row.event_id, row.topic, row.subject, row.code, row.field, row.message, row.position)
@@ -514,16 +502,22 @@ def _upserting(dialect_name: str, table: Table, columns: tuple[str, ...], final:
     return upserting
 
 
+_REFUSAL = {
+    column.name: column.type.length_max for column in t.refusals.columns if isinstance(column.type, t.Characters)
+}
+
+
+def _fit(name: str, text: str) -> str:
+    """What of a refusal is noted in the column `name`: others may have written it."""
+    return printable(text, _REFUSAL[name] or MESSAGE_MAX)
+
+
 def _is_asset(tenant: str, sku: str, name: str) -> tuple[Any, ...]:
     return (t.assets.c.tenant == tenant, t.assets.c.sku == sku, t.assets.c.asset == name)
 
 
 def _only_pending(query: Select[Any]) -> Select[Any]:
     return query.where(t.reviews.c.state == "pending")
-
-
-def _dump(record: Event | Verdict) -> str:
-    return msgspec.json.encode(record).decode()
 
 
 def _load(text: str, of: Any) -> Any:

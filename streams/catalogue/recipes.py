@@ -26,7 +26,7 @@ def put(connection: Connection, event: Release, now_ms: int) -> None:
         "kind": type(event).__name__,
         "name": event.recipe if isinstance(event, RecipeReleased) else event.tenant,
         "version": event.version,
-        "record": msgspec.json.encode(event).decode(),
+        "record": t.dumped(event),
         "updated_at_ms": now_ms,
     }
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas import topics
-from streams.consumer.letters import Delivery, Outgoing
+from streams.consumer.letters import Delivery, Outgoing, written_at_ms
 from streams.errors import Unavailable
 from streams.settings import Settings
 
@@ -97,7 +97,8 @@ def delivery(message: Message) -> Delivery:
     assert topic is not None
     assert partition is not None
     assert offset is not None
-    return Delivery(topic, partition, offset, _key(message.key()), _bytes(message.value()), headers, timestamp_ms)
+    key, value = _key(message.key()), _bytes(message.value())
+    return Delivery(topic, partition, offset, key, value, headers, written_at_ms(timestamp_ms))
 
 
 def _bytes(value: str | bytes | None) -> bytes:

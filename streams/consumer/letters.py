@@ -5,6 +5,7 @@ every failure so far as one `packshot-failure` header each, oldest first.
 """
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ REPLAYED = "packshot-replayed-letter"
 HISTORY_MAX = 20
 HISTORY_MESSAGE_MAX = 200
 JITTER_SHARE = 0.2
+CLOCKS_APART_MAX_MS = 60_000
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -116,6 +118,16 @@ class Outgoing:
     key: bytes | None
     value: bytes
     headers: Headers
+
+
+def written_at_ms(told_ms: int | None) -> int:
+    """When a record was written, Unix time in ms: what it says of that, or now where that cannot be.
+
+    A topic that has its time from the sender may say that there is none (-1), or years to come; nothing may be counted
+    or expire by that. Brokers' clocks may be a little ahead of ours.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    return told_ms if told_ms is not None and 0 <= told_ms <= now_ms + CLOCKS_APART_MAX_MS else now_ms
 
 
 def event_in(delivery: Delivery) -> Event:

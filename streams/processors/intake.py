@@ -20,6 +20,7 @@ from streams.catalogue import AssetState, Facts
 from streams.errors import Refused
 from streams.processors import Answers
 from streams.processors.planning import Wish, checked, first_tasks, lacking, makes_something, plan, wish_of
+from streams.processors.retracting import is_retracted
 
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing", "rejected"})
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
@@ -139,11 +140,11 @@ def _start(
     facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes, cookbook))
     rows = facts.assets(product.tenant, product.sku)
     ended = {row.asset for row in rows if row.state in settled}
-    failed = {row.asset for row in rows if row.state == "failed"}
+    failed = {row.asset for row in rows if row.state == "failed" or is_retracted(row)}
     tasks = [task for wish in begun for task in first_tasks(product, wish, cookbook, ended)]
     for task in tasks:  # noted as tasks once it is known in which lane
         for name in failed.intersection(recipes.assets(task.step)):
-            facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed"})
+            facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed", "rejected"})
     return [*tasks, *_withheld(product, begun, cookbook, facts)]
 
 

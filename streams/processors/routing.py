@@ -23,6 +23,7 @@ from streams.processors.joining import joined
 from streams.processors.judging import judge, reasons
 from streams.processors.planning import ways, wish_of
 from streams.processors.releasing import made_again, made_by_recalled
+from streams.processors.retracting import is_retracted
 
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
 
@@ -93,6 +94,9 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
         return []
     if is_live_already(event, facts):
+        return []
+    rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
+    if is_retracted(rows.get(task.step.asset)):
         return []
     if _is_outdated(task, product.event, facts):
         return [ReplanRequested(tenant=task.tenant, sku=task.sku, lane=task.lane, reason="it is planned otherwise now")]

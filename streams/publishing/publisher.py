@@ -3,15 +3,18 @@
 A batch of requests is applied in order; then its announcements and its offsets are written in one Kafka transaction. A
 publisher that dies in between leaves requests that come again from the same position and give the same announcements.
 A batch during which partitions change hands is dropped: whoever has its partitions next does it again.
+
+No request stops it for others: one that ends in an error that nobody foresaw is tried once more, without what was
+prepared beside others, and is then a dead letter with the trace. Only a store, a database or a broker is waited for.
 """
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -19,12 +22,14 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
+from streams.blobs.store import StoreRefused
 from streams.consumer.clients import delivery
 from streams.consumer.ledger import committed, ended, polled
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
+from streams.consumer.poison import poison, with_trace
 from streams.errors import Refused, Unavailable
 from streams.observability import span
-from streams.publishing.publication import Announcement, Publication, Request
+from streams.publishing.publication import Publication, Request
 from streams.publishing.renditions import Encoded
 from streams.publishing.transactions import Aborted, Transactions
 
@@ -35,6 +40,7 @@ RENDERING_THREADS = 2
 AWAY_WAIT_S = 1.0
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 class Dropped(Exception):
@@ -136,35 +142,61 @@ class Publisher:
             work.request = _request_in(where)
             if isinstance(work.request, PublishRequested):
                 work.prepared = self._publication.prepare(work.request, where.position, where.timestamp_ms)
-        except Unavailable as away:
-            log.info("not prepared", reason=str(away), position=where.position)  # `apply` waits until it is back
         except Refused as refusal:
             work.refusal = refusal
+        except Exception as error:  # `apply` meets it again, and waits for a store that is away
+            log.info("not prepared", reason=str(error), position=where.position)
 
     def _apply(self, work: _Work) -> None:
         where = work.delivery
         with span("publish", as_mapping(where.headers), {"packshot.position": where.position}):
             try:
-                announcements = self._answer(work)
-                work.records = [outgoing(each, "packshot/publisher") for each in announcements]
-                log.info("applied", position=where.position, announced=len(announcements))
+                work.records = self._answer(work)
+                log.info("applied", position=where.position, announced=len(work.records))
             except Refused as refusal:
                 log.error("refused", code=refusal.code, reason=str(refusal), position=where.position)
                 work.refusal = refusal
-                letter = self._letters.letter(where, refusal, time.time_ns() // 1_000_000)
-                work.records = [letter, *_failed(work.request, refusal)]
+                work.records = [self._letter(where, refusal), *_failed(work.request, refusal)]
 
-    def _answer(self, work: _Work) -> Sequence[Announcement]:
-        """What is to be announced; waits while the facts or a store are away."""
+    def _letter(self, where: Delivery, refusal: Refused) -> Outgoing:
+        now_ms = time.time_ns() // 1_000_000
+        letter = self._patiently(lambda: self._letters.letter(where, refusal, now_ms), where.position)
+        return with_trace(letter, refusal)
+
+    def _answer(self, work: _Work) -> list[Outgoing]:
+        """What is to be announced, at the second try at the latest. Raises Refused."""
         if work.refusal is not None:
             raise work.refusal
-        assert work.request is not None
+        try:
+            return self._try(work)
+        except (Refused, Dropped, KafkaException):
+            raise
+        except Exception:
+            log.exception("unexpected error; once more", position=work.delivery.position)
+        try:
+            work.prepared = None
+            return self._try(work)
+        except (Refused, Dropped, KafkaException):
+            raise
+        except Exception as error:
+            log.exception("unexpected error", position=work.delivery.position)
+            raise poison(error, ROLE) from error
+
+    def _try(self, work: _Work) -> list[Outgoing]:
         where = work.delivery
+        request = work.request = work.request or _request_in(where)
+        told = self._patiently(
+            lambda: self._publication.apply(request, where.position, work.prepared, where.timestamp_ms), where.position
+        )
+        return [outgoing(each, "packshot/publisher") for each in told]
+
+    def _patiently(self, call: Callable[[], T], position: str) -> T:
+        """What the call returns; waits while the facts or a store are away, or refuse everything."""
         while True:
             try:
-                return self._publication.apply(work.request, where.position, work.prepared, where.timestamp_ms)
-            except Unavailable as away:
-                log.warning("waiting", reason=str(away), position=where.position)
+                return call()
+            except (Unavailable, StoreRefused) as away:
+                log.warning("waiting", reason=str(away), position=position)
                 self._stay(AWAY_WAIT_S)
 
     def _stay(self, seconds: float) -> None:

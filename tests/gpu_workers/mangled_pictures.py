@@ -40,10 +40,10 @@ def whole(kind: str) -> bytes:
         case "BMP":
             return _saved(Image.fromarray(pixels).convert("P"), "BMP")
         case "BMP RLE":
-            data = bytearray(_saved(Image.fromarray(pixels).convert("P"), "BMP"))
-            data[30] = 1
-            start = int.from_bytes(data[10:14], "little")
-            return bytes(data[:start]) + b"".join(bytes([24, row, 0, 0]) for row in range(24)) + b"\0\1"
+            bitmap = bytearray(_saved(Image.fromarray(pixels).convert("P"), "BMP"))
+            bitmap[30] = 1
+            start = int.from_bytes(bitmap[10:14], "little")
+            return bytes(bitmap[:start]) + b"".join(bytes([24, row, 0, 0]) for row in range(24)) + b"\0\1"
         case "BMP V5":
             return files.bmp_v5(pixels, icc=profile)
         case "GIF":

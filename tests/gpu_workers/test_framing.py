@@ -24,11 +24,11 @@ def barred(colour: int, top: int, left: int) -> NDArray[np.uint8]:
 def taken_whole(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A network for which whatever is no bar stands out."""
     plain = np.isin(rgb.min(axis=2), (0, 255)) & (np.ptp(rgb, axis=2) == 0)
-    return (~plain).astype(np.float32)
+    return np.asarray(~plain, np.float32)
 
 
 def disc(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return (rgb[..., 2] < 100).astype(np.float32) * (rgb[..., 0] > 25)
+    return np.asarray((rgb[..., 2] < 100) & (rgb[..., 0] > 25), np.float32)
 
 
 @pytest.mark.parametrize(("colour", "top", "left"), [(0, 60, 0), (255, 0, 80), (255, 50, 50)])

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.encoding import encode
+from gpu_workers.linear_light import eight_bit
 from gpu_workers.operations import light, shadow
 from gpu_workers.operations.light import Light
 from gpu_workers.operations.packshot import Rendered, packshot
@@ -244,7 +245,7 @@ def test_a_shadow_beside_a_low_wide_product_has_no_hard_level_edge() -> None:
 
 def test_a_shadow_that_was_cut_off_is_noticed() -> None:
     picture = rendered("soft", slipper())
-    canvas, mask = picture.canvas.copy(), picture.mask > 0
+    canvas, mask = eight_bit(picture.canvas).copy(), picture.mask > 0
     columns = np.flatnonzero(mask.any(axis=0))
     bottom = int(np.flatnonzero(mask.any(axis=1))[-1])
     block = np.s_[bottom - 40 : bottom - 2, columns[-1] - 30 : columns[-1] + 30]

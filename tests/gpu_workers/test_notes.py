@@ -203,12 +203,13 @@ def test_credits_and_origin_reach_every_rendition_and_nothing_else_does(channel_
     assert cut.notes == Notes(GENERATED, credits=CREDITS)
     operation = "transparent" if channel_name == "web" else "packshot"
     made = compose(operation, [cut], Asked(channels.load(channel_name), {}, "")).files[0]
-    for one in [made, *render(made.data, made.media_type, widths_px=[160, 320])]:
-        notes = decode(one.data).notes
-        assert (notes.source_type, notes.credits) == (GENERATED, CREDITS), one.media_type
+    renditions = [each.data for each in render(made.data, made.media_type, widths_px=[160, 320])]
+    for file in [made.data, *renditions]:
+        picture = decode(file)
+        assert (picture.notes.source_type, picture.notes.credits) == (GENERATED, CREDITS), picture.media_type
         for private in (b"SERIAL-4711", b"CAMERA-FIRMWARE", b"GPS", b"Exif\0\0MM", b"Exif\0\0II"):
-            assert private not in one.data, (private, one.media_type)
-        read = pyvips.Image.new_from_buffer(one.data, "")
+            assert private not in file, (private, picture.media_type)
+        read = pyvips.Image.new_from_buffer(file, "")
         assert [each for each in read.get_fields() if "GPS" in each or "Serial" in each] == []
 
 

@@ -1,9 +1,12 @@
 """What a letter tells of its record, through retries, death and replay."""
 
+import time
+
 import msgspec
 import pytest
 
 from schemas.envelope import as_mapping
+from schemas.text import printable
 from streams.consumer import letters
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, replayed, returned
 from streams.errors import Refused
@@ -66,3 +69,26 @@ def test_headers_that_are_not_ours_crash_nothing(name: str, noise: bytes) -> Non
     letter = POLICY.letter(foreign, Refused("bad", "no"), 1)
     (told,) = msgspec.json.decode(as_mapping(letter.headers)[letters.HISTORY], type=list[letters.Failure])
     assert (told.code, told.attempt) == ("bad", 0)
+
+
+@pytest.mark.parametrize("nested", [b"[" * 100_000, b'[{"a":' + b"[" * 100_000, b'[{"at_ms": -1}]', b"\xff"])
+def test_a_history_that_is_none_of_ours_is_none(nested: bytes) -> None:
+    assert Delivery("t", 0, 0, None, b"", [(letters.HISTORY, nested)]).history == []
+
+
+@pytest.mark.parametrize("told_ms", [-1, None, -(2**63), 2**62, 33_000_000_000_000])
+def test_a_time_that_cannot_be_is_now(told_ms: int | None) -> None:
+    before_ms = time.time_ns() // 1_000_000
+    assert before_ms <= letters.written_at_ms(told_ms) <= time.time_ns() // 1_000_000
+
+
+@pytest.mark.parametrize("told_ms", [0, 1, 1_700_000_000_000])
+def test_a_time_that_can_be_is_told(told_ms: int) -> None:
+    assert letters.written_at_ms(told_ms) == told_ms
+
+
+@pytest.mark.parametrize("nasty", [b"a\x00b", b"\xff\xfe", b"x" * 5000, "\u202e".encode(), b"\xed\xa0\xbd"])
+def test_the_id_and_the_key_of_a_strangers_record_are_fit_to_be_noted(nasty: bytes) -> None:
+    found = Delivery("t", 0, 0, nasty, b"", [("ce_id", nasty)])
+    for text in (found.event_id, found.subject):
+        assert text == printable(text, 256) != ""

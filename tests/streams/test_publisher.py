@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -18,10 +18,11 @@ from PIL import Image
 from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, Blob, Event, ProductPublished, PublicationFailed, PublishRequested, Verdict
-from streams.blobs import Blobs, FolderStore
+from streams.blobs import Blobs, FolderStore, StoreError, StoreRefused
 from streams.catalogue import Standing
 from streams.consumer.clients import consumer_config, delivery, producer_config
 from streams.consumer.letters import Outgoing, outgoing
+from streams.consumer.poison import ERROR_TRACE
 from streams.errors import Unavailable
 from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.publisher import Publisher
@@ -225,6 +226,65 @@ def test_requests_become_announcements_and_bad_ones_dead_letters(each_desk: Desk
     told = as_mapping(letter.headers)
     assert (told["mine"], told["packshot-origin-topic"]) == ("kept", topics.PUBLISH.name)
     assert {"packshot-origin-partition", "packshot-origin-offset", "packshot-error-message"} <= set(told)
+
+
+class Broken:
+    """A publication that breaks on some products, as often as it is told to."""
+
+    def __init__(self, desk: Desk, error: Exception, *, times: int, when_preparing: bool = False) -> None:
+        self.left = times
+        self._error = error
+        self._real = desk.publication
+        self._when_preparing = when_preparing
+
+    def prepare(self, event: PublishRequested, position: str, requested_at_ms: int = 0) -> list[Encoded] | None:
+        if self._when_preparing:
+            self._break(event)
+        return self._real.prepare(event, position, requested_at_ms)
+
+    def apply(self, event: Request, *arguments: Any) -> list[Announcement]:
+        self._break(event)
+        return self._real.apply(event, *arguments)
+
+    def _break(self, event: Request) -> None:
+        if event.sku.startswith("bad") and self.left:
+            self.left -= 1
+            raise self._error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), MemoryError("of the picture"), StoreError("odd answer")])
+def test_an_error_that_nobody_foresaw_is_a_dead_letter_and_the_publisher_goes_on(desk: Desk, error: Exception) -> None:
+    desk.publication = cast(Publication, Broken(desk, error, times=1000, when_preparing=True))
+    desk.ask_for("mug-0", "bad-1", "mug-2")
+    with desk.publisher() as running:
+        assert counted(desk.announced(4)) == once("mug-0", "mug-2")
+        [letter] = desk.read(topics.DEAD, 1)
+        [failed] = [codec.decode(record.value) for record in desk.read(topics.COMPLETED, 1)]
+    assert running.error is None
+    told = as_mapping(letter.headers)
+    assert (told["packshot-error-kind"], told["packshot-error-code"]) == ("poison", "unexpected")
+    assert f"{type(error).__name__}: {error}" in told["packshot-error-message"]
+    assert "in _break" in told[ERROR_TRACE]
+    assert isinstance(failed, PublicationFailed)
+    assert (failed.sku, failed.asset, failed.code) == ("bad-1", "web-1", "unexpected")
+
+
+def test_an_error_that_does_not_come_again_costs_nothing(desk: Desk) -> None:
+    desk.publication = cast(Publication, Broken(desk, ZeroDivisionError("once"), times=2, when_preparing=True))
+    desk.ask_for("bad-1")
+    with desk.publisher() as running:
+        assert counted(desk.announced(2)) == once("bad-1")
+    assert running.error is None
+
+
+def test_a_store_that_refuses_everybody_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that have expired are no fault of the requests: none of them is to die of it."""
+    monkeypatch.setattr("streams.publishing.publisher.AWAY_WAIT_S", 0.05)
+    desk.publication = cast(Publication, Broken(desk, StoreRefused("the keys have expired"), times=5))
+    desk.ask_for("bad-1", "mug-2")
+    with desk.publisher() as running:
+        assert counted(desk.announced(4)) == once("bad-1", "mug-2")
+    assert running.error is None
 
 
 def test_what_was_committed_is_not_done_again(desk: Desk) -> None:

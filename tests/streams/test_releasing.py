@@ -21,6 +21,7 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
+from schemas.releases import standing
 from streams.blobs import Blobs
 from streams.catalogue import Catalogue
 from tests.streams.flow import Flow, blob, done, published, upsert
@@ -52,6 +53,14 @@ def test_a_model_is_noted_once_and_never_changes(flow: Flow) -> None:
     assert flow.letters(replace(ADDED, manifest="other"), attempt=9) == [("imagery.dead", "version_conflict")]
     with flow.catalogue.read() as facts:
         assert facts.models() == {"mine@1": ADDED}
+
+
+def test_a_release_that_comes_late_does_not_replace_one_that_was_made_after_it(flow: Flow) -> None:
+    flow.say(ADDED)
+    for event in (release("withdrawn", at_ms=9), release("stable", at_ms=5)):
+        flow.say(event)
+    assert [event.stage for event in releases(flow)] == ["stable", "withdrawn"]
+    assert standing(releases(flow), ()).stable == ()
 
 
 def test_a_model_may_not_take_the_place_of_one_that_ships(flow: Flow) -> None:

@@ -7,6 +7,7 @@ import pyvips
 from PIL import Image, ImageCms, ImageDraw
 
 from gpu_workers.colour_difference import ciede2000, codes_to_lab
+from streams.publishing import renditions
 from streams.publishing.renditions import NotAPicture, render
 
 
@@ -200,3 +201,19 @@ def test_another_format_than_was_said_is_refused() -> None:
 def test_a_format_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(ValueError, match="image/tiff"):
         render(encoded(product(64, 64), "JPEG"), "image/jpeg", formats=["image/tiff"])
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_what_is_shrunk_as_it_is_decoded_comes_out_as_from_all_of_its_pixels(
+    transparent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = soft(1400) if transparent else Image.radial_gradient("L").resize((1400, 1400)).convert("RGB")
+    file = encoded(picture, "PNG")
+    (whole,) = render(file, "image/png", widths_px=[100], formats=["image/png"])
+    monkeypatch.setattr(renditions, "_WHOLE_PIXELS_MAX", 1_000_000)
+    (small,) = render(file, "image/png", widths_px=[100], formats=["image/png"])
+    rgba, truth = pixels(small.data).astype(int), pixels(whole.data).astype(int)
+    solid = truth[..., 3] > 100 if transparent else np.ones(truth.shape[:2], bool)
+    assert np.abs(rgba[..., -1] - truth[..., -1]).max() <= 2
+    assert np.abs(rgba[solid] - truth[solid]).max() <= 6  # half a level, twice, of premultiplied values at alpha 100
+    assert np.abs(rgba[solid] - truth[solid]).mean() < 1.0
