@@ -8,8 +8,6 @@ No request stops it for others: one that ends in an error that nobody foresaw is
 prepared beside others, and is then a dead letter with the trace. Only a store, a database or a broker is waited for.
 """
 
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -43,7 +41,6 @@ BATCH_WITHIN_S = 0.2
 RENDERING_THREADS = 2
 AWAY_WAIT_S = 1.0
 DEAD_AT_ONCE = RetryPolicy(())  # what cannot be published; what is away is waited for
-NAMES_FOLDER = Path(tempfile.gettempdir()) / f"packshot-{os.getuid()}"
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -76,7 +73,7 @@ class Publisher:
         producer_config: dict[str, Any],
         publication: Publication,
         isolation: Isolation,
-        folder: Path = NAMES_FOLDER,
+        folder: Path,
         letters: RetryPolicy = DEAD_AT_ONCE,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
