@@ -15,6 +15,7 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client import Counter
 
+from schemas.decoding import prepare
 from streams.blobs.store import NotFound, ObjectStore, PreconditionFailed, StoreError
 from streams.errors import Refused, Unavailable
 from streams.publishing.manifest import MANIFEST_NAME, FileName, Manifest, file_name, read, save
@@ -124,6 +125,9 @@ class _Turn(msgspec.Struct, frozen=True):
     """Whose turn the sweep was last, as the lease says it: nobody sweeps again before `until_ms`."""
 
     until_ms: int
+
+
+prepare(_Turn)
 
 
 def take_turn(store: ObjectStore, interval_s: float, now_ms: int) -> bool:

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from aiokafka.record.util import calc_crc32c
 
 PRODUCE, PRODUCE_VERSION = 0, 3
 MAGIC = 2
+WITHIN_S = 60.0
+NOT_YET = {3, 5, 6}  # a topic that was only just made has no leader yet, or one that does not know of it
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ def write(
             struct.pack(">iii", 1, partition, len(batch)) + batch,
         )
     )
+    give_up_at = time.monotonic() + WITHIN_S
+    while (code := _ask(bootstrap, topic, body)) in NOT_YET and time.monotonic() < give_up_at:
+        time.sleep(0.1)
+    return code
+
+
+def _ask(bootstrap: str, topic: str, body: bytes) -> int:
     host, _, port = bootstrap.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(struct.pack(">i", len(body)) + body)
