@@ -420,7 +420,7 @@ def running() -> Iterator[Catalogue]:
         send(self, rows)
 
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(processing.PROCESSORS, {CatalogChanged: breaks}))  # type: ignore[arg-type]
+        stack.enter_context(patch.dict(processing.PROCESSORS, {CatalogChanged: breaks}))
         stack.enter_context(patch.object(Relay, "_send", told))
         stack.enter_context(patch.object(relay, "LEFT_AFTER_S", -1.0))
         yield catalogue
