@@ -36,7 +36,8 @@ from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
 from streams.errors import Unavailable
-from streams.processing import AWAY_WAIT_S, CONSUMED, Processing
+from streams.processing import CONSUMED, Processing
+from streams.relay import AWAY_WAIT_S
 from streams.settings import Settings
 
 BATCH_MAX = 100
@@ -45,6 +46,7 @@ HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and 
 EXIT_BATCH_FAILED = 70
 EXIT_STOOD_STILL = 71
 LOOK_EVERY_MAX_S = 30.0
+TEND_EVERY_S = 1.0
 
 log = structlog.get_logger()
 tombstones = Counter("packshot_tombstones_total", "Records of the catalogue topic without a value, which are ignored")
@@ -77,6 +79,7 @@ def build_app(settings: Settings, processing: Processing, isolation: Isolation) 
     for topic in CONSUMED:
         channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
+    app.timer(TEND_EVERY_S)(_tending(processing, executor))
     app.on_partitions_revoked.connect(_leaving(isolation), weak=False)
     return app
 
@@ -276,6 +279,13 @@ def _agent(
     return work
 
 
+def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
+    async def tend() -> None:
+        await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
+
+    return tend
+
+
 async def _run_batch(work: Callable[[], None], executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:
     """Returns, by whatever way, only when the batch is at its end: Faust acknowledges it then."""
     running = asyncio.get_running_loop().run_in_executor(executor, work)
@@ -306,7 +316,9 @@ def _without_tombstones(batch: Sequence[Delivery]) -> list[Delivery]:
 
 
 def _batches(records: list[Delivery]) -> list[list[Delivery]]:
-    return [records[first : first + BATCH_MAX] for first in range(0, len(records), BATCH_MAX)]
+    """A campaign's records stand for many products each: others have their turn behind every one."""
+    size = 1 if records and records[0].topic == topics.CAMPAIGNS.name else BATCH_MAX
+    return [records[first : first + size] for first in range(0, len(records), size)]
 
 
 def _delivery(record: Any) -> Delivery:

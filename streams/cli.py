@@ -19,16 +19,18 @@ from streams.recipes_cli import recipes
 from streams.retract_cli import retract
 from streams.settings import Settings, SettingsError, variable
 from streams.sweep_cli import sweep
+from streams.topics_cli import topics
 
 
 def main() -> None:
     """Runs the command; an error that has a sentence of its own is told in that sentence, with exit status 2."""
     from streams.blobs import StoreError
+    from streams.consumer.clients import NotAcknowledged
     from streams.embedded import BrokerUnavailable
     from streams.errors import Refused, Unavailable
     from streams.supervisor import AlreadyRunning
 
-    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning)
+    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning, NotAcknowledged)
     try:
         packshot(standalone_mode=False)
     except click.ClickException as error:
@@ -173,6 +175,7 @@ packshot.add_command(brands)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)
+packshot.add_command(topics)
 packshot.add_command(retract)
 packshot.add_command(sweep)
 

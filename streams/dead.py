@@ -15,8 +15,9 @@ from confluent_kafka import KafkaException, Producer
 from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import LetterResolved, Resolution
+from streams.blobs import Blobs, open_store
 from streams.consumer import letters as header
-from streams.consumer.clients import producer_config
+from streams.consumer.clients import is_too_large, producer_config
 from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing, replayed
 from streams.consumer.reading import read
 from streams.errors import Refused, Unavailable
@@ -145,13 +146,17 @@ def _told_once(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
 
 
 def replay(settings: Settings, wanted: Wanted, by: str) -> list[DeadLetter]:
-    """Sends the open ones among the letters back, and records that. Raises Refused for one that came from nowhere."""
+    """Sends the open ones among the letters back, and records that.
+
+    Raises Refused for one that came from nowhere, or whose original is lost.
+    """
     origins = {topic.name for topic in topics.every(settings.retry_delays)} - {topics.DEAD.name, topics.LETTERS.name}
+    originals = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
 
     def records(letter: DeadLetter) -> list[Outgoing]:
         if letter.origin not in origins:
             raise Refused("no_origin", f"letter {letter.name} came from no topic of ours: {letter.origin!r}")
-        return [replayed(letter.record), _resolution(letter, "replayed", "", by)]
+        return [replayed(letter.record, originals), _resolution(letter, "replayed", "", by)]
 
     return _resolve(settings, wanted, records)
 
@@ -192,6 +197,8 @@ def _only_writer(settings: Settings) -> Iterator[Producer]:
         producer.init_transactions(CALL_S)
         yield producer
     except KafkaException as error:
+        if is_too_large(error.args[0]):
+            raise Refused("record_too_large", "a letter's original is larger than its topic takes") from error
         raise Unavailable(f"not everything was resolved; list what is open: {error.args[0].str()}") from error
 
 

@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.records import Event, RetractionDecided, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
-from streams.consumer import groups, reading
+from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import event_in, outgoing
 from streams.embedded import choose_broker
@@ -145,10 +145,11 @@ def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
 def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     """The whole system; everything that was started is stopped when the block ends."""
     _check_port(settings)
+    is_own = settings.kafka_bootstrap_servers is None
     with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, name, promises):
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
         with open_catalogue(settings):
-            make_topics(settings)
+            drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
         supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs")
         write_running_file(
             settings, bootstrap_servers=bootstrap_servers, broker=name, promises=promises, cdn=settings.cdn

@@ -33,7 +33,7 @@ from streams.consumer.letters import Delivery, event_in
 from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
 from streams.errors import Refused
-from streams.processing import CONSUMED, PROCESSORS
+from streams.processing import CONSUMED, PROCESSORS, placed
 from streams.processors import Answers, Processor, costing, intake, recipes, reviewing, routing
 from streams.processors.planning import LACKING
 from streams.settings import Settings
@@ -114,7 +114,7 @@ def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts:
     facts.at(record.timestamp_ms)
     try:
         with facts.savepoint():
-            processors[type(event)](event, facts)
+            processors[type(event)](placed(event, record), facts)
     except Refused:
         return
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from schemas.topics import Pool
 from streams import observability
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue, CatalogueStanding, Trials
-from streams.consumer import groups, reading
+from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import RetryPolicy
@@ -46,7 +47,7 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         run_gateway(settings)
         return
     stop = _stop_on_signals()
-    _wait_until(lambda: make_topics(settings), stop)
+    _wait_until(lambda: _prepare_topics(settings), stop)
     catalogue = Catalogue(settings.database)
     _wait_until(catalogue.create_tables, stop)
     if stop.is_set():
@@ -67,9 +68,8 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
     """The Faust app; it handles the signals itself."""
     from streams.app import build_app, run_app
 
-    processing = Processing(
-        catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays), settings.tenant_quota_per_hour
-    )
+    policy = RetryPolicy(settings.retry_delays, originals=_blobs(settings))
+    processing = Processing(catalogue, AcknowledgedProducer(settings), policy, settings.tenant_quota_per_hour)
     isolation = Isolation("streams", Trials(catalogue))
     run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 
@@ -81,14 +81,13 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     from gpu_workers.results import Results
     from gpu_workers.worker import Worker
 
-    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+    blobs = _blobs(settings)
     with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
         isolation = Isolation(f"worker-{pool}", Trials(catalogue))
-        crew = Crew(
-            f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), isolation, settings.threads
-        )
+        policy = RetryPolicy(settings.retry_delays, originals=blobs)
+        crew = Crew(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
         has_record = partial(reading.has_record, settings)
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
         loop = ConsumerLoop(f"worker-{pool}", lanes, crew, has_record, settings.stalled_after_s)
@@ -100,25 +99,28 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
 def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """The publisher."""
     from streams.publishing.publication import Publication
-    from streams.publishing.publisher import Publisher
+    from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
     from streams.publishing.sweep import Sweep, sweep_at_intervals
 
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
-    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+    blobs = _blobs(settings)
     standing = CatalogueStanding(catalogue)
     publication = Publication(origin, blobs, standing, settings.cdn, now_ms, settings.replaced_grace_s)
     if settings.sweep_interval_s:
         arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
         threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
     isolation = Isolation("publisher", Trials(catalogue))
-    Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication, isolation).run(stop)
+    letters = replace(DEAD_AT_ONCE, originals=blobs)
+    consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
+    Publisher(consumer, producer, publication, isolation, letters=letters).run(stop)
 
 
 def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
     isolation = Isolation("retrier", Trials(catalogue))
-    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays, isolation).run(stop)
+    consumer = open_member(settings, groups.RETRIER)
+    Retrier(consumer, producer, settings.retry_delays, isolation, _blobs(settings)).run(stop)
     producer.close()
 
 
@@ -130,6 +132,15 @@ def run_gateway(settings: Settings) -> None:
 
     app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
     web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=lambda line: log.info(line))
+
+
+def _prepare_topics(settings: Settings) -> None:
+    make_topics(settings)
+    drift.verify(settings)
+
+
+def _blobs(settings: Settings) -> Blobs:
+    return Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
 
 
 def s3_client(settings: Settings) -> "S3Client | None":

@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     kafka_ssl_ca_file: Path | None = Field(None, description="A PEM file of the authorities to trust.")
     kafka_partitions: PositiveInt = Field(4, description="Partitions of each topic that we create.")
     kafka_replication: PositiveInt = Field(1, description="Replicas of each topic that we create; 3 on a real cluster.")
+    kafka_accept_weaker_topics: bool = Field(
+        False,
+        description="Whether roles start although topics have less than they rely on; see `packshot topics plan`.",
+    )
     kafka_session_timeout_ms: PositiveInt = Field(
         45_000, description="How long a silent consumer keeps its partitions."
     )

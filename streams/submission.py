@@ -17,7 +17,8 @@ from schemas.text import explained
 from streams.catalogue import Asset, AssetState, Catalogue, Facts
 from streams.consumer.letters import Outgoing, outgoing
 from streams.observability import tracer
-from streams.processing import Sender
+from streams.processors.campaigns import parts_of
+from streams.relay import Sender
 
 POLL_S = 0.25
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "failed", "rejected"})
@@ -80,15 +81,21 @@ def read_events(path: Path) -> tuple[list[Submission], list[BadLine]]:
 
 
 def send(events: Iterable[Submission], sender: Sender) -> list[Submitted]:
-    """Sends events, each as the root of a trace of its own; returns when the broker has acknowledged them all."""
-    submitted = [Submitted(str(uuid4()), event) for event in events]
-    sender.send([_record(each) for each in submitted])
+    """Sends events, each as the root of a trace of its own; returns when the broker has acknowledged them all.
+
+    A campaign's event without a version has that of the clock, in ms, so that whoever submits later has the newer one;
+    in the order of the events within one call. One that names too many products for a record is sent in parts.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    submitted = [Submitted(str(uuid4()), _versioned(each, now_ms + number)) for number, each in enumerate(events)]
+    sender.send([record for each in submitted for record in _records(each)])
     return submitted
 
 
 def fate(submitted: Submitted, facts: Facts) -> Fate:
     """How an event stands now."""
-    refusal = facts.refusal(submitted.event_id)
+    refusals = (facts.refusal(event_id) for event_id, _ in _sent(submitted))
+    refusal = next((each for each in refusals if each is not None), None)
     refused = "" if refusal is None else f"{refusal.code} ({refusal.field}): {refusal.message}"
     if isinstance(submitted.event, CatalogChanged):
         return Fate("failed", reason=refused) if refused else _product_fate(submitted.event, facts)
@@ -100,6 +107,7 @@ def fate(submitted: Submitted, facts: Facts) -> Fate:
 def follow(submitted: Sequence[Submitted], catalogue: Catalogue, progress: Progress, until_s: float) -> list[Fate]:
     """Waits until every event is settled, or until `until_s` of the monotonic clock; then some still wait."""
     while True:
+        began_s = time.monotonic()
         with catalogue.read() as facts:
             fates = [fate(each, facts) for each in submitted]
         waiting = sum(each.state == "waiting" for each in fates)
@@ -107,12 +115,25 @@ def follow(submitted: Sequence[Submitted], catalogue: Catalogue, progress: Progr
         progress(sum(each.settled for each in fates), assets + waiting)
         if not waiting or time.monotonic() >= until_s:
             return fates
-        time.sleep(POLL_S)
+        time.sleep(max(POLL_S, time.monotonic() - began_s))  # to look at many products takes a while
 
 
-def _record(submitted: Submitted) -> Outgoing:
+def _versioned(event: Submission, version: int) -> Submission:
+    return event if isinstance(event, CatalogChanged) or event.version else replace(event, version=version)
+
+
+def _sent(submitted: Submitted) -> list[tuple[str, Submission]]:
+    """The events that an event is sent as, and their ids."""
+    if not isinstance(submitted.event, CampaignRequested):
+        return [(submitted.event_id, submitted.event)]
+    parts = parts_of(submitted.event)
+    ids = [submitted.event_id, *(f"{submitted.event_id}/{part.part}" for part in parts[1:])]
+    return list(zip(ids, parts, strict=True))
+
+
+def _records(submitted: Submitted) -> list[Outgoing]:
     with tracer.start_as_current_span(f"submit {type(submitted.event).__name__}"):
-        return outgoing(submitted.event, "packshot/submit", submitted.event_id)
+        return [outgoing(event, "packshot/submit", event_id) for event_id, event in _sent(submitted)]
 
 
 def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
@@ -128,27 +149,26 @@ def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
 
 
 def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate:
-    mine = [
-        asset
-        for sku in dict.fromkeys(event.skus)
-        for asset in facts.assets(event.tenant, sku)
-        if asset.campaign == event.campaign
-    ]
-    known = facts.campaign(event.tenant, event.campaign)
-    if not refused and known is not None and known[1]:
+    mine = facts.campaign_assets(event.tenant, event.campaign)
+    known = facts.campaigns.standing(event.tenant, event.campaign)
+    if not refused and known is not None and known.rank > (event.version or known.rank):
+        what = "cancelled" if known.cancelled else "asked for otherwise"
+        return Fate("superseded", reason=f"campaign {event.campaign} was {what} since")
+    if not refused and known is not None and known.cancelled:
         refused = f"campaign_cancelled (campaign): campaign {event.campaign} was cancelled"
     if refused:
         return Fate("failed", mine, refused)
     planned = {asset.sku for asset in mine}
-    return Fate("waiting", mine) if planned != set(event.skus) else _of_assets(mine)
+    return Fate("waiting", mine) if not planned.issuperset(event.skus) else _of_assets(mine)
 
 
 def _cancelled_fate(event: CampaignCancelled, facts: Facts) -> Fate:
-    known = facts.campaign(event.tenant, event.campaign)
-    if known is None or not known[1]:
+    known = facts.campaigns.standing(event.tenant, event.campaign)
+    if known is not None and event.version and known.rank > event.version:
+        return Fate("superseded", reason=f"campaign {event.campaign} was asked for since")
+    if known is None or not known.cancelled:
         return Fate("waiting")
-    left = [a for sku in known[0].skus for a in facts.assets(event.tenant, sku) if a.campaign == event.campaign]
-    return Fate("waiting" if left else "done")
+    return Fate("waiting" if facts.campaign_assets(event.tenant, event.campaign) else "done")
 
 
 def _of_assets(assets: list[Asset]) -> Fate:

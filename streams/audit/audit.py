@@ -18,7 +18,8 @@ from streams.audit.products import ProductView, disagreements, stuck
 from streams.audit.standing import progress, standing
 from streams.audit.tasks import TaskLedger
 from streams.blobs import NotFound, ObjectStore, open_store
-from streams.catalogue import Asset, Catalogue
+from streams.catalogue import UNSENT_AFTER_S, Asset, Catalogue
+from streams.consumer import backlog
 from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
 from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
@@ -49,6 +50,7 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
     idle = [view for view in settled if not log.is_busy((view.tenant, view.sku))]
     findings = [
         *log.tasks.findings(),
+        *_fallen_out(settings),
         *log.announcements.findings,
         *log.foreign(),
         *facts.standing(settings, offsets),
@@ -56,8 +58,15 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
         *(finding for view in settled for finding in origin.missing(view, deep=deep)),
         *(finding for view in idle for finding in stuck(view)),
         *_task_facts(facts, log),
+        *_unsent(facts),
     ]
     return Report(log.counts() | origin.counts(), findings)
+
+
+def _fallen_out(settings: Settings) -> Iterator[Finding]:
+    for each in backlog.find(settings):
+        if each.lost:
+            yield Finding("lost", each.name, each.fallen_out)
 
 
 class _Facts:
@@ -67,6 +76,7 @@ class _Facts:
         with catalogue.read() as facts:
             self.products = facts.every_product()
             self.task_states = facts.task_states()
+            self.outbox = facts.outbox.backlog()
             self.assets: dict[Product, dict[str, Asset]] = {}
             for asset in facts.every_asset():
                 self.assets.setdefault((asset.tenant, asset.sku), {})[asset.asset] = asset
@@ -229,6 +239,12 @@ def _task_facts(facts: _Facts, log: _Log) -> Iterator[Finding]:
         if entry.outcomes and not entry.waiting and not log.moves(entry.product) and noted != entry.outcomes[-1]:
             text = f"{'|'.join(entry.product)}: {entry.outcomes[-1]} on the topic, {noted} in the facts"
             yield Finding("facts_differ", entry.name, text)
+
+
+def _unsent(facts: _Facts) -> Iterator[Finding]:
+    waited_s = (_now_ms() - facts.outbox.oldest_ms) / 1000
+    if facts.outbox.rows and waited_s > UNSENT_AFTER_S:
+        yield Finding("unsent", "outbox", f"{facts.outbox.rows} records, the oldest for {waited_s:.0f} s")
 
 
 def _now_ms() -> int:

@@ -28,7 +28,7 @@ class StoreError(Exception):
     """Something about object storage; the message names the store and the key."""
 
 
-class NotFound(StoreError):
+class NotFound(StoreError, LookupError):
     """No object is stored under the key."""
 
 
@@ -44,7 +44,7 @@ class BadUrl(StoreError, ValueError):
     """The URL in the settings does not name a store."""
 
 
-class BlobCorrupt(StoreError):
+class BlobCorrupt(StoreError, ValueError):
     """The stored bytes do not have the digest they are stored under."""
 
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.schema import CreateColumn
 
 from streams.catalogue import tables
 from streams.catalogue.facts import ENDED_BADLY, Facts, Standing
@@ -38,6 +39,7 @@ class Catalogue:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
                 _widen(connection)
             tables.metadata.create_all(connection)
+            _add_columns(connection)
             tables.apart.create_all(connection)
 
     def drop_tables(self) -> None:
@@ -70,7 +72,7 @@ class Catalogue:
     def replaced(self) -> Iterator[Facts]:
         """Facts that begin empty, in tables made anew; they replace the known ones when the block ends without error.
 
-        Everybody else waits meanwhile.
+        Everybody else waits meanwhile. What followed from the known ones and is not sent yet stays to be sent.
         """
         with _translated(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
@@ -80,7 +82,7 @@ class Catalogue:
             yield Facts(connection, 0)
 
     def dump(self) -> dict[str, list[tuple[str, ...]]]:
-        """Every row of every table as text, in order, without the times at which they were noted."""
+        """Every fact of every table as text, in order, without the times at which they were noted."""
         with _translated(), self._engine.connect() as connection:
             return {str(table.name): _rows(connection, table) for table in tables.metadata.sorted_tables}
 
@@ -94,6 +96,17 @@ class Catalogue:
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
+
+
+def _add_columns(connection: Connection) -> None:
+    """The columns that tables from before do not have yet; all of those have a value to begin with."""
+    known = inspect(connection)
+    for table in tables.metadata.sorted_tables:
+        there = {column["name"] for column in known.get_columns(str(table.name))}
+        for column in table.columns:
+            if column.name not in there:
+                its = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {its}"))
 
 
 def _widen(connection: Connection) -> None:
@@ -119,10 +132,22 @@ def _rows(connection: Connection, table: Table) -> list[tuple[str, ...]]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, DBAPIError) as error:
-        if isinstance(error, OperationalError) or error.connection_invalidated:
+    except DBAPIError as error:
+        if _is_away(error):
             raise CatalogueUnavailable(f"the database does not answer: {error.orig}") from error
         raise
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the database is at fault, and not what it is given: that no wait would mend.
+
+    A schema or rights that are not as they must be are its own fault, too. What is too large or too complex for
+    PostgreSQL (class 54) is an OperationalError all the same.
+    """
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if state.startswith("54"):
+        return False
+    return isinstance(error, OperationalError) or error.connection_invalidated or state.startswith(("25", "42", "XX"))
 
 
 def _engine(url: str) -> Engine:

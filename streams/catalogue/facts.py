@@ -27,7 +27,9 @@ from schemas.records import (
 from schemas.text import MESSAGE_MAX, printable
 from streams.catalogue import costs, models, recipes
 from streams.catalogue import tables as t
+from streams.catalogue.campaigns import Campaigns
 from streams.catalogue.models import Comparison
+from streams.catalogue.outbox import Outbox
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
 PLANNED_STATES: frozenset[AssetState] = frozenset(
@@ -35,6 +37,7 @@ PLANNED_STATES: frozenset[AssetState] = frozenset(
 )
 ENDED_BADLY: frozenset[AssetState] = frozenset({"failed", "rejected"})
 T = TypeVar("T")
+_AT_ONCE_MAX = 500  # values that one statement names
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,11 @@ _CAMPAIGNS = (
         t.campaign_skus,
         (t.campaigns.c.tenant == t.campaign_skus.c.tenant) & (t.campaigns.c.campaign == t.campaign_skus.c.campaign),
     )
-    .where(t.campaign_skus.c.tenant == bindparam("tenant"), t.campaign_skus.c.sku == bindparam("sku"))
+    .where(
+        t.campaign_skus.c.tenant == bindparam("tenant"),
+        t.campaign_skus.c.sku == bindparam("sku"),
+        t.campaigns.c.cancelled.is_(False),
+    )
     .order_by(t.campaigns.c.campaign)
 )
 _SUPERSEDING = (
@@ -164,6 +171,11 @@ class Facts:
     def at(self, now_ms: int) -> None:
         """Sets the time at which what follows is noted, Unix time in ms."""
         self._now_ms = now_ms
+
+    @property
+    def outbox(self) -> Outbox:
+        """What follows from these facts, to be kept with them."""
+        return Outbox(self._connection, self._now_ms)
 
     # products
 
@@ -371,20 +383,30 @@ class Facts:
     # campaigns
 
     def campaign(self, tenant: str, campaign: str) -> tuple[CampaignRequested, bool] | None:
-        """A campaign and whether it was cancelled, or None."""
-        columns = t.campaigns.c
-        row = self._first(select(t.campaigns).where(columns.tenant == tenant, columns.campaign == campaign))
-        return None if row is None else (_load(row.record, CampaignRequested), row.cancelled)
+        """A campaign, with some of its products at least, and whether it was cancelled; or None."""
+        known = self.campaigns.standing(tenant, campaign)
+        return None if known is None else (known.request, known.cancelled)
 
-    def put_campaign(self, event: CampaignRequested, *, cancelled: bool = False) -> None:
-        """Notes a campaign and its products."""
-        key = {"tenant": event.tenant, "campaign": event.campaign}
-        self._upsert(t.campaigns, key, {"cancelled": cancelled, "record": t.dumped(event)})
-        columns = t.campaign_skus.c
-        mine = (columns.tenant == event.tenant, columns.campaign == event.campaign)
-        self._connection.execute(delete(t.campaign_skus).where(*mine))
-        if not cancelled:
-            self._connection.execute(t.campaign_skus.insert(), [{**key, "sku": sku} for sku in sorted(set(event.skus))])
+    @property
+    def campaigns(self) -> Campaigns:
+        """The campaigns, and what is left to do for them."""
+        return Campaigns(self._connection, self._now_ms)
+
+    def unknown_skus(self, tenant: str, skus: Collection[str]) -> list[str]:
+        """Those of `skus` that are no product of the tenant, or of one that is deleted; in order."""
+        columns, named = t.products.c, sorted(set(skus))
+        known: set[str] = set()
+        for first in range(0, len(named), _AT_ONCE_MAX):
+            of_these = columns.sku.in_(named[first : first + _AT_ONCE_MAX])
+            where = (columns.tenant == tenant, columns.deleted.is_(False), of_these)
+            known |= set(self._connection.execute(select(columns.sku).where(*where)).scalars())
+        return [sku for sku in named if sku not in known]
+
+    def campaign_assets(self, tenant: str, campaign: str) -> list[Asset]:
+        """The assets of a campaign, of all its products."""
+        where = (t.assets.c.tenant == tenant, t.assets.c.campaign == campaign)
+        rows = self._connection.execute(select(t.assets).where(*where).order_by(t.assets.c.sku, t.assets.c.asset))
+        return [_asset(row) for row in rows]
 
     def campaigns_with(self, tenant: str, sku: str) -> list[CampaignRequested]:
         """The campaigns that want pictures of a product, by name."""

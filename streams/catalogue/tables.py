@@ -4,7 +4,20 @@ from typing import Any, get_args
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import BigInteger, Boolean, Column, Dialect, Float, Index, MetaData, Table, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.exc import DontWrapMixin
 
 from schemas.records import (
@@ -129,11 +142,15 @@ reviews = Table(
     Column("updated_at_ms", BigInteger, nullable=False),
 )
 
+UNVERSIONED = -(2**62)  # the rank of a campaign's event that has no version is this and its place on its topic
+_FIRST_RANK = str(UNVERSIONED)  # of what was noted before there were ranks
+
 campaigns = Table(
     "campaigns",
     metadata,
     Column("tenant", Characters(Name), primary_key=True),
     Column("campaign", Characters(Name), primary_key=True),
+    Column("rank", BigInteger, nullable=False, server_default=_FIRST_RANK),  # of the newest event that told of it
     Column("cancelled", Boolean, nullable=False),
     Column("record", Characters(), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
@@ -145,6 +162,24 @@ campaign_skus = Table(
     Column("tenant", Characters(Name), primary_key=True),
     Column("sku", Characters(Sku), primary_key=True),
     Column("campaign", Characters(Name), primary_key=True),
+    Column("rank", BigInteger, nullable=False, server_default=_FIRST_RANK),  # of the newest request that named it
+)
+
+campaign_parts = Table(
+    "campaign_parts",
+    metadata,
+    Column("tenant", Characters(Name), primary_key=True),
+    Column("campaign", Characters(Name), primary_key=True),
+    Column("part", BigInteger, primary_key=True),
+    Column("rank", BigInteger, nullable=False),  # of the newest request of which it is known
+)
+
+campaign_work = Table(  # products to begin, or to take out
+    "campaign_work",
+    metadata,
+    Column("tenant", Characters(Name), primary_key=True),
+    Column("campaign", Characters(Name), primary_key=True),
+    Column("sku", Characters(Sku), primary_key=True),
 )
 
 costs = Table(
@@ -232,6 +267,21 @@ refusals = Table(
     Column("message", Characters(Message), nullable=False),
     Column("position", Characters(EventId), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+# No fact, but what follows from facts and is not known to be written: see outbox.py. Ids never come again.
+outbox = Table(
+    "outbox",
+    apart,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("source", Characters(Label), nullable=False),
+    Column("source_partition", BigInteger, nullable=False),
+    Column("topic", Characters(Label), nullable=False),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary, nullable=False),
+    Column("headers", LargeBinary, nullable=False),
+    Column("written_at_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 trials = Table(

@@ -8,10 +8,10 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas import topics
-from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged, delivery
+from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged, TooLarge, delivery
 from streams.consumer.isolation import Isolation
 from streams.consumer.ledger import Ledger
-from streams.consumer.letters import JITTER_SHARE, Delivery, Outgoing, RetryPolicy, returned
+from streams.consumer.letters import JITTER_SHARE, Delivery, Originals, Outgoing, RetryPolicy, returned
 from streams.errors import Refused, Unavailable
 
 POLL_S = 0.1
@@ -25,11 +25,18 @@ class Retrier:
     """Reads every retry topic. A partition whose first letter must wait is paused until then; polling goes on."""
 
     def __init__(
-        self, consumer: Consumer, producer: AcknowledgedProducer, delays_ms: Sequence[int], isolation: Isolation
+        self,
+        consumer: Consumer,
+        producer: AcknowledgedProducer,
+        delays_ms: Sequence[int],
+        isolation: Isolation,
+        originals: Originals | None = None,
     ) -> None:
         self._consumer = consumer
         self._producer = producer
         self._isolation = isolation
+        self._originals = originals
+        self._letters = RetryPolicy((), originals=originals)
         self._topics = [topics.retry(delay_ms).name for delay_ms in delays_ms]
         self._ledger = Ledger("retrier")
         self._due_ms: dict[tuple[str, int], int] = {}
@@ -102,9 +109,11 @@ class Retrier:
         """How the letter ended, and the record that it became. Raises NotAcknowledged, Unavailable."""
         try:
             with self._isolation.trying(letter):
-                record = returned(letter)
+                record = returned(letter, self._originals)
                 self._producer.send([record])
                 return "done", record
+        except TooLarge as error:
+            why = Refused("record_too_large", str(error))
         except (NotAcknowledged, Unavailable):
             raise
         except Refused as refusal:
@@ -112,7 +121,7 @@ class Retrier:
         except Exception as error:
             log.exception("unexpected error", position=letter.position)
             why = Refused("unexpected", f"{type(error).__name__}: {error}", poison=True)
-        dead = RetryPolicy(()).letter(letter, why, _now_ms())
+        dead = self._letters.letter(letter, why, _now_ms())
         self._producer.send([dead])
         return "dead", dead
 

@@ -173,7 +173,7 @@ class Crew:
     def _unexpected(self, delivery: Delivery, error: Exception) -> Refused:
         if not self._policy.is_last_try(delivery):
             return Refused("unexpected", f"{type(error).__name__}: {error}", transient=True)
-        refusal = poison(error, self._role)
+        refusal = poison(error, self._role, delivery.topic)
         refusal.__cause__ = error
         return refusal
 
@@ -183,11 +183,20 @@ class Crew:
         self._signs[threading.current_thread().name] = self._clock.monotonic()
 
     def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
-        letter = with_trace(self._policy.letter(delivery, refusal, int(self._clock.time() * 1000)), refusal)
+        letter = with_trace(self._fitting_letter(delivery, refusal), refusal)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
         told = {"code": refusal.code, "field": refusal.field, "message": refusal.message, "attempt": delivery.attempt}
         log.warning("refused", role=self._role, how=how, position=delivery.position, **told)
         return how, [letter, *(self._given_up(delivery, refusal) if how == "dead" else [])]
+
+    def _fitting_letter(self, delivery: Delivery, refusal: Refused) -> Outgoing:
+        """Waits while an original has to be kept and its store is away."""
+        while True:
+            try:
+                return self._policy.letter(delivery, refusal, int(self._clock.time() * 1000))
+            except Unavailable as away:
+                log.warning("waiting", role=self._role, reason=str(away), position=delivery.position)
+                self._stay(AWAY_WAIT_S)
 
     def _given_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
         """What the handler has to say of a dead delivery. Its letter is written whatever becomes of that."""

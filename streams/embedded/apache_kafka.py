@@ -76,7 +76,7 @@ class ApacheKafka:
     def start(self) -> None:
         if missing := self.missing():
             raise BrokerUnavailable(f"{self.name}: {missing}")
-        self._fetch()
+        self.fetch()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._process.stop_left_over()
         self._port, controller_port = self._process.ports(2)
@@ -95,9 +95,13 @@ class ApacheKafka:
     def _data(self) -> Path:
         return self._folder / "data"
 
-    def _fetch(self) -> None:
-        if self._jars.exists():
-            return
+    def fetch(self) -> Path:
+        """The folder of its jars, fetched unless they are there. Raises BrokerUnavailable."""
+        if not self._jars.exists():
+            self._fetch_once()
+        return self._jars
+
+    def _fetch_once(self) -> None:
         self._jars.parent.mkdir(parents=True, exist_ok=True)
         with (self._jars.parent / "fetch.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two Mavens at once may spoil each other's repository

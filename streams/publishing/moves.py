@@ -218,11 +218,16 @@ class Turn:
         return _with(replace(self.start, title=event.title), {**self.start.assets, event.asset: asset})
 
     def _retracted(self) -> set[str]:
-        """The assets that a RetractRequested means: up to its version, and not put there after it was written."""
+        """The assets that a RetractRequested means: up to its version, and not put there after it was written.
+
+        One that is planned again by now stays: the request may come late, from a process that stood still.
+        """
         event = self.event
         if not isinstance(event, RetractRequested):
             return set()
-        meant = self.start.assets if event.assets is None else event.assets
+        plan = self.standing.plan if self.standing is not None and event.assets is not None else {}
+        planned = {name for name, state in plan.items() if state != "rejected"}
+        meant = set(self.start.assets if event.assets is None else event.assets) - planned
         live = {name: asset for name, asset in self.start.assets.items() if name in meant}
         return {n for n, asset in live.items() if asset.version <= event.version and not self._precedes(asset)}
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,6 +42,7 @@ BATCH_MAX = 8
 BATCH_WITHIN_S = 0.2
 RENDERING_THREADS = 2
 AWAY_WAIT_S = 1.0
+DEAD_AT_ONCE = RetryPolicy(())  # what cannot be published; what is away is waited for
 NAMES_FOLDER = Path(tempfile.gettempdir()) / f"packshot-{os.getuid()}"
 
 log = structlog.get_logger()
@@ -75,6 +77,7 @@ class Publisher:
         publication: Publication,
         isolation: Isolation,
         folder: Path = NAMES_FOLDER,
+        letters: RetryPolicy = DEAD_AT_ONCE,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
         self._consumer = Consumer({**consumer_config, "partition.assignment.strategy": "range"})
@@ -82,7 +85,7 @@ class Publisher:
         self._publication = publication
         self._isolation = isolation
         self._folder = folder
-        self._letters = RetryPolicy(())  # what cannot be published is dead at once; what is away is waited for
+        self._letters = letters
         self._stop = threading.Event()
         self._moved = False
 
@@ -140,6 +143,8 @@ class Publisher:
                 for work in batch:
                     self._apply(work)
         except Refused as why:  # it is not tried again: it ended this process too often
+            with suppress(Refused):  # it may have been ended by its decoding, too; then no asset is told to fail
+                batch[0].request = batch[0].request or _request_in(batch[0].delivery)
             batch[0].refusal = why
             self._apply(batch[0])
 
@@ -210,7 +215,7 @@ class Publisher:
             raise
         except Exception as error:
             log.exception("unexpected error", position=work.delivery.position)
-            raise poison(error, ROLE) from error
+            raise poison(error, ROLE, work.delivery.topic) from error
 
     def _try(self, work: _Work) -> list[Outgoing]:
         where = work.delivery
@@ -240,7 +245,7 @@ class Publisher:
 
     def _commit(self, batch: Sequence[_Work], transactions: Transactions) -> None:
         records = [record for work in batch for record in work.records]
-        transactions.write(records, _after(batch), self._consumer.consumer_group_metadata())
+        transactions.write(records, _after(batch), self._consumer)
         committed.labels(ROLE, "-").inc(len(batch))
         for work in batch:
             ended.labels(ROLE, "-", "done" if work.refusal is None else "dead").inc()

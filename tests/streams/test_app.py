@@ -53,6 +53,8 @@ MEMBER = """
         def __init__(self):
             self.is_waiting = is_waiting
 
+        def tend(self):
+            pass
         bury = None
 
         def run(self, batch):

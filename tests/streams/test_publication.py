@@ -333,7 +333,7 @@ def test_an_unchanged_picture_that_lost_a_file_is_encoded_again(shop: Shop, enco
 def test_what_was_taken_back_and_whose_removal_was_cut_off_goes_with_the_next_request(shop: Shop) -> None:
     [first] = shop.apply(shop.request("web-1"), 1)
     shop.apply(shop.request("amazon-1"), 2)
-    shop.plan(1, "web-1", "amazon-1")
+    shop.plan(1, "amazon-1", web_1="rejected")
     shop.origin.crash_before_delete = True
     with pytest.raises(Crash):
         shop.apply(retract(assets=["web-1"]), 3)
@@ -349,6 +349,7 @@ def test_a_retraction_takes_back_earlier_pictures_of_the_asset_too(shop: Shop) -
     [first] = shop.apply(shop.request("web-1", shade=10), 1)
     [second] = shop.apply(shop.request("web-1", shade=200), 2)
     shop.apply(shop.request("amazon-1"), 3)
+    shop.plan(1, "amazon-1", web_1="rejected")
     [*_, gone] = [e for e in shop.apply(retract(assets=["web-1"]), 4) if isinstance(e, AssetRetracted)]
     assert isinstance(first, AssetPublished)
     assert isinstance(second, AssetPublished)
@@ -638,8 +639,15 @@ def test_named_assets_go_and_the_others_stay(shop: Shop) -> None:
     assert shop.is_sound()
 
 
+def test_a_late_retraction_leaves_what_is_planned_again(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    assert kinds(shop.apply(retract(assets=["web-1"]), 2)) == []
+    assert "web-1" in shop.manifest().assets
+
+
 def test_the_last_asset_leaves_a_tombstone(shop: Shop) -> None:
     shop.apply(shop.request("web-1"), 1)
+    shop.plan(1, "amazon-1")
     assert kinds(shop.apply(retract(assets=["web-1"]), 2)) == ["AssetRetracted"]
     assert shop.stored() == TOMBSTONE
 

@@ -183,6 +183,10 @@ class Running:
         self._thread.join(60)
         assert not self._thread.is_alive()
 
+    def wait_for_end(self) -> None:
+        self._thread.join(WITHIN_S)
+        assert not self._thread.is_alive()
+
     def wait_for_crash(self) -> None:
         self._thread.join(WITHIN_S)
         assert isinstance(self.error, Crash)
@@ -407,24 +411,64 @@ def test_two_publishers_share_the_work_and_double_nothing(each_desk: Desk) -> No
     assert (first.error, second.error) == (None, None)
 
 
-def test_a_transaction_that_hangs_ends_the_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = threading.Event()
+@pytest.mark.parametrize("committed_first", [False, True])
+def test_a_writer_that_hangs_is_replaced_and_everything_is_announced_once(
+    kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch, committed_first: bool
+) -> None:
+    hung, released = threading.Event(), threading.Event()
 
     class Hanging(Producer):
-        """Its calls come back only when the process would be gone."""
+        """Its first transaction does not come back, with or without having been committed."""
 
-        def send_offsets_to_transaction(self, *_: Any) -> None:
-            assert left.wait(WITHIN_S)
-            raise Crash
+        def commit_transaction(self, *arguments: Any) -> None:
+            if hung.is_set():
+                super().commit_transaction(*arguments)
+                return
+            hung.set()
+            if committed_first:
+                super().commit_transaction(*arguments)
+            released.wait(WITHIN_S)
 
     monkeypatch.setattr("streams.publishing.transactions.Producer", Hanging)
-    monkeypatch.setattr("streams.publishing.transactions.HANGS_AFTER_S", 0.5)
-    monkeypatch.setattr("streams.publishing.transactions.os._exit", lambda _code: left.set())
-    desk.ask_for("mug-0")
-    with desk.publisher() as running:
-        running.wait_for_crash()
-    monkeypatch.undo()
-    assert left.is_set()
+    monkeypatch.setattr("streams.publishing.transactions.HANGS_AFTER_S", 3.0)
+    kafka_desk.ask_for(*SKUS)
+    with kafka_desk.publisher() as running:
+        assert counted(kafka_desk.announced(2 * len(SKUS))) == once(*SKUS)
+    released.set()
+    assert hung.is_set()
+    assert running.error is None
+
+
+def test_a_writer_that_was_locked_out_is_replaced(kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    class Named(Producer):
+        def __init__(self, config: dict[str, Any]) -> None:
+            names.append(config["transactional.id"])
+            super().__init__(config)
+
+    monkeypatch.setattr("streams.publishing.transactions.Producer", Named)
+    kafka_desk.ask_for(*SKUS[:3])
+    with kafka_desk.publisher() as running:
+        kafka_desk.announced(6)
+        rival = Producer(producer_config(kafka_desk.settings) | {"transactional.id": names[0]})
+        rival.init_transactions(30)
+        kafka_desk.ask_for(*SKUS[3:])
+        assert counted(kafka_desk.announced(2 * len(SKUS))) == once(*SKUS)
+    assert running.error is None
+    assert len(names) > 1
+
+
+def test_a_writer_that_may_not_write_at_all_ends(kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fatal(Producer):
+        def begin_transaction(self) -> None:
+            raise KafkaException(KafkaError(KafkaError._FATAL, "planted", fatal=True))
+
+    monkeypatch.setattr("streams.publishing.transactions.Producer", Fatal)
+    kafka_desk.ask_for("mug-0")
+    with kafka_desk.publisher() as running:
+        running.wait_for_end()
+    assert isinstance(running.error, KafkaException)
 
 
 def test_a_request_that_ended_the_process_too_often_is_dead_and_the_others_are_published(desk: Desk) -> None:
@@ -436,4 +480,7 @@ def test_a_request_that_ended_the_process_too_often_is_dead_and_the_others_are_p
         [dead] = desk.read(topics.DEAD, 1)
         published = {event.sku for event in desk.announced(4) if isinstance(event, AssetPublished)}
     assert (dead.key, as_mapping(dead.headers)["packshot-error-code"]) == (b"acme|B", "ended_the_process")
+    [failed] = [codec.decode(record.value) for record in desk.read(topics.COMPLETED, 1)]
+    assert isinstance(failed, PublicationFailed)
+    assert (failed.sku, failed.code) == ("B", "ended_the_process")
     assert published == {"A", "C"}
