@@ -114,12 +114,13 @@ $(BIN)/uv: requirements-setup.txt
 	touch $@
 
 $(MARK): $(BIN)/uv requirements.txt pyproject.toml
-	$(BIN)/uv pip install --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --compile-bytecode --require-hashes -r requirements.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q schemas streams gpu_workers
 	touch $@
 
 $(MARK_DEV): $(MARK) requirements-dev.txt
-	$(BIN)/uv pip install --require-hashes -r requirements-dev.txt
+	$(BIN)/uv pip install --compile-bytecode --require-hashes -r requirements-dev.txt
 	touch $@
 
 $(KERNELS): $(MARK)

@@ -62,6 +62,8 @@ def fetch(
         data = _read_file(uri, parts, limits, deadline)
     elif parts.scheme == "s3":
         data = _read_object(uri, parts, limits, deadline, s3)
+    elif not parts.scheme:
+        raise BadUri(uri, "no scheme: an address begins with https:, http:, file: or s3:")
     else:
         raise BadUri(uri, f"the scheme {parts.scheme!r} is none of http, https, file, s3")
     digest = hashlib.sha256(data).hexdigest()
@@ -106,7 +108,7 @@ def _read_object(uri: str, parts: SplitResult, limits: FetchLimits, deadline: De
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _NO_SUCH:
-            raise SourceNotFound(uri, "there is no such object") from error
+            raise SourceNotFound(uri, "there is no such object", transient=code != "NoSuchBucket") from error
         if code in _FORBIDDEN:
             raise SourceForbidden(uri, f"the object store refuses us: {code}") from error
         raise SourceUnavailable(uri, f"the object store answers {code}") from error

@@ -36,6 +36,8 @@ from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
 from streams.errors import Unavailable
+from streams.observability import tell_ready
+from streams.private import private_folder
 from streams.processing import CONSUMED, Processing
 from streams.relay import AWAY_WAIT_S
 from streams.settings import Settings
@@ -54,7 +56,7 @@ tombstones = Counter("packshot_tombstones_total", "Records of the catalogue topi
 
 def build_app(settings: Settings, processing: Processing, isolation: Isolation) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
-    settings.data_folder.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
+    private_folder(settings.data_folder)  # Faust makes its own folder in it, but not this one
     app = faust.App(
         groups.STREAMS,
         broker=_broker_urls(settings),
@@ -76,12 +78,17 @@ def build_app(settings: Settings, processing: Processing, isolation: Isolation) 
     app.transport = _Transport(app.conf.broker_consumer, app, settings)
     # One thread: batches of different topics follow one another, as their facts do.
     executor = ThreadPoolExecutor(1, thread_name_prefix="processing")
+    app.task()(_ready)
     for topic in CONSUMED:
         channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
     app.timer(TEND_EVERY_S)(_tending(processing, executor))
     app.on_partitions_revoked.connect(_leaving(isolation), weak=False)
     return app
+
+
+async def _ready() -> None:
+    tell_ready()
 
 
 class _Unread(NamedTuple):
@@ -152,7 +159,9 @@ def run_app(app: faust.App, settings: Settings, processing: Processing, isolatio
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
     told = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
     threading.Thread(target=_watch, args=told, name="liveness", daemon=True).start()
-    worker = faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True)
+    worker = faust.Worker(
+        app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True, override_logging=False
+    )
     worker.spinner = None  # or the log begins with a terminal's control characters
     worker.execute_from_commandline()
 
@@ -340,7 +349,7 @@ def _credentials(settings: Settings) -> Any:
         return faust.SSLCredentials(context)
     return faust.SASLCredentials(
         username=settings.kafka_sasl_username,
-        password=settings.kafka_sasl_password,
+        password=settings.sasl_password,
         mechanism=settings.kafka_sasl_mechanism,
         ssl_context=context,
     )

@@ -15,6 +15,7 @@ from streams.catalogue import UNSENT_AFTER_S, Catalogue
 from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
 from streams.errors import Refused, Unavailable
+from streams.masking import masked
 from streams.settings import Settings, SettingsError
 
 
@@ -105,7 +106,7 @@ def _database(settings: Settings) -> str:
     catalogue.create_tables()
     count = len(catalogue.products())
     catalogue.close()
-    return f"{settings.database.split('@')[-1]}, {count} products"
+    return f"{masked(settings.database)}, {count} products"
 
 
 def _outbox(settings: Settings) -> str:

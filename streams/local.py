@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import click
 import structlog
 
+from gpu_workers.models.fetch import fetch_all
 from schemas import topics
 from schemas.records import Event, RetractionDecided, ReviewDecided
 from streams import observability
@@ -21,7 +21,10 @@ from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import event_in, outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
+from streams.masking import masked
+from streams.processors.planning import redone
 from streams.rebuilding import Rebuilt, rebuild
+from streams.screen import console, errors, styled
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
 
@@ -73,12 +76,14 @@ def tenants_of(catalogue: Catalogue, sku: str, tenant: str | None) -> list[str]:
 
 
 def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided:
-    """Sends a person's decision on the pending review whose id begins with `shortened`."""
+    """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
     with connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
             review = _one_review(facts.reviews(), shortened)
         task = review.request.completed.task
         event = ReviewDecided(review_id=review.review_id, tenant=task.tenant, sku=task.sku, **decision)
+        if event.redo:
+            redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
         with observability.tracer.start_as_current_span("decide"):
             producer.send([outgoing(event, "packshot/review")])
     return event
@@ -150,7 +155,8 @@ def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
         with open_catalogue(settings):
             drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
-        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs")
+        fetch_all(settings.weights_folder, console.say)
+        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", _died)
         write_running_file(
             settings, bootstrap_servers=bootstrap_servers, broker=name, promises=promises, cdn=settings.cdn
         )
@@ -168,9 +174,12 @@ def run_until_stopped(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with running_system(settings) as (running, supervisor):
-        announce(running)
-        supervisor.watch(stop)
-        click.echo("stopping …")
+        console.say("starting …")
+        if supervisor.wait_until_ready(stop):
+            announce(running)
+            observability.tell_ready()
+            supervisor.watch(stop)
+        console.say("stopping …")
 
 
 @contextlib.contextmanager
@@ -187,19 +196,23 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
         broker.stop()
 
 
+def _died(told: str) -> None:
+    errors.say(styled(told, "red"))
+
+
 def announce(settings: Settings) -> None:
     """Says what runs, and what its broker does not promise."""
     running = json.loads(settings.running_file.read_text())
-    click.secho("packshot is up", bold=True)
-    click.echo(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
+    console.say(styled("packshot is up", "bold"))
+    console.say(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
     if running["promises"]:
-        click.echo(f"            {running['promises']}")
-    click.echo(f"  facts     {settings.database}")
-    click.echo(f"  blobs     {settings.blobs}")
-    click.echo(f"  origin    {settings.origin}")
-    click.echo(f"  CDN       {settings.cdn}")
-    click.echo(f"  logs      {settings.data_folder / 'logs'}")
-    click.echo("Ctrl-C stops it; what is not done goes on when it starts again.")
+        console.say(f"            {running['promises']}")
+    console.say(f"  facts     {masked(settings.database)}")
+    console.say(f"  blobs     {settings.blobs}")
+    console.say(f"  origin    {settings.origin}")
+    console.say(f"  CDN       {settings.cdn}")
+    console.say(f"  logs      {settings.data_folder / 'logs'}")
+    console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
 
 
 def _one_review(reviews: list[Review], shortened: str) -> Review:

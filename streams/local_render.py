@@ -14,6 +14,7 @@ from gpu_workers.composing import Asked, Enlarger, File, lossless
 from gpu_workers.decoding import DecodeLimits, Picture, decode, header
 from gpu_workers.engines import EngineError
 from gpu_workers.linear_light import eight_bit
+from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations import cutout as cutting
@@ -29,6 +30,7 @@ from streams.catalogue import Catalogue
 from streams.errors import Refused
 from streams.observability import set_up_command
 from streams.processors.judging import judge
+from streams.screen import errors
 from streams.settings import Settings
 
 AS_IT_IS = frozenset({"artwork", "upscale"})  # operations that take a picture with all that is in it
@@ -120,6 +122,7 @@ class Studio:
         return self._network.look(math.inf, "", lambda _engine_ms: None)(picture)
 
     def _opened(self) -> Network:
+        fetch_all(self._settings.weights_folder, errors.say)
         settings = self._settings
         ref = self._model or stand(settings.cutout_model, pools.DEFAULT_MODEL, [], shipped().values()).stable[0]
         network = pools.open_network(settings, self._shelf(ref), ref)

@@ -78,9 +78,12 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     """A worker of one pool: a consumer group for each of its lanes."""
     from gpu_workers import pools
     from gpu_workers.metering import Prices
+    from gpu_workers.models.fetch import fetch_all
     from gpu_workers.results import Results
     from gpu_workers.worker import Worker
 
+    if pool == "cutout":
+        fetch_all(settings.weights_folder, log.info)
     blobs = _blobs(settings)
     with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
@@ -92,6 +95,7 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
         loop = ConsumerLoop(f"worker-{pool}", lanes, crew, has_record, settings.stalled_after_s)
         log.info("ready", pool=pool)
+        observability.tell_ready()
         _run_or_exit(loop, stop)
         producer.close()
 
@@ -102,6 +106,7 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
     from streams.publishing.sweep import Sweep, sweep_at_intervals
 
+    observability.tell_ready()
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = _blobs(settings)
     standing = CatalogueStanding(catalogue)
@@ -112,7 +117,7 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     isolation = Isolation("publisher", Trials(catalogue))
     letters = replace(DEAD_AT_ONCE, originals=blobs)
     consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
-    Publisher(consumer, producer, publication, isolation, letters=letters).run(stop)
+    Publisher(consumer, producer, publication, isolation, settings.names_folder, letters).run(stop)
 
 
 def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
@@ -120,6 +125,7 @@ def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event)
     producer = AcknowledgedProducer(settings)
     isolation = Isolation("retrier", Trials(catalogue))
     consumer = open_member(settings, groups.RETRIER)
+    observability.tell_ready()
     Retrier(consumer, producer, settings.retry_delays, isolation, _blobs(settings)).run(stop)
     producer.close()
 
@@ -131,7 +137,12 @@ def run_gateway(settings: Settings) -> None:
     from streams.gateway.cdn import build_app
 
     app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
-    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=lambda line: log.info(line))
+    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=_serves)
+
+
+def _serves(line: str) -> None:
+    log.info(line)
+    observability.tell_ready()
 
 
 def _prepare_topics(settings: Settings) -> None:

@@ -1,10 +1,10 @@
 """`packshot sweep`: takes away what no manifest names."""
 
-import json
 import sys
 
 import click
 
+from streams.screen import console, errors, print_json, styled
 from streams.settings import Settings
 
 SHOWN_MAX = 20
@@ -32,18 +32,18 @@ def sweep(settings: Settings, unnamed_s: float, dry_run: bool, as_json: bool) ->
     done: Swept = Sweep(origin, now_ms, unnamed_s=unnamed_s, dry_run=dry_run).run()
     told = {"removed": done.removed, "in_grace": done.in_grace, "unclaimed": done.unclaimed, "faults": done.faults}
     if as_json:
-        click.echo(json.dumps(told))
+        print_json(told)
     else:
         _show(done.removed, dry_run=dry_run)
-        click.echo(f"{done.in_grace} stay until their grace is over, {done.unclaimed} lie beside no manifest")
+        console.say(f"{done.in_grace} stay until their grace is over, {done.unclaimed} lie beside no manifest")
     for fault in done.faults:
-        click.secho(fault, fg="red", err=True)
+        errors.say(styled(fault, "red"))
     sys.exit(1 if done.faults else 0)
 
 
 def _show(removed: tuple[str, ...], *, dry_run: bool) -> None:
     for key in removed[:SHOWN_MAX]:
-        click.echo(key)
+        console.say(key)
     if len(removed) > SHOWN_MAX:
-        click.echo(f"and {len(removed) - SHOWN_MAX} more")
-    click.echo(f"{len(removed)} files {'would go' if dry_run else 'are gone'}")
+        console.say(f"and {len(removed) - SHOWN_MAX} more")
+    console.say(f"{len(removed)} files {'would go' if dry_run else 'are gone'}")

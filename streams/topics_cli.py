@@ -1,6 +1,5 @@
 """`packshot topics`: the topics as they are and as they should be."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -55,10 +54,10 @@ def _found(settings: Settings) -> "list[Drift]":
 
 
 def _show(drifts: "Sequence[Drift]", *, as_json: bool, done: str = "") -> None:
-    from streams.display import console, table
+    from streams.screen import console, print_json, table
 
     if as_json:
-        click.echo(json.dumps([asdict(each) for each in drifts], indent=2))
+        print_json([asdict(each) for each in drifts])
     elif not drifts:
         click.echo("nothing to mend")
     else:

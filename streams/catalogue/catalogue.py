@@ -1,18 +1,20 @@
 """The database that holds the facts: PostgreSQL, or SQLite on a machine of one's own."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.schema import CreateColumn
 
 from streams.catalogue import tables
 from streams.catalogue.facts import ENDED_BADLY, Facts, Standing
 from streams.errors import Unavailable
+from streams.private import open_private, private_folder
 from streams.settings import SettingsError
 
 _SQLITE_WAIT_S = 30
@@ -152,17 +154,22 @@ def _is_away(error: DBAPIError) -> bool:
 
 def _engine(url: str) -> Engine:
     if not url.startswith(("sqlite:///", "postgresql://")):
-        raise SettingsError(f"PACKSHOT_DATABASE_URL must begin with sqlite:/// or postgresql://, not {url!r}")
+        raise SettingsError("PACKSHOT_DATABASE_URL must begin with sqlite:/// or postgresql://")
     try:
         if url.startswith("postgresql://"):
             return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
         return _sqlite(url)
-    except ArgumentError as error:
-        raise SettingsError(f"PACKSHOT_DATABASE_URL: {error}") from error
+    except (ArgumentError, ValueError):  # their messages, and so their traces, hold parts of the address
+        raise SettingsError(
+            "PACKSHOT_DATABASE_URL cannot be read as an address; what is special in a password is written as %XX"
+        ) from None
 
 
 def _sqlite(url: str) -> Engine:
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(make_url(url).database or "")
+    if not file.parent.exists():
+        private_folder(file.parent)
+    os.close(open_private(file))  # SQLite's own files beside it have its mode
     engine = create_engine(url, connect_args={"timeout": _SQLITE_WAIT_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

@@ -1,5 +1,6 @@
 """Kafka clients with the settings that must be the same everywhere, and the topics made ready."""
 
+import logging
 import operator
 import socket
 import threading
@@ -20,6 +21,7 @@ from streams.errors import Unavailable
 from streams.settings import Settings
 
 PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsewhere than Java and aiokafka do
+LIBRARY = "librdkafka"
 MAX_POLL_INTERVAL_S = 300.0
 CLOSE_S = 10.0
 CREATED_WITHIN_S = 30.0
@@ -58,12 +60,13 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "client.id": f"packshot-{socket.gethostname()}",
         "security.protocol": settings.kafka_security_protocol,
         "reconnect.backoff.max.ms": 2000,
-        "log_level": 3,  # errors; what librdkafka warns of, it mends itself
+        # errors; what librdkafka warns of, it mends itself. A command tells what ended it, once, in its own words.
+        "log_level": 3 if logging.getLogger(LIBRARY).isEnabledFor(logging.ERROR) else 0,
     }
     if settings.kafka_security_protocol.startswith("SASL"):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism
         config["sasl.username"] = settings.kafka_sasl_username
-        config["sasl.password"] = settings.kafka_sasl_password
+        config["sasl.password"] = settings.sasl_password
     if settings.kafka_ssl_ca_file:
         config["ssl.ca.location"] = str(settings.kafka_ssl_ca_file)
     return config

@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 from streams.embedded.process import LOOPBACK, BrokerProcess, BrokerUnavailable
+from streams.private import open_private, private_folder
 
 VERSION = "4.1.1"
 JAVA_VERSION_MIN = 17
@@ -77,7 +78,7 @@ class ApacheKafka:
         if missing := self.missing():
             raise BrokerUnavailable(f"{self.name}: {missing}")
         self.fetch()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self._folder)
         self._process.stop_left_over()
         self._port, controller_port = self._process.ports(2)
         properties = self._write_properties(self._port, controller_port)
@@ -103,7 +104,7 @@ class ApacheKafka:
 
     def _fetch_once(self) -> None:
         self._jars.parent.mkdir(parents=True, exist_ok=True)
-        with (self._jars.parent / "fetch.lock").open("w") as lock:
+        with open(open_private(self._jars.parent / "fetch.lock"), "r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two Mavens at once may spoil each other's repository
             if not self._jars.exists():
                 self._fetch_alone()

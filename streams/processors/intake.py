@@ -33,7 +33,7 @@ def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
     if known is not None and known.version > event.version:
         log.info("stale event", tenant=event.tenant, sku=event.sku, version=event.version, newest=known.version)
         return []
-    if known is not None and known.version == event.version and _content(known.event) != _content(event):
+    if known is not None and known.version == event.version and content(known.event) != content(event):
         raise Refused(
             "version_conflict",
             f"{event.sku} version {event.version} is known with other content; a change needs a higher version",
@@ -119,7 +119,7 @@ def some(named: list[str], separator: str = ", ") -> str:
     return separator.join(named[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
-def _content(event: CatalogChanged) -> CatalogChanged:
+def content(event: CatalogChanged) -> CatalogChanged:
     """What makes two events the same: all but how urgent they are and when they were sent."""
     return replace(event, priority="standard", occurred_at_ms=None)
 

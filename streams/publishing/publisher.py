@@ -8,8 +8,6 @@ No request stops it for others: one that ends in an error that nobody foresaw is
 prepared beside others, and is then a dead letter with the trace. Only a store, a database or a broker is waited for.
 """
 
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +24,7 @@ from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
 from streams.blobs.store import StoreRefused
-from streams.consumer.clients import delivery
+from streams.consumer.clients import TooLarge, delivery
 from streams.consumer.isolation import Isolation
 from streams.consumer.ledger import committed, ended, polled
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
@@ -43,7 +41,6 @@ BATCH_WITHIN_S = 0.2
 RENDERING_THREADS = 2
 AWAY_WAIT_S = 1.0
 DEAD_AT_ONCE = RetryPolicy(())  # what cannot be published; what is away is waited for
-NAMES_FOLDER = Path(tempfile.gettempdir()) / f"packshot-{os.getuid()}"
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -76,7 +73,7 @@ class Publisher:
         producer_config: dict[str, Any],
         publication: Publication,
         isolation: Isolation,
-        folder: Path = NAMES_FOLDER,
+        folder: Path,
         letters: RetryPolicy = DEAD_AT_ONCE,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
@@ -244,11 +241,24 @@ class Publisher:
             raise Dropped("partitions changed hands" if self._moved else "told to stop")
 
     def _commit(self, batch: Sequence[_Work], transactions: Transactions) -> None:
-        records = [record for work in batch for record in work.records]
-        transactions.write(records, _after(batch), self._consumer)
+        while True:
+            try:
+                records = [record for work in batch for record in work.records]
+                transactions.write(records, _after(batch), self._consumer)
+                break
+            except TooLarge as too_large:
+                self._bury(batch, too_large)
         committed.labels(ROLE, "-").inc(len(batch))
         for work in batch:
             ended.labels(ROLE, "-", "done" if work.refusal is None else "dead").inc()
+
+    def _bury(self, batch: Sequence[_Work], too_large: TooLarge) -> None:
+        """The end of a request whose announcement no topic takes."""
+        [work] = [each for each in batch if any(record is too_large.record for record in each.records)]
+        if work.refusal is not None:
+            raise too_large  # it is the letter itself
+        work.refusal = Refused("record_too_large", str(too_large))
+        self._apply(work)
 
 
 def _after(batch: Sequence[_Work]) -> list[TopicPartition]:

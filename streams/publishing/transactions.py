@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.consumer.clients import TooLarge, is_too_large
 from streams.consumer.letters import Outgoing
+from streams.private import open_private, private_folder
 
 CALL_S = 4.0
 # librdkafka may forget its own time limit when the group's coordinator is gone (confluentinc/librdkafka#5456).
@@ -187,9 +188,9 @@ def _noted(record: Outgoing, refused: list[Outgoing]) -> Iterator[None]:
 
 def _first_free(folder: Path, role: str) -> tuple[int, int]:
     """The least number that nobody holds, and the descriptor that holds it from now on."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     for number in count():
-        lock = os.open(folder / f"{role}-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_private(folder / f"{role}-{number}.lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return number, lock
