@@ -31,7 +31,7 @@ from schemas.nesting import TooDeep, bounded
 from schemas.records import EVENTS, Event
 from schemas.text import explained
 
-SIZE_MAX_BYTES = 2 * 1024 * 1024
+SIZE_MAX_BYTES = topics.WRITTEN_BY_US_BYTES
 _FRAME = struct.Struct(">bI")
 _READ_ERRORS = (
     EOFError,

@@ -1,6 +1,5 @@
 """`packshot topics`: the topics as they are and as they should be."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -37,13 +36,14 @@ def apply(settings: Settings, partitions: bool, as_json: bool) -> None:
     """Make missing topics, mend what is less than it should be, and have unread records kept; ends with 1 when
     something is left."""
     from streams.consumer import drift
+    from streams.screen import errors
 
     found = _found(settings)
     mended = drift.mend(settings, found, partitions=partitions)
     _show(mended, as_json=as_json, done="mended")
     left = [each for each in found if each not in mended]
     for each in left:
-        click.echo(f"left as it is: {each}", err=True)
+        errors.say(f"left as it is: {each}")
     sys.exit(1 if left else 0)
 
 
@@ -55,14 +55,14 @@ def _found(settings: Settings) -> "list[Drift]":
 
 
 def _show(drifts: "Sequence[Drift]", *, as_json: bool, done: str = "") -> None:
-    from streams.display import console, table
+    from streams.screen import console, print_json, table
 
     if as_json:
-        click.echo(json.dumps([asdict(each) for each in drifts], indent=2))
+        print_json([asdict(each) for each in drifts])
     elif not drifts:
-        click.echo("nothing to mend")
+        console.say("nothing to mend")
     else:
         shown = table("topic", "setting", "was" if done else "is", "is now" if done else "should be")
         for each in drifts:
             shown.add_row(each.topic, each.setting, each.found, each.wanted)
-        console.print(shown)
+        console.show(shown)

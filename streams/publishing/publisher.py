@@ -24,7 +24,7 @@ from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
 from streams.blobs.store import StoreRefused
-from streams.consumer.clients import delivery
+from streams.consumer.clients import TooLarge, delivery
 from streams.consumer.isolation import Isolation
 from streams.consumer.ledger import committed, ended, polled
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
@@ -241,11 +241,24 @@ class Publisher:
             raise Dropped("partitions changed hands" if self._moved else "told to stop")
 
     def _commit(self, batch: Sequence[_Work], transactions: Transactions) -> None:
-        records = [record for work in batch for record in work.records]
-        transactions.write(records, _after(batch), self._consumer)
+        while True:
+            try:
+                records = [record for work in batch for record in work.records]
+                transactions.write(records, _after(batch), self._consumer)
+                break
+            except TooLarge as too_large:
+                self._bury(batch, too_large)
         committed.labels(ROLE, "-").inc(len(batch))
         for work in batch:
             ended.labels(ROLE, "-", "done" if work.refusal is None else "dead").inc()
+
+    def _bury(self, batch: Sequence[_Work], too_large: TooLarge) -> None:
+        """The end of a request whose announcement no topic takes."""
+        [work] = [each for each in batch if any(record is too_large.record for record in each.records)]
+        if work.refusal is not None:
+            raise too_large  # it is the letter itself
+        work.refusal = Refused("record_too_large", str(too_large))
+        self._apply(work)
 
 
 def _after(batch: Sequence[_Work]) -> list[TopicPartition]:

@@ -87,7 +87,7 @@ def _decided(text: str) -> ReviewDecided:
 
 
 def _campaign(facts: Facts, text: str) -> None:
-    facts.put_campaign(CampaignRequested(tenant="demo", campaign="c", skus=[text], channels=["amazon"]))
+    facts.campaigns.put(CampaignRequested(tenant="demo", campaign="c", skus=[text], channels=["amazon"]))
 
 
 def _share(text: str) -> Share:

@@ -123,7 +123,7 @@ def roles(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
         "PACKSHOT_KAFKA_PARTITIONS": "1",
         "PACKSHOT_RETRY_DELAYS_MS": str(RETRY_MS),
     }
-    running = Supervisor(told, settings.data_folder / "logs", lambda _said: None)
+    running = Supervisor(told, settings.data_folder / "logs", lambda _told: None)
     stop = threading.Event()
     watching = threading.Thread(target=running.watch, args=[stop])
     watching.start()

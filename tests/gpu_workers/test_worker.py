@@ -176,7 +176,7 @@ def test_a_source_is_kept_with_all_that_is_in_it_and_asks_no_network(
         event = completed(worker, task(Step(operation="source"), source=source))
         again = completed(worker, task(Step(operation="source"), "B", source=source))
     assert list(event.costs) == ["fetch", "lookup", "decode", "store"]
-    assert (event.model, event.measures) == (None, {"source_bits": 8.0, "source_scale": 1.0})
+    assert (event.model, event.measures["source_bits"], event.measures["source_scale"]) == (None, 8.0, 1.0)
     (blob,) = event.outputs
     assert (blob.role, blob.width_px, blob.height_px) == ("source", 200, 200)
     kept, sent = (Image.open(file) for file in (io.BytesIO(blobs.get(blob.digest)), tmp_path / "photo.png"))

@@ -118,6 +118,7 @@ class FlowWorld:
         self.unsaid: list[CampaignRequested | CampaignCancelled] = []
         self.poison = 0
         self.is_calm = False
+        self.now_ms = 1000
         self.overtaken = ""  # not raised where it is found: the relay would take it for an error of the broker
         self._seen: set[int] = set()
         self._newest_sent: dict[tuple[str, bytes | None], int] = {}
@@ -135,7 +136,9 @@ class FlowWorld:
             self._newest_sent[key] = max(row, self._newest_sent.get(key, 0))
         place = record.topic, sum(record.key or b"") % PARTITIONS
         partition = self.log.setdefault(place, [])
-        partition.append(Delivery(*place, len(partition), record.key, record.value, list(record.headers), 1000))
+        self.now_ms += 1
+        read = Delivery(*place, len(partition), record.key, record.value, list(record.headers), self.now_ms)
+        partition.append(read)
 
     def say(self, event: Event) -> None:
         self.append(outgoing(event, "simulation"))
@@ -420,7 +423,7 @@ def running() -> Iterator[Catalogue]:
         send(self, rows)
 
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(processing.PROCESSORS, {CatalogChanged: breaks}))  # type: ignore[arg-type]
+        stack.enter_context(patch.dict(processing.PROCESSORS, {CatalogChanged: breaks}))
         stack.enter_context(patch.object(Relay, "_send", told))
         stack.enter_context(patch.object(relay, "LEFT_AFTER_S", -1.0))
         yield catalogue

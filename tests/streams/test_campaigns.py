@@ -210,12 +210,11 @@ def test_what_comes_back_begins_nothing_twice(flow: Town) -> None:
 
 
 def test_others_have_their_turn_between_the_records_of_campaigns() -> None:
-    class Read:
-        def __init__(self, topic: str) -> None:
-            self.topic = topic
+    def read(topic: str) -> list[Delivery]:
+        return [Delivery(topic, 0, offset, None, b"") for offset in range(3)]
 
-    assert [len(batch) for batch in _batches([Read("imagery.campaigns")] * 3)] == [1, 1, 1]
-    assert [len(batch) for batch in _batches([Read("imagery.catalog")] * 3)] == [3]
+    assert [len(batch) for batch in _batches(read("imagery.campaigns"))] == [1, 1, 1]
+    assert [len(batch) for batch in _batches(read("imagery.catalog"))] == [3]
 
 
 def test_a_continuation_of_nothing_does_nothing(flow: Town) -> None:

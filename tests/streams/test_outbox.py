@@ -175,7 +175,8 @@ def test_whoever_sends_long_after_its_commit_sends_only_what_nobody_sent_since(
     flow: Mortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that stood still between commit and send: another one has its partition, and sent what it left."""
-    slow, seen = Processing(flow.catalogue, flow.recorder, RetryPolicy(())), []
+    slow = Processing(flow.catalogue, flow.recorder, RetryPolicy(()))
+    seen: list[object] = []
 
     def stands_still(rows: Sequence[Unsent]) -> None:
         slow._relay._committing_s -= 3600

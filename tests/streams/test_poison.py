@@ -42,7 +42,7 @@ def breaks(monkeypatch: pytest.MonkeyPatch, kind: type[Event], error: Exception,
             raise error
         return answers
 
-    monkeypatch.setitem(processing.PROCESSORS, kind, process)  # type: ignore[arg-type]
+    monkeypatch.setitem(processing.PROCESSORS, kind, process)
     return calls
 
 
@@ -97,7 +97,7 @@ def test_the_assets_of_poison_fail(flow: Flow, monkeypatch: pytest.MonkeyPatch, 
 def test_the_others_of_a_batch_are_answered_and_in_order(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     (cut,) = tasks(flow.say(upsert()))
     breaks(monkeypatch, TaskCompleted, ZeroDivisionError())
-    events = [
+    events: list[Event] = [
         TaskFailed(task=cut, kind="permanent", code="a"),
         done(cut),
         TaskFailed(task=cut, kind="permanent", code="b"),

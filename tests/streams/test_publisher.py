@@ -1,6 +1,7 @@
 """The publisher on real brokers: what a reader of committed records sees, whatever happens in between."""
 
 import io
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -469,6 +470,26 @@ def test_a_writer_that_may_not_write_at_all_ends(kafka_desk: Desk, monkeypatch: 
     with kafka_desk.publisher() as running:
         running.wait_for_end()
     assert isinstance(running.error, KafkaException)
+
+
+def test_an_announcement_that_no_topic_takes_is_a_letter_and_the_others_are_made(
+    kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unchecked(event: Any, source: str) -> Outgoing:
+        if event.sku == "B" and isinstance(event, AssetPublished):
+            return Outgoing(topics.PUBLISHED.name, b"acme|B", os.urandom(3_000_000), [])
+        return outgoing(event, source)
+
+    monkeypatch.setattr("streams.publishing.publisher.outgoing", unchecked)
+    kafka_desk.ask_for("A", "B", "C")
+    with kafka_desk.publisher() as running:
+        [dead] = kafka_desk.read(topics.DEAD, 1)
+        assert counted(kafka_desk.announced(4)) == once("A", "C")
+        [failed] = [codec.decode(record.value) for record in kafka_desk.read(topics.COMPLETED, 1)]
+    assert running.error is None
+    assert (dead.key, as_mapping(dead.headers)["packshot-error-code"]) == (b"acme|B", "record_too_large")
+    assert isinstance(failed, PublicationFailed)
+    assert (failed.sku, failed.code) == ("B", "record_too_large")
 
 
 def test_a_request_that_ended_the_process_too_often_is_dead_and_the_others_are_published(desk: Desk) -> None:

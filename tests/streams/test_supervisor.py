@@ -28,7 +28,7 @@ class Machine:
         monkeypatch.setattr(module, "ROLES", [("streams",)])
         monkeypatch.setattr("time.monotonic", lambda: self.now_s)
         monkeypatch.setattr(Supervisor, "_start", self._start)
-        self.supervisor = Supervisor({}, tmp_path, lambda _said: None)
+        self.supervisor = Supervisor({}, tmp_path, lambda _told: None)
 
     def _start(self, _arguments: tuple[str, ...]) -> Process:
         self.starts.append(self.now_s)
