@@ -82,7 +82,7 @@ def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) 
     """Makes facts that are empty those that the records tell of."""
     ordered = list(in_order(records))
     died = {letter.origin_position: letter.told(header.ERROR_CODE) for letter in dead}
-    noted = [each for each in ordered if each.position not in died or died[each.position] in NOTED_ALL_THE_SAME]
+    noted = [each for each in ordered if each.position not in died or _is_noted(each, died[each.position])]
     for record in noted:
         if record.topic == topics.RECIPES.name:
             _apply(record, _FIRST, facts)
@@ -92,6 +92,11 @@ def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) 
     for record in ordered:
         _apply(record, _TASKS, facts)
     _note_refusals(ordered, dead, facts)
+
+
+def _is_noted(record: Delivery, code: str) -> bool:
+    """Whether what died of this was noted all the same; a decision is carried out as a whole or not at all."""
+    return code in NOTED_ALL_THE_SAME and record.topic != topics.DECISIONS.name
 
 
 def in_order(records: Iterable[Delivery]) -> Iterator[Delivery]:
