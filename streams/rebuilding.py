@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from schemas import topics
 from schemas.envelope import as_mapping
+from schemas.recipes import names
 from schemas.records import (
     DefaultsReleased,
     Event,
@@ -185,11 +186,23 @@ def _recipe_first_released(event: RecipeReleased, facts: Facts) -> Answers:
 
 
 def _released(event: RecipeReleased | DefaultsReleased, facts: Facts) -> Answers:
-    """Plans anew at once what is planned anew later: meanwhile nothing was planned by the version before."""
+    """Plans anew at once what is planned anew later: meanwhile nothing was planned by the version before.
+
+    By a recipe's first version nothing is planned anew: what asked for it before had died.
+    """
+    if _is_first(event, facts):
+        return []
     for answer in recipes.released(event, facts):
         if isinstance(answer, ReplanRequested):
             intake.replan_requested(answer, facts)
     return []
+
+
+def _is_first(event: RecipeReleased | DefaultsReleased, facts: Facts) -> bool:
+    if not isinstance(event, RecipeReleased) or event.recipe in names():
+        return False
+    known = [each for each in facts.recipe_releases() if isinstance(each, RecipeReleased)]
+    return min(each.version for each in known if each.recipe == event.recipe) == event.version
 
 
 _FIRST: dict[type[Event], Processor] = {RecipeReleased: _recipe_first_released}
