@@ -134,7 +134,7 @@ def test_what_follows_and_is_too_large_to_be_written_ends_with_its_assets(
     flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (cut,) = tasks(flow.say(upsert()))
-    record, write = outgoing(done(cut), "test"), processing.outgoing
+    record, write = outgoing(done(cut), "test"), outgoing
 
     def too_large(event: Event, source: str) -> Outgoing:
         if isinstance(event, Task):
