@@ -27,7 +27,7 @@ test:  ## All tests but the long suites; two files at a time, for they wait more
 	$(BIN)/python -m pytest -m "not long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m "long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once; not part of CI
 	$(BIN)/python -m pytest -m heavy
