@@ -84,7 +84,7 @@ format: $(MARK_DEV)  ## Formats and mends what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history
+schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history; the JSON Schema of submissions
 	$(BIN)/python -m schemas.history
 
 lock: $(MARK_DEV)  ## Locks the requirements anew
@@ -114,12 +114,13 @@ $(BIN)/uv: requirements-setup.txt
 	touch $@
 
 $(MARK): $(BIN)/uv requirements.txt pyproject.toml
-	$(BIN)/uv pip install --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --compile-bytecode --require-hashes -r requirements.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q schemas streams gpu_workers
 	touch $@
 
 $(MARK_DEV): $(MARK) requirements-dev.txt
-	$(BIN)/uv pip install --require-hashes -r requirements-dev.txt
+	$(BIN)/uv pip install --compile-bytecode --require-hashes -r requirements-dev.txt
 	touch $@
 
 $(KERNELS): $(MARK)

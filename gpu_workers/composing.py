@@ -7,7 +7,7 @@ it, the product's mask comes with it.
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
@@ -187,7 +187,7 @@ def _transparent(inputs: Sequence[Picture], asked: Asked) -> Composed:
 def _shot(
     operation: str, rendered: Rendered, source: Picture, asked: Asked, parameters: PackshotParameters
 ) -> Composed:
-    made = after(source.notes.source_type, enhanced=rendered.gain != NO_CHANGE)
+    made = _said(source, after(source.notes.source_type, enhanced=rendered.gain != NO_CHANGE))
     files = _files(operation, rendered.canvas, rendered.mask, made, asked, parameters.export_dpi)
     return Composed(files, packshot_measures.measure(files[0].data, rendered, asked.channel))
 
@@ -204,7 +204,8 @@ def _mockup(inputs: Sequence[Picture], asked: Asked) -> Composed:
         raise BadParameters(told, "others.height_cm")
     products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
     made = mockup(products, _scene(asked, parameters), asked.channel, parameters)
-    files = _files("mockup", made.canvas, made.mask, composite(inputs[0].notes.source_type), asked)
+    said = _said(inputs[0], composite(*(each.notes.source_type for each in inputs)))
+    files = _files("mockup", made.canvas, made.mask, said, asked)
     measures = mockup_measures.measure(files[0].data, made, asked.channel)
     return Composed(files, {"has_scene": 1.0, **measures})
 
@@ -219,7 +220,8 @@ def _artwork(inputs: Sequence[Picture], asked: Asked) -> Composed:
     if art.shape[2] == 3:
         art = np.concatenate([art, np.full_like(art[..., :1], np.iinfo(art.dtype).max)], axis=2)
     printed = artwork(art, _template(asked, parameters), parameters)
-    files = _files("artwork", printed.canvas, printed.mask, composite(source.notes.source_type), asked)
+    said = _said(source, composite(source.notes.source_type))
+    files = _files("artwork", printed.canvas, printed.mask, said, asked)
     return Composed(files, {**_facts(files, asked), **printed.measures, **print_fidelity(printed, art)})
 
 
@@ -238,7 +240,8 @@ def _style(inputs: Sequence[Picture], asked: Asked) -> Composed:
     rules = asked.channel
     ground = colour(rules.background) if rules.background_required and rules.background else None
     styled = style(source.pixels, mask, _brand(asked, parameters), parameters, ground)
-    files = _files("style", styled.canvas, mask, after(source.notes.source_type, enhanced=True), asked)
+    said = _said(source, after(source.notes.source_type, enhanced=True))
+    files = _files("style", styled.canvas, mask, said, asked)
     shown = packshot_measures.measure_restyled(files[0].data, source.pixels, mask, ground)
     return Composed(files, {**_facts(files, asked), **shown, **styled.measures})
 
@@ -257,15 +260,20 @@ def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
     enlarger = asked.shelves.enlarger
     made = upscale(source.pixels, parameters, None if enlarger is None else enlarger.look, asked.channel)
     measures = {"upscaled_by" if name == "scale" else name: value for name, value in made.measures.items()}
-    source_type = after(source.notes.source_type, enhanced=True)
+    said = _said(source, after(source.notes.source_type, enhanced=True))
     if not asked.is_asset:
-        notes = Notes(source_type, source.notes.background)
+        notes = replace(said, background=source.notes.background)
         return Composed([File("upscale", lossless(made.image, notes), "image/png", made.image.shape)], measures)
     if made.image.shape[2] == 4 and asked.channel.formats[0] != "png":
         raise BadInputs(f"{asked.channel.rule_version} takes no picture with holes; a packshot is to come after it")
-    encoded = encoding.encode(made.image, asked.channel, source_type=source_type)
+    encoded = encoding.encode(made.image, asked.channel, source_type=said.source_type, credits=said.credits)
     files = [File("upscale", encoded.data, encoded.media_type, made.image.shape)]
     return Composed(files, {**_facts(files, asked), **measures})
+
+
+def _said(source: Picture, source_type: str) -> Notes:
+    """What a picture says of itself that is made out of `source` in this way."""
+    return Notes(source_type, credits=source.notes.credits)
 
 
 def _only(inputs: Sequence[Picture]) -> Picture:
@@ -274,15 +282,13 @@ def _only(inputs: Sequence[Picture]) -> Picture:
     return inputs[0]
 
 
-def _files(
-    operation: str, canvas: Codes, mask: Code, source_type: str, asked: Asked, dpi: int | None = None
-) -> list[File]:
+def _files(operation: str, canvas: Codes, mask: Code, said: Notes, asked: Asked, dpi: int | None = None) -> list[File]:
     """The picture's file and, for a next step, the mask's."""
     if asked.is_asset:
-        encoded = encoding.encode(canvas, asked.channel, source_type=source_type, dpi=dpi)
+        encoded = encoding.encode(canvas, asked.channel, source_type=said.source_type, credits=said.credits, dpi=dpi)
         picture = File(operation, encoded.data, encoded.media_type, canvas.shape)
     else:
-        picture = File(operation, lossless(canvas, Notes(source_type)), "image/png", canvas.shape)
+        picture = File(operation, lossless(canvas, said), "image/png", canvas.shape)
     return [picture, *([File("mask", lossless(mask), "image/png", mask.shape)] if asked.goes_on else [])]
 
 

@@ -1,6 +1,6 @@
 """A finished canvas to a channel's file: deterministic bytes, no heavier than allowed.
 
-In it are sRGB's profile and how the picture was made.
+In it are sRGB's profile, how the picture was made and whose it is.
 """
 
 import io
@@ -10,6 +10,7 @@ from functools import cache
 from PIL import Image, ImageCms
 
 from gpu_workers import notes
+from gpu_workers.credits import NO_CREDITS, Credits
 from gpu_workers.linear_light import Codes, eight_bit
 from gpu_workers.notes import Notes
 from schemas.channels import Channel
@@ -34,17 +35,26 @@ class Encoded:
     quality: int
 
 
-def encode(canvas: Codes, channel: Channel, *, source_type: str = notes.CAPTURED, dpi: int | None = None) -> Encoded:
+def encode(
+    canvas: Codes,
+    channel: Channel,
+    *,
+    source_type: str = notes.CAPTURED,
+    credits: Credits = NO_CREDITS,
+    dpi: int | None = None,
+) -> Encoded:
     """`canvas` (h, w, 3), or (h, w, 4) with straight alpha, in the channel's first format. Raises TooHeavy.
 
     Here is the last step: uint8 is sRGB already, and uint16 of WIDE is brought into it.
-    `source_type` is how it was made, as `gpu_workers.notes` has it; `dpi` what the file says of its size in print.
+    `source_type` is how it was made, as `gpu_workers.notes` has it, and `credits` whose it is; `dpi` what the file says
+    of its size in print.
     """
+    said = Notes(source_type, credits=credits)
     image = Image.fromarray(eight_bit(canvas))
     if channel.formats[0] == "png":
-        encoded = Encoded(_png(image, source_type, dpi), "image/png", 100)
+        encoded = Encoded(_png(image, said, dpi), "image/png", 100)
     elif channel.formats[0] == "jpeg":
-        encoded = _best_jpeg(image, channel.file_bytes_max, source_type, dpi)
+        encoded = _best_jpeg(image, channel.file_bytes_max, said, dpi)
     else:
         raise ValueError(f"{channel.rule_version}: formats[0] is {channel.formats[0]!r}; we write jpeg and png")
     if len(encoded.data) > channel.file_bytes_max:
@@ -55,20 +65,20 @@ def encode(canvas: Codes, channel: Channel, *, source_type: str = notes.CAPTURED
     return encoded
 
 
-def _best_jpeg(image: Image.Image, bytes_max: int, source_type: str, dpi: int | None) -> Encoded:
+def _best_jpeg(image: Image.Image, bytes_max: int, said: Notes, dpi: int | None) -> Encoded:
     """The best quality that is light enough, by bisection; the least when none is."""
     low, high = _QUALITY_LEAST, _QUALITY_BEST
-    data = _jpeg(image, high, source_type, dpi)
+    data = _jpeg(image, high, said, dpi)
     if len(data) <= bytes_max:
         return Encoded(data, "image/jpeg", high)
     while low < high - 1:
         middle = (low + high) // 2
-        light = len(_jpeg(image, middle, source_type, dpi)) <= bytes_max
+        light = len(_jpeg(image, middle, said, dpi)) <= bytes_max
         low, high = (middle, high) if light else (low, middle)
-    return Encoded(_jpeg(image, low, source_type, dpi), "image/jpeg", low)
+    return Encoded(_jpeg(image, low, said, dpi), "image/jpeg", low)
 
 
-def _jpeg(image: Image.Image, quality: int, source_type: str, dpi: int | None) -> bytes:
+def _jpeg(image: Image.Image, quality: int, said: Notes, dpi: int | None) -> bytes:
     stream = io.BytesIO()
     # Subsampled chroma would bleed the product's colour into the white round it.
     image.save(
@@ -77,17 +87,17 @@ def _jpeg(image: Image.Image, quality: int, source_type: str, dpi: int | None) -
         quality=quality,
         subsampling="4:4:4",
         icc_profile=srgb_profile(),
-        xmp=notes.xmp(source_type),
+        xmp=notes.xmp(said.source_type, said.credits),
         dpi=(dpi or 0, dpi or 0),
     )
     return stream.getvalue()
 
 
-def _png(image: Image.Image, source_type: str, dpi: int | None) -> bytes:
+def _png(image: Image.Image, said: Notes, dpi: int | None) -> bytes:
     stream = io.BytesIO()
     density = {} if dpi is None else {"dpi": (dpi, dpi)}
     image.save(stream, "PNG", compress_level=6, icc_profile=srgb_profile(), **density)
-    return notes.written_into(stream.getvalue(), Notes(source_type))
+    return notes.written_into(stream.getvalue(), said)
 
 
 @cache

@@ -6,20 +6,21 @@ was checked, at every redirect anew: neither a redirect nor a second answer of t
 
 import http.client
 import io
-import ipaddress
 import queue
+import re
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from gpu_workers.networks import is_public, is_within
 from gpu_workers.source_errors import (
     BadUri,
     PrivateAddress,
@@ -36,14 +37,19 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 Resolve = Callable[[str, int], list[str]]
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _CHUNK_BYTES = 1 << 16
+_CHUNK_LINE_BYTES_MAX = 4096
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_FOUND = frozenset({404, 410})
 _FORBIDDEN = frozenset({401, 402, 403, 451})
 _TRY_AGAIN = frozenset({408, 425, 429})
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# What servers pack with. Others stand there by mistake: aws-chunked (an upload's), a character set, nothing at all.
+_PACKED = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi"})
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
+# Of what an address holds, what may stand in a request as it is (RFC 3986); a % where two hex digits follow.
+_UNSAFE = re.compile(r"%(?![0-9a-fA-F]{2})|[^!#$%&'()*+,/:;=?@\[\]A-Za-z0-9_.~-]")
 _HEADERS = {"User-Agent": "packshot", "Accept": "image/*", "Accept-Encoding": "identity"}
 
 
@@ -103,7 +109,7 @@ def read(uri: str, stream: Readable, limits: FetchLimits, deadline: Deadline) ->
 def split(uri: str, target: str) -> SplitResult:
     """`target`, which `uri` is or leads to, in its parts. Raises BadUri."""
     try:
-        parts = urlsplit(target)
+        parts = urlsplit(target.strip())
         _ = parts.port
     except ValueError as error:
         raise BadUri(uri, f"no address that can be read: {error}") from error
@@ -140,31 +146,51 @@ def _get(uri: str, target: str, limits: FetchLimits, deadline: Deadline, resolve
         raise BadUri(uri, f"leads to {target!r}, which is no http or https address with a host")
     try:
         with closing(_connect(uri, parts, limits, deadline, resolve)) as connection:
-            path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-            connection.request("GET", path, headers=_HEADERS)
+            connection.request("GET", _requested(parts), headers=_HEADERS)
             with closing(connection.getresponse()) as response:
                 return _answer(uri, target, response, limits, deadline)
     except SourceError:
         raise
     except TimeoutError as error:
         raise deadline.passed() from error
-    except http.client.InvalidURL as error:
+    except (http.client.InvalidURL, UnicodeError) as error:
         raise BadUri(uri, f"no address that can be read: {error}") from error
     except ssl.SSLCertVerificationError as error:
         raise SourceRefused(uri, f"{parts.hostname}: {error.verify_message}") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise SourceUnavailable(uri, f"{parts.hostname}: {error or type(error).__name__}") from error
+
+
+def _requested(parts: SplitResult) -> str:
+    """What a request asks for: path and query, with what may not stand in it as it is written as UTF-8 and %XX."""
+    path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    return _UNSAFE.sub(lambda unsafe: quote(unsafe[0], safe=""), path)
+
+
+def _led_to(uri: str, target: str, location: str) -> str:
+    """Where a redirect leads. Headers come as Latin-1; an address in one is UTF-8 where it can be. Raises BadUri."""
+    with suppress(UnicodeError):
+        location = location.encode("latin-1").decode()
+    try:
+        return urljoin(target, location)
+    except ValueError as error:
+        raise BadUri(uri, f"leads to {location!r}, which cannot be read: {error}") from error
 
 
 def _answer(
     uri: str, target: str, response: http.client.HTTPResponse, limits: FetchLimits, deadline: Deadline
 ) -> bytes | _Redirect:
     if response.status in _REDIRECTS and (location := response.getheader("Location")):
-        return _Redirect(urljoin(target, location))
+        return _Redirect(_led_to(uri, target, location))
     if response.status != http.client.OK:
         raise _refusal(uri, response)
-    if response.getheader("Content-Encoding", "identity").lower() != "identity":
+    if _words(response, "Content-Encoding") & _PACKED:
         raise SourceRefused(uri, "the server packs the picture although asked not to")
+    if _words(response, "Transfer-Encoding") - {"chunked", "identity"}:
+        raise SourceRefused(uri, "the server sends the picture in a way that nobody asked for")
+    lengths = _words(response, "Content-Length")
+    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
+        raise SourceRefused(uri, "the server says several lengths, or one that is no length")
     if response.length is not None and response.length > limits.size_bytes_max:
         raise SourceTooLarge(uri, f"{response.length:,} bytes, the limit is {limits.size_bytes_max:,}")
     data = read(uri, response, limits, deadline)
@@ -173,10 +199,15 @@ def _answer(
     return data
 
 
+def _words(response: http.client.HTTPResponse, header: str) -> set[str]:
+    said = ",".join(response.headers.get_all(header, []))
+    return {word.strip().lower() for word in said.split(",")} - {""}
+
+
 def _refusal(uri: str, response: http.client.HTTPResponse) -> SourceError:
     message = f"the server answers {response.status} {response.reason}".rstrip()
     if response.status in _NOT_FOUND:
-        return SourceNotFound(uri, message)
+        return SourceNotFound(uri, message, transient=response.status != http.client.GONE)
     if response.status in _FORBIDDEN:
         return SourceForbidden(uri, message)
     if response.status in _TRY_AGAIN or response.status >= 500:
@@ -199,6 +230,7 @@ def _connect(
             stream = _tls().wrap_socket(stream, server_hostname=host)
         # HTTPConnection only writes the Host header here: the socket is ours, and open.
         connection = http.client.HTTPConnection(host, port)
+        connection.response_class = _Response
         connection.default_port = 443 if parts.scheme == "https" else 80
         connection.sock = cast(socket.socket, _DeadlineSocket(stream, deadline))
     except BaseException:
@@ -235,21 +267,8 @@ def _resolve_by(deadline: Deadline, resolve: Resolve, host: str, port: int) -> l
 
 
 def _check_public(uri: str, host: str, address: str, allowed: tuple[str, ...]) -> None:
-    found = _innermost(ipaddress.ip_address(address.partition("%")[0]))
-    if any(found in ipaddress.ip_network(network) for network in allowed):
-        return
-    if not found.is_global or found.is_multicast or found.is_reserved:
+    if not is_within(address, allowed) and not is_public(address):
         raise PrivateAddress(uri, f"{host} is {address}, which is not on the public internet")
-
-
-def _innermost(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one carries (mapped, 6to4, Teredo, NAT64), else the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo[1] if address.teredo else None
-    return address.ipv4_mapped or address.sixtofour or teredo or address
 
 
 def _dial(addresses: list[str], port: int, deadline: Deadline) -> socket.socket:
@@ -260,6 +279,17 @@ def _dial(addresses: list[str], port: int, deadline: Deadline) -> socket.socket:
         except OSError as error:
             failure = error
     raise failure
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose chunks have sizes: Python's own takes -1 for one, and reads on without a limit."""
+
+    def _read_next_chunk_size(self) -> int:
+        line = self.fp.readline(_CHUNK_LINE_BYTES_MAX)
+        size = line.partition(b";")[0].strip()
+        if not _CHUNK_SIZE.fullmatch(size):
+            raise http.client.HTTPException(f"a chunk has no size: {size[:40]!r}")
+        return int(size, 16)
 
 
 class _DeadlineReader(io.RawIOBase):

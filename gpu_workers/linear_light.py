@@ -4,6 +4,8 @@ Linear light is always that of sRGB's primaries. Codes of eight bits are sRGB's 
 those of `gpu_workers.wide_gamut`, whose more vivid colours give less than 0 in one channel and more than 1 in another.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -100,8 +102,17 @@ def eight_bit(pixels: Codes) -> NDArray[np.uint8]:
     """Pixels (..., 3), or with straight alpha (..., 4), as sRGB in eight bits, colours outside it brought in."""
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
-    colours = to_srgb(in_srgb(to_linear(pixels[..., :3])))
-    return np.concatenate([colours, np.rint(opacity(pixels[..., 3:]) * 255).astype(np.uint8)], axis=-1)
+    codes = np.empty(pixels.shape, np.uint8)
+    for rows in strips(pixels):
+        codes[rows][..., :3] = to_srgb(in_srgb(to_linear(pixels[rows][..., :3])))
+        codes[rows][..., 3:] = np.rint(opacity(pixels[rows][..., 3:]) * 255)
+    return codes
+
+
+def strips(pixels: Codes) -> Iterator[slice]:
+    """Rows of `pixels` (h, ...), some at a time: wider samples of a whole picture would be far too large."""
+    step = max(1, _STRIP_SAMPLES // max(1, pixels[:1].size))
+    return (slice(start, start + step) for start in range(0, len(pixels), step))
 
 
 def levels(alpha: Codes) -> NDArray[np.uint8]:

@@ -51,7 +51,7 @@ class Meter:
         self.timings_ms: dict[str, float] = {}
         self.costs: dict[str, Cost] = {}
         self.waited_ms = 0.0
-        """For how long the task waited while the engine served others."""
+        """For how long the task waited while others were served."""
         self._prices = prices
         self._engine_ms = 0.0
         self._since_s = time.perf_counter()
@@ -60,6 +60,12 @@ class Meter:
     def add_engine_ms(self, engine_ms: float) -> None:
         """Counts engine time towards the stage that is going on."""
         self._engine_ms += engine_ms
+
+    def waited(self, stage: str) -> None:
+        """Ends a stage in which the task only waited while others were served."""
+        before_ms = self.timings_ms.get(stage, 0.0)
+        self.lap(stage)
+        self.waited_ms += self.timings_ms[stage] - before_ms
 
     def lap(self, stage: str, *, bytes_in: int = 0, bytes_out: int = 0) -> None:
         """Ends a stage, which began when the one before it ended."""

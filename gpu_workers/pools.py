@@ -16,10 +16,11 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from gpu_workers import brands, composing, scenes, templates
+from gpu_workers import admission, brands, composing, memory_model, scenes, templates
+from gpu_workers.admission import Budget, OutOfMemory, TooMuchMemory
 from gpu_workers.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
 from gpu_workers.composing import Asked, Composed, Enlarger, Shelves, lossless
-from gpu_workers.decoding import DecodeLimits, Picture, Pixels, decode
+from gpu_workers.decoding import DecodeLimits, Picture, Pixels, decode, header
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.metering import Meter
 from gpu_workers.models.manifest import Model, UnknownModel
@@ -39,11 +40,12 @@ from schemas.identity import result_id
 from schemas.parameters import BadParameters, CutoutParameters
 from schemas.records import Blob, Lane, Shadow, Task
 from schemas.releases import Standing
+from schemas.text import printable
 from schemas.topics import Pool
 from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.catalogue import Catalogue
 from streams.errors import Refused
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,17 +53,34 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 DEFAULT_MODEL = "u2netp@1"
 SHADOW_ERROR_MAX = 500
+_NOTABLE_S = 0.01
 _PIXELS = (
     "brands/__init__.py",
     "colour_difference.py",
+    "colour_signalling.py",
     "composing.py",
+    "containers/__init__.py",
+    "containers/blocks.py",
+    "containers/bmff.py",
+    "containers/bmp.py",
+    "containers/gif.py",
+    "containers/jpeg.py",
+    "containers/png.py",
+    "containers/riff.py",
+    "containers/tiff.py",
+    "containers/tiff_pages.py",
+    "credits.py",
     "decoding.py",
     "encoding.py",
+    "icc.py",
     "linear_light.py",
     "lut.py",
+    "memory_model.py",
+    "media_types.py",
     "models/people.py",
     "notes.py",
     "scenes/__init__.py",
+    "shrinking.py",
     "templates/__init__.py",
     "wide_gamut.py",
 )
@@ -80,10 +99,45 @@ def open_pool(
             serving = stack.enter_context(open_serving(settings, Shelf.of(settings, blobs, catalogue), catalogue))
             find_people(settings.weights_folder)
             cutting.warm_up()
-            yield Cutout(settings, blobs, s3, serving).work
+            yield Cutout(settings, blobs, s3, serving, memory_budget(settings)).work
         else:
             enlarger = stack.enter_context(open_enlarger(settings, Shelf.of(settings, blobs, catalogue)))
-            yield Compose(blobs, partial(shelves, settings, enlarger)).work
+            yield Compose(blobs, partial(shelves, settings, enlarger), memory_budget(settings)).work
+
+
+def memory_budget(settings: Settings, threads: int | None = None) -> Budget:
+    """What this process may use for pictures. Raises SettingsError."""
+    try:
+        return admission.budget(settings.memory_budget_mb, threads or settings.threads, settings.source_max_bytes)
+    except ValueError as error:
+        raise SettingsError(f"PACKSHOT_MEMORY_BUDGET_MB, or the container's limit: {error}") from error
+
+
+@contextmanager
+def admitted(
+    budget: Budget, wanted: int, field: str, what: str, lane: Lane = "urgent", meter: Meter | None = None
+) -> Iterator[None]:
+    """Memory for a picture, `what`, for as long as the block lasts.
+
+    Raises Refused, naming `field`, when there never is enough, or when it runs out.
+    """
+    with memory_refusals(field, what), budget.reserve(wanted, is_urgent=lane == "urgent") as waited_s:
+        if meter is not None and waited_s > _NOTABLE_S:
+            meter.waited("admission")
+        yield
+
+
+@contextmanager
+def memory_refusals(field: str, what: str) -> Iterator[None]:
+    """Raises Refused, naming `field`, in place of whatever says that there is too little memory for a picture."""
+    try:
+        with admission.running_out():
+            yield
+    except TooMuchMemory as error:
+        code = "source_too_many_pixels" if field == "sources" else "too_much_memory"
+        raise Refused(code, f"{what}: {error}; see PACKSHOT_MEMORY_BUDGET_MB", field=field) from error
+    except OutOfMemory as error:
+        raise Refused("out_of_memory", f"{what}: {error}", field=field, transient=True) from error
 
 
 @contextmanager
@@ -145,10 +199,12 @@ def _model_for(operation: str, ref: str, shelf: Shelf) -> Model:
 class Cutout:
     """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it."""
 
-    def __init__(self, settings: Settings, blobs: Blobs, s3: "S3Client | None", serving: Serving) -> None:
+    def __init__(
+        self, settings: Settings, blobs: Blobs, s3: "S3Client | None", serving: Serving, budget: Budget
+    ) -> None:
         self._settings = settings
         self._fetch_limits = fetch_limits(settings)
-        self._decode_limits = DecodeLimits(pixels_max=settings.source_max_pixels)
+        self._budget = budget
         self._blobs = blobs
         self._s3 = s3
         self._serving = serving
@@ -161,11 +217,13 @@ class Cutout:
         try:
             fetched = fetch(task.source.uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
             meter.lap("fetch", bytes_in=len(fetched.data))
+            limits, size = self._limits(fetched.data, task)
             if task.step.operation == "source":
-                identity = result_id("source", {}, [fetched.sha256], self._without_network, "")
-                result, known = results.get_or_make(identity, partial(self._keep, fetched.data, task, meter))
+                identity = result_id("source", {}, [fetched.sha256], self._without_network, size)
+                keep = partial(self._keep, fetched.data, limits, task, meter)
+                result, known = results.get_or_make(identity, keep)
             else:
-                identity, result, known = self._cut_out(fetched, task, results, meter)
+                identity, result, known = self._cut_out(fetched, limits, size, task, results, meter)
         except SourceError as error:
             raise Refused(error.code, str(error), field=error.field, transient=error.transient) from error
         except NoModel as error:
@@ -174,29 +232,60 @@ class Cutout:
             meter.lap("lookup")
         return identity, result, known
 
-    def _keep(self, data: bytes, task: Task, meter: Meter) -> Result:
+    def _limits(self, data: bytes, task: Task) -> tuple[DecodeLimits, str]:
+        """How `data` is decoded, and what that adds to the result's id: nothing where every pixel is kept."""
         assert task.source is not None
+        limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
+        if header(data, limits, task.source.uri).pixels <= memory_model.KEPT_PIXELS_MAX:
+            return limits, ""
+        kept = memory_model.kept_pixels(task.step, task.category)
+        return replace(limits, kept_pixels_max=kept), f"{kept} px"
+
+    @contextmanager
+    def _admitted(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter) -> Iterator[None]:
+        assert task.source is not None
+        head = header(data, limits, task.source.uri)
+        estimate = memory_model.source_bytes if task.step.operation == "source" else memory_model.cutout_bytes
+        wanted = estimate(len(data), head, limits.kept_pixels_max)
+        what = f"{task.source.uri}: {head.width_px:,} x {head.height_px:,} px"
+        with admitted(self._budget, wanted, "sources", what, task.lane, meter):
+            yield
+
+    def _keep(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter) -> Result:
         meter.lap("lookup")
-        picture = decode(data, self._decode_limits, task.source.uri)
+        with self._admitted(data, limits, task, meter):
+            return self._keep_decoded(data, limits, task, meter)
+
+    def _keep_decoded(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter) -> Result:
+        assert task.source is not None
+        picture = decode(data, limits, task.source.uri)
         meter.lap("decode")
         png = lossless(picture.pixels, picture.notes)
         blob = store(self._blobs, "source", png, "image/png", picture.pixels.shape)
         meter.lap("store", bytes_out=len(png))
-        return _result(task, [blob], {"source_bits": float(picture.bits)}, self._without_network, meter)
+        return _result(task, [blob], picture.measures, self._without_network, meter)
 
-    def _cut_out(self, fetched: Fetched, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
+    def _cut_out(
+        self, fetched: Fetched, limits: DecodeLimits, size: str, task: Task, results: Results, meter: Meter
+    ) -> tuple[str, Result, bool]:
         with self._serving.lease(task.tenant, task.sku) as leased:
             engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
-            identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, "")
-            cut = partial(self._cut, fetched.data, task, meter, leased, engine)
+            identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, size)
+            cut = partial(self._cut, fetched.data, limits, task, meter, leased, engine)
             return identity, *results.get_or_make(identity, cut)
 
-    def _cut(self, data: bytes, task: Task, meter: Meter, leased: Leased, engine: str) -> Result:
-        assert task.source is not None
+    def _cut(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter, leased: Leased, engine: str) -> Result:
         meter.lap("lookup")
+        with self._admitted(data, limits, task, meter):
+            return self._cut_decoded(data, limits, task, meter, leased, engine)
+
+    def _cut_decoded(
+        self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter, leased: Leased, engine: str
+    ) -> Result:
+        assert task.source is not None
         with ExitStack() as asking:
             asking.enter_context(leased.network.batcher.requester())
-            picture = decode(data, self._decode_limits, task.source.uri)
+            picture = decode(data, limits, task.source.uri)
             meter.lap("decode")
             parameters = cutout_parameters(task.step.parameters)
             eye = _Eye(leased.network, task, meter, "cutout", asking.close)
@@ -208,7 +297,7 @@ class Cutout:
         shadow = None
         if leased.beside is not None and eye.looks and task.lane != "urgent":
             shadow = _compared(picture.pixels, made, parameters, leased.beside, task, meter)
-        measures = {**made.measures, "source_bits": float(picture.bits)}
+        measures = {**made.measures, **picture.measures}
         result = _result(task, [blob], measures, engine, meter)
         return msgspec.structs.replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
 
@@ -270,7 +359,7 @@ def _compared(
             other = cutting.cutout(pixels, eye, parameters)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
-        return Shadow(model=ref, error=f"{type(error).__name__}: {error}"[:SHADOW_ERROR_MAX])
+        return Shadow(model=ref, error=printable(f"{type(error).__name__}: {error}", SHADOW_ERROR_MAX))
     finally:
         meter.lap("shadow")
     agreement, difference = cutting.compare(used.rgba[..., 3], other.rgba[..., 3])
@@ -280,8 +369,9 @@ def _compared(
 class Compose:
     """The compose pool: a cutout becomes a picture for a channel. `shelves` is asked for what there is at each task."""
 
-    def __init__(self, blobs: Blobs, shelves: Callable[[], Shelves]) -> None:
+    def __init__(self, blobs: Blobs, shelves: Callable[[], Shelves], budget: Budget) -> None:
         self._blobs = blobs
+        self._budget = budget
         self._shelves = shelves
         self._engine = f"compose+{code_fingerprint()[:16]}"
 
@@ -303,6 +393,13 @@ class Compose:
 
     def _compose(self, task: Task, asked: Asked, meter: Meter) -> Result:
         meter.lap("lookup")
+        canvas = memory_model.canvas_of(asked.channel, task.step.parameters)
+        wanted = memory_model.compose_bytes(task.step.operation, task.inputs, canvas)
+        what = f"{task.step.operation} of {canvas.width_px:,} x {canvas.height_px:,} px"
+        with admitted(self._budget, wanted, "inputs", what, task.lane, meter):
+            return self._composed(task, asked, meter)
+
+    def _composed(self, task: Task, asked: Asked, meter: Meter) -> Result:
         try:
             files = [self._blobs.get(blob.digest) for blob in task.inputs]
             inputs = [decode(file) for file in files]
@@ -360,7 +457,7 @@ def notes_of(picture: Picture, made: cutting.Cutout) -> Notes:
     """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
     plain = made.measures["plain_background"] == 1
     alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
-    return Notes(picture.notes.source_type, background_of(picture.pixels, alpha) if plain else None)
+    return replace(picture.notes, background=background_of(picture.pixels, alpha) if plain else None)
 
 
 @cache

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from schemas.decoding import prepare
 from schemas.records import Blob, Cost, Shadow
 from streams.blobs import Blobs
 
@@ -60,3 +61,6 @@ class Results:
                     del self._making[result_id]
                 else:
                     self._making[result_id] = (mine, users - 1)
+
+
+prepare(Result)

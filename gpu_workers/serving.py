@@ -179,6 +179,9 @@ class Serving:
         except (Unavailable, ModelError) as error:
             log.warning("releases not known; going on as before", reason=str(error))
             return
+        except Exception:  # this thread must go on, or no release would ever be seen again
+            log.exception("releases not known; going on as before")
+            return
         with self._changed:
             if standing != self._standing:
                 log.info("models stand anew", stable=standing.stable[:1], trials=standing.trials)
@@ -221,8 +224,9 @@ class Serving:
     def _try_to_open(self, ref: str) -> None:
         try:
             network = self._open_network(ref)
-        except (ModelError, EngineError, StoreError, Unavailable) as error:
-            log.error("model cannot be opened", model=ref, reason=str(error))
+        except Exception as error:  # others' graphs: whatever they do to an engine, the other models go on
+            foreseen = isinstance(error, ModelError | EngineError | StoreError | Unavailable)
+            log.error("model cannot be opened", model=ref, reason=str(error), exc_info=None if foreseen else error)
             model_failures.labels(ref).inc()
             with self._changed:
                 self._failed[ref] = error, time.monotonic()

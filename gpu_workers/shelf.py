@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import structlog
+
 from gpu_workers.models import loader
-from gpu_workers.models.manifest import Model, UnknownModel, parse_manifest, shipped
+from gpu_workers.models.manifest import BadManifest, Model, UnknownModel, model_in, shipped
 from schemas.records import ModelAdded
 from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.catalogue import Catalogue
 from streams.settings import Settings
 
 ADDED = "added"
+
+log = structlog.get_logger()
 
 
 class Shelf:
@@ -20,6 +24,7 @@ class Shelf:
         self._folder = folder
         self._blobs = blobs
         self._added = added
+        self._told: set[str] = set()
 
     @classmethod
     def of(cls, settings: Settings, blobs: Blobs, catalogue: Catalogue) -> "Shelf":
@@ -32,9 +37,9 @@ class Shelf:
         return cls(settings.weights_folder, blobs, added)
 
     def models(self) -> dict[str, Model]:
-        """Every model, by NAME@VERSION, the shipped ones first. Raises BadManifest."""
-        added = {ref: parse_manifest(event.manifest, ref) for ref, event in self._added().items()}
-        return {**shipped(), **added}
+        """Every model, by NAME@VERSION, the shipped ones first. One with a bad manifest is left out, and told once."""
+        read = {ref: self._read(event) for ref, event in self._added().items()}
+        return {**shipped(), **{ref: model for ref, model in read.items() if model is not None}}
 
     def model(self, ref: str) -> Model:
         """The model NAME@VERSION. Raises UnknownModel."""
@@ -44,6 +49,15 @@ class Shelf:
         if ref not in models:
             raise UnknownModel(f"no model is called {ref!r}; there are: {', '.join(models)}")
         return models[ref]
+
+    def _read(self, event: ModelAdded) -> Model | None:
+        try:
+            return model_in(event)
+        except BadManifest as error:
+            if event.model not in self._told:
+                self._told.add(event.model)
+                log.error("a model is left out: its manifest is bad", model=event.model, reason=str(error))
+            return None
 
     def folder_of(self, model: Model) -> Path:
         """The folder that the model's graph lies in on this machine, and what engines make of it."""

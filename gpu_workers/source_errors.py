@@ -2,7 +2,8 @@
 
 SourceError                a picture that cannot be had or used: `code`, `uri`, `field`, `transient`
 ├── BadUri                 no scheme, host or path that we know; a user name or password in the address
-├── SourceNotFound         nothing there (404, 410, no such file, no such key)
+├── SourceNotFound         nothing there (410, no such file, no such bucket); 404 and no such key may be
+│                          there in a moment, when stores and CDNs have caught up with the event  (transient)
 ├── SourceForbidden        outside the allowed folders and buckets, or the server refuses us (401, 403)
 ├── PrivateAddress         a host, or a redirect's, that is not on the public internet
 ├── SourceRefused          an answer that no repetition mends (400, too many redirects, a packed body)
@@ -13,7 +14,8 @@ SourceError                a picture that cannot be had or used: `code`, `uri`, 
 ├── NotAnImage             by their content, bytes of no picture format that we read
 └── PictureError           what decoding finds wrong with a picture's bytes
     ├── TruncatedPicture   it ends too early
-    ├── CorruptPicture     its format's rules are broken, or it uses what we do not read
+    ├── CorruptPicture     its format's rules are broken
+    ├── UnreadPicture      whole, but of a kind that we do not read: a camera's raw file, HDR, HEVC, samples of 32 bits
     ├── TooManyPixels      more than the limit, by its header
     └── TooFewPixels       a side shorter than the limit
 """
@@ -26,7 +28,7 @@ class SourceError(Exception):
 
     code: ClassVar[str] = "source_error"
     field: ClassVar[str] = "sources"
-    transient: ClassVar[bool] = False
+    transient: bool = False
 
     def __init__(self, uri: str, message: str) -> None:
         super().__init__(f"{uri}: {message}" if uri else message)
@@ -39,6 +41,10 @@ class BadUri(SourceError):
 
 class SourceNotFound(SourceError):
     code = "source_not_found"
+
+    def __init__(self, uri: str, message: str, *, transient: bool = False) -> None:
+        super().__init__(uri, message)
+        self.transient = transient
 
 
 class SourceForbidden(SourceError):
@@ -85,6 +91,10 @@ class TruncatedPicture(PictureError):
 
 class CorruptPicture(PictureError):
     code = "source_corrupt"
+
+
+class UnreadPicture(PictureError):
+    code = "source_not_read"
 
 
 class TooManyPixels(PictureError):

@@ -14,10 +14,10 @@ from urllib.parse import SplitResult, unquote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gpu_workers.http_source import Deadline, FetchLimits, Resolve, download, read, resolve, split
+from gpu_workers.media_types import sniff
 from gpu_workers.source_errors import (
     BadUri,
     DigestMismatch,
-    NotAnImage,
     SourceError,
     SourceForbidden,
     SourceNotFound,
@@ -29,22 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FetchLimits", "Fetched", "SourceError", "fetch", "sniff"]
 
-_MAGIC = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"II*\x00", "image/tiff"),
-    (b"MM\x00*", "image/tiff"),
-)
-_BRANDS = (
-    (b"avif", "image/avif"),
-    (b"avis", "image/avif"),
-    (b"heic", "image/heif"),
-    (b"heix", "image/heif"),
-    (b"hevc", "image/heif"),
-    (b"mif1", "image/heif"),
-)
 _NO_SUCH = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
@@ -78,42 +62,14 @@ def fetch(
         data = _read_file(uri, parts, limits, deadline)
     elif parts.scheme == "s3":
         data = _read_object(uri, parts, limits, deadline, s3)
+    elif not parts.scheme:
+        raise BadUri(uri, "no scheme: an address begins with https:, http:, file: or s3:")
     else:
         raise BadUri(uri, f"the scheme {parts.scheme!r} is none of http, https, file, s3")
     digest = hashlib.sha256(data).hexdigest()
     if sha256 is not None and digest != sha256:
         raise DigestMismatch(uri, f"the catalogue promised SHA-256 {sha256}, the bytes have {digest}")
     return Fetched(data, digest, sniff(data, uri))
-
-
-def sniff(data: bytes, uri: str = "") -> str:
-    """The media type that the first bytes show. Raises NotAnImage, saying what they look like instead."""
-    for magic, media_type in _MAGIC:
-        if data.startswith(magic):
-            return media_type
-    if data[:2] == b"BM" and len(data) >= 26 and data[6:10] == bytes(4):
-        return "image/bmp"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    if data[4:8] == b"ftyp":
-        brands = data[8 : min(int.from_bytes(data[:4], "big"), 64)]
-        for brand, media_type in _BRANDS:
-            if brand in brands:
-                return media_type
-    raise NotAnImage(uri, f"no picture that we read: by its content {_looks_like(data)}")
-
-
-def _looks_like(data: bytes) -> str:
-    head = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if not data:
-        return "an empty file"
-    if b"<svg" in head:
-        return "SVG, a drawing and not a photograph"
-    if head.startswith((b"<!doctype html", b"<html")):
-        return "an HTML page"
-    if head.startswith(b"%pdf"):
-        return "PDF"
-    return "text" if all(byte >= 32 or byte in b"\t\r\n" for byte in head) else "unknown data"
 
 
 def _read_file(uri: str, parts: SplitResult, limits: FetchLimits, deadline: Deadline) -> bytes:
@@ -152,7 +108,7 @@ def _read_object(uri: str, parts: SplitResult, limits: FetchLimits, deadline: De
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _NO_SUCH:
-            raise SourceNotFound(uri, "there is no such object") from error
+            raise SourceNotFound(uri, "there is no such object", transient=code != "NoSuchBucket") from error
         if code in _FORBIDDEN:
             raise SourceForbidden(uri, f"the object store refuses us: {code}") from error
         raise SourceUnavailable(uri, f"the object store answers {code}") from error

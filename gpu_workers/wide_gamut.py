@@ -4,7 +4,6 @@ Eight bits are always sRGB. Sixteen are always WIDE: Rec. 2020's primaries, whic
 surfaces can show of ProPhoto RGB, with sRGB's white and curve. So an array says by its type what its numbers mean.
 """
 
-import struct
 from functools import cache
 from typing import Any
 
@@ -12,16 +11,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.icc import SRGB_CURVE, SRGB_XY, WHITE_XY, matrix_profile, to_d50, xyz_of
+
 Matrix = NDArray[np.float64]
 
-_WHITE_XY = (0.3127, 0.3290)
-_SRGB_XY = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _WIDE_XY = ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
-_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-_D50 = np.array([0.9642, 1.0, 0.8249])
 _OUTSIDE = 0.02  # rounding, and profiles of sRGB that are a little off
 _NAME = "WIDE (Rec. 2020 primaries, sRGB curve)"
-_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _HALVINGS = 12
 _TOLERANCE = 1e-5
 _ROUNDED = 5e-5  # a code of sixteen bits is off by as much, and sRGB's blue would lose a good part of its chroma for it
@@ -44,24 +40,9 @@ _OPPONENTS = np.array(
 _TO_CONES, _TO_LIGHT = np.linalg.inv(_OPPONENTS), np.linalg.inv(_CONES)
 
 
-def _xyz(xy: tuple[float, float]) -> NDArray[np.float64]:
-    return np.array([xy[0] / xy[1], 1.0, (1 - xy[0] - xy[1]) / xy[1]])
-
-
-def _xyz_of(primaries: tuple[tuple[float, float], ...]) -> Matrix:
-    """From linear light in these primaries to XYZ, their white being D65."""
-    columns = np.stack([_xyz(xy) for xy in primaries], axis=1)
-    return np.asarray(columns * np.linalg.solve(columns, _xyz(_WHITE_XY)))
-
-
-def _to_d50() -> Matrix:
-    cones = (_BRADFORD @ _D50) / (_BRADFORD @ _xyz(_WHITE_XY))
-    return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD)
-
-
-SRGB_OF_WIDE = np.linalg.inv(_xyz_of(_SRGB_XY)) @ _xyz_of(_WIDE_XY)
+SRGB_OF_WIDE = np.linalg.inv(xyz_of(SRGB_XY)) @ xyz_of(_WIDE_XY)
 WIDE_OF_SRGB = np.linalg.inv(SRGB_OF_WIDE)
-_SRGB_OF_D50 = np.linalg.inv(_to_d50() @ _xyz_of(_SRGB_XY))
+_SRGB_OF_D50 = np.linalg.inv(to_d50(WHITE_XY) @ xyz_of(SRGB_XY))
 
 
 def holds_more(colorants_xyz: NDArray[np.float64]) -> bool:
@@ -122,37 +103,4 @@ def _less_vivid(colours, out):  # type: ignore[no-untyped-def]
 @cache
 def profile() -> bytes:
     """The ICC profile of WIDE (version 4, matrix and curve), so that others read our 16-bit files right."""
-    colorants = _to_d50() @ _xyz_of(_WIDE_XY)
-    curve = _tagged(b"para", struct.pack(">HH", 3, 0) + b"".join(map(_fixed, _CURVE)))
-    tags = {
-        b"desc": _text(_NAME),
-        b"cprt": _text("No copyright, use freely"),
-        b"wtpt": _tagged(b"XYZ ", b"".join(map(_fixed, _D50))),
-        b"chad": _tagged(b"sf32", b"".join(map(_fixed, _to_d50().ravel()))),
-        b"rXYZ": _tagged(b"XYZ ", b"".join(map(_fixed, colorants[:, 0]))),
-        b"gXYZ": _tagged(b"XYZ ", b"".join(map(_fixed, colorants[:, 1]))),
-        b"bXYZ": _tagged(b"XYZ ", b"".join(map(_fixed, colorants[:, 2]))),
-        b"rTRC": curve,
-        b"gTRC": curve,
-        b"bTRC": curve,
-    }
-    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
-    for name, data in tags.items():
-        table += name + struct.pack(">II", start + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    head = struct.pack(">I4xI4s4s4s12x4s", start + len(body), 0x04400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
-    light = b"".join(map(_fixed, _D50))
-    return head.ljust(68, b"\0") + light + bytes(48) + struct.pack(">I", len(tags)) + table + body
-
-
-def _tagged(kind: bytes, data: bytes) -> bytes:
-    return kind + bytes(4) + data
-
-
-def _fixed(value: float) -> bytes:
-    return struct.pack(">i", round(value * 65536))
-
-
-def _text(words: str) -> bytes:
-    data = words.encode("utf-16-be")
-    return _tagged(b"mluc", struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(data), 28) + data)
+    return matrix_profile(_NAME, _WIDE_XY, SRGB_CURVE)

@@ -8,12 +8,11 @@ from prometheus_client import Counter, Histogram
 
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.results import Result, Results
-from schemas import codec
 from schemas.costs import total
 from schemas.envelope import as_mapping
 from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
 from streams.catalogue import Catalogue
-from streams.consumer.letters import Delivery, Outgoing, outgoing
+from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing
 from streams.consumer.work import waited_for_others
 from streams.errors import Refused
 from streams.observability import span
@@ -61,7 +60,9 @@ class Worker:
             task = _task_in(delivery)
         except Refused:
             return []
-        failed = TaskFailed(task=task, kind=refusal.kind, code=refusal.code, field=refusal.field, message=str(refusal))
+        failed = TaskFailed(
+            task=task, kind=refusal.kind, code=refusal.code, field=refusal.field, message=refusal.message
+        )
         with span("worker gives up", as_mapping(delivery.headers), {"packshot.code": refusal.code}):
             return [outgoing(failed, f"packshot/worker/{self._pool}")]
 
@@ -121,10 +122,6 @@ def _saved(result: Result, meter: Meter) -> Cost:
 
 
 def _task_in(delivery: Delivery) -> Task:
-    try:
-        event = codec.decode(delivery.value)
-    except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
-    if not isinstance(event, Task):
-        raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {delivery.topic}")
+    event = event_in(delivery)
+    assert isinstance(event, Task), "a worker reads topics of tasks"
     return event

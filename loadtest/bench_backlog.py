@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -22,8 +23,10 @@ from schemas import topics
 from schemas.records import Lane
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, make_topics, open_member, producer_config
+from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
+from streams.consumer.reading import has_record
 from streams.consumer.work import Crew
 from streams.embedded import choose_broker
 from streams.errors import Refused
@@ -101,13 +104,13 @@ def work(bootstrap_servers: str, lane: Lane) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     settings = Settings(kafka_bootstrap_servers=bootstrap_servers)
     handler, writer = StandIn(), AcknowledgedProducer(settings)
-    crew = Crew("bench", handler, writer, RetryPolicy(()), threads=2)
+    crew = Crew("bench", handler, writer, RetryPolicy(()), Isolation("bench", MemoryTrials()), threads=2)
     group = groups.worker("cutout", lane)
     lanes = {lane: (lambda on_commit: open_member(settings, group, on_commit=on_commit), _topic(lane))}
     stop = threading.Event()
     threading.Timer(WORK_S, stop.set).start()
     with Peak() as peak:
-        ConsumerLoop("bench", lanes, crew).run(stop)
+        ConsumerLoop("bench", lanes, crew, partial(has_record, settings)).run(stop)
     writer.close()
     print(handler.handled, peak.rss_bytes)
 

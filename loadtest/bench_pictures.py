@@ -4,7 +4,9 @@ One photograph of the sample catalogue, enlarged, and what is made of it: its cu
 and a mockup as large as itself, a print of the template's own size, an enlargement of four times the pixels. Every
 figure comes from a process of its own, warm from a small picture, so that libraries, kernels and the network are
 loaded. Memory is the most that the process held during the first run, less what it held before, its input among it;
-seconds are the least of some runs, of all threads. A cutout is without the seconds of its network.
+seconds are the least of some runs, of all threads. A cutout is without the seconds of its network. `large_packshot` is
+a packshot for a channel from a JPEG of 100 MP, from its file on, as a worker makes it. These are the figures that
+`gpu_workers/memory_model.py` and the worker's admission go by.
 
 Another operation is another line in `OPERATIONS`. Linux only: the kernel keeps the peak.
 """
@@ -16,19 +18,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from gpu_workers import brands, encoding, scenes, templates
-from gpu_workers.decoding import decode
+from gpu_workers import brands, composing, encoding, memory_model, scenes, templates
+from gpu_workers.decoding import DecodeLimits, decode
 from gpu_workers.engines import open_engine
 from gpu_workers.linear_light import Codes
 from gpu_workers.models.manifest import load_manifest
@@ -44,6 +47,7 @@ from gpu_workers.quality.measures import measure
 from loadtest import quality
 from schemas import channels
 from schemas.parameters import ArtworkParameters, MockupParameters, PackshotParameters
+from schemas.records import Step
 from streams.publishing.renditions import render
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +57,7 @@ HEIGHT_CM = 86.0
 SCENE, BRAND, TEMPLATE = "floor-window", "warm-minimal", "poster"
 WARM_MP = 0.25
 SIZES_MP = (1.0, 2.0, 12.0)
+LARGE, LARGE_MP = "large_packshot", 100.0
 RUNS = 3
 MB = 2**20
 STATUS = Path("/proc/self/status")
@@ -110,9 +115,20 @@ def printed(given: Given) -> object:
     return artwork(given.rgba, template, ArtworkParameters(template=TEMPLATE))
 
 
+def from_a_large_file(given: Given) -> object:
+    """A packshot from a photograph's file, which is read as large as its channel needs it."""
+    step = Step(operation="cutout", next=[Step(operation="packshot", channel="shopify")])
+    photograph = decode(given.file, DecodeLimits(kept_pixels_max=memory_model.kept_pixels(step, "")))
+    made = cutting.cutout(photograph.pixels, _look)
+    cut = decode(composing.lossless(made.rgba))
+    del photograph, made
+    return composing.compose("packshot", [cut], composing.Asked(channels.load("shopify"), {}))
+
+
 OPERATIONS: dict[str, Callable[[Given], object]] = {
     "decode": lambda given: decode(given.file),
     "cutout": cut,
+    LARGE: from_a_large_file,
     "packshot_none": partial(composed, shadow_mode="none"),
     "packshot_contact": partial(composed, shadow_mode="contact"),
     "packshot_soft": partial(composed, shadow_mode="soft"),
@@ -127,6 +143,12 @@ OPERATIONS: dict[str, Callable[[Given], object]] = {
     "renditions_jpeg": lambda given: render(given.shop_file, "image/jpeg"),
     "renditions_png": lambda given: render(given.web_file, "image/png"),
 }
+TARGETS = {
+    "cutout_s_12mp": ("le", 3.0),
+    "cutout_mb_12mp": ("le", 700.0),
+    f"{LARGE}_s_100mp": ("le", 8.0),
+    f"{LARGE}_mb_100mp": ("le", 1500.0),
+}
 looks_s: list[float] = []
 
 
@@ -138,15 +160,31 @@ def main() -> None:
         files = {size: Path(name) / f"{size:g}.pickle" for size in (WARM_MP, *SIZES_MP)}
         for size, file in files.items():
             file.write_bytes(pickle.dumps(vars(made(size)), protocol=5))
-        for operation in OPERATIONS:
+        for operation in [each for each in OPERATIONS if each != LARGE]:
             found = {size: _apart(operation, files[WARM_MP], files[size]) for size in SIZES_MP}
-            cells = [f"{seconds:.2f} s  {peak_mb:.0f} MB" for seconds, peak_mb in found.values()]
+            cells = [f"{seconds:.2f} s  {peak_mb:.0f} MB" for seconds, peak_mb, _ in found.values()]
             table.add_row(operation, *cells, f"{found[12.0][1] * MB / 12e6:.0f}")
-            for size, (seconds, peak_mb) in found.items():
-                figures[f"{operation}_s_{size:g}mp"] = round(seconds, 3)
-                figures[f"{operation}_mb_{size:g}mp"] = round(peak_mb)
+            figures |= {name: figure for size, one in found.items() for name, figure in _named(operation, size, one)}
+        large = Path(name) / "large.pickle"
+        large.write_bytes(pickle.dumps(vars(replace(_loaded(str(files[WARM_MP])), file=_large_file())), protocol=5))
+        found_large = _apart(LARGE, files[WARM_MP], large)
+        table.add_row(LARGE, "", "", f"at 100 MP {found_large[0]:.2f} s  {found_large[1]:.0f} MB", "")
+        figures |= dict(_named(LARGE, LARGE_MP, found_large)) | {"process_mb": round(found_large[2])}
     Console(width=120).print(table)
-    print(json.dumps({"figures": figures, "targets": {}}))
+    print(json.dumps({"figures": figures, "targets": TARGETS}))
+
+
+def _named(operation: str, size_mp: float, found: tuple[float, float, float]) -> list[tuple[str, float]]:
+    seconds, peak_mb, _ = found
+    return [(f"{operation}_s_{size_mp:g}mp", round(seconds, 3)), (f"{operation}_mb_{size_mp:g}mp", round(peak_mb))]
+
+
+def _large_file() -> bytes:
+    """The photograph as a JPEG of 100 MP, enlarged strip by strip."""
+    photograph = pyvips.Image.new_from_array(np.asarray(Image.open(PHOTOGRAPH).convert("RGB")))
+    scale = (LARGE_MP * 1e6 / (photograph.width * photograph.height)) ** 0.5
+    enlarged = photograph.copy(interpretation="srgb").resize(scale, kernel="cubic")
+    return bytes(enlarged.crop(0, 0, enlarged.width - 8, enlarged.height - 8).jpegsave_buffer(Q=60))
 
 
 def made(size_mp: float) -> Given:
@@ -176,23 +214,23 @@ def _output_size(pixels: Code) -> str:
     return f"{side_px}x{side_px}"
 
 
-def _apart(operation: str, warm: Path, given: Path) -> tuple[float, float]:
-    """Seconds and MB of an operation in a process of its own."""
+def _apart(operation: str, warm: Path, given: Path) -> tuple[float, float, float]:
+    """Seconds and MB of an operation in a process of its own, and the MB that this held before."""
     command = [sys.executable, "-m", "loadtest.bench_pictures", operation, str(warm), str(given)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    seconds, peak_mb = json.loads(done.stdout.splitlines()[-1])
-    return seconds, peak_mb
+    seconds, peak_mb, before_mb = json.loads(done.stdout.splitlines()[-1])
+    return seconds, peak_mb, before_mb
 
 
-def measured(operation: Callable[[Given], object], warm: Given, given: Given) -> tuple[float, float]:
-    """The least seconds of some runs, and the MB that the first of them took at its peak."""
+def measured(operation: Callable[[Given], object], warm: Given, given: Given) -> tuple[float, float, float]:
+    """The least seconds of some runs, the MB that the first of them took at its peak, and those held before."""
     operation(warm)
     Path("/proc/self/clear_refs").write_text(PEAK_RESET)
     before_mb = _status_mb("VmRSS")
     took_s = [_took_s(operation, given)]
     peak_mb = _status_mb("VmHWM") - before_mb
     took_s += [_took_s(operation, given) for _ in range(RUNS - 1)]
-    return min(took_s), peak_mb
+    return min(took_s), peak_mb, before_mb
 
 
 def _took_s(operation: Callable[[Given], object], given: Given) -> float:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 
@@ -23,9 +24,11 @@ from confluent_kafka import Producer
 from schemas import topics
 from schemas.records import LANES, Lane
 from streams.consumer.clients import AcknowledgedProducer, delivery, make_topics, open_member, producer_config
+from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
+from streams.consumer.reading import has_record
 from streams.consumer.work import Crew
 from streams.embedded import choose_broker
 from streams.errors import Refused
@@ -127,9 +130,9 @@ def _fifo(settings: Settings) -> dict[str, float]:
 @contextmanager
 def _worker(settings: Settings, handler: StandIn) -> Iterator[None]:
     writer = AcknowledgedProducer(settings)
-    crew = Crew("bench", handler, writer, RetryPolicy(()), THREADS)
+    crew = Crew("bench", handler, writer, RetryPolicy(()), Isolation("bench", MemoryTrials()), THREADS)
     lanes = {lane: (_open(settings, lane), topics.TASKS["cutout", lane].name) for lane in LANES}
-    loop = ConsumerLoop("bench", lanes, crew)
+    loop = ConsumerLoop("bench", lanes, crew, partial(has_record, settings))
     with _running(loop.run):
         yield
     writer.close()

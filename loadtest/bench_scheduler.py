@@ -23,6 +23,7 @@ from gpu_workers.batching import Batcher
 from gpu_workers.engines import Tensor
 from schemas import topics
 from schemas.records import LANES, Lane
+from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, OnRebalance, OpenConsumer
@@ -175,9 +176,9 @@ class Worker:
         self.batcher.warm_up()
         self.handler = Handler(self.batcher, besides_s)
         self.consumers: dict[Lane, Endless] = {}
-        crew = Crew("bench", self.handler, Writer(), RetryPolicy(()), threads)
+        crew = Crew("bench", self.handler, Writer(), RetryPolicy(()), Isolation("bench", MemoryTrials()), threads)
         lanes = {lane: (self._open(lane), topics.TASKS["cutout", lane].name) for lane in LANES}
-        self._loop = ConsumerLoop("bench", lanes, crew)
+        self._loop = ConsumerLoop("bench", lanes, crew, lambda _place, _offset: True)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop.run, args=[self._stop])
 

@@ -50,9 +50,11 @@ from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, make_topics, open_consumer, open_member, producer_config
+from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import RetryPolicy, outgoing
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
+from streams.consumer.reading import has_record
 from streams.consumer.work import Crew
 from streams.embedded import choose_broker
 from streams.settings import Settings
@@ -339,11 +341,13 @@ def _busy(bench: Bench) -> dict[str, float]:
     batcher = Batcher(engine, max_batch=8, max_wait_ms=bench.settings.batch_wait_ms)
     cutout.warm_up()
     serving = Serving(lambda: Standing((MODEL.ref,)), lambda _ref: Network(MODEL, engine, batcher))
-    work = pools.Cutout(bench.settings, blobs, None, serving).work
+    work = pools.Cutout(bench.settings, blobs, None, serving, pools.memory_budget(bench.settings)).work
     handler = Worker("cutout", work, Results(blobs), bench.catalogue, Prices())
     producer = AcknowledgedProducer(bench.settings)
-    crew = Crew("bench", handler, producer, RetryPolicy(()), THREADS)
-    loop = ConsumerLoop("bench", {"standard": (_open(bench.settings), topic)}, crew)
+    crew = Crew("bench", handler, producer, RetryPolicy(()), Isolation("bench", MemoryTrials()), THREADS)
+    loop = ConsumerLoop(
+        "bench", {"standard": (_open(bench.settings), topic)}, crew, partial(has_record, bench.settings)
+    )
     stop = threading.Event()
     thread = threading.Thread(target=loop.run, args=[stop])
     thread.start()

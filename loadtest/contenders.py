@@ -18,10 +18,11 @@ from schemas import codec, topics
 from schemas.recipes.cookbook import Cookbook, shipped
 from schemas.records import CampaignRequested, CatalogChanged, Task
 from streams import observability
-from streams.catalogue import Asset, Catalogue
+from streams.catalogue import Asset, Catalogue, Unsent
 from streams.catalogue.facts import Product
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
-from streams.processing import Processing, Sender
+from streams.processing import Processing
+from streams.relay import Place, Sender
 from streams.settings import Settings
 
 OUTPUT = topics.TASKS["cutout", "standard"].name
@@ -61,6 +62,22 @@ class NoFacts:
 
     def put_task(self, task: Task) -> None: ...
 
+    @property
+    def outbox(self) -> "NoOutbox":
+        return NoOutbox()
+
+
+class NoOutbox:
+    """An outbox that keeps nothing."""
+
+    def drop(self, _ids: object) -> None: ...
+
+    def before(self, _places: object, _keys: object) -> list[Unsent]:
+        return []
+
+    def put(self, records: Sequence[tuple[Place, Outgoing]]) -> list[Unsent]:
+        return [Unsent(0, each.topic, each.key, each.value, each.headers) for _, each in records]
+
 
 class NoCatalogue:
     """A Catalogue of NoFacts."""
@@ -88,6 +105,9 @@ class Bare:
     def run(self, batch: Sequence[Delivery]) -> None:
         """See Job."""
         self._sender.send([record for delivery in batch for record in self._follow(delivery)])
+
+    def tend(self) -> None:
+        """There is nothing to tend."""
 
     def _follow(self, delivery: Delivery) -> list[Outgoing]:
         event = cast(CatalogChanged, codec.decode(delivery.value))
@@ -126,9 +146,11 @@ def run_streams(settings: Settings, name: str) -> None:
     """Packshot's own app."""
     from streams.app import build_app, run_app
     from streams.consumer.clients import AcknowledgedProducer
+    from streams.consumer.isolation import Isolation, MemoryTrials
 
     processing = cast(Processing, job(name, AcknowledgedProducer(settings)))
-    run_app(build_app(settings, processing), settings, processing)
+    isolation = Isolation("streams", MemoryTrials())
+    run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 
 
 def run_arroyo(settings: Settings, name: str) -> None:

@@ -168,7 +168,7 @@ def composed(
         except Refused as refusal:
             yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
             continue
-        verdict = judge({**sample.measures, **made.measures}, channel)
+        verdict = judge({**sample.measures, **made.measures}, channel, operation)
         note = verdict.outcome if verdict.outcome == "pass" else f"{verdict.outcome}: {reasons(verdict)}"
         yield Cell(label, seen(made.files[0].data), note)
 

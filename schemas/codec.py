@@ -4,14 +4,20 @@ The schema id is taken from the schema's own content, so that two machines agree
 registry it is the registry's. Records are read by the schema that they were written with, as today's schema has them.
 
     WireError                bytes that are no event of ours
+    ├── TooLarge             more bytes than any record has
     ├── NotFramed            shorter than a frame, or another first byte
     ├── UnknownSchema        a frame whose schema id we do not know
+    ├── WrongTopic           a record of ours that does not belong where it was found; its body is not read
     ├── MalformedAvro        a body that does not follow its schema
-    └── InvalidRecord        well-formed Avro with a value outside its rules; names the field
+    └── InvalidRecord        well-formed Avro with a value outside its rules, or nested too deeply; names the field
+
+What is written is held against the same rules. An array or a map takes at most a hundred times the memory of its bytes,
+for none of its items is without bytes; so the bound on the size of a record is one on the memory that it takes, too.
 """
 
 import io
 import struct
+from collections.abc import Collection
 from functools import cache
 from typing import Any, Protocol, cast
 
@@ -21,8 +27,11 @@ from fastavro.read import SchemaResolutionError
 
 from schemas import history, topics
 from schemas.history import fingerprint, schema_of
+from schemas.nesting import TooDeep, bounded
 from schemas.records import EVENTS, Event
+from schemas.text import explained
 
+SIZE_MAX_BYTES = topics.WRITTEN_BY_US_BYTES
 _FRAME = struct.Struct(">bI")
 _READ_ERRORS = (
     EOFError,
@@ -46,12 +55,20 @@ class WireError(Exception):
         self.field = field
 
 
+class TooLarge(WireError):
+    code = "too_large"
+
+
 class NotFramed(WireError):
     code = "not_framed"
 
 
 class UnknownSchema(WireError):
     code = "unknown_schema"
+
+
+class WrongTopic(WireError):
+    code = "wrong_topic"
 
 
 class MalformedAvro(WireError):
@@ -79,6 +96,7 @@ def use_registry(registry: SchemaRegistry | None) -> None:
     """From now on ids are those of `registry`; None goes back to ids that are hashes."""
     global _registry
     _registry = registry
+    _others.clear()
 
 
 @cache
@@ -88,26 +106,40 @@ def schema_id(record: type[Event]) -> int:
 
 
 def encode(event: Event) -> bytes:
-    """`event` as framed Avro."""
+    """`event` as framed Avro. Raises InvalidRecord for one that nobody could read."""
     record = type(event)
     identity = _registry.id_of(record, topics.topic_of(event).name) if _registry else schema_id(record)
     body = io.BytesIO()
     body.write(_FRAME.pack(0, identity))
-    fastavro.schemaless_writer(body, schema_of(record), msgspec.to_builtins(event))
+    try:
+        fields = msgspec.to_builtins(event)
+        msgspec.convert(fields, record)  # who makes a record is asked nothing
+        fastavro.schemaless_writer(body, _bounded_schema_of(record), fields)
+    except (msgspec.ValidationError, TooDeep, RecursionError, UnicodeError) as error:
+        raise _invalid(record, error) from error
     return body.getvalue()
 
 
-def decode(data: bytes) -> Event:
-    """The event in `data`, written with whatever schema it ever had.
+def decode(data: bytes, allowed: Collection[type[Event]] = EVENTS) -> Event:
+    """The event in `data`, written with whatever schema it ever had; of another record than those `allowed` only that
+    is read which it is.
 
     Raises a WireError that says what is wrong and, where it is one, with which field.
     """
     record, writer = _written_with(data)
-    fields = _read_body(data, record, writer)
+    if record not in allowed:
+        expected = ", ".join(each.__name__ for each in allowed)
+        raise WrongTopic(f"a {record.__name__} does not belong here: {expected or 'no record'} does")
     try:
-        return msgspec.convert(fields, record)
-    except msgspec.ValidationError as error:
-        raise InvalidRecord(f"{record.__name__}: {error}", field=field_in(error)) from error
+        return msgspec.convert(_read_body(data, record, writer), record)
+    except (msgspec.ValidationError, TooDeep, RecursionError) as error:
+        raise _invalid(record, error) from error
+
+
+def _invalid(record: type[Event], error: Exception) -> InvalidRecord:
+    if isinstance(error, msgspec.ValidationError):
+        return InvalidRecord(f"{record.__name__}: {explained(str(error))}", field=field_in(error))
+    return InvalidRecord(f"{record.__name__}: {error}", field=getattr(error, "field", ""))
 
 
 def field_in(error: msgspec.ValidationError) -> str:
@@ -121,22 +153,33 @@ def field_in(error: msgspec.ValidationError) -> str:
 _TYPE_NAMES = frozenset({"str", "int", "float", "bool", "array", "object", "null"})
 
 
+@cache
+def _bounded_schema_of(record: type[Event]) -> Any:
+    return bounded(schema_of(record))
+
+
+_others: dict[int, tuple[type[Event], Any]] = {}  # by their ids; those of the registry's are the registry's
+
+
 def _written_with(data: bytes) -> tuple[type[Event], Any]:
-    """The record in `data` and the schema that it was written with."""
+    """The record in `data` and the schema that it was written with, bounded."""
+    if len(data) > SIZE_MAX_BYTES:
+        raise TooLarge(f"{len(data):,} bytes; a record has {SIZE_MAX_BYTES:,} at most")
     if len(data) < _FRAME.size or data[0] != 0:
         raise NotFramed(f"not a framed record: {data[:8]!r} of {len(data)} bytes")
     found = _FRAME.unpack_from(data)[1]
-    known = _today().get(found) or history.by_id().get(found)
-    if known is None and _registry is not None:
-        known = _of_ours(_registry.schema(found))
-    if known is None:
+    known = _today().get(found) or _others.get(found)
+    if known is not None:
+        return known
+    told = history.by_id().get(found) or (_of_ours(_registry.schema(found)) if _registry is not None else None)
+    if told is None:
         raise UnknownSchema(f"no schema has the id {found}")
-    return known
+    return _others.setdefault(found, (told[0], bounded(told[1])))
 
 
 @cache
 def _today() -> dict[int, tuple[type[Event], Any]]:
-    return {schema_id(record): (record, schema_of(record)) for record in EVENTS}
+    return {schema_id(record): (record, _bounded_schema_of(record)) for record in EVENTS}
 
 
 def _of_ours(schema: Any | None) -> tuple[type[Event], Any] | None:
@@ -149,8 +192,9 @@ def _of_ours(schema: Any | None) -> tuple[type[Event], Any] | None:
 
 def _read_body(data: bytes, record: type[Event], writer: Any) -> dict[str, Any]:
     body = io.BytesIO(data[_FRAME.size :])
+    reader = _bounded_schema_of(record)
     try:
-        fields = fastavro.schemaless_reader(body, writer, None if writer is schema_of(record) else schema_of(record))
+        fields = fastavro.schemaless_reader(body, writer, None if writer is reader else reader)
     except _READ_ERRORS as error:
         raise MalformedAvro(f"{record.__name__}: the body does not follow its schema: {error}") from error
     if body.read(1):

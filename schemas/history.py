@@ -1,6 +1,7 @@
 """Every schema that a record was ever written with: avro/history/<record>/<n>.avsc, self-contained, the newest last.
 
-A schema that changes gets a further file, by `make schemas`; those that are there never change.
+A schema that changes gets a further file, by `make schemas`; those that are there never change. It
+writes the JSON Schema of submissions, too.
 """
 
 import hashlib
@@ -10,11 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from fastavro.schema import load_schema, parse_schema, to_parsing_canonical_form
 
-from schemas.records import EVENTS, Event
+from schemas.records import EVENTS, Event, Submission
+from schemas.text import portable
 
 FOLDER = Path(str(resources.files("schemas"))) / "avro" / "history"
+SUBMISSIONS = Path(str(resources.files("schemas"))) / "json" / "submission.schema.json"
 
 
 @cache
@@ -63,6 +67,20 @@ def add_changed() -> list[Path]:
     return added
 
 
+def submissions() -> Any:
+    """The JSON Schema of what `packshot submit` takes."""
+    return _portable(msgspec.json.schema(Submission))
+
+
+def _portable(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_portable(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {name: portable(each) if name == "pattern" else _portable(each) for name, each in schema.items()}
+
+
 if __name__ == "__main__":
     for path in add_changed():
         print(path)
+    SUBMISSIONS.write_text(json.dumps(submissions(), indent=2) + "\n")

@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas.decoding import prepare
+from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, ID_MAX, MESSAGE_MAX, REASON_MAX, whole
+
 Change = Literal["upsert", "delete"]
 Lane = Literal["urgent", "standard", "bulk"]
 Outcome = Literal["done", "superseded", "cancelled", "expired"]
@@ -20,19 +23,35 @@ ReleaseStage = Literal["shadow", "canary", "stable", "withdrawn"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
 
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
-Text = Annotated[str, Meta(max_length=1024, pattern=_PRINTABLE)]
-Uri = Annotated[str, Meta(min_length=1, max_length=4096, pattern=_PRINTABLE)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-Yaml = Annotated[str, Meta(min_length=1, max_length=65_536)]
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]"
+_DOUBLE_MAX = 1e300  # finite, and so neither an infinity nor no number at all
+_MANY = 100_000  # more than a record holds that may be written
+
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=whole(f"{_NAME}*"))]
+AssetName = Annotated[str, Meta(min_length=1, max_length=200, pattern=whole(f"{_NAME}*"))]
+ModelRef = Annotated[str, Meta(max_length=129, pattern=whole(f"{_NAME}{{0,63}}@{_NAME}{{0,63}}"))]
+Sha256 = Annotated[str, Meta(max_length=64, pattern=whole("[0-9a-f]{64}"))]
+Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(FIT))]
+Label = Annotated[str, Meta(max_length=256, pattern=whole(FIT))]
+Text = Annotated[str, Meta(max_length=1024, pattern=whole(FIT))]
+Uri = Annotated[str, Meta(min_length=1, max_length=4096, pattern=whole(FIT))]
+Srcset = Annotated[str, Meta(max_length=65_536, pattern=whole(FIT))]
+Yaml = Annotated[str, Meta(min_length=1, max_length=65_536, pattern=whole(FIT_LINES))]
+EventId = Annotated[str, Meta(max_length=ID_MAX, pattern=whole(FIT))]
+Code = Annotated[str, Meta(max_length=CODE_MAX, pattern=whole(FIT))]
+FieldPath = Annotated[str, Meta(max_length=FIELD_MAX, pattern=whole(FIT))]
+Message = Annotated[str, Meta(max_length=MESSAGE_MAX, pattern=whole(FIT))]
+Reason = Annotated[str, Meta(max_length=REASON_MAX, pattern=whole(FIT))]
 Version = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-Milliseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # Unix time; to the end of the year 9999
+Pixels = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Nanos = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-ModelRef = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Number = Annotated[float, Meta(ge=-_DOUBLE_MAX, le=_DOUBLE_MAX)]
+Parameters = Annotated[dict[Annotated[Label, Meta(min_length=1)], Text], Meta(max_length=64)]
+Measures = Annotated[dict[Label, Number], Meta(max_length=1024)]
+Models = Annotated[list[ModelRef], Meta(max_length=64)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
@@ -58,7 +77,9 @@ class CatalogChanged(Record, frozen=True, kw_only=True, tag="CatalogChanged", ta
     colour: Text | None = None
     sources: Annotated[list[Source], Meta(max_length=32)] = field(default_factory=list)
     channels: Annotated[list[Name], Meta(max_length=32)] = field(default_factory=list)
-    attributes: dict[str, Text] = field(default_factory=dict)
+    attributes: Annotated[dict[Annotated[Label, Meta(min_length=1)], Text], Meta(max_length=1000)] = field(
+        default_factory=dict
+    )
     recipe: Name = "marketplace"
     priority: Lane = "standard"
     occurred_at_ms: Milliseconds | None = None
@@ -78,11 +99,17 @@ class ReplanRequested(Record, frozen=True, kw_only=True, tag="ReplanRequested", 
     tenant: Name
     sku: Sku
     lane: Lane = "bulk"
-    reason: Text = ""
+    reason: Reason = ""
 
 
 class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequested", tag_field="type"):
-    """A marketing tool asks for pictures of products after a recipe, by a deadline (Unix time in ms)."""
+    """A marketing tool asks for pictures of products after a recipe, by a deadline (Unix time in ms).
+
+    `version` grows with every request and every cancellation of the campaign, and the newest counts. An event without
+    one (0) is older than all that have one; among those the order counts in which their topic has them. One version
+    may come in `parts` that differ in their products only; what it names no more is taken out once all are known.
+    `place` is ours: where the event stood, plus one, of which an unversioned one is a part.
+    """
 
     tenant: Name
     campaign: Name
@@ -91,35 +118,55 @@ class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequeste
     channels: Annotated[list[Name], Meta(min_length=1, max_length=32)]
     priority: Lane = "urgent"
     deadline_ms: Milliseconds | None = None
+    version: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    part: Annotated[int, Meta(ge=1, le=100_000)] = 1
+    parts: Annotated[int, Meta(ge=1, le=100_000)] = 1
+    place: Annotated[int, Meta(ge=0, le=2**61)] = 0
+
+    def __post_init__(self) -> None:
+        if self.part > self.parts:
+            raise ValueError("`part` must not be above `parts`")
 
 
 class CampaignCancelled(Record, frozen=True, kw_only=True, tag="CampaignCancelled", tag_field="type"):
-    """Marketing takes a campaign back: nothing more is made for it, what is live of it is retracted."""
+    """Marketing takes a campaign back: nothing more is made for it, what is live of it is retracted.
+
+    It counts for requests up to its `version`; for that, and for `place`, see CampaignRequested.
+    """
 
     tenant: Name
     campaign: Name
     reason: Text = ""
+    version: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    place: Annotated[int, Meta(ge=0, le=2**61)] = 0
+
+
+class CampaignContinued(Record, frozen=True, kw_only=True, tag="CampaignContinued", tag_field="type"):
+    """There are products of a campaign left to begin, or to take out; intake tells itself so between two steps."""
+
+    tenant: Name
+    campaign: Name
 
 
 class Step(Record, frozen=True, kw_only=True):
     """One operation of a slip and, as its branches, what follows it. Parameter values are written as text."""
 
     operation: Name
-    asset: str | None = None
-    channel: str | None = None
-    parameters: dict[str, str] = field(default_factory=dict)
-    next: list["Step"] = field(default_factory=list)
+    asset: AssetName | None = None
+    channel: Name | None = None
+    parameters: Parameters = field(default_factory=dict)
+    next: Annotated[list["Step"], Meta(max_length=_MANY)] = field(default_factory=list)
 
 
 class Blob(Record, frozen=True, kw_only=True):
     """Pixels in the blob store, by content."""
 
-    role: str
+    role: Label
     digest: Sha256
-    media_type: str
-    width_px: int
-    height_px: int
-    size_bytes: int
+    media_type: Label
+    width_px: Pixels
+    height_px: Pixels
+    size_bytes: Bytes
 
 
 class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
@@ -137,14 +184,14 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     lane: Lane
     step: Step
     source: Source | None = None
-    inputs: list[Blob] = field(default_factory=list)
-    measures: dict[str, float] = field(default_factory=dict)
+    inputs: Annotated[list[Blob], Meta(max_length=1024)] = field(default_factory=list)
+    measures: Measures = field(default_factory=dict)
     category: Text = ""
-    campaign: str | None = None
+    campaign: Name | None = None
     deadline_ms: Milliseconds | None = None
     asked_at_ms: Milliseconds | None = None
-    demoted: str | None = None
-    models: list[ModelRef] = field(default_factory=list)
+    demoted: Text | None = None
+    models: Models = field(default_factory=list)
     way: Sha256 | None = None
 
 
@@ -156,10 +203,10 @@ class Shadow(Record, frozen=True, kw_only=True):
     """
 
     model: ModelRef
-    agreement: float = 0.0
-    difference: float = 0.0
-    engine_ms: float = 0.0
-    error: str = ""
+    agreement: Number = 0.0
+    difference: Number = 0.0
+    engine_ms: Number = 0.0
+    error: Message = ""
 
 
 class Cost(Record, frozen=True, kw_only=True):
@@ -169,8 +216,8 @@ class Cost(Record, frozen=True, kw_only=True):
     came in from elsewhere and went out to storage.
     """
 
-    engine_ms: float = 0.0
-    cpu_ms: float = 0.0
+    engine_ms: Number = 0.0
+    cpu_ms: Number = 0.0
     bytes_in: Bytes = 0
     bytes_out: Bytes = 0
     price_nanos: Nanos = 0
@@ -186,13 +233,13 @@ class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_
 
     task: Task
     outcome: Outcome
-    outputs: list[Blob] = field(default_factory=list)
-    measures: dict[str, float] = field(default_factory=dict)
-    result_id: str = ""
-    engine: str = ""
+    outputs: Annotated[list[Blob], Meta(max_length=1024)] = field(default_factory=list)
+    measures: Measures = field(default_factory=dict)
+    result_id: Label = ""
+    engine: Label = ""
     cached: bool = False
-    timings_ms: dict[str, float] = field(default_factory=dict)
-    costs: dict[str, Cost] = field(default_factory=dict)
+    timings_ms: Measures = field(default_factory=dict)
+    costs: Annotated[dict[Label, Cost], Meta(max_length=256)] = field(default_factory=dict)
     saved: Cost | None = None
     model: ModelRef | None = None
     shadow: Shadow | None = None
@@ -203,9 +250,9 @@ class TaskFailed(Record, frozen=True, kw_only=True, tag="TaskFailed", tag_field=
 
     task: Task
     kind: FailureKind
-    code: str
-    field: str = ""
-    message: str = ""
+    code: Code
+    field: FieldPath = ""
+    message: Message = ""
 
 
 class PublicationFailed(Record, frozen=True, kw_only=True, tag="PublicationFailed", tag_field="type"):
@@ -214,29 +261,29 @@ class PublicationFailed(Record, frozen=True, kw_only=True, tag="PublicationFaile
     tenant: Name
     sku: Sku
     version: Version
-    asset: str
-    code: str
-    field: str = ""
-    message: str = ""
+    asset: AssetName
+    code: Code
+    field: FieldPath = ""
+    message: Message = ""
 
 
 class Check(Record, frozen=True, kw_only=True):
     """One line of a verdict. `point` is the checklist's point; a check that did not run says `not_run`."""
 
-    point: str
-    name: str
+    point: Label
+    name: Label
     outcome: CheckOutcome
-    measured: float | None = None
-    limit: str = ""
-    rule: str = ""
+    measured: Number | None = None
+    limit: Label = ""
+    rule: Label = ""
 
 
 class Verdict(Record, frozen=True, kw_only=True):
     """What the quality gates say of one asset, measured against dated rules."""
 
     outcome: VerdictOutcome
-    checks: list[Check]
-    rules: str
+    checks: Annotated[list[Check], Meta(max_length=256)]
+    rules: Label
 
 
 class ReviewRequested(Record, frozen=True, kw_only=True, tag="ReviewRequested", tag_field="type"):
@@ -245,7 +292,7 @@ class ReviewRequested(Record, frozen=True, kw_only=True, tag="ReviewRequested", 
     review_id: Sha256
     completed: TaskCompleted
     verdict: Verdict
-    reason: str
+    reason: Reason
 
 
 class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_field="type"):
@@ -258,7 +305,21 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
     reason: Text = ""
     decided_by: Text = ""
     redo: bool = False
-    parameters: dict[str, str] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=dict)
+
+
+class RetractionDecided(Record, frozen=True, kw_only=True, tag="RetractionDecided", tag_field="type"):
+    """A person takes assets of this version of a product off the shop: the named ones, or all when `assets` is empty.
+
+    They stay away until a newer version, or until the product is made again.
+    """
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    assets: Annotated[list[AssetName], Meta(max_length=1000)] = field(default_factory=list)
+    reason: Text
+    decided_by: Text = ""
 
 
 class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested", tag_field="type"):
@@ -267,16 +328,16 @@ class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested"
     tenant: Name
     sku: Sku
     version: Version
-    asset: str
-    channel: str
+    asset: AssetName
+    channel: Name
     file: Blob
     verdict: Verdict
-    engine: str
-    result_id: str
+    engine: Label
+    result_id: Label
     title: Text = ""
-    campaign: str | None = None
-    approved_by: str | None = None
-    models: list[ModelRef] = field(default_factory=list)
+    campaign: Name | None = None
+    approved_by: Text | None = None
+    models: Models = field(default_factory=list)
 
 
 class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_field="type"):
@@ -285,8 +346,8 @@ class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_
     tenant: Name
     sku: Sku
     version: Version
-    asset: str
-    reason: str
+    asset: AssetName
+    reason: Reason
 
 
 class RetractRequested(Record, frozen=True, kw_only=True, tag="RetractRequested", tag_field="type"):
@@ -295,40 +356,45 @@ class RetractRequested(Record, frozen=True, kw_only=True, tag="RetractRequested"
     tenant: Name
     sku: Sku
     version: Version
-    assets: list[str] | None = None
-    reason: str = ""
+    assets: Annotated[list[AssetName], Meta(max_length=_MANY)] | None = None
+    reason: Reason = ""
 
 
 class Rendition(Record, frozen=True, kw_only=True):
     """One size and format of an asset on the origin, under an immutable name."""
 
-    key: str
-    url: str
-    media_type: str
-    width_px: int
-    height_px: int
-    size_bytes: int
+    key: Uri
+    url: Uri
+    media_type: Label
+    width_px: Pixels
+    height_px: Pixels
+    size_bytes: Bytes
     sha256: Sha256
 
 
 class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", tag_field="type"):
-    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type."""
+    """An asset is live: `file` is the channel's own file, `srcset` holds a ready attribute value per media type.
+
+    `unchanged` when its files and their URLs are those that were announced for it last, and only what is said of them
+    is new, such as the version.
+    """
 
     tenant: Name
     sku: Sku
     version: Version
-    asset: str
-    channel: str
+    asset: AssetName
+    channel: Name
     file: Rendition
-    renditions: list[Rendition]
-    srcset: dict[str, str]
+    renditions: Annotated[list[Rendition], Meta(max_length=1024)]
+    srcset: Annotated[dict[Label, Srcset], Meta(max_length=64)]
     verdict: Verdict
-    engine: str
-    manifest_url: str
+    engine: Label
+    manifest_url: Uri
     published_at_ms: Milliseconds
-    campaign: str | None = None
-    approved_by: str | None = None
-    models: list[ModelRef] = field(default_factory=list)
+    campaign: Name | None = None
+    approved_by: Text | None = None
+    models: Models = field(default_factory=list)
+    unchanged: bool = False
 
 
 class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished", tag_field="type"):
@@ -337,29 +403,35 @@ class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished"
     tenant: Name
     sku: Sku
     version: Version
-    assets: list[str]
-    withheld: dict[str, str]
-    manifest_url: str
+    assets: Annotated[list[AssetName], Meta(max_length=_MANY)]
+    withheld: Annotated[dict[AssetName, Reason], Meta(max_length=_MANY)]
+    manifest_url: Uri
     published_at_ms: Milliseconds
 
 
 class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", tag_field="type"):
-    """An asset that was live is gone from the origin; `urls` answer no more."""
+    """An asset that was live is live no more.
+
+    `urls` are gone from the origin when `urls_until_ms` is 0: the asset was taken back, or its product deleted. Else it
+    only left the plan of a newer version, and they answer until then at least. Caches before the origin may
+    answer for longer.
+    """
 
     tenant: Name
     sku: Sku
     version: Version
-    asset: str
-    reason: str
-    urls: list[str]
+    asset: AssetName
+    reason: Reason
+    urls: Annotated[list[Uri], Meta(max_length=_MANY)]
     retracted_at_ms: Milliseconds
+    urls_until_ms: Milliseconds = 0
 
 
 class LetterResolved(Record, frozen=True, kw_only=True, tag="LetterResolved", tag_field="type"):
     """A person has dealt with the dead letter at position `letter` (topic/partition/offset): it is open no more."""
 
-    letter: str
-    event_id: str
+    letter: EventId
+    event_id: EventId
     resolution: Resolution
     reason: Text = ""
     resolved_by: Text = ""
@@ -426,12 +498,14 @@ Event = (
     | ReplanRequested
     | CampaignRequested
     | CampaignCancelled
+    | CampaignContinued
     | Task
     | TaskCompleted
     | TaskFailed
     | PublicationFailed
     | ReviewRequested
     | ReviewDecided
+    | RetractionDecided
     | PublishRequested
     | AssetWithheld
     | RetractRequested
@@ -449,12 +523,14 @@ EVENTS: tuple[type[Event], ...] = (
     ReplanRequested,
     CampaignRequested,
     CampaignCancelled,
+    CampaignContinued,
     Task,
     TaskCompleted,
     TaskFailed,
     PublicationFailed,
     ReviewRequested,
     ReviewDecided,
+    RetractionDecided,
     PublishRequested,
     AssetWithheld,
     RetractRequested,
@@ -468,3 +544,6 @@ EVENTS: tuple[type[Event], ...] = (
     DefaultsReleased,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
+
+
+prepare(*EVENTS, Submission)

@@ -1,5 +1,6 @@
-"""The topics: the only place where a topic's name, key or retention is spelled."""
+"""The topics: the only place where a topic's name, key or settings are spelled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from schemas.records import (
     AssetRetracted,
     AssetWithheld,
     CampaignCancelled,
+    CampaignContinued,
     CampaignRequested,
     CatalogChanged,
     DefaultsReleased,
@@ -22,6 +24,7 @@ from schemas.records import (
     PublishRequested,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
@@ -35,29 +38,76 @@ RETRY_PREFIX = PREFIX + "retry."
 Pool = Literal["cutout", "compose"]
 POOLS: tuple[Pool, ...] = ("cutout", "compose")
 RETENTION_DAYS = 7
+DAY_MS = 24 * 3600 * 1000
+
+# The most bytes of a batch as the broker takes it, each kind with room for what is made of the one before: a task holds
+# more than the event that asked for it, a letter its record and the story of it.
+MIB = 1024 * 1024
+WRITTEN_BY_OTHERS_BYTES = MIB
+WRITTEN_BY_US_BYTES = 2 * MIB
+RETRY_BYTES = 3 * MIB
+DEAD_BYTES = 4 * MIB
+# What letters tell in their headers at most, see streams.consumer.letters; a record may go back to its topic with that.
+STORY_BYTES = 48 * 1024
+TRACE_BYTES = 8 * 1024  # of what poison broke; only a dead letter tells that
+# More than the format spends on a batch, a record and a header besides their contents.
+BATCH_OVERHEAD_BYTES = 256
+HEADER_OVERHEAD_BYTES = 10
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic and what may be written to it. `retention_days` None keeps records for ever."""
+    """A topic, what may be written to it, and what the broker is told of it.
+
+    `retention_days` None keeps records for ever. `max_bytes` bounds a batch, so every record.
+    """
 
     name: str
     records: tuple[type[Event], ...]
     retention_days: int | None = RETENTION_DAYS
+    max_bytes: int = WRITTEN_BY_US_BYTES
+
+    @property
+    def retention_ms(self) -> int:
+        """How long records are kept at least; -1 for ever."""
+        return -1 if self.retention_days is None else self.retention_days * DAY_MS
+
+    def config(self, replication: int) -> dict[str, str]:
+        """The settings that we rely on, as Kafka names them, with `replication` copies of each record.
+
+        Times are the broker's: a sender's may be -1 or years off, and records are counted and expire by them.
+        """
+        return {
+            "cleanup.policy": "delete",
+            "max.message.bytes": str(self.max_bytes),
+            "message.timestamp.type": "LogAppendTime",
+            "min.insync.replicas": "2" if replication >= 3 else "1",
+            "retention.bytes": "-1",
+            "retention.ms": str(self.retention_ms),
+            "unclean.leader.election.enable": "false",
+        }
 
 
-CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), retention_days=None)
-CAMPAIGNS = Topic(PREFIX + "campaigns", (CampaignRequested, CampaignCancelled), retention_days=None)
+def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
+    """No less than what a record takes in a batch of its own, uncompressed."""
+    in_headers = sum(len(name.encode()) + len(told) + HEADER_OVERHEAD_BYTES for name, told in headers)
+    return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
+
+
+CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), None, WRITTEN_BY_OTHERS_BYTES)
+CAMPAIGNS = Topic(
+    PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), None, WRITTEN_BY_OTHERS_BYTES
+)
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
-DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided,), retention_days=None)
+DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
-DEAD = Topic(PREFIX + "dead", (), retention_days=None)
-LETTERS = Topic(PREFIX + "letters", (LetterResolved,), retention_days=None)
-MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), retention_days=None)
+DEAD = Topic(PREFIX + "dead", (), retention_days=None, max_bytes=DEAD_BYTES)
+LETTERS = Topic(PREFIX + "letters", (LetterResolved,), None, WRITTEN_BY_OTHERS_BYTES)
+MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), None, WRITTEN_BY_OTHERS_BYTES)
 # Every version is kept, for facts that are made anew plan by each in its time.
-RECIPES = Topic(PREFIX + "recipes", (RecipeReleased, DefaultsReleased), retention_days=None)
+RECIPES = Topic(PREFIX + "recipes", (RecipeReleased, DefaultsReleased), None, WRITTEN_BY_OTHERS_BYTES)
 
 TASKS: dict[tuple[Pool, Lane], Topic] = {
     (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
@@ -76,7 +126,7 @@ POOL_OF_OPERATION: dict[str, Pool] = {
 
 def retry(delay_ms: int) -> Topic:
     """The topic whose records wait `delay_ms` before they go back to where they came from."""
-    return Topic(f"{RETRY_PREFIX}{delay_ms}ms", ())
+    return Topic(f"{RETRY_PREFIX}{delay_ms}ms", (), max_bytes=RETRY_BYTES)
 
 
 def tasks(task: Task) -> Topic:
@@ -90,21 +140,44 @@ def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 
+def find(name: str) -> Topic | None:
+    """The topic of ours that has this name; None for another's."""
+    if name.startswith(RETRY_PREFIX):
+        return Topic(name, (), max_bytes=RETRY_BYTES)
+    return next((topic for topic in every(()) if topic.name == name), None)
+
+
+def records_on(name: str) -> tuple[type[Event], ...]:
+    """The records that belong on the topic called `name`; on one of letters any may stand, and none belongs."""
+    return _RECORDS_ON.get(name, ())
+
+
+def belongs(event: Event, name: str) -> bool:
+    """Whether `event` belongs on the topic called `name`: a task on that of its pool and lane."""
+    if not isinstance(event, Task):
+        return type(event) in records_on(name)
+    pool = POOL_OF_OPERATION.get(event.step.operation)
+    return pool is not None and TASKS[pool, event.lane].name == name
+
+
 def product_key(tenant: str, sku: str) -> bytes:
     """`tenant|sku`; a tenant holds no `|`, so that the key is unambiguous."""
     return f"{tenant}|{sku}".encode()
 
 
 def product_of(key: bytes | None) -> tuple[str, str]:
-    """Tenant and SKU in the key of a product's record; what is no such key counts as a SKU without a tenant."""
-    tenant, _, sku = (key or b"").decode(errors="backslashreplace").rpartition("|")
-    return tenant, sku
+    """Tenant and SKU in the key of a product's record; what is no such key counts as a SKU without a tenant.
+
+    The first `|` parts them: a SKU may hold more.
+    """
+    tenant, bar, sku = (key or b"").decode(errors="backslashreplace").partition("|")
+    return (tenant, sku) if bar else ("", tenant)
 
 
 def key_of(event: Event) -> bytes:
     """The key that keeps the events of one product, one campaign, one operation's models or one recipe in order."""
     match event:
-        case CampaignRequested() | CampaignCancelled():
+        case CampaignRequested() | CampaignCancelled() | CampaignContinued():
             return product_key(event.tenant, event.campaign)
         case TaskCompleted() | TaskFailed():
             return product_key(event.task.tenant, event.task.sku)
@@ -129,6 +202,7 @@ def topic_of(event: Event) -> Topic:
     return _TOPIC_OF[type(event)]
 
 
+_RECORDS_ON = {topic.name: topic.records for topic in every(())}
 _TOPIC_OF: dict[type, Topic] = {
     record: topic
     for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS, MODELS, RECIPES)

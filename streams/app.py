@@ -15,23 +15,31 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 import structlog
+from aiokafka.consumer import fetcher
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka
+from faust.types import ConsumerMessage
+from prometheus_client import Counter
 
+from schemas import topics
 from streams.consumer import groups, reading
-from streams.consumer.letters import Delivery
+from streams.consumer.isolation import Isolation
+from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
 from streams.errors import Unavailable
+from streams.observability import tell_ready
+from streams.private import private_folder
 from streams.processing import CONSUMED, Processing
+from streams.relay import AWAY_WAIT_S
 from streams.settings import Settings
 
 BATCH_MAX = 100
@@ -40,13 +48,15 @@ HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and 
 EXIT_BATCH_FAILED = 70
 EXIT_STOOD_STILL = 71
 LOOK_EVERY_MAX_S = 30.0
+TEND_EVERY_S = 1.0
 
 log = structlog.get_logger()
+tombstones = Counter("packshot_tombstones_total", "Records of the catalogue topic without a value, which are ignored")
 
 
-def build_app(settings: Settings, processing: Processing) -> faust.App:
+def build_app(settings: Settings, processing: Processing, isolation: Isolation) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
-    settings.data_folder.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
+    private_folder(settings.data_folder)  # Faust makes its own folder in it, but not this one
     app = faust.App(
         groups.STREAMS,
         broker=_broker_urls(settings),
@@ -65,19 +75,93 @@ def build_app(settings: Settings, processing: Processing) -> faust.App:
         stream_wait_empty=True,
         web_enabled=False,
     )
-    app.transport = _Transport(app.conf.broker_consumer, app)
+    app.transport = _Transport(app.conf.broker_consumer, app, settings)
     # One thread: batches of different topics follow one another, as their facts do.
     executor = ThreadPoolExecutor(1, thread_name_prefix="processing")
+    app.task()(_ready)
     for topic in CONSUMED:
         channel = app.topic(topic.name)
-        app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, executor))
+        app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
+    app.timer(TEND_EVERY_S)(_tending(processing, executor))
+    app.on_partitions_revoked.connect(_leaving(isolation), weak=False)
     return app
 
 
-def run_app(app: faust.App, settings: Settings, processing: Processing) -> None:
+async def _ready() -> None:
+    tell_ready()
+
+
+class _Unread(NamedTuple):
+    """The offsets of what aiokafka cannot read of a batch."""
+
+    first: int
+    behind: int
+
+
+class _Placeholder(NamedTuple):
+    """Stands in a batch for all its records, at the place of the last; as a record of aiokafka's."""
+
+    offset: int
+    value: _Unread | None = None
+    timestamp: int = 0
+    timestamp_type: int = 0
+    key: bytes | None = None
+    checksum: int | None = None
+    headers: tuple[()] = ()
+
+
+class _Batch:
+    """A batch of aiokafka's. It decodes the names of headers as UTF-8, and would end the consumer at another one."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            return iter(list(self._batch))
+        except UnicodeDecodeError:
+            return iter([_Placeholder(self._batch.next_offset - 1)])
+
+
+class _Batches:
+    def __init__(self, records: Any) -> None:
+        self._records = records
+
+    def has_next(self) -> bool:
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> _Batch:
+        return _Batch(self._records.next_batch())
+
+
+class _PartitionRecords(fetcher.PartitionRecords):
+    """What was fetched of a partition; a batch that cannot be read is one record there, whose value says which."""
+
+    def __init__(self, tp: Any, records: Any, *rest: Any) -> None:
+        super().__init__(tp, _Batches(records), *rest)
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        if isinstance(record, _Placeholder):
+            record = record._replace(value=_Unread(self.next_fetch_offset, record.offset + 1))
+        return super()._consumer_record(tp, record)
+
+
+fetcher.PartitionRecords = _PartitionRecords
+
+
+def run_app(app: faust.App, settings: Settings, processing: Processing, isolation: Isolation) -> None:
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
-    threading.Thread(target=_watch, args=[app, settings, processing], name="liveness", daemon=True).start()
-    worker = faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True)
+    told = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
+    threading.Thread(target=_watch, args=told, name="liveness", daemon=True).start()
+    worker = faust.Worker(
+        app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True, override_logging=False
+    )
     worker.spinner = None  # or the log begins with a terminal's control characters
     worker.execute_from_commandline()
 
@@ -90,9 +174,27 @@ class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
         return consumer
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:
-        """Of each partition its batches of records, in the place of Faust's single records."""
+        """Of each partition its batches of deliveries, in the place of Faust's single records."""
         read = await super().getmany(active_partitions, timeout)
-        return {place: _batches(records) for place, records in read.items()}
+        deliveries = {place: await self._deliveries(records) for place, records in read.items()}
+        return {place: _batches(records) for place, records in deliveries.items() if records}
+
+    async def _deliveries(self, records: Sequence[Any]) -> list[Delivery]:
+        return [delivery for record in records for delivery in await self._of(record)]
+
+    async def _of(self, record: Any) -> list[Delivery]:
+        """A record as a Delivery; where it stands for others that aiokafka cannot read, these, by another client."""
+        if not isinstance(record.value, _Unread):
+            return [_delivery(record)]
+        place, (first, behind) = (record.topic, record.partition), record.value
+        log.warning("read by another client", topic=place[0], partition=place[1], first=first, behind=behind)
+        settings = self.consumer.transport.settings
+        while True:
+            try:
+                return await asyncio.to_thread(reading.between, settings, place, first, behind)
+            except Unavailable as away:
+                log.warning("waiting", reason=str(away))
+                await asyncio.sleep(AWAY_WAIT_S)
 
 
 class _Consumer(aiokafka.Consumer):
@@ -101,11 +203,11 @@ class _Consumer(aiokafka.Consumer):
         self.transport.consumer_thread = thread
         return thread
 
-    def _to_message(self, place: Any, batch: Sequence[Any]) -> Any:
+    def _to_message(self, place: Any, batch: Sequence[Delivery]) -> Any:
         """A batch as Faust's message, at the place of its last record."""
-        message = super()._to_message(place, batch[-1])
-        message.key, message.value = None, batch
-        return message
+        where = (place.topic, place.partition, batch[-1].offset)
+        generation = self.app.consumer_generation_id
+        return ConsumerMessage(*where, 0.0, 0, [], None, batch, None, 0, 0, place, generation_id=generation)
 
     def _new_offset(self, place: Any) -> int | None:
         """What may be committed: all up to the last batch that has ended, for those of a partition end in order.
@@ -128,14 +230,18 @@ class _Transport(aiokafka.Transport):
     Consumer = _Consumer
     consumer_thread: _ConsumerThread | None = None
 
+    def __init__(self, url: Any, app: faust.App, settings: Settings) -> None:
+        super().__init__(url, app)
+        self.settings = settings
 
-def _watch(app: faust.App, settings: Settings, processing: Processing) -> None:
+
+def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -> None:
     """Ends the process when a partition of this member stands still although the broker has records of it for us."""
     standstill = Standstill(settings.stalled_after_s, partial(reading.has_record, settings))
     while True:
         time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
         try:
-            standstill.look({} if processing.is_waiting else _standings(settings, _assigned(app)))
+            standstill.look({} if is_waiting() else _standings(settings, _assigned(app)))
         except StoodStill as stood:
             log.error("a partition is not read; leaving without a commit", reason=str(stood))
             os._exit(EXIT_STOOD_STILL)
@@ -163,17 +269,35 @@ def _assigned(app: faust.App) -> set[Place]:
         return set()
 
 
-def _agent(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[Any], Awaitable[None]]:
+def _leaving(isolation: Isolation) -> Callable[..., Awaitable[None]]:
+    async def left(_app: faust.App, revoked: Collection[Any], **_more: Any) -> None:
+        isolation.left([(place.topic, place.partition) for place in revoked])
+
+    return left
+
+
+def _agent(
+    processing: Processing, isolation: Isolation, executor: ThreadPoolExecutor
+) -> Callable[[Any], Awaitable[None]]:
     async def work(stream: Any) -> None:
         async for event in stream.events():
-            await _run_batch(processing, executor, [_delivery(record) for record in event.message.value])
+            batch = _without_tombstones(event.message.value)
+            if batch:
+                await _run_batch(partial(isolation.work, batch, processing.run, processing.bury), executor, batch)
 
     return work
 
 
-async def _run_batch(processing: Processing, executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:
+def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
+    async def tend() -> None:
+        await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
+
+    return tend
+
+
+async def _run_batch(work: Callable[[], None], executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:
     """Returns, by whatever way, only when the batch is at its end: Faust acknowledges it then."""
-    running = asyncio.get_running_loop().run_in_executor(executor, processing.run, batch)
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -190,14 +314,26 @@ def _leave_if_failed(error: BaseException | None, batch: Sequence[Delivery]) -> 
         os._exit(EXIT_BATCH_FAILED)
 
 
-def _batches(records: list[Any]) -> list[list[Any]]:
-    return [records[first : first + BATCH_MAX] for first in range(0, len(records), BATCH_MAX)]
+def _without_tombstones(batch: Sequence[Delivery]) -> list[Delivery]:
+    """The batch without the records of `catalog` that have no value: some connectors write one behind each delete.
+
+    It says no more than the delete did, and has no version to be held against.
+    """
+    events = [each for each in batch if each.value or each.topic != topics.CATALOG.name]
+    tombstones.inc(len(batch) - len(events))
+    return events
+
+
+def _batches(records: list[Delivery]) -> list[list[Delivery]]:
+    """A campaign's records stand for many products each: others have their turn behind every one."""
+    size = 1 if records and records[0].topic == topics.CAMPAIGNS.name else BATCH_MAX
+    return [records[first : first + size] for first in range(0, len(records), size)]
 
 
 def _delivery(record: Any) -> Delivery:
     """A record of aiokafka's as a Delivery. One without a value counts as empty bytes."""
     place = (record.topic, record.partition, record.offset)
-    return Delivery(*place, record.key, record.value or b"", list(record.headers), record.timestamp or 0)
+    return Delivery(*place, record.key, record.value or b"", list(record.headers), written_at_ms(record.timestamp))
 
 
 def _broker_urls(settings: Settings) -> list[str]:
@@ -213,7 +349,7 @@ def _credentials(settings: Settings) -> Any:
         return faust.SSLCredentials(context)
     return faust.SASLCredentials(
         username=settings.kafka_sasl_username,
-        password=settings.kafka_sasl_password,
+        password=settings.sasl_password,
         mechanism=settings.kafka_sasl_mechanism,
         ssl_context=context,
     )

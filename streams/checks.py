@@ -1,6 +1,7 @@
 """`packshot check`: is everything reachable and sane?"""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,10 +9,13 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas import channels, recipes, topics
+from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
-from streams.catalogue import Catalogue
+from streams.catalogue import UNSENT_AFTER_S, Catalogue
+from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
-from streams.errors import Unavailable
+from streams.errors import Refused, Unavailable
+from streams.masking import masked
 from streams.settings import Settings, SettingsError
 
 
@@ -33,7 +37,10 @@ def check_everything(settings: Settings) -> list[Finding]:
     parts: dict[str, Callable[[Settings], str]] = {
         "broker": _broker,
         "topics": _topics,
+        "backlog": _backlog,
         "database": _database,
+        "outbox": _outbox,
+        "partitions": _partitions,
         "blobs": lambda its: _store(its.blobs, its),
         "origin": lambda its: _store(its.origin, its),
         "weights": _weights,
@@ -49,7 +56,7 @@ def _look(name: str, part: Callable[[Settings], str], settings: Settings) -> Fin
 
     try:
         return Finding(name, True, part(settings))
-    except (CheckFailed, SettingsError, StoreError, Unavailable, ModelError, EngineError) as error:
+    except (CheckFailed, SettingsError, StoreError, Unavailable, Refused, ModelError, EngineError) as error:
         return Finding(name, False, str(error))
 
 
@@ -76,7 +83,22 @@ def _topics(settings: Settings) -> str:
     missing = [topic.name for topic in wanted if topic.name not in there]
     if missing:
         raise CheckFailed(f"missing: {', '.join(missing)}; any role makes them when it starts")
-    return f"all {len(wanted)} are there"
+    if drifts := drift.find(settings):
+        raise CheckFailed(f"{'; '.join(map(str, drifts))}: see `packshot topics plan`")
+    return f"all {len(wanted)} are there, and as they should be"
+
+
+def _backlog(settings: Settings) -> str:
+    unread = backlog.find(settings)
+    if lost := [each for each in unread if each.lost]:
+        raise CheckFailed("; ".join(f"{each.name}: {each.fallen_out}" for each in lost))
+    oldest = max(unread, key=lambda each: each.share, default=None)
+    if oldest is None:
+        return "nothing is unread"
+    text = f"{oldest.name}: the oldest unread record has used {oldest.share:.0%} of its retention"
+    if oldest.share > backlog.WARN_SHARE:
+        raise CheckFailed(f"{text}; `packshot topics apply` has it kept for longer")
+    return text
 
 
 def _database(settings: Settings) -> str:
@@ -84,7 +106,31 @@ def _database(settings: Settings) -> str:
     catalogue.create_tables()
     count = len(catalogue.products())
     catalogue.close()
-    return f"{settings.database.split('@')[-1]}, {count} products"
+    return f"{masked(settings.database)}, {count} products"
+
+
+def _outbox(settings: Settings) -> str:
+    """What follows from facts and nobody sends: with a streams role at work it is gone within seconds."""
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    with catalogue.read() as facts:
+        backlog = facts.outbox.backlog()
+    catalogue.close()
+    waited_s = (time.time_ns() // 1_000_000 - backlog.oldest_ms) / 1000 if backlog.rows else 0
+    if waited_s > UNSENT_AFTER_S:
+        told = f"{backlog.rows} records that follow from facts are not sent, the oldest for {waited_s:.0f} s"
+        raise CheckFailed(f"{told}; any streams role that runs sends them")
+    return f"{backlog.rows} records under way"
+
+
+def _partitions(settings: Settings) -> str:
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    found = [f"{each.name}: {each.text}" for each in standing(settings, catalogue, progress(settings))]
+    catalogue.close()
+    if found:
+        raise CheckFailed("; ".join(found))
+    return "none stands"
 
 
 def _store(url: str, settings: Settings) -> str:

@@ -1,42 +1,81 @@
 """The command line: `packshot`."""
 
+import logging
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from schemas.parameters import OF_OPERATION
 from schemas.records import LANES
 from schemas.topics import POOLS
 from streams.brands_cli import brands
 from streams.dead_cli import dead
+from streams.masking import masked
 from streams.models_cli import models
 from streams.moments import Moment
 from streams.recipes_cli import recipes
-from streams.settings import Settings, SettingsError, variable
+from streams.retract_cli import retract
+from streams.screen import console, errors, print_json, styled
+from streams.settings import Settings, SettingsError, read_settings, variable
+from streams.sweep_cli import sweep
+from streams.topics_cli import topics
+
+LOGGED = frozenset({"up", "run", "demo"})  # commands whose log is for whoever runs the system
+EXIT_UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
 
 
 def main() -> None:
     """Runs the command; an error that has a sentence of its own is told in that sentence, with exit status 2."""
+    from gpu_workers.models.manifest import ModelError
     from streams.blobs import StoreError
+    from streams.consumer.clients import NotAcknowledged
     from streams.embedded import BrokerUnavailable
     from streams.errors import Refused, Unavailable
+    from streams.private import NotPrivate
     from streams.supervisor import AlreadyRunning
 
-    told = (SettingsError, Unavailable, Refused, StoreError, BrokerUnavailable, AlreadyRunning)
+    told = (
+        SettingsError,
+        Unavailable,
+        Refused,
+        StoreError,
+        BrokerUnavailable,
+        AlreadyRunning,
+        NotAcknowledged,
+        NotPrivate,
+        ModelError,
+    )
     try:
         packshot(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         sys.exit(130)
     except told as error:
-        click.secho(f"packshot: {error}", fg="red", err=True)
+        _tell(f"packshot: {error}")
         sys.exit(2)
+    except OSError as error:  # a folder that is read-only, a disk that is full
+        _tell(f"packshot: {error.filename or 'the system'}: {error.strerror or error}")
+        sys.exit(2)
+    except Exception:  # nobody foresaw it; the trace is for a developer, the passwords in it are for nobody
+        _tell(traceback.format_exc())
+        sys.exit(EXIT_UNFORESEEN)
+
+
+def _tell(text: str) -> None:
+    for line in masked(text).splitlines():
+        errors.say(styled(line, "red"))
+
+
+def _show(error: click.ClickException) -> None:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(error.ctx.get_usage(), err=True)
+    errors.say(masked(f"Error: {error.format_message()}"))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,16 +83,14 @@ def main() -> None:
 @click.pass_context
 def packshot(context: click.Context) -> None:
     """Event-driven product imagery on Kafka."""
-    try:
-        context.obj = Settings()
-    except ValidationError as error:
-        wrong = [f"{variable(str(each['loc'][0]))}: {each['msg']}" for each in error.errors()]
-        raise SettingsError("; ".join(wrong)) from error
-    if context.obj.schema_registry_url:
+    if context.invoked_subcommand not in LOGGED:
+        logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
+    context.obj = settings = read_settings()
+    if settings.schema_registry is not None:
         from schemas.codec import use_registry
         from streams.registry import Registry
 
-        use_registry(Registry(context.obj.schema_registry_url))
+        use_registry(Registry(settings.schema_registry))
 
 
 @packshot.command()
@@ -85,16 +122,25 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.pass_obj
 def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json: bool) -> None:
-    """Send the catalogue and campaign events in FILE (JSON lines)."""
-    from streams import display, local, submission
+    """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
+    from streams import display, event_files, local, submission
 
-    events, bad = submission.read_events(file)
+    read, bad = event_files.read_events(file)
+    events, lacking = event_files.with_files(read)
+    bad = [*bad, *lacking]
     with local.connect(settings) as (catalogue, producer):
-        submitted = submission.send(events, producer)
+        with catalogue.read() as facts:
+            unmakeable = submission.unmakeable(events, facts)
+        if unmakeable:
+            display.show_submission([], [], [*bad, *unmakeable], as_json=as_json)
+            sys.exit(2)
+        submitted = submission.send([each.event for each in events], producer)
         fates = []
         if wait and submitted:
             with display.progress("assets", hidden=as_json) as report:
-                fates = submission.follow(submitted, catalogue, report, time.monotonic() + timeout_s)
+                fates = submission.follow(
+                    submitted, catalogue, report, time.monotonic() + timeout_s, settings.stalled_after_s
+                )
     display.show_submission(submitted, fates, bad, as_json=as_json)
     sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
 
@@ -146,10 +192,11 @@ def review_list(settings: Settings, everything: bool, as_json: bool) -> None:
 @click.argument("review_id", metavar="ID")
 @click.option("--why", default="", help="The reason, which is kept.")
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
-def approve(settings: Settings, review_id: str, why: str, decided_by: str) -> None:
+def approve(settings: Settings, review_id: str, why: str, decided_by: str, as_json: bool) -> None:
     """Let an asset go live. ID may be shortened to its first digits."""
-    _decide(settings, review_id, approved=True, reason=why, decided_by=decided_by)
+    _decide(settings, review_id, as_json, approved=True, reason=why, decided_by=decided_by)
 
 
 @review.command()
@@ -158,19 +205,34 @@ def approve(settings: Settings, review_id: str, why: str, decided_by: str) -> No
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
 @click.option("--redo", is_flag=True, help="Make the asset again, with the parameters given by --set.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter for --redo.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
-def reject(settings: Settings, review_id: str, why: str, decided_by: str, redo: bool, pairs: tuple[str, ...]) -> None:
+def reject(
+    settings: Settings, review_id: str, why: str, decided_by: str, redo: bool, pairs: tuple[str, ...], as_json: bool
+) -> None:
     """Keep an asset from going live. ID may be shortened to its first digits."""
     if pairs and not redo:
         raise click.UsageError("--set is for --redo")
     parameters = _parameters(pairs)
-    _decide(settings, review_id, approved=False, reason=why, decided_by=decided_by, redo=redo, parameters=parameters)
+    _decide(
+        settings,
+        review_id,
+        as_json,
+        approved=False,
+        reason=why,
+        decided_by=decided_by,
+        redo=redo,
+        parameters=parameters,
+    )
 
 
 packshot.add_command(brands)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)
+packshot.add_command(topics)
+packshot.add_command(retract)
+packshot.add_command(sweep)
 
 
 @packshot.command()
@@ -187,6 +249,7 @@ packshot.add_command(recipes)
 @click.option("--category", default="", help="The product's category, for rules that depend on it.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter of the operation.")
 @click.option("--model", metavar="NAME@VERSION", help="The network that cuts out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
 def render(
     settings: Settings,
@@ -197,13 +260,14 @@ def render(
     category: str,
     pairs: tuple[str, ...],
     model: str | None,
+    as_json: bool,
 ) -> None:
     """Run one operation on one file, or on several for one that takes more, without a broker."""
     from streams import display
     from streams.local_render import render_files
 
     verdict, measures = render_files(settings, operation, sources, target, channel, category, _parameters(pairs), model)
-    display.show_render(target, verdict, measures)
+    display.show_render(target, verdict, measures, as_json=as_json)
 
 
 @packshot.command()
@@ -226,6 +290,7 @@ def render(
     help="The page to write.",
 )
 @click.option("--model", metavar="NAME@VERSION", help="The network that cuts out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
 def preview(
     settings: Settings,
@@ -236,15 +301,16 @@ def preview(
     channels: tuple[str, ...],
     target: Path,
     model: str | None,
+    as_json: bool,
 ) -> None:
     """Show what a recipe makes of products, before and after, on one page. RECIPE is a name or a file."""
     from streams import display
     from streams import preview as desk
 
     wanted = desk.Wanted(recipe, skus, file, tenant, channels, model)
-    with display.progress("pictures", hidden=False) as report:
+    with display.progress("pictures", hidden=as_json) as report:
         entries = desk.preview(settings, wanted, target, report)
-    display.show_preview(target, entries)
+    display.show_preview(target, entries, as_json=as_json)
 
 
 @packshot.command()
@@ -348,12 +414,23 @@ def demo(settings: Settings, file: Path, campaign: Path) -> None:
 
 
 @packshot.command("settings")
-def show_settings() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
+def show_settings(as_json: bool) -> None:
     """Show every setting, its default and what it is for."""
+    if as_json:
+        print_json([_setting_facts(name, field) for name, field in Settings.model_fields.items()])
+        return
     for name, field in Settings.model_fields.items():
-        default = field.get_default()
+        default = field.get_default(call_default_factory=True)
         shown = ",".join(default) if isinstance(default, list) else default
-        click.echo(f"{variable(name)}  [{'' if shown is None else shown}]\n    {field.description}")
+        console.say(f"{variable(name)}  [{'' if shown is None else shown}]")
+        console.say(f"    {field.description}")
+
+
+def _setting_facts(name: str, field: Any) -> dict[str, Any]:
+    default = field.get_default(call_default_factory=True)
+    told = str(default) if isinstance(default, Path) else default
+    return {"name": variable(name), "default": told, "description": field.description}
 
 
 def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -363,11 +440,14 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _decide(settings: Settings, review_id: str, **decision: Any) -> None:
+def _decide(settings: Settings, review_id: str, as_json: bool, **decision: Any) -> None:
     from streams import local
 
     event = local.decide(settings, review_id, **decision)
-    click.echo(f"{'approved' if event.approved else 'rejected'} {event.review_id[:12]} ({event.tenant} {event.sku})")
+    if as_json:
+        print_json(event)
+        return
+    console.say(f"{'approved' if event.approved else 'rejected'} {event.review_id[:12]} ({event.tenant} {event.sku})")
 
 
 if __name__ == "__main__":

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import structlog
 from confluent_kafka import KafkaException, Producer
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import LetterResolved, Resolution
+from streams.blobs import Blobs, open_store
 from streams.consumer import letters as header
-from streams.consumer.clients import producer_config
-from streams.consumer.letters import Delivery, Outgoing, outgoing, replayed
+from streams.consumer.clients import is_too_large, producer_config
+from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing, replayed
 from streams.consumer.reading import read
 from streams.errors import Refused, Unavailable
 from streams.observability import span
@@ -26,6 +28,8 @@ WRITER = "packshot.dead-letters"
 TRANSACTION_MAX = 500  # letters
 OPEN_MS = 15_000  # for so long the transaction of a killed command holds up readers
 CALL_S = 30.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ class DeadLetter:
         return as_mapping(self.record.headers).get(name, "")
 
     def _number(self, name: str) -> int:
-        text = self.told(name)
-        return int(text) if text.isascii() and text.isdigit() else self.record.timestamp_ms
+        told = header.whole_number(self.told(name))
+        return self.record.timestamp_ms if told is None else told
 
 
 @dataclass(frozen=True)
@@ -116,11 +120,20 @@ def find(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
         if record.topic == topics.DEAD.name:
             dead.append(record)
             continue
-        event = codec.decode(record.value)
-        assert isinstance(event, LetterResolved)
-        resolved[event.letter, event.event_id] = event
+        if (event := _resolution_in(record)) is not None:
+            resolved[event.letter, event.event_id] = event
     letters = [DeadLetter(record, resolved.get((record.position, record.event_id))) for record in dead]
     return sorted(filter(wanted.fits, _told_once(letters)), key=lambda letter: letter.order)
+
+
+def _resolution_in(record: Delivery) -> LetterResolved | None:
+    try:
+        event = event_in(record)
+    except Refused as refusal:
+        log.warning("no resolution", position=record.position, code=refusal.code, reason=refusal.message)
+        return None
+    assert isinstance(event, LetterResolved)
+    return event
 
 
 def _told_once(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
@@ -133,13 +146,17 @@ def _told_once(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
 
 
 def replay(settings: Settings, wanted: Wanted, by: str) -> list[DeadLetter]:
-    """Sends the open ones among the letters back, and records that. Raises Refused for one that came from nowhere."""
+    """Sends the open ones among the letters back, and records that.
+
+    Raises Refused for one that came from nowhere, or whose original is lost.
+    """
     origins = {topic.name for topic in topics.every(settings.retry_delays)} - {topics.DEAD.name, topics.LETTERS.name}
+    originals = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
 
     def records(letter: DeadLetter) -> list[Outgoing]:
         if letter.origin not in origins:
             raise Refused("no_origin", f"letter {letter.name} came from no topic of ours: {letter.origin!r}")
-        return [replayed(letter.record), _resolution(letter, "replayed", "", by)]
+        return [replayed(letter.record, originals), _resolution(letter, "replayed", "", by)]
 
     return _resolve(settings, wanted, records)
 
@@ -180,6 +197,8 @@ def _only_writer(settings: Settings) -> Iterator[Producer]:
         producer.init_transactions(CALL_S)
         yield producer
     except KafkaException as error:
+        if is_too_large(error.args[0]):
+            raise Refused("record_too_large", "a letter's original is larger than its topic takes") from error
         raise Unavailable(f"not everything was resolved; list what is open: {error.args[0].str()}") from error
 
 

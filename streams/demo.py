@@ -1,5 +1,6 @@
 """`packshot demo`: the whole system over a catalogue and an urgent campaign, a table and a contact sheet at the end."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -8,13 +9,17 @@ from urllib.parse import unquote, urlsplit
 
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from schemas.records import CatalogChanged, Submission
 from streams import display, local, submission
 from streams.blobs import Blobs, NotFound, open_store
 from streams.catalogue import Asset, Catalogue
-from streams.display import COLOUR, console
+from streams.display import COLOUR
+from streams.errors import Refused
+from streams.event_files import read_events
 from streams.gateway.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
+from streams.screen import console, line, styled, table
 from streams.settings import Settings
 from streams.submission import Fate, Submitted
 
@@ -27,15 +32,16 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
     """Runs everything; 0 when every asset is published or in review."""
     settings = settings.model_copy(update={"data_folder": settings.data_folder / "demo"})
     began = time.monotonic()
-    console.print("[bold]Packshot[/]: starting a broker, the streams, two workers, the publisher and a local CDN …")
-    with local.running_system(settings) as (running, _supervisor):
+    console.say(
+        styled("Packshot", "bold"), ": starting a broker, the streams, two workers, the publisher and a local CDN …"
+    )
+    with local.running_system(settings) as (running, supervisor):
+        supervisor.wait_until_ready(threading.Event())
         local.announce(running)
         with local.connect(running) as (catalogue, producer):
             submitted = submission.send(_events(catalogue_file), producer)
             submitted += submission.send(_events(campaign_file), producer)
-            console.print(
-                f"{len(submitted)} events sent, as a PIM and a marketing tool would; the campaign is urgent.\n"
-            )
+            console.say(f"{len(submitted)} events sent, as a PIM and a marketing tool would; the campaign is urgent.")
             fates = _watch(submitted, catalogue)
             entries = contact_entries(submitted, catalogue, running)
             took_s = time.monotonic() - began
@@ -53,10 +59,10 @@ def contact_entries(submitted: Sequence[Submitted], catalogue: Catalogue, settin
 
 
 def _events(file: Path) -> list[Submission]:
-    events, bad = submission.read_events(file)
-    for line in bad:
-        raise SystemExit(f"{file}, line {line.line}: {line.message}")
-    return events
+    events, bad = read_events(file)
+    for wrong in bad:
+        raise Refused("bad_line", f"{file}, line {wrong.line}: {wrong.message}", field=wrong.field)
+    return [each.event for each in events]
 
 
 def _watch(submitted: Sequence[Submitted], catalogue: Catalogue) -> list[Fate]:
@@ -73,14 +79,18 @@ def _watch(submitted: Sequence[Submitted], catalogue: Catalogue) -> list[Fate]:
 
 
 def _picture(submitted: Sequence[Submitted], fates: Sequence[Fate], took_s: float) -> Table:
-    shown = display.table("event", "assets", "")
+    shown = table("event", "assets", "")
     for each, fate in zip(submitted, fates, strict=True):
-        squares = "".join(f"[{COLOUR.get(asset.state, 'white')}]{SQUARE}[/] " for asset in fate.assets)
+        squares = line(*(_in_colour(SQUARE, asset.state, " ") for asset in fate.assets))
         shown.add_row(each.subject, squares or "…", display.coloured(fate.state))
     counted = Counter(asset.state for fate in fates for asset in fate.assets)
-    legend = "  ".join(f"[{COLOUR.get(state, 'white')}]{SQUARE} {n} {state}[/]" for state, n in sorted(counted.items()))
-    shown.caption = f"{took_s:4.0f} s  {legend}"
+    legend = (_in_colour(f"  {SQUARE} {n} {state}", state) for state, n in sorted(counted.items()))
+    shown.caption = line(f"{took_s:4.0f} s", *legend)
     return shown
+
+
+def _in_colour(text: str, state: str, behind: str = "") -> Text:
+    return line(styled(text, COLOUR.get(state, "white")), behind)
 
 
 def _entry(event: CatalogChanged, catalogue: Catalogue, blobs: Blobs, settings: Settings) -> ContactEntry:
@@ -117,10 +127,10 @@ def _write_sheets(entries: list[ContactEntry], folder: Path) -> None:
     page, picture = folder / "contact-sheet.html", folder / "contact-sheet.png"
     page.write_text(contact_sheet_html(entries))
     picture.write_bytes(contact_sheet_png(entries))
-    console.print(f"contact sheet: [bold]{page}[/] and [bold]{picture}[/]")
+    console.say("contact sheet: ", styled(f"{page}", "bold"), " and ", styled(f"{picture}", "bold"))
 
 
 def _sum_up(fates: Sequence[Fate], took_s: float) -> None:
     counted = Counter(asset.state for fate in fates for asset in fate.assets)
     told = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
-    console.print(f"\n[bold]{told}[/] in {took_s:.0f} s, the start of the broker and of every role included")
+    console.say(styled(told, "bold"), f" in {took_s:.0f} s, the start of the broker and of every role included")

@@ -1,20 +1,16 @@
 """How the commands show things: tables for people, JSON for programs."""
 
 import contextlib
-import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
-from rich import box
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
 from schemas import codec, topics
 from schemas.envelope import as_mapping
@@ -24,8 +20,10 @@ from streams.catalogue import Asset, Catalogue, Comparison, Review, Spending, Ta
 from streams.checks import Finding
 from streams.consumer import letters as header
 from streams.dead import DeadLetter
+from streams.event_files import BadLine
 from streams.rebuilding import Rebuilt
-from streams.submission import BadLine, Fate, Submitted
+from streams.screen import console, errors, line, print_json, print_json_line, styled, table
+from streams.submission import Fate, Submitted
 
 if TYPE_CHECKING:  # they bring the networks' libraries along
     from streams.brands import Row as BrandRow
@@ -53,20 +51,12 @@ COLOUR = {
     "leaving": "bright_black",
     "not_run": "bright_black",
 }
-console = Console(highlight=False)
+GOOD, WRONG = styled("✓", "green"), styled("✗", "red")
 
 
-def coloured(state: str) -> str:
+def coloured(state: str) -> Text:
     """A state in its colour."""
-    return f"[{COLOUR.get(state, 'white')}]{state}[/]"
-
-
-def table(*columns: str) -> Table:
-    """An empty table in the house style."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    return made
+    return styled(state, COLOUR.get(state, "white"))
 
 
 @contextlib.contextmanager
@@ -79,7 +69,7 @@ def progress(what: str, *, hidden: bool) -> Iterator[Callable[[int, int], None]]
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=hidden) as bar:
+    with Progress(*columns, console=errors, disable=hidden) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
@@ -89,23 +79,30 @@ def show_submission(
 ) -> None:
     """What was sent, what became of it, and which lines held no event."""
     if as_json:
-        _print_json(
+        print_json(
             {
                 "submitted": [_submission_facts(each, fates[n] if fates else None) for n, each in enumerate(submitted)],
                 "bad_lines": [{"line": b.line, "field": b.field, "message": b.message} for b in bad],
             }
         )
         return
-    for line in bad:
-        console.print(f"[red]line {line.line}[/]: {line.message}", markup=True)
+    for wrong in bad:
+        console.say(styled(f"line {wrong.line}", "red"), f": {wrong.field}{': ' if wrong.field else ''}{wrong.message}")
     if not fates:
-        console.print(f"{len(submitted)} events sent")
+        console.say(f"{len(submitted)} events sent")
         return
     shown = table("event", "state", "published", "review", "failed", "reason")
     for each, fate in zip(submitted, fates, strict=True):
         counts = [_count(fate.assets, state) for state in ("published", "review", "failed")]
         shown.add_row(each.subject, coloured(fate.state), *counts, fate.reason)
-    console.print(shown)
+    console.show(shown)
+    states = Counter(asset.state for fate in fates for asset in fate.assets)
+    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    console.say(f"{len(fates)} events, {states.total()} assets: {counted or 'none'}")
+    for each, fate in zip(submitted, fates, strict=True):
+        if fate.state == "waiting":
+            still = ", ".join(fate.waits_for) or "for the streams role to read it"
+            console.say(styled("waits", "yellow"), f"  {each.subject}: {still}")
 
 
 def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -> None:
@@ -116,7 +113,7 @@ def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -
         assets = facts.assets(tenant, sku)
         tasks = facts.tasks(tenant, sku, product.version)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "tenant": tenant,
                 "sku": sku,
@@ -127,50 +124,49 @@ def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -
             }
         )
         return
-    gone = " [red]deleted[/]" if product.deleted else ""
-    console.print(f"[bold]{sku}[/] ({tenant}) version {product.version}{gone}  {product.event.title}")
+    gone = styled(" deleted", "red") if product.deleted else ""
+    console.say(styled(sku, "bold"), f" ({tenant}) version {product.version}", gone, f"  {product.event.title}")
     shown = table("asset", "state", "live version", "why", "URL")
     for asset in assets:
         live = "" if asset.live is None else f"{asset.live.version}"
         url = "" if asset.live is None else asset.live.file.url
         shown.add_row(asset.asset, coloured(asset.state), live, asset.reason or _verdict_line(asset.verdict), url)
-    console.print(shown)
+    console.show(shown)
     counted: dict[str, int] = {}
     for each in tasks:
         counted[f"{each.operation} {each.state}"] = counted.get(f"{each.operation} {each.state}", 0) + 1
     for why in sorted({task.demoted for task in map(_task_of, tasks) if task.demoted}):
-        console.print(f"[yellow]demoted to bulk[/]: {why}")
-    console.print("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
+        console.say(styled("demoted to bulk", "yellow"), f": {why}")
+    console.say("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
 
 
 def show_published(event: Event, *, as_json: bool) -> None:
     """One event of the published topic."""
     if as_json:
-        click.echo(msgspec.json.encode(event))
+        print_json_line(event)
         return
     match event:
         case AssetPublished():
             sizes = ", ".join(str(width) for width in sorted({each.width_px for each in event.renditions}))
-            text = (
-                f"[green]AssetPublished[/]   {event.sku} v{event.version} {event.asset}  {event.file.url}  ({sizes} px)"
-            )
+            colour, text = "green", f"{event.asset}  {event.file.url}  ({sizes} px)"
         case ProductPublished():
-            text = f"[bold]ProductPublished[/] {event.sku} v{event.version}  {len(event.assets)} assets"
-            text += f", {len(event.withheld)} withheld" if event.withheld else ""
+            withheld = f", {len(event.withheld)} withheld" if event.withheld else ""
+            colour, text = "bold", f" {len(event.assets)} assets{withheld}"
         case AssetRetracted():
-            text = f"[red]AssetRetracted[/]   {event.sku} v{event.version} {event.asset}  {event.reason}"
+            colour, text = "red", f"{event.asset}  {event.reason}"
         case _:
-            text = type(event).__name__
-    console.print(text, soft_wrap=True)
+            console.say(type(event).__name__)
+            return
+    console.say(styled(f"{type(event).__name__:<16}", colour), f" {event.sku} v{event.version} {text}")
 
 
 def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:
     """Reviews with what the gates said."""
     if as_json:
-        _print_json([_review_facts(each) for each in reviews])
+        print_json([_review_facts(each) for each in reviews])
         return
     if not reviews:
-        console.print("nothing waits for a decision")
+        console.say("nothing waits for a decision")
         return
     shown = table("id", "product", "asset", "state", "why", "picture")
     for each in reviews:
@@ -184,32 +180,35 @@ def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:
             each.request.reason,
             picture,
         )
-    console.print(shown)
+    console.show(shown)
 
 
-def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float]) -> None:
+def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float], *, as_json: bool) -> None:
     """What `packshot render` wrote, and what the gates say of it."""
-    console.print(f"[bold]{target}[/] written")
+    if as_json:
+        print_json({"file": str(target), "verdict": msgspec.to_builtins(verdict), "measures": measures})
+        return
+    console.say(styled(f"{target}", "bold"), " written")
     if verdict is None:
         shown = table("measure", "value")
         for name, value in sorted(measures.items()):
             shown.add_row(name, f"{value:.4g}")
-        console.print(shown)
+        console.show(shown)
         return
     shown = table("check", "outcome", "measured", "limit", "rule")
     for check in verdict.checks:
         measured = "" if check.measured is None else f"{check.measured:.4g}"
         shown.add_row(f"{check.point}: {check.name}", coloured(check.outcome), measured, check.limit, check.rule)
-    console.print(shown)
+    console.show(shown)
 
 
 def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = "") -> None:
     """Dead letters; `done` says what was just done about them."""
     if as_json:
-        _print_json([_letter_facts(each) for each in letters])
+        print_json([_letter_facts(each) for each in letters])
         return
     if not letters:
-        console.print("no letter is meant" if done else "no letter is open")
+        console.say("no letter is meant" if done else "no letter is open")
         return
     shown = table("id", "state", "died", "came from", "product", "code", "why")
     for each in letters:
@@ -217,85 +216,85 @@ def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = ""
         origin = each.origin.removeprefix(topics.PREFIX)
         code, why = each.told(header.ERROR_CODE), each.told(header.ERROR_MESSAGE)
         shown.add_row(each.name, coloured(done or each.state), died, origin, "|".join(each.product), code, why)
-    console.print(shown)
+    console.show(shown)
 
 
 def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
     """One dead letter: its story, the event that it holds, its headers."""
     if as_json:
-        _print_json(_letter_facts(letter) | _letter_content(letter))
+        print_json(_letter_facts(letter) | _letter_content(letter))
         return
     show_letters([letter], as_json=False, done=letter.state)
     if letter.resolved is not None:
         reason = f": {letter.resolved.reason}" if letter.resolved.reason else ""
-        console.print(f"{letter.state} by {letter.resolved.resolved_by or 'nobody named'}{reason}\n")
+        console.say(f"{letter.state} by {letter.resolved.resolved_by or 'nobody named'}{reason}")
     tries = table("try", "at", "code", "why")
     for each in letter.record.history:
         at = datetime.fromtimestamp(each.at_ms / 1000, UTC).isoformat(" ", "milliseconds")
         tries.add_row(str(each.attempt + 1), at, each.code, each.message)
-    console.print(tries)
-    _print_json(_letter_content(letter))
+    console.show(tries)
+    print_json(_letter_content(letter))
 
 
 def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     """What `packshot check` found."""
     if as_json:
-        _print_json([{"name": each.name, "ok": each.ok, "text": each.text} for each in findings])
+        print_json([{"name": each.name, "ok": each.ok, "text": each.text} for each in findings])
         return
     shown = table("", "what", "")
     for each in findings:
-        shown.add_row("[green]✓[/]" if each.ok else "[red]✗[/]", each.name, each.text)
-    console.print(shown)
+        shown.add_row(GOOD if each.ok else WRONG, each.name, each.text)
+    console.show(shown)
 
 
 def show_report(report: Report, *, as_json: bool) -> None:
     """What `packshot audit` counted and found."""
     if as_json:
         findings = [{"kind": each.kind, "name": each.name, "text": each.text} for each in report.findings]
-        _print_json({"clean": report.clean, "figures": report.figures, "findings": findings})
+        print_json({"clean": report.clean, "figures": report.figures, "findings": findings})
         return
     counted = table("counted", "")
     for name, count in report.counts.items():
         counted.add_row(name.replace("_", " "), str(count))
-    console.print(counted)
+    console.show(counted)
     found = table("", "found", "", "")
     for kind, meaning in KINDS.items():
         count = report.figures[kind]
-        found.add_row("[red]✗[/]" if count else "[green]✓[/]", kind.replace("_", " "), str(count), meaning)
-    console.print(found)
+        found.add_row(WRONG if count else GOOD, kind.replace("_", " "), str(count), meaning)
+    console.show(found)
     for each in report.findings:
-        console.print(f"[red]{each.kind.replace('_', ' ')}[/]  {each.name}  {each.text}", soft_wrap=True)
+        console.say(styled(each.kind.replace("_", " "), "red"), f"  {each.name}  {each.text}")
 
 
 def show_replanned(products: Sequence[tuple[str, str]], *, as_json: bool) -> None:
     """What `packshot replay` asked for."""
     if as_json:
-        _print_json([{"tenant": tenant, "sku": sku} for tenant, sku in products])
+        print_json([{"tenant": tenant, "sku": sku} for tenant, sku in products])
         return
-    console.print(f"{len(products)} products are made again" if products else "no product is meant")
+    console.say(f"{len(products)} products are made again" if products else "no product is meant")
 
 
 def show_rebuilt(tables: Sequence[Rebuilt], *, as_json: bool) -> None:
     """What `packshot rebuild-facts` made of each table."""
     if as_json:
-        _print_json([asdict(each) for each in tables])
+        print_json([asdict(each) for each in tables])
         return
     shown = table("table", "rows before", "rows now", "differ")
     for each in tables:
         shown.add_row(each.table, str(each.before), str(each.after), str(each.changed or "·"))
-    console.print(shown)
+    console.show(shown)
 
 
 def show_models(rows: "Sequence[Row]", *, as_json: bool) -> None:
     """Every model, where it stands, and what became of its work."""
     if as_json:
-        _print_json([_model_facts(row) for row in rows])
+        print_json([_model_facts(row) for row in rows])
         return
     shown = table("model", "precision", "licence", "stands", "live", "in review", "in the shadow", "graph")
     for row in rows:
         model = row.model
         counts = str(row.live), str(row.in_review)
-        graph = "here" if row.is_here else "[yellow]not fetched[/]"
+        graph = "here" if row.is_here else styled("not fetched", "yellow")
         stands = coloured(row.stage) if row.stage else ""
         shown.add_row(
             model.ref,
@@ -307,69 +306,70 @@ def show_models(rows: "Sequence[Row]", *, as_json: bool) -> None:
             _compared(row.comparison),
             graph,
         )
-    console.print(shown)
+    console.show(shown)
 
 
 def show_recipes(rows: "Sequence[RecipeRow]", *, as_json: bool) -> None:
     """Every recipe and all defaults."""
     if as_json:
-        _print_json([_recipe_facts(row) for row in rows])
+        print_json([_recipe_facts(row) for row in rows])
         return
     shown = table("name", "version", "", "operations", "released")
     for row in rows:
         told = "ships" if row.release is None else f"{_moment(row.release.released_at_ms)} {row.release.released_by}"
-        operations = f"[red]{escape(row.wrong)}[/]" if row.wrong else ", ".join(row.operations)
+        operations = styled(row.wrong, "red") if row.wrong else ", ".join(row.operations)
         shown.add_row(row.name, str(row.version), row.kind, operations, told)
-    console.print(shown)
+    console.show(shown)
 
 
 def show_recipe(ref: str, steps: "Sequence[ShownStep]", *, as_json: bool) -> None:
     """A recipe's steps as they would be used."""
     if as_json:
-        _print_json({"recipe": ref, "steps": [_step_facts(step) for step in steps]})
+        print_json({"recipe": ref, "steps": [_step_facts(step) for step in steps]})
         return
-    console.print(f"[bold]{ref}[/]")
+    console.say(styled(ref, "bold"))
     shown = table("step", "channel", "asset", "parameter", "value", "said by")
     for step in steps:
         place = "  " * step.depth + step.operation, step.channel, step.asset
         for number, (name, (value, origin)) in enumerate(step.parameters.items()):
-            shown.add_row(*(place if number == 0 else ("", "", "")), name, escape(value), origin)
+            shown.add_row(*(place if number == 0 else ("", "", "")), name, value, origin)
         if not step.parameters:
             shown.add_row(*place, "", "", "")
-    console.print(shown)
+    console.show(shown)
 
 
 def show_brands(rows: "Sequence[BrandRow]", *, as_json: bool) -> None:
     """Every brand."""
     if as_json:
-        _print_json([_brand_facts(row) for row in rows])
+        print_json([_brand_facts(row) for row in rows])
         return
     shown = table("name", "pictures", "background", "shadow", "fill", "palette", "file")
     for row in rows:
         facts = _brand_facts(row)
         file = "ships" if row.ships else str(row.file)
         if row.brand is None:
-            shown.add_row(row.name, "", "", "", "", f"[red]{escape(row.wrong)}[/]", file)
+            shown.add_row(row.name, "", "", "", "", styled(row.wrong, "red"), file)
             continue
-        palette = "".join(f"[{swatch['color']}]■[/]" for swatch in facts["palette"])
+        palette = line(*(styled("■", swatch["color"]) for swatch in facts["palette"]))
         told = (str(facts[name] or "·") for name in ("background", "shadow", "fill"))
         shown.add_row(row.name, str(facts["pictures"]), *told, palette, file)
-    console.print(shown)
+    console.show(shown)
 
 
 def show_brand(row: "BrandRow", *, as_json: bool) -> None:
     """A brand's colours, and the parameters of a packshot that is one of its own."""
     facts = _brand_facts(row)
     if as_json:
-        _print_json(facts)
+        print_json(facts)
         return
-    console.print(f"[bold]{row.name}[/] of {facts['pictures']} pictures, {'ships' if row.ships else row.file}")
+    ships = "ships" if row.ships else row.file
+    console.say(styled(row.name, "bold"), f" of {facts['pictures']} pictures, {ships}")
     shown = table("", "", "share")
     for swatch in facts["palette"]:
-        shown.add_row(f"[{swatch['color']}]■■■[/]", swatch["color"], f"{swatch['share']:.0%}")
-    console.print(shown)
+        shown.add_row(styled("■■■", swatch["color"]), swatch["color"], f"{swatch['share']:.0%}")
+    console.show(shown)
     for name, value in facts["parameters"].items():
-        console.print(f"{name}  {value}")
+        console.say(f"{name}  {value}")
 
 
 def show_released(
@@ -378,44 +378,50 @@ def show_released(
     """What `packshot recipes release` did, or would do."""
     if as_json:
         told = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
-        _print_json({"released": ref, "dry_run": dry_run, "noted": is_noted, "products": told})
+        print_json({"released": ref, "dry_run": dry_run, "noted": is_noted, "products": told})
         return
     for tenant, sku in products if dry_run else ():
-        console.print(f"{tenant} {sku}", markup=False)
+        console.say(f"{tenant} {sku}")
     count = f"{len(products)} products {'would be' if dry_run else 'are'} made again"
     late = "" if dry_run or is_noted else "; it counts as soon as the streams role has read it"
-    console.print(f"{ref}: {count}" if dry_run else f"{ref} is released, {count}{late}")
+    console.say(f"{ref}: {count}" if dry_run else f"{ref} is released, {count}{late}")
 
 
-def show_preview(target: Path, entries: "Sequence[Entry]") -> None:
+def show_preview(target: Path, entries: "Sequence[Entry]", *, as_json: bool) -> None:
     """Which page was written, and what is on it."""
+    if as_json:
+        pictures = [(entry.product.sku, picture) for entry in entries for picture in entry.pictures]
+        facts = [{"sku": sku, "asset": one.asset, "outcome": one.outcome, "why": one.why} for sku, one in pictures]
+        print_json({"page": str(target), "pictures": facts})
+        return
     outcomes: dict[str, int] = {}
     for entry in entries:
         for picture in entry.pictures:
             outcomes[picture.outcome] = outcomes.get(picture.outcome, 0) + 1
-    told = ", ".join(f"{count} {coloured('not made' if name == 'none' else name)}" for name, count in outcomes.items())
-    console.print(f"[bold]{target}[/] written: {told}")
+    told = [line(f", {count} ", coloured("not made" if name == "none" else name)) for name, count in outcomes.items()]
+    console.say(styled(f"{target}", "bold"), " written", *told)
 
 
 def show_verified(found: "Sequence[Verified]", *, as_json: bool) -> None:
     """What was checked, and what is wrong."""
     if as_json:
-        _print_json([asdict(each) for each in found])
+        print_json([asdict(each) for each in found])
         return
     shown = table("model", "engine", "")
     for each in found:
-        shown.add_row(each.ref, each.engine, f"[red]{escape(each.error)}[/]" if each.error else "[green]good[/]")
-    console.print(shown)
+        shown.add_row(each.ref, each.engine, styled(each.error, "red") if each.error else styled("good", "green"))
+    console.show(shown)
 
 
 def show_built(built: "Built", *, as_json: bool) -> None:
     """A model that is ready."""
     if as_json:
-        _print_json(asdict(built))
+        print_json(asdict(built))
         return
-    console.print(f"[bold]{built.ref}[/] on {built.engine}, ready in {built.took_s:.1f} s ({built.fingerprint[:16]})")
+    ready = f" on {built.engine}, ready in {built.took_s:.1f} s ({built.fingerprint[:16]})"
+    console.say(styled(built.ref, "bold"), ready)
     told = ", ".join(f"{size}: {latency_ms:.0f} ms" for size, latency_ms in built.latency_ms.items())
-    console.print(f"a batch of {told}")
+    console.say(f"a batch of {told}")
 
 
 def show_costs(
@@ -424,28 +430,28 @@ def show_costs(
     """What accepted images cost, by groups and in all; `total` is empty where no work has ended yet."""
     if as_json:
         all_told = _spending_facts(total[0]) if total else None
-        _print_json({"currency": currency, "groups": [_spending_facts(each) for each in groups], "total": all_told})
+        print_json({"currency": currency, "groups": [_spending_facts(each) for each in groups], "total": all_told})
         return
     if not total:
-        console.print("no work has ended that costs were measured of")
+        console.say("no work has ended that costs were measured of")
         return
     shown = table("/".join(by), "images", "an image", "in all", "wasted", "saved")
     for column in shown.columns[1:]:
         column.justify, column.no_wrap = "right", True
     for each in [*groups, *total]:
         amounts = each.per_image_nanos, each.total_nanos, each.wasted_nanos, each.saved_price_nanos
-        name = "/".join(each.group.values()) or "[bold]all[/]"
+        name = "/".join(each.group.values()) or styled("all", "bold")
         shown.add_row(name, str(each.images), *map(_money, amounts))
-    console.print(f"prices in {currency}")
-    console.print(shown)
+    console.say(f"prices in {currency}")
+    console.show(shown)
 
 
-def _compared(comparison: Comparison | None) -> str:
+def _compared(comparison: Comparison | None) -> Text | str:
     if comparison is None:
         return ""
-    failed = f", [red]{comparison.failed} failed[/]" if comparison.failed else ""
+    failed = styled(f", {comparison.failed} failed", "red") if comparison.failed else ""
     least = f"{comparison.agreement_min:.3f} at least"
-    return f"{comparison.count} pictures: IoU {comparison.agreement_mean:.3f}, {least}{failed}"
+    return line(f"{comparison.count} pictures: IoU {comparison.agreement_mean:.3f}, {least}", failed)
 
 
 def _model_facts(row: "Row") -> dict[str, Any]:
@@ -499,9 +505,9 @@ def _spending_facts(each: Spending) -> dict[str, Any]:
     return asdict(each) | sums
 
 
-def _count(assets: Sequence[Asset], state: str) -> str:
+def _count(assets: Sequence[Asset], state: str) -> Text | str:
     number = sum(asset.state == state for asset in assets)
-    return f"[{COLOUR[state]}]{number}[/]" if number else "·"
+    return styled(str(number), COLOUR[state]) if number else "·"
 
 
 def _verdict_line(verdict: Verdict | None) -> str:
@@ -582,7 +588,3 @@ def _letter_content(letter: DeadLetter) -> dict[str, Any]:
         "history": msgspec.to_builtins(letter.record.history),
         "headers": as_mapping(letter.record.headers),
     }
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")

@@ -11,18 +11,24 @@ poison         whoever works on it breaks, in a way that nobody foresaw: dead, a
 """
 
 from schemas.records import FailureKind
+from schemas.text import CODE_MAX, FIELD_MAX, MESSAGE_MAX, printable
 
 
 class Refused(Exception):
-    """An event cannot be worked on. `code` is stable, `field` names the culprit."""
+    """An event cannot be worked on. `code` is stable, `field` names the culprit; both are fit for every record."""
 
     def __init__(
         self, code: str, message: str, *, field: str = "", transient: bool = False, poison: bool = False
     ) -> None:
         super().__init__(message)
-        self.code = code
-        self.field = field
+        self.code = printable(code, CODE_MAX)
+        self.field = printable(field, FIELD_MAX)
         self.kind: FailureKind = "transient" if transient else "poison" if poison else "permanent"
+
+    @property
+    def message(self) -> str:
+        """What it says, fit for every record, whatever a host or a file had to say in it."""
+        return printable(str(self), MESSAGE_MAX)
 
     @property
     def transient(self) -> bool:

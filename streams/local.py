@@ -6,22 +6,25 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import click
 import structlog
 
-from schemas import codec, topics
-from schemas.records import Event, ReviewDecided
+from gpu_workers.models.fetch import fetch_all
+from schemas import topics
+from schemas.records import Event, RetractionDecided, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
-from streams.consumer import groups, reading
+from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
-from streams.consumer.letters import outgoing
+from streams.consumer.letters import event_in, outgoing
 from streams.embedded import choose_broker
 from streams.errors import Refused
+from streams.masking import masked
+from streams.processors.planning import redone
 from streams.rebuilding import Rebuilt, rebuild
+from streams.screen import console, errors, styled
 from streams.settings import Settings, SettingsError
 from streams.supervisor import Supervisor, environment, only_one, write_running_file
 
@@ -73,14 +76,47 @@ def tenants_of(catalogue: Catalogue, sku: str, tenant: str | None) -> list[str]:
 
 
 def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided:
-    """Sends a person's decision on the pending review whose id begins with `shortened`."""
+    """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
     with connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
             review = _one_review(facts.reviews(), shortened)
         task = review.request.completed.task
         event = ReviewDecided(review_id=review.review_id, tenant=task.tenant, sku=task.sku, **decision)
+        if event.redo:
+            redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
         with observability.tracer.start_as_current_span("decide"):
             producer.send([outgoing(event, "packshot/review")])
+    return event
+
+
+def retract(
+    settings: Settings, sku: str, assets: Sequence[str], tenant: str | None, reason: str, decided_by: str
+) -> RetractionDecided:
+    """Sends a person's decision to take assets of a product off the shop, all of them when none is named.
+
+    Raises Refused for a product or an asset that nobody knows, and for a SKU that several tenants have.
+    """
+    with connect(settings) as (catalogue, producer):
+        tenants = tenants_of(catalogue, sku, tenant)
+        if len(tenants) > 1:
+            raise Refused("ambiguous_sku", f"{', '.join(tenants)} have the SKU {sku}: say --tenant", field="tenant")
+        with catalogue.read() as facts:
+            product, rows = facts.product(tenants[0], sku), facts.assets(tenants[0], sku)
+        known = sorted(row.asset for row in rows)
+        unknown = sorted(set(assets) - set(known))
+        if product is None or unknown or not known:
+            told = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
+            raise Refused("unknown_asset", told, field="assets")
+        event = RetractionDecided(
+            tenant=tenants[0],
+            sku=sku,
+            version=product.version,
+            assets=sorted(assets) or known,
+            reason=reason,
+            decided_by=decided_by,
+        )
+        with observability.tracer.start_as_current_span("retract"):
+            producer.send([outgoing(event, "packshot/retract")])
     return event
 
 
@@ -104,18 +140,23 @@ def _check_stopped(settings: Settings) -> None:
 def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
     """The events for listing services from the first on; ends at the topic's end unless `follow`."""
     for each in reading.read(settings, [topics.PUBLISHED.name], follow=follow):
-        yield codec.decode(each.value)
+        try:
+            yield event_in(each)
+        except Refused as refusal:
+            log.warning("no event", position=each.position, code=refusal.code, reason=refusal.message)
 
 
 @contextlib.contextmanager
 def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     """The whole system; everything that was started is stopped when the block ends."""
     _check_port(settings)
+    is_own = settings.kafka_bootstrap_servers is None
     with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, name, promises):
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
         with open_catalogue(settings):
-            make_topics(settings)
-        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs")
+            drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
+        fetch_all(settings.weights_folder, console.say)
+        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", _died)
         write_running_file(
             settings, bootstrap_servers=bootstrap_servers, broker=name, promises=promises, cdn=settings.cdn
         )
@@ -133,9 +174,12 @@ def run_until_stopped(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with running_system(settings) as (running, supervisor):
-        announce(running)
-        supervisor.watch(stop)
-        click.echo("stopping …")
+        console.say("starting …")
+        if supervisor.wait_until_ready(stop):
+            announce(running)
+            observability.tell_ready()
+            supervisor.watch(stop)
+        console.say("stopping …")
 
 
 @contextlib.contextmanager
@@ -152,19 +196,23 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
         broker.stop()
 
 
+def _died(told: str) -> None:
+    errors.say(styled(told, "red"))
+
+
 def announce(settings: Settings) -> None:
     """Says what runs, and what its broker does not promise."""
     running = json.loads(settings.running_file.read_text())
-    click.secho("packshot is up", bold=True)
-    click.echo(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
+    console.say(styled("packshot is up", "bold"))
+    console.say(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
     if running["promises"]:
-        click.echo(f"            {running['promises']}")
-    click.echo(f"  facts     {settings.database}")
-    click.echo(f"  blobs     {settings.blobs}")
-    click.echo(f"  origin    {settings.origin}")
-    click.echo(f"  CDN       {settings.cdn}")
-    click.echo(f"  logs      {settings.data_folder / 'logs'}")
-    click.echo("Ctrl-C stops it; what is not done goes on when it starts again.")
+        console.say(f"            {running['promises']}")
+    console.say(f"  facts     {masked(settings.database)}")
+    console.say(f"  blobs     {settings.blobs}")
+    console.say(f"  origin    {settings.origin}")
+    console.say(f"  CDN       {settings.cdn}")
+    console.say(f"  logs      {settings.data_folder / 'logs'}")
+    console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
 
 
 def _one_review(reviews: list[Review], shortened: str) -> Review:

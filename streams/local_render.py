@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers import pools
+from gpu_workers import memory_model, pools
 from gpu_workers.composing import Asked, Enlarger, File, lossless
-from gpu_workers.decoding import DecodeLimits, Picture, decode
+from gpu_workers.decoding import DecodeLimits, Picture, decode, header
 from gpu_workers.engines import EngineError
 from gpu_workers.linear_light import eight_bit
+from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations import cutout as cutting
@@ -23,12 +24,13 @@ from gpu_workers.shelf import Shelf
 from gpu_workers.sources import SourceError
 from schemas import channels
 from schemas.channels import Channel
-from schemas.records import Verdict
+from schemas.records import Step, Verdict
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue
 from streams.errors import Refused
 from streams.observability import set_up_command
 from streams.processors.judging import judge
+from streams.screen import errors
 from streams.settings import Settings
 
 AS_IT_IS = frozenset({"artwork", "upscale"})  # operations that take a picture with all that is in it
@@ -56,6 +58,7 @@ class Studio:
     def __init__(self, settings: Settings, model: str | None = None) -> None:
         self._settings = settings
         self._model = model
+        self._budget = pools.memory_budget(settings, threads=1)
         self._open = ExitStack()
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
@@ -66,10 +69,16 @@ class Studio:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def photograph(self, data: bytes, name: str) -> Picture:
-        """The picture in `data`, a file called `name`. Raises Refused."""
+    def photograph(self, data: bytes, name: str, kept_pixels: int = memory_model.KEPT_PIXELS_MAX) -> Picture:
+        """The picture in `data`, a file called `name`, of a large one no more than `kept_pixels`. Raises Refused."""
+        limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
         try:
-            return decode(data, DecodeLimits(pixels_max=self._settings.source_max_pixels), name)
+            head = header(data, limits, name)
+            if head.pixels > memory_model.KEPT_PIXELS_MAX:
+                limits = replace(limits, kept_pixels_max=kept_pixels)
+            wanted = memory_model.cutout_bytes(len(data), head, limits.kept_pixels_max)
+            with pools.admitted(self._budget, wanted, "IN", f"{name}: {head.width_px:,} x {head.height_px:,} px"):
+                return decode(data, limits, name)
         except SourceError as error:
             raise Refused(error.code, str(error), field="IN") from error
 
@@ -77,7 +86,8 @@ class Studio:
         """The product in a photograph called `name`. Raises Refused."""
         wanted = pools.cutout_parameters(dict(parameters))
         try:
-            return cutting.cutout(picture.pixels, self.look, wanted, self._find_people)
+            with pools.memory_refusals("IN", name):
+                return cutting.cutout(picture.pixels, self.look, wanted, self._find_people)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
@@ -99,8 +109,9 @@ class Studio:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
         if operation == "upscale":
             asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
-        composed = pools.compose(operation, inputs, asked)
-        verdict = judge({**before, **composed.measures}, asked.channel)
+        with pools.memory_refusals("IN", operation):
+            composed = pools.compose(operation, inputs, asked)
+        verdict = judge({**before, **composed.measures}, asked.channel, operation)
         main = composed.files[0]
         return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
 
@@ -111,6 +122,7 @@ class Studio:
         return self._network.look(math.inf, "", lambda _engine_ms: None)(picture)
 
     def _opened(self) -> Network:
+        fetch_all(self._settings.weights_folder, errors.say)
         settings = self._settings
         ref = self._model or stand(settings.cutout_model, pools.DEFAULT_MODEL, [], shipped().values()).stable[0]
         network = pools.open_network(settings, self._shelf(ref), ref)
@@ -155,24 +167,39 @@ def render_files(
     """
     set_up_command(settings)
     with Studio(settings, model) as studio:
-        pictures = [studio.photograph(source.read_bytes(), str(source)) for source in sources]
+        following = [] if operation == "cutout" else [_step(operation, channel_name, parameters)]
+        kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category)
+        pictures = [studio.photograph(source.read_bytes(), str(source), kept) for source in sources]
         if operation == "cutout":
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
             cut = studio.cutout(pictures[0], str(sources[0]), parameters)
-            target.write_bytes(lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
+            _write(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
             return None, cut.measures
         channel = _channel(operation, channel_name, category)
         asked = Asked(channel, parameters, category, shelves=pools.shelves(settings))
         inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources])
         made = studio.picture(operation, inputs, asked, before)
-    target.write_bytes(made.file)
+    _write(target, made.file)
     return made.verdict, made.measures
+
+
+def _write(target: Path, data: bytes) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except OSError as error:
+        raise Refused("not_written", f"{target} cannot be written: {error.strerror}", field="OUT") from error
 
 
 def _mask_of(photograph: Picture, made: cutting.Cutout) -> Picture:
     alpha = eight_bit(made.rgba)[..., 3]
     return replace(photograph, pixels=np.dstack([alpha, alpha, alpha]))
+
+
+def _step(operation: str, channel_name: str | None, parameters: Mapping[str, str]) -> Step:
+    channel = channel_name or ("web" if operation == "transparent" else None)
+    return Step(operation=operation, channel=channel, parameters=dict(parameters))
 
 
 def _channel(operation: str, name: str | None, category: str) -> Channel:

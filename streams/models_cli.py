@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from schemas.records import LANES
+from streams.screen import console, print_json
 from streams.settings import Settings
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -61,13 +62,17 @@ def verify(settings: Settings, refs: tuple[str, ...], as_json: bool) -> None:
 @models.command()
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--by", default="", envvar="USER", help="Who adds it; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
-def add(settings: Settings, manifest: Path, by: str) -> None:
+def add(settings: Settings, manifest: Path, by: str, as_json: bool) -> None:
     """Add a model of your own: a manifest, with the ONNX file that it names beside it."""
     from streams import models as desk
 
     model, is_noted = desk.add(settings, manifest, by)
-    click.echo(f"added {model.ref}{_if_not(is_noted)}")
+    if as_json:
+        print_json({"added": model.ref, "noted": is_noted})
+        return
+    console.say(f"added {model.ref}{_if_not(is_noted)}")
 
 
 @models.command()
@@ -91,6 +96,7 @@ def build(settings: Settings, ref: str, as_json: bool) -> None:
 @click.option("--tenant", "tenants", multiple=True, help="For a canary or shadow, all of this tenant's products, too.")
 @click.option("--why", default="", help="The reason, which is kept.")
 @click.option("--by", default="", envvar="USER", help="Who releases it; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
 def release(
     settings: Settings,
@@ -100,6 +106,7 @@ def release(
     tenants: tuple[str, ...],
     why: str,
     by: str,
+    as_json: bool,
 ) -> None:
     """Let a model work: for all products or, on trial, for some. A trial ends when a model is released for all."""
     from streams import models as desk
@@ -111,7 +118,10 @@ def release(
     stage = "canary" if canary is not None else "shadow" if shadow is not None else "stable"
     share = canary if canary is not None else shadow if shadow is not None else 1.0
     is_noted = desk.release(settings, ref, stage, share, tenants, why, by)  # type: ignore[arg-type]
-    click.echo(f"{ref} is {stage}{_if_not(is_noted)}")
+    if as_json:
+        print_json({"model": ref, "stage": stage, "share": share, "noted": is_noted})
+        return
+    console.say(f"{ref} is {stage}{_if_not(is_noted)}")
 
 
 @models.command()
@@ -120,14 +130,19 @@ def release(
 @click.option("--lane", type=click.Choice(LANES), default="standard", show_default=True, help="How urgent that is.")
 @click.option("--why", default="", help="The reason, which is kept.")
 @click.option("--by", default="", envvar="USER", help="Who does it; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
-def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: str, by: str) -> None:
+def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: str, by: str, as_json: bool) -> None:
     """Withdraw a model: by default the canary, else the stable one. The one that was stable before works again."""
     from streams import models as desk
 
     gone, works, products = desk.rollback(settings, ref, recall, lane, why, by)
+    if as_json:
+        again_told = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
+        print_json({"withdrawn": gone, "works": works, "products": again_told})
+        return
     again = f"; {len(products)} products are made again" if recall else ""
-    click.echo(f"{gone} is withdrawn, {works} works{again}")
+    console.say(f"{gone} is withdrawn, {works} works{again}")
 
 
 @models.command()
@@ -167,10 +182,9 @@ def quantize(
 
 
 def _told(compared: Any, report: Path | None) -> None:
-    from gpu_workers.distillation.comparing import as_json, print_table
-    from streams import display
+    from gpu_workers.distillation.comparing import as_json, as_table
 
-    print_table(compared, display.console)
+    console.show(as_table(compared))
     if report is not None:
         report.write_bytes(as_json(compared))
 

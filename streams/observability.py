@@ -1,10 +1,13 @@
 """Logs, traces and metrics of a process, set up once; everywhere else the libraries' own calls are used."""
 
 import logging
+import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 from opentelemetry import propagate, trace
@@ -14,8 +17,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from prometheus_client import start_http_server
 
+from schemas.text import printable
+from streams.masking import masked
+from streams.private import open_private
 from streams.settings import Settings
 
+LINE_MAX = 100_000  # characters of one logged value
 tracer = trace.get_tracer("packshot")
 
 
@@ -34,6 +41,14 @@ def set_up(settings: Settings, role: str) -> None:
 def set_up_command(settings: Settings) -> None:
     """Sets up both for a command that a person waits for: what an engine is and the like is not for its screen."""
     set_up(settings.model_copy(update={"log_level": "warning"}), "command")
+
+
+def tell_ready() -> None:
+    """Tells whoever started this process that it is ready, by systemd's protocol (sd_notify); nobody may have asked."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asked:
+            asked.sendto(f"READY=1\nMAINPID={os.getpid()}".encode(), address.replace("@", "\0", 1))
 
 
 def serve_metrics(settings: Settings) -> int:
@@ -59,8 +74,10 @@ def trace_headers() -> dict[str, str]:
 
 def _set_up_logs(settings: Settings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    as_text: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
+    as_console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    is_json = settings.log_format == "json"
+    rendered: list[structlog.types.Processor] = (
+        [structlog.processors.JSONRenderer(), _masked] if is_json else [_fit, as_console, _masked]
     )
     structlog.configure(
         processors=[
@@ -69,13 +86,42 @@ def _set_up_logs(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso"),
             _add_trace,
             structlog.processors.format_exc_info,
-            as_text,
+            *rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    form = "%(levelname)s %(name)s %(message)s"
-    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, format=form)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LibraryFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])
+
+
+class _LibraryFormatter(logging.Formatter):
+    """The libraries' own lines; the further lines of one are indented, so that no text looks like a line of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(_lines(super().format(record)))
+
+
+def _lines(text: str) -> str:
+    return "\n    ".join(printable(line, LINE_MAX) for line in text.split("\n"))
+
+
+def _fit(_logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """What is logged, as it may stand on a terminal."""
+    trace_back = event.pop("exception", None)
+    shown: structlog.types.EventDict = {str(_shown(key)): _shown(value) for key, value in event.items()}
+    if trace_back is not None:
+        shown["exception"] = "    " + _lines(str(trace_back))
+    return shown
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, int | float | None) else printable(str(value), LINE_MAX)
+
+
+def _masked(_logger: object, _name: str, line: Any) -> str:
+    return masked(str(line))
 
 
 def _add_trace(_logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
@@ -92,8 +138,9 @@ def _exporter(target: str) -> SpanExporter:
         return OTLPSpanExporter()
     path = Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return ConsoleSpanExporter(out=path.open("a", buffering=1), formatter=_one_line)
+    file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a", buffering=1)
+    return ConsoleSpanExporter(out=file, formatter=_one_line)
 
 
 def _one_line(span: ReadableSpan) -> str:
-    return f"{span.to_json(indent=None)}\n"
+    return f"{masked(span.to_json(indent=None))}\n"

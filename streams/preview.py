@@ -16,6 +16,7 @@ from schemas.recipes.cookbook import Cookbook, filled
 from schemas.records import CatalogChanged, Source, Step
 from streams import local, preview_page
 from streams.errors import Refused
+from streams.event_files import read_events
 from streams.local_render import Made, Studio
 from streams.observability import set_up_command
 from streams.preview_page import Entry, Shown
@@ -23,7 +24,6 @@ from streams.processors.planning import Slip, Wish, slips
 from streams.recipes import read_file
 from streams.roles import s3_client
 from streams.settings import Settings
-from streams.submission import read_events
 
 Progress = Callable[[int, int], None]
 
@@ -159,7 +159,8 @@ def _products(settings: Settings, wanted: Wanted) -> list[CatalogChanged]:
 
 def _of_file(file: Path, wanted: Wanted) -> list[CatalogChanged]:
     """The newest versions in a file of events, in the order asked for."""
-    events, _ = read_events(file)
+    read, bad = read_events(file)
+    events = [each.event for each in read]
     found: list[CatalogChanged] = []
     for sku in dict.fromkeys(wanted.skus):
         newest: dict[str, CatalogChanged] = {}
@@ -168,7 +169,8 @@ def _of_file(file: Path, wanted: Wanted) -> list[CatalogChanged]:
                 known = newest.setdefault(event.tenant, event)
                 newest[event.tenant] = max(known, event, key=lambda each: each.version)
         if not newest:
-            raise Refused("unknown_sku", f"{file} has no product with the SKU {sku!r}", field="SKU")
+            wrong = "".join(f"\nline {each.line}: {each.field}: {each.message}" for each in bad)
+            raise Refused("unknown_sku", f"{file} has no product with the SKU {sku!r}{wrong}", field="SKU")
         found += newest.values()
     return [event for event in found if event.change == "upsert"]
 

@@ -9,11 +9,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 
 from schemas.records import CatalogChanged, Check, Source, Verdict
 from streams.errors import Refused
-from streams.gateway.contact_sheet import thumbnail
+from streams.gateway.contact_sheet import escape, thumbnail
 from streams.local_render import Made
 
 BEFORE_PX = 640
@@ -103,7 +102,7 @@ def _size(made: Made) -> str:
     measures = made.measures
     size = f"{measures['width_px']:.0f} × {measures['height_px']:.0f} px"
     kind = made.media_type.removeprefix("image/").upper()
-    return f"{size} · {kind} · {measures['size_bytes'] / 1000:,.0f} kB"
+    return f"{size} · {escape(kind)} · {measures['size_bytes'] / 1000:,.0f} kB"
 
 
 def _complaints(verdict: Verdict) -> str:

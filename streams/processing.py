@@ -1,20 +1,30 @@
-"""Deliveries through their processors: decode, answer, note the facts, write what follows, all acknowledged.
+"""Deliveries through their processors: decode, answer, note the facts and what follows, send it, all acknowledged.
 
-Every step may be repeated: a delivery that comes twice leaves the same facts and asks for the same work.
+Every step may be repeated: a delivery that comes twice leaves the same facts, and what follows from facts is kept with
+them until the broker has it.
+
+Whatever a delivery holds, it ends. One that a processor breaks on, or that the database will not take, is tried once
+more in a transaction of its own; then it is poison: a dead letter with the trace, the end of its assets, and a metric.
+Nothing stands but what waits for a database that is away; when the broker does not take what follows, the process ends.
 """
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import structlog
+from msgspec.structs import replace
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
     AssetRetracted,
     CampaignCancelled,
+    CampaignContinued,
     CampaignRequested,
     CatalogChanged,
     DefaultsReleased,
@@ -25,27 +35,45 @@ from schemas.records import (
     PublicationFailed,
     RecipeReleased,
     ReplanRequested,
+    RetractionDecided,
     ReviewDecided,
     TaskCompleted,
     TaskFailed,
 )
 from streams.catalogue import Catalogue, Facts, Refusal
+from streams.consumer.clients import NotAcknowledged
 from streams.consumer.ledger import ended, polled
-from streams.consumer.letters import MESSAGE_MAX, REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
-from streams.errors import Refused, Unavailable
+from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
+from streams.consumer.poison import poison as poison_of
+from streams.consumer.poison import with_trace
+from streams.errors import Refused
 from streams.observability import span
-from streams.processors import Processor, intake, publications, recipes, releasing, reviewing, routing
+from streams.processors import (
+    Processor,
+    campaigns,
+    intake,
+    poison,
+    publications,
+    recipes,
+    releasing,
+    retracting,
+    reviewing,
+    routing,
+)
 from streams.processors.quotas import admitted
+from streams.relay import Place, Relay, Sender
 
-AWAY_WAIT_S = 1.0
+ANSWER_BYTES_MAX = 900_000  # of key, value and headers; a broker takes 1 MiB with all that is around them
 PROCESSORS: Mapping[type[Event], Processor] = {
     CatalogChanged: intake.catalog_changed,
     ReplanRequested: intake.replan_requested,
-    CampaignRequested: intake.campaign_requested,
-    CampaignCancelled: intake.campaign_cancelled,
+    CampaignRequested: campaigns.campaign_requested,
+    CampaignCancelled: campaigns.campaign_cancelled,
+    CampaignContinued: campaigns.campaign_continued,
     TaskCompleted: routing.task_completed,
     TaskFailed: routing.task_failed,
     ReviewDecided: reviewing.review_decided,
+    RetractionDecided: retracting.retraction_decided,
     AssetPublished: publications.asset_published,
     AssetRetracted: publications.asset_retracted,
     ProductPublished: publications.product_published,
@@ -68,50 +96,112 @@ CONSUMED = (
 log = structlog.get_logger()
 
 
-class Sender(Protocol):
-    """Writes records and returns when the broker has acknowledged every one."""
+class AnswerTooLarge(Exception):
+    """What follows from an event is larger than a record may be."""
 
-    def send(self, records: Sequence[Outgoing]) -> None: ...
+
+@dataclass(frozen=True)
+class Answered:
+    """What follows from a delivery, and how it ends."""
+
+    records: Sequence[Outgoing]
+    how: Literal["done", "retried", "dead"]
 
 
 class Processing:
-    """The processors at work on batches of deliveries."""
+    """The processors at work on batches of deliveries. Safe to use from several threads, which take turns."""
 
     def __init__(
         self, catalogue: Catalogue, sender: Sender, policy: RetryPolicy, tenant_quota_per_hour: int = 0
     ) -> None:
-        self._catalogue = catalogue
-        self._sender = sender
+        self._relay = Relay(catalogue, sender)
         self._policy = policy
         self._quota_per_hour = tenant_quota_per_hour
-        self.is_waiting = False
+        self._turn = threading.Lock()
+
+    @property
+    def is_waiting(self) -> bool:
         """Whether a batch stands on purpose, until the database is back."""
+        return self._relay.is_waiting
 
     def run(self, batch: Sequence[Delivery]) -> None:
         """Works on deliveries in order; returns when all that follows from them is acknowledged.
 
         While the database is away it waits. Raises NotAcknowledged when the broker does not take what follows.
         """
-        while True:
+        with self._turn:
+            polled.labels("streams", "-").inc(len(batch))
             try:
-                records = self._answer(batch)
-                break
-            except Unavailable as away:
-                log.warning("waiting", reason=str(away), deliveries=len(batch))
-                self.is_waiting = True
-                time.sleep(AWAY_WAIT_S)
-        self.is_waiting = False
-        self._sender.send(records)
+                self._work(batch, self._answer)
+            except NotAcknowledged:
+                raise
+            except Exception as error:
+                log.warning("a batch breaks; each of it alone", deliveries=len(batch), error=type(error).__name__)
+                for delivery in batch:
+                    self._work_alone(delivery)
 
-    def _answer(self, batch: Sequence[Delivery]) -> list[Outgoing]:
-        records: list[Outgoing] = []
-        with self._catalogue.begin() as facts:
-            for delivery in batch:
-                records += self._answer_one(delivery, facts)
-        return records
+    def bury(self, delivery: Delivery, why: Refused) -> None:
+        """Ends a delivery untried, as poison: with a dead letter that says why, and the end of its assets."""
+        with self._turn:
+            polled.labels("streams", "-").inc()
+            self._bury(delivery, why)
 
-    def _answer_one(self, delivery: Delivery, facts: Facts) -> list[Outgoing]:
-        polled.labels("streams", "-").inc()
+    def tend(self) -> None:
+        """What is to be done now and then when there is no work, too: see Relay.tend. Raises nothing."""
+        with self._turn:
+            try:
+                self._relay.tend()
+            except Exception as error:
+                log.warning("the outbox is not tended", reason=f"{type(error).__name__}: {error}")
+
+    def _work(self, batch: Sequence[Delivery], answer: Callable[[Delivery, Facts], Answered]) -> None:
+        answered: list[Answered] = []
+
+        def follow(facts: Facts) -> list[tuple[Place, Outgoing]]:
+            answered[:] = [answer(delivery, facts) for delivery in batch]
+            return [(each.place, record) for each, its in zip(batch, answered, strict=True) for record in its.records]
+
+        self._relay.carry_out({delivery.place for delivery in batch}, follow)
+        for each in answered:
+            ended.labels("streams", "-", each.how).inc()
+
+    def _work_alone(self, delivery: Delivery) -> None:
+        """The second try, alone in its transaction."""
+        try:
+            self._work([delivery], self._answer)
+        except NotAcknowledged:
+            raise
+        except Exception as error:
+            log.exception("poison", position=delivery.position)
+            why = poison_of(error, "streams", delivery.topic)
+            why.__cause__ = error
+            self._bury(delivery, why)
+
+    def _bury(self, delivery: Delivery, why: Refused) -> None:
+        """Goes through ever simpler ends: what breaks a processor may break what tells of it, too."""
+        for end in (self._poisoned, self._dead):
+            try:
+                self._work([delivery], partial(end, why=why))
+                return
+            except NotAcknowledged:
+                raise
+            except Exception:
+                log.exception("poison that cannot be told of in full", position=delivery.position)
+        self._work([delivery], lambda its, _facts: Answered([poison.bare_letter(its, why)], "dead"))
+
+    def _poisoned(self, delivery: Delivery, facts: Facts, *, why: Refused) -> Answered:
+        try:
+            event: Event | None = event_in(delivery)
+        except Exception:  # then nobody knows what it was about
+            event = None
+        answers = poison.ends(event, facts, f"{why.code}: {why.message}") if event is not None else []
+        letter = self._dead(delivery, facts, why=why)
+        return Answered([*letter.records, *self._records(delivery, answers)], "dead")
+
+    def _dead(self, delivery: Delivery, facts: Facts, *, why: Refused) -> Answered:
+        return Answered([with_trace(self._letter(delivery, why, facts), why)], "dead")
+
+    def _answer(self, delivery: Delivery, facts: Facts) -> Answered:
         name = delivery.topic.removeprefix(topics.PREFIX)
         with span(f"streams {name}", as_mapping(delivery.headers), {"packshot.position": delivery.position}):
             try:
@@ -120,31 +210,42 @@ class Processing:
                     answers = admitted(answers, facts, self._quota_per_hour, delivery.timestamp_ms)
             except Refused as refusal:
                 answers = [refusal]
-            records = [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
+            records = self._records(delivery, [answer for answer in answers if not isinstance(answer, Refused)])
             letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
-        if not letters:
-            ended.labels("streams", "-", "done").inc()
-            if REPLAYED in as_mapping(delivery.headers):
-                facts.drop_refusal(delivery.event_id, delivery.position)
-        return records + letters
+        if not letters and REPLAYED in as_mapping(delivery.headers):
+            facts.drop_refusal(delivery.event_id, delivery.position)
+        how = "done" if not letters else "dead" if letters[-1].topic == topics.DEAD.name else "retried"
+        return Answered([*records, *letters], how)  # type: ignore[arg-type]
+
+    def _records(self, delivery: Delivery, answers: Sequence[Event | Refused]) -> list[Outgoing]:
+        """Answers as records. Raises AnswerTooLarge, while there is no fact yet that they follow from."""
+        records = [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
+        for record in records:
+            if record.size_bytes > ANSWER_BYTES_MAX:
+                told = f"{record.topic}: {record.size_bytes:,} bytes follow from {delivery.position}"
+                raise AnswerTooLarge(f"{told}, {ANSWER_BYTES_MAX:,} are the limit")
+        return records
 
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal)[:MESSAGE_MAX]}
+        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
-        ended.labels("streams", "-", how).inc()
         if how == "dead":
-            subject = (delivery.key or b"").decode(errors="backslashreplace")
-            facts.put_refusal(Refusal(delivery.event_id, delivery.topic, subject, **told, position=delivery.position))
+            about = delivery.event_id, delivery.topic, delivery.subject
+            facts.put_refusal(Refusal(*about, **told, position=delivery.position))
         return letter
 
 
 def _process(delivery: Delivery, facts: Facts) -> Sequence[Event | Refused]:
-    try:
-        event = codec.decode(delivery.value)
-    except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
-    if topics.topic_of(event).name != delivery.topic:
-        raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {delivery.topic}")
-    return PROCESSORS[type(event)](event, facts)
+    event = event_in(delivery)
+    return PROCESSORS[type(event)](placed(event, delivery), facts)
+
+
+def placed(event: Event, delivery: Delivery) -> Event:
+    """A campaign's event without a version with its first place on its topic, which it keeps when it comes back."""
+    if not isinstance(event, CampaignRequested | CampaignCancelled) or event.version or event.place:
+        return event
+    first = delivery.history[0].position if delivery.history else delivery.position
+    offset = first.rpartition("/")[2]
+    return replace(event, place=(int(offset) if offset.isdecimal() and len(offset) < 18 else delivery.offset) + 1)

@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     DefaultsReleased,
@@ -29,11 +29,11 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer import letters as header
-from streams.consumer.letters import Delivery
+from streams.consumer.letters import Delivery, event_in
 from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
 from streams.errors import Refused
-from streams.processing import CONSUMED, PROCESSORS
+from streams.processing import CONSUMED, PROCESSORS, placed
 from streams.processors import Answers, Processor, costing, intake, recipes, reviewing, routing
 from streams.processors.planning import LACKING
 from streams.settings import Settings
@@ -106,15 +106,15 @@ def in_order(records: Iterable[Delivery]) -> Iterator[Delivery]:
 def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts: Facts) -> None:
     """Notes what a record tells; what was refused, then or now, tells nothing."""
     try:
-        event = codec.decode(record.value)
-    except codec.WireError:
+        event = event_in(record)
+    except Refused:
         return
-    if type(event) not in processors or topics.topic_of(event).name != record.topic:
+    if type(event) not in processors:
         return
     facts.at(record.timestamp_ms)
     try:
         with facts.savepoint():
-            processors[type(event)](event, facts)
+            processors[type(event)](placed(event, record), facts)
     except Refused:
         return
 
@@ -155,6 +155,7 @@ def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
     review = facts.review(event.review_id)
     if review is not None and review.decision is None:
+        reviewing.check_product(review, event)
         reviewing.carry_out(review, event, facts)
     return []
 
@@ -217,9 +218,10 @@ def _note_refusals(records: Iterable[Delivery], dead: Sequence[DeadLetter], fact
 
 
 def _refusal(letter: DeadLetter) -> Refusal:
-    subject = (letter.record.key or b"").decode(errors="backslashreplace")
     told = {name: letter.told(f"packshot-error-{name}") for name in ("code", "field", "message")}
-    return Refusal(letter.record.event_id, letter.origin, subject, **told, position=letter.origin_position)
+    return Refusal(
+        letter.record.event_id, letter.origin, letter.record.subject, **told, position=letter.origin_position
+    )
 
 
 def _compared(table: str, before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]) -> Rebuilt:

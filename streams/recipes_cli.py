@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from streams.screen import console, errors, print_json
 from streams.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -17,20 +18,27 @@ def recipes() -> None:
 
 @recipes.command()
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=FILE)
-def check(files: tuple[Path, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
+def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check files of recipes and of tenants' defaults; every problem is told with its file, line and path."""
     from streams import recipes as desk
     from streams.errors import Refused
 
-    wrong = False
+    told = []
     for file in files:
         try:
             _, made = desk.read_file(file)
-            click.echo(f"{file}: {made.ref} is good")
+            told.append({"file": str(file), "ref": made.ref, "wrong": ""})
         except Refused as refusal:
-            wrong = True
-            click.echo(str(refusal), err=True)
-    sys.exit(1 if wrong else 0)
+            told.append({"file": str(file), "ref": "", "wrong": str(refusal)})
+    if as_json:
+        print_json(told)
+    for each in () if as_json else told:
+        for line in each["wrong"].splitlines():
+            errors.say(line)
+        if not each["wrong"]:
+            console.say(f"{each['file']}: {each['ref']} is good")
+    sys.exit(1 if any(each["wrong"] for each in told) else 0)
 
 
 @recipes.command("list")

@@ -9,7 +9,7 @@ from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.reading import read
 from streams.errors import Refused
 from streams.observability import tracer
-from streams.processing import Sender
+from streams.relay import Sender
 from streams.settings import Settings
 
 Product = tuple[str, str]

@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,9 +16,10 @@ from schemas.records import LANES, Lane
 from schemas.topics import Pool
 from streams import observability
 from streams.blobs import Blobs, open_store
-from streams.catalogue import Catalogue, CatalogueStanding
-from streams.consumer import groups
+from streams.catalogue import Catalogue, CatalogueStanding, Trials
+from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
+from streams.consumer.isolation import Isolation
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
@@ -44,7 +47,7 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         run_gateway(settings)
         return
     stop = _stop_on_signals()
-    _wait_until(lambda: make_topics(settings), stop)
+    _wait_until(lambda: _prepare_topics(settings), stop)
     catalogue = Catalogue(settings.database)
     _wait_until(catalogue.create_tables, stop)
     if stop.is_set():
@@ -58,34 +61,41 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         case "publisher":
             run_publisher(settings, catalogue, stop)
         case "retrier":
-            run_retrier(settings, stop)
+            run_retrier(settings, catalogue, stop)
 
 
 def run_streams(settings: Settings, catalogue: Catalogue) -> None:
     """The Faust app; it handles the signals itself."""
     from streams.app import build_app, run_app
 
-    processing = Processing(
-        catalogue, AcknowledgedProducer(settings), RetryPolicy(settings.retry_delays), settings.tenant_quota_per_hour
-    )
-    run_app(build_app(settings, processing), settings, processing)
+    policy = RetryPolicy(settings.retry_delays, originals=_blobs(settings))
+    processing = Processing(catalogue, AcknowledgedProducer(settings), policy, settings.tenant_quota_per_hour)
+    isolation = Isolation("streams", Trials(catalogue))
+    run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 
 
 def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """A worker of one pool: a consumer group for each of its lanes."""
     from gpu_workers import pools
     from gpu_workers.metering import Prices
+    from gpu_workers.models.fetch import fetch_all
     from gpu_workers.results import Results
     from gpu_workers.worker import Worker
 
-    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+    if pool == "cutout":
+        fetch_all(settings.weights_folder, log.info)
+    blobs = _blobs(settings)
     with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
-        crew = Crew(f"worker-{pool}", handler, producer, RetryPolicy(settings.retry_delays), settings.threads)
+        isolation = Isolation(f"worker-{pool}", Trials(catalogue))
+        policy = RetryPolicy(settings.retry_delays, originals=blobs)
+        crew = Crew(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
+        has_record = partial(reading.has_record, settings)
         lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
-        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, settings.stalled_after_s)
+        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, has_record, settings.stalled_after_s)
         log.info("ready", pool=pool)
+        observability.tell_ready()
         _run_or_exit(loop, stop)
         producer.close()
 
@@ -93,18 +103,30 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
 def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """The publisher."""
     from streams.publishing.publication import Publication
-    from streams.publishing.publisher import Publisher
+    from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
+    from streams.publishing.sweep import Sweep, sweep_at_intervals
 
+    observability.tell_ready()
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
-    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
-    publication = Publication(origin, blobs, CatalogueStanding(catalogue), settings.cdn, now_ms)
-    Publisher(consumer_config(settings, groups.PUBLISHER), producer_config(settings), publication).run(stop)
+    blobs = _blobs(settings)
+    standing = CatalogueStanding(catalogue)
+    publication = Publication(origin, blobs, standing, settings.cdn, now_ms, settings.replaced_grace_s)
+    if settings.sweep_interval_s:
+        arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
+        threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
+    isolation = Isolation("publisher", Trials(catalogue))
+    letters = replace(DEAD_AT_ONCE, originals=blobs)
+    consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
+    Publisher(consumer, producer, publication, isolation, settings.names_folder, letters).run(stop)
 
 
-def run_retrier(settings: Settings, stop: threading.Event) -> None:
+def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """The retrier."""
     producer = AcknowledgedProducer(settings)
-    Retrier(open_member(settings, groups.RETRIER), producer, settings.retry_delays).run(stop)
+    isolation = Isolation("retrier", Trials(catalogue))
+    consumer = open_member(settings, groups.RETRIER)
+    observability.tell_ready()
+    Retrier(consumer, producer, settings.retry_delays, isolation, _blobs(settings)).run(stop)
     producer.close()
 
 
@@ -115,7 +137,21 @@ def run_gateway(settings: Settings) -> None:
     from streams.gateway.cdn import build_app
 
     app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
-    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=lambda line: log.info(line))
+    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=_serves)
+
+
+def _serves(line: str) -> None:
+    log.info(line)
+    observability.tell_ready()
+
+
+def _prepare_topics(settings: Settings) -> None:
+    make_topics(settings)
+    drift.verify(settings)
+
+
+def _blobs(settings: Settings) -> Blobs:
+    return Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
 
 
 def s3_client(settings: Settings) -> "S3Client | None":

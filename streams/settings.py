@@ -1,15 +1,57 @@
 """Every setting, in one typed place: environment variables that begin with PACKSHOT_."""
 
+import difflib
 import json
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
+PREFIX = "PACKSHOT_"
+
+
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        _ = parts.hostname, parts.port
+    except ValueError:  # its message holds parts of the address
+        raise ValueError("cannot be read as an address; what is special in a password is written as %XX") from None
+    if not parts.scheme:
+        raise ValueError("an address begins with its scheme, as https:// or file:///")
+    return text
+
+
+def _secret_address(secret: SecretStr) -> SecretStr:
+    _address(secret.get_secret_value())
+    return secret
+
+
+def _open_address(text: str) -> str:
+    if "@" in urlsplit(_address(text)).netloc:
+        raise ValueError("no user name or password may stand in it: it is shown to others")
+    return text
+
+
 Commas = Annotated[list[str], NoDecode]
+Address = Annotated[str, AfterValidator(_open_address)]
+SecretAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
+"""Addresses that are shown, and those that may hold a password and are not."""
 
 
 class SettingsError(Exception):
@@ -17,15 +59,20 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field."""
+    """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field.
 
-    model_config = SettingsConfigDict(env_prefix="PACKSHOT_", frozen=True, extra="forbid")
+    Passwords are SecretStr: no text of the settings, and no error about them, shows one.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     data_folder: Path = Field(
         Path(".packshot"), description="Where the embedded broker, SQLite, blobs and origin live."
     )
     cache_folder: Path = Field(
-        Path(".cache"), description="Where model weights and the embedded broker's jars are kept."
+        default_factory=lambda: _cache_folder(),
+        description="Where model weights and the embedded broker's jars are kept; unset, `.cache` of the checkout that "
+        "this runs from, else the user's `~/.cache/packshot` ($XDG_CACHE_HOME).",
     )
 
     kafka_bootstrap_servers: str | None = Field(
@@ -43,10 +90,14 @@ class Settings(BaseSettings):
         "SCRAM-SHA-512", description="The SASL mechanism, for the SASL protocols."
     )
     kafka_sasl_username: str | None = Field(None, description="The SASL user.")
-    kafka_sasl_password: str | None = Field(None, description="The SASL password.", repr=False)
+    kafka_sasl_password: SecretStr | None = Field(None, description="The SASL password.")
     kafka_ssl_ca_file: Path | None = Field(None, description="A PEM file of the authorities to trust.")
     kafka_partitions: PositiveInt = Field(4, description="Partitions of each topic that we create.")
     kafka_replication: PositiveInt = Field(1, description="Replicas of each topic that we create; 3 on a real cluster.")
+    kafka_accept_weaker_topics: bool = Field(
+        False,
+        description="Whether roles start although topics have less than they rely on; see `packshot topics plan`.",
+    )
     kafka_session_timeout_ms: PositiveInt = Field(
         45_000, description="How long a silent consumer keeps its partitions."
     )
@@ -61,25 +112,36 @@ class Settings(BaseSettings):
         "goes on with its partitions without a rebalance.",
     )
 
-    schema_registry_url: str | None = Field(
+    schema_registry_url: SecretAddress | None = Field(
         None, description="A Confluent-compatible schema registry; unset, schema ids are hashes of the schemas."
     )
-    database_url: str | None = Field(
+    database_url: SecretAddress | None = Field(
         None,
         description="sqlite:///path or postgresql://user:password@host/name; unset, SQLite in the data folder.",
     )
-    blobs_url: str | None = Field(
+    blobs_url: Address | None = Field(
         None, description="file:///path or s3://bucket/prefix for pixels; unset, a folder in the data folder."
     )
-    origin_url: str | None = Field(
+    origin_url: Address | None = Field(
         None,
         description="file:///path or s3://bucket/prefix behind the CDN; unset, a folder in the data folder.",
     )
-    s3_endpoint: str | None = Field(
+    s3_endpoint: Address | None = Field(
         None, description="The S3 server's URL when it is not AWS; credentials are boto3's."
     )
-    cdn_base_url: str | None = Field(None, description="The public URL of the origin; unset, the local CDN's.")
+    cdn_base_url: Address | None = Field(None, description="The public URL of the origin; unset, the local CDN's.")
     cdn_port: PositiveInt = Field(8087, description="The loopback port of the local CDN.")
+
+    replaced_grace_s: NonNegativeFloat = Field(
+        3600.0,
+        le=366 * 24 * 3600,
+        description="How long the files that a newer version replaced go on to answer, in seconds; what is retracted "
+        "or deleted is gone at once.",
+    )
+    sweep_interval_s: NonNegativeFloat = Field(
+        3600.0,
+        description="How often one of the publishers sweeps the origin, in seconds; 0: only `packshot sweep` does.",
+    )
 
     engine: Literal["auto", "tensorrt", "openvino", "onnxruntime"] = Field(
         "auto", description="What runs the networks."
@@ -99,6 +161,12 @@ class Settings(BaseSettings):
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: NonNegativeInt = Field(
         0, description="Tasks that a worker process has in hand at a time; 0: two more than there are cores."
+    )
+
+    memory_budget_mb: PositiveInt | None = Field(
+        None,
+        description="Memory that a worker, or `packshot render`, may use in all; unset, what its control group or the "
+        "machine has.",
     )
 
     stalled_after_s: PositiveFloat = Field(
@@ -182,8 +250,18 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The database's URL."""
-        return self.database_url or f"sqlite:///{self.data_folder.absolute() / 'facts.db'}"
+        """The database's URL, with its password: to connect with, and not to be shown."""
+        return _revealed(self.database_url) or f"sqlite:///{self.data_folder.absolute() / 'facts.db'}"
+
+    @property
+    def schema_registry(self) -> str | None:
+        """The registry's URL, with its password."""
+        return _revealed(self.schema_registry_url)
+
+    @property
+    def sasl_password(self) -> str | None:
+        """The SASL password."""
+        return _revealed(self.kafka_sasl_password)
 
     @property
     def blobs(self) -> str:
@@ -218,11 +296,53 @@ class Settings(BaseSettings):
             ) from None
 
     @property
+    def names_folder(self) -> Path:
+        """Where processes of this machine hold the names that only one of them may have."""
+        return self.data_folder / "names"
+
+    @property
     def running_file(self) -> Path:
         """Where `packshot up` says what it started."""
         return self.data_folder / "running.json"
 
 
+def _cache_folder() -> Path:
+    """Where what can be had again is kept, the same from whichever folder a command is run."""
+    checkout = Path(__file__).parents[1]
+    if (checkout / "pyproject.toml").exists():
+        return checkout / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "packshot"
+
+
 def variable(field: str) -> str:
     """The environment variable of a field."""
-    return f"PACKSHOT_{field.upper()}"
+    return f"{PREFIX}{field.upper()}"
+
+
+def read_settings(environment: Iterable[str] = os.environ) -> Settings:
+    """The settings of this process. Raises SettingsError, which says what is wrong with each and shows no value."""
+    known = [variable(field) for field in Settings.model_fields]
+    wrong = [told for name in environment if (told := _meant(name, known))]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong += [f"{variable(str(each['loc'][0]))}: {_said(each['msg'])}" for each in error.errors()]
+    if wrong:
+        raise SettingsError("; ".join(wrong)) from None
+    return settings
+
+
+def _meant(name: str, known: list[str]) -> str:
+    """What to say of a variable that looks like a setting and is none; empty where it is one, or another's."""
+    if not name.upper().startswith(PREFIX) or name.upper() in known:
+        return ""
+    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=NEAR_ENOUGH)
+    return f"{name} is no setting, did you mean {near[0]}?" if near else ""
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -1,35 +1,29 @@
 """Submitting catalogue and campaign events from a file, and following what becomes of them."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-import msgspec
 from msgspec.structs import replace
 
-from schemas.codec import field_in
-from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Source, Submission
+from schemas.recipes.cookbook import Cookbook
+from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
 from streams.catalogue import Asset, AssetState, Catalogue, Facts
 from streams.consumer.letters import Outgoing, outgoing
+from streams.errors import Refused
+from streams.event_files import BadLine, Read
 from streams.observability import tracer
-from streams.processing import Sender
+from streams.processors.campaigns import parts_of
+from streams.processors.intake import content
+from streams.processors.planning import checked
+from streams.relay import Sender
 
-POLL_S = 0.25
+POLL_S = 0.25  # at first, and whenever something has moved
+POLL_MAX_S = 4.0  # when nothing does: each look costs a query for every product that is still waited for
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "failed", "rejected"})
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class BadLine:
-    """A line of the file that holds no event, and why."""
-
-    line: int
-    field: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -56,36 +50,46 @@ class Fate:
     reason: str = ""
 
     @property
+    def waits_for(self) -> list[str]:
+        """The assets that are on their way, each with its state."""
+        return [f"{each.sku} {each.asset} ({each.state})" for each in self.assets if each.state not in SETTLED]
+
+    @property
     def settled(self) -> int:
         return sum(asset.state in SETTLED for asset in self.assets)
 
 
-def read_events(path: Path) -> tuple[list[Submission], list[BadLine]]:
-    """The events of a JSON-lines file, relative source paths resolved against its folder, and its bad lines."""
-    events: list[Submission] = []
-    bad: list[BadLine] = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            events.append(_resolved(msgspec.json.decode(line, type=Submission), path.parent))
-        except msgspec.ValidationError as error:
-            bad.append(BadLine(number, field_in(error), str(error)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            bad.append(BadLine(number, "", f"not JSON: {error}"))
-    return events, bad
+def unmakeable(events: Sequence[Read], facts: Facts) -> list[BadLine]:
+    """Which events ask for a channel or a recipe that is not there, as intake would say it."""
+    cookbook = facts.cookbook()
+    return [wrong for each in events for wrong in _unmakeable(each, cookbook)]
+
+
+def _unmakeable(read: Read, cookbook: Cookbook) -> Iterator[BadLine]:
+    if isinstance(read.event, CampaignCancelled):
+        return
+    try:
+        checked(read.event, cookbook)
+    except Refused as refusal:
+        yield BadLine(read.line, refusal.field, str(refusal))
 
 
 def send(events: Iterable[Submission], sender: Sender) -> list[Submitted]:
-    """Sends events, each as the root of a trace of its own; returns when the broker has acknowledged them all."""
-    submitted = [Submitted(str(uuid4()), event) for event in events]
-    sender.send([_record(each) for each in submitted])
+    """Sends events, each as the root of a trace of its own; returns when the broker has acknowledged them all.
+
+    A campaign's event without a version has that of the clock, in ms, so that whoever submits later has the newer one;
+    in the order of the events within one call. One that names too many products for a record is sent in parts.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    submitted = [Submitted(str(uuid4()), _versioned(each, now_ms + number)) for number, each in enumerate(events)]
+    sender.send([record for each in submitted for record in _records(each)])
     return submitted
 
 
 def fate(submitted: Submitted, facts: Facts) -> Fate:
     """How an event stands now."""
-    refusal = facts.refusal(submitted.event_id)
+    refusals = (facts.refusal(event_id) for event_id, _ in _sent(submitted))
+    refusal = next((each for each in refusals if each is not None), None)
     refused = "" if refusal is None else f"{refusal.code} ({refusal.field}): {refusal.message}"
     if isinstance(submitted.event, CatalogChanged):
         return Fate("failed", reason=refused) if refused else _product_fate(submitted.event, facts)
@@ -94,22 +98,55 @@ def fate(submitted: Submitted, facts: Facts) -> Fate:
     return _campaign_fate(submitted.event, refused, facts)
 
 
-def follow(submitted: Sequence[Submitted], catalogue: Catalogue, progress: Progress, until_s: float) -> list[Fate]:
-    """Waits until every event is settled, or until `until_s` of the monotonic clock; then some still wait."""
+def follow(
+    submitted: Sequence[Submitted],
+    catalogue: Catalogue,
+    progress: Progress,
+    until_s: float,
+    quiet_s: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Fate]:
+    """Waits until every event is settled.
+
+    Ends with some that wait at `until_s` of the monotonic clock, or when none of them has moved for `quiet_s`.
+    Only what waits is looked at again, the less often the longer nothing moves.
+    """
+    fates = [Fate("waiting") for _ in submitted]
+    poll_s, moved_at = POLL_S, time.monotonic()
     while True:
-        with catalogue.read() as facts:
-            fates = [fate(each, facts) for each in submitted]
+        began_s = time.monotonic()
+        now = _looked_at_again(submitted, fates, catalogue)
+        moved_at, poll_s = (time.monotonic(), POLL_S) if now != fates else (moved_at, min(2 * poll_s, POLL_MAX_S))
+        fates = now
         waiting = sum(each.state == "waiting" for each in fates)
-        assets = sum(len(each.assets) for each in fates)
-        progress(sum(each.settled for each in fates), assets + waiting)
-        if not waiting or time.monotonic() >= until_s:
+        progress(sum(each.settled for each in fates), sum(len(each.assets) for each in fates) + waiting)
+        if not waiting or time.monotonic() >= min(until_s, moved_at + quiet_s):
             return fates
-        time.sleep(POLL_S)
+        sleep(max(poll_s, time.monotonic() - began_s))  # to look at many products takes a while
 
 
-def _record(submitted: Submitted) -> Outgoing:
+def _looked_at_again(submitted: Sequence[Submitted], fates: Sequence[Fate], catalogue: Catalogue) -> list[Fate]:
+    with catalogue.read() as facts:
+        pairs = zip(submitted, fates, strict=True)
+        return [fate(each, facts) if known.state == "waiting" else known for each, known in pairs]
+
+
+def _versioned(event: Submission, version: int) -> Submission:
+    return event if isinstance(event, CatalogChanged) or event.version else replace(event, version=version)
+
+
+def _sent(submitted: Submitted) -> list[tuple[str, Submission]]:
+    """The events that an event is sent as, and their ids."""
+    if not isinstance(submitted.event, CampaignRequested):
+        return [(submitted.event_id, submitted.event)]
+    parts = parts_of(submitted.event)
+    ids = [submitted.event_id, *(f"{submitted.event_id}/{part.part}" for part in parts[1:])]
+    return list(zip(ids, parts, strict=True))
+
+
+def _records(submitted: Submitted) -> list[Outgoing]:
     with tracer.start_as_current_span(f"submit {type(submitted.event).__name__}"):
-        return outgoing(submitted.event, "packshot/submit", submitted.event_id)
+        return [outgoing(event, "packshot/submit", event_id) for event_id, event in _sent(submitted)]
 
 
 def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
@@ -118,6 +155,8 @@ def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
         return Fate("waiting")
     if product.version > event.version:
         return Fate("superseded", reason=f"version {product.version} is newer")
+    if content(product.event) != content(event):
+        return Fate("waiting")  # another event took this version; the refusal of this one is on its way
     assets = [asset for asset in facts.assets(event.tenant, event.sku) if asset.campaign is None]
     if event.change == "delete":
         return Fate("waiting" if any(asset.live for asset in assets) else "done")
@@ -125,27 +164,27 @@ def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
 
 
 def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate:
-    mine = [
-        asset
-        for sku in dict.fromkeys(event.skus)
-        for asset in facts.assets(event.tenant, sku)
-        if asset.campaign == event.campaign
-    ]
-    known = facts.campaign(event.tenant, event.campaign)
-    if not refused and known is not None and known[1]:
+    mine = facts.campaign_assets(event.tenant, event.campaign)
+    known = facts.campaigns.standing(event.tenant, event.campaign)
+    if not refused and known is not None and known.rank > (event.version or known.rank):
+        what = "cancelled" if known.cancelled else "asked for otherwise"
+        return Fate("superseded", reason=f"campaign {event.campaign} was {what} since")
+    if not refused and known is not None and known.cancelled:
         refused = f"campaign_cancelled (campaign): campaign {event.campaign} was cancelled"
-    if refused:
-        return Fate("failed", mine, refused)
+    if refused:  # of some of its products, it may be: the others go on
+        is_under_way = any(asset.state not in SETTLED for asset in mine)
+        return Fate("waiting" if is_under_way else "failed", mine, refused)
     planned = {asset.sku for asset in mine}
-    return Fate("waiting", mine) if planned != set(event.skus) else _of_assets(mine)
+    return Fate("waiting", mine) if not planned.issuperset(event.skus) else _of_assets(mine)
 
 
 def _cancelled_fate(event: CampaignCancelled, facts: Facts) -> Fate:
-    known = facts.campaign(event.tenant, event.campaign)
-    if known is None or not known[1]:
+    known = facts.campaigns.standing(event.tenant, event.campaign)
+    if known is not None and event.version and known.rank > event.version:
+        return Fate("superseded", reason=f"campaign {event.campaign} was asked for since")
+    if known is None or not known.cancelled:
         return Fate("waiting")
-    left = [a for sku in known[0].skus for a in facts.assets(event.tenant, sku) if a.campaign == event.campaign]
-    return Fate("waiting" if left else "done")
+    return Fate("waiting" if facts.campaign_assets(event.tenant, event.campaign) else "done")
 
 
 def _of_assets(assets: list[Asset]) -> Fate:
@@ -155,15 +194,3 @@ def _of_assets(assets: list[Asset]) -> Fate:
     if ended_badly:
         return Fate("failed", assets, f"{ended_badly[0].asset}: {ended_badly[0].reason}")
     return Fate("done", assets)
-
-
-def _resolved(event: Submission, folder: Path) -> Submission:
-    if not isinstance(event, CatalogChanged):
-        return event
-    return replace(event, sources=[_absolute(source, folder) for source in event.sources])
-
-
-def _absolute(source: Source, folder: Path) -> Source:
-    if urlsplit(source.uri).scheme:
-        return source
-    return replace(source, uri=(folder / source.uri).resolve().as_uri())

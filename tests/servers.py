@@ -10,7 +10,7 @@ from typing import Literal, NoReturn, TypeVar
 
 import pytest
 
-from infra.servers import S3Server, ServerUnavailable, postgres, versitygw
+from infra.servers import KafkaCluster, S3Server, ServerUnavailable, postgres, versitygw
 from streams.embedded import BrokerUnavailable, choose_broker
 
 _CACHE = Path(__file__).parents[1] / ".cache"
@@ -52,6 +52,23 @@ def memory_bootstrap() -> Iterator[str]:
     """host:port of an in-memory broker."""
     with tempfile.TemporaryDirectory() as folder, _started(partial(_broker, "memory"), Path(folder)) as servers:
         yield servers
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster() -> Iterator[KafkaCluster]:
+    """Three brokers of Apache Kafka; whoever kills one starts it again."""
+    with tempfile.TemporaryDirectory() as folder, _started(_cluster, Path(folder)) as cluster:
+        yield cluster
+
+
+@contextmanager
+def _cluster(folder: Path) -> Iterator[KafkaCluster]:
+    cluster = KafkaCluster(folder, _CACHE)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @contextmanager

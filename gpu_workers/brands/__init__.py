@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from gpu_workers.colour_difference import lab_to_srgb
 from gpu_workers.lut import PRESETS, BadLut, Lut, preset, read_cube
+from schemas import documents
 from schemas.channels import Hex, ShadowMode, Share
-from schemas.records import Name
+from schemas.decoding import prepare
+from schemas.records import Name, Sha256
 
 LEVELS = 16
 EXAMPLES_MIN = 10
@@ -43,7 +45,6 @@ Chromatic = Annotated[float, Meta(ge=-150.0, le=150.0)]
 LabColour = tuple[Lightness, Chromatic, Chromatic]
 Row3 = tuple[float, float, float]
 Quantiles = Annotated[tuple[float, ...], Meta(min_length=LEVELS, max_length=LEVELS)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Kind = Literal["plain", "scene"]
 
 
@@ -197,7 +198,7 @@ def find(*folders: Path) -> Mapping[str, Path]:
 def load(file: Path) -> BrandProfile:
     """The brand of a file. Raises BadBrand naming the file and the field, or the look that is not there."""
     try:
-        brand = msgspec.yaml.decode(file.read_bytes(), type=BrandProfile)
+        brand = documents.decode(file.read_bytes(), BrandProfile)
     except (OSError, msgspec.MsgspecError) as error:
         raise BadBrand(f"{file.name}: {error}") from error
     if brand.name != file.stem:
@@ -220,3 +221,6 @@ def dump(brand: BrandProfile) -> str:
 def rounded(values: Iterable[float]) -> tuple[float, ...]:
     """Two decimals: finer than anyone sees, and a file that can be read."""
     return tuple(round(float(value), 2) + 0.0 for value in values)
+
+
+prepare(BrandProfile)

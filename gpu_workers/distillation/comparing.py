@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -124,7 +123,7 @@ def as_json(compared: list[Compared]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(whole), indent=2)
 
 
-def print_table(compared: list[Compared], console: Console) -> None:
+def as_table(compared: list[Compared]) -> Table:
     """The report as a table, a network a line."""
     table = Table(
         "network", "MB", "ms", "speed", "IoU photographs", "IoU composites", "IoU least", "held out", "band error"
@@ -142,7 +141,7 @@ def print_table(compared: list[Compared], console: Console) -> None:
             f"{told['held_out_overlap']:.4f} / {told['held_out_soft_overlap']:.4f}",
             f"{told['band_error_ratio']:.3f} × teacher's",
         )
-    console.print(table)
+    return table
 
 
 def _compared(name: str, path: Path, times: dict[str, list[float]], pictures: list[Quality]) -> Compared:

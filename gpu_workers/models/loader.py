@@ -56,7 +56,7 @@ def is_right(path: Path, sha256: str) -> bool:
 def verified(path: Path, sha256: str) -> Path:
     """The path of a file that is there with this digest. Raises WeightsMissing, WeightsCorrupt."""
     if not path.is_file():
-        raise WeightsMissing(f"{path} is missing: `make setup` fetches what ships")
+        raise WeightsMissing(f"{path} is missing: `packshot up` fetches what ships")
     _check_digest(path.read_bytes(), sha256, path)
     return path
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+from schemas import documents
+from schemas.decoding import prepare
+from schemas.records import ModelAdded, Name, Sha256
+
 Side = Annotated[int, Meta(ge=1, le=8192)]
 
 
@@ -140,9 +141,17 @@ def load_manifest(ref: str) -> Model:
 def parse_manifest(text: str, file: str) -> Model:
     """A manifest from its YAML text; `file` is named in errors. Raises BadManifest."""
     try:
-        return msgspec.convert(yaml.safe_load(text), Model)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        return documents.decode(text, Model)
+    except msgspec.DecodeError as error:
         raise BadManifest(f"{file}: {error}") from error
+
+
+def model_in(event: ModelAdded) -> Model:
+    """The model that an event tells of. Raises BadManifest, for one that is another's, too."""
+    model = parse_manifest(event.manifest, event.model)
+    if (model.ref, model.operation) != (event.model, event.operation):
+        raise BadManifest(f"{event.model} for {event.operation}: the manifest is of {model.ref} for {model.operation}")
+    return model
 
 
 def read_manifest(path: Path) -> tuple[Model, str]:
@@ -157,3 +166,6 @@ def read_manifest(path: Path) -> tuple[Model, str]:
 def version_order(model: Model) -> list[tuple[int, str]]:
     """Sorts versions as people count them: 2 before 10, 1.9 before 1.10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|[^\d.]+", model.version)]
+
+
+prepare(Model)

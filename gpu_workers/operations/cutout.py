@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import linear_light
-from gpu_workers.operations import contact_line, doubt, glass, matting, shadow
+from gpu_workers.operations import contact_line, doubt, framing, glass, matting, shadow
 from gpu_workers.operations.matting import Flags, Plane
 from schemas.parameters import CutoutParameters
 
@@ -25,6 +25,7 @@ _AT_ODDS = 0.8
 _SURE = 0.9
 _PERSON_SHARE_MAX = 0.01
 _UNCERTAINTY_OF_PEOPLE = 0.5
+_FRAMED_SHARE_MAX, _UNCERTAINTY_OF_FRAMES = 0.5, 0.5
 _MEASURES = (
     "uncertainty",
     "agreement",
@@ -36,8 +37,10 @@ _MEASURES = (
     "left_out_share",
     "see_through_share",
     "person_share",
+    "band_scale",
     "has_own_alpha",
     "own_shadow_share",
+    "framed_share",
     *doubt.SEEN,
 )
 
@@ -65,8 +68,10 @@ class Cutout:
 
     Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
     plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1, see_through_share 0..1 of glass, person_share
-    0..1 of skin, and the signs of doubt that doubt.py explains. On a plain background also, over the product's
-    area: look_through_share, product that cannot be told from the background, and left_out_share, what is neither.
+    0..1 of skin, band_scale 0..1 at which the edge was solved, below 1 where there was too much of it, framed_share
+    0..1 of the frame within plain bars that it lies along, and the signs of doubt that doubt.py explains. On a plain
+    background also, over the product's area: look_through_share, product that cannot be told from the background, and
+    left_out_share, what is neither.
     """
 
     rgba: Image
@@ -87,21 +92,20 @@ class _Box:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the network saw in uint8 RGB (h, w, 3): its first mask (h, w), the subject's box, the mask within that.
+    """What the network saw in uint8 RGB (h, w, 3): the subject's box, the mask within that, and the plain ground.
 
-    `codes` is the photograph itself in 8 bits of its own gamut.
-    `agreement` is that of its two looks, `look_px` the longer side of what it works at; `people` (h, w) says where they
-    are.
+    `codes` is the photograph itself in 8 bits of its own gamut. `agreement` is that of the network's two looks,
+    `look_px` the longer side of what it works at; `find_people` says where people are.
     """
 
     rgb: Rgba
     codes: Rgba
-    coarse: Plane
     box: _Box
     mask: Plane
+    sweep: matting.Sweep | None
     agreement: float
     look_px: int
-    people: Plane | None
+    find_people: Look | None
 
     @property
     def part(self) -> tuple[float, float, float, float]:
@@ -114,15 +118,30 @@ class _Seen:
 class _Part:
     """The picture (h, w, 3) and the mask (h, w) in the subject's box, 0..1, `scale` times as large as they were.
 
-    The mask's edge is known to `reach_px`. Before a plain sweep, `ground` (h, w, 3) is what it shows there.
+    `slope` (h, w) is how steep the picture is, and the mask's edge is known to `reach_px`. Before a plain sweep,
+    `ground` (h, w, 3) is what it shows there.
     """
 
     rgb: Plane
+    slope: Plane
     mask: Plane
     scale: float
     reach_px: float
     sweep: matting.Sweep | None
     ground: Plane | None
+
+
+@dataclass(frozen=True)
+class _Matte:
+    """Alpha (h, w), the colours (h, w, 3) behind it, and the mask (h, w) with what a plain ground gave away.
+
+    The unknown band was solved at `band_scale` of the part's size, above 0 and at most 1.
+    """
+
+    alpha: Plane
+    behind: Plane
+    mask: Plane
+    band_scale: float
 
 
 def cutout(
@@ -142,9 +161,9 @@ def cutout(
     photograph = _on_white(picture)
     rgb = linear_light.eight_bit(photograph)
     seen = look(rgb)
-    people = None if find_people is None else find_people(rgb)
     coarse = _enlarged(seen, rgb)
-    worn = _wearers(rgb, people, coarse) if parameters.subject == "everything" and people is not None else None
+    everything = parameters.subject == "everything" and find_people is not None
+    worn = _wearers(rgb, find_people(rgb), coarse) if everything and find_people is not None else None
     if worn is not None:
         coarse = np.maximum(coarse, worn)
     box = subject_box(coarse)
@@ -153,7 +172,10 @@ def cutout(
         mask = np.maximum(mask, box.of(worn))
         agreement = _agreement(box.of(coarse), mask)
     codes = eight_bit(photograph)
-    return _refined(photograph, _Seen(rgb, codes, coarse, box, mask, agreement, max(seen.shape), people), parameters)
+    sweep = matting.find_sweep(codes, coarse)
+    del coarse, worn  # as large as the picture, and not needed any more
+    seen_all = _Seen(rgb, codes, box, mask, sweep, agreement, max(seen.shape), find_people)
+    return _refined(photograph, seen_all, parameters)
 
 
 def compare(first: Image, second: Image) -> tuple[float, float]:
@@ -169,8 +191,8 @@ def warm_up() -> None:
     """Compile the matting kernels, which otherwise happens in the first cutout."""
     ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64, 1))
     rgb = np.repeat(ramp[..., None], 3, axis=2)
-    alpha, _ = matting.solve(rgb, matting.trimap(ramp, 2), ramp)
-    matting.foreground_colours(rgb, alpha)
+    solved = matting.solve(rgb, matting.edges(rgb), matting.trimap(ramp, 2), ramp)
+    matting.foreground_colours(rgb, solved.alpha)
 
 
 def has_clean_alpha(picture: Image) -> bool:
@@ -185,21 +207,29 @@ def has_clean_alpha(picture: Image) -> bool:
 
 def eight_bit(picture: Image) -> Rgba:
     """uint8 or uint16 samples (any shape) as the nearest of 8 bits, of the same gamut."""
-    if picture.dtype == np.uint16:
-        return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.asarray(picture, np.uint8)
+    if picture.dtype == np.uint8:
+        return np.asarray(picture, np.uint8)
+    codes = np.empty(picture.shape, np.uint8)
+    for rows in linear_light.strips(picture):
+        codes[rows] = (picture[rows].astype(np.uint32) + 128) // 257
+    return codes
 
 
 def subject_box(mask: Plane) -> _Box:
     """The box about everything the mask is fairly sure of, with a margin. Raises NoSubject."""
     sure = (mask > 0.5).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(sure, connectivity=8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(sure, connectivity=8)
     kept = stats[:, cv2.CC_STAT_AREA] > 0.0005 * mask.size
     kept[0] = False
     if not kept.any():
         raise NoSubject(f"nothing stands out: the mask's highest value is {float(mask.max()):.2f}")
-    ys, xs = np.nonzero(kept[labels])
-    left, right, top, bottom = int(xs.min()), int(xs.max()) + 1, int(ys.min()), int(ys.max()) + 1
+    lefts, tops, widths, heights = stats[kept, :4].T
+    left, right, top, bottom = (
+        int(lefts.min()),
+        int((lefts + widths).max()),
+        int(tops.min()),
+        int((tops + heights).max()),
+    )
     pad = max(round(_BOX_MARGIN * max(right - left, bottom - top)), 8)
     height, width = mask.shape
     return _Box(max(0, left - pad), max(0, top - pad), min(width, right + pad), min(height, bottom + pad))
@@ -217,13 +247,11 @@ def _on_white(picture: Image) -> Image:
     if picture.shape[2] == 3:
         return picture
     white = _full(picture)
-    alpha = picture[..., 3:].astype(np.uint32)
-    return _as_deep(picture, (picture[..., :3] * alpha + white * (white - alpha) + white // 2) // white)
-
-
-def _as_deep(picture: Image, values: NDArray[Any]) -> Image:
-    """`values` in the type of `picture`."""
-    return values.astype(np.uint16) if picture.dtype == np.uint16 else values.astype(np.uint8)
+    opaque = np.empty_like(picture[..., :3], order="C")
+    for rows in linear_light.strips(picture):
+        alpha = picture[rows, :, 3:].astype(np.uint32)
+        opaque[rows] = (picture[rows, :, :3] * alpha + white * (white - alpha) + white // 2) // white
+    return opaque
 
 
 def _full(picture: Image) -> int:
@@ -233,6 +261,7 @@ def _full(picture: Image) -> int:
 
 def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
     shown = linear_light.eight_bit(picture)
+    _refuse_empty(shown)
     measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
         "coverage": float(shown[..., 3].mean() / 255),
@@ -259,7 +288,8 @@ def _own_shadow_share(picture: Rgba) -> float:
 def _enlarged(mask: Plane, rgb: Rgba) -> Plane:
     """The network's mask at the size of `rgb`."""
     size = (rgb.shape[1], rgb.shape[0])
-    return np.asarray(np.clip(cv2.resize(mask, size, interpolation=cv2.INTER_CUBIC), 0, 1), np.float32)
+    enlarged = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_CUBIC), np.float32)
+    return np.clip(enlarged, 0, 1, out=enlarged)
 
 
 def _second_look(rgb: Rgba, coarse: Plane, box: _Box, look: Look) -> tuple[Plane, float]:
@@ -297,24 +327,35 @@ def _agreement(first: Plane, second: Plane) -> float:
 def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cutout:
     """The cutout that comes of what was seen."""
     part = _part(photograph, seen)
-    alpha, behind, mask = _matte(part)
-    alpha, islands = matting.without_speckle(alpha, mask, parameters.speckle_share * float(alpha.sum()))
+    matte = _matte(part)
+    alpha = matte.alpha
+    alpha, islands = matting.without_speckle(alpha, matte.mask, parameters.speckle_share * float(alpha.sum()))
     if not islands:
         raise NoSubject("nothing is left of the subject after refinement")
-    measures = _measured(seen, part, alpha) | {"islands": float(islands)}
+    measures = _measured(seen, part, alpha) | {"islands": float(islands), "band_scale": matte.band_scale}
     colours = matting.foreground_colours(part.rgb, alpha)
-    alpha = matting.in_linear_light(alpha, colours, behind)
+    alpha = matting.in_linear_light(alpha, colours, matte.behind)
     alpha, colours, measures["see_through_share"] = _with_glass(part, alpha, colours)
     rgba = _composed(photograph, seen.box, alpha, colours)
+    _refuse_empty(eight_bit(rgba))
     measures["coverage"] = float(eight_bit(rgba[..., 3]).mean() / 255)
+    measures["framed_share"] = framing.framed_share(seen.rgb, eight_bit(rgba[..., 3]) > 127)
     measures["uncertainty"] = _uncertainty(measures, parameters)
     return Cutout(rgba, measures)
 
 
 def _uncertainty(measures: dict[str, float], parameters: CutoutParameters) -> float:
-    unsure = doubt.uncertainty(measures)
+    # What was solved at half the size is known half as well.
+    unsure = max(doubt.uncertainty(measures), 1 - measures["band_scale"])
     worn = parameters.subject == "product" and measures["person_share"] > _PERSON_SHARE_MAX
-    return max(unsure, _UNCERTAINTY_OF_PEOPLE) if worn else unsure
+    unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if worn else unsure
+    return max(unsure, _UNCERTAINTY_OF_FRAMES) if measures["framed_share"] > _FRAMED_SHARE_MAX else unsure
+
+
+def _refuse_empty(shown: Rgba) -> None:
+    why = framing.emptiness(shown)
+    if why:
+        raise NoSubject(why)
 
 
 def _part(photograph: Image, seen: _Seen) -> _Part:
@@ -324,22 +365,22 @@ def _part(photograph: Image, seen: _Seen) -> _Part:
     size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
     rgb = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
     mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
-    sweep = matting.find_sweep(seen.codes, seen.coarse)
-    ground = None if sweep is None else sweep.colours(size[1], size[0], seen.part)
-    return _Part(rgb, mask, scale, max(size) / seen.look_px, sweep, ground)
+    ground = None if seen.sweep is None else seen.sweep.colours(size[1], size[0], seen.part)
+    return _Part(rgb, matting.edges(rgb), mask, scale, max(size) / seen.look_px, seen.sweep, ground)
 
 
-def _matte(part: _Part) -> tuple[Plane, Plane, Plane]:
-    """Alpha (h, w), the colours (h, w, 3) behind it, and the mask (h, w) with what a plain ground gave away."""
+def _matte(part: _Part) -> _Matte:
     known = matting.trimap(part.mask, part.reach_px)
     if part.sweep is None or part.ground is None:
-        return *matting.solve(part.rgb, known, part.mask), part.mask
-    known, mask = _by_sweep(part.rgb, part.ground, part.sweep.noise, known, part.mask)
-    strands = matting.frayed(part.rgb, part.ground, mask)
-    known, mask = matting.part_strands(known, mask, strands, matting.largest_difference(part.rgb, part.ground))
-    alpha, behind = matting.solve(part.rgb, known, mask, strands)
-    alpha = matting.without_false_holes(alpha, known)
-    return contact_line.without(part.rgb, part.ground, alpha), behind, mask
+        solved = matting.solve(part.rgb, part.slope, known, part.mask)
+        return _Matte(solved.alpha, solved.behind, part.mask, solved.scale)
+    known, mask = _by_sweep(part, part.ground, part.sweep.noise, known)
+    contrast = matting.largest_difference(part.rgb, part.ground)
+    strands = matting.frayed(part.slope, contrast, mask)
+    known, mask = matting.part_strands(known, mask, strands, contrast)
+    solved = matting.solve(part.rgb, part.slope, known, mask, strands)
+    alpha = matting.without_false_holes(solved.alpha, known)
+    return _Matte(contact_line.without(part.rgb, part.ground, alpha), solved.behind, mask, solved.scale)
 
 
 def _with_glass(part: _Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, float]:
@@ -360,6 +401,7 @@ def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
     whole = np.zeros(seen.rgb.shape[:2], np.uint8)
     size = (seen.mask.shape[1], seen.mask.shape[0])
     seen.box.of(whole)[:] = np.rint(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) * 255)
+    people = None if seen.find_people is None else seen.find_people(seen.rgb)
     look_through, left_out = matting.unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
     return dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": seen.agreement,
@@ -367,26 +409,28 @@ def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
         "plain_background": float(part.sweep is not None),
         "look_through_share": look_through,
         "left_out_share": left_out,
-        "person_share": 0.0 if seen.people is None else doubt.person_share(seen.rgb, seen.people, whole),
+        "person_share": 0.0 if people is None else doubt.person_share(seen.rgb, people, whole),
         **doubt.seen(part.rgb, part.mask, alpha),
     }
 
 
-def _by_sweep(rgb: Plane, background: Plane, noise: float, known: Plane, mask: Plane) -> tuple[Plane, Plane]:
-    """`known` and `mask` (h, w) with what a plain `background` (h, w, 3) gives away."""
-    swept, product = matting.read_sweep(rgb, background, noise, mask)
-    known, mask = known.copy(), mask.copy()
+def _by_sweep(part: _Part, background: Plane, noise: float, known: Plane) -> tuple[Plane, Plane]:
+    """`known` and the part's mask (h, w) with what a plain `background` (h, w, 3) gives away."""
+    rgb = part.rgb
+    shown = matting.light_and_tint(rgb, background)
+    swept, product = matting.read_sweep(shown, part.slope, noise, part.mask)
+    known, mask = known.copy(), part.mask.copy()
     known[(known == 0.5) & swept] = 0
     known[(known == 0.5) & product] = 1
     mask[swept] = np.minimum(mask[swept], 0.3)
     mask[product] = np.maximum(mask[product], 0.9)
-    more = matting.overlooked(rgb, background, noise, mask)
+    more = matting.overlooked(shown, part.slope, background, noise, mask)
     known[(cv2.dilate(more.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0) & (known == 0)] = 0.5
     inner = cv2.erode(more.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     known[inner] = 1
     mask[more] = np.maximum(mask[more], 0.9)
     # In a gap the product takes light from both sides.
-    shade = matting.shade_of(rgb, background, swept, mask) ** 2
+    shade = matting.shade_of(shown[0], swept, mask) ** 2
     gaps = matting.find_gaps(rgb, background, noise, shade)
     return matting.open_gaps(known, mask, gaps, matting.largest_difference(rgb, background), noise)
 
@@ -394,17 +438,24 @@ def _by_sweep(rgb: Plane, background: Plane, noise: float, known: Plane, mask: P
 def _composed(photograph: Image, box: _Box, alpha: Plane, colours: Plane) -> Image:
     """RGBA of the whole picture; a solid pixel keeps its samples, a clear one is zero."""
     crop, full = box.of(photograph), _full(photograph)
-    size = (crop.shape[1], crop.shape[0])
-    if alpha.shape != crop.shape[:2]:
-        alpha = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC), 0, 1)
-        colours = cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR)
-    levels = _as_deep(photograph, np.rint(alpha * full))
-    mixed = _as_deep(photograph, np.rint(np.clip(colours, 0, 1) * full))
-    part = np.dstack([np.where((levels == full)[..., None], crop, mixed), levels])
-    part[levels == 0] = 0
     whole = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
-    box.of(whole)[:] = part
+    part = box.of(whole)
+    # A channel at a time: all of a large picture's at once would be four times the picture.
+    for channel in range(3):
+        part[..., channel] = _coded(cv2.extractChannel(colours, channel), crop.shape, cv2.INTER_LINEAR, full)
+    part[..., 3] = _coded(alpha, crop.shape, cv2.INTER_CUBIC, full)
+    np.copyto(part[..., :3], crop, where=part[..., 3:] == full)
+    part[part[..., 3] == 0] = 0
     return whole
+
+
+def _coded(plane: Plane, shape: tuple[int, ...], interpolation: int, full: int) -> Plane:
+    """`plane` (h, w; 0..1) at the size of `shape`, as whole codes of 0 to `full`."""
+    if plane.shape != shape[:2]:
+        plane = np.asarray(cv2.resize(plane, (shape[1], shape[0]), interpolation=interpolation), np.float32)
+    codes = np.clip(plane, 0, 1)
+    codes *= full
+    return np.rint(codes, out=codes)
 
 
 def _band_width_px(alpha: Plane) -> float:

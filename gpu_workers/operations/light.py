@@ -1,8 +1,9 @@
 """One light, and what a product that stands in it does to the ground: geometry of its silhouette, nothing else.
 
 The camera looks along the ground from a little above it; the product stands upright on it as a cardboard figure would,
-as deep as its feet are wide. A point of the silhouette darkens the ground where the ray from the light through it ends,
-the more blurred the larger the light and the higher the point. Close to its feet less of the sky is seen as well.
+on feet that are round: as deep as they are wide, but no deeper than the product is high. A point of the silhouette
+darkens the ground where the ray from the light through it ends, the more blurred the larger the light and the higher
+the point. Close to its feet less of the sky is seen as well.
 All of it is a share of the ground's light, so it is to be multiplied in linear light.
 """
 
@@ -25,6 +26,9 @@ _CLIMB = 0.6
 _LEVELS = 9
 _THIN = 0.08
 _SLIM = 0.5
+_BESIDE = 0.9  # what overhangs a foot is as deep as the foot at this share of the way to its end
+_BACK = 0.2  # by how much of its depth a foot's back is rounded; chosen by eye
+_DEPTHS = 4  # steps in which a foot's depth follows its round outline
 _FILLED = 0.75
 _FLAT, _WIDE, _ROUNDED = 0.02, 0.3, 20
 _MIRROR, _MIRRORED, _GLOSS = 0.3, 0.4, 0.0015
@@ -149,16 +153,16 @@ def occlusion(alpha: Mask, stood: Stand, light: Light) -> Plane:
     solid = alpha >= _HALF
     y, x = np.nonzero(solid)
     above = np.maximum(stood.ground[x] - y, 0)
-    foot, run = _foot_widths(stood)[x], _runs(solid)[y, x]
-    slim = run < _SLIM * foot  # a handle is not as deep as what it is on
-    depth = np.where(slim, run, foot) * _FORESHORTENED
-    to_x, to_y = x - above * along, stood.ground[x] - above * away - foot * _FORESHORTENED / 2
+    foot, deep, run = _foot_widths(stood)[x], _foot_depths(stood)[x], _runs(solid)[y, x]
+    depth = np.where(run < _SLIM * foot, np.minimum(run, deep), deep) * _FORESHORTENED  # a handle is less deep
+    to_x, to_y = x - above * along, stood.ground[x] - above * away - deep * _FORESHORTENED / 2
+    step = np.ceil(depth / max(float(depth.max()), 1.0) * _DEPTHS)
     highest = max(float(above.max()), 1.0)
     dark = np.zeros(alpha.shape, np.float32)
     for height in np.linspace(0, 1, _LEVELS):
         weight = np.maximum(1 - np.abs(above / highest - height) * (_LEVELS - 1), 0)
         thrown = np.zeros(alpha.shape, np.float32)
-        for part in (slim & (weight > 0), ~slim & (weight > 0)):
+        for part in (weight > 0) & (step == np.arange(_DEPTHS + 1)[:, None]):
             if part.any():
                 fallen = _splat(to_x[part], to_y[part], weight[part] * max(abs(away), _THIN), alpha.shape)
                 thrown += _deepened(fallen, float(np.median(depth[part])))
@@ -185,6 +189,14 @@ def is_flat(stood: Stand) -> bool:
     return bool(high - low <= _FLAT * stood.height_px and stood.feet.sum() >= _WIDE * there)
 
 
+def is_stable(alpha: Mask, stood: Stand) -> bool:
+    """Whether the product `alpha` (h, w) would not tip over: its middle is above its feet, or between them."""
+    across = np.count_nonzero(alpha >= _HALF, axis=0)
+    middle = float(across @ np.arange(len(across))) / max(int(across.sum()), 1)
+    feet = np.flatnonzero(stood.feet)
+    return bool(feet[0] <= middle <= feet[-1])
+
+
 def mirrored(picture: Plane, stood: Stand) -> Plane:
     """`picture` (h, w, c; premultiplied linear light) as a glossy ground shows it beneath the product: fading away."""
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
@@ -204,12 +216,30 @@ def _throw(light: Light) -> tuple[float, float]:
 
 
 def _foot_widths(stood: Stand) -> Plane:
-    """How wide the foot is that stands at each column (w,), or nearest to it: things are about as deep as wide."""
+    """How wide the foot is that stands at each column (w,), or nearest to it."""
+    starts, ends, nearest = _nearest_feet(stood)
+    return np.asarray((ends - starts)[nearest], np.float32)
+
+
+def _foot_depths(stood: Stand) -> Plane:
+    """How far each column (w,) of the foot that stands there, or nearest to it, reaches back: along an ellipse.
+
+    A shoe is not as deep as it is long, so no foot is deeper than its product is high.
+    """
+    starts, ends, nearest = _nearest_feet(stood)
+    middle, half = (starts + ends - 1)[nearest] / 2, (ends - starts)[nearest] / 2
+    beside = np.minimum(np.abs(np.arange(len(stood.feet)) - middle) / half, _BESIDE)
+    deepest = np.minimum(2 * half, stood.height_px)
+    return np.asarray(deepest * np.sqrt(1 - beside * beside), np.float32)
+
+
+def _nearest_feet(stood: Stand) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Where each foot begins and ends, and for each column (w,) the number of the one there, or nearest to it."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], stood.feet.astype(np.int8), [0]])))
     starts, ends = edges[::2], edges[1::2]
     x = np.arange(len(stood.feet))
     distance = np.maximum(np.maximum(starts[:, None] - x, x - ends[:, None]), 0)
-    return np.asarray((ends - starts)[distance.argmin(axis=0)], np.float32)
+    return starts, ends, distance.argmin(axis=0)
 
 
 def _runs(solid: NDArray[np.bool_]) -> Plane:
@@ -233,8 +263,10 @@ def _splat(x: Plane, y: Plane, weight: Plane, shape: tuple[int, ...]) -> Plane:
 
 
 def _deepened(thrown: Plane, depth_px: float) -> Plane:
+    """`thrown` (h, w) over the depth of the foot that it is thrown by, whose back is no sharp line."""
     rows = max(round(depth_px), 1)
-    return np.asarray(cv2.dilate(np.minimum(thrown, 1), np.ones((rows, 1), np.uint8)), np.float32)
+    over = cv2.dilate(np.minimum(thrown, 1), np.ones((rows, 1), np.uint8))
+    return np.asarray(cv2.GaussianBlur(over, (0, 0), sigmaX=0.1, sigmaY=max(_BACK * depth_px, 0.1)), np.float32)
 
 
 def _penumbra_px(above_px: float, light: Light) -> float:

@@ -99,6 +99,8 @@ def packshot(
         gain = lighting.correction(product, photographed_on)
         light[..., :3] *= np.array(gain, np.float32)
     mask = np.rint(light[..., 3] * 255).astype(np.uint8)
+    if parameters.shadow_mode is None and mode in ("soft", "hard") and not lights.is_stable(mask, lights.stand(mask)):
+        mode = "floating"  # what would tip over is seen from above: it lies there
     hex_code = parameters.background_color or channel.background
     background = colour(hex_code) if hex_code else None
     darkness, reflection, made = _ground(rgba, product, light, mask, placement, mode)

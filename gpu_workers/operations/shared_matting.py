@@ -21,6 +21,7 @@ _EXPANSION_PX, _EXPANSION_COLOUR = 10, 0.02
 _ANGLES, _STARTS = 4, 8
 _REFINEMENT_PX, _REFINEMENT_SAMPLES = 5, 3
 _SMOOTHING_PX = 5
+_SEARCH_PX_MAX = 4096  # longer than any way through a picture of usual shape; a strip is not searched from end to end
 _SMOOTHING_VARIANCE = (2 * _SMOOTHING_PX + 1) ** 2 / (9 * np.pi)
 _CONFIDENCE_VARIANCE = 0.1
 _REGULARIZATION = 1e-5
@@ -167,7 +168,7 @@ def _search(known, x, y, across, down, places, counts):  # type: ignore[no-untyp
     counts[:] = 0
     for i in range(_ANGLES):
         found_product = found_background = False
-        for step in range(2 * max(w, h)):
+        for step in range(min(2 * max(w, h), _SEARCH_PX_MAX)):
             x2, y2 = int(x + step * across[i]), int(y + step * down[i])
             if x2 < 0 or y2 < 0 or x2 >= w or y2 >= h:
                 break

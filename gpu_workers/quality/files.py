@@ -4,7 +4,7 @@
 |---|---|
 | `width_px`, `height_px`, `size_bytes` | the file |
 | `format_allowed` | 1 when its content is a format of the channel |
-| `has_srgb_profile`, `has_source_type` | 1 when it holds sRGB's profile, and says how it was made |
+| `has_srgb_profile`, `has_source_type` | 1 when it holds a profile whose numbers are sRGB's, and says how it was made |
 """
 
 from gpu_workers.decoding import DecodeLimits, Picture, decode
@@ -24,6 +24,6 @@ def file_facts(file: bytes, picture: Picture, channel: Channel) -> dict[str, flo
         "height_px": float(height_px),
         "size_bytes": float(len(file)),
         "format_allowed": float(picture.media_type.removeprefix("image/") in channel.formats),
-        "has_srgb_profile": float(picture.icc.startswith("sRGB")),
+        "has_srgb_profile": float(picture.colours.signal == "icc" and picture.colours.is_srgb),
         "has_source_type": float(picture.notes.source_type != ""),
     }

@@ -19,6 +19,11 @@ _LOOKED_AT_PX = 160
 _CLEAR_PX = 3
 _FEW_PX = 20
 _EXPLAINED = 0.4
+_EDGE_AT_PX = 500  # the longer side at which a shadow's edges are looked for
+_EDGE_ROWS = 4  # an edge is sharp when a shadow ends within so many rows, at that size; chosen by eye
+_EDGE_DARK = 0.06  # of the ground's light: what is fainter shows no edge
+_EDGE_LEFT = 0.35  # of the darkness that is left beyond an edge
+_ABOVE = 0.03  # of the product's height: closer to the ground its contact shadow has an edge, and may
 _NOT_FOUND_DEG = 180.0
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -31,6 +36,8 @@ def measure_light(written: NDArray[np.uint8], rendered: Rendered) -> dict[str, f
     darkness = _darkness(written, rendered.background)
     if rendered.shadow_mode in ("contact", "soft", "hard"):
         found |= _contact(darkness, rendered.mask)
+    if rendered.shadow_mode == "soft":
+        found["shadow_edge_share"] = _edge_share(darkness, rendered.mask)
     if rendered.light is not None:
         found["shadow_azimuth_error_deg"] = _azimuth_error_deg(darkness, rendered, rendered.light)
     return found
@@ -51,6 +58,33 @@ def _contact(darkness: Plane, mask: NDArray[np.uint8]) -> dict[str, float]:
     if not columns.any():
         return {}
     return {"contact_darkening": float(np.median((darkness * strip).sum(axis=0)[columns > 0] / columns[columns > 0]))}
+
+
+def _edge_share(darkness: Plane, mask: NDArray[np.uint8]) -> float:
+    """The longest straight, level edge of the shadow above the ground, as a share of the product's width.
+
+    A soft shadow fades; one that ends at a line was cut off there.
+    """
+    scale = min(1.0, _EDGE_AT_PX / max(darkness.shape))
+    product = cv2.dilate((mask > 0).astype(np.uint8), np.ones((2 * _CLEAR_PX + 1,) * 2, np.uint8))
+    dark, hidden, alpha = (
+        cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        for plane in (darkness, product.astype(np.float32), mask)
+    )
+    stood = lights.stand(alpha)
+    rows = np.arange(len(alpha))[:, None]
+    clear = (hidden == 0) & (rows < stood.ground - _ABOVE * stood.height_px)
+    above, below = dark[:-_EDGE_ROWS], dark[_EDGE_ROWS:]
+    edge = (below > _EDGE_DARK) & (above < _EDGE_LEFT * below) & clear[:-_EDGE_ROWS] & clear[_EDGE_ROWS:]
+    width = np.ptp(np.flatnonzero((alpha >= _HALF).any(axis=0))) + 1
+    return float(_longest_run(edge) / width)
+
+
+def _longest_run(there: NDArray[np.bool_]) -> int:
+    """The most columns in a row (h, w) that are there without a gap."""
+    columns = np.arange(1, there.shape[1] + 1)
+    gone = np.maximum.accumulate(np.where(there, 0, columns), axis=1)
+    return int((columns - gone).max(initial=0))
 
 
 def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> float:

@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas import documents
 from schemas.channels import Hex, Share
+from schemas.decoding import prepare
 from schemas.records import Name
 
 FILE = "scene.yaml"
@@ -174,7 +176,7 @@ def find(*folders: Path) -> Mapping[str, Path]:
 def load(folder: Path) -> Scene:
     """The scene of a folder. Raises BadScene naming the field, or the layer that is not there."""
     try:
-        scene = msgspec.yaml.decode((folder / FILE).read_bytes(), type=Scene)
+        scene = documents.decode((folder / FILE).read_bytes(), Scene)
     except (OSError, msgspec.MsgspecError) as error:
         raise BadScene(f"{folder.name}: {error}") from error
     if scene.name != folder.name:
@@ -185,3 +187,6 @@ def load(folder: Path) -> Scene:
         if not (folder / file).resolve().is_relative_to(folder.resolve()) or not (folder / file).is_file():
             raise BadScene(f"{folder.name}: the layer {file!r} is not in its folder")
     return msgspec.structs.replace(scene, folder=folder)
+
+
+prepare(Scene)

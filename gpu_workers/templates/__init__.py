@@ -24,7 +24,9 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from schemas import documents
 from schemas.channels import Hex, Size
+from schemas.decoding import prepare
 from schemas.records import Name
 
 FILE = "template.yaml"
@@ -150,7 +152,7 @@ def named(name: str, *folders: Path) -> Template:
 def load(folder: Path) -> Template:
     """The template of a folder. Raises BadTemplate naming the field, or the layer that is not there or not its size."""
     try:
-        template = msgspec.yaml.decode((folder / FILE).read_bytes(), type=Template)
+        template = documents.decode((folder / FILE).read_bytes(), Template)
     except (OSError, msgspec.MsgspecError) as error:
         raise BadTemplate(f"{folder.name}: {error}") from error
     if template.name != folder.name:
@@ -220,3 +222,6 @@ def _read(template: Template, file: str, bands: int, kind: type[_Code]) -> NDArr
     found: NDArray[_Code] = np.ascontiguousarray(pixels[..., ::-1] if bands > 1 else pixels)
     found.setflags(write=False)
     return found
+
+
+prepare(Template)

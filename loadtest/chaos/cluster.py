@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -137,6 +138,17 @@ class Cluster:
         """Sends a signal to a member."""
         with self._lock:
             self.members[name].process.send_signal(number)
+
+    def wait_until_stopped(self, name: str, within_s: float) -> bool:
+        """Whether a member came to stand still by itself in that time."""
+        with self._lock:
+            process = psutil.Process(self.members[name].process.pid)
+        deadline_s = time.monotonic() + within_s
+        while time.monotonic() < deadline_s:
+            if process.status() == psutil.STATUS_STOPPED:
+                return True
+            time.sleep(0.05)
+        return False
 
     def kill_server(self, name: str) -> None:
         """SIGKILL."""

@@ -12,6 +12,7 @@ from loadtest.chaos.stalls import Stalls
 AWAY_S = (1.0, 6.0)
 PAUSE_S = SESSION_MS / 1000 * 1.5
 FULL_S = 6.0
+STOPPED_WITHIN_S = 20.0
 AT_LEAST_S = 6.0
 RECOVERED_WITHIN_S = 120.0
 EVERYBODY = [group for its in GROUPS.values() for group in its]
@@ -51,6 +52,7 @@ class Tormentor:
             *(self._kill(self._rng.choice(["streams", "publisher", "cutout", "compose"])) for _ in range(2)),
             *(self._kill_server(name) for name in SERVERS),
             *(self._pause(role) for role in ROLES if role not in ALONE),
+            *(self._pause_at_a_write() for _ in range(2)),
             *(self._extra(role) for role in ("streams", "cutout", "compose", "publisher")),
             *([self._full()] if cluster.disk.is_small else []),
         ]
@@ -99,6 +101,18 @@ class Tormentor:
             self._cluster.signal(name, signal.SIGCONT)
 
         return Mischief(f"pause {name} for {PAUSE_S:.0f} s", "pause", GROUPS[role], do)
+
+    def _pause_at_a_write(self) -> Mischief:
+        """A publisher stands still between its look at a manifest and what it does to the origin; others go on."""
+        name = f"publisher-{self._rng.choice((1, 2))}"
+
+        def do() -> None:
+            self._cluster.signal(name, signal.SIGUSR1)
+            self._cluster.wait_until_stopped(name, STOPPED_WITHIN_S)  # it may have nothing to write
+            time.sleep(PAUSE_S)
+            self._cluster.signal(name, signal.SIGCONT)
+
+        return Mischief(f"{name} stops before a write for {PAUSE_S:.0f} s", "pause", GROUPS["publisher"], do)
 
     def _extra(self, role: str) -> Mischief:
         """A third member comes, and one of the three goes."""

@@ -1,14 +1,21 @@
-"""One role as `packshot run` runs it, with a stand-in for the network: what is not white is the product."""
+"""One role as `packshot run` runs it, with a stand-in for the network: what is not white is the product.
 
+SIGUSR1 makes it stop, as by SIGSTOP, just before it next writes to a store or removes something there.
+"""
+
+import signal
 import sys
 import time
+from typing import cast
 
 import numpy as np
 
 from gpu_workers import pools
 from gpu_workers.engines import Engine, Tensor
 from gpu_workers.models.manifest import Model
-from streams import roles
+from loadtest.chaos.stopping import Stopping
+from streams import blobs, roles
+from streams.blobs import ObjectStore
 from streams.settings import Settings
 
 WHITE_MIN = 0.93
@@ -43,7 +50,23 @@ def open_stand_in(model: Model, *_: object) -> Engine:
     return StandIn(model)
 
 
+def open_stopping(url: str, *, s3_endpoint: str | None = None) -> ObjectStore:
+    """In the place of streams.blobs.open_store."""
+    store = Stopping(blobs.open_store(url, s3_endpoint=s3_endpoint))
+    before = signal.getsignal(signal.SIGUSR1)
+
+    def arm(number: int, frame: object) -> None:
+        store.arm()
+        if callable(before):
+            before(number, frame)  # type: ignore[arg-type]
+
+    signal.signal(signal.SIGUSR1, arm)
+    return cast(ObjectStore, store)
+
+
 if __name__ == "__main__":
+    setattr(roles, "open_store", open_stopping)  # noqa: B010
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     setattr(pools, "open_engine", open_stand_in)  # noqa: B010
     role, *pool = sys.argv[1:]
     roles.run(role, pool[0] if pool else None, Settings())  # type: ignore[arg-type]

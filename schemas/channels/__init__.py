@@ -11,11 +11,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
+from schemas import documents
+from schemas.decoding import prepare
 from schemas.records import Name
+from schemas.text import whole
 
 Format = Literal["jpeg", "png", "webp", "gif", "tiff", "bmp"]
 ShadowMode = Literal["none", "contact", "soft", "hard", "floating", "reflection", "own"]
-Hex = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Hex = Annotated[str, Meta(pattern=whole("#[0-9A-Fa-f]{6}"))]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Pixels = Annotated[int, Meta(ge=1, le=30_000)]
 
@@ -62,7 +65,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     name: Name
-    version: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}$")]
+    version: Annotated[str, Meta(pattern=whole("[0-9]{4}-[0-9]{2}"))]
     source: str
     second_hand: tuple[Rule, ...]
     canvas: Size
@@ -122,10 +125,13 @@ def load(name: str, category: str = "") -> Channel:
 
 
 def parse(text: bytes, category: str = "") -> Channel:
-    """The rules in a YAML file's `text`. Raises msgspec.ValidationError naming the field."""
-    file = msgspec.yaml.decode(text, type=_File)
+    """The rules in a YAML file's `text`. Raises msgspec.DecodeError, which names the field at fault."""
+    file = documents.decode(text, _File)
     rules: dict[str, Any] = {name: getattr(file, name) for name in Channel.__struct_fields__}
     for special in file.by_category:
         if special.covers(category):
             rules["smallest"] = special.smallest
     return Channel(**rules)
+
+
+prepare(_File)

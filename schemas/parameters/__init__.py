@@ -1,5 +1,6 @@
 """Parameters of operations: one file an operation, and here which operation has which."""
 
+from schemas.decoding import prepare
 from schemas.parameters.artwork import ArtworkParameters
 from schemas.parameters.base import BadParameters, Parameters
 from schemas.parameters.cutout import CutoutParameters
@@ -32,3 +33,6 @@ __all__ = [
     "StyleParameters",
     "UpscaleParameters",
 ]
+
+
+prepare(*OF_OPERATION.values())

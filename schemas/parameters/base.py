@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, field
 
 from schemas.channels import Size
+from schemas.text import explained, whole
 
 
 class BadParameters(ValueError):
@@ -20,7 +21,7 @@ class BadParameters(ValueError):
         self.field = field
 
 
-OutputSize = Annotated[str, Meta(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")]
+OutputSize = Annotated[str, Meta(pattern=whole("[1-9][0-9]{1,4}x[1-9][0-9]{1,4}"))]
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +41,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             try:
                 msgspec.convert(value, fields[name].type, strict=False)
             except msgspec.ValidationError as error:
-                raise BadParameters(f"`{name}` = {value!r}: {error}", name) from error
+                raise BadParameters(f"`{name}` = {value!r}: {explained(str(error))}", name) from error
         return msgspec.convert(dict(values), cls, strict=False)
 
 

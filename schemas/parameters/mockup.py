@@ -6,6 +6,7 @@ from msgspec import Meta, field
 
 from schemas.parameters.base import BadParameters, SizedParameters
 from schemas.records import Name
+from schemas.text import whole
 
 
 class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,9 +25,9 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
     seed: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     height_cm: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
     others: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
-    others_heights: Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(,\d+(\.\d+)?)*$")] | None = field(
-        default=None, name="others.height_cm"
-    )
+    others_heights: (
+        Annotated[str, Meta(max_length=1024, pattern=whole(r"[0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?)*"))] | None
+    ) = field(default=None, name="others.height_cm")
     place: Name | None = None
     palette: Annotated[str, Meta(max_length=1024)] | None = None
     shadow_mode: Literal["scene", "none"] = field(default="scene", name="shadow.mode")

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from schemas.records import Name, Step, Version
+from schemas.decoding import prepare
+from schemas.records import Name, Parameters, Step, Version
+from schemas.text import whole
 
-AssetName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Suffix = Annotated[str, Meta(max_length=32, pattern=whole("[a-z][a-z0-9_]*"))]
 
 
 class UnknownRecipe(ValueError):
@@ -29,8 +31,8 @@ class RecipeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     each: Literal["channel"] | None = None
     channels: list[Name] = msgspec.field(default_factory=list)
     channel: Name | None = None
-    asset: AssetName | None = None
-    parameters: dict[str, str] = msgspec.field(default_factory=dict)
+    asset: Suffix | None = None
+    parameters: Parameters = msgspec.field(default_factory=dict)
     next: list["RecipeStep"] = msgspec.field(default_factory=list)
 
 
@@ -52,7 +54,7 @@ class DefaultParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     operation: Name
     channels: list[Name] = msgspec.field(default_factory=list)
-    parameters: Annotated[dict[str, str], Meta(min_length=1)]
+    parameters: Annotated[Parameters, Meta(min_length=1)]
 
 
 class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, eq=False):
@@ -92,3 +94,6 @@ def text_of(name: str) -> str:
 def assets(slip: Step) -> list[str]:
     """The assets that a slip makes, in order."""
     return ([slip.asset] if slip.asset else []) + [name for step in slip.next for name in assets(step)]
+
+
+prepare(Recipe, Defaults)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from schemas import channels
+from schemas.nesting import DEPTH_MAX
 from schemas.parameters import OF_OPERATION, BadParameters
 from schemas.recipes import Defaults, Recipe, RecipeStep
 from schemas.topics import POOL_OF_OPERATION
@@ -35,6 +36,7 @@ TAKES: Mapping[str, frozenset[str]] = {
     "transparent": frozenset({"cutout"}),
     "upscale": frozenset({"cutout", "source"}),
 }
+STEPS_MAX = 100  # on 32 channels a slip of them is a record that Kafka takes
 Problems = Iterator[tuple[str, str]]
 
 
@@ -49,6 +51,14 @@ def allows(channel: str, operation: str) -> bool:
 
 def of_recipe(recipe: Recipe) -> Problems:
     """What is wrong with a recipe."""
+    levels = [path.count("next[") + 1 for path, _ in _all(recipe.steps, "steps")]
+    if len(levels) > STEPS_MAX:
+        yield "steps", f"{len(levels)} steps; there may be {STEPS_MAX}"
+    for path, step in _all(recipe.steps, "steps"):
+        if step.next and path.count("next[") + 1 == DEPTH_MAX:
+            yield f"{path}.next", f"nested more than {DEPTH_MAX} levels deep"
+    if len(levels) > STEPS_MAX or max(levels) > DEPTH_MAX:
+        return
     made: list[tuple[str, str, str]] = []
     for number, step in enumerate(recipe.steps):
         yield from _step(step, f"steps[{number}]", [], NOTHING, made)
@@ -80,6 +90,13 @@ def of_defaults(defaults: Defaults) -> Problems:
 
 
 _EACH = "every channel"
+
+
+def _all(steps: Sequence[RecipeStep], path: str) -> Iterator[tuple[str, RecipeStep]]:
+    """Every step of a recipe and where it is."""
+    for number, step in enumerate(steps):
+        yield f"{path}[{number}]", step
+        yield from _all(step.next, f"{path}[{number}].next")
 
 
 def _step(

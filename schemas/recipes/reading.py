@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
+from schemas import documents
 from schemas.recipes import Defaults, Recipe, checking
+from schemas.text import explained
 
 T = TypeVar("T", Recipe, Defaults)
 TEXT_MAX = 65_536
@@ -64,7 +66,6 @@ class _Document:
     value: Any = None
     lines: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
 
     @classmethod
     def read(cls, text: str, file: str) -> "_Document":
@@ -72,12 +73,11 @@ class _Document:
         if len(text) > TEXT_MAX:
             raise BadRecipe(file, [Problem(1, "", f"{len(text):,} characters; there may be {TEXT_MAX:,}")])
         try:
+            documents.check(text)
             node = yaml.compose(text, Loader=yaml.SafeLoader)
-            document.value = None if node is None else document._plain(node, "")
         except yaml.YAMLError as error:
             raise BadRecipe(file, [_syntax(error)]) from error
-        except RecursionError as error:
-            raise BadRecipe(file, [Problem(1, "", "nested too deeply")]) from error
+        document.value = None if node is None else document._plain(node, "")
         if document.problems:
             raise BadRecipe(file, document.problems)
         return document
@@ -95,10 +95,6 @@ class _Document:
 
     def _plain(self, node: yaml.Node, path: str) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
-        if id(node) in self.seen:
-            self._note(node, path, "aliases are not read here; write it out")
-            return None
-        self.seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return dict(self._items(node, path))
         if isinstance(node, yaml.SequenceNode):
@@ -124,7 +120,7 @@ class _Document:
         self.problems.append(Problem(node.start_mark.line + 1, path, message))
 
     def _misshapen(self, error: msgspec.ValidationError) -> Problem:
-        message, _, at = str(error).partition(" - at `$")
+        message, _, at = explained(str(error)).partition(" - at `$")
         path = at.rstrip("`").removeprefix(".")
         if unknown := re.search(r"unknown field `(.+)`", message):
             path, message = f"{path}.{unknown[1]}".removeprefix("."), "there is no such field"
@@ -140,4 +136,5 @@ class _Document:
 def _syntax(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
     told = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    return Problem(1 if mark is None else mark.line + 1, "", f"no YAML: {told}")
+    told = told if isinstance(error, documents.Unbounded) else f"no YAML: {told}"
+    return Problem(1 if mark is None else mark.line + 1, "", told)

@@ -9,19 +9,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import TaskCompleted, TaskFailed
 from streams.audit.announcements import Announcements
 from streams.audit.findings import Finding, Report
 from streams.audit.products import ProductView, disagreements, stuck
+from streams.audit.standing import progress, standing
 from streams.audit.tasks import TaskLedger
 from streams.blobs import NotFound, ObjectStore, open_store
-from streams.catalogue import Asset, Catalogue
-from streams.consumer import groups
-from streams.consumer.letters import ORIGIN_TOPIC, Delivery
-from streams.consumer.reading import committed, read
+from streams.catalogue import UNSENT_AFTER_S, Asset, Catalogue
+from streams.consumer import backlog
+from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
+from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
+from streams.errors import Refused
 from streams.publishing import manifest as manifests
 from streams.publishing.manifest import MANIFEST_NAME, Manifest
 from streams.settings import Settings
@@ -39,44 +41,51 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
 
     Raises Unavailable, StoreError, or Refused for a manifest that is none.
     """
-    progress = _progress(settings)
+    offsets = progress(settings)
     facts = _Facts(settings)
     origin = _Origin(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
-    log = _Log(progress, _now_ms() - topics.RETENTION_DAYS * DAY_MS)
+    log = _Log(offsets, _now_ms() - topics.RETENTION_DAYS * DAY_MS)
     log.read(settings)
     settled = [view for view in _views(facts, origin, log) if not log.moves((view.tenant, view.sku))]
     idle = [view for view in settled if not log.is_busy((view.tenant, view.sku))]
     findings = [
         *log.tasks.findings(),
+        *_fallen_out(settings),
         *log.announcements.findings,
+        *log.foreign(),
+        *facts.standing(settings, offsets),
         *(finding for view in settled for finding in disagreements(view)),
         *(finding for view in settled for finding in origin.missing(view, deep=deep)),
         *(finding for view in idle for finding in stuck(view)),
         *_task_facts(facts, log),
+        *_unsent(facts),
     ]
     return Report(log.counts() | origin.counts(), findings)
 
 
-def _progress(settings: Settings) -> dict[Place, int]:
-    readers = groups.readers(settings.retry_delays)
-    return {
-        place: offset
-        for group, read_by in readers.items()
-        for place, offset in committed(settings, group, [topic.name for topic in read_by]).items()
-    }
+def _fallen_out(settings: Settings) -> Iterator[Finding]:
+    for each in backlog.find(settings):
+        if each.lost:
+            yield Finding("lost", each.name, each.fallen_out)
 
 
 class _Facts:
     def __init__(self, settings: Settings) -> None:
-        catalogue = Catalogue(settings.database)
+        self._catalogue = catalogue = Catalogue(settings.database)
         catalogue.create_tables()
         with catalogue.read() as facts:
             self.products = facts.every_product()
             self.task_states = facts.task_states()
+            self.outbox = facts.outbox.backlog()
             self.assets: dict[Product, dict[str, Asset]] = {}
             for asset in facts.every_asset():
                 self.assets.setdefault((asset.tenant, asset.sku), {})[asset.asset] = asset
-        catalogue.close()
+
+    def standing(self, settings: Settings, offsets: Mapping[Place, int]) -> list[Finding]:
+        """See streams.audit.standing."""
+        found = list(standing(settings, self._catalogue, offsets))
+        self._catalogue.close()
+        return found
 
 
 class _Origin:
@@ -92,7 +101,7 @@ class _Origin:
 
     def counts(self) -> dict[str, int]:
         """How much is live, and how many files no manifest names."""
-        named = {key for manifest in self.manifests.values() for key in manifest.keys() | set(manifest.replaced)}
+        named = {key for manifest in self.manifests.values() for key in manifest.keys() | manifest.retired.keys()}
         files = {key for key in self._sizes if not key.endswith(f"/{MANIFEST_NAME}")}
         live = sum(len(manifest.assets) for manifest in self.manifests.values())
         return {"live": live, "unnamed_objects": len(files - named)}
@@ -131,6 +140,7 @@ class _Log:
         self._moving_tenants: set[str] = set()
         self._letters: list[DeadLetter] = []
         self._busy: set[Product] = set()
+        self._foreign: dict[str, str] = {}
 
     def read(self, settings: Settings) -> None:
         """Reads everything; tasks first, so that what ended them is read after them."""
@@ -161,6 +171,13 @@ class _Log:
         """Whether a task of a product is in flight, or a letter of it waits for a person."""
         return product in self._busy
 
+    def foreign(self) -> Iterator[Finding]:
+        """The records that are none of ours, but for those whose dead letters somebody has replayed or discarded."""
+        settled = {letter.origin_position for letter in self._letters if letter.state != "open"}
+        for position, why in self._foreign.items():
+            if position not in settled:
+                yield Finding("foreign", position, why)
+
     def counts(self) -> dict[str, int]:
         """The figures of the topics."""
         return self.tasks.counts() | {
@@ -176,20 +193,28 @@ class _Log:
             if topics.CAMPAIGNS.name in (record.topic, as_mapping(record.headers).get(ORIGIN_TOPIC)):
                 self._moving_tenants.add(topics.product_of(record.key)[0])
         if record.topic.startswith(topics.RETRY_PREFIX):
-            if as_mapping(record.headers)[ORIGIN_TOPIC] in TASKS:
-                self.tasks.retried(record)
-        elif record.topic == topics.PUBLISHED.name:
-            self.announcements.told(codec.decode(record.value))
-        elif record.topic == topics.COMPLETED.name:
-            self._complete(record)
+            self._note_retry(record)
+        elif record.topic in (topics.PUBLISHED.name, topics.COMPLETED.name):
+            self._tell(record)
 
-    def _complete(self, record: Delivery) -> None:
+    def _note_retry(self, record: Delivery) -> None:
+        origin = as_mapping(record.headers).get(ORIGIN_TOPIC)
+        if origin is None:
+            self._foreign[record.position] = "it does not say where it came from"
+        elif origin in TASKS:
+            self.tasks.retried(record)
+
+    def _tell(self, record: Delivery) -> None:
         try:
-            event = codec.decode(record.value)
-        except codec.WireError:
-            return  # whoever reads it for work makes a dead letter of it
+            event = event_in(record)
+        except Refused as refusal:
+            if record.topic == topics.PUBLISHED.name:  # of others whoever reads them for work makes a dead letter
+                self._foreign[record.position] = refusal.message
+            return
         if isinstance(event, TaskCompleted | TaskFailed):
             self.tasks.told(event)
+        elif record.topic == topics.PUBLISHED.name:
+            self.announcements.told(event)
 
 
 def _views(facts: _Facts, origin: _Origin, log: _Log) -> Sequence[ProductView]:
@@ -214,6 +239,12 @@ def _task_facts(facts: _Facts, log: _Log) -> Iterator[Finding]:
         if entry.outcomes and not entry.waiting and not log.moves(entry.product) and noted != entry.outcomes[-1]:
             text = f"{'|'.join(entry.product)}: {entry.outcomes[-1]} on the topic, {noted} in the facts"
             yield Finding("facts_differ", entry.name, text)
+
+
+def _unsent(facts: _Facts) -> Iterator[Finding]:
+    waited_s = (_now_ms() - facts.outbox.oldest_ms) / 1000
+    if facts.outbox.rows and waited_s > UNSENT_AFTER_S:
+        yield Finding("unsent", "outbox", f"{facts.outbox.rows} records, the oldest for {waited_s:.0f} s")
 
 
 def _now_ms() -> int:

@@ -130,9 +130,9 @@ class TaskLedger:
 
 def _identity(record: Delivery) -> tuple[str, tuple[str, str]]:
     try:
-        event = codec.decode(record.value)
+        event = codec.decode(record.value, (Task,))
     except codec.WireError:
         event = None
     if isinstance(event, Task):
         return event.task_id, (event.tenant, event.sku)
-    return hashlib.sha256(record.value).hexdigest(), ("", (record.key or b"").decode(errors="backslashreplace"))
+    return hashlib.sha256(record.value).hexdigest(), ("", record.subject)

@@ -45,6 +45,10 @@ class Blobs:
         """Whether the blob is stored."""
         return self.store.exists(blob_key(digest))
 
+    def address(self, digest: str) -> str:
+        """Where the blob lies, for people."""
+        return f"{self.store.url.rstrip('/')}/{blob_key(digest)}"
+
     def put_result(self, result_id: str, record: bytes) -> None:
         """Store what came of the work with this id; writing the same again changes nothing."""
         self.store.put(result_key(result_id), record)

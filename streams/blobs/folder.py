@@ -106,9 +106,10 @@ class FolderStore:
             yield from (key for key in self._walk(folder) if key.startswith(prefix))
 
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        for key in self.keys(prefix):
-            with self._os_errors(key), suppress(FileNotFoundError):  # one that was removed since it was listed
-                yield key, self._path(key).stat().st_size
+        return ((key, found.st_size) for key, found in self._looked_up(prefix))
+
+    def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        return ((key, found.st_mtime_ns // 1_000_000) for key, found in self._looked_up(prefix))
 
     def check(self) -> None:
         """As in ObjectStore; also clears away what killed writers left half-written over an hour ago."""
@@ -121,6 +122,11 @@ class FolderStore:
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
+
+    def _looked_up(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        for key in self.keys(prefix):
+            with self._os_errors(key), suppress(FileNotFoundError):  # one that was removed since it was listed
+                yield key, self._path(key).stat()
 
     def _walk(self, folder: str) -> Iterator[str]:
         try:
@@ -184,10 +190,10 @@ class FolderStore:
         folder = self._own / "locks"
         name = hashlib.sha256(key.encode()).hexdigest()[:2]
         try:
-            lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except FileNotFoundError:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(lock, mode)
             yield

@@ -26,11 +26,12 @@ from streams.blobs.store import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, PutObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef, PutObjectRequestTypeDef
 
 _DELETED_AT_ONCE_MAX = 1000
 _BUSY = {"SlowDown", "Throttling", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted"}
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "InsufficientCapacity"}
+_NOT_ALLOWED = {301, 401, 403}
 _MISSING = {"NoSuchKey", "NotFound", "404"}
 _RACE_LOST = {"PreconditionFailed", "412"}
 
@@ -110,14 +111,20 @@ class S3Store:
                 raise StoreUnavailable(f"{self.url}: {error.get('Key')} was not deleted: {error.get('Message')}")
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        yield from (key for key, _ in self.sizes(prefix))
+        return (key for key, _ in self.sizes(prefix))
 
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        return ((key, item["Size"]) for key, item in self._listed(prefix))
+
+    def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        return ((key, round(item["LastModified"].timestamp() * 1000)) for key, item in self._listed(prefix))
+
+    def _listed(self, prefix: str) -> "Iterator[tuple[str, ObjectTypeDef]]":
         pages = self._client.get_paginator("list_objects_v2")
         with self._errors(prefix):
             for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + check_prefix(prefix)):
                 for item in page.get("Contents", []):
-                    yield item["Key"].removeprefix(self.prefix), item["Size"]
+                    yield item["Key"].removeprefix(self.prefix), item
 
     def check(self) -> None:
         try:
@@ -153,7 +160,9 @@ class S3Store:
             return StoreFull(f"{self.url}: no space left: {error}")
         if code in _BUSY or status >= 500 or status == 429:
             return StoreUnavailable(f"{self.url}: {error}")
-        return StoreRefused(f"{self.url}: {key}: {error}")
+        if status in _NOT_ALLOWED:
+            return StoreRefused(f"{self.url}: {key}: {error}")
+        return StoreError(f"{self.url}: {key}: {error}")
 
 
 @cache

@@ -28,7 +28,7 @@ class StoreError(Exception):
     """Something about object storage; the message names the store and the key."""
 
 
-class NotFound(StoreError):
+class NotFound(StoreError, LookupError):
     """No object is stored under the key."""
 
 
@@ -44,12 +44,12 @@ class BadUrl(StoreError, ValueError):
     """The URL in the settings does not name a store."""
 
 
-class BlobCorrupt(StoreError):
+class BlobCorrupt(StoreError, ValueError):
     """The stored bytes do not have the digest they are stored under."""
 
 
 class StoreRefused(StoreError):
-    """The store answers, and says no: credentials, permissions, a request it does not understand."""
+    """The store answers, and says no whatever is asked: credentials, permissions, no such bucket."""
 
 
 class StoreUnavailable(StoreError, Unavailable):
@@ -113,6 +113,12 @@ class ObjectStore(Protocol):
 
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """The same keys, each with the size of its object in bytes."""
+
+    def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """The same keys, each with the time when its object was last put, Unix ms by the store's clock.
+
+        Some stores know whole seconds only.
+        """
 
     def check(self) -> None:
         """Raise StoreUnavailable or StoreRefused, in a sentence for the operator, when the store is of no use now."""

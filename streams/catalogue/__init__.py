@@ -1,5 +1,6 @@
 """Facts in SQL: what is true now of products, assets, tasks, reviews and campaigns."""
 
+from streams.catalogue.campaigns import CampaignStanding, rank_of
 from streams.catalogue.catalogue import Catalogue, CatalogueStanding, CatalogueUnavailable
 from streams.catalogue.costs import Fate, Grouping, Share, Spending
 from streams.catalogue.facts import (
@@ -14,11 +15,16 @@ from streams.catalogue.facts import (
     TaskFact,
 )
 from streams.catalogue.models import Comparison
+from streams.catalogue.outbox import UNSENT_AFTER_S, Backlog, Unsent
+from streams.catalogue.trials import Trial, Trials
 
 __all__ = [
     "PLANNED_STATES",
+    "UNSENT_AFTER_S",
     "Asset",
     "AssetState",
+    "Backlog",
+    "CampaignStanding",
     "Catalogue",
     "CatalogueStanding",
     "CatalogueUnavailable",
@@ -33,4 +39,8 @@ __all__ = [
     "Spending",
     "Standing",
     "TaskFact",
+    "Trial",
+    "Trials",
+    "Unsent",
+    "rank_of",
 ]

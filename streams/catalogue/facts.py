@@ -15,7 +15,6 @@ from schemas.records import (
     AssetPublished,
     CampaignRequested,
     CatalogChanged,
-    Event,
     ModelAdded,
     ModelReleased,
     ReviewDecided,
@@ -25,9 +24,12 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
+from schemas.text import MESSAGE_MAX, printable
 from streams.catalogue import costs, models, recipes
 from streams.catalogue import tables as t
+from streams.catalogue.campaigns import Campaigns
 from streams.catalogue.models import Comparison
+from streams.catalogue.outbox import Outbox
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
 PLANNED_STATES: frozenset[AssetState] = frozenset(
@@ -35,6 +37,7 @@ PLANNED_STATES: frozenset[AssetState] = frozenset(
 )
 ENDED_BADLY: frozenset[AssetState] = frozenset({"failed", "rejected"})
 T = TypeVar("T")
+_AT_ONCE_MAX = 500  # values that one statement names
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,11 @@ _CAMPAIGNS = (
         t.campaign_skus,
         (t.campaigns.c.tenant == t.campaign_skus.c.tenant) & (t.campaigns.c.campaign == t.campaign_skus.c.campaign),
     )
-    .where(t.campaign_skus.c.tenant == bindparam("tenant"), t.campaign_skus.c.sku == bindparam("sku"))
+    .where(
+        t.campaign_skus.c.tenant == bindparam("tenant"),
+        t.campaign_skus.c.sku == bindparam("sku"),
+        t.campaigns.c.cancelled.is_(False),
+    )
     .order_by(t.campaigns.c.campaign)
 )
 _SUPERSEDING = (
@@ -165,6 +172,11 @@ class Facts:
         """Sets the time at which what follows is noted, Unix time in ms."""
         self._now_ms = now_ms
 
+    @property
+    def outbox(self) -> Outbox:
+        """What follows from these facts, to be kept with them."""
+        return Outbox(self._connection, self._now_ms)
+
     # products
 
     def product(self, tenant: str, sku: str, *, lock: bool = False) -> Product | None:
@@ -183,7 +195,7 @@ class Facts:
         self._upsert(
             t.products,
             {"tenant": event.tenant, "sku": event.sku},
-            {"version": event.version, "deleted": event.change == "delete", "record": _dump(event)},
+            {"version": event.version, "deleted": event.change == "delete", "record": t.dumped(event)},
         )
 
     # assets
@@ -225,8 +237,8 @@ class Facts:
 
     def _put_leaving(self, live: AssetPublished) -> None:
         key = {"tenant": live.tenant, "sku": live.sku, "asset": live.asset}
-        values = {"version": live.version, "channel": live.channel, "campaign": live.campaign, "live": _dump(live)}
-        self._upsert(t.assets, key, {**values, "state": "leaving", "reason": "", "verdict": _dump(live.verdict)})
+        values = {"version": live.version, "channel": live.channel, "campaign": live.campaign, "live": t.dumped(live)}
+        self._upsert(t.assets, key, {**values, "state": "leaving", "reason": "", "verdict": t.dumped(live.verdict)})
 
     def move_asset(
         self,
@@ -243,7 +255,7 @@ class Facts:
         """Moves an asset of just this version to `state`; False when none in the plan stands as `only_from` says."""
         values: dict[str, Any] = {"state": state, "reason": reason, "updated_at_ms": self._now_ms}
         if verdict is not None:
-            values["verdict"] = _dump(verdict)
+            values["verdict"] = t.dumped(verdict)
         where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state.in_(sorted(only_from)))
         return self._connection.execute(update(t.assets).where(*where).values(values)).rowcount > 0
 
@@ -260,7 +272,7 @@ class Facts:
     def put_live(self, event: AssetPublished) -> None:
         """Notes what is live of an asset; one that has left the plan meanwhile is leaving."""
         where = (*_is_asset(event.tenant, event.sku, event.asset), t.assets.c.state != "leaving")
-        if not self._connection.execute(update(t.assets).where(*where).values(live=_dump(event))).rowcount:
+        if not self._connection.execute(update(t.assets).where(*where).values(live=t.dumped(event))).rowcount:
             self._put_leaving(event)
 
     def retracted(self, tenant: str, sku: str, name: str) -> None:
@@ -285,7 +297,7 @@ class Facts:
             "operation": task.step.operation,
             "counted_at_ms": task.asked_at_ms if task.source is not None and task.lane != "bulk" else None,
         }
-        noted = {**values, "state": state, "record": _dump(record)}
+        noted = {**values, "state": state, "record": t.dumped(record)}
         self._upsert(t.tasks, {"task_id": task.task_id}, noted, final="done" if state == "queued" else None)
 
     def tasks(self, tenant: str, sku: str, version: int) -> list[TaskFact]:
@@ -334,7 +346,7 @@ class Facts:
             "version": task.version,
         }
         key = {"review_id": request.review_id}
-        self._upsert(t.reviews, key, {**values, "state": "pending", "record": _dump(request), "decision": None})
+        self._upsert(t.reviews, key, {**values, "state": "pending", "record": t.dumped(request), "decision": None})
 
     def review(self, review_id: str) -> Review | None:
         """The review with this id, or None."""
@@ -349,7 +361,7 @@ class Facts:
     def decide_review(self, decision: ReviewDecided, state: str) -> None:
         """Closes a review."""
         where = t.reviews.c.review_id == decision.review_id
-        values = {"state": state, "decision": _dump(decision), "updated_at_ms": self._now_ms}
+        values = {"state": state, "decision": t.dumped(decision), "updated_at_ms": self._now_ms}
         self._connection.execute(update(t.reviews).where(where).values(values))
 
     def supersede_reviews(self, tenant: str, sku: str, version: int) -> None:
@@ -371,20 +383,30 @@ class Facts:
     # campaigns
 
     def campaign(self, tenant: str, campaign: str) -> tuple[CampaignRequested, bool] | None:
-        """A campaign and whether it was cancelled, or None."""
-        columns = t.campaigns.c
-        row = self._first(select(t.campaigns).where(columns.tenant == tenant, columns.campaign == campaign))
-        return None if row is None else (_load(row.record, CampaignRequested), row.cancelled)
+        """A campaign, with some of its products at least, and whether it was cancelled; or None."""
+        known = self.campaigns.standing(tenant, campaign)
+        return None if known is None else (known.request, known.cancelled)
 
-    def put_campaign(self, event: CampaignRequested, *, cancelled: bool = False) -> None:
-        """Notes a campaign and its products."""
-        key = {"tenant": event.tenant, "campaign": event.campaign}
-        self._upsert(t.campaigns, key, {"cancelled": cancelled, "record": _dump(event)})
-        columns = t.campaign_skus.c
-        mine = (columns.tenant == event.tenant, columns.campaign == event.campaign)
-        self._connection.execute(delete(t.campaign_skus).where(*mine))
-        if not cancelled:
-            self._connection.execute(t.campaign_skus.insert(), [{**key, "sku": sku} for sku in sorted(set(event.skus))])
+    @property
+    def campaigns(self) -> Campaigns:
+        """The campaigns, and what is left to do for them."""
+        return Campaigns(self._connection, self._now_ms)
+
+    def unknown_skus(self, tenant: str, skus: Collection[str]) -> list[str]:
+        """Those of `skus` that are no product of the tenant, or of one that is deleted; in order."""
+        columns, named = t.products.c, sorted(set(skus))
+        known: set[str] = set()
+        for first in range(0, len(named), _AT_ONCE_MAX):
+            of_these = columns.sku.in_(named[first : first + _AT_ONCE_MAX])
+            where = (columns.tenant == tenant, columns.deleted.is_(False), of_these)
+            known |= set(self._connection.execute(select(columns.sku).where(*where)).scalars())
+        return [sku for sku in named if sku not in known]
+
+    def campaign_assets(self, tenant: str, campaign: str) -> list[Asset]:
+        """The assets of a campaign, of all its products."""
+        where = (t.assets.c.tenant == tenant, t.assets.c.campaign == campaign)
+        rows = self._connection.execute(select(t.assets).where(*where).order_by(t.assets.c.sku, t.assets.c.asset))
+        return [_asset(row) for row in rows]
 
     def campaigns_with(self, tenant: str, sku: str) -> list[CampaignRequested]:
         """The campaigns that want pictures of a product, by name."""
@@ -456,18 +478,19 @@ class Facts:
     # refusals
 
     def put_refusal(self, refusal: Refusal) -> None:
-        """Notes that an event was refused, and why."""
-        values = {name: getattr(refusal, name) for name in ("topic", "subject", "code", "field", "message", "position")}
-        self._upsert(t.refusals, {"event_id": refusal.event_id}, values)
+        """Notes that an event was refused, and why. What others wrote of it is noted as far as it is fit to be."""
+        noted = {name: _fit(name, getattr(refusal, name)) for name in _REFUSAL}
+        self._upsert(t.refusals, {"event_id": noted.pop("event_id")}, noted)
 
     def drop_refusal(self, event_id: str, position: str) -> None:
         """Notes that the record at `position` did what another one of the same event was refused."""
-        where = (t.refusals.c.event_id == event_id, t.refusals.c.position != position)
+        columns = t.refusals.c
+        where = (columns.event_id == _fit("event_id", event_id), columns.position != _fit("position", position))
         self._connection.execute(delete(t.refusals).where(*where))
 
     def refusal(self, event_id: str) -> Refusal | None:
         """Why the event with this id was refused, or None."""
-        row = self._first(select(t.refusals).where(t.refusals.c.event_id == event_id))
+        row = self._first(select(t.refusals).where(t.refusals.c.event_id == _fit("event_id", event_id)))
         if row is None:
             return None
         return Refusal(row.event_id, row.topic, row.subject, row.code, row.field, row.message, row.position)
@@ -501,16 +524,22 @@ def _upserting(dialect_name: str, table: Table, columns: tuple[str, ...], final:
     return upserting
 
 
+_REFUSAL = {
+    column.name: column.type.length_max for column in t.refusals.columns if isinstance(column.type, t.Characters)
+}
+
+
+def _fit(name: str, text: str) -> str:
+    """What of a refusal is noted in the column `name`: others may have written it."""
+    return printable(text, _REFUSAL[name] or MESSAGE_MAX)
+
+
 def _is_asset(tenant: str, sku: str, name: str) -> tuple[Any, ...]:
     return (t.assets.c.tenant == tenant, t.assets.c.sku == sku, t.assets.c.asset == name)
 
 
 def _only_pending(query: Select[Any]) -> Select[Any]:
     return query.where(t.reviews.c.state == "pending")
-
-
-def _dump(record: Event | Verdict) -> str:
-    return msgspec.json.encode(record).decode()
 
 
 def _load(text: str, of: Any) -> Any:

@@ -33,7 +33,7 @@ class Comparison:
 
 def put_model(connection: Connection, event: ModelAdded, now_ms: int) -> None:
     """Notes a model; one that is known stays as it is."""
-    row = {"model": event.model, "operation": event.operation, "record": msgspec.json.encode(event).decode()}
+    row = {"model": event.model, "operation": event.operation, "record": t.dumped(event)}
     _insert(connection, t.models, {**row, "updated_at_ms": now_ms})
 
 
@@ -45,21 +45,25 @@ def models(connection: Connection) -> list[ModelAdded]:
 
 def put_release(connection: Connection, event: ModelReleased, now_ms: int) -> None:
     """Notes a release as the newest of its operation; one that is told again stays where it is."""
-    columns = t.releases.c
+    columns, record = t.releases.c, t.dumped(event)
     newest = select(func.coalesce(func.max(columns.place), 0)).where(columns.operation == event.operation)
     row = {
         "release_id": content_id("release", event),
         "operation": event.operation,
         "place": connection.execute(newest).scalar_one() + 1,
-        "record": msgspec.json.encode(event).decode(),
+        "record": record,
     }
     _insert(connection, t.releases, {**row, "updated_at_ms": now_ms})
 
 
 def releases(connection: Connection, operation: str | None) -> list[ModelReleased]:
-    """The releases of an operation's models, or of all, oldest first."""
+    """The releases of an operation's models, or of all, oldest first: as they were made, not as they came.
+
+    One that had to be tried again comes behind those that were made after it.
+    """
     rows = connection.execute(_RELEASES, {"operation": operation}) if operation else connection.execute(_ALL_RELEASES)
-    return [msgspec.json.decode(row.record, type=ModelReleased) for row in rows]
+    came = [msgspec.json.decode(row.record, type=ModelReleased) for row in rows]
+    return sorted(came, key=lambda release: release.released_at_ms)
 
 
 def put_shadow(connection: Connection, event: TaskCompleted, now_ms: int) -> None:

@@ -26,7 +26,7 @@ def put(connection: Connection, event: Release, now_ms: int) -> None:
         "kind": type(event).__name__,
         "name": event.recipe if isinstance(event, RecipeReleased) else event.tenant,
         "version": event.version,
-        "record": msgspec.json.encode(event).decode(),
+        "record": t.dumped(event),
         "updated_at_ms": now_ms,
     }
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -57,12 +57,11 @@ def wanting(connection: Connection, tenant: str | None) -> Iterator[tuple[Catalo
 
 
 def _campaigns(connection: Connection) -> dict[tuple[str, str], list[CampaignRequested]]:
-    rows = connection.execute(
-        select(t.campaigns.c.record).where(t.campaigns.c.cancelled.is_(False)).order_by(t.campaigns.c.campaign)
-    )
+    named, known = t.campaign_skus.c, t.campaigns.c
+    rows = connection.execute(select(t.campaigns).where(known.cancelled.is_(False)))
+    wanted = {(row.tenant, row.campaign): msgspec.json.decode(row.record, type=CampaignRequested) for row in rows}
     found: dict[tuple[str, str], list[CampaignRequested]] = {}
-    for row in rows:
-        campaign = msgspec.json.decode(row.record, type=CampaignRequested)
-        for sku in sorted(set(campaign.skus)):
-            found.setdefault((campaign.tenant, sku), []).append(campaign)
+    for row in connection.execute(select(t.campaign_skus).order_by(named.tenant, named.sku, named.campaign)):
+        if (row.tenant, row.campaign) in wanted:
+            found.setdefault((row.tenant, row.sku), []).append(wanted[row.tenant, row.campaign])
     return found

@@ -1,27 +1,56 @@
 """Kafka clients with the settings that must be the same everywhere, and the topics made ready."""
 
+import logging
+import operator
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, cast
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from prometheus_client import Counter
 
 from schemas import topics
-from streams.consumer.letters import Delivery, Outgoing
+from streams.consumer.letters import Delivery, Outgoing, written_at_ms
 from streams.errors import Unavailable
 from streams.settings import Settings
 
 PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsewhere than Java and aiokafka do
-DAY_MS = 24 * 3600 * 1000
+LIBRARY = "librdkafka"
 MAX_POLL_INTERVAL_S = 300.0
+CLOSE_S = 10.0
+CREATED_WITHIN_S = 30.0
+# Uncompressed, where topics' limits count compressed bytes: what others wrote small may go back. The broker closes the
+# connection on a request beyond 100 MiB, and librdkafka would try again for minutes.
+REQUEST_BYTES = 16 * topics.MIB
+# Below every topic's limit: the broker refuses a batch as a whole, so a record that is too large goes alone.
+BATCH_BYTES = topics.WRITTEN_BY_OTHERS_BYTES // 2
+FETCH_BYTES = 256 * 1024  # of a partition at a time; a larger batch is read all the same, alone
+HEADERS_LOST = "packshot-headers-lost"
+
+# At a name that is no UTF-8 the client sets an error and returns headers all the same, with a null pointer for a name.
+# A call by C finds that out and raises; one that the interpreter has specialised does not, and the process crashes.
+_headers_of = operator.methodcaller("headers")
+
+log = structlog.get_logger()
+headers_lost = Counter("packshot_headers_lost_total", "Records whose headers could not be read", ["topic"])
 
 
 class NotAcknowledged(Exception):
     """The broker did not take a record in time; nothing that depends on it may be committed."""
+
+
+class TooLarge(NotAcknowledged):
+    """No topic takes `record`: it is too large, and always will be. All that was sent with it is acknowledged."""
+
+    def __init__(self, record: Outgoing) -> None:
+        super().__init__(f"{record.topic} takes no record of {record.size_bytes} bytes")
+        self.record = record
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
@@ -31,12 +60,13 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "client.id": f"packshot-{socket.gethostname()}",
         "security.protocol": settings.kafka_security_protocol,
         "reconnect.backoff.max.ms": 2000,
-        "log_level": 3,  # errors; what librdkafka warns of, it mends itself
+        # errors; what librdkafka warns of, it mends itself. A command tells what ended it, once, in its own words.
+        "log_level": 3 if logging.getLogger(LIBRARY).isEnabledFor(logging.ERROR) else 0,
     }
     if settings.kafka_security_protocol.startswith("SASL"):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism
         config["sasl.username"] = settings.kafka_sasl_username
-        config["sasl.password"] = settings.kafka_sasl_password
+        config["sasl.password"] = settings.sasl_password
     if settings.kafka_ssl_ca_file:
         config["ssl.ca.location"] = str(settings.kafka_ssl_ca_file)
     return config
@@ -49,6 +79,8 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "partitioner": PARTITIONER,
         "linger.ms": 5,
         "compression.type": "lz4",
+        "message.max.bytes": REQUEST_BYTES,
+        "batch.size": BATCH_BYTES,
     }
 
 
@@ -74,7 +106,7 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
         # A backlog stays with the broker: librdkafka would keep 100,000 messages of each partition here.
         "queued.min.messages": 256,
         "queued.max.messages.kbytes": 1024,
-        "fetch.message.max.bytes": 256 * 1024,
+        "fetch.message.max.bytes": FETCH_BYTES,
     }
     if settings.kafka_group_instance_id:
         config["group.instance.id"] = settings.kafka_group_instance_id
@@ -86,15 +118,25 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
 
 
 def delivery(message: Message) -> Delivery:
-    """A message as a Delivery. A record without a value counts as empty bytes."""
-    raw = cast(Iterable[tuple[str, str | bytes | None]], message.headers() or ())
-    headers = [(name, _bytes(value)) for name, value in raw]
-    _, timestamp_ms = message.timestamp()
+    """A message as a Delivery; to be called once for each.
+
+    A record without a value counts as empty bytes. Headers of which one has a name
+    that is no UTF-8 cannot be read by any client of ours: `HEADERS_LOST` stands in their place.
+    """
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None
     assert partition is not None
     assert offset is not None
-    return Delivery(topic, partition, offset, _key(message.key()), _bytes(message.value()), headers, timestamp_ms)
+    _, timestamp_ms = message.timestamp()
+    try:
+        raw = cast(Iterable[tuple[str, str | bytes | None]], _headers_of(message) or ())
+    except SystemError:  # asked again it would give names that are null pointers
+        log.warning("headers cannot be read", position=f"{topic}/{partition}/{offset}")
+        headers_lost.labels(topic).inc()
+        raw = [(HEADERS_LOST, b"a name among them is no UTF-8")]
+    headers = [(name, _bytes(value)) for name, value in raw]
+    key, value = _key(message.key()), _bytes(message.value())
+    return Delivery(topic, partition, offset, key, value, headers, written_at_ms(timestamp_ms))
 
 
 def _bytes(value: str | bytes | None) -> bytes:
@@ -106,35 +148,40 @@ def _key(value: str | bytes | None) -> bytes | None:
 
 
 class AcknowledgedProducer:
-    """A producer whose sends are done only when the broker has said so. Thread-safe."""
+    """A producer whose sends are done only when the broker has said so. Thread-safe.
+
+    Where the client can never send again (its idempotence is lost, it may not write), what is under way fails, and a
+    new client takes its place.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._producer = Producer(producer_config(settings))
+        self._config = producer_config(settings) | {"error_cb": self._on_error}
+        self._producer = Producer(self._config)
+        self._is_broken = threading.Event()
         self._stopping = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
         self._poller.start()
 
     def send(self, records: Sequence[Outgoing]) -> None:
-        """Writes records and waits for every acknowledgement. Raises NotAcknowledged."""
+        """Writes records and waits for every acknowledgement. Raises NotAcknowledged, TooLarge where that is all."""
         done = threading.Event()
-        errors: list[KafkaError] = []
-
-        def on_end(error: KafkaError | None) -> None:
-            if error is not None:
-                errors.append(error)
-            done.set()
-
-        self.send_later(records, on_end)
+        countdown = _Countdown(len(records), lambda _error: done.set())
+        self._send(records, countdown)
         done.wait()
-        if errors:
-            raise NotAcknowledged(str(errors[0]))
+        if countdown.failed:
+            error, record = countdown.worst
+            raise TooLarge(record) if is_too_large(error) else NotAcknowledged(str(error))
 
     def send_later(self, records: Sequence[Outgoing], on_end: Callable[[KafkaError | None], None]) -> None:
-        """Writes records; `on_end` is called once, from another thread, with the first error or None."""
+        """Writes records; `on_end` is called once, from another thread, with the worst error or None.
+
+        See `is_too_large`: an error of that kind says that all others are acknowledged.
+        """
+        self._send(records, _Countdown(len(records), on_end))
+
+    def _send(self, records: Sequence[Outgoing], countdown: "_Countdown") -> None:
         if not records:
-            on_end(None)
-            return
-        countdown = _Countdown(len(records), on_end)
+            countdown.end()
         for record in records:
             self._produce(record, countdown)
 
@@ -146,41 +193,68 @@ class AcknowledgedProducer:
                     record.value,
                     record.key,
                     headers=list(record.headers),
-                    on_delivery=lambda error, _message: countdown.one_ended(error),
+                    on_delivery=lambda error, _message: countdown.one_ended(error, record),
                 )
                 return
             except BufferError:  # the local queue is full: the broker is slower than we are
                 self._stopping.wait(0.05)
             except KafkaException as error:
-                countdown.one_ended(error.args[0])
+                countdown.one_ended(error.args[0], record)
                 return
 
     def _poll(self) -> None:
         while not self._stopping.is_set():
             self._producer.poll(0.1)
+            if self._is_broken.is_set():
+                self._is_broken.clear()
+                self._renew()
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            log.error("the producer is broken; another takes its place", error=str(error))
+            self._is_broken.set()
+
+    def _renew(self) -> None:
+        broken, self._producer = self._producer, Producer(self._config)
+        broken.purge()
+        broken.flush(CLOSE_S)  # tells those who wait that their records failed
 
     def close(self) -> None:
         """Waits for what is under way, and ends."""
-        self._producer.flush(10)
+        self._producer.flush(CLOSE_S)
         self._stopping.set()
         self._poller.join()
         del self._producer  # or it would go on looking for brokers that are gone
 
 
+def is_too_large(error: KafkaError) -> bool:
+    """Whether a record is refused for its size; another try would change nothing."""
+    return error.code() == KafkaError.MSG_SIZE_TOO_LARGE
+
+
 class _Countdown:
     def __init__(self, count: int, on_end: Callable[[KafkaError | None], None]) -> None:
+        self.failed: list[tuple[KafkaError, Outgoing]] = []
         self._left = count
         self._on_end = on_end
-        self._error: KafkaError | None = None
         self._lock = threading.Lock()
 
-    def one_ended(self, error: KafkaError | None) -> None:
+    @property
+    def worst(self) -> tuple[KafkaError, Outgoing]:
+        """The first failure of those that another try might mend, else the first."""
+        return min(self.failed, key=lambda failure: is_too_large(failure[0]))
+
+    def one_ended(self, error: KafkaError | None, record: Outgoing) -> None:
         with self._lock:
-            self._error = self._error or error
+            if error is not None:
+                self.failed.append((error, record))
             self._left -= 1
             ended = not self._left
         if ended:
-            self._on_end(self._error)
+            self.end()
+
+    def end(self) -> None:
+        self._on_end(self.worst[0] if self.failed else None)
 
 
 def make_topics(settings: Settings) -> None:
@@ -192,25 +266,34 @@ def make_topics(settings: Settings) -> None:
         futures = admin.create_topics([_new_topic(topic, settings) for topic in missing]) if missing else {}
         for future in futures.values():
             _unless_there(future)
+        _wait_until_seen(admin, [topic.name for topic in missing])
     except KafkaException as error:
         raise Unavailable(f"the brokers at {settings.bootstrap_servers} do not answer: {error}") from error
 
 
+def _wait_until_seen(admin: AdminClient, names: Sequence[str]) -> None:
+    """The controller answers before the brokers know. Raises Unavailable when they do not hear of it."""
+    give_up_at = time.monotonic() + CREATED_WITHIN_S
+    while left := set(names) - admin.list_topics(timeout=10).topics.keys():
+        if time.monotonic() > give_up_at:
+            raise Unavailable(f"the brokers have not made {sorted(left)[0]}")
+        time.sleep(0.1)
+
+
 def _unless_there(created: Future[None]) -> None:
     try:
-        created.result(timeout=30)
+        created.result(timeout=CREATED_WITHIN_S)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
 
 
 def _new_topic(topic: topics.Topic, settings: Settings) -> NewTopic:
-    retention_ms = -1 if topic.retention_days is None else topic.retention_days * DAY_MS
     return NewTopic(
         topic.name,
         num_partitions=settings.kafka_partitions,
         replication_factor=settings.kafka_replication,
-        config={"retention.ms": str(retention_ms)},
+        config=topic.config(settings.kafka_replication),
     )
 
 

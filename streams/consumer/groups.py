@@ -19,7 +19,15 @@ def readers(retry_delays_ms: tuple[int, ...]) -> dict[str, list[Topic]]:
     """Every group and the topics that it reads."""
     workers = {worker(pool, lane): [topic] for (pool, lane), topic in topics.TASKS.items()}
     return workers | {
-        STREAMS: [topics.CATALOG, topics.CAMPAIGNS, topics.COMPLETED, topics.DECISIONS, topics.PUBLISHED],
+        STREAMS: [
+            topics.CATALOG,
+            topics.CAMPAIGNS,
+            topics.COMPLETED,
+            topics.DECISIONS,
+            topics.PUBLISHED,
+            topics.MODELS,
+            topics.RECIPES,
+        ],
         PUBLISHER: [topics.PUBLISH],
         RETRIER: [topics.retry(delay_ms) for delay_ms in retry_delays_ms],
     }

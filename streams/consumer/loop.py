@@ -4,7 +4,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -13,8 +13,11 @@ from streams.consumer.breaker import Breaker
 from streams.consumer.clients import MAX_POLL_INTERVAL_S
 from streams.consumer.clock import Clock
 from streams.consumer.reader import WATERMARKS, LaneReader, OpenConsumer, Watermarks
+from streams.consumer.reading import Place
+from streams.consumer.standstill import Standstill
 from streams.consumer.watchdog import StoodStill, Watchdog
 from streams.consumer.work import Crew, Ended, Job
+from streams.errors import Unavailable
 
 COMMIT_EVERY_S = 0.5
 LOOK_EVERY_S = 1.0
@@ -29,7 +32,8 @@ log = structlog.get_logger()
 class ConsumerLoop:
     """Reads the lanes of one pool, hands deliveries to the crew, and commits what has ended.
 
-    `lanes` has for each lane how to open its consumer, and its topic. `run` and `turn` raise when a result, retry or
+    `lanes` has for each lane how to open its consumer, and its topic; `has_record` says whether a record stands at or
+    behind an offset of a partition, and may raise Unavailable. `run` and `turn` raise when a result, retry or
     dead letter cannot be acknowledged (NotAcknowledged), when work stands still (StoodStill) or the books do not
     balance (Unbalanced): nothing of it is committed then, and the process is to exit.
     """
@@ -39,6 +43,7 @@ class ConsumerLoop:
         role: str,
         lanes: Mapping[Lane, tuple[OpenConsumer, str]],
         crew: Crew,
+        has_record: Callable[[Place, int], bool],
         stalled_after_s: float = STALLED_AFTER_S,
         clock: Clock = time,
         watermarks: Watermarks = WATERMARKS,
@@ -53,6 +58,7 @@ class ConsumerLoop:
         }
         self._breakers = {lane: self._breaker(lane) for lane in lanes}
         self._watchdog = Watchdog(stalled_after_s, clock)
+        self._standstill = Standstill(stalled_after_s, has_record, clock)
         self._looks = itertools.cycle(self.readers.values())
         self._leaving: set[Lane] = set()
         self._is_closing = False
@@ -89,7 +95,8 @@ class ConsumerLoop:
         if now_s >= self._look_at:
             self._look_at = now_s + LOOK_EVERY_S
             next(self._looks).look()  # one partition a time: asking the broker holds up the polls
-            self._watchdog.look(self._marks())
+            self._watchdog.look(self._crew.signs_of_life())
+            self._look_for_records()
         for breaker in self._breakers.values():
             breaker.look()
 
@@ -147,8 +154,11 @@ class ConsumerLoop:
         Meanwhile the other lanes are read: their members stay in their groups, and urgent work waits for nobody.
         """
         self._drop(self._crew.lanes.drop(lambda job: job.epoch in epochs))
-        if not settle or self._is_closing:
-            return
+        if settle and not self._is_closing:
+            self._settle(reader, epochs)
+        self._crew.left(reader.places(epochs))
+
+    def _settle(self, reader: LaneReader, epochs: Collection[int]) -> None:
         self._leaving.add(reader.lane)
         give_up_at = self._clock.monotonic() + DRAIN_S
         while reader.in_hand(epochs) and self._clock.monotonic() < give_up_at:
@@ -163,9 +173,10 @@ class ConsumerLoop:
         for job in jobs:
             self.readers[job.lane].end(job, "dropped")
 
-    def _marks(self) -> dict[Hashable, object]:
-        """All that has work to do and how far it is: partitions whose records do not come, workers with a job."""
-        marks = self._crew.signs_of_life()
-        for reader in self.readers.values():
-            marks |= reader.lagging()
-        return marks
+    def _look_for_records(self) -> None:
+        """Raises StoodStill for a partition that has records for us which do not come."""
+        standings = {place: its for reader in self.readers.values() for place, its in reader.lagging().items()}
+        try:
+            self._standstill.look(standings)
+        except Unavailable as away:
+            log.warning("liveness not known", role=self._role, reason=str(away))

@@ -12,6 +12,8 @@ from schemas.records import Lane
 from streams.consumer.clients import delivery
 from streams.consumer.ledger import Ledger
 from streams.consumer.offsets import OffsetTracker
+from streams.consumer.reading import Place
+from streams.consumer.standstill import Standing
 from streams.consumer.work import Job
 
 ASK_S = 2.0
@@ -90,7 +92,7 @@ class LaneReader:
         self._held_back: set[int] = set()
         self._is_full = False
         self._asked: dict[int, int] = {}
-        self._lagging: dict[int, int] = {}
+        self._lagging: dict[int, Standing] = {}
         self._looks = 0
         self._consumer = open_consumer(self._on_commit)
 
@@ -135,6 +137,10 @@ class LaneReader:
         """The partitions that are ours."""
         return set(self._trackers)
 
+    def places(self, epochs: Collection[int]) -> list[Place]:
+        """The partitions that are ours by some assignments."""
+        return [(self.topic, number) for number, tracker in self._trackers.items() if tracker.epoch in epochs]
+
     def span(self) -> int:
         """The longest span of a partition; see OffsetTracker."""
         return max((tracker.span for tracker in self._trackers.values()), default=0)
@@ -177,20 +183,23 @@ class LaneReader:
         self._looks += 1
         partition = idle[self._looks % len(idle)]
         try:
-            next_offset, lag = self._standing(partition)
+            standing = self._standing(partition)
         except KafkaException as error:
             log.warning("lag not known", lane=self.lane, error=str(error))
             return
         self._lagging.pop(partition, None)
-        if lag > 0:
-            self._lagging[partition] = next_offset
+        if standing.committed < standing.end:
+            self._lagging[partition] = standing
 
-    def lagging(self) -> dict[tuple[str, int], int]:
-        """The next offset of each partition that had records for us when it was looked at and still gets none."""
+    def lagging(self) -> dict[Place, Standing]:
+        """How each partition stands that did not end where we are when it was looked at, and still gets no record.
+
+        Transactions' markers may be all that there is of it.
+        """
         return {
-            (self.topic, partition): offset
-            for partition, offset in self._lagging.items()
-            if self._is_idle(partition) and self._trackers[partition].next in (None, offset)
+            (self.topic, partition): standing
+            for partition, standing in self._lagging.items()
+            if self._is_idle(partition) and self._trackers[partition].next in (None, standing.committed)
         }
 
     def close(self) -> None:
@@ -202,14 +211,15 @@ class LaneReader:
         tracker = self._trackers.get(partition)
         return tracker is not None and partition not in self._held_back and not self._in_hand[tracker.epoch]
 
-    def _standing(self, partition: int) -> tuple[int, int]:
+    def _standing(self, partition: int) -> Standing:
+        """Where we read on, and where the partition ends."""
         place = TopicPartition(self.topic, partition)
         watermarks = self._consumer.get_watermark_offsets(place, timeout=ASK_S)
         low, high = watermarks or (0, 0)
         next_offset = self._trackers[partition].next
         if next_offset is None:
             next_offset = self._consumer.committed([place], timeout=ASK_S)[0].offset
-        return next_offset, high - max(next_offset, low)
+        return Standing(max(next_offset, low), high)
 
     def _committable(self, partitions: Iterable[int]) -> dict[int, int]:
         ready = {partition: self._trackers[partition].committable() for partition in partitions}

@@ -31,7 +31,7 @@ def read(
     """
     consumer = open_consumer(settings, groups.READER, **{"enable.partition.eof": True})
     try:
-        with _translated(settings):
+        with translated(settings):
             places = _from(consumer, _partitions(consumer, names), since_ms)
             consumer.assign(places)
             unread = {(place.topic, place.partition) for place in places}
@@ -54,11 +54,32 @@ def _turn(consumer: Consumer, unread: set[Place]) -> Iterator[Delivery]:
             log.warning("kafka", error=str(error))
 
 
+def between(settings: Settings, place: Place, first: int, behind: int) -> list[Delivery]:
+    """The committed records of a partition from offset `first` on that stand before `behind`. Raises Unavailable."""
+    consumer = open_consumer(settings, groups.READER, **{"enable.partition.eof": True})
+    found: list[Delivery] = []
+    try:
+        with translated(settings):
+            consumer.assign([TopicPartition(*place, first)])
+            give_up_at = time.monotonic() + CALL_S
+            unread = {place}
+            while unread and time.monotonic() < give_up_at:
+                for each in _turn(consumer, unread):
+                    found.append(each)
+                if found and found[-1].offset >= behind - 1:
+                    unread.clear()
+            if unread:
+                raise TimeoutError
+    finally:
+        consumer.close()
+    return [each for each in found if each.offset < behind]
+
+
 def committed(settings: Settings, group: str, names: Sequence[str]) -> dict[Place, int]:
     """The next offset that `group` will read of each partition; 0 where it has committed nothing."""
     consumer = open_consumer(settings, group)
     try:
-        with _translated(settings):
+        with translated(settings):
             places = consumer.committed(_partitions(consumer, names), timeout=CALL_S)
             for place in places:
                 if place.error is not None:
@@ -75,7 +96,7 @@ def ends(settings: Settings, places: Collection[Place]) -> dict[Place, int]:
     """
     consumer = open_consumer(settings, groups.READER)
     try:
-        with _translated(settings):
+        with translated(settings):
             return {place: _end(consumer, place) for place in places}
     finally:
         consumer.close()
@@ -92,7 +113,7 @@ def has_record(settings: Settings, place: Place, offset: int) -> bool:
     """Whether a committed record stands at `offset` or behind it. Raises Unavailable."""
     consumer = open_consumer(settings, groups.READER, **{"enable.partition.eof": True})
     try:
-        with _translated(settings):
+        with translated(settings):
             consumer.assign([TopicPartition(*place, offset or OFFSET_BEGINNING)])
             return _comes_before_end(consumer)
     finally:
@@ -117,7 +138,7 @@ def has_members(settings: Settings, group: str) -> bool:
     """Whether anybody is in the group now. Raises Unavailable."""
     admin = AdminClient(client_config(settings))  # answers only for as long as it is held
     described = admin.describe_consumer_groups([group], request_timeout=CALL_S)[group]
-    with _translated(settings):
+    with translated(settings):
         try:
             return bool(described.result(timeout=CALL_S).members)
         except KafkaException as error:
@@ -139,7 +160,8 @@ def _from(consumer: Consumer, places: list[TopicPartition], since_ms: int | None
 
 
 @contextlib.contextmanager
-def _translated(settings: Settings) -> Iterator[None]:
+def translated(settings: Settings) -> Iterator[None]:
+    """What brokers that are away make of a call, as Unavailable."""
     try:
         yield
     except KafkaException as error:

@@ -8,12 +8,15 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas import topics
-from streams.consumer.clients import AcknowledgedProducer, delivery
+from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged, TooLarge, delivery
+from streams.consumer.isolation import Isolation
 from streams.consumer.ledger import Ledger
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, returned
-from streams.errors import Refused
+from streams.consumer.letters import JITTER_SHARE, Delivery, Originals, Outgoing, RetryPolicy, returned
+from streams.errors import Refused, Unavailable
 
 POLL_S = 0.1
+AWAY_WAIT_MS = 1000
+CLOCKS_DIFFER_MS = 5000  # between the machines that write letters, a broker and this one
 
 log = structlog.get_logger()
 
@@ -21,19 +24,30 @@ log = structlog.get_logger()
 class Retrier:
     """Reads every retry topic. A partition whose first letter must wait is paused until then; polling goes on."""
 
-    def __init__(self, consumer: Consumer, producer: AcknowledgedProducer, delays_ms: Sequence[int]) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        producer: AcknowledgedProducer,
+        delays_ms: Sequence[int],
+        isolation: Isolation,
+        originals: Originals | None = None,
+    ) -> None:
         self._consumer = consumer
         self._producer = producer
+        self._isolation = isolation
+        self._originals = originals
+        self._letters = RetryPolicy((), originals=originals)
         self._topics = [topics.retry(delay_ms).name for delay_ms in delays_ms]
         self._ledger = Ledger("retrier")
         self._due_ms: dict[tuple[str, int], int] = {}
+        self._held: dict[tuple[str, int], int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Raises NotAcknowledged when a letter cannot be given back."""
         if not self._topics:
             stop.wait()
             return
-        self._consumer.subscribe(self._topics, on_assign=self._taken)
+        self._consumer.subscribe(self._topics, on_assign=self._taken, on_revoke=self._left, on_lost=self._left)
         while not stop.is_set():
             self._wake_those_due()
             message = self._consumer.poll(POLL_S)
@@ -44,8 +58,13 @@ class Retrier:
     def _taken(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
             self._due_ms.pop((partition.topic, partition.partition), None)
+            self._held.pop((partition.topic, partition.partition), None)
         consumer.incremental_assign(partitions)
         consumer.resume(partitions)
+
+    def _left(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._isolation.left([(each.topic, each.partition) for each in partitions])
+        consumer.incremental_unassign(partitions)
 
     def _wake_those_due(self) -> None:
         now_ms = _now_ms()
@@ -63,26 +82,68 @@ class Retrier:
             log.warning("kafka", error=str(error))
             return
         letter = delivery(message)
-        if letter.not_before_ms > _now_ms():
-            place = TopicPartition(letter.topic, letter.partition, letter.offset)
-            self._consumer.pause([place])
-            self._consumer.seek(place)
-            self._due_ms[letter.topic, letter.partition] = letter.not_before_ms
+        has_waited = self._held.get((letter.topic, letter.partition)) == letter.offset
+        if not has_waited and (due_ms := _due_ms(letter, _now_ms())) > _now_ms():
+            self._hold(letter, due_ms)
+            return
+        try:
+            how, record = self._give_back(letter)
+        except Unavailable as away:
+            log.warning("waiting", reason=str(away), position=letter.position)
+            self._hold(letter, _now_ms() + AWAY_WAIT_MS)
             return
         self._ledger.poll()
-        how, record = _onward(letter)
-        self._producer.send([record])
         self._ledger.end(how)
-        self._consumer.commit(message=message, asynchronous=False)
-        self._ledger.commit(1)
+        self._commit(message)
         log.info("given back", how=how, to=record.topic, attempt=letter.attempt)
 
+    def _hold(self, letter: Delivery, until_ms: int) -> None:
+        """Reads nothing more of the letter's partition until then, when the letter is read again."""
+        place = TopicPartition(letter.topic, letter.partition, letter.offset)
+        self._consumer.pause([place])
+        self._consumer.seek(place)
+        self._due_ms[letter.topic, letter.partition] = until_ms
+        self._held[letter.topic, letter.partition] = letter.offset
 
-def _onward(letter: Delivery) -> tuple[str, Outgoing]:
-    try:
-        return "done", returned(letter)
-    except Refused as refusal:
-        return "dead", RetryPolicy(()).letter(letter, refusal, _now_ms())
+    def _give_back(self, letter: Delivery) -> tuple[str, Outgoing]:
+        """How the letter ended, and the record that it became. Raises NotAcknowledged, Unavailable."""
+        try:
+            with self._isolation.trying(letter):
+                record = returned(letter, self._originals)
+                self._producer.send([record])
+                return "done", record
+        except TooLarge as error:
+            why = Refused("record_too_large", str(error))
+        except (NotAcknowledged, Unavailable):
+            raise
+        except Refused as refusal:
+            why = refusal
+        except Exception as error:
+            log.exception("unexpected error", position=letter.position)
+            why = Refused("unexpected", f"{type(error).__name__}: {error}", poison=True)
+        dead = self._letters.letter(letter, why, _now_ms())
+        self._producer.send([dead])
+        return "dead", dead
+
+    def _commit(self, message: Message) -> None:
+        try:
+            self._consumer.commit(message=message, asynchronous=False)
+            self._ledger.commit(1)
+        except KafkaException as error:  # it went to somebody else, who gives the letter back once more
+            if error.args[0].fatal():
+                raise
+            log.warning("commit refused", error=str(error))
+
+
+def _due_ms(letter: Delivery, now_ms: int) -> int:
+    """When a letter is due: as it says, but no later than its topic's delay allows, counted from when it was written.
+
+    A letter that others wrote may name any time, and would hold up all behind it. One whose own time is none counts as
+    written now; whoever has held a letter once does not ask again.
+    """
+    delay_ms = int(letter.topic.removeprefix(topics.RETRY_PREFIX).removesuffix("ms"))
+    written_ms = min(letter.timestamp_ms, now_ms)
+    return min(letter.not_before_ms, written_ms + round(delay_ms * (1 + JITTER_SHARE)) + CLOCKS_DIFFER_MS)
 
 
 def _now_ms() -> int:

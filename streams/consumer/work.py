@@ -3,24 +3,31 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 from confluent_kafka import KafkaError
+from prometheus_client import Counter
 
 from schemas import topics
 from schemas.records import Lane
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.clock import Clock
+from streams.consumer.isolation import Isolation
 from streams.consumer.lanes import Lanes, Turn
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
+from streams.consumer.poison import poison, with_trace
+from streams.consumer.reading import Place
 from streams.errors import Refused, Unavailable
 
 AWAY_WAIT_S = 1.0
 
 log = structlog.get_logger()
+untold = Counter(
+    "packshot_untold_total", "Deliveries that died without the failure that goes with the letter", ["role"]
+)
 _thread = threading.local()
 
 
@@ -80,6 +87,7 @@ class Crew:
         handler: Handler,
         writer: Writer,
         policy: RetryPolicy,
+        isolation: Isolation,
         threads: int,
         clock: Clock = time,
     ) -> None:
@@ -89,6 +97,7 @@ class Crew:
         self._handler = handler
         self._writer = writer
         self._policy = policy
+        self._isolation = isolation
         self._clock = clock
         self._stopping = threading.Event()
         self._signs: dict[Hashable, object] = {}
@@ -111,8 +120,13 @@ class Crew:
         self.lanes.close()
 
     def put(self, job: Job) -> None:
-        """Adds a job to its lane."""
+        """Adds a job to its lane. Those of a partition come in its order."""
+        self._isolation.read(job.delivery)
         self.lanes.put(job.lane, job, job.delivery.tenant, job.delivery.deadline_ms)
+
+    def left(self, places: Collection[Place]) -> None:
+        """Is told which partitions are no longer this worker's."""
+        self._isolation.left(places)
 
     def signs_of_life(self) -> dict[Hashable, object]:
         """For each worker that has a job when it last got anywhere with it; waiting for what is away counts."""
@@ -144,17 +158,24 @@ class Crew:
     def _outcome(self, delivery: Delivery) -> tuple[str, Sequence[Outgoing]]:
         while True:
             try:
-                return "done", self._handler.handle(delivery)
+                with self._isolation.trying(delivery):
+                    return "done", self._handler.handle(delivery)
             except Unavailable as away:
                 log.warning("waiting", role=self._role, reason=str(away), position=delivery.position)
+                self._isolation.tell(delivery, f"waits: {away}")
                 self._stay(AWAY_WAIT_S)
             except Refused as refusal:
                 return self._letter(delivery, refusal)
             except Exception as error:
                 log.exception("unexpected error", role=self._role, position=delivery.position)
-                last = self._policy.is_last_try(delivery)
-                told = f"{type(error).__name__}: {error}"
-                return self._letter(delivery, Refused("unexpected", told, transient=not last, poison=last))
+                return self._letter(delivery, self._unexpected(delivery, error))
+
+    def _unexpected(self, delivery: Delivery, error: Exception) -> Refused:
+        if not self._policy.is_last_try(delivery):
+            return Refused("unexpected", f"{type(error).__name__}: {error}", transient=True)
+        refusal = poison(error, self._role, delivery.topic)
+        refusal.__cause__ = error
+        return refusal
 
     def _stay(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
@@ -162,14 +183,43 @@ class Crew:
         self._signs[threading.current_thread().name] = self._clock.monotonic()
 
     def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
-        letter = self._policy.letter(delivery, refusal, int(self._clock.time() * 1000))
+        letter = with_trace(self._fitting_letter(delivery, refusal), refusal)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": str(refusal), "attempt": delivery.attempt}
+        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message, "attempt": delivery.attempt}
         log.warning("refused", role=self._role, how=how, position=delivery.position, **told)
-        return how, [letter, *(self._handler.give_up(delivery, refusal) if how == "dead" else [])]
+        return how, [letter, *(self._given_up(delivery, refusal) if how == "dead" else [])]
+
+    def _fitting_letter(self, delivery: Delivery, refusal: Refused) -> Outgoing:
+        """Waits while an original has to be kept and its store is away."""
+        while True:
+            try:
+                return self._policy.letter(delivery, refusal, int(self._clock.time() * 1000))
+            except Unavailable as away:
+                log.warning("waiting", role=self._role, reason=str(away), position=delivery.position)
+                self._stay(AWAY_WAIT_S)
+
+    def _given_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
+        """What the handler has to say of a dead delivery. Its letter is written whatever becomes of that."""
+        try:
+            return self._handler.give_up(delivery, refusal)
+        except Exception:
+            log.exception("it cannot be told that a delivery failed", role=self._role, position=delivery.position)
+            untold.labels(self._role).inc()
+            return []
 
     def _write(self, job: Job, how: str, records: Sequence[Outgoing]) -> None:
         def on_end(error: KafkaError | None) -> None:
-            self.reports.put(Ended(job, how, NotAcknowledged(str(error)) if error is not None else None))
+            if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE and how != "dead":
+                # Not in here: it is the producer's own thread that makes room for what is to be written.
+                threading.Thread(target=self._bury, args=[job, str(error)], name=f"{self._role}-letter").start()
+            else:
+                self.reports.put(Ended(job, how, NotAcknowledged(str(error)) if error is not None else None))
 
         self._writer.send_later(records, on_end)
+
+    def _bury(self, job: Job, why: str) -> None:
+        """The end of a delivery whose results no topic takes: another try would make the same."""
+        try:
+            self._write(job, *self._letter(job.delivery, Refused("record_too_large", why, poison=True)))
+        except Exception as error:
+            self.reports.put(Ended(job, error=error))

@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 from streams.embedded.process import LOOPBACK, BrokerProcess, BrokerUnavailable
+from streams.private import open_private, private_folder
 
 VERSION = "4.1.1"
 JAVA_VERSION_MIN = 17
@@ -76,8 +77,8 @@ class ApacheKafka:
     def start(self) -> None:
         if missing := self.missing():
             raise BrokerUnavailable(f"{self.name}: {missing}")
-        self._fetch()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.fetch()
+        private_folder(self._folder)
         self._process.stop_left_over()
         self._port, controller_port = self._process.ports(2)
         properties = self._write_properties(self._port, controller_port)
@@ -95,11 +96,15 @@ class ApacheKafka:
     def _data(self) -> Path:
         return self._folder / "data"
 
-    def _fetch(self) -> None:
-        if self._jars.exists():
-            return
+    def fetch(self) -> Path:
+        """The folder of its jars, fetched unless they are there. Raises BrokerUnavailable."""
+        if not self._jars.exists():
+            self._fetch_once()
+        return self._jars
+
+    def _fetch_once(self) -> None:
         self._jars.parent.mkdir(parents=True, exist_ok=True)
-        with (self._jars.parent / "fetch.lock").open("w") as lock:
+        with open(open_private(self._jars.parent / "fetch.lock"), "r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two Mavens at once may spoil each other's repository
             if not self._jars.exists():
                 self._fetch_alone()

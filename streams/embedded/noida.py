@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streams.embedded.pacing import Pacing
 from streams.embedded.process import LOOPBACK, BrokerProcess, BrokerUnavailable
+from streams.private import private_folder
 
 
 class NoidaDb:
@@ -40,7 +41,7 @@ class NoidaDb:
         program = _program()
         if program is None:
             raise BrokerUnavailable(f"{self.name}: {self.missing()}")
-        self._process.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self._process.folder)
         self._process.stop_left_over()
         self._port, own_port = self._process.ports(2)
         data = str(self._process.folder / "data")

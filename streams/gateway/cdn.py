@@ -17,7 +17,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def build_app(store: ObjectStore) -> web.Application:
-    """An app that serves what lies in `store`, and at / a page of what is live."""
+    """An app that serves what lies in `store`, and at / a page of what is live.
+
+    The manifest of a product of which nothing is live is served like any other: it says so.
+    """
     app = web.Application(middlewares=[_answers_errors])
     app[STORE] = store
     app.router.add_get("/", _index)
@@ -53,7 +56,8 @@ async def _index(request: web.Request) -> web.Response:
 
 def _manifests(store: ObjectStore) -> list[tuple[str, Manifest | Refused]]:
     keys = [key for key in store.keys("") if key.endswith(f"/{MANIFEST_NAME}")]
-    return [(key, _read(stored.data, key)) for key in keys if (stored := _there(store, key))]
+    found = [(key, _read(stored.data, key)) for key in keys if (stored := _there(store, key))]
+    return [(key, manifest) for key, manifest in found if isinstance(manifest, Refused) or manifest.assets]
 
 
 def _read(data: bytes, key: str) -> Manifest | Refused:

@@ -1,16 +1,19 @@
 """The contact sheet: each product of a run, its photograph and all that was made of it, as a page and as a picture."""
 
 import base64
+import html
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from schemas.text import printable
+
 THUMBNAIL_PX = 320
 PIXELS_MAX = 120_000_000
+TEXT_MAX = 10_000  # characters of one text in a page
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,11 @@ def _image(file: bytes | None, text: str) -> str:
     size = f'width="{picture.width}" height="{picture.height}"'
     source = f"data:image/{kind.lower()};base64,{data}"
     return f'<div class="frame{clear}"><img alt="{escape(text)}" {size} src="{source}"></div>'
+
+
+def escape(text: str) -> str:
+    """A text from anywhere, as it may stand in a page."""
+    return html.escape(printable(text, TEXT_MAX))
 
 
 def thumbnail(file: bytes | None, size_px: int = THUMBNAIL_PX) -> Image.Image | None:

@@ -1,4 +1,4 @@
-"""Intake: what PIMs and marketing tools say. Validates, records, plans, fans out; fetches nothing."""
+"""Intake: what PIMs say of products. Validates, records, plans, fans out; fetches nothing."""
 
 from dataclasses import replace as replace_wish
 
@@ -9,8 +9,6 @@ from schemas import recipes
 from schemas.recipes.cookbook import Cookbook
 from schemas.records import (
     AssetWithheld,
-    CampaignCancelled,
-    CampaignRequested,
     CatalogChanged,
     Event,
     ReplanRequested,
@@ -19,7 +17,8 @@ from schemas.records import (
 from streams.catalogue import AssetState, Facts
 from streams.errors import Refused
 from streams.processors import Answers
-from streams.processors.planning import Wish, checked, first_tasks, lacking, makes_something, plan, wish_of
+from streams.processors.planning import Wish, checked, first_tasks, lacking, plan, wish_of
+from streams.processors.retracting import is_retracted
 
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing", "rejected"})
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
@@ -34,7 +33,7 @@ def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
     if known is not None and known.version > event.version:
         log.info("stale event", tenant=event.tenant, sku=event.sku, version=event.version, newest=known.version)
         return []
-    if known is not None and known.version == event.version and _content(known.event) != _content(event):
+    if known is not None and known.version == event.version and content(known.event) != content(event):
         raise Refused(
             "version_conflict",
             f"{event.sku} version {event.version} is known with other content; a change needs a higher version",
@@ -45,9 +44,9 @@ def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
     facts.supersede_reviews(event.tenant, event.sku, event.version)
     if event.change == "delete":
         facts.put_plan(event.tenant, event.sku, event.version, {})
-        return [_retract(event, None, "the product was deleted")]
+        return [retract(event, None, "the product was deleted")]
     wishes = [wish, *(wish_of(campaign) for campaign in facts.campaigns_with(event.tenant, event.sku))]
-    return _start(event, wishes, wishes, facts)
+    return start(event, wishes, wishes, facts)
 
 
 def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
@@ -57,74 +56,18 @@ def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
         log.info("nothing to re-plan", tenant=event.tenant, sku=event.sku)
         return []
     # The deadlines were for the first making.
-    wishes = [replace_wish(wish, lane=event.lane, deadline_ms=None) for wish in _wishes(product.event, facts)]
-    begun = _start(product.event, wishes, wishes, facts, settled=frozenset())
+    wishes = [replace_wish(wish, lane=event.lane, deadline_ms=None) for wish in all_wishes(product.event, facts)]
+    begun = start(product.event, wishes, wishes, facts, settled=frozenset())
     gone = [row.asset for row in facts.assets(event.tenant, event.sku) if row.state == "leaving"]
-    return [*begun, *([_retract(product.event, gone, "it is not in the recipe any more")] if gone else [])]
+    return [*begun, *([retract(product.event, gone, "it is not in the recipe any more")] if gone else [])]
 
 
-def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
-    """A campaign wants pictures. Products that are not known (yet) make the event come back later."""
-    wish = checked(event, facts.cookbook())
-    known = facts.campaign(event.tenant, event.campaign)
-    if known is not None and known[1]:
-        if known[0] == event:  # the very request that was cancelled, read again
-            log.info("cancelled", tenant=event.tenant, campaign=event.campaign)
-            return []
-        raise Refused("campaign_cancelled", f"campaign {event.campaign} was cancelled", field="campaign")
-    is_new = known is None or known[0] != event
-    if is_new and not makes_something(event.tenant, wish, facts.cookbook()):
-        told = ", ".join(wish.channels)
-        raise Refused("nothing_to_make", f"{wish.recipe} makes no picture that {told} allows", field="channels")
-    facts.put_campaign(event)
-    products = {sku: facts.product(event.tenant, sku, lock=True) for sku in event.skus}
-    answers: list[Event] = []
-    if known is not None:
-        reason = f"campaign {event.campaign} was asked for without it"
-        answers += _taken_out(known[0], set(known[0].skus) - set(event.skus), reason, facts)
-    refusals: list[Refused] = []
-    for product in products.values():
-        if product is not None and not product.deleted:
-            begun = _start(product.event, _wishes(product.event, facts), [wish], facts)
-            answers += [each for each in begun if not isinstance(each, Refused)]
-            refusals += [each for each in begun if isinstance(each, Refused)]
-    missing = sorted(sku for sku, product in products.items() if product is None or product.deleted)
-    if missing:
-        return [*answers, Refused("unknown_sku", f"no such product: {_some(missing)}", field="skus", transient=True)]
-    return [*answers, *_summed(refusals)]
-
-
-def campaign_cancelled(event: CampaignCancelled, facts: Facts) -> Answers:
-    """A campaign is off: its assets leave every plan, and what is live of it is retracted."""
-    known = facts.campaign(event.tenant, event.campaign)
-    if known is None:
-        message = f"no campaign is called {event.campaign!r}"
-        raise Refused("unknown_campaign", message, field="campaign", transient=True)
-    campaign, _ = known
-    facts.put_campaign(campaign, cancelled=True)
-    reason = f"campaign {event.campaign} was cancelled" + (f": {event.reason}" if event.reason else "")
-    return _taken_out(campaign, set(campaign.skus), reason, facts)
-
-
-def _wishes(product: CatalogChanged, facts: Facts) -> list[Wish]:
+def all_wishes(product: CatalogChanged, facts: Facts) -> list[Wish]:
+    """What the catalogue and all campaigns want of a product."""
     return [wish_of(product), *(wish_of(event) for event in facts.campaigns_with(product.tenant, product.sku))]
 
 
-def _taken_out(campaign: CampaignRequested, skus: set[str], reason: str, facts: Facts) -> list[Event]:
-    """Takes a campaign's assets out of the plans of products."""
-    answers: list[Event] = []
-    for sku in sorted(skus):
-        product = facts.product(campaign.tenant, sku, lock=True)
-        if product is None or product.deleted:
-            continue
-        theirs = [row.asset for row in facts.assets(campaign.tenant, sku) if row.campaign == campaign.campaign]
-        wishes = _wishes(product.event, facts)
-        facts.put_plan(campaign.tenant, sku, product.version, plan(product.event, wishes, facts.cookbook()))
-        answers.append(_retract(product.event, theirs, reason))
-    return answers
-
-
-def _start(
+def start(
     product: CatalogChanged,
     wishes: list[Wish],
     begun: list[Wish],
@@ -139,11 +82,11 @@ def _start(
     facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes, cookbook))
     rows = facts.assets(product.tenant, product.sku)
     ended = {row.asset for row in rows if row.state in settled}
-    failed = {row.asset for row in rows if row.state == "failed"}
+    failed = {row.asset for row in rows if row.state == "failed" or is_retracted(row)}
     tasks = [task for wish in begun for task in first_tasks(product, wish, cookbook, ended)]
     for task in tasks:  # noted as tasks once it is known in which lane
         for name in failed.intersection(recipes.assets(task.step)):
-            facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed"})
+            facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed", "rejected"})
     return [*tasks, *_withheld(product, begun, cookbook, facts)]
 
 
@@ -155,31 +98,32 @@ def _withheld(
     told: list[AssetWithheld] = []
     refusals: list[Refused] = []
     for name, why in (each for wish in wishes for each in lacking(product, wish, cookbook).items()):
-        reason = f"{why.code}: {why}"
+        reason = f"{why.code}: {why.message}"
         if facts.move_asset(tenant, sku, name, version, "failed", reason=reason, only_from=UNFINISHED):
             told.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))
         refusals.append(Refused(why.code, f"{sku}, {name}: {why}", field=why.field))
-    return [*told, *_summed(refusals)]
+    return [*told, *summed(refusals)]
 
 
-def _summed(refusals: list[Refused]) -> list[Refused]:
+def summed(refusals: list[Refused]) -> list[Refused]:
     """One refusal for each reason: an event has as many letters as there are reasons, not pictures."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for each in refusals:
         by_reason.setdefault((each.code, each.field), []).append(str(each))
-    return [Refused(code, _some(told, "; "), field=field) for (code, field), told in by_reason.items()]
+    return [Refused(code, some(told, "; "), field=field) for (code, field), told in by_reason.items()]
 
 
-def _some(named: list[str], separator: str = ", ") -> str:
+def some(named: list[str], separator: str = ", ") -> str:
     """The first ten, and how many more."""
     more = len(named) - NAMED_MAX
     return separator.join(named[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
-def _content(event: CatalogChanged) -> CatalogChanged:
+def content(event: CatalogChanged) -> CatalogChanged:
     """What makes two events the same: all but how urgent they are and when they were sent."""
     return replace(event, priority="standard", occurred_at_ms=None)
 
 
-def _retract(event: CatalogChanged, assets: list[str] | None, reason: str) -> RetractRequested:
+def retract(event: CatalogChanged, assets: list[str] | None, reason: str) -> RetractRequested:
+    """The request to take assets of a product away, or all."""
     return RetractRequested(tenant=event.tenant, sku=event.sku, version=event.version, assets=assets, reason=reason)

@@ -1,8 +1,10 @@
 """Judging: the quality gates. Measures in, a verdict out; each check states what was measured, the limit and the rule.
 
-The checklist has eight points. A point for which nothing is measured yet says `not_run`, never `pass`.
+The checklist has eight points. A point for which nothing is measured yet says `not_run`, never `pass`. What an
+operation must leave and has not, or that is no finite number, goes to a person: what was not measured did not pass.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 from schemas.channels import Channel
@@ -17,6 +19,7 @@ COLOUR_MEDIAN = (1.8, 3.0)  # ΔE00 up to which it passes, and up to which a per
 COLOUR_P95_MAX = 4.0
 AZIMUTH_ERROR_DEG = (20.0, 35.0)
 CONTACT_DARKENING_MIN = 0.08
+SHADOW_EDGE_SHARE_MAX = 0.05  # of the product's width; a soft shadow that was cut off had .067 and more
 CONTACT_GAP_MAX = 0.03  # of the product's height; what hovers has its shadow below it
 VISIBLE_SHARE_MIN = 0.6
 HEIGHT_ERROR_MAX = 0.05
@@ -30,11 +33,52 @@ COVERAGE_MIN = 0.01
 
 Measures = Mapping[str, float]
 
+# What every picture of an operation leaves, by the point that it is for.
+_FILE = dict.fromkeys(
+    ("width_px", "height_px", "size_bytes", "format_allowed", "has_srgb_profile", "has_source_type"), "channel"
+)
+_KEPT = {"canvas_difference_max": "product", "cropped_edges": "product", "product_difference_mean": "colour"}
+_CUT = {"cutout.uncertainty": "edges"}
+_SHOT = {
+    **_FILE, **_KEPT, **_CUT,
+    "colour_difference_median": "colour",
+    "colour_difference_p95": "colour",
+    "alpha_partial_share": "edges",
+    "alpha_coverage": "edges",
+    "fill": "channel",
+    "scale": "channel",
+}  # fmt: skip
+REQUIRED: Mapping[str, Mapping[str, str]] = {
+    "packshot": _SHOT,
+    "transparent": _SHOT,
+    "mockup": {
+        **_FILE, **_KEPT, **_CUT,
+        "product_delta_e_median": "colour",
+        "in_frame": "product",
+        "visible_share": "product",
+        "height_error": "product",
+        "has_scene": "channel",
+        "scale": "channel",
+    },
+    "artwork": {**_FILE, "effective_dpi": "product", "print_ssim": "product"},
+    "style": {
+        **_FILE,
+        "product_delta_e_median": "colour",
+        "product_delta_e_p95": "colour",
+        "alpha_partial_share": "edges",
+        "alpha_coverage": "edges",
+    },
+    "upscale": {**_FILE, "upscaled_by": "channel"},
+}  # fmt: skip
 
-def judge(measures: Measures, channel: Channel) -> Verdict:
-    """The verdict on one asset. The worst check decides."""
-    checks = [*_product(measures), *_colour(measures), *_edges(measures), *_light(measures)]
-    checks += [*_scene(measures), *_print(measures), *_style(measures), *_channel(measures, channel)]
+
+def judge(measures: Measures, channel: Channel, operation: str) -> Verdict:
+    """The verdict on one asset that `operation` made. The worst check decides."""
+    found = {name: value for name, value in measures.items() if math.isfinite(value)}
+    missing = _missing(measures, found, channel, operation)
+    checks = [*_product(found), *_colour(found), *_edges(found), *_light(found)]
+    checks += [*_scene(found), *_print(found), *_style(found), *_channel(found, channel)]
+    checks = [*(check for check in checks if check.name not in missing), *missing.values()]
     covered = {check.point for check in checks}
     silent = [Check(point=point, name="not measured", outcome="not_run") for point in POINTS if point not in covered]
     outcomes = {check.outcome for check in checks}
@@ -44,12 +88,33 @@ def judge(measures: Measures, channel: Channel) -> Verdict:
 
 def reasons(verdict: Verdict) -> str:
     """Why an asset did not pass, in a sentence."""
-    told = [
-        f"{check.name} is {check.measured:.4g}, the limit {check.limit}"
-        for check in verdict.checks
-        if check.outcome in ("fail", "review") and check.measured is not None
-    ]
-    return "; ".join(told)
+    return "; ".join(_told(check) for check in verdict.checks if check.outcome in ("fail", "review"))
+
+
+def _told(check: Check) -> str:
+    if check.measured is None:
+        return f"{check.name} was not measured"
+    return f"{check.name} is {check.measured:.4g}, the limit {check.limit}"
+
+
+def _missing(measures: Measures, found: Measures, channel: Channel, operation: str) -> dict[str, Check]:
+    """What was to be measured and was not, and what is no finite number, by its name."""
+    required = _required(channel, operation)
+    unsound = {name: required.get(name, "product") for name in measures.keys() - found.keys()}
+    return {
+        name: Check(point=point, name=name, outcome="review", limit="measured", rule=GATES)
+        for name, point in sorted((required | unsound).items())
+        if name not in found
+    }
+
+
+def _required(channel: Channel, operation: str) -> dict[str, str]:
+    required = dict(REQUIRED.get(operation, _SHOT))
+    if channel.background_required:
+        return required | dict.fromkeys(("background_as_channel", "background_exact_share"), "channel")
+    if REQUIRED.get(operation, _SHOT) is _SHOT:  # what else makes pictures has no ground that was asked for
+        required["background_near_share"] = "channel"
+    return required
 
 
 def _product(measures: Measures) -> list[Check]:
@@ -73,6 +138,7 @@ def _light(measures: Measures) -> list[Check]:
         _at_least("light", "lighting_made", measures, 1, "review"),
         _at_least("light", "shadow_made", measures, 1, "review"),
         _graded("light", "shadow_azimuth_error_deg", measures, *AZIMUTH_ERROR_DEG),
+        _at_most("light", "shadow_edge_share", measures, SHADOW_EDGE_SHARE_MAX, "review"),
         _at_least("light", "contact_darkening", measures, CONTACT_DARKENING_MIN, "review"),
         _at_most("light", "contact_gap", measures, CONTACT_GAP_MAX, "review"),
     )

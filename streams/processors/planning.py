@@ -175,8 +175,12 @@ def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str,
 
 
 def redone(task: Task, parameters: Mapping[str, str]) -> Task:
-    """`task` with other parameters, to be worked anew."""
+    """`task` with other parameters, to be worked anew. Raises Refused for some that its operation does not take."""
     step = _with(task.step, {**task.step.parameters, **parameters}, task.step.next)
+    try:
+        OF_OPERATION[step.operation].parse(step.parameters)
+    except BadParameters as error:
+        raise Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}") from error
     return replace(following(task, step, task.inputs, task.measures, task.models), way=task.way)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import structlog
 
-from gpu_workers.models.manifest import shipped
+from gpu_workers.models.manifest import BadManifest, model_in, shipped
 from schemas.records import Lane, ModelAdded, ModelReleased, ReplanRequested
 from schemas.releases import recalled
 from streams.catalogue import Facts
@@ -20,6 +20,10 @@ def model_added(event: ModelAdded, facts: Facts) -> Answers:
     if event.model in shipped() or (known is not None and known.manifest != event.manifest):
         message = f"{event.model} is known with another manifest; a change needs another version"
         raise Refused("version_conflict", message, field="model")
+    try:
+        model_in(event)
+    except BadManifest as error:
+        raise Refused("bad_manifest", str(error), field="manifest") from error
     facts.put_model(event)
     return []
 

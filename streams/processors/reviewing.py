@@ -13,9 +13,10 @@ def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     review = facts.review(event.review_id)
     if review is None:
         raise Refused("unknown_review", f"no review has the id {event.review_id}", field="review_id", transient=True)
+    task = review.request.completed.task
+    check_product(review, event)
     if review.state != "pending" and review.decision != event:
         raise Refused("review_closed", f"review {event.review_id} is {review.state} already", field="review_id")
-    task = review.request.completed.task
     product = facts.product(task.tenant, task.sku, lock=True)
     if product is None:
         return []
@@ -28,6 +29,14 @@ def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
         if isinstance(answer, Task):
             facts.put_task(answer)
     return [answer]
+
+
+def check_product(review: Review, event: ReviewDecided) -> None:
+    """Raises Refused for a decision that is of another product than its review: nobody decides for another tenant."""
+    task = review.request.completed.task
+    if (event.tenant, event.sku) != (task.tenant, task.sku):
+        told = f"review {event.review_id} is of another product than {event.tenant}|{event.sku}"
+        raise Refused("wrong_review", told, field="sku" if event.tenant == task.tenant else "tenant")
 
 
 def carry_out(review: Review, event: ReviewDecided, facts: Facts) -> bool:

@@ -23,6 +23,7 @@ from streams.processors.joining import joined
 from streams.processors.judging import judge, reasons
 from streams.processors.planning import ways, wish_of
 from streams.processors.releasing import made_again, made_by_recalled
+from streams.processors.retracting import is_retracted
 
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
 
@@ -45,7 +46,7 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         try:
             after = joined(task, step, event.outputs, measures, models, facts)
         except Refused as refusal:
-            answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal}", facts)]
+            answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal.message}", facts)]
             continue
         facts.put_task(after)
         answers.append(after)
@@ -94,6 +95,9 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
         return []
     if is_live_already(event, facts):
         return []
+    rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
+    if is_retracted(rows.get(task.step.asset)):
+        return []
     if _is_outdated(task, product.event, facts):
         return [ReplanRequested(tenant=task.tenant, sku=task.sku, lane=task.lane, reason="it is planned otherwise now")]
     identity = review_id(task.task_id, event.result_id)
@@ -103,7 +107,9 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
             return []
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
-    verdict = judge(task.measures | event.measures, channels.load(task.step.channel, task.category))
+    verdict = judge(
+        task.measures | event.measures, channels.load(task.step.channel, task.category), task.step.operation
+    )
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from schemas.decoding import prepare
 from schemas.identity import content_id
 from schemas.records import (
     AssetPublished,
@@ -18,10 +19,12 @@ from schemas.records import (
     RetractRequested,
 )
 from streams.catalogue import Standing
-from streams.publishing.manifest import Manifest, ManifestAsset, srcset
+from streams.publishing.manifest import Manifest, ManifestAsset, file_name, srcset
+from streams.publishing.renditions import ENCODING
 
 ENDED = frozenset({"failed", "rejected"})
 DELETED = "the product was deleted"
+WITHHELD_REASON_MAX = 300  # characters: a plan of hundreds of assets has to fit into one announcement
 
 Request = PublishRequested | AssetWithheld | RetractRequested
 Announcement = AssetPublished | ProductPublished | AssetRetracted
@@ -44,8 +47,7 @@ class Taken(msgspec.Struct, frozen=True):
 class Turn:
     """One look at everything that a request's outcome depends on.
 
-    `start` is the manifest with `etag`, or an empty one where there is none. `leftovers` are the keys that its last
-    move made useless, and that may still be there.
+    `start` is the manifest with `etag`, or an empty one where there is none; `standing` was asked for after that.
     """
 
     event: Request
@@ -54,7 +56,6 @@ class Turn:
     standing: Standing | None
     start: Manifest
     etag: str | None
-    leftovers: list[str]
 
     @property
     def is_deleted(self) -> bool:
@@ -77,8 +78,29 @@ class Turn:
             return None
         return event if self._relation(self.start) == "new" else None
 
-    def moved(self, files: list[Rendition], manifest_url: str, now_ms: int) -> Manifest:
-        """The manifest after this turn; `files`, the channel's own first, are those of an asset that goes live."""
+    @property
+    def live_already(self) -> ManifestAsset | None:
+        """The asset that the newcomer takes the place of, when it has just the newcomer's file."""
+        event = self.newcomer
+        live = self.start.assets.get(event.asset) if event else None
+        if event is None or live is None:
+            return None
+        same = (live.file.sha256, live.file.media_type) == (event.file.digest, event.file.media_type)
+        return live if same else None
+
+    def moved(self, files: list[Rendition], manifest_url: str, now_ms: int, grace_ms: int = 0) -> Manifest:
+        """The manifest after this turn, or `start` itself when nothing moves.
+
+        `files`, the channel's own first, are those of an asset that goes live. What they replace stays for `grace_ms`.
+        A retraction always moves: whoever looked at the manifest before it, and at the facts, has to look again.
+        """
+        after = self._after(files, manifest_url, now_ms)
+        if after == self.start and not isinstance(self.event, RetractRequested):
+            return self.start
+        retired = self._retired(after, now_ms, now_ms + grace_ms)
+        return replace(after, serial=self.start.serial + 1, retired=retired)
+
+    def _after(self, files: list[Rendition], manifest_url: str, now_ms: int) -> Manifest:
         if self.is_deleted:
             return without(self.start, self.start.assets)
         if self.newcomer:
@@ -110,18 +132,17 @@ class Turn:
                 campaign=asset.campaign,
                 approved_by=asset.approved_by,
                 models=asset.models,
+                unchanged=asset.unchanged,
             )
         ]
 
     def taken(self, moved: Manifest, now_ms: int) -> list[Taken]:
         """The retractions of the assets that this turn takes away.
 
-        One that this very request put there was never announced, and goes without a word.
+        One that this very request put there was never announced, and goes without a word unless another was before it.
         """
         gone = sorted(set(self.start.assets) - set(moved.assets))
-        event = self.event
-        own = event.asset if isinstance(event, PublishRequested) and self._relation(self.start) == "repeated" else None
-        return [self._taken(name, now_ms) for name in gone if name != own]
+        return [self._taken(name, moved, now_ms) for name in gone if not self._is_unheard_of(name)]
 
     def announcement(self, moved: Manifest) -> list[Announcement]:
         """The product's announcement, if it was this request that completed the plan which is still the newest."""
@@ -151,6 +172,26 @@ class Turn:
         live_log, _, live_offset = live.position.rpartition("/")
         return log == live_log and int(offset) < int(live_offset) and self.requested_at_ms <= live.published_at_ms
 
+    def _is_unheard_of(self, name: str) -> bool:
+        event = self.event
+        own = isinstance(event, PublishRequested) and event.asset == name and self._relation(self.start) == "repeated"
+        return own and not self.start.assets[name].follows
+
+    def _retired(self, after: Manifest, now_ms: int, until_ms: int) -> dict[str, int]:
+        """Until when what was live is to stay: what a retraction or a deletion takes back, not at all."""
+        stays = {key: until for key, until in self.start.retired.items() if until > now_ms}
+        stays |= dict.fromkeys(sorted(self.start.keys() - after.keys()), until_ms)
+        return {key: 0 if self._takes_back(key) else until for key, until in stays.items()}
+
+    def _takes_back(self, key: str) -> bool:
+        """Whether an old file goes at once: earlier pictures of an asset go with it, though it be live anew."""
+        if self.is_deleted:
+            return True
+        event, name = self.event, file_name(key)
+        if not isinstance(event, RetractRequested) or name is None:
+            return False
+        return name.asset in event.assets if event.assets is not None else True
+
     def _placed(self, event: PublishRequested, files: list[Rendition], now_ms: int) -> Manifest:
         before = self.start.assets.get(event.asset)
         # What is as it was before the last time is still another announcement, even for a clock that stands still.
@@ -169,15 +210,24 @@ class Turn:
             campaign=event.campaign,
             approved_by=event.approved_by,
             models=event.models,
+            unchanged=self.live_already is not None
+            and files == [self.live_already.file, *self.live_already.renditions],
+            follows=before is not None,
+            encoding=ENCODING,
         )
         return _with(replace(self.start, title=event.title), {**self.start.assets, event.asset: asset})
 
     def _retracted(self) -> set[str]:
-        """The assets that a RetractRequested means: up to its version, and not put there after it was written."""
+        """The assets that a RetractRequested means: up to its version, and not put there after it was written.
+
+        One that is planned again by now stays: the request may come late, from a process that stood still.
+        """
         event = self.event
         if not isinstance(event, RetractRequested):
             return set()
-        meant = self.start.assets if event.assets is None else event.assets
+        plan = self.standing.plan if self.standing is not None and event.assets is not None else {}
+        planned = {name for name, state in plan.items() if state != "rejected"}
+        meant = set(self.start.assets if event.assets is None else event.assets) - planned
         live = {name: asset for name, asset in self.start.assets.items() if name in meant}
         return {n for n, asset in live.items() if asset.version <= event.version and not self._precedes(asset)}
 
@@ -205,9 +255,10 @@ class Turn:
         event = self.event
         told = {event.asset: event.reason} if isinstance(event, AssetWithheld) else {}
         missing = {name: state for name, state in sorted(standing.plan.items()) if name not in manifest.assets}
-        return {n: standing.reasons.get(n) or told.get(n) or state for n, state in missing.items()}
+        reasons = {n: standing.reasons.get(n) or told.get(n) or state for n, state in missing.items()}
+        return {name: reason[:WITHHELD_REASON_MAX] for name, reason in reasons.items()}
 
-    def _taken(self, name: str, now_ms: int) -> Taken:
+    def _taken(self, name: str, moved: Manifest, now_ms: int) -> Taken:
         asset = self.start.assets[name]
         event = AssetRetracted(
             tenant=self.start.tenant,
@@ -215,10 +266,18 @@ class Turn:
             version=asset.version,
             asset=name,
             reason=self._why(name),
-            urls=[asset.file.url, *(rendition.url for rendition in asset.renditions)],
+            urls=[asset.file.url, *(rendition.url for rendition in asset.renditions), *self._earlier(name, moved)],
             retracted_at_ms=now_ms,
+            urls_until_ms=moved.retired.get(asset.file.key, 0),
         )
         return Taken(event, asset.position)
+
+    def _earlier(self, name: str, moved: Manifest) -> list[str]:
+        """The URLs of an asset's earlier pictures that are taken back with it."""
+        file = self.start.assets[name].file
+        base = file.url.removesuffix(file.key)
+        named = {key: file_name(key) for key in self.start.retired}
+        return [base + key for key, its in named.items() if its and its.asset == name and moved.retired.get(key) == 0]
 
     def _why(self, name: str) -> str:
         event = self.event
@@ -237,8 +296,7 @@ def without(manifest: Manifest, names: Iterable[str]) -> Manifest:
 
 
 def _with(manifest: Manifest, assets: dict[str, ManifestAsset]) -> Manifest:
-    moved = replace(manifest, assets=assets, version=max((a.version for a in assets.values()), default=0))
-    return replace(moved, replaced=sorted({*manifest.replaced, *manifest.keys()} - moved.keys()))
+    return replace(manifest, assets=assets, version=max((a.version for a in assets.values()), default=0))
 
 
 def _plan_id(manifest: Manifest, standing: Standing) -> str:
@@ -255,3 +313,6 @@ def _outside_plan(manifest: Manifest, standing: Standing) -> set[str]:
 def _is_complete(manifest: Manifest, standing: Standing) -> bool:
     live = set(manifest.assets) - _outside_plan(manifest, standing)
     return bool(live) and all(name in live or state in ENDED for name, state in standing.plan.items())
+
+
+prepare(Taken)

@@ -7,11 +7,18 @@ request comes back with the same position and must give the same events:
 - what a request made live is in the manifest under its position, with the time: the events are made from there;
 - what a request takes away is written to the blob store, under the request, before the manifest forgets it.
 
-Objects are written before the manifest names them and removed after it has forgotten them. The manifest moves by
-compare-and-set only, so that of two publishers at work on one product, one of them a zombie, the loser looks again:
-at the manifest, and at the facts, which know of a deletion before its request is on the topic.
+Objects are written before the manifest names them. The manifest moves by compare-and-set only, so that of two
+publishers at work on one product, one of them a zombie, the loser looks again: at the manifest, and only then at the
+facts, which know of a newer version or a deletion before its request is on the topic. Whoever moves a manifest has
+therefore seen facts that are newer than the last move; and since a retraction always moves, even when there is nothing
+to retract, nothing that was asked for before it can go live after it.
+
+What is taken back is removed once the manifest has moved, and before that is announced; what is replaced stays for a
+grace period, for those who still show it, and is left to the sweep. That no removal ever hits what is live is shown in
+streams.publishing.manifest.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -20,19 +27,22 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from schemas import codec
 from schemas.identity import content_id
 from schemas.records import AssetRetracted, PublishRequested, Rendition, RetractRequested
 from streams.blobs.content import Blobs
-from streams.blobs.store import BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
+from streams.blobs.store import BadKey, BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
 from streams.catalogue import Standing
 from streams.errors import Refused, Unavailable
-from streams.publishing.manifest import IMMUTABLE, Manifest, folder, load, manifest_key, rendition_of, save
-from streams.publishing.moves import Announcement, Request, Taken, Turn, without
-from streams.publishing.renditions import Encoded, NotAPicture, render
+from streams.publishing.manifest import IMMUTABLE, Manifest, load, manifest_key, rendition_of, save
+from streams.publishing.moves import Announcement, Request, Taken, Turn
+from streams.publishing.renditions import ENCODING, Encoded, NotAPicture, TooManyPixels, render
 
 __all__ = ["Announcement", "ProductFacts", "Publication", "Request", "Standing"]
 
 ATTEMPTS_MAX = 8
+REPLACED_GRACE_S = 3600.0
+ANNOUNCEMENT_BYTES_MAX = 900_000  # below what any broker takes unless it is told otherwise, with room for headers
 
 log = structlog.get_logger()
 
@@ -45,16 +55,26 @@ class ProductFacts(Protocol):
 
 
 class Publication:
-    """Applies requests to the origin. `clock` gives Unix time in ms. Safe to use from several threads."""
+    """Applies requests to the origin. `clock` gives Unix time in ms. Safe to use from several threads.
+
+    Replaced files stay for `replaced_grace_s` seconds at least.
+    """
 
     def __init__(
-        self, origin: ObjectStore, blobs: Blobs, facts: ProductFacts, cdn_base_url: str, clock: Callable[[], int]
+        self,
+        origin: ObjectStore,
+        blobs: Blobs,
+        facts: ProductFacts,
+        cdn_base_url: str,
+        clock: Callable[[], int],
+        replaced_grace_s: float = REPLACED_GRACE_S,
     ) -> None:
         self._origin = origin
         self._blobs = blobs
         self._facts = facts
         self._cdn_base_url = cdn_base_url.rstrip("/")
         self._clock = clock
+        self._grace_ms = round(replaced_grace_s * 1000)
         self._transfers = ThreadPoolExecutor(8, thread_name_prefix="origin")
 
     def prepare(self, event: PublishRequested, position: str, requested_at_ms: int = 0) -> list[Encoded] | None:
@@ -63,7 +83,7 @@ class Publication:
         Raises Refused for a file that is missing or is no picture, Unavailable while a store is away.
         """
         turn = self._look(event, position, requested_at_ms)
-        return self._render(turn.newcomer) if turn.newcomer else None
+        return self._render(turn.newcomer) if turn.newcomer and not self._kept(turn) else None
 
     def apply(
         self, event: Request, position: str, prepared: list[Encoded] | None = None, requested_at_ms: int = 0
@@ -77,46 +97,65 @@ class Publication:
         for _ in range(ATTEMPTS_MAX):
             try:
                 return self._attempt(self._look(event, position, requested_at_ms), prepared)
+            except BadKey as error:
+                raise Refused("bad_name", str(error)) from error
             except PreconditionFailed:
                 log.info("manifest moved by another", tenant=event.tenant, sku=event.sku, position=position)
         raise Unavailable(f"others keep moving the manifest of {event.tenant}|{event.sku}")
 
     def _look(self, event: Request, position: str, requested_at_ms: int) -> Turn:
+        manifest, etag = load(self._origin, event.tenant, event.sku)  # before the facts: see above
         standing = self._facts.standing(event.tenant, event.sku)
         if not isinstance(event, RetractRequested) and (standing is None or standing.version < event.version):
             newest = "none" if standing is None else str(standing.version)
             message = f"the facts know no version {event.version} of {event.tenant}|{event.sku}; the newest is {newest}"
             raise Refused("unknown_version", message, field="version")
-        manifest, etag = load(self._origin, event.tenant, event.sku)
         start = manifest or Manifest(tenant=event.tenant, sku=event.sku)
-        bare = replace(start, replaced=[])
-        return Turn(event, position, requested_at_ms, standing, bare, etag, start.replaced)
+        return Turn(event, position, requested_at_ms, standing, start, etag)
 
     def _attempt(self, turn: Turn, prepared: list[Encoded] | None) -> list[Announcement]:
-        self._remove(turn.leftovers)
-        files = self._upload(turn.newcomer, prepared) if turn.newcomer else []
-        moved = turn.moved(files, self._manifest_url(turn), self._clock())
+        self._remove(turn.start.taken_back())
+        if turn.newcomer and turn.etag is None:
+            turn = self._claimed(turn)
+        files = self._kept(turn) or self._upload(turn, prepared)
+        moved = turn.moved(files, self._manifest_url(turn), self._clock(), self._grace_ms)
         taken = self._note_taken(turn, moved)
-        etag = turn.etag
+        announcements = [*turn.published(moved, self._manifest_url(turn)), *taken, *turn.announcement(moved)]
+        for event in announcements:
+            _check_writable(event)
         if moved != turn.start:
-            etag = save(self._origin, moved, turn.etag)
-            if turn.etag is None and not self._look(turn.event, turn.position, turn.requested_at_ms).may_be_live:
-                log.warning("withdrawn: superseded meanwhile", position=turn.position)
-                self._withdraw(moved, etag)
-                return []
-        self._clean_up(turn, moved, etag)
-        return [*turn.published(moved, self._manifest_url(turn)), *taken, *turn.announcement(moved)]
+            save(self._origin, moved, turn.etag)
+            self._remove(moved.taken_back())
+        return announcements
 
-    def _upload(self, event: PublishRequested, prepared: list[Encoded] | None) -> list[Rendition]:
-        """Writes the files that are not there yet, the asset's own first, and returns their names."""
-        encoded = prepared if prepared is not None else self._render(event)
-        names = [rendition_of(one, event.tenant, event.sku, event.asset, self._cdn_base_url) for one in encoded]
+    def _claimed(self, turn: Turn) -> Turn:
+        """The turn from an empty manifest, which is there before any file of the product is.
+
+        So files without a manifest are never an upload under way, but what is left of a manifest that was lost.
+        """
+        claimed = replace(turn.start, serial=turn.start.serial + 1)
+        return dataclasses.replace(turn, start=claimed, etag=save(self._origin, claimed, None))
+
+    def _kept(self, turn: Turn) -> list[Rendition]:
+        """The files of the asset that the newcomer replaces, when they are its own, made as today, and all there."""
+        live = turn.live_already
+        if live is None or live.encoding != ENCODING:
+            return []
+        files = [live.file, *live.renditions]
+        return files if all(self._transfers.map(self._origin.exists, [one.key for one in files])) else []
+
+    def _upload(self, turn: Turn, prepared: list[Encoded] | None) -> list[Rendition]:
+        """Writes the newcomer's files, the asset's own first, and returns their names."""
+        if turn.newcomer is None:
+            return []
+        asset = turn.newcomer.asset
+        encoded = prepared if prepared is not None else self._render(turn.newcomer)
+        names = [rendition_of(one, turn.start, asset, self._cdn_base_url) for one in encoded]
         list(self._transfers.map(self._put, names, encoded))
         return names
 
     def _put(self, name: Rendition, encoded: Encoded) -> None:
-        if not self._origin.exists(name.key):
-            self._origin.put(name.key, encoded.data, content_type=name.media_type, cache_control=IMMUTABLE)
+        self._origin.put(name.key, encoded.data, content_type=name.media_type, cache_control=IMMUTABLE)
 
     def _render(self, event: PublishRequested) -> list[Encoded]:
         try:
@@ -127,6 +166,8 @@ class Publication:
             raise Refused("blob_missing", str(error), field="file.digest") from error
         except BlobCorrupt as error:
             raise Refused("blob_corrupt", str(error), field="file.digest") from error
+        except TooManyPixels as error:
+            raise Refused("picture_too_large", str(error), field="file") from error
         except NotAPicture as error:
             raise Refused("not_a_picture", str(error), field="file.media_type") from error
 
@@ -140,32 +181,21 @@ class Publication:
             self._blobs.put_result(note, msgspec.json.encode(taken))
         return [one.event for one in taken]
 
-    def _clean_up(self, turn: Turn, moved: Manifest, etag: str | None) -> None:
-        """Removes what the manifest no longer names and, when nothing is left, the manifest."""
-        if turn.is_deleted:
-            self._origin.delete_prefix(folder(moved.tenant, moved.sku))
-            return
-        self._remove(moved.replaced if moved != turn.start else [])
-        if etag is not None and not moved.assets:
-            self._remove_manifest(moved, etag)
-
-    def _withdraw(self, moved: Manifest, etag: str) -> None:
-        empty = without(moved, moved.assets)
-        etag = save(self._origin, empty, etag)
-        self._remove(empty.replaced)
-        self._remove_manifest(empty, etag)
-
     def _remove(self, keys: Iterable[str]) -> None:
         list(self._transfers.map(self._origin.delete, keys))
 
-    def _remove_manifest(self, manifest: Manifest, etag: str) -> None:
-        """Removes the manifest if it still is the empty one; stores know no conditional delete."""
-        key = manifest_key(manifest.tenant, manifest.sku)
-        try:
-            if self._origin.get(key).etag == etag:
-                self._origin.delete(key)
-        except NotFound:
-            log.info("the manifest is gone already", key=key)
-
     def _manifest_url(self, turn: Turn) -> str:
         return f"{self._cdn_base_url}/{manifest_key(turn.event.tenant, turn.event.sku)}"
+
+
+def _check_writable(event: Announcement) -> None:
+    """Raises Refused for an announcement that no topic would take, before anything is live because of it."""
+    try:
+        size_bytes = len(codec.encode(event))
+    except codec.WireError as error:
+        raise Refused(error.code, f"the {type(event).__name__} of it: {error}", field=error.field) from error
+    if size_bytes > ANNOUNCEMENT_BYTES_MAX:
+        told = (
+            f"the {type(event).__name__} of it would have {size_bytes} bytes, at most {ANNOUNCEMENT_BYTES_MAX} can be"
+        )
+        raise Refused("announcement_too_large", told)

@@ -3,30 +3,35 @@
 A batch of requests is applied in order; then its announcements and its offsets are written in one Kafka transaction. A
 publisher that dies in between leaves requests that come again from the same position and give the same announcements.
 A batch during which partitions change hands is dropped: whoever has its partitions next does it again.
+
+No request stops it for others: one that ends in an error that nobody foresaw is tried once more, without what was
+prepared beside others, and is then a dead letter with the trace. Only a store, a database or a broker is waited for.
 """
 
-import os
-import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
-from streams.consumer.clients import delivery
+from streams.blobs.store import StoreRefused
+from streams.consumer.clients import TooLarge, delivery
+from streams.consumer.isolation import Isolation
 from streams.consumer.ledger import committed, ended, polled
-from streams.consumer.letters import MESSAGE_MAX, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
+from streams.consumer.poison import poison, with_trace
 from streams.errors import Refused, Unavailable
 from streams.observability import span
-from streams.publishing.publication import Announcement, Publication, Request
+from streams.publishing.publication import Publication, Request
 from streams.publishing.renditions import Encoded
 from streams.publishing.transactions import Aborted, Transactions
 
@@ -35,9 +40,10 @@ BATCH_MAX = 8
 BATCH_WITHIN_S = 0.2
 RENDERING_THREADS = 2
 AWAY_WAIT_S = 1.0
-NAMES_FOLDER = Path(tempfile.gettempdir()) / f"packshot-{os.getuid()}"
+DEAD_AT_ONCE = RetryPolicy(())  # what cannot be published; what is away is waited for
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 class Dropped(Exception):
@@ -66,14 +72,17 @@ class Publisher:
         consumer_config: dict[str, Any],
         producer_config: dict[str, Any],
         publication: Publication,
-        folder: Path = NAMES_FOLDER,
+        isolation: Isolation,
+        folder: Path,
+        letters: RetryPolicy = DEAD_AT_ONCE,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
         self._consumer = Consumer({**consumer_config, "partition.assignment.strategy": "range"})
         self._producer_config = producer_config
         self._publication = publication
+        self._isolation = isolation
         self._folder = folder
-        self._letters = RetryPolicy(())  # what cannot be published is dead at once; what is away is waited for
+        self._letters = letters
         self._stop = threading.Event()
         self._moved = False
 
@@ -102,14 +111,39 @@ class Publisher:
         try:
             if self._moved:
                 raise Dropped("partitions changed hands while it was read")
-            list(rendering.map(self._prepare, batch))
-            for work in batch:
-                self._apply(work)
+            batch = self._only_one_where_care_is_needed(batch)
+            self._work(batch, rendering)
             self._commit(batch, transactions)
+        except Unavailable as away:
+            log.warning("waiting", reason=str(away))
+            self._stop.wait(AWAY_WAIT_S)
+            self._drop(batch, str(away))
         except (Dropped, Aborted) as reason:
-            log.warning("batch dropped", reason=str(reason), deliveries=len(batch))
-            ended.labels(ROLE, "-", "dropped").inc(len(batch))
-            self._rewind([work.delivery for work in batch])
+            self._drop(batch, str(reason))
+
+    def _drop(self, batch: Sequence[_Work], reason: str) -> None:
+        log.warning("batch dropped", reason=reason, deliveries=len(batch))
+        ended.labels(ROLE, "-", "dropped").inc(len(batch))
+        self._rewind([work.delivery for work in batch])
+
+    def _only_one_where_care_is_needed(self, batch: list[_Work]) -> list[_Work]:
+        """The batch or, where one in it may end this process, its first; the others are read again."""
+        if len(batch) == 1 or not any(self._isolation.is_careful(work.delivery) for work in batch):
+            return batch
+        self._drop(batch[1:], "one by one")
+        return batch[:1]
+
+    def _work(self, batch: Sequence[_Work], rendering: ThreadPoolExecutor) -> None:
+        try:
+            with self._isolation.trying(batch[0].delivery):
+                list(rendering.map(self._prepare, batch))
+                for work in batch:
+                    self._apply(work)
+        except Refused as why:  # it is not tried again: it ended this process too often
+            with suppress(Refused):  # it may have been ended by its decoding, too; then no asset is told to fail
+                batch[0].request = batch[0].request or _request_in(batch[0].delivery)
+            batch[0].refusal = why
+            self._apply(batch[0])
 
     def _consume(self, within_s: float) -> list[Message]:
         return [message for message in self._consumer.consume(BATCH_MAX, within_s) if _is_record(message)]
@@ -119,8 +153,9 @@ class Publisher:
         consumer.assign(partitions)
         consumer.resume(partitions)  # one that was paused when it was revoked would come back paused
 
-    def _on_leave(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+    def _on_leave(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._moved = True
+        self._isolation.left([(each.topic, each.partition) for each in partitions])
 
     def _rewind(self, deliveries: Sequence[Delivery]) -> None:
         """Back to the first delivery of each partition that is ours; any other comes from its committed offset."""
@@ -139,35 +174,61 @@ class Publisher:
             work.request = _request_in(where)
             if isinstance(work.request, PublishRequested):
                 work.prepared = self._publication.prepare(work.request, where.position, where.timestamp_ms)
-        except Unavailable as away:
-            log.info("not prepared", reason=str(away), position=where.position)  # `apply` waits until it is back
         except Refused as refusal:
             work.refusal = refusal
+        except Exception as error:  # `apply` meets it again, and waits for a store that is away
+            log.info("not prepared", reason=str(error), position=where.position)
 
     def _apply(self, work: _Work) -> None:
         where = work.delivery
         with span("publish", as_mapping(where.headers), {"packshot.position": where.position}):
             try:
-                announcements = self._answer(work)
-                work.records = [outgoing(each, "packshot/publisher") for each in announcements]
-                log.info("applied", position=where.position, announced=len(announcements))
+                work.records = self._answer(work)
+                log.info("applied", position=where.position, announced=len(work.records))
             except Refused as refusal:
                 log.error("refused", code=refusal.code, reason=str(refusal), position=where.position)
                 work.refusal = refusal
-                letter = self._letters.letter(where, refusal, time.time_ns() // 1_000_000)
-                work.records = [letter, *_failed(work.request, refusal)]
+                work.records = [self._letter(where, refusal), *_failed(work.request, refusal)]
 
-    def _answer(self, work: _Work) -> Sequence[Announcement]:
-        """What is to be announced; waits while the facts or a store are away."""
+    def _letter(self, where: Delivery, refusal: Refused) -> Outgoing:
+        now_ms = time.time_ns() // 1_000_000
+        letter = self._patiently(lambda: self._letters.letter(where, refusal, now_ms), where.position)
+        return with_trace(letter, refusal)
+
+    def _answer(self, work: _Work) -> list[Outgoing]:
+        """What is to be announced, at the second try at the latest. Raises Refused."""
         if work.refusal is not None:
             raise work.refusal
-        assert work.request is not None
+        try:
+            return self._try(work)
+        except (Refused, Dropped, KafkaException):
+            raise
+        except Exception:
+            log.exception("unexpected error; once more", position=work.delivery.position)
+        try:
+            work.prepared = None
+            return self._try(work)
+        except (Refused, Dropped, KafkaException):
+            raise
+        except Exception as error:
+            log.exception("unexpected error", position=work.delivery.position)
+            raise poison(error, ROLE, work.delivery.topic) from error
+
+    def _try(self, work: _Work) -> list[Outgoing]:
         where = work.delivery
+        request = work.request = work.request or _request_in(where)
+        told = self._patiently(
+            lambda: self._publication.apply(request, where.position, work.prepared, where.timestamp_ms), where.position
+        )
+        return [outgoing(each, "packshot/publisher") for each in told]
+
+    def _patiently(self, call: Callable[[], T], position: str) -> T:
+        """What the call returns; waits while the facts or a store are away, or refuse everything."""
         while True:
             try:
-                return self._publication.apply(work.request, where.position, work.prepared, where.timestamp_ms)
-            except Unavailable as away:
-                log.warning("waiting", reason=str(away), position=where.position)
+                return call()
+            except (Unavailable, StoreRefused) as away:
+                log.warning("waiting", reason=str(away), position=position)
                 self._stay(AWAY_WAIT_S)
 
     def _stay(self, seconds: float) -> None:
@@ -180,11 +241,24 @@ class Publisher:
             raise Dropped("partitions changed hands" if self._moved else "told to stop")
 
     def _commit(self, batch: Sequence[_Work], transactions: Transactions) -> None:
-        records = [record for work in batch for record in work.records]
-        transactions.write(records, _after(batch), self._consumer.consumer_group_metadata())
+        while True:
+            try:
+                records = [record for work in batch for record in work.records]
+                transactions.write(records, _after(batch), self._consumer)
+                break
+            except TooLarge as too_large:
+                self._bury(batch, too_large)
         committed.labels(ROLE, "-").inc(len(batch))
         for work in batch:
             ended.labels(ROLE, "-", "done" if work.refusal is None else "dead").inc()
+
+    def _bury(self, batch: Sequence[_Work], too_large: TooLarge) -> None:
+        """The end of a request whose announcement no topic takes."""
+        [work] = [each for each in batch if any(record is too_large.record for record in each.records)]
+        if work.refusal is not None:
+            raise too_large  # it is the letter itself
+        work.refusal = Refused("record_too_large", str(too_large))
+        self._apply(work)
 
 
 def _after(batch: Sequence[_Work]) -> list[TopicPartition]:
@@ -194,12 +268,8 @@ def _after(batch: Sequence[_Work]) -> list[TopicPartition]:
 
 
 def _request_in(read: Delivery) -> Request:
-    try:
-        event = codec.decode(read.value)
-    except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
-    if not isinstance(event, PublishRequested | AssetWithheld | RetractRequested):
-        raise Refused("wrong_topic", f"a {type(event).__name__} does not belong on {read.topic}")
+    event = event_in(read)
+    assert isinstance(event, PublishRequested | AssetWithheld | RetractRequested), "a publisher reads their topic"
     return event
 
 
@@ -214,7 +284,7 @@ def _failed(request: Request | None, refusal: Refused) -> list[Outgoing]:
         asset=request.asset,
         code=refusal.code,
         field=refusal.field,
-        message=str(refusal)[:MESSAGE_MAX],
+        message=refusal.message,
     )
     return [outgoing(event, "packshot/publisher")]
 

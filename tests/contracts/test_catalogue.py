@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from schemas.records import CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased
+from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased
 from streams.catalogue import Catalogue, CatalogueStanding, CatalogueUnavailable, Refusal
 from streams.settings import SettingsError
 from tests.streams.flow import upsert
@@ -109,10 +109,10 @@ def test_a_deleted_product_stands_as_deleted(catalogue: Catalogue) -> None:
 def test_a_campaign_is_found_by_its_products_until_it_is_cancelled(catalogue: Catalogue) -> None:
     campaign = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B", "A"], channels=["instagram"])
     with catalogue.begin() as facts:
-        facts.put_campaign(campaign)
+        facts.campaigns.put(campaign)
         assert facts.campaigns_with("demo", "B") == [campaign]
         assert facts.campaigns_with("other", "B") == []
-        facts.put_campaign(campaign, cancelled=True)
+        facts.campaigns.cancel(CampaignCancelled(tenant="demo", campaign="bf", place=1))
         assert facts.campaigns_with("demo", "B") == []
         assert facts.campaign("demo", "bf") == (campaign, True)
 
@@ -188,7 +188,8 @@ def test_products_are_told_with_the_campaigns_that_want_them(catalogue: Catalogu
             facts.put_product(event)
         facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
         for campaign in campaigns:
-            facts.put_campaign(campaign, cancelled=campaign.campaign == "off")
+            facts.campaigns.put(campaign)
+        facts.campaigns.cancel(CampaignCancelled(tenant="demo", campaign="off", version=1))
     with catalogue.read() as facts:
         told = [(product.tenant, product.sku, [each.campaign for each in mine]) for product, mine in facts.wanting()]
         assert told == [("demo", "A", ["a", "b"]), ("demo", "B", ["a"]), ("other", "A", [])]

@@ -106,6 +106,27 @@ def test_sizes_are_those_of_the_objects(store: ObjectStore) -> None:
     assert dict(store.sizes()) == {"a/1": 0, "a/2": 5, "b": 70_000}
 
 
+def test_times_are_those_of_the_last_put(store: ObjectStore) -> None:
+    before_ms = time.time() * 1000 - 1000  # whole seconds will do
+    store.put("a/1", b"1")
+    store.put("b", b"1")
+    [(key, written_ms)] = store.written("a/")
+    assert key == "a/1"
+    assert before_ms <= written_ms <= time.time() * 1000 + 1000
+    assert [key for key, _ in store.written()] == ["a/1", "b"]
+    first = dict(store.written())["b"]
+    _wait_for_another_second()
+    store.put("b", b"2")
+    assert dict(store.written())["b"] > first
+    assert dict(store.written())["a/1"] == written_ms
+
+
+def _wait_for_another_second() -> None:
+    second = int(time.time())
+    while int(time.time()) <= second:
+        time.sleep(0.05)
+
+
 def test_listing_is_by_prefix_and_in_the_order_of_bytes(store: ObjectStore) -> None:
     for key in ["b", "a/b", "a-b", "a/a/z", "é", "a/a.x"]:
         store.put(key, b"")

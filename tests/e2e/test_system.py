@@ -83,7 +83,8 @@ def test_the_costs_of_images_that_went_live_are_told(system: System) -> None:
 def test_bad_input_is_an_answer(system: System) -> None:
     (system.folder / "text.jpg").write_text("this is no picture")
     outcome = system.submit(
-        upsert("GONE", sources=[{"uri": "gone.png"}]),
+        upsert("GONE", sources=[{"uri": (system.folder / "gone.png").as_uri()}]),
+        upsert("TYPO", sources=[{"uri": "typo.png"}]),
         upsert("TEXT", sources=[{"uri": "text.jpg"}]),
         upsert("LOCAL", sources=[{"uri": "http://127.0.0.1:9/x.png"}]),
         {**upsert("WRONG"), "version": 0},
@@ -95,11 +96,12 @@ def test_bad_input_is_an_answer(system: System) -> None:
     assert "source_not_an_image" in reasons["TEXT v1"] or "not_an_image" in reasons["TEXT v1"]
     assert "source_private_address" in reasons["LOCAL v1"]
     assert "unknown_sku" in reasons["campaign c"]
-    assert outcome["bad_lines"][0]["field"] == "version"
+    assert sorted(each["field"] for each in outcome["bad_lines"]) == ["sources", "version"]
+    assert "TYPO v1" not in reasons
 
 
 def test_a_dead_letter_that_is_replayed_goes_all_the_way(system: System) -> None:
-    late = upsert("LATE", sources=[{"uri": "late.png"}])
+    late = upsert("LATE", sources=[{"uri": (system.folder / "late.png").as_uri()}])
     system.submit(late, status=1)
     (letter,) = system.json("dead", "list", "--sku", "LATE")
     assert (letter["code"], letter["origin"]) == ("source_not_found", "imagery.tasks.cutout.standard")

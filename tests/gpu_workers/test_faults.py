@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
 from gpu_workers import pools
+from gpu_workers.admission import Budget
 from gpu_workers.batching import Batcher
 from gpu_workers.engines import EngineError, EngineOutOfMemory, Tensor
 from gpu_workers.metering import Prices
@@ -32,6 +33,7 @@ from streams.settings import Settings
 from tests.streams.flow import upsert
 from tests.streams.town import MemoryStore
 
+ROOM = Budget(2**33)
 TASKS = 48
 POISON = (7, 23)
 THREADS = 6
@@ -147,7 +149,7 @@ def test_every_task_ends_and_only_what_is_poison_dies(tmp_path: Path, catalogue:
         return Network(model, engine, Batcher(engine, max_batch=8, max_wait_ms=20))
 
     serving = Serving(lambda: Standing((model.ref,)), open_network, look_every_s=0.01)
-    work = pools.Cutout(Settings(source_file_roots=[str(tmp_path)]), blobs, None, serving).work
+    work = pools.Cutout(Settings(source_file_roots=[str(tmp_path)]), blobs, None, serving, ROOM).work
     desk = Desk(Worker("cutout", work, Results(blobs), catalogue, Prices()))
     with ThreadPoolExecutor(THREADS) as threads:
         records = [delivered(outgoing(each, "test"), offset) for offset, each in enumerate(tasks)]

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.encoding import encode
+from gpu_workers.linear_light import eight_bit
 from gpu_workers.operations import light, shadow
 from gpu_workers.operations.light import Light
 from gpu_workers.operations.packshot import Rendered, packshot
@@ -221,3 +222,44 @@ def test_shadows_are_the_same_every_time_and_at_every_size() -> None:
     large = cv2.resize(mask, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
     half = cv2.resize(shadow.cast(large, "soft"), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     assert np.abs(half - shadow.cast(mask, "soft")).mean() < 0.01
+
+
+def slipper() -> NDArray[np.uint8]:
+    """A low, wide thing that is higher at its heel than at its toe, as shoes are."""
+    rgba = np.zeros((400, 400, 4), np.uint8)
+    outline = np.array([[50, 300], [50, 210], [120, 210], [350, 270], [350, 300]])
+    cv2.fillPoly(rgba, [outline], (90, 110, 160, 255))
+    return rgba
+
+
+def tipping() -> NDArray[np.uint8]:
+    """A square on one of its corners, its middle beside it."""
+    rgba = np.zeros((400, 400, 4), np.uint8)
+    cv2.fillPoly(rgba, [np.array([[120, 330], [60, 180], [250, 60], [330, 200]])], (90, 110, 160, 255))
+    return rgba
+
+
+def test_a_shadow_beside_a_low_wide_product_has_no_hard_level_edge() -> None:
+    assert measured(rendered("soft", slipper()))["shadow_edge_share"] <= 0.05
+
+
+def test_a_shadow_that_was_cut_off_is_noticed() -> None:
+    picture = rendered("soft", slipper())
+    canvas, mask = eight_bit(picture.canvas).copy(), picture.mask > 0
+    columns = np.flatnonzero(mask.any(axis=0))
+    bottom = int(np.flatnonzero(mask.any(axis=1))[-1])
+    block = np.s_[bottom - 40 : bottom - 2, columns[-1] - 30 : columns[-1] + 30]
+    canvas[block] = np.where(mask[block][..., None], canvas[block], 215)
+    assert measured(picture, canvas)["shadow_edge_share"] > 0.05
+
+
+@pytest.mark.parametrize(("asked", "made"), [(None, "floating"), ("soft", "soft")])
+def test_what_would_tip_over_lies_and_is_seen_from_above_unless_asked_for(asked: str | None, made: str) -> None:
+    wanted = {} if asked is None else {"shadow.mode": asked}
+    picture = packshot(tipping(), rules(), PackshotParameters.parse({**wanted, "background.color": "#FFFFFF"}))
+    assert picture.shadow_mode == made
+
+
+def test_stools_and_mugs_do_not_tip_over() -> None:
+    for rgba in (stool(), mug(), slipper()):
+        assert light.is_stable(rgba[..., 3], light.stand(rgba[..., 3]))

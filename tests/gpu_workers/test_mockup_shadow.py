@@ -70,7 +70,7 @@ def measured(picture: Mockup) -> dict[str, float]:
 
 def noticed(pictures: list[Mockup]) -> float:
     """The share of pictures that do not pass for their light."""
-    verdicts = [judge(measured(picture), CHANNEL) for picture in pictures]
+    verdicts = [judge(measured(picture), CHANNEL, "mockup") for picture in pictures]
     spoilt = [
         any(check.point == "light" and check.outcome != "pass" for check in verdict.checks) for verdict in verdicts
     ]

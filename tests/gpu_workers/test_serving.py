@@ -158,8 +158,9 @@ def test_a_lease_keeps_its_model_open_until_it_ends(world: World) -> None:
         soon(lambda: world.open_now() == ["net@2"])
 
 
-def test_a_model_that_cannot_be_opened_leaves_the_one_before_at_work(world: World) -> None:
-    world.failing["net@2"] = WeightsCorrupt("net@2: sha256 is another")
+@pytest.mark.parametrize("error", [WeightsCorrupt("net@2: sha256 is another"), ZeroDivisionError("a bug")])
+def test_a_model_that_cannot_be_opened_leaves_the_one_before_at_work(world: World, error: Exception) -> None:
+    world.failing["net@2"] = error
     with served(world) as serving:
         world.standing = Standing(("net@2", "net@1"))
         soon(lambda: serving._standing.stable[0] == "net@2" and "net@2" in serving._failed)
@@ -254,6 +255,24 @@ def test_a_broken_engine_is_opened_anew(world: World) -> None:
         soon(lambda: len(world.engines) == 2)
         assert asked(serving) == 0.01
         assert world.engines[0].is_closed
+
+
+def test_a_bug_where_releases_are_looked_up_does_not_end_the_looking(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for = []
+
+    def broken() -> Standing:
+        asked_for.append(1)
+        if len(asked_for) == 2:
+            raise ZeroDivisionError("a bug")
+        return world.standing
+
+    monkeypatch.setattr(world, "standing_now", broken)
+    with served(world) as serving:
+        soon(lambda: len(asked_for) > 2)
+        world.standing = Standing(("net@2",))
+        soon(lambda: asked(serving) == 0.02)
 
 
 def test_while_the_facts_are_away_it_goes_on_as_before(world: World) -> None:

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from prometheus_client import REGISTRY
 
 from gpu_workers import brands, pools
+from gpu_workers.admission import Budget
 from gpu_workers.batching import Batcher
 from gpu_workers.engines import EngineError, Tensor
 from gpu_workers.metering import Meter, Prices
@@ -32,6 +33,7 @@ from streams.settings import Settings
 from tests.streams.flow import upsert
 from tests.streams.town import MemoryStore
 
+ROOM = Budget(2**33)
 PRICES = Prices(engine_hour=3600.0, cpu_hour=36.0, fetched_gb=1.0, stored_gb=1.0)
 
 
@@ -109,7 +111,7 @@ def cutout_work(folder: Path, blobs: Blobs, standing: Standing = Standing(("disc
     settings = Settings(source_file_roots=[str(folder)])
     serving = Serving(lambda: standing, network)
     try:
-        yield pools.Cutout(settings, blobs, None, serving).work
+        yield pools.Cutout(settings, blobs, None, serving, ROOM).work
     finally:
         serving.close()
 
@@ -174,7 +176,7 @@ def test_a_source_is_kept_with_all_that_is_in_it_and_asks_no_network(
         event = completed(worker, task(Step(operation="source"), source=source))
         again = completed(worker, task(Step(operation="source"), "B", source=source))
     assert list(event.costs) == ["fetch", "lookup", "decode", "store"]
-    assert (event.model, event.measures) == (None, {"source_bits": 8.0})
+    assert (event.model, event.measures["source_bits"], event.measures["source_scale"]) == (None, 8.0, 1.0)
     (blob,) = event.outputs
     assert (blob.role, blob.width_px, blob.height_px) == ("source", 200, 200)
     kept, sent = (Image.open(file) for file in (io.BytesIO(blobs.get(blob.digest)), tmp_path / "photo.png"))
@@ -205,7 +207,7 @@ def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_
 def test_a_task_that_finds_what_it_had_made_itself_tells_the_same_again(blobs: Blobs, catalogue: Catalogue) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
     worker = Worker(
-        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings()), ROOM).work, Results(blobs), catalogue, PRICES
     )
     first, again = completed(worker, packshot), completed(worker, packshot)
     assert list(first.costs) == ["lookup", "load", "compose", "store"]
@@ -220,7 +222,7 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
     step = Step(operation="packshot", channel="amazon", asset="amazon-1")
     inputs = [cut_out(blobs)]
     worker = Worker(
-        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings()), ROOM).work, Results(blobs), catalogue, PRICES
     )
     first = completed(worker, task(step, inputs=inputs))
     second = completed(worker, task(step, "B", inputs=inputs))
@@ -230,7 +232,7 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
 
 
 def test_a_brand_that_is_learned_while_a_worker_works_is_there_for_its_next_task(tmp_path: Path, blobs: Blobs) -> None:
-    work = pools.Compose(blobs, partial(pools.shelves, Settings(brands=tmp_path))).work
+    work = pools.Compose(blobs, partial(pools.shelves, Settings(brands=tmp_path)), ROOM).work
     styled = task(Step(operation="style", channel="shopify", parameters={"brand": "house"}), inputs=[cut_out(blobs)])
     codes = []
     for _ in range(2):
@@ -245,7 +247,7 @@ def test_a_brand_that_is_learned_while_a_worker_works_is_there_for_its_next_task
 def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, catalogue: Catalogue) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
     worker = Worker(
-        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings())).work, Results(blobs), catalogue, PRICES
+        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings()), ROOM).work, Results(blobs), catalogue, PRICES
     )
     first = completed(worker, packshot)
     old = b'{"outputs":[],"measures":{},"engine":"old","timings_ms":{}}'

@@ -1,10 +1,14 @@
 """Recipes and defaults: what their files may say, what is wrong with those that may not, and what slips they make."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from gpu_workers.models.manifest import BadManifest, parse_manifest
 from schemas import channels, recipes
+from schemas.nesting import DEPTH_MAX
 from schemas.parameters import OF_OPERATION
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
 from schemas.recipes.checking import MAKES, TAKES
@@ -95,8 +99,8 @@ def test_parameters_are_kept_as_they_are_written() -> None:
         ("each: channel\n        asset", "asset", "11: steps[0].next[1]: it is of no channel"),
         ("version: 1", "version: 0", "3: version: Expected"),
         ("version: 1\n", "", "2: Object missing required field `version`"),
-        ("name: spring", "name: [spring", "3: no YAML: expected"),
-        ("name: spring", "name: spring\n\x01", "1: no YAML: special characters"),
+        ("name: spring", "name: [spring", "3: no YAML: did not find"),
+        ("name: spring", "name: spring\n\x01", "1: no YAML: control characters"),
         ("operation: cutout", "operation: cutout\n    channel: web", "6: steps[0].channel: a cutout is of no channel"),
         ("  - operation: cutout\n    next:", "  - operation: packshot\n    next:", "5: steps[0].operation: a recipe"),
     ],
@@ -113,9 +117,9 @@ def test_what_is_wrong_is_told_with_its_line_and_path(old: str, new: str, told: 
     [
         ("", "1: Expected `object`, got `null`"),
         ("- a", "1: Expected `object`, got `array`"),
-        ("a: &x 1\nb: *x", "1: b: aliases are not read here; write it out"),
+        ("a: &x 1\nb: *x", "2: aliases are not read here; write it out"),
         ("--- 1\n--- 2", "2: no YAML: but found another document"),
-        ("[" * 5000, "1: nested too deeply"),
+        ("[" * 5000, "1: nested more than 64 levels deep"),
         ("#" * (TEXT_MAX + 1), "1: 65,537 characters; there may be 65,536"),
         ("name: a\nversion: 1\nsteps: []", "3: steps: Expected `array` of length >= 1"),
         (
@@ -351,3 +355,45 @@ def test_defaults_say_their_tenant_and_version() -> None:
     made = parse(ACME, str(Path("acme.yaml")))
     assert isinstance(made, Defaults)
     assert made.ref == "acme@1"
+
+
+# depth and size
+
+
+def chain(levels: int) -> str:
+    """A recipe of enlargements, one after the other."""
+    lines = ["name: deep", "version: 1", "steps:"]
+    for level in range(levels):
+        indent = "  " * (2 * level + 1)
+        lines += [f"{indent}- operation: {'cutout' if level == 0 else 'upscale'}", f"{indent}  next:"]
+    return "\n".join([*lines, "  " * (2 * levels + 1) + "- {operation: packshot, each: channel}"]) + "\n"
+
+
+@pytest.mark.parametrize(("levels", "field"), [(DEPTH_MAX, f"steps[0]{'.next[0]' * (DEPTH_MAX - 1)}.next"), (40, "")])
+def test_a_recipe_whose_slip_is_too_deep_is_refused_with_its_field(levels: int, field: str) -> None:
+    with pytest.raises(BadRecipe, match="levels deep") as caught:
+        parse(chain(levels), "deep.yaml")
+    assert [problem.path for problem in caught.value.problems] == [field]
+
+
+def test_a_recipe_with_too_many_steps_is_refused() -> None:
+    few = "      - {operation: packshot, each: channel, asset: a%d}\n"
+    many = "name: wide\nversion: 1\nsteps:\n  - operation: cutout\n    next:\n" + "".join(few % n for n in range(101))
+    with pytest.raises(BadRecipe, match="102 steps; there may be 100"):
+        parse(many, "wide.yaml")
+
+
+READERS = [
+    lambda text: parse(text, "x.yaml"),
+    lambda text: parse_manifest(text, "x.yaml"),
+    lambda text: channels.parse(text.encode()),
+]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 60_000, "{a: " * 15_000, "- " * 30_000, "&a [*a]", "a: &a [1]\nb: &b [*a, *a]\nc: [*b, *b]"]
+)
+@pytest.mark.parametrize("read", READERS)
+def test_no_document_is_built_that_is_without_bounds(text: str, read: Callable[[str], object]) -> None:
+    with pytest.raises((BadRecipe, BadManifest, msgspec.DecodeError), match=r"levels deep|aliases"):
+        read(text)

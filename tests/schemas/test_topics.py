@@ -24,6 +24,28 @@ def test_events_of_a_product_share_a_key_and_campaigns_have_their_own() -> None:
     assert topics.key_of(campaign) == b"demo|c"
 
 
+@pytest.mark.parametrize(
+    ("key", "product"),
+    [
+        (b"demo|A", ("demo", "A")),
+        (b"demo|A|1|2", ("demo", "A|1|2")),
+        (b"demo|", ("demo", "")),
+        (b"no bar", ("", "no bar")),
+        (b"", ("", "")),
+        (None, ("", "")),
+        (b"demo|\xff", ("demo", r"\xff")),
+    ],
+)
+def test_a_product_is_read_from_its_key(key: bytes | None, product: tuple[str, str]) -> None:
+    assert topics.product_of(key) == product
+
+
+@pytest.mark.parametrize("operation", ["cutout", "unheard-of"])
+def test_a_task_belongs_on_the_topic_of_its_pool_and_lane_alone(operation: str) -> None:
+    found = [topic.name for topic in topics.every((1000,)) if topics.belongs(task(operation=operation), topic.name)]
+    assert found == (["imagery.tasks.cutout.standard"] if operation == "cutout" else [])
+
+
 def test_every_topic_is_named_once() -> None:
     names = [topic.name for topic in topics.every((1000, 5000))]
     assert len(names) == len(set(names)) == 11 + 6 + 2

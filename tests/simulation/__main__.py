@@ -6,7 +6,7 @@ import sys
 
 import structlog
 
-from tests.simulation import scenario
+from tests.simulation import flow_world, scenario
 
 
 def main() -> int:
@@ -20,6 +20,7 @@ def main() -> int:
     for seed in range(chosen.seed, chosen.seed + chosen.count):
         try:
             scenario.run(seed)
+            flow_world.run(seed)
         except BaseException:
             print(f"seed {seed} failed; again: python -m tests.simulation --seed {seed}", file=sys.stderr)
             raise

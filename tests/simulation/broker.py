@@ -70,9 +70,14 @@ class Broker:
         log = self.logs.setdefault(place, Log())
         log.end += self.rng.choice([0, 0, 0, 1, 5])
         log.records.append((log.end, record, now_ms))
-        log.end += 1
+        position = f"{record.topic}/{place[1]}/{log.end}"
+        log.end += 1 + self.rng.choice([0, 0, 0, 1])  # a marker's, which nobody reads
         self.written.setdefault(record.topic, []).append(record)
-        return f"{record.topic}/{place[1]}/{log.end - 1}"
+        return position
+
+    def has_record(self, place: Place, offset: int) -> bool:
+        """See streams.consumer.reading.has_record."""
+        return any(each[0] >= offset for each in self.logs.get(place, Log()).records)
 
     def log(self, topic: str) -> list[Outgoing]:
         """All records of a topic in the order in which they were written."""

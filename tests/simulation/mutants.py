@@ -8,11 +8,15 @@ import msgspec
 from confluent_kafka import KafkaError, TopicPartition
 
 from schemas import topics
+from streams.catalogue import Unsent
+from streams.catalogue.outbox import Outbox
 from streams.consumer.lanes import Lanes
 from streams.consumer.letters import Outgoing
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.offsets import OffsetTracker
 from streams.consumer.reader import LaneReader
+from streams.processing import Processing
+from streams.processors import campaigns
 from streams.publishing import publication
 from streams.publishing.manifest import Manifest, manifest_key
 from tests.simulation.broker import Member
@@ -97,6 +101,61 @@ def moves_manifests_without_looking() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def drops_what_follows_before_it_is_sent() -> Iterator[None]:
+    """The outbox is cleared in the transaction that fills it: whoever dies before the send has lost what follows."""
+    put = Outbox.put
+
+    def hasty(self: Outbox, records: Sequence[tuple[tuple[str, int], Outgoing]]) -> list[Unsent]:
+        rows = put(self, records)
+        self.drop([row.id for row in rows])
+        return rows
+
+    with patch.object(Outbox, "put", hasty):
+        yield
+
+
+@contextmanager
+def sends_nothing_of_those_before_it() -> Iterator[None]:
+    """What another process left of a partition is not sent before its next batch, and overtaken."""
+    with patch.object(Outbox, "before", lambda _self, _places, _keys: []):
+        yield
+
+
+@contextmanager
+def leaves_what_is_left() -> Iterator[None]:
+    """What was left stays so: neither the next owner of the partition sends it nor anybody else."""
+    with (
+        patch.object(Outbox, "before", lambda _self, _places, _keys: []),
+        patch.object(Outbox, "left", lambda _self, _before_ms, _rows_max: []),
+    ):
+        yield
+
+
+@contextmanager
+def lets_the_last_word_count() -> Iterator[None]:
+    """A campaign is what was read of it last."""
+    with (
+        patch.object(campaigns, "_is_over", lambda _event, _known: False),
+        patch.object(campaigns, "rank_of", lambda _event: 2**62),
+    ):
+        yield
+
+
+@contextmanager
+def takes_no_second_look_at_poison() -> Iterator[None]:
+    """What a processor breaks on is left out, and nobody is told."""
+    with patch.object(Processing, "_bury", lambda _self, _delivery, _why: None):
+        yield
+
+
+FLOW_MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
+    drops_what_follows_before_it_is_sent,
+    sends_nothing_of_those_before_it,
+    leaves_what_is_left,
+    lets_the_last_word_count,
+    takes_no_second_look_at_poison,
+]
 MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     commits_past_unfinished,
     commits_the_highest_seen,

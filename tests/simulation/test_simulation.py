@@ -12,15 +12,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from schemas import topics
 from schemas.records import LANES, Lane
 from streams.consumer.ledger import Unbalanced
 from streams.consumer.watchdog import StoodStill
-from tests.simulation import scenario
+from tests.simulation import flow_world, scenario
 from tests.simulation.broker import Violation
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import FLOW_MUTANTS, MUTANTS
 from tests.simulation.world import PROCESSES, Kind, World
 
 SEEDS = 300
+FLOW_SEEDS = 100
 SEEDS_OF_A_TEST = 50
 SEEDS_OF_A_MUTANT = 100
 FOUND = (Violation, Unbalanced, StoodStill)
@@ -35,10 +37,10 @@ def quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
-def _run_all(seeds: Iterable[int]) -> None:
+def _run_all(seeds: Iterable[int], run: Callable[[int], object] = scenario.run) -> None:
     for seed in seeds:
         try:
-            scenario.run(seed)
+            run(seed)
         except BaseException as error:
             error.add_note(f"seed {seed}; again, with its log: python -m tests.simulation --seed {seed}")
             raise
@@ -55,6 +57,26 @@ def test_a_planted_bug_is_found(mutant: Callable[[], AbstractContextManager[None
     """Each bug by what it breaks in the world, and not by any look at the code."""
     with mutant(), pytest.raises(FOUND):
         _run_all(range(SEEDS_OF_A_MUTANT))
+
+
+@pytest.mark.parametrize("first", range(0, FLOW_SEEDS, SEEDS_OF_A_TEST))
+def test_facts_and_what_follows_from_them_hold_whatever_happens(first: int) -> None:
+    given = os.environ.get("SEED")
+    _run_all([int(given)] if given else range(first, first + SEEDS_OF_A_TEST), flow_world.run)
+
+
+@pytest.mark.parametrize("mutant", FLOW_MUTANTS)
+def test_a_bug_planted_in_the_flow_is_found(mutant: Callable[[], AbstractContextManager[None]]) -> None:
+    with mutant(), pytest.raises(Violation):
+        _run_all(range(SEEDS_OF_A_MUTANT), flow_world.run)
+
+
+def test_a_seed_of_the_flow_is_one_course_of_events() -> None:
+    first, again = flow_world.run(7), flow_world.run(7)
+    assert [record.value for record in first.on(topics.PUBLISH.name)] == [
+        record.value for record in again.on(topics.PUBLISH.name)
+    ]
+    assert len(list(first.on(topics.PUBLISH.name))) > 3
 
 
 def test_a_seed_is_one_course_of_events() -> None:

@@ -22,6 +22,7 @@ from schemas.records import LANES, Blob, Lane, PublishRequested, Verdict
 from streams.blobs import Blobs
 from streams.blobs.store import StoreUnavailable
 from streams.consumer.clients import NotAcknowledged
+from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.lanes import AGEING_S, Turn
 from streams.consumer.letters import (
     ORIGIN_OFFSET,
@@ -98,9 +99,12 @@ class Process:
         self.world = world
         self.running: list[Turn[Job]] = []
         self.members: list[Member] = []
-        self.crew = Crew(name, self, self, RetryPolicy(RETRY_DELAYS_MS, world.rng.random), threads=0, clock=world.clock)
+        policy, isolation = RetryPolicy(RETRY_DELAYS_MS, world.rng.random), Isolation(name, MemoryTrials())
+        self.crew = Crew(name, self, self, policy, isolation, threads=0, clock=world.clock)
         lanes = {lane: (self._open(lane), _topic(lane)) for lane in LANES}
-        self.loop = ConsumerLoop(name, lanes, self.crew, clock=world.clock, watermarks=WATERMARKS)
+        self.loop = ConsumerLoop(
+            name, lanes, self.crew, world.broker.has_record, clock=world.clock, watermarks=WATERMARKS
+        )
         self.is_busy = False
         self._urgent_passed_over = 0
         self._overdue: Tally[Lane] = Tally()

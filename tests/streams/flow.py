@@ -35,7 +35,21 @@ GOOD = {
     "cropped_edges": 0.0,
     "alpha_partial_share": 0.02,
     "alpha_coverage": 0.4,
+    "has_srgb_profile": 1.0,
+    "has_source_type": 1.0,
+    "colour_difference_median": 0.3,
+    "colour_difference_p95": 0.8,
 }
+OF_OPERATION = {
+    "cutout": {"uncertainty": 0.05},
+    "mockup": {
+        "has_scene": 1.0, "in_frame": 1.0, "visible_share": 1.0, "height_error": 0.0, "product_delta_e_median": 0.3,
+    },
+    "artwork": {"effective_dpi": 200.0, "print_ssim": 0.99},
+    "style": {"product_delta_e_median": 0.3, "product_delta_e_p95": 0.8},
+    "upscale": {"upscaled_by": 2.0},
+}  # fmt: skip
+"""What some operations measure besides."""
 
 
 @dataclass
@@ -104,8 +118,9 @@ def blob(digest: str = "a") -> Blob:
 
 def done(task: Task, **measures: float) -> TaskCompleted:
     """The completion of a task, with good measures but for those given."""
+    good = GOOD | OF_OPERATION.get(task.step.operation, {})
     return TaskCompleted(
-        task=task, outcome="done", outputs=[blob()], measures=GOOD | measures, result_id="b" * 64, engine="test"
+        task=task, outcome="done", outputs=[blob()], measures=good | measures, result_id="b" * 64, engine="test"
     )
 
 

@@ -22,11 +22,15 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
-from streams.app import EXIT_STOOD_STILL, _Consumer, _ConsumerThread
+from schemas import topics
+from streams.app import EXIT_STOOD_STILL, _Consumer, _ConsumerThread, _without_tombstones
 from streams.consumer import reading
 from streams.consumer.clients import producer_config
+from streams.consumer.letters import Delivery
 from streams.errors import Unavailable
 from streams.settings import Settings
+from tests.streams import raw_kafka
+from tests.streams.raw_kafka import RawRecord
 
 WITHIN_S = 180.0  # a machine may be busy
 STALLED_AFTER_S = 4.0
@@ -38,6 +42,7 @@ MEMBER = """
     from schemas import topics
     from streams import app as module
     from streams.consumer import groups
+    from streams.consumer.isolation import Isolation, MemoryTrials
     from streams.settings import Settings
 
     HANGS_AT = 250
@@ -48,10 +53,14 @@ MEMBER = """
         def __init__(self):
             self.is_waiting = is_waiting
 
+        def tend(self):
+            pass
+        bury = None
+
         def run(self, batch):
             offsets = [delivery.offset for delivery in batch]
             hangs = sys.argv[3] == "hangs" and offsets[-1] >= HANGS_AT
-            print("hangs" if hangs else "batch", *offsets, flush=True)
+            print("hangs" if hangs else "batch", f"{batch[0].partition}:", *offsets, flush=True)
             if is_waiting or hangs:
                 time.sleep(1000)
 
@@ -64,7 +73,8 @@ MEMBER = """
 
     module._Consumer._get_active_partitions = all_but_one
     processing, settings = Processing(), Settings()
-    module.run_app(module.build_app(settings, processing), settings, processing)
+    isolation = Isolation("streams", MemoryTrials())
+    module.run_app(module.build_app(settings, processing, isolation), settings, processing, isolation)
 """
 
 
@@ -189,12 +199,55 @@ def test_what_is_committed_is_whole_batches_and_what_comes_after_them_comes_agai
         again.commits(301, 0)
 
 
-def _worked_on(member: Member, count: int) -> list[int]:
+def test_records_that_faust_could_not_read_are_read_between_the_others(tmp_path: Path, kafka_bootstrap: str) -> None:
+    topic, settings = f"odd-{uuid4().hex[:8]}", Settings(kafka_bootstrap_servers=kafka_bootstrap)
+    write(settings, topic)
+    good, odd = RawRecord(b"good"), RawRecord(b"odd", headers=[(b"\xff\xfe", b"value")])
+    for batch in ([good, odd, good], [odd], [good, good], [odd, odd]):
+        assert raw_kafka.write(kafka_bootstrap, topic, batch) == 0
+    records = _offsets(settings, topic)
+    with member(tmp_path / "reads", kafka_bootstrap, topic=topic) as first:
+        assert _worked_on(first, len(records), partition=0) == records
+        first.commits(records[-1] + 1, 1)
+    assert raw_kafka.write(kafka_bootstrap, topic, [odd, good]) == 0
+    with member(tmp_path / "again", kafka_bootstrap, topic=topic) as again:
+        assert _worked_on(again, 2, partition=0) == _offsets(settings, topic)[-2:]
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_every_compression_is_read(tmp_path: Path, kafka_bootstrap: str, codec: str) -> None:
+    topic, settings = f"codec-{uuid4().hex[:8]}", Settings(kafka_bootstrap_servers=kafka_bootstrap)
+    write(settings, topic)
+    producer = Producer(producer_config(settings) | {"compression.type": codec})
+    for _ in range(20):
+        producer.produce(topic, b"value" * 100, b"key", partition=0)
+    assert producer.flush(30) == 0
+    with member(tmp_path / "reads", kafka_bootstrap, topic=topic) as first:
+        assert _worked_on(first, 21, partition=0) == _offsets(settings, topic)
+
+
+def test_tombstones_of_the_catalogue_are_ignored_and_no_others() -> None:
+    catalog, campaigns = topics.CATALOG.name, topics.CAMPAIGNS.name
+    batch = [
+        Delivery(catalog, 0, 0, b"k", b"x"),
+        Delivery(catalog, 0, 1, b"k", b""),
+        Delivery(campaigns, 0, 0, b"", b""),
+    ]
+    assert _without_tombstones(batch) == [batch[0], batch[2]]
+
+
+def _offsets(settings: Settings, topic: str) -> list[int]:
+    """Those of the records of the first partition; a transaction's marker is written some time after its end."""
+    return [each.offset for each in reading.read(settings, [topic]) if each.partition == 0]
+
+
+def _worked_on(member: Member, count: int, partition: int | None = None) -> list[int]:
     """The offsets that a member has worked on: `count`, or less when it hangs."""
     assert member.process.stdout is not None
+    wanted = "[0-9]+" if partition is None else partition
     done: list[int] = []
     for line in member.process.stdout:
-        said = re.search(r"(batch|hangs)((?: \d+)+)", line)  # Faust may have moved the cursor before it
+        said = re.search(rf"(batch|hangs) {wanted}:((?: \d+)+)", line)  # Faust may have moved the cursor before it
         if said and said[1] == "batch":
             offsets = [int(offset) for offset in said[2].split()]
             assert len(offsets) <= 100

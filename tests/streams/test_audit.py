@@ -23,16 +23,21 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
+from streams import dead
 from streams.audit.announcements import Announcements
 from streams.audit.audit import audit
 from streams.audit.findings import KINDS, Report
 from streams.audit.products import ProductView, disagreements, stuck
 from streams.audit.tasks import TaskLedger
 from streams.blobs import FolderStore
-from streams.catalogue import Asset, Catalogue
+from streams.catalogue import Asset, Catalogue, Trials
+from streams.checks import check_everything
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics
+from streams.consumer.isolation import Isolation
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.reading import read
+from streams.dead import Wanted
 from streams.embedded import choose_broker
 from streams.errors import Refused
 from streams.publishing import manifest as manifests
@@ -341,3 +346,41 @@ def test_the_origin_is_compared_with_what_the_manifest_says(settings: Settings) 
     assert found(audit(settings)) == {"missing_objects": 1}
     origin.delete(sound.key)
     assert found(audit(settings)) == {"missing_objects": 1}
+
+
+def test_a_partition_that_stands_is_told_with_role_time_and_reason(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    isolation = Isolation("worker-cutout", Trials(catalogue))
+    isolation.is_careful(Delivery(TOPIC, 7, 0, None, b""))  # of a partition without a record
+    write(settings, outgoing(TASK, "test"))
+    [record] = list(read(settings, [TOPIC]))
+    isolation.is_careful(record)
+    assert audit(settings).clean  # it has only just begun
+    monkeypatch.setattr("streams.audit.standing.STANDS_AFTER_MS", 0)
+    isolation.tell(record, "waits: the store does not answer")
+    [finding] = audit(settings).findings
+    assert (finding.kind, finding.name) == ("standing", f"{TOPIC}/{record.partition}/0")
+    assert "worker-cutout stands there since 20" in finding.text
+    assert finding.text.endswith("started 1 times: waits: the store does not answer")
+    [checked] = [each for each in check_everything(settings) if each.name == "partitions"]
+    assert not checked.ok
+    assert "worker-cutout" in checked.text
+    commit(settings, groups.worker("cutout", "urgent"), TOPIC, 1)
+    assert found(audit(settings)) == {"lost": 1}
+    catalogue.close()
+
+
+def test_records_that_are_none_of_ours_are_told_until_somebody_has_dealt_with_them(settings: Settings) -> None:
+    foreign = [(topics.PUBLISHED.name, b"{}"), (topics.retry(5).name, b"{}"), (topics.LETTERS.name, b"{}")]
+    write(settings, *(Outgoing(topic, b"k", value, []) for topic, value in foreign))
+    write(settings, Outgoing(topics.DEAD.name, b"k", b"{}", []))
+    assert found(audit(settings)) == {"foreign": 2}
+    [published] = list(read(settings, [topics.PUBLISHED.name]))
+    letter = RetryPolicy(()).letter(published, Refused("not_framed", "no record"), 1)
+    write(settings, letter)
+    assert found(audit(settings)) == {"foreign": 2}
+    dead.discard(settings, Wanted(code="not_framed"), "me", "not ours")
+    assert found(audit(settings)) == {"foreign": 1}

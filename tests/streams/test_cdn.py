@@ -26,8 +26,9 @@ def store(tmp_path: Path) -> FolderStore:
 
 
 def publish(store: FolderStore, sku: str, *, title: str = "A mug", data: bytes = b"picture") -> Manifest:
+    start = Manifest(tenant="acme", sku=sku)
     files = [
-        rendition_of(Encoded("image/webp", width_px, width_px, data), "acme", sku, "web-1", "https://cdn.example")
+        rendition_of(Encoded("image/webp", width_px, width_px, data), start, "web-1", "https://cdn.example")
         for width_px in (1000, 320, 640)
     ]
     for file in files:
@@ -160,8 +161,15 @@ def test_the_front_page_shows_every_product(store: FolderStore) -> None:
     assert "A mug" in page
     assert "&lt;b&gt;Jar&lt;/b&gt; &amp; lid" in page
     assert 'href="/acme/mug/manifest.json"' in page
-    assert "-320.webp" in page
-    assert "-640.webp" not in page
+    assert "-320." in page
+    assert "-640." not in page
+
+
+def test_a_product_of_which_nothing_is_live_is_not_on_the_front_page(store: FolderStore) -> None:
+    save(store, Manifest(tenant="acme", sku="mug", serial=4), None)
+    assert b"Nothing is live yet" in get(store, "/")[2]
+    status, _, body = get(store, "/acme/mug/manifest.json")
+    assert (status, b'"assets": {}' in body) == (200, True)
 
 
 def test_an_empty_origin_has_a_front_page(store: FolderStore) -> None:

@@ -26,6 +26,7 @@ def settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         topic = topics.Topic(f"{topics.PREFIX}{name.lower()}-{uuid4().hex[:8]}", getattr(topics, name).records)
         monkeypatch.setattr(topics, name, topic)
         monkeypatch.setattr(topics, "_TOPIC_OF", topics._TOPIC_OF | dict.fromkeys(topic.records, topic))
+        monkeypatch.setattr(topics, "_RECORDS_ON", topics._RECORDS_ON | {topic.name: topic.records})
     made = Settings(kafka_bootstrap_servers=request.getfixturevalue(f"{request.param}_bootstrap"))
     make_topics(made)
     return made

@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -23,7 +25,8 @@ from tests.servers import skip_or_fail
 
 _REPOSITORY = Path(__file__).parents[2]
 _CACHE = _REPOSITORY / ".cache"
-_WAIT_S = 60.0
+_WAIT_S = 120.0
+T = TypeVar("T")
 
 only_kafka = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
 
@@ -201,8 +204,9 @@ def _kill(broker: EmbeddedBroker) -> None:
 def _produce(broker: EmbeddedBroker, count: int) -> int:
     """Produce to topic `t`, created if need be; returns how many messages the broker acknowledged."""
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-    if "t" not in admin.list_topics(timeout=_WAIT_S).topics:
-        admin.create_topics([NewTopic("t", num_partitions=1, replication_factor=1)])["t"].result(_WAIT_S)
+    if "t" not in _patiently(lambda: admin.list_topics(timeout=_WAIT_S)).topics:
+        new = NewTopic("t", num_partitions=1, replication_factor=1)
+        _patiently(lambda: admin.create_topics([new])["t"].result(_WAIT_S))
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "enable.idempotence": True})
     acknowledged: list[bool] = []
     for number in range(count):
@@ -215,15 +219,28 @@ def _consumer(broker: EmbeddedBroker) -> Consumer:
     return Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "g", "enable.auto.commit": False})
 
 
+def _patiently(ask: Callable[[], T]) -> T:
+    """A broker that has just started answers before it leads its partitions and coordinates its groups."""
+    give_up_at = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            return ask()
+        except KafkaException:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.2)
+
+
 def _commit(broker: EmbeddedBroker, offset: int) -> None:
     consumer = _consumer(broker)
-    consumer.commit(offsets=[TopicPartition("t", 0, offset)], asynchronous=False)
+    places = [TopicPartition("t", 0, offset)]
+    _patiently(lambda: consumer.commit(offsets=places, asynchronous=False))
     consumer.close()
 
 
 def _committed(broker: EmbeddedBroker) -> int:
     consumer = _consumer(broker)
-    [partition] = consumer.committed([TopicPartition("t", 0)], timeout=_WAIT_S)
+    [partition] = _patiently(lambda: consumer.committed([TopicPartition("t", 0)], timeout=_WAIT_S))
     consumer.close()
     offset: int = partition.offset
     return offset
@@ -231,7 +248,7 @@ def _committed(broker: EmbeddedBroker) -> int:
 
 def _end_offset(broker: EmbeddedBroker) -> int:
     consumer = _consumer(broker)
-    low_and_high = consumer.get_watermark_offsets(TopicPartition("t", 0), timeout=_WAIT_S)
+    low_and_high = _patiently(lambda: consumer.get_watermark_offsets(TopicPartition("t", 0), timeout=_WAIT_S))
     consumer.close()
     assert low_and_high is not None
     end: int = low_and_high[1]

@@ -3,14 +3,17 @@
 import pytest
 
 from schemas import channels
+from schemas.parameters import OF_OPERATION
 from schemas.records import Check
-from streams.processors.judging import judge
+from streams.processors.judging import REQUIRED, judge, reasons
+from tests.streams.flow import GOOD
+from tests.streams.flow import OF_OPERATION as MEASURED_OF
 
 SHOP = channels.load("shopify")
 
 
 def check(name: str, value: float) -> Check:
-    verdict = judge({name: value}, SHOP)
+    verdict = judge({name: value}, SHOP, "packshot")
     return next(check for check in verdict.checks if check.name == name)
 
 
@@ -22,6 +25,7 @@ def check(name: str, value: float) -> Check:
         ("shadow_azimuth_error_deg", {20.0: "pass", 21.0: "review", 35.0: "review", 36.0: "fail", 180.0: "fail"}),
         ("contact_darkening", {0.08: "pass", 0.07: "review"}),
         ("contact_gap", {0.03: "pass", 0.04: "review"}),
+        ("shadow_edge_share", {0.05: "pass", 0.051: "review"}),
         ("shadow_made", {1.0: "pass", 0.0: "review"}),
         ("lighting_made", {1.0: "pass", 0.0: "review"}),
         ("in_frame", {1.0: "pass", 0.0: "review"}),
@@ -42,5 +46,54 @@ def test_limits(name: str, values: dict[float, str]) -> None:
 
 
 def test_a_picture_without_shadow_says_that_its_light_was_not_measured() -> None:
-    points = [check for check in judge({"fill": 0.8}, SHOP).checks if check.point == "light"]
+    points = [check for check in judge({"fill": 0.8}, SHOP, "packshot").checks if check.point == "light"]
     assert [(check.name, check.outcome) for check in points] == [("not measured", "not_run")]
+
+
+# what was not measured
+
+
+def good(operation: str) -> dict[str, float]:
+    return {**GOOD, **MEASURED_OF.get(operation, {}), "cutout.uncertainty": 0.05}
+
+
+def test_every_operation_that_makes_pictures_has_its_measures() -> None:
+    assert REQUIRED.keys() == OF_OPERATION.keys() - {"cutout", "source"}
+
+
+@pytest.mark.parametrize("operation", REQUIRED)
+def test_a_picture_with_all_its_measures_passes(operation: str) -> None:
+    assert judge(good(operation), SHOP, operation).outcome == "pass"
+
+
+@pytest.mark.parametrize("operation", [*REQUIRED, "unheard-of"])
+def test_a_picture_that_nobody_measured_goes_to_a_person(operation: str) -> None:
+    verdict = judge({}, SHOP, operation)
+    assert verdict.outcome == "review"
+    assert "size_bytes was not measured" in reasons(verdict)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(("operation", "name"), [(each, name) for each in REQUIRED for name in REQUIRED[each]])
+def test_a_measure_that_is_missing_or_no_number_goes_to_a_person(
+    operation: str, name: str, value: float | None
+) -> None:
+    measures = good(operation)
+    del measures[name]
+    verdict = judge(measures | ({} if value is None else {name: value}), SHOP, operation)
+    assert verdict.outcome == "review"
+    assert f"{name} was not measured" in reasons(verdict)
+    assert all(check.measured is None for check in verdict.checks if check.name == name)
+
+
+def test_a_measure_that_is_not_demanded_goes_to_a_person_when_it_is_no_number() -> None:
+    verdict = judge(good("packshot") | {"shadow_azimuth_error_deg": float("nan")}, SHOP, "packshot")
+    assert (verdict.outcome, reasons(verdict)) == ("review", "shadow_azimuth_error_deg was not measured")
+
+
+@pytest.mark.parametrize("name", ["background_as_channel", "background_exact_share"])
+def test_the_background_that_a_channel_demands_is_to_be_measured(name: str) -> None:
+    measures = good("packshot")
+    assert judge(measures, channels.load("amazon"), "packshot").outcome == "pass"
+    del measures[name]
+    assert judge(measures, channels.load("amazon"), "packshot").outcome == "review"

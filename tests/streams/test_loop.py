@@ -10,16 +10,18 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from schemas import topics
+from schemas.envelope import as_mapping
 from schemas.records import LANES, Lane
 from streams.consumer import work
 from streams.consumer.clients import NotAcknowledged
+from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import DRAIN_S, STALLED_AFTER_S, ConsumerLoop
 from streams.consumer.reader import OnCommit, Watermarks
 from streams.consumer.watchdog import StoodStill
 from streams.consumer.work import Crew
 from streams.errors import Refused, Unavailable
-from tests.simulation.broker import Broker, Group, Member
+from tests.simulation.broker import Broker, Group, Log, Member
 from tests.simulation.clock import VirtualClock
 
 PARTITIONS = 2
@@ -64,9 +66,13 @@ class Office:
         self.handled: list[bytes] = []
         self.unacknowledged: set[str] = set()
         self.gate = threading.Event()
-        self.crew = Crew("test", self, self, RetryPolicy(retry_delays_ms), threads, self.clock)
+        self.trials = MemoryTrials()
+        isolation = Isolation("test", self.trials)
+        self.crew = Crew("test", self, self, RetryPolicy(retry_delays_ms), isolation, threads, self.clock)
         lanes = {lane: (self._open(lane), _topic(lane)) for lane in LANES}
-        self.loop = ConsumerLoop("test", lanes, self.crew, STALLED_AFTER_S, self.clock, WATERMARKS)
+        self.loop = ConsumerLoop(
+            "test", lanes, self.crew, self.broker.has_record, STALLED_AFTER_S, self.clock, WATERMARKS
+        )
 
     def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
         self.handled.append(delivery.value)
@@ -84,10 +90,15 @@ class Office:
                 work.waited_for_others(4.0)
         return [Outgoing("done", delivery.key, delivery.value, [])]
 
-    def give_up(self, _delivery: Delivery, _refusal: Refused) -> Sequence[Outgoing]:
+    def give_up(self, delivery: Delivery, _refusal: Refused) -> Sequence[Outgoing]:
+        if delivery.headers == [("untellable", b"")]:
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
         return []
 
     def send_later(self, records: Sequence[Outgoing], on_end: Callable[[KafkaError | None], None]) -> None:
+        if any(record.topic == "done" and record.value == b"large" for record in records):
+            on_end(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+            return
         refused = any(record.topic in self.unacknowledged for record in records)
         for record in [] if refused else records:
             self.broker.append(record, 1, 0)
@@ -136,6 +147,61 @@ def office() -> Office:
     office.loop.open()
     office.turns(2)
     return office
+
+
+def test_markers_behind_the_last_record_are_no_work(office: Office) -> None:
+    """The process would leave, and the next one too, for as long as nothing is written behind them."""
+    office.write("bulk", b"first")
+    office.turns(1)
+    office.work()
+    for lane in LANES:
+        office.broker.logs.setdefault((_topic(lane), 0), Log()).end += 1
+    office.turns(round(4 * STALLED_AFTER_S))
+    assert office.committed("bulk") == 1
+
+
+def test_a_record_behind_markers_that_does_not_come_is_found(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.broker.logs[_topic("bulk"), 0] = Log(end=3)
+    office.turns(round(2 * STALLED_AFTER_S))
+    monkeypatch.setattr(office.members["bulk"], "consume", lambda *_: [])
+    office.write("bulk", b"unread")
+    with pytest.raises(StoodStill, match="bulk"):
+        office.turns(round(4 * STALLED_AFTER_S))
+
+
+def test_a_letter_is_written_though_nothing_can_be_told_of_the_failure(office: Office) -> None:
+    office.broker.append(Outgoing(_topic("bulk"), b"\0", b"bad", [("untellable", b"")]), PARTITIONS, 0)
+    office.write("bulk", b"good")
+    office.turns(1)
+    office.work()
+    office.turns(2)
+    assert office.outcomes(topics.DEAD.name) == [b"bad"]
+    assert office.committed("bulk") == 2
+
+
+def test_results_that_no_topic_takes_are_a_letter(office: Office) -> None:
+    office.write("bulk", b"large", b"good")
+    office.turns(1)
+    office.work()
+    give_up_at = time.monotonic() + WITHIN_S
+    while not office.outcomes(topics.DEAD.name) and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    office.turns(2)
+    assert office.committed("bulk") == 2
+    [letter] = office.broker.log(topics.DEAD.name)
+    assert (letter.value, as_mapping(letter.headers)["packshot-error-code"]) == (b"large", "record_too_large")
+
+
+def test_a_record_that_ended_its_process_too_often_is_not_tried_again(office: Office) -> None:
+    for _ in range(TRIES_MAX):
+        office.trials.attempt("test", (_topic("bulk"), 0), 1)
+    office.write("bulk", b"good", b"killer", b"good")
+    office.turns(1)
+    office.work()
+    office.turns(2)
+    assert office.handled == [b"good", b"good"]
+    assert office.outcomes(topics.DEAD.name) == [b"killer"]
+    assert office.committed("bulk") == 3
 
 
 def test_one_slow_delivery_holds_back_its_own_partition_only(office: Office) -> None:

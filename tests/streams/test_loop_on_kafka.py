@@ -1,11 +1,13 @@
 """The consumer loop on Apache Kafka: members that come and go, by either group protocol."""
 
 import itertools
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -14,16 +16,20 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.records import LANES, Lane
+from streams.consumer import reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, member_config, open_member, producer_config
+from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
+from streams.consumer.reading import Place
 from streams.consumer.work import Crew
 from streams.errors import Refused
 from streams.settings import Settings
 
 PARTITIONS = 4
 WITHIN_S = 120.0
+STALLED_AFTER_S = 600.0
 
 
 class Handler:
@@ -70,8 +76,21 @@ class Pool:
     def loop(self, instance: str | None = None) -> ConsumerLoop:
         settings = self.settings.model_copy(update={"kafka_group_instance_id": instance})
         writer = AcknowledgedProducer(settings)
-        crew = Crew("test", self.handler, writer, RetryPolicy(()), threads=2)
-        return ConsumerLoop("test", {lane: (self._open(settings, lane), self.topic(lane)) for lane in LANES}, crew)
+        crew = Crew("test", self.handler, writer, RetryPolicy(()), Isolation("test", MemoryTrials()), threads=2)
+        lanes = {lane: (self._open(settings, lane), self.topic(lane)) for lane in LANES}
+        return ConsumerLoop("test", lanes, crew, partial(reading.has_record, settings), STALLED_AFTER_S)
+
+    def write_in_transactions(self, lane: Lane, *ends: str) -> set[bytes]:
+        """One record in each partition for each transaction, which is committed or aborted; what is committed."""
+        producer = Producer(producer_config(self.settings) | {"transactional.id": self.topic(lane)})
+        producer.init_transactions(30)
+        for number, end in enumerate(ends):
+            producer.begin_transaction()
+            for partition in range(PARTITIONS):
+                producer.produce(self.topic(lane), b"%s %d" % (end.encode(), number), b"key", partition=partition)
+            producer.flush(30)
+            (producer.commit_transaction if end == "commit" else producer.abort_transaction)(30)
+        return {b"commit %d" % number for number, end in enumerate(ends) if end == "commit"}
 
     @contextmanager
     def worker(self, instance: str | None = None) -> Iterator[ConsumerLoop]:
@@ -134,6 +153,32 @@ def test_a_static_member_comes_back_to_its_partitions(kafka_bootstrap: str) -> N
         with pool.worker("two") as again:
             _until(lambda: again.readers["bulk"].partitions == had)
             assert again.readers["bulk"].ledger.ended["dropped"] == 0
+
+
+@pytest.mark.parametrize("ends", [["commit"], ["commit", "abort"], ["abort"], ["commit", "abort", "commit", "abort"]])
+def test_an_idle_worker_stays_though_markers_and_aborted_records_stand_behind_all_that_it_has_read(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, ends: list[str]
+) -> None:
+    """Nobody will ever read those, and no commit passes them: they are no work to do."""
+    monkeypatch.setattr(sys.modules[__name__], "STALLED_AFTER_S", 4.0)
+    pool = Pool(kafka_bootstrap, "classic")
+    written = pool.write_in_transactions("bulk", *ends)
+    scouted: list[Place] = []
+    monkeypatch.setattr(reading, "has_record", _noting(scouted, reading.has_record))
+    with pool.worker():
+        _until(lambda: set(pool.handler.handled) == written and len(scouted) >= PARTITIONS)
+        pool.write("bulk", 1)
+        _until(lambda: b"bulk 0" in pool.handler.handled)  # it is still there
+
+
+def _noting(scouted: list[Place], asked: Callable[..., bool]) -> Callable[..., bool]:
+    def has_record(settings: Settings, place: Place, offset: int) -> bool:
+        found = asked(settings, place, offset)
+        assert not found, f"{place} has a record at or behind {offset}"
+        scouted.append(place)
+        return found
+
+    return has_record
 
 
 def test_the_protocols_settings_are_those_that_the_client_takes(kafka_bootstrap: str) -> None:

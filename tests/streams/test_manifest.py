@@ -1,3 +1,5 @@
+import re
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -7,8 +9,10 @@ from schemas.records import Rendition, Verdict
 from streams.blobs import FolderStore, PreconditionFailed
 from streams.errors import Refused
 from streams.publishing.manifest import (
+    FileName,
     Manifest,
     ManifestAsset,
+    file_name,
     load,
     manifest_key,
     rendition_of,
@@ -19,17 +23,22 @@ from streams.publishing.manifest import (
 from streams.publishing.renditions import Encoded
 
 
+@cache
+def live(width_px: int, media_type: str = "image/webp") -> Rendition:
+    return rendition(width_px, media_type)
+
+
 def rendition(width_px: int, media_type: str = "image/webp") -> Rendition:
     picture = Encoded(media_type, width_px, width_px, f"{media_type} {width_px}".encode())
-    return rendition_of(picture, "acme", "mug", "web-1", "https://cdn.example")
+    return rendition_of(picture, Manifest(tenant="acme", sku="mug", serial=7), "web-1", "https://cdn.example")
 
 
 def manifest(**changes: object) -> Manifest:
     asset = ManifestAsset(
         version=3,
         channel="web",
-        file=rendition(90, "image/png"),
-        renditions=[rendition(50), rendition(90)],
+        file=live(90, "image/png"),
+        renditions=[live(50), live(90)],
         srcset={},
         verdict=Verdict(outcome="pass", checks=[], rules="2026-11"),
         engine="test",
@@ -51,7 +60,9 @@ def test_a_sku_that_is_fit_for_urls_is_its_own_slug(sku: str) -> None:
     assert slug(sku) == sku
 
 
-@pytest.mark.parametrize("sku", ["Mug", "mug 1", "ärmel", "..", "mug/1", "日本", "-", "a" * 128 + "B", "mug\u202e"])
+@pytest.mark.parametrize(
+    "sku", ["Mug", "mug 1", "ärmel", "..", "mug/1", "日本", "-", "a" * 128 + "B", "mug\u202e", "mug\n", "a" * 900]
+)
 def test_every_other_sku_gets_a_slug_that_every_store_can_hold(sku: str, store: FolderStore) -> None:
     made = slug(sku)
     assert made.isascii()
@@ -65,17 +76,38 @@ def test_skus_that_look_alike_have_slugs_of_their_own() -> None:
     assert len({slug(sku) for sku in ("mug 1", "mug-1", "Mug 1", "MUG 1", "mug_1", "mug  1")}) == 6
 
 
-def test_a_name_holds_the_digest_and_the_width() -> None:
+def test_a_name_holds_the_digest_the_width_and_the_serial_of_the_manifest() -> None:
     made = rendition(320)
-    assert made.key == f"acme/mug/web-1/{made.sha256[:16]}-320.webp"
+    assert re.fullmatch(rf"acme/mug/web-1/{made.sha256[:16]}-320\.7-[0-9a-f]{{8}}\.webp", made.key)
+    assert file_name(made.key) == FileName("acme/mug/", "web-1", 7)
     assert made.url == f"https://cdn.example/{made.key}"
     assert (made.size_bytes, made.width_px, made.media_type) == (len(b"image/webp 320"), 320, "image/webp")
 
 
+def test_no_two_uploads_of_one_picture_have_one_name() -> None:
+    """What was taken back may be put there once more by somebody who was paused: it is under another name then."""
+    assert rendition(320).key != rendition(320).key
+    assert rendition(320).sha256 == rendition(320).sha256
+
+
+def test_names_of_before_there_were_serials_are_files_and_nothing_else_is() -> None:
+    assert file_name("acme/mug/web-1/0123456789abcdef-320.webp") == FileName("acme/mug/", "web-1", -1)
+    for key in ("logo.png", "acme/mug/manifest.json", "acme/mug/web-1/hero-320.webp", "a/b/c/d/0123456789abcdef-3.png"):
+        assert file_name(key) is None
+
+
+@pytest.mark.parametrize("tenant", ["acme\n", "", "..", "a/b", "ac me", "\u202eacme", "x" * 300])
+def test_a_tenant_that_can_be_no_folder_is_refused_by_name(tenant: str) -> None:
+    with pytest.raises(Refused) as refused:
+        manifest_key(tenant, "mug")
+    assert (refused.value.code, refused.value.field) == ("bad_tenant_name", "tenant")
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "manifest.json", "x" * 300])
 def test_an_asset_name_that_can_be_no_folder_is_refused(name: str) -> None:
+    start = Manifest(tenant="acme", sku="mug")
     with pytest.raises(Refused) as refused:
-        rendition_of(Encoded("image/png", 1, 1, b""), "acme", "mug", name, "https://cdn.example")
+        rendition_of(Encoded("image/png", 1, 1, b""), start, name, "https://cdn.example")
     assert (refused.value.code, refused.value.field) == ("bad_asset_name", "asset")
 
 
@@ -127,6 +159,11 @@ def test_a_slug_that_another_sku_holds_is_refused(store: FolderStore) -> None:
     assert (refused.value.code, refused.value.field) == ("slug_taken", "sku")
 
 
+def test_a_manifest_of_before_there_were_serials_is_read(store: FolderStore) -> None:
+    store.put(manifest_key("acme", "mug"), b'{"tenant": "acme", "sku": "mug", "version": 3, "replaced": ["a/b/c/d"]}')
+    assert load(store, "acme", "mug")[0] == Manifest(tenant="acme", sku="mug", version=3)
+
+
 def test_the_keys_of_a_manifest_are_all_that_it_names() -> None:
-    live = manifest().assets["web-1"]
-    assert manifest().keys() == {live.file.key, *(one.key for one in live.renditions)}
+    asset = manifest().assets["web-1"]
+    assert manifest().keys() == {asset.file.key, *(one.key for one in asset.renditions)}

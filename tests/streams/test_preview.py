@@ -146,6 +146,16 @@ def test_an_operation_is_rendered_on_a_file(settings: Settings, tmp_path: Path) 
     assert measures["width_px"] == 900
 
 
+def test_a_render_makes_the_folder_it_goes_to_or_says_why_not(settings: Settings, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "deep" / "out.jpg"
+    render_files(settings, "packshot", [tmp_path / "jar.png"], target, "shopify", "", {"outputSize": "900x900"})
+    assert target.stat().st_size > 0
+    for wrong in (tmp_path / "jar.png" / "out.jpg", tmp_path):
+        with pytest.raises(Refused) as caught:
+            render_files(settings, "packshot", [tmp_path / "jar.png"], wrong, "shopify", "", {"outputSize": "900x900"})
+        assert (caught.value.code, caught.value.field) == ("not_written", "OUT")
+
+
 @pytest.mark.parametrize(
     ("operation", "names", "channel", "parameters", "told"),
     [

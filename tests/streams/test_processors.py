@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from schemas.envelope import as_mapping
 from schemas.records import (
     AssetRetracted,
     AssetWithheld,
@@ -26,7 +27,8 @@ from schemas.records import (
 )
 from streams import submission
 from streams.catalogue import Catalogue, CatalogueUnavailable, Facts
-from streams.consumer.letters import ATTEMPT, REPLAYED, outgoing
+from streams.consumer.letters import ATTEMPT, ERROR_CODE, ERROR_FIELD, REPLAYED, Outgoing, outgoing
+from streams.errors import Refused
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
@@ -239,7 +241,7 @@ def test_what_cannot_be_published_has_failed_and_is_withheld(flow: Flow) -> None
     assert isinstance(request, PublishRequested)
     about = {"tenant": request.tenant, "sku": request.sku, "asset": request.asset}
     failed = PublicationFailed(**about, version=request.version, code="blob_missing", message="gone")
-    (withheld,) = flow.say(failed)
+    withheld, *_ = flow.say(failed)
     assert withheld == AssetWithheld(**about, version=request.version, reason="blob_missing: gone")
     assert flow.states()["amazon-1"] == "failed"
     assert flow.say(failed) == []
@@ -382,6 +384,44 @@ def test_a_failed_task_that_is_worked_on_again_goes_all_the_way(flow: Flow) -> N
     assert isinstance(request, PublishRequested)
     flow.say(published(request))
     assert flow.states() == {"amazon-1": "published", "web-1": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [({"tenant": "other"}, "wrong_review"), ({"sku": "B"}, "wrong_review"), ({}, None)]
+)
+def test_a_decision_is_held_against_its_reviews_product(flow: Flow, change: dict[str, str], code: str | None) -> None:
+    review = reviewed(flow)
+    decided = replace(decision(review, approved=True), **change)
+    assert flow.letters(decided) == ([] if code is None else [("imagery.dead", code)])
+    with flow.catalogue.read() as facts:
+        assert [each.state for each in facts.reviews(pending=False)] == ["pending" if code else "approved"]
+
+
+@pytest.mark.parametrize("key", [None, b"", b"demo|B", b"other|A", b"demo|A\n", b"\xff"])
+def test_a_record_with_another_key_than_its_own_is_refused(flow: Flow, key: bytes | None) -> None:
+    record = outgoing(upsert(), "test")
+    (letter,) = flow.deliver(Outgoing(record.topic, key, record.value, record.headers))
+    told = as_mapping(letter.headers)
+    assert (letter.topic, told[ERROR_CODE], told[ERROR_FIELD]) == ("imagery.dead", "wrong_key", "key")
+    assert (letter.key, letter.value) == (key, record.value)
+    assert flow.states() == {}
+
+
+def test_a_record_of_another_topic_is_refused_unread(flow: Flow) -> None:
+    record = outgoing(upsert(), "test")
+    garbage = record.value[:5] + b"\xff" * 100
+    (letter,) = flow.deliver(Outgoing("imagery.decisions", record.key, garbage, record.headers))
+    assert as_mapping(letter.headers)[ERROR_CODE] == "wrong_topic"
+
+
+@pytest.mark.parametrize("nasty", ["no\x00thing", "\x1b[31m", "half \udc80", "x" * 100_000, "\u202eright"])
+def test_whatever_a_host_says_an_asset_ends_with_its_reason(flow: Flow, nasty: str) -> None:
+    (cut,) = tasks(flow.say(upsert(channels=["amazon"])))
+    refusal = Refused("source_refused", nasty, field=f"sources {nasty}")
+    failed = TaskFailed(task=cut, kind="permanent", code=refusal.code, field=refusal.field, message=refusal.message)
+    withheld, *_ = flow.say(failed)
+    assert isinstance(withheld, AssetWithheld)
+    assert flow.assets()[0].reason == withheld.reason == f"source_refused: {refusal.message}"
 
 
 def test_a_refused_event_that_is_replayed_with_success_is_refused_no_more(flow: Flow) -> None:

@@ -25,12 +25,15 @@ from schemas.records import (
 from streams.audit.announcements import Announcements
 from streams.blobs import Blobs, FolderStore, NotFound
 from streams.errors import Refused, Unavailable
-from streams.publishing import publication
+from streams.publishing import moves, publication, renditions
 from streams.publishing.manifest import Manifest, load, manifest_key
 from streams.publishing.publication import Announcement, Publication, Request, Standing
 from streams.publishing.renditions import Encoded, render
+from streams.publishing.sweep import Sweep
 
 CDN = "https://cdn.example"
+GRACE_S = 60.0
+TOMBSTONE = {"acme/mug/manifest.json"}
 
 
 class Crash(BaseException):
@@ -89,7 +92,7 @@ class Shop:
         self.blobs = Blobs(FolderStore(folder / "blobs"))
         self.facts = Facts()
         self.now_ms = 1000
-        self.publication = Publication(self.origin, self.blobs, self.facts, CDN, self._tick)
+        self.publication = Publication(self.origin, self.blobs, self.facts, CDN, self._tick, GRACE_S)
         self.plan(1, "web-1", "amazon-1")
 
     def _tick(self) -> int:
@@ -140,8 +143,15 @@ class Shop:
         return set(self.origin.keys("acme/"))
 
     def is_sound(self) -> bool:
-        """Whether just what the manifest names lies on the origin."""
-        return self.stored() == self.manifest().keys() | {manifest_key("acme", "mug")}
+        """Whether just what is live lies on the origin, and what was replaced within the grace."""
+        manifest = self.manifest()
+        kept = {key for key, until_ms in manifest.retired.items() if until_ms > self.now_ms}
+        return self.stored() == manifest.keys() | kept | TOMBSTONE
+
+    def sweep(self, later_s: float = 0.0) -> None:
+        """As an operator does, `later_s` seconds later; what nobody ever named is taken to be old."""
+        self.now_ms += round(later_s * 1000)
+        Sweep(self.origin, lambda: self.now_ms, unnamed_s=-1e10).run()
 
 
 @pytest.fixture
@@ -212,7 +222,7 @@ def test_the_same_content_from_another_request_publishes_nothing(shop: Shop) -> 
     assert shop.manifest() == before
 
 
-def test_a_newer_version_replaces_and_the_old_files_go(shop: Shop) -> None:
+def test_a_newer_version_replaces_and_the_old_files_go_after_a_while(shop: Shop) -> None:
     shop.plan(1, "web-1", "amazon-1")
     [first] = shop.apply(shop.request("web-1", shade=10), 1)
     shop.plan(2, "web-1", "amazon-1")
@@ -220,8 +230,12 @@ def test_a_newer_version_replaces_and_the_old_files_go(shop: Shop) -> None:
     assert isinstance(first, AssetPublished)
     assert isinstance(second, AssetPublished)
     assert second.file.key != first.file.key
-    assert not shop.origin.exists(first.file.key)
     assert shop.manifest().version == 2
+    old = {one.key for one in (first.file, *first.renditions)}
+    shop.sweep(GRACE_S / 2)
+    assert old <= shop.stored()
+    shop.sweep(GRACE_S)
+    assert not old & shop.stored()
     assert shop.is_sound()
 
 
@@ -231,7 +245,8 @@ def test_a_newer_version_with_the_same_pixels_keeps_its_files(shop: Shop) -> Non
     [second] = shop.apply(shop.request("web-1", version=2), 2)
     assert isinstance(first, AssetPublished)
     assert isinstance(second, AssetPublished)
-    assert (second.version, second.renditions) == (2, first.renditions)
+    assert (second.version, second.renditions, second.file) == (2, first.renditions, first.file)
+    assert (first.unchanged, second.unchanged) == (False, True)
     assert shop.is_sound()
 
 
@@ -242,7 +257,12 @@ def encoders_change(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def anew(*source: Any) -> list[Encoded]:
         return [replace(one, data=one.data + b" ") for one in render(*source)]
 
-    return lambda: monkeypatch.setattr(publication, "render", anew)
+    def change() -> None:
+        monkeypatch.setattr(publication, "render", anew)
+        for module in (publication, moves):
+            monkeypatch.setattr(module, "ENCODING", "another")
+
+    return change
 
 
 def test_other_settings_of_the_encoders_give_other_names(shop: Shop, encoders_change: Callable[[], None]) -> None:
@@ -253,7 +273,8 @@ def test_other_settings_of_the_encoders_give_other_names(shop: Shop, encoders_ch
     [second] = shop.apply(shop.request("web-1", version=2), 2)
     assert isinstance(first, AssetPublished)
     assert isinstance(second, AssetPublished)
-    assert second.file == first.file
+    assert second.file.sha256 == first.file.sha256
+    assert not second.unchanged
     assert not {one.key for one in second.renditions} & {one.key for one in first.renditions}
     for one in second.renditions:
         assert hashlib.sha256(shop.origin.get(one.key).data).hexdigest() == one.sha256
@@ -270,15 +291,92 @@ def test_a_request_that_comes_again_after_the_encoders_changed_announces_what_we
     assert shop.is_sound()
 
 
-def test_old_files_whose_removal_was_cut_off_go_with_the_next_request(shop: Shop) -> None:
-    [first] = shop.apply(shop.request("web-1", shade=10), 1)
+@pytest.fixture
+def encodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The digests of the files that were encoded."""
+    seen: list[str] = []
+
+    def counted(file: bytes, media_type: str) -> list[Encoded]:
+        seen.append(hashlib.sha256(file).hexdigest())
+        return render(file, media_type)
+
+    monkeypatch.setattr(publication, "render", counted)
+    return seen
+
+
+def test_an_unchanged_picture_is_not_encoded_again(shop: Shop, encodings: list[str]) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    stored = shop.stored()
+    for version in (2, 3):
+        shop.plan(version, "web-1", "amazon-1")
+        request = shop.request("web-1", version=version)
+        assert shop.publication.prepare(request, f"imagery.publish/0/{version}") is None
+        [event] = shop.apply(request, version)
+        assert isinstance(event, AssetPublished)
+        assert (event.version, event.unchanged) == (version, True)
+        assert shop.apply(request, version) == [event]
+    assert len(encodings) == 1
+    assert shop.stored() == stored
+
+
+def test_an_unchanged_picture_that_lost_a_file_is_encoded_again(shop: Shop, encodings: list[str]) -> None:
+    [first] = shop.apply(shop.request("web-1"), 1)
+    assert isinstance(first, AssetPublished)
+    shop.origin.delete(first.renditions[0].key)
+    shop.plan(2, "web-1", "amazon-1")
+    [second] = shop.apply(shop.request("web-1", version=2), 2)
+    assert isinstance(second, AssetPublished)
+    assert (second.unchanged, len(encodings)) == (False, 2)
+    assert all(shop.origin.exists(one.key) for one in (second.file, *second.renditions))
+
+
+def test_what_was_taken_back_and_whose_removal_was_cut_off_goes_with_the_next_request(shop: Shop) -> None:
+    [first] = shop.apply(shop.request("web-1"), 1)
+    shop.apply(shop.request("amazon-1"), 2)
+    shop.plan(1, "amazon-1", web_1="rejected")
     shop.origin.crash_before_delete = True
     with pytest.raises(Crash):
-        shop.apply(shop.request("web-1", shade=200), 2)
+        shop.apply(retract(assets=["web-1"]), 3)
     assert isinstance(first, AssetPublished)
     assert any(shop.origin.exists(one.key) for one in (first.file, *first.renditions))
-    assert kinds(shop.apply(shop.request("web-1", shade=200), 2)) == ["AssetPublished"]
+    shop.apply(shop.request("amazon-1", shade=7), 4)
+    assert not any(shop.origin.exists(one.key) for one in (first.file, *first.renditions))
     assert shop.is_sound()
+
+
+def test_a_retraction_takes_back_earlier_pictures_of_the_asset_too(shop: Shop) -> None:
+    """They are there for those who still show them, and what is illegal is not to be shown for a moment longer."""
+    [first] = shop.apply(shop.request("web-1", shade=10), 1)
+    [second] = shop.apply(shop.request("web-1", shade=200), 2)
+    shop.apply(shop.request("amazon-1"), 3)
+    shop.plan(1, "amazon-1", web_1="rejected")
+    [*_, gone] = [e for e in shop.apply(retract(assets=["web-1"]), 4) if isinstance(e, AssetRetracted)]
+    assert isinstance(first, AssetPublished)
+    assert isinstance(second, AssetPublished)
+    urls = {one.url for event in (first, second) for one in (event.file, *event.renditions)}
+    assert (set(gone.urls), gone.urls_until_ms) == (urls, 0)
+    assert not {url.removeprefix(f"{CDN}/") for url in urls} & shop.stored()
+
+
+def test_what_only_left_the_plan_answers_for_the_grace_that_its_retraction_tells(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.apply(shop.request("amazon-1"), 2)
+    shop.plan(2, "web-1")
+    _, gone, _ = shop.apply(shop.request("web-1", version=2), 3)
+    assert isinstance(gone, AssetRetracted)
+    keys = {url.removeprefix(f"{CDN}/") for url in gone.urls}
+    assert shop.now_ms < gone.urls_until_ms <= shop.now_ms + GRACE_S * 1000
+    assert keys <= shop.stored()
+    shop.sweep(GRACE_S)
+    assert not keys & shop.stored()
+
+
+def test_what_took_the_place_of_an_announced_picture_is_not_taken_back_in_silence(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.plan(2, "web-1")
+    shop.apply(shop.request("web-1", version=2, shade=7), 2)  # and killed before its transaction
+    shop.delete_product(3)
+    assert kinds(shop.apply(shop.request("web-1", version=2, shade=7), 2)) == ["AssetRetracted"]
 
 
 def test_going_back_to_earlier_pixels_keeps_them_there(shop: Shop) -> None:
@@ -359,7 +457,7 @@ def test_a_corrupt_blob_is_named(shop: Shop) -> None:
     with pytest.raises(Refused) as refused:
         shop.apply(request, 1)
     assert refused.value.code == "blob_corrupt"
-    assert shop.stored() == set()
+    assert shop.stored() == TOMBSTONE
 
 
 def test_a_blob_that_is_no_picture_is_refused(shop: Shop) -> None:
@@ -376,6 +474,58 @@ def test_an_asset_that_can_be_no_folder_is_refused(shop: Shop) -> None:
     with pytest.raises(Refused) as refused:
         shop.apply(shop.request("../../x"), 1)
     assert refused.value.code == "bad_asset_name"
+
+
+@pytest.mark.parametrize("tenant", ["acme\n", "../acme", "ac|me", "\u202eacme", ""])
+def test_a_tenant_that_can_be_no_folder_is_refused(shop: Shop, tenant: str) -> None:
+    for event in (shop.request("web-1"), retract(), withheld("web-1")):
+        with pytest.raises(Refused) as refused:
+            shop.apply(msgspec.structs.replace(event, tenant=tenant), 1)
+        assert (refused.value.code, refused.value.field) == ("bad_tenant_name", "tenant")
+
+
+@pytest.mark.parametrize("sku", ["..", "mug|1", "manifest.json", "a" * 128, "日本", "../../etc/passwd"])
+def test_a_product_of_any_name_is_published_and_taken_back(shop: Shop, sku: str) -> None:
+    event = msgspec.structs.replace(shop.request("web-1"), sku=sku)
+    assert "AssetPublished" in kinds(shop.apply(event, 1))
+    assert "AssetRetracted" in kinds(shop.apply(msgspec.structs.replace(retract(), sku=sku), 2))
+
+
+@pytest.mark.parametrize("sku", ["mug\n", "a" * 5000, "\x00", "\u202emug"])
+def test_a_name_that_no_announcement_can_tell_is_refused_before_anything_is_live(shop: Shop, sku: str) -> None:
+    with pytest.raises(Refused) as refused:
+        shop.apply(msgspec.structs.replace(shop.request("web-1"), sku=sku), 1)
+    assert "sku" in f"{refused.value.field} {refused.value}"
+    manifest, _ = load(shop.origin, "acme", sku)
+    assert manifest is not None
+    assert manifest.assets == {}
+
+
+def test_an_announcement_that_no_topic_would_take_is_refused_before_anything_is_live(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "ANNOUNCEMENT_BYTES_MAX", 500)
+    with pytest.raises(Refused) as refused:
+        shop.apply(shop.request("web-1"), 1)
+    assert refused.value.code == "announcement_too_large"
+    assert shop.manifest().assets == {}
+
+
+def test_long_reasons_of_a_large_plan_fit_into_its_announcement(shop: Shop) -> None:
+    shop.plan(1, "web-1", **{f"a{number}": "failed" for number in range(500)})
+    shop.facts.now = replace(
+        shop.facts.now or Standing(1, False, {}), reasons={f"a{n}": "x" * 4000 for n in range(500)}
+    )
+    [_, told] = shop.apply(shop.request("web-1"), 1)
+    assert isinstance(told, ProductPublished)
+    assert len(told.withheld) == 500
+
+
+def test_a_picture_with_too_many_pixels_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renditions, "PIXELS_MAX", 40 * 30 - 1)
+    with pytest.raises(Refused, match="40 × 30") as refused:
+        shop.apply(shop.request("web-1"), 1)
+    assert (refused.value.code, refused.value.field) == ("picture_too_large", "file")
 
 
 # the product's announcement
@@ -457,17 +607,17 @@ def test_a_deleted_product_leaves_nothing_behind(shop: Shop) -> None:
     urls = {url for event in gone if isinstance(event, AssetRetracted) for url in event.urls}
     live = [event for event in published if isinstance(event, AssetPublished)]
     assert urls == {one.url for event in live for one in (event.file, *event.renditions)}
-    assert shop.stored() == set()
+    assert shop.stored() == TOMBSTONE
 
 
-def test_a_deleted_product_loses_even_files_that_no_manifest_names(shop: Shop) -> None:
-    shop.origin.crash_after_put_of = "manifest.json"
+def test_the_sweep_takes_even_files_that_no_manifest_ever_named(shop: Shop) -> None:
+    shop.origin.crash_after_put_of = ".avif"
     with pytest.raises(Crash):
         shop.apply(shop.request("web-1"), 1)
-    shop.origin.delete(manifest_key("acme", "mug"))
     shop.delete_product(2)
     assert shop.apply(shop.request("web-1"), 1) == []
-    assert shop.stored() == set()
+    shop.sweep()
+    assert shop.stored() == TOMBSTONE
 
 
 def test_a_late_request_for_a_deleted_product_takes_everything_away(shop: Shop) -> None:
@@ -475,7 +625,7 @@ def test_a_late_request_for_a_deleted_product_takes_everything_away(shop: Shop) 
     shop.delete_product(2)
     assert kinds(shop.apply(shop.request("amazon-1"), 2)) == ["AssetRetracted"]
     assert shop.apply(retract(version=2), 3) == []
-    assert shop.stored() == set()
+    assert shop.stored() == TOMBSTONE
 
 
 def test_named_assets_go_and_the_others_stay(shop: Shop) -> None:
@@ -489,10 +639,17 @@ def test_named_assets_go_and_the_others_stay(shop: Shop) -> None:
     assert shop.is_sound()
 
 
-def test_the_last_asset_takes_the_manifest_with_it(shop: Shop) -> None:
+def test_a_late_retraction_leaves_what_is_planned_again(shop: Shop) -> None:
     shop.apply(shop.request("web-1"), 1)
+    assert kinds(shop.apply(retract(assets=["web-1"]), 2)) == []
+    assert "web-1" in shop.manifest().assets
+
+
+def test_the_last_asset_leaves_a_tombstone(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    shop.plan(1, "amazon-1")
     assert kinds(shop.apply(retract(assets=["web-1"]), 2)) == ["AssetRetracted"]
-    assert shop.stored() == set()
+    assert shop.stored() == TOMBSTONE
 
 
 def test_a_retraction_spares_newer_versions(shop: Shop) -> None:
@@ -512,7 +669,7 @@ def test_a_retraction_of_a_product_that_nobody_knows_is_carried_out(shop: Shop) 
     shop.apply(shop.request("web-1"), 1)
     shop.facts.now = None
     assert kinds(shop.apply(retract(), 2)) == ["AssetRetracted"]
-    assert shop.stored() == set()
+    assert shop.stored() == TOMBSTONE
 
 
 # the same request again, after a crash
@@ -540,6 +697,7 @@ def test_a_publication_that_was_killed_is_completed(shop: Shop, crash_after_put_
     with pytest.raises(Crash):
         shop.apply(shop.request("web-1"), 1)
     assert kinds(shop.apply(shop.request("web-1"), 1)) == ["AssetPublished", "ProductPublished"]
+    shop.sweep()
     assert shop.is_sound()
 
 
@@ -559,7 +717,7 @@ def test_a_retraction_that_was_killed_is_completed(shop: Shop, at: str, deleted:
     events = shop.apply(retract(version=2), 3)
     assert kinds(events) == ["AssetRetracted", "AssetRetracted"]
     assert shop.apply(retract(version=2), 3) == events
-    assert shop.stored() == set()
+    assert shop.stored() == TOMBSTONE
 
 
 def test_a_dropped_asset_is_not_forgotten_when_its_request_is_stale_by_then(shop: Shop) -> None:
@@ -577,7 +735,7 @@ def test_what_went_live_unannounced_leaves_unannounced(shop: Shop) -> None:
     shop.apply(shop.request("web-1"), 1)  # and killed before its transaction
     shop.delete_product(2)
     assert shop.apply(shop.request("web-1"), 1) == []
-    assert shop.stored() == set()
+    assert shop.stored() == TOMBSTONE
 
 
 def test_what_is_live_is_announced_even_when_it_is_stale_by_then(shop: Shop) -> None:
@@ -606,16 +764,29 @@ def test_a_zombie_and_its_successor_agree(shop: Shop) -> None:
     assert kinds(successor) == ["AssetPublished"]
 
 
-def test_a_zombie_that_wakes_after_the_deletion_leaves_nothing(shop: Shop) -> None:
-    shop.facts.before_look(2, lambda: shop.delete_product(2))
+@pytest.mark.parametrize("facts_ahead", [True, False])
+def test_a_zombie_that_wakes_after_the_deletion_leaves_nothing(shop: Shop, facts_ahead: bool) -> None:
+    def deletion() -> None:
+        shop.delete_product(2)
+        shop.apply(retract(version=2), 2)
+        shop.sweep()
+
+    if facts_ahead:
+        shop.facts.before_look(2, lambda: shop.delete_product(2))
+    shop.origin.rival = deletion
     assert shop.apply(shop.request("web-1"), 1) == []
-    assert shop.stored() == set()
+    assert shop.stored() == TOMBSTONE
 
 
 def test_a_zombie_that_wakes_after_the_product_came_back_leaves_nothing(shop: Shop) -> None:
-    shop.facts.before_look(2, lambda: shop.plan(3, "web-1"))
+    def newer() -> None:
+        shop.plan(3, "web-1")
+        shop.apply(shop.request("web-1", version=3, shade=7), 2)
+
+    shop.origin.rival = newer
     assert shop.apply(shop.request("web-1"), 1) == []
-    assert shop.stored() == set()
+    assert shop.manifest().version == 3
+    assert shop.is_sound()
 
 
 def test_a_manifest_that_never_stands_still_is_a_reason_to_wait(shop: Shop) -> None:

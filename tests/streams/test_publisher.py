@@ -1,11 +1,12 @@
 """The publisher on real brokers: what a reader of committed records sees, whatever happens in between."""
 
 import io
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -18,10 +19,13 @@ from PIL import Image
 from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, Blob, Event, ProductPublished, PublicationFailed, PublishRequested, Verdict
-from streams.blobs import Blobs, FolderStore
+from streams.blobs import Blobs, FolderStore, StoreError, StoreRefused
 from streams.catalogue import Standing
+from streams.consumer import reading
 from streams.consumer.clients import consumer_config, delivery, producer_config
+from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
 from streams.consumer.letters import Outgoing, outgoing
+from streams.consumer.poison import ERROR_TRACE
 from streams.errors import Unavailable
 from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.publisher import Publisher
@@ -69,6 +73,7 @@ def own_topics(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(topics, name, topic)
     own = (topics.PUBLISH, topics.PUBLISHED, topics.COMPLETED)
     monkeypatch.setattr(topics, "_TOPIC_OF", {record: topic for topic in own for record in topic.records})
+    monkeypatch.setattr(topics, "_RECORDS_ON", {topic.name: topic.records for topic in own})
 
 
 class Desk:
@@ -80,6 +85,7 @@ class Desk:
         self.blobs = Blobs(FolderStore(folder / "blobs"))
         self.origin = FolderStore(folder / "origin")
         self.publication = Publication(self.origin, self.blobs, Facts(), "https://cdn.example", lambda: 1234)
+        self.trials = MemoryTrials()
         self.group = f"publisher-{uuid4().hex[:8]}"
         names = [topic.name for topic in (topics.PUBLISH, topics.PUBLISHED, topics.DEAD, topics.COMPLETED)]
         admin = AdminClient({"bootstrap.servers": bootstrap})
@@ -125,6 +131,7 @@ class Desk:
             consumer_config(self.settings, self.group),
             producer_config(self.settings),
             self.publication,
+            Isolation("publisher", self.trials),
             self.folder,
         )
         running = Running(publisher)
@@ -177,6 +184,10 @@ class Running:
         self._thread.join(60)
         assert not self._thread.is_alive()
 
+    def wait_for_end(self) -> None:
+        self._thread.join(WITHIN_S)
+        assert not self._thread.is_alive()
+
     def wait_for_crash(self) -> None:
         self._thread.join(WITHIN_S)
         assert isinstance(self.error, Crash)
@@ -225,6 +236,65 @@ def test_requests_become_announcements_and_bad_ones_dead_letters(each_desk: Desk
     told = as_mapping(letter.headers)
     assert (told["mine"], told["packshot-origin-topic"]) == ("kept", topics.PUBLISH.name)
     assert {"packshot-origin-partition", "packshot-origin-offset", "packshot-error-message"} <= set(told)
+
+
+class Broken:
+    """A publication that breaks on some products, as often as it is told to."""
+
+    def __init__(self, desk: Desk, error: Exception, *, times: int, when_preparing: bool = False) -> None:
+        self.left = times
+        self._error = error
+        self._real = desk.publication
+        self._when_preparing = when_preparing
+
+    def prepare(self, event: PublishRequested, position: str, requested_at_ms: int = 0) -> list[Encoded] | None:
+        if self._when_preparing:
+            self._break(event)
+        return self._real.prepare(event, position, requested_at_ms)
+
+    def apply(self, event: Request, *arguments: Any) -> list[Announcement]:
+        self._break(event)
+        return self._real.apply(event, *arguments)
+
+    def _break(self, event: Request) -> None:
+        if event.sku.startswith("bad") and self.left:
+            self.left -= 1
+            raise self._error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), MemoryError("of the picture"), StoreError("odd answer")])
+def test_an_error_that_nobody_foresaw_is_a_dead_letter_and_the_publisher_goes_on(desk: Desk, error: Exception) -> None:
+    desk.publication = cast(Publication, Broken(desk, error, times=1000, when_preparing=True))
+    desk.ask_for("mug-0", "bad-1", "mug-2")
+    with desk.publisher() as running:
+        assert counted(desk.announced(4)) == once("mug-0", "mug-2")
+        [letter] = desk.read(topics.DEAD, 1)
+        [failed] = [codec.decode(record.value) for record in desk.read(topics.COMPLETED, 1)]
+    assert running.error is None
+    told = as_mapping(letter.headers)
+    assert (told["packshot-error-kind"], told["packshot-error-code"]) == ("poison", "unexpected")
+    assert f"{type(error).__name__}: {error}" in told["packshot-error-message"]
+    assert "in _break" in told[ERROR_TRACE]
+    assert isinstance(failed, PublicationFailed)
+    assert (failed.sku, failed.asset, failed.code) == ("bad-1", "web-1", "unexpected")
+
+
+def test_an_error_that_does_not_come_again_costs_nothing(desk: Desk) -> None:
+    desk.publication = cast(Publication, Broken(desk, ZeroDivisionError("once"), times=2, when_preparing=True))
+    desk.ask_for("bad-1")
+    with desk.publisher() as running:
+        assert counted(desk.announced(2)) == once("bad-1")
+    assert running.error is None
+
+
+def test_a_store_that_refuses_everybody_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that have expired are no fault of the requests: none of them is to die of it."""
+    monkeypatch.setattr("streams.publishing.publisher.AWAY_WAIT_S", 0.05)
+    desk.publication = cast(Publication, Broken(desk, StoreRefused("the keys have expired"), times=5))
+    desk.ask_for("bad-1", "mug-2")
+    with desk.publisher() as running:
+        assert counted(desk.announced(4)) == once("bad-1", "mug-2")
+    assert running.error is None
 
 
 def test_what_was_committed_is_not_done_again(desk: Desk) -> None:
@@ -342,21 +412,96 @@ def test_two_publishers_share_the_work_and_double_nothing(each_desk: Desk) -> No
     assert (first.error, second.error) == (None, None)
 
 
-def test_a_transaction_that_hangs_ends_the_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = threading.Event()
+@pytest.mark.parametrize("committed_first", [False, True])
+def test_a_writer_that_hangs_is_replaced_and_everything_is_announced_once(
+    kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch, committed_first: bool
+) -> None:
+    hung, released = threading.Event(), threading.Event()
 
     class Hanging(Producer):
-        """Its calls come back only when the process would be gone."""
+        """Its first transaction does not come back, with or without having been committed."""
 
-        def send_offsets_to_transaction(self, *_: Any) -> None:
-            assert left.wait(WITHIN_S)
-            raise Crash
+        def commit_transaction(self, *arguments: Any) -> None:
+            if hung.is_set():
+                super().commit_transaction(*arguments)
+                return
+            hung.set()
+            if committed_first:
+                super().commit_transaction(*arguments)
+            released.wait(WITHIN_S)
 
     monkeypatch.setattr("streams.publishing.transactions.Producer", Hanging)
-    monkeypatch.setattr("streams.publishing.transactions.HANGS_AFTER_S", 0.5)
-    monkeypatch.setattr("streams.publishing.transactions.os._exit", lambda _code: left.set())
-    desk.ask_for("mug-0")
-    with desk.publisher() as running:
-        running.wait_for_crash()
-    monkeypatch.undo()
-    assert left.is_set()
+    monkeypatch.setattr("streams.publishing.transactions.HANGS_AFTER_S", 3.0)
+    kafka_desk.ask_for(*SKUS)
+    with kafka_desk.publisher() as running:
+        assert counted(kafka_desk.announced(2 * len(SKUS))) == once(*SKUS)
+    released.set()
+    assert hung.is_set()
+    assert running.error is None
+
+
+def test_a_writer_that_was_locked_out_is_replaced(kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    class Named(Producer):
+        def __init__(self, config: dict[str, Any]) -> None:
+            names.append(config["transactional.id"])
+            super().__init__(config)
+
+    monkeypatch.setattr("streams.publishing.transactions.Producer", Named)
+    kafka_desk.ask_for(*SKUS[:3])
+    with kafka_desk.publisher() as running:
+        kafka_desk.announced(6)
+        rival = Producer(producer_config(kafka_desk.settings) | {"transactional.id": names[0]})
+        rival.init_transactions(30)
+        kafka_desk.ask_for(*SKUS[3:])
+        assert counted(kafka_desk.announced(2 * len(SKUS))) == once(*SKUS)
+    assert running.error is None
+    assert len(names) > 1
+
+
+def test_a_writer_that_may_not_write_at_all_ends(kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fatal(Producer):
+        def begin_transaction(self) -> None:
+            raise KafkaException(KafkaError(KafkaError._FATAL, "planted", fatal=True))
+
+    monkeypatch.setattr("streams.publishing.transactions.Producer", Fatal)
+    kafka_desk.ask_for("mug-0")
+    with kafka_desk.publisher() as running:
+        running.wait_for_end()
+    assert isinstance(running.error, KafkaException)
+
+
+def test_an_announcement_that_no_topic_takes_is_a_letter_and_the_others_are_made(
+    kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unchecked(event: Any, source: str) -> Outgoing:
+        if event.sku == "B" and isinstance(event, AssetPublished):
+            return Outgoing(topics.PUBLISHED.name, b"acme|B", os.urandom(3_000_000), [])
+        return outgoing(event, source)
+
+    monkeypatch.setattr("streams.publishing.publisher.outgoing", unchecked)
+    kafka_desk.ask_for("A", "B", "C")
+    with kafka_desk.publisher() as running:
+        [dead] = kafka_desk.read(topics.DEAD, 1)
+        assert counted(kafka_desk.announced(4)) == once("A", "C")
+        [failed] = [codec.decode(record.value) for record in kafka_desk.read(topics.COMPLETED, 1)]
+    assert running.error is None
+    assert (dead.key, as_mapping(dead.headers)["packshot-error-code"]) == (b"acme|B", "record_too_large")
+    assert isinstance(failed, PublicationFailed)
+    assert (failed.sku, failed.code) == ("B", "record_too_large")
+
+
+def test_a_request_that_ended_the_process_too_often_is_dead_and_the_others_are_published(desk: Desk) -> None:
+    desk.ask_for("A", "B", "C")
+    [where] = [each for each in reading.read(desk.settings, [topics.PUBLISH.name]) if each.key == b"acme|B"]
+    for _ in range(TRIES_MAX):
+        desk.trials.attempt("publisher", (where.topic, where.partition), where.offset)
+    with desk.publisher():
+        [dead] = desk.read(topics.DEAD, 1)
+        published = {event.sku for event in desk.announced(4) if isinstance(event, AssetPublished)}
+    assert (dead.key, as_mapping(dead.headers)["packshot-error-code"]) == (b"acme|B", "ended_the_process")
+    [failed] = [codec.decode(record.value) for record in desk.read(topics.COMPLETED, 1)]
+    assert isinstance(failed, PublicationFailed)
+    assert (failed.sku, failed.code) == ("B", "ended_the_process")
+    assert published == {"A", "C"}

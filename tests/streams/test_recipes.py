@@ -210,6 +210,15 @@ def test_a_version_never_changes_what_it_is(flow: Flow, text: str, code: str) ->
     assert flow.letters(release(text)) == [("imagery.dead", code)]
 
 
+@pytest.mark.parametrize("text", [SPRING, ACME], ids=["recipe", "defaults"])
+def test_an_older_version_that_comes_late_replaces_nothing(flow: Flow, text: str) -> None:
+    newer, older = (release(text.replace("version: 1", f"version: {n}").replace("0.", f"0.{n}")) for n in (3, 2))
+    flow.say(newer)
+    assert flow.letters(older) == [("imagery.dead", "version_conflict")]
+    with flow.catalogue.read() as facts:
+        assert facts.recipe_releases() == [newer]
+
+
 def test_a_version_below_the_newest_is_refused(flow: Flow) -> None:
     flow.say(release(SPRING.replace("version: 1", "version: 3")))
     assert flow.letters(release(SPRING)) == [("imagery.dead", "version_conflict")]

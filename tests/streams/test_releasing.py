@@ -1,13 +1,13 @@
 """Models that are added, released and recalled, as the processors and the facts have them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from gpu_workers.models.manifest import load_manifest
+from gpu_workers.models.manifest import UnknownModel, load_manifest
 from gpu_workers.shelf import Shelf
 from schemas.records import (
     AssetPublished,
@@ -21,6 +21,7 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
+from schemas.releases import standing
 from streams.blobs import Blobs
 from streams.catalogue import Catalogue
 from tests.streams.flow import Flow, blob, done, published, upsert
@@ -52,6 +53,42 @@ def test_a_model_is_noted_once_and_never_changes(flow: Flow) -> None:
     assert flow.letters(replace(ADDED, manifest="other"), attempt=9) == [("imagery.dead", "version_conflict")]
     with flow.catalogue.read() as facts:
         assert facts.models() == {"mine@1": ADDED}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["{", "name: mine", "a: &a [*a]", "[" * 5_000, "? [a]\n: b", "- !!int x", "when: 2026-13-99"],
+)
+def test_a_model_whose_manifest_is_bad_is_refused_and_keeps_no_worker_from_starting(
+    flow: Flow, tmp_path: Path, manifest: str
+) -> None:
+    bad = replace(ADDED, model="other@1", manifest=manifest)
+    assert flow.letters(bad, attempt=9) == [("imagery.dead", "bad_manifest")]
+    with flow.catalogue.begin() as facts:
+        facts.put_model(ADDED)
+        facts.put_model(bad)  # as it may have been noted before manifests were looked at
+
+    def added() -> Mapping[str, ModelAdded]:
+        with flow.catalogue.read() as facts:
+            return facts.models()
+
+    shelf = Shelf(tmp_path, Blobs(MemoryStore()), added)
+    assert {"mine@1", "u2netp@1"} <= shelf.models().keys()
+    assert "other@1" not in shelf.models()
+    with pytest.raises(UnknownModel):
+        shelf.model("other@1")
+
+
+def test_a_manifest_of_another_model_is_refused(flow: Flow) -> None:
+    assert flow.letters(replace(ADDED, model="other@1"), attempt=9) == [("imagery.dead", "bad_manifest")]
+
+
+def test_a_release_that_comes_late_does_not_replace_one_that_was_made_after_it(flow: Flow) -> None:
+    flow.say(ADDED)
+    for event in (release("withdrawn", at_ms=9), release("stable", at_ms=5)):
+        flow.say(event)
+    assert [event.stage for event in releases(flow)] == ["stable", "withdrawn"]
+    assert standing(releases(flow), ()).stable == ()
 
 
 def test_a_model_may_not_take_the_place_of_one_that_ships(flow: Flow) -> None:

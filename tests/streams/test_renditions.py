@@ -6,6 +6,8 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms, ImageDraw
 
+from gpu_workers.colour_difference import ciede2000, codes_to_lab
+from streams.publishing import renditions
 from streams.publishing.renditions import NotAPicture, render
 
 
@@ -91,6 +93,42 @@ def test_transparency_survives_without_a_fringe_of_what_lay_under_it() -> None:
             assert rgba[edge][:, 1].max() < 60
 
 
+def printed(colour: tuple[int, int, int], side_px: int = 640) -> Image.Image:
+    """A disc and thin bars of one colour on white."""
+    picture = Image.new("RGB", (side_px * 2, side_px * 2), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((side_px // 2, side_px // 4, side_px * 3 // 2, side_px * 5 // 4), fill=colour)
+    for bar in range(6):
+        draw.rectangle(
+            (side_px // 2 + bar * 40, side_px * 3 // 2, side_px // 2 + bar * 40 + 7, side_px * 2), fill=colour
+        )
+    return picture.resize((side_px, side_px), Image.Resampling.LANCZOS)
+
+
+def edge_difference(data: bytes, truth: Image.Image) -> float:
+    """Mean ΔE00 on the edges' pixels."""
+    expected, found = codes_to_lab(np.asarray(truth)), codes_to_lab(pixels(data)[..., :3])
+    step = np.zeros(expected.shape[:2], bool)
+    step[1:-1, 1:-1] = (np.abs(expected[2:, 1:-1] - expected[:-2, 1:-1]).max(axis=-1) > 20) | (
+        np.abs(expected[1:-1, 2:] - expected[1:-1, :-2]).max(axis=-1) > 20
+    )
+    return float(ciede2000(found, expected)[step].mean())
+
+
+@pytest.mark.parametrize("colour", [(220, 10, 20), (20, 30, 200), (20, 150, 40), (240, 0, 200)])
+def test_vivid_edges_do_not_smear(colour: tuple[int, int, int]) -> None:
+    picture = printed(colour)
+    limits = {"image/jpeg": 3.5, "image/webp": 5.5, "image/avif": 3.5}
+    for one in render(encoded(picture, "PNG"), "image/png", widths_px=[640], formats=list(limits)):
+        assert edge_difference(one.data, picture) < limits[one.media_type], one.media_type
+
+
+@pytest.mark.parametrize("picture", [printed((90, 90, 90)), printed((120, 80, 60)), printed((25, 30, 60))])
+def test_where_it_is_not_seen_colour_takes_half_the_resolution(picture: Image.Image) -> None:
+    (jpeg,) = render(encoded(picture, "PNG"), "image/png", widths_px=[640], formats=["image/jpeg"])
+    assert Image.open(io.BytesIO(jpeg.data)).layer[0][1:3] == (2, 2)  # type: ignore[attr-defined]
+
+
 def test_its_own_width_keeps_every_pixel_of_a_transparent_picture() -> None:
     picture = soft(240)
     (made,) = render(encoded(picture, "PNG"), "image/png", widths_px=[240], formats=["image/png"])
@@ -163,3 +201,19 @@ def test_another_format_than_was_said_is_refused() -> None:
 def test_a_format_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(ValueError, match="image/tiff"):
         render(encoded(product(64, 64), "JPEG"), "image/jpeg", formats=["image/tiff"])
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_what_is_shrunk_as_it_is_decoded_comes_out_as_from_all_of_its_pixels(
+    transparent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = soft(1400) if transparent else Image.radial_gradient("L").resize((1400, 1400)).convert("RGB")
+    file = encoded(picture, "PNG")
+    (whole,) = render(file, "image/png", widths_px=[100], formats=["image/png"])
+    monkeypatch.setattr(renditions, "_WHOLE_PIXELS_MAX", 1_000_000)
+    (small,) = render(file, "image/png", widths_px=[100], formats=["image/png"])
+    rgba, truth = pixels(small.data).astype(int), pixels(whole.data).astype(int)
+    solid = truth[..., 3] > 100 if transparent else np.ones(truth.shape[:2], bool)
+    assert np.abs(rgba[..., -1] - truth[..., -1]).max() <= 2
+    assert np.abs(rgba[solid] - truth[solid]).max() <= 6  # half a level, twice, of premultiplied values at alpha 100
+    assert np.abs(rgba[solid] - truth[solid]).mean() < 1.0

@@ -110,6 +110,9 @@ class MemoryStore:
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         yield from ((key, len(self.objects[key])) for key in self.keys(prefix))
 
+    def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        yield from ((key, 0) for key in self.keys(prefix))
+
     def check(self) -> None:
         """Always of use."""
 

@@ -1,0 +1,59 @@
+"""Masks that hold no product: inverted ones, nothing but white, and all of a photograph within a plain border.
+
+A screenshot or a letterbox puts plain bars round a photograph. A network may then take the whole photograph, its ground
+too, for what stands out.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+
+_SOLID = 127
+_RIM_SHARE = 0.95  # of the outermost pixels: a product that is cut off on all four sides has its ground somewhere
+_HOLE_SHARE = 0.05  # of the picture: what is clear inside a rim that is solid
+_WHITE, _WHITE_SHARE = 253, 0.995  # what a white product's own shading and noise never reach
+_SAMPLES = 500  # of a row: enough to tell a bar from a photograph
+_PLAIN_LEVELS = 8  # JPEG's noise in a bar of one colour
+_BAR_SHARE, _INSIDE_SHARE = 0.02, 0.3  # of a side: a bar is no thinner, and what it frames no smaller
+_DEPTH_SHARE = 0.01  # of the shorter side: how near to the frame a mask must come
+
+
+def emptiness(rgba: Codes) -> str:
+    """Why a cutout (h, w, 4), sRGB with straight alpha, shows no product; "" where it does."""
+    solid = rgba[..., 3] > _SOLID
+    rim = np.concatenate([solid[0], solid[-1], solid[:, 0], solid[:, -1]])
+    clear = (rgba[..., 3] == 0).mean()
+    if rim.mean() >= _RIM_SHARE and clear >= _HOLE_SHARE:
+        return "its mask is inverted: the picture's rim is solid, and what it surrounds is clear"
+    if solid.any() and (rgba[..., :3].min(axis=2)[solid] >= _WHITE).mean() >= _WHITE_SHARE:
+        return "nothing but white is in its mask"
+    return ""
+
+
+def framed_share(codes: Codes, solid: Flags) -> float:
+    """How much of the frame within plain bars the mask `solid` (h, w) lies along, 0..1; 0 where there are no bars."""
+    height, width = solid.shape
+    top, bottom = _bars(codes)
+    left, right = _bars(np.swapaxes(codes[top : height - bottom], 0, 1)) if height > top + bottom else (0, 0)
+    bars = (top / height, bottom / height, left / width, right / width)
+    inside = solid[top : height - bottom, left : width - right]
+    too_small = inside.shape[0] < _INSIDE_SHARE * height or inside.shape[1] < _INSIDE_SHARE * width
+    if too_small or sum(bar >= _BAR_SHARE for bar in bars) < 2:
+        return 0.0
+    depth = max(1, round(_DEPTH_SHARE * min(inside.shape)))
+    sides = (inside[:depth].any(0), inside[-depth:].any(0), inside[:, :depth].any(1), inside[:, -depth:].any(1))
+    return float(np.mean([side.mean() for side in sides]))
+
+
+def _bars(codes: Codes) -> tuple[int, int]:
+    """How many rows at the top and at the bottom (h, w, 3) are all of one colour, each end having its own."""
+    sampled = codes[:, :: max(1, codes.shape[1] // _SAMPLES)]
+    spread = np.ptp(sampled, axis=1).max(axis=1)
+    mean = sampled.mean(axis=1)
+    ends = []
+    for rows, colour in ((spread, mean), (spread[::-1], mean[::-1])):
+        plain = (rows <= _PLAIN_LEVELS) & (np.abs(colour - colour[0]).max(axis=1) <= _PLAIN_LEVELS / 2)
+        ends.append(len(plain) if plain.all() else int(np.argmin(plain)))
+    return ends[0], ends[1]

@@ -1,0 +1,76 @@
+"""Text that may enter: which characters records take, and how what others wrote is made fit for them.
+
+Refused are characters that nobody sees or that change how the text beside them is shown, for names that look alike
+would be told apart, and a terminal would obey them: controls (C0, C1), line and paragraph separators, controls of
+direction, characters without width, tags; and what is no character: lone surrogates and non-characters.
+"""
+
+import re
+from collections.abc import Iterable
+
+# How long texts of ours may be, in characters.
+CODE_MAX = 64
+FIELD_MAX = 256
+ID_MAX = 256
+KEY_MAX = 256
+MESSAGE_MAX = 2000
+REASON_MAX = 4096
+
+_UNFIT = sorted(
+    [
+        (0x00, 0x1F), (0x7F, 0x9F),  # controls
+        (0x61C, 0x61C), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F),  # separators, direction, without width
+        (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F),  # the same: marks of order and notes, tags
+        (0xD800, 0xDFFF), (0xFDD0, 0xFDEF),  # no characters
+        *((plane << 16 | 0xFFFE, plane << 16 | 0xFFFF) for plane in range(17)),
+    ]
+)  # fmt: skip
+_GAPS = zip([0, *(last + 1 for _, last in _UNFIT)], [first - 1 for first, _ in _UNFIT], strict=False)
+
+
+def _class(ranges: Iterable[tuple[int, int]]) -> str:
+    return "".join(f"{_escape(first)}-{_escape(last)}" for first, last in ranges if first <= last)
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+UNFIT = _class(_UNFIT)
+"""What goes between the brackets of a regular expression's class."""
+# What is fit rather than not what is unfit, and ASCII first: it takes a tenth of the time.
+FIT = f"[ -~]*(?:[{_class((max(first, 0xA0), last) for first, last in _GAPS)}][ -~]*)*"
+FIT_LINES = FIT.replace(" -~", r" -~\t\n\r")
+_FIT_ELSEWHERE = f"[^{_class(pair for pair in _UNFIT if pair[1] < 0x10000)}]*"
+_UNFIT_ONE = re.compile(f"[{UNFIT}]")
+_BREAKS = re.compile(r"[\t-\r\x85\u2028\u2029]+")
+
+
+def whole(pattern: str) -> str:
+    """`pattern` for the whole of a text: a bare `$` lets a line break at the end pass. Means the same in ECMAScript."""
+    return rf"^(?:{pattern})$(?!\n)"
+
+
+def explained(said: str) -> str:
+    """What an error says of a text, in words where it would show the long pattern of texts that are fit."""
+    for pattern in (FIT, FIT_LINES):
+        said = said.replace(f"matching regex {whole(pattern)!r}", "without control, invisible or unpaired characters")
+    return said
+
+
+def portable(pattern: str) -> str:
+    """`pattern` as a JSON Schema may hold it: without the escapes that only Python knows, and so a little wider."""
+    return pattern.replace(FIT, _FIT_ELSEWHERE)
+
+
+def printable(text: str, length_max: int) -> str:
+    """What others wrote, fit for every record: line breaks are spaces, other unfit characters shown by their escapes.
+
+    Text of more than `length_max` characters is cut there, and ends in an ellipsis.
+    """
+    fit = _UNFIT_ONE.sub(_escaped, _BREAKS.sub(" ", text[: length_max + 1]))
+    return fit if max(len(fit), len(text)) <= length_max else fit[: length_max - 1] + "…"
+
+
+def _escaped(unfit: re.Match[str]) -> str:
+    return unfit[0].encode("unicode_escape", "surrogatepass").decode()

@@ -1,0 +1,92 @@
+"""`packshot up` as somebody starts it for the first time: from any folder, twice, and with a part that cannot run."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.servers.process import free_port
+from streams import supervisor
+from streams.settings import Settings
+from streams.supervisor import Supervisor
+
+WITHIN_S = 600
+
+
+def environment(**more: str) -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("PACKSHOT_")}
+    return {**mine, "PACKSHOT_EMBEDDED_BROKER": "memory", "PACKSHOT_CDN_PORT": str(free_port()), **more}
+
+
+def wait_for(text: str, log: Path, process: subprocess.Popen[bytes]) -> str:
+    give_up_at = time.monotonic() + WITHIN_S
+    while text not in (told := log.read_text()):
+        assert process.poll() is None, told
+        assert time.monotonic() < give_up_at, told
+        time.sleep(0.2)
+    return told
+
+
+def test_it_is_up_from_any_folder_once_every_role_is_ready_and_only_once(tmp_path: Path) -> None:
+    command, around, log = [sys.executable, "-m", "streams.cli", "up"], environment(), tmp_path / "screen"
+    root = str(Path(__file__).parents[2])
+    around["PYTHONPATH"] = root
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    with log.open("wb") as screen:
+        process = subprocess.Popen(command, cwd=shop, env=around, stdout=screen, stderr=screen)
+    try:
+        told = wait_for("Ctrl-C stops it", log, process)
+        assert "packshot is up" in told
+        assert "died" not in told
+        logs = {file.stem: file.read_text() for file in (shop / ".packshot" / "logs").iterdir()}
+        assert '"event": "ready"' in logs["worker-cutout"]
+        assert '"event": "ready"' in logs["worker-compose"]
+        again = subprocess.run(
+            command, cwd=shop, env=around | environment(), capture_output=True, text=True, check=False
+        )
+        assert again.returncode == 2
+        assert again.stderr == f"packshot: {shop / '.packshot'} is up already, by process {process.pid}\n"
+        assert again.stdout == ""
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(200)
+
+
+def test_a_role_that_dies_says_so_and_keeps_the_system_from_being_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "ROLES", (("gateway",), ("bogus",)))
+    settings = Settings(data_folder=tmp_path / "data", cdn_port=free_port())
+    told: list[str] = []
+    stop = threading.Event()
+    ready: list[bool] = []
+
+    def tell(sentence: str) -> None:
+        told.append(sentence)
+        if len(told) == 2:
+            stop.set()
+
+    roles = Supervisor(supervisor.environment(settings, "127.0.0.1:1"), tmp_path / "logs", tell)
+    try:
+        watching = threading.Thread(target=lambda: ready.append(roles.wait_until_ready(stop)))
+        watching.start()
+        watching.join(WITHIN_S)
+        assert ready == [False]
+        assert told[0] == f"bogus died (exit status 2) and is started again; see {tmp_path / 'logs' / 'bogus.log'}"
+        assert "bogus" in (tmp_path / "logs" / "bogus.log").read_text()
+    finally:
+        roles.stop()
+
+
+def test_the_cache_is_the_same_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PACKSHOT_CACHE_FOLDER", raising=False)
+    here = Settings().cache_folder
+    monkeypatch.chdir(tmp_path)
+    assert Settings().cache_folder == here
+    assert here.is_absolute()

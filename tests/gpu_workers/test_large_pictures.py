@@ -1,0 +1,125 @@
+"""Large pictures are read smaller, and say so; an edge that is too much to solve is solved smaller, and says so."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import pyvips
+from numpy.typing import NDArray
+
+from gpu_workers import memory_model
+from gpu_workers.decoding import DecodeLimits, decode, header
+from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations import matting
+
+WIDTH_PX, HEIGHT_PX = 1200, 800
+KEPT = DecodeLimits(kept_pixels_max=WIDTH_PX * HEIGHT_PX // 9)
+
+
+def smooth() -> Any:
+    y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
+    codes = np.stack([x * 200 / WIDTH_PX, y * 200 / HEIGHT_PX, 128 + 60 * np.sin(x / 90)], axis=2)
+    return pyvips.Image.new_from_array(codes.astype(np.uint8)).copy(interpretation="srgb")
+
+
+def turned() -> bytes:
+    image = smooth().copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    return bytes(image.jpegsave_buffer(Q=95))
+
+
+def deep() -> bytes:
+    image = (smooth().cast("ushort") * 257).cast("ushort").copy(interpretation="rgb16")
+    return bytes(image.pngsave_buffer())
+
+
+FILES: dict[str, Any] = {
+    "jpeg": lambda: smooth().jpegsave_buffer(Q=95),
+    "progressive": lambda: smooth().jpegsave_buffer(Q=95, interlace=True),
+    "turned": turned,
+    "png": lambda: smooth().pngsave_buffer(),
+    "deep": deep,
+    "tiff": lambda: smooth().tiffsave_buffer(compression="deflate"),
+    "webp": lambda: smooth().webpsave_buffer(Q=95),
+    "cmyk": lambda: smooth().bandjoin(20).copy(interpretation="cmyk").jpegsave_buffer(Q=95),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_large_picture_read_smaller_is_the_same_picture(name: str) -> None:
+    file = bytes(FILES[name]())
+    whole, small = decode(file), decode(file, KEPT)
+    height_px, width_px = small.pixels.shape[:2]
+    assert small.pixels.dtype == whole.pixels.dtype
+    assert abs(height_px * width_px - WIDTH_PX * HEIGHT_PX / 9) < 0.01 * WIDTH_PX * HEIGHT_PX
+    assert small.source_scale == pytest.approx(1 / 3, abs=0.01)
+    expected = cv2.resize(whole.pixels, (width_px, height_px), interpolation=cv2.INTER_AREA)
+    full = np.iinfo(whole.pixels.dtype).max
+    inner = np.abs(small.pixels.astype(float) - expected)[4:-4, 4:-4] / full
+    assert np.percentile(inner, 99) < 0.015
+    assert (small.bits, small.orientation, small.icc) == (whole.bits, whole.orientation, whole.icc)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_picture_within_the_limit_keeps_every_byte(name: str) -> None:
+    file = bytes(FILES[name]())
+    kept = decode(file, DecodeLimits(kept_pixels_max=WIDTH_PX * HEIGHT_PX))
+    assert kept.source_scale == 1.0
+    assert kept.pixels.tobytes() == decode(file).pixels.tobytes()
+
+
+def test_what_is_clear_does_not_bleed_into_what_is_read_smaller() -> None:
+    codes = np.zeros((HEIGHT_PX, WIDTH_PX, 4), np.uint8)
+    codes[..., 0] = 255  # red where nothing is to be seen
+    codes[200:600, 300:900] = (0, 200, 0, 255)
+    file = pyvips.Image.new_from_array(codes).copy(interpretation="srgb").pngsave_buffer()
+    small = decode(file, KEPT).pixels
+    assert small[..., 0][small[..., 3] > 40].max() < 12
+
+
+def test_a_header_tells_what_a_picture_will_take() -> None:
+    told = header(bytes(FILES["deep"]()))
+    assert (told.width_px, told.height_px, told.bands, told.bits) == (WIDTH_PX, HEIGHT_PX, 3, 16)
+    assert header(bytes(FILES["progressive"]())).is_progressive
+    assert not header(bytes(FILES["jpeg"]())).is_progressive
+    deep_bytes, bytes_8 = (memory_model.cutout_bytes(0, header(bytes(FILES[name]())), None) for name in ("deep", "png"))
+    assert deep_bytes > bytes_8 > 0
+
+
+def noise(side_px: int) -> NDArray[np.float32]:
+    return np.random.default_rng(1).random((side_px, side_px, 3)).astype(np.float32)
+
+
+def test_an_edge_that_is_too_much_to_solve_is_solved_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    side_px = 240
+    known = np.full((side_px, side_px), 0.5, np.float32)
+    known[:20], known[-20:] = 0, 1
+    ramp = np.linspace(0, 1, side_px, dtype=np.float32)[:, None]
+    mask = np.broadcast_to(ramp, known.shape).copy()
+    rgb = (0.1 + 0.8 * mask[..., None] + 0.02 * noise(side_px)).astype(np.float32)
+    strands = np.ones(known.shape, np.bool_)  # nothing of the band may be narrowed
+    whole = matting.solve(rgb, matting.edges(rgb), known, mask, strands)
+    monkeypatch.setattr(matting, "_BAND_PIXELS_MAX", 5_000)
+    coarse = matting.solve(rgb, matting.edges(rgb), known, mask, strands)
+    band_px = int((known == 0.5).sum())
+    assert whole.scale == 1
+    assert coarse.scale == pytest.approx((5_000 / band_px) ** 0.5)
+    assert np.isfinite(coarse.alpha).all()
+    assert coarse.alpha.min() >= 0
+    assert coarse.alpha.max() <= 1
+    assert np.abs(coarse.alpha - whole.alpha).mean() < 0.1
+
+
+def test_a_cutout_that_was_solved_smaller_is_told_and_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.full((300, 300, 3), 235, np.uint8)
+    cv2.circle(picture, (150, 150), 90, (40, 90, 160), -1)
+    soft = cv2.GaussianBlur((picture[..., 0] < 100).astype(np.float32), (0, 0), 12)
+    sure = cutting.cutout(picture, lambda seen: cv2.resize(soft, seen.shape[1::-1]))
+    monkeypatch.setattr(matting, "_BAND_PIXELS_MAX", 200)
+    coarse = cutting.cutout(picture, lambda seen: cv2.resize(soft, seen.shape[1::-1]))
+    assert sure.measures["band_scale"] == 1
+    assert 0 < coarse.measures["band_scale"] < 1
+    assert coarse.measures["uncertainty"] >= 1 - coarse.measures["band_scale"]
+    agreement, _ = cutting.compare(sure.rgba[..., 3], coarse.rgba[..., 3])
+    assert agreement > 0.9

@@ -1,0 +1,64 @@
+"""What others wrote is made fit for every record, whatever it was."""
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.text import FIT, MESSAGE_MAX, UNFIT, portable, printable, whole
+
+UNFIT_SHOWN = {
+    "no\x00thing": r"no\x00thing",
+    "\x1b[31mred": r"\x1b[31mred",
+    "a\x9bb": r"a\x9bb",
+    "abc\u202edef": r"abc\u202edef",
+    "zero\u200bwidth\ufeff": r"zero\u200bwidth\ufeff",
+    "half \ud800": r"half \ud800",
+    "none \U0001fffe\ufdd0": r"none \U0001fffe\ufdd0",
+    "first\r\nsecond\tthird": "first second third",
+    "first\u2028second": "first second",
+    "漢字 é 😀 عربى": "漢字 é 😀 عربى",
+}
+
+
+@pytest.mark.parametrize("text", UNFIT_SHOWN)
+def test_what_is_unfit_is_shown_by_its_escape(text: str) -> None:
+    assert printable(text, 100) == UNFIT_SHOWN[text]
+
+
+@given(st.text(st.characters(codec=None), max_size=300), st.integers(1, 100))
+def test_any_text_becomes_fit_and_no_longer_than_told(text: str, length_max: int) -> None:
+    made = printable(text, length_max)
+    assert len(made) <= length_max
+    assert re.search(f"[{UNFIT}]", made) is None
+    assert printable(made, length_max) == made
+    made.encode()
+
+
+def test_every_control_and_every_direction_is_unfit() -> None:
+    unfit = re.compile(f"[{UNFIT}]")
+    passed = {chr(code) for code in range(0x110000) if not unfit.match(chr(code))}
+    assert not [char for char in passed if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")]
+    assert not [char for char in passed if unicodedata.bidirectional(char) in ("LRE", "RLE", "LRO", "RLO", "PDF")]
+    assert not [char for char in passed if ord(char) & 0xFFFE == 0xFFFE]
+
+
+def test_a_cut_is_told() -> None:
+    assert printable("x" * 3000, MESSAGE_MAX) == "x" * (MESSAGE_MAX - 1) + "…"
+
+
+def test_a_pattern_for_the_whole_lets_no_line_break_pass() -> None:
+    assert re.search(whole("[a-z]+"), "acme")
+    assert not re.search(whole("[a-z]+"), "acme\n")
+    assert not re.search(whole("a|b"), "ac")
+
+
+@given(st.text(st.characters(codec=None), max_size=50))
+def test_a_text_is_fit_when_it_has_nothing_unfit(text: str) -> None:
+    assert bool(re.search(whole(FIT), text)) == (re.search(f"[{UNFIT}]", text) is None)
+
+
+def test_a_portable_pattern_has_no_escape_that_only_python_knows() -> None:
+    assert r"\U" not in portable(whole(FIT))

@@ -1,0 +1,193 @@
+"""Facts and what follows from them go together: whoever is killed between the two loses nothing."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from schemas import codec
+from schemas.records import (
+    AssetWithheld,
+    CampaignCancelled,
+    CampaignRequested,
+    Event,
+    PublicationFailed,
+    PublishRequested,
+    RetractRequested,
+    TaskCompleted,
+    TaskFailed,
+)
+from streams.catalogue import Catalogue, Unsent
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
+from streams.processing import Processing
+from tests.streams.flow import Flow, done, published, tasks, upsert
+
+CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B"], channels=["instagram"])
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Mortal(Flow):
+    """A flow whose process can be killed between the commit of the facts and the first record that is sent."""
+
+    def killed_while_it_hears(self, event: Event) -> Delivery:
+        """The event is read, its facts are kept, and nothing is sent; the delivery will come again."""
+        self._offset += 1
+        record = outgoing(event, "test")
+        delivery = Delivery(record.topic, 0, self._offset, record.key, record.value, record.headers)
+        doomed = Processing(self.catalogue, _Dying(), RetryPolicy((1000,)))
+        with pytest.raises(Killed):
+            doomed.run([delivery])
+        self.processing = Processing(self.catalogue, self.recorder, RetryPolicy((1000,)))
+        return delivery
+
+    def again(self, delivery: Delivery) -> list[Event]:
+        """What the process that was started after it writes when it reads the delivery again."""
+        self.recorder.records.clear()
+        self.processing.run([delivery])
+        return [codec.decode(each.value) for each in self.recorder.records]
+
+
+class _Dying:
+    def send(self, _records: Sequence[Outgoing]) -> None:
+        raise Killed
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mortal]:
+    sqlite = request.param == "sqlite"
+    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
+    catalogue.create_tables()
+    yield Mortal(catalogue)
+    catalogue.drop_tables()
+    catalogue.close()
+
+
+def requested(flow: Mortal) -> PublishRequested:
+    """The request to publish the amazon picture of a product that has got so far."""
+    (cut,) = tasks(flow.say(upsert()))
+    task = next(task for task in tasks(flow.say(done(cut))) if task.step.channel == "amazon")
+    (request,) = flow.say(done(task))
+    assert isinstance(request, PublishRequested)
+    return request
+
+
+def test_a_campaign_asked_for_without_a_product_retracts_it_though_its_process_was_killed(flow: Mortal) -> None:
+    flow.say(upsert())
+    flow.say(upsert(sku="B"))
+    flow.say(CAMPAIGN)
+    delivery = flow.killed_while_it_hears(replace(CAMPAIGN, skus=["A"]))
+    retracted = [event for event in flow.again(delivery) if isinstance(event, RetractRequested)]
+    assert [(event.sku, event.assets) for event in retracted] == [("B", ["bf.instagram-1"])]
+
+
+def test_what_a_cancellation_takes_away_is_named_though_its_process_was_killed(flow: Mortal) -> None:
+    flow.say(upsert())
+    flow.say(upsert(sku="B"))
+    flow.say(CAMPAIGN)
+    delivery = flow.killed_while_it_hears(CampaignCancelled(tenant="demo", campaign="bf"))
+    retracted = [event for event in flow.again(delivery) if isinstance(event, RetractRequested)]
+    assert [(each.sku, each.assets) for each in retracted if each.assets] == [
+        ("A", ["bf.instagram-1"]),
+        ("B", ["bf.instagram-1"]),
+    ]
+
+
+def test_a_failed_publication_is_withheld_though_its_process_was_killed(flow: Mortal) -> None:
+    request = requested(flow)
+    about = {"tenant": request.tenant, "sku": request.sku, "asset": request.asset}
+    failed = PublicationFailed(**about, version=request.version, code="blob_missing", message="gone")
+    delivery = flow.killed_while_it_hears(failed)
+    assert AssetWithheld(**about, version=request.version, reason="blob_missing: gone") in flow.again(delivery)
+
+
+@pytest.mark.parametrize("end", ["failed", "expired"])
+def test_a_task_without_a_picture_is_withheld_though_its_process_was_killed(flow: Mortal, end: str) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    failed = TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404")
+    delivery = flow.killed_while_it_hears(failed if end == "failed" else TaskCompleted(task=cut, outcome="expired"))
+    withheld = {event.asset for event in flow.again(delivery) if isinstance(event, AssetWithheld)}
+    assert withheld == {"amazon-1", "web-1"}
+
+
+def test_what_a_product_lacks_is_withheld_though_its_process_was_killed(flow: Mortal) -> None:
+    delivery = flow.killed_while_it_hears(replace(upsert(channels=["shopify"]), recipe="lifestyle"))
+    withheld = [event for event in _events(flow, delivery) if isinstance(event, AssetWithheld)]
+    assert withheld
+
+
+def test_a_letter_is_written_once_its_refusal_is_noted(flow: Mortal) -> None:
+    delivery = flow.killed_while_it_hears(upsert(channels=["bazaar"]))
+    flow.recorder.records.clear()
+    flow.processing.run([delivery])
+    assert {record.topic for record in flow.recorder.records} == {"imagery.dead"}
+
+
+def test_a_product_that_was_settled_meanwhile_still_has_its_tasks(flow: Mortal) -> None:
+    request = requested(flow)
+    flow.say(published(request))
+    delivery = flow.killed_while_it_hears(replace(upsert(version=2), channels=["google"]))
+    assert tasks(flow.again(delivery))
+
+
+def _events(flow: Mortal, delivery: Delivery) -> list[Event]:
+    flow.recorder.records.clear()
+    flow.processing.run([delivery])
+    dead = "imagery.dead"
+    return [codec.decode(each.value) for each in flow.recorder.records if each.topic != dead]
+
+
+def test_a_cancellation_of_an_unknown_campaign_notes_nothing(flow: Mortal) -> None:
+    delivery = flow.killed_while_it_hears(CampaignCancelled(tenant="demo", campaign="bf"))
+    flow.recorder.records.clear()
+    flow.processing.run([delivery])
+    assert {record.topic for record in flow.recorder.records} == {"imagery.retry.1000ms"}
+
+
+def test_what_was_left_is_sent_by_anybody_and_told_of_meanwhile(flow: Mortal, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow.killed_while_it_hears(upsert())
+    flow.recorder.records.clear()
+    flow.processing.tend()
+    assert flow.recorder.records == []  # its process may be about to send it
+    with flow.catalogue.read() as facts:
+        assert facts.outbox.backlog().rows == 1
+    monkeypatch.setattr("streams.relay.LEFT_AFTER_S", -1.0)
+    flow.processing.tend()
+    assert [record.topic for record in flow.recorder.records] == ["imagery.tasks.cutout.standard"]
+    flow.processing.tend()
+    with flow.catalogue.read() as facts:
+        assert facts.outbox.backlog().rows == 0
+
+
+def test_facts_that_are_made_anew_leave_what_is_to_be_sent(flow: Mortal) -> None:
+    flow.killed_while_it_hears(upsert())
+    with flow.catalogue.replaced():
+        pass
+    with flow.catalogue.read() as facts:
+        assert facts.outbox.backlog().rows == 1
+        assert facts.every_product() == {}
+
+
+def test_whoever_sends_long_after_its_commit_sends_only_what_nobody_sent_since(
+    flow: Mortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that stood still between commit and send: another one has its partition, and sent what it left."""
+    slow = Processing(flow.catalogue, flow.recorder, RetryPolicy(()))
+    seen: list[object] = []
+
+    def stands_still(rows: Sequence[Unsent]) -> None:
+        slow._relay._committing_s -= 3600
+        flow.processing.run([Delivery("imagery.catalog", 0, 99, b"demo|A", record.value, record.headers)])
+        flow.processing.tend()
+        seen.append(len(rows))
+        flow.recorder.records.clear()
+        send(rows)
+
+    record = outgoing(upsert(), "test")
+    send = slow._relay._send
+    monkeypatch.setattr(slow._relay, "_send", stands_still)
+    slow.run([Delivery("imagery.catalog", 0, 98, b"demo|A", record.value, record.headers)])
+    assert (seen, flow.recorder.records) == ([1], [])

@@ -1,0 +1,245 @@
+"""What a person sees: text from outside is shown as text, by every command, and steers nobody's terminal."""
+
+import ast
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+import structlog
+from rich.text import Text
+
+import streams.brands
+import streams.models
+import streams.preview_page
+import streams.recipes
+from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Event, ProductPublished, Source, Verdict
+from schemas.text import UNFIT
+from streams import cli, display, screen
+from streams.catalogue import Asset, Catalogue, Product, Spending, TaskFact
+from streams.catalogue.costs import Fate
+from streams.errors import Refused
+from streams.gateway.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
+from streams.local_render import Made
+from streams.observability import set_up
+from streams.preview_page import Entry, Shown, page
+from streams.screen import fit
+from streams.settings import Settings
+from tests.streams.planted import planted
+
+ROOT = Path(__file__).parents[2]
+# CSI, OSC 8 (a link), C1's CSI, bidi override and isolate, NUL, backspace, lines, a tag, markup, an emoji's code
+HOSTILE = (
+    "a\x1b[31m\x1b]8;;http://evil.example\x07b\x9b2J\u202ec\u2066\x00\x08\r\nd\u2028\U000e0041[red]bold[/][/]:smile:"
+)
+LATE = {  # what display knows by these names while types are checked
+    "BrandRow": streams.brands.Row,
+    "Built": streams.models.Built,
+    "Row": streams.models.Row,
+    "Verified": streams.models.Verified,
+    "Entry": Entry,
+    "RecipeRow": streams.recipes.Row,
+    "ShownStep": streams.recipes.ShownStep,
+}
+SHOWS = sorted(name for name in vars(display) if name.startswith("show_"))
+EVENTS = (AssetPublished, ProductPublished, AssetRetracted)
+
+
+def catalogue() -> Any:
+    product, asset, task = (planted(kind, HOSTILE) for kind in (Product, Asset, TaskFact))
+    facts = SimpleNamespace(product=lambda *_: product, assets=lambda *_: [asset], tasks=lambda *_: [task])
+    return SimpleNamespace(read=lambda: contextlib.nullcontext(facts))
+
+
+def arguments(name: str, **given: Any) -> dict[str, Any]:
+    """What `display.<name>` takes, planted."""
+    hints = typing.get_type_hints(getattr(display, name), vars(display) | LATE)
+    known = {Catalogue: catalogue(), Sequence[Entry]: [entry()], Sequence[Spending]: [spending()]}
+    own = {
+        key: known.get(kind) or planted(EVENTS[0] if kind is Event else kind, HOSTILE)
+        for key, kind in hints.items()
+        if key not in ("return", *given)
+    }
+    return own | given
+
+
+def entry() -> Entry:
+    verdict = planted(Verdict, HOSTILE)
+    made = Made(b"", HOSTILE, {"width_px": 1.0, "height_px": 1.0, "size_bytes": 1.0}, verdict, [])
+    shown = [Shown(HOSTILE, made, HOSTILE, {HOSTILE: (HOSTILE, True)}), Shown(HOSTILE, None, why=HOSTILE)]
+    return Entry(planted(CatalogChanged, HOSTILE), planted(Source, HOSTILE), Refused(HOSTILE, HOSTILE), shown)
+
+
+def spending() -> Spending:
+    made: Spending = planted(Spending, HOSTILE)
+    return replace(made, price_nanos=dict.fromkeys(typing.get_args(Fate), 7))
+
+
+def check_clean(shown: str) -> None:
+    """Nothing in it steers a terminal; JSON and tables are what has several lines."""
+    assert shown
+    assert re.findall(f"(?!\n)[{UNFIT}]", shown) == []
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_what_others_wrote_is_shown_as_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    getattr(display, name)(**arguments(name, as_json=False))
+    shown = capsys.readouterr().out
+    check_clean(shown)
+    if "a\\x1b[31m" in shown:
+        assert fit(HOSTILE).rpartition("/evil")[2] in shown  # whole: no markup, no emoji, never broken
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_json_holds_it_as_it_is_and_steers_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    getattr(display, name)(**arguments(name, as_json=True))
+    shown = capsys.readouterr().out
+    check_clean(shown)
+    told = json.loads(shown)
+    assert "\\u001b" not in shown or HOSTILE in _texts(told)
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for pair in value.items() for each in pair for text in _texts(each)]
+    if isinstance(value, list):
+        return [text for each in value for text in _texts(each)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_every_published_event_is_shown_as_text(kind: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    display.show_published(planted(kind, HOSTILE), as_json=False)
+    shown = capsys.readouterr().out
+    check_clean(shown)
+    assert fit(HOSTILE) in shown
+    assert shown.count("\n") == 1
+
+
+def test_only_the_screen_writes_on_the_screen() -> None:
+    for file in sorted((ROOT / "streams").rglob("*.py")):
+        if file.name == "screen.py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            assert called not in ("print", "click.secho", "console.print", "sys.stdout.write", "Text", "Console"), file
+            assert called != "click.echo" or "get_usage" in ast.unparse(node), file
+
+
+def commands(group: click.Group = cli.packshot, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+# Those that run until they are stopped, and those that write a report where --report says.
+WITHOUT_JSON = {("up",), ("run",), ("demo",), ("models", "distill"), ("models", "quantize")}
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands()], ids="-".join)
+def test_every_command_speaks_json(path: tuple[str, ...]) -> None:
+    names = {name for parameter in dict(commands())[path].params for name in parameter.opts}
+    assert ("--json" in names) is not (path in WITHOUT_JSON)
+
+
+def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None:
+    around = os.environ | {"PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "PACKSHOT_DATA_FOLDER": str(tmp_path)}
+    for command in (["published"], ["dead", "list"], ["replay", "--sku", "A"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "streams.cli", *command], env=around, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("packshot: the brokers at 127.0.0.1:1")
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.skipif(os.getuid() == 0 and not os.path.exists("/dev/full"), reason="nothing here is full")
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("/proc/packshot", "/dev/full"):
+        monkeypatch.setenv("PACKSHOT_DATA_FOLDER", folder)
+        monkeypatch.setattr(sys, "argv", ["packshot", "up"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        assert ended.value.code == 2
+        assert told.err.startswith(f"packshot: {folder}")
+        assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands()], ids="-".join)
+def test_errors_show_what_was_typed_as_text(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = HOSTILE.replace("\0", "")  # no argument of a process holds one
+    monkeypatch.setattr(sys, "argv", ["packshot", *path, f"--{typed}"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    check_clean(told)
+    assert fit(typed) in told
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Refused("bad", HOSTILE)
+
+    monkeypatch.setattr(cli.packshot, "invoke", refuse)
+    with pytest.raises(SystemExit):
+        cli.main()
+    told = capsys.readouterr().err
+    check_clean(told)
+    assert told.startswith("packshot: a\\x1b[31m\\x1b]8;;http")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_log_lines_show_it_as_text(form: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    set_up(Settings(log_format=form), "test")
+    log = structlog.get_logger()
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        log.exception(HOSTILE, key=HOSTILE, many=[HOSTILE], **{HOSTILE: 1})
+    check_clean(written.getvalue())
+    told = [line for line in written.getvalue().splitlines() if not line.startswith("    ")]
+    assert len(told) == 1, told  # no text can look like a line of its own
+
+
+def test_pages_show_it_as_text() -> None:
+    cell = ContactCell(HOSTILE, "review", HOSTILE, None)
+    entries = [ContactEntry(HOSTILE, HOSTILE, None, [cell])]
+    for made in (contact_sheet_html(entries), page(HOSTILE, [entry()])):
+        check_clean(made)
+        assert escape(fit(HOSTILE)) in made
+    assert contact_sheet_png(entries)
+
+
+def test_tables_never_break_a_word(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    url, digest = "https://shop.example/" + "a" * 200, "0123456789abcdef" * 4
+    for is_terminal in (False, True):
+        console = screen.Screen()
+        console._force_terminal = is_terminal
+        shown = screen.table("id", "address", "why")
+        shown.add_row(digest, Text(url), "a sentence that is longer than the narrow terminal of forty columns")
+        console.show(shown)
+        told = capsys.readouterr().out
+        assert digest in told
+        assert url in told
+        assert ("terminal of forty columns" in told) is not is_terminal

@@ -1,0 +1,151 @@
+"""Transactions on a real broker that is killed and paused: every record once, and a hanging call holds up nobody."""
+
+import itertools
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from streams.consumer.clients import AcknowledgedProducer, TooLarge, consumer_config, producer_config
+from streams.consumer.letters import Outgoing
+from streams.consumer.reading import read
+from streams.embedded import BrokerUnavailable, EmbeddedBroker, choose_broker
+from streams.errors import Unavailable
+from streams.publishing.transactions import Aborted, Transactions
+from streams.settings import Settings
+from tests.servers import skip_or_fail
+
+CACHE = Path(__file__).parents[2] / ".cache"
+WITHIN_S = 300.0
+PAUSE_S = 12.0  # longer than a call may take
+RECORDS = 3000
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    try:
+        broker = choose_broker(tmp_path / "broker", CACHE, "kafka")
+    except BrokerUnavailable as missing:
+        skip_or_fail(str(missing))
+    broker.start()
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    topics = [NewTopic(name, 2, 1, config={"max.message.bytes": "1000000"}) for name in ("in", "out")]
+    for made in admin.create_topics(topics).values():
+        made.result(60)
+    yield broker
+    broker.stop()
+
+
+class Copier:
+    """Copies `in` to `out`, a few records in each transaction, in a thread."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.error: BaseException | None = None
+        self.written = 0
+        self.aborted = 0
+        self.stop = threading.Event()
+        self._transactions = Transactions(producer_config(settings), "test", folder, self.stop)
+        self._consumer = Consumer(consumer_config(settings, "copier") | {"session.timeout.ms": 30_000})
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def wait_for(self, count: int) -> None:
+        for _ in range(int(WITHIN_S * 10)):
+            if self.written >= count or self.error:
+                break
+            self.stop.wait(0.1)
+        assert self.error is None
+        assert self.written >= count
+
+    def end(self) -> None:
+        self.stop.set()
+        self._thread.join(WITHIN_S)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._transactions.start()
+            self._consumer.subscribe(["in"])
+            while not self.stop.is_set():
+                self._turn()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._consumer.close()
+            self._transactions.close()
+
+    def _turn(self) -> None:
+        batch = [message for message in self._consumer.consume(8, 0.2) if message.error() is None]
+        if not batch:
+            return
+        behind = {message.partition(): int(message.offset() or 0) + 1 for message in batch}
+        first = {message.partition(): message.offset() for message in reversed(batch)}
+        records = [Outgoing("out", None, bytes(message.value() or b""), []) for message in batch]
+        try:
+            places = [TopicPartition("in", int(partition or 0), offset) for partition, offset in behind.items()]
+            self._transactions.write(records, places, self._consumer)
+            self.written += len(batch)
+        except Aborted:
+            self.aborted += 1
+            for partition, offset in first.items():
+                self._consumer.seek(TopicPartition("in", int(partition or 0), int(offset or 0)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("blow", ["kill", "pause"])
+def test_a_broker_that_goes_away_delays_and_neither_loses_nor_doubles(
+    broker: EmbeddedBroker, tmp_path: Path, blow: str
+) -> None:
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap_servers)
+    producer = AcknowledgedProducer(settings)
+    producer.send([Outgoing("in", b"%d" % number, b"%d" % number, []) for number in range(RECORDS)])
+    producer.close()
+    copier = Copier(settings, tmp_path)
+    for count in (100, 600, 1200):
+        copier.wait_for(count)
+        assert broker.pid is not None
+        if blow == "kill":
+            os.kill(broker.pid, signal.SIGKILL)
+            broker.stop()
+            broker.start()
+        else:
+            os.kill(broker.pid, signal.SIGSTOP)
+            copier.stop.wait(PAUSE_S)
+            os.kill(broker.pid, signal.SIGCONT)
+    copier.wait_for(RECORDS)
+    copier.end()
+    assert copier.error is None
+    copied = sorted(int(record.value) for record in _read(settings))
+    assert copied == list(range(RECORDS))
+
+
+def test_a_record_that_is_too_large_is_named_and_the_writer_goes_on(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap_servers)
+    transactions = Transactions(producer_config(settings), "test", tmp_path, threading.Event())
+    transactions.start()
+    consumer = Consumer(consumer_config(settings, "sizes"))
+    small, place = Outgoing("out", None, b"small", []), [TopicPartition("in", 0, 0)]
+    for size_bytes in (2_000_000, 40_000_000):
+        large = Outgoing("out", None, os.urandom(size_bytes), [])
+        with pytest.raises(TooLarge) as too_large:
+            transactions.write([small, large, small], place, consumer)
+        assert too_large.value.record is large
+    transactions.write([small], place, consumer)
+    consumer.close()
+    transactions.close()
+    assert [record.value for record in _read(settings)] == [b"small"]
+
+
+def _read(settings: Settings) -> list[Outgoing]:
+    for _ in itertools.repeat(None, 30):
+        try:
+            return [Outgoing(each.topic, each.key, each.value, each.headers) for each in read(settings, ["out"])]
+        except Unavailable as away:
+            reason = away
+    raise reason
