@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long simulate chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker calibrate-cutout gallery check format schemas lock clean
+.PHONY: help setup demo test test-long test-heavy simulate chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker calibrate-cutout gallery check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -24,10 +24,13 @@ demo:  ## The whole system over the sample catalogue; shows what came out
 
 test:  ## All tests but the long suites; two files at a time, for they wait more than they work
 	@$(AT_ONCE) $(MARK_DEV) $(WEIGHTS) $(KERNELS)
-	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
 	$(BIN)/python -m pytest -m long
+
+test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once; not part of CI
+	$(BIN)/python -m pytest -m heavy
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--count 10000)

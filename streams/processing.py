@@ -63,7 +63,6 @@ from streams.processors import (
 from streams.processors.quotas import admitted
 from streams.relay import Place, Relay, Sender
 
-ANSWER_BYTES_MAX = 900_000  # of key, value and headers; a broker takes 1 MiB with all that is around them
 PROCESSORS: Mapping[type[Event], Processor] = {
     CatalogChanged: intake.catalog_changed,
     ReplanRequested: intake.replan_requested,
@@ -94,10 +93,6 @@ CONSUMED = (
 )
 
 log = structlog.get_logger()
-
-
-class AnswerTooLarge(Exception):
-    """What follows from an event is larger than a record may be."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +168,14 @@ class Processing:
             raise
         except Exception as error:
             log.exception("poison", position=delivery.position)
-            why = poison_of(error, "streams", delivery.topic)
-            why.__cause__ = error
-            self._bury(delivery, why)
+            self._bury(delivery, self._why(delivery, error))
+
+    def _why(self, delivery: Delivery, error: Exception) -> Refused:
+        if isinstance(error, Refused):  # what follows is what no topic, or no column, takes
+            return error
+        why = poison_of(error, "streams", delivery.topic)
+        why.__cause__ = error
+        return why
 
     def _bury(self, delivery: Delivery, why: Refused) -> None:
         """Goes through ever simpler ends: what breaks a processor may break what tells of it, too."""
@@ -196,7 +196,7 @@ class Processing:
             event = None
         answers = poison.ends(event, facts, f"{why.code}: {why.message}") if event is not None else []
         letter = self._dead(delivery, facts, why=why)
-        return Answered([*letter.records, *self._records(delivery, answers)], "dead")
+        return Answered([*letter.records, *self._records(answers)], "dead")
 
     def _dead(self, delivery: Delivery, facts: Facts, *, why: Refused) -> Answered:
         return Answered([with_trace(self._letter(delivery, why, facts), why)], "dead")
@@ -210,21 +210,16 @@ class Processing:
                     answers = admitted(answers, facts, self._quota_per_hour, delivery.timestamp_ms)
             except Refused as refusal:
                 answers = [refusal]
-            records = self._records(delivery, [answer for answer in answers if not isinstance(answer, Refused)])
+            records = self._records(answers)
             letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
         if not letters and REPLAYED in as_mapping(delivery.headers):
             facts.drop_refusal(delivery.event_id, delivery.position)
         how = "done" if not letters else "dead" if letters[-1].topic == topics.DEAD.name else "retried"
         return Answered([*records, *letters], how)  # type: ignore[arg-type]
 
-    def _records(self, delivery: Delivery, answers: Sequence[Event | Refused]) -> list[Outgoing]:
-        """Answers as records. Raises AnswerTooLarge, while there is no fact yet that they follow from."""
-        records = [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
-        for record in records:
-            if record.size_bytes > ANSWER_BYTES_MAX:
-                told = f"{record.topic}: {record.size_bytes:,} bytes follow from {delivery.position}"
-                raise AnswerTooLarge(f"{told}, {ANSWER_BYTES_MAX:,} are the limit")
-        return records
+    def _records(self, answers: Sequence[Event | Refused]) -> list[Outgoing]:
+        """Answers as records. Raises Refused for one that no topic takes."""
+        return [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
 
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)

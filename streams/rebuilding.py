@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from schemas import topics
 from schemas.envelope import as_mapping
+from schemas.recipes import names
 from schemas.records import (
     DefaultsReleased,
     Event,
@@ -82,7 +83,7 @@ def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) 
     """Makes facts that are empty those that the records tell of."""
     ordered = list(in_order(records))
     died = {letter.origin_position: letter.told(header.ERROR_CODE) for letter in dead}
-    noted = [each for each in ordered if each.position not in died or died[each.position] in NOTED_ALL_THE_SAME]
+    noted = [each for each in ordered if each.position not in died or _is_noted(each, died[each.position])]
     for record in noted:
         if record.topic == topics.RECIPES.name:
             _apply(record, _FIRST, facts)
@@ -92,6 +93,11 @@ def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) 
     for record in ordered:
         _apply(record, _TASKS, facts)
     _note_refusals(ordered, dead, facts)
+
+
+def _is_noted(record: Delivery, code: str) -> bool:
+    """Whether what died of this was noted all the same; a decision is carried out as a whole or not at all."""
+    return code in NOTED_ALL_THE_SAME and record.topic != topics.DECISIONS.name
 
 
 def in_order(records: Iterable[Delivery]) -> Iterator[Delivery]:
@@ -180,11 +186,23 @@ def _recipe_first_released(event: RecipeReleased, facts: Facts) -> Answers:
 
 
 def _released(event: RecipeReleased | DefaultsReleased, facts: Facts) -> Answers:
-    """Plans anew at once what is planned anew later: meanwhile nothing was planned by the version before."""
+    """Plans anew at once what is planned anew later: meanwhile nothing was planned by the version before.
+
+    By a recipe's first version nothing is planned anew: what asked for it before had died.
+    """
+    if _is_first(event, facts):
+        return []
     for answer in recipes.released(event, facts):
         if isinstance(answer, ReplanRequested):
             intake.replan_requested(answer, facts)
     return []
+
+
+def _is_first(event: RecipeReleased | DefaultsReleased, facts: Facts) -> bool:
+    if not isinstance(event, RecipeReleased) or event.recipe in names():
+        return False
+    known = [each for each in facts.recipe_releases() if isinstance(each, RecipeReleased)]
+    return min(each.version for each in known if each.recipe == event.recipe) == event.version
 
 
 _FIRST: dict[type[Event], Processor] = {RecipeReleased: _recipe_first_released}

@@ -1,3 +1,18 @@
 """What every test may use."""
 
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from schemas import codec
+
 pytest_plugins = ["tests.servers"]
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """What a command sets for its whole process ends with the test that ran it."""
+    yield
+    codec.use_registry(None)
+    structlog.reset_defaults()

@@ -18,6 +18,7 @@ from streams.private import open_private, private_folder
 from streams.settings import SettingsError
 
 _SQLITE_WAIT_S = 30
+IN_MEMORY = ":memory:"
 _TABLES_LOCK = 0x9AC54  # any number, the same in all processes
 
 
@@ -166,10 +167,11 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite(url: str) -> Engine:
-    file = Path(make_url(url).database or "")
-    if not file.parent.exists():
-        private_folder(file.parent)
-    os.close(open_private(file))  # SQLite's own files beside it have its mode
+    if (name := make_url(url).database) not in (None, "", IN_MEMORY):
+        file = Path(str(name))
+        if not file.parent.exists():
+            private_folder(file.parent)
+        os.close(open_private(file))  # SQLite's own files beside it have its mode
     engine = create_engine(url, connect_args={"timeout": _SQLITE_WAIT_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

@@ -356,3 +356,4 @@ def whole_number(text: str | None) -> int | None:
 
 
 prepare(Failure)
+prepare(_Original)

@@ -27,7 +27,7 @@ from streams.errors import Refused, Unavailable
 from streams.settings import Settings
 from tests.streams.flow import upsert
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.heavy
 
 WITHIN_S = 900.0  # half a dozen starts of a role, on a busy machine
 RETRY_MS = 1000

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas import topics
-from schemas.records import AssetWithheld, Source, Step, Task
+from schemas.records import RetractRequested, Source, Step, Task
 from streams import supervisor
 from streams.audit.audit import audit
 from streams.audit.standing import progress
@@ -83,7 +83,8 @@ def task(number: int) -> Outgoing:
 
 
 def request(number: int) -> Outgoing:
-    return outgoing(AssetWithheld(tenant="demo", sku=f"S{number}", version=1, asset="a-1", reason="test"), "test")
+    """Of a product that the publisher need not know: streams may read of it later than the publisher does."""
+    return outgoing(RetractRequested(tenant="demo", sku=f"S{number}", version=1, assets=["a-1"], reason="test"), "test")
 
 
 def letter(number: int) -> Outgoing:

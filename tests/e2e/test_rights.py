@@ -32,7 +32,7 @@ from streams.settings import Settings, variable
 from tests.e2e.system import ROOT, draw_product
 from tests.servers import skip_or_fail
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.heavy
 WITHIN_S = 400.0
 NOBODY = "nobody"
 ROLES = {

@@ -21,7 +21,7 @@ from streams.errors import Unavailable
 from streams.publishing.transactions import Aborted, Transactions
 from streams.settings import Settings
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.heavy
 WITHIN_S = 400.0
 PARTITIONS = 3
 

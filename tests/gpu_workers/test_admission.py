@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 import cv2
 import numpy as np
@@ -43,7 +44,10 @@ class Line:
 
     def until(self, is_so: Callable[[], bool]) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self._changed.wait(0.01) or is_so(), WAIT_S)
+            ends_at = monotonic() + WAIT_S
+            while not is_so():
+                assert monotonic() < ends_at
+                self._changed.wait(0.01)
 
     def join(self) -> None:
         for go in self._go.values():

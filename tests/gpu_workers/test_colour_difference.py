@@ -56,7 +56,9 @@ def test_whole_pictures_differ_as_their_pixels_do() -> None:
     found = ciede2000(*(lab.reshape(2, 17, 3).astype(np.float32) for lab in (first, second)))
     assert found.shape == (2, 17)
     assert found.dtype == np.float32
-    assert np.abs(found - expected.reshape(2, 17)).max() < 0.05  # pairs 9 to 15 lie on the formula's leap
+    assert (
+        np.abs(found - expected.reshape(2, 17)).max() < 0.06
+    )  # pairs 9 to 15 lie on the formula's leap, 4.7461 to 4.8045
 
 
 @pytest.mark.parametrize(

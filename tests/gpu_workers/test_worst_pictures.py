@@ -31,7 +31,7 @@ def test_large_and_strange_pictures_are_answered_within_3_gb(tmp_path: Path) -> 
     assert ends["jpeg"] == "done"
 
 
-@pytest.mark.long
+@pytest.mark.heavy
 @pytest.mark.parametrize("memory_mb", [3072, 4096])
 def test_the_worst_pictures_at_once_kill_no_worker(tmp_path: Path, memory_mb: int) -> None:
     ends = answered(tmp_path, memory_mb, tuple(PICTURES))

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from schemas import codec
 from schemas.envelope import as_mapping
-from schemas.records import AssetWithheld, CatalogChanged, Event, PublicationFailed, TaskCompleted, TaskFailed
+from schemas.records import AssetWithheld, CatalogChanged, Event, PublicationFailed, Task, TaskCompleted, TaskFailed
 from streams import processing
 from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
@@ -130,10 +130,20 @@ def test_a_name_that_the_database_refuses_ends(flow: Flow) -> None:
     assert tasks(flow.say(upsert()))
 
 
-def test_what_follows_and_is_too_large_to_be_written_is_poison(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processing, "ANSWER_BYTES_MAX", 100)
-    assert letter(flow, outgoing(upsert(), "test"))["packshot-error-message"].startswith("AnswerTooLarge")
-    assert flow.states() == {}
+def test_what_follows_and_is_too_large_to_be_written_ends_with_its_assets(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    record, write = outgoing(done(cut), "test"), outgoing
+
+    def too_large(event: Event, source: str) -> Outgoing:
+        if isinstance(event, Task):
+            raise Refused("record_too_large", "a Task of many bytes")
+        return write(event, source)
+
+    monkeypatch.setattr(processing, "outgoing", too_large)
+    assert letter(flow, record)["packshot-error-code"] == "record_too_large"
+    assert set(flow.states().values()) == {"failed"}
 
 
 def test_a_delivery_can_be_buried_untried(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,9 @@ def begun(catalogue: Catalogue, event: Event, at_ms: int, quota: int = QUOTA) ->
     recorder = Recorder()
     record = outgoing(event, "test")
     read = Delivery(record.topic, 0, at_ms, record.key, record.value, record.headers, at_ms)
-    Processing(catalogue, recorder, RetryPolicy(()), quota).run([read])
+    processing = Processing(catalogue, recorder, RetryPolicy(()), quota)
+    processing.run([read])
+    processing.tend()  # or the next one would send again what this one had acknowledged
     events = [codec.decode(each.value) for each in recorder.records]
     return [each for each in events if isinstance(each, Task)]
 

@@ -405,7 +405,9 @@ def test_a_campaign_that_was_read_behind_the_later_release_of_its_recipe_is_note
     before = flow.catalogue.dump()
     records = [outgoing(event, "test") for event in said]
     with flow.catalogue.replaced() as facts:
-        fill(facts, [Delivery(r.topic, 0, at, r.key, r.value, r.headers, at) for at, r in enumerate(records)], [])
+        offsets = (1, 4, 2, 3)  # where the flow read them
+        read = [(at, offset, r) for at, (offset, r) in enumerate(zip(offsets, records, strict=True))]
+        fill(facts, [Delivery(r.topic, 0, offset, r.key, r.value, r.headers, at) for at, offset, r in read], [])
     after = flow.catalogue.dump()
     assert before["campaigns"] == after["campaigns"] != []
     assert before["assets"] == after["assets"]

@@ -15,7 +15,7 @@ from streams.consumer import letters
 from streams.consumer import retrier as module
 from streams.consumer.clients import NotAcknowledged, delivery
 from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
-from streams.consumer.letters import ERROR_CODE, NOT_BEFORE, ORIGIN_TOPIC, Delivery, Outgoing
+from streams.consumer.letters import ERROR_CODE, NOT_BEFORE, ORIGIN_TOPIC, Delivery, Originals, Outgoing
 from streams.consumer.retrier import CLOCKS_DIFFER_MS, Retrier, _due_ms
 from streams.errors import Unavailable
 
@@ -105,10 +105,10 @@ def test_a_letter_that_cannot_be_given_back_is_dead_and_the_next_one_is_given_ba
 def test_a_letter_that_the_retrier_breaks_on_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     returned = letters.returned
 
-    def broken(letter: Delivery) -> Outgoing:
+    def broken(letter: Delivery, originals: Originals | None) -> Outgoing:
         if letter.offset == 0:
             raise ZeroDivisionError("a bug")
-        return returned(letter)
+        return returned(letter, originals)
 
     monkeypatch.setattr(module, "returned", broken)
     assert run(Broker(GOOD, GOOD)) == [("dead", "unexpected"), ("reviews", "")]

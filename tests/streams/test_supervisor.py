@@ -1,5 +1,6 @@
 """Roles that die are started again: at once the first time, ever later where they keep dying."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,15 @@ class Machine:
             self.supervisor.start_dead_ones()
 
 
-def test_a_role_that_keeps_dying_is_started_ever_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    machine = Machine(monkeypatch, tmp_path)
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(monkeypatch, tmp_path)
+    yield made
+    made.supervisor.roles.clear()  # its processes are none
+    made.supervisor.stop()
+
+
+def test_a_role_that_keeps_dying_is_started_ever_later(machine: Machine) -> None:
     machine.pass_time(300)
     waits = [later - earlier for earlier, later in zip(machine.starts, machine.starts[1:], strict=False)]
     assert waits == sorted(waits)
@@ -53,8 +61,7 @@ def test_a_role_that_keeps_dying_is_started_ever_later(monkeypatch: pytest.Monke
     assert machine.supervisor.roles[0].restarts == len(machine.starts) - 1
 
 
-def test_a_role_that_ran_for_long_is_started_again_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    machine = Machine(monkeypatch, tmp_path)
+def test_a_role_that_ran_for_long_is_started_again_at_once(machine: Machine) -> None:
     machine.pass_time(60)
     machine.lives_s = STEADY_S + 1
     machine.pass_time(RESTART_WAIT_MAX_S + machine.lives_s + 5)

@@ -7,8 +7,13 @@ what is done twice and what fails for a while, the seed decides; times only tell
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 
+import msgspec
+from msgspec.structs import replace
+
+from gpu_workers.models.manifest import load_manifest
 from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.identity import content_id
@@ -115,6 +120,14 @@ class MemoryStore:
 
     def check(self) -> None:
         """Always of use."""
+
+
+@cache
+def _manifest(model: str) -> str:
+    """One that says what the network that ships does, under another name."""
+    name, _, version = model.partition("@")
+    made = replace(load_manifest("u2netp@1"), name=name, version=version, published=None)
+    return msgspec.yaml.encode(made).decode()
 
 
 @dataclass
@@ -315,7 +328,7 @@ class Town:
         model = self.random.choice(("keen@1", "keen@2"))
         stage = self.random.choice(("stable", "canary", "withdrawn"))
         recall = stage == "withdrawn" and self.random.random() < 0.8
-        self.say(ModelAdded(operation="cutout", model=model, manifest="x", added_at_ms=1))
+        self.say(ModelAdded(operation="cutout", model=model, manifest=_manifest(model), added_at_ms=1))
         event = ModelReleased(
             operation="cutout",
             model=model,
