@@ -408,6 +408,8 @@ class Compose:
             meter.lap("compose")
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
+        except SourceError as error:  # a blob that is no picture: the task was not written by us
+            raise Refused(error.code, str(error), field="inputs") from error
         except EngineError as error:
             raise Refused("engine_failed", str(error), transient=True) from error
         blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]

@@ -7,6 +7,7 @@ import codecs
 import csv
 import io
 import json
+import os
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ATTRIBUTE = "attributes."  # a column of this name and one more holds one attrib
 LISTS = frozenset({"channels", "sources"})  # columns with several values, apart by |
 COLUMNS = ("type", *(name for name in CatalogChanged.__struct_fields__ if name != "attributes"))
 DELIMITERS = ",;\t"
+DIGITS_MAX = 20  # more than any number of a record has; Python converts no more than 4,300
 MESSAGE_CHARACTERS_MAX = 300
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -189,15 +191,24 @@ def _product(row: dict[str, str]) -> dict[str, Any]:
         elif column in LISTS:
             value[column] = several
         else:
-            value[column] = int(cell) if cell.isdecimal() and column in ("version", "occurred_at_ms") else cell
+            is_number = column in ("version", "occurred_at_ms") and cell.isdecimal() and len(cell) <= DIGITS_MAX
+            value[column] = int(cell) if is_number else cell
     return value
 
 
 def _without_file(event: Submission, folder: Path) -> Iterator[str]:
     """The sources that are paths, and lead to no file."""
     for source in event.sources if isinstance(event, CatalogChanged) else ():
-        if not urlsplit(source.uri).scheme and not (folder / source.uri).is_file():
+        if not _is_address(source.uri) and not os.path.isfile(folder / source.uri):  # pathlib raises for a long name
             yield source.uri
+
+
+def _is_address(uri: str) -> bool:
+    """Whether a source is none of this machine's paths; a malformed address is one, and whoever fetches it says so."""
+    try:
+        return bool(urlsplit(uri).scheme)
+    except ValueError:
+        return True
 
 
 def _resolved(event: Submission, folder: Path) -> Submission:
@@ -207,6 +218,6 @@ def _resolved(event: Submission, folder: Path) -> Submission:
 
 
 def _absolute(source: Source, folder: Path) -> Source:
-    if urlsplit(source.uri).scheme:
+    if _is_address(source.uri):
         return source
-    return replace(source, uri=(folder / source.uri).resolve().as_uri())
+    return replace(source, uri=Path(os.path.realpath(folder / source.uri)).as_uri())

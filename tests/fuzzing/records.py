@@ -1,240 +1,261 @@
-"""Hostile records: every kind of event with valid, invalid and broken content, keys, headers and time stamps.
-
-The events are found by themselves; their fields are drawn after their own constraints, so that a new record is fuzzed
-from its first day.
-"""
+"""Records as a broker may hand them over: good ones, nearly good ones, and what was never one of ours."""
 
 import io
 import struct
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import resources
+from random import Random
+from typing import Any
 
 import fastavro
 import msgspec
-from hypothesis import strategies as st
-from msgspec import inspect
 
-from schemas import codec, topics
-from schemas.history import schema_of
-from schemas.records import EVENTS, Event
+from schemas import codec, history, topics
+from schemas.records import (
+    EVENTS,
+    Event,
+    PublicationFailed,
+    PublishRequested,
+    ReviewDecided,
+    ReviewRequested,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+)
 from streams.consumer import letters
-from streams.consumer.letters import Delivery
+from streams.consumer.clients import HEADERS_LOST
+from streams.consumer.letters import Delivery, outgoing
+from tests.fuzzing.values import HOSTILE_FLOATS, HOSTILE_NUMBERS, HOSTILE_TEXTS, Values
+from tests.streams.flow import published
 
-T = TypeVar("T")
-
-HOSTILE_TEXTS = (
-    "",
-    "\x00",
-    "a\n",
-    "a\r\nb",
-    "\x1b[2J\x1b]0;title\x07",
-    "\x9b31m",
-    "\u202egpj.exe",
-    "\u2066\u2069",
-    "\ufeff",
-    "\u2028",
-    "|",
-    "a|b|c",
-    "../../etc/passwd",
-    "..",
-    "%00",
-    "[red]markup[/]",
-    "<script>alert(1)</script>",
-    "{{7*7}}",
-    "é" * 200,
-    "𝕏" * 300,
-    "x" * 70_000,
-    "-1",
-    "NaN",
-    "1e999",
-    "9" * 400,
-    "[" * 3000,
-    '{"a":' * 3000,
-)
-NUMBERS = (-1, 0, 1, 2**31, 2**53, 2**63 - 1, -(2**63))
-FLOATS = (float("nan"), float("inf"), float("-inf"), -0.0, 1e308, 5e-324)
+FRAME = struct.Struct(">bI")
 HEADERS = (
-    "ce_id",
-    "ce_time",
-    "ce_type",
-    "traceparent",
-    "tracestate",
-    letters.ORIGIN_TOPIC,
-    letters.ORIGIN_PARTITION,
-    letters.ORIGIN_OFFSET,
-    letters.ATTEMPT,
-    letters.FIRST_SEEN,
-    letters.NOT_BEFORE,
-    letters.DEADLINE,
-    letters.HISTORY,
-    letters.REPLAYED,
-    letters.ERROR_CODE,
-    "",
-    "x" * 3000,
+    "ce_id", "ce_time", "ce_type", "ce_source", "traceparent", "tracestate", "content-type", "", "x" * 3000, "ключ",
+    HEADERS_LOST, letters.DEADLINE, *sorted(letters.STORY | letters.ORIGINAL_HEADERS),
+)  # fmt: skip
+HEADER_VALUES = (
+    b"", b"\xff\xfe", b"-1", b"0", b"1", b"9" * 18, b"9" * 5000, b"x" * 60_000, b"imagery.dead", b"imagery.catalog",
+    b"imagery.retry.1000ms", b"imagery.retry.xms", b"imagery.tasks.cutout.bulk", b"imagery.published", b"another",
+    b"[]", b"[" * 20_000, b'{"a":' * 20_000, b'[{"at_ms":1}]', b"null", b"NaN", "²".encode(), b"1e5", b"\x00",
+    b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01",
+    b'[{"at_ms":1,"position":"imagery.campaigns/0/99999999999999999999","attempt":0,"kind":"","code":"","field":"",'
+    b'"message":""}]',
+)  # fmt: skip
+TIMES_MS = (-1, 0, 1, 1_780_000_000_000, 2**62)
+TRUE_SHARE = 0.85  # of keys, topics and values that are as they should be
+
+
+class Records:
+    """Draws deliveries; what it has drawn, and what roles have sent, comes back in another form later."""
+
+    def __init__(self, rng: Random, pools: dict[str, tuple[Any, ...]] | None = None) -> None:
+        self._rng = rng
+        self._values = Values(rng, {"text": _yaml("schemas.recipes"), "manifest": _yaml("gpu_workers.models", "manifests")} | (pools or {}))
+        self._events: list[Event] = []
+        self._deliveries: list[Delivery] = []
+
+    def told(self, events: Sequence[Event]) -> None:
+        """What a role has sent, that others may answer."""
+        self._events = [*self._events, *events][-50:]
+
+    def delivery(self, names: Sequence[str], offset: int) -> Delivery:
+        """A record on one of these topics."""
+        rng = self._rng
+        if self._deliveries and rng.random() < 0.1:  # once more
+            again = rng.choice(self._deliveries)
+            return replace(again, offset=offset)
+        event = self.event([record for name in names for record in topics.records_on(name)])
+        value, key, name = self.value(event), topics.key_of(event), _topic_of(event)
+        if name not in names or rng.random() > 0.97:
+            name = rng.choice(names)
+        if rng.random() > TRUE_SHARE + 0.1:
+            key = rng.choice([None, b"", b"\xff\xfe|\x00", b"acme|" + b"k" * 5000, b"|", self.text().encode(errors="ignore")])
+        headers = self.headers(event)
+        drawn = Delivery(name, 0, offset, key, value, headers, rng.choice(TIMES_MS))
+        self._deliveries = [*self._deliveries, drawn][-20:]
+        return drawn
+
+    def event(self, kinds: Sequence[type[Event]]) -> Event:
+        """A well-formed event, one of these kinds if there are any."""
+        rng = self._rng
+        answers = [answer for event in self._events[-10:] for answer in self._answers(event) if type(answer) in kinds]
+        if answers and rng.random() < 0.5:
+            return rng.choice(answers)
+        return self._values.record(rng.choice(kinds if kinds and rng.random() < 0.95 else EVENTS))
+
+    def value(self, event: Event) -> bytes:
+        """An event's bytes, or what is nearly that, or not at all."""
+        rng = self._rng
+        try:
+            data = codec.encode(event)
+        except codec.InvalidRecord:  # too deep, or a character that UTF-8 has not
+            data = b"\x00" + rng.randbytes(40)
+        if rng.random() < TRUE_SHARE - 0.25:
+            return data
+        return rng.choice(_SPOILERS)(self, event, data)
+
+    def headers(self, event: Event) -> list[tuple[str, bytes]]:
+        """Those that a record of ours has, and whatever others may add."""
+        rng = self._rng
+        try:
+            own = outgoing(event, "fuzz").headers if rng.random() < 0.5 else []
+        except Exception:
+            own = []
+        if rng.random() < 0.5:
+            return own
+        return [*own, *((self._header_name(), self._header_value()) for _ in range(rng.randint(1, 5)))]
+
+    def text(self) -> str:
+        """One that nobody should be moved by."""
+        return self._rng.choice(HOSTILE_TEXTS)
+
+    def _header_name(self) -> str:
+        return self._rng.choice(HEADERS)
+
+    def _header_value(self) -> bytes:
+        rng = self._rng
+        return rng.choice([rng.choice(HEADER_VALUES), rng.randbytes(9), self.text().encode(errors="surrogatepass")])
+
+    def _answers(self, event: Event) -> list[Event]:
+        rng, values = self._rng, self._values
+        match event:
+            case Task():
+                drawn = values.record(TaskCompleted)
+                failed = values.record(TaskFailed)
+                return [msgspec.structs.replace(drawn, task=event), msgspec.structs.replace(failed, task=event)]
+            case PublishRequested():
+                drawn_failure = values.record(PublicationFailed)
+                about = {"tenant": event.tenant, "sku": event.sku, "version": event.version, "asset": event.asset}
+                return [published(event), msgspec.structs.replace(drawn_failure, **about)]
+            case ReviewRequested():
+                task = event.completed.task
+                decided = values.record(ReviewDecided)
+                about = {"review_id": event.review_id, "tenant": task.tenant, "sku": task.sku}
+                return [msgspec.structs.replace(decided, **about)] if rng.random() < 0.9 else [decided]
+        return []
+
+    # what is wrong with a value
+
+    def _spoilt(self, event: Event, data: bytes) -> bytes:
+        """Well-formed Avro in which one value breaks the record's rules."""
+        fields = msgspec.to_builtins(event)
+        self._spoil(fields)
+        return _written(fields, type(event), history.schema_of(type(event))) or data
+
+    def _spoil(self, fields: Any) -> None:
+        keys = [key for key in (fields if isinstance(fields, dict) else range(len(fields))) if key != "type"]
+        if not keys:
+            return
+        rng, at = self._rng, self._rng.choice(keys)
+        match fields[at]:
+            case dict() | list() as inner if inner and rng.random() < 0.6:
+                self._spoil(inner)
+            case str():
+                fields[at] = self.text()
+            case float():
+                fields[at] = rng.choice(HOSTILE_FLOATS)
+            case bool():
+                fields[at] = not fields[at]
+            case int():
+                fields[at] = rng.choice(HOSTILE_NUMBERS)
+            case list() as items:
+                fields[at] = items * rng.choice([0, 2, 40, 2000])
+            case dict() as items:
+                fields[at] = {**items, self.text(): next(iter(items.values()), "x")}
+            case None:
+                fields[at] = self.text()
+
+    def _of_another_time(self, event: Event, data: bytes) -> bytes:
+        """Written with another schema of the record's history."""
+        schemas = history.versions(type(event))
+        return _written(msgspec.to_builtins(event), type(event), self._rng.choice(schemas)) or data
+
+    def _nested(self, event: Event, data: bytes) -> bytes:
+        """A slip of many levels."""
+        return nested(self._rng.choice([5, 23, 24, 25, 200, 3000, 30_000]))
+
+    def _flipped(self, _event: Event, data: bytes) -> bytes:
+        mutable = bytearray(data)
+        for _ in range(self._rng.choice([1, 1, 2, 8])):
+            mutable[self._rng.randrange(len(mutable))] = self._rng.choice([0, 1, 2, 127, 128, 255, self._rng.randrange(256)])
+        return bytes(mutable)
+
+    def _cut(self, _event: Event, data: bytes) -> bytes:
+        return data[: self._rng.randrange(len(data))]
+
+    def _doubled(self, _event: Event, data: bytes) -> bytes:
+        at = self._rng.randrange(len(data))
+        return data[:at] + data[at:] * 2
+
+    def _lengthened(self, _event: Event, data: bytes) -> bytes:
+        """With a length of nearly 2**63, or of less than nothing, in it."""
+        at = self._rng.randrange(min(5, len(data)), len(data) + 1)
+        return data[:at] + self._rng.choice([b"\xfe" + b"\xff" * 8 + b"\x01", b"\x01", b"\xff" * 12]) + data[at:]
+
+    def _framed(self, event: Event, _data: bytes) -> bytes:
+        return FRAME.pack(0, codec.schema_id(type(event))) + self._rng.randbytes(self._rng.choice([0, 1, 40, 300]))
+
+    def _other(self, _event: Event, data: bytes) -> bytes:
+        """What is not framed, of a schema that nobody knows, JSON, YAML, a great deal, or a tombstone."""
+        rng = self._rng
+        large = data + b"\x00" * codec.SIZE_MAX_BYTES if rng.random() < 0.02 else b"\x00"
+        strange = [b"", b"", b"\x00", b"\x01" + data, FRAME.pack(0, rng.randrange(2**32)) + data[5:], b'{"type": "Task"}']
+        return rng.choice([*strange, b"a: &a [*a]", rng.randbytes(rng.choice([4, 5, 100, 20_000])), large])
+
+
+_SPOILERS: tuple[Callable[[Records, Event, bytes], bytes], ...] = (
+    Records._spoilt,
+    Records._spoilt,
+    Records._of_another_time,
+    Records._nested,
+    Records._flipped,
+    Records._flipped,
+    Records._cut,
+    Records._doubled,
+    Records._lengthened,
+    Records._framed,
+    Records._other,
 )
-_FRAME = struct.Struct(">bI")
-_DEPTH_MAX = 3
 
 
-def texts() -> st.SearchStrategy[str]:
-    """Text that others may send, surrogates that UTF-8 cannot hold left out."""
-    return st.one_of(st.sampled_from(HOSTILE_TEXTS), st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def nested(levels: int) -> bytes:
+    """A task whose step has so many levels, built of its bytes: no encoder would."""
+    task = msgspec.convert(
+        {"type": "Task", "task_id": "0" * 64, "tenant": "acme", "sku": "A", "version": 1, "lane": "bulk",
+         "step": {"operation": "zqzq"}}, Task,
+    )  # fmt: skip
+    before, step, behind = codec.encode(task).partition(b"\x08zqzq")
+    return before + (step + b"\x00\x00\x00\x02") * levels + step + behind + b"\x00" * levels
 
 
-@st.composite
-def deliveries(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Delivery:
-    """A record as a broker may hand it over, on any topic of ours."""
-    record = draw(st.sampled_from(EVENTS))
-    value, key, own_topic = draw(_values(record))
-    every = [topic.name for topic in topics.every((1000,))]
-    topic = draw(st.one_of(st.just(own_topic), st.sampled_from(every)))
-    return Delivery(
-        topic,
-        0,
-        draw(st.integers(0, 2**40)),
-        draw(st.one_of(st.just(key), st.none(), texts().map(str.encode), st.binary(max_size=20))),
-        value,
-        draw(st.lists(_headers(), max_size=4)),
-        draw(st.sampled_from([-1, 0, 1_780_000_000_000, 2**62])),
-    )
-
-
-def _headers() -> st.SearchStrategy[tuple[str, bytes]]:
-    values = st.one_of(st.binary(max_size=30), texts().map(str.encode), st.sampled_from([b"-1", b"1", b"9" * 30, b"\xff"]))
-    names = st.one_of(st.sampled_from(HEADERS), texts())
-    return st.tuples(names, values) | st.tuples(st.just(letters.ORIGIN_TOPIC), st.sampled_from(_names()))
-
-
-def _names() -> list[bytes]:
-    return [topic.name.encode() for topic in topics.every((1000,))]
-
-
-@st.composite
-def _values(draw: Callable[[st.SearchStrategy[Any]], Any], record: type[Event]) -> tuple[bytes, bytes, str]:
-    """Bytes that are an event, nearly one, or none; with the key and the topic that its kind has."""
-    event = draw(events(record))
-    key, topic = topics.key_of(event), topics.topic_of(event).name
-    kind = draw(st.sampled_from(["valid", "valid", "spoilt", "spoilt", "damaged", "framed", "garbage"]))
-    if kind == "valid":
-        return codec.encode(event), key, topic
-    if kind == "spoilt":
-        return draw(_spoilt(event)), key, topic
-    if kind == "framed":
-        return _FRAME.pack(0, codec.schema_id(record)) + draw(st.binary(max_size=300)), key, topic
-    if kind == "damaged":
-        return draw(_damaged(codec.encode(event))), key, topic
-    return draw(st.binary(max_size=300)), key, topic
-
-
-@st.composite
-def _spoilt(draw: Callable[[st.SearchStrategy[Any]], Any], event: Event) -> bytes:
-    """Well-formed Avro in which one value breaks the record's rules."""
-    fields = msgspec.to_builtins(event)
-    _spoil(draw, fields)
+def _written(fields: Any, record: type[Event], schema: Any) -> bytes | None:
+    """What Avro makes of fields that no record takes; None where that has no way to write them."""
     body = io.BytesIO()
-    body.write(_FRAME.pack(0, codec.schema_id(type(event))))
+    body.write(FRAME.pack(0, history.fingerprint(schema)))
     try:
-        fastavro.schemaless_writer(body, schema_of(type(event)), fields)
-    except (ValueError, TypeError, struct.error, OverflowError, KeyError):  # what Avro itself cannot hold
-        return codec.encode(event)
+        fastavro.schemaless_writer(body, schema, fields)
+    except (ValueError, TypeError, struct.error, OverflowError, KeyError, AttributeError, RecursionError):
+        return None
     return body.getvalue()
 
 
-def _spoil(draw: Callable[[st.SearchStrategy[Any]], Any], fields: Any) -> None:
-    """Replaces one value of the same kind somewhere in nested lists and dictionaries."""
-    keys = list(fields) if isinstance(fields, dict) else list(range(len(fields)))
-    keys = [key for key in keys if key != "type"]
-    if not keys:
-        return
-    at = draw(st.sampled_from(keys))
-    value = fields[at]
-    if isinstance(value, dict | list) and value and draw(st.booleans()):
-        _spoil(draw, value)
-    elif isinstance(value, str):
-        fields[at] = draw(texts())
-    elif isinstance(value, float):
-        fields[at] = draw(st.sampled_from(FLOATS))
-    elif isinstance(value, int) and not isinstance(value, bool):
-        fields[at] = draw(st.sampled_from(NUMBERS))
-    elif isinstance(value, list):
-        fields[at] = value * draw(st.sampled_from([0, 2, 40]))
-    elif isinstance(value, dict):
-        fields[at] = {**value, draw(texts()): next(iter(value.values()), "x")}
-
-
-@st.composite
-def _damaged(draw: Callable[[st.SearchStrategy[Any]], Any], data: bytes) -> bytes:
-    """Bytes cut, changed, repeated or added to."""
-    at = draw(st.integers(0, max(len(data) - 1, 0)))
-    return draw(
-        st.sampled_from(
-            [
-                data[:at],
-                data[:at] + bytes([draw(st.integers(0, 255))]) + data[at + 1 :],
-                data[:at] + data[at:] * 2,
-                data + draw(st.binary(max_size=9)),
-                data[:at] + b"\xff" * 9 + b"\x01" + data[at:],  # a length of nearly 2**63
-            ]
-        )
-    )
-
-
-def events(record: type[Event]) -> st.SearchStrategy[Event]:
-    """Valid events of a kind; those whose fields contradict each other are left out."""
-    return _struct(inspect.type_info(record), 0).map(lambda fields: _made(record, fields)).filter(lambda e: e is not None)
-
-
-def _made(record: type[T], fields: dict[str, Any]) -> T | None:
+def _topic_of(event: Event) -> str:
     try:
-        return msgspec.convert(fields, record)
-    except msgspec.ValidationError:
-        return None
+        return topics.topic_of(event).name
+    except KeyError:  # a task for an operation that no pool has
+        return topics.CATALOG.name
 
 
-def _struct(info: Any, depth: int) -> st.SearchStrategy[dict[str, Any]]:
-    required = {each.encode_name: _of(each.type, depth + 1) for each in info.fields if each.required}
-    optional = {each.encode_name: _of(each.type, depth + 1) for each in info.fields if not each.required}
-    fields = st.fixed_dictionaries(required, optional=optional)
-    return fields.map(lambda made: {**made, "type": info.tag}) if info.tag else fields
-
-
-def _of(info: Any, depth: int) -> st.SearchStrategy[Any]:
-    """Values of one type of msgspec's, within its constraints."""
-    match info:
-        case inspect.StrType():
-            return _strings(info)
-        case inspect.IntType():
-            return st.one_of(st.integers(info.ge or 0, min(info.le or 99, 99)), st.just(info.le or 99))
-        case inspect.FloatType():
-            return st.floats(info.ge or 0.0, info.le or 1e6)
-        case inspect.BoolType():
-            return st.booleans()
-        case inspect.NoneType():
-            return st.none()
-        case inspect.LiteralType():
-            return st.sampled_from(info.values)
-        case inspect.ListType():
-            most = 0 if depth > _DEPTH_MAX else min(info.max_length or 3, 3)
-            return st.lists(_lazy(info.item_type, depth), min_size=info.min_length or 0, max_size=max(most, info.min_length or 0))
-        case inspect.DictType():
-            return st.dictionaries(_of(info.key_type, depth), _lazy(info.value_type, depth), max_size=2)
-        case inspect.StructType():
-            return _lazy_struct(info.cls, depth)
-        case inspect.UnionType():
-            return st.one_of([_of(each, depth) for each in info.types])
-    raise NotImplementedError(f"no values of {info}")
-
-
-def _lazy(info: Any, depth: int) -> st.SearchStrategy[Any]:
-    return st.deferred(lambda: _of(info, depth + 1))
-
-
-def _lazy_struct(cls: type, depth: int) -> st.SearchStrategy[Any]:
-    return st.deferred(lambda: _struct(inspect.type_info(cls), depth))
-
-
-def _strings(info: Any) -> st.SearchStrategy[str]:
-    if info.pattern is None:
-        return texts().filter(lambda text: (info.min_length or 0) <= len(text) <= (info.max_length or 100))
-    made = st.from_regex(info.pattern, fullmatch=True, alphabet=st.characters(max_codepoint=0x2FF))
-    return made.map(lambda text: text[: info.max_length or 100]).filter(lambda text: len(text) >= (info.min_length or 0))
+def _yaml(package: str, folder: str = "") -> tuple[str, ...]:
+    """Files that ship, and what a person or an enemy might make of them."""
+    files = sorted((f for f in (resources.files(package) / folder).iterdir() if f.name.endswith(".yaml")), key=str)
+    texts = [file.read_text() for file in files]
+    own = [texts[0].replace("name: campaign", "name: ours"), "tenant: acme\nversion: 1\ndefaults: {}\n"]
+    return (
+        *texts, *own, *(text.replace("version: 1", f"version: {told}") for text in texts for told in ("2", "2026-11-29", "!!x 1")),
+        "a: &a [*a]", "x: " + "[" * 500, "- " * 500, "? " * 500, "!!python/object:os.system {}", "name: 2026-99-99", "{", "\ta: b",
+        "a: 0x_", "a: 1__1:60", "a: !!binary x", "a: !!timestamp 1", "? [a]\n: b", "<<: 1", "a: 1e999", "%YAML 9.9\n---\na", "--- a\n--- b",
+        "name: ours\nversion: 1\nsteps: null", "name: ours\nversion: 1\nsteps: [[[]]]", "name: ours\nversion: " + "9" * 5000,
+        "name: ours\nversion: 1\nsteps: [{operation: cutout, next: [{operation: cutout}]}]",
+    )  # fmt: skip
