@@ -97,6 +97,8 @@ def _wrong(convert: Any, field: str) -> Iterator[tuple[str, str]]:
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         yield field + place.removesuffix("`"), message[:MESSAGE_CHARACTERS_MAX]
+    except UnicodeEncodeError:  # JSON can say half a character, and no text can hold it
+        yield field, "half a character (a surrogate without its other) is no text"
 
 
 def _text(data: bytes) -> str:
@@ -155,7 +157,11 @@ def _rows(text: str) -> Iterator[tuple[int, Any]]:
     head = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=head.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    columns = [name.strip() for name in next(rows)]
+    try:
+        columns = [name.strip() for name in next(rows)]
+    except csv.Error as error:
+        yield 1, BadLine(1, "", f"no CSV: {error}")
+        return
     if "sku" not in columns:
         yield 1, BadLine(1, "", "neither JSON nor CSV: the first line names no column sku")
         return
