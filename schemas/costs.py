@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from schemas.records import Cost
 
-WHOLE_MAX = 2**63 - 1  # what a record and a database take of bytes and of nanos
+WHOLE_MAX = 2**53  # of bytes and of nanos: far more than a task takes, and a thousand still add up in a database
 
 
 def total(costs: Iterable[Cost]) -> Cost:
-    """All of them together; whole numbers that no record would take are as large as one takes."""
+    """All of them together; whole numbers up to WHOLE_MAX."""
     summed = Cost()
     for each in costs:
         summed = Cost(

@@ -15,7 +15,7 @@ def shares(event: TaskCompleted) -> list[Share]:
     if not event.costs:
         return []
     assets = list(_assets(event.task.step))
-    cost, saved = total(event.costs.values()), event.saved or Cost()
+    cost, saved = total(event.costs.values()), total([event.saved or Cost()])
     return [_share(event, step, cost, saved, len(assets), place) for place, step in enumerate(assets)]
 
 

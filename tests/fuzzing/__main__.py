@@ -1,86 +1,79 @@
-"""`make fuzz`: hostile records for every consumer, for as long as it is told; what breaks one is kept as a file.
+"""`make fuzz`: hostile records, letters and files for every role and reader, for as long as it is told.
 
-A target is broken when it raises, when it does not end a record, or when a good record after it is not answered.
+Each target and seed is one course of events: `python -m tests.fuzzing --seed 17 --target streams` runs it again. The
+first seed of each kind of finding is kept in kept.txt, which the tests run again. The last line is JSON.
 """
 
 import argparse
-import logging
+import itertools
+import json
 import sys
-import tempfile
 import time
-import traceback
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 
-import structlog
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from tests.fuzzing.courses import TARGETS, Course, Process, keep, kept
 
-from streams.consumer.letters import Delivery
-from tests.fuzzing import kept
-from tests.fuzzing.records import deliveries
-from tests.fuzzing.targets import TARGETS, Target
-
-EXAMPLES_A_ROUND = 100
-BREAKS_MAX = 10
+TELL_EVERY_S = 15.0
 
 
 def main() -> int:
     """The exit status: 1 when a target broke."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzzing", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long, over all targets")
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32, help="the first seed; the rest follow")
-    parser.add_argument("--targets", nargs="+", choices=sorted(TARGETS), default=sorted(TARGETS))
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long, over all targets in turn")
+    parser.add_argument("--seed", type=int, help="only the courses of this seed")
+    parser.add_argument("--target", action="append", choices=sorted(TARGETS), help="only this one; may be repeated")
     chosen = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        targets = {name: stack.enter_context(TARGETS[name](folder / name)) for name in chosen.targets}
-        return int(fuzz(targets, chosen.seed, time.monotonic() + chosen.minutes * 60) > 0)
+    targets = chosen.target or list(TARGETS)
+    if chosen.seed is not None:
+        return run(((target, chosen.seed) for target in targets), time.monotonic() + chosen.minutes * 60, keeping=False)
+    first = time.time_ns() % 2**32
+    once = [(target, seed) for target, seed in kept() if target in targets]
+    return run(itertools.chain(once, _new(targets, first)), time.monotonic() + chosen.minutes * 60, keeping=True)
 
 
-def fuzz(targets: Mapping[str, Target], first_seed: int, until_s: float) -> int:
-    """Feeds the targets in turn until the monotonic clock says `until_s`; returns how many times one broke."""
-    fed: Tally[str] = Tally()
-    breaks, number = 0, first_seed
-    while time.monotonic() < until_s and breaks < BREAKS_MAX:
-        breaks += sum(not holds(name, target, number, fed) for name, target in targets.items())
-        number += 1
-        print(f"up to seed {number}: {fed.total():,} records fed, {breaks} times one broke a target", flush=True)
-    print(f"seeds {first_seed} to {number - 1}: {dict(sorted(fed.items()))}; {breaks} times one broke a target")
-    return breaks
+def _new(targets: Sequence[str], first: int) -> Iterator[tuple[str, int]]:
+    return ((target, seed) for seed in itertools.count(first) for target in targets)
 
 
-def holds(name: str, target: Target, number: int, fed: Tally[str], examples: int = EXAMPLES_A_ROUND) -> bool:
-    """Whether a target holds against the records of a seed; the smallest one that breaks it is kept."""
-    breaking: list[Delivery] = []
+def run(wanted: Iterable[tuple[str, int]], until_s: float, *, keeping: bool) -> int:
+    """Runs courses until the monotonic clock says `until_s`. Returns 1 when one broke."""
+    courses, records, kinds = Tally[str](), Tally[str](), Tally[str]()
+    process, began_s = Process(), time.monotonic()
+    tell_s = began_s + TELL_EVERY_S
+    for target, seed in wanted:
+        if time.monotonic() >= until_s:
+            break
+        course = process.run(target, seed)
+        courses[target] += 1
+        records[target] += course.records
+        if course.broke:
+            kinds[course.kind] += 1
+            _tell(course, is_new=kinds[course.kind] == 1, keeping=keeping)
+        if time.monotonic() >= tell_s:
+            tell_s += TELL_EVERY_S
+            print(
+                f"{courses.total():,} courses, {records.total():,} records, {len(kinds)} kinds of findings", flush=True
+            )
+    process.close()
+    took_s = time.monotonic() - began_s
+    figures = {
+        "courses": courses,
+        "records": records,
+        "records_per_s": round(records.total() / took_s),
+        "findings": kinds,
+    }
+    print(json.dumps(figures))
+    return int(bool(kinds))
 
-    @seed(number)
-    @settings(
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(deliveries())
-    def feed(delivery: Delivery) -> None:
-        fed[name] += 1
-        try:
-            target.feed(delivery)
-        except BaseException:
-            breaking.append(delivery)
-            raise
 
-    try:
-        feed()
-    except Exception:
-        file = kept.write(name, breaking[-1]) if breaking else None
-        print(f"{name} broke at seed {number}, kept as {file}", file=sys.stderr)
-        traceback.print_exc()
-        return False
-    return True
+def _tell(course: Course, *, is_new: bool, keeping: bool) -> None:
+    if not is_new:
+        return
+    again = f"python -m tests.fuzzing --seed {course.seed} --target {course.target}"
+    print(f"{course.target} broke at seed {course.seed}; again: {again}\n{course.broke}", file=sys.stderr, flush=True)
+    if keeping:
+        keep(course)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,30 @@ from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from tests.fuzzing.values import HOSTILE_FLOATS, HOSTILE_NUMBERS, HOSTILE_TEXTS, Values
 
 KINDS = (CatalogChanged, CatalogChanged, CampaignRequested, CampaignCancelled)
-ENCODINGS = ((b"", "utf-8"), (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+ENCODINGS = (
+    (b"", "utf-8"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 COLUMNS = ("type", "tenant", "sku", "version", "title", "sources", "channels", "attributes.height_cm", "attributes.")
-JUNK = ("", "{", "[", "]", "null", "1e999", "NaN", "[" * 5000, '{"a":' * 5000, '"x"', "{} {}", "\x00", "9" * 5000, "-", "'")
+JUNK = (
+    "",
+    "{",
+    "[",
+    "]",
+    "null",
+    "1e999",
+    "NaN",
+    "[" * 5000,
+    '{"a":' * 5000,
+    '"x"',
+    "{} {}",
+    "\x00",
+    "9" * 5000,
+    "-",
+    "'",
+)
 
 
 def file_of_events(rng: Random) -> tuple[bytes, set[int]]:
@@ -42,7 +63,19 @@ def _row(rng: Random, values: Values) -> Any:
 
 
 def _value(rng: Random) -> Any:
-    plain: Sequence[Any] = (*HOSTILE_NUMBERS, *HOSTILE_FLOATS, None, True, [], {}, [[]], 2**64, 10**400, {"uri": 1}, ["a", 1])
+    plain: Sequence[Any] = (
+        *HOSTILE_NUMBERS,
+        *HOSTILE_FLOATS,
+        None,
+        True,
+        [],
+        {},
+        [[]],
+        2**64,
+        10**400,
+        {"uri": 1},
+        ["a", 1],
+    )
     return rng.choice([rng.choice(plain), rng.choice(HOSTILE_TEXTS)])
 
 
@@ -57,11 +90,15 @@ def _lines(rng: Random, rows: Sequence[Any]) -> tuple[str, set[int]]:
 
 
 def _array(rng: Random, rows: Sequence[Any]) -> tuple[str, set[int]]:
-    return json.dumps(rows) + rng.choice(["", "\n", ",", "]"]), {1} if rows else set()
+    return json.dumps(rows) + rng.choice(["", "\n", ",", "]"]), _first(rows)
 
 
 def _pretty(rng: Random, rows: Sequence[Any]) -> tuple[str, set[int]]:
-    return rng.choice(["\n", ",\n", "\r\n"]).join(json.dumps(row, indent=1) for row in rows), {1} if rows else set()
+    return rng.choice(["\n", ",\n", "\r\n"]).join(json.dumps(row, indent=1) for row in rows), _first(rows)
+
+
+def _first(rows: Sequence[Any]) -> set[int]:
+    return {1} if rows and isinstance(rows[0], dict) else set()
 
 
 def _table(rng: Random, rows: Sequence[Any]) -> tuple[str, set[int]]:

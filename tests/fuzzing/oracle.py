@@ -80,7 +80,9 @@ def _sound_letter(read: Delivery, originals: Originals | None) -> None:
     if not letter.origin or not read.history:
         raise Broken(f"a letter that does not say where it came from, or why: {read.headers}")
     if "unexpected" in (letter.told("packshot-error-code"), letter.told("packshot-error-kind")):
-        raise Broken(f"what nobody foresaw: {letter.told('packshot-error-message')}\n{letter.told('packshot-error-trace')}")
+        raise Broken(
+            f"what nobody foresaw: {letter.told('packshot-error-message')}\n{letter.told('packshot-error-trace')}"
+        )
     for back in (replayed, returned):
         try:
             back(read, originals)
@@ -90,7 +92,9 @@ def _sound_letter(read: Delivery, originals: Originals | None) -> None:
 
 def answered(delivery: Delivery, records: Sequence[Outgoing]) -> list[Outgoing]:
     """The letters of a delivery. Raises Broken for one that is refused and has none, or not the bytes that it had."""
-    letters = [each for each in records if is_letter(each) and DeadLetter(_read(each)).origin_position == delivery.position]
+    letters = [
+        each for each in records if is_letter(each) and DeadLetter(_read(each)).origin_position == delivery.position
+    ]
     try:
         event_in(delivery)
     except Refused as refusal:
@@ -104,5 +108,3 @@ def answered(delivery: Delivery, records: Sequence[Outgoing]) -> list[Outgoing]:
 
 def _read(record: Outgoing) -> Delivery:
     return Delivery(record.topic, 0, 0, record.key, record.value, list(record.headers))
-
-

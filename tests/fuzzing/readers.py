@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ from schemas.text import UNFIT
 from streams import dead, display, event_files, submission
 from streams.audit import audit as auditing
 from streams.blobs import Blobs
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, written_at_ms
 from streams.dead import Wanted
 from streams.errors import Refused
 from streams.publishing.manifest import Manifest, manifest_key
@@ -33,17 +34,19 @@ from tests.streams.town import MemoryStore
 EVERY = [topic.name for topic in topics.every((1000,))]
 DELAYS_MS = (1000,)
 _UNFIT = re.compile(f"(?!\n)[{UNFIT}]")
-DECODED, NOTED, AUDITED, FILES = 150, 40, 120, 15
+DECODED, DAMAGED, NOTED, AUDITED, FILES = 60, 10, 40, 120, 15
 
 
 def decoder(seed: int) -> int:
     """What a consumer reads first: an event comes out that can be written again, or a typed error that can be shown."""
     records = Records(Random(seed))
     for offset in range(DECODED):
-        read = records.delivery(EVERY, offset)
-        _decode(read)
-        _consider(read)
-    return DECODED
+        drawn = records.delivery(EVERY, offset)
+        for value in (drawn.value, *(records.damaged(drawn.value) for _ in range(DAMAGED))):
+            read = replace(drawn, value=value)
+            _decode(read)
+            _consider(read)
+    return DECODED * (1 + DAMAGED)
 
 
 def _decode(read: Delivery) -> None:
@@ -64,7 +67,7 @@ def _consider(read: Delivery) -> None:
         if not refusal.code or not refusal.message.isprintable():
             raise Broken(f"a refusal that cannot be shown: {refusal.message!r}") from refusal
         return
-    if not topics.belongs(event, read.topic) or topics.key_of(event) != read.key:
+    if topics.topic_of(event).name != read.topic or topics.key_of(event) != read.key:
         raise Broken(f"{read.key!r} on {read.topic} is taken for {event}")
 
 
@@ -78,7 +81,7 @@ class _Desk:
         """Writes a record."""
         of_topic = self.log.setdefault(record.topic, [])
         place = (record.topic, 0, len(of_topic))
-        of_topic.append(Delivery(*place, record.key, record.value, list(record.headers), timestamp_ms))
+        of_topic.append(Delivery(*place, record.key, record.value, list(record.headers), written_at_ms(timestamp_ms)))
 
     def read(self, _settings: Settings, names: Sequence[str], **_: object) -> Iterator[Delivery]:
         """See streams.consumer.reading.read."""
@@ -119,7 +122,9 @@ def desk_of_dead_letters(seed: int) -> int:
             read = records.delivery([topics.DEAD.name, topics.LETTERS.name] if rng.random() < 0.5 else EVERY, offset)
             own = rng.random() < 0.5
             refusal = Refused(rng.choice(["bad", "x" * 99]), records.text(), field=records.text(), poison=own)
-            desk.put(policy.letter(read, refusal, 5) if own else Outgoing(read.topic, read.key, read.value, read.headers))
+            desk.put(
+                policy.letter(read, refusal, 5) if own else Outgoing(read.topic, read.key, read.value, read.headers)
+            )
         _resolve(desk, settings, rng)
     return NOTED
 
@@ -138,7 +143,11 @@ def _resolve(desk: _Desk, settings: Settings, rng: Random) -> None:
         if letter.state != "open":
             continue
         try:
-            ended = dead.replay(settings, wanted, "ada") if rng.random() < 0.7 else dead.discard(settings, wanted, "ada", "old")
+            ended = (
+                dead.replay(settings, wanted, "ada")
+                if rng.random() < 0.7
+                else dead.discard(settings, wanted, "ada", "old")
+            )
         except Refused as refusal:
             if refusal.code not in ("no_origin", "original_lost", "invalid_record"):
                 raise Broken(f"{letter.name} cannot be resolved: {refusal}") from refusal
@@ -165,7 +174,12 @@ def audit(seed: int) -> int:
     """`audit` over topics that hold anything, and manifests that may be none."""
     rng = Random(seed)
     records = Records(rng)
-    with TemporaryDirectory() as folder, nothing_unforeseen(), _desk(Path(folder)) as (desk, settings), ExitStack() as stack:
+    with (
+        TemporaryDirectory() as folder,
+        nothing_unforeseen(),
+        _desk(Path(folder)) as (desk, settings),
+        ExitStack() as stack,
+    ):
         for offset in range(AUDITED):
             read = records.delivery(EVERY, offset)
             desk.put(Outgoing(read.topic, read.key, read.value, read.headers), read.timestamp_ms)
@@ -173,7 +187,7 @@ def audit(seed: int) -> int:
         origin = MemoryStore()
         for sku in ("A", "Ä 1"):
             data = msgspec.json.encode(Manifest(tenant="acme", sku=sku))
-            origin.put(manifest_key("acme", sku), data if rng.random() < 0.9 else records._cut(None, data))  # type: ignore[arg-type]
+            origin.put(manifest_key("acme", sku), data if rng.random() < 0.9 else records.damaged(data))
         for name, its in {
             "read": desk.read,
             "progress": lambda _settings: progress,

@@ -51,7 +51,10 @@ class Records:
 
     def __init__(self, rng: Random, pools: dict[str, tuple[Any, ...]] | None = None) -> None:
         self._rng = rng
-        self._values = Values(rng, {"text": _yaml("schemas.recipes"), "manifest": _yaml("gpu_workers.models", "manifests")} | (pools or {}))
+        self._values = Values(
+            rng,
+            {"text": _yaml("schemas.recipes"), "manifest": _yaml("gpu_workers.models", "manifests")} | (pools or {}),
+        )
         self._events: list[Event] = []
         self._deliveries: list[Delivery] = []
 
@@ -60,7 +63,7 @@ class Records:
         self._events = [*self._events, *events][-50:]
 
     def delivery(self, names: Sequence[str], offset: int) -> Delivery:
-        """A record on one of these topics."""
+        """A record on one of these topics. Its time is what the sender says: a client is to look at that first."""
         rng = self._rng
         if self._deliveries and rng.random() < 0.1:  # once more
             again = rng.choice(self._deliveries)
@@ -70,7 +73,9 @@ class Records:
         if name not in names or rng.random() > 0.97:
             name = rng.choice(names)
         if rng.random() > TRUE_SHARE + 0.1:
-            key = rng.choice([None, b"", b"\xff\xfe|\x00", b"acme|" + b"k" * 5000, b"|", self.text().encode(errors="ignore")])
+            key = rng.choice(
+                [None, b"", b"\xff\xfe|\x00", b"acme|" + b"k" * 5000, b"|", self.text().encode(errors="ignore")]
+            )
         headers = self.headers(event)
         drawn = Delivery(name, 0, offset, key, value, headers, rng.choice(TIMES_MS))
         self._deliveries = [*self._deliveries, drawn][-20:]
@@ -109,6 +114,10 @@ class Records:
     def text(self) -> str:
         """One that nobody should be moved by."""
         return self._rng.choice(HOSTILE_TEXTS)
+
+    def damaged(self, data: bytes) -> bytes:
+        """Bytes flipped, cut, doubled or lengthened."""
+        return self._rng.choice(_DAMAGES)(self, data) if data else data
 
     def _header_name(self) -> str:
         return self._rng.choice(HEADERS)
@@ -175,23 +184,28 @@ class Records:
         """A slip of many levels."""
         return nested(self._rng.choice([5, 23, 24, 25, 200, 3000, 30_000]))
 
-    def _flipped(self, _event: Event, data: bytes) -> bytes:
+    def _flipped(self, data: bytes) -> bytes:
         mutable = bytearray(data)
         for _ in range(self._rng.choice([1, 1, 2, 8])):
-            mutable[self._rng.randrange(len(mutable))] = self._rng.choice([0, 1, 2, 127, 128, 255, self._rng.randrange(256)])
+            mutable[self._rng.randrange(len(mutable))] = self._rng.choice(
+                [0, 1, 2, 127, 128, 255, self._rng.randrange(256)]
+            )
         return bytes(mutable)
 
-    def _cut(self, _event: Event, data: bytes) -> bytes:
+    def _cut(self, data: bytes) -> bytes:
         return data[: self._rng.randrange(len(data))]
 
-    def _doubled(self, _event: Event, data: bytes) -> bytes:
+    def _doubled(self, data: bytes) -> bytes:
         at = self._rng.randrange(len(data))
         return data[:at] + data[at:] * 2
 
-    def _lengthened(self, _event: Event, data: bytes) -> bytes:
+    def _lengthened(self, data: bytes) -> bytes:
         """With a length of nearly 2**63, or of less than nothing, in it."""
         at = self._rng.randrange(min(5, len(data)), len(data) + 1)
         return data[:at] + self._rng.choice([b"\xfe" + b"\xff" * 8 + b"\x01", b"\x01", b"\xff" * 12]) + data[at:]
+
+    def _damaged(self, _event: Event, data: bytes) -> bytes:
+        return self.damaged(data)
 
     def _framed(self, event: Event, _data: bytes) -> bytes:
         return FRAME.pack(0, codec.schema_id(type(event))) + self._rng.randbytes(self._rng.choice([0, 1, 40, 300]))
@@ -200,20 +214,32 @@ class Records:
         """What is not framed, of a schema that nobody knows, JSON, YAML, a great deal, or a tombstone."""
         rng = self._rng
         large = data + b"\x00" * codec.SIZE_MAX_BYTES if rng.random() < 0.02 else b"\x00"
-        strange = [b"", b"", b"\x00", b"\x01" + data, FRAME.pack(0, rng.randrange(2**32)) + data[5:], b'{"type": "Task"}']
+        strange = [
+            b"",
+            b"",
+            b"\x00",
+            b"\x01" + data,
+            FRAME.pack(0, rng.randrange(2**32)) + data[5:],
+            b'{"type": "Task"}',
+        ]
         return rng.choice([*strange, b"a: &a [*a]", rng.randbytes(rng.choice([4, 5, 100, 20_000])), large])
 
 
-_SPOILERS: tuple[Callable[[Records, Event, bytes], bytes], ...] = (
-    Records._spoilt,
-    Records._spoilt,
-    Records._of_another_time,
-    Records._nested,
+_DAMAGES: tuple[Callable[[Records, bytes], bytes], ...] = (
     Records._flipped,
     Records._flipped,
     Records._cut,
     Records._doubled,
     Records._lengthened,
+)
+_SPOILERS: tuple[Callable[[Records, Event, bytes], bytes], ...] = (
+    Records._spoilt,
+    Records._spoilt,
+    Records._of_another_time,
+    Records._nested,
+    Records._damaged,
+    Records._damaged,
+    Records._damaged,
     Records._framed,
     Records._other,
 )

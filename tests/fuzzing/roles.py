@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 from unittest.mock import patch
 
+import numpy as np
 from confluent_kafka import KafkaError, Message, TopicPartition
 from PIL import Image
 
@@ -33,7 +35,7 @@ from streams.catalogue import Catalogue, Standing
 from streams.consumer import retrier as retrying
 from streams.consumer.clients import TooLarge, delivery
 from streams.consumer.isolation import Isolation, MemoryTrials
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing, written_at_ms
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit
 from streams.consumer.retrier import Retrier
@@ -91,7 +93,8 @@ def streams(seed: int) -> int:
         while read < STREAMS_READ:
             topic = rng.choice([topic.name for topic in CONSUMED])
             size = 1 if topic == topics.CAMPAIGNS.name else rng.randint(1, BATCH_MAX)
-            batch = [records.delivery([topic], read + number) for number in range(size)]
+            drawn = [records.delivery([topic], read + number) for number in range(size)]
+            batch = [replace(each, timestamp_ms=written_at_ms(each.timestamp_ms)) for each in drawn]
             read += size
             batch = [each for each in batch if each.value or topic != topics.CATALOG.name]  # see streams.app
             if batch:
@@ -235,7 +238,7 @@ def _at_work(pool: topics.Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
 def _cut(pixels: Any, eye: Any, _parameters: object, _people: object = None) -> cutting.Cutout:
     eye(pixels[..., :3])
     rgba = Image.new("RGBA", (9, 9), (9, 9, 9, 255))
-    return cutting.Cutout(cast(Any, __import__("numpy")).asarray(rgba), {"plain_background": 0.0})
+    return cutting.Cutout(np.asarray(rgba), {"plain_background": 0.0})
 
 
 def _no_name(*_: object, **__: object) -> Any:
@@ -258,7 +261,14 @@ def _pools(folder: Path, blobs: Blobs) -> dict[str, tuple[Any, ...]]:
     for number, data in enumerate(files):
         (folder / f"{number}.jpg").write_bytes(data)
     uris = [f"file://{folder}/{number}.jpg" for number in range(len(files) + 1)]
-    strange = ("https://images.example/a.jpg", "http://127.0.0.1:1/", "http://[::1/", f"file://{folder}", "s3://b/k", "a.jpg")
+    strange = (
+        "https://images.example/a.jpg",
+        "http://127.0.0.1:1/",
+        "http://[::1/",
+        f"file://{folder}",
+        "s3://b/k",
+        "a.jpg",
+    )
     stored = [blobs.put(data) for data in files[2:]]
     return {"uri": (*uris, *strange), "digest": (*stored, "0" * 64)}
 
@@ -386,7 +396,9 @@ def retrier(seed: int) -> int:
     for offset in range(RETRIED):
         read = records.delivery([topic.name for topic in topics.every(DELAYS_MS)], offset)
         if rng.random() < 0.6:
-            letter = RetryPolicy(DELAYS_MS, originals=blobs).letter(read, Refused("away", records.text(), transient=True), 5)
+            letter = RetryPolicy(DELAYS_MS, originals=blobs).letter(
+                read, Refused("away", records.text(), transient=True), 5
+            )
             read = Delivery(name, 0, offset, letter.key, letter.value, letter.headers, read.timestamp_ms)
         drawn.append(Delivery(name, 0, offset, read.key, read.value, read.headers, read.timestamp_ms))
     broker, clock = _RetrierBroker(drawn), VirtualClock()
@@ -397,7 +409,9 @@ def retrier(seed: int) -> int:
         return int(clock.time() * 1000)
 
     with nothing_unforeseen(), patch.object(retrying, "_now_ms", now_ms):
-        Retrier(cast(Any, broker), cast(Any, broker), DELAYS_MS, Isolation("retrier", MemoryTrials()), blobs).run(broker.stop)
+        Retrier(cast(Any, broker), cast(Any, broker), DELAYS_MS, Isolation("retrier", MemoryTrials()), blobs).run(
+            broker.stop
+        )
     if broker.committed != RETRIED:
         raise Broken(f"it stands at {broker.committed} of {RETRIED}")
     if len(broker.sent) != RETRIED:

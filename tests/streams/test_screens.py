@@ -31,6 +31,7 @@ from streams import cli, display, screen
 from streams.catalogue import Asset, Catalogue, Product, Spending, TaskFact
 from streams.catalogue.costs import Fate
 from streams.errors import Refused
+from streams.event_files import BadLine
 from streams.gateway.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.local_render import Made
 from streams.observability import set_up
