@@ -195,8 +195,8 @@ def event_in(delivery: Delivery) -> Event:
 def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     """`event` as a record for its topic, continuing the current trace; its id is the hash of its content by default.
 
-    Raises Refused for an event that nobody could read, a task that no pool works on, and (`record_too_large`) for one that its topic has no room for,
-    with the story of a letter besides.
+    Raises Refused for an event that nobody could read, a task that no pool works on (`unknown_operation`), and one that
+    its topic has no room for, with the story of a letter besides (`record_too_large`).
     """
     try:
         value = codec.encode(event)

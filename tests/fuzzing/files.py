@@ -1,4 +1,4 @@
-"""Files as people may give them to `submit`: JSON a line, arrays, pretty-printed, CSV and TSV, with marks and mistakes."""
+"""Files as people may give them to `submit`: JSON of any shape, CSV and TSV, with marks and mistakes."""
 
 import codecs
 import csv

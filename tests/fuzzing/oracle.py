@@ -1,4 +1,4 @@
-"""What must hold whatever is read: no role ends, nothing breaks that is not foreseen, and all that is written is sound."""
+"""What must hold whatever is read: no role ends, nothing unforeseen breaks, and all that is written is sound."""
 
 import sys
 import traceback
@@ -51,7 +51,7 @@ def is_letter(record: Outgoing) -> bool:
 
 
 def sound(records: Sequence[Outgoing], originals: Originals | None = None) -> list[Event]:
-    """The events among records that a role wrote. Raises Broken for one that its readers cannot read, or no topic takes."""
+    """The events among records that a role wrote. Raises Broken for one that no reader, or no topic, takes."""
     events = []
     for number, record in enumerate(records):
         topic = topics.find(record.topic)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -18,8 +19,10 @@ from schemas.text import UNFIT
 from streams import dead, display, event_files, submission
 from streams.audit import audit as auditing
 from streams.blobs import Blobs
+from streams.catalogue import Catalogue
+from streams.consumer import backlog
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, written_at_ms
-from streams.dead import Wanted
+from streams.dead import DeadLetter, Wanted
 from streams.errors import Refused
 from streams.publishing.manifest import Manifest, manifest_key
 from streams.screen import Screen
@@ -138,7 +141,7 @@ def _resolve(desk: _Desk, settings: Settings, rng: Random) -> None:
         raise Broken("no letter is found")
     _shown(lambda as_json: display.show_letters(found, as_json=as_json))
     for letter in rng.sample(found, min(len(found), 12)):
-        _shown(lambda as_json, letter=letter: display.show_letter(letter, as_json=as_json))
+        _shown(partial(_show_letter, letter))
         wanted = Wanted(names=frozenset([letter.name]))
         if letter.state != "open":
             continue
@@ -149,12 +152,16 @@ def _resolve(desk: _Desk, settings: Settings, rng: Random) -> None:
                 else dead.discard(settings, wanted, "ada", "old")
             )
         except Refused as refusal:
-            if refusal.code not in ("no_origin", "original_lost", "invalid_record"):
+            if refusal.code not in ("no_origin", "original_lost"):
                 raise Broken(f"{letter.name} cannot be resolved: {refusal}") from refusal
             continue
         (now,) = dead.find(settings, wanted)
         if [each.name for each in ended] != [letter.name] or now.state == "open":
             raise Broken(f"{letter.name} is resolved, and {now.state}")
+
+
+def _show_letter(letter: DeadLetter, as_json: bool) -> None:
+    display.show_letter(letter, as_json=as_json)
 
 
 def _shown(show: Callable[[bool], None]) -> None:
@@ -195,7 +202,7 @@ def audit(seed: int) -> int:
             "open_store": lambda *_, **__: origin,
         }.items():
             stack.enter_context(patch.object(auditing, name, its))
-        stack.enter_context(patch.object(auditing.backlog, "find", lambda _settings: []))
+        stack.enter_context(patch.object(backlog, "find", lambda _settings: []))
         catalogue = stack.enter_context(running())
         stack.enter_context(patch.object(auditing, "Catalogue", lambda _url: catalogue))
         stack.enter_context(patch.object(catalogue, "close", lambda: None))
@@ -219,18 +226,18 @@ def submit(seed: int) -> int:
     return FILES
 
 
-def _submit(file: Path, lines: set[int], catalogue: object) -> None:
+def _submit(file: Path, lines: set[int], catalogue: Catalogue) -> None:
     read, bad = event_files.read_events(file)
-    if not lines <= {each.line for each in (*read, *bad)}:
-        raise Broken(f"nothing is said of lines {sorted(lines - {each.line for each in (*read, *bad)})}")
+    if unsaid := lines - {each.line for each in read} - {each.line for each in bad}:
+        raise Broken(f"nothing is said of lines {sorted(unsaid)}")
     events, lacking = event_files.with_files(read)
-    with catalogue.read() as facts:  # type: ignore[attr-defined]
+    with catalogue.read() as facts:
         wrong = submission.unmakeable(events, facts)
     recorder = Recorder()
     makeable = [each.event for each in events if each.line not in {wrong.line for wrong in wrong}]
     submitted = submission.send(makeable, recorder)
     if len(submitted) != len(makeable) or len(sound(recorder.records)) < len(makeable):
         raise Broken("an event is not sent")
-    with catalogue.read() as facts:  # type: ignore[attr-defined]
+    with catalogue.read() as facts:
         fates = [submission.fate(each, facts) for each in submitted]
     _shown(lambda as_json: display.show_submission(submitted, fates, [*bad, *lacking, *wrong], as_json=as_json))

@@ -4,6 +4,7 @@ import io
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from random import Random
 from typing import Any
@@ -51,10 +52,8 @@ class Records:
 
     def __init__(self, rng: Random, pools: dict[str, tuple[Any, ...]] | None = None) -> None:
         self._rng = rng
-        self._values = Values(
-            rng,
-            {"text": _yaml("schemas.recipes"), "manifest": _yaml("gpu_workers.models", "manifests")} | (pools or {}),
-        )
+        documents = {"text": _yaml("schemas.recipes"), "manifest": _yaml("gpu_workers.models", "manifests")}
+        self._values = Values(rng, documents | (pools or {}))
         self._events: list[Event] = []
         self._deliveries: list[Delivery] = []
 
@@ -69,7 +68,8 @@ class Records:
             again = rng.choice(self._deliveries)
             return replace(again, offset=offset)
         event = self.event([record for name in names for record in topics.records_on(name)])
-        value, key, name = self.value(event), topics.key_of(event), _topic_of(event)
+        value, name = self.value(event), _topic_of(event)
+        key: bytes | None = topics.key_of(event)
         if name not in names or rng.random() > 0.97:
             name = rng.choice(names)
         if rng.random() > TRUE_SHARE + 0.1:
@@ -150,7 +150,7 @@ class Records:
         """Well-formed Avro in which one value breaks the record's rules."""
         fields = msgspec.to_builtins(event)
         self._spoil(fields)
-        return _written(fields, type(event), history.schema_of(type(event))) or data
+        return _written(fields, history.schema_of(type(event))) or data
 
     def _spoil(self, fields: Any) -> None:
         keys = [key for key in (fields if isinstance(fields, dict) else range(len(fields))) if key != "type"]
@@ -178,9 +178,9 @@ class Records:
     def _of_another_time(self, event: Event, data: bytes) -> bytes:
         """Written with another schema of the record's history."""
         schemas = history.versions(type(event))
-        return _written(msgspec.to_builtins(event), type(event), self._rng.choice(schemas)) or data
+        return _written(msgspec.to_builtins(event), self._rng.choice(schemas)) or data
 
-    def _nested(self, event: Event, data: bytes) -> bytes:
+    def _nested(self, _event: Event, _data: bytes) -> bytes:
         """A slip of many levels."""
         return nested(self._rng.choice([5, 23, 24, 25, 200, 3000, 30_000]))
 
@@ -255,7 +255,7 @@ def nested(levels: int) -> bytes:
     return before + (step + b"\x00\x00\x00\x02") * levels + step + behind + b"\x00" * levels
 
 
-def _written(fields: Any, record: type[Event], schema: Any) -> bytes | None:
+def _written(fields: Any, schema: Any) -> bytes | None:
     """What Avro makes of fields that no record takes; None where that has no way to write them."""
     body = io.BytesIO()
     body.write(FRAME.pack(0, history.fingerprint(schema)))
@@ -273,15 +273,21 @@ def _topic_of(event: Event) -> str:
         return topics.CATALOG.name
 
 
+ODD_YAML = (
+    "tenant: acme\nversion: 1\ndefaults: {}\n", "a: &a [*a]", "x: " + "[" * 500, "- " * 500, "? " * 500, "{", "\ta: b",
+    "!!python/object:os.system {}", "name: 2026-99-99", "a: 0x_", "a: 1__1:60", "a: !!binary x", "a: !!timestamp 1",
+    "? [a]\n: b", "<<: 1", "a: 1e999", "%YAML 9.9\n---\na", "--- a\n--- b", "name: ours\nversion: 1\nsteps: null",
+    "name: ours\nversion: 1\nsteps: [[[]]]", "name: ours\nversion: " + "9" * 5000,
+    "name: ours\nversion: 1\nsteps: [{operation: cutout, next: [{operation: cutout}]}]",
+)  # fmt: skip
+
+
+@cache
 def _yaml(package: str, folder: str = "") -> tuple[str, ...]:
     """Files that ship, and what a person or an enemy might make of them."""
     files = sorted((f for f in (resources.files(package) / folder).iterdir() if f.name.endswith(".yaml")), key=str)
     texts = [file.read_text() for file in files]
-    own = [texts[0].replace("name: campaign", "name: ours"), "tenant: acme\nversion: 1\ndefaults: {}\n"]
-    return (
-        *texts, *own, *(text.replace("version: 1", f"version: {told}") for text in texts for told in ("2", "2026-11-29", "!!x 1")),
-        "a: &a [*a]", "x: " + "[" * 500, "- " * 500, "? " * 500, "!!python/object:os.system {}", "name: 2026-99-99", "{", "\ta: b",
-        "a: 0x_", "a: 1__1:60", "a: !!binary x", "a: !!timestamp 1", "? [a]\n: b", "<<: 1", "a: 1e999", "%YAML 9.9\n---\na", "--- a\n--- b",
-        "name: ours\nversion: 1\nsteps: null", "name: ours\nversion: 1\nsteps: [[[]]]", "name: ours\nversion: " + "9" * 5000,
-        "name: ours\nversion: 1\nsteps: [{operation: cutout, next: [{operation: cutout}]}]",
-    )  # fmt: skip
+    versions = [
+        text.replace("version: 1", f"version: {told}") for text in texts for told in ("2", "2026-11-29", "!!x 1")
+    ]
+    return (*texts, *versions, texts[0].replace("name: campaign", "name: ours"), *ODD_YAML)

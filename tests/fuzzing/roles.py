@@ -182,7 +182,7 @@ class _Office:
 
 
 def worker(seed: int) -> int:
-    """A worker of either pool, its pictures tiny and its matting a stand-in: each task is done, failed or tried again."""
+    """A worker of either pool, pictures tiny, matting a stand-in: each task is done, failed or tried again."""
     rng = Random(seed)
     pool = rng.choice(topics.POOLS)
     with TemporaryDirectory() as name, running() as catalogue, nothing_unforeseen():
@@ -206,7 +206,8 @@ def _all_ended(drawn: Sequence[Delivery], office: _Office, blobs: Blobs) -> None
     events = sound(office.sent, blobs)
     done = {event.task.task_id for event in events if isinstance(event, TaskCompleted)}
     letters = [each for each in office.sent if is_letter(each)]
-    expected = sum(1 for each in drawn if _task_in(each) is None or _task_in(each).task_id not in done)  # type: ignore[union-attr]
+    read = [_task_in(each) for each in drawn]
+    expected = sum(1 for task in read if task is None or task.task_id not in done)
     if len(letters) < expected:
         raise Broken(f"{expected} records are not completed, and there are {len(letters)} letters")
 

@@ -6,7 +6,7 @@ The records and their fields are found by themselves, so that a new one is fuzze
 import re
 from functools import cache
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
@@ -85,7 +85,7 @@ class Values:
         """A record that is well formed."""
         for _ in range(TRIES_MAX):
             try:
-                return msgspec.convert(self.of(_info(kind), ""), kind)
+                return msgspec.convert(self.of(_info(cast(Any, kind)), ""), kind)
             except msgspec.ValidationError:  # its fields contradict each other
                 continue
         raise ValueError(f"no {kind.__name__} comes of it")
