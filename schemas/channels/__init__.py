@@ -30,6 +30,8 @@ Rule = Literal[
 class UnknownChannel(ValueError):
     """A channel that has no rules; the message lists those that have."""
 
+    code = "unknown_channel"
+
 
 class Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A canvas in pixels."""

@@ -31,6 +31,7 @@ from streams import cli, display, screen
 from streams.catalogue import Asset, Catalogue, Product, Spending, TaskFact
 from streams.catalogue.costs import Fate
 from streams.errors import Refused
+from streams.event_files import BadLine
 from streams.gateway.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.local_render import Made
 from streams.observability import set_up
@@ -251,3 +252,11 @@ def test_tables_never_break_a_word(capsys: pytest.CaptureFixture[str], monkeypat
         assert digest in told
         assert url in told
         assert ("terminal of forty columns" in told) is not is_terminal
+
+
+def test_half_a_character_is_told_as_its_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = [BadLine(1, "\udcff", "there is no such field")]
+    display.show_submission([], [], bad, as_json=True)
+    assert json.loads(capsys.readouterr().out)["bad_lines"][0]["field"] == "\udcff"
+    screen.print_json_line(["\ud83d"])
+    assert capsys.readouterr().out == '["\\ud83d"]\n'
