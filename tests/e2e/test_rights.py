@@ -148,7 +148,8 @@ def test_a_producer_that_was_refused_for_good_works_once_it_may(cluster: KafkaCl
     with pytest.raises(NotAcknowledged):
         producer.send([record])
     table = load()["streams"]
-    for future in AdminClient(cluster.config()).create_acls(bindings(NOBODY, table)).values():
+    admin = AdminClient(cluster.config())  # kept: what it was asked for ends with it
+    for future in admin.create_acls(bindings(NOBODY, table)).values():
         future.result(60)
 
     def is_taken() -> bool:

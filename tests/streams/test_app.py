@@ -22,6 +22,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
+from infra.servers import raw_kafka
+from infra.servers.raw_kafka import RawRecord
 from schemas import topics
 from streams.app import EXIT_STOOD_STILL, _Consumer, _ConsumerThread, _without_tombstones
 from streams.consumer import reading
@@ -29,8 +31,6 @@ from streams.consumer.clients import producer_config
 from streams.consumer.letters import Delivery
 from streams.errors import Unavailable
 from streams.settings import Settings
-from tests.streams import raw_kafka
-from tests.streams.raw_kafka import RawRecord
 
 WITHIN_S = 180.0  # a machine may be busy
 STALLED_AFTER_S = 4.0
