@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.fuzzing import readers, roles
+from tests.fuzzing import forwarders, readers, roles
 
 KEPT = Path(__file__).parent / "kept.txt"
 HANGS_AFTER_S = 120.0  # a course takes a tenth of a second, on a busy machine a few
@@ -19,8 +19,8 @@ TARGETS: Mapping[str, Callable[[int], int]] = {
     "audit": readers.audit,
     "dead": readers.desk_of_dead_letters,
     "decoder": readers.decoder,
-    "publisher": roles.publisher,
-    "retrier": roles.retrier,
+    "publisher": forwarders.publisher,
+    "retrier": forwarders.retrier,
     "streams": roles.streams,
     "submit": readers.submit,
     "worker": roles.worker,
