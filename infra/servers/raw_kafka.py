@@ -1,5 +1,6 @@
 """Records as no client of ours would write them, in batches built byte by byte, in Kafka's format of magic 2."""
 
+import gzip
 import socket
 import struct
 import time
@@ -12,6 +13,7 @@ from aiokafka.record.util import calc_crc32c
 
 PRODUCE, PRODUCE_VERSION = 0, 3
 MAGIC = 2
+GZIP = 1
 WITHIN_S = 300.0
 WAIT_S = 0.1
 # A topic that was only just made has no leader yet, or it is another broker; followers or the leader are away. What was
@@ -30,13 +32,20 @@ class RawRecord:
 
 
 def write(
-    bootstrap: str, topic: str, records: Sequence[RawRecord], *, partition: int = 0, magic: int = MAGIC, crc: int = 0
+    bootstrap: str,
+    topic: str,
+    records: Sequence[RawRecord],
+    *,
+    partition: int = 0,
+    magic: int = MAGIC,
+    crc: int = 0,
+    packed: bool = False,
 ) -> int:
-    """Writes records as one batch; `crc` is added to the right one. Returns the broker's error code, 0 for none.
+    """Writes records as one batch; `crc` is added to the right one; `packed` by gzip. Returns the broker's error code, 0 for none.
 
     Asks one broker of `bootstrap` after another until one is the leader and takes or refuses it. Raises TimeoutError.
     """
-    batch = _batch(records, magic, crc)
+    batch = _batch(records, magic, crc, packed)
     body = b"".join(
         (
             struct.pack(">hhih", PRODUCE, PRODUCE_VERSION, 1, -1),
@@ -65,11 +74,15 @@ def _ask(server: str, topic: str, body: bytes) -> int:
     return int(struct.unpack_from(">iih", answer, behind_name)[2])
 
 
-def _batch(records: Sequence[RawRecord], magic: int, crc: int) -> bytes:
+def _batch(records: Sequence[RawRecord], magic: int, crc: int, packed: bool) -> bytes:
     first_ms = records[0].timestamp_ms
     body = b"".join(_record(number, each, first_ms) for number, each in enumerate(records))
+    body = gzip.compress(body) if packed else body
     last_ms = max(each.timestamp_ms for each in records)
-    counted = struct.pack(">hiqqqhii", 0, len(records) - 1, first_ms, last_ms, -1, -1, -1, len(records)) + body
+    counted = (
+        struct.pack(">hiqqqhii", GZIP if packed else 0, len(records) - 1, first_ms, last_ms, -1, -1, -1, len(records))
+        + body
+    )
     checked = struct.pack(">ibI", -1, magic, (calc_crc32c(counted) + crc) & 0xFFFFFFFF) + counted
     return struct.pack(">qi", 0, len(checked)) + checked
 

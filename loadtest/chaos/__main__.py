@@ -98,7 +98,7 @@ class Feeder:
             return
         partition = zlib.crc32(record.name.encode()) % self._settings.kafka_partitions
         written = partial(raw_kafka.write, self._settings.bootstrap_servers, record.topic, [record.record])
-        self.codes[record.name] = written(partition=partition, crc=record.crc)
+        self.codes[record.name] = written(partition=partition, crc=record.crc, packed=record.packed)
 
     def _delivered(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:
@@ -240,10 +240,14 @@ def _figures(
         "tasks": verdict.report.counts["tasks"],
         "tasks_repeated": verdict.report.counts["duplicates"],
         "not_recovered": sum(not blow.recovered for blow in blows),
-        "recovery_s_p95": round(quantiles(stalled, n=20, method="inclusive")[18], 1),
+        "recovery_s_p95": round(_p95(stalled), 1),
         "rebalance_s_max": round(max((blow.stalled_s for blow in blows if blow.kind == "members"), default=0.0), 1),
         "took_s": round(took_s),
     }
+
+
+def _p95(values: Sequence[float]) -> float:
+    return quantiles(values, n=20, method="inclusive")[18] if len(values) > 1 else max(values, default=0.0)
 
 
 def _summed(runs: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -45,6 +45,7 @@ LEVEL = b"\x0ccutout\x00\x00\x00\x02"  # a step with one step in it, as Avro
 BOMB_PX = 60_000
 LARGE_BYTES = 999_500  # its topic takes it, and no letter would
 TOO_LARGE_BYTES = 3 * topics.MIB
+PACKED_BYTES = topics.DEAD_BYTES + topics.MIB
 PARTS_SKUS = 2500  # so many make three parts of a campaign
 RETRY_FIRST_MS = 1000
 
@@ -91,7 +92,7 @@ End = Literal["letter", "refused", "kept"]
 class Poison:
     """A record, and its end: a dead letter, refused by the broker, or kept where nobody works on it.
 
-    `crc` is added to the right one.
+    `crc` is added to the right one; `packed` by gzip.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Poison:
     record: RawRecord
     end: End = "letter"
     crc: int = 0
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _makers() -> Iterator[_Maker]:
         yield partial(_garbage, topic=topic)
         yield partial(_foreign, topic=topic)
         yield partial(_large, topic=topic)
+        yield partial(_packed, topic=topic)
         if topic is not topics.CATALOG:  # there it is what some connectors write behind a deletion
             yield partial(_without_value, topic=topic, value=None)
             yield partial(_without_value, topic=topic, value=b"")
@@ -217,6 +220,11 @@ def _foreign(its: _Named, *, topic: topics.Topic) -> Poison:
 
 def _large(its: _Named, *, topic: topics.Topic) -> Poison:
     return its.poison("large", topic, its.rng.randbytes(LARGE_BYTES))
+
+
+def _packed(its: _Named, *, topic: topics.Topic) -> Poison:
+    """Small as the broker counts, and more than a letter may hold."""
+    return replace(its.poison("packed", topic, its.rng.randbytes(40) + bytes(PACKED_BYTES)), packed=True)
 
 
 def _too_large(its: _Named, *, topic: topics.Topic) -> Poison:
