@@ -202,7 +202,7 @@ def audit(seed: int) -> int:
             "open_store": lambda *_, **__: origin,
         }.items():
             stack.enter_context(patch.object(auditing, name, its))
-        stack.enter_context(patch.object(backlog, "find", lambda _settings: []))
+        stack.enter_context(patch.object(backlog, "gaps", lambda *_: []))
         catalogue = stack.enter_context(running())
         stack.enter_context(patch.object(auditing, "Catalogue", lambda _url: catalogue))
         stack.enter_context(patch.object(catalogue, "close", lambda: None))
