@@ -29,7 +29,7 @@ test:  ## All tests but the long suites; two files at a time, for they wait more
 test-long: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
 	$(BIN)/python -m pytest -m "long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once; not part of CI
+test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once, a short chaos; not part of CI
 	$(BIN)/python -m pytest -m heavy
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17

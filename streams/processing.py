@@ -82,15 +82,6 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     RecipeReleased: recipes.released,
     DefaultsReleased: recipes.released,
 }
-CONSUMED = (
-    topics.CATALOG,
-    topics.CAMPAIGNS,
-    topics.COMPLETED,
-    topics.DECISIONS,
-    topics.PUBLISHED,
-    topics.MODELS,
-    topics.RECIPES,
-)
 
 log = structlog.get_logger()
 

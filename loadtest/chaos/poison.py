@@ -37,6 +37,7 @@ from schemas.records import (
     Task,
     TaskFailed,
 )
+from streams.consumer import groups
 from streams.consumer.letters import ATTEMPT, DEADLINE, HISTORY, NOT_BEFORE, ORIGIN_TOPIC, ORIGINAL, Delivery
 
 MARK = "chaos-poison"
@@ -50,13 +51,7 @@ PARTS_SKUS = 2500  # so many make three parts of a campaign
 RETRY_FIRST_MS = 1000
 
 WORKED_ON = (
-    topics.CATALOG,
-    topics.CAMPAIGNS,
-    topics.COMPLETED,
-    topics.DECISIONS,
-    topics.PUBLISHED,
-    topics.MODELS,
-    topics.RECIPES,
+    *groups.CONSUMED,
     topics.PUBLISH,
     *topics.TASKS.values(),
     topics.retry(RETRY_FIRST_MS),

@@ -31,13 +31,14 @@ from schemas.releases import Standing as ModelStanding
 from streams.blobs import Blobs
 from streams.catalogue import Catalogue
 from streams.consumer.clients import TooLarge
+from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing, written_at_ms
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit
 from streams.consumer.work import Crew
 from streams.errors import Refused
-from streams.processing import CONSUMED, Processing
+from streams.processing import Processing
 from streams.settings import Settings
 from tests.fuzzing.oracle import Broken, answered, is_letter, nothing_unforeseen, sound
 from tests.fuzzing.records import Records

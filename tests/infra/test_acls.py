@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.records import Event
 from streams import dead
 from streams.consumer import backlog, groups
-from streams.processing import CONSUMED
+from streams.consumer.groups import CONSUMED
 from streams.publishing.publisher import DEAD_AT_ONCE
 from streams.settings import Settings
 
