@@ -5,7 +5,6 @@ it, the product's mask comes with it.
 """
 
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import get_args
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
-from PIL import Image
 
 from gpu_workers import brands, encoding, templates, wide_gamut
 from gpu_workers.brands import BadBrand, BrandProfile
@@ -164,9 +162,8 @@ def fingerprint(operation: str, asked: Asked) -> str:
 def lossless(pixels: Codes, notes: Notes = NO_NOTES) -> bytes:
     """A picture as PNG, of its own depth, written fast rather than small; 16 bits come with their profile."""
     if pixels.dtype == np.uint8:
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-        return written_into(buffer.getvalue(), notes)
+        image = pyvips.Image.new_from_array(pixels).copy(interpretation="b-w" if pixels.ndim == 2 else "srgb")
+        return written_into(image.pngsave_buffer(compression=1, filter="up", keep="none"), notes)
     image = pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
     image.set_type(pyvips.GValue.blob_type, "icc-profile-data", wide_gamut.profile())
     return written_into(image.pngsave_buffer(compression=1, filter="sub", keep="icc"), notes)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import linear_light
-from gpu_workers.operations import contact_line, doubt, framing, glass, matting, shadow
-from gpu_workers.operations.matting import Flags, Plane
+from gpu_workers.operations import contact_line, contrast, doubt, framing, glass, matting, shadow
+from gpu_workers.operations.contrast import Plane
+from gpu_workers.operations.matting import Flags
 from schemas.parameters import CutoutParameters
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
@@ -191,7 +192,7 @@ def warm_up() -> None:
     """Compile the matting kernels, which otherwise happens in the first cutout."""
     ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64, 1))
     rgb = np.repeat(ramp[..., None], 3, axis=2)
-    solved = matting.solve(rgb, matting.edges(rgb), matting.trimap(ramp, 2), ramp)
+    solved = matting.solve(rgb, contrast.edges(rgb), matting.trimap(ramp, 2), ramp)
     matting.foreground_colours(rgb, solved.alpha)
 
 
@@ -366,7 +367,7 @@ def _part(photograph: Image, seen: _Seen) -> _Part:
     rgb = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
     mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
     ground = None if seen.sweep is None else seen.sweep.colours(size[1], size[0], seen.part)
-    return _Part(rgb, matting.edges(rgb), mask, scale, max(size) / seen.look_px, seen.sweep, ground)
+    return _Part(rgb, contrast.edges(rgb), mask, scale, max(size) / seen.look_px, seen.sweep, ground)
 
 
 def _matte(part: _Part) -> _Matte:
@@ -375,9 +376,9 @@ def _matte(part: _Part) -> _Matte:
         solved = matting.solve(part.rgb, part.slope, known, part.mask)
         return _Matte(solved.alpha, solved.behind, part.mask, solved.scale)
     known, mask = _by_sweep(part, part.ground, part.sweep.noise, known)
-    contrast = matting.largest_difference(part.rgb, part.ground)
-    strands = matting.frayed(part.slope, contrast, mask)
-    known, mask = matting.part_strands(known, mask, strands, contrast)
+    far = contrast.largest_difference(part.rgb, part.ground)
+    strands = matting.frayed(part.slope, far, mask)
+    known, mask = matting.part_strands(known, mask, strands, far)
     solved = matting.solve(part.rgb, part.slope, known, mask, strands)
     alpha = matting.without_false_holes(solved.alpha, known)
     return _Matte(contact_line.without(part.rgb, part.ground, alpha), solved.behind, mask, solved.scale)
@@ -417,7 +418,7 @@ def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
 def _by_sweep(part: _Part, background: Plane, noise: float, known: Plane) -> tuple[Plane, Plane]:
     """`known` and the part's mask (h, w) with what a plain `background` (h, w, 3) gives away."""
     rgb = part.rgb
-    shown = matting.light_and_tint(rgb, background)
+    shown = contrast.light_and_tint(rgb, background)
     swept, product = matting.read_sweep(shown, part.slope, noise, part.mask)
     known, mask = known.copy(), part.mask.copy()
     known[(known == 0.5) & swept] = 0
@@ -432,30 +433,33 @@ def _by_sweep(part: _Part, background: Plane, noise: float, known: Plane) -> tup
     # In a gap the product takes light from both sides.
     shade = matting.shade_of(shown[0], swept, mask) ** 2
     gaps = matting.find_gaps(rgb, background, noise, shade)
-    return matting.open_gaps(known, mask, gaps, matting.largest_difference(rgb, background), noise)
+    return matting.open_gaps(known, mask, gaps, contrast.largest_difference(rgb, background), noise)
 
 
 def _composed(photograph: Image, box: _Box, alpha: Plane, colours: Plane) -> Image:
     """RGBA of the whole picture; a solid pixel keeps its samples, a clear one is zero."""
-    crop, full = box.of(photograph), _full(photograph)
-    whole = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
-    part = box.of(whole)
+    crop = box.of(photograph)
+    opaque = _coded(alpha, crop, cv2.INTER_CUBIC)
+    solid, clear = np.equal(opaque, _full(crop)).view(np.uint8), np.equal(opaque, 0)
+    planes = []
     # A channel at a time: all of a large picture's at once would be four times the picture.
     for channel in range(3):
-        part[..., channel] = _coded(cv2.extractChannel(colours, channel), crop.shape, cv2.INTER_LINEAR, full)
-    part[..., 3] = _coded(alpha, crop.shape, cv2.INTER_CUBIC, full)
-    np.copyto(part[..., :3], crop, where=part[..., 3:] == full)
-    part[part[..., 3] == 0] = 0
+        plane = _coded(cv2.extractChannel(colours, channel), crop, cv2.INTER_LINEAR)
+        cv2.copyTo(cv2.extractChannel(crop, channel), solid, plane)
+        plane[clear] = 0
+        planes.append(plane)
+    whole = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
+    box.of(whole)[:] = cv2.merge([*planes, opaque])
     return whole
 
 
-def _coded(plane: Plane, shape: tuple[int, ...], interpolation: int, full: int) -> Plane:
-    """`plane` (h, w; 0..1) at the size of `shape`, as whole codes of 0 to `full`."""
-    if plane.shape != shape[:2]:
-        plane = np.asarray(cv2.resize(plane, (shape[1], shape[0]), interpolation=interpolation), np.float32)
+def _coded(plane: Plane, like: Image, interpolation: int) -> Image:
+    """`plane` (h, w; 0..1) at the size of `like` (h, w, 3) as codes of its depth, (h, w)."""
+    if plane.shape != like.shape[:2]:
+        plane = np.asarray(cv2.resize(plane, like.shape[1::-1], interpolation=interpolation), np.float32)
     codes = np.clip(plane, 0, 1)
-    codes *= full
-    return np.rint(codes, out=codes)
+    codes *= _full(like)
+    return cast(Image, np.rint(codes, out=codes).astype(like.dtype))
 
 
 def _band_width_px(alpha: Plane) -> float:

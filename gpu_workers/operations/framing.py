@@ -4,6 +4,7 @@ A screenshot or a letterbox puts plain bars round a photograph. A network may th
 too, for what stands out.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +28,8 @@ def emptiness(rgba: Codes) -> str:
     clear = (rgba[..., 3] == 0).mean()
     if rim.mean() >= _RIM_SHARE and clear >= _HOLE_SHARE:
         return "its mask is inverted: the picture's rim is solid, and what it surrounds is clear"
-    if solid.any() and (rgba[..., :3].min(axis=2)[solid] >= _WHITE).mean() >= _WHITE_SHARE:
+    white = np.count_nonzero(cv2.inRange(rgba, (_WHITE, _WHITE, _WHITE, _SOLID + 1), (255, 255, 255, 255)))
+    if solid.any() and white / np.count_nonzero(solid) >= _WHITE_SHARE:
         return "nothing but white is in its mask"
     return ""
 
@@ -49,7 +51,7 @@ def framed_share(codes: Codes, solid: Flags) -> float:
 
 def _bars(codes: Codes) -> tuple[int, int]:
     """How many rows at the top and at the bottom (h, w, 3) are all of one colour, each end having its own."""
-    sampled = codes[:, :: max(1, codes.shape[1] // _SAMPLES)]
+    sampled = np.ascontiguousarray(codes[:, :: max(1, codes.shape[1] // _SAMPLES)])
     spread = np.ptp(sampled, axis=1).max(axis=1)
     mean = sampled.mean(axis=1)
     ends = []

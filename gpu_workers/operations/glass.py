@@ -5,8 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.linear_light import code_of, light_of
-from gpu_workers.operations import matting
-from gpu_workers.operations.matting import Flags, Plane
+from gpu_workers.operations import contrast, matting
+from gpu_workers.operations.contrast import Plane
+from gpu_workers.operations.matting import Flags
 
 _RIM_PX = 7
 _LINE_PX = 5
@@ -25,15 +26,17 @@ def see_through(rgb: Plane, background: Plane, solid: Flags) -> Flags:
     """Those parts of `solid` (h, w) that are glass: most of the part shows the sweep, evenly dimmed or veiled with
     white, inside bright or dark lines. A white box on white has no such lines about it, and a white vase is shaded.
     """
-    light, tint = matting.light_and_tint(rgb, background)
-    veil, off = _veil(rgb, background)
     inner = cv2.erode(solid.astype(np.uint8), matting.disc(_RIM_PX), borderValue=0) > 0
-    flat = inner & (matting.steepness(cv2.GaussianBlur(matting.mean_channel(rgb), (0, 0), 1.2)) < _FLAT_SLOPE)
-    dimmed = flat & (tint < _OFF_MAX) & (light > _DIMMED[0]) & (light < _DIMMED[1])
-    veiled = flat & (off < _OFF_MAX) & (veil > _VEILED[0]) & (veil < _VEILED[1])
     count, labels = cv2.connectedComponents(solid.astype(np.uint8), connectivity=8)
     rim, lined = solid & ~inner, _thin_lines(rgb) > _LINE_CONTRAST_MIN
     edged = np.bincount(labels[rim & lined], minlength=count) > _LINED_SHARE * np.bincount(labels[rim], minlength=count)
+    if not edged[1:].any():
+        return np.zeros(solid.shape, np.bool_)
+    light, tint = contrast.light_and_tint(rgb, background)
+    veil, off = _veil(rgb, background)
+    flat = inner & (contrast.steepness(cv2.GaussianBlur(contrast.mean_channel(rgb), (0, 0), 1.2)) < _FLAT_SLOPE)
+    dimmed = flat & (tint < _OFF_MAX) & (light > _DIMMED[0]) & (light < _DIMMED[1])
+    veiled = flat & (off < _OFF_MAX) & (veil > _VEILED[0]) & (veil < _VEILED[1])
     glass = edged & (
         _evenly(light, dimmed, inner, labels, _SPREAD_MAX[0]) | _evenly(veil, veiled, inner, labels, _SPREAD_MAX[1])
     )
@@ -58,12 +61,12 @@ def _veil(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
     towards_white = 1 - background
     length = np.maximum((towards_white * towards_white).sum(axis=2), 1e-3)
     share = ((rgb - background) * towards_white).sum(axis=2) / length
-    return share, matting.largest_difference(rgb, background + share[..., None] * towards_white)
+    return share, contrast.largest_difference(rgb, background + share[..., None] * towards_white)
 
 
 def _thin_lines(rgb: Plane) -> Plane:
     """How far a pixel stands out, brighter or darker, from everything some pixels about it."""
-    level = matting.mean_channel(rgb)
+    level = contrast.mean_channel(rgb)
     bright = level - cv2.morphologyEx(level, cv2.MORPH_OPEN, matting.disc(_LINE_PX))
     dark = cv2.morphologyEx(level, cv2.MORPH_CLOSE, matting.disc(_LINE_PX)) - level
     return np.asarray(cv2.max(bright, dark), np.float32)

@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from gpu_workers.linear_light import light_of
 from gpu_workers.operations import flooding, shared_matting
+from gpu_workers.operations.contrast import Plane, edges, largest_difference, light_and_tint, mean_channel, steepness
 
-Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 _FIT_SIZE_PX = 192
@@ -279,12 +279,6 @@ def unexplained(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], sweep: Sweep) 
     return float(alike.sum()) / area, float(other.sum()) / area
 
 
-def light_and_tint(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
-    """How bright the picture is beside the background, and how far its colour is from that in this light."""
-    light = np.asarray(mean_channel(rgb) / np.maximum(mean_channel(background), 1e-3), np.float32)
-    return light, largest_difference(rgb, np.asarray(light[..., None] * background, np.float32))
-
-
 def _joined(seeds: Flags, inside: Flags, reach_px: int) -> Flags:
     """What of `inside` is connected to a seed, and no further from one than `reach_px`."""
     if reach_px < max(seeds.shape):  # else every seed reaches all of the picture
@@ -324,29 +318,6 @@ def _at_the_frame(stats: NDArray[np.int32], shape: tuple[int, ...]) -> Flags:
 
 def disc(radius: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
-
-
-def largest_difference(one: Plane, other: Plane) -> Plane:
-    """How far two pictures (h, w, 3) are apart, (h, w): the largest difference of a channel."""
-    # Reducing the short last axis in numpy takes ten times as long.
-    red, green, blue = cv2.split(cv2.absdiff(one, other))
-    return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
-
-
-def mean_channel(picture: Plane) -> Plane:
-    return np.asarray(cv2.transform(picture, np.full((1, 3), 1 / 3)), np.float32)
-
-
-def edges(rgb: Plane) -> Plane:
-    """How steeply the steepest channel of (h, w, 3) changes, per pixel, (h, w)."""
-    red, green, blue = (steepness(channel) for channel in cv2.split(cv2.GaussianBlur(rgb, (0, 0), 0.7)))
-    return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
-
-
-def steepness(values: Plane) -> Plane:
-    """Length of the gradient, per pixel."""
-    across, down = (cv2.Sobel(values, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
-    return np.asarray(np.hypot(across, down), np.float32)
 
 
 def trimap(mask: Plane, reach_px: float) -> Plane:

@@ -8,11 +8,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from gpu_workers.linear_light import (
     Codes,
-    channels_light,
     coded,
     colour,
     levels,
-    opacity,
+    premultiplied_light,
     resampled_light,
     to_linear,
 )
@@ -154,9 +153,7 @@ def on_canvas(product: Codes, placement: Placement) -> Plane:
     rows, columns = np.flatnonzero(product[..., 3].any(axis=1)), np.flatnonzero(product[..., 3].any(axis=0))
     top, left = int(rows[0]), int(columns[0])
     part = product[top : rows[-1] + 1, left : columns[-1] + 1]
-    alpha = opacity(part[..., 3:])
-    source = np.concatenate([channels_light(part[..., :3]) * alpha, alpha], axis=2)
-    source, left, top = _extended(source, left, top, placement.cropped)
+    source, left, top = _extended(premultiplied_light(part), left, top, placement.cropped)
     light = _placed(source, left, top, placement)
     light[..., 3:] = light[..., 3:].clip(0, 1)
     light[..., :3] = resampled_light(light[..., :3], light[..., 3:], part)

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import Codes, channels_light, opacity, resampled_light
+from gpu_workers.linear_light import Codes, premultiplied_light, resampled_light
 from gpu_workers.operations.resampling import resample
 
 Plane = NDArray[np.float32]
@@ -131,8 +131,7 @@ def premultiplied(art: Codes, shrink: int = 1) -> Plane:
     rows = max(1, _STRIP_PX // (art.shape[1] * shrink))
     for start in range(0, height, rows):
         strip = art[start * shrink : (start + rows) * shrink]
-        alpha = opacity(strip[..., 3:])
-        light = np.concatenate([channels_light(strip[..., :3]) * alpha, alpha], axis=2)
+        light = premultiplied_light(strip)
         if shrink > 1:
             lines = -(-strip.shape[0] // shrink)
             over = ((0, lines * shrink - light.shape[0]), (0, width * shrink - light.shape[1]), (0, 0))

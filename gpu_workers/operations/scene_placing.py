@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import Codes, channels_light, levels, opacity, resampled_light
+from gpu_workers.linear_light import Codes, levels, premultiplied_light, resampled_light
 from gpu_workers.operations import shadow
 from gpu_workers.operations.packshot import Placement, cut_off
 from gpu_workers.operations.resampling import resample
@@ -189,8 +189,7 @@ def draw(standing: Standing, view: View) -> Drawn:
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     inner = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
     code = standing.code[inner]
-    solid = opacity(code[..., 3:])
-    source = np.concatenate([channels_light(code[..., :3]) * solid, solid], axis=2)
+    source = premultiplied_light(code)
     left, top = x_px + inner[1].start * scale, y_px + inner[0].start * scale
     reach = 3 * max(scale, 1.0)
     x0, y0 = max(math.floor(left - reach), 0), max(math.floor(top - reach), 0)

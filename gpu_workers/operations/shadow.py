@@ -93,8 +93,9 @@ def _unmix(out: Codes, band: NDArray[np.bool_], rgba: Codes, far: NDArray[np.boo
     """Takes the shadow, as it is a few pixels off, out from under the product's soft edge."""
     most = np.iinfo(rgba.dtype).max
     weight = cv2.blur(far.astype(np.float32), _REACH)
-    premultiplied = opacity(rgba[..., 3:]) * far[..., None]
-    behind = cv2.blur(np.dstack([rgba[..., :3] * premultiplied, premultiplied]), _REACH)[band]
+    opaque = opacity(rgba[..., 3]) * far
+    planes = (*(rgba[..., channel] * opaque for channel in range(3)), opaque)
+    behind = np.stack([cv2.blur(plane, _REACH)[band] for plane in planes], axis=1)
     behind /= np.maximum(weight[band], 1e-3)[:, None]
     alpha = opacity(rgba[..., 3][band])
     own = np.clip((alpha - behind[:, 3]) / np.maximum(1 - behind[:, 3], 1e-3), 0, 1)

@@ -1,6 +1,7 @@
 """What the written file shows of the light on its ground: measured on its pixels, against the light that was meant."""
 
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -102,6 +103,7 @@ def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> flo
     stood = lights.stand(shadow.reduced(rendered.mask, mode)).resized(alpha.shape[1])
     thrown = (1 - (1 - seen) / shadow.sky_left(alpha, stood, mode)).clip(0) * clear
 
+    @cache
     def explained(azimuth_deg: float) -> float:
         model = shadow.taken_from(replace(meant, azimuth_deg=azimuth_deg), alpha, stood, mode) * clear
         sizes = float(np.linalg.norm(model) * np.linalg.norm(thrown))

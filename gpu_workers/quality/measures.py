@@ -41,10 +41,10 @@ from PIL import Image
 from gpu_workers.colour_difference import ciede2000, light_to_lab
 from gpu_workers.linear_light import (
     Codes,
-    channels_light,
     colour,
     eight_bit,
     opacity,
+    premultiplied_light,
     resampled_light,
     to_linear,
     to_srgb,
@@ -143,8 +143,8 @@ def _parts(where: Bool, area_min: float) -> int:
 
 def _edge(product: Code) -> dict[str, float]:
     """How far the colours of the soft edge are from those of the product's inside beside it."""
-    rows, columns = np.nonzero(product[..., 3])
-    part = product[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    rows, columns = (np.flatnonzero(product[..., 3].any(axis=axis)) for axis in (1, 0))
+    part = product[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     alpha, inside = part[..., 3], (part[..., 3] >= 250).astype(np.float32)
     weight = cv2.blur(inside, (15, 15))
     band = (alpha > 25) & (alpha < 230) & (weight > 0.1)
@@ -245,16 +245,15 @@ def _expected(rendered: Rendered, core: Bool) -> tuple[NDArray[np.intp], NDArray
     and premultiplied linear light (n, 4). Of a product that was turned a good many of them, else all.
     """
     rows, columns = np.nonzero(core)
-    wider = padded(rendered.product, rendered.placement)
-    alpha = opacity(wider[..., 3:])
-    source = np.concatenate([channels_light(wider[..., :3]) * alpha, alpha], axis=2)
+    source = premultiplied_light(padded(rendered.product, rendered.placement))
     if rendered.placement.angle_deg:
         few = slice(None, None, max(len(rows) // _SAMPLES, 1))
         rows, columns = rows[few], columns[few]
         light = _sampled(source, rendered.placement, rows, columns)
     else:
         box = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1))
-        light = np.dstack([resized(source[..., band], rendered.placement, box) for band in range(4)])[core[box]]
+        inside = core[box]
+        light = np.stack([resized(source[..., band], rendered.placement, box)[inside] for band in range(4)], axis=1)
     light[:, 3] = light[:, 3].clip(0, 1)
     light[:, :3] = resampled_light(light[:, :3], light[:, 3:], rendered.product)
     return rows, columns, light

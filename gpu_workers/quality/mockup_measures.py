@@ -32,10 +32,9 @@ from numpy.typing import NDArray
 
 from gpu_workers.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.linear_light import (
-    channels_light,
     eight_bit,
     levels,
-    opacity,
+    premultiplied_light,
     resampled_light,
     to_linear,
     to_srgb,
@@ -158,10 +157,8 @@ def _core(one: Placed) -> Bool:
 
 def _expected(one: Placed, mockup: Mockup, box: tuple[slice, slice]) -> Code:
     """What the cut-out says that `box` (rows, columns) of the canvas looks like, by another resampler than ours."""
-    source = padded(one.product, one.placement)
-    alpha = opacity(source[..., 3])
-    bands = [channels_light(source[..., band]) * alpha for band in range(3)] + [alpha]
-    light = np.dstack([resized(band, one.placement, box) for band in bands])
+    source = premultiplied_light(padded(one.product, one.placement))
+    light = np.dstack([resized(source[..., band], one.placement, box) for band in range(4)])
     alpha = np.clip(light[..., 3:], 0, 1)
     colours = resampled_light(light[..., :3], alpha, one.product)
     return to_srgb(in_srgb(colours + (1 - alpha) * to_linear(mockup.ground[box])))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gpu_workers import memory_model
 from gpu_workers.decoding import DecodeLimits, decode, header
+from gpu_workers.operations import contrast, matting
 from gpu_workers.operations import cutout as cutting
-from gpu_workers.operations import matting
 
 WIDTH_PX, HEIGHT_PX = 1200, 800
 KEPT = DecodeLimits(kept_pixels_max=WIDTH_PX * HEIGHT_PX // 9)
@@ -99,9 +99,9 @@ def test_an_edge_that_is_too_much_to_solve_is_solved_smaller(monkeypatch: pytest
     mask = np.broadcast_to(ramp, known.shape).copy()
     rgb = (0.1 + 0.8 * mask[..., None] + 0.02 * noise(side_px)).astype(np.float32)
     strands = np.ones(known.shape, np.bool_)  # nothing of the band may be narrowed
-    whole = matting.solve(rgb, matting.edges(rgb), known, mask, strands)
+    whole = matting.solve(rgb, contrast.edges(rgb), known, mask, strands)
     monkeypatch.setattr(matting, "_BAND_PIXELS_MAX", 5_000)
-    coarse = matting.solve(rgb, matting.edges(rgb), known, mask, strands)
+    coarse = matting.solve(rgb, contrast.edges(rgb), known, mask, strands)
     band_px = int((known == 0.5).sum())
     assert whole.scale == 1
     assert coarse.scale == pytest.approx((5_000 / band_px) ** 0.5)
