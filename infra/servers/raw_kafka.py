@@ -41,11 +41,10 @@ def write(
     crc: int = 0,
     packed: bool = False,
 ) -> int:
-    """Writes records as one batch; `crc` is added to the right one; `packed` by gzip.
+    """Writes records as one batch, by gzip if `packed`; `crc` is added to the right one.
 
-    Returns the broker's error code, 0 for none.
-
-    Asks one broker of `bootstrap` after another until one is the leader and takes or refuses it. Raises TimeoutError.
+    Returns the broker's error code, 0 for none. Asks one broker of `bootstrap` after another until one is the leader
+    and takes or refuses it. Raises TimeoutError.
     """
     batch = _batch(records, magic, crc, packed)
     body = b"".join(

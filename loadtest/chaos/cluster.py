@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,12 +142,13 @@ class Cluster:
     def wait_until_stopped(self, name: str, within_s: float) -> bool:
         """Whether a member came to stand still by itself in that time."""
         with self._lock:
-            process = psutil.Process(self.members[name].process.pid)
+            pid = self.members[name].process.pid
         deadline_s = time.monotonic() + within_s
-        while time.monotonic() < deadline_s:
-            if process.status() == psutil.STATUS_STOPPED:
-                return True
-            time.sleep(0.05)
+        with suppress(psutil.NoSuchProcess):  # it has ended, and another takes its place
+            while time.monotonic() < deadline_s:
+                if psutil.Process(pid).status() == psutil.STATUS_STOPPED:
+                    return True
+                time.sleep(0.05)
         return False
 
     def kill_server(self, name: str) -> None:
@@ -246,7 +247,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_before_it_runs if sys.platform == "linux" else None,
             )
 
 
@@ -259,5 +260,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _die_with_parent() -> None:
+def _before_it_runs() -> None:
+    """A member dies with us, and is not ended by what it has yet to learn to understand."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
