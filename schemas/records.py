@@ -296,7 +296,10 @@ class ReviewRequested(Record, frozen=True, kw_only=True, tag="ReviewRequested", 
 
 
 class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_field="type"):
-    """A person's decision. A rejected asset is redone with `parameters` when `redo`, else it ends."""
+    """A person's decision. A rejected asset is redone with `parameters` when `redo`, else it ends.
+
+    `version` is its place among the words on this review, from 1: the newest counts, in whatever order they come.
+    """
 
     review_id: Sha256
     tenant: Name
@@ -306,6 +309,21 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
     decided_by: Text = ""
     redo: bool = False
     parameters: Parameters = field(default_factory=dict)
+    version: Version = 1
+
+
+class DecisionUndone(Record, frozen=True, kw_only=True, tag="DecisionUndone", tag_field="type"):
+    """A person takes just this `decision` back: what went live by it goes, and the review waits again.
+
+    `version` is the place among the words on the review, as a decision has it.
+    """
+
+    tenant: Name
+    sku: Sku
+    decision: ReviewDecided
+    version: Version
+    reason: Text = ""
+    decided_by: Text = ""
 
 
 class RetractionDecided(Record, frozen=True, kw_only=True, tag="RetractionDecided", tag_field="type"):
@@ -351,13 +369,17 @@ class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_
 
 
 class RetractRequested(Record, frozen=True, kw_only=True, tag="RetractRequested", tag_field="type"):
-    """Assets of a product up to `version` shall go from the origin: the named ones, or all when `assets` is null."""
+    """Assets of a product up to `version` shall go from the origin: the named ones, or all when `assets` is null.
+
+    With `result_id` only where just that result is live.
+    """
 
     tenant: Name
     sku: Sku
     version: Version
     assets: Annotated[list[AssetName], Meta(max_length=_MANY)] | None = None
     reason: Reason = ""
+    result_id: Sha256 | None = None
 
 
 class Rendition(Record, frozen=True, kw_only=True):
@@ -505,6 +527,7 @@ Event = (
     | PublicationFailed
     | ReviewRequested
     | ReviewDecided
+    | DecisionUndone
     | RetractionDecided
     | PublishRequested
     | AssetWithheld
@@ -530,6 +553,7 @@ EVENTS: tuple[type[Event], ...] = (
     PublicationFailed,
     ReviewRequested,
     ReviewDecided,
+    DecisionUndone,
     RetractionDecided,
     PublishRequested,
     AssetWithheld,

@@ -13,6 +13,7 @@ from schemas.records import (
     CampaignContinued,
     CampaignRequested,
     CatalogChanged,
+    DecisionUndone,
     DefaultsReleased,
     Event,
     Lane,
@@ -100,7 +101,7 @@ CAMPAIGNS = Topic(
 )
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
-DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES)
+DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided, DecisionUndone, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
 DEAD = Topic(PREFIX + "dead", (), retention_days=None, max_bytes=DEAD_BYTES)

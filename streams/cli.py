@@ -226,6 +226,24 @@ def reject(
     )
 
 
+@review.command()
+@click.argument("review_id", metavar="ID")
+@click.option("--why", required=True, help="The reason, which is kept.")
+@click.option("--by", "decided_by", default="", envvar="USER", help="Who takes it back; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.pass_obj
+def undo(settings: Settings, review_id: str, why: str, decided_by: str, as_json: bool) -> None:
+    """Take a decision back: what went live by it goes, and the asset waits for a decision again."""
+    from streams import local
+
+    event = local.undo(settings, review_id, why, decided_by)
+    if as_json:
+        print_json(event)
+        return
+    taken = "approval" if event.decision.approved else "rejection"
+    console.say(f"the {taken} of {event.decision.review_id[:12]} is taken back ({event.tenant} {event.sku})")
+
+
 packshot.add_command(brands)
 packshot.add_command(dead)
 packshot.add_command(models)

@@ -17,6 +17,7 @@ from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.recipes import names
 from schemas.records import (
+    DecisionUndone,
     DefaultsReleased,
     Event,
     PublishRequested,
@@ -161,9 +162,18 @@ def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
 def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
     review = facts.review(event.review_id)
-    if review is not None and review.decision is None:
+    if review is not None and review.rank < event.version:
         reviewing.check_product(review, event)
         reviewing.carry_out(review, event, facts)
+    return []
+
+
+def _decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
+    review = facts.review(event.decision.review_id)
+    product = facts.product(event.tenant, event.sku)
+    if review is not None and product is not None and review.rank < event.version:
+        reviewing.check_product(review, event.decision)
+        reviewing.reopen(review, event, product, facts)
     return []
 
 
@@ -213,6 +223,7 @@ _RETOLD: dict[type[Event], Processor] = {
     TaskCompleted: _completed,
     ReviewRequested: _review_requested,
     ReviewDecided: _review_decided,
+    DecisionUndone: _decision_undone,
     PublishRequested: _publish_requested,
     RecipeReleased: _released,
     DefaultsReleased: _released,

@@ -23,7 +23,7 @@ from streams.processors.joining import joined
 from streams.processors.judging import judge, reasons
 from streams.processors.planning import ways, wish_of
 from streams.processors.releasing import made_again, made_by_recalled
-from streams.processors.retracting import is_retracted
+from streams.processors.retracting import is_retracted, is_undone
 
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
 
@@ -103,7 +103,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     if is_live_already(event, facts):
         return []
     rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
-    if is_retracted(rows.get(task.step.asset)):
+    if is_retracted(rows.get(task.step.asset)) or is_undone(task, facts):
         return []
     if _is_outdated(task, product.event, facts):
         return [ReplanRequested(tenant=task.tenant, sku=task.sku, lane=task.lane, reason="it is planned otherwise now")]
@@ -121,7 +121,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     state: AssetState = "publishing" if passed else "review"
     if not facts.move_asset(task.tenant, task.sku, name, task.version, state, reason=why, verdict=verdict):
         return []
-    facts.supersede_other_reviews(task.tenant, task.sku, name, identity)
+    facts.supersede_other_reviews(task.tenant, task.sku, name, "" if passed else identity)
     if passed:
         return [publish_request(event, verdict, product.event.title)]
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)

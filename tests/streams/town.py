@@ -24,6 +24,7 @@ from schemas.records import (
     CampaignRequested,
     CatalogChanged,
     Cost,
+    DecisionUndone,
     DefaultsReleased,
     Event,
     Lane,
@@ -286,16 +287,29 @@ class Town:
 
     def _undecided(self) -> list[Review]:
         decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
-        decided = {event.review_id for event in decisions if isinstance(event, ReviewDecided)}
+        decided = {(event.review_id, event.version) for event in decisions if isinstance(event, ReviewDecided)}
         with self.catalogue.read() as facts:
-            return [review for review in facts.reviews() if review.review_id not in decided]
+            return [its for its in facts.reviews() if (its.review_id, its.rank + 1) not in decided]
 
     def _person(self) -> None:
         """Decides on a review that she sees as pending."""
         undecided = self._undecided()
-        if not undecided or self.random.random() < 0.8:
+        if undecided and self.random.random() < 0.2:
+            self._decide(self.random.choice(undecided))
+
+    def undo(self) -> None:
+        """She takes a decision back, one of before it was taken back at times."""
+        with self.catalogue.read() as facts:
+            known = [review for review in facts.reviews(pending=False) if review.last is not None]
+        if not known:
             return
-        task = self.random.choice(undecided).request
+        review = self.random.choice(known)
+        last = review.last if isinstance(review.last, ReviewDecided) else review.last.decision  # type: ignore[union-attr]
+        about = {"tenant": "demo", "sku": last.sku, "decision": last, "version": last.version + 1}
+        self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))
+
+    def _decide(self, review: Review) -> None:
+        task = review.request
         redo = self.random.random() < 0.3
         approved = not redo and self.random.random() < 0.6
         parameters = {"padding": f"0.{self.random.randint(1, 9)}"} if redo else {}
@@ -309,6 +323,7 @@ class Town:
                 parameters=parameters,
                 decided_by="ada",
                 reason="seen",
+                version=review.rank + 1,
             )
         )
 
@@ -398,6 +413,8 @@ class Town:
             lambda: self.release(),
             lambda: self.release_recipe(),
             lambda: self.release_recipe(),
+            lambda: self.undo(),
+            lambda: self.undo(),
         ]
         return self.random.choice(acts)
 
@@ -436,7 +453,23 @@ class Town:
             announcements.told(codec.decode(record.value))
         lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
         products = [finding for view in self._views(announcements) for finding in (*disagreements(view), *stuck(view))]
-        return [*lost, *announcements.findings, *products, *self._recalled_and_live(), *self._outdated_and_live()]
+        people = [*self._recalled_and_live(), *self._outdated_and_live(), *self._held_and_live()]
+        return [*lost, *announcements.findings, *products, *people]
+
+    def _held_and_live(self) -> Iterator[Finding]:
+        """What is live although the last word on just this result is not to publish it."""
+        with self.catalogue.read() as facts:
+            for review in facts.reviews(pending=False):
+                task = review.request.completed.task
+                manifest, _ = manifests.load(self.origin, task.tenant, task.sku)
+                live = manifest.assets.get(review.asset) if manifest else None
+                is_held = review.state in ("pending", "rejected") and review.last is not None
+                if is_held and live is not None and live.approved_by and self._is_of(review, live.result_id):
+                    yield Finding("stuck", f"{task.sku} {review.asset}", f"live, and {review.state} by a person")
+
+    @staticmethod
+    def _is_of(review: Review, result_id: str) -> bool:
+        return review.request.completed.result_id == result_id
 
     def _recalled_and_live(self) -> Iterator[Finding]:
         with self.catalogue.read() as facts:
