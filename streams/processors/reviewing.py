@@ -118,7 +118,7 @@ def _stands_by(review: Review, decision: ReviewDecided, product: Product, facts:
     task = review.request.completed.task
     rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
     row = rows.get(review.asset)
-    if row is None or product.deleted or product.version != review.version:
+    if row is None or row.state == "leaving" or product.deleted or product.version != review.version:
         return False
     return decision.redo or row.verdict == review.request.verdict
 
