@@ -515,6 +515,20 @@ class DefaultsReleased(Record, frozen=True, kw_only=True, tag="DefaultsReleased"
     released_at_ms: Milliseconds
 
 
+class ChannelReleased(Record, frozen=True, kw_only=True, tag="ChannelReleased", tag_field="type"):
+    """A channel's rules count from now on. `text` is their YAML.
+
+    `version` is theirs as a number, 202611002 for 2026-11.2.
+    """
+
+    channel: Name
+    version: Version
+    text: Yaml
+    reason: Text = ""
+    released_by: Text = ""
+    released_at_ms: Milliseconds
+
+
 Event = (
     CatalogChanged
     | ReplanRequested
@@ -540,6 +554,7 @@ Event = (
     | ModelReleased
     | RecipeReleased
     | DefaultsReleased
+    | ChannelReleased
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
@@ -566,6 +581,7 @@ EVENTS: tuple[type[Event], ...] = (
     ModelReleased,
     RecipeReleased,
     DefaultsReleased,
+    ChannelReleased,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
 

@@ -13,6 +13,7 @@ from schemas.parameters import OF_OPERATION
 from schemas.records import LANES
 from schemas.topics import POOLS
 from streams.brands_cli import brands
+from streams.channels_cli import channels
 from streams.dead_cli import dead
 from streams.masking import masked
 from streams.models_cli import models
@@ -245,6 +246,7 @@ def undo(settings: Settings, review_id: str, why: str, decided_by: str, as_json:
 
 
 packshot.add_command(brands)
+packshot.add_command(channels)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)

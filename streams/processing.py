@@ -27,6 +27,7 @@ from schemas.records import (
     CampaignContinued,
     CampaignRequested,
     CatalogChanged,
+    ChannelReleased,
     DecisionUndone,
     DefaultsReleased,
     Event,
@@ -83,6 +84,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     ModelReleased: releasing.model_released,
     RecipeReleased: recipes.released,
     DefaultsReleased: recipes.released,
+    ChannelReleased: recipes.released,
 }
 
 log = structlog.get_logger()

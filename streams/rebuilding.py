@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from schemas import topics
 from schemas.envelope import as_mapping
-from schemas.recipes import names
+from schemas.recipes.cookbook import Release, name_of, shipped_version
 from schemas.records import (
+    ChannelReleased,
     DecisionUndone,
     DefaultsReleased,
     Event,
@@ -180,7 +181,7 @@ def _decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
 def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     """Notes a request; one that came again after it was announced had not yet seen the announcement."""
     where = (event.tenant, event.sku, event.asset, event.version)
-    is_live = facts.is_live(*where, event.file.digest, event.models)
+    is_live = facts.is_live(*where, event.file.digest, event.models, event.verdict.rules)
     if event.approved_by is None:
         facts.supersede_other_reviews(event.tenant, event.sku, event.asset, "")
         facts.move_asset(*where, "published" if is_live else "publishing", verdict=event.verdict)
@@ -189,17 +190,19 @@ def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     return []
 
 
-def _recipe_first_released(event: RecipeReleased, facts: Facts) -> Answers:
-    """Notes a recipe's first version ahead of all: nothing but its being there depends on its time."""
-    if event.recipe not in facts.cookbook().recipes:
+def _first_released(event: RecipeReleased | ChannelReleased, facts: Facts) -> Answers:
+    """Notes the first version of a recipe or channel ahead of all: nothing but its being there depends on its time."""
+    cookbook = facts.cookbook()
+    known = cookbook.recipes if isinstance(event, RecipeReleased) else cookbook.rules.names()
+    if name_of(event) not in known:
         facts.put_recipe(event)
     return []
 
 
-def _released(event: RecipeReleased | DefaultsReleased, facts: Facts) -> Answers:
+def _released(event: Release, facts: Facts) -> Answers:
     """Plans anew at once what is planned anew later: meanwhile nothing was planned by the version before.
 
-    By a recipe's first version nothing is planned anew: what asked for it before had died.
+    By the first version of a recipe or a channel nothing is planned anew: what asked for it before had died.
     """
     if _is_first(event, facts):
         return []
@@ -209,14 +212,14 @@ def _released(event: RecipeReleased | DefaultsReleased, facts: Facts) -> Answers
     return []
 
 
-def _is_first(event: RecipeReleased | DefaultsReleased, facts: Facts) -> bool:
-    if not isinstance(event, RecipeReleased) or event.recipe in names():
+def _is_first(event: Release, facts: Facts) -> bool:
+    if isinstance(event, DefaultsReleased) or shipped_version(type(event), name_of(event)):
         return False
-    known = [each for each in facts.recipe_releases() if isinstance(each, RecipeReleased)]
-    return min(each.version for each in known if each.recipe == event.recipe) == event.version
+    known = [each for each in facts.recipe_releases() if type(each) is type(event)]
+    return min(each.version for each in known if name_of(each) == name_of(event)) == event.version
 
 
-_FIRST: dict[type[Event], Processor] = {RecipeReleased: _recipe_first_released}
+_FIRST: dict[type[Event], Processor] = dict.fromkeys((RecipeReleased, ChannelReleased), _first_released)
 _TASKS: dict[type[Event], Processor] = dict.fromkeys((Task, TaskCompleted, TaskFailed), _task_noted)
 _RETOLD: dict[type[Event], Processor] = {
     **PROCESSORS,
@@ -227,6 +230,7 @@ _RETOLD: dict[type[Event], Processor] = {
     PublishRequested: _publish_requested,
     RecipeReleased: _released,
     DefaultsReleased: _released,
+    ChannelReleased: _released,
 }
 
 

@@ -271,15 +271,25 @@ class Facts:
         where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state.in_(sorted(only_from)))
         return self._connection.execute(update(t.assets).where(*where).values(values)).rowcount > 0
 
-    def is_live(self, tenant: str, sku: str, name: str, version: int, digest: str, models: Sequence[str]) -> bool:
-        """Whether just the file with this digest, made by these networks, is live as the asset."""
+    def is_live(
+        self,
+        tenant: str,
+        sku: str,
+        name: str,
+        version: int,
+        digest: str,
+        models: Sequence[str],
+        rules: str | None = None,
+    ) -> bool:
+        """Whether just the file with this digest, made by these networks, is live as the asset.
+
+        With `rules`, whether it was judged by them, too.
+        """
         row = self._first(select(t.assets).where(*_is_asset(tenant, sku, name)))
         live = None if row is None else _asset(row).live
-        return live is not None and (live.version, live.file.sha256, list(live.models)) == (
-            version,
-            digest,
-            list(models),
-        )
+        if live is None or rules not in (None, live.verdict.rules):
+            return False
+        return (live.version, live.file.sha256, list(live.models)) == (version, digest, list(models))
 
     def put_live(self, event: AssetPublished) -> None:
         """Notes what is live of an asset; one that has left the plan meanwhile is leaving."""
@@ -503,12 +513,12 @@ class Facts:
         return self._cookbook
 
     def put_recipe(self, event: Release) -> None:
-        """Notes a recipe or a tenant's defaults; a version that is known stays as it is."""
+        """Notes a recipe, a tenant's defaults or a channel's rules; a version that is known stays as it is."""
         recipes.put(self._connection, event, self._now_ms)
         self._cookbook = None
 
     def recipe_releases(self) -> list[Release]:
-        """Every recipe and all defaults that were released, by name and version."""
+        """Every recipe, all defaults and channels' rules that were released, by kind, name and version."""
         return recipes.releases(self._connection, newest=False)
 
     def wanting(self, tenant: str | None = None) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:

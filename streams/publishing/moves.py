@@ -160,7 +160,8 @@ class Turn:
         live = manifest.assets.get(event.asset) if isinstance(event, PublishRequested) else None
         if not isinstance(event, PublishRequested) or live is None or live.version < event.version:
             return "new"
-        if (live.version, live.file.sha256, live.models) == (event.version, event.file.digest, event.models):
+        same = (event.version, event.file.digest, event.models, event.verdict.rules)
+        if (live.version, live.file.sha256, live.models, live.verdict.rules) == same:
             return "repeated" if live.position == self.position else "settled"
         return "settled" if live.version > event.version or self._precedes(live) else "new"
 

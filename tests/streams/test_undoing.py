@@ -1,4 +1,4 @@
-"""A decision is taken back: before it is carried out, before and after publication, and in whatever order words come."""
+"""A decision is taken back: before it is carried out, before and after publication, in whatever order words come."""
 
 from collections.abc import Iterator
 from pathlib import Path

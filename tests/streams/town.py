@@ -8,13 +8,15 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from random import Random
 
 import msgspec
 from msgspec.structs import replace
 
 from gpu_workers.models.manifest import load_manifest
-from schemas import codec, topics
+from schemas import channels, codec, topics
+from schemas.channels import version_number
 from schemas.envelope import as_mapping
 from schemas.identity import content_id
 from schemas.records import (
@@ -23,6 +25,7 @@ from schemas.records import (
     CampaignCancelled,
     CampaignRequested,
     CatalogChanged,
+    ChannelReleased,
     Cost,
     DecisionUndone,
     DefaultsReleased,
@@ -60,6 +63,7 @@ from streams.settings import Settings
 from tests.streams.flow import GOOD
 
 PARTITIONS = 2
+RULES = (Path(channels.__file__).parent / "amazon.yaml").read_text()
 POLICY = RetryPolicy((1000, 5000), random_share=lambda: 0.0)
 RETRIES = tuple(topics.retry(delay_ms).name for delay_ms in POLICY.delays_ms)
 SKUS = ("A", "B", "C")
@@ -151,6 +155,7 @@ class Town:
         self.engine = 1
         self.made_by: dict[str, str] = {}
         self.recalls: list[ModelReleased] = []
+        self.channel_versions = {"amazon": 0, "bazaar": 0}
         self.recipe_versions = {"marketplace": 1, "campaign": 1, "spring": 0, "demo": 0}
         self.ways: dict[str, set[str | None]] = {}
 
@@ -376,6 +381,15 @@ class Town:
         text = f"name: {name}\nversion: {version}\nsteps:\n  - operation: cutout\n{speckles}    next:\n{steps}"
         self.say(RecipeReleased(recipe=name, version=max(version, 1), text=text, released_at_ms=self.now_ms))
 
+    def release_channel(self) -> None:
+        """Somebody lets a channel's rules count in their next version; `bazaar` is a channel of the town's own."""
+        name = self.random.choice(("amazon", "bazaar"))
+        self.channel_versions[name] += 1
+        version = f"2026-11.{self.channel_versions[name]}"
+        text = RULES.replace("name: amazon", f"name: {name}").replace('"2026-11"', f'"{version}"')
+        number = version_number(version)
+        self.say(ChannelReleased(channel=name, version=number, text=text, released_at_ms=self.now_ms))
+
     def upsert(self, sku: str, version: int) -> None:
         photo = self.random.choice(("a", "b", "c", "gone", "gone-back"))
         channels = self.random.sample(["amazon", "zalando", "google"], self.random.randint(1, 2))
@@ -415,6 +429,7 @@ class Town:
             lambda: self.release_recipe(),
             lambda: self.undo(),
             lambda: self.undo(),
+            lambda: self.release_channel(),
         ]
         return self.random.choice(acts)
 
