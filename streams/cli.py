@@ -124,7 +124,7 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 @click.pass_obj
 def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json: bool) -> None:
     """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
-    from streams import display, event_files, local, submission
+    from streams import display, event_files, following, local, submission
 
     read, bad = event_files.read_events(file)
     events, lacking = event_files.with_files(read)
@@ -135,13 +135,14 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
         if unmakeable:
             display.show_submission([], [], [*bad, *unmakeable], as_json=as_json)
             sys.exit(2)
-        submitted = submission.send([each.event for each in events], producer)
-        fates = []
-        if wait and submitted:
-            with display.progress("assets", hidden=as_json) as report:
-                fates = submission.follow(
-                    submitted, catalogue, report, time.monotonic() + timeout_s, settings.stalled_after_s
-                )
+        sent = [each.event for each in events]
+        if not wait:
+            submitted, fates = submission.send(sent, producer), []
+        else:
+            with following.news(settings) as news, display.progress("assets", hidden=as_json) as report:
+                submitted = submission.send(sent, producer)
+                ends = time.monotonic() + timeout_s, settings.stalled_after_s
+                fates = following.follow(submitted, catalogue, news, report, *ends)
     display.show_submission(submitted, fates, bad, as_json=as_json)
     sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
 
