@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from schemas import topics
 from schemas.envelope import as_mapping
+from schemas.identity import review_id
 from schemas.recipes.cookbook import Release, name_of, shipped_version
 from schemas.records import (
     ChannelReleased,
@@ -140,6 +141,9 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
         facts.put_costs(costing.shares(event))
         facts.put_shadow(event)
     routing.is_live_already(event, facts)
+    review = facts.review(review_id(event.task.task_id, event.result_id))
+    if review is not None and review.precedes(event):
+        routing.reject_again(event, review, facts)
     return []
 
 

@@ -23,7 +23,7 @@ from streams.processors import Answers
 from streams.processors.costing import shares
 from streams.processors.joining import joined
 from streams.processors.judging import judge, reasons, rules_of
-from streams.processors.planning import ways, wish_of
+from streams.processors.planning import redone, ways, wish_of
 from streams.processors.releasing import made_again, made_by_recalled
 from streams.processors.retracting import is_retracted, is_undone
 
@@ -145,10 +145,16 @@ def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:
 
 
 def _decided_before(event: TaskCompleted, review: Review, title: str, facts: Facts) -> list[Event]:
-    """What a person approved once goes live again; what a person rejected does not come up again."""
+    """What a person approved once goes live again, what was to be redone is redone, what was rejected stays so."""
     task, decision = event.task, review.decision
-    if decision is None or not decision.approved:
+    if decision is None:
         return []
+    if decision.redo:
+        again = redone(task, decision.parameters)
+        facts.put_task(again)
+        return [again]
+    if not decision.approved:
+        return reject_again(event, review, facts)
     verdict = review.request.verdict
     if is_live_already(event, facts, verdict.rules):
         return []
@@ -156,6 +162,19 @@ def _decided_before(event: TaskCompleted, review: Review, title: str, facts: Fac
         return []
     facts.supersede_other_reviews(task.tenant, task.sku, review.asset, review.review_id)
     return [publish_request(event, verdict, title, decision.decided_by or "a reviewer")]
+
+
+def reject_again(event: TaskCompleted, review: Review, facts: Facts) -> list[Event]:
+    """Ends an asset that was begun anew, when what came of it is just what a person rejected."""
+    task, decision = event.task, review.decision
+    if decision is None or decision.approved or decision.redo:
+        return []
+    about = (task.tenant, task.sku, review.asset, task.version)
+    reason = f"rejected: {decision.reason}"
+    if not facts.move_asset(*about, "rejected", reason=reason, only_from=UNFINISHED):
+        return []
+    tenant, sku, asset, version = about
+    return [AssetWithheld(tenant=tenant, sku=sku, version=version, asset=asset, reason=reason)]
 
 
 def is_live_already(event: TaskCompleted, facts: Facts, rules: str | None = None) -> bool:

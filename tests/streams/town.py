@@ -510,4 +510,5 @@ class Town:
                 manifest, _ = manifests.load(self.origin, tenant, sku)
                 assets = {asset.asset: asset for asset in facts.assets(tenant, sku)}
                 announced = announcements.live.get((tenant, sku), {})
-                yield ProductView(tenant, sku, version, deleted, assets, manifest, announced)
+                reviewed = {each.asset for each in facts.reviews() if each.request.completed.task.sku == sku}
+                yield ProductView(tenant, sku, version, deleted, assets, manifest, announced, reviewed)
