@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gpu_workers.decoding import Header
-from schemas import channels
 from schemas.channels import Channel, Size
+from schemas.channels.rulebook import Rulebook
 from schemas.parameters import BadParameters
 from schemas.parameters.base import SizedParameters
 from schemas.records import Blob, Step
@@ -62,10 +62,10 @@ def compose_bytes(operation: str, inputs: Sequence[Blob], canvas: Size) -> int:
     return cost.base_mb * MB + pixels * cost.input_bytes + canvas.width_px * canvas.height_px * cost.canvas_bytes
 
 
-def kept_pixels(step: Step, category: str) -> int:
+def kept_pixels(step: Step, category: str, rules: Rulebook) -> int:
     """How many pixels of a photograph the steps after `step` can use: those of the largest of their canvases, enlarged
     by what of the frame a product leaves empty. A cutout for its own sake keeps all that fits."""
-    canvases = list(_canvases(step.next, category))
+    canvases = list(_canvases(step.next, category, rules))
     if not canvases or None in canvases:
         return KEPT_PIXELS_MAX
     longest = max(max(each.width_px, each.height_px) for each in canvases if each is not None)
@@ -83,12 +83,12 @@ def canvas_of(channel: Channel, parameters: Mapping[str, str]) -> Size:
         return channel.canvas  # the step itself says what is wrong with it
 
 
-def _canvases(steps: Sequence[Step], category: str) -> Iterator[Size | None]:
+def _canvases(steps: Sequence[Step], category: str, rules: Rulebook) -> Iterator[Size | None]:
     """The canvas of each of the steps and of those after them; None for one that is not for a channel we know."""
     for step in steps:
-        known = step.channel in channels.names() and step.operation in ("packshot", "transparent", "mockup", "style")
-        yield canvas_of(channels.load(step.channel, category), step.parameters) if known and step.channel else None
-        yield from _canvases(step.next, category)
+        known = step.channel in rules.names() and step.operation in ("packshot", "transparent", "mockup", "style")
+        yield canvas_of(rules.load(step.channel, category), step.parameters) if known and step.channel else None
+        yield from _canvases(step.next, category, rules)
 
 
 def _photograph_bytes(cost: _Cost, file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:

@@ -35,8 +35,8 @@ from gpu_workers.serving import Leased, Network, NoModel, Serving
 from gpu_workers.shelf import Shelf
 from gpu_workers.sources import Fetched, FetchLimits, SourceError, fetch
 from gpu_workers.worker import Work
-from schemas import channels
 from schemas.channels import Channel, UnknownChannel
+from schemas.channels.rulebook import SHIPPED, BadChannel, Rulebook
 from schemas.identity import result_id
 from schemas.parameters import BadParameters, CutoutParameters
 from schemas.records import Blob, Lane, Shadow, Task
@@ -95,15 +95,26 @@ def open_pool(
     pool: Pool, settings: Settings, blobs: Blobs, s3: "S3Client | None", catalogue: Catalogue
 ) -> Iterator[Work]:
     """The work of a pool, with its engines open for as long as the block lasts."""
+    rules = partial(rules_that_count, catalogue)
     with ExitStack() as stack:
         if pool == "cutout":
             serving = stack.enter_context(open_serving(settings, Shelf.of(settings, blobs, catalogue), catalogue))
             find_people(settings.weights_folder)
             cutting.warm_up()
-            yield Cutout(settings, blobs, s3, serving, memory_budget(settings)).work
+            yield Cutout(settings, blobs, s3, serving, memory_budget(settings), rules).work
         else:
             enlarger = stack.enter_context(open_enlarger(settings, Shelf.of(settings, blobs, catalogue)))
-            yield Compose(blobs, partial(shelves, settings, enlarger), memory_budget(settings)).work
+            yield Compose(blobs, partial(shelves, settings, enlarger), memory_budget(settings), rules).work
+
+
+def rules_that_count(catalogue: Catalogue) -> Rulebook:
+    """The channels' rules as the facts have them now. Pictures planned by older ones are made again by the flow."""
+    with catalogue.read() as facts:
+        return facts.cookbook().rules
+
+
+def _shipped() -> Rulebook:
+    return SHIPPED
 
 
 def memory_budget(settings: Settings, threads: int | None = None) -> Budget:
@@ -198,12 +209,22 @@ def _model_for(operation: str, ref: str, shelf: Shelf) -> Model:
 
 
 class Cutout:
-    """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it."""
+    """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it.
+
+    `rules` is asked at each task for the channels' rules that count.
+    """
 
     def __init__(
-        self, settings: Settings, blobs: Blobs, s3: "S3Client | None", serving: Serving, budget: Budget
+        self,
+        settings: Settings,
+        blobs: Blobs,
+        s3: "S3Client | None",
+        serving: Serving,
+        budget: Budget,
+        rules: Callable[[], Rulebook] = _shipped,
     ) -> None:
         self._settings = settings
+        self._rules = rules
         self._fetch_limits = fetch_limits(settings)
         self._budget = budget
         self._blobs = blobs
@@ -239,7 +260,7 @@ class Cutout:
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
         if header(data, limits, task.source.uri).pixels <= memory_model.KEPT_PIXELS_MAX:
             return limits, ""
-        kept = memory_model.kept_pixels(task.step, task.category)
+        kept = memory_model.kept_pixels(task.step, task.category, self._rules())
         return replace(limits, kept_pixels_max=kept), f"{kept} px"
 
     @contextmanager
@@ -368,10 +389,20 @@ def _compared(
 
 
 class Compose:
-    """The compose pool: a cutout becomes a picture for a channel. `shelves` is asked for what there is at each task."""
+    """The compose pool: a cutout becomes a picture for a channel.
 
-    def __init__(self, blobs: Blobs, shelves: Callable[[], Shelves], budget: Budget) -> None:
+    `shelves` and `rules` are asked at each task for what there is, and for the channels' rules that count.
+    """
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        shelves: Callable[[], Shelves],
+        budget: Budget,
+        rules: Callable[[], Rulebook] = _shipped,
+    ) -> None:
         self._blobs = blobs
+        self._rules = rules
         self._budget = budget
         self._shelves = shelves
         self._engine = f"compose+{code_fingerprint()[:16]}"
@@ -380,7 +411,7 @@ class Compose:
         """The result of a task on a cutout, its id, and whether it was known. Raises Refused."""
         if not task.inputs or task.step.channel is None:
             raise Refused("missing_input", f"a {task.step.operation} task needs an input and a channel", field="inputs")
-        channel = _channel(task.step.channel, task.category)
+        channel = _channel(task.step.channel, task.category, self._rules())
         inputs = [blob.digest for blob in task.inputs]
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
@@ -420,10 +451,10 @@ class Compose:
         return msgspec.structs.replace(result, model=None if enlarger is None else enlarger.model)
 
 
-def _channel(name: str, category: str) -> Channel:
+def _channel(name: str, category: str, rules: Rulebook) -> Channel:
     try:
-        return channels.load(name, category)
-    except UnknownChannel as error:
+        return rules.load(name, category)
+    except (UnknownChannel, BadChannel) as error:
         raise Refused(error.code, str(error), field="step.channel") from error
 
 

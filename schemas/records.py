@@ -296,7 +296,10 @@ class ReviewRequested(Record, frozen=True, kw_only=True, tag="ReviewRequested", 
 
 
 class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_field="type"):
-    """A person's decision. A rejected asset is redone with `parameters` when `redo`, else it ends."""
+    """A person's decision. A rejected asset is redone with `parameters` when `redo`, else it ends.
+
+    `version` is its place among the words on this review, from 1: the newest counts, in whatever order they come.
+    """
 
     review_id: Sha256
     tenant: Name
@@ -306,6 +309,21 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
     decided_by: Text = ""
     redo: bool = False
     parameters: Parameters = field(default_factory=dict)
+    version: Version = 1
+
+
+class DecisionUndone(Record, frozen=True, kw_only=True, tag="DecisionUndone", tag_field="type"):
+    """A person takes just this `decision` back: what went live by it goes, and the review waits again.
+
+    `version` is the place among the words on the review, as a decision has it.
+    """
+
+    tenant: Name
+    sku: Sku
+    decision: ReviewDecided
+    version: Version
+    reason: Text = ""
+    decided_by: Text = ""
 
 
 class RetractionDecided(Record, frozen=True, kw_only=True, tag="RetractionDecided", tag_field="type"):
@@ -351,13 +369,17 @@ class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_
 
 
 class RetractRequested(Record, frozen=True, kw_only=True, tag="RetractRequested", tag_field="type"):
-    """Assets of a product up to `version` shall go from the origin: the named ones, or all when `assets` is null."""
+    """Assets of a product up to `version` shall go from the origin: the named ones, or all when `assets` is null.
+
+    With `result_id` only where just that result is live.
+    """
 
     tenant: Name
     sku: Sku
     version: Version
     assets: Annotated[list[AssetName], Meta(max_length=_MANY)] | None = None
     reason: Reason = ""
+    result_id: Sha256 | None = None
 
 
 class Rendition(Record, frozen=True, kw_only=True):
@@ -493,6 +515,20 @@ class DefaultsReleased(Record, frozen=True, kw_only=True, tag="DefaultsReleased"
     released_at_ms: Milliseconds
 
 
+class ChannelReleased(Record, frozen=True, kw_only=True, tag="ChannelReleased", tag_field="type"):
+    """A channel's rules count from now on. `text` is their YAML.
+
+    `version` is theirs as a number, 202611002 for 2026-11.2.
+    """
+
+    channel: Name
+    version: Version
+    text: Yaml
+    reason: Text = ""
+    released_by: Text = ""
+    released_at_ms: Milliseconds
+
+
 Event = (
     CatalogChanged
     | ReplanRequested
@@ -505,6 +541,7 @@ Event = (
     | PublicationFailed
     | ReviewRequested
     | ReviewDecided
+    | DecisionUndone
     | RetractionDecided
     | PublishRequested
     | AssetWithheld
@@ -517,6 +554,7 @@ Event = (
     | ModelReleased
     | RecipeReleased
     | DefaultsReleased
+    | ChannelReleased
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
@@ -530,6 +568,7 @@ EVENTS: tuple[type[Event], ...] = (
     PublicationFailed,
     ReviewRequested,
     ReviewDecided,
+    DecisionUndone,
     RetractionDecided,
     PublishRequested,
     AssetWithheld,
@@ -542,6 +581,7 @@ EVENTS: tuple[type[Event], ...] = (
     ModelReleased,
     RecipeReleased,
     DefaultsReleased,
+    ChannelReleased,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from schemas import channels, recipes, topics
-from streams import retention
+from schemas import topics
+from streams import channels, retention
 from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
 from streams.catalogue import UNSENT_AFTER_S, Catalogue, Loss
@@ -163,6 +163,16 @@ def _engine(settings: Settings) -> str:
     return f"{choice.name}{rejected}"
 
 
-def _rules(_settings: Settings) -> str:
-    versions = [channels.load(name).rule_version for name in channels.names()]
-    return f"{', '.join(versions)}; recipes {', '.join(recipes.names())}"
+def _rules(settings: Settings) -> str:
+    """By the facts, as every role has them."""
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    with catalogue.read() as facts:
+        cookbook = facts.cookbook()
+    waiting = channels.unreleased(settings, catalogue)
+    catalogue.close()
+    if waiting:
+        told = f"{', '.join(waiting)} of {settings.channels} count for nobody yet"
+        raise CheckFailed(f"{told}; `packshot channels release` lets them")
+    versions = [cookbook.rules.load(name).rule_version for name in cookbook.rules.names()]
+    return f"{', '.join(versions)}; recipes {', '.join(sorted(cookbook.recipes))}"

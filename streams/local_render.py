@@ -22,8 +22,8 @@ from gpu_workers.operations.upscale import BadLook
 from gpu_workers.serving import Network
 from gpu_workers.shelf import Shelf
 from gpu_workers.sources import SourceError
-from schemas import channels
-from schemas.channels import Channel
+from schemas.channels import Channel, UnknownChannel
+from schemas.channels.rulebook import BadChannel, Rulebook
 from schemas.records import Step, Verdict
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue
@@ -52,7 +52,7 @@ class Studio:
     """The operations on this machine, until the block ends. Networks open when they are first needed.
 
     `model`, NAME@VERSION, cuts out; by default the one that the settings pin, or the one that works until one is
-    released.
+    released. `rules` are the channels' that count in this installation.
     """
 
     def __init__(self, settings: Settings, model: str | None = None) -> None:
@@ -62,6 +62,7 @@ class Studio:
         self._open = ExitStack()
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
+        self.rules = _rules_that_count(settings)
 
     def __enter__(self) -> "Studio":
         return self
@@ -168,7 +169,7 @@ def render_files(
     set_up_command(settings)
     with Studio(settings, model) as studio:
         following = [] if operation == "cutout" else [_step(operation, channel_name, parameters)]
-        kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category)
+        kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category, studio.rules)
         pictures = [studio.photograph(source.read_bytes(), str(source), kept) for source in sources]
         if operation == "cutout":
             if len(pictures) != 1:
@@ -176,7 +177,7 @@ def render_files(
             cut = studio.cutout(pictures[0], str(sources[0]), parameters)
             _write(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
             return None, cut.measures
-        channel = _channel(operation, channel_name, category)
+        channel = _channel(operation, channel_name, category, studio.rules)
         asked = Asked(channel, parameters, category, shelves=pools.shelves(settings))
         inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources])
         made = studio.picture(operation, inputs, asked, before)
@@ -202,11 +203,20 @@ def _step(operation: str, channel_name: str | None, parameters: Mapping[str, str
     return Step(operation=operation, channel=channel, parameters=dict(parameters))
 
 
-def _channel(operation: str, name: str | None, category: str) -> Channel:
+def _rules_that_count(settings: Settings) -> Rulebook:
+    catalogue = Catalogue(settings.database)
+    try:
+        catalogue.create_tables()
+        return pools.rules_that_count(catalogue)
+    finally:
+        catalogue.close()
+
+
+def _channel(operation: str, name: str | None, category: str, rules: Rulebook) -> Channel:
     name = name or ("web" if operation == "transparent" else None)
     if name is None:
         raise Refused("missing_channel", f"{operation} needs --channel", field="channel")
     try:
-        return channels.load(name, category)
-    except channels.UnknownChannel as error:
-        raise Refused("unknown_channel", str(error), field="channel") from error
+        return rules.load(name, category)
+    except (UnknownChannel, BadChannel) as error:
+        raise Refused(error.code, str(error), field="channel") from error

@@ -27,6 +27,8 @@ from schemas.records import (
     CampaignContinued,
     CampaignRequested,
     CatalogChanged,
+    ChannelReleased,
+    DecisionUndone,
     DefaultsReleased,
     Event,
     ModelAdded,
@@ -72,6 +74,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     TaskCompleted: routing.task_completed,
     TaskFailed: routing.task_failed,
     ReviewDecided: reviewing.review_decided,
+    DecisionUndone: reviewing.decision_undone,
     RetractionDecided: retracting.retraction_decided,
     AssetPublished: publications.asset_published,
     AssetRetracted: publications.asset_retracted,
@@ -81,6 +84,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     ModelReleased: releasing.model_released,
     RecipeReleased: recipes.released,
     DefaultsReleased: recipes.released,
+    ChannelReleased: recipes.released,
 }
 
 log = structlog.get_logger()

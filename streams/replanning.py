@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from schemas import channels, topics
+from schemas import topics
 from schemas.records import Lane, ReplanRequested
 from streams.catalogue import Asset, Catalogue, Review
 from streams.consumer.letters import Outgoing, outgoing
@@ -31,10 +31,11 @@ class Selection:
 
 def select(selection: Selection, catalogue: Catalogue, settings: Settings) -> list[Product]:
     """The products that are meant and not deleted, in order. Raises Refused for a rule of no channel."""
-    if selection.rule is not None and selection.rule.partition("@")[0] not in channels.names():
-        known = ", ".join(channels.names())
-        raise Refused("unknown_channel", f"no channel has the rule {selection.rule!r}; the channels are {known}")
     with catalogue.read() as facts:
+        known = facts.cookbook().rules.names()
+        if selection.rule is not None and selection.rule.partition("@")[0] not in known:
+            told = f"no channel has the rule {selection.rule!r}; the channels are {', '.join(known)}"
+            raise Refused("unknown_channel", told)
         products = facts.every_product()
         assets = facts.every_asset() if selection.rule or selection.model else []
         reviews = facts.reviews() if selection.model else []

@@ -181,6 +181,9 @@ class Settings(BaseSettings):
     source_timeout_s: PositiveFloat = Field(30.0, description="The most time that one download may take, all told.")
     source_max_redirects: NonNegativeInt = Field(3, description="How many redirects a download follows.")
     scenes: Path | None = Field(None, description="A folder of scenes beside those that ship; see Scenes.")
+    channels: Path | None = Field(
+        None, description="A folder of channels' rules of one's own, for `packshot channels`; they count once released."
+    )
     brands: Path | None = Field(None, description="A folder of brand profiles beside those that ship; see Brands.")
     templates: Path | None = Field(None, description="A folder of print templates beside those that ship.")
 

@@ -1,4 +1,4 @@
-"""Recipes and tenants' defaults, in all their versions; and whom a release of one may concern."""
+"""Recipes, tenants' defaults and channels' rules, in all their versions; and whom a release of one may concern."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from schemas.recipes.cookbook import Release
-from schemas.records import CampaignRequested, CatalogChanged, RecipeReleased
+from schemas.recipes.cookbook import Release, name_of
+from schemas.records import CampaignRequested, CatalogChanged
 from streams.catalogue import tables as t
 
 _LOCK = 0x9AC55  # any number, the same in all processes
@@ -24,7 +24,7 @@ def put(connection: Connection, event: Release, now_ms: int) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     row = {
         "kind": type(event).__name__,
-        "name": event.recipe if isinstance(event, RecipeReleased) else event.tenant,
+        "name": name_of(event),
         "version": event.version,
         "record": t.dumped(event),
         "updated_at_ms": now_ms,
