@@ -102,6 +102,21 @@ class ReplanRequested(Record, frozen=True, kw_only=True, tag="ReplanRequested", 
     reason: Reason = ""
 
 
+class ReplansRequested(Record, frozen=True, kw_only=True, tag="ReplansRequested", tag_field="type"):
+    """An operator has many products of a tenant made again: intake asks for each of them, a few at a time."""
+
+    tenant: Name
+    skus: Annotated[list[Sku], Meta(min_length=1, max_length=1000)]
+    lane: Lane = "bulk"
+    reason: Reason = ""
+
+
+class ReplansContinued(Record, frozen=True, kw_only=True, tag="ReplansContinued", tag_field="type"):
+    """Products of a tenant are left to be made again; intake tells itself so between two steps."""
+
+    tenant: Name
+
+
 class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequested", tag_field="type"):
     """A marketing tool asks for pictures of products after a recipe, by a deadline (Unix time in ms).
 
@@ -493,9 +508,29 @@ class DefaultsReleased(Record, frozen=True, kw_only=True, tag="DefaultsReleased"
     released_at_ms: Milliseconds
 
 
+class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued", tag_field="type"):
+    """There are products left to be held against a release; whoever works on it tells itself so between two steps.
+
+    It is a release of `recipe` or, without one, of the defaults of `tenant`. The products behind `after_tenant` and
+    `after_sku` are left.
+    """
+
+    recipe: Name | None = None
+    tenant: Name | None = None
+    version: Version
+    after_tenant: Name
+    after_sku: Sku
+
+    def __post_init__(self) -> None:
+        if (self.recipe is None) == (self.tenant is None):
+            raise ValueError("either `recipe` or `tenant` must be given")
+
+
 Event = (
     CatalogChanged
     | ReplanRequested
+    | ReplansRequested
+    | ReplansContinued
     | CampaignRequested
     | CampaignCancelled
     | CampaignContinued
@@ -517,10 +552,13 @@ Event = (
     | ModelReleased
     | RecipeReleased
     | DefaultsReleased
+    | ReleaseContinued
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
     ReplanRequested,
+    ReplansRequested,
+    ReplansContinued,
     CampaignRequested,
     CampaignCancelled,
     CampaignContinued,
@@ -542,6 +580,7 @@ EVENTS: tuple[type[Event], ...] = (
     ModelReleased,
     RecipeReleased,
     DefaultsReleased,
+    ReleaseContinued,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
 

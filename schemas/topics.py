@@ -23,7 +23,10 @@ from schemas.records import (
     PublicationFailed,
     PublishRequested,
     RecipeReleased,
+    ReleaseContinued,
     ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
     RetractionDecided,
     RetractRequested,
     ReviewDecided,
@@ -94,7 +97,12 @@ def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, byt
     return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
 
 
-CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), None, WRITTEN_BY_OTHERS_BYTES)
+CATALOG = Topic(
+    PREFIX + "catalog",
+    (CatalogChanged, ReplanRequested, ReplansRequested, ReplansContinued),
+    None,
+    WRITTEN_BY_OTHERS_BYTES,
+)
 CAMPAIGNS = Topic(
     PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), None, WRITTEN_BY_OTHERS_BYTES
 )
@@ -107,7 +115,7 @@ DEAD = Topic(PREFIX + "dead", (), retention_days=None, max_bytes=DEAD_BYTES)
 LETTERS = Topic(PREFIX + "letters", (LetterResolved,), None, WRITTEN_BY_OTHERS_BYTES)
 MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), None, WRITTEN_BY_OTHERS_BYTES)
 # Every version is kept, for facts that are made anew plan by each in its time.
-RECIPES = Topic(PREFIX + "recipes", (RecipeReleased, DefaultsReleased), None, WRITTEN_BY_OTHERS_BYTES)
+RECIPES = Topic(PREFIX + "recipes", (RecipeReleased, DefaultsReleased, ReleaseContinued), None, WRITTEN_BY_OTHERS_BYTES)
 
 TASKS: dict[tuple[Pool, Lane], Topic] = {
     (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
@@ -189,8 +197,12 @@ def key_of(event: Event) -> bytes:
             return event.operation.encode()
         case RecipeReleased():
             return event.recipe.encode()
-        case DefaultsReleased():
+        case DefaultsReleased() | ReplansRequested() | ReplansContinued():
             return product_key(event.tenant, "")
+        case ReleaseContinued():
+            return (
+                product_key(event.tenant, "") if event.recipe is None and event.tenant else str(event.recipe).encode()
+            )
         case _:
             return product_key(event.tenant, event.sku)
 

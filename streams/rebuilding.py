@@ -21,7 +21,10 @@ from schemas.records import (
     Event,
     PublishRequested,
     RecipeReleased,
+    ReleaseContinued,
     ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
     ReviewDecided,
     ReviewRequested,
     Task,
@@ -193,9 +196,17 @@ def _released(event: RecipeReleased | DefaultsReleased, facts: Facts) -> Answers
     """
     if _is_first(event, facts):
         return []
-    for answer in recipes.released(event, facts):
-        if isinstance(answer, ReplanRequested):
-            intake.replan_requested(answer, facts)
+    known = facts.recipe_releases()
+    recipes.parsed(event)
+    recipes.check_version(event, known)
+    facts.put_recipe(event)
+    for tenant, sku in list(recipes.touched(event, facts.releases_before(event), facts)):
+        intake.replan_requested(ReplanRequested(tenant=tenant, sku=sku), facts)
+    return []
+
+
+def _in_steps(_event: Event, _facts: Facts) -> Answers:
+    """What was asked for in steps stands on the topics, product by product; what is left was never a fact."""
     return []
 
 
@@ -216,6 +227,7 @@ _RETOLD: dict[type[Event], Processor] = {
     PublishRequested: _publish_requested,
     RecipeReleased: _released,
     DefaultsReleased: _released,
+    **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued), _in_steps),
 }
 
 

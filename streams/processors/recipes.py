@@ -1,19 +1,25 @@
-"""Recipes and tenants' defaults that are released: noted, and what they change is made again."""
+"""Recipes and tenants' defaults that are released: noted, and what they change is made again.
 
-from collections.abc import Iterator, Sequence
+However many products there are, nobody waits for a release longer than a step takes: STEP_PRODUCTS_MAX of them are held
+against it, and a ReleaseContinued at the end of its topic, which says how far that went, asks for the next ones. What
+is changed is made again in steps as well, see streams.processors.replanning.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
 from schemas.recipes import Defaults, Recipe, names
 from schemas.recipes.cookbook import Release, shipped, with_releases
 from schemas.recipes.reading import BadRecipe, parse
-from schemas.records import DefaultsReleased, RecipeReleased, ReplanRequested
-from streams.catalogue import Facts
+from schemas.records import CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased, ReleaseContinued
+from streams.catalogue import Facts, Replan
 from streams.errors import Refused
-from streams.processors import Answers
+from streams.processors import Answers, replanning
 from streams.processors.planning import is_changed, wish_of
 
 Product = tuple[str, str]
+STEP_PRODUCTS_MAX = 500  # to hold one against a release takes some 50 us
 
 log = structlog.get_logger()
 
@@ -24,12 +30,34 @@ def released(event: Release, facts: Facts) -> Answers:
     Told again it asks for the same: what followed may have been lost when it was noted.
     """
     made = parsed(event)
-    known = facts.recipe_releases()
-    check_version(event, known)
+    check_version(event, facts.recipe_releases())
     facts.put_recipe(event)
-    products = list(touched(event, known, facts))
-    log.info("released", recipe=made.ref, products=len(products))
-    return [ReplanRequested(tenant=tenant, sku=sku, reason=f"{made.ref} was released") for tenant, sku in products]
+    log.info("released", recipe=made.ref)
+    return _step(event, ("", ""), facts)
+
+
+def release_continued(event: ReleaseContinued, facts: Facts) -> Answers:
+    """The next products are held against a release."""
+    kind: type[Release] = DefaultsReleased if event.recipe is None else RecipeReleased
+    known = facts.release(kind, event.recipe or event.tenant or "", event.version)
+    return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
+
+
+def _step(event: Release, after: Product, facts: Facts) -> Answers:
+    """Holds products against a release, and asks to be continued while more may be left.
+
+    What was noted before the release counts, whatever was released since: of that products were, or will be, made by
+    steps of its own.
+    """
+    page = list(facts.wanting(_tenant(event), after, STEP_PRODUCTS_MAX))
+    products = _changed(event, facts.releases_before(event), page)
+    answers = replanning.begun([Replan(*each, "bulk", f"{parsed(event).ref} was released") for each in products], facts)
+    if len(page) < STEP_PRODUCTS_MAX:
+        return answers
+    name = {"recipe": event.recipe} if isinstance(event, RecipeReleased) else {"tenant": event.tenant}
+    last = page[-1][0]
+    more = ReleaseContinued(**name, version=event.version, after_tenant=last.tenant, after_sku=last.sku)
+    return [*answers, more]
 
 
 def check_version(event: Release, known: Sequence[Release]) -> None:
@@ -63,15 +91,26 @@ def touched(event: Release, known: Sequence[Release], facts: Facts) -> Iterator[
 
     `known` are all releases; those of a newer version of the same do not count here.
     """
+    return _changed(event, known, facts.wanting(_tenant(event)))
+
+
+def _changed(
+    event: Release, known: Sequence[Release], wanting: Iterable[tuple[CatalogChanged, list[CampaignRequested]]]
+) -> Iterator[Product]:
     others = [each for each in known if _name(each) != _name(event)]
     older = [each for each in known if _name(each) == _name(event) and each.version < event.version]
     before, after = with_releases([*others, *older]), with_releases([*others, *older, event])
-    of_tenant = event.tenant if isinstance(event, DefaultsReleased) else None
-    for product, campaigns in facts.wanting(of_tenant):
+    of_tenant = _tenant(event)
+    for product, campaigns in wanting:
         wishes = [wish_of(product), *map(wish_of, campaigns)]
         mine = [wish for wish in wishes if of_tenant or _name(event) == (RecipeReleased, wish.recipe)]
         if any(is_changed(product, wish, before, after) for wish in mine):
             yield product.tenant, product.sku
+
+
+def _tenant(event: Release) -> str | None:
+    """Whose products a release may concern; None for everybody's."""
+    return event.tenant if isinstance(event, DefaultsReleased) else None
 
 
 def _name(release: Release) -> tuple[type[Release], str]:
