@@ -19,6 +19,7 @@ FailureKind = Literal["transient", "permanent", "poison"]
 CheckOutcome = Literal["pass", "review", "fail", "not_run"]
 VerdictOutcome = Literal["pass", "review", "fail"]
 Resolution = Literal["replayed", "discarded"]
+ReleaseKind = Literal["recipe", "defaults"]
 ReleaseStage = Literal["shadow", "canary", "stable", "withdrawn"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
@@ -511,19 +512,15 @@ class DefaultsReleased(Record, frozen=True, kw_only=True, tag="DefaultsReleased"
 class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued", tag_field="type"):
     """There are products left to be held against a release; whoever works on it tells itself so between two steps.
 
-    It is a release of `recipe` or, without one, of the defaults of `tenant`. The products behind `after_tenant` and
-    `after_sku` are left.
+    `name` is that of a recipe, or of the tenant of defaults. The products behind `after_tenant` and `after_sku` are
+    left.
     """
 
-    recipe: Name | None = None
-    tenant: Name | None = None
+    kind: ReleaseKind
+    name: Name
     version: Version
     after_tenant: Name
     after_sku: Sku
-
-    def __post_init__(self) -> None:
-        if (self.recipe is None) == (self.tenant is None):
-            raise ValueError("either `recipe` or `tenant` must be given")
 
 
 Event = (

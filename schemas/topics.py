@@ -200,9 +200,7 @@ def key_of(event: Event) -> bytes:
         case DefaultsReleased() | ReplansRequested() | ReplansContinued():
             return product_key(event.tenant, "")
         case ReleaseContinued():
-            return (
-                product_key(event.tenant, "") if event.recipe is None and event.tenant else str(event.recipe).encode()
-            )
+            return event.name.encode() if event.kind == "recipe" else product_key(event.name, "")
         case _:
             return product_key(event.tenant, event.sku)
 

@@ -12,7 +12,14 @@ import structlog
 from schemas.recipes import Defaults, Recipe, names
 from schemas.recipes.cookbook import Release, shipped, with_releases
 from schemas.recipes.reading import BadRecipe, parse
-from schemas.records import CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased, ReleaseContinued
+from schemas.records import (
+    CampaignRequested,
+    CatalogChanged,
+    DefaultsReleased,
+    RecipeReleased,
+    ReleaseContinued,
+    ReleaseKind,
+)
 from streams.catalogue import Facts, Replan
 from streams.errors import Refused
 from streams.processors import Answers, replanning
@@ -38,8 +45,8 @@ def released(event: Release, facts: Facts) -> Answers:
 
 def release_continued(event: ReleaseContinued, facts: Facts) -> Answers:
     """The next products are held against a release."""
-    kind: type[Release] = DefaultsReleased if event.recipe is None else RecipeReleased
-    known = facts.release(kind, event.recipe or event.tenant or "", event.version)
+    kind: type[Release] = RecipeReleased if event.kind == "recipe" else DefaultsReleased
+    known = facts.release(kind, event.name, event.version)
     return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
 
 
@@ -54,10 +61,9 @@ def _step(event: Release, after: Product, facts: Facts) -> Answers:
     answers = replanning.begun([Replan(*each, "bulk", f"{parsed(event).ref} was released") for each in products], facts)
     if len(page) < STEP_PRODUCTS_MAX:
         return answers
-    name = {"recipe": event.recipe} if isinstance(event, RecipeReleased) else {"tenant": event.tenant}
-    last = page[-1][0]
-    more = ReleaseContinued(**name, version=event.version, after_tenant=last.tenant, after_sku=last.sku)
-    return [*answers, more]
+    kind: ReleaseKind = "recipe" if isinstance(event, RecipeReleased) else "defaults"
+    last = {"after_tenant": page[-1][0].tenant, "after_sku": page[-1][0].sku}
+    return [*answers, ReleaseContinued(kind=kind, name=_name(event)[1], version=event.version, **last)]
 
 
 def check_version(event: Release, known: Sequence[Release]) -> None:
