@@ -19,6 +19,7 @@ FailureKind = Literal["transient", "permanent", "poison"]
 CheckOutcome = Literal["pass", "review", "fail", "not_run"]
 VerdictOutcome = Literal["pass", "review", "fail"]
 Resolution = Literal["replayed", "discarded"]
+ReleaseKind = Literal["recipe", "defaults", "channel"]
 ReleaseStage = Literal["shadow", "canary", "stable", "withdrawn"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
@@ -100,6 +101,21 @@ class ReplanRequested(Record, frozen=True, kw_only=True, tag="ReplanRequested", 
     sku: Sku
     lane: Lane = "bulk"
     reason: Reason = ""
+
+
+class ReplansRequested(Record, frozen=True, kw_only=True, tag="ReplansRequested", tag_field="type"):
+    """An operator has many products of a tenant made again: intake asks for each of them, a few at a time."""
+
+    tenant: Name
+    skus: Annotated[list[Sku], Meta(min_length=1, max_length=1000)]
+    lane: Lane = "bulk"
+    reason: Reason = ""
+
+
+class ReplansContinued(Record, frozen=True, kw_only=True, tag="ReplansContinued", tag_field="type"):
+    """Products of a tenant are left to be made again; intake tells itself so between two steps."""
+
+    tenant: Name
 
 
 class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequested", tag_field="type"):
@@ -529,9 +545,25 @@ class ChannelReleased(Record, frozen=True, kw_only=True, tag="ChannelReleased", 
     released_at_ms: Milliseconds
 
 
+class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued", tag_field="type"):
+    """There are products left to be held against a release; whoever works on it tells itself so between two steps.
+
+    `name` is that of a recipe, of the tenant of defaults or of a channel. The products behind `after_tenant` and `after_sku` are
+    left.
+    """
+
+    kind: ReleaseKind
+    name: Name
+    version: Version
+    after_tenant: Name
+    after_sku: Sku
+
+
 Event = (
     CatalogChanged
     | ReplanRequested
+    | ReplansRequested
+    | ReplansContinued
     | CampaignRequested
     | CampaignCancelled
     | CampaignContinued
@@ -555,10 +587,13 @@ Event = (
     | RecipeReleased
     | DefaultsReleased
     | ChannelReleased
+    | ReleaseContinued
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
     ReplanRequested,
+    ReplansRequested,
+    ReplansContinued,
     CampaignRequested,
     CampaignCancelled,
     CampaignContinued,
@@ -582,6 +617,7 @@ EVENTS: tuple[type[Event], ...] = (
     RecipeReleased,
     DefaultsReleased,
     ChannelReleased,
+    ReleaseContinued,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
 

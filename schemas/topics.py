@@ -25,7 +25,10 @@ from schemas.records import (
     PublicationFailed,
     PublishRequested,
     RecipeReleased,
+    ReleaseContinued,
     ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
     RetractionDecided,
     RetractRequested,
     ReviewDecided,
@@ -96,7 +99,12 @@ def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, byt
     return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
 
 
-CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), None, WRITTEN_BY_OTHERS_BYTES)
+CATALOG = Topic(
+    PREFIX + "catalog",
+    (CatalogChanged, ReplanRequested, ReplansRequested, ReplansContinued),
+    None,
+    WRITTEN_BY_OTHERS_BYTES,
+)
 CAMPAIGNS = Topic(
     PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), None, WRITTEN_BY_OTHERS_BYTES
 )
@@ -111,7 +119,12 @@ DEAD = Topic(PREFIX + "dead", (), retention_days=None, max_bytes=DEAD_BYTES)
 LETTERS = Topic(PREFIX + "letters", (LetterResolved,), None, WRITTEN_BY_OTHERS_BYTES)
 MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), None, WRITTEN_BY_OTHERS_BYTES)
 # Every version is kept, for facts that are made anew plan by each in its time.
-RECIPES = Topic(PREFIX + "recipes", (RecipeReleased, DefaultsReleased, ChannelReleased), None, WRITTEN_BY_OTHERS_BYTES)
+RECIPES = Topic(
+    PREFIX + "recipes",
+    (RecipeReleased, DefaultsReleased, ChannelReleased, ReleaseContinued),
+    None,
+    WRITTEN_BY_OTHERS_BYTES,
+)
 
 TASKS: dict[tuple[Pool, Lane], Topic] = {
     (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
@@ -197,8 +210,10 @@ def key_of(event: Event) -> bytes:
             return event.recipe.encode()
         case ChannelReleased():
             return event.channel.encode()
-        case DefaultsReleased():
+        case DefaultsReleased() | ReplansRequested() | ReplansContinued():
             return product_key(event.tenant, "")
+        case ReleaseContinued():
+            return product_key(event.name, "") if event.kind == "defaults" else event.name.encode()
         case _:
             return product_key(event.tenant, event.sku)
 

@@ -36,7 +36,10 @@ from schemas.records import (
     ProductPublished,
     PublicationFailed,
     RecipeReleased,
+    ReleaseContinued,
     ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
     RetractionDecided,
     ReviewDecided,
     TaskCompleted,
@@ -58,6 +61,7 @@ from streams.processors import (
     publications,
     recipes,
     releasing,
+    replanning,
     retracting,
     reviewing,
     routing,
@@ -68,6 +72,8 @@ from streams.relay import Place, Relay, Sender
 PROCESSORS: Mapping[type[Event], Processor] = {
     CatalogChanged: intake.catalog_changed,
     ReplanRequested: intake.replan_requested,
+    ReplansRequested: replanning.replans_requested,
+    ReplansContinued: replanning.replans_continued,
     CampaignRequested: campaigns.campaign_requested,
     CampaignCancelled: campaigns.campaign_cancelled,
     CampaignContinued: campaigns.campaign_continued,
@@ -85,6 +91,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     RecipeReleased: recipes.released,
     DefaultsReleased: recipes.released,
     ChannelReleased: recipes.released,
+    ReleaseContinued: recipes.release_continued,
 }
 
 log = structlog.get_logger()

@@ -24,7 +24,10 @@ from schemas.records import (
     Event,
     PublishRequested,
     RecipeReleased,
+    ReleaseContinued,
     ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
     ReviewDecided,
     ReviewRequested,
     Task,
@@ -210,9 +213,17 @@ def _released(event: Release, facts: Facts) -> Answers:
     """
     if _is_first(event, facts):
         return []
-    for answer in recipes.released(event, facts):
-        if isinstance(answer, ReplanRequested):
-            intake.replan_requested(answer, facts)
+    known = facts.recipe_releases()
+    recipes.parsed(event, known)
+    recipes.check_version(event, known)
+    facts.put_recipe(event)
+    for tenant, sku in list(recipes.touched(event, facts.releases_before(event), facts)):
+        intake.replan_requested(ReplanRequested(tenant=tenant, sku=sku), facts)
+    return []
+
+
+def _in_steps(_event: Event, _facts: Facts) -> Answers:
+    """What was asked for in steps stands on the topics, product by product; what is left was never a fact."""
     return []
 
 
@@ -235,6 +246,7 @@ _RETOLD: dict[type[Event], Processor] = {
     RecipeReleased: _released,
     DefaultsReleased: _released,
     ChannelReleased: _released,
+    **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued), _in_steps),
 }
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from schemas import topics
-from schemas.records import Lane, ReplanRequested
+from schemas.records import Lane, ReplanRequested, ReplansRequested
 from streams.catalogue import Asset, Catalogue, Review
 from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.reading import read
@@ -13,6 +13,8 @@ from streams.relay import Sender
 from streams.settings import Settings
 
 Product = tuple[str, str]
+FEW_SKUS_MAX = 10  # asked for one by one
+PART_SKUS_MAX = 100  # a hundred such parts are noted in one transaction
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,27 @@ def select(selection: Selection, catalogue: Catalogue, settings: Settings) -> li
 
 
 def replan(products: list[Product], lane: Lane, reason: str, sender: Sender) -> None:
-    """Asks for products to be made again, each as the root of a trace; returns when the broker has acknowledged all."""
-    sender.send([_request(tenant, sku, lane, reason) for tenant, sku in products])
+    """Asks for products to be made again, as the root of a trace; returns when the broker has acknowledged all.
+
+    Many of one tenant are asked for together, and are begun in steps: see streams.processors.replanning.
+    """
+    skus: dict[str, list[str]] = {}
+    for tenant, sku in products:
+        skus.setdefault(tenant, []).append(sku)
+    requests = [each for tenant, its in skus.items() for each in _requests(tenant, its, lane, reason)]
+    sender.send([_record(each) for each in requests])
 
 
-def _request(tenant: str, sku: str, lane: Lane, reason: str) -> Outgoing:
+def _requests(tenant: str, skus: list[str], lane: Lane, reason: str) -> list[ReplanRequested | ReplansRequested]:
+    if len(skus) <= FEW_SKUS_MAX:
+        return [ReplanRequested(tenant=tenant, sku=sku, lane=lane, reason=reason) for sku in skus]
+    parts = [skus[first : first + PART_SKUS_MAX] for first in range(0, len(skus), PART_SKUS_MAX)]
+    return [ReplansRequested(tenant=tenant, skus=part, lane=lane, reason=reason) for part in parts]
+
+
+def _record(request: ReplanRequested | ReplansRequested) -> Outgoing:
     with tracer.start_as_current_span("replan"):
-        return outgoing(ReplanRequested(tenant=tenant, sku=sku, lane=lane, reason=reason), "packshot/replay")
+        return outgoing(request, "packshot/replay")
 
 
 def _rules(asset: Asset) -> list[str]:

@@ -31,6 +31,7 @@ from streams.catalogue import tables as t
 from streams.catalogue.campaigns import Campaigns
 from streams.catalogue.models import Comparison
 from streams.catalogue.outbox import Outbox
+from streams.catalogue.replans import Replans
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
 PLANNED_STATES: frozenset[AssetState] = frozenset(
@@ -521,9 +522,29 @@ class Facts:
         """Every recipe, all defaults and channels' rules that were released, by kind, name and version."""
         return recipes.releases(self._connection, newest=False)
 
-    def wanting(self, tenant: str | None = None) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
-        """The products that are not deleted, of a tenant or of all, in order, each with the campaigns that want it."""
-        return recipes.wanting(self._connection, tenant)
+    def releases_before(self, event: Release) -> list[Release]:
+        """The releases that were noted before this one."""
+        return recipes.before(self._connection, event)
+
+    def release(self, kind: type[Release], name: str, version: int) -> Release | None:
+        """The release of this recipe, or of this tenant's defaults, in this version; None for an unknown one."""
+        return recipes.release(self._connection, kind, name, version)
+
+    def wanting(
+        self, tenant: str | None = None, after: tuple[str, str] = ("", ""), most: int | None = None
+    ) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
+        """The products that are not deleted, of a tenant or of all, in order, each with the campaigns that want it.
+
+        Of those behind tenant and SKU `after` as many as `most` says, or all.
+        """
+        return recipes.wanting(self._connection, tenant, after, most)
+
+    # replans
+
+    @property
+    def replans(self) -> Replans:
+        """The products that are left to be made again."""
+        return Replans(self._connection)
 
     # refusals
 

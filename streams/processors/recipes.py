@@ -1,6 +1,11 @@
-"""Recipes, tenants' defaults and channels' rules that are released: noted, and what they change is made again."""
+"""Recipes, tenants' defaults and channels' rules that are released: noted, and what they change is made again.
 
-from collections.abc import Iterator, Sequence
+However many products there are, nobody waits for a release longer than a step takes: STEP_PRODUCTS_MAX of them are held
+against it, and a ReleaseContinued at the end of its topic, which says how far that went, asks for the next ones. What
+is changed is made again in steps as well, see streams.processors.replanning.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
@@ -10,13 +15,27 @@ from schemas.channels.rulebook import parse as parse_channel
 from schemas.recipes import Defaults, Recipe
 from schemas.recipes.cookbook import Release, name_of, shipped_version, with_releases
 from schemas.recipes.reading import BadRecipe, parse
-from schemas.records import ChannelReleased, DefaultsReleased, RecipeReleased, ReplanRequested
-from streams.catalogue import Facts
+from schemas.records import (
+    CampaignRequested,
+    CatalogChanged,
+    ChannelReleased,
+    DefaultsReleased,
+    RecipeReleased,
+    ReleaseContinued,
+    ReleaseKind,
+)
+from streams.catalogue import Facts, Replan
 from streams.errors import Refused
-from streams.processors import Answers
+from streams.processors import Answers, replanning
 from streams.processors.planning import is_changed, wish_of
 
 Product = tuple[str, str]
+_KINDS: dict[ReleaseKind, type[Release]] = {
+    "recipe": RecipeReleased,
+    "defaults": DefaultsReleased,
+    "channel": ChannelReleased,
+}
+STEP_PRODUCTS_MAX = 500  # to hold one against a release takes some 50 us
 
 log = structlog.get_logger()
 
@@ -30,9 +49,31 @@ def released(event: Release, facts: Facts) -> Answers:
     made = parsed(event, known)
     check_version(event, known)
     facts.put_recipe(event)
-    products = list(touched(event, known, facts))
-    log.info("released", recipe=made, products=len(products))
-    return [ReplanRequested(tenant=tenant, sku=sku, reason=f"{made} was released") for tenant, sku in products]
+    log.info("released", recipe=made)
+    return _step(event, ("", ""), facts)
+
+
+def release_continued(event: ReleaseContinued, facts: Facts) -> Answers:
+    """The next products are held against a release."""
+    known = facts.release(_KINDS[event.kind], event.name, event.version)
+    return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
+
+
+def _step(event: Release, after: Product, facts: Facts) -> Answers:
+    """Holds products against a release, and asks to be continued while more may be left.
+
+    What was noted before the release counts, whatever was released since: of that products were, or will be, made by
+    steps of its own.
+    """
+    before = facts.releases_before(event)
+    page = list(facts.wanting(_tenant(event), after, STEP_PRODUCTS_MAX))
+    reason = f"{parsed(event, before)} was released"
+    answers = replanning.begun([Replan(*each, "bulk", reason) for each in _changed(event, before, page)], facts)
+    if len(page) < STEP_PRODUCTS_MAX:
+        return answers
+    kind = next(kind for kind, released in _KINDS.items() if isinstance(event, released))
+    last = {"after_tenant": page[-1][0].tenant, "after_sku": page[-1][0].sku}
+    return [*answers, ReleaseContinued(kind=kind, name=name_of(event), version=event.version, **last)]
 
 
 def check_version(event: Release, known: Sequence[Release]) -> None:
@@ -81,16 +122,27 @@ def touched(event: Release, known: Sequence[Release], facts: Facts) -> Iterator[
 
     `known` are all releases; those of a newer version of the same do not count here.
     """
+    return _changed(event, known, facts.wanting(_tenant(event)))
+
+
+def _changed(
+    event: Release, known: Sequence[Release], wanting: Iterable[tuple[CatalogChanged, list[CampaignRequested]]]
+) -> Iterator[Product]:
     others = [each for each in known if _name(each) != _name(event)]
     older = [each for each in known if _name(each) == _name(event) and each.version < event.version]
     before, after = with_releases([*others, *older]), with_releases([*others, *older, event])
-    of_tenant = event.tenant if isinstance(event, DefaultsReleased) else None
-    for product, campaigns in facts.wanting(of_tenant):
+    of_tenant = _tenant(event)
+    for product, campaigns in wanting:
         wishes = [wish_of(product), *map(wish_of, campaigns)]
         of_all = of_tenant is not None or isinstance(event, ChannelReleased)
         mine = [wish for wish in wishes if of_all or _name(event) == (RecipeReleased, wish.recipe)]
         if any(is_changed(product, wish, before, after) for wish in mine):
             yield product.tenant, product.sku
+
+
+def _tenant(event: Release) -> str | None:
+    """Whose products a release may concern; None for everybody's."""
+    return event.tenant if isinstance(event, DefaultsReleased) else None
 
 
 def _name(release: Release) -> tuple[type[Release], str]:
