@@ -81,8 +81,9 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
         with catalogue.read() as facts:
             review = _one_review(facts.reviews(), shortened, "pending")
         task = review.request.completed.task
-        about = {"review_id": review.review_id, "tenant": task.tenant, "sku": task.sku, "version": review.rank + 1}
-        event = ReviewDecided(**about, **decision)
+        event = ReviewDecided(
+            review_id=review.review_id, tenant=task.tenant, sku=task.sku, version=review.rank + 1, **decision
+        )
         if event.redo:
             redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
         with observability.tracer.start_as_current_span("decide"):
