@@ -22,6 +22,7 @@ import structlog
 from rich.text import Text
 
 import streams.brands
+import streams.channels
 import streams.models
 import streams.preview_page
 import streams.recipes
@@ -48,6 +49,7 @@ HOSTILE = (
 LATE = {  # what display knows by these names while types are checked
     "BrandRow": streams.brands.Row,
     "Built": streams.models.Built,
+    "ChannelRow": streams.channels.Row,
     "Row": streams.models.Row,
     "Verified": streams.models.Verified,
     "Entry": Entry,
