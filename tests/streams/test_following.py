@@ -171,6 +171,6 @@ def test_the_keys_of_what_is_written_from_now_on_come(memory_bootstrap: str, tmp
         within(5.0)  # where a partition ends is asked for at the first read
         while not keys and time.monotonic() < give_up_at:
             producer.send([outgoing(upsert(sku="AFTER"), "test")])
-            keys |= within(1.0)
+            keys.update(within(1.0))
     producer.close()
     assert keys == {b"demo|AFTER"}
