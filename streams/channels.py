@@ -3,16 +3,15 @@
 What counts is what was released, as with recipes: a file in the folder counts for nobody until then.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas import channels
 from schemas.channels import Channel, UnknownChannel
-from schemas.channels.rulebook import BadChannel, Rulebook, parse
+from schemas.channels.rulebook import BadChannel, Rulebook
 from schemas.records import ChannelReleased
 from streams import local, recipes
 from streams.catalogue import Catalogue
+from streams.channel_folder import read_file, unreleased
 from streams.errors import Refused
 from streams.processors.recipes import Product
 from streams.roles import now_ms
@@ -34,24 +33,12 @@ class Row:
     waits: str = ""
 
 
-def read_file(file: Path) -> tuple[str, Channel]:
-    """A file of rules, and what it says. Raises Refused, which names the field."""
-    try:
-        text = file.read_text()
-        made = parse(text)
-    except BadChannel as error:
-        raise Refused(BadChannel.code, f"{file}: {error}", field="FILE") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(BadChannel.code, f"{file}: {error}", field="FILE") from error
-    return text, made
-
-
 def overview(settings: Settings) -> list[Row]:
     """Every channel, by name; those that are only in the folder, too."""
     with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
         rules = facts.cookbook().rules
         known = {each.channel: each for each in facts.recipe_releases() if isinstance(each, ChannelReleased)}
-    waiting = {made.name: made for made in _unreleased(settings, rules)}
+    waiting = {made.name: made for _, made in unreleased(settings, rules)}
     names = sorted({*rules.names(), *waiting})
     counting = {name: known[name] for name in rules.released}
     return [_row(name, rules, counting.get(name), waiting.get(name)) for name in names]
@@ -73,18 +60,13 @@ def counting(catalogue: Catalogue) -> Rulebook:
         return facts.cookbook().rules
 
 
-def unreleased(settings: Settings, catalogue: Catalogue) -> list[str]:
-    """NAME@VERSION of the files in the folder that do not count. Raises Refused for one that holds no rules."""
-    return [made.rule_version for made in _unreleased(settings, counting(catalogue))]
-
-
 def files_to_release(settings: Settings) -> list[Path]:
     """The files in the folder that do not count. Raises Refused where no folder is set, or a file holds no rules."""
     if settings.channels is None:
         raise Refused("no_folder", "name a FILE, or the folder of your own channels in PACKSHOT_CHANNELS", field="FILE")
     with local.open_catalogue(settings) as catalogue:
         rules = counting(catalogue)
-    return [file for file, text in _files(settings) if not _counts(text, rules)]
+    return [file for file, _ in unreleased(settings, rules)]
 
 
 def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> tuple[str, list[Product], bool]:
@@ -99,25 +81,6 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
         released_at_ms=now_ms(),
     )
     return (made.rule_version, *recipes.send(settings, event, dry_run=dry_run))
-
-
-def _files(settings: Settings) -> Sequence[tuple[Path, str]]:
-    if settings.channels is None:
-        return []
-    if not settings.channels.is_dir():
-        raise Refused("no_folder", f"PACKSHOT_CHANNELS: there is no folder {settings.channels}", field="FILE")
-    return [(file, read_file(file)[0]) for file in sorted(settings.channels.glob("*.yaml"))]
-
-
-def _unreleased(settings: Settings, rules: Rulebook) -> list[Channel]:
-    return [parse(text) for _, text in _files(settings) if not _counts(text, rules)]
-
-
-def _counts(text: str, rules: Rulebook) -> bool:
-    made = parse(text)
-    if rules.released.get(made.name) == text:
-        return True
-    return made.name not in rules.released and made.name in channels.names() and made == channels.load(made.name)
 
 
 def _row(name: str, rules: Rulebook, release: ChannelReleased | None, waiting: Channel | None) -> Row:

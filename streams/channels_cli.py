@@ -21,13 +21,13 @@ def channels() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check files of rules; what is wrong is told with its file and field."""
-    from streams import channels as desk
+    from streams.channel_folder import read_file
     from streams.errors import Refused
 
     told = []
     for file in files:
         try:
-            _, made = desk.read_file(file)
+            _, made = read_file(file)
             told.append({"file": str(file), "ref": made.rule_version, "wrong": ""})
         except Refused as refusal:
             told.append({"file": str(file), "ref": "", "wrong": str(refusal)})

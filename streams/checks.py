@@ -9,10 +9,11 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas import topics
-from streams import channels, retention
+from streams import retention
 from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
 from streams.catalogue import UNSENT_AFTER_S, Catalogue, Loss
+from streams.channel_folder import unreleased
 from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
 from streams.errors import Refused, Unavailable
@@ -169,8 +170,8 @@ def _rules(settings: Settings) -> str:
     catalogue.create_tables()
     with catalogue.read() as facts:
         cookbook = facts.cookbook()
-    waiting = channels.unreleased(settings, catalogue)
     catalogue.close()
+    waiting = [made.rule_version for _, made in unreleased(settings, cookbook.rules)]
     if waiting:
         told = f"{', '.join(waiting)} of {settings.channels} count for nobody yet"
         raise CheckFailed(f"{told}; `packshot channels release` lets them")

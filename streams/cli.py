@@ -129,6 +129,9 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
     read, bad = event_files.read_events(file)
     events, lacking = event_files.with_files(read)
     bad = [*bad, *lacking]
+    if not events:  # then it takes no broker to say so
+        display.show_submission([], [], bad, as_json=as_json)
+        sys.exit(2 if bad else 0)
     with local.connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
             unmakeable = submission.unmakeable(events, facts)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from schemas import codec, topics
+from schemas.channels import Channel
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Task, Verdict
 from streams.audit.findings import KINDS, Report
@@ -26,7 +27,6 @@ from streams.screen import console, errors, line, print_json, print_json_line, s
 from streams.submission import Fate, Submitted
 
 if TYPE_CHECKING:  # they bring the networks' libraries along
-    from schemas.channels import Channel
     from streams.brands import Row as BrandRow
     from streams.channels import Row as ChannelRow
     from streams.models import Built, Row, Verified
@@ -411,7 +411,7 @@ def show_channels(rows: "Sequence[ChannelRow]", *, as_json: bool) -> None:
         console.say("what waits counts for nobody yet: `packshot channels release` lets it")
 
 
-def show_channel(rules: "Channel", *, as_json: bool) -> None:
+def show_channel(rules: Channel, *, as_json: bool) -> None:
     """The rules of a channel."""
     told = msgspec.to_builtins(rules)
     if as_json:
@@ -434,7 +434,7 @@ def _rule(value: object) -> str:
 
 
 def show_channels_released(
-    told: "Sequence[tuple[str, Sequence[tuple[str, str]], bool]]", *, dry_run: bool, as_json: bool
+    told: Sequence[tuple[str, Sequence[tuple[str, str]], bool]], *, dry_run: bool, as_json: bool
 ) -> None:
     """What `packshot channels release` did, or would do, with each file."""
     if as_json:

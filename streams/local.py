@@ -81,8 +81,9 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
         with catalogue.read() as facts:
             review = _one_review(facts.reviews(), shortened, "pending")
         task = review.request.completed.task
-        about = {"review_id": review.review_id, "tenant": task.tenant, "sku": task.sku, "version": review.rank + 1}
-        event = ReviewDecided(**about, **decision)
+        event = ReviewDecided(
+            review_id=review.review_id, tenant=task.tenant, sku=task.sku, version=review.rank + 1, **decision
+        )
         if event.redo:
             redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
         with observability.tracer.start_as_current_span("decide"):
@@ -170,9 +171,8 @@ def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
 @contextlib.contextmanager
 def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     """The whole system; everything that was started is stopped when the block ends."""
-    _check_port(settings)
     is_own = settings.kafka_bootstrap_servers is None
-    with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, name, promises):
+    with only_one(settings.data_folder), _free_port(settings), _broker(settings) as (bootstrap_servers, name, promises):
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
         with open_catalogue(settings):
             drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
@@ -244,10 +244,13 @@ def _one_review(reviews: list[Review], shortened: str, which: str) -> Review:
     return found[0]
 
 
-def _check_port(settings: Settings) -> None:
+@contextlib.contextmanager
+def _free_port(settings: Settings) -> Iterator[None]:
+    """Raises SettingsError before anything is started, where somebody else has the CDN's port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", settings.cdn_port))
         except OSError:
             raise SettingsError(f"port {settings.cdn_port} is taken; name another in PACKSHOT_CDN_PORT") from None
+    yield

@@ -175,17 +175,18 @@ def render_files(
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
             cut = studio.cutout(pictures[0], str(sources[0]), parameters)
-            _write(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
+            write_file(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
             return None, cut.measures
         channel = _channel(operation, channel_name, category, studio.rules)
         asked = Asked(channel, parameters, category, shelves=pools.shelves(settings))
         inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources])
         made = studio.picture(operation, inputs, asked, before)
-    _write(target, made.file)
+    write_file(target, made.file)
     return made.verdict, made.measures
 
 
-def _write(target: Path, data: bytes) -> None:
+def write_file(target: Path, data: bytes) -> None:
+    """Writes a file, and makes the folder that it goes to. Raises Refused."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)

@@ -19,7 +19,7 @@ from schemas.records import CatalogChanged, Source, Step
 from streams import local, preview_page
 from streams.errors import Refused
 from streams.event_files import read_events
-from streams.local_render import Made, Studio
+from streams.local_render import Made, Studio, write_file
 from streams.observability import set_up_command
 from streams.preview_page import Entry, Shown
 from streams.processors.planning import Slip, Wish, slips
@@ -71,7 +71,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
                 done += 1
                 progress(done, total)
             entries.append(entry)
-    target.write_text(preview_page.page(cookbook.recipe(name).ref, entries))
+    write_file(target, preview_page.page(cookbook.recipe(name).ref, entries).encode())
     return entries
 
 

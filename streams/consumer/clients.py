@@ -271,7 +271,9 @@ def make_topics(settings: Settings) -> None:
             _unless_there(future)
         _wait_until_seen(admin, [topic.name for topic in missing])
     except KafkaException as error:
-        raise Unavailable(f"the brokers at {settings.bootstrap_servers} do not answer: {error}") from error
+        raise Unavailable(
+            f"the brokers at {settings.bootstrap_servers} do not answer: {error.args[0].str()}"
+        ) from error
 
 
 def _wait_until_seen(admin: AdminClient, names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ import pyvips
 from gpu_workers import admission, memory_model, pools
 from gpu_workers.admission import MB, Budget, OutOfMemory, TooMuchMemory
 from gpu_workers.decoding import Header
+from schemas.channels.rulebook import SHIPPED
 from schemas.records import Step
 from streams.errors import Refused
 from streams.settings import Settings, SettingsError
@@ -226,7 +227,7 @@ def test_the_largest_picture_of_8_bits_fits_a_worker_of_4_gb_and_of_3() -> None:
 
 def test_what_is_kept_of_a_photograph_follows_from_what_its_steps_make() -> None:
     def kept(*steps: Step) -> int:
-        return memory_model.kept_pixels(Step(operation="cutout", next=list(steps)), "")
+        return memory_model.kept_pixels(Step(operation="cutout", next=list(steps)), "", SHIPPED)
 
     shop = Step(operation="packshot", channel="shopify")
     small = Step(operation="packshot", channel="shopify", parameters={"outputSize": "500x500"})

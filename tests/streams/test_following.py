@@ -1,5 +1,6 @@
 """`submit --wait`: what becomes of an event, neither too early nor never; decisions that cannot be carried out."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -11,8 +12,10 @@ from schemas.records import CampaignRequested, ReviewDecided, ReviewRequested
 from streams import local
 from streams.catalogue import Catalogue
 from streams.catalogue.facts import Refusal
+from streams.consumer.clients import AcknowledgedProducer, make_topics
+from streams.consumer.letters import outgoing
 from streams.errors import Refused
-from streams.following import LOOK_ANYWAY_S, follow
+from streams.following import LOOK_ANYWAY_S, follow, news
 from streams.settings import Settings
 from streams.submission import Fate, Submitted, fate
 from tests.streams.flow import Flow, done, tasks, upsert
@@ -156,3 +159,18 @@ def test_a_redo_that_cannot_be_carried_out_is_refused_and_the_review_waits_on(
         local.decide(settings, review.review_id[:8], **about)
     assert (told.value.code, told.value.field) == ("bad_parameters", field)
     assert tasks(flow.say(replace(decided, parameters={"padding": "0.2"})))  # there is a way on
+
+
+def test_the_keys_of_what_is_written_from_now_on_come(memory_bootstrap: str, tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path, kafka_bootstrap_servers=memory_bootstrap)
+    make_topics(settings)
+    producer = AcknowledgedProducer(settings)
+    producer.send([outgoing(upsert(sku="BEFORE"), "test")])
+    give_up_at, keys = time.monotonic() + 120, set[bytes]()
+    with news(settings) as within:
+        within(5.0)  # where a partition ends is asked for at the first read
+        while not keys and time.monotonic() < give_up_at:
+            producer.send([outgoing(upsert(sku="AFTER"), "test")])
+            keys.update(within(1.0))
+    producer.close()
+    assert keys == {b"demo|AFTER"}

@@ -36,8 +36,8 @@ def doubtful(flow: Flow, version: int = 1) -> ReviewRequested:
     return review
 
 
-def decided(review: ReviewRequested, version: int = 1, **more: object) -> ReviewDecided:
-    told = {"review_id": review.review_id, "tenant": "demo", "sku": "A", "version": version, "decided_by": "ada"}
+def decided(review: ReviewRequested, **more: object) -> ReviewDecided:
+    told = {"review_id": review.review_id, "tenant": "demo", "sku": "A", "version": 1, "decided_by": "ada"}
     return ReviewDecided(**(told | more))  # type: ignore[arg-type]
 
 

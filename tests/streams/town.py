@@ -311,7 +311,7 @@ class Town:
         review = self.random.choice(known)
         last = review.last if isinstance(review.last, ReviewDecided) else review.last.decision  # type: ignore[union-attr]
         about = {"tenant": "demo", "sku": last.sku, "decision": last, "version": last.version + 1}
-        self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))
+        self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))  # type: ignore[arg-type]
 
     def _decide(self, review: Review) -> None:
         task = review.request
