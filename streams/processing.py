@@ -49,7 +49,7 @@ from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.consumer.poison import poison as poison_of
 from streams.consumer.poison import with_trace
-from streams.errors import Refused
+from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.processors import (
     Processor,
@@ -179,9 +179,16 @@ class Processing:
         why = Refused("record_too_large", f"{row.topic} takes no record of {record.size_bytes} bytes")
         log.error("refused for its size", topic=row.topic, size_bytes=record.size_bytes)
         letter = self._policy.instead(record, row.id, why, time.time_ns() // 1_000_000)
-        is_letter = not topics.records_on(row.topic)
-        answers = [] if is_letter else poison.ends(codec.decode(row.value), facts, f"{why.code}: {why}")
-        return [letter, *self._records(answers)]
+        try:
+            with facts.savepoint():
+                is_letter = not topics.records_on(row.topic)
+                answers = [] if is_letter else poison.ends(codec.decode(row.value), facts, f"{why.code}: {why}")
+                return [letter, *self._records(answers)]
+        except Unavailable:
+            raise
+        except Exception:  # the letter tells of it all the same
+            log.exception("the end of what was refused cannot be told of", topic=row.topic)
+            return [letter]
 
     def _why(self, delivery: Delivery, error: Exception) -> Refused:
         why = poison_of(error, "streams", delivery.topic)
