@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, field
 
 from schemas.decoding import prepare
-from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, ID_MAX, MESSAGE_MAX, REASON_MAX, whole
+from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, FIT_NAME, ID_MAX, MESSAGE_MAX, REASON_MAX, whole
 
 Change = Literal["upsert", "delete"]
 Lane = Literal["urgent", "standard", "bulk"]
@@ -32,7 +32,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=whole(f"{_NAME}*
 AssetName = Annotated[str, Meta(min_length=1, max_length=200, pattern=whole(f"{_NAME}*"))]
 ModelRef = Annotated[str, Meta(max_length=129, pattern=whole(f"{_NAME}{{0,63}}@{_NAME}{{0,63}}"))]
 Sha256 = Annotated[str, Meta(max_length=64, pattern=whole("[0-9a-f]{64}"))]
-Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(FIT))]
+Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(FIT_NAME))]
 Label = Annotated[str, Meta(max_length=256, pattern=whole(FIT))]
 Text = Annotated[str, Meta(max_length=1024, pattern=whole(FIT))]
 Uri = Annotated[str, Meta(min_length=1, max_length=4096, pattern=whole(FIT))]

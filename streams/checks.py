@@ -16,6 +16,7 @@ from streams.catalogue import UNSENT_AFTER_S, Catalogue, Loss
 from streams.channel_folder import unreleased
 from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
+from streams.consumer.reading import has_members
 from streams.errors import Refused, Unavailable
 from streams.masking import masked
 from streams.settings import Settings, SettingsError
@@ -40,6 +41,7 @@ def check_everything(settings: Settings) -> list[Finding]:
         "broker": _broker,
         "topics": _topics,
         "backlog": _backlog,
+        "readers": _readers,
         "database": _database,
         "outbox": _outbox,
         "partitions": _partitions,
@@ -102,6 +104,18 @@ def _backlog(settings: Settings) -> str:
     if oldest.share > backlog.WARN_SHARE:
         raise CheckFailed(f"{text}; a retrier has it kept for longer, as does `packshot topics apply`")
     return text
+
+
+def _readers(settings: Settings) -> str:
+    """Groups that have something to read and nobody in them: a role that is down says nothing of itself."""
+    unread: dict[str, int] = {}
+    for each in backlog.find(settings):
+        unread[each.group] = unread.get(each.group, 0) + each.behind
+    alone = [group for group in sorted(unread) if not has_members(settings, group)]
+    if alone:
+        told = ", ".join(f"{group} (up to {unread[group]} records)" for group in alone)
+        raise CheckFailed(f"there is something to read, and nobody at work: {told}")
+    return f"{len(unread)} groups have something to read, and each has members"
 
 
 def _losses(settings: Settings) -> list[Loss]:

@@ -47,11 +47,13 @@ class NotAcknowledged(Exception):
 
 
 class TooLarge(NotAcknowledged):
-    """No topic takes `record`: it is too large, and always will be. All that was sent with it is acknowledged."""
+    """No topic takes `record`, nor `others`: they are too large, and always will be. All else that was sent with them
+    is acknowledged."""
 
-    def __init__(self, record: Outgoing) -> None:
+    def __init__(self, record: Outgoing, *others: Outgoing) -> None:
         super().__init__(f"{record.topic} takes no record of {record.size_bytes} bytes")
         self.record = record
+        self.records = (record, *others)
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
@@ -170,7 +172,9 @@ class AcknowledgedProducer:
         done.wait()
         if countdown.failed:
             error, record = countdown.worst
-            raise TooLarge(record) if is_too_large(error) else NotAcknowledged(str(error))
+            if not is_too_large(error):
+                raise NotAcknowledged(str(error))
+            raise TooLarge(record, *(each for _, each in countdown.failed if each is not record))
 
     def send_later(self, records: Sequence[Outgoing], on_end: Callable[[KafkaError | None], None]) -> None:
         """Writes records; `on_end` is called once, from another thread, with the worst error or None.
