@@ -548,8 +548,8 @@ class ChannelReleased(Record, frozen=True, kw_only=True, tag="ChannelReleased", 
 class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued", tag_field="type"):
     """There are products left to be held against a release; whoever works on it tells itself so between two steps.
 
-    `name` is that of a recipe, of the tenant of defaults or of a channel. The products behind `after_tenant` and `after_sku` are
-    left.
+    `name` is that of a recipe, of the tenant of defaults or of a channel. The products behind `after_tenant` and
+    `after_sku` are left.
     """
 
     kind: ReleaseKind
