@@ -5,7 +5,6 @@ it, the product's mask comes with it.
 """
 
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gpu_workers import memory_model
 from gpu_workers.decoding import DecodeLimits, decode, header
-from gpu_workers.operations import cutout as cutting
 from gpu_workers.operations import contrast, matting
+from gpu_workers.operations import cutout as cutting
 
 WIDTH_PX, HEIGHT_PX = 1200, 800
 KEPT = DecodeLimits(kept_pixels_max=WIDTH_PX * HEIGHT_PX // 9)
