@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker calibrate-cutout gallery check format schemas lock clean
+.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker calibrate-cutout gallery check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -27,13 +27,16 @@ test:  ## All tests but the long suites; two files at a time, for they wait more
 	$(BIN)/python -m pytest -m "not long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m "long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once; not part of CI
+test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once, a short chaos; not part of CI
 	$(BIN)/python -m pytest -m heavy
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--count 10000)
+
+fuzz: $(MARK_DEV) $(KERNELS)  ## Hostile records, letters and files for every role, for ten minutes; else MINUTES=1, or one course again: SEED=17
+	$(BIN)/python -m tests.fuzzing $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 chaos: $(MARK_DEV) $(WEIGHTS)  ## The whole system on real servers while its parts are killed; others: SEEDS="1 2 3"
 	$(BIN)/python -m loadtest.chaos $(if $(SEEDS),--seeds $(SEEDS))

@@ -1,7 +1,8 @@
 """How much memory a picture takes, by what its header says and what is made of it; and how large it is worked on.
 
-Measured by `make bench-pictures`, each in a process of its own: the most that it held, less what it held before. The
-factors are the least round numbers that no measured picture exceeds, 8 and 16 bits apart.
+The factors rest on two or three pictures each, in a process of their own: the most that it held, less what it held
+before; round numbers that none of them exceeds, 8 and 16 bits apart. `make bench-pictures` measures the same, and has
+not been run whole since they were set.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -36,6 +36,7 @@ from gpu_workers.shelf import Shelf
 from gpu_workers.sources import Fetched, FetchLimits, SourceError, fetch
 from gpu_workers.worker import Work
 from schemas import channels
+from schemas.channels import Channel, UnknownChannel
 from schemas.identity import result_id
 from schemas.parameters import BadParameters, CutoutParameters
 from schemas.records import Blob, Lane, Shadow, Task
@@ -379,7 +380,7 @@ class Compose:
         """The result of a task on a cutout, its id, and whether it was known. Raises Refused."""
         if not task.inputs or task.step.channel is None:
             raise Refused("missing_input", f"a {task.step.operation} task needs an input and a channel", field="inputs")
-        channel = channels.load(task.step.channel, task.category)
+        channel = _channel(task.step.channel, task.category)
         inputs = [blob.digest for blob in task.inputs]
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
@@ -408,6 +409,8 @@ class Compose:
             meter.lap("compose")
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
+        except SourceError as error:  # a blob that is no picture: the task was not written by us
+            raise Refused(error.code, str(error), field="inputs") from error
         except EngineError as error:
             raise Refused("engine_failed", str(error), transient=True) from error
         blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]
@@ -415,6 +418,13 @@ class Compose:
         result = _result(task, blobs, composed.measures, self._engine, meter)
         enlarger = asked.shelves.enlarger if task.step.operation == "upscale" else None
         return msgspec.structs.replace(result, model=None if enlarger is None else enlarger.model)
+
+
+def _channel(name: str, category: str) -> Channel:
+    try:
+        return channels.load(name, category)
+    except UnknownChannel as error:
+        raise Refused(error.code, str(error), field="step.channel") from error
 
 
 def _off_the_shelf(operation: str, asked: Asked) -> str:

@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 DEPTH_MAX = 64  # twice what the deepest slip takes, and more
 NODES_MAX = 100_000
+# What the parser makes of a scalar that is not what its tag says: a date, a number, a truth value that is none.
+_NO_SCALAR = (ValueError, TypeError, OverflowError, LookupError, AttributeError)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -44,6 +46,6 @@ def decode(text: str | bytes, of: type[T]) -> T:
     try:
         check(text)
         plain = yaml.load(text, Loader=_LOADER)
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:  # of a scalar: a date that is none
+    except (yaml.YAMLError, *_NO_SCALAR) as error:
         raise msgspec.DecodeError(f"no YAML: {error}") from error
     return msgspec.convert(plain, of)

@@ -30,6 +30,7 @@ from prometheus_client import Counter
 
 from schemas import topics
 from streams.consumer import groups, reading
+from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
@@ -38,7 +39,7 @@ from streams.consumer.watchdog import StoodStill
 from streams.errors import Unavailable
 from streams.observability import tell_ready
 from streams.private import private_folder
-from streams.processing import CONSUMED, Processing
+from streams.processing import Processing
 from streams.relay import AWAY_WAIT_S
 from streams.settings import Settings
 

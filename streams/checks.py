@@ -9,9 +9,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas import channels, recipes, topics
+from streams import retention
 from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
-from streams.catalogue import UNSENT_AFTER_S, Catalogue
+from streams.catalogue import UNSENT_AFTER_S, Catalogue, Loss
 from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
 from streams.errors import Refused, Unavailable
@@ -89,16 +90,25 @@ def _topics(settings: Settings) -> str:
 
 
 def _backlog(settings: Settings) -> str:
+    if lost := _losses(settings):
+        told = "; ".join(f"{each.name}: {each.text}" for each in lost)
+        raise CheckFailed(f"{told}; `packshot topics recover` has made again what hung on them")
     unread = backlog.find(settings)
-    if lost := [each for each in unread if each.lost]:
-        raise CheckFailed("; ".join(f"{each.name}: {each.fallen_out}" for each in lost))
     oldest = max(unread, key=lambda each: each.share, default=None)
     if oldest is None:
         return "nothing is unread"
     text = f"{oldest.name}: the oldest unread record has used {oldest.share:.0%} of its retention"
     if oldest.share > backlog.WARN_SHARE:
-        raise CheckFailed(f"{text}; `packshot topics apply` has it kept for longer")
+        raise CheckFailed(f"{text}; a retrier has it kept for longer, as does `packshot topics apply`")
     return text
+
+
+def _losses(settings: Settings) -> list[Loss]:
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    found = retention.noted(settings, catalogue)
+    catalogue.close()
+    return found
 
 
 def _database(settings: Settings) -> str:

@@ -7,6 +7,7 @@ import codecs
 import csv
 import io
 import json
+import os
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ATTRIBUTE = "attributes."  # a column of this name and one more holds one attrib
 LISTS = frozenset({"channels", "sources"})  # columns with several values, apart by |
 COLUMNS = ("type", *(name for name in CatalogChanged.__struct_fields__ if name != "attributes"))
 DELIMITERS = ",;\t"
+DIGITS_MAX = 20  # more than any number of a record has; Python converts no more than 4,300
 MESSAGE_CHARACTERS_MAX = 300
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -95,6 +97,8 @@ def _wrong(convert: Any, field: str) -> Iterator[tuple[str, str]]:
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         yield field + place.removesuffix("`"), message[:MESSAGE_CHARACTERS_MAX]
+    except UnicodeEncodeError:  # JSON can say half a character, and no text can hold it
+        yield field, "half a character (a surrogate without its other) is no text"
 
 
 def _text(data: bytes) -> str:
@@ -153,7 +157,11 @@ def _rows(text: str) -> Iterator[tuple[int, Any]]:
     head = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=head.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    columns = [name.strip() for name in next(rows)]
+    try:
+        columns = [name.strip() for name in next(rows)]
+    except csv.Error as error:
+        yield 1, BadLine(1, "", f"no CSV: {error}")
+        return
     if "sku" not in columns:
         yield 1, BadLine(1, "", "neither JSON nor CSV: the first line names no column sku")
         return
@@ -189,15 +197,24 @@ def _product(row: dict[str, str]) -> dict[str, Any]:
         elif column in LISTS:
             value[column] = several
         else:
-            value[column] = int(cell) if cell.isdecimal() and column in ("version", "occurred_at_ms") else cell
+            is_number = column in ("version", "occurred_at_ms") and cell.isdecimal() and len(cell) <= DIGITS_MAX
+            value[column] = int(cell) if is_number else cell
     return value
 
 
 def _without_file(event: Submission, folder: Path) -> Iterator[str]:
     """The sources that are paths, and lead to no file."""
     for source in event.sources if isinstance(event, CatalogChanged) else ():
-        if not urlsplit(source.uri).scheme and not (folder / source.uri).is_file():
+        if not _is_address(source.uri) and not os.path.isfile(folder / source.uri):  # pathlib raises for a long name
             yield source.uri
+
+
+def _is_address(uri: str) -> bool:
+    """Whether a source is none of this machine's paths; a malformed address is one, and whoever fetches it says so."""
+    try:
+        return bool(urlsplit(uri).scheme)
+    except ValueError:
+        return True
 
 
 def _resolved(event: Submission, folder: Path) -> Submission:
@@ -207,6 +224,6 @@ def _resolved(event: Submission, folder: Path) -> Submission:
 
 
 def _absolute(source: Source, folder: Path) -> Source:
-    if urlsplit(source.uri).scheme:
+    if _is_address(source.uri):
         return source
-    return replace(source, uri=(folder / source.uri).resolve().as_uri())
+    return replace(source, uri=Path(os.path.realpath(folder / source.uri)).as_uri())

@@ -82,15 +82,6 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     RecipeReleased: recipes.released,
     DefaultsReleased: recipes.released,
 }
-CONSUMED = (
-    topics.CATALOG,
-    topics.CAMPAIGNS,
-    topics.COMPLETED,
-    topics.DECISIONS,
-    topics.PUBLISHED,
-    topics.MODELS,
-    topics.RECIPES,
-)
 
 log = structlog.get_logger()
 
@@ -166,13 +157,13 @@ class Processing:
             self._work([delivery], self._answer)
         except NotAcknowledged:
             raise
+        except Refused as why:  # what follows is what no topic, or no column, takes
+            self._bury(delivery, why)
         except Exception as error:
             log.exception("poison", position=delivery.position)
             self._bury(delivery, self._why(delivery, error))
 
     def _why(self, delivery: Delivery, error: Exception) -> Refused:
-        if isinstance(error, Refused):  # what follows is what no topic, or no column, takes
-            return error
         why = poison_of(error, "streams", delivery.topic)
         why.__cause__ = error
         return why

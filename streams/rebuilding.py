@@ -30,11 +30,12 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal
 from streams.consumer import letters as header
+from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, event_in
 from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
 from streams.errors import Refused
-from streams.processing import CONSUMED, PROCESSORS, placed
+from streams.processing import PROCESSORS, placed
 from streams.processors import Answers, Processor, costing, intake, recipes, reviewing, routing
 from streams.processors.planning import LACKING
 from streams.settings import Settings

@@ -14,7 +14,7 @@ import structlog
 from schemas import topics
 from schemas.records import LANES, Lane
 from schemas.topics import Pool
-from streams import observability
+from streams import observability, retention
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue, CatalogueStanding, Trials
 from streams.consumer import drift, groups, reading
@@ -50,6 +50,7 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
     _wait_until(lambda: _prepare_topics(settings), stop)
     catalogue = Catalogue(settings.database)
     _wait_until(catalogue.create_tables, stop)
+    _wait_until(lambda: retention.note_gaps(settings, catalogue, _groups(role, pool)), stop)
     if stop.is_set():
         return
     match role:
@@ -121,11 +122,13 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
 
 
 def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
-    """The retrier."""
+    """The retrier, which looks after the retention of all topics, too."""
     producer = AcknowledgedProducer(settings)
     isolation = Isolation("retrier", Trials(catalogue))
     consumer = open_member(settings, groups.RETRIER)
     observability.tell_ready()
+    arguments = (settings, catalogue, stop)
+    threading.Thread(target=retention.look_at_intervals, args=arguments, name="retention", daemon=True).start()
     Retrier(consumer, producer, settings.retry_delays, isolation, _blobs(settings)).run(stop)
     producer.close()
 
@@ -143,6 +146,13 @@ def run_gateway(settings: Settings) -> None:
 def _serves(line: str) -> None:
     log.info(line)
     observability.tell_ready()
+
+
+def _groups(role: str, pool: Pool | None) -> list[str]:
+    """The groups that a role reads in."""
+    if pool is not None:
+        return [groups.worker(pool, lane) for lane in LANES]
+    return {"streams": [groups.STREAMS], "publisher": [groups.PUBLISHER], "retrier": [groups.RETRIER]}[role]
 
 
 def _prepare_topics(settings: Settings) -> None:

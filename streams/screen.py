@@ -5,6 +5,7 @@ escape. What has a style is a `Text`, made here. Columns are as wide as their lo
 are never broken.
 """
 
+import json
 import re
 import sys
 from typing import Any
@@ -80,12 +81,23 @@ def table(*columns: str) -> Table:
 
 def print_json(value: object) -> None:
     """A value as JSON, indented."""
-    _write(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    try:
+        _write(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    except UnicodeEncodeError:
+        _write(_with_halves(value, indent=2))
 
 
 def print_json_line(value: object) -> None:
     """A value as one line of JSON."""
-    _write(msgspec.json.encode(value))
+    try:
+        _write(msgspec.json.encode(value))
+    except UnicodeEncodeError:
+        _write(_with_halves(value))
+
+
+def _with_halves(value: object, indent: int | None = None) -> bytes:
+    """JSON of what holds half characters, as the names of files may, and texts that are no UTF-8: as their escapes."""
+    return json.dumps(msgspec.to_builtins(value), indent=indent).encode()
 
 
 def _write(text: bytes) -> None:

@@ -1,7 +1,7 @@
 """`packshot topics`: the topics as they are and as they should be."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,10 @@ import click
 from streams.settings import Settings
 
 if TYPE_CHECKING:
+    from schemas.records import Lane
+    from streams.catalogue import Loss
     from streams.consumer.drift import Drift
+    from streams.replanning import Product
 
 
 @click.group()
@@ -45,6 +48,49 @@ def apply(settings: Settings, partitions: bool, as_json: bool) -> None:
     for each in left:
         errors.say(f"left as it is: {each}")
     sys.exit(1 if left else 0)
+
+
+@topics.command()
+@click.option("--dry-run", is_flag=True, help="Ask for nothing; say what is lost and which products it may concern.")
+@click.option("--settle", is_flag=True, help="Tell no more of what cannot be made again from here: it was dealt with.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.pass_obj
+def recover(settings: Settings, dry_run: bool, settle: bool, as_json: bool) -> None:
+    """Have made again what hung on records that outlived their retention unread; ends with 1 when something is left."""
+    from streams import local, retention
+    from streams.catalogue import Losses
+
+    with local.connect(settings) as (catalogue, producer):
+        lost = retention.noted(settings, catalogue)
+        if dry_run:
+            products, left = retention.concerned(lost, catalogue), lost
+        else:
+            products, left = retention.recover(catalogue, producer)
+            if settle:
+                Losses(catalogue).settle(left)
+                left = []
+    _show_recovered(lost, products, left, as_json=as_json)
+    sys.exit(1 if left else 0)
+
+
+def _show_recovered(
+    lost: "Sequence[Loss]", products: "Mapping[Product, Lane]", left: "Sequence[Loss]", *, as_json: bool
+) -> None:
+    from streams.screen import console, errors, print_json
+
+    if as_json:
+        again = [{"tenant": tenant, "sku": sku, "lane": lane} for (tenant, sku), lane in sorted(products.items())]
+        print_json({
+            "lost": [asdict(each) for each in lost],
+            "products": again,
+            "left": [asdict(each) for each in left],
+        })  # fmt: skip
+        return
+    for each in lost:
+        console.say(f"{each.name}: {each.text}")
+    console.say(f"{len(products)} products may be concerned" if lost else "nothing is lost")
+    for each in left:
+        errors.say(f"left as it is: {each.name}, offsets {each.first} to {each.behind - 1}")
 
 
 def _found(settings: Settings) -> "list[Drift]":

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gpu_workers import linear_light
 from gpu_workers.operations import contact_line, contrast, doubt, framing, glass, matting, shadow
-from gpu_workers.operations.matting import Flags, Plane
+from gpu_workers.operations.contrast import Plane
+from gpu_workers.operations.matting import Flags
 from schemas.parameters import CutoutParameters
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
@@ -458,7 +459,7 @@ def _coded(plane: Plane, like: Image, interpolation: int) -> Image:
         plane = np.asarray(cv2.resize(plane, like.shape[1::-1], interpolation=interpolation), np.float32)
     codes = np.clip(plane, 0, 1)
     codes *= _full(like)
-    return np.rint(codes, out=codes).astype(like.dtype)
+    return cast(Image, np.rint(codes, out=codes).astype(like.dtype))
 
 
 def _band_width_px(alpha: Plane) -> float:

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from gpu_workers.linear_light import code_of, light_of
 from gpu_workers.operations import contrast, matting
-from gpu_workers.operations.matting import Flags, Plane
+from gpu_workers.operations.contrast import Plane
+from gpu_workers.operations.matting import Flags
 
 _RIM_PX = 7
 _LINE_PX = 5

@@ -17,7 +17,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from schemas.topics import PREFIX
 
 _FILE = Path(__file__).parent / "acls.yaml"
-_MANAGING = (AclOperation.CREATE, AclOperation.ALTER, AclOperation.ALTER_CONFIGS)
+_KEEPING = (AclOperation.ALTER_CONFIGS,)
+_MANAGING = (AclOperation.CREATE, AclOperation.ALTER, *_KEEPING)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Rights:
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
     transactions: tuple[str, ...] = ()
+    keeps: bool = False
     manages: bool = False
 
 
@@ -51,7 +54,7 @@ _Given = tuple[ResourceType, tuple[str, ResourcePatternType], AclOperation]
 def _topics(rights: Rights) -> Iterator[_Given]:
     everything = (PREFIX, ResourcePatternType.PREFIXED)
     looking = (AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS)
-    for operation in (*looking, *(_MANAGING if rights.manages else ())):
+    for operation in (*looking, *(_MANAGING if rights.manages else _KEEPING if rights.keeps else ())):
         yield ResourceType.TOPIC, everything, operation
     for name in rights.reads:
         yield ResourceType.TOPIC, _pattern(PREFIX + name), AclOperation.READ
@@ -62,6 +65,8 @@ def _topics(rights: Rights) -> Iterator[_Given]:
 def _names(rights: Rights) -> Iterator[_Given]:
     for name in rights.groups:
         yield ResourceType.GROUP, _pattern(name), AclOperation.READ
+    for name in rights.asks:
+        yield ResourceType.GROUP, _pattern(name), AclOperation.DESCRIBE
     for name in rights.transactions:
         for operation in (AclOperation.WRITE, AclOperation.DESCRIBE):
             yield ResourceType.TRANSACTIONAL_ID, _pattern(name), operation

@@ -11,15 +11,22 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import quantiles
 
 import structlog
 from confluent_kafka import KafkaError, Producer
 
+from infra.servers import raw_kafka
 from loadtest.chaos.cluster import Cluster
+from loadtest.chaos.hosts import HostileHost
 from loadtest.chaos.mischief import Mischief, Tormentor
+from loadtest.chaos.poison import Poison
 from loadtest.chaos.stalls import Stalls
 from loadtest.chaos.verdict import LOST_KINDS, Verdict, is_settled, judge
 from loadtest.chaos.workload import Workload, draw_pictures
@@ -27,6 +34,7 @@ from streams.audit.audit import audit
 from streams.consumer.clients import producer_config
 from streams.consumer.letters import Outgoing
 from streams.errors import Unavailable
+from streams.settings import Settings
 
 EVENTS = 3000
 EVENTS_PER_S = 25.0
@@ -39,17 +47,23 @@ TARGETS = {
     "stale_published": ("le", 0),
     "double_published": ("le", 0),
     "dead_lettered_unexpected": ("le", 0),
+    "poison_unanswered": ("le", 0),
     "not_recovered": ("le", 0),
 }
 
 
 class Feeder:
-    """Writes the events at a steady pace, but never runs ahead of the mischief."""
+    """Writes the events at a steady pace, but never runs ahead of the mischief.
 
-    def __init__(self, producer: Producer, records: Iterable[Outgoing]) -> None:
+    `codes` tells what the broker said to each poison by its name, 0 when it took it.
+    """
+
+    def __init__(self, settings: Settings, records: Iterable[Outgoing | Poison]) -> None:
         self.sent = 0
         self.refused: list[KafkaError] = []
-        self._producer = producer
+        self.codes: dict[str, int] = {}
+        self._settings = settings
+        self._producer = Producer(producer_config(settings) | {"log_level": 0})
         self._records = records
         self._allowed = threading.Condition()
         self._may_send = 0
@@ -71,68 +85,95 @@ class Feeder:
         for record in self._records:
             with self._allowed:
                 self._allowed.wait_for(lambda: self.sent < self._may_send)
+            self._write(record)
+            self.sent += 1
+            time.sleep(1 / EVENTS_PER_S)
+
+    def _write(self, record: Outgoing | Poison) -> None:
+        self._producer.poll(0)
+        if isinstance(record, Outgoing):
             self._producer.produce(
                 record.topic, record.value, record.key, headers=list(record.headers), on_delivery=self._delivered
             )
-            self._producer.poll(0)
-            self.sent += 1
-            time.sleep(1 / EVENTS_PER_S)
+            return
+        partition = zlib.crc32(record.name.encode()) % self._settings.kafka_partitions
+        written = partial(raw_kafka.write, self._settings.bootstrap_servers, record.topic, [record.record])
+        self.codes[record.name] = written(partition=partition, crc=record.crc, packed=record.packed)
 
     def _delivered(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:
             self.refused.append(error)
 
 
-def main(seeds: Sequence[int], events: int, blows: int | None, keep: Path | None) -> int:
+@dataclass(frozen=True)
+class Course:
+    """What is done in a run: so many events, one broker or three, and of the blows those that `only` is in the name of.
+
+    Of these the first `blows`, or so many of them again and again where there are less.
+    """
+
+    events: int = EVENTS
+    brokers: int = 1
+    blows: int | None = None
+    only: str = ""
+
+    def of(self, blows: Sequence[Mischief]) -> list[Mischief]:
+        """The blows to be dealt."""
+        chosen = [blow for blow in blows if self.only in blow.name]
+        return list(islice(cycle(chosen), len(chosen) if self.blows is None else self.blows))
+
+
+def main(seeds: Sequence[int], course: Course, keep: Path | None) -> int:
     """Runs the seeds one after another; the last line holds the figures of all as JSON."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    runs = [_run_in(seed, events, blows, keep) for seed in seeds]
+    runs = [_run_in(seed, course, keep) for seed in seeds]
     figures = runs[0] if len(runs) == 1 else _summed(runs)
     print(json.dumps({"figures": figures, "targets": TARGETS}))
     return int(any(figures[name] > limit for name, (how, limit) in TARGETS.items() if how == "le"))  # faults
 
 
-def _run_in(seed: int, events: int, blows: int | None, keep: Path | None) -> dict[str, float]:
+def _run_in(seed: int, course: Course, keep: Path | None) -> dict[str, float]:
     if keep is not None:
         folder = keep / f"seed-{seed}"
         folder.mkdir(parents=True)
         folder.chmod(0o755)
-        return run(seed, events, blows, folder)
+        return run(seed, course, folder)
     with tempfile.TemporaryDirectory() as temporary:
         Path(temporary).chmod(0o755)  # PostgreSQL runs as another user
-        return run(seed, events, blows, Path(temporary))
+        return run(seed, course, Path(temporary))
 
 
-def run(seed: int, events: int, blows: int | None, folder: Path) -> dict[str, float]:
-    """One run, in an empty folder; returns its figures. Of what is done to the system the first `blows` are done."""
+def run(seed: int, course: Course, folder: Path) -> dict[str, float]:
+    """One run, in an empty folder; returns its figures."""
     began_s = time.monotonic()
 
     def say(text: str) -> None:
         print(f"[seed {seed}, {time.monotonic() - began_s:5.0f} s] {text}", flush=True)
 
     draw_pictures(folder)
-    workload = Workload(seed, events, folder)
-    cluster = Cluster(folder)
-    try:
-        stalls = Stalls(cluster.settings)
-        cluster.start_members()
-        if not cluster.disk.is_small:
-            say("no small disk can be mounted here (that takes root): it is not filled")
-        tormentor = Tormentor(seed, cluster, stalls, say)
-        feeder = Feeder(Producer(producer_config(cluster.settings) | {"log_level": 0}), workload.records())
-        _warm_up(feeder, stalls, events // 20)
-        say("everything runs")
-        _torment(tormentor, tormentor.list[:blows], feeder, events)
-        say(f"{feeder.sent} events are written, {len(feeder.refused)} of them not acknowledged")
-        _settle(cluster, say)
-        verdict = judge(cluster.settings, workload.expected)
-    finally:
-        cluster.close()
+    with HostileHost() as host:
+        workload = Workload(seed, course.events, folder, host.url)
+        cluster = Cluster(folder, course.brokers)
+        try:
+            stalls = Stalls(cluster.settings)
+            cluster.start_members()
+            if not cluster.disk.is_small:
+                say("no small disk can be mounted here (that takes root): it is not filled")
+            tormentor = Tormentor(seed, cluster, stalls, say)
+            feeder = Feeder(cluster.settings, workload.records())
+            _warm_up(feeder, stalls, course.events // 20)
+            say("everything runs")
+            _torment(tormentor, course.of(tormentor.list), feeder, course.events)
+            say(f"{feeder.sent} events are written, {len(feeder.refused)} of them not acknowledged")
+            _settle(cluster, say)
+            verdict = judge(cluster.settings, workload.expected, feeder.codes)
+        finally:
+            cluster.close()
     stalls.stop()
     for fault in verdict.faults[:FAULTS_SHOWN]:
         say(fault)
     say(f"audit: {verdict.report.figures}")
-    return _figures(feeder, tormentor, verdict, cluster, len(workload.expected.dead), time.monotonic() - began_s)
+    return _figures(feeder, tormentor, verdict, cluster, workload.expected.poison, time.monotonic() - began_s)
 
 
 def _torment(tormentor: Tormentor, todo: Sequence[Mischief], feeder: Feeder, events: int) -> None:
@@ -173,7 +214,7 @@ def _settle(cluster: Cluster, say: Callable[[str], None]) -> None:
 
 
 def _figures(
-    feeder: Feeder, tormentor: Tormentor, verdict: Verdict, cluster: Cluster, dead_expected: int, took_s: float
+    feeder: Feeder, tormentor: Tormentor, verdict: Verdict, cluster: Cluster, poison: Sequence[Poison], took_s: float
 ) -> dict[str, float]:
     blows = tormentor.blows
     stalled = [blow.stalled_s for blow in blows if blow.kind != "members"]
@@ -181,27 +222,36 @@ def _figures(
         "events": feeder.sent,
         "kills": sum(blow.kind == "kill" for blow in blows),
         "pauses": sum(blow.kind == "pause" for blow in blows),
+        "stops_before_a_write": tormentor.stops,
         "disks_filled": sum(blow.kind == "full" for blow in blows),
         "members_changed": sum(blow.kind == "members" for blow in blows),
         "ended_themselves": cluster.ended_themselves,
         "lost": verdict.count(*LOST_KINDS) + len(verdict.lost) + len(feeder.refused),
         "stale_published": verdict.count("stale_published") + len(verdict.stale),
         "double_published": verdict.count("double_published"),
-        "dead_lettered_expected": dead_expected,
+        "poison_sent": len(poison),
+        "poison_answered": len(poison) - len(verdict.unanswered),
+        "poison_unanswered": len(verdict.unanswered),
+        "poison_share": round(len(poison) / max(1, feeder.sent), 3),
+        "poison_kinds": len({each.kind for each in poison}),
         "dead_lettered": verdict.dead,
         "dead_lettered_unexpected": len(verdict.unexpected_dead),
         "live": verdict.published,
         "tasks": verdict.report.counts["tasks"],
         "tasks_repeated": verdict.report.counts["duplicates"],
         "not_recovered": sum(not blow.recovered for blow in blows),
-        "recovery_s_p95": round(quantiles(stalled, n=20, method="inclusive")[18], 1),
+        "recovery_s_p95": round(_p95(stalled), 1),
         "rebalance_s_max": round(max((blow.stalled_s for blow in blows if blow.kind == "members"), default=0.0), 1),
         "took_s": round(took_s),
     }
 
 
+def _p95(values: Sequence[float]) -> float:
+    return quantiles(values, n=20, method="inclusive")[18] if len(values) > 1 else max(values, default=0.0)
+
+
 def _summed(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    worst = {"recovery_s_p95", "rebalance_s_max"}
+    worst = {"recovery_s_p95", "rebalance_s_max", "poison_kinds", "poison_share"}
     sums = {name: max(r[name] for r in runs) if name in worst else sum(r[name] for r in runs) for name in runs[0]}
     return {"runs": len(runs), **sums}
 
@@ -210,7 +260,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--events", type=int, default=EVENTS)
-    parser.add_argument("--blows", type=int, help="do only so much to the system")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--blows", type=int, help="do so much to the system")
+    parser.add_argument("--only", default="", help="do only what has this in its name, such as: kill the broker")
     parser.add_argument("--keep", type=Path, help="a folder for the logs and data of each run")
     given = parser.parse_args()
-    sys.exit(main(given.seeds, given.events, given.blows, given.keep))
+    sys.exit(main(given.seeds, Course(given.events, given.brokers, given.blows, given.only), given.keep))

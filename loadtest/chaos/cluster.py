@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 
 from infra.servers import S3Server, ServerUnavailable, postgres, versitygw
-from infra.servers.process import free_port
+from infra.servers.process import LOOPBACK, free_port
+from loadtest.chaos.brokers import brokers_of
 from streams.consumer import groups
 from streams.consumer.clients import make_topics
-from streams.embedded import choose_broker
 from streams.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,6 @@ GROUPS: dict[str, list[str]] = {
     "retrier": [],  # its letters wait on purpose
     "gateway": [],
 }
-SERVERS = ("broker", "database", "storage")
 
 
 @dataclass
@@ -93,15 +92,16 @@ class Cluster:
     `ended_themselves` counts members that ended without having been killed, such as one that would rather start anew.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, brokers: int = 1) -> None:
         self.folder = folder
         self.disk = Disk(folder / "disk")
-        self._broker = choose_broker(folder, CACHE, "kafka")
+        self._brokers = brokers_of(brokers, folder, CACHE)
         database_port, s3_port = free_port(), free_port()
         self._servers: dict[str, Callable[[], AbstractContextManager[Any]]] = {
             "database": lambda: postgres(folder / "postgres", database_port),
             "storage": lambda: versitygw(self.disk.folder, s3_port),
         }
+        self.servers = (*self._brokers.names, *self._servers)
         self._ports = {"database": database_port, "storage": s3_port}
         self._running: dict[str, ExitStack] = {}
         self._lock = threading.Lock()
@@ -142,29 +142,29 @@ class Cluster:
     def wait_until_stopped(self, name: str, within_s: float) -> bool:
         """Whether a member came to stand still by itself in that time."""
         with self._lock:
-            process = psutil.Process(self.members[name].process.pid)
+            pid = self.members[name].process.pid
         deadline_s = time.monotonic() + within_s
-        while time.monotonic() < deadline_s:
-            if process.status() == psutil.STATUS_STOPPED:
-                return True
-            time.sleep(0.05)
+        with suppress(psutil.NoSuchProcess):  # it has ended, and another takes its place
+            while time.monotonic() < deadline_s:
+                if psutil.Process(pid).status() == psutil.STATUS_STOPPED:
+                    return True
+                time.sleep(0.05)
         return False
 
     def kill_server(self, name: str) -> None:
         """SIGKILL."""
-        if name == "broker":
-            assert self._broker.pid is not None
-            os.kill(self._broker.pid, signal.SIGKILL)
-            self._broker.stop()
+        if name in self._brokers.names:
+            self._brokers.kill(name)
         else:
             self._listener(name).kill()
             self._running.pop(name).close()
 
-    def start_server(self, name: str) -> Any:
+    def start_server(self, name: str) -> None:
         """On the port and the data that it had."""
         for _ in range(START_TRIES):
             try:
-                return self._start_server(name)
+                self._start_server(name)
+                return
             except ServerUnavailable as error:  # what the killed one held is not free yet
                 reason = error
                 self._stop.wait(0.5)
@@ -187,20 +187,21 @@ class Cluster:
             _end(member.process)
         for stack in self._running.values():
             stack.close()
-        self._broker.stop()
+        self._brokers.stop()
         self.disk.close()
 
     def _start_servers(self) -> dict[str, str]:
-        self._broker.start()
+        self._brokers.start_all()
         s3: S3Server = self._start_server("storage")
         return {
-            "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": self._broker.bootstrap_servers,
+            **self._brokers.environment,
             "PACKSHOT_KAFKA_SESSION_TIMEOUT_MS": str(SESSION_MS),
             "PACKSHOT_DATABASE_URL": self._start_server("database"),
             "PACKSHOT_BLOBS_URL": f"s3://{s3.bucket}/blobs",
             "PACKSHOT_ORIGIN_URL": f"s3://{s3.bucket}/origin",
             "PACKSHOT_S3_ENDPOINT": s3.endpoint,
             "PACKSHOT_SOURCE_FILE_ROOTS": str(self.folder),
+            "PACKSHOT_SOURCE_PRIVATE_NETWORKS": f"{LOOPBACK}/8",
             "PACKSHOT_CACHE_FOLDER": str(CACHE),
             "PACKSHOT_CDN_PORT": str(free_port()),
             "AWS_ACCESS_KEY_ID": s3.access_key,
@@ -213,8 +214,8 @@ class Cluster:
         return Settings(data_folder=self.folder / "data")
 
     def _start_server(self, name: str) -> Any:
-        if name == "broker":
-            return self._broker.start()
+        if name in self._brokers.names:
+            return self._brokers.start(name)
         stack = ExitStack()
         started = stack.enter_context(self._servers[name]())
         self._running[name] = stack
@@ -246,7 +247,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_before_it_runs if sys.platform == "linux" else None,
             )
 
 
@@ -259,5 +260,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _die_with_parent() -> None:
+def _before_it_runs() -> None:
+    """A member dies with us, and is not ended by what it has yet to learn to understand."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtest.chaos.cluster import ALONE, GROUPS, ROLES, SERVERS, SESSION_MS, Cluster
+from loadtest.chaos.cluster import ALONE, GROUPS, ROLES, SESSION_MS, Cluster
 from loadtest.chaos.stalls import Stalls
 
 AWAY_S = (1.0, 6.0)
@@ -39,10 +39,11 @@ class Blow:
 
 
 class Tormentor:
-    """Does everything on its list; `events_done` waits for a share of the events to be under way first."""
+    """Does everything on its list. `stops` counts the publishers that stood still before a write."""
 
     def __init__(self, seed: int, cluster: Cluster, stalls: Stalls, say: Callable[[str], None]) -> None:
         self.blows: list[Blow] = []
+        self.stops = 0
         self._rng = random.Random(f"mischief {seed}")
         self._cluster = cluster
         self._stalls = stalls
@@ -50,9 +51,9 @@ class Tormentor:
         self.list = [
             *(self._kill(role) for role in ROLES),
             *(self._kill(self._rng.choice(["streams", "publisher", "cutout", "compose"])) for _ in range(2)),
-            *(self._kill_server(name) for name in SERVERS),
+            *(self._kill_server(name) for name in cluster.servers),
             *(self._pause(role) for role in ROLES if role not in ALONE),
-            *(self._pause_at_a_write() for _ in range(2)),
+            *(self._pause_at_a_write() for _ in range(4)),
             *(self._extra(role) for role in ("streams", "cutout", "compose", "publisher")),
             *([self._full()] if cluster.disk.is_small else []),
         ]
@@ -108,8 +109,9 @@ class Tormentor:
 
         def do() -> None:
             self._cluster.signal(name, signal.SIGUSR1)
-            self._cluster.wait_until_stopped(name, STOPPED_WITHIN_S)  # it may have nothing to write
-            time.sleep(PAUSE_S)
+            if self._cluster.wait_until_stopped(name, STOPPED_WITHIN_S):  # it may have nothing to write
+                self.stops += 1
+                time.sleep(PAUSE_S)
             self._cluster.signal(name, signal.SIGCONT)
 
         return Mischief(f"{name} stops before a write for {PAUSE_S:.0f} s", "pause", GROUPS["publisher"], do)

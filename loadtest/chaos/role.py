@@ -1,8 +1,10 @@
 """One role as `packshot run` runs it, with a stand-in for the network: what is not white is the product.
 
-SIGUSR1 makes it stop, as by SIGSTOP, just before it next writes to a store or removes something there.
+SIGUSR1 makes it stop, as by SIGSTOP, just before one of the next things that it writes to a store or removes there.
+SIGCONT lets it go on, and forgets a stop that is still to come.
 """
 
+import random
 import signal
 import sys
 import time
@@ -18,7 +20,9 @@ from streams import blobs, roles
 from streams.blobs import ObjectStore
 from streams.settings import Settings
 
+_STORES: list[Stopping] = []
 WHITE_MIN = 0.93
+SPARED_MAX = 4  # the changes of one request, so that each of them may be the one
 
 
 class StandIn:
@@ -53,20 +57,27 @@ def open_stand_in(model: Model, *_: object) -> Engine:
 def open_stopping(url: str, *, s3_endpoint: str | None = None) -> ObjectStore:
     """In the place of streams.blobs.open_store."""
     store = Stopping(blobs.open_store(url, s3_endpoint=s3_endpoint))
-    before = signal.getsignal(signal.SIGUSR1)
-
-    def arm(number: int, frame: object) -> None:
-        store.arm()
-        if callable(before):
-            before(number, frame)  # type: ignore[arg-type]
-
-    signal.signal(signal.SIGUSR1, arm)
+    _STORES.append(store)
     return cast(ObjectStore, store)
+
+
+def arm(*_: object) -> None:
+    """Every store stops its process at one of its next changes."""
+    spared = random.randint(0, SPARED_MAX)
+    for store in _STORES:
+        store.arm(spared)
+
+
+def disarm(*_: object) -> None:
+    """No store does."""
+    for store in _STORES:
+        store.disarm()
 
 
 if __name__ == "__main__":
     setattr(roles, "open_store", open_stopping)  # noqa: B010
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, arm)
+    signal.signal(signal.SIGCONT, disarm)
     setattr(pools, "open_engine", open_stand_in)  # noqa: B010
     role, *pool = sys.argv[1:]
     roles.run(role, pool[0] if pool else None, Settings())  # type: ignore[arg-type]

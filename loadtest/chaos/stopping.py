@@ -20,6 +20,10 @@ class Stopping:
         """The process stops, once, until it is sent SIGCONT."""
         self._spared = spared
 
+    def disarm(self) -> None:
+        """The process does not stop."""
+        self._spared = -1
+
     @property
     def is_armed(self) -> bool:
         """Whether the process has yet to stop."""

@@ -10,12 +10,14 @@ import numpy as np
 import requests
 from PIL import Image
 
+from loadtest.chaos.poison import name_in, unanswered
 from loadtest.chaos.workload import Expected, Product, colour_of, picture_of
 from schemas.records import AssetPublished
 from streams.audit.audit import audit
 from streams.audit.findings import Kind, Report
 from streams.catalogue import Asset, Catalogue
-from streams.dead import Wanted, find
+from streams.consumer.letters import ERROR_CODE, ERROR_MESSAGE
+from streams.dead import Wanted, discard, find
 from streams.settings import Settings
 
 ENDED = frozenset({"published", "review", "failed", "rejected"})
@@ -39,6 +41,7 @@ class Verdict:
     lost: list[str]
     stale: list[str]
     dead: int
+    unanswered: list[str]
     unexpected_dead: list[str]
     published: int
 
@@ -46,7 +49,7 @@ class Verdict:
     def faults(self) -> list[str]:
         """Everything that is wrong."""
         audited = [f"{each.kind}: {each.name}: {each.text}" for each in self.report.findings]
-        return [*audited, *self.lost, *self.stale, *self.unexpected_dead]
+        return [*audited, *self.lost, *self.stale, *self.unanswered, *self.unexpected_dead]
 
     def count(self, *kinds: Kind) -> int:
         """How many findings of the audit are of these kinds."""
@@ -60,17 +63,29 @@ def is_settled(settings: Settings, report: Report) -> bool:
     return not any(asset.state not in ENDED for asset in _assets(settings)[1])
 
 
-def judge(settings: Settings, expected: Expected) -> Verdict:
-    """Audits everything, and looks at each live picture through the CDN."""
+def judge(settings: Settings, expected: Expected, codes: dict[str, int]) -> Verdict:
+    """Looks at each live picture through the CDN, and audits everything once poison's letters are discarded.
+
+    `codes` tell what the broker said to each poison. Raises Unavailable.
+    """
     products, assets = _assets(settings)
     missing = [f"lost: {text}" for text in lost(products, assets, expected)]
     live = [asset.live for asset in assets if asset.live is not None]
     with ThreadPoolExecutor(READING_THREADS) as threads:
         stale = [f"stale: {text}" for text in threads.map(lambda each: _fault(each, expected), live) if text]
-    letters = {(letter.origin, letter.record.key or b"") for letter in find(settings, Wanted())}
-    unexpected = [f"dead: {topic} {key.decode()}" for topic, key in sorted(letters - expected.dead)]
-    missing += [f"lost: no dead letter of {topic} {key.decode()}" for topic, key in sorted(expected.dead - letters)]
-    return Verdict(audit(settings, deep=True), missing, stale, len(letters), unexpected, len(live))
+    letters = {letter.name: letter for letter in find(settings, Wanted())}
+    names = {each.name for each in expected.poison}
+    of_poison = {number for number, letter in letters.items() if name_in(letter.record) in names}
+    unexpected = [
+        f"dead: {each.origin} {each.record.subject} {each.told(ERROR_CODE)}: {each.told(ERROR_MESSAGE)[:200]}"
+        for number, each in letters.items()
+        if number not in of_poison
+    ]
+    told = {name_in(letters[number].record) for number in of_poison}
+    left = [f"poison: {text}" for text in unanswered(expected.poison, told, codes)]
+    if of_poison:
+        discard(settings, Wanted(names=frozenset(of_poison)), "chaos", "poison")
+    return Verdict(audit(settings, deep=True), missing, stale, len(letters), left, unexpected, len(live))
 
 
 def _assets(settings: Settings) -> tuple[dict[Product, tuple[int, bool]], list[Asset]]:
@@ -97,7 +112,9 @@ def lost(products: dict[Product, tuple[int, bool]], assets: list[Asset], expecte
 def _fault(live: AssetPublished, expected: Expected) -> str:
     """What is wrong with a live asset; empty when nothing is."""
     name = f"{live.tenant}|{live.sku} {live.asset} v{live.version}"
-    event = expected.newest[live.tenant, live.sku]
+    event = expected.newest.get((live.tenant, live.sku))
+    if event is None:
+        return f"{name} is live, and nobody asked for it"
     if event.change == "delete":
         return f"{name} is live, and the product deleted"
     campaign = live.asset.rpartition(".")[0]

@@ -1,18 +1,18 @@
 """What a PIM and a marketing tool say in a run, from a seed, and how everything has to stand at its end.
 
 Newer versions, older ones after newer, the same event twice, deletions and returns, campaigns and their cancellation,
-three lanes, and events that nobody can work on. Everything is a function of the seed.
+three lanes, and hostile records. Everything is a function of the seed.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from schemas import topics
+from loadtest.chaos.poison import Poison, draw_poison, poisons
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Lane, Source
 from streams.consumer.letters import Outgoing, outgoing
 
@@ -23,6 +23,7 @@ EVENTS_A_PRODUCT = 6
 # A campaign waits some tries for a product that it names; this far behind, every product that it names was sent.
 SETTLED_EVENTS = 400
 SOURCE = "packshot/chaos"
+POISON_SHARE = 0.08  # so that a run of 3,000 events has every kind
 Product = tuple[str, str]
 
 
@@ -32,7 +33,7 @@ class Expected:
 
     newest: dict[Product, CatalogChanged] = field(default_factory=dict)
     cancelled: set[tuple[str, str]] = field(default_factory=set)
-    dead: set[tuple[str, bytes]] = field(default_factory=set)
+    poison: list[Poison] = field(default_factory=list)
 
     def saw(self, event: CatalogChanged) -> None:
         """Of a product's events the one with the highest version counts, whenever it comes."""
@@ -48,11 +49,15 @@ class _Campaign:
 
 
 class Workload:
-    """`count` records for the topics, one after another; `expected` is complete when all were taken."""
+    """`count` records for the topics, one after another; `expected` is complete when all were taken.
 
-    def __init__(self, seed: int, count: int, folder: Path) -> None:
+    `host` is the URL of a HostileHost.
+    """
+
+    def __init__(self, seed: int, count: int, folder: Path, host: str) -> None:
         self.expected = Expected()
         self._rng = random.Random(f"workload {seed}")
+        self._poisons = poisons(random.Random(f"poison {seed}"), TENANTS, folder, host)
         self._count = count
         self._folder = folder
         self._sent = 0
@@ -61,16 +66,16 @@ class Workload:
         self._last: list[CatalogChanged] = []
         self._campaigns: list[_Campaign] = []
 
-    def records(self) -> Iterator[Outgoing]:
+    def records(self) -> Iterator[Outgoing | Poison]:
         """Every record in its order."""
-        kinds: list[tuple[Callable[[], list[Outgoing]], float]] = [
-            (self._upsert, 0.75),
+        kinds: list[tuple[Callable[[], Sequence[Outgoing | Poison]], float]] = [
+            (self._upsert, 0.69),
             (self._delete, 0.06),
             (self._again, 0.05),
             (self._out_of_order, 0.06),
             (self._campaign, 0.02),
             (self._cancel, 0.01),
-            (self._poison, 0.02),
+            (self._poison, POISON_SHARE),
         ]
         makers, weights = zip(*kinds, strict=True)
         while self._sent < self._count:
@@ -120,41 +125,14 @@ class Workload:
         self.expected.cancelled.add((campaign.tenant, campaign.campaign))
         return [outgoing(CampaignCancelled(tenant=campaign.tenant, campaign=campaign.campaign), SOURCE)]
 
-    def _poison(self) -> list[Outgoing]:
-        name = f"poison-{self._sent}"
-        tenant = self._rng.choice(TENANTS)
-        make = self._rng.choice([self._garbage, self._unknown_channel, self._no_picture, self._unknown_sku])
-        return make(tenant, name)
-
-    def _garbage(self, tenant: str, name: str) -> list[Outgoing]:
-        topic = self._rng.choice([topics.CATALOG, *topics.TASKS.values()]).name
-        record = Outgoing(topic, topics.product_key(tenant, name), self._rng.randbytes(40), [])
-        self._dies(record.topic, tenant, name)
-        return [record]
-
-    def _unknown_channel(self, tenant: str, name: str) -> list[Outgoing]:
-        self._dies(topics.CATALOG.name, tenant, name)
-        event = CatalogChanged(tenant=tenant, sku=name, version=1, sources=[self._source(0)], channels=["nowhere"])
-        return [outgoing(event, SOURCE)]
-
-    def _no_picture(self, tenant: str, name: str) -> list[Outgoing]:
-        lane = self._lane()
-        self._dies(topics.TASKS["cutout", lane].name, tenant, name)
-        source = Source(uri=(self._folder / self._rng.choice(["text.jpg", "blank.png", "missing.png"])).as_uri())
-        event = CatalogChanged(tenant=tenant, sku=name, version=1, sources=[source], channels=["web"], priority=lane)
-        return [self._catalogue(event)]
-
-    def _unknown_sku(self, tenant: str, name: str) -> list[Outgoing]:
-        self._dies(topics.CAMPAIGNS.name, tenant, name)
-        event = CampaignRequested(tenant=tenant, campaign=name, skus=["nobody-has-it"], channels=["instagram"])
-        return [outgoing(event, SOURCE)]
-
-    def _dies(self, topic: str, tenant: str, name: str) -> None:
-        self.expected.dead.add((topic, topics.product_key(tenant, name)))
+    def _poison(self) -> list[Poison]:
+        poison = next(self._poisons)
+        self.expected.poison.append(poison)
+        return [poison]
 
     def _catalogue(self, event: CatalogChanged) -> Outgoing:
         self.expected.saw(event)
-        self._last = [*self._last[-40:], event] if not event.sku.startswith("poison") else self._last
+        self._last = [*self._last[-40:], event]
         return outgoing(event, SOURCE)
 
     def _product(self) -> Product:
@@ -208,7 +186,7 @@ def colour_of(number: int) -> tuple[int, int, int]:
 
 
 def draw_pictures(folder: Path) -> None:
-    """The pictures, and three files that are none."""
+    """The pictures, and files that are none."""
     for number in range(PICTURES):
         on_white = number % 4 == 0
         image = Image.new("RGBA", PICTURE_PX, (255, 255, 255, 255 if on_white else 0))
@@ -219,5 +197,4 @@ def draw_pictures(folder: Path) -> None:
         pixels[inside] = np.clip(pixels[inside] + grain[8:392, 30:210, None] * (pixels[inside] < 255), 0, 255)
         made = Image.fromarray(pixels)
         made.convert("RGB" if on_white else "RGBA").save(folder / picture_name(number), quality=95)
-    (folder / "text.jpg").write_text("This is no picture.\n" * 40)
-    Image.new("RGBA", PICTURE_PX, (0, 0, 0, 0)).save(folder / "blank.png")
+    draw_poison(folder)

@@ -4,7 +4,7 @@ Fill is the larger of two shares: the product's width of the canvas' width, its 
 The product is the box round every pixel whose alpha is one half or more, its shadow left out.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,8 @@ Rule = Literal[
 
 class UnknownChannel(ValueError):
     """A channel that has no rules; the message lists those that have."""
+
+    code = "unknown_channel"
 
 
 class Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,7 +115,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
 
 
-@cache
+@lru_cache(4096)  # categories are the tenants' own words
 def load(name: str, category: str = "") -> Channel:
     """The rules of the channel `name` for products of `category` (the catalogue's free text, or empty).
 

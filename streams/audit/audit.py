@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import TaskCompleted, TaskFailed
+from streams import retention
 from streams.audit.announcements import Announcements
 from streams.audit.findings import Finding, Report
 from streams.audit.products import ProductView, disagreements, stuck
@@ -19,7 +20,6 @@ from streams.audit.standing import progress, standing
 from streams.audit.tasks import TaskLedger
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.catalogue import UNSENT_AFTER_S, Asset, Catalogue
-from streams.consumer import backlog
 from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
 from streams.consumer.reading import read
 from streams.dead import DeadLetter, Wanted, find
@@ -50,7 +50,7 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
     idle = [view for view in settled if not log.is_busy((view.tenant, view.sku))]
     findings = [
         *log.tasks.findings(),
-        *_fallen_out(settings),
+        *(Finding("lost", loss.name, loss.text) for loss in facts.losses),
         *log.announcements.findings,
         *log.foreign(),
         *facts.standing(settings, offsets),
@@ -63,16 +63,11 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
     return Report(log.counts() | origin.counts(), findings)
 
 
-def _fallen_out(settings: Settings) -> Iterator[Finding]:
-    for each in backlog.find(settings):
-        if each.lost:
-            yield Finding("lost", each.name, each.fallen_out)
-
-
 class _Facts:
     def __init__(self, settings: Settings) -> None:
         self._catalogue = catalogue = Catalogue(settings.database)
         catalogue.create_tables()
+        self.losses = retention.noted(settings, catalogue)
         with catalogue.read() as facts:
             self.products = facts.every_product()
             self.task_states = facts.task_states()

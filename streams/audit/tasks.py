@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas import codec
+from schemas.envelope import as_mapping
 from schemas.records import Task, TaskCompleted, TaskFailed
 from streams.audit.findings import Finding
-from streams.consumer.letters import Delivery
+from streams.consumer.letters import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Delivery
 
 Place = tuple[str, int]
 FAILED = "failed"
@@ -52,13 +53,16 @@ class TaskLedger:
     def __init__(self, committed: Mapping[Place, int], horizon_ms: int = 0) -> None:
         self._committed = committed
         self._horizon_ms = horizon_ms
+        self._foreign: dict[str, str] = {}  # by position: a letter need not have the bytes of its original in it
         self.entries: dict[str, Entry] = {}
 
     def written(self, record: Delivery) -> None:
         """A record of a task topic. One that holds no task goes by the hash of its bytes."""
         if record.timestamp_ms < self._horizon_ms:
             return
-        identity, product = _identity(record)
+        task, identity, product = _identity(record)
+        if task is None:
+            self._foreign[record.position] = identity
         entry = self.entries.setdefault(identity, Entry(identity[:12], product))
         entry.fresh += record.attempt == 0
         if self._is_committed(record):
@@ -68,14 +72,14 @@ class TaskLedger:
 
     def retried(self, letter: Delivery) -> None:
         """A letter of a retry topic that came from a task topic."""
-        entry = self.entries.get(_identity(letter)[0])
+        entry = self._entry(letter)
         if entry is not None:
             entry.ended += 1
             entry.waiting += not self._is_committed(letter)
 
     def died(self, letter: Delivery, *, is_open: bool) -> None:
         """A dead letter that came from a task topic."""
-        entry = self.entries.get(_identity(letter)[0])
+        entry = self._entry(letter)
         if entry is not None:
             entry.ended += 1
             entry.open_letters += is_open
@@ -124,15 +128,21 @@ class TaskLedger:
         """The products of which a task is in flight."""
         return {entry.product for entry in self.entries.values() if entry.waiting}
 
+    def _entry(self, letter: Delivery) -> Entry | None:
+        told = as_mapping(letter.headers)
+        origin = "/".join(told.get(name, "") for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET))
+        return self.entries.get(self._foreign.get(origin) or _identity(letter)[1])
+
     def _is_committed(self, record: Delivery) -> bool:
         return record.offset < self._committed.get((record.topic, record.partition), 0)
 
 
-def _identity(record: Delivery) -> tuple[str, tuple[str, str]]:
+def _identity(record: Delivery) -> tuple[Task | None, str, tuple[str, str]]:
+    """The task in a record if it is one, its id and its product."""
     try:
         event = codec.decode(record.value, (Task,))
     except codec.WireError:
         event = None
     if isinstance(event, Task):
-        return event.task_id, (event.tenant, event.sku)
-    return hashlib.sha256(record.value).hexdigest(), ("", record.subject)
+        return event, event.task_id, (event.tenant, event.sku)
+    return None, hashlib.sha256(record.value).hexdigest(), ("", record.subject)

@@ -14,6 +14,7 @@ from streams.catalogue.facts import (
     Standing,
     TaskFact,
 )
+from streams.catalogue.losses import Loss, Losses
 from streams.catalogue.models import Comparison
 from streams.catalogue.outbox import UNSENT_AFTER_S, Backlog, Unsent
 from streams.catalogue.trials import Trial, Trials
@@ -32,6 +33,8 @@ __all__ = [
     "Facts",
     "Fate",
     "Grouping",
+    "Loss",
+    "Losses",
     "Product",
     "Refusal",
     "Review",

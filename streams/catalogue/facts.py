@@ -281,6 +281,13 @@ class Facts:
         self._connection.execute(delete(t.assets).where(*where, t.assets.c.state == "leaving"))
         self._connection.execute(update(t.assets).where(*where).values(live=None))
 
+    def unpublished(self, before_ms: int) -> list[tuple[str, str]]:
+        """The products that wait for the publisher since before a Unix time: to publish an asset, or to retract it."""
+        columns = t.assets.c
+        where = (columns.state.in_(("publishing", "leaving")), columns.updated_at_ms <= before_ms)
+        rows = self._connection.execute(select(columns.tenant, columns.sku).where(*where).distinct())
+        return sorted((row.tenant, row.sku) for row in rows)
+
     # tasks
 
     def put_task(self, record: Task | TaskCompleted | TaskFailed) -> None:
@@ -317,6 +324,11 @@ class Facts:
         before = select(func.count()).where(mine, columns.counted_at_ms >= since_ms, columns.counted_at_ms < at_ms)
         then = select(columns.task_id).where(mine, columns.counted_at_ms == at_ms)
         return self._connection.execute(before).scalar_one(), set(self._connection.execute(then).scalars())
+
+    def queued_tasks(self, before_ms: int) -> list[Task]:
+        """The tasks that wait for their end since before a Unix time."""
+        where = (t.tasks.c.state == "queued", t.tasks.c.updated_at_ms <= before_ms)
+        return [_load(row.record, Task) for row in self._connection.execute(select(t.tasks.c.record).where(*where))]
 
     def forget_tasks(self) -> None:
         """Drops every task."""

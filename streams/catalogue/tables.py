@@ -296,3 +296,15 @@ trials = Table(
     Column("since_ms", BigInteger, nullable=False),
     Column("why", Text, nullable=False),
 )
+
+losses = Table(
+    "losses",
+    apart,
+    Column("group", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", BigInteger, primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("behind", BigInteger, nullable=False),
+    Column("seen_at_ms", BigInteger, nullable=False),
+    Column("settled_at_ms", BigInteger),
+)

@@ -1,15 +1,16 @@
 """What the groups have not read yet, and how near it is to the end of its topic's retention.
 
 Kafka removes records by their age, read or not. So a topic keeps its records for twice as long as its oldest unread one
-is old: `extend` sees to it, and what fell out all the same is named, by the offsets that no group read.
+is old: see streams.retention. What fell out all the same is named, by the offsets that no group read.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from schemas.topics import Topic
 from streams.consumer import drift, groups, reading
 from streams.consumer.clients import open_consumer
 from streams.consumer.drift import ENDLESS, Drift
@@ -50,19 +51,47 @@ class Unread:
     def name(self) -> str:
         return f"{self.topic}/{self.partition}"
 
-    @property
-    def fallen_out(self) -> str:
-        """What is lost, for people."""
-        return f"{self.group} never read offsets {self.committed} to {self.low - 1}: they outlived their retention"
+
+Readers = Mapping[str, Sequence[Topic]]
 
 
-def find(settings: Settings) -> list[Unread]:
-    """Every partition of which a group has something unread, or lost. Raises Unavailable, Refused."""
-    committed = {
-        (group, place): offset
-        for group, read_by in groups.readers(settings.retry_delays).items()
-        for place, offset in reading.committed(settings, group, [topic.name for topic in read_by]).items()
-    }
+@dataclass(frozen=True)
+class Gap:
+    """The offsets `first` to `behind` - 1 of a partition, which are gone and which `group` never read."""
+
+    group: str
+    topic: str
+    partition: int
+    first: int
+    behind: int
+
+
+def expiring(settings: Settings) -> Readers:
+    """Every group, and those of its topics that do not keep their records for ever."""
+    every = groups.readers(settings.retry_delays)
+    return {group: [topic for topic in read if topic.retention_days is not None] for group, read in every.items()}
+
+
+def gaps(settings: Settings, read_by: Readers) -> list[Gap]:
+    """What was removed before its group read it. Raises Unavailable."""
+    committed = _committed(settings, read_by)
+    consumer = open_consumer(settings, groups.READER)
+    try:
+        with reading.translated(settings):
+            lows = {place: _watermarks(consumer, place)[0] for _, place in committed}
+    finally:
+        consumer.close()
+    return [
+        Gap(group, *place, offset, lows[place]) for (group, place), offset in committed.items() if offset < lows[place]
+    ]
+
+
+def find(settings: Settings, read_by: Readers | None = None) -> list[Unread]:
+    """Every partition of which a group has something unread, or lost; of all groups and topics by default.
+
+    Raises Unavailable, Refused.
+    """
+    committed = _committed(settings, groups.readers(settings.retry_delays) if read_by is None else read_by)
     consumer = open_consumer(settings, groups.READER, **{"enable.partition.eof": True})
     try:
         with reading.translated(settings):
@@ -81,6 +110,15 @@ def find(settings: Settings) -> list[Unread]:
         for (group, place), offset in behind.items()
         if place in written_ms or offset < marks[place][0]
     ]
+
+
+def _committed(settings: Settings, read_by: Readers) -> dict[tuple[str, Place], int]:
+    return {
+        (group, place): offset
+        for group, read in read_by.items()
+        if read
+        for place, offset in reading.committed(settings, group, [topic.name for topic in read]).items()
+    }
 
 
 def too_short(unread: list[Unread]) -> list[Drift]:

@@ -24,6 +24,7 @@ PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsew
 LIBRARY = "librdkafka"
 MAX_POLL_INTERVAL_S = 300.0
 CLOSE_S = 10.0
+RENEWED_WAIT_S = 0.5  # one that may not write would connect without end
 CREATED_WITHIN_S = 30.0
 # Uncompressed, where topics' limits count compressed bytes: what others wrote small may go back. The broker closes the
 # connection on a request beyond 100 MiB, and librdkafka would try again for minutes.
@@ -155,9 +156,8 @@ class AcknowledgedProducer:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._config = producer_config(settings) | {"error_cb": self._on_error}
+        self._config = producer_config(settings)
         self._producer = Producer(self._config)
-        self._is_broken = threading.Event()
         self._stopping = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
         self._poller.start()
@@ -204,15 +204,18 @@ class AcknowledgedProducer:
 
     def _poll(self) -> None:
         while not self._stopping.is_set():
-            self._producer.poll(0.1)
-            if self._is_broken.is_set():
-                self._is_broken.clear()
-                self._renew()
+            self._serve(lambda: self._producer.poll(0.1))
 
-    def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+    def _serve(self, call: Callable[[], object]) -> None:
+        """Lets the client tell what became of records. Its fatal errors are raised there, not told to its error_cb."""
+        try:
+            call()
+        except KafkaException as error:
+            if not error.args[0].fatal():
+                raise
             log.error("the producer is broken; another takes its place", error=str(error))
-            self._is_broken.set()
+            self._renew()
+            self._stopping.wait(RENEWED_WAIT_S)
 
     def _renew(self) -> None:
         broken, self._producer = self._producer, Producer(self._config)
@@ -221,7 +224,7 @@ class AcknowledgedProducer:
 
     def close(self) -> None:
         """Waits for what is under way, and ends."""
-        self._producer.flush(CLOSE_S)
+        self._serve(lambda: self._producer.flush(CLOSE_S))
         self._stopping.set()
         self._poller.join()
         del self._producer  # or it would go on looking for brokers that are gone

@@ -9,6 +9,16 @@ PUBLISHER = "packshot.publisher"
 RETRIER = "packshot.retrier"
 READER = "packshot.reader"  # never commits
 
+CONSUMED = (  # by STREAMS
+    topics.CATALOG,
+    topics.CAMPAIGNS,
+    topics.COMPLETED,
+    topics.DECISIONS,
+    topics.PUBLISHED,
+    topics.MODELS,
+    topics.RECIPES,
+)
+
 
 def worker(pool: Pool, lane: Lane) -> str:
     """The group of the workers of a pool that read one lane."""
@@ -19,15 +29,7 @@ def readers(retry_delays_ms: tuple[int, ...]) -> dict[str, list[Topic]]:
     """Every group and the topics that it reads."""
     workers = {worker(pool, lane): [topic] for (pool, lane), topic in topics.TASKS.items()}
     return workers | {
-        STREAMS: [
-            topics.CATALOG,
-            topics.CAMPAIGNS,
-            topics.COMPLETED,
-            topics.DECISIONS,
-            topics.PUBLISHED,
-            topics.MODELS,
-            topics.RECIPES,
-        ],
+        STREAMS: list(CONSUMED),
         PUBLISHER: [topics.PUBLISH],
         RETRIER: [topics.retry(delay_ms) for delay_ms in retry_delays_ms],
     }

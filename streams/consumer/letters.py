@@ -195,8 +195,8 @@ def event_in(delivery: Delivery) -> Event:
 def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     """`event` as a record for its topic, continuing the current trace; its id is the hash of its content by default.
 
-    Raises Refused for an event that nobody could read, and (`record_too_large`) for one that its topic has no room for,
-    with the story of a letter besides.
+    Raises Refused for an event that nobody could read, a task that no pool works on (`unknown_operation`), and one that
+    its topic has no room for, with the story of a letter besides (`record_too_large`).
     """
     try:
         value = codec.encode(event)
@@ -207,12 +207,19 @@ def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)
     if isinstance(event, Task) and event.deadline_ms is not None:
         headers.append((DEADLINE, str(event.deadline_ms).encode()))
-    topic = topics.topic_of(event)
+    topic = _topic_of(event)
     record = Outgoing(topic.name, topics.key_of(event), value, headers)
     if record.size_bytes > topic.max_bytes - topics.STORY_BYTES:
         told = f"a {type(event).__name__} of {record.size_bytes} bytes; {topic.name} has room for"
         raise Refused("record_too_large", f"{told} {topic.max_bytes - topics.STORY_BYTES}")
     return record
+
+
+def _topic_of(event: Event) -> topics.Topic:
+    try:
+        return topics.topic_of(event)
+    except KeyError as error:
+        raise Refused("unknown_operation", f"no pool does {error}", field="step.operation") from error
 
 
 @dataclass(frozen=True)

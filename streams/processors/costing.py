@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from schemas.costs import total
+from schemas.costs import WHOLE_MAX, total
 from schemas.records import Cost, Step, TaskCompleted
 from streams.catalogue import Share
 
@@ -15,7 +15,7 @@ def shares(event: TaskCompleted) -> list[Share]:
     if not event.costs:
         return []
     assets = list(_assets(event.task.step))
-    cost, saved = total(event.costs.values()), event.saved or Cost()
+    cost, saved = total(event.costs.values()), total([event.saved or Cost()])
     return [_share(event, step, cost, saved, len(assets), place) for place, step in enumerate(assets)]
 
 
@@ -34,7 +34,7 @@ def _share(event: TaskCompleted, of: Step, cost: Cost, saved: Cost, count: int, 
         digest=event.outputs[0].digest if is_its_own else "",
         engine_ms=cost.engine_ms / count,
         cpu_ms=cost.cpu_ms / count,
-        size_bytes=_part(cost.bytes_in + cost.bytes_out, count, place),
+        size_bytes=_part(min(cost.bytes_in + cost.bytes_out, WHOLE_MAX), count, place),
         price_nanos=_part(cost.price_nanos, count, place),
         saved_engine_ms=saved.engine_ms / count,
         saved_price_nanos=_part(saved.price_nanos, count, place),

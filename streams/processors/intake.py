@@ -54,7 +54,8 @@ def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
     product = facts.product(event.tenant, event.sku, lock=True)
     if product is None or product.deleted:
         log.info("nothing to re-plan", tenant=event.tenant, sku=event.sku)
-        return []
+        is_live = product is not None and facts.assets(event.tenant, event.sku)
+        return [retract(product.event, None, "the product was deleted")] if product is not None and is_live else []
     # The deadlines were for the first making.
     wishes = [replace_wish(wish, lane=event.lane, deadline_ms=None) for wish in all_wishes(product.event, facts)]
     begun = start(product.event, wishes, wishes, facts, settled=frozenset())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from schemas.identity import way_id
-from schemas.parameters import MockupParameters
+from schemas.parameters import BadParameters, MockupParameters
 from schemas.records import Blob, CatalogChanged, Step, Task, TaskCompleted
 from streams.catalogue import Facts
 from streams.errors import Refused
@@ -22,12 +22,12 @@ def joined(
 
     They stand there as they are cut out now, by digest, so that they are part of the task's id. The product itself is
     left out: one list does for all who are in it. Raises Refused for one that is not known, is not cut out (yet), or
-    whose height nobody tells.
+    whose height nobody tells, and for parameters that are none of a mockup's.
     """
     if OTHERS not in step.parameters:
         return following(task, step, inputs, measures, models)
     parameters = {name: value for name, value in step.parameters.items() if name != OTHERS}
-    skus = [sku for sku in MockupParameters.parse(step.parameters).others_skus if sku != task.sku]
+    skus = [sku for sku in _others(step) if sku != task.sku]
     products = [_product(task.tenant, sku, facts) for sku in skus]
     if products:
         parameters[HEIGHTS] = ",".join(_height(product) for product in products)
@@ -41,6 +41,13 @@ def joined(
         sorted({*models, *(each.model for each in cutouts if each.model is not None)}),
     )
     return replace(made, way=way_id(task.way, step) if task.way else None)
+
+
+def _others(step: Step) -> tuple[str, ...]:
+    try:
+        return tuple(MockupParameters.parse(step.parameters).others_skus)
+    except BadParameters as error:  # a completion of others' making: what intake planned is well formed
+        raise Refused(error.code, str(error), field=error.field) from error
 
 
 def _product(tenant: str, sku: str, facts: Facts) -> CatalogChanged:

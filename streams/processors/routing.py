@@ -53,6 +53,13 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     return [*answers, *(_judged(event, facts) if task.step.asset else [])]
 
 
+def _rules(task: Task, channel: str) -> channels.Channel:
+    try:
+        return channels.load(channel, task.category)
+    except channels.UnknownChannel as error:
+        raise Refused(error.code, str(error), field="task.step.channel") from error
+
+
 def models_of(event: TaskCompleted) -> list[str]:
     """The networks that worked on what a task made, in this step and in those before."""
     return sorted({*event.task.models, *([event.model] if event.model else [])})
@@ -107,9 +114,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
             return []
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
-    verdict = judge(
-        task.measures | event.measures, channels.load(task.step.channel, task.category), task.step.operation
-    )
+    verdict = judge(task.measures | event.measures, _rules(task, task.step.channel), task.step.operation)
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset

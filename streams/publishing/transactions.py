@@ -94,7 +94,7 @@ class Transactions:
         except (Hangs, KafkaException) as error:
             if self._stop.is_set() and not isinstance(error, Hangs):
                 raise
-            self._undo(error)
+            self._undo(error, refused=bool(refused))
             if not refused and self._is_written(offsets, member):
                 return
             if refused:
@@ -117,8 +117,15 @@ class Transactions:
         self._persistently(lambda: self._producer.send_offsets_to_transaction(offsets, group, CALL_S))
         self._persistently(lambda: self._producer.commit_transaction(CALL_S))
 
-    def _undo(self, error: Exception) -> None:
-        """Ends the transaction, by a new client where the old one cannot."""
+    def _undo(self, error: Exception, *, refused: bool) -> None:
+        """Ends the transaction, by a new client where the old one cannot.
+
+        After a record that brokers refused, the old one sometimes goes on with a gap in its sequence numbers: its next
+        transaction is refused whole (OUT_OF_ORDER_SEQUENCE_NUMBER).
+        """
+        if refused:
+            self._replace(error)
+            return
         if isinstance(error, KafkaException) and not _cause(error).fatal():
             try:
                 self._persistently(lambda: self._producer.abort_transaction(CALL_S))
@@ -128,6 +135,9 @@ class Transactions:
         self._takeovers += 1
         if self._takeovers > TAKEOVERS_MAX and isinstance(error, KafkaException):
             raise error
+        self._replace(error)
+
+    def _replace(self, error: Exception) -> None:
         log.warning("a new writer takes the place of one that cannot go on", reason=str(error))
         self._producer = Producer(self._config)
         self.start()

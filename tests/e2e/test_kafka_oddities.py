@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from infra.servers import raw_kafka
+from infra.servers.raw_kafka import RawRecord
 from schemas import topics
 from schemas.records import RetractRequested, Source, Step, Task
 from streams import supervisor
@@ -25,9 +27,7 @@ from streams.errors import Refused, Unavailable
 from streams.rebuilding import rebuild
 from streams.settings import Settings
 from streams.supervisor import Supervisor, environment
-from tests.streams import raw_kafka
 from tests.streams.flow import upsert
-from tests.streams.raw_kafka import RawRecord
 
 WITHIN_S = 600.0
 RETRY_MS = 1000

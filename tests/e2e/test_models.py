@@ -14,7 +14,7 @@ from PIL import Image
 from tests.e2e.system import System, draw_product, running, upsert
 from tests.gpu_workers.test_verifying import model, write
 
-pytestmark = pytest.mark.heavy  # not seen green since the flow's outbox; back into `make test` once it is
+pytestmark = pytest.mark.heavy  # not green since the flow's outbox; back into `make test-long` once it is
 
 SKUS = [f"JAR-{number}" for number in range(12)]
 
@@ -24,6 +24,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("models")
     for number, sku in enumerate(SKUS):
         photograph(folder / f"{sku}.png", (170 - number, 40, 60 + number))
+        photograph(folder / f"{sku}-again.png", (150 - number, 50, 70 + number))
     with running(folder, {"PACKSHOT_EMBEDDED_BROKER": "memory"}) as started:
         yield started
 
@@ -64,7 +65,8 @@ def test_a_model_is_released_under_load_and_recalled_without_a_failed_task(syste
     (system.folder / "rest.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, events[4:])))
     system.run("submit", str(system.folder / "rest.jsonl"))
     assert system.run("models", "release", "dark@1", "--why", "it is quicker") == "dark@1 is stable\n"
-    after = system.submit(*events[4:], *[upsert(sku, 2) for sku in SKUS[:2]])
+    photographed_again = [upsert(sku, 2, sources=[{"uri": f"{sku}-again.png"}]) for sku in SKUS[:2]]
+    after = system.submit(*events[4:], *photographed_again)
     assert {each["state"] for each in after["submitted"]} == {"done"}
     assert system.json("dead", "list") == []
     stand = models(system)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.e2e.system import System, running, upsert
 
-pytestmark = pytest.mark.heavy  # not seen green since the flow's outbox; back into `make test` once it is
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

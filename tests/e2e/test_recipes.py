@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.system import System, draw_product, running, upsert
 
-pytestmark = pytest.mark.heavy  # not seen green since the flow's outbox; back into `make test` once it is
+pytestmark = pytest.mark.long
 
 SPRING = """\
 name: marketplace

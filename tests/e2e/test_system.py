@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.e2e.system import System, draw_product, running, upsert
 
-FLAVOURS = ("memory", "real")
+FLAVOURS = ("memory", pytest.param("real", marks=pytest.mark.long))
 
 
 @pytest.fixture(scope="module", params=FLAVOURS)

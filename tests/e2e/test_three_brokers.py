@@ -32,7 +32,8 @@ def names(kafka_cluster: KafkaCluster) -> tuple[str, str]:
     suffix = uuid4().hex[:8]
     config = topics.CATALOG.config(3)
     made = [NewTopic(f"{name}-{suffix}", PARTITIONS, 3, config=config) for name in ("in", "out")]
-    for future in AdminClient(kafka_cluster.config()).create_topics(made).values():
+    admin = AdminClient(kafka_cluster.config())  # kept: what it was asked for ends with it
+    for future in admin.create_topics(made).values():
         future.result(60)
     return f"in-{suffix}", f"out-{suffix}"
 

@@ -15,7 +15,7 @@ from streams import supervisor
 from streams.settings import Settings
 from streams.supervisor import Supervisor
 
-pytestmark = pytest.mark.heavy  # not seen green since the flow's outbox; back into `make test` once it is
+pytestmark = pytest.mark.long
 
 WITHIN_S = 600
 

@@ -155,6 +155,7 @@ def test_teaching_twice_gives_the_same_and_better_weights(photographs: list[Phot
     assert set(one) == {f"{layer.name}.{part}" for layer in HEAD for part in ("weight", "bias")}
 
 
+@pytest.mark.long
 def test_the_fast_model_sees_what_its_teacher_sees(photographs: list[Photograph]) -> None:
     fast = load_manifest("u2netp-fast@1")
     file = fetch(fast, WEIGHTS)

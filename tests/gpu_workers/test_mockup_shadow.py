@@ -97,7 +97,7 @@ def test_right_shadows_are_within_ten_degrees_and_pass(mockups: list[Mockup]) ->
     assert noticed(mockups) == 0
 
 
-@pytest.mark.parametrize("turned_deg", [-30, 30])
+@pytest.mark.parametrize("turned_deg", [30, pytest.param(-30, marks=pytest.mark.long)])
 def test_shadows_turned_by_thirty_degrees_are_noticed(in_other_light: Turned, turned_deg: float) -> None:
     assert noticed(in_other_light(lambda azimuth: azimuth + turned_deg)) == 1
 

@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 from gpu_workers import brands, pools
 from gpu_workers.admission import Budget
 from gpu_workers.batching import Batcher
+from gpu_workers.composing import Shelves
 from gpu_workers.engines import EngineError, Tensor
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.manifest import load_manifest
@@ -347,3 +348,20 @@ def test_without_a_model_that_may_work_a_task_comes_again(tmp_path: Path, blobs:
         with pytest.raises(Refused, match="withdrawn or recalled") as refused:
             completed(worker, photographed(tmp_path))
     assert (refused.value.code, refused.value.kind) == ("no_model", "transient")
+
+
+@pytest.mark.parametrize(
+    ("channel", "input_bytes", "told"),
+    [
+        ("bazaar", b"", ("unknown_channel", "step.channel")),
+        ("amazon", b"no picture", ("source_not_an_image", "inputs")),
+    ],
+)
+def test_a_task_of_others_making_is_refused(
+    blobs: Blobs, channel: str, input_bytes: bytes, told: tuple[str, str]
+) -> None:
+    blob = pools.store(blobs, "cutout", input_bytes, "image/png", (9, 9, 4))
+    work = task(Step(operation="packshot", asset="a", channel=channel), inputs=[blob])
+    with pytest.raises(Refused) as caught:
+        pools.Compose(blobs, Shelves, ROOM).work(work, Results(blobs), Meter(PRICES))
+    assert (caught.value.code, caught.value.field) == told

@@ -26,6 +26,7 @@ def answered(folder: Path, memory_mb: int, names: tuple[str, ...]) -> dict[str, 
     return dict(told["ends"])
 
 
+@pytest.mark.long
 def test_large_and_strange_pictures_are_answered_within_3_gb(tmp_path: Path) -> None:
     ends = answered(tmp_path, 3072, SHORT)
     assert ends["jpeg"] == "done"

@@ -1,14 +1,22 @@
 """The table of rights: every topic and group of ours is in it, and nothing else."""
 
+import ast
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 
 from infra.kafka.acls import Rights, bindings, load
 from schemas import topics
-from streams.consumer import groups
-from streams.processing import CONSUMED
+from schemas.records import Event
+from streams import dead
+from streams.consumer import backlog, groups
+from streams.consumer.groups import CONSUMED
+from streams.publishing.publisher import DEAD_AT_ONCE
+from streams.settings import Settings
 
 DELAYS_MS = (1000,)
 NAMES = {topic.name.removeprefix(topics.PREFIX) for topic in topics.every(DELAYS_MS)}
@@ -32,19 +40,73 @@ def test_every_name_in_the_table_is_a_topic_of_ours(role: str) -> None:
         assert matching((pattern,)), pattern
 
 
-@pytest.mark.parametrize("group", READERS)
-def test_each_role_may_read_what_its_groups_read_and_nothing_else(group: str) -> None:
-    rights = load()[ROLE_OF_GROUP[group]]
-    assert any(fnmatchcase(group, pattern) for pattern in rights.groups)
-    read = {
-        topic.name.removeprefix(topics.PREFIX)
-        for each, of_group in READERS.items()
-        if ROLE_OF_GROUP[each] == ROLE_OF_GROUP[group]
-        for topic in of_group
-    }
-    if group == groups.STREAMS:
-        read |= {topic.name.removeprefix(topics.PREFIX) for topic in CONSUMED}
+def short(read: Iterable[topics.Topic]) -> set[str]:
+    return {topic.name.removeprefix(topics.PREFIX) for topic in read}
+
+
+def records_made_by(modules: Iterable[Path]) -> set[type[Event]]:
+    """The records that a role's own code makes: what it may write follows from that, and from nothing that is said."""
+    calls = (
+        node for module in modules for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)
+    )
+    named = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+    return {record for record in get_args(Event) if record.__name__ in named}
+
+
+def topics_of(records: Iterable[type[Event]]) -> set[topics.Topic]:
+    return {topic for topic in topics.every(DELAYS_MS) if set(topic.records).intersection(records)}
+
+
+MODULES = {
+    "streams": [*Path("streams/processors").glob("*.py"), Path("streams/processing.py")],
+    "worker-cutout": [*Path("gpu_workers").glob("*.py")],
+    "worker-compose": [*Path("gpu_workers").glob("*.py")],
+    "publisher": [*Path("streams/publishing").glob("*.py")],
+}
+LETTERS = {"publisher": [topics.DEAD]}  # of the others everything that they read may be tried again
+GIVEN_BACK = {topic for group, read in READERS.items() if group != groups.RETRIER for topic in read}
+
+
+def needed_writes(role: str) -> set[str]:
+    if role == "retrier":
+        return short({*GIVEN_BACK, topics.DEAD})
+    letters = LETTERS.get(role, [topics.DEAD, *(topics.retry(delay_ms) for delay_ms in DELAYS_MS)])
+    return short({*topics_of(records_made_by(MODULES[role])), *letters})
+
+
+@pytest.mark.parametrize("role", [*MODULES, "retrier"])
+def test_each_role_may_write_what_its_code_writes_and_nothing_else(role: str) -> None:
+    assert matching(load()[role].writes) == needed_writes(role)
+
+
+def test_the_publisher_tries_nothing_again_on_a_topic() -> None:
+    assert DEAD_AT_ONCE.delays_ms == ()
+
+
+@pytest.mark.parametrize("role", sorted(set(ROLE_OF_GROUP.values())))
+def test_each_role_may_read_what_its_groups_read_and_nothing_else(role: str) -> None:
+    rights, mine = load()[role], [group for group, its in ROLE_OF_GROUP.items() if its == role]
+    assert {group for group in READERS if any(fnmatchcase(group, pattern) for pattern in rights.groups)} == set(mine)
+    read = short(topic for group in mine for topic in READERS[group])
+    if role == "streams":
+        assert read == short(CONSUMED)
+    if role == "retrier":  # which looks after what expires
+        read |= short(topic for of_group in backlog.expiring(Settings()).values() for topic in of_group) & NAMES
     assert matching(rights.reads) == read
+
+
+@pytest.mark.parametrize("role", sorted(set(ROLE_OF_GROUP.values())))
+def test_each_role_may_ask_about_the_groups_that_it_asks_about(role: str) -> None:
+    rights = load()[role]
+    asked = {groups.READER, *(READERS if rights.keeps else ())}
+    assert {
+        group for group in (*READERS, groups.READER) if any(fnmatchcase(group, each) for each in rights.asks)
+    } == asked
+
+
+def test_transactional_ids_are_those_of_the_code() -> None:
+    with_some = {role: rights.transactions for role, rights in load().items() if rights.transactions}
+    assert with_some == {"publisher": (f"{groups.PUBLISHER}.*",), "operator": (dead.WRITER,)}
 
 
 def test_every_topic_has_a_reader_and_a_writer() -> None:
@@ -70,5 +132,8 @@ def test_a_worker_may_not_write_tasks_nor_read_those_of_another_pool() -> None:
 
 def test_only_the_operator_manages_topics() -> None:
     assert [role for role, rights in load().items() if rights.manages] == ["operator"]
+    assert [role for role, rights in load().items() if rights.keeps] == ["retrier"]
+    keeper = {binding.operation for binding in bindings("retrier", Rights(keeps=True))}
+    assert keeper == {AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS, AclOperation.ALTER_CONFIGS}
     made = {binding.operation for binding in bindings("worker", Rights(reads=("tasks.*",)))}
     assert made == {AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS, AclOperation.READ}

@@ -37,8 +37,9 @@ from schemas.records import (
 from streams import processing, relay
 from streams.catalogue import Catalogue, Facts, Standing, Unsent, tables
 from streams.catalogue.catalogue import CatalogueStanding
+from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
-from streams.processing import CONSUMED, Processing
+from streams.processing import Processing
 from streams.relay import Relay
 from tests.simulation.broker import Violation
 from tests.streams.flow import done, published

@@ -22,6 +22,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
+from infra.servers import raw_kafka
+from infra.servers.raw_kafka import RawRecord
 from schemas import topics
 from streams.app import EXIT_STOOD_STILL, _Consumer, _ConsumerThread, _without_tombstones
 from streams.consumer import reading
@@ -29,8 +31,6 @@ from streams.consumer.clients import producer_config
 from streams.consumer.letters import Delivery
 from streams.errors import Unavailable
 from streams.settings import Settings
-from tests.streams import raw_kafka
-from tests.streams.raw_kafka import RawRecord
 
 WITHIN_S = 180.0  # a machine may be busy
 STALLED_AFTER_S = 4.0
@@ -214,16 +214,16 @@ def test_records_that_faust_could_not_read_are_read_between_the_others(tmp_path:
         assert _worked_on(again, 2, partition=0) == _offsets(settings, topic)[-2:]
 
 
-@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
-def test_every_compression_is_read(tmp_path: Path, kafka_bootstrap: str, codec: str) -> None:
+def test_every_compression_is_read(tmp_path: Path, kafka_bootstrap: str) -> None:
     topic, settings = f"codec-{uuid4().hex[:8]}", Settings(kafka_bootstrap_servers=kafka_bootstrap)
     write(settings, topic)
-    producer = Producer(producer_config(settings) | {"compression.type": codec})
-    for _ in range(20):
-        producer.produce(topic, b"value" * 100, b"key", partition=0)
-    assert producer.flush(30) == 0
+    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+        producer = Producer(producer_config(settings) | {"compression.type": codec})
+        for _ in range(20):
+            producer.produce(topic, b"value" * 100, b"key", partition=0)
+        assert producer.flush(30) == 0
     with member(tmp_path / "reads", kafka_bootstrap, topic=topic) as first:
-        assert _worked_on(first, 21, partition=0) == _offsets(settings, topic)
+        assert _worked_on(first, 101, partition=0) == _offsets(settings, topic)
 
 
 def test_tombstones_of_the_catalogue_are_ignored_and_no_others() -> None:

@@ -29,7 +29,7 @@ from streams.audit.audit import audit
 from streams.audit.findings import KINDS, Report
 from streams.audit.products import ProductView, disagreements, stuck
 from streams.audit.tasks import TaskLedger
-from streams.blobs import FolderStore
+from streams.blobs import Blobs, FolderStore, open_store
 from streams.catalogue import Asset, Catalogue, Trials
 from streams.checks import check_everything
 from streams.consumer import groups
@@ -131,6 +131,18 @@ def test_bytes_that_are_no_task_end_in_a_dead_letter() -> None:
     assert len(tasks.findings()) == 1
     tasks.died(record(3, value=b"garbage"), is_open=True)
     assert (tasks.counts()["dead"], tasks.findings()) == (1, [])
+
+
+def test_bytes_that_are_too_many_for_their_letter_end_all_the_same(tmp_path: Path) -> None:
+    tasks = ledger(2)
+    policy = RetryPolicy([], originals=Blobs(open_store(tmp_path.as_uri())))
+    for offset in (0, 1):
+        read = record(offset, value=bytes(topics.DEAD_BYTES + offset))
+        tasks.written(read)
+        out = policy.letter(read, Refused("too_large", "too large"), 1)
+        assert out.value == b""
+        tasks.died(Delivery(out.topic, 0, offset, out.key, out.value, out.headers, 1000), is_open=True)
+    assert (tasks.counts()["dead"], tasks.findings()) == (2, [])
 
 
 def test_repeats_are_counted_and_are_no_fault_while_they_agree() -> None:

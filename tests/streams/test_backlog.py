@@ -11,8 +11,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas import topics
 from schemas.topics import Topic
-from streams import checks
-from streams.audit import audit
+from streams import checks, retention
+from streams.catalogue import Catalogue, Loss, Losses
 from streams.consumer import backlog, drift, groups
 from streams.consumer.backlog import Unread
 from streams.consumer.clients import AcknowledgedProducer, open_consumer
@@ -21,6 +21,7 @@ from streams.errors import Unavailable
 from streams.settings import Settings
 
 RETENTION_MS = 16_000
+GAUGES = {"age": retention.unread_age, "share": retention.unread_share, "lost": retention.lost_offsets}
 WITHIN_S = 120.0
 
 
@@ -62,6 +63,19 @@ def commit(settings: Settings, offset: int) -> None:
     consumer.close()
 
 
+def opened(settings: Settings) -> Catalogue:
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    return catalogue
+
+
+def noted(settings: Settings) -> list[Loss]:
+    catalogue = opened(settings)
+    losses = retention.noted(settings, catalogue)
+    catalogue.close()
+    return losses
+
+
 def remove_before(settings: Settings, offset: int) -> None:
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
     for future in admin.delete_records([TopicPartition(the_group()[1], 0, offset)]).values():
@@ -81,7 +95,7 @@ def test_a_record_that_has_used_half_its_retention_is_warned_of_and_kept_for_lon
     while not (short := backlog.too_short(found(settings))):
         assert time.monotonic() < give_up_at
         time.sleep(0.2)
-    with pytest.raises(checks.CheckFailed, match="of its retention; `packshot topics apply`"):
+    with pytest.raises(checks.CheckFailed, match=r"of its retention; .*`packshot topics apply`"):
         checks._backlog(settings)
     drift.mend(settings, short)
     assert drift.retention_ms(settings, [the_group()[1]])[the_group()[1]] > RETENTION_MS
@@ -95,11 +109,44 @@ def test_what_was_removed_unread_is_lost_and_named(settings: Settings, committed
     remove_before(settings, 6)
     (unread,) = found(settings)
     assert unread.lost == 6 - (committed or 0)
-    (finding,) = audit._fallen_out(settings)
-    assert finding.kind == "lost"
-    assert f"never read offsets {committed or 0} to 5" in finding.text
+    (loss,) = noted(settings)
+    assert f"never read offsets {committed or 0} to 5" in loss.text
     with pytest.raises(checks.CheckFailed, match="never read offsets"):
         checks._backlog(settings)
+
+
+def test_what_was_lost_stays_told_when_the_group_has_read_past_it_until_somebody_has_dealt_with_it(
+    settings: Settings,
+) -> None:
+    remove_before(settings, 6)
+    catalogue = opened(settings)
+    retention.note_gaps(settings, catalogue, [the_group()[0]])  # as a role does before it reads
+    commit(settings, 10)
+    assert found(settings) == []
+    (loss,) = retention.noted(settings, catalogue)
+    with pytest.raises(checks.CheckFailed, match="never read offsets 0 to 5"):
+        checks._backlog(settings)
+    Losses(catalogue).settle([loss])
+    assert retention.noted(settings, catalogue) == []
+    catalogue.close()
+
+
+def test_a_look_notes_what_is_lost_measures_and_extends(settings: Settings) -> None:
+    remove_before(settings, 3)
+    catalogue = opened(settings)
+    give_up_at = time.monotonic() + WITHIN_S
+    found(settings)
+    while not (mended := retention.look(settings, catalogue)):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.2)
+    assert [(each.topic, each.setting) for each in mended] == [(the_group()[1], "retention.ms")]
+    assert drift.retention_ms(settings, [the_group()[1]])[the_group()[1]] > RETENTION_MS
+    assert [(each.first, each.behind) for each in Losses(catalogue).open()] == [(0, 3)]
+    values = {name: gauge.labels(the_group()[1])._value.get() for name, gauge in GAUGES.items()}
+    assert values["age"] * 1000 > RETENTION_MS / 2
+    assert values["share"] > 0.5
+    assert values["lost"] == 3
+    catalogue.close()
 
 
 def test_retention_is_twice_the_age_of_the_oldest() -> None:

@@ -254,3 +254,10 @@ def test_the_command_shows_people_a_row_for_each_group_and_one_for_all(flow: Flo
     rows = [line.split() for line in command(flow, "--by", "operation", "--since", "1h").splitlines() if line.strip()]
     assert [row[0] for row in rows[-2:]] == ["cutout", "all"]
     assert command(flow, "--since", "2100-01-01").startswith("no work has ended")
+
+
+def test_what_is_more_than_a_database_takes_is_as_much_as_it_takes(flow: Flow) -> None:
+    task, *_ = cut(flow, ("amazon",))
+    most = Cost(bytes_in=2**63 - 1, bytes_out=2**63 - 1, price_nanos=2**63 - 1)
+    flow.say(replace(done(task), costs={"fetch": most, "store": most}, saved=most))
+    assert 2**53 <= total(flow).total_nanos < 2**54

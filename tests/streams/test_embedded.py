@@ -52,6 +52,7 @@ def test_what_was_acknowledged_is_there_after_a_stop(broker: EmbeddedBroker) -> 
     assert _committed(broker) == 40
 
 
+@pytest.mark.long
 @only_kafka
 def test_apache_kafka_keeps_what_it_acknowledged_when_it_is_killed(broker: EmbeddedBroker) -> None:
     for total in (100, 200):

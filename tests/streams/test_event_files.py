@@ -128,3 +128,30 @@ def test_channels_and_recipes_that_are_not_there_are_told_before_anything_is_sen
         told += unmakeable([Read(9, campaign)], facts)
     assert [(each.line, each.field) for each in told] == [(1, "channels"), (3, "recipe"), (9, "channels")]
     assert "no channel is called 'amazn'; there are: " in told[0].message
+
+
+@pytest.mark.parametrize("uri", ["x" * 300, "x/" * 1500, "http://[::1/", "//[x"])
+def test_a_source_that_no_file_system_and_no_parser_takes_ends_nothing(tmp_path: Path, uri: str) -> None:
+    events, bad = read(tmp_path, json.dumps(MUG | {"sources": [{"uri": uri}]}) + "\n" + TWO)
+    known = "[" in uri  # an address, though a malformed one, which whoever fetches it tells
+    assert [each.line for each in events] == ([1, 2] if known else [2])
+    assert [(each.line, each.field) for each in bad] == ([] if known else [(1, "sources")])
+
+
+def test_a_number_of_many_digits_in_a_table_is_told(tmp_path: Path) -> None:
+    _, bad = read(tmp_path, f"{CSV}acme,MUG-1,{'9' * 5000},https://shop.example/mug.jpg,web,\n")
+    assert [(each.line, each.field) for each in bad] == [(2, "version")]
+
+
+def test_a_quote_that_never_ends_in_the_first_row_is_told(tmp_path: Path) -> None:
+    _, bad = read(tmp_path, '"tenant,sku\nacme')
+    assert [(each.line, each.message) for each in bad] == [(1, "no CSV: unexpected end of data")]
+
+
+@pytest.mark.parametrize(
+    "change", [{"sku": "\ud83d"}, {"sources": [{"uri": "\udc80"}]}, {"attributes": {"\ud83d": "x"}}]
+)
+def test_half_a_character_is_told_by_its_field(tmp_path: Path, change: dict[str, Any]) -> None:
+    events, bad = read(tmp_path, f"{json.dumps(MUG | change)}\n{TWO}")
+    assert [each.line for each in events] == [2]
+    assert [(each.line, each.field.partition("[")[0]) for each in bad] == [(1, next(iter(change)))]

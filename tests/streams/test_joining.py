@@ -124,3 +124,11 @@ def test_a_cut_out_of_a_recalled_network_is_none(flow: Flow) -> None:
 def test_others_that_cannot_be_are_refused(values: dict[str, str]) -> None:
     with pytest.raises((BadParameters, msgspec.ValidationError), match="others"):
         MockupParameters.parse(values)
+
+
+def test_parameters_that_no_mockup_has_are_told(flow: Flow) -> None:
+    completed = asked(flow)
+    (step,) = completed.task.step.next
+    odd = replace(step, parameters={"others": "CUP", "../x": "1"})
+    foreign = replace(completed, task=replace(completed.task, step=replace(completed.task.step, next=[odd])))
+    assert flow.letters(foreign) == [("imagery.dead", "bad_parameters")]

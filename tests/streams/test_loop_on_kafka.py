@@ -155,7 +155,13 @@ def test_a_static_member_comes_back_to_its_partitions(kafka_bootstrap: str) -> N
             assert again.readers["bulk"].ledger.ended["dropped"] == 0
 
 
-@pytest.mark.parametrize("ends", [["commit"], ["commit", "abort"], ["abort"], ["commit", "abort", "commit", "abort"]])
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ["commit", "abort"],
+        *(pytest.param(ends, marks=pytest.mark.long) for ends in (["commit"], ["abort"], ["commit", "abort"] * 2)),
+    ],
+)
 def test_an_idle_worker_stays_though_markers_and_aborted_records_stand_behind_all_that_it_has_read(
     kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, ends: list[str]
 ) -> None:

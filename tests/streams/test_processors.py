@@ -29,6 +29,7 @@ from streams import submission
 from streams.catalogue import Catalogue, CatalogueUnavailable, Facts
 from streams.consumer.letters import ATTEMPT, ERROR_CODE, ERROR_FIELD, REPLAYED, Outgoing, outgoing
 from streams.errors import Refused
+from streams.processors.routing import _rules
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
@@ -573,3 +574,17 @@ def test_while_the_database_is_away_a_batch_stands_on_purpose(flow: Flow, monkey
     monkeypatch.setattr("streams.processing.time.sleep", lambda _s: stood.append(flow.processing.is_waiting))
     assert flow.say(upsert())
     assert (stood, flow.processing.is_waiting) == ([True, True, True], False)
+
+
+def test_a_slip_that_goes_on_with_what_no_pool_does_is_told(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    odd = replace(cut.step, next=[replace(cut.step.next[0], operation="paint")])
+    assert flow.letters(done(replace(cut, step=odd))) == [("imagery.dead", "unknown_operation")]
+
+
+def test_an_asset_for_a_channel_without_rules_is_told(flow: Flow) -> None:
+    task = compose_task(flow)
+    odd = replace(task, step=replace(task.step, channel="bazaar"), way=None)
+    with pytest.raises(Refused) as caught:
+        _rules(odd, "bazaar")
+    assert (caught.value.code, caught.value.field) == ("unknown_channel", "task.step.channel")

@@ -14,6 +14,7 @@ from streams.rebuilding import fill
 from tests.streams.town import Town
 
 SEEDS = range(20)
+SHORT = 4  # how many of the seeds `make test` takes
 ACTS = 14
 
 
@@ -71,7 +72,9 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "seed", [seed if seed < SHORT else pytest.param(seed, marks=pytest.mark.long) for seed in SEEDS]
+)
 def test_the_facts_come_out_equal_and_nothing_is_lost(catalogue: Catalogue, seed: int, render_nothing: None) -> None:
     _ = render_nothing
     town = lived(catalogue, seed)
@@ -88,6 +91,7 @@ EVERYTHING = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 def test_the_seeds_tell_of_everything(tmp_path: Path, render_nothing: None) -> None:
     _ = render_nothing
     catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")

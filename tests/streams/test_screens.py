@@ -31,6 +31,7 @@ from streams import cli, display, screen
 from streams.catalogue import Asset, Catalogue, Product, Spending, TaskFact
 from streams.catalogue.costs import Fate
 from streams.errors import Refused
+from streams.event_files import BadLine
 from streams.gateway.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.local_render import Made
 from streams.observability import set_up
@@ -158,13 +159,21 @@ def test_every_command_speaks_json(path: tuple[str, ...]) -> None:
 
 def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None:
     around = os.environ | {"PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "PACKSHOT_DATA_FOLDER": str(tmp_path)}
-    for command in (["published"], ["dead", "list"], ["replay", "--sku", "A"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "streams.cli", *command], env=around, capture_output=True, text=True, check=False
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "streams.cli", *command],
+            env=around,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("packshot: the brokers at 127.0.0.1:1")
-        assert done.stderr.count("\n") == 1, done.stderr
+        for command in (["published"], ["dead", "list"], ["replay", "--sku", "A"])
+    ]
+    for process in started:
+        shown, told = process.communicate()
+        assert (process.returncode, shown) == (2, "")
+        assert told.startswith("packshot: the brokers at 127.0.0.1:1")
+        assert told.count("\n") == 1, told
 
 
 @pytest.mark.skipif(os.getuid() == 0 and not os.path.exists("/dev/full"), reason="nothing here is full")
@@ -243,3 +252,11 @@ def test_tables_never_break_a_word(capsys: pytest.CaptureFixture[str], monkeypat
         assert digest in told
         assert url in told
         assert ("terminal of forty columns" in told) is not is_terminal
+
+
+def test_half_a_character_is_told_as_its_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = [BadLine(1, "\udcff", "there is no such field")]
+    display.show_submission([], [], bad, as_json=True)
+    assert json.loads(capsys.readouterr().out)["bad_lines"][0]["field"] == "\udcff"
+    screen.print_json_line(["\ud83d"])
+    assert capsys.readouterr().out == '["\\ud83d"]\n'

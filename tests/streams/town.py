@@ -46,10 +46,11 @@ from streams.audit.products import ProductView, disagreements, stuck
 from streams.audit.tasks import TaskLedger
 from streams.blobs import Blobs, NotFound, PreconditionFailed, Stored
 from streams.catalogue import Catalogue, CatalogueStanding, Review
+from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
 from streams.dead import DeadLetter
 from streams.errors import Refused
-from streams.processing import CONSUMED, Processing
+from streams.processing import Processing
 from streams.processors.planning import ways, wish_of
 from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication

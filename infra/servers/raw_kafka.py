@@ -1,17 +1,24 @@
 """Records as no client of ours would write them, in batches built byte by byte, in Kafka's format of magic 2."""
 
+import gzip
 import socket
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle
 
 from aiokafka.record.util import calc_crc32c
 
 PRODUCE, PRODUCE_VERSION = 0, 3
 MAGIC = 2
-WITHIN_S = 60.0
-NOT_YET = {3, 5, 6}  # a topic that was only just made has no leader yet, or one that does not know of it
+GZIP = 1
+WITHIN_S = 300.0
+WAIT_S = 0.1
+# A topic that was only just made has no leader yet, or it is another broker; followers or the leader are away. What was
+# written all the same is written twice then.
+NOT_YET = {3, 5, 6, 7, 8, 9, 13, 15, 19, 20, 56}
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,21 @@ class RawRecord:
 
 
 def write(
-    bootstrap: str, topic: str, records: Sequence[RawRecord], *, partition: int = 0, magic: int = MAGIC, crc: int = 0
+    bootstrap: str,
+    topic: str,
+    records: Sequence[RawRecord],
+    *,
+    partition: int = 0,
+    magic: int = MAGIC,
+    crc: int = 0,
+    packed: bool = False,
 ) -> int:
-    """Writes records as one batch; `crc` is added to the right one. Returns the broker's error code, 0 for none."""
-    batch = _batch(records, magic, crc)
+    """Writes records as one batch, by gzip if `packed`; `crc` is added to the right one.
+
+    Returns the broker's error code, 0 for none. Asks one broker of `bootstrap` after another until one is the leader
+    and takes or refuses it. Raises TimeoutError.
+    """
+    batch = _batch(records, magic, crc, packed)
     body = b"".join(
         (
             struct.pack(">hhih", PRODUCE, PRODUCE_VERSION, 1, -1),
@@ -38,13 +56,18 @@ def write(
         )
     )
     give_up_at = time.monotonic() + WITHIN_S
-    while (code := _ask(bootstrap, topic, body)) in NOT_YET and time.monotonic() < give_up_at:
-        time.sleep(0.1)
-    return code
+    for server in cycle(bootstrap.split(",")):
+        with suppress(OSError):  # a broker that is away
+            if (code := _ask(server, topic, body)) not in NOT_YET:
+                return code
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(f"no broker takes a record for {topic}/{partition}")
+        time.sleep(WAIT_S)
+    raise AssertionError("servers do not end")
 
 
-def _ask(bootstrap: str, topic: str, body: bytes) -> int:
-    host, _, port = bootstrap.rpartition(":")
+def _ask(server: str, topic: str, body: bytes) -> int:
+    host, _, port = server.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(struct.pack(">i", len(body)) + body)
         answer = _exactly(connection, struct.unpack(">i", _exactly(connection, 4))[0])
@@ -52,11 +75,15 @@ def _ask(bootstrap: str, topic: str, body: bytes) -> int:
     return int(struct.unpack_from(">iih", answer, behind_name)[2])
 
 
-def _batch(records: Sequence[RawRecord], magic: int, crc: int) -> bytes:
+def _batch(records: Sequence[RawRecord], magic: int, crc: int, packed: bool) -> bytes:
     first_ms = records[0].timestamp_ms
     body = b"".join(_record(number, each, first_ms) for number, each in enumerate(records))
+    body = gzip.compress(body) if packed else body
     last_ms = max(each.timestamp_ms for each in records)
-    counted = struct.pack(">hiqqqhii", 0, len(records) - 1, first_ms, last_ms, -1, -1, -1, len(records)) + body
+    counted = (
+        struct.pack(">hiqqqhii", GZIP if packed else 0, len(records) - 1, first_ms, last_ms, -1, -1, -1, len(records))
+        + body
+    )
     checked = struct.pack(">ibI", -1, magic, (calc_crc32c(counted) + crc) & 0xFFFFFFFF) + counted
     return struct.pack(">qi", 0, len(checked)) + checked
 

@@ -1,0 +1,64 @@
+"""A client that can never send again is replaced, and those who wait for it are told."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from streams.consumer import clients
+from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged
+from streams.consumer.letters import Outgoing
+from streams.settings import Settings
+
+RECORD = Outgoing("imagery.reviews", b"k", b"v", [])
+Told = Callable[[KafkaError | None, object], None]
+
+
+class Client:
+    """As confluent_kafka.Producer where idempotence is refused: a fatal error is raised, once, by what serves it."""
+
+    broken = 1  # so many of the next clients
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        assert "error_cb" not in config  # it would never hear of it
+        self._is_broken = Client.broken > 0
+        Client.broken -= 1
+        self._has_told = False
+        self._waiting: list[Told] = []
+
+    def produce(self, *_: object, on_delivery: Told, **_more: object) -> None:
+        self._waiting.append(on_delivery)
+
+    def poll(self, _timeout: float) -> None:
+        if not self._is_broken:
+            self._tell(None)
+        elif self._waiting and not self._has_told:
+            self._has_told = True
+            raise KafkaException(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "no", fatal=True))
+
+    def purge(self) -> None:
+        pass
+
+    def flush(self, within_s: float) -> None:
+        if self._is_broken and self._has_told:
+            self._tell(KafkaError(KafkaError._FAIL))
+        self.poll(within_s)
+
+    def _tell(self, error: KafkaError | None) -> None:
+        while self._waiting:
+            self._waiting.pop(0)(error, None)
+
+
+@pytest.mark.parametrize("broken", [1, 2])
+def test_who_waits_for_a_broken_producer_is_told_and_another_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    monkeypatch.setattr(clients, "Producer", Client)
+    monkeypatch.setattr(Client, "broken", broken)
+    producer = AcknowledgedProducer(Settings(kafka_bootstrap_servers="127.0.0.1:1"))
+    for _ in range(broken):
+        with pytest.raises(NotAcknowledged):
+            producer.send([RECORD])
+    producer.send([RECORD])
+    producer.close()

@@ -1,0 +1,104 @@
+"""What hung on records that outlived their retention is made again; what cannot be is told until somebody has dealt
+with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas import codec, topics
+from schemas.records import CatalogChanged, PublishRequested, ReplanRequested, RetractRequested
+from streams import retention
+from streams.catalogue import Catalogue, Loss, Losses
+from streams.consumer import groups
+from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
+
+COMPOSE = topics.TASKS["compose", "standard"].name
+CUTOUT = topics.TASKS["cutout", "standard"].name
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    opened = Catalogue(f"sqlite:///{tmp_path}/facts.db")
+    opened.create_tables()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def flow(catalogue: Catalogue) -> Flow:
+    return Flow(catalogue)
+
+
+def lose(catalogue: Catalogue, topic: str, behind: int = 4) -> None:
+    Losses(catalogue).note([Loss("packshot.some", topic, 1, 0, behind)])
+
+
+def asked_for(catalogue: Catalogue) -> list[tuple[str, str, str]]:
+    sender = Recorder()
+    retention.recover(catalogue, sender)
+    events = [codec.decode(record.value) for record in sender.records]
+    return [(each.tenant, each.sku, each.lane) for each in events if isinstance(each, ReplanRequested)]
+
+
+def test_products_with_a_task_on_the_topic_are_made_again_once(flow: Flow, catalogue: Catalogue) -> None:
+    waiting = flow.say(upsert(sku="WAITS"))
+    (cut,) = tasks(flow.say(upsert(sku="DONE")))
+    flow.say(done(cut))
+    assert tasks(waiting)
+    lose(catalogue, CUTOUT)
+    assert asked_for(catalogue) == [("demo", "WAITS", "standard")]
+    assert Losses(catalogue).open() == []
+    assert asked_for(catalogue) == []
+
+
+def test_a_lost_completion_is_a_task_that_still_waits(flow: Flow, catalogue: Catalogue) -> None:
+    flow.say(upsert(sku="WAITS"))
+    lose(catalogue, topics.COMPLETED.name)
+    assert asked_for(catalogue) == [("demo", "WAITS", "standard")]
+
+
+def test_a_lost_request_to_retract_a_deleted_product_comes_again(flow: Flow, catalogue: Catalogue) -> None:
+    answers = flow.say(upsert(sku="GONE"))
+    while not (requests := [each for each in answers if isinstance(each, PublishRequested)]):
+        answers = [after for task in tasks(answers) for after in flow.say(done(task))]
+    flow.say(published(requests[0]))
+    flow.say(CatalogChanged(change="delete", tenant="demo", sku="GONE", version=2))
+    lose(catalogue, topics.PUBLISH.name)
+    assert asked_for(catalogue) == [("demo", "GONE", "standard")]
+    answers = flow.say(ReplanRequested(tenant="demo", sku="GONE", lane="bulk", reason="lost"))
+    assert [(each.sku, each.assets) for each in answers if isinstance(each, RetractRequested)] == [("GONE", None)]
+
+
+def test_what_others_wrote_is_told_until_somebody_has_dealt_with_it(catalogue: Catalogue) -> None:
+    lose(catalogue, topics.CATALOG.name)
+    products, left = retention.recover(catalogue, Recorder())
+    assert products == {}
+    assert [each.topic for each in left] == [topics.CATALOG.name]
+    assert Losses(catalogue).open() == left
+    Losses(catalogue).settle(left)
+    assert Losses(catalogue).open() == []
+
+
+def test_a_loss_that_grows_is_to_be_dealt_with_again_and_one_that_was_told_again_is_not(catalogue: Catalogue) -> None:
+    lose(catalogue, CUTOUT)
+    Losses(catalogue).settle(Losses(catalogue).open())
+    lose(catalogue, CUTOUT)
+    assert Losses(catalogue).open() == []
+    lose(catalogue, CUTOUT, behind=9)
+    assert [each.behind for each in Losses(catalogue).open()] == [9]
+
+
+def test_losses_outlive_facts_that_are_made_anew(catalogue: Catalogue) -> None:
+    lose(catalogue, CUTOUT)
+    with catalogue.replaced():
+        pass
+    assert len(Losses(catalogue).open()) == 1
+
+
+def test_every_role_that_reads_notes_its_own_groups() -> None:
+    from streams.roles import _groups
+
+    roles = [("streams", None), ("publisher", None), ("retrier", None), ("worker", "cutout"), ("worker", "compose")]
+    noted = [group for role, pool in roles for group in _groups(role, pool)]  # type: ignore[arg-type]
+    assert sorted(noted) == sorted(groups.readers((1000,)))
