@@ -1,5 +1,6 @@
 """Large pictures are read smaller, and say so; an edge that is too much to solve is solved smaller, and says so."""
 
+import io
 from typing import Any
 
 import cv2
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 import pyvips
 from numpy.typing import NDArray
+from PIL import Image
 
 from gpu_workers import memory_model
 from gpu_workers.decoding import DecodeLimits, decode, header
 from gpu_workers.operations import contrast, matting
 from gpu_workers.operations import cutout as cutting
+from gpu_workers.source_errors import PictureError
 
 WIDTH_PX, HEIGHT_PX = 1200, 800
 KEPT = DecodeLimits(kept_pixels_max=WIDTH_PX * HEIGHT_PX // 9)
@@ -85,6 +88,16 @@ def test_a_header_tells_what_a_picture_will_take() -> None:
     assert not header(bytes(FILES["jpeg"]())).is_progressive
     deep_bytes, bytes_8 = (memory_model.cutout_bytes(0, header(bytes(FILES[name]())), None) for name in ("deep", "png"))
     assert deep_bytes > bytes_8 > 0
+
+
+def test_a_header_of_packed_lab_is_read_without_its_pixels() -> None:
+    stream = io.BytesIO()
+    Image.new("LAB", (WIDTH_PX, HEIGHT_PX)).save(stream, "TIFF")
+    cut = stream.getvalue()[: WIDTH_PX * HEIGHT_PX]
+    told = header(cut)
+    assert (told.width_px, told.height_px, told.bands) == (WIDTH_PX, HEIGHT_PX, 3)
+    with pytest.raises(PictureError):
+        decode(cut)
 
 
 def noise(side_px: int) -> NDArray[np.float32]:
