@@ -300,7 +300,7 @@ def light_in(box: tuple[slice, slice], product: Codes, placement: Placement) -> 
     size = (columns.stop - columns.start, rows.stop - rows.start)
     bands = (Image.fromarray(band) for band in cv2.split(premultiplied_light(source[down, across])))
     seen = (band.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom)) for band in bands)
-    return cv2.merge([np.asarray(band, np.float32) for band in seen])
+    return np.asarray(cv2.merge([np.asarray(band, np.float32) for band in seen]), np.float32)
 
 
 def _reached(on_canvas: slice, offset_px: float, scale: float, side_px: int) -> tuple[slice, float, float]:
@@ -315,9 +315,10 @@ def _padded(product: Codes, placement: Placement) -> Codes:
     """The cut-out with a margin, continued where the photograph's frame cut it off."""
     sides = [edge in placement.cropped for edge in EDGES]
     (left, top, right, bottom), pad = sides, _MARGIN_PX
+    beyond: NDArray[Any] = product
     if any(sides):
-        product = np.pad(product, ((pad * top, pad * bottom), (pad * left, pad * right), (0, 0)), mode="edge")
-    return np.pad(product, ((pad * (not top), pad * (not bottom)), (pad * (not left), pad * (not right)), (0, 0)))
+        beyond = np.pad(product, ((pad * top, pad * bottom), (pad * left, pad * right), (0, 0)), mode="edge")
+    return np.pad(beyond, ((pad * (not top), pad * (not bottom)), (pad * (not left), pad * (not right)), (0, 0)))
 
 
 def _sampled(source: Plane, placement: Placement, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Plane:
