@@ -49,7 +49,10 @@ def strip(rgba: Codes) -> Codes:
     A shadow is dark, thin and fades to nothing outside the product; tinted lenses and glass do not fade. Pixels at
     the product's edge that hold both are unmixed. Returns `rgba` itself when there is no shadow.
     """
-    whole = _around(rgba[..., 3] > 0)  # of a large photograph most is clear
+    visible = rgba[..., 3] > 0
+    if not visible.any():
+        return rgba
+    whole = _around(visible)  # of a large photograph most is clear
     stripped = _stripped(rgba[whole])
     if stripped is None:
         return rgba
@@ -79,8 +82,6 @@ def _stripped(rgba: Codes) -> Codes | None:
 def _around(there: NDArray[np.bool_]) -> tuple[slice, slice]:
     """The rows and columns of what is there, and those about it that count for what is taken off."""
     rows, columns = (np.flatnonzero(there.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return slice(0, 0), slice(0, 0)
     return (
         slice(max(0, rows[0] - _ABOUT_PX), rows[-1] + 1 + _ABOUT_PX),
         slice(max(0, columns[0] - _ABOUT_PX), columns[-1] + 1 + _ABOUT_PX),
