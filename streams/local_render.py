@@ -77,7 +77,7 @@ class Studio:
             head = header(data, limits, name)
             if head.pixels > memory_model.KEPT_PIXELS_MAX:
                 limits = replace(limits, kept_pixels_max=kept_pixels)
-            wanted = memory_model.cutout_bytes(len(data), head, limits.kept_pixels_max)
+            wanted = memory_model.source_bytes(len(data), head, limits.kept_pixels_max)
             with pools.admitted(self._budget, wanted, "IN", f"{name}: {head.width_px:,} x {head.height_px:,} px"):
                 return decode(data, limits, name)
         except SourceError as error:
@@ -85,10 +85,11 @@ class Studio:
 
     def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str]) -> cutting.Cutout:
         """The product in a photograph called `name`. Raises Refused."""
-        wanted = pools.cutout_parameters(dict(parameters))
+        asked = pools.cutout_parameters(dict(parameters))
+        wanted = memory_model.decoded_bytes("cutout", [picture.pixels])
         try:
-            with pools.memory_refusals("IN", name):
-                return cutting.cutout(picture.pixels, self.look, wanted, self._find_people)
+            with pools.admitted(self._budget, wanted, "IN", name):
+                return cutting.cutout(picture.pixels, self.look, asked, self._find_people)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
@@ -110,7 +111,9 @@ class Studio:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
         if operation == "upscale":
             asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
-        with pools.memory_refusals("IN", operation):
+        canvas = memory_model.canvas_of(asked.channel, asked.parameters)
+        wanted = memory_model.decoded_bytes(operation, [picture.pixels for picture in inputs], canvas)
+        with pools.admitted(self._budget, wanted, "IN", operation):
             composed = pools.compose(operation, inputs, asked)
         verdict = judge({**before, **composed.measures}, asked.channel, operation)
         main = composed.files[0]

@@ -1,5 +1,6 @@
 """What images cost: shared out among assets, told once, and by what became of them."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -266,10 +267,24 @@ def test_what_is_more_than_a_database_takes_is_as_much_as_it_takes(flow: Flow) -
 
 def test_enough_of_the_largest_costs_add_up(flow: Flow) -> None:
     """A database's whole numbers end at 2^63; a thousand and some tasks that cost the most are more than that."""
-    about = {"result_id": "r", "asset": "a", "tenant": "demo", "sku": "A", "version": 1, "channel": "", "digest": ""}
-    most = {"size_bytes": WHOLE_MAX, "price_nanos": WHOLE_MAX - 1, "saved_price_nanos": WHOLE_MAX}
-    times = {"engine_ms": 1.0, "cpu_ms": 1.0, "saved_engine_ms": 1.0}
-    every = [Share(task_id=f"t{number}", operation="cutout", **about, **most, **times) for number in range(1100)]
+    one = Share(
+        task_id="t",
+        operation="cutout",
+        result_id="r",
+        asset="a",
+        tenant="demo",
+        sku="A",
+        version=1,
+        channel="",
+        digest="",
+        size_bytes=WHOLE_MAX,
+        price_nanos=WHOLE_MAX - 1,
+        saved_price_nanos=WHOLE_MAX,
+        engine_ms=1.0,
+        cpu_ms=1.0,
+        saved_engine_ms=1.0,
+    )
+    every = [dataclasses.replace(one, task_id=f"t{number}") for number in range(1100)]
     with flow.catalogue.begin() as facts:
         facts.put_costs(every)
     (all_of_it,) = spent(flow).values()
