@@ -21,7 +21,7 @@ from streams.private import open_private, private_folder
 
 CALL_S = 2.0
 # librdkafka forgets its own time limit when the group's coordinator is gone (confluentinc/librdkafka#5456), and a
-# client that was idle during an outage goes on to ask the coordinator of before it (#5511). Twice as long after each
+# client that was idle during an outage may go on to ask the coordinator of before it (#5511). Twice as long after each
 # takeover in a row: on a machine that is slow for a while, a call may well take longer.
 HANGS_AFTER_S = 3.0
 PATIENCE_TIMES_MAX = 8
@@ -162,7 +162,7 @@ class Transactions:
     @property
     def _patience_s(self) -> float:
         """How long a call may take before it counts as one that hangs."""
-        return HANGS_AFTER_S * min(2**self._takeovers, PATIENCE_TIMES_MAX)
+        return HANGS_AFTER_S * min(1 << self._takeovers, PATIENCE_TIMES_MAX)
 
     def _persistently(self, call: Callable[[], T]) -> T:
         while True:
