@@ -17,11 +17,12 @@ from loadtest.chaos.__main__ import Course
 from loadtest.chaos.mischief import Mischief, Tormentor
 from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
 from loadtest.chaos.stalls import Stall, Stalls
-from loadtest.chaos.verdict import lost
+from loadtest.chaos.verdict import lost, waiting
 from loadtest.chaos.workload import PICTURES, Expected, Workload, colour_of, picture_of
 from schemas import codec, topics
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.catalogue import Asset
+from streams.catalogue.facts import AssetState
 from streams.consumer.letters import Delivery, Outgoing
 from streams.settings import Settings
 from tests.streams.flow import upsert
@@ -199,6 +200,22 @@ def test_the_verdict_tells_what_is_missing() -> None:
         "demo|C has to be (1, False), and is None",
     ]
     assert next(lost(known | {("demo", "A"): (1, False)}, [asset], expected)).startswith("demo|A has to be (2, False)")
+
+
+def test_what_leaves_is_waited_for_unless_the_newer_version_waits_for_a_person() -> None:
+    def asset(name: str, state: AssetState, sku: str = "A") -> Asset:
+        return Asset("demo", sku, name, 2, "web", None, state, "", None, None)
+
+    leaving = asset("instagram-1", "leaving")
+    assert waiting([leaving, asset("web-1", "published")]) == [leaving]
+    assert waiting([leaving, asset("web-1", "review", sku="B")]) == [leaving]
+    assert waiting([leaving]) == [leaving]  # the product was deleted
+    assert waiting([leaving, asset("web-1", "published"), asset("web-2", "failed")]) == [leaving]
+    assert waiting([leaving, asset("web-1", "review")]) == []
+    assert waiting([leaving, asset("web-1", "failed")]) == []
+    assert [each.state for each in waiting([leaving, asset("web-1", "review"), asset("web-2", "planned")])] == [
+        "planned"
+    ]
 
 
 @pytest.mark.heavy  # not run since poison is in the load; back to `long` once seen green
