@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -233,6 +234,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("source_private_networks")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for number, each in enumerate(value, start=1):
+            try:
+                ip_network(each)
+            except ValueError as error:  # it would show the value
+                raise ValueError(
+                    f"network {number} is none: write it as 10.1.0.0/16, with no bit set behind"
+                ) from error
+        return value
 
     @field_validator("retry_delays_ms")
     @classmethod

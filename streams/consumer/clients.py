@@ -24,6 +24,10 @@ PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsew
 LIBRARY = "librdkafka"
 MAX_POLL_INTERVAL_S = 300.0
 CLOSE_S = 10.0
+# While no broker answers, librdkafka begins anew with those of `bootstrap.servers`, and forgets how long it has waited:
+# it tries every half of this, whatever the most is. At its default of 100 ms our clients' 20 tries a second took so
+# much of a core that a broker on the same machine started late.
+RECONNECT_MS = 500
 RENEWED_WAIT_S = 0.5  # one that may not write would connect without end
 CREATED_WITHIN_S = 30.0
 # Uncompressed, where topics' limits count compressed bytes: what others wrote small may go back. The broker closes the
@@ -62,6 +66,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": f"packshot-{socket.gethostname()}",
         "security.protocol": settings.kafka_security_protocol,
+        "reconnect.backoff.ms": RECONNECT_MS,
         "reconnect.backoff.max.ms": 2000,
         # errors; what librdkafka warns of, it mends itself. A command tells what ended it, once, in its own words.
         "log_level": 3 if logging.getLogger(LIBRARY).isEnabledFor(logging.ERROR) else 0,
