@@ -1,9 +1,9 @@
 """Admission: memory is shared out, who is large gets a turn, who is urgent does not wait, and what runs out is told."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -94,9 +94,15 @@ def test_urgent_work_goes_before_what_waits_and_has_room_beside_it() -> None:
 
 
 def test_who_waits_stands_aside_and_who_does_not_wait_does_not() -> None:
-    budget, stood = Budget(1000 * MB), []
-    first = budget.reserve(600 * MB, while_waiting=lambda: nullcontext(stood.append("first")))
-    second = budget.reserve(600 * MB, while_waiting=lambda: nullcontext(stood.append("second")))
+    budget, stood = Budget(1000 * MB), list[str]()
+
+    @contextmanager
+    def aside(who: str) -> Iterator[None]:
+        stood.append(who)
+        yield
+
+    first = budget.reserve(600 * MB, while_waiting=lambda: aside("first"))
+    second = budget.reserve(600 * MB, while_waiting=lambda: aside("second"))
     with ThreadPoolExecutor(1) as thread:
         with first:
             waiting = thread.submit(second.__enter__)
