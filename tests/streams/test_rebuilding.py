@@ -13,7 +13,7 @@ from streams.catalogue import Catalogue
 from streams.rebuilding import fill
 from tests.streams.town import Town
 
-SEEDS = range(20)
+SEEDS = (*range(20), 28)  # the last one has a campaign cancelled before its tasks are worked on
 SHORT = 4  # how many of the seeds `make test` takes
 ACTS = 14
 
@@ -87,7 +87,8 @@ def test_the_facts_come_out_equal_and_nothing_is_lost(catalogue: Catalogue, seed
 EVERYTHING = {
     "CatalogChanged", "CampaignCancelled", "ReplanRequested", "TaskFailed", "AssetRetracted", "superseded",
     "cancelled", "review state=approved", "review state=rejected", "review state=superseded", "state=published",
-    "state=failed", "state=rejected", "accepted", "saved", "RecipeReleased", "DefaultsReleased",
+    "state=failed", "state=rejected", "accepted", "saved", "RecipeReleased", "DefaultsReleased", "ChannelReleased",
+    "DecisionUndone",
 }  # fmt: skip
 
 
