@@ -14,7 +14,7 @@ from PIL import Image
 from tests.e2e.system import System, draw_product, running, upsert
 from tests.gpu_workers.test_verifying import model, write
 
-pytestmark = pytest.mark.heavy  # not green since the flow's outbox; back into `make test-long` once it is
+pytestmark = pytest.mark.long
 
 SKUS = [f"JAR-{number}" for number in range(12)]
 
