@@ -31,8 +31,8 @@ if TYPE_CHECKING:  # they bring the networks' libraries along
     from streams.channels import Row as ChannelRow
     from streams.models import Built, Row, Verified
     from streams.preview_page import Entry
+    from streams.recipes import Checked, ShownStep
     from streams.recipes import Row as RecipeRow
-    from streams.recipes import ShownStep
 
 COLOUR = {
     "published": "green",
@@ -372,6 +372,18 @@ def show_brand(row: "BrandRow", *, as_json: bool) -> None:
     console.show(shown)
     for name, value in facts["parameters"].items():
         console.say(f"{name}  {value}")
+
+
+def show_checked(told: "Sequence[Checked]", *, as_json: bool) -> None:
+    """What is wrong with each file of recipes or rules, or what it holds."""
+    if as_json:
+        print_json([{"file": str(each.file), "ref": each.ref, "wrong": "\n".join(each.wrong)} for each in told])
+        return
+    for each in told:
+        for wrong in each.wrong:
+            errors.say(wrong)
+        if not each.wrong:
+            console.say(f"{each.file}: {each.ref} is good")
 
 
 def show_released(

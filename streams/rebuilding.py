@@ -213,10 +213,7 @@ def _released(event: Release, facts: Facts) -> Answers:
     """
     if _is_first(event, facts):
         return []
-    known = facts.recipe_releases()
-    recipes.parsed(event, known)
-    recipes.check_version(event, known)
-    facts.put_recipe(event)
+    recipes.noted(event, facts)
     for tenant, sku in list(recipes.touched(event, facts.releases_before(event), facts)):
         intake.replan_requested(ReplanRequested(tenant=tenant, sku=sku), facts)
     return []

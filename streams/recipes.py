@@ -1,6 +1,6 @@
 """The recipes of an installation: which there are, what they make a product go by, and how they are released."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from schemas.recipes.cookbook import Cookbook, Origin, Release, asset_of, channe
 from schemas.recipes.reading import BadRecipe, parse
 from schemas.records import DefaultsReleased, RecipeReleased
 from streams import local
+from streams.catalogue import Catalogue
 from streams.consumer.letters import outgoing
 from streams.errors import Refused
 from streams.observability import tracer
@@ -50,6 +51,23 @@ def read_file(file: Path, rules: Rulebook = SHIPPED) -> tuple[str, Recipe | Defa
         raise Refused(error.code, str(error), field="FILE") from error
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(BadRecipe.code, f"{file}: {error}", field="FILE") from error
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file, and NAME@VERSION of what it holds or what is wrong with it, a line each problem."""
+
+    file: Path
+    ref: str = ""
+    wrong: tuple[str, ...] = ()
+
+
+def checked(file: Path, ref: Callable[[Path], str]) -> Checked:
+    """How a file is, of which `ref` gives NAME@VERSION or raises Refused."""
+    try:
+        return Checked(file, ref(file))
+    except Refused as refusal:
+        return Checked(file, wrong=tuple(str(refusal).splitlines()))
 
 
 def overview(settings: Settings) -> list[Row]:
@@ -99,15 +117,10 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Product], bool]:
     """Releases what `event` says; with `dry_run` it only looks. See `release`."""
     if dry_run:
-        with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
-            known = facts.recipe_releases()
-            check_version(event, known)
-            return list(touched(event, known, facts)), False
+        with local.open_catalogue(settings) as catalogue:
+            return _made_again(event, catalogue), False
     with local.connect(settings) as (catalogue, producer):
-        with catalogue.read() as facts:
-            known = facts.recipe_releases()
-            check_version(event, known)
-            products = list(touched(event, known, facts))
+        products = _made_again(event, catalogue)
 
         def is_noted() -> bool:
             with catalogue.read() as facts:
@@ -116,6 +129,13 @@ def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Pro
         with tracer.start_as_current_span(f"recipes {type(event).__name__}"):
             producer.send([outgoing(event, "packshot/recipes")])
         return products, local.noted(is_noted)
+
+
+def _made_again(event: Release, catalogue: Catalogue) -> list[Product]:
+    with catalogue.read() as facts:
+        known = facts.recipe_releases()
+        check_version(event, known)
+        return list(touched(event, known, facts))
 
 
 def _release(made: Recipe | Defaults, text: str, reason: str, by: str) -> Release:

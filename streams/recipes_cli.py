@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from streams.screen import console, errors, print_json
 from streams.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -21,24 +20,16 @@ def recipes() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check files of recipes and of tenants' defaults; every problem is told with its file, line and path."""
-    from streams import recipes as desk
-    from streams.errors import Refused
+    from streams import display
+    from streams.recipes import checked, read_file
 
-    told = []
-    for file in files:
-        try:
-            _, made = desk.read_file(file)
-            told.append({"file": str(file), "ref": made.ref, "wrong": ""})
-        except Refused as refusal:
-            told.append({"file": str(file), "ref": "", "wrong": str(refusal)})
-    if as_json:
-        print_json(told)
-    for each in () if as_json else told:
-        for line in each["wrong"].splitlines():
-            errors.say(line)
-        if not each["wrong"]:
-            console.say(f"{each['file']}: {each['ref']} is good")
-    sys.exit(1 if any(each["wrong"] for each in told) else 0)
+    def ref(file: Path) -> str:
+        _, made = read_file(file)
+        return made.ref
+
+    told = [checked(file, ref) for file in files]
+    display.show_checked(told, as_json=as_json)
+    sys.exit(1 if any(each.wrong for each in told) else 0)
 
 
 @recipes.command("list")

@@ -254,7 +254,7 @@ def _checked(image: Image) -> Image:
         raise BadImage(f"the picture has shape {image.shape}, not (height, width, 3 or 4)")
     if image.dtype not in (np.uint8, np.uint16):
         raise BadImage(f"the picture is {image.dtype}, not uint8 or uint16")
-    return image if image.flags.c_contiguous else image.copy()
+    return image if image.flags.c_contiguous and image.flags.writeable else image.copy()  # as the kernels take it
 
 
 def _on_white(picture: Image) -> Image:

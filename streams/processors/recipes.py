@@ -45,12 +45,17 @@ def released(event: Release, facts: Facts) -> Answers:
 
     Told again it asks for the same: what followed may have been lost when it was noted.
     """
+    log.info("released", recipe=noted(event, facts))
+    return _step(event, ("", ""), facts)
+
+
+def noted(event: Release, facts: Facts) -> str:
+    """Notes a release; returns NAME@VERSION. Raises Refused."""
     known = facts.recipe_releases()
     made = parsed(event, known)
     check_version(event, known)
     facts.put_recipe(event)
-    log.info("released", recipe=made)
-    return _step(event, ("", ""), facts)
+    return made
 
 
 def release_continued(event: ReleaseContinued, facts: Facts) -> Answers:

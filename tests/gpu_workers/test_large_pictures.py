@@ -165,6 +165,13 @@ def test_what_needs_no_detail_looks_at_no_more_pixels_than_are_solved(monkeypatc
     assert (smaller.rgba[..., :3][solid] == disc(600)[solid]).all()
 
 
+def test_a_picture_that_may_not_be_written_is_cut_out_too() -> None:
+    picture = disc(200)
+    picture.setflags(write=False)
+    made = cutting.cutout(picture, lambda seen: (seen[..., 0] < 140).astype(np.float32))
+    assert made.rgba[100, 100, 3] == 255
+
+
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_a_matte_is_enlarged_as_every_channel_by_itself_would_be(depth: type[np.uint8 | np.uint16]) -> None:
     random, most = np.random.default_rng(3), np.iinfo(depth).max

@@ -52,6 +52,7 @@ LATE = {  # what display knows by these names while types are checked
     "BrandRow": streams.brands.Row,
     "Built": streams.models.Built,
     "ChannelRow": streams.channels.Row,
+    "Checked": streams.recipes.Checked,
     "Row": streams.models.Row,
     "Verified": streams.models.Verified,
     "Entry": Entry,
@@ -101,7 +102,7 @@ def check_clean(shown: str) -> None:
 @pytest.mark.parametrize("name", SHOWS)
 def test_what_others_wrote_is_shown_as_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     getattr(display, name)(**arguments(name, as_json=False))
-    shown = capsys.readouterr().out
+    shown = "".join(capsys.readouterr())
     check_clean(shown)
     if "a\\x1b[31m" in shown:
         assert fit(HOSTILE).rpartition("/evil")[2] in shown  # whole: no markup, no emoji, never broken
