@@ -269,6 +269,7 @@ class Cutout:
     def _cut_out(
         self, fetched: Fetched, limits: DecodeLimits, size: str, task: Task, results: Results, meter: Meter
     ) -> tuple[str, Result, bool]:
+        size += " worn" if _of_task(task).subject == "everything" else ""
         with self._serving.lease(task.tenant, task.sku) as leased:
             engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
             identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, size)
@@ -288,7 +289,7 @@ class Cutout:
             asking.enter_context(leased.network.batcher.requester())
             picture = decode(data, limits, task.source.uri)
             meter.lap("decode")
-            parameters = cutout_parameters(task.step.parameters)
+            parameters = _of_task(task)
             eye = _Eye(leased.network, task, meter, "cutout", asking.close)
             made = self._made(picture.pixels, eye, parameters, leased.network, task.source.uri)
         meter.lap("cutout")
@@ -476,10 +477,14 @@ def find_people(folder: Path) -> People:
     return People(folder)
 
 
-def cutout_parameters(values: dict[str, str]) -> CutoutParameters:
-    """The parameters of a cutout from a step's texts. Raises Refused naming the parameter."""
+def _of_task(task: Task) -> CutoutParameters:
+    return cutout_parameters(task.step.parameters, task.category)
+
+
+def cutout_parameters(values: dict[str, str], category: str) -> CutoutParameters:
+    """The parameters of a step's texts, for a product of `category`. Raises Refused naming the parameter."""
     try:
-        return CutoutParameters.parse(values)
+        return CutoutParameters.parse(values).of(category)
     except BadParameters as error:
         raise Refused(error.code, str(error), field=error.field) from error
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import linear_light
-from gpu_workers.operations import contact_line, contrast, doubt, framing, glass, matting, shadow
+from gpu_workers.operations import contact_line, contrast, doubt, framing, glass, matting, shadow, wearing
 from gpu_workers.operations.contrast import Plane
 from gpu_workers.operations.matting import Flags
 from schemas.parameters import CutoutParameters
@@ -24,7 +24,6 @@ _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
 _AT_ODDS = 0.8
 _SURE = 0.9
-_PERSON_SHARE_MAX = 0.01
 _UNCERTAINTY_OF_PEOPLE = 0.5
 _FRAMED_SHARE_MAX, _UNCERTAINTY_OF_FRAMES = 0.5, 0.5
 _MEASURES = (
@@ -42,6 +41,8 @@ _MEASURES = (
     "has_own_alpha",
     "own_shadow_share",
     "framed_share",
+    "worn",
+    "garment_cropped_edges",
     *doubt.SEEN,
 )
 
@@ -70,7 +71,8 @@ class Cutout:
     Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
     plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1, see_through_share 0..1 of glass, person_share
     0..1 of skin, band_scale 0..1 at which the edge was solved, below 1 where there was too much of it, framed_share
-    0..1 of the frame within plain bars that it lies along, and the signs of doubt that doubt.py explains. On a plain
+    0..1 of the frame within plain bars that it lies along, worn 1 where its wearer is part of it, garment_cropped_edges
+    the edges of the frame that cut off what is worn, and the signs of doubt that doubt.py explains. On a plain
     background also, over the product's area: look_through_share, product that cannot be told from the background, and
     left_out_share, what is neither.
     """
@@ -96,7 +98,8 @@ class _Seen:
     """What the network saw in uint8 RGB (h, w, 3): the subject's box, the mask within that, and the plain ground.
 
     `codes` is the photograph itself in 8 bits of its own gamut. `agreement` is that of the network's two looks,
-    `look_px` the longer side of what it works at; `find_people` says where people are.
+    `look_px` the longer side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the
+    product is part of it.
     """
 
     rgb: Rgba
@@ -106,7 +109,8 @@ class _Seen:
     sweep: matting.Sweep | None
     agreement: float
     look_px: int
-    find_people: Look | None
+    people: Plane | None
+    worn: bool
 
     @property
     def part(self) -> tuple[float, float, float, float]:
@@ -151,20 +155,23 @@ def cutout(
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
     `look` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at; it
-    is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is seen. What
-    is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the
-    two raise.
+    is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is seen. The
+    subject is the product alone unless it is everything: auto depends on its category, which is not known here. What is
+    solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the two
+    raise.
     """
     parameters = parameters or CutoutParameters()
     picture = _checked(image)
     if parameters.keep_own_alpha and has_clean_alpha(picture):
-        return _as_it_is(picture, parameters)
+        return _as_it_is(picture, parameters, find_people)
     photograph = _on_white(picture)
     rgb = linear_light.eight_bit(photograph)
     seen = look(rgb)
     coarse = _enlarged(seen, rgb)
-    everything = parameters.subject == "everything" and find_people is not None
-    worn = _wearers(rgb, find_people(rgb), coarse) if everything and find_people is not None else None
+    people = None if find_people is None else find_people(rgb)
+    worn = None
+    if people is not None and parameters.subject == "everything":
+        worn = wearing.wearers(rgb, people, coarse)
     if worn is not None:
         coarse = np.maximum(coarse, worn)
     box = subject_box(coarse)
@@ -174,8 +181,8 @@ def cutout(
         agreement = _agreement(box.of(coarse), mask)
     codes = eight_bit(photograph)
     sweep = matting.find_sweep(codes, coarse)
+    seen_all = _Seen(rgb, codes, box, mask, sweep, agreement, max(seen.shape), people, worn is not None)
     del coarse, worn  # as large as the picture, and not needed any more
-    seen_all = _Seen(rgb, codes, box, mask, sweep, agreement, max(seen.shape), find_people)
     return _refined(photograph, seen_all, parameters)
 
 
@@ -260,16 +267,21 @@ def _full(picture: Image) -> int:
     return 65535 if picture.dtype == np.uint16 else 255
 
 
-def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
+def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: Look | None) -> Cutout:
     shown = linear_light.eight_bit(picture)
     _refuse_empty(shown)
+    rgb, alpha = _on_white(shown), np.ascontiguousarray(shown[..., 3])
+    people = None if find_people is None else find_people(rgb)
     measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
         "coverage": float(shown[..., 3].mean() / 255),
         "islands": float(_island_count(shown[..., 3] > 127)),
         "has_own_alpha": 1.0,
         "own_shadow_share": _own_shadow_share(shown),
+        **_of_people(rgb, alpha, people, parameters.subject == "everything"),
     }
+    # What a supplier cut out is sure, but for who is part of it.
+    measures["uncertainty"] = _UNCERTAINTY_OF_PEOPLE if _is_doubtful(measures, parameters) else 0.0
     return Cutout(shadow.strip(picture) if parameters.own_shadow == "drop" else picture, measures)
 
 
@@ -309,16 +321,6 @@ def _second_look(rgb: Rgba, coarse: Plane, box: _Box, look: Look) -> tuple[Plane
     return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
 
 
-def _wearers(rgb: Rgba, people: Plane, mask: Plane) -> Plane | None:
-    """Those of `people` (h, w) that the product of `mask` (h, w) is on; None where nobody's skin shows."""
-    _, labels = cv2.connectedComponents((people > 0.5).astype(np.uint8), connectivity=8)
-    touched = np.unique(labels[mask > 0.5])
-    region = np.isin(labels, touched[touched > 0])
-    if (doubt.skin(rgb) & region).sum() <= _PERSON_SHARE_MAX * region.sum():
-        return None
-    return np.where(region, people, 0).astype(np.float32)
-
-
 def _agreement(first: Plane, second: Plane) -> float:
     """Intersection over union of two masks."""
     either = np.maximum(first, second).sum()
@@ -348,9 +350,21 @@ def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cu
 def _uncertainty(measures: dict[str, float], parameters: CutoutParameters) -> float:
     # What was solved at half the size is known half as well.
     unsure = max(doubt.uncertainty(measures), 1 - measures["band_scale"])
-    worn = parameters.subject == "product" and measures["person_share"] > _PERSON_SHARE_MAX
-    unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if worn else unsure
+    unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if _is_doubtful(measures, parameters) else unsure
     return max(unsure, _UNCERTAINTY_OF_FRAMES) if measures["framed_share"] > _FRAMED_SHARE_MAX else unsure
+
+
+def _is_doubtful(measures: dict[str, float], parameters: CutoutParameters) -> bool:
+    """Whether somebody is seen where the product alone was wanted."""
+    return parameters.subject != "everything" and measures["person_share"] > wearing.PERSON_SHARE_MAX
+
+
+def _of_people(rgb: Rgba, alpha: Rgba, people: Plane | None, with_wearer: bool) -> dict[str, float]:
+    """What is to be said of `people` (h, w) in the cutout `alpha` (h, w) of uint8 RGB (h, w, 3)."""
+    share = 0.0 if people is None else doubt.person_share(rgb, people, alpha)
+    if not with_wearer or share <= wearing.PERSON_SHARE_MAX:
+        return {"person_share": share}
+    return {"person_share": share, "worn": 1.0, "garment_cropped_edges": float(wearing.cropped_edges(rgb, alpha))}
 
 
 def _refuse_empty(shown: Rgba) -> None:
@@ -402,7 +416,9 @@ def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
     whole = np.zeros(seen.rgb.shape[:2], np.uint8)
     size = (seen.mask.shape[1], seen.mask.shape[0])
     seen.box.of(whole)[:] = np.rint(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) * 255)
-    people = None if seen.find_people is None else seen.find_people(seen.rgb)
+    confirmed = None
+    if seen.worn and seen.people is not None:
+        confirmed = cv2.resize(seen.box.of(seen.people), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     look_through, left_out = matting.unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
     return dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": seen.agreement,
@@ -410,8 +426,8 @@ def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
         "plain_background": float(part.sweep is not None),
         "look_through_share": look_through,
         "left_out_share": left_out,
-        "person_share": 0.0 if people is None else doubt.person_share(seen.rgb, people, whole),
-        **doubt.seen(part.rgb, part.mask, alpha),
+        **_of_people(seen.rgb, whole, seen.people, seen.worn),
+        **doubt.seen(part.rgb, part.mask, alpha, confirmed),
     }
 
 
