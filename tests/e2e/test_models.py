@@ -30,9 +30,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 def photograph(file: Path, colour: tuple[int, int, int]) -> None:
-    """A jar on a light ground."""
+    """A jar on a light ground, leaning: upright, its straight edges would pass for a picture's frame, and wait."""
     draw_product(file, colour)
-    jar = Image.open(file)
+    jar = Image.open(file).rotate(8, Image.Resampling.BICUBIC, expand=True)
     ground = Image.new("RGB", jar.size, (226, 226, 228))
     ground.paste(jar, mask=jar)
     ground.save(file)
