@@ -270,7 +270,7 @@ def _full(picture: Image) -> int:
 def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: Look | None) -> Cutout:
     shown = linear_light.eight_bit(picture)
     _refuse_empty(shown)
-    rgb, alpha = _on_white(shown), np.ascontiguousarray(shown[..., 3])
+    rgb, alpha = eight_bit(_on_white(shown)), np.ascontiguousarray(shown[..., 3])
     people = None if find_people is None else find_people(rgb)
     measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
