@@ -133,7 +133,7 @@ $(MARK_DEV): $(MARK) requirements-dev.txt
 	touch $@
 
 $(KERNELS): $(MARK)
-	$(BIN)/python -c "from gpu_workers import lut; from gpu_workers.operations import cutout; cutout.warm_up()"
+	$(BIN)/python -c "from gpu_workers import lut; from gpu_workers.operations import cutout; from gpu_workers.quality import measures; cutout.warm_up()"
 	touch $@
 
 .venv-%/.installed: $(BIN)/uv requirements-%.txt

@@ -10,8 +10,8 @@ import ctypes
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,23 +67,25 @@ class Budget:
         return self._free
 
     @contextmanager
-    def reserve(self, wanted: int, *, is_urgent: bool = True) -> Iterator[float]:
+    def reserve(
+        self,
+        wanted: int,
+        *,
+        is_urgent: bool = True,
+        while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Iterator[float]:
         """Waits for `wanted` bytes, gives the seconds that it took, and hands them back after the block.
 
-        Raises TooMuchMemory at once when there are not so many in all.
+        A wait is within the context of `while_waiting`. Raises TooMuchMemory at once when there are not so many in all.
         """
         if wanted > self.bytes_max:
             raise TooMuchMemory(
                 f"it takes {wanted // MB:,} MB, and {self.bytes_max // MB:,} MB are all there is for it"
             )
         ticket = _Ticket(wanted, is_urgent)
-        with self._changed:
-            self._line.append(ticket)
-            while not self._is_next(ticket):
-                self._changed.wait(AGEING_S / 4)  # ageing changes who is next, and nobody tells
-            self._line.remove(ticket)
-            self._free -= wanted
-            self._changed.notify_all()
+        if not self._taken(ticket):
+            with while_waiting():
+                self._wait_for(ticket)
         try:
             yield time.monotonic() - ticket.since_s
         finally:
@@ -92,6 +94,25 @@ class Budget:
             with self._changed:
                 self._free += wanted
                 self._changed.notify_all()
+
+    def _taken(self, ticket: _Ticket) -> bool:
+        """Puts a ticket into the line, and takes what it wants if there is nobody before it and enough."""
+        with self._changed:
+            self._line.append(ticket)
+            return self._take(ticket)
+
+    def _wait_for(self, ticket: _Ticket) -> None:
+        with self._changed:
+            while not self._take(ticket):
+                self._changed.wait(AGEING_S / 4)  # ageing changes who is next, and nobody tells
+
+    def _take(self, ticket: _Ticket) -> bool:
+        if not self._is_next(ticket):
+            return False
+        self._line.remove(ticket)
+        self._free -= ticket.wanted
+        self._changed.notify_all()
+        return True
 
     def _is_next(self, ticket: _Ticket) -> bool:
         now_s = time.monotonic()

@@ -134,6 +134,10 @@ def header(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> He
         _check_size(width_px, height_px, limits, uri)
         return Header(media_type, width_px, height_px, bands=4, bits=8, is_progressive=True)
     page = page_of(data, uri) if media_type == "image/tiff" else None
+    if page is not None and _is_packed_lab(page):
+        with _pillows_errors(uri):
+            width_px, height_px = _lab_page(data, page, limits, uri).size
+        return Header(media_type, width_px, height_px, bands=3, bits=32, is_progressive=True)
     try:
         image = _open(data, media_type, limits, uri, page)
     except pyvips.Error as error:
@@ -190,7 +194,7 @@ def _open(data: bytes, media_type: str, limits: DecodeLimits, uri: str, page: Pa
     """What reads the picture; below a `scale` of 1 from top to bottom only, and smaller where the format allows it."""
     if media_type == "image/bmp":
         return _open_bmp(data, limits, uri)
-    if page is not None and page.is_packed_lab and page.sub_ifd < 0:
+    if page is not None and _is_packed_lab(page):
         return _open_lab(data, page, limits, uri)
     # A JPEG that was cut and ended anew only draws a warning, and a grey lower half.
     options: dict[str, Any] = {"fail_on": "warning" if media_type == "image/jpeg" else "error"}
@@ -242,12 +246,22 @@ def _open_bmp(data: bytes, limits: DecodeLimits, uri: str) -> Any:
 
 def _open_lab(data: bytes, page: Page, limits: DecodeLimits, uri: str) -> Any:
     with _pillows_errors(uri):
-        picture = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
-        picture.seek(page.index)
-        _check_size(*picture.size, limits, uri)
-        samples = np.asarray(picture)
+        samples = np.asarray(_lab_page(data, page, limits, uri))
     lab = np.dstack([samples[..., 0] / np.float32(2.55), samples[..., 1:].astype(np.int8).astype(np.float32)])
     return pyvips.Image.new_from_array(lab).copy(interpretation="lab")
+
+
+def _is_packed_lab(page: Page) -> bool:
+    """Whether it is one of those that Pillow reads and libvips does not."""
+    return page.is_packed_lab and page.sub_ifd < 0
+
+
+def _lab_page(data: bytes, page: Page, limits: DecodeLimits, uri: str) -> TiffImagePlugin.TiffImageFile:
+    """The page, none of its pixels read yet."""
+    picture = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    picture.seek(page.index)
+    _check_size(*picture.size, limits, uri)
+    return picture
 
 
 @contextmanager

@@ -8,9 +8,9 @@ not been run whole since they were set.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gpu_workers.decoding import Header
-from schemas import channels
+from gpu_workers.decoding import Header, Pixels
 from schemas.channels import Channel, Size
+from schemas.channels.rulebook import Rulebook
 from schemas.parameters import BadParameters
 from schemas.parameters.base import SizedParameters
 from schemas.records import Blob, Step
@@ -57,18 +57,30 @@ def source_bytes(file_bytes: int, header: Header, kept_pixels_max: int | None) -
 
 def compose_bytes(operation: str, inputs: Sequence[Blob], canvas: Size) -> int:
     """What it takes to make a picture of this `canvas` out of `inputs`; a 16-bit file tells by its size."""
+    return _composing_bytes(operation, sum(blob.width_px * blob.height_px * _depth(blob) for blob in inputs), canvas)
+
+
+def decoded_bytes(operation: str, inputs: Sequence[Pixels], canvas: Size | None = None) -> int:
+    """What it takes to cut out pictures that are decoded already, or to make one of this `canvas` out of them."""
+    pixels = sum(int(picture[..., 0].nbytes) for picture in inputs)
+    if operation == "cutout":
+        return _CUTOUT.base_mb * MB + pixels * _CUTOUT.input_bytes
+    return _composing_bytes(operation, pixels, canvas or Size(0, 0))
+
+
+def _composing_bytes(operation: str, pixels: int, canvas: Size) -> int:
+    """`pixels` are the inputs', those of 16 bits counted twice."""
     cost = _COMPOSE.get(operation, _DEAREST)
-    pixels = sum(blob.width_px * blob.height_px * _depth(blob) for blob in inputs)
     return cost.base_mb * MB + pixels * cost.input_bytes + canvas.width_px * canvas.height_px * cost.canvas_bytes
 
 
-def kept_pixels(step: Step, category: str) -> int:
-    """How many pixels of a photograph the steps after `step` can use: those of the largest of their canvases, enlarged
-    by what of the frame a product leaves empty. A cutout for its own sake keeps all that fits."""
-    canvases = list(_canvases(step.next, category))
-    if not canvases or None in canvases:
+def kept_pixels(step: Step, category: str, rules: Rulebook) -> int:
+    """How many pixels of a photograph the steps after `step` can use: those of the longest side that a product takes of
+    their canvases, enlarged by what of the frame it leaves empty. A cutout for its own sake keeps all that fits."""
+    sides = [*_longest_px(step.next, category, rules)] or [None]
+    if None in sides:
         return KEPT_PIXELS_MAX
-    longest = max(max(each.width_px, each.height_px) for each in canvases if each is not None)
+    longest = max(side for side in sides if side is not None)
     return min(max(round((longest / _FRAME_SHARE) ** 2), _KEPT_PIXELS_MIN), KEPT_PIXELS_MAX)
 
 
@@ -83,12 +95,22 @@ def canvas_of(channel: Channel, parameters: Mapping[str, str]) -> Size:
         return channel.canvas  # the step itself says what is wrong with it
 
 
-def _canvases(steps: Sequence[Step], category: str) -> Iterator[Size | None]:
-    """The canvas of each of the steps and of those after them; None for one that is not for a channel we know."""
+def _longest_px(steps: Sequence[Step], category: str, rules: Rulebook) -> Iterator[float | None]:
+    """The longest side that a product has in each of the steps and in those after them, at most; None where nothing
+    tells: there is no channel that we know, or the canvas cuts the product off."""
     for step in steps:
-        known = step.channel in channels.names() and step.operation in ("packshot", "transparent", "mockup", "style")
-        yield canvas_of(channels.load(step.channel, category), step.parameters) if known and step.channel else None
-        yield from _canvases(step.next, category)
+        known = step.channel in rules.names() and step.operation in ("packshot", "transparent", "mockup", "style")
+        is_told = known and step.parameters.get("scaling", "fit") == "fit"
+        yield _side_px(rules.load(step.channel, category), step) if is_told and step.channel else None
+        yield from _longest_px(step.next, category, rules)
+
+
+def _side_px(channel: Channel, step: Step) -> float:
+    """That of the canvas, of which a packshot leaves the channel's room empty, if nobody asks for another."""
+    canvas = canvas_of(channel, step.parameters)
+    own_room = any(name.startswith(("margin", "padding")) for name in step.parameters)
+    fills = channel.fill.target if step.operation in ("packshot", "transparent") and not own_room else 1.0
+    return max(canvas.width_px, canvas.height_px) * fills
 
 
 def _photograph_bytes(cost: _Cost, file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,7 @@ from gpu_workers import admission, brands, composing, memory_model, scenes, temp
 from gpu_workers.admission import Budget, OutOfMemory, TooMuchMemory
 from gpu_workers.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
 from gpu_workers.composing import Asked, Composed, Enlarger, Shelves, lossless
-from gpu_workers.decoding import DecodeLimits, Picture, Pixels, decode, header
+from gpu_workers.decoding import DecodeLimits, Header, Picture, Pixels, decode, header
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.metering import Meter
 from gpu_workers.models.manifest import Model, UnknownModel
@@ -35,8 +35,8 @@ from gpu_workers.serving import Leased, Network, NoModel, Serving
 from gpu_workers.shelf import Shelf
 from gpu_workers.sources import Fetched, FetchLimits, SourceError, fetch
 from gpu_workers.worker import Work
-from schemas import channels
 from schemas.channels import Channel, UnknownChannel
+from schemas.channels.rulebook import SHIPPED, BadChannel, Rulebook
 from schemas.identity import result_id
 from schemas.parameters import BadParameters, CutoutParameters
 from schemas.records import Blob, Lane, Shadow, Task
@@ -45,6 +45,7 @@ from schemas.text import printable
 from schemas.topics import Pool
 from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.catalogue import Catalogue
+from streams.consumer.work import standing_aside
 from streams.errors import Refused
 from streams.settings import Settings, SettingsError
 
@@ -95,21 +96,33 @@ def open_pool(
     pool: Pool, settings: Settings, blobs: Blobs, s3: "S3Client | None", catalogue: Catalogue
 ) -> Iterator[Work]:
     """The work of a pool, with its engines open for as long as the block lasts."""
+    rules = partial(rules_that_count, catalogue)
     with ExitStack() as stack:
         if pool == "cutout":
             serving = stack.enter_context(open_serving(settings, Shelf.of(settings, blobs, catalogue), catalogue))
             find_people(settings.weights_folder)
             cutting.warm_up()
-            yield Cutout(settings, blobs, s3, serving, memory_budget(settings)).work
+            yield Cutout(settings, blobs, s3, serving, memory_budget(settings), rules).work
         else:
             enlarger = stack.enter_context(open_enlarger(settings, Shelf.of(settings, blobs, catalogue)))
-            yield Compose(blobs, partial(shelves, settings, enlarger), memory_budget(settings)).work
+            yield Compose(blobs, partial(shelves, settings, enlarger), memory_budget(settings), rules).work
+
+
+def rules_that_count(catalogue: Catalogue) -> Rulebook:
+    """The channels' rules as the facts have them now. Pictures planned by older ones are made again by the flow."""
+    with catalogue.read() as facts:
+        return facts.cookbook().rules
+
+
+def _shipped() -> Rulebook:
+    return SHIPPED
 
 
 def memory_budget(settings: Settings, threads: int | None = None) -> Budget:
     """What this process may use for pictures. Raises SettingsError."""
     try:
-        return admission.budget(settings.memory_budget_mb, threads or settings.threads, settings.source_max_bytes)
+        threads = threads or settings.threads + 1  # a crew has one more for urgent work
+        return admission.budget(settings.memory_budget_mb, threads, settings.source_max_bytes)
     except ValueError as error:
         raise SettingsError(f"PACKSHOT_MEMORY_BUDGET_MB, or the container's limit: {error}") from error
 
@@ -122,7 +135,8 @@ def admitted(
 
     Raises Refused, naming `field`, when there never is enough, or when it runs out.
     """
-    with memory_refusals(field, what), budget.reserve(wanted, is_urgent=lane == "urgent") as waited_s:
+    line = budget.reserve(wanted, is_urgent=lane == "urgent", while_waiting=standing_aside)
+    with memory_refusals(field, what), line as waited_s:
         if meter is not None and waited_s > _NOTABLE_S:
             meter.waited("admission")
         yield
@@ -197,13 +211,32 @@ def _model_for(operation: str, ref: str, shelf: Shelf) -> Model:
     return model
 
 
+@dataclass(frozen=True)
+class _Readable:
+    """What a source's header says, how it is decoded, and what that adds to the result's id."""
+
+    head: Header
+    limits: DecodeLimits
+    size: str
+
+
 class Cutout:
-    """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it."""
+    """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it.
+
+    `rules` is asked at each task for the channels' rules that count.
+    """
 
     def __init__(
-        self, settings: Settings, blobs: Blobs, s3: "S3Client | None", serving: Serving, budget: Budget
+        self,
+        settings: Settings,
+        blobs: Blobs,
+        s3: "S3Client | None",
+        serving: Serving,
+        budget: Budget,
+        rules: Callable[[], Rulebook] = _shipped,
     ) -> None:
         self._settings = settings
+        self._rules = rules
         self._fetch_limits = fetch_limits(settings)
         self._budget = budget
         self._blobs = blobs
@@ -218,13 +251,13 @@ class Cutout:
         try:
             fetched = fetch(task.source.uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
             meter.lap("fetch", bytes_in=len(fetched.data))
-            limits, size = self._limits(fetched.data, task)
+            readable = self._readable(fetched.data, task)
             if task.step.operation == "source":
-                identity = result_id("source", {}, [fetched.sha256], self._without_network, size)
-                keep = partial(self._keep, fetched.data, limits, task, meter)
+                identity = result_id("source", {}, [fetched.sha256], self._without_network, readable.size)
+                keep = partial(self._keep, fetched.data, readable, task, meter)
                 result, known = results.get_or_make(identity, keep)
             else:
-                identity, result, known = self._cut_out(fetched, limits, size, task, results, meter)
+                identity, result, known = self._cut_out(fetched, readable, task, results, meter)
         except SourceError as error:
             raise Refused(error.code, str(error), field=error.field, transient=error.transient) from error
         except NoModel as error:
@@ -233,29 +266,30 @@ class Cutout:
             meter.lap("lookup")
         return identity, result, known
 
-    def _limits(self, data: bytes, task: Task) -> tuple[DecodeLimits, str]:
-        """How `data` is decoded, and what that adds to the result's id: nothing where every pixel is kept."""
+    def _readable(self, data: bytes, task: Task) -> _Readable:
+        """How `data` is decoded; where every pixel is kept, that adds nothing to the result's id."""
         assert task.source is not None
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
-        if header(data, limits, task.source.uri).pixels <= memory_model.KEPT_PIXELS_MAX:
-            return limits, ""
-        kept = memory_model.kept_pixels(task.step, task.category)
-        return replace(limits, kept_pixels_max=kept), f"{kept} px"
+        head = header(data, limits, task.source.uri)
+        if head.pixels <= memory_model.KEPT_PIXELS_MAX:
+            return _Readable(head, limits, "")
+        kept = memory_model.kept_pixels(task.step, task.category, self._rules())
+        return _Readable(head, replace(limits, kept_pixels_max=kept), f"{kept} px")
 
     @contextmanager
-    def _admitted(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter) -> Iterator[None]:
+    def _admitted(self, data: bytes, readable: _Readable, task: Task, meter: Meter) -> Iterator[None]:
         assert task.source is not None
-        head = header(data, limits, task.source.uri)
+        head = readable.head
         estimate = memory_model.source_bytes if task.step.operation == "source" else memory_model.cutout_bytes
-        wanted = estimate(len(data), head, limits.kept_pixels_max)
+        wanted = estimate(len(data), head, readable.limits.kept_pixels_max)
         what = f"{task.source.uri}: {head.width_px:,} x {head.height_px:,} px"
         with admitted(self._budget, wanted, "sources", what, task.lane, meter):
             yield
 
-    def _keep(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter) -> Result:
+    def _keep(self, data: bytes, readable: _Readable, task: Task, meter: Meter) -> Result:
         meter.lap("lookup")
-        with self._admitted(data, limits, task, meter):
-            return self._keep_decoded(data, limits, task, meter)
+        with self._admitted(data, readable, task, meter):
+            return self._keep_decoded(data, readable.limits, task, meter)
 
     def _keep_decoded(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter) -> Result:
         assert task.source is not None
@@ -267,19 +301,19 @@ class Cutout:
         return _result(task, [blob], picture.measures, self._without_network, meter)
 
     def _cut_out(
-        self, fetched: Fetched, limits: DecodeLimits, size: str, task: Task, results: Results, meter: Meter
+        self, fetched: Fetched, readable: _Readable, task: Task, results: Results, meter: Meter
     ) -> tuple[str, Result, bool]:
-        size += " worn" if _of_task(task).subject == "everything" else ""
+        size = readable.size + (" worn" if _of_task(task).subject == "everything" else "")
         with self._serving.lease(task.tenant, task.sku) as leased:
             engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
             identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, size)
-            cut = partial(self._cut, fetched.data, limits, task, meter, leased, engine)
+            cut = partial(self._cut, fetched.data, readable, task, meter, leased, engine)
             return identity, *results.get_or_make(identity, cut)
 
-    def _cut(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter, leased: Leased, engine: str) -> Result:
+    def _cut(self, data: bytes, readable: _Readable, task: Task, meter: Meter, leased: Leased, engine: str) -> Result:
         meter.lap("lookup")
-        with self._admitted(data, limits, task, meter):
-            return self._cut_decoded(data, limits, task, meter, leased, engine)
+        with self._admitted(data, readable, task, meter):
+            return self._cut_decoded(data, readable.limits, task, meter, leased, engine)
 
     def _cut_decoded(
         self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter, leased: Leased, engine: str
@@ -298,7 +332,8 @@ class Cutout:
         meter.lap("store", bytes_out=len(png))
         shadow = None
         if leased.beside is not None and eye.looks and task.lane != "urgent":
-            shadow = _compared(picture.pixels, made, parameters, leased.beside, task, meter)
+            people = find_people(self._settings.weights_folder)
+            shadow = _compared(picture.pixels, made, parameters, leased.beside, people, task, meter)
         measures = {**made.measures, **picture.measures}
         result = _result(task, [blob], measures, engine, meter)
         return msgspec.structs.replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
@@ -349,6 +384,7 @@ def _compared(
     used: cutting.Cutout,
     parameters: CutoutParameters,
     network: Network,
+    people: People,
     task: Task,
     meter: Meter,
 ) -> Shadow:
@@ -358,7 +394,7 @@ def _compared(
         with ExitStack() as asking:
             asking.enter_context(network.batcher.requester())
             eye = _Eye(network, task, meter, "shadow", asking.close)
-            other = cutting.cutout(pixels, eye, parameters)
+            other = cutting.cutout(pixels, eye, parameters, people)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
         return Shadow(model=ref, error=printable(f"{type(error).__name__}: {error}", SHADOW_ERROR_MAX))
@@ -369,10 +405,20 @@ def _compared(
 
 
 class Compose:
-    """The compose pool: a cutout becomes a picture for a channel. `shelves` is asked for what there is at each task."""
+    """The compose pool: a cutout becomes a picture for a channel.
 
-    def __init__(self, blobs: Blobs, shelves: Callable[[], Shelves], budget: Budget) -> None:
+    `shelves` and `rules` are asked at each task for what there is, and for the channels' rules that count.
+    """
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        shelves: Callable[[], Shelves],
+        budget: Budget,
+        rules: Callable[[], Rulebook] = _shipped,
+    ) -> None:
         self._blobs = blobs
+        self._rules = rules
         self._budget = budget
         self._shelves = shelves
         self._engine = f"compose+{code_fingerprint()[:16]}"
@@ -381,7 +427,7 @@ class Compose:
         """The result of a task on a cutout, its id, and whether it was known. Raises Refused."""
         if not task.inputs or task.step.channel is None:
             raise Refused("missing_input", f"a {task.step.operation} task needs an input and a channel", field="inputs")
-        channel = _channel(task.step.channel, task.category)
+        channel = _channel(task.step.channel, task.category, self._rules())
         inputs = [blob.digest for blob in task.inputs]
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
@@ -421,10 +467,10 @@ class Compose:
         return msgspec.structs.replace(result, model=None if enlarger is None else enlarger.model)
 
 
-def _channel(name: str, category: str) -> Channel:
+def _channel(name: str, category: str, rules: Rulebook) -> Channel:
     try:
-        return channels.load(name, category)
-    except UnknownChannel as error:
+        return rules.load(name, category)
+    except (UnknownChannel, BadChannel) as error:
         raise Refused(error.code, str(error), field="step.channel") from error
 
 

@@ -46,6 +46,7 @@ from gpu_workers.operations.upscale import upscale
 from gpu_workers.quality.measures import measure
 from loadtest import quality
 from schemas import channels
+from schemas.channels.rulebook import SHIPPED
 from schemas.parameters import ArtworkParameters, MockupParameters, PackshotParameters
 from schemas.records import Step
 from streams.publishing.renditions import render
@@ -118,7 +119,7 @@ def printed(given: Given) -> object:
 def from_a_large_file(given: Given) -> object:
     """A packshot from a photograph's file, which is read as large as its channel needs it."""
     step = Step(operation="cutout", next=[Step(operation="packshot", channel="shopify")])
-    photograph = decode(given.file, DecodeLimits(kept_pixels_max=memory_model.kept_pixels(step, "")))
+    photograph = decode(given.file, DecodeLimits(kept_pixels_max=memory_model.kept_pixels(step, "", SHIPPED)))
     made = cutting.cutout(photograph.pixels, _look)
     cut = decode(composing.lossless(made.rgba))
     del photograph, made

@@ -76,7 +76,7 @@ class NoOutbox:
         return []
 
     def put(self, records: Sequence[tuple[Place, Outgoing]]) -> list[Unsent]:
-        return [Unsent(0, each.topic, each.key, each.value, each.headers) for _, each in records]
+        return [Unsent(0, each.topic, each.key, each.value, each.headers, place) for place, each in records]
 
 
 class NoCatalogue:

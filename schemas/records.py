@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, field
 
 from schemas.decoding import prepare
-from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, ID_MAX, MESSAGE_MAX, REASON_MAX, whole
+from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, FIT_NAME, ID_MAX, MESSAGE_MAX, REASON_MAX, whole
 
 Change = Literal["upsert", "delete"]
 Lane = Literal["urgent", "standard", "bulk"]
@@ -19,6 +19,7 @@ FailureKind = Literal["transient", "permanent", "poison"]
 CheckOutcome = Literal["pass", "review", "fail", "not_run"]
 VerdictOutcome = Literal["pass", "review", "fail"]
 Resolution = Literal["replayed", "discarded"]
+ReleaseKind = Literal["recipe", "defaults", "channel"]
 ReleaseStage = Literal["shadow", "canary", "stable", "withdrawn"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
@@ -31,7 +32,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=whole(f"{_NAME}*
 AssetName = Annotated[str, Meta(min_length=1, max_length=200, pattern=whole(f"{_NAME}*"))]
 ModelRef = Annotated[str, Meta(max_length=129, pattern=whole(f"{_NAME}{{0,63}}@{_NAME}{{0,63}}"))]
 Sha256 = Annotated[str, Meta(max_length=64, pattern=whole("[0-9a-f]{64}"))]
-Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(FIT))]
+Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(FIT_NAME))]
 Label = Annotated[str, Meta(max_length=256, pattern=whole(FIT))]
 Text = Annotated[str, Meta(max_length=1024, pattern=whole(FIT))]
 Uri = Annotated[str, Meta(min_length=1, max_length=4096, pattern=whole(FIT))]
@@ -100,6 +101,21 @@ class ReplanRequested(Record, frozen=True, kw_only=True, tag="ReplanRequested", 
     sku: Sku
     lane: Lane = "bulk"
     reason: Reason = ""
+
+
+class ReplansRequested(Record, frozen=True, kw_only=True, tag="ReplansRequested", tag_field="type"):
+    """An operator has many products of a tenant made again: intake asks for each of them, a few at a time."""
+
+    tenant: Name
+    skus: Annotated[list[Sku], Meta(min_length=1, max_length=1000)]
+    lane: Lane = "bulk"
+    reason: Reason = ""
+
+
+class ReplansContinued(Record, frozen=True, kw_only=True, tag="ReplansContinued", tag_field="type"):
+    """Products of a tenant are left to be made again; intake tells itself so between two steps."""
+
+    tenant: Name
 
 
 class CampaignRequested(Record, frozen=True, kw_only=True, tag="CampaignRequested", tag_field="type"):
@@ -296,7 +312,10 @@ class ReviewRequested(Record, frozen=True, kw_only=True, tag="ReviewRequested", 
 
 
 class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_field="type"):
-    """A person's decision. A rejected asset is redone with `parameters` when `redo`, else it ends."""
+    """A person's decision. A rejected asset is redone with `parameters` when `redo`, else it ends.
+
+    `version` is its place among the words on this review, from 1: the newest counts, in whatever order they come.
+    """
 
     review_id: Sha256
     tenant: Name
@@ -306,6 +325,21 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
     decided_by: Text = ""
     redo: bool = False
     parameters: Parameters = field(default_factory=dict)
+    version: Version = 1
+
+
+class DecisionUndone(Record, frozen=True, kw_only=True, tag="DecisionUndone", tag_field="type"):
+    """A person takes just this `decision` back: what went live by it goes, and the review waits again.
+
+    `version` is the place among the words on the review, as a decision has it.
+    """
+
+    tenant: Name
+    sku: Sku
+    decision: ReviewDecided
+    version: Version
+    reason: Text = ""
+    decided_by: Text = ""
 
 
 class RetractionDecided(Record, frozen=True, kw_only=True, tag="RetractionDecided", tag_field="type"):
@@ -351,13 +385,17 @@ class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_
 
 
 class RetractRequested(Record, frozen=True, kw_only=True, tag="RetractRequested", tag_field="type"):
-    """Assets of a product up to `version` shall go from the origin: the named ones, or all when `assets` is null."""
+    """Assets of a product up to `version` shall go from the origin: the named ones, or all when `assets` is null.
+
+    With `result_id` only where just that result is live.
+    """
 
     tenant: Name
     sku: Sku
     version: Version
     assets: Annotated[list[AssetName], Meta(max_length=_MANY)] | None = None
     reason: Reason = ""
+    result_id: Sha256 | None = None
 
 
 class Rendition(Record, frozen=True, kw_only=True):
@@ -493,9 +531,39 @@ class DefaultsReleased(Record, frozen=True, kw_only=True, tag="DefaultsReleased"
     released_at_ms: Milliseconds
 
 
+class ChannelReleased(Record, frozen=True, kw_only=True, tag="ChannelReleased", tag_field="type"):
+    """A channel's rules count from now on. `text` is their YAML.
+
+    `version` is theirs as a number, 202611002 for 2026-11.2.
+    """
+
+    channel: Name
+    version: Version
+    text: Yaml
+    reason: Text = ""
+    released_by: Text = ""
+    released_at_ms: Milliseconds
+
+
+class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued", tag_field="type"):
+    """There are products left to be held against a release; whoever works on it tells itself so between two steps.
+
+    `name` is that of a recipe, of the tenant of defaults or of a channel. The products behind `after_tenant` and
+    `after_sku` are left.
+    """
+
+    kind: ReleaseKind
+    name: Name
+    version: Version
+    after_tenant: Name
+    after_sku: Sku
+
+
 Event = (
     CatalogChanged
     | ReplanRequested
+    | ReplansRequested
+    | ReplansContinued
     | CampaignRequested
     | CampaignCancelled
     | CampaignContinued
@@ -505,6 +573,7 @@ Event = (
     | PublicationFailed
     | ReviewRequested
     | ReviewDecided
+    | DecisionUndone
     | RetractionDecided
     | PublishRequested
     | AssetWithheld
@@ -517,10 +586,14 @@ Event = (
     | ModelReleased
     | RecipeReleased
     | DefaultsReleased
+    | ChannelReleased
+    | ReleaseContinued
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
     ReplanRequested,
+    ReplansRequested,
+    ReplansContinued,
     CampaignRequested,
     CampaignCancelled,
     CampaignContinued,
@@ -530,6 +603,7 @@ EVENTS: tuple[type[Event], ...] = (
     PublicationFailed,
     ReviewRequested,
     ReviewDecided,
+    DecisionUndone,
     RetractionDecided,
     PublishRequested,
     AssetWithheld,
@@ -542,6 +616,8 @@ EVENTS: tuple[type[Event], ...] = (
     ModelReleased,
     RecipeReleased,
     DefaultsReleased,
+    ChannelReleased,
+    ReleaseContinued,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
 

@@ -3,6 +3,9 @@
 Refused are characters that nobody sees or that change how the text beside them is shown, for names that look alike
 would be told apart, and a terminal would obey them: controls (C0, C1), line and paragraph separators, controls of
 direction, characters without width, tags; and what is no character: lone surrogates and non-characters.
+
+Titles and the like may hold what some scripts need and nobody sees (a soft hyphen, selectors of a variant); names may
+not, and a screen shows it by its escape.
 """
 
 import re
@@ -25,7 +28,17 @@ _UNFIT = sorted(
         *((plane << 16 | 0xFFFE, plane << 16 | 0xFFFF) for plane in range(17)),
     ]
 )  # fmt: skip
-_GAPS = zip([0, *(last + 1 for _, last in _UNFIT)], [first - 1 for first, _ in _UNFIT], strict=False)
+_UNSEEN = [
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x3164, 0x3164),
+    (0xFFA0, 0xFFA0), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0080, 0xE0FFF),
+]  # fmt: skip
+"""Unicode's Default_Ignorable_Code_Point, without what is unfit anyway."""
+_VARIANTS = (0xFE00, 0xFE0F)  # they only choose a form, of emoji above all: no name needs them, a screen knows them
+
+
+def _gaps(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    ordered = sorted(ranges)
+    return [*zip([0, *(last + 1 for _, last in ordered)], [first - 1 for first, _ in ordered], strict=False)]
 
 
 def _class(ranges: Iterable[tuple[int, int]]) -> str:
@@ -38,11 +51,20 @@ def _escape(code: int) -> str:
 
 UNFIT = _class(_UNFIT)
 """What goes between the brackets of a regular expression's class."""
+
+
 # What is fit rather than not what is unfit, and ASCII first: it takes a tenth of the time.
-FIT = f"[ -~]*(?:[{_class((max(first, 0xA0), last) for first, last in _GAPS)}][ -~]*)*"
+def _fit(unfit: Iterable[tuple[int, int]]) -> str:
+    return f"[ -~]*(?:[{_class((max(first, 0xA0), last) for first, last in _gaps(unfit))}][ -~]*)*"
+
+
+FIT = _fit(_UNFIT)
+FIT_NAME = _fit([*_UNFIT, *_UNSEEN, _VARIANTS])
 FIT_LINES = FIT.replace(" -~", r" -~\t\n\r")
 _FIT_ELSEWHERE = f"[^{_class(pair for pair in _UNFIT if pair[1] < 0x10000)}]*"
-_UNFIT_ONE = re.compile(f"[{UNFIT}]")
+UNSHOWN = _class([*_UNFIT, *_UNSEEN])
+"""The same, of what a screen shows by its escape."""
+_UNSHOWN_ONE = re.compile(f"[{UNSHOWN}]")
 _BREAKS = re.compile(r"[\t-\r\x85\u2028\u2029]+")
 
 
@@ -53,14 +75,14 @@ def whole(pattern: str) -> str:
 
 def explained(said: str) -> str:
     """What an error says of a text, in words where it would show the long pattern of texts that are fit."""
-    for pattern in (FIT, FIT_LINES):
+    for pattern in (FIT, FIT_NAME, FIT_LINES):
         said = said.replace(f"matching regex {whole(pattern)!r}", "without control, invisible or unpaired characters")
     return said
 
 
 def portable(pattern: str) -> str:
     """`pattern` as a JSON Schema may hold it: without the escapes that only Python knows, and so a little wider."""
-    return pattern.replace(FIT, _FIT_ELSEWHERE)
+    return pattern.replace(FIT_NAME, _FIT_ELSEWHERE).replace(FIT, _FIT_ELSEWHERE)
 
 
 def printable(text: str, length_max: int) -> str:
@@ -68,7 +90,7 @@ def printable(text: str, length_max: int) -> str:
 
     Text of more than `length_max` characters is cut there, and ends in an ellipsis.
     """
-    fit = _UNFIT_ONE.sub(_escaped, _BREAKS.sub(" ", text[: length_max + 1]))
+    fit = _UNSHOWN_ONE.sub(_escaped, _BREAKS.sub(" ", text[: length_max + 1]))
     return fit if max(len(fit), len(text)) <= length_max else fit[: length_max - 1] + "…"
 
 

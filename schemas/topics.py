@@ -13,6 +13,8 @@ from schemas.records import (
     CampaignContinued,
     CampaignRequested,
     CatalogChanged,
+    ChannelReleased,
+    DecisionUndone,
     DefaultsReleased,
     Event,
     Lane,
@@ -23,7 +25,10 @@ from schemas.records import (
     PublicationFailed,
     PublishRequested,
     RecipeReleased,
+    ReleaseContinued,
     ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
     RetractionDecided,
     RetractRequested,
     ReviewDecided,
@@ -94,20 +99,32 @@ def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, byt
     return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
 
 
-CATALOG = Topic(PREFIX + "catalog", (CatalogChanged, ReplanRequested), None, WRITTEN_BY_OTHERS_BYTES)
+CATALOG = Topic(
+    PREFIX + "catalog",
+    (CatalogChanged, ReplanRequested, ReplansRequested, ReplansContinued),
+    None,
+    WRITTEN_BY_OTHERS_BYTES,
+)
 CAMPAIGNS = Topic(
     PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), None, WRITTEN_BY_OTHERS_BYTES
 )
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
-DECISIONS = Topic(PREFIX + "decisions", (ReviewDecided, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES)
+DECISIONS = Topic(
+    PREFIX + "decisions", (ReviewDecided, DecisionUndone, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES
+)
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
 DEAD = Topic(PREFIX + "dead", (), retention_days=None, max_bytes=DEAD_BYTES)
 LETTERS = Topic(PREFIX + "letters", (LetterResolved,), None, WRITTEN_BY_OTHERS_BYTES)
 MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), None, WRITTEN_BY_OTHERS_BYTES)
 # Every version is kept, for facts that are made anew plan by each in its time.
-RECIPES = Topic(PREFIX + "recipes", (RecipeReleased, DefaultsReleased), None, WRITTEN_BY_OTHERS_BYTES)
+RECIPES = Topic(
+    PREFIX + "recipes",
+    (RecipeReleased, DefaultsReleased, ChannelReleased, ReleaseContinued),
+    None,
+    WRITTEN_BY_OTHERS_BYTES,
+)
 
 TASKS: dict[tuple[Pool, Lane], Topic] = {
     (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
@@ -175,7 +192,9 @@ def product_of(key: bytes | None) -> tuple[str, str]:
 
 
 def key_of(event: Event) -> bytes:
-    """The key that keeps the events of one product, one campaign, one operation's models or one recipe in order."""
+    """The key that keeps the events of one product, one campaign, one operation's models, one recipe or one channel in
+    order.
+    """
     match event:
         case CampaignRequested() | CampaignCancelled() | CampaignContinued():
             return product_key(event.tenant, event.campaign)
@@ -189,8 +208,12 @@ def key_of(event: Event) -> bytes:
             return event.operation.encode()
         case RecipeReleased():
             return event.recipe.encode()
-        case DefaultsReleased():
+        case ChannelReleased():
+            return event.channel.encode()
+        case DefaultsReleased() | ReplansRequested() | ReplansContinued():
             return product_key(event.tenant, "")
+        case ReleaseContinued():
+            return product_key(event.name, "") if event.kind == "defaults" else event.name.encode()
         case _:
             return product_key(event.tenant, event.sku)
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from schemas import channels, recipes, topics
+from schemas import topics
 from streams import retention
 from streams.audit.standing import progress, standing
 from streams.blobs import StoreError, open_store
 from streams.catalogue import UNSENT_AFTER_S, Catalogue, Loss
+from streams.channel_folder import unreleased
 from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
+from streams.consumer.reading import has_members
 from streams.errors import Refused, Unavailable
 from streams.masking import masked
 from streams.settings import Settings, SettingsError
@@ -39,6 +41,7 @@ def check_everything(settings: Settings) -> list[Finding]:
         "broker": _broker,
         "topics": _topics,
         "backlog": _backlog,
+        "readers": _readers,
         "database": _database,
         "outbox": _outbox,
         "partitions": _partitions,
@@ -103,6 +106,18 @@ def _backlog(settings: Settings) -> str:
     return text
 
 
+def _readers(settings: Settings) -> str:
+    """Groups that have something to read and nobody in them: a role that is down says nothing of itself."""
+    unread: dict[str, int] = {}
+    for each in backlog.find(settings):
+        unread[each.group] = unread.get(each.group, 0) + each.behind
+    alone = [group for group in sorted(unread) if not has_members(settings, group)]
+    if alone:
+        told = ", ".join(f"{group} (up to {unread[group]} records)" for group in alone)
+        raise CheckFailed(f"there is something to read, and nobody at work: {told}")
+    return f"{len(unread)} groups have something to read, and each has members"
+
+
 def _losses(settings: Settings) -> list[Loss]:
     catalogue = Catalogue(settings.database)
     catalogue.create_tables()
@@ -163,6 +178,16 @@ def _engine(settings: Settings) -> str:
     return f"{choice.name}{rejected}"
 
 
-def _rules(_settings: Settings) -> str:
-    versions = [channels.load(name).rule_version for name in channels.names()]
-    return f"{', '.join(versions)}; recipes {', '.join(recipes.names())}"
+def _rules(settings: Settings) -> str:
+    """By the facts, as every role has them."""
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    with catalogue.read() as facts:
+        cookbook = facts.cookbook()
+    catalogue.close()
+    waiting = [made.rule_version for _, made in unreleased(settings, cookbook.rules)]
+    if waiting:
+        told = f"{', '.join(waiting)} of {settings.channels} count for nobody yet"
+        raise CheckFailed(f"{told}; `packshot channels release` lets them")
+    versions = [cookbook.rules.load(name).rule_version for name in cookbook.rules.names()]
+    return f"{', '.join(versions)}; recipes {', '.join(sorted(cookbook.recipes))}"

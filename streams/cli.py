@@ -13,6 +13,7 @@ from schemas.parameters import OF_OPERATION
 from schemas.records import LANES
 from schemas.topics import POOLS
 from streams.brands_cli import brands
+from streams.channels_cli import channels
 from streams.dead_cli import dead
 from streams.masking import masked
 from streams.models_cli import models
@@ -123,24 +124,28 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 @click.pass_obj
 def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json: bool) -> None:
     """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
-    from streams import display, event_files, local, submission
+    from streams import display, event_files, following, local, submission
 
     read, bad = event_files.read_events(file)
     events, lacking = event_files.with_files(read)
     bad = [*bad, *lacking]
+    if not events:  # then it takes no broker to say so
+        display.show_submission([], [], bad, as_json=as_json)
+        sys.exit(2 if bad else 0)
     with local.connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
             unmakeable = submission.unmakeable(events, facts)
         if unmakeable:
             display.show_submission([], [], [*bad, *unmakeable], as_json=as_json)
             sys.exit(2)
-        submitted = submission.send([each.event for each in events], producer)
-        fates = []
-        if wait and submitted:
-            with display.progress("assets", hidden=as_json) as report:
-                fates = submission.follow(
-                    submitted, catalogue, report, time.monotonic() + timeout_s, settings.stalled_after_s
-                )
+        sent = [each.event for each in events]
+        if not wait:
+            submitted, fates = submission.send(sent, producer), []
+        else:
+            with following.news(settings) as news, display.progress("assets", hidden=as_json) as report:
+                submitted = submission.send(sent, producer)
+                ends = time.monotonic() + timeout_s, settings.stalled_after_s
+                fates = following.follow(submitted, catalogue, news, report, *ends)
     display.show_submission(submitted, fates, bad, as_json=as_json)
     sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
 
@@ -226,7 +231,26 @@ def reject(
     )
 
 
+@review.command()
+@click.argument("review_id", metavar="ID")
+@click.option("--why", required=True, help="The reason, which is kept.")
+@click.option("--by", "decided_by", default="", envvar="USER", help="Who takes it back; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.pass_obj
+def undo(settings: Settings, review_id: str, why: str, decided_by: str, as_json: bool) -> None:
+    """Take a decision back: what went live by it goes, and the asset waits for a decision again."""
+    from streams import local
+
+    event = local.undo(settings, review_id, why, decided_by)
+    if as_json:
+        print_json(event)
+        return
+    taken = "approval" if event.decision.approved else "rejection"
+    console.say(f"the {taken} of {event.decision.review_id[:12]} is taken back ({event.tenant} {event.sku})")
+
+
 packshot.add_command(brands)
+packshot.add_command(channels)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)

@@ -13,7 +13,7 @@ import structlog
 
 from gpu_workers.models.fetch import fetch_all
 from schemas import topics
-from schemas.records import Event, RetractionDecided, ReviewDecided
+from schemas.records import DecisionUndone, Event, RetractionDecided, ReviewDecided
 from streams import observability
 from streams.catalogue import Catalogue, Review
 from streams.consumer import drift, groups, reading
@@ -79,12 +79,34 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
     """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
     with connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
-            review = _one_review(facts.reviews(), shortened)
+            review = _one_review(facts.reviews(), shortened, "pending")
         task = review.request.completed.task
-        event = ReviewDecided(review_id=review.review_id, tenant=task.tenant, sku=task.sku, **decision)
+        event = ReviewDecided(
+            review_id=review.review_id, tenant=task.tenant, sku=task.sku, version=review.rank + 1, **decision
+        )
         if event.redo:
             redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
         with observability.tracer.start_as_current_span("decide"):
+            producer.send([outgoing(event, "packshot/review")])
+    return event
+
+
+def undo(settings: Settings, shortened: str, reason: str, decided_by: str) -> DecisionUndone:
+    """Takes back the decision on the review whose id begins with `shortened`. Raises Refused for one without."""
+    with connect(settings) as (catalogue, producer):
+        with catalogue.read() as facts:
+            decided = [review for review in facts.reviews(pending=False) if review.decision is not None]
+        review = _one_review(decided, shortened, "decided")
+        assert review.decision is not None
+        event = DecisionUndone(
+            tenant=review.decision.tenant,
+            sku=review.decision.sku,
+            decision=review.decision,
+            version=review.rank + 1,
+            reason=reason,
+            decided_by=decided_by,
+        )
+        with observability.tracer.start_as_current_span("undo"):
             producer.send([outgoing(event, "packshot/review")])
     return event
 
@@ -149,9 +171,8 @@ def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
 @contextlib.contextmanager
 def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     """The whole system; everything that was started is stopped when the block ends."""
-    _check_port(settings)
     is_own = settings.kafka_bootstrap_servers is None
-    with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, name, promises):
+    with only_one(settings.data_folder), _free_port(settings), _broker(settings) as (bootstrap_servers, name, promises):
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
         with open_catalogue(settings):
             drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
@@ -215,18 +236,21 @@ def announce(settings: Settings) -> None:
     console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
 
 
-def _one_review(reviews: list[Review], shortened: str) -> Review:
+def _one_review(reviews: list[Review], shortened: str, which: str) -> Review:
     found = [review for review in reviews if review.review_id.startswith(shortened)]
     if len(found) != 1:
         count = "no" if not found else f"{len(found)}"
-        raise Refused("unknown_review", f"{count} pending reviews begin with {shortened!r}", field="review_id")
+        raise Refused("unknown_review", f"{count} {which} reviews begin with {shortened!r}", field="review_id")
     return found[0]
 
 
-def _check_port(settings: Settings) -> None:
+@contextlib.contextmanager
+def _free_port(settings: Settings) -> Iterator[None]:
+    """Raises SettingsError before anything is started, where somebody else has the CDN's port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", settings.cdn_port))
         except OSError:
             raise SettingsError(f"port {settings.cdn_port} is taken; name another in PACKSHOT_CDN_PORT") from None
+    yield

@@ -22,8 +22,8 @@ from gpu_workers.operations.upscale import BadLook
 from gpu_workers.serving import Network
 from gpu_workers.shelf import Shelf
 from gpu_workers.sources import SourceError
-from schemas import channels
-from schemas.channels import Channel
+from schemas.channels import Channel, UnknownChannel
+from schemas.channels.rulebook import BadChannel, Rulebook
 from schemas.records import Step, Verdict
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue
@@ -52,7 +52,7 @@ class Studio:
     """The operations on this machine, until the block ends. Networks open when they are first needed.
 
     `model`, NAME@VERSION, cuts out; by default the one that the settings pin, or the one that works until one is
-    released.
+    released. `rules` are the channels' that count in this installation.
     """
 
     def __init__(self, settings: Settings, model: str | None = None) -> None:
@@ -62,6 +62,7 @@ class Studio:
         self._open = ExitStack()
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
+        self.rules = _rules_that_count(settings)
 
     def __enter__(self) -> "Studio":
         return self
@@ -76,7 +77,7 @@ class Studio:
             head = header(data, limits, name)
             if head.pixels > memory_model.KEPT_PIXELS_MAX:
                 limits = replace(limits, kept_pixels_max=kept_pixels)
-            wanted = memory_model.cutout_bytes(len(data), head, limits.kept_pixels_max)
+            wanted = memory_model.source_bytes(len(data), head, limits.kept_pixels_max)
             with pools.admitted(self._budget, wanted, "IN", f"{name}: {head.width_px:,} x {head.height_px:,} px"):
                 return decode(data, limits, name)
         except SourceError as error:
@@ -84,10 +85,11 @@ class Studio:
 
     def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
         """The product, of `category`, in a photograph called `name`. Raises Refused."""
-        wanted = pools.cutout_parameters(dict(parameters), category)
+        asked = pools.cutout_parameters(dict(parameters), category)
+        wanted = memory_model.decoded_bytes("cutout", [picture.pixels])
         try:
-            with pools.memory_refusals("IN", name):
-                return cutting.cutout(picture.pixels, self.look, wanted, self._find_people)
+            with pools.admitted(self._budget, wanted, "IN", name):
+                return cutting.cutout(picture.pixels, self.look, asked, self._find_people)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
@@ -109,7 +111,9 @@ class Studio:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
         if operation == "upscale":
             asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
-        with pools.memory_refusals("IN", operation):
+        canvas = memory_model.canvas_of(asked.channel, asked.parameters)
+        wanted = memory_model.decoded_bytes(operation, [picture.pixels for picture in inputs], canvas)
+        with pools.admitted(self._budget, wanted, "IN", operation):
             composed = pools.compose(operation, inputs, asked)
         verdict = judge({**before, **composed.measures}, asked.channel, operation)
         main = composed.files[0]
@@ -168,23 +172,24 @@ def render_files(
     set_up_command(settings)
     with Studio(settings, model) as studio:
         following = [] if operation == "cutout" else [_step(operation, channel_name, parameters)]
-        kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category)
+        kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category, studio.rules)
         pictures = [studio.photograph(source.read_bytes(), str(source), kept) for source in sources]
         if operation == "cutout":
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
             cut = studio.cutout(pictures[0], str(sources[0]), parameters, category)
-            _write(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
+            write_file(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
             return None, cut.measures
-        channel = _channel(operation, channel_name, category)
+        channel = _channel(operation, channel_name, category, studio.rules)
         asked = Asked(channel, parameters, category, shelves=pools.shelves(settings))
         inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources], category)
         made = studio.picture(operation, inputs, asked, before)
-    _write(target, made.file)
+    write_file(target, made.file)
     return made.verdict, made.measures
 
 
-def _write(target: Path, data: bytes) -> None:
+def write_file(target: Path, data: bytes) -> None:
+    """Writes a file, and makes the folder that it goes to. Raises Refused."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
@@ -202,11 +207,20 @@ def _step(operation: str, channel_name: str | None, parameters: Mapping[str, str
     return Step(operation=operation, channel=channel, parameters=dict(parameters))
 
 
-def _channel(operation: str, name: str | None, category: str) -> Channel:
+def _rules_that_count(settings: Settings) -> Rulebook:
+    catalogue = Catalogue(settings.database)
+    try:
+        catalogue.create_tables()
+        return pools.rules_that_count(catalogue)
+    finally:
+        catalogue.close()
+
+
+def _channel(operation: str, name: str | None, category: str, rules: Rulebook) -> Channel:
     name = name or ("web" if operation == "transparent" else None)
     if name is None:
         raise Refused("missing_channel", f"{operation} needs --channel", field="channel")
     try:
-        return channels.load(name, category)
-    except channels.UnknownChannel as error:
-        raise Refused("unknown_channel", str(error), field="channel") from error
+        return rules.load(name, category)
+    except (UnknownChannel, BadChannel) as error:
+        raise Refused(error.code, str(error), field="channel") from error

@@ -186,6 +186,7 @@ def _told(compared: Any, report: Path | None) -> None:
 
     console.show(as_table(compared))
     if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
         report.write_bytes(as_json(compared))
 
 

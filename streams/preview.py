@@ -1,5 +1,6 @@
 """`packshot preview`: what a recipe makes of products, on this machine and without a broker, as a page before/after."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +11,15 @@ from gpu_workers import pools
 from gpu_workers.composing import Asked
 from gpu_workers.decoding import Picture, decode
 from gpu_workers.sources import SourceError, fetch
-from schemas import channels, recipes
+from schemas import recipes
+from schemas.channels.rulebook import Rulebook
 from schemas.recipes import Recipe
-from schemas.recipes.cookbook import Cookbook, filled
+from schemas.recipes.cookbook import Cookbook, Origin, filled
 from schemas.records import CatalogChanged, Source, Step
 from streams import local, preview_page
 from streams.errors import Refused
 from streams.event_files import read_events
-from streams.local_render import Made, Studio
+from streams.local_render import Made, Studio, write_file
 from streams.observability import set_up_command
 from streams.preview_page import Entry, Shown
 from streams.processors.planning import Slip, Wish, slips
@@ -51,7 +53,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
     cookbook, name = _with_file(cookbook, wanted.recipe)
     drawn = [
         (product, source, slip)
-        for product in _products(settings, wanted)
+        for product in _products(settings, wanted, cookbook.rules)
         for source, slip in slips(product, Wish(name, product.channels, "standard"), cookbook)
     ]
     total = sum(len(slip.ways) for _, _, slip in drawn)
@@ -69,7 +71,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
                 done += 1
                 progress(done, total)
             entries.append(entry)
-    target.write_text(preview_page.page(cookbook.recipe(name).ref, entries))
+    write_file(target, preview_page.page(cookbook.recipe(name).ref, entries).encode())
     return entries
 
 
@@ -117,12 +119,14 @@ class _Making:
         try:
             if step.asset is not None and step.asset in lacking:
                 raise lacking[step.asset]
-            made = self.studio.picture(step.operation, inputs, _asked(step, product, self.settings), before)
+            made = self.studio.picture(
+                step.operation, inputs, _asked(step, product, self.settings, self.studio.rules), before
+            )
         except Refused as refusal:
             yield from _failed(step, refusal)
             return
         if step.asset is not None:
-            yield _shown(step, made)
+            yield _shown(step, made, self.studio.rules)
         measures = {**before, **{f"{step.operation}.{name}": value for name, value in made.measures.items()}}
         for following in step.next:
             written = [decode(file.data) for file in made.files]
@@ -142,17 +146,17 @@ def _with_file(cookbook: Cookbook, recipe: str) -> tuple[Cookbook, str]:
     file = Path(recipe)
     if file.suffix not in (".yaml", ".yml"):
         return cookbook, recipe
-    _, made = read_file(file)
+    _, made = read_file(file, cookbook.rules)
     if not isinstance(made, Recipe):
         raise Refused("bad_recipe", f"{file} holds defaults, not a recipe", field="RECIPE")
-    return Cookbook({**cookbook.recipes, made.name: made}, cookbook.defaults), made.name
+    return dataclasses.replace(cookbook, recipes={**cookbook.recipes, made.name: made}), made.name
 
 
-def _products(settings: Settings, wanted: Wanted) -> list[CatalogChanged]:
+def _products(settings: Settings, wanted: Wanted, rules: Rulebook) -> list[CatalogChanged]:
     found = _of_file(wanted.file, wanted) if wanted.file else _known(settings, wanted)
     for channel in wanted.channels:
-        if channel not in channels.names():
-            known = ", ".join(channels.names())
+        if channel not in rules.names():
+            known = ", ".join(rules.names())
             raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channel")
     return [replace(each, channels=list(wanted.channels)) if wanted.channels else each for each in found]
 
@@ -200,15 +204,16 @@ def _failed(step: Step, refusal: Refused) -> Iterator[Shown]:
         yield Shown(name, None, why=f"{refusal.code} ({refusal.field}): {refusal}")
 
 
-def _asked(step: Step, product: CatalogChanged, settings: Settings) -> Asked:
+def _asked(step: Step, product: CatalogChanged, settings: Settings, rules: Rulebook) -> Asked:
     assert step.channel is not None
-    channel = channels.load(step.channel, product.category)
+    channel = rules.load(step.channel, product.category)
     is_asset, goes_on = step.asset is not None, bool(step.next)
     return Asked(channel, step.parameters, product.category, is_asset, goes_on, pools.shelves(settings))
 
 
-def _shown(step: Step, made: Made) -> Shown:
+def _shown(step: Step, made: Made, rules: Rulebook) -> Shown:
     assert step.asset is not None
-    used = filled(step.operation, {name: (value, "recipe") for name, value in step.parameters.items()}, step.channel)
+    told: dict[str, tuple[str, Origin]] = {name: (value, "recipe") for name, value in step.parameters.items()}
+    used = filled(step.operation, told, step.channel, rules)
     parameters = {name: (value, name in step.parameters) for name, (value, _) in used.items()}
     return Shown(step.asset, made, step.operation, parameters)

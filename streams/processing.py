@@ -18,7 +18,7 @@ from typing import Literal
 import structlog
 from msgspec.structs import replace
 
-from schemas import topics
+from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
@@ -27,6 +27,8 @@ from schemas.records import (
     CampaignContinued,
     CampaignRequested,
     CatalogChanged,
+    ChannelReleased,
+    DecisionUndone,
     DefaultsReleased,
     Event,
     ModelAdded,
@@ -34,19 +36,22 @@ from schemas.records import (
     ProductPublished,
     PublicationFailed,
     RecipeReleased,
+    ReleaseContinued,
     ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
     RetractionDecided,
     ReviewDecided,
     TaskCompleted,
     TaskFailed,
 )
-from streams.catalogue import Catalogue, Facts, Refusal
+from streams.catalogue import Catalogue, Facts, Refusal, Unsent
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.consumer.poison import poison as poison_of
 from streams.consumer.poison import with_trace
-from streams.errors import Refused
+from streams.errors import Refused, Unavailable
 from streams.observability import span
 from streams.processors import (
     Processor,
@@ -56,6 +61,7 @@ from streams.processors import (
     publications,
     recipes,
     releasing,
+    replanning,
     retracting,
     reviewing,
     routing,
@@ -66,12 +72,15 @@ from streams.relay import Place, Relay, Sender
 PROCESSORS: Mapping[type[Event], Processor] = {
     CatalogChanged: intake.catalog_changed,
     ReplanRequested: intake.replan_requested,
+    ReplansRequested: replanning.replans_requested,
+    ReplansContinued: replanning.replans_continued,
     CampaignRequested: campaigns.campaign_requested,
     CampaignCancelled: campaigns.campaign_cancelled,
     CampaignContinued: campaigns.campaign_continued,
     TaskCompleted: routing.task_completed,
     TaskFailed: routing.task_failed,
     ReviewDecided: reviewing.review_decided,
+    DecisionUndone: reviewing.decision_undone,
     RetractionDecided: retracting.retraction_decided,
     AssetPublished: publications.asset_published,
     AssetRetracted: publications.asset_retracted,
@@ -81,6 +90,8 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     ModelReleased: releasing.model_released,
     RecipeReleased: recipes.released,
     DefaultsReleased: recipes.released,
+    ChannelReleased: recipes.released,
+    ReleaseContinued: recipes.release_continued,
 }
 
 log = structlog.get_logger()
@@ -100,7 +111,7 @@ class Processing:
     def __init__(
         self, catalogue: Catalogue, sender: Sender, policy: RetryPolicy, tenant_quota_per_hour: int = 0
     ) -> None:
-        self._relay = Relay(catalogue, sender)
+        self._relay = Relay(catalogue, sender, self._instead)
         self._policy = policy
         self._quota_per_hour = tenant_quota_per_hour
         self._turn = threading.Lock()
@@ -162,6 +173,26 @@ class Processing:
         except Exception as error:
             log.exception("poison", position=delivery.position)
             self._bury(delivery, self._why(delivery, error))
+
+    def _instead(self, row: Unsent, facts: Facts) -> list[Outgoing]:
+        """What takes the place of a record that its topic refuses for its size: a dead letter, the end of its assets.
+
+        Our own limits keep records from being so large; it takes a topic that somebody gave a smaller one.
+        """
+        record = Outgoing(row.topic, row.key, row.value, row.headers)
+        why = Refused("record_too_large", f"{row.topic} takes no record of {record.size_bytes} bytes")
+        log.error("refused for its size", topic=row.topic, size_bytes=record.size_bytes)
+        letter = self._policy.instead(record, row.id, why, time.time_ns() // 1_000_000)
+        try:
+            with facts.savepoint():
+                is_letter = not topics.records_on(row.topic)
+                answers = [] if is_letter else poison.ends(codec.decode(row.value), facts, f"{why.code}: {why}")
+                return [letter, *self._records(answers)]
+        except Unavailable:
+            raise
+        except Exception:  # the letter tells of it all the same
+            log.exception("the end of what was refused cannot be told of", topic=row.topic)
+            return [letter]
 
     def _why(self, delivery: Delivery, error: Exception) -> Refused:
         why = poison_of(error, "streams", delivery.topic)

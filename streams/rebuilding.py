@@ -15,13 +15,19 @@ from dataclasses import dataclass
 
 from schemas import topics
 from schemas.envelope import as_mapping
-from schemas.recipes import names
+from schemas.identity import review_id
+from schemas.recipes.cookbook import Release, name_of, shipped_version
 from schemas.records import (
+    ChannelReleased,
+    DecisionUndone,
     DefaultsReleased,
     Event,
     PublishRequested,
     RecipeReleased,
+    ReleaseContinued,
     ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
     ReviewDecided,
     ReviewRequested,
     Task,
@@ -138,6 +144,9 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
         facts.put_costs(costing.shares(event))
         facts.put_shadow(event)
     routing.is_live_already(event, facts)
+    review = facts.review(review_id(event.task.task_id, event.result_id))
+    if review is not None and review.precedes(event):
+        routing.reject_again(event, review, facts)
     return []
 
 
@@ -161,16 +170,25 @@ def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
 def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
     review = facts.review(event.review_id)
-    if review is not None and review.decision is None:
+    if review is not None and review.rank < event.version:
         reviewing.check_product(review, event)
         reviewing.carry_out(review, event, facts)
+    return []
+
+
+def _decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
+    review = facts.review(event.decision.review_id)
+    product = facts.product(event.tenant, event.sku)
+    if review is not None and product is not None and review.rank < event.version:
+        reviewing.check_product(review, event.decision)
+        reviewing.reopen(review, event, product, facts)
     return []
 
 
 def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     """Notes a request; one that came again after it was announced had not yet seen the announcement."""
     where = (event.tenant, event.sku, event.asset, event.version)
-    is_live = facts.is_live(*where, event.file.digest, event.models)
+    is_live = facts.is_live(*where, event.file.digest, event.models, event.verdict.rules)
     if event.approved_by is None:
         facts.supersede_other_reviews(event.tenant, event.sku, event.asset, "")
         facts.move_asset(*where, "published" if is_live else "publishing", verdict=event.verdict)
@@ -179,43 +197,56 @@ def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     return []
 
 
-def _recipe_first_released(event: RecipeReleased, facts: Facts) -> Answers:
-    """Notes a recipe's first version ahead of all: nothing but its being there depends on its time."""
-    if event.recipe not in facts.cookbook().recipes:
+def _first_released(event: RecipeReleased | ChannelReleased, facts: Facts) -> Answers:
+    """Notes the first version of a recipe or channel ahead of all: nothing but its being there depends on its time."""
+    cookbook = facts.cookbook()
+    known = cookbook.recipes if isinstance(event, RecipeReleased) else cookbook.rules.names()
+    if name_of(event) not in known:
         facts.put_recipe(event)
     return []
 
 
-def _released(event: RecipeReleased | DefaultsReleased, facts: Facts) -> Answers:
+def _released(event: Release, facts: Facts) -> Answers:
     """Plans anew at once what is planned anew later: meanwhile nothing was planned by the version before.
 
-    By a recipe's first version nothing is planned anew: what asked for it before had died.
+    By the first version of a recipe or a channel nothing is planned anew: what asked for it before had died.
     """
     if _is_first(event, facts):
         return []
-    for answer in recipes.released(event, facts):
-        if isinstance(answer, ReplanRequested):
-            intake.replan_requested(answer, facts)
+    known = facts.recipe_releases()
+    recipes.parsed(event, known)
+    recipes.check_version(event, known)
+    facts.put_recipe(event)
+    for tenant, sku in list(recipes.touched(event, facts.releases_before(event), facts)):
+        intake.replan_requested(ReplanRequested(tenant=tenant, sku=sku), facts)
     return []
 
 
-def _is_first(event: RecipeReleased | DefaultsReleased, facts: Facts) -> bool:
-    if not isinstance(event, RecipeReleased) or event.recipe in names():
+def _in_steps(_event: Event, _facts: Facts) -> Answers:
+    """What was asked for in steps stands on the topics, product by product; what is left was never a fact."""
+    return []
+
+
+def _is_first(event: Release, facts: Facts) -> bool:
+    if isinstance(event, DefaultsReleased) or shipped_version(type(event), name_of(event)):
         return False
-    known = [each for each in facts.recipe_releases() if isinstance(each, RecipeReleased)]
-    return min(each.version for each in known if each.recipe == event.recipe) == event.version
+    known = [each for each in facts.recipe_releases() if type(each) is type(event)]
+    return min(each.version for each in known if name_of(each) == name_of(event)) == event.version
 
 
-_FIRST: dict[type[Event], Processor] = {RecipeReleased: _recipe_first_released}
+_FIRST: dict[type[Event], Processor] = dict.fromkeys((RecipeReleased, ChannelReleased), _first_released)
 _TASKS: dict[type[Event], Processor] = dict.fromkeys((Task, TaskCompleted, TaskFailed), _task_noted)
 _RETOLD: dict[type[Event], Processor] = {
     **PROCESSORS,
     TaskCompleted: _completed,
     ReviewRequested: _review_requested,
     ReviewDecided: _review_decided,
+    DecisionUndone: _decision_undone,
     PublishRequested: _publish_requested,
     RecipeReleased: _released,
     DefaultsReleased: _released,
+    ChannelReleased: _released,
+    **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued), _in_steps),
 }
 
 

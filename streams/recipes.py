@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas import channels
+from schemas.channels.rulebook import SHIPPED, Rulebook
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
-from schemas.recipes.cookbook import Cookbook, Origin, Release, asset_of, channels_of, filled, own_channels
+from schemas.recipes.cookbook import Cookbook, Origin, Release, asset_of, channels_of, filled, name_of, own_channels
 from schemas.recipes.reading import BadRecipe, parse
 from schemas.records import DefaultsReleased, RecipeReleased
 from streams import local
@@ -41,11 +41,11 @@ class ShownStep:
     parameters: dict[str, tuple[str, Origin]] = field(default_factory=dict)
 
 
-def read_file(file: Path) -> tuple[str, Recipe | Defaults]:
-    """A recipe's or defaults' file, and what it says. Raises Refused with a line for each problem."""
+def read_file(file: Path, rules: Rulebook = SHIPPED) -> tuple[str, Recipe | Defaults]:
+    """A recipe's or defaults' file, and what it says, held against `rules`. Raises Refused with a line each problem."""
     try:
         text = file.read_text()
-        return text, parse(text, str(file))
+        return text, parse(text, str(file), rules)
     except BadRecipe as error:
         raise Refused(error.code, str(error), field="FILE") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -56,7 +56,7 @@ def overview(settings: Settings) -> list[Row]:
     """Every recipe by name, then all defaults by tenant."""
     with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
         cookbook = facts.cookbook()
-        newest = {(type(each), _name(each)): each for each in facts.recipe_releases()}
+        newest = {(type(each), name_of(each)): each for each in facts.recipe_releases()}
     rows = []
     for name, recipe in sorted(cookbook.recipes.items()):
         release = newest.get((RecipeReleased, name))
@@ -70,11 +70,12 @@ def overview(settings: Settings) -> list[Row]:
 
 def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tuple[str, list[ShownStep]]:
     """NAME@VERSION of a recipe, and its steps as a tenant's product would go by them. Raises Refused."""
-    if channel is not None and channel not in channels.names():
-        known = ", ".join(channels.names())
-        raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channel")
     with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
         cookbook = facts.cookbook()
+    known = cookbook.rules.names()
+    if channel is not None and channel not in known:
+        told = f"no channel is called {channel!r}; there are: {', '.join(known)}"
+        raise Refused("unknown_channel", told, field="channel")
     try:
         recipe = cookbook.recipe(name)
         return recipe.ref, list(_shown(cookbook, recipe, tenant, channel))
@@ -89,13 +90,19 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 
     Returns NAME@VERSION, the products that are made again, and whether the streams role has noted it. Raises Refused.
     """
-    text, made = read_file(file)
-    event = _release(made, text, reason, by)
+    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+        rules = facts.cookbook().rules
+    text, made = read_file(file, rules)
+    return (made.ref, *send(settings, _release(made, text, reason, by), dry_run=dry_run))
+
+
+def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Product], bool]:
+    """Releases what `event` says; with `dry_run` it only looks. See `release`."""
     if dry_run:
         with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
             known = facts.recipe_releases()
             check_version(event, known)
-            return made.ref, list(touched(event, known, facts)), False
+            return list(touched(event, known, facts)), False
     with local.connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
             known = facts.recipe_releases()
@@ -104,11 +111,11 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 
         def is_noted() -> bool:
             with catalogue.read() as facts:
-                return any(each.text == text for each in facts.recipe_releases())
+                return any(each.text == event.text for each in facts.recipe_releases())
 
         with tracer.start_as_current_span(f"recipes {type(event).__name__}"):
             producer.send([outgoing(event, "packshot/recipes")])
-        return made.ref, products, local.noted(is_noted)
+        return products, local.noted(is_noted)
 
 
 def _release(made: Recipe | Defaults, text: str, reason: str, by: str) -> Release:
@@ -131,10 +138,6 @@ def _operations(steps: Sequence[RecipeStep] | Sequence[object]) -> Iterator[str]
         yield from _operations(getattr(step, "next", ()))
 
 
-def _name(release: Release) -> str:
-    return release.recipe if isinstance(release, RecipeReleased) else release.tenant
-
-
 def _counts(release: Release, recipe: Recipe | BadRecipe) -> bool:
     return isinstance(recipe, BadRecipe) or release.version == recipe.version
 
@@ -144,11 +147,11 @@ def _shown(cookbook: Cookbook, recipe: Recipe, tenant: str, channel: str | None)
 
     def walk(step: RecipeStep, above: str | None, depth: int) -> Iterator[ShownStep]:
         any_channel = step.each is not None and channel is None
-        for target in [None] if any_channel else channels_of(step, wanted, above, own):
+        for target in [None] if any_channel else channels_of(step, wanted, above, own, cookbook.rules):
             label = "each" if any_channel else target or ""
             asset = asset_of(step, "CHANNEL" if any_channel else target, "", 1) or ""
             told = cookbook.parameters(step, tenant, target)
-            yield ShownStep(depth, step.operation, label, asset, filled(step.operation, told, target))
+            yield ShownStep(depth, step.operation, label, asset, filled(step.operation, told, target, cookbook.rules))
             for following in step.next:
                 yield from walk(following, target, depth + 1)
 

@@ -5,15 +5,16 @@ Why nothing is lost and nothing overtakes, whoever is killed or stopped wherever
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
 from prometheus_client import Gauge
 
 from streams.catalogue import Catalogue, Facts, Unsent
-from streams.consumer.clients import NotAcknowledged
+from streams.consumer.clients import NotAcknowledged, TooLarge
 from streams.consumer.letters import Outgoing
-from streams.errors import Unavailable
+from streams.errors import Refused, Unavailable
 
 Place = tuple[str, int]
 AWAY_WAIT_S = 1.0
@@ -34,11 +35,18 @@ class Sender(Protocol):
 
 
 class Relay:
-    """Has facts committed with what follows from them, and that sent. For one thread at a time."""
+    """Has facts committed with what follows from them, and that sent. For one thread at a time.
 
-    def __init__(self, catalogue: Catalogue, sender: Sender) -> None:
+    `instead` says what takes the place of a record that its topic will never take, for it is too large, and changes the
+    facts accordingly; it raises Refused where nothing can.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, sender: Sender, instead: Callable[[Unsent, Facts], Sequence[Outgoing]]
+    ) -> None:
         self._catalogue = catalogue
         self._sender = sender
+        self._instead = instead
         self._acknowledged: list[int] = []
         """Rows of the outbox that go with the next transaction: one of their own would cost as much as the facts'."""
         self._committing_s = 0.0
@@ -97,15 +105,41 @@ class Relay:
     def _send(self, rows: Sequence[Unsent]) -> None:
         if rows and time.monotonic() - self._committing_s > LONG_AFTER_COMMIT_S:
             rows = self._when_back(lambda: self._still(rows))
+        while rows:
+            refused = self._refused(rows)
+            ids = {row.id for row in refused}
+            self._acknowledged += [row.id for row in rows if row.id not in ids]
+            rows = self._when_back(partial(self._replaced, refused)) if refused else []
+
+    def _refused(self, rows: Sequence[Unsent]) -> list[Unsent]:
+        """Sends rows; returns those that are too large for their topics, when all others are acknowledged."""
+        records = {id(record): (record, row) for row in rows for record in [_record(row)]}
         try:
-            self._sender.send([Outgoing(row.topic, row.key, row.value, row.headers) for row in rows])
+            self._sender.send([record for record, _ in records.values()])
+        except TooLarge as error:
+            return [records[id(record)][1] for record in error.records]
         except NotAcknowledged:
             raise
         except Exception as error:  # no delivery is at fault for that
             raise NotAcknowledged(f"nothing could be sent: {type(error).__name__}: {error}") from error
-        self._acknowledged += [row.id for row in rows]
+        return []
+
+    def _replaced(self, rows: Sequence[Unsent]) -> list[Unsent]:
+        """Puts what takes their place into the outbox, unless another process has. Raises NotAcknowledged."""
+        with self._catalogue.begin() as facts:
+            still = facts.outbox.still([row.id for row in rows])
+            try:
+                records = [(row.place, each) for row in rows if row.id in still for each in self._instead(row, facts)]
+            except Refused as why:
+                raise NotAcknowledged(str(why)) from why
+            facts.outbox.drop(still)
+            return facts.outbox.put(records)
 
     def _still(self, rows: Sequence[Unsent]) -> list[Unsent]:
         with self._catalogue.read() as facts:
             left = facts.outbox.still([row.id for row in rows])
         return [row for row in rows if row.id in left]
+
+
+def _record(row: Unsent) -> Outgoing:
+    return Outgoing(row.topic, row.key, row.value, row.headers)

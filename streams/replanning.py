@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from schemas import channels, topics
-from schemas.records import Lane, ReplanRequested
+from schemas import topics
+from schemas.records import Lane, ReplanRequested, ReplansRequested
 from streams.catalogue import Asset, Catalogue, Review
 from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.reading import read
@@ -13,6 +13,8 @@ from streams.relay import Sender
 from streams.settings import Settings
 
 Product = tuple[str, str]
+FEW_SKUS_MAX = 10  # asked for one by one
+PART_SKUS_MAX = 100  # a hundred such parts are noted in one transaction
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,11 @@ class Selection:
 
 def select(selection: Selection, catalogue: Catalogue, settings: Settings) -> list[Product]:
     """The products that are meant and not deleted, in order. Raises Refused for a rule of no channel."""
-    if selection.rule is not None and selection.rule.partition("@")[0] not in channels.names():
-        known = ", ".join(channels.names())
-        raise Refused("unknown_channel", f"no channel has the rule {selection.rule!r}; the channels are {known}")
     with catalogue.read() as facts:
+        known = facts.cookbook().rules.names()
+        if selection.rule is not None and selection.rule.partition("@")[0] not in known:
+            told = f"no channel has the rule {selection.rule!r}; the channels are {', '.join(known)}"
+            raise Refused("unknown_channel", told)
         products = facts.every_product()
         assets = facts.every_asset() if selection.rule or selection.model else []
         reviews = facts.reviews() if selection.model else []
@@ -55,13 +58,27 @@ def select(selection: Selection, catalogue: Catalogue, settings: Settings) -> li
 
 
 def replan(products: list[Product], lane: Lane, reason: str, sender: Sender) -> None:
-    """Asks for products to be made again, each as the root of a trace; returns when the broker has acknowledged all."""
-    sender.send([_request(tenant, sku, lane, reason) for tenant, sku in products])
+    """Asks for products to be made again, as the root of a trace; returns when the broker has acknowledged all.
+
+    Many of one tenant are asked for together, and are begun in steps: see streams.processors.replanning.
+    """
+    skus: dict[str, list[str]] = {}
+    for tenant, sku in products:
+        skus.setdefault(tenant, []).append(sku)
+    requests = [each for tenant, its in skus.items() for each in _requests(tenant, its, lane, reason)]
+    sender.send([_record(each) for each in requests])
 
 
-def _request(tenant: str, sku: str, lane: Lane, reason: str) -> Outgoing:
+def _requests(tenant: str, skus: list[str], lane: Lane, reason: str) -> list[ReplanRequested | ReplansRequested]:
+    if len(skus) <= FEW_SKUS_MAX:
+        return [ReplanRequested(tenant=tenant, sku=sku, lane=lane, reason=reason) for sku in skus]
+    parts = [skus[first : first + PART_SKUS_MAX] for first in range(0, len(skus), PART_SKUS_MAX)]
+    return [ReplansRequested(tenant=tenant, skus=part, lane=lane, reason=reason) for part in parts]
+
+
+def _record(request: ReplanRequested | ReplansRequested) -> Outgoing:
     with tracer.start_as_current_span("replan"):
-        return outgoing(ReplanRequested(tenant=tenant, sku=sku, lane=lane, reason=reason), "packshot/replay")
+        return outgoing(request, "packshot/replay")
 
 
 def _rules(asset: Asset) -> list[str]:

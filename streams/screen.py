@@ -18,10 +18,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from schemas.text import UNFIT, printable
+from schemas.text import UNSHOWN, printable
 
 UNBOUNDED = 1_000_000  # columns, for what is not read on a terminal: a line is a line, however long
-_UNFIT = re.compile(f"(?!\n)[{UNFIT}]")
+_UNFIT = re.compile(f"(?!\n)[{UNSHOWN}]")
 
 
 class Screen(Console):

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -181,6 +182,9 @@ class Settings(BaseSettings):
     source_timeout_s: PositiveFloat = Field(30.0, description="The most time that one download may take, all told.")
     source_max_redirects: NonNegativeInt = Field(3, description="How many redirects a download follows.")
     scenes: Path | None = Field(None, description="A folder of scenes beside those that ship; see Scenes.")
+    channels: Path | None = Field(
+        None, description="A folder of channels' rules of one's own, for `packshot channels`; they count once released."
+    )
     brands: Path | None = Field(None, description="A folder of brand profiles beside those that ship; see Brands.")
     templates: Path | None = Field(None, description="A folder of print templates beside those that ship.")
 
@@ -230,6 +234,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("source_private_networks")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for number, each in enumerate(value, start=1):
+            try:
+                ip_network(each)
+            except ValueError as error:  # it would show the value
+                raise ValueError(
+                    f"network {number} is none: write it as 10.1.0.0/16, with no bit set behind"
+                ) from error
+        return value
 
     @field_validator("retry_delays_ms")
     @classmethod

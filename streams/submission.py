@@ -1,7 +1,7 @@
-"""Submitting catalogue and campaign events from a file, and following what becomes of them."""
+"""Submitting catalogue and campaign events from a file, and what has become of them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import uuid4
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas.recipes.cookbook import Cookbook
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
-from streams.catalogue import Asset, AssetState, Catalogue, Facts
+from streams.catalogue import Asset, AssetState, Facts
 from streams.consumer.letters import Outgoing, outgoing
 from streams.errors import Refused
 from streams.event_files import BadLine, Read
@@ -20,10 +20,7 @@ from streams.processors.intake import content
 from streams.processors.planning import checked
 from streams.relay import Sender
 
-POLL_S = 0.25  # at first, and whenever something has moved
-POLL_MAX_S = 4.0  # when nothing does: each look costs a query for every product that is still waited for
 SETTLED: frozenset[AssetState] = frozenset({"published", "review", "failed", "rejected"})
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -96,39 +93,6 @@ def fate(submitted: Submitted, facts: Facts) -> Fate:
     if isinstance(submitted.event, CampaignCancelled):
         return Fate("failed", reason=refused) if refused else _cancelled_fate(submitted.event, facts)
     return _campaign_fate(submitted.event, refused, facts)
-
-
-def follow(
-    submitted: Sequence[Submitted],
-    catalogue: Catalogue,
-    progress: Progress,
-    until_s: float,
-    quiet_s: float,
-    sleep: Callable[[float], None] = time.sleep,
-) -> list[Fate]:
-    """Waits until every event is settled.
-
-    Ends with some that wait at `until_s` of the monotonic clock, or when none of them has moved for `quiet_s`.
-    Only what waits is looked at again, the less often the longer nothing moves.
-    """
-    fates = [Fate("waiting") for _ in submitted]
-    poll_s, moved_at = POLL_S, time.monotonic()
-    while True:
-        began_s = time.monotonic()
-        now = _looked_at_again(submitted, fates, catalogue)
-        moved_at, poll_s = (time.monotonic(), POLL_S) if now != fates else (moved_at, min(2 * poll_s, POLL_MAX_S))
-        fates = now
-        waiting = sum(each.state == "waiting" for each in fates)
-        progress(sum(each.settled for each in fates), sum(len(each.assets) for each in fates) + waiting)
-        if not waiting or time.monotonic() >= min(until_s, moved_at + quiet_s):
-            return fates
-        sleep(max(poll_s, time.monotonic() - began_s))  # to look at many products takes a while
-
-
-def _looked_at_again(submitted: Sequence[Submitted], fates: Sequence[Fate], catalogue: Catalogue) -> list[Fate]:
-    with catalogue.read() as facts:
-        pairs = zip(submitted, fates, strict=True)
-        return [fate(each, facts) if known.state == "waiting" else known for each, known in pairs]
 
 
 def _versioned(event: Submission, version: int) -> Submission:

@@ -1,5 +1,6 @@
 """Cutout: the product alone, with straight alpha and its own colours at the edges."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import linear_light
-from gpu_workers.operations import contact_line, contrast, doubt, framing, glass, matting, shadow, wearing
+from gpu_workers.operations import contact_line, contrast, doubt, framing, full_size, glass, matting, shadow, wearing
 from gpu_workers.operations.contrast import Plane
 from gpu_workers.operations.matting import Flags
 from schemas.parameters import CutoutParameters
@@ -92,14 +93,21 @@ class _Box:
         part: Any = picture[self.top : self.bottom, self.left : self.right]
         return cast(_Picture, part)
 
+    def between(self, reduced: tuple[int, ...], whole: tuple[int, ...]) -> "_Box":
+        """The same of a picture of the shape `whole` as this is of one of the shape `reduced`."""
+        down, across = whole[0] / reduced[0], whole[1] / reduced[1]
+        left, top = math.floor(self.left * across), math.floor(self.top * down)
+        right, bottom = math.ceil(self.right * across), math.ceil(self.bottom * down)
+        return _Box(left, top, min(whole[1], right), min(whole[0], bottom))
+
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the network saw in uint8 RGB (h, w, 3): the subject's box, the mask within that, and the plain ground.
+    """What the network saw in a photograph, reduced to uint8 RGB (h, w, 3): the subject's box in that, the mask
+    within it, which may be larger, and the plain ground.
 
-    `codes` is the photograph itself in 8 bits of its own gamut. `agreement` is that of the network's two looks,
-    `look_px` the longer side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the
-    product is part of it.
+    `codes` is `rgb` in the photograph's own gamut. `agreement` is that of the network's two looks, `look_px` the longer
+    side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the product is part of it.
     """
 
     rgb: Rgba
@@ -112,11 +120,12 @@ class _Seen:
     people: Plane | None
     worn: bool
 
-    @property
-    def part(self) -> tuple[float, float, float, float]:
-        """The box as shares of the picture."""
-        height, width = self.rgb.shape[:2]
-        return self.box.left / width, self.box.top / height, self.box.right / width, self.box.bottom / height
+    def placed(self, alpha: Plane) -> Rgba:
+        """The `alpha` (h', w') of what is in the box, on the reduced picture (h, w)."""
+        whole = np.zeros(self.rgb.shape[:2], np.uint8)
+        part = self.box.of(whole)
+        part[:] = np.rint(cv2.resize(alpha, part.shape[::-1], interpolation=cv2.INTER_AREA) * 255)
+        return whole
 
 
 @dataclass(frozen=True)
@@ -165,25 +174,28 @@ def cutout(
     if parameters.keep_own_alpha and has_clean_alpha(picture):
         return _as_it_is(picture, parameters, find_people)
     photograph = _on_white(picture)
-    rgb = linear_light.eight_bit(photograph)
+    # What needs no detail looks at no more pixels than are solved.
+    small = full_size.reduced(photograph, _SOLVE_PIXELS_MAX)
+    rgb, codes = linear_light.eight_bit(small), eight_bit(small)
     seen = look(rgb)
-    coarse = _enlarged(seen, rgb)
+    coarse = _enlarged(seen, rgb.shape)
     people = None if find_people is None else find_people(rgb)
     worn = None
     if people is not None and parameters.subject == "everything":
         worn = wearing.wearers(rgb, people, coarse)
     if worn is not None:
         coarse = np.maximum(coarse, worn)
-    box = subject_box(coarse)
-    mask, agreement = _second_look(rgb, coarse, box, look)
+    inner = subject_box(coarse)
+    box = inner.between(small.shape, photograph.shape)
+    solved = full_size.reduced(box.of(photograph), _SOLVE_PIXELS_MAX)
+    first = _resized(inner.of(coarse), solved.shape)
+    mask, agreement = _second_look(linear_light.eight_bit(solved), first, inner.of(coarse).size / coarse.size, look)
     if worn is not None:
-        mask = np.maximum(mask, box.of(worn))
-        agreement = _agreement(box.of(coarse), mask)
-    codes = eight_bit(photograph)
+        mask = np.maximum(mask, _resized(inner.of(worn), solved.shape))
+        agreement = _agreement(first, mask)
     sweep = matting.find_sweep(codes, coarse)
-    seen_all = _Seen(rgb, codes, box, mask, sweep, agreement, max(seen.shape), people, worn is not None)
-    del coarse, worn  # as large as the picture, and not needed any more
-    return _refined(photograph, seen_all, parameters)
+    seen_all = _Seen(rgb, codes, inner, mask, sweep, agreement, max(seen.shape), people, worn is not None)
+    return _refined(photograph, box, _part(photograph, box, solved, seen_all), seen_all, parameters)
 
 
 def compare(first: Image, second: Image) -> tuple[float, float]:
@@ -248,7 +260,7 @@ def _checked(image: Image) -> Image:
         raise BadImage(f"the picture has shape {image.shape}, not (height, width, 3 or 4)")
     if image.dtype not in (np.uint8, np.uint16):
         raise BadImage(f"the picture is {image.dtype}, not uint8 or uint16")
-    return image if image.flags.c_contiguous else image.copy()
+    return image if image.flags.c_contiguous and image.flags.writeable else image.copy()  # as the kernels take it
 
 
 def _on_white(picture: Image) -> Image:
@@ -270,7 +282,8 @@ def _full(picture: Image) -> int:
 def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: Look | None) -> Cutout:
     shown = linear_light.eight_bit(picture)
     _refuse_empty(shown)
-    rgb, alpha = eight_bit(_on_white(shown)), np.ascontiguousarray(shown[..., 3])
+    small = full_size.reduced(shown, _SOLVE_PIXELS_MAX)
+    rgb, alpha = eight_bit(_on_white(small)), np.ascontiguousarray(small[..., 3])
     people = None if find_people is None else find_people(rgb)
     measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
@@ -298,26 +311,33 @@ def _own_shadow_share(picture: Rgba) -> float:
     return float(shadow.sum() / max(1, np.count_nonzero(alpha)))
 
 
-def _enlarged(mask: Plane, rgb: Rgba) -> Plane:
-    """The network's mask at the size of `rgb`."""
-    size = (rgb.shape[1], rgb.shape[0])
-    enlarged = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_CUBIC), np.float32)
+def _enlarged(mask: Plane, shape: tuple[int, ...]) -> Plane:
+    """The network's mask at the size of a picture of this `shape`."""
+    enlarged = np.asarray(cv2.resize(mask, shape[1::-1], interpolation=cv2.INTER_CUBIC), np.float32)
     return np.clip(enlarged, 0, 1, out=enlarged)
 
 
-def _second_look(rgb: Rgba, coarse: Plane, box: _Box, look: Look) -> tuple[Plane, float]:
-    """The mask within `box`, looked at more closely, and how far the two looks agree there.
+def _resized(plane: Plane, shape: tuple[int, ...]) -> Plane:
+    """`plane` at the size of a picture of this `shape`; itself when it has it."""
+    if plane.shape == shape[:2]:
+        return plane
+    return np.asarray(cv2.resize(plane, shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
-    When the box leaves little out, a mirrored look says more than the same one again. So close a look may lose whole
-    parts of a product, the band between two ear cups: where the two are at odds, what the first was sure of stays.
+
+def _second_look(crop: Rgba, first: Plane, share: float, look: Look) -> tuple[Plane, float]:
+    """The mask within the subject's box, looked at more closely, and how far the two looks agree there.
+
+    `crop` (h, w, 3) is what lies in the box, `first` (h, w) what the first look saw there, `share` how much of the
+    picture it is. When the box leaves little out, a mirrored look says more than the same one again. So close a look
+    may lose whole parts of a product, the band between two ear cups: where the two are at odds, what the first was sure
+    of stays.
     """
-    crop, first = box.of(rgb), box.of(coarse)
-    if first.size < 0.8 * coarse.size:
-        second = _enlarged(look(crop), crop)
+    if share < 0.8:
+        second = _enlarged(look(crop), crop.shape)
         agreement = _agreement(first, second)
         kept = np.where(first > _SURE, np.maximum(first, second), second) if agreement < _AT_ODDS else second
         return np.asarray(kept, np.float32), agreement
-    mirrored = _enlarged(look(np.ascontiguousarray(crop[:, ::-1])), crop)[:, ::-1]
+    mirrored = _enlarged(look(np.ascontiguousarray(crop[:, ::-1])), crop.shape)[:, ::-1]
     return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
 
 
@@ -327,9 +347,8 @@ def _agreement(first: Plane, second: Plane) -> float:
     return float(np.minimum(first, second).sum() / either) if either > 0 else 0.0
 
 
-def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cutout:
-    """The cutout that comes of what was seen."""
-    part = _part(photograph, seen)
+def _refined(photograph: Image, box: _Box, part: _Part, seen: _Seen, parameters: CutoutParameters) -> Cutout:
+    """The cutout that comes of what was seen in the `box` of the photograph, the `part`."""
     matte = _matte(part)
     alpha = matte.alpha
     alpha, islands = matting.without_speckle(alpha, matte.mask, parameters.speckle_share * float(alpha.sum()))
@@ -339,10 +358,11 @@ def _refined(photograph: Image, seen: _Seen, parameters: CutoutParameters) -> Cu
     colours = matting.foreground_colours(part.rgb, alpha)
     alpha = matting.in_linear_light(alpha, colours, matte.behind)
     alpha, colours, measures["see_through_share"] = _with_glass(part, alpha, colours)
-    rgba = _composed(photograph, seen.box, alpha, colours)
+    rgba = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
+    full_size.composed(box.of(photograph), alpha, colours, box.of(rgba))
     _refuse_empty(eight_bit(rgba))
     measures["coverage"] = float(eight_bit(rgba[..., 3]).mean() / 255)
-    measures["framed_share"] = framing.framed_share(seen.rgb, eight_bit(rgba[..., 3]) > 127)
+    measures["framed_share"] = framing.framed_share(seen.rgb, seen.placed(alpha) > 127)
     measures["uncertainty"] = _uncertainty(measures, parameters)
     return Cutout(rgba, measures)
 
@@ -373,15 +393,15 @@ def _refuse_empty(shown: Rgba) -> None:
         raise NoSubject(why)
 
 
-def _part(photograph: Image, seen: _Seen) -> _Part:
-    """What lies in the subject's box, not larger than can be solved."""
-    crop = seen.box.of(photograph)
-    scale = min(1.0, (_SOLVE_PIXELS_MAX / (crop.shape[0] * crop.shape[1])) ** 0.5)
-    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
-    rgb = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32) / _full(crop)
-    mask = np.asarray(cv2.resize(seen.mask, size, interpolation=cv2.INTER_AREA), np.float32)
-    ground = None if seen.sweep is None else seen.sweep.colours(size[1], size[0], seen.part)
-    return _Part(rgb, contrast.edges(rgb), mask, scale, max(size) / seen.look_px, seen.sweep, ground)
+def _part(photograph: Image, box: _Box, solved: Image, seen: _Seen) -> _Part:
+    """What lies in the `box` of the photograph, of the size at which it is `solved`."""
+    height, width = solved.shape[:2]
+    down, across = photograph.shape[:2]
+    shares = (box.left / across, box.top / down, box.right / across, box.bottom / down)
+    rgb = solved.astype(np.float32) / np.float32(_full(solved))
+    ground = None if seen.sweep is None else seen.sweep.colours(height, width, shares)
+    scale = width / (box.right - box.left)
+    return _Part(rgb, contrast.edges(rgb), seen.mask, scale, max(height, width) / seen.look_px, seen.sweep, ground)
 
 
 def _matte(part: _Part) -> _Matte:
@@ -413,12 +433,7 @@ def _with_glass(part: _Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane
 
 def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
     """What can be said of `alpha` (h, w), the matte of `part`."""
-    whole = np.zeros(seen.rgb.shape[:2], np.uint8)
-    size = (seen.mask.shape[1], seen.mask.shape[0])
-    seen.box.of(whole)[:] = np.rint(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) * 255)
-    confirmed = None
-    if seen.worn and seen.people is not None:
-        confirmed = cv2.resize(seen.box.of(seen.people), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    whole = seen.placed(alpha)
     look_through, left_out = matting.unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
     return dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": seen.agreement,
@@ -427,7 +442,7 @@ def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
         "look_through_share": look_through,
         "left_out_share": left_out,
         **_of_people(seen.rgb, whole, seen.people, seen.worn),
-        **doubt.seen(part.rgb, part.mask, alpha, confirmed),
+        **doubt.seen(part.rgb, part.mask, alpha),
     }
 
 
@@ -448,34 +463,8 @@ def _by_sweep(part: _Part, background: Plane, noise: float, known: Plane) -> tup
     mask[more] = np.maximum(mask[more], 0.9)
     # In a gap the product takes light from both sides.
     shade = matting.shade_of(shown[0], swept, mask) ** 2
-    gaps = matting.find_gaps(rgb, background, noise, shade)
+    gaps = matting.find_gaps(rgb, part.slope, background, noise, shade)
     return matting.open_gaps(known, mask, gaps, contrast.largest_difference(rgb, background), noise)
-
-
-def _composed(photograph: Image, box: _Box, alpha: Plane, colours: Plane) -> Image:
-    """RGBA of the whole picture; a solid pixel keeps its samples, a clear one is zero."""
-    crop = box.of(photograph)
-    opaque = _coded(alpha, crop, cv2.INTER_CUBIC)
-    solid, clear = np.equal(opaque, _full(crop)).view(np.uint8), np.equal(opaque, 0)
-    planes = []
-    # A channel at a time: all of a large picture's at once would be four times the picture.
-    for channel in range(3):
-        plane = _coded(cv2.extractChannel(colours, channel), crop, cv2.INTER_LINEAR)
-        cv2.copyTo(cv2.extractChannel(crop, channel), solid, plane)
-        plane[clear] = 0
-        planes.append(plane)
-    whole = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
-    box.of(whole)[:] = cv2.merge([*planes, opaque])
-    return whole
-
-
-def _coded(plane: Plane, like: Image, interpolation: int) -> Image:
-    """`plane` (h, w; 0..1) at the size of `like` (h, w, 3) as codes of its depth, (h, w)."""
-    if plane.shape != like.shape[:2]:
-        plane = np.asarray(cv2.resize(plane, like.shape[1::-1], interpolation=interpolation), np.float32)
-    codes = np.clip(plane, 0, 1)
-    codes *= _full(like)
-    return cast(Image, np.rint(codes, out=codes).astype(like.dtype))
 
 
 def _band_width_px(alpha: Plane) -> float:

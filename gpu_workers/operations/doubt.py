@@ -33,7 +33,6 @@ SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "
 _SIZE_PX = 400
 _FAINT_SLOPE = 0.06
 _EDGE_SLOPE = 0.05
-_CONFIRMED, _CONFIRMED_PX = 0.9, 4  # of _SIZE_PX: two and a half of its 256 cells
 _CORE_PX = 4
 _RING_PX = (3, 30)
 _SHADES = 12
@@ -66,16 +65,13 @@ def signs(measures: Mapping[str, float]) -> dict[str, float]:
     return {name: float(np.sqrt(max(0.0, value))) for name, value in told.items()}
 
 
-def seen(rgb: Plane, mask: Plane, alpha: Plane, confirmed: Plane | None = None) -> dict[str, float]:
+def seen(rgb: Plane, mask: Plane, alpha: Plane) -> dict[str, float]:
     """What of SEEN shows in the matte `alpha` (h, w) of the network's `mask` (h, w) and the picture (h, w, 3), 0..1.
 
     mask_doubt: how far the mask is neither in nor out. shared_colours: how much of the product's colours are those of
     the ground about it. veiled: how much of it looks like that ground with a veil of white over it, as glass does and
     what is seen through a hole. faint_edge: along how much of the outline runs no edge. inner_edges: how much of the
     product is edges, as wire, nets and cut glass are. ragged: how rough the outline is.
-
-    `confirmed` (h, w), 0..1, is where a second network, of another kind, sees the product's wearer: what both see has
-    no holes, and edges in it are folds and patterns; where their outlines meet, what is rough is hair and frills.
     """
     scale = min(1.0, _SIZE_PX / max(alpha.shape))
     size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
@@ -83,18 +79,13 @@ def seen(rgb: Plane, mask: Plane, alpha: Plane, confirmed: Plane | None = None) 
     solid = np.asarray(matte > 0.5)
     core = _shrunk(solid, _CORE_PX)
     slope = _steepest(picture)
-    edges, rough = slope > _EDGE_SLOPE, 1.0
-    if confirmed is not None:
-        worn = np.asarray(cv2.resize(confirmed, size, interpolation=cv2.INTER_AREA), np.float32)
-        edges &= worn < _CONFIRMED
-        rough = _share(_steps(worn > 0.5, _CONFIRMED_PX) == 0, _rim(solid))
     return {
         "mask_doubt": float(min(1.0, (4 * sure * (1 - sure)).sum() / max(float(sure.sum()), 1.0))),
         "shared_colours": _shared_colours(picture, core, _grown(solid, _RING_PX[1]) & ~_grown(solid, _RING_PX[0])),
         "veiled": _veiled(picture, matte),
         "faint_edge": _share(cv2.dilate(slope, _disc(2)) < _FAINT_SLOPE, _rim(solid)),
-        "inner_edges": _share(edges, core),
-        "ragged": rough * float(np.clip(_rim(solid).sum() / max(1, _rim(_smooth(solid)).sum()) - 1, 0, 1)),
+        "inner_edges": _share(slope > _EDGE_SLOPE, core),
+        "ragged": float(np.clip(_rim(solid).sum() / max(1, _rim(_smooth(solid)).sum()) - 1, 0, 1)),
     }
 
 
@@ -171,11 +162,6 @@ def _steepest(picture: Plane) -> Plane:
     soft = cv2.GaussianBlur(picture, (0, 0), 0.8)
     across, down = (cv2.Sobel(soft, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
     return np.asarray(np.hypot(across, down).max(axis=2), np.float32)
-
-
-def _steps(flags: Flags, reach_px: int) -> NDArray[np.uint8]:
-    """1 where there are others within `reach_px`."""
-    return np.asarray(cv2.morphologyEx(flags.astype(np.uint8), cv2.MORPH_GRADIENT, _disc(reach_px)), np.uint8)
 
 
 def _rim(solid: Flags) -> Flags:

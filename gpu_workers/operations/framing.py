@@ -37,8 +37,9 @@ def emptiness(rgba: Codes) -> str:
 def framed_share(codes: Codes, solid: Flags) -> float:
     """How much of the frame within plain bars the mask `solid` (h, w) lies along, 0..1; 0 where there are no bars."""
     height, width = solid.shape
-    top, bottom = _bars(codes)
-    left, right = _bars(np.swapaxes(codes[top : height - bottom], 0, 1)) if height > top + bottom else (0, 0)
+    top, bottom = _bars(codes[:, :: max(1, width // _SAMPLES)], along=1)
+    within = codes[top : height - bottom]
+    left, right = _bars(within[:: max(1, len(within) // _SAMPLES)], along=0) if len(within) else (0, 0)
     bars = (top / height, bottom / height, left / width, right / width)
     inside = solid[top : height - bottom, left : width - right]
     too_small = inside.shape[0] < _INSIDE_SHARE * height or inside.shape[1] < _INSIDE_SHARE * width
@@ -49,11 +50,15 @@ def framed_share(codes: Codes, solid: Flags) -> float:
     return float(np.mean([side.mean() for side in sides]))
 
 
-def _bars(codes: Codes) -> tuple[int, int]:
-    """How many rows at the top and at the bottom (h, w, 3) are all of one colour, each end having its own."""
-    sampled = np.ascontiguousarray(codes[:, :: max(1, codes.shape[1] // _SAMPLES)])
-    spread = np.ptp(sampled, axis=1).max(axis=1)
-    mean = sampled.mean(axis=1)
+def _bars(sampled: Codes, along: int) -> tuple[int, int]:
+    """How many lines `along` an axis of (h, w, 3) are all of one colour at the first end and at the last, each end
+    having its own."""
+    sampled = np.ascontiguousarray(sampled)
+    most, least, total = (
+        cv2.reduce(sampled, along, kind, dtype=depth).reshape(-1, 3)
+        for kind, depth in ((cv2.REDUCE_MAX, -1), (cv2.REDUCE_MIN, -1), (cv2.REDUCE_SUM, cv2.CV_64F))
+    )
+    spread, mean = (most - least).max(axis=1), total / sampled.shape[along]
     ends = []
     for rows, colour in ((spread, mean), (spread[::-1], mean[::-1])):
         plain = (rows <= _PLAIN_LEVELS) & (np.abs(colour - colour[0]).max(axis=1) <= _PLAIN_LEVELS / 2)

@@ -1,6 +1,7 @@
 """Glass before a plain ground: which parts of a product are see-through, and how much."""
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,10 +59,27 @@ def _evenly(values: Plane, shown: Flags, inner: Flags, labels: NDArray[np.int32]
 
 def _veil(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
     """The share of white (h, w) that makes `background` most like `rgb`, (h, w, 3) in 0..1, and what is left."""
-    towards_white = 1 - background
-    length = np.maximum((towards_white * towards_white).sum(axis=2), 1e-3)
-    share = ((rgb - background) * towards_white).sum(axis=2) / length
-    return share, contrast.largest_difference(rgb, background + share[..., None] * towards_white)
+    share, off = (np.empty(rgb.shape[:2], np.float32) for _ in range(2))
+    _unveil(rgb, background, share, off)
+    return share, off
+
+
+@numba.njit("void(f4[:, :, :], f4[:, :, :], f4[:, ::1], f4[:, ::1])", cache=True, nogil=True)
+def _unveil(rgb, background, share, off):  # type: ignore[no-untyped-def]
+    one, least = np.float32(1), np.float32(1e-3)
+    for row in range(share.shape[0]):
+        for column in range(share.shape[1]):
+            length = along = np.float32(0)
+            for channel in range(3):
+                white = one - background[row, column, channel]
+                length += white * white
+                along += (rgb[row, column, channel] - background[row, column, channel]) * white
+            veil = along / max(length, least)
+            largest = np.float32(0)
+            for channel in range(3):
+                veiled = background[row, column, channel] + veil * (one - background[row, column, channel])
+                largest = max(largest, abs(rgb[row, column, channel] - veiled))
+            share[row, column], off[row, column] = veil, largest
 
 
 def _thin_lines(rgb: Plane) -> Plane:

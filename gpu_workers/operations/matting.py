@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from gpu_workers.linear_light import light_of
 from gpu_workers.operations import flooding, shared_matting
-from gpu_workers.operations.contrast import Plane, edges, largest_difference, light_and_tint, mean_channel, steepness
+from gpu_workers.operations.contrast import Plane, largest_difference, light_and_tint, mean_channel, steepness
 
 Flags = NDArray[np.bool_]
 
@@ -201,8 +202,9 @@ def shade_of(light: Plane, swept: Flags, mask: Plane) -> float:
     return float(np.clip(np.percentile(light[near], 5), _SHADOW_LIGHT_MIN, 1))
 
 
-def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flags:
+def find_gaps(rgb: Plane, edge: Plane, background: Plane, noise: float, shade: float) -> Flags:
     """Gaps in a product (h, w), found from rgb and the sweep behind it, (h, w, 3) in 0..1, whatever a mask says.
+    `edge` (h, w) is how steep the picture is.
 
     A gap is a flat region of the sweep's colour that does not reach the frame and has a strong edge all round; where
     the product shades the sweep, down to `shade` of its light, so it may in a gap. Single pixels of a product match
@@ -223,7 +225,7 @@ def find_gaps(rgb: Plane, background: Plane, noise: float, shade: float) -> Flag
     own_light = _means(light[..., None], labels, count)[:, 0]
     tints = np.ptp(_means(soft - light[..., None] * background, labels, count), axis=1)
     neutral = tints < max(2.5 * noise, _GAP_TINT_MAX)
-    edged = _edged_share(labels, edges(rgb), count)
+    edged = _edged_share(labels, edge, count)
     inside = (stats[:, cv2.CC_STAT_AREA] >= _GAP_AREA_MIN) & ~_at_the_frame(stats, labels.shape)
     gap = (np.abs(means).max(axis=1) < _GAP_OFF_MAX) & (np.ptp(means, axis=1) < _GAP_TINT_MAX)
     if shade < _SHADED:
@@ -292,10 +294,20 @@ def _joined(seeds: Flags, inside: Flags, reach_px: int) -> Flags:
 
 def _means(values: Plane, labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
     """Mean of each channel of `values` (h, w, c) in each label, (count, c); 0 for the label 0."""
-    inside = labels > 0
-    index = labels[inside]
-    sums = [np.bincount(index, values[..., k][inside], count) for k in range(values.shape[2])]
-    return np.stack(sums, axis=1) / np.maximum(np.bincount(index, minlength=count), 1)[:, None]
+    sums, areas = np.zeros((count, values.shape[2])), np.zeros(count, np.int64)
+    _add_up(values, labels, sums, areas)
+    return sums / np.maximum(areas, 1)[:, None]
+
+
+@numba.njit("void(f4[:, :, :], i4[:, :], f8[:, ::1], i8[::1])", cache=True, nogil=True)
+def _add_up(values, labels, sums, areas):  # type: ignore[no-untyped-def]
+    for row in range(labels.shape[0]):
+        for column in range(labels.shape[1]):
+            label = labels[row, column]
+            if label > 0:
+                areas[label] += 1
+                for channel in range(values.shape[2]):
+                    sums[label, channel] += values[row, column, channel]
 
 
 def _edged_share(

@@ -49,12 +49,26 @@ def strip(rgba: Codes) -> Codes:
     A shadow is dark, thin and fades to nothing outside the product; tinted lenses and glass do not fade. Pixels at
     the product's edge that hold both are unmixed. Returns `rgba` itself when there is no shadow.
     """
+    visible = rgba[..., 3] > 0
+    if not visible.any():
+        return rgba
+    whole = _around(visible)  # of a large photograph most is clear
+    stripped = _stripped(rgba[whole])
+    if stripped is None:
+        return rgba
+    out = rgba.copy()
+    out[whole] = stripped
+    return out
+
+
+def _stripped(rgba: Codes) -> Codes | None:
+    """As `strip`; None where there is no shadow."""
     seen = eight_bit(rgba)
     alpha = seen[..., 3]
     product = (alpha >= _HALF).astype(np.uint8)
     shadow = _shadow(seen, product)
     if not shadow.any():
-        return rgba
+        return None
     out, box = rgba.copy(), _around(shadow)
     touching = cv2.dilate(product[box], np.ones((5, 5), np.uint8)) > 0
     far = shadow[box] & ~touching
@@ -65,9 +79,9 @@ def strip(rgba: Codes) -> Codes:
     return out
 
 
-def _around(shadow: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The rows and columns of the shadow, and those about it that count for what is taken off."""
-    rows, columns = (np.flatnonzero(shadow.any(axis=axis)) for axis in (1, 0))
+def _around(there: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The rows and columns of what is there, and those about it that count for what is taken off."""
+    rows, columns = (np.flatnonzero(there.any(axis=axis)) for axis in (1, 0))
     return (
         slice(max(0, rows[0] - _ABOUT_PX), rows[-1] + 1 + _ABOUT_PX),
         slice(max(0, columns[0] - _ABOUT_PX), columns[-1] + 1 + _ABOUT_PX),

@@ -36,6 +36,7 @@ Those of light and shadow are only there where there is something to measure.
 from typing import Any
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -70,6 +71,8 @@ ERODE_PX = 3
 _MARGIN_PX = 8
 _SPECK_SHARE = 0.001
 _SAMPLES = 40_000
+_EDGE_SAMPLES = 200_000  # of the soft edge, which fur makes as large as the product
+_BESIDE_PX, _INSIDE_SHARE = 7, 0.1
 _LOBES = 3
 _BEYOND = 0.002
 
@@ -157,18 +160,38 @@ def _edge(product: Code) -> dict[str, float]:
     """How far the colours of the soft edge are from those of the product's inside beside it."""
     rows, columns = (np.flatnonzero(product[..., 3].any(axis=axis)) for axis in (1, 0))
     part = product[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    alpha, inside = part[..., 3], (part[..., 3] >= 250).astype(np.float32)
-    weight = cv2.blur(inside, (15, 15))
-    band = (alpha > 25) & (alpha < 230) & (weight > 0.1)
-    if not band.any():
-        return {"edge_lightness": 0.0, "edge_chroma": 0.0}
-    beside = cv2.blur(part[..., :3] * inside[..., None], (15, 15))[band] / weight[band][:, None]
-    difference = part[..., :3][band] - beside
-    lightness = difference @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    return {
-        "edge_lightness": float(lightness.mean()),
-        "edge_chroma": float(np.abs(difference - lightness[:, None]).mean()),
-    }
+    rows, columns = np.nonzero((part[..., 3] > 25) & (part[..., 3] < 230))
+    few = slice(None, None, max(len(rows) // _EDGE_SAMPLES, 1))
+    count, lightness, chroma = _beside_inside(part, rows[few], columns[few])
+    return {"edge_lightness": lightness / max(count, 1), "edge_chroma": chroma / max(3 * count, 1)}
+
+
+# Compiled: the edge is a hundredth of a large picture, all of which numpy and OpenCV would blur.
+@numba.njit("Tuple((i8, f8, f8))(u1[:, :, :], i8[:], i8[:])", cache=True, nogil=True)
+def _beside_inside(part, rows, columns):  # type: ignore[no-untyped-def]
+    """How many of these pixels of RGBA (h, w, 4) have enough of the product's inside about them, and the sums of how
+    much lighter, and of how much more coloured in each channel, they are than its mean."""
+    height, width = part.shape[0], part.shape[1]
+    count, lighter, coloured = 0, 0.0, 0.0
+    for k in range(len(rows)):
+        y, x = rows[k], columns[k]
+        inside = red = green = blue = 0
+        for row in range(max(0, y - _BESIDE_PX), min(height, y + _BESIDE_PX + 1)):
+            for column in range(max(0, x - _BESIDE_PX), min(width, x + _BESIDE_PX + 1)):
+                if part[row, column, 3] >= 250:
+                    inside += 1
+                    red += part[row, column, 0]
+                    green += part[row, column, 1]
+                    blue += part[row, column, 2]
+        if inside <= _INSIDE_SHARE * (2 * _BESIDE_PX + 1) ** 2:
+            continue
+        apart_red, apart_green = part[y, x, 0] - red / inside, part[y, x, 1] - green / inside
+        apart_blue = part[y, x, 2] - blue / inside
+        lightness = 0.2126 * apart_red + 0.7152 * apart_green + 0.0722 * apart_blue
+        count += 1
+        lighter += lightness
+        coloured += abs(apart_red - lightness) + abs(apart_green - lightness) + abs(apart_blue - lightness)
+    return count, lighter, coloured
 
 
 def _is_ground_of(channel: Channel, background: Code | None) -> bool:
@@ -257,15 +280,14 @@ def _expected(rendered: Rendered, core: Bool) -> tuple[NDArray[np.intp], NDArray
     and premultiplied linear light (n, 4). Of a product that was turned a good many of them, else all.
     """
     rows, columns = np.nonzero(core)
-    source = premultiplied_light(padded(rendered.product, rendered.placement))
     if rendered.placement.angle_deg:
         few = slice(None, None, max(len(rows) // _SAMPLES, 1))
         rows, columns = rows[few], columns[few]
+        source = premultiplied_light(_padded(rendered.product, rendered.placement))
         light = _sampled(source, rendered.placement, rows, columns)
     else:
         box = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1))
-        inside = core[box]
-        light = np.stack([resized(source[..., band], rendered.placement, box)[inside] for band in range(4)], axis=1)
+        light = light_in(box, rendered.product, rendered.placement)[core[box]]
     light[:, 3] = light[:, 3].clip(0, 1)
     light[:, :3] = resampled_light(light[:, :3], light[:, 3:], rendered.product)
     return rows, columns, light
@@ -280,22 +302,35 @@ def _with_ground(light: Plane, rendered: Rendered, rows: NDArray[np.intp], colum
     return np.asarray(light[:, :3] + (1 - light[:, 3:]) * ground, np.float32)
 
 
-def padded(product: Codes, placement: Placement) -> Codes:
-    """The cut-out with a margin, continued where the photograph's frame cut it off; as `resized` wants it."""
+def light_in(box: tuple[slice, slice], product: Codes, placement: Placement) -> Plane:
+    """The premultiplied light (h, w, 4) of the canvas in `box` (rows, columns), the `product` being placed so, by
+    Pillow's resampler. It overshoots."""
+    rows, columns = box
+    source = _padded(product, placement)
+    down, top, bottom = _reached(rows, placement.y_px, placement.scale, source.shape[0])
+    across, left, right = _reached(columns, placement.x_px, placement.scale, source.shape[1])
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    bands = (Image.fromarray(band) for band in cv2.split(premultiplied_light(source[down, across])))
+    seen = (band.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom)) for band in bands)
+    return np.asarray(cv2.merge([np.asarray(band, np.float32) for band in seen]), np.float32)
+
+
+def _reached(on_canvas: slice, offset_px: float, scale: float, side_px: int) -> tuple[slice, float, float]:
+    """Which lines of a padded side the lines `on_canvas` are resampled of, and where they start and end in those."""
+    start, stop = ((edge - offset_px) / scale + _MARGIN_PX for edge in (on_canvas.start, on_canvas.stop))
+    reach = int(_LOBES / min(scale, 1.0)) + 2
+    first = max(0, int(start) - reach)
+    return slice(first, min(side_px, int(stop) + 1 + reach)), start - first, stop - first
+
+
+def _padded(product: Codes, placement: Placement) -> Codes:
+    """The cut-out with a margin, continued where the photograph's frame cut it off."""
     sides = [edge in placement.cropped for edge in EDGES]
     (left, top, right, bottom), pad = sides, _MARGIN_PX
-    beyond = np.pad(product, ((pad * top, pad * bottom), (pad * left, pad * right), (0, 0)), mode="edge")
+    beyond: NDArray[Any] = product
+    if any(sides):
+        beyond = np.pad(product, ((pad * top, pad * bottom), (pad * left, pad * right), (0, 0)), mode="edge")
     return np.pad(beyond, ((pad * (not top), pad * (not bottom)), (pad * (not left), pad * (not right)), (0, 0)))
-
-
-def resized(band: Plane, placement: Placement, box: tuple[slice, slice]) -> Plane:
-    """The part of the canvas in `box` (rows, columns) of a `padded` band (h, w) placed so, by Pillow's resampler."""
-    rows, columns = box
-    left, right = ((edge - placement.x_px) / placement.scale + _MARGIN_PX for edge in (columns.start, columns.stop))
-    top, bottom = ((edge - placement.y_px) / placement.scale + _MARGIN_PX for edge in (rows.start, rows.stop))
-    size = (columns.stop - columns.start, rows.stop - rows.start)
-    seen = Image.fromarray(band).resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
-    return np.asarray(seen, np.float32)
 
 
 def _sampled(source: Plane, placement: Placement, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Plane:

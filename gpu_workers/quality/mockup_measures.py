@@ -34,7 +34,6 @@ from gpu_workers.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.linear_light import (
     eight_bit,
     levels,
-    premultiplied_light,
     resampled_light,
     to_linear,
     to_srgb,
@@ -43,7 +42,7 @@ from gpu_workers.operations.mockup import Mockup, Placed
 from gpu_workers.operations.scene_ground import Ground
 from gpu_workers.operations.scene_shadow import Caster, shift, thrown
 from gpu_workers.quality.files import file_facts, read
-from gpu_workers.quality.measures import ERODE_PX, padded, resized
+from gpu_workers.quality.measures import ERODE_PX, light_in
 from gpu_workers.wide_gamut import in_srgb
 from schemas.channels import Channel
 
@@ -157,8 +156,7 @@ def _core(one: Placed) -> Bool:
 
 def _expected(one: Placed, mockup: Mockup, box: tuple[slice, slice]) -> Code:
     """What the cut-out says that `box` (rows, columns) of the canvas looks like, by another resampler than ours."""
-    source = premultiplied_light(padded(one.product, one.placement))
-    light = np.dstack([resized(source[..., band], one.placement, box) for band in range(4)])
+    light = light_in(box, one.product, one.placement)
     alpha = np.clip(light[..., 3:], 0, 1)
     colours = resampled_light(light[..., :3], alpha, one.product)
     return to_srgb(in_srgb(colours + (1 - alpha) * to_linear(mockup.ground[box])))

@@ -7,6 +7,7 @@ dead letter is one that was expected.
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -75,6 +76,11 @@ class Feeder:
         with self._allowed:
             self._may_send = count
             self._allowed.notify()
+
+    def wait_for(self, count: int) -> None:
+        """Until that many records in all are written."""
+        while self.sent < count and self._thread.is_alive():
+            time.sleep(0.1)
 
     def finish(self) -> None:
         """Waits until everything is written and acknowledged."""
@@ -180,7 +186,9 @@ def _torment(tormentor: Tormentor, todo: Sequence[Mischief], feeder: Feeder, eve
     """Does one thing after another, while as large a share of the events as of the blows is under way."""
     first = feeder.sent
     for number, mischief in enumerate(todo, start=1):
-        feeder.allow(first + (events - first) * number // len(todo) + 1)
+        share = (events - first) // len(todo)
+        feeder.allow(first + share * number + 1)
+        feeder.wait_for(first + share * (number - 1) + share // 4)  # it is to hit a system at work
         tormentor.strike(mischief)
     feeder.allow(events * 2)
     feeder.finish()
@@ -190,12 +198,12 @@ def _warm_up(feeder: Feeder, stalls: Stalls, count: int) -> None:
     """Until the first events have passed everybody. Raises TimeoutError when that does not come to pass."""
     feeder.allow(count)
     deadline_s = time.monotonic() + WARM_WITHIN_S
-    while feeder.sent < count or stalls.behind():
+    sent_s = time.monotonic()
+    while feeder.sent < count or not stalls.looked_since(sent_s) or stalls.behind():
         if time.monotonic() > deadline_s:
             raise TimeoutError(f"{stalls.behind()} partitions are not read after {WARM_WITHIN_S:.0f} s of peace")
-        seen = stalls.samples
-        while stalls.samples == seen:
-            time.sleep(0.1)
+        sent_s = time.monotonic() if feeder.sent < count else sent_s
+        time.sleep(0.1)
 
 
 def _settle(cluster: Cluster, say: Callable[[str], None]) -> None:
@@ -217,10 +225,10 @@ def _figures(
     feeder: Feeder, tormentor: Tormentor, verdict: Verdict, cluster: Cluster, poison: Sequence[Poison], took_s: float
 ) -> dict[str, float]:
     blows = tormentor.blows
-    stalled = [blow.stalled_s for blow in blows if blow.kind != "members"]
+    stalled = [blow.stall.seconds for blow in blows if blow.kind != "members"]
     return {
         "events": feeder.sent,
-        "kills": sum(blow.kind == "kill" for blow in blows),
+        "kills": sum(blow.kind in ("kill", "server") for blow in blows),
         "pauses": sum(blow.kind == "pause" for blow in blows),
         "stops_before_a_write": tormentor.stops,
         "disks_filled": sum(blow.kind == "full" for blow in blows),
@@ -241,7 +249,9 @@ def _figures(
         "tasks_repeated": verdict.report.counts["duplicates"],
         "not_recovered": sum(not blow.recovered for blow in blows),
         "recovery_s_p95": round(_p95(stalled), 1),
-        "rebalance_s_max": round(max((blow.stalled_s for blow in blows if blow.kind == "members"), default=0.0), 1),
+        "recovery_own_s_p95": round(_p95([blow.own_s for blow in blows if blow.kind != "members"]), 1),
+        "server_away_s_max": round(max((blow.away_s for blow in blows), default=0.0), 1),
+        "rebalance_s_max": round(max((blow.stall.seconds for blow in blows if blow.kind == "members"), default=0.0), 1),
         "took_s": round(took_s),
     }
 
@@ -251,7 +261,9 @@ def _p95(values: Sequence[float]) -> float:
 
 
 def _summed(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    worst = {"recovery_s_p95", "rebalance_s_max", "poison_kinds", "poison_share"}
+    worst = {
+        "recovery_s_p95", "recovery_own_s_p95", "server_away_s_max", "rebalance_s_max", "poison_kinds", "poison_share",
+    }  # fmt: skip
     sums = {name: max(r[name] for r in runs) if name in worst else sum(r[name] for r in runs) for name in runs[0]}
     return {"runs": len(runs), **sums}
 
@@ -265,4 +277,5 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="", help="do only what has this in its name, such as: kill the broker")
     parser.add_argument("--keep", type=Path, help="a folder for the logs and data of each run")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # servers are stopped on the way out
     sys.exit(main(given.seeds, Course(given.events, given.brokers, given.blows, given.only), given.keep))

@@ -201,7 +201,7 @@ class Cluster:
             "PACKSHOT_ORIGIN_URL": f"s3://{s3.bucket}/origin",
             "PACKSHOT_S3_ENDPOINT": s3.endpoint,
             "PACKSHOT_SOURCE_FILE_ROOTS": str(self.folder),
-            "PACKSHOT_SOURCE_PRIVATE_NETWORKS": f"{LOOPBACK}/8",
+            "PACKSHOT_SOURCE_PRIVATE_NETWORKS": f"{LOOPBACK}/32",
             "PACKSHOT_CACHE_FOLDER": str(CACHE),
             "PACKSHOT_CDN_PORT": str(free_port()),
             "AWS_ACCESS_KEY_ID": s3.access_key,

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadtest.chaos.cluster import ALONE, GROUPS, ROLES, SESSION_MS, Cluster
-from loadtest.chaos.stalls import Stalls
+from loadtest.chaos.stalls import Stall, Stalls
 
 AWAY_S = (1.0, 6.0)
 PAUSE_S = SESSION_MS / 1000 * 1.5
 FULL_S = 6.0
 STOPPED_WITHIN_S = 20.0
 AT_LEAST_S = 6.0
+AFTER_S = 2.0  # so that what waited outside has come in, and is seen
 RECOVERED_WITHIN_S = 120.0
 EVERYBODY = [group for its in GROUPS.values() for group in its]
 
@@ -30,12 +31,29 @@ class Mischief:
 
 @dataclass(frozen=True)
 class Blow:
-    """A mischief that was done, and how the system took it."""
+    """A mischief that was done, and how the system took it.
+
+    `away_s` is for how long a server did not answer, its own start included; 0 where none was killed.
+    """
 
     name: str
     kind: str
-    stalled_s: float
+    stall: Stall
     recovered: bool
+    away_s: float = 0.0
+
+    @property
+    def own_s(self) -> float:
+        """What of the stall was not the server's."""
+        return max(0.0, self.stall.seconds - self.away_s)
+
+    @property
+    def told(self) -> str:
+        """It in a line."""
+        where = f" ({self.stall.place[0]} at {self.stall.place[1]}/{self.stall.place[2]})" if self.stall.place else ""
+        away = f"; the server was away for {self.away_s:.1f} s of it, its start included" if self.away_s else ""
+        end = "" if self.recovered else ", DID NOT RECOVER"
+        return f"{self.name}: stood still for {self.stall.seconds:.1f} s{where}{away}{end}"
 
 
 class Tormentor:
@@ -66,15 +84,16 @@ class Tormentor:
         mischief.do()
         over_s = time.monotonic()
         recovered = self._wait(mischief.groups, began_s, over_s)
-        blow = Blow(mischief.name, mischief.kind, self._stalls.longest_s(mischief.groups), recovered)
+        away_s = over_s - began_s if mischief.kind == "server" else 0.0
+        blow = Blow(mischief.name, mischief.kind, self._stalls.longest(mischief.groups), recovered, away_s)
         self.blows.append(blow)
-        self._say(f"{blow.name}: stood still for {blow.stalled_s:.1f} s" + ("" if recovered else ", DID NOT RECOVER"))
+        self._say(blow.told)
         return blow
 
     def _wait(self, groups: list[str], began_s: float, over_s: float) -> bool:
         while time.monotonic() < over_s + RECOVERED_WITHIN_S:
             time.sleep(0.5)
-            long_enough = time.monotonic() > began_s + AT_LEAST_S
+            long_enough = time.monotonic() > began_s + AT_LEAST_S and self._stalls.looked_since(over_s + AFTER_S)
             if long_enough and self._cluster.alive() and not self._stalls.standing(groups, over_s):
                 return True
         return False
@@ -91,7 +110,7 @@ class Tormentor:
             time.sleep(away_s)
             self._cluster.start_server(name)
 
-        return Mischief(f"kill the {name} for {away_s:.1f} s", "kill", EVERYBODY, do)
+        return Mischief(f"kill the {name} for {away_s:.1f} s", "server", EVERYBODY, do)
 
     def _pause(self, role: str) -> Mischief:
         name = f"{role}-{self._rng.choice((1, 2))}"

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas import topics
 from streams.consumer import groups
@@ -28,8 +29,16 @@ class _Stand:
     behind: bool = False
 
 
+@dataclass(frozen=True)
+class Stall:
+    """The longest time that a partition stood still, and which it was; 0 s and none where none did."""
+
+    seconds: float = 0.0
+    place: Place | None = None
+
+
 class Stalls:
-    """The stalls of every partition, sampled by a thread of its own."""
+    """The stalls of every partition, sampled by a thread of its own. Whatever ended it is raised by `looked_since`."""
 
     def __init__(self, settings: Settings) -> None:
         self._places = [
@@ -43,7 +52,8 @@ class Stalls:
         self._consumers = {
             group: open_consumer(settings, group, log_level=0) for group in sorted({its[0] for its in self._places})
         }
-        self.samples = 0
+        self._looked_s = 0.0
+        self._failure: BaseException | None = None
         self._stands: dict[Place, _Stand] = {}
         self._longest_s: dict[Place, float] = {}
         self._lock = threading.Lock()
@@ -59,10 +69,18 @@ class Stalls:
             for stand in self._stands.values():
                 stand.since_s = now_s
 
-    def longest_s(self, of: Collection[str]) -> float:
+    def longest(self, of: Collection[str]) -> Stall:
         """The longest stall of these groups since the measurement began."""
         with self._lock:
-            return max((s for (group, _, _), s in self._longest_s.items() if group in of), default=0.0)
+            its = (Stall(s, place) for place, s in self._longest_s.items() if place[0] in of)
+            return max(its, key=lambda stall: stall.seconds, default=Stall())
+
+    def looked_since(self, moment_s: float) -> bool:
+        """Whether everything was looked at anew after that moment; nothing that is older says how things stand."""
+        with self._lock:
+            if self._failure is not None:
+                raise RuntimeError("nobody samples any more") from self._failure
+            return self._looked_s > moment_s
 
     def standing(self, of: Collection[str], since_s: float) -> int:
         """How many partitions of these groups have something to read and have not moved since then."""
@@ -84,14 +102,20 @@ class Stalls:
             consumer.close()
 
     def _run(self) -> None:
-        while not self._stop.wait(SAMPLE_EVERY_S):
-            try:
-                ends, committed = self._ends(), self._committed()
-            except KafkaException:  # the broker is away; stalls go on
-                continue
-            self._sample(ends, committed)
+        try:
+            self._look()
+            while not self._stop.wait(SAMPLE_EVERY_S):
+                self._look()
+        except BaseException as error:
+            with self._lock:
+                self._failure = error
 
-    def _sample(self, ends: Mapping[tuple[str, int], int], committed: Mapping[Place, int]) -> None:
+    def _look(self) -> None:
+        began_s = time.monotonic()
+        with suppress(KafkaException):  # the broker is away; stalls go on
+            self._sample(self._ends(), self._committed(), began_s)
+
+    def _sample(self, ends: Mapping[tuple[str, int], int], committed: Mapping[Place, int], began_s: float) -> None:
         now_s = time.monotonic()
         with self._lock:
             for place in self._places:
@@ -102,14 +126,11 @@ class Stalls:
                 if not stand.behind or offset != stand.offset:
                     stand.since_s = now_s
                 stand.offset, stand.behind = offset, offset < end
-            self.samples += 1
+            self._looked_s = began_s
 
     def _ends(self) -> dict[tuple[str, int], int]:
         consumer = next(iter(self._consumers.values()))
-        return {
-            (topic, partition): consumer.get_watermark_offsets(TopicPartition(topic, partition), CALL_S)[1]
-            for _, topic, partition in self._places
-        }
+        return {(topic, partition): _end(consumer, topic, partition) for _, topic, partition in self._places}
 
     def _committed(self) -> dict[Place, int]:
         return {
@@ -117,3 +138,11 @@ class Stalls:
             for group, consumer in self._consumers.items()
             for place in consumer.committed([TopicPartition(*it[1:]) for it in self._places if it[0] == group], CALL_S)
         }
+
+
+def _end(consumer: Consumer, topic: str, partition: int) -> int:
+    """Where a partition ends. Raises KafkaException, also where there is no answer in time."""
+    low_and_high = consumer.get_watermark_offsets(TopicPartition(topic, partition), CALL_S)
+    if low_and_high is None:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+    return low_and_high[1]

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -60,7 +60,25 @@ def is_settled(settings: Settings, report: Report) -> bool:
     """Whether nothing moves any more, and no asset waits for something."""
     if report.counts["in_flight"] or report.counts["moving"]:
         return False
-    return not any(asset.state not in ENDED for asset in _assets(settings)[1])
+    return not waiting(_assets(settings)[1])
+
+
+def waiting(assets: Iterable[Asset]) -> list[Asset]:
+    """Those that have yet to come to their end.
+
+    What is live of an older version leaves when the newer one goes live, or all of the product: not while a person has
+    to decide, and not where nothing of the newer version is good.
+    """
+    assets = list(assets)
+    plans: dict[Product, set[str]] = {}
+    for asset in assets:
+        plans.setdefault((asset.tenant, asset.sku), set()).update({asset.state} - {"leaving"})
+    held_up = {product for product, plan in plans.items() if plan and ("review" in plan or "published" not in plan)}
+    return [
+        asset
+        for asset in assets
+        if asset.state not in ENDED and (asset.state != "leaving" or (asset.tenant, asset.sku) not in held_up)
+    ]
 
 
 def judge(settings: Settings, expected: Expected, codes: dict[str, int]) -> Verdict:

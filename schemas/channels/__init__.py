@@ -21,6 +21,7 @@ ShadowMode = Literal["none", "contact", "soft", "hard", "floating", "reflection"
 Hex = Annotated[str, Meta(pattern=whole("#[0-9A-Fa-f]{6}"))]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Pixels = Annotated[int, Meta(ge=1, le=30_000)]
+_VERSION = r"[0-9]{4}-[0-9]{2}(\.[0-9]{1,3})?"  # a month and, where there are several in one, a number
 
 Rule = Literal[
     "canvas", "smallest", "largest", "background", "fill.min", "fill.max", "formats", "file_bytes_max", "bans", "people"
@@ -67,7 +68,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     name: Name
-    version: Annotated[str, Meta(pattern=whole("[0-9]{4}-[0-9]{2}"))]
+    version: Annotated[str, Meta(pattern=whole(_VERSION))]
     source: str
     second_hand: tuple[Rule, ...]
     canvas: Size
@@ -90,6 +91,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def rule_version(self) -> str:
         """Which rules these are, e.g. `amazon@2026-11`."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def number(self) -> int:
+        """The version as a number that rises with it: 202611002 for 2026-11.2."""
+        return version_number(self.version)
 
     @property
     def allows_upscaling(self) -> bool:
@@ -131,6 +137,12 @@ class _CategoryRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 class _File(Channel, frozen=True, kw_only=True, forbid_unknown_fields=True):
     by_category: list[_CategoryRules] = field(default_factory=list)
+
+
+def version_number(version: str) -> int:
+    """See `Channel.number`."""
+    month, _, number = version.partition(".")
+    return int(month.replace("-", "")) * 1000 + int(number or 0)
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from schemas import channels
+from schemas.channels.rulebook import BadChannel, Rulebook
 from schemas.nesting import DEPTH_MAX
 from schemas.parameters import OF_OPERATION, BadParameters
 from schemas.recipes import Defaults, Recipe, RecipeStep
@@ -40,16 +40,16 @@ STEPS_MAX = 100  # on 32 channels a slip of them is a record that Kafka takes
 Problems = Iterator[tuple[str, str]]
 
 
-def allows(channel: str, operation: str) -> bool:
-    """Whether a channel's rules let an operation make its pictures."""
-    rules = channels.load(channel)
-    if operation == "upscale" and not rules.allows_upscaling:
+def allows(rules: Rulebook, channel: str, operation: str) -> bool:
+    """Whether a channel's rules let an operation make its pictures. Raises UnknownChannel, BadChannel."""
+    its = rules.load(channel)
+    if operation == "upscale" and not its.allows_upscaling:
         return False
     put_in = PUTS_IN.get(operation, frozenset())
-    return not put_in or not (rules.background_required or put_in.intersection(rules.bans))
+    return not put_in or not (its.background_required or put_in.intersection(its.bans))
 
 
-def of_recipe(recipe: Recipe) -> Problems:
+def of_recipe(recipe: Recipe, rules: Rulebook) -> Problems:
     """What is wrong with a recipe."""
     levels = [path.count("next[") + 1 for path, _ in _all(recipe.steps, "steps")]
     if len(levels) > STEPS_MAX:
@@ -61,7 +61,7 @@ def of_recipe(recipe: Recipe) -> Problems:
         return
     made: list[tuple[str, str, str]] = []
     for number, step in enumerate(recipe.steps):
-        yield from _step(step, f"steps[{number}]", [], NOTHING, made)
+        yield from _step(step, f"steps[{number}]", [], NOTHING, made, rules)
     counts = Counter((asset, channel) for asset, channel, _ in made)
     for asset, channel, path in made:
         if counts[asset, channel] > 1:
@@ -69,7 +69,7 @@ def of_recipe(recipe: Recipe) -> Problems:
             yield path, f"another step makes the same picture {whose}; tell them apart with `asset`"
 
 
-def of_defaults(defaults: Defaults) -> Problems:
+def of_defaults(defaults: Defaults, rules: Rulebook) -> Problems:
     """What is wrong with a tenant's defaults."""
     said = Counter(
         (each.operation, channel, name)
@@ -82,7 +82,7 @@ def of_defaults(defaults: Defaults) -> Problems:
         yield from _operation(each.operation, path)
         yield from _parameters(each.operation, each.parameters, path)
         for place, channel in enumerate(each.channels):
-            yield from _channel(channel, f"{path}.channels[{place}]")
+            yield from _channel(channel, f"{path}.channels[{place}]", rules)
         for channel in each.channels or [_EACH]:
             for name in each.parameters:
                 if said[each.operation, channel, name] > 1:
@@ -100,18 +100,24 @@ def _all(steps: Sequence[RecipeStep], path: str) -> Iterator[tuple[str, RecipeSt
 
 
 def _step(
-    step: RecipeStep, path: str, above: Sequence[str], given: str | None, made: list[tuple[str, str, str]]
+    step: RecipeStep,
+    path: str,
+    above: Sequence[str],
+    given: str | None,
+    made: list[tuple[str, str, str]],
+    rules: Rulebook,
 ) -> Problems:
     """`given` is what the step before hands on, None behind one that is not known."""
     targets = [_EACH] if step.each else step.channels or ([step.channel] if step.channel else above)
     yield from _operation(step.operation, path)
     yield from _parameters(step.operation, step.parameters, path)
     yield from _order(step, path, given)
-    yield from _place(step, path, above)
+    yield from _place(step, path, above, rules)
     if step.asset or not step.next:
         made += [(step.asset or "", channel, path) for channel in targets]
     for number, following in enumerate(step.next):
-        yield from _step(following, f"{path}.next[{number}]", targets, _handed_on(step.operation, given), made)
+        handed_on = _handed_on(step.operation, given)
+        yield from _step(following, f"{path}.next[{number}]", targets, handed_on, made, rules)
 
 
 def _operation(name: str, path: str) -> Problems:
@@ -160,17 +166,17 @@ def _order(step: RecipeStep, path: str, given: str | None) -> Problems:
         yield path, "no gate measures a source that is only enlarged; artwork is to go on with it"
 
 
-def _place(step: RecipeStep, path: str, above: Sequence[str]) -> Problems:
+def _place(step: RecipeStep, path: str, above: Sequence[str], rules: Rulebook) -> Problems:
     if step.operation in MAKES and step.operation not in TAKES:
         for name in (*_said(step), *(["asset"] if step.asset else [])):
             yield f"{path}.{name}", f"a {step.operation} is of no channel and makes no asset"
         if not step.next:
             yield path, f"nothing is made of the {step.operation}; say what in `next`"
         return
-    yield from _channels_of(step, path, above)
+    yield from _channels_of(step, path, above, rules)
 
 
-def _channels_of(step: RecipeStep, path: str, above: Sequence[str]) -> Problems:
+def _channels_of(step: RecipeStep, path: str, above: Sequence[str], rules: Rulebook) -> Problems:
     said = _said(step)
     for name in said[1:]:
         yield f"{path}.{name}", f"`{said[0]}` and `{name}` exclude each other"
@@ -178,12 +184,11 @@ def _channels_of(step: RecipeStep, path: str, above: Sequence[str]) -> Problems:
         yield f"{path}.{said[0]}", f"the step before it is for {', '.join(above)} already"
     if not above and not said:
         yield path, "it is of no channel; say `each: channel`, `channels` or `channel`"
-    named = [(path, channel) for channel in above if channel in channels.names()]
+    named = [(path, channel) for channel in above if channel in rules.names()]
     named += [(f"{path}.channels[{place}]", channel) for place, channel in enumerate(step.channels)]
     for at, channel in [*named, *([(f"{path}.channel", step.channel)] if step.channel else [])]:
-        yield from _channel(channel, at)
-        if channel in channels.names() and not allows(channel, step.operation):
-            yield at, f"{channels.load(channel).rule_version} allows no {step.operation}"
+        yield from _channel(channel, at, rules)
+        yield from _ban(channel, step.operation, at, rules)
 
 
 def _said(step: RecipeStep) -> list[str]:
@@ -191,6 +196,14 @@ def _said(step: RecipeStep) -> list[str]:
     return [name for name in ("each", "channels", "channel") if getattr(step, name)]
 
 
-def _channel(name: str, path: str) -> Problems:
-    if name not in channels.names():
-        yield path, f"no channel is called {name!r}; there are: {', '.join(channels.names())}"
+def _channel(name: str, path: str, rules: Rulebook) -> Problems:
+    if name not in rules.names():
+        yield path, f"no channel is called {name!r}; there are: {', '.join(rules.names())}"
+
+
+def _ban(channel: str, operation: str, path: str, rules: Rulebook) -> Problems:
+    try:
+        if channel in rules.names() and not allows(rules, channel, operation):
+            yield path, f"{rules.load(channel).rule_version} allows no {operation}"
+    except BadChannel as error:
+        yield path, f"the rules of {channel} are none: {error}"

@@ -20,23 +20,28 @@ from typing import Literal, TypeVar
 import msgspec
 
 from schemas import channels, recipes
+from schemas.channels.rulebook import SHIPPED, Rulebook
 from schemas.parameters import OF_OPERATION
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
 from schemas.recipes.checking import allows
 from schemas.recipes.reading import BadRecipe, parse_defaults, parse_recipe
-from schemas.records import DefaultsReleased, RecipeReleased, Step
+from schemas.records import ChannelReleased, DefaultsReleased, RecipeReleased, Step
 
-Release = RecipeReleased | DefaultsReleased
+Release = RecipeReleased | DefaultsReleased | ChannelReleased
 T = TypeVar("T")
 Origin = Literal["recipe", "tenant", "channel", "operation"]
 
 
 @dataclass(frozen=True, eq=False)
 class Cookbook:
-    """Recipes by name, and defaults by tenant. In the place of one that today's rules refuse is what they say."""
+    """Recipes by name, defaults by tenant, and the channels' rules that they are held against.
+
+    In the place of a recipe that today's rules refuse is what they say.
+    """
 
     recipes: Mapping[str, Recipe | BadRecipe]
     defaults: Mapping[str, Defaults | BadRecipe] = field(default_factory=dict)
+    rules: Rulebook = SHIPPED
 
     def recipe(self, name: str) -> Recipe:
         """The recipe called `name`. Raises UnknownRecipe, BadRecipe."""
@@ -73,7 +78,7 @@ class Cookbook:
                     parameters={name: value for name, (value, _) in self.parameters(step, tenant, channel).items()},
                     next=[slip for following in step.next for slip in drawn(following, channel)],
                 )
-                for channel in channels_of(step, wanted, above, own)
+                for channel in channels_of(step, wanted, above, own, self.rules)
             ]
             return [slip for slip in made if recipes.assets(slip)]
 
@@ -85,17 +90,17 @@ class Cookbook:
         defaults = {} if mine is None else mine.of(step.operation, channel)
         told: dict[str, tuple[str, Origin]] = {name: (value, "tenant") for name, value in defaults.items()}
         told |= {name: (value, "recipe") for name, value in step.parameters.items()}
-        if channel is not None and channels.load(channel).background_required:
+        if channel is not None and self.rules.load(channel).background_required:
             return {name: each for name, each in told.items() if not name.startswith(("background.", "shadow."))}
         return told
 
 
 def filled(
-    operation: str, told: Mapping[str, tuple[str, Origin]], channel: str | None
+    operation: str, told: Mapping[str, tuple[str, Origin]], channel: str | None, rulebook: Rulebook = SHIPPED
 ) -> dict[str, tuple[str, Origin]]:
     """All that a step goes by: what is written into it, what the channel's rules add, and the operation's defaults."""
     all_told = dict(told)
-    rules = {} if channel is None else _of_channel(channel)
+    rules = {} if channel is None else _of_channel(channel, rulebook)
     for each in msgspec.structs.fields(OF_OPERATION[operation]):
         if each.encode_name in told:
             continue
@@ -114,31 +119,61 @@ def shipped() -> Cookbook:
 
 
 def with_releases(releases: Iterable[Release]) -> Cookbook:
-    """The recipes that ship and those released, of each its newest version; of one version that which was released."""
-    return _with(tuple(sorted((*_named(each), each.version, each.text) for each in releases)))
+    """What ships and what was released, of each its newest version; of one version that which was released."""
+    return _with(tuple(sorted((type(each).__name__, name_of(each), each.version, each.text) for each in releases)))
 
 
 @lru_cache(64)
-def _with(releases: tuple[tuple[bool, str, int, str], ...]) -> Cookbook:
+def _with(releases: tuple[tuple[str, str, int, str], ...]) -> Cookbook:
     """From kind, name, version and text in order; the same releases give the same cookbook, slips and all."""
-    found, defaults = dict(shipped().recipes), dict(shipped().defaults)
-    for is_recipe, name, version, text in releases:
-        if not is_recipe:
-            defaults[name] = _read(parse_defaults, text, name)
-        elif name not in recipes.names() or version >= shipped().recipe(name).version:
-            found[name] = _read(parse_recipe, text, name)
-    return Cookbook(found, defaults)
+    rules = _rules(releases)
+    found, defaults = dict(_shipped_by(rules)), dict(shipped().defaults)
+    for kind, name, version, text in releases:
+        if kind == DefaultsReleased.__name__:
+            defaults[name] = _read(parse_defaults, text, name, rules)
+        elif kind == RecipeReleased.__name__ and version >= shipped_version(RecipeReleased, name):
+            found[name] = _read(parse_recipe, text, name, rules)
+    return Cookbook(found, defaults, rules)
 
 
-def _read(parse: Callable[[str, str], T], text: str, name: str) -> T | BadRecipe:
+def _rules(releases: Iterable[tuple[str, str, int, str]]) -> Rulebook:
+    mine = (each for each in releases if each[0] == ChannelReleased.__name__)
+    released = {name: text for _, name, version, text in mine if version >= shipped_version(ChannelReleased, name)}
+    return Rulebook(released) if released else SHIPPED
+
+
+def _shipped_by(rules: Rulebook) -> Mapping[str, Recipe | BadRecipe]:
+    """The recipes that ship, held against the rules that count."""
+    if rules is SHIPPED:
+        return shipped().recipes
+    return {name: _read(parse_recipe, recipes.text_of(name), f"{name}.yaml", rules) for name in recipes.names()}
+
+
+def _read(parse: Callable[[str, str, Rulebook], T], text: str, name: str, rules: Rulebook) -> T | BadRecipe:
     try:
-        return parse(text, name)
+        return parse(text, name, rules)
     except BadRecipe as error:
         return error
 
 
-def _named(release: Release) -> tuple[bool, str]:
-    return (True, release.recipe) if isinstance(release, RecipeReleased) else (False, release.tenant)
+def shipped_version(kind: type[Release], name: str) -> int:
+    """The version that ships of a recipe or a channel's rules; 0 for what does not ship."""
+    if kind is RecipeReleased and name in recipes.names():
+        return shipped().recipe(name).version
+    if kind is ChannelReleased and name in channels.names():
+        return channels.load(name).number
+    return 0
+
+
+def name_of(release: Release) -> str:
+    """The recipe, the channel, or the tenant of the defaults."""
+    match release:
+        case RecipeReleased():
+            return release.recipe
+        case ChannelReleased():
+            return release.channel
+        case _:
+            return release.tenant
 
 
 def own_channels(steps: Sequence[RecipeStep]) -> set[tuple[str | None, str]]:
@@ -148,15 +183,20 @@ def own_channels(steps: Sequence[RecipeStep]) -> set[tuple[str | None, str]]:
 
 
 def channels_of(
-    step: RecipeStep, wanted: Sequence[str], above: str | None, own: Collection[tuple[str | None, str]]
+    step: RecipeStep,
+    wanted: Sequence[str],
+    above: str | None,
+    own: Collection[tuple[str | None, str]],
+    rules: Rulebook,
 ) -> list[str | None]:
     """The channels that a step works for; `above` is that of the step before it, `own` are the recipe's own."""
     if step.channels:
         return [channel for channel in wanted if channel in step.channels]
     if not step.each:
-        return [step.channel or above] if step.channel or above is None or allows(above, step.operation) else []
+        is_allowed = step.channel or above is None or allows(rules, above, step.operation)
+        return [step.channel or above] if is_allowed else []
     others = [channel for channel in wanted if (step.asset, channel) not in own]
-    return [channel for channel in others if allows(channel, step.operation)]
+    return [channel for channel in others if allows(rules, channel, step.operation)]
 
 
 def asset_of(step: RecipeStep, channel: str | None, prefix: str, number: int) -> str | None:
@@ -170,9 +210,9 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _of_channel(name: str) -> dict[str, str]:
+def _of_channel(name: str, rulebook: Rulebook) -> dict[str, str]:
     """A channel's rules in the words of parameters."""
-    rules = channels.load(name)
+    rules = rulebook.load(name)
     return {
         "background.color": rules.background or "transparent",
         "shadow.mode": rules.shadow,

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import msgspec
 import yaml
 
 from schemas import documents
+from schemas.channels.rulebook import SHIPPED, Rulebook
 from schemas.recipes import Defaults, Recipe, checking
 from schemas.text import explained
 
@@ -37,25 +38,25 @@ class BadRecipe(ValueError):
         super().__init__("\n".join(": ".join(filter(None, (f"{file}:{p.line}", p.path, p.message))) for p in problems))
 
 
-def parse(text: str, file: str) -> Recipe | Defaults:
+def parse(text: str, file: str, rules: Rulebook = SHIPPED) -> Recipe | Defaults:
     """The recipe or, where there is a `tenant`, the defaults in `text`; `file` is its name. Raises BadRecipe."""
     document = _Document.read(text, file)
     of_tenant = isinstance(document.value, dict) and "tenant" in document.value
-    return parse_defaults(text, file) if of_tenant else parse_recipe(text, file)
+    return parse_defaults(text, file, rules) if of_tenant else parse_recipe(text, file, rules)
 
 
 @lru_cache(512)
-def parse_recipe(text: str, file: str) -> Recipe:
-    """The recipe in `text`. Raises BadRecipe."""
+def parse_recipe(text: str, file: str, rules: Rulebook = SHIPPED) -> Recipe:
+    """The recipe in `text`, held against the channels' `rules`. Raises BadRecipe."""
     document = _Document.read(text, file)
-    return document.checked(Recipe, checking.of_recipe)
+    return document.checked(Recipe, partial(checking.of_recipe, rules=rules))
 
 
 @lru_cache(512)
-def parse_defaults(text: str, file: str) -> Defaults:
+def parse_defaults(text: str, file: str, rules: Rulebook = SHIPPED) -> Defaults:
     """The defaults in `text`. Raises BadRecipe."""
     document = _Document.read(text, file)
-    return document.checked(Defaults, checking.of_defaults)
+    return document.checked(Defaults, partial(checking.of_defaults, rules=rules))
 
 
 @dataclass

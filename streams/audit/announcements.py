@@ -35,7 +35,8 @@ class Announcements:
         if before is None or content_id("AssetPublished", before) == again:
             return
         same_file = (before.version, before.file.sha256) == (event.version, event.file.sha256)
-        if same_file and before.models == event.models:
+        same_reason = (before.models, before.verdict.rules) == (event.models, event.verdict.rules)
+        if same_file and same_reason:
             self._find("double_published", event, "the same file was announced again while it was live")
         elif before.version > event.version:
             self._find("stale_published", event, f"announced after version {before.version}")

@@ -73,6 +73,10 @@ class _Facts:
             self.task_states = facts.task_states()
             self.outbox = facts.outbox.backlog()
             self.assets: dict[Product, dict[str, Asset]] = {}
+            self.reviewed: dict[Product, set[str]] = {}
+            for review in facts.reviews():
+                task = review.request.completed.task
+                self.reviewed.setdefault((task.tenant, task.sku), set()).add(review.asset)
             for asset in facts.every_asset():
                 self.assets.setdefault((asset.tenant, asset.sku), {})[asset.asset] = asset
 
@@ -223,6 +227,7 @@ def _views(facts: _Facts, origin: _Origin, log: _Log) -> Sequence[ProductView]:
             assets=facts.assets.get((tenant, sku), {}),
             manifest=origin.manifests.get((tenant, sku)),
             announced=log.announcements.live.get((tenant, sku), {}),
+            reviewed=facts.reviewed.get((tenant, sku), set()),
         )
         for tenant, sku in sorted(everyone)
     ]

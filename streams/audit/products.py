@@ -1,6 +1,6 @@
 """A product as facts, manifest, announcements and origin tell it: the four must agree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from schemas.records import AssetPublished
@@ -23,6 +23,7 @@ class ProductView:
     assets: Mapping[str, Asset] = field(default_factory=dict)
     manifest: Manifest | None = None
     announced: Mapping[str, AssetPublished] = field(default_factory=dict)
+    reviewed: Collection[str] = ()  # the assets that a review waits for
 
     @property
     def name(self) -> str:
@@ -47,6 +48,8 @@ def disagreements(view: ProductView) -> Iterator[Finding]:
 def stuck(view: ProductView) -> Iterator[Finding]:
     """Assets that wait; to be asked only of a product for which nothing is under way."""
     for name, asset in view.assets.items():
+        if asset.state == "review" and name not in view.reviewed:
+            yield Finding("stuck", f"{view.name} {name} v{asset.version}", "review, and nobody is asked")
         if asset.state in UNDER_WAY and not _leaves_with_the_plan(view, asset):
             yield Finding("stuck", f"{view.name} {name} v{asset.version}", f"{asset.state}, and nothing is under way")
 

@@ -17,6 +17,7 @@ from streams.catalogue.facts import (
 from streams.catalogue.losses import Loss, Losses
 from streams.catalogue.models import Comparison
 from streams.catalogue.outbox import UNSENT_AFTER_S, Backlog, Unsent
+from streams.catalogue.replans import Replan
 from streams.catalogue.trials import Trial, Trials
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Losses",
     "Product",
     "Refusal",
+    "Replan",
     "Review",
     "Share",
     "Spending",

@@ -109,10 +109,20 @@ def _sums(groups: Sequence[ColumnElement[Any]], wanted: Sequence[ColumnElement[b
     shares = select(*groups, fate, *(columns[name] for name in _SUMMED)).where(*wanted)
     every = shares.select_from(t.costs.outerjoin(t.assets, _same_asset(t.assets))).subquery()
     keys = [every.c[each.name] for each in groups] + [every.c.fate]
-    return select(*keys, *(func.sum(every.c[name]).label(name) for name in _SUMMED)).group_by(*keys)
+    wholes = (part for name in _WHOLE for part in _halves(every.c[name], name))
+    times = (func.sum(every.c[name]).label(name) for name in _TIMES)
+    return select(*keys, *times, *wholes).group_by(*keys)
 
 
-_SUMMED = ("engine_ms", "cpu_ms", "size_bytes", "price_nanos", "saved_engine_ms", "saved_price_nanos")
+def _halves(column: ColumnElement[int], name: str) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """The sums of a whole number's high and low halves: SQLite breaks on a sum of more than 63 bits."""
+    return func.sum(column // _HALF).label(f"{name}_high"), func.sum(column % _HALF).label(f"{name}_low")
+
+
+_HALF = 2**32
+_TIMES = ("engine_ms", "cpu_ms", "saved_engine_ms")
+_WHOLE = ("size_bytes", "price_nanos", "saved_price_nanos")
+_SUMMED = (*_TIMES, *_WHOLE)
 
 
 def _images(groups: Sequence[ColumnElement[Any]], wanted: Sequence[ColumnElement[bool]]) -> Select[Any]:
@@ -151,14 +161,17 @@ def _spending(group: Mapping[str, str], images: int, rows: Sequence[Any]) -> Spe
     def added(name: str) -> Any:
         return sum(getattr(row, name) for row in rows)
 
-    prices = {row.fate: int(row.price_nanos) for row in rows}
+    def whole(row: Any, name: str) -> int:
+        return int(getattr(row, f"{name}_high")) * _HALF + int(getattr(row, f"{name}_low"))
+
+    prices = {row.fate: whole(row, "price_nanos") for row in rows}
     return Spending(
         group=group,
         images=images,
         engine_ms=added("engine_ms"),
         cpu_ms=added("cpu_ms"),
-        size_bytes=int(added("size_bytes")),
+        size_bytes=sum(whole(row, "size_bytes") for row in rows),
         price_nanos={fate: prices.get(fate, 0) for fate in FATES},
         saved_engine_ms=added("saved_engine_ms"),
-        saved_price_nanos=int(added("saved_price_nanos")),
+        saved_price_nanos=sum(whole(row, "saved_price_nanos") for row in rows),
     )

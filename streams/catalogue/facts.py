@@ -15,6 +15,7 @@ from schemas.records import (
     AssetPublished,
     CampaignRequested,
     CatalogChanged,
+    DecisionUndone,
     ModelAdded,
     ModelReleased,
     ReviewDecided,
@@ -30,12 +31,14 @@ from streams.catalogue import tables as t
 from streams.catalogue.campaigns import Campaigns
 from streams.catalogue.models import Comparison
 from streams.catalogue.outbox import Outbox
+from streams.catalogue.replans import Replans
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
 PLANNED_STATES: frozenset[AssetState] = frozenset(
     {"planned", "review", "publishing", "published", "failed", "rejected"}
 )
 ENDED_BADLY: frozenset[AssetState] = frozenset({"failed", "rejected"})
+Word = ReviewDecided | DecisionUndone  # what people say of a review
 T = TypeVar("T")
 _AT_ONCE_MAX = 500  # values that one statement names
 
@@ -90,14 +93,24 @@ class TaskFact:
 
 @dataclass(frozen=True)
 class Review:
-    """A review and its state: pending, approved, rejected or superseded."""
+    """A review and its state: pending, approved, rejected or superseded. `last` is the newest word on it."""
 
     review_id: str
     asset: str
     version: int
     state: str
     request: ReviewRequested
-    decision: ReviewDecided | None
+    last: Word | None
+
+    @property
+    def decision(self) -> ReviewDecided | None:
+        """The decision that stands."""
+        return self.last if isinstance(self.last, ReviewDecided) else None
+
+    @property
+    def rank(self) -> int:
+        """The version of the newest word on it; 0 when there is none."""
+        return 0 if self.last is None else self.last.version
 
     def precedes(self, completed: TaskCompleted) -> bool:
         """Whether the result is here because somebody asked for it after it was reviewed: else it is told again."""
@@ -259,15 +272,25 @@ class Facts:
         where = (*_is_asset(tenant, sku, name), t.assets.c.version == version, t.assets.c.state.in_(sorted(only_from)))
         return self._connection.execute(update(t.assets).where(*where).values(values)).rowcount > 0
 
-    def is_live(self, tenant: str, sku: str, name: str, version: int, digest: str, models: Sequence[str]) -> bool:
-        """Whether just the file with this digest, made by these networks, is live as the asset."""
+    def is_live(
+        self,
+        tenant: str,
+        sku: str,
+        name: str,
+        version: int,
+        digest: str,
+        models: Sequence[str],
+        rules: str | None = None,
+    ) -> bool:
+        """Whether just the file with this digest, made by these networks, is live as the asset.
+
+        With `rules`, whether it was judged by them, too.
+        """
         row = self._first(select(t.assets).where(*_is_asset(tenant, sku, name)))
         live = None if row is None else _asset(row).live
-        return live is not None and (live.version, live.file.sha256, list(live.models)) == (
-            version,
-            digest,
-            list(models),
-        )
+        if live is None or rules not in (None, live.verdict.rules):
+            return False
+        return (live.version, live.file.sha256, list(live.models)) == (version, digest, list(models))
 
     def put_live(self, event: AssetPublished) -> None:
         """Notes what is live of an asset; one that has left the plan meanwhile is leaving."""
@@ -317,6 +340,11 @@ class Facts:
             for row in rows
         ]
 
+    def task(self, task_id: str) -> Task | TaskCompleted | TaskFailed | None:
+        """The newest record of a task, or None."""
+        row = self._first(select(t.tasks.c.record).where(t.tasks.c.task_id == task_id))
+        return None if row is None else _load(row.record, Task | TaskCompleted | TaskFailed)
+
     def counted_tasks(self, tenant: str, since_ms: int, at_ms: int) -> tuple[int, set[str]]:
         """Of the tasks that count towards a quota: how many from `since_ms` to before `at_ms`, and which then."""
         columns = t.tasks.c
@@ -346,7 +374,10 @@ class Facts:
     # reviews
 
     def put_review(self, request: ReviewRequested) -> None:
-        """Opens a review, or opens it again when it was superseded; one that is pending or decided stays as it is."""
+        """Opens a review, or opens it again when it was superseded; one that is pending or decided stays as it is.
+
+        What was said of it before stays known: it may be told again.
+        """
         known = self.review(request.review_id)
         if known is not None and known.state != "superseded":
             return
@@ -358,7 +389,8 @@ class Facts:
             "version": task.version,
         }
         key = {"review_id": request.review_id}
-        self._upsert(t.reviews, key, {**values, "state": "pending", "record": t.dumped(request), "decision": None})
+        last = None if known is None or known.last is None else t.dumped(known.last)
+        self._upsert(t.reviews, key, {**values, "state": "pending", "record": t.dumped(request), "decision": last})
 
     def review(self, review_id: str) -> Review | None:
         """The review with this id, or None."""
@@ -370,10 +402,17 @@ class Facts:
         query = select(t.reviews).order_by(t.reviews.c.updated_at_ms, t.reviews.c.review_id)
         return [_review(row) for row in self._connection.execute(_only_pending(query) if pending else query)]
 
-    def decide_review(self, decision: ReviewDecided, state: str) -> None:
-        """Closes a review."""
+    def pending_reviews(self, tenant: str, sku: str, asset: str) -> list[Review]:
+        """The reviews of an asset that wait for a person."""
+        columns = t.reviews.c
+        where = (columns.tenant == tenant, columns.sku == sku, columns.asset == asset)
+        return [_review(row) for row in self._connection.execute(_only_pending(select(t.reviews).where(*where)))]
+
+    def decide_review(self, word: Word, state: str) -> None:
+        """Notes the newest word on a review, and how the review stands by it."""
+        decision = word if isinstance(word, ReviewDecided) else word.decision
         where = t.reviews.c.review_id == decision.review_id
-        values = {"state": state, "decision": t.dumped(decision), "updated_at_ms": self._now_ms}
+        values = {"state": state, "decision": t.dumped(word), "updated_at_ms": self._now_ms}
         self._connection.execute(update(t.reviews).where(where).values(values))
 
     def supersede_reviews(self, tenant: str, sku: str, version: int) -> None:
@@ -475,17 +514,37 @@ class Facts:
         return self._cookbook
 
     def put_recipe(self, event: Release) -> None:
-        """Notes a recipe or a tenant's defaults; a version that is known stays as it is."""
+        """Notes a recipe, a tenant's defaults or a channel's rules; a version that is known stays as it is."""
         recipes.put(self._connection, event, self._now_ms)
         self._cookbook = None
 
     def recipe_releases(self) -> list[Release]:
-        """Every recipe and all defaults that were released, by name and version."""
+        """Every recipe, all defaults and channels' rules that were released, by kind, name and version."""
         return recipes.releases(self._connection, newest=False)
 
-    def wanting(self, tenant: str | None = None) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
-        """The products that are not deleted, of a tenant or of all, in order, each with the campaigns that want it."""
-        return recipes.wanting(self._connection, tenant)
+    def releases_before(self, event: Release) -> list[Release]:
+        """The releases that were noted before this one."""
+        return recipes.before(self._connection, event)
+
+    def release(self, kind: type[Release], name: str, version: int) -> Release | None:
+        """The release of this recipe, or of this tenant's defaults, in this version; None for an unknown one."""
+        return recipes.release(self._connection, kind, name, version)
+
+    def wanting(
+        self, tenant: str | None = None, after: tuple[str, str] = ("", ""), most: int | None = None
+    ) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
+        """The products that are not deleted, of a tenant or of all, in order, each with the campaigns that want it.
+
+        Of those behind tenant and SKU `after` as many as `most` says, or all.
+        """
+        return recipes.wanting(self._connection, tenant, after, most)
+
+    # replans
+
+    @property
+    def replans(self) -> Replans:
+        """The products that are left to be made again."""
+        return Replans(self._connection)
 
     # refusals
 
@@ -566,6 +625,6 @@ def _asset(row: Any) -> Asset:
 
 
 def _review(row: Any) -> Review:
-    decision = _load(row.decision, ReviewDecided) if row.decision else None
+    last = _load(row.decision, Word) if row.decision else None
     request = _load(row.record, ReviewRequested)
-    return Review(row.review_id, row.asset, row.version, row.state, request, decision)
+    return Review(row.review_id, row.asset, row.version, row.state, request, last)

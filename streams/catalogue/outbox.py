@@ -65,6 +65,8 @@ class Unsent:
     key: bytes | None
     value: bytes
     headers: Headers
+    place: Place
+    """The partition of the delivery that it follows from."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ class Outbox:
         rows = [_row(place, record, self._now_ms) for place, record in records]
         ids = self._connection.execute(insert(t.outbox).returning(_columns.id, sort_by_parameter_order=True), rows)
         return [
-            Unsent(id, each.topic, each.key, each.value, each.headers)
-            for id, (_, each) in zip(ids.scalars(), records, strict=True)
+            Unsent(id, each.topic, each.key, each.value, each.headers, place)
+            for id, (place, each) in zip(ids.scalars(), records, strict=True)
         ]
 
     def before(self, places: Collection[Place], keys: Collection[bytes]) -> list[Unsent]:
@@ -144,7 +146,7 @@ def _row(place: Place, record: Writable, now_ms: int) -> dict[str, object]:
 
 def _unsent(row: Row[Any]) -> Unsent:
     headers = msgspec.msgpack.decode(row.headers, type=Headers)
-    return Unsent(row.id, row.topic, row.key, row.value, headers)
+    return Unsent(row.id, row.topic, row.key, row.value, headers, (row.source, row.source_partition))
 
 
 def _batches(values: Iterable[T]) -> list[list[T]]:

@@ -1,15 +1,16 @@
-"""Recipes and tenants' defaults, in all their versions; and whom a release of one may concern."""
+"""Recipes, tenants' defaults and channels' rules, in all their versions; and whom a release of one may concern."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from schemas.recipes.cookbook import Release
-from schemas.records import CampaignRequested, CatalogChanged, RecipeReleased
+from schemas.recipes.cookbook import Release, name_of
+from schemas.records import CampaignRequested, CatalogChanged
 from streams.catalogue import tables as t
 
+Product = tuple[str, str]
 _LOCK = 0x9AC55  # any number, the same in all processes
 _ROWS_AT_ONCE = 1000
 _other = t.recipes.alias()
@@ -22,12 +23,13 @@ def put(connection: Connection, event: Release, now_ms: int) -> None:
     """Notes a release; one that is told again changes nothing. Those who plan meanwhile are waited for."""
     if connection.dialect.name == "postgresql":  # in SQLite there is one transaction at a time
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    newest_ms = connection.execute(select(func.max(t.recipes.c.updated_at_ms))).scalar_one() or 0
     row = {
         "kind": type(event).__name__,
-        "name": event.recipe if isinstance(event, RecipeReleased) else event.tenant,
+        "name": name_of(event),
         "version": event.version,
         "record": t.dumped(event),
-        "updated_at_ms": now_ms,
+        "updated_at_ms": max(now_ms, newest_ms + 1),  # says in what order they were noted
     }
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     connection.execute(dialect.insert(t.recipes).values(row).on_conflict_do_nothing())
@@ -44,24 +46,65 @@ def releases(connection: Connection, *, newest: bool) -> list[Release]:
     return [msgspec.json.decode(row.record, type=Release) for row in rows]
 
 
-def wanting(connection: Connection, tenant: str | None) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
-    """The products that are not deleted, of a tenant or of all, in order, each with the campaigns that want it."""
-    campaigns = _campaigns(connection)
-    products = select(t.products.c.record).where(t.products.c.deleted.is_(False))
+def before(connection: Connection, event: Release) -> list[Release]:
+    """The releases that were noted before this one, by name and version."""
+    mine = select(t.recipes.c.updated_at_ms).where(*_is(type(event), name_of(event), event.version)).scalar_subquery()
+    rows = connection.execute(_ALL.where(t.recipes.c.updated_at_ms < mine))
+    return [msgspec.json.decode(row.record, type=Release) for row in rows]
+
+
+def release(connection: Connection, kind: type[Release], name: str, version: int) -> Release | None:
+    """One release, or None."""
+    row = connection.execute(select(t.recipes.c.record).where(*_is(kind, name, version))).first()
+    return None if row is None else msgspec.json.decode(row.record, type=Release)
+
+
+def wanting(
+    connection: Connection, tenant: str | None, after: Product, most: int | None
+) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
+    """The products behind `after` that are not deleted, of a tenant or of all, in order, `most` of them or all.
+
+    Each comes with the campaigns that want it; however many there are, a thousand are looked at together.
+    """
+    while most is None or most > 0:
+        count = _ROWS_AT_ONCE if most is None else min(most, _ROWS_AT_ONCE)
+        page = _products(connection, tenant, after, count)
+        campaigns = _campaigns(connection, page)
+        yield from ((product, campaigns.get((product.tenant, product.sku), [])) for product in page)
+        if len(page) < count:
+            return
+        after = (page[-1].tenant, page[-1].sku)
+        most = None if most is None else most - count
+
+
+def _products(connection: Connection, tenant: str | None, after: Product, count: int) -> list[CatalogChanged]:
+    columns = t.products.c
+    behind = tuple_(columns.tenant, columns.sku) > tuple_(*after)
+    query = select(columns.record).where(columns.deleted.is_(False), behind)
     if tenant is not None:
-        products = products.where(t.products.c.tenant == tenant)
-    products = products.order_by(t.products.c.tenant, t.products.c.sku)
-    for row in connection.execute(products.execution_options(yield_per=_ROWS_AT_ONCE)):
-        product = msgspec.json.decode(row.record, type=CatalogChanged)
-        yield product, campaigns.get((product.tenant, product.sku), [])
+        query = query.where(columns.tenant == tenant)
+    rows = connection.execute(query.order_by(columns.tenant, columns.sku).limit(count))
+    return [msgspec.json.decode(row.record, type=CatalogChanged) for row in rows]
 
 
-def _campaigns(connection: Connection) -> dict[tuple[str, str], list[CampaignRequested]]:
+def _campaigns(connection: Connection, page: Sequence[CatalogChanged]) -> dict[Product, list[CampaignRequested]]:
+    if not page:
+        return {}
     named, known = t.campaign_skus.c, t.campaigns.c
-    rows = connection.execute(select(t.campaigns).where(known.cancelled.is_(False)))
-    wanted = {(row.tenant, row.campaign): msgspec.json.decode(row.record, type=CampaignRequested) for row in rows}
-    found: dict[tuple[str, str], list[CampaignRequested]] = {}
-    for row in connection.execute(select(t.campaign_skus).order_by(named.tenant, named.sku, named.campaign)):
-        if (row.tenant, row.campaign) in wanted:
-            found.setdefault((row.tenant, row.sku), []).append(wanted[row.tenant, row.campaign])
+    first, last = ((each.tenant, each.sku) for each in (page[0], page[-1]))
+    place = tuple_(named.tenant, named.sku)
+    query = (
+        select(named.tenant, named.sku, known.record)
+        .join(t.campaigns, (known.tenant == named.tenant) & (known.campaign == named.campaign))
+        .where(place >= tuple_(*first), place <= tuple_(*last), known.cancelled.is_(False))
+        .order_by(named.tenant, named.sku, named.campaign)
+    )
+    found: dict[Product, list[CampaignRequested]] = {}
+    for row in connection.execute(query):
+        wanted = msgspec.json.decode(row.record, type=CampaignRequested)
+        found.setdefault((row.tenant, row.sku), []).append(wanted)
     return found
+
+
+def _is(kind: type[Release], name: str, version: int) -> tuple[ColumnElement[bool], ...]:
+    return t.recipes.c.kind == kind.__name__, t.recipes.c.name == name, t.recipes.c.version == version

@@ -297,6 +297,16 @@ trials = Table(
     Column("why", Text, nullable=False),
 )
 
+# No facts either: products that are to be made again, see replans.py.
+replans = Table(
+    "replans",
+    apart,
+    Column("tenant", Characters(Name), primary_key=True),
+    Column("sku", Characters(Sku), primary_key=True),
+    Column("lane", Characters(Name), nullable=False),
+    Column("reason", Characters(Reason), nullable=False),
+)
+
 losses = Table(
     "losses",
     apart,

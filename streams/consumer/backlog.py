@@ -43,6 +43,11 @@ class Unread:
         return max(0, self.low - self.committed)
 
     @property
+    def behind(self) -> int:
+        """How many offsets the group has not read; markers of transactions are among them."""
+        return self.end - max(self.low, self.committed)
+
+    @property
     def share(self) -> float:
         """How much of the retention the oldest unread record has used; 1 and it is gone."""
         return 0.0 if self.retention_ms == ENDLESS else self.age_ms / self.retention_ms

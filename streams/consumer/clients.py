@@ -24,6 +24,10 @@ PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsew
 LIBRARY = "librdkafka"
 MAX_POLL_INTERVAL_S = 300.0
 CLOSE_S = 10.0
+# While no broker answers, librdkafka begins anew with those of `bootstrap.servers`, and forgets how long it has waited:
+# it tries every half of this, whatever the most is. At its default of 100 ms our clients' 20 tries a second took so
+# much of a core that a broker on the same machine started late.
+RECONNECT_MS = 500
 RENEWED_WAIT_S = 0.5  # one that may not write would connect without end
 CREATED_WITHIN_S = 30.0
 # Uncompressed, where topics' limits count compressed bytes: what others wrote small may go back. The broker closes the
@@ -47,11 +51,13 @@ class NotAcknowledged(Exception):
 
 
 class TooLarge(NotAcknowledged):
-    """No topic takes `record`: it is too large, and always will be. All that was sent with it is acknowledged."""
+    """No topic takes `record`, nor `others`: they are too large, and always will be. All else that was sent with them
+    is acknowledged."""
 
-    def __init__(self, record: Outgoing) -> None:
+    def __init__(self, record: Outgoing, *others: Outgoing) -> None:
         super().__init__(f"{record.topic} takes no record of {record.size_bytes} bytes")
         self.record = record
+        self.records = (record, *others)
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
@@ -60,6 +66,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": f"packshot-{socket.gethostname()}",
         "security.protocol": settings.kafka_security_protocol,
+        "reconnect.backoff.ms": RECONNECT_MS,
         "reconnect.backoff.max.ms": 2000,
         # errors; what librdkafka warns of, it mends itself. A command tells what ended it, once, in its own words.
         "log_level": 3 if logging.getLogger(LIBRARY).isEnabledFor(logging.ERROR) else 0,
@@ -170,7 +177,9 @@ class AcknowledgedProducer:
         done.wait()
         if countdown.failed:
             error, record = countdown.worst
-            raise TooLarge(record) if is_too_large(error) else NotAcknowledged(str(error))
+            if not is_too_large(error):
+                raise NotAcknowledged(str(error))
+            raise TooLarge(record, *(each for _, each in countdown.failed if each is not record))
 
     def send_later(self, records: Sequence[Outgoing], on_end: Callable[[KafkaError | None], None]) -> None:
         """Writes records; `on_end` is called once, from another thread, with the worst error or None.
@@ -271,7 +280,9 @@ def make_topics(settings: Settings) -> None:
             _unless_there(future)
         _wait_until_seen(admin, [topic.name for topic in missing])
     except KafkaException as error:
-        raise Unavailable(f"the brokers at {settings.bootstrap_servers} do not answer: {error}") from error
+        raise Unavailable(
+            f"the brokers at {settings.bootstrap_servers} do not answer: {error.args[0].str()}"
+        ) from error
 
 
 def _wait_until_seen(admin: AdminClient, names: Sequence[str]) -> None:

@@ -7,6 +7,8 @@ than its share. Then every other lane gets its turns, one at a time: waiting urg
 row. Work whose deadline is near goes right behind urgent, every second time at most. A lane that had no turn for
 `AGEING_S` goes first once.
 
+While a job stands aside, waiting for what others hold, a thread besides the usual ones may take urgent work.
+
 Within a lane: the tenant whose work has taken the least time; its own work in the order it came.
 """
 
@@ -15,7 +17,8 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -48,7 +51,10 @@ class Lanes(Generic[T]):
     def __init__(self, clock: Clock = time) -> None:
         self._clock = clock
         self._lanes: dict[Lane, _Waiting[T]] = {lane: _Waiting(lane) for lane in LANES}
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        self._urgent_changed = threading.Condition(lock)  # its own: `put` wakes but one thread, and any must do
+        self._aside = 0
         self._closed = False
         self._urgent_passed_over = False
         self._boosted = False
@@ -61,6 +67,8 @@ class Lanes(Generic[T]):
                 waiting.since_s = self._clock.monotonic()
             waiting.put(item, tenant, deadline_ms)
             self._changed.notify()
+            if lane == "urgent":
+                self._urgent_changed.notify()
 
     def take(self) -> Turn[T] | None:
         """The next piece of work; waits for one. None once the lanes are closed."""
@@ -71,6 +79,24 @@ class Lanes(Generic[T]):
                     return turn
                 self._changed.wait()
             return None
+
+    def take_urgent(self) -> Turn[T] | None:
+        """The next piece of urgent work while a job stands aside; waits for both. None once the lanes are closed."""
+        with self._changed:
+            while not self._closed:
+                if self._aside and (turn := self._next(("urgent",))) is not None:
+                    return turn
+                self._urgent_changed.wait()
+            return None
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """For as long as a job holds its thread and can do nothing until others end."""
+        self._stand_aside(1)
+        try:
+            yield
+        finally:
+            self._stand_aside(-1)
 
     def take_now(self) -> Turn[T] | None:
         """The next piece of work, or None when there is none."""
@@ -92,6 +118,7 @@ class Lanes(Generic[T]):
         with self._changed:
             self._lanes[lane].allowed = count
             self._changed.notify_all()
+            self._urgent_changed.notify_all()
 
     def waiting(self, lane: Lane) -> int:
         """How much waits in a lane."""
@@ -102,9 +129,15 @@ class Lanes(Generic[T]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            self._urgent_changed.notify_all()
 
-    def _next(self) -> Turn[T] | None:
-        open_lanes = [waiting for waiting in self._lanes.values() if len(waiting) and waiting.allowed != 0]
+    def _stand_aside(self, change: int) -> None:
+        with self._changed:
+            self._aside += change
+            self._urgent_changed.notify_all()
+
+    def _next(self, of: Sequence[Lane] = LANES) -> Turn[T] | None:
+        open_lanes = [waiting for lane in of if len(waiting := self._lanes[lane]) and waiting.allowed != 0]
         if not open_lanes:
             return None
         now_ms = int(self._clock.time() * 1000)

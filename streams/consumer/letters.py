@@ -246,6 +246,20 @@ class RetryPolicy:
         topic = topics.retry(delay_ms)
         return self._fitting(_letter(delivery, refusal, now_ms, topic.name, story), topic, delivery)
 
+    def instead(self, record: Outgoing, number: int, why: Refused, now_ms: int) -> Outgoing:
+        """The dead letter of a record of ours that its topic will not take, `number` telling it from others.
+
+        Its original is kept elsewhere; what is a letter already stays it, with its story. Raises Refused where its
+        original is elsewhere already, Unavailable while the store of originals is away.
+        """
+        if ORIGINAL in as_mapping(record.headers) or self.originals is None:
+            raise Refused(why.code, f"{why}: not even a letter without its original", field=why.field)
+        # Nowhere does it stand: a partition that there is would have the letter be about another record.
+        read = Delivery(record.topic, -1, number, record.key, record.value, list(record.headers), now_ms)
+        is_letter = record.topic == topics.DEAD.name or record.topic.startswith(topics.RETRY_PREFIX)
+        letter = record if is_letter else _letter(read, why, now_ms, topics.DEAD.name, {})
+        return _without_original(letter, read, self.originals)
+
     def is_last_try(self, delivery: Delivery) -> bool:
         """Whether nothing is left after the try in hand."""
         return delivery.attempt >= len(self.delays_ms)

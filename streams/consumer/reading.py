@@ -2,10 +2,10 @@
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.consumer import groups
@@ -52,6 +52,27 @@ def _turn(consumer: Consumer, unread: set[Place]) -> Iterator[Delivery]:
             raise KafkaException(error)
         else:
             log.warning("kafka", error=str(error))
+
+
+@contextlib.contextmanager
+def keys_from_now_on(settings: Settings, names: Sequence[str]) -> Iterator[Callable[[float], set[bytes]]]:
+    """A function that waits so many seconds at most, and returns the keys of the committed records that came.
+
+    It returns none while the brokers are away. Raises Unavailable when they do not say which partitions there are.
+    """
+    consumer = open_consumer(settings, groups.READER)
+
+    def within(seconds: float) -> set[bytes]:
+        messages = [consumer.poll(seconds), *consumer.consume(BATCH_MAX, 0)]
+        return {message.key() or b"" for message in messages if message is not None and message.error() is None}
+
+    try:
+        with translated(settings):
+            places = _partitions(consumer, names)
+        consumer.assign([TopicPartition(place.topic, place.partition, OFFSET_END) for place in places])
+        yield within
+    finally:
+        consumer.close()
 
 
 def between(settings: Settings, place: Place, first: int, behind: int) -> list[Delivery]:

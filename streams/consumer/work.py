@@ -3,7 +3,8 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +35,17 @@ _thread = threading.local()
 def waited_for_others(seconds: float) -> None:
     """Tells the crew that the job in hand held its thread so long while others were served; it is not charged that."""
     _thread.waited_s = getattr(_thread, "waited_s", 0.0) + seconds
+
+
+@contextmanager
+def standing_aside() -> Iterator[None]:
+    """For as long as the job in hand waits for what other jobs hold: urgent work gets a thread beside this one."""
+    lanes: Lanes[Job] | None = getattr(_thread, "lanes", None)
+    if lanes is None:  # no crew's thread
+        yield
+        return
+    with lanes.aside():
+        yield
 
 
 class Handler(Protocol):
@@ -79,7 +91,10 @@ class Stopped(Exception):
 
 
 class Crew:
-    """`threads` workers that take jobs from the lanes and report each in `reports` once it has ended."""
+    """`threads` workers that take jobs from the lanes and report each in `reports` once it has ended.
+
+    One more takes urgent jobs while another's job stands aside: else those that wait for memory could hold all threads.
+    """
 
     def __init__(
         self,
@@ -101,7 +116,10 @@ class Crew:
         self._clock = clock
         self._stopping = threading.Event()
         self._signs: dict[Hashable, object] = {}
-        self._threads = [threading.Thread(target=self._work, name=f"{role}-{n}", daemon=True) for n in range(threads)]
+        self._threads = [
+            threading.Thread(target=self._work, args=[take], name=f"{role}-{number}", daemon=True)
+            for number, take in enumerate([self.lanes.take] * threads + [self.lanes.take_urgent] * (threads > 0))
+        ]
 
     def start(self) -> None:
         """Starts the workers."""
@@ -135,7 +153,7 @@ class Crew:
     def work_on(self, turn: Turn[Job]) -> None:
         """Works on one job, and reports it once it has ended."""
         began_s = self._clock.monotonic()
-        _thread.waited_s = 0.0
+        _thread.waited_s, _thread.lanes = 0.0, self.lanes
         name = threading.current_thread().name
         try:
             self._signs[name] = began_s
@@ -151,8 +169,8 @@ class Crew:
             took_s = self._clock.monotonic() - began_s - _thread.waited_s
             self.lanes.charge(turn, max(took_s, 0.0) * 1000)
 
-    def _work(self) -> None:
-        while (turn := self.lanes.take()) is not None:
+    def _work(self, take: Callable[[], Turn[Job] | None]) -> None:
+        while (turn := take()) is not None:
             self.work_on(turn)
 
     def _outcome(self, delivery: Delivery) -> tuple[str, Sequence[Outgoing]]:

@@ -86,7 +86,12 @@ def judge(measures: Measures, channel: Channel, operation: str) -> Verdict:
     silent = [Check(point=point, name="not measured", outcome="not_run") for point in POINTS if point not in covered]
     outcomes = {check.outcome for check in checks}
     outcome: VerdictOutcome = "fail" if "fail" in outcomes else "review" if "review" in outcomes else "pass"
-    return Verdict(outcome=outcome, checks=[*checks, *silent], rules=f"{GATES},{channel.rule_version}")
+    return Verdict(outcome=outcome, checks=[*checks, *silent], rules=rules_of(channel))
+
+
+def rules_of(channel: Channel) -> str:
+    """What a verdict names as its rules: the gates' and the channel's, each with its version."""
+    return f"{GATES},{channel.rule_version}"
 
 
 def reasons(verdict: Verdict) -> str:

@@ -9,7 +9,9 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from schemas import channels, recipes
+from schemas import recipes
+from schemas.channels import UnknownChannel
+from schemas.channels.rulebook import BadChannel
 from schemas.identity import task_id, way_id
 from schemas.parameters import OF_OPERATION, BadParameters
 from schemas.recipes import UnknownRecipe
@@ -55,8 +57,8 @@ def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> Wi
     """What an event asks for. Raises Refused for a channel or recipe that is not there."""
     wish = wish_of(event)
     for channel in wish.channels:
-        if channel not in channels.names():
-            known = ", ".join(channels.names())
+        if channel not in cookbook.rules.names():
+            known = ", ".join(cookbook.rules.names())
             raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channels")
     makes_something(event.tenant, wish, cookbook)
     return wish
@@ -149,8 +151,8 @@ def _refusals() -> Iterator[None]:
         raise Refused("unknown_recipe", str(error), field="recipe") from error
     except BadRecipe as error:
         raise Refused(error.code, str(error), field="recipe") from error
-    except channels.UnknownChannel as error:
-        raise Refused("unknown_channel", str(error), field="channels") from error
+    except (UnknownChannel, BadChannel) as error:
+        raise Refused(error.code, str(error), field="channels") from error
 
 
 def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str, float], models: list[str]) -> Task:
@@ -222,9 +224,11 @@ def _of_source(
     """The slips of a source; products that want the same share them. `told` is the height in the catalogue."""
     height = height_of(told)
     drawn = [_filled(step, height) for step in cookbook.slips(recipe, tenant, wanted, campaign, number)]
-    return tuple(
-        Slip(step, way_id(None, step), dict(_ways(step, None)), dict(_lacking(step, height))) for step in drawn
-    )
+    return tuple(_slip(step, cookbook.rules.way([channel for _, channel in _assets(step)]), height) for step in drawn)
+
+
+def _slip(step: Step, rules: str | None, height: str | Refused) -> Slip:
+    return Slip(step, way_id(rules, step), dict(_ways(step, rules)), dict(_lacking(step, height)))
 
 
 @lru_cache(4096)

@@ -6,7 +6,17 @@ from collections.abc import Iterable
 import structlog
 
 from schemas import recipes, topics
-from schemas.records import AssetWithheld, Event, PublicationFailed, ReviewDecided, TaskCompleted, TaskFailed
+from schemas.records import (
+    AssetWithheld,
+    Event,
+    PublicationFailed,
+    PublishRequested,
+    ReviewDecided,
+    ReviewRequested,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+)
 from streams.catalogue import AssetState, Facts
 from streams.consumer import letters
 from streams.consumer.letters import Delivery, Outgoing
@@ -27,7 +37,12 @@ def ends(event: Event, facts: Facts, reason: str) -> Answers:
             _note_task(event, facts)
             task = event.task
             return _withheld(task.tenant, task.sku, task.version, recipes.assets(task.step), reason, facts)
-        case PublicationFailed():
+        case Task():
+            return _withheld(event.tenant, event.sku, event.version, recipes.assets(event.step), reason, facts)
+        case ReviewRequested(completed=completed):
+            task = completed.task
+            return _withheld(task.tenant, task.sku, task.version, recipes.assets(task.step), reason, facts)
+        case PublicationFailed() | PublishRequested():
             return _withheld(event.tenant, event.sku, event.version, [event.asset], reason, facts)
         case ReviewDecided():
             review = facts.review(event.review_id)

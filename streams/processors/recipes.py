@@ -1,19 +1,41 @@
-"""Recipes and tenants' defaults that are released: noted, and what they change is made again."""
+"""Recipes, tenants' defaults and channels' rules that are released: noted, and what they change is made again.
 
-from collections.abc import Iterator, Sequence
+However many products there are, nobody waits for a release longer than a step takes: STEP_PRODUCTS_MAX of them are held
+against it, and a ReleaseContinued at the end of its topic, which says how far that went, asks for the next ones. What
+is changed is made again in steps as well, see streams.processors.replanning.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
-from schemas.recipes import Defaults, Recipe, names
-from schemas.recipes.cookbook import Release, shipped, with_releases
+from schemas.channels import Channel
+from schemas.channels.rulebook import BadChannel
+from schemas.channels.rulebook import parse as parse_channel
+from schemas.recipes import Defaults, Recipe
+from schemas.recipes.cookbook import Release, name_of, shipped_version, with_releases
 from schemas.recipes.reading import BadRecipe, parse
-from schemas.records import DefaultsReleased, RecipeReleased, ReplanRequested
-from streams.catalogue import Facts
+from schemas.records import (
+    CampaignRequested,
+    CatalogChanged,
+    ChannelReleased,
+    DefaultsReleased,
+    RecipeReleased,
+    ReleaseContinued,
+    ReleaseKind,
+)
+from streams.catalogue import Facts, Replan
 from streams.errors import Refused
-from streams.processors import Answers
+from streams.processors import Answers, replanning
 from streams.processors.planning import is_changed, wish_of
 
 Product = tuple[str, str]
+_KINDS: dict[ReleaseKind, type[Release]] = {
+    "recipe": RecipeReleased,
+    "defaults": DefaultsReleased,
+    "channel": ChannelReleased,
+}
+STEP_PRODUCTS_MAX = 500  # to hold one against a release takes some 50 us
 
 log = structlog.get_logger()
 
@@ -23,13 +45,35 @@ def released(event: Release, facts: Facts) -> Answers:
 
     Told again it asks for the same: what followed may have been lost when it was noted.
     """
-    made = parsed(event)
     known = facts.recipe_releases()
+    made = parsed(event, known)
     check_version(event, known)
     facts.put_recipe(event)
-    products = list(touched(event, known, facts))
-    log.info("released", recipe=made.ref, products=len(products))
-    return [ReplanRequested(tenant=tenant, sku=sku, reason=f"{made.ref} was released") for tenant, sku in products]
+    log.info("released", recipe=made)
+    return _step(event, ("", ""), facts)
+
+
+def release_continued(event: ReleaseContinued, facts: Facts) -> Answers:
+    """The next products are held against a release."""
+    known = facts.release(_KINDS[event.kind], event.name, event.version)
+    return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
+
+
+def _step(event: Release, after: Product, facts: Facts) -> Answers:
+    """Holds products against a release, and asks to be continued while more may be left.
+
+    What was noted before the release counts, whatever was released since: of that products were, or will be, made by
+    steps of its own.
+    """
+    before = facts.releases_before(event)
+    page = list(facts.wanting(_tenant(event), after, STEP_PRODUCTS_MAX))
+    reason = f"{parsed(event, before)} was released"
+    answers = replanning.begun([Replan(*each, "bulk", reason) for each in _changed(event, before, page)], facts)
+    if len(page) < STEP_PRODUCTS_MAX:
+        return answers
+    kind = next(kind for kind, released in _KINDS.items() if isinstance(event, released))
+    last = {"after_tenant": page[-1][0].tenant, "after_sku": page[-1][0].sku}
+    return [*answers, ReleaseContinued(kind=kind, name=name_of(event), version=event.version, **last)]
 
 
 def check_version(event: Release, known: Sequence[Release]) -> None:
@@ -37,25 +81,40 @@ def check_version(event: Release, known: Sequence[Release]) -> None:
     mine = {each.version: each for each in known if _name(each) == _name(event)}
     if event.version in mine and mine[event.version].text == event.text:
         return
-    ships = isinstance(event, RecipeReleased) and event.recipe in names()
-    newest = max([*mine, shipped().recipe(_name(event)[1]).version if ships else 0])
+    newest = max([*mine, shipped_version(*_name(event))])
     if event.version <= newest:
-        message = f"version {newest} of {_name(event)[1]} is known; a change needs a higher one"
+        message = f"version {newest} of {name_of(event)} is known; a change needs a higher one"
         raise Refused("version_conflict", message, field="version")
 
 
-def parsed(event: Release) -> Recipe | Defaults:
-    """The recipe or the defaults in a release. Raises Refused."""
-    name = event.recipe if isinstance(event, RecipeReleased) else event.tenant
+def parsed(event: Release, known: Sequence[Release]) -> str:
+    """NAME@VERSION of what is in a release; `known` are all. Raises Refused."""
     try:
-        made = parse(event.text, name)
-    except BadRecipe as error:
+        made = _made(event, known)
+    except (BadRecipe, BadChannel) as error:
         raise Refused(error.code, str(error), field="text") from error
-    said = (made.name if isinstance(made, Recipe) else made.tenant, made.version)
-    is_recipe = isinstance(event, RecipeReleased)
-    if said != (name, event.version) or is_recipe != isinstance(made, Recipe):
-        raise Refused("bad_recipe", f"{name}@{event.version} is said to be {made.ref} in its text", field="text")
-    return made
+    kind, name, version, ref = _said(made)
+    if (kind, name, version) != (*_name(event), event.version):
+        code = BadChannel.code if isinstance(event, ChannelReleased) else BadRecipe.code
+        raise Refused(code, f"{name_of(event)}@{event.version} is said to be {ref} in its text", field="text")
+    return ref
+
+
+def _made(event: Release, known: Sequence[Release]) -> Recipe | Defaults | Channel:
+    if isinstance(event, ChannelReleased):
+        return parse_channel(event.text)
+    return parse(event.text, name_of(event), with_releases(known).rules)
+
+
+def _said(made: Recipe | Defaults | Channel) -> tuple[type[Release], str, int, str]:
+    """The kind, the name and the version of what a text holds, and NAME@VERSION."""
+    match made:
+        case Recipe():
+            return RecipeReleased, made.name, made.version, made.ref
+        case Channel():
+            return ChannelReleased, made.name, made.number, made.rule_version
+        case _:
+            return DefaultsReleased, made.tenant, made.version, made.ref
 
 
 def touched(event: Release, known: Sequence[Release], facts: Facts) -> Iterator[Product]:
@@ -63,16 +122,28 @@ def touched(event: Release, known: Sequence[Release], facts: Facts) -> Iterator[
 
     `known` are all releases; those of a newer version of the same do not count here.
     """
+    return _changed(event, known, facts.wanting(_tenant(event)))
+
+
+def _changed(
+    event: Release, known: Sequence[Release], wanting: Iterable[tuple[CatalogChanged, list[CampaignRequested]]]
+) -> Iterator[Product]:
     others = [each for each in known if _name(each) != _name(event)]
     older = [each for each in known if _name(each) == _name(event) and each.version < event.version]
     before, after = with_releases([*others, *older]), with_releases([*others, *older, event])
-    of_tenant = event.tenant if isinstance(event, DefaultsReleased) else None
-    for product, campaigns in facts.wanting(of_tenant):
+    of_tenant = _tenant(event)
+    for product, campaigns in wanting:
         wishes = [wish_of(product), *map(wish_of, campaigns)]
-        mine = [wish for wish in wishes if of_tenant or _name(event) == (RecipeReleased, wish.recipe)]
+        of_all = of_tenant is not None or isinstance(event, ChannelReleased)
+        mine = [wish for wish in wishes if of_all or _name(event) == (RecipeReleased, wish.recipe)]
         if any(is_changed(product, wish, before, after) for wish in mine):
             yield product.tenant, product.sku
 
 
+def _tenant(event: Release) -> str | None:
+    """Whose products a release may concern; None for everybody's."""
+    return event.tenant if isinstance(event, DefaultsReleased) else None
+
+
 def _name(release: Release) -> tuple[type[Release], str]:
-    return type(release), release.recipe if isinstance(release, RecipeReleased) else release.tenant
+    return type(release), name_of(release)

@@ -1,10 +1,11 @@
 """Retracting: a person takes assets off the shop. They stay away until a newer version comes or the product is made
 again by `packshot replay`: what a run that was under way brings in late does not bring them back."""
 
-from schemas.records import RetractionDecided, RetractRequested
-from streams.catalogue import Asset, Facts
+from schemas.records import DecisionUndone, RetractionDecided, RetractRequested, Task
+from streams.catalogue import Asset, Facts, Review
 from streams.errors import Refused
 from streams.processors import Answers
+from streams.processors.planning import redone
 
 RETRACTED = "retracted: "
 
@@ -31,6 +32,20 @@ def retraction_decided(event: RetractionDecided, facts: Facts) -> Answers:
 def is_retracted(row: Asset | None) -> bool:
     """Whether a person took the asset off, and nothing has begun it anew."""
     return row is not None and row.state == "rejected" and row.reason.startswith(RETRACTED)
+
+
+def is_undone(task: Task, facts: Facts) -> bool:
+    """Whether the task redoes an asset by a decision that was taken back since: nobody waits for what comes of it."""
+    waiting = facts.pending_reviews(task.tenant, task.sku, task.step.asset or "")
+    return any(was_undone(review, task) for review in waiting)
+
+
+def was_undone(review: Review, task: Task) -> bool:
+    """Whether the task is what a decision on the review had redone, before it was taken back."""
+    last = review.last
+    if not isinstance(last, DecisionUndone) or not last.decision.redo:
+        return False
+    return redone(review.request.completed.task, last.decision.parameters).task_id == task.task_id
 
 
 def _check_known(names: list[str], rows: dict[str, Asset]) -> None:

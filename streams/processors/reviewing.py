@@ -1,34 +1,63 @@
-"""Reviewing: a person's decision. Approved goes live; rejected is redone with other parameters, or ends."""
+"""Reviewing: a person's decision. Approved goes live; rejected is redone with other parameters, or ends.
 
-from schemas.records import AssetWithheld, PublishRequested, ReviewDecided, Task
-from streams.catalogue import AssetState, Facts, Review
+Of several words on a review the newest counts, whatever the order in which they come. A decision that is taken back
+leaves the review as it was: what went live by it goes, what was redone by it is not heard any more.
+"""
+
+import structlog
+
+from schemas.identity import review_id
+from schemas.records import (
+    AssetWithheld,
+    DecisionUndone,
+    PublishRequested,
+    RetractRequested,
+    ReviewDecided,
+    Task,
+    TaskCompleted,
+)
+from streams.catalogue import AssetState, Facts, Product, Review
+from streams.catalogue.facts import Word
 from streams.errors import Refused
 from streams.processors import Answers
 from streams.processors.planning import redone
+from streams.processors.retracting import was_undone
 from streams.processors.routing import publish_request
+
+log = structlog.get_logger()
 
 
 def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
-    """Carries out a decision. Told again it is answered the same and moves nothing; another one is refused."""
-    review = facts.review(event.review_id)
-    if review is None:
-        raise Refused("unknown_review", f"no review has the id {event.review_id}", field="review_id", transient=True)
-    task = review.request.completed.task
-    check_product(review, event)
-    if review.state != "pending" and review.decision != event:
-        raise Refused("review_closed", f"review {event.review_id} is {review.state} already", field="review_id")
-    product = facts.product(task.tenant, task.sku, lock=True)
-    if product is None:
+    """Carries out a decision. Told again it is answered the same and moves nothing."""
+    review = _review_of(event, facts)
+    product = facts.product(event.tenant, event.sku, lock=True)
+    if product is None or _is_stale(event, review):
         return []
     answer = _answer(review, event, product.event.title)
-    if review.state == "pending":
-        if isinstance(answer, Task) and facts.knows_task(answer.task_id):
-            raise Refused("redone_before", "just these parameters were tried before", field="parameters")
-        if not carry_out(review, event, facts):
-            return []
-        if isinstance(answer, Task):
-            facts.put_task(answer)
+    if event == review.last:
+        return [answer]
+    if isinstance(answer, Task) and facts.knows_task(answer.task_id) and not was_undone(review, answer):
+        raise Refused("redone_before", "just these parameters were tried before", field="parameters")
+    if not carry_out(review, event, facts):
+        return []
+    if isinstance(answer, Task):
+        facts.put_task(answer)
     return [answer]
+
+
+def decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
+    """Takes a decision back, or one that is still to come. Told again it is answered the same and moves nothing."""
+    review = _review_of(event.decision, facts)
+    product = facts.product(event.tenant, event.sku, lock=True)
+    if product is None or _is_stale(event, review):
+        return []
+    if review.decision not in (None, event.decision):
+        told = f"review {review.review_id} was decided otherwise since"
+        raise Refused("review_closed", told, field="decision")
+    if event != review.last:
+        _check_last(review, event.decision, facts)
+        reopen(review, event, product, facts)
+    return _withdrawn(review, event.decision, event.reason, facts)
 
 
 def check_product(review: Review, event: ReviewDecided) -> None:
@@ -46,6 +75,87 @@ def carry_out(review: Review, event: ReviewDecided, facts: Facts) -> bool:
     reason = "" if event.approved else f"{_verb(event)}: {event.reason}"
     task = review.request.completed.task
     return facts.move_asset(task.tenant, task.sku, review.asset, review.version, state, reason=reason)
+
+
+def reopen(review: Review, event: DecisionUndone, product: Product, facts: Facts) -> None:
+    """Has the review wait again, and its asset with it, where the asset still stands by what was decided."""
+    if not _stands_by(review, event.decision, product, facts):
+        facts.decide_review(event, "superseded")
+        return
+    facts.decide_review(event, "pending")
+    where = (event.tenant, event.sku, review.asset)
+    facts.supersede_other_reviews(*where, review.review_id)
+    request = review.request
+    facts.move_asset(*where, review.version, "review", reason=request.reason, verdict=request.verdict)
+
+
+def _review_of(event: ReviewDecided, facts: Facts) -> Review:
+    review = facts.review(event.review_id)
+    if review is None:
+        raise Refused("unknown_review", f"no review has the id {event.review_id}", field="review_id", transient=True)
+    check_product(review, event)
+    return review
+
+
+def _is_stale(event: Word, review: Review) -> bool:
+    """Whether a newer word is known. Raises Refused where another one has the event's place, or the review is closed.
+
+    What was decided may be decided otherwise by a newer word once it is taken back, which may be still to come.
+    """
+    if event.version < review.rank:
+        log.info("stale decision", review=review.review_id, version=event.version, newest=review.rank)
+        return True
+    is_closed = review.state != "pending" and (isinstance(event, ReviewDecided) or review.state == "superseded")
+    if event != review.last and (event.version == review.rank or is_closed):
+        told = f"review {review.review_id} is {review.state} already"
+        is_early = review.decision is not None and event.version > review.rank
+        raise Refused("review_closed", told, field="review_id", transient=is_early)
+    return False
+
+
+def _stands_by(review: Review, decision: ReviewDecided, product: Product, facts: Facts) -> bool:
+    """Whether the asset is as the decision left it: of the newest version, and without a later result."""
+    task = review.request.completed.task
+    rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
+    row = rows.get(review.asset)
+    if row is None or row.state == "leaving" or product.deleted or product.version != review.version:
+        return False
+    return decision.redo or row.verdict == review.request.verdict
+
+
+def _check_last(review: Review, decision: ReviewDecided, facts: Facts) -> None:
+    """Raises Refused where a person has decided since on what the decision had redone."""
+    remade = _remade(review, decision, facts)
+    later = None if remade is None else facts.review(review_id(remade.task.task_id, remade.result_id))
+    if later is not None and later.decision is not None:
+        told = f"what was redone was {later.state} since; take that back first: {later.review_id[:12]}"
+        raise Refused("decided_since", told, field="decision")
+
+
+def _withdrawn(review: Review, decision: ReviewDecided, reason: str, facts: Facts) -> list[RetractRequested]:
+    """The request to take away what went live by a decision, if anything may have."""
+    made = review.request.completed if decision.approved else _remade(review, decision, facts)
+    if made is None:
+        return []
+    return [
+        RetractRequested(
+            tenant=decision.tenant,
+            sku=decision.sku,
+            version=review.version,
+            assets=[review.asset],
+            reason=f"decision taken back: {reason}",
+            result_id=made.result_id,
+        )
+    ]
+
+
+def _remade(review: Review, decision: ReviewDecided, facts: Facts) -> TaskCompleted | None:
+    """What came of a redo, if it came."""
+    if not decision.redo:
+        return None
+    task = redone(review.request.completed.task, decision.parameters)
+    known = facts.task(task.task_id)
+    return known if isinstance(known, TaskCompleted) and known.result_id else None
 
 
 def _answer(review: Review, event: ReviewDecided, title: str) -> PublishRequested | Task | AssetWithheld:

@@ -1,6 +1,8 @@
 """Routing: a task ended. Its results go on along the slip: to the next pools, to judging, or to an end."""
 
-from schemas import channels, recipes
+from schemas import recipes
+from schemas.channels import Channel, UnknownChannel
+from schemas.channels.rulebook import BadChannel
 from schemas.identity import review_id
 from schemas.records import (
     AssetWithheld,
@@ -20,10 +22,10 @@ from streams.errors import Refused
 from streams.processors import Answers
 from streams.processors.costing import shares
 from streams.processors.joining import joined
-from streams.processors.judging import judge, reasons
-from streams.processors.planning import ways, wish_of
+from streams.processors.judging import judge, reasons, rules_of
+from streams.processors.planning import redone, ways, wish_of
 from streams.processors.releasing import made_again, made_by_recalled
-from streams.processors.retracting import is_retracted
+from streams.processors.retracting import is_retracted, is_undone
 
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
 
@@ -53,10 +55,10 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     return [*answers, *(_judged(event, facts) if task.step.asset else [])]
 
 
-def _rules(task: Task, channel: str) -> channels.Channel:
+def _rules(task: Task, channel: str, facts: Facts) -> Channel:
     try:
-        return channels.load(channel, task.category)
-    except channels.UnknownChannel as error:
+        return facts.cookbook().rules.load(channel, task.category)
+    except (UnknownChannel, BadChannel) as error:
         raise Refused(error.code, str(error), field="task.step.channel") from error
 
 
@@ -100,10 +102,11 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     product = facts.product(task.tenant, task.sku, lock=True)
     if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
         return []
-    if is_live_already(event, facts):
+    rules = _rules(task, task.step.channel, facts)
+    if is_live_already(event, facts, rules_of(rules)):
         return []
     rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
-    if is_retracted(rows.get(task.step.asset)):
+    if is_retracted(rows.get(task.step.asset)) or is_undone(task, facts):
         return []
     if _is_outdated(task, product.event, facts):
         return [ReplanRequested(tenant=task.tenant, sku=task.sku, lane=task.lane, reason="it is planned otherwise now")]
@@ -114,14 +117,14 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
             return []
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
-    verdict = judge(task.measures | event.measures, _rules(task, task.step.channel), task.step.operation)
+    verdict = judge(task.measures | event.measures, rules, task.step.operation)
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset
     state: AssetState = "publishing" if passed else "review"
     if not facts.move_asset(task.tenant, task.sku, name, task.version, state, reason=why, verdict=verdict):
         return []
-    facts.supersede_other_reviews(task.tenant, task.sku, name, identity)
+    facts.supersede_other_reviews(task.tenant, task.sku, name, "" if passed else identity)
     if passed:
         return [publish_request(event, verdict, product.event.title)]
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
@@ -142,26 +145,48 @@ def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:
 
 
 def _decided_before(event: TaskCompleted, review: Review, title: str, facts: Facts) -> list[Event]:
-    """What a person approved once goes live again; what a person rejected does not come up again."""
+    """What a person approved once goes live again, what was to be redone is redone, what was rejected stays so."""
     task, decision = event.task, review.decision
-    if decision is None or not decision.approved:
+    if decision is None:
         return []
+    if decision.redo:
+        again = redone(task, decision.parameters)
+        facts.put_task(again)
+        return [again]
+    if not decision.approved:
+        return reject_again(event, review, facts)
     verdict = review.request.verdict
+    if is_live_already(event, facts, verdict.rules):
+        return []
     if not facts.move_asset(task.tenant, task.sku, review.asset, task.version, "publishing", verdict=verdict):
         return []
     facts.supersede_other_reviews(task.tenant, task.sku, review.asset, review.review_id)
     return [publish_request(event, verdict, title, decision.decided_by or "a reviewer")]
 
 
-def is_live_already(event: TaskCompleted, facts: Facts) -> bool:
-    """Whether this very result is live: told again it changes nothing, but that an asset which waited for it has it."""
+def reject_again(event: TaskCompleted, review: Review, facts: Facts) -> list[Event]:
+    """Ends an asset that was begun anew, when what came of it is just what a person rejected."""
+    task, decision = event.task, review.decision
+    if decision is None or decision.approved or decision.redo:
+        return []
+    about = (task.tenant, task.sku, review.asset, task.version)
+    reason = f"rejected: {decision.reason}"
+    if not facts.move_asset(*about, "rejected", reason=reason, only_from=UNFINISHED):
+        return []
+    tenant, sku, asset, version = about
+    return [AssetWithheld(tenant=tenant, sku=sku, version=version, asset=asset, reason=reason)]
+
+
+def is_live_already(event: TaskCompleted, facts: Facts, rules: str | None = None) -> bool:
+    """Whether this very result is live, judged by these rules where some are named: told again it changes nothing, but
+    that an asset which waited for it has it."""
     task = event.task
     name = task.step.asset or ""
     if not event.outputs:
         return False
     # Another network may make the very same bytes: then they are to be live as that one's.
     made = event.outputs[0].digest, models_of(event)
-    if not facts.is_live(task.tenant, task.sku, name, task.version, *made):
+    if not facts.is_live(task.tenant, task.sku, name, task.version, *made, rules):
         return False
     facts.move_asset(task.tenant, task.sku, name, task.version, "published", only_from=UNFINISHED)
     return True

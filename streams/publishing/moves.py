@@ -23,6 +23,7 @@ from streams.publishing.manifest import Manifest, ManifestAsset, file_name, srcs
 from streams.publishing.renditions import ENCODING
 
 ENDED = frozenset({"failed", "rejected"})
+HELD = frozenset({"review", "rejected"})  # an asset for which the last word is not to publish it
 DELETED = "the product was deleted"
 WITHHELD_REASON_MAX = 300  # characters: a plan of hundreds of assets has to fit into one announcement
 
@@ -64,11 +65,11 @@ class Turn:
 
     @property
     def may_be_live(self) -> bool:
-        """Whether the request's version is the newest, and its asset in the plan."""
+        """Whether the request's version is the newest, and its asset in the plan and not held back since."""
         event, standing = self.event, self.standing
         if not isinstance(event, PublishRequested) or standing is None or standing.deleted:
             return False
-        return standing.version == event.version and event.asset in standing.plan
+        return standing.version == event.version and standing.plan.get(event.asset) not in (None, *HELD)
 
     @property
     def newcomer(self) -> PublishRequested | None:
@@ -159,7 +160,8 @@ class Turn:
         live = manifest.assets.get(event.asset) if isinstance(event, PublishRequested) else None
         if not isinstance(event, PublishRequested) or live is None or live.version < event.version:
             return "new"
-        if (live.version, live.file.sha256, live.models) == (event.version, event.file.digest, event.models):
+        same = (event.version, event.file.digest, event.models, event.verdict.rules)
+        if (live.version, live.file.sha256, live.models, live.verdict.rules) == same:
             return "repeated" if live.position == self.position else "settled"
         return "settled" if live.version > event.version or self._precedes(live) else "new"
 
@@ -225,11 +227,20 @@ class Turn:
         event = self.event
         if not isinstance(event, RetractRequested):
             return set()
-        plan = self.standing.plan if self.standing is not None and event.assets is not None else {}
-        planned = {name for name, state in plan.items() if state != "rejected"}
-        meant = set(self.start.assets if event.assets is None else event.assets) - planned
-        live = {name: asset for name, asset in self.start.assets.items() if name in meant}
-        return {n for n, asset in live.items() if asset.version <= event.version and not self._precedes(asset)}
+        named = self.start.assets if event.assets is None else event.assets
+        live = {name: asset for name, asset in self.start.assets.items() if name in named}
+        gone = {name for name, asset in live.items() if not self._stays(event, name, asset)}
+        return {n for n in gone if live[n].version <= event.version and not self._precedes(live[n])}
+
+    def _stays(self, event: RetractRequested, name: str, live: ManifestAsset) -> bool:
+        """Whether an asset is planned again by now or, where one result is meant, another is live or it is approved."""
+        plan = {} if self.standing is None else self.standing.plan
+        if event.result_id is None:
+            return event.assets is not None and plan.get(name) not in (None, "rejected")
+        if live.result_id != event.result_id:
+            return True
+        is_newest = self.standing is not None and self.standing.version == live.version
+        return is_newest and plan.get(name) not in (None, *HELD)
 
     def _completed(self, manifest: Manifest, manifest_url: str, now_ms: int) -> Manifest:
         """The manifest with nothing but the plan in it and the announcement of that, once the plan is complete."""

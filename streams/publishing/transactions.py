@@ -19,9 +19,12 @@ from streams.consumer.clients import TooLarge, is_too_large
 from streams.consumer.letters import Outgoing
 from streams.private import open_private, private_folder
 
-CALL_S = 4.0
-# librdkafka may forget its own time limit when the group's coordinator is gone (confluentinc/librdkafka#5456).
-HANGS_AFTER_S = 6.0
+CALL_S = 2.0
+# librdkafka forgets its own time limit when the group's coordinator is gone (confluentinc/librdkafka#5456), and a
+# client that was idle during an outage may go on to ask the coordinator of before it (#5511). Twice as long after each
+# takeover in a row: on a machine that is slow for a while, a call may well take longer.
+HANGS_AFTER_S = 3.0
+PATIENCE_TIMES_MAX = 8
 RETRY_WAIT_S = 0.5
 # A writer that cannot be made to work by so many new ones in a row has a rival of its name, or may not write at all.
 TAKEOVERS_MAX = 3
@@ -148,7 +151,7 @@ class Transactions:
         places = [TopicPartition(topic, partition) for topic, partition in wanted]
         while True:
             try:
-                committed = _bounded(lambda: member.committed(places, timeout=CALL_S))
+                committed = _bounded(lambda: member.committed(places, timeout=CALL_S), self._patience_s)
                 if all(place.error is None for place in committed):
                     return all(place.offset >= wanted[place.topic, place.partition] for place in committed)
             except (Hangs, KafkaException) as error:
@@ -156,17 +159,22 @@ class Transactions:
             if self._stop.wait(RETRY_WAIT_S):
                 raise Aborted("told to stop before it was known whether it was written")
 
+    @property
+    def _patience_s(self) -> float:
+        """How long a call may take before it counts as one that hangs."""
+        return HANGS_AFTER_S * min(1 << self._takeovers, PATIENCE_TIMES_MAX)
+
     def _persistently(self, call: Callable[[], T]) -> T:
         while True:
             try:
-                return _bounded(call)
+                return _bounded(call, self._patience_s)
             except KafkaException as error:
                 if not _cause(error).retriable() or self._stop.wait(RETRY_WAIT_S):
                     raise
                 log.warning("waiting", reason=str(error))
 
 
-def _bounded(call: Callable[[], T]) -> T:
+def _bounded(call: Callable[[], T], within_s: float) -> T:
     """What `call` returns. Raises Hangs, and leaves its thread to itself, where that takes too long."""
     answer: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
 
@@ -178,9 +186,9 @@ def _bounded(call: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="transaction", daemon=True).start()
     try:
-        value, error = answer.get(timeout=HANGS_AFTER_S)
+        value, error = answer.get(timeout=within_s)
     except queue.Empty:
-        raise Hangs(f"no answer within {HANGS_AFTER_S:.0f} s") from None
+        raise Hangs(f"no answer within {within_s:.0f} s") from None
     if error is not None:
         raise error
     return cast(T, value)

@@ -69,9 +69,10 @@ class Kept:
 
     def send(self, records: Sequence[Outgoing]) -> None:
         """See streams.relay.Sender."""
-        if (refused := refusing(records)) is not None:
-            raise TooLarge(refused)
-        self.records += records
+        refused = [each for each in records if refusing([each])]
+        self.records += [each for each in records if each not in refused]
+        if refused:
+            raise TooLarge(*refused)
 
 
 def streams(seed: int) -> int:

@@ -10,7 +10,7 @@ from tests.fuzzing.courses import TARGETS, Process, kept
 from tests.fuzzing.mutants import MUTANTS
 from tests.fuzzing.records import Records
 
-SEEDS = 4
+SEEDS = 2
 SEEDS_OF_A_MUTANT = 40
 
 

@@ -1,8 +1,9 @@
 """Admission: memory is shared out, who is large gets a turn, who is urgent does not wait, and what runs out is told."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -14,9 +15,13 @@ import pyvips
 
 from gpu_workers import admission, memory_model, pools
 from gpu_workers.admission import MB, Budget, OutOfMemory, TooMuchMemory
-from gpu_workers.decoding import Header
+from gpu_workers.composing import Asked
+from gpu_workers.decoding import Header, Picture
+from schemas import channels
+from schemas.channels.rulebook import SHIPPED
 from schemas.records import Step
 from streams.errors import Refused
+from streams.local_render import Studio
 from streams.settings import Settings, SettingsError
 
 WAIT_S = 30.0
@@ -86,6 +91,30 @@ def test_urgent_work_goes_before_what_waits_and_has_room_beside_it() -> None:
     line.ends("bulk")
     line.until(lambda: "more" in line.held)
     line.join()
+
+
+def test_who_waits_stands_aside_and_who_does_not_wait_does_not() -> None:
+    budget = Budget(1000 * MB)
+    stood: list[str] = []
+
+    @contextmanager
+    def standing(name: str) -> Iterator[None]:
+        stood.append(name)
+        yield
+
+    first = budget.reserve(600 * MB, while_waiting=lambda: standing("first"))
+    second = budget.reserve(600 * MB, while_waiting=lambda: standing("second"))
+    with ThreadPoolExecutor(1) as thread:
+        with first:
+            waiting = thread.submit(second.__enter__)
+            ends_at = monotonic() + WAIT_S
+            while not stood:
+                assert monotonic() < ends_at
+            assert not waiting.done()
+        assert waiting.result(WAIT_S) > 0
+        thread.submit(second.__exit__, None, None, None).result(WAIT_S)
+    assert stood == ["second"]
+    assert budget.free == budget.bytes_max
 
 
 def test_a_giant_that_fills_the_budget_gets_it_alone() -> None:
@@ -206,7 +235,7 @@ def test_a_budget_that_holds_no_picture_is_said_at_the_start() -> None:
         pools.memory_budget(Settings(memory_budget_mb=900))
     assert (
         pools.memory_budget(Settings(memory_budget_mb=4096, worker_threads=4)).bytes_max
-        == (4096 - admission.PROCESS_MB - 4 * 64) * MB
+        == (4096 - admission.PROCESS_MB - 5 * 64) * MB  # one thread more, for urgent work
     )
 
 
@@ -226,14 +255,38 @@ def test_the_largest_picture_of_8_bits_fits_a_worker_of_4_gb_and_of_3() -> None:
 
 def test_what_is_kept_of_a_photograph_follows_from_what_its_steps_make() -> None:
     def kept(*steps: Step) -> int:
-        return memory_model.kept_pixels(Step(operation="cutout", next=list(steps)), "")
+        return memory_model.kept_pixels(Step(operation="cutout", next=list(steps)), "", SHIPPED)
 
     shop = Step(operation="packshot", channel="shopify")
     small = Step(operation="packshot", channel="shopify", parameters={"outputSize": "500x500"})
     styled = Step(operation="packshot", channel="instagram", next=[Step(operation="style", channel="shopify")])
-    assert kept(shop) == (2 * 2048) ** 2
+    full = Step(operation="packshot", channel="shopify", parameters={"padding": "0"})
+    cut = Step(operation="packshot", channel="shopify", parameters={"scaling": "fill"})
+    wide = Step(operation="packshot", channel="shopify", parameters={"outputSize": "2400x1000"})
+    assert kept(shop) == 12_000_000  # of 2,048 px it takes 78 %
+    assert kept(wide) == round((2 * 2400 * 0.78) ** 2)
+    assert kept(full) == kept(Step(operation="mockup", channel="shopify")) == (2 * 2048) ** 2
     assert kept(small) == 12_000_000
-    assert kept(small, shop) == kept(styled) == kept(shop)
+    assert kept(small, full) == kept(styled) == kept(full)
+    assert kept(cut) == memory_model.KEPT_PIXELS_MAX
     assert kept() == kept(Step(operation="artwork", channel="shopify")) == memory_model.KEPT_PIXELS_MAX
     assert kept(Step(operation="packshot", channel="no-such", parameters={"outputSize": "wide"})) == 25_000_000
-    assert kept(Step(operation="packshot", channel="zalando")) == memory_model.KEPT_PIXELS_MAX
+    zalando = channels.load("zalando")
+    longest_px = max(zalando.canvas.width_px, zalando.canvas.height_px) * zalando.fill.target
+    expected = min(max(round((2 * longest_px) ** 2), 12_000_000), memory_model.KEPT_PIXELS_MAX)
+    assert kept(Step(operation="packshot", channel="zalando")) == expected
+
+
+def test_render_refuses_what_its_memory_does_not_hold(tmp_path: Path) -> None:
+    """Also where the picture fits and what is made of it does not."""
+    picture = Picture(np.full((64, 64, 4), 200, np.uint8), "image/png", 8, True, "", 1, 1)
+    settings = Settings(memory_budget_mb=admission.PROCESS_MB + 64 + 40, data_folder=tmp_path)
+    with Studio(settings) as studio:
+        made: list[Callable[[], object]] = [
+            lambda: studio.cutout(picture, "a.png", {}, ""),
+            lambda: studio.picture("packshot", [picture], Asked(channels.load("shopify"), {}), {}),
+        ]
+        for make in made:
+            with pytest.raises(Refused) as refused:
+                make()
+            assert (refused.value.code, refused.value.field) == ("too_much_memory", "IN")

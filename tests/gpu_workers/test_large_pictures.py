@@ -1,5 +1,6 @@
 """Large pictures are read smaller, and say so; an edge that is too much to solve is solved smaller, and says so."""
 
+import io
 from typing import Any
 
 import cv2
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 import pyvips
 from numpy.typing import NDArray
+from PIL import Image
 
 from gpu_workers import memory_model
 from gpu_workers.decoding import DecodeLimits, decode, header
-from gpu_workers.operations import contrast, matting
+from gpu_workers.operations import contrast, full_size, matting
 from gpu_workers.operations import cutout as cutting
+from gpu_workers.source_errors import PictureError
 
 WIDTH_PX, HEIGHT_PX = 1200, 800
 KEPT = DecodeLimits(kept_pixels_max=WIDTH_PX * HEIGHT_PX // 9)
@@ -87,6 +90,16 @@ def test_a_header_tells_what_a_picture_will_take() -> None:
     assert deep_bytes > bytes_8 > 0
 
 
+def test_a_header_of_packed_lab_is_read_without_its_pixels() -> None:
+    stream = io.BytesIO()
+    Image.new("LAB", (WIDTH_PX, HEIGHT_PX)).save(stream, "TIFF")
+    cut = stream.getvalue()[: WIDTH_PX * HEIGHT_PX]
+    told = header(cut)
+    assert (told.width_px, told.height_px, told.bands) == (WIDTH_PX, HEIGHT_PX, 3)
+    with pytest.raises(PictureError):
+        decode(cut)
+
+
 def noise(side_px: int) -> NDArray[np.float32]:
     return np.random.default_rng(1).random((side_px, side_px, 3)).astype(np.float32)
 
@@ -123,3 +136,53 @@ def test_a_cutout_that_was_solved_smaller_is_told_and_doubted(monkeypatch: pytes
     assert coarse.measures["uncertainty"] >= 1 - coarse.measures["band_scale"]
     agreement, _ = cutting.compare(sure.rgba[..., 3], coarse.rgba[..., 3])
     assert agreement > 0.9
+
+
+def disc(side_px: int) -> NDArray[np.uint8]:
+    picture = np.full((side_px, side_px, 3), 235, np.uint8)
+    cv2.circle(picture, (side_px // 2, side_px // 2), side_px * 3 // 10, (40, 90, 160), -1, cv2.LINE_AA)
+    return picture
+
+
+def test_what_needs_no_detail_looks_at_no_more_pixels_than_are_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at_px = []
+
+    def look(seen: NDArray[np.uint8]) -> NDArray[np.float32]:
+        looked_at_px.append(seen.shape[0] * seen.shape[1])
+        return np.asarray(cv2.GaussianBlur((seen[..., 0] < 140).astype(np.float32), (0, 0), 1), np.float32)
+
+    whole = cutting.cutout(disc(600), look)
+    monkeypatch.setattr(cutting, "_SOLVE_PIXELS_MAX", 40_000)
+    looked_at_px.clear()
+    smaller = cutting.cutout(disc(600), look)
+    assert len(looked_at_px) == cutting.LOOKS
+    assert max(looked_at_px) < 41_000
+    agreement, difference = cutting.compare(whole.rgba[..., 3], smaller.rgba[..., 3])
+    assert agreement > 0.99
+    assert difference < 0.003
+    solid = smaller.rgba[..., 3] == 255
+    assert (smaller.rgba[..., :3][solid] == disc(600)[solid]).all()
+
+
+def test_a_picture_that_may_not_be_written_is_cut_out_too() -> None:
+    picture = disc(200)
+    picture.setflags(write=False)
+    made = cutting.cutout(picture, lambda seen: (seen[..., 0] < 140).astype(np.float32))
+    assert made.rgba[100, 100, 3] == 255
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_matte_is_enlarged_as_every_channel_by_itself_would_be(depth: type[np.uint8 | np.uint16]) -> None:
+    random, most = np.random.default_rng(3), np.iinfo(depth).max
+    alpha = np.clip(random.random((40, 30), np.float32) * 3 - 1, 0, 1)
+    colours = cv2.GaussianBlur(random.random((40, 30, 3), np.float32), (0, 0), 3)
+    crop: Any = random.integers(0, most, (90, 77, 3), depth)
+    out: Any = np.zeros((90, 77, 4), depth)
+    full_size.composed(crop, alpha, colours, out)
+    opaque = np.rint(np.clip(cv2.resize(alpha, (77, 90), interpolation=cv2.INTER_CUBIC), 0, 1) * most)
+    assert (out[..., 3] == opaque).all()
+    assert (out[opaque == 0] == 0).all()
+    assert (out[..., :3][opaque == most] == crop[opaque == most]).all()
+    partial = (opaque > 0) & (opaque < most)
+    expected = cv2.resize(colours, (77, 90), interpolation=cv2.INTER_LINEAR) * most
+    assert np.abs(out[..., :3][partial] - expected[partial]).max() < 0.5 + 1e-4 * most

@@ -2,22 +2,29 @@
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from itertools import islice
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from loadtest.chaos import mischief
 from loadtest.chaos.__main__ import Course
-from loadtest.chaos.mischief import Mischief
+from loadtest.chaos.mischief import Mischief, Tormentor
 from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
-from loadtest.chaos.verdict import lost
+from loadtest.chaos.stalls import Stall, Stalls
+from loadtest.chaos.verdict import lost, waiting
 from loadtest.chaos.workload import PICTURES, Expected, Workload, colour_of, picture_of
 from schemas import codec, topics
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.catalogue import Asset
+from streams.catalogue.facts import AssetState
 from streams.consumer.letters import Delivery, Outgoing
+from streams.settings import Settings
 from tests.streams.flow import upsert
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +127,62 @@ def test_blows_are_chosen_by_their_names_and_repeated() -> None:
     ]  # fmt: skip
 
 
+def test_a_sampler_that_ended_says_so_and_one_without_answers_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = Stalls(Settings(kafka_bootstrap_servers="127.0.0.1:1", kafka_partitions=1))
+    assert not away.looked_since(0.0)
+    away.stop()
+    monkeypatch.setattr(Stalls, "_ends", lambda _stalls: 1 / 0)
+    broken = Stalls(Settings(kafka_bootstrap_servers="127.0.0.1:1", kafka_partitions=1))
+    broken.stop()  # it has looked once, at least
+    with pytest.raises(RuntimeError, match="nobody samples"):
+        broken.looked_since(0.0)
+
+
+class Standing:
+    """In the place of Stalls: one partition stands still, and is not looked at anew."""
+
+    def __init__(self) -> None:
+        self.is_fresh = False
+        self.asked = 0
+
+    def looked_since(self, _moment_s: float) -> bool:
+        self.asked += 1
+        self.is_fresh = self.asked > 2
+        return self.is_fresh
+
+    def standing(self, _of: object, _since_s: float) -> int:
+        assert self.is_fresh, "what was seen before the blow says nothing of what came behind it"
+        return 0
+
+    def longest(self, _of: object) -> Stall:
+        return Stall(30.0, ("packshot.publisher", "imagery.publish", 2))
+
+    def forget(self) -> None:
+        pass
+
+
+class Alive:
+    """In the place of Cluster."""
+
+    servers = ("broker",)
+    disk = SimpleNamespace(is_small=False)
+
+    def alive(self) -> bool:
+        return True
+
+
+def test_a_blow_is_over_when_it_is_seen_to_be_and_tells_whose_time_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mischief, "AT_LEAST_S", 0.0)
+    said: list[str] = []
+    tormentor = Tormentor(1, cast(Any, Alive()), cast(Any, Standing()), said.append)
+    blow = tormentor.strike(Mischief("kill the broker", "server", [], lambda: time.sleep(0.2)))
+    assert blow.recovered
+    assert 0.2 <= blow.away_s < 30.0
+    assert blow.own_s == 30.0 - blow.away_s
+    assert said[0].startswith("kill the broker: stood still for 30.0 s (packshot.publisher at imagery.publish/2)")
+    assert tormentor.strike(Mischief("pause streams-1", "pause", [], lambda: None)).own_s == 30.0
+
+
 def test_every_picture_has_its_own_colour(tmp_path: Path) -> None:
     assert len({colour_of(number) for number in range(PICTURES)}) == PICTURES
     event = upsert(1, photo=f"{tmp_path}/picture-17.png")
@@ -137,6 +200,22 @@ def test_the_verdict_tells_what_is_missing() -> None:
         "demo|C has to be (1, False), and is None",
     ]
     assert next(lost(known | {("demo", "A"): (1, False)}, [asset], expected)).startswith("demo|A has to be (2, False)")
+
+
+def test_what_leaves_is_waited_for_unless_the_newer_version_waits_for_a_person() -> None:
+    def asset(name: str, state: AssetState, sku: str = "A") -> Asset:
+        return Asset("demo", sku, name, 2, "web", None, state, "", None, None)
+
+    leaving = asset("instagram-1", "leaving")
+    assert waiting([leaving, asset("web-1", "published")]) == [leaving]
+    assert waiting([leaving, asset("web-1", "review", sku="B")]) == [leaving]
+    assert waiting([leaving]) == [leaving]  # the product was deleted
+    assert waiting([leaving, asset("web-1", "published"), asset("web-2", "failed")]) == [leaving]
+    assert waiting([leaving, asset("web-1", "review")]) == []
+    assert waiting([leaving, asset("web-1", "failed")]) == []
+    assert [each.state for each in waiting([leaving, asset("web-1", "review"), asset("web-2", "planned")])] == [
+        "planned"
+    ]
 
 
 @pytest.mark.heavy  # not run since poison is in the load; back to `long` once seen green

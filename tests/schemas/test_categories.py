@@ -49,11 +49,14 @@ def test_what_is_worn_is_cut_out_with_its_wearer(subject: str, category: str, is
     ("channel", "allowing", "banning"),
     [
         ("amazon", ["Dresses", "Men > Jeans"], ["Kids > Dresses", "Sneakers", "Beanies", "Mugs", ""]),
-        ("walmart", ["Dresses"], ["Kids > Dresses", "Mugs"]),
-        ("google", ["Dresses", "Sneakers"], ["Mugs"]),
-        ("tiktok", ["Dresses", "Sneakers"], ["Mugs"]),
+        ("walmart", [], ["Dresses", "Kids > Dresses", "Mugs"]),
+        ("google", ["Dresses"], ["Sunglasses", "Sneakers", "Kids > Dresses", "Mugs"]),
+        ("tiktok", ["Dresses"], ["Sneakers", "Girls' dresses", "Mugs"]),
         ("zalando", [], ["Dresses", "Sneakers", "Mugs"]),
-        ("etsy", ["Dresses", "Mugs"], []),
+        ("etsy", ["Dresses", "Mugs"], ["Kids > Dresses"]),
+        ("ebay", ["Dresses", "Sneakers"], ["Baby > Shirts"]),
+        ("instagram", ["Dresses", "Sneakers"], ["Boys' shirts"]),
+        ("shopify", ["Dresses", "Sneakers"], ["Kids > Dresses"]),
     ],
 )
 def test_channels_say_by_category_whether_people_may_be_seen(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.text import FIT, MESSAGE_MAX, UNFIT, portable, printable, whole
+from schemas.text import FIT, FIT_NAME, MESSAGE_MAX, UNFIT, portable, printable, whole
 
 UNFIT_SHOWN = {
     "no\x00thing": r"no\x00thing",
@@ -62,3 +62,23 @@ def test_a_text_is_fit_when_it_has_nothing_unfit(text: str) -> None:
 
 def test_a_portable_pattern_has_no_escape_that_only_python_knows() -> None:
     assert r"\U" not in portable(whole(FIT))
+
+
+@pytest.mark.parametrize("code", [0xAD, 0x34F, 0x115F, 0x17B4, 0x180E, 0x3164, 0xFFA0, 0x1D173, 0xE0100])
+def test_what_nobody_sees_is_in_no_name_and_shown_by_its_escape(code: int) -> None:
+    text = f"A{chr(code)}B"
+    assert not re.match(whole(FIT_NAME), text)
+    assert re.match(whole(FIT), text)
+    assert printable(text, 100).isascii()
+
+
+def test_a_name_needs_no_variant_and_a_screen_shows_it() -> None:
+    heart = "❤️"
+    assert not re.match(whole(FIT_NAME), heart)
+    assert printable(heart, 100) == heart
+
+
+def test_what_is_a_name_is_fit_and_quick_to_tell() -> None:
+    for name in ("Größe 40 – blau", "キャップ", "قميص", "🧢", "a" * 128):
+        assert re.match(whole(FIT_NAME), name)
+    assert not re.match(whole(FIT_NAME), "é" * 20_000 + "\n")

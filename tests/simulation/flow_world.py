@@ -4,7 +4,7 @@ Processing, the processors, the relay and the facts (on SQLite in memory) are th
 and publisher are models that keep to their contracts. A process may die before the facts are kept, behind that and
 before anything is sent, between two records, behind the last and before its rows are taken away or its offset is
 committed; or it stands still there, others take over, and it goes on. Campaigns come with their versions out of order,
-and some records are poison.
+recipes are released and replays asked for, a product a step, and some records are poison.
 """
 
 import hashlib
@@ -28,6 +28,7 @@ from schemas.records import (
     Event,
     PublicationFailed,
     PublishRequested,
+    RecipeReleased,
     RetractRequested,
     Source,
     Task,
@@ -35,11 +36,13 @@ from schemas.records import (
     TaskFailed,
 )
 from streams import processing, relay
+from streams import replanning as command
 from streams.catalogue import Catalogue, Facts, Standing, Unsent, tables
 from streams.catalogue.catalogue import CatalogueStanding
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
 from streams.processing import Processing
+from streams.processors import recipes, replanning
 from streams.relay import Relay
 from tests.simulation.broker import Violation
 from tests.streams.flow import done, published
@@ -54,7 +57,15 @@ TASKS = tuple(topic.name for topic in topics.TASKS.values())
 STREAMS = tuple(topic.name for topic in CONSUMED)
 ENDED = frozenset({"published", "failed", "rejected", "review"})
 FATES = ("before_commit", "after_commit", "in_between", "after_send", "after_offset", "stopped")
-ROUNDS_MAX = 600
+ROUNDS_MAX = 900
+RECIPE = """\
+name: marketplace
+version: {version}
+steps:
+  - operation: cutout
+    next:
+      - {{operation: packshot, each: channel, parameters: {{padding: {padding}}}}}
+"""
 
 
 class Killed(BaseException):
@@ -117,6 +128,7 @@ class FlowWorld:
         self.versions = dict.fromkeys(SKUS, 0)
         self.words: list[CampaignRequested | CampaignCancelled] = []
         self.unsaid: list[CampaignRequested | CampaignCancelled] = []
+        self.releases = 0
         self.poison = 0
         self.is_calm = False
         self.now_ms = 1000
@@ -198,6 +210,23 @@ class FlowWorld:
         self.words.append(off if self.words and self.rng.random() < 0.3 else word)
         self.unsaid.append(self.words[-1])
         self._say_word(self.rng.choice(self.unsaid))
+
+    def release(self) -> None:
+        """A recipe is released: all that is made by it is made again, by what it says now."""
+        self.releases += 1
+        version = self.releases + 1
+        text = RECIPE.format(version=version, padding=_padding(self.releases))
+        self.say(RecipeReleased(recipe="marketplace", version=version, text=text, released_at_ms=self.now_ms))
+
+    def replay(self) -> None:
+        """An operator has everything made again."""
+        with patch.object(command, "FEW_SKUS_MAX", 0):
+            command.replan([("demo", sku) for sku in SKUS], "bulk", "again", self)
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        """See streams.relay.Sender; an operator's."""
+        for record in records:
+            self.append(record)
 
     def _say_word(self, word: CampaignRequested | CampaignCancelled) -> None:
         if self.is_calm or self.rng.random() < 0.8:
@@ -342,9 +371,10 @@ class FlowWorld:
                 raise Violation(f"{facts.outbox.backlog()} left in the outbox")
             assets = {sku: facts.assets("demo", sku) for sku in SKUS}
             gone = {sku for sku in SKUS if (known := facts.product("demo", sku)) is None or known.deleted}
-            left = facts.campaigns.left("demo", "bf", 9)
+            left = [*facts.campaigns.left("demo", "bf", 9), *facts.replans.take("demo", 9)]
         if left:
             raise Violation(f"nobody goes on with {left}")
+        self._check_release({sku: self._known_version(sku) for sku in SKUS if sku not in gone})
         self._check_live(assets)
         self._check_withheld(assets)
         self._check_campaign(assets, gone)
@@ -372,6 +402,20 @@ class FlowWorld:
                 if each.state == "failed" and (sku, each.asset, each.version) not in withheld:
                     raise Violation(f"{sku} {each.asset} failed, and nobody was told")
 
+    def _known_version(self, sku: str) -> int:
+        with self.catalogue.read() as facts:
+            known = facts.product("demo", sku)
+        assert known is not None
+        return known.version
+
+    def _check_release(self, products: dict[str, int]) -> None:
+        """Each product is made as the newest release says, whatever it was before that."""
+        tasks = [task for task in map(_decoded, self.on(*TASKS)) if isinstance(task, Task)]
+        said = {(task.sku, task.version, step.parameters.get("padding")) for task in tasks for step in task.step.next}
+        for sku, version in products.items() if self.releases else ():
+            if (sku, version, str(_padding(self.releases))) not in said:
+                raise Violation(f"nobody made {sku} as release {self.releases} says")
+
     def _check_campaign(self, assets: dict[str, list[Any]], gone: set[str]) -> None:
         """The newest word counts, whenever it came."""
         newest = self.words[-1] if self.words else None
@@ -382,6 +426,14 @@ class FlowWorld:
         )
         if is_heard and planned != wanted:
             raise Violation(f"the campaign is planned for {planned}, and {newest} was the last word")
+
+
+def _padding(release: int) -> float:
+    return 0.02 + release / 1000
+
+
+def _decoded(record: Delivery) -> Event:
+    return codec.decode(record.value)
 
 
 def _draw(asset: str, version: int) -> float:
@@ -409,7 +461,7 @@ def running() -> Iterator[Catalogue]:
     """Facts in memory, processors that break on poison, and a relay that tells which rows it sends."""
     catalogue = _in_memory()
     with catalogue.begin() as facts:
-        for table in (*tables.metadata.sorted_tables, tables.outbox):
+        for table in (*tables.metadata.sorted_tables, *tables.apart.sorted_tables):
             facts._connection.execute(delete(table))
     works, send = processing.PROCESSORS[CatalogChanged], Relay._send
 
@@ -427,6 +479,8 @@ def running() -> Iterator[Catalogue]:
         stack.enter_context(patch.dict(processing.PROCESSORS, {CatalogChanged: breaks}))
         stack.enter_context(patch.object(Relay, "_send", told))
         stack.enter_context(patch.object(relay, "LEFT_AFTER_S", -1.0))
+        stack.enter_context(patch.object(recipes, "STEP_PRODUCTS_MAX", 1))
+        stack.enter_context(patch.object(replanning, "STEP_SKUS_MAX", 1))
         yield catalogue
 
 
@@ -435,6 +489,8 @@ _CHOICES: list[tuple[Callable[[FlowWorld], None], float]] = [
     (FlowWorld.upsert, 3.0),
     (FlowWorld.campaign, 2.0),
     (FlowWorld.garbage, 0.5),
+    (FlowWorld.release, 0.3),
+    (FlowWorld.replay, 0.3),
     (FlowWorld.streams, 15.0),
     (FlowWorld.strike, 5.0),
     (FlowWorld.work, 10.0),

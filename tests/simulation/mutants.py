@@ -8,6 +8,7 @@ import msgspec
 from confluent_kafka import KafkaError, TopicPartition
 
 from schemas import topics
+from schemas.records import ReleaseContinued, ReplansContinued
 from streams.catalogue import Unsent
 from streams.catalogue.outbox import Outbox
 from streams.consumer.lanes import Lanes
@@ -15,7 +16,7 @@ from streams.consumer.letters import Outgoing
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.offsets import OffsetTracker
 from streams.consumer.reader import LaneReader
-from streams.processing import Processing
+from streams.processing import PROCESSORS, Processing
 from streams.processors import campaigns
 from streams.publishing import publication
 from streams.publishing.manifest import Manifest, manifest_key
@@ -149,12 +150,28 @@ def takes_no_second_look_at_poison() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def holds_a_part_against_a_release() -> Iterator[None]:
+    """A release ends with its first step."""
+    with patch.dict(PROCESSORS, {ReleaseContinued: lambda _event, _facts: []}):
+        yield
+
+
+@contextmanager
+def makes_a_part_again() -> Iterator[None]:
+    """What is to be made again ends with its first step."""
+    with patch.dict(PROCESSORS, {ReplansContinued: lambda _event, _facts: []}):
+        yield
+
+
 FLOW_MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     drops_what_follows_before_it_is_sent,
     sends_nothing_of_those_before_it,
     leaves_what_is_left,
     lets_the_last_word_count,
     takes_no_second_look_at_poison,
+    holds_a_part_against_a_release,
+    makes_a_part_again,
 ]
 MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     commits_past_unfinished,

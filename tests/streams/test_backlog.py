@@ -1,5 +1,6 @@
 """What outlives its retention unread: warned of, kept for longer, named when it is lost; on real brokers."""
 
+import re
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -156,3 +157,10 @@ def test_retention_is_twice_the_age_of_the_oldest() -> None:
     )
     assert [(each.topic, each.wanted) for each in backlog.too_short([young, old, endless])] == [("t", "1400")]
     assert backlog.too_short([Unread("g", "t", 0, 0, 0, 9, 500, 1000)]) == []
+
+
+def test_a_group_with_something_to_read_and_nobody_in_it_is_told(settings: Settings) -> None:
+    with pytest.raises(checks.CheckFailed, match=rf"nobody at work: {re.escape(the_group()[0])} \(up to 10 records\)"):
+        checks._readers(settings)
+    commit(settings, 10)
+    assert checks._readers(settings).startswith("0 groups")

@@ -1,13 +1,16 @@
-"""A client that can never send again is replaced, and those who wait for it are told."""
+"""A client that can never send again is replaced, and those who wait are told; one without a broker is patient."""
 
+import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from streams.consumer import clients
-from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged
+from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged, open_consumer
 from streams.consumer.letters import Outgoing
 from streams.settings import Settings
 
@@ -62,3 +65,23 @@ def test_who_waits_for_a_broken_producer_is_told_and_another_takes_its_place(
             producer.send([RECORD])
     producer.send([RECORD])
     producer.close()
+
+
+TRIED_S = 5.0
+TRIES_MAX = 40  # half the wait is 250 ms, less at random; at the client's own 100 ms it would be 100
+
+
+def test_a_client_without_a_broker_does_not_try_without_a_pause() -> None:
+    tries = 0
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        where = f"127.0.0.1:{server.getsockname()[1]}"
+        consumer = open_consumer(Settings(kafka_bootstrap_servers=where), "test", log_level=0)
+        threading.Timer(TRIED_S, stop.set).start()
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                server.accept()[0].close()
+                tries += 1
+    consumer.close()
+    assert 0 < tries <= TRIES_MAX

@@ -1,5 +1,6 @@
 """What images cost: shared out among assets, told once, and by what became of them."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
+from schemas.costs import WHOLE_MAX
 from schemas.records import (
     Cost,
     Event,
@@ -18,7 +20,7 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from streams.catalogue import Catalogue, Grouping, Spending
+from streams.catalogue import Catalogue, Grouping, Share, Spending
 from streams.cli import packshot
 from streams.processors.costing import shares
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
@@ -261,3 +263,30 @@ def test_what_is_more_than_a_database_takes_is_as_much_as_it_takes(flow: Flow) -
     most = Cost(bytes_in=2**63 - 1, bytes_out=2**63 - 1, price_nanos=2**63 - 1)
     flow.say(replace(done(task), costs={"fetch": most, "store": most}, saved=most))
     assert 2**53 <= total(flow).total_nanos < 2**54
+
+
+def test_enough_of_the_largest_costs_add_up(flow: Flow) -> None:
+    """A database's whole numbers end at 2^63; a thousand and some tasks that cost the most are more than that."""
+    one = Share(
+        task_id="t",
+        operation="cutout",
+        result_id="r",
+        asset="a",
+        tenant="demo",
+        sku="A",
+        version=1,
+        channel="",
+        digest="",
+        size_bytes=WHOLE_MAX,
+        price_nanos=WHOLE_MAX - 1,
+        saved_price_nanos=WHOLE_MAX,
+        engine_ms=1.0,
+        cpu_ms=1.0,
+        saved_engine_ms=1.0,
+    )
+    every = [dataclasses.replace(one, task_id=f"t{number}") for number in range(1100)]
+    with flow.catalogue.begin() as facts:
+        facts.put_costs(every)
+    (all_of_it,) = spent(flow).values()
+    assert all_of_it.size_bytes == all_of_it.saved_price_nanos == 1100 * WHOLE_MAX > 2**63
+    assert all_of_it.total_nanos == 1100 * (WHOLE_MAX - 1)

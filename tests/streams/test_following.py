@@ -1,8 +1,9 @@
 """`submit --wait`: what becomes of an event, neither too early nor never; decisions that cannot be carried out."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
@@ -11,9 +12,12 @@ from schemas.records import CampaignRequested, ReviewDecided, ReviewRequested
 from streams import local
 from streams.catalogue import Catalogue
 from streams.catalogue.facts import Refusal
+from streams.consumer.clients import AcknowledgedProducer, make_topics
+from streams.consumer.letters import outgoing
 from streams.errors import Refused
+from streams.following import LOOK_ANYWAY_S, follow, news
 from streams.settings import Settings
-from streams.submission import POLL_MAX_S, Fate, Submitted, fate, follow
+from streams.submission import Fate, Submitted, fate
 from tests.streams.flow import Flow, done, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "GONE"], channels=["instagram"])
@@ -57,21 +61,80 @@ def test_one_unknown_product_does_not_end_a_campaign_while_the_others_are_made(f
     assert now.waits_for == ["A bf.instagram-1 (planned)"]
 
 
-def test_following_looks_less_often_while_nothing_moves_and_gives_up(flow: Flow) -> None:
+class Told:
+    """A clock that goes on while somebody waits for news, which come at the times that a test says."""
+
+    def __init__(self, **at_s: float) -> None:
+        self.now_s = 0.0
+        self.coming = sorted((when, key.replace("_", "|").encode()) for key, when in at_s.items())
+        self.meanwhile: dict[float, Callable[[], object]] = {}
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def within(self, seconds: float) -> set[bytes]:
+        self.now_s += max(seconds, 0.01)
+        for when in [when for when in self.meanwhile if when <= self.now_s]:
+            self.meanwhile.pop(when)()
+        came = {key for when, key in self.coming if when <= self.now_s}
+        self.coming = [each for each in self.coming if each[0] > self.now_s]
+        return came
+
+
+def followed(flow: Flow, told: Told, *events: Submitted, quiet_s: float = 1000.0) -> tuple[list[Fate], int]:
+    """The ends, and how often an event was looked at."""
+    with patch("streams.following.fate", side_effect=fate) as looks:
+        ends = follow(events, flow.catalogue, told.within, lambda *_: None, 600.0, quiet_s, told.clock)
+        return ends, looks.call_count
+
+
+def test_what_nobody_tells_of_is_hardly_looked_at_and_is_given_up(flow: Flow) -> None:
     flow.say(upsert())
-    slept: list[float] = []
-    quiet_s = 0.5
-
-    def sleep(poll_s: float) -> None:
-        slept.append(poll_s)
-        time.sleep(min(poll_s, 0.1))
-
-    (end,) = follow([Submitted("x", upsert())], flow.catalogue, lambda *_: None, time.monotonic() + 600, quiet_s, sleep)
+    told = Told()
+    (end,), looks = followed(flow, told, Submitted("x", upsert()), quiet_s=200.0)
     assert end.state == "waiting"
     assert end.waits_for == ["A amazon-1 (planned)", "A web-1 (planned)"]
-    assert slept[1:] == sorted(slept[1:])
-    assert max(slept) <= POLL_MAX_S
-    assert len(slept) < 12
+    assert 200.0 <= told.now_s < 201.0
+    assert looks < 16, "ten at first, then once a minute"
+
+
+def test_an_event_of_a_product_has_it_looked_at_though_the_facts_come_later(flow: Flow) -> None:
+    flow.say(upsert())
+    told = Told(demo_A=20.0, demo_B=30.0)
+    told.meanwhile[21.5] = lambda: flow.say(upsert(2))
+    (end,), _ = followed(flow, told, Submitted("x", upsert()))
+    assert end.state == "superseded"
+    assert told.now_s < 25.0
+
+
+def test_what_no_event_told_of_is_found_within_a_minute(flow: Flow) -> None:
+    flow.say(upsert())
+    told = Told()
+    told.meanwhile[20.0] = lambda: flow.say(upsert(2))
+    (end,), _ = followed(flow, told, Submitted("x", upsert()))
+    assert end.state == "superseded"
+    assert told.now_s < 20.0 + LOOK_ANYWAY_S
+
+
+def test_one_products_event_has_only_its_own_looked_at(flow: Flow) -> None:
+    many = [Submitted(sku, upsert(sku=sku)) for sku in ("A", "B", "C", "D")]
+    for each in many:
+        flow.say(each.event)
+    quiet, without = Told(), 0
+    _, without = followed(flow, quiet, *many, quiet_s=50.0)
+    told = Told(demo_A=20.0)
+    _, looks = followed(flow, told, *many, quiet_s=50.0)
+    assert looks - without <= 4 * 2 + 6, "one product's looks, and what the longer wait costs"
+
+
+def test_the_products_of_a_campaign_tell_of_it(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(replace(CAMPAIGN, skus=["A"], version=1))
+    told = Told(demo_A=20.0)
+    told.meanwhile[20.5] = lambda: flow.say(replace(CAMPAIGN, skus=["A"], version=2, channels=["shopify"]))
+    (end,), _ = followed(flow, told, Submitted("x", replace(CAMPAIGN, skus=["A"], version=1)))
+    assert end.state == "superseded"
+    assert told.now_s < 25.0
 
 
 @pytest.mark.parametrize(
@@ -96,3 +159,18 @@ def test_a_redo_that_cannot_be_carried_out_is_refused_and_the_review_waits_on(
         local.decide(settings, review.review_id[:8], **about)
     assert (told.value.code, told.value.field) == ("bad_parameters", field)
     assert tasks(flow.say(replace(decided, parameters={"padding": "0.2"})))  # there is a way on
+
+
+def test_the_keys_of_what_is_written_from_now_on_come(memory_bootstrap: str, tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path, kafka_bootstrap_servers=memory_bootstrap)
+    make_topics(settings)
+    producer = AcknowledgedProducer(settings)
+    producer.send([outgoing(upsert(sku="BEFORE"), "test")])
+    give_up_at, keys = time.monotonic() + 120, set[bytes]()
+    with news(settings) as within:
+        within(5.0)  # where a partition ends is asked for at the first read
+        while not keys and time.monotonic() < give_up_at:
+            producer.send([outgoing(upsert(sku="AFTER"), "test")])
+            keys.update(within(1.0))
+    producer.close()
+    assert keys == {b"demo|AFTER"}

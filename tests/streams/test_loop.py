@@ -85,6 +85,9 @@ class Office:
                 raise Unavailable("the database is away")
             case b"slow":
                 self.gate.wait(WITHIN_S)
+            case b"aside":
+                with work.standing_aside():
+                    self.gate.wait(WITHIN_S)
             case b"batched":
                 self.clock.now_s += 5.0
                 work.waited_for_others(4.0)
@@ -390,6 +393,31 @@ def test_a_worker_that_hangs_ends_the_loop() -> None:
     finally:
         office.gate.set()
         office.crew.stop()
+
+
+def test_urgent_work_has_a_thread_while_other_work_stands_aside() -> None:
+    office = Office(threads=1)
+    office.write("bulk", b"aside", b"after it")
+    try:
+        office.loop.open()
+        turn_until(office, lambda: b"aside" in office.handled)
+        office.write("urgent", b"quick")
+        turn_until(office, lambda: b"quick" in office.handled)
+        assert office.handled == [b"aside", b"quick"]
+        office.gate.set()
+        turn_until(office, lambda: b"after it" in office.handled)
+        assert office.crew.lanes._aside == 0
+    finally:
+        office.gate.set()
+        office.crew.stop()
+
+
+def turn_until(office: Office, is_so: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + WITHIN_S
+    while not is_so():
+        assert time.monotonic() < give_up_at
+        office.loop.turn()
+        time.sleep(0.002)
 
 
 def test_a_partition_that_is_never_fetched_ends_the_loop(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

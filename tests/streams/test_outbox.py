@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import codec
+from schemas.envelope import as_mapping
 from schemas.records import (
     AssetWithheld,
     CampaignCancelled,
@@ -18,10 +19,13 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
+from streams.blobs import Blobs
 from streams.catalogue import Catalogue, Unsent
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
+from streams.consumer.clients import NotAcknowledged, TooLarge
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed
 from streams.processing import Processing
-from tests.streams.flow import Flow, done, published, tasks, upsert
+from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
+from tests.streams.town import MemoryStore
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B"], channels=["instagram"])
 
@@ -160,6 +164,66 @@ def test_what_was_left_is_sent_by_anybody_and_told_of_meanwhile(flow: Mortal, mo
     flow.processing.tend()
     with flow.catalogue.read() as facts:
         assert facts.outbox.backlog().rows == 0
+
+
+class Narrow(Recorder):
+    """A broker on which some topics take less than ours: their records beyond `most` bytes are refused."""
+
+    def __init__(self, topics_: set[str], most: int) -> None:
+        super().__init__()
+        self.topics, self.most = topics_, most
+        self.blobs = Blobs(MemoryStore())
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        refused = [each for each in records if each.topic in self.topics and each.size_bytes > self.most]
+        super().send([each for each in records if each not in refused])
+        if refused:
+            raise TooLarge(*refused)
+
+
+def narrowed(flow: Mortal, *names: str, most: int = 0) -> Narrow:
+    sender = Narrow(set(names), most)
+    flow.processing = Processing(flow.catalogue, sender, RetryPolicy((1000,), originals=sender.blobs))
+    return sender
+
+
+def test_what_its_topic_will_never_take_is_a_dead_letter_and_the_end_of_its_assets(flow: Mortal) -> None:
+    sender = narrowed(flow, "imagery.tasks.cutout.standard")
+    event = outgoing(upsert(), "test")
+    flow.processing.run([Delivery("imagery.catalog", 0, 1, event.key, event.value, event.headers)])
+    (letter,) = [each for each in sender.records if each.topic == "imagery.dead"]
+    told = as_mapping(letter.headers)
+    assert (told["packshot-error-code"], told["packshot-origin-topic"]) == (
+        "record_too_large",
+        "imagery.tasks.cutout.standard",
+    )
+    withheld = [codec.decode(each.value) for each in sender.records if each.topic == "imagery.publish"]
+    assert {each.asset for each in withheld if isinstance(each, AssetWithheld)} == {"amazon-1", "web-1"}
+    assert set(flow.states().values()) == {"failed"}
+    flow.processing.tend()
+    with flow.catalogue.read() as facts:
+        assert facts.outbox.backlog().rows == 0
+    read = Delivery(letter.topic, 0, 1, letter.key, letter.value, letter.headers)
+    task = codec.decode(replayed(read, sender.blobs).value)
+    assert task.sku == "A"  # type: ignore[union-attr]
+
+
+def test_a_letter_that_its_topic_will_not_take_has_its_original_elsewhere(flow: Mortal) -> None:
+    sender = narrowed(flow, "imagery.dead", most=5000)
+    garbage = b"x" * 6000
+    flow.processing.run([Delivery("imagery.catalog", 0, 1, b"demo|A", garbage, [])])
+    (letter,) = sender.records
+    told = as_mapping(letter.headers)
+    assert told["packshot-origin-topic"] == "imagery.catalog"
+    assert told["packshot-origin-offset"] == "1"
+    read = Delivery(letter.topic, 0, 1, letter.key, letter.value, letter.headers)
+    assert replayed(read, sender.blobs).value == garbage
+
+
+def test_a_topic_that_takes_no_letter_at_all_ends_the_process(flow: Mortal) -> None:
+    narrowed(flow, "imagery.dead")
+    with pytest.raises(NotAcknowledged, match=r"imagery\.dead takes no record"):
+        flow.processing.run([Delivery("imagery.catalog", 0, 1, b"demo|A", b"garbage", [])])
 
 
 def test_facts_that_are_made_anew_leave_what_is_to_be_sent(flow: Mortal) -> None:

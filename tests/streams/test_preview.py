@@ -58,14 +58,15 @@ def test_a_preview_shows_every_picture_with_its_verdict_and_parameters(settings:
     file = catalogue(tmp_path, upsert("jar", channels=["instagram", "amazon"]), upsert("tin"))
     seen: list[tuple[int, int]] = []
     wanted = Wanted(str(tmp_path / "spring.yaml"), ["jar"], file)
-    entries = preview(settings, wanted, tmp_path / "page.html", lambda *progress: seen.append(progress))
+    target = tmp_path / "new" / "page.html"
+    entries = preview(settings, wanted, target, lambda *progress: seen.append(progress))
     assert {each.asset: each.outcome for each in entries[0].pictures} == {
         "instagram-1": "pass",
         "amazon-1": "fail",  # 70 % of the canvas is too little there
         "web-1": "pass",
     }
     assert (seen[0], seen[-1]) == ((0, 3), (3, 3))
-    page = (tmp_path / "page.html").read_text()
+    page = target.read_text()
     assert len(re.findall(r"<img [^>]*data:image", page)) == 3
     assert page.count("background-image:url(data:image") == 1
     assert re.search(r"fill is 0\.\d+, the limit ≥ 0.85", page)

@@ -585,6 +585,6 @@ def test_a_slip_that_goes_on_with_what_no_pool_does_is_told(flow: Flow) -> None:
 def test_an_asset_for_a_channel_without_rules_is_told(flow: Flow) -> None:
     task = compose_task(flow)
     odd = replace(task, step=replace(task.step, channel="bazaar"), way=None)
-    with pytest.raises(Refused) as caught:
-        _rules(odd, "bazaar")
+    with flow.catalogue.read() as facts, pytest.raises(Refused) as caught:
+        _rules(odd, "bazaar", facts)
     assert (caught.value.code, caught.value.field) == ("unknown_channel", "task.step.channel")

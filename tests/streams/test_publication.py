@@ -811,3 +811,45 @@ def test_the_facts_being_away_is_no_answer(shop: Shop, monkeypatch: pytest.Monke
         shop.apply(shop.request("web-1"), 1)
     with pytest.raises(NotFound):
         shop.origin.get(manifest_key("acme", "mug"))
+
+
+# what people hold back, and take back
+
+RESULT = "c" * 64
+
+
+def taken_back(shop: Shop, result_id: str = RESULT) -> list[str]:
+    event = msgspec.structs.replace(retract(assets=["web-1"]), result_id=result_id)
+    return kinds(shop.apply(event, 5))
+
+
+@pytest.mark.parametrize("state", ["review", "rejected"])
+def test_what_is_held_back_since_goes_live_by_no_request_of_before(shop: Shop, state: str) -> None:
+    shop.plan(1, "amazon-1", web_1=state)
+    assert shop.apply(shop.request("web-1"), 1) == []
+    assert shop.stored() == set()
+
+
+def test_just_the_result_whose_decision_was_taken_back_goes(shop: Shop) -> None:
+    shop.apply(msgspec.structs.replace(shop.request("web-1"), result_id=RESULT), 1)
+    shop.plan(1, "amazon-1", web_1="review")
+    assert taken_back(shop, "d" * 64) == [], "another result is live"
+    assert taken_back(shop) == ["AssetRetracted"]
+    assert "web-1" not in shop.manifest().assets
+
+
+def test_what_was_approved_again_stays_though_the_taking_back_comes_late(shop: Shop) -> None:
+    shop.apply(msgspec.structs.replace(shop.request("web-1"), result_id=RESULT), 1)
+    shop.plan(1, "amazon-1", web_1="published")
+    assert taken_back(shop) == []
+
+
+def test_what_is_judged_by_newer_rules_is_announced_as_unchanged(shop: Shop) -> None:
+    request = shop.request("web-1")
+    shop.apply(request, 1)
+    before = shop.stored()
+    newer = msgspec.structs.replace(request, verdict=Verdict(outcome="pass", checks=[], rules="2026-12"))
+    (told,) = shop.apply(newer, 2)
+    assert isinstance(told, AssetPublished)
+    assert (told.unchanged, told.verdict.rules) == (True, "2026-12")
+    assert shop.stored() == before

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import typing
@@ -22,12 +23,13 @@ import structlog
 from rich.text import Text
 
 import streams.brands
+import streams.channels
 import streams.models
 import streams.preview_page
 import streams.recipes
 from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Event, ProductPublished, Source, Verdict
 from schemas.text import UNFIT
-from streams import cli, display, screen
+from streams import cli, display, local, screen
 from streams.catalogue import Asset, Catalogue, Product, Spending, TaskFact
 from streams.catalogue.costs import Fate
 from streams.errors import Refused
@@ -38,6 +40,7 @@ from streams.observability import set_up
 from streams.preview_page import Entry, Shown, page
 from streams.screen import fit
 from streams.settings import Settings
+from streams.supervisor import AlreadyRunning, only_one
 from tests.streams.planted import planted
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +51,7 @@ HOSTILE = (
 LATE = {  # what display knows by these names while types are checked
     "BrandRow": streams.brands.Row,
     "Built": streams.models.Built,
+    "ChannelRow": streams.channels.Row,
     "Row": streams.models.Row,
     "Verified": streams.models.Verified,
     "Entry": Entry,
@@ -260,3 +264,10 @@ def test_half_a_character_is_told_as_its_escape(capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out)["bad_lines"][0]["field"] == "\udcff"
     screen.print_json_line(["\ud83d"])
     assert capsys.readouterr().out == '["\\ud83d"]\n'
+
+
+def test_a_second_up_is_told_that_it_is_up_though_its_port_is_taken_too(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, only_one(tmp_path):
+        settings = Settings(data_folder=tmp_path, cdn_port=taken.getsockname()[1])
+        with pytest.raises(AlreadyRunning), local.running_system(settings):
+            pass

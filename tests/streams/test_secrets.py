@@ -65,6 +65,16 @@ def test_addresses_that_are_shown_hold_none(name: str, monkeypatch: pytest.Monke
     assert SECRET not in str(told.value)
 
 
+@pytest.mark.parametrize("text", ["127.0.0.1/8", "10.0.0.0/33", f"ada:{SECRET}@db.example"])
+def test_networks_that_are_none_are_told_at_the_start_and_not_at_a_task(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACKSHOT_SOURCE_PRIVATE_NETWORKS", f"10.0.0.0/8,{text}")
+    with pytest.raises(SettingsError, match="PACKSHOT_SOURCE_PRIVATE_NETWORKS: network 2 is none") as told:
+        read_settings()
+    assert text not in str(told.value)
+
+
 @pytest.mark.parametrize("typo", TYPOS)
 @pytest.mark.parametrize("name", ["DATABASE_URL", "SCHEMA_REGISTRY_URL", "BLOBS_URL", "ENGINE", "BATCH_MAX"])
 def test_a_typo_is_named_and_not_repeated(

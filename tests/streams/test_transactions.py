@@ -4,8 +4,11 @@ import itertools
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -17,6 +20,7 @@ from streams.consumer.letters import Outgoing
 from streams.consumer.reading import read
 from streams.embedded import BrokerUnavailable, EmbeddedBroker, choose_broker
 from streams.errors import Unavailable
+from streams.publishing import transactions
 from streams.publishing.transactions import Aborted, Transactions
 from streams.settings import Settings
 from tests.servers import skip_or_fail
@@ -140,6 +144,38 @@ def test_a_record_that_is_too_large_is_named_and_the_writer_goes_on(broker: Embe
     consumer.close()
     transactions.close()
     assert [record.value for record in _read(settings)] == [b"small"]
+
+
+class Slow:
+    """A writer on a machine that is busy, and a member of its group whose offsets never moved."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_args, **_more: None
+
+    def send_offsets_to_transaction(self, *_: object) -> None:
+        time.sleep(0.5)
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        assert timeout
+        return partitions
+
+
+def test_a_call_that_is_only_slow_is_waited_for_in_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(transactions, "Producer", Slow)
+    monkeypatch.setattr(transactions, "HANGS_AFTER_S", 0.2)
+    writer = Transactions({}, "test", tmp_path, threading.Event())
+    with pytest.raises(Aborted):
+        writer.write([], [TopicPartition("in", 0, 1)], Slow())
+    for _ in range(3):
+        with suppress(Aborted):
+            writer.write([], [TopicPartition("in", 0, 1)], Slow())
+            break
+    else:
+        pytest.fail("it is taken for one that hangs for ever")
+    writer.close()
 
 
 def _read(settings: Settings) -> list[Outgoing]:

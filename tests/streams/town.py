@@ -8,13 +8,15 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from random import Random
 
 import msgspec
 from msgspec.structs import replace
 
 from gpu_workers.models.manifest import load_manifest
-from schemas import codec, topics
+from schemas import channels, codec, topics
+from schemas.channels import version_number
 from schemas.envelope import as_mapping
 from schemas.identity import content_id
 from schemas.records import (
@@ -23,7 +25,9 @@ from schemas.records import (
     CampaignCancelled,
     CampaignRequested,
     CatalogChanged,
+    ChannelReleased,
     Cost,
+    DecisionUndone,
     DefaultsReleased,
     Event,
     Lane,
@@ -59,6 +63,7 @@ from streams.settings import Settings
 from tests.streams.flow import GOOD
 
 PARTITIONS = 2
+RULES = (Path(channels.__file__).parent / "amazon.yaml").read_text()
 POLICY = RetryPolicy((1000, 5000), random_share=lambda: 0.0)
 RETRIES = tuple(topics.retry(delay_ms).name for delay_ms in POLICY.delays_ms)
 SKUS = ("A", "B", "C")
@@ -150,6 +155,7 @@ class Town:
         self.engine = 1
         self.made_by: dict[str, str] = {}
         self.recalls: list[ModelReleased] = []
+        self.channel_versions = {"amazon": 0, "bazaar": 0}
         self.recipe_versions = {"marketplace": 1, "campaign": 1, "spring": 0, "demo": 0}
         self.ways: dict[str, set[str | None]] = {}
 
@@ -286,16 +292,29 @@ class Town:
 
     def _undecided(self) -> list[Review]:
         decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
-        decided = {event.review_id for event in decisions if isinstance(event, ReviewDecided)}
+        decided = {(event.review_id, event.version) for event in decisions if isinstance(event, ReviewDecided)}
         with self.catalogue.read() as facts:
-            return [review for review in facts.reviews() if review.review_id not in decided]
+            return [its for its in facts.reviews() if (its.review_id, its.rank + 1) not in decided]
 
     def _person(self) -> None:
         """Decides on a review that she sees as pending."""
         undecided = self._undecided()
-        if not undecided or self.random.random() < 0.8:
+        if undecided and self.random.random() < 0.2:
+            self._decide(self.random.choice(undecided))
+
+    def undo(self) -> None:
+        """She takes a decision back, one of before it was taken back at times."""
+        with self.catalogue.read() as facts:
+            known = [review for review in facts.reviews(pending=False) if review.last is not None]
+        if not known:
             return
-        task = self.random.choice(undecided).request
+        review = self.random.choice(known)
+        last = review.last if isinstance(review.last, ReviewDecided) else review.last.decision  # type: ignore[union-attr]
+        about = {"tenant": "demo", "sku": last.sku, "decision": last, "version": last.version + 1}
+        self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))  # type: ignore[arg-type]
+
+    def _decide(self, review: Review) -> None:
+        task = review.request
         redo = self.random.random() < 0.3
         approved = not redo and self.random.random() < 0.6
         parameters = {"padding": f"0.{self.random.randint(1, 9)}"} if redo else {}
@@ -309,6 +328,7 @@ class Town:
                 parameters=parameters,
                 decided_by="ada",
                 reason="seen",
+                version=review.rank + 1,
             )
         )
 
@@ -361,6 +381,15 @@ class Town:
         text = f"name: {name}\nversion: {version}\nsteps:\n  - operation: cutout\n{speckles}    next:\n{steps}"
         self.say(RecipeReleased(recipe=name, version=max(version, 1), text=text, released_at_ms=self.now_ms))
 
+    def release_channel(self) -> None:
+        """Somebody lets a channel's rules count in their next version; `bazaar` is a channel of the town's own."""
+        name = self.random.choice(("amazon", "bazaar"))
+        self.channel_versions[name] += 1
+        version = f"2026-11.{self.channel_versions[name]}"
+        text = RULES.replace("name: amazon", f"name: {name}").replace('"2026-11"', f'"{version}"')
+        number = version_number(version)
+        self.say(ChannelReleased(channel=name, version=number, text=text, released_at_ms=self.now_ms))
+
     def upsert(self, sku: str, version: int) -> None:
         photo = self.random.choice(("a", "b", "c", "gone", "gone-back"))
         channels = self.random.sample(["amazon", "zalando", "google"], self.random.randint(1, 2))
@@ -398,6 +427,9 @@ class Town:
             lambda: self.release(),
             lambda: self.release_recipe(),
             lambda: self.release_recipe(),
+            lambda: self.undo(),
+            lambda: self.undo(),
+            lambda: self.release_channel(),
         ]
         return self.random.choice(acts)
 
@@ -436,7 +468,23 @@ class Town:
             announcements.told(codec.decode(record.value))
         lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
         products = [finding for view in self._views(announcements) for finding in (*disagreements(view), *stuck(view))]
-        return [*lost, *announcements.findings, *products, *self._recalled_and_live(), *self._outdated_and_live()]
+        people = [*self._recalled_and_live(), *self._outdated_and_live(), *self._held_and_live()]
+        return [*lost, *announcements.findings, *products, *people]
+
+    def _held_and_live(self) -> Iterator[Finding]:
+        """What is live although the last word on just this result is not to publish it."""
+        with self.catalogue.read() as facts:
+            for review in facts.reviews(pending=False):
+                task = review.request.completed.task
+                manifest, _ = manifests.load(self.origin, task.tenant, task.sku)
+                live = manifest.assets.get(review.asset) if manifest else None
+                is_held = review.state in ("pending", "rejected") and review.last is not None
+                if is_held and live is not None and live.approved_by and self._is_of(review, live.result_id):
+                    yield Finding("stuck", f"{task.sku} {review.asset}", f"live, and {review.state} by a person")
+
+    @staticmethod
+    def _is_of(review: Review, result_id: str) -> bool:
+        return review.request.completed.result_id == result_id
 
     def _recalled_and_live(self) -> Iterator[Finding]:
         with self.catalogue.read() as facts:
@@ -462,4 +510,5 @@ class Town:
                 manifest, _ = manifests.load(self.origin, tenant, sku)
                 assets = {asset.asset: asset for asset in facts.assets(tenant, sku)}
                 announced = announcements.live.get((tenant, sku), {})
-                yield ProductView(tenant, sku, version, deleted, assets, manifest, announced)
+                reviewed = {each.asset for each in facts.reviews() if each.request.completed.task.sku == sku}
+                yield ProductView(tenant, sku, version, deleted, assets, manifest, announced, reviewed)

@@ -1,0 +1,189 @@
+"""A decision is taken back: before it is carried out, before and after publication, in whatever order words come."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.records import (
+    AssetRetracted,
+    DecisionUndone,
+    PublishRequested,
+    RetractRequested,
+    ReviewDecided,
+    ReviewRequested,
+    Task,
+)
+from streams.catalogue import Catalogue, Review
+from tests.streams.flow import Flow, done, published, tasks, upsert
+
+ASSET = "amazon-1"
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Iterator[Flow]:
+    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
+    catalogue.create_tables()
+    yield Flow(catalogue)
+    catalogue.close()
+
+
+def doubtful(flow: Flow, version: int = 1) -> ReviewRequested:
+    (cut,) = tasks(flow.say(upsert(version)))
+    task = next(task for task in tasks(flow.say(done(cut))) if task.step.asset == ASSET)
+    (review,) = flow.say(done(task, fill=0.5))
+    assert isinstance(review, ReviewRequested)
+    return review
+
+
+def decided(review: ReviewRequested, **more: object) -> ReviewDecided:
+    told = {"review_id": review.review_id, "tenant": "demo", "sku": "A", "version": 1, "decided_by": "ada"}
+    return ReviewDecided(**(told | more))  # type: ignore[arg-type]
+
+
+def undone(decision: ReviewDecided, version: int = 2) -> DecisionUndone:
+    return DecisionUndone(tenant="demo", sku="A", decision=decision, version=version, reason="wrong key")
+
+
+def known(flow: Flow, review: ReviewRequested) -> Review:
+    with flow.catalogue.read() as facts:
+        found = facts.review(review.review_id)
+    assert found is not None
+    return found
+
+
+def state(flow: Flow) -> str:
+    return flow.states()[ASSET]
+
+
+def gone() -> AssetRetracted:
+    return AssetRetracted(tenant="demo", sku="A", version=1, asset=ASSET, reason="", urls=[], retracted_at_ms=1)
+
+
+def withdrawn(review: ReviewRequested) -> RetractRequested:
+    return RetractRequested(
+        tenant="demo",
+        sku="A",
+        version=1,
+        assets=[ASSET],
+        reason="decision taken back: wrong key",
+        result_id=review.completed.result_id,
+    )
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_what_was_approved_goes_and_waits_again(flow: Flow, is_live: bool) -> None:
+    review = doubtful(flow)
+    approval = decided(review, approved=True)
+    (request,) = flow.say(approval)
+    assert isinstance(request, PublishRequested)
+    if is_live:
+        flow.say(published(request))
+    assert flow.say(undone(approval)) == [withdrawn(review)]
+    assert flow.say(undone(approval)) == [withdrawn(review)], "told again it is answered the same"
+    if not is_live:
+        flow.say(published(request))  # it was on its way
+    flow.say(gone())
+    asset = next(row for row in flow.assets() if row.asset == ASSET)
+    assert (asset.state, asset.reason, asset.live) == ("review", review.reason, None)
+    assert known(flow, review).state == "pending"
+
+
+def test_what_was_rejected_waits_again_and_may_go_live(flow: Flow) -> None:
+    review = doubtful(flow)
+    rejection = decided(review, approved=False, reason="no")
+    flow.say(rejection)
+    assert flow.say(undone(rejection)) == []
+    assert state(flow) == "review"
+    (request,) = flow.say(decided(review, version=3, approved=True))
+    assert isinstance(request, PublishRequested)
+    assert state(flow) == "publishing"
+
+
+def test_the_newest_word_counts_in_whatever_order_they_come(flow: Flow) -> None:
+    review = doubtful(flow)
+    approval = decided(review, approved=True)
+    flow.say(undone(approval))
+    assert flow.say(approval) == [], "it is taken back already"
+    assert known(flow, review).state == "pending"
+    flow.say(decided(review, version=3, approved=False))
+    assert flow.say(undone(approval)) == [], "somebody has decided since"
+    assert state(flow) == "rejected"
+
+
+def test_another_decision_is_not_taken_back_and_waits_for_the_word_before_it(flow: Flow) -> None:
+    review = doubtful(flow)
+    approval, rejection = decided(review, approved=True), decided(review, approved=False)
+    flow.say(approval)
+    assert flow.letters(undone(rejection)) == [("imagery.dead", "review_closed")]
+    assert flow.letters(rejection) == [("imagery.dead", "review_closed")]
+    assert flow.letters(decided(review, version=3, approved=False)) == [("imagery.retry.1000ms", "review_closed")]
+    assert state(flow) == "publishing"
+
+
+REDO = {"approved": False, "redo": True, "parameters": {"padding": "0.02"}}
+
+
+def test_what_is_being_redone_is_not_heard_any_more(flow: Flow) -> None:
+    review = doubtful(flow)
+    redo = decided(review, **REDO)
+    (task,) = tasks(flow.say(redo))
+    assert flow.say(undone(redo)) == []
+    assert state(flow) == "review"
+    assert flow.say(done(task)) == []
+    assert state(flow) == "review"
+    (again,) = flow.say(decided(review, version=3, **REDO))
+    assert again == task, "who wants it after all has it"
+    assert [type(each) for each in flow.say(done(task))] == [PublishRequested]
+
+
+def test_what_was_redone_and_went_live_goes(flow: Flow) -> None:
+    review = doubtful(flow)
+    redo = decided(review, **REDO)
+    (task,) = tasks(flow.say(redo))
+    (request,) = flow.say(done(task))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    (retract,) = flow.say(undone(redo))
+    assert isinstance(retract, RetractRequested)
+    assert retract.result_id == request.result_id
+    assert state(flow) == "review"
+
+
+def test_what_was_decided_on_the_redone_is_taken_back_first(flow: Flow) -> None:
+    review = doubtful(flow)
+    redo = decided(review, **REDO)
+    (task,) = tasks(flow.say(redo))
+    (second,) = flow.say(done(task, fill=0.5))
+    assert isinstance(second, ReviewRequested)
+    approval = decided(second, approved=True)
+    flow.say(approval)
+    assert flow.letters(undone(redo)) == [("imagery.dead", "decided_since")]
+    flow.say(undone(approval))
+    flow.say(undone(redo))
+    assert (known(flow, review).state, known(flow, second).state) == ("pending", "superseded")
+
+
+def test_of_a_version_that_is_older_by_now_only_the_picture_goes(flow: Flow) -> None:
+    review = doubtful(flow)
+    approval = decided(review, approved=True)
+    flow.say(approval)
+    flow.say(upsert(2))
+    assert flow.say(undone(approval)) == [withdrawn(review)]
+    assert known(flow, review).state == "superseded"
+    assert state(flow) == "planned"
+
+
+def test_nobody_takes_back_for_another_tenant(flow: Flow) -> None:
+    review = doubtful(flow)
+    flow.say(decided(review, approved=True))
+    stranger = decided(review, approved=True, tenant="other")
+    event = DecisionUndone(tenant="other", sku="A", decision=stranger, version=2)
+    assert flow.letters(event) == [("imagery.dead", "wrong_review")]
+
+
+def test_what_passes_after_all_leaves_no_review_behind(flow: Flow) -> None:
+    review = doubtful(flow)
+    task: Task = review.completed.task
+    assert [type(each) for each in flow.say(done(task))] == [PublishRequested]
+    assert known(flow, review).state == "superseded"
