@@ -294,7 +294,7 @@ def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: Look | 
         **_of_people(rgb, alpha, people, parameters.subject == "everything"),
     }
     # What a supplier cut out is sure, but for who is part of it.
-    measures["uncertainty"] = _UNCERTAINTY_OF_PEOPLE if _is_doubtful(measures, parameters) else 0.0
+    measures["uncertainty"] = _UNCERTAINTY_OF_PEOPLE if _is_doubtful(measures) else 0.0
     return Cutout(shadow.strip(picture) if parameters.own_shadow == "drop" else picture, measures)
 
 
@@ -363,20 +363,20 @@ def _refined(photograph: Image, box: _Box, part: _Part, seen: _Seen, parameters:
     _refuse_empty(eight_bit(rgba))
     measures["coverage"] = float(eight_bit(rgba[..., 3]).mean() / 255)
     measures["framed_share"] = framing.framed_share(seen.rgb, seen.placed(alpha) > 127)
-    measures["uncertainty"] = _uncertainty(measures, parameters)
+    measures["uncertainty"] = _uncertainty(measures)
     return Cutout(rgba, measures)
 
 
-def _uncertainty(measures: dict[str, float], parameters: CutoutParameters) -> float:
+def _uncertainty(measures: dict[str, float]) -> float:
     # What was solved at half the size is known half as well.
     unsure = max(doubt.uncertainty(measures), 1 - measures["band_scale"])
-    unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if _is_doubtful(measures, parameters) else unsure
+    unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if _is_doubtful(measures) else unsure
     return max(unsure, _UNCERTAINTY_OF_FRAMES) if measures["framed_share"] > _FRAMED_SHARE_MAX else unsure
 
 
-def _is_doubtful(measures: dict[str, float], parameters: CutoutParameters) -> bool:
-    """Whether somebody is seen where the product alone was wanted."""
-    return parameters.subject != "everything" and measures["person_share"] > wearing.PERSON_SHARE_MAX
+def _is_doubtful(measures: dict[str, float]) -> bool:
+    """Whether somebody is seen who is not known to wear the product and to be part of the cutout with it."""
+    return measures["worn"] != 1 and measures["person_share"] > wearing.PERSON_SHARE_MAX
 
 
 def _of_people(rgb: Rgba, alpha: Rgba, people: Plane | None, with_wearer: bool) -> dict[str, float]:

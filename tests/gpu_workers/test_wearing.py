@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.encoding import encode
-from gpu_workers.operations import wearing
+from gpu_workers.operations import doubt, wearing
 from gpu_workers.operations.cutout import cutout
 from gpu_workers.operations.packshot import packshot
 from gpu_workers.operations.placement import cut_off
@@ -78,6 +78,26 @@ def test_a_hand_that_holds_something_is_seen() -> None:
     made = cutout(own_cutout(rgb, alpha), never, CutoutParameters(subject="product"), lambda _: hand)
     assert made.measures["person_share"] > wearing.PERSON_SHARE_MAX
     assert made.measures["uncertainty"] > UNCERTAINTY_MAX
+
+
+def test_skin_of_nobody_who_wears_the_product_is_doubt_whatever_was_wanted() -> None:
+    rgb = np.full((HEIGHT_PX, WIDTH_PX, 3), WALL, np.uint8)
+    product = np.zeros((HEIGHT_PX, WIDTH_PX), np.float32)
+    product[200:300, 150:210] = 1
+    rgb[product > 0] = CLOTH
+    rgb[200:225, 150:210] = SKIN
+    made = cutout(
+        rgb,
+        _stands_out,
+        CutoutParameters(subject="everything"),
+        lambda seen: np.ones(seen.shape[:2], np.float32),
+    ).measures
+    assert (made["worn"], made["person_share"] > 0.1) == (0, True)
+    assert doubt.uncertainty(made) < UNCERTAINTY_MAX < made["uncertainty"]
+
+
+def _stands_out(seen: Picture) -> NDArray[np.float32]:
+    return np.asarray((np.abs(seen.astype(int) - WALL).sum(axis=2) > 60).astype(np.float32))
 
 
 def test_where_nobody_is_seen_a_supplier_s_cutout_is_sure() -> None:
