@@ -51,6 +51,17 @@ def test_the_frame_may_cut_off_the_wearer_but_not_what_is_worn(hem: int, cropped
     assert judge(found, channels.load("zalando", "Shirts"), "packshot").outcome == "review"
 
 
+@pytest.mark.parametrize(
+    ("channel", "category", "outcome"),
+    [("amazon", "Shirts", "pass"), ("amazon", "Kids > Shirts", "review"), ("zalando", "Shirts", "review")],
+)
+def test_whether_people_may_be_seen_is_for_the_channel_to_say(channel: str, category: str, outcome: str) -> None:
+    rules = channels.load(channel, category)
+    found = {**GOOD, "cutout.uncertainty": 0.0, "cutout.person_share": 0.3}
+    verdict = judge(found, rules, "packshot")
+    assert {check.name: check.outcome for check in verdict.checks}["cutout.person_share"] == outcome
+
+
 def whole(rgb: Picture, people: NDArray[np.float32]) -> dict[str, float]:
     """The measures of somebody with what they wear, cut out by a supplier."""
     return cutout(own_cutout(rgb, people), never, CutoutParameters(subject="everything"), lambda _: people).measures
@@ -131,9 +142,10 @@ def test_a_straight_cut_near_the_frame_is_a_cut(edge: str, margin_px: int) -> No
     assert cut_off(alpha) == (edge,)
 
 
-def test_a_ball_that_touches_the_frame_is_not_cut() -> None:
+@pytest.mark.parametrize("radius_px", [60, 348])
+def test_a_ball_near_the_frame_is_not_cut(radius_px: int) -> None:
     alpha = np.zeros((900, 900), np.uint8)
-    cv2.circle(alpha, (450, 549), 348, 255, cv2.FILLED, cv2.LINE_AA)
+    cv2.circle(alpha, (450, 897 - radius_px), radius_px, 255, cv2.FILLED, cv2.LINE_AA)
     assert cut_off(alpha) == ()
 
 
