@@ -4,8 +4,8 @@ Refused are characters that nobody sees or that change how the text beside them 
 would be told apart, and a terminal would obey them: controls (C0, C1), line and paragraph separators, controls of
 direction, characters without width, tags; and what is no character: lone surrogates and non-characters.
 
-Titles and the like may hold what some scripts need and nobody sees (a soft hyphen, selectors of a variant); names may
-not, and a screen shows it by its escape.
+Titles and the like may hold what some scripts need and nobody sees (the joiners of Persian, Indic and emoji, a soft
+hyphen, selectors of a variant); names may not, and a screen shows it by its escape.
 """
 
 import re
@@ -22,15 +22,16 @@ REASON_MAX = 4096
 _UNFIT = sorted(
     [
         (0x00, 0x1F), (0x7F, 0x9F),  # controls
-        (0x61C, 0x61C), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F),  # separators, direction, without width
-        (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F),  # the same: marks of order and notes, tags
+        (0x61C, 0x61C), (0x200E, 0x200F), (0x2028, 0x202E),  # direction, separators
+        (0x200B, 0x200B), (0x2060, 0x206F), (0xFEFF, 0xFEFF),  # without width
+        (0xFFF9, 0xFFFB), (0xE0000, 0xE007F),  # marks of notes, tags
         (0xD800, 0xDFFF), (0xFDD0, 0xFDEF),  # no characters
         *((plane << 16 | 0xFFFE, plane << 16 | 0xFFFF) for plane in range(17)),
     ]
 )  # fmt: skip
 _UNSEEN = [
-    (0xAD, 0xAD), (0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x3164, 0x3164),
-    (0xFFA0, 0xFFA0), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0080, 0xE0FFF),
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200C, 0x200D),
+    (0x3164, 0x3164), (0xFFA0, 0xFFA0), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0080, 0xE0FFF),
 ]  # fmt: skip
 """Unicode's Default_Ignorable_Code_Point, without what is unfit anyway."""
 _VARIANTS = (0xFE00, 0xFE0F)  # they only choose a form, of emoji above all: no name needs them, a screen knows them

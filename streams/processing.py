@@ -47,6 +47,7 @@ from schemas.records import (
 )
 from streams.catalogue import Catalogue, Facts, Refusal, Unsent
 from streams.consumer.clients import NotAcknowledged
+from streams.consumer.isolation import is_untouchable
 from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.consumer.poison import poison as poison_of
@@ -201,7 +202,7 @@ class Processing:
 
     def _bury(self, delivery: Delivery, why: Refused) -> None:
         """Goes through ever simpler ends: what breaks a processor may break what tells of it, too."""
-        for end in (self._poisoned, self._dead):
+        for end in (self._dead,) if is_untouchable(why) else (self._poisoned, self._dead):
             try:
                 self._work([delivery], partial(end, why=why))
                 return

@@ -4,7 +4,8 @@ What ends a process leaves no word behind, and the process that is started again
 counted outside of it, in the facts: the first record that a process reads of a partition tells how far the group got,
 and where many processes in a row began at the same one, something behind it ends them. Such a partition is worked on
 carefully: one record at a time, with nothing else at work in the process, and noted before it is tried. Whoever finds
-one that was tried too often does not try it again: it is a dead letter, and the role goes on.
+one that was tried too often does not try it again: it is a dead letter, and the role goes on. It is decoded once more,
+to tell what ends with it; where that was what ended the process, its letter is all that is told.
 
 Rebalances count as starts, too. That is harmless: care costs time and nothing else.
 """
@@ -33,6 +34,14 @@ ENDED_THE_PROCESS = "ended_the_process"
 log = structlog.get_logger()
 careful_partitions = Gauge("packshot_careful_partitions", "Partitions worked on one record at a time", ["role"])
 isolated_total = Counter("packshot_isolated_total", "Records not tried again: they ended the process", ["role"])
+
+
+class EndedTheProcess(Refused):
+    """A record that is not to be tried again; where `untouchable`, nobody may even look at what it is about."""
+
+    def __init__(self, message: str, *, untouchable: bool) -> None:
+        super().__init__(ENDED_THE_PROCESS, message, poison=True)
+        self.untouchable = untouchable
 
 
 class Trials(Protocol):
@@ -198,7 +207,7 @@ class Isolation:
         if tries > TRIES_MAX:
             isolated_total.labels(self._role).inc()
             told = f"whoever worked on it was gone before it ended, {TRIES_MAX} times"
-            raise Refused(ENDED_THE_PROCESS, told, poison=True)
+            raise EndedTheProcess(told, untouchable=tries > TRIES_MAX + 1)
 
     def _survived(self, delivery: Delivery) -> None:
         try:
@@ -208,6 +217,11 @@ class Isolation:
 
     def _count_careful(self) -> None:
         careful_partitions.labels(self._role).set(sum(left > 0 for left in self._care.values()))
+
+
+def is_untouchable(why: Refused) -> bool:
+    """Whether to decode the record that is refused may end the process."""
+    return isinstance(why, EndedTheProcess) and why.untouchable
 
 
 class _Gate:

@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.records import Lane
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.clock import Clock
-from streams.consumer.isolation import Isolation
+from streams.consumer.isolation import Isolation, is_untouchable
 from streams.consumer.lanes import Lanes, Turn
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.poison import poison, with_trace
@@ -218,6 +218,9 @@ class Crew:
 
     def _given_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
         """What the handler has to say of a dead delivery. Its letter is written whatever becomes of that."""
+        if is_untouchable(refusal):
+            untold.labels(self._role).inc()
+            return []
         try:
             return self._handler.give_up(delivery, refusal)
         except Exception:

@@ -25,7 +25,7 @@ from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
 from streams.blobs.store import StoreRefused
 from streams.consumer.clients import TooLarge, delivery
-from streams.consumer.isolation import Isolation
+from streams.consumer.isolation import Isolation, is_untouchable
 from streams.consumer.ledger import committed, ended, polled
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.consumer.poison import poison, with_trace
@@ -140,8 +140,9 @@ class Publisher:
                 for work in batch:
                     self._apply(work)
         except Refused as why:  # it is not tried again: it ended this process too often
-            with suppress(Refused):  # it may have been ended by its decoding, too; then no asset is told to fail
-                batch[0].request = batch[0].request or _request_in(batch[0].delivery)
+            if not is_untouchable(why):  # else it may have been its decoding; then no asset is told to fail
+                with suppress(Refused):
+                    batch[0].request = batch[0].request or _request_in(batch[0].delivery)
             batch[0].refusal = why
             self._apply(batch[0])
 

@@ -94,16 +94,15 @@ def test_urgent_work_goes_before_what_waits_and_has_room_beside_it() -> None:
 
 
 def test_who_waits_stands_aside_and_who_does_not_wait_does_not() -> None:
-    budget = Budget(1000 * MB)
-    stood: list[str] = []
+    budget, stood = Budget(1000 * MB), list[str]()
 
     @contextmanager
-    def standing(name: str) -> Iterator[None]:
-        stood.append(name)
+    def aside(who: str) -> Iterator[None]:
+        stood.append(who)
         yield
 
-    first = budget.reserve(600 * MB, while_waiting=lambda: standing("first"))
-    second = budget.reserve(600 * MB, while_waiting=lambda: standing("second"))
+    first = budget.reserve(600 * MB, while_waiting=lambda: aside("first"))
+    second = budget.reserve(600 * MB, while_waiting=lambda: aside("second"))
     with ThreadPoolExecutor(1) as thread:
         with first:
             waiting = thread.submit(second.__enter__)

@@ -149,7 +149,8 @@ def test_what_needs_no_detail_looks_at_no_more_pixels_than_are_solved(monkeypatc
 
     def look(seen: NDArray[np.uint8]) -> NDArray[np.float32]:
         looked_at_px.append(seen.shape[0] * seen.shape[1])
-        return np.asarray(cv2.GaussianBlur((seen[..., 0] < 140).astype(np.float32), (0, 0), 1), np.float32)
+        mask: NDArray[np.float32] = cv2.GaussianBlur((seen[..., 0] < 140).astype(np.float32), (0, 0), 1)
+        return mask
 
     whole = cutting.cutout(disc(600), look)
     monkeypatch.setattr(cutting, "_SOLVE_PIXELS_MAX", 40_000)
@@ -176,7 +177,7 @@ def test_a_matte_is_enlarged_as_every_channel_by_itself_would_be(depth: type[np.
     random, most = np.random.default_rng(3), np.iinfo(depth).max
     alpha = np.clip(random.random((40, 30), np.float32) * 3 - 1, 0, 1)
     colours = cv2.GaussianBlur(random.random((40, 30, 3), np.float32), (0, 0), 3)
-    crop: Any = random.integers(0, most, (90, 77, 3), depth)
+    crop = random.integers(0, most, (90, 77, 3), depth)
     out: Any = np.zeros((90, 77, 4), depth)
     full_size.composed(crop, alpha, colours, out)
     opaque = np.rint(np.clip(cv2.resize(alpha, (77, 90), interpolation=cv2.INTER_CUBIC), 0, 1) * most)

@@ -20,6 +20,7 @@ from gpu_workers.composing import Shelves
 from gpu_workers.engines import EngineError, Tensor
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.manifest import load_manifest
+from gpu_workers.operations import cutout as cutting
 from gpu_workers.results import Results
 from gpu_workers.serving import Network, Serving
 from gpu_workers.worker import Work, Worker
@@ -318,13 +319,13 @@ def test_a_shadow_looks_for_who_wears_it_as_well(
     tmp_path: Path, blobs: Blobs, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[object] = []
-    cut = pools.cutting.cutout
+    cut = cutting.cutout
 
     def spied(pixels: Any, look: Any, parameters: Any = None, people: Any = None) -> Any:
         looked.append((parameters.subject, people))
         return cut(pixels, look, parameters, people)
 
-    monkeypatch.setattr(pools.cutting, "cutout", spied)
+    monkeypatch.setattr(cutting, "cutout", spied)
     with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
         worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
         completed(worker, replace(photographed(tmp_path), category="Dresses"))

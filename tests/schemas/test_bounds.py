@@ -20,7 +20,7 @@ KEY = "key of"
 SAMPLES = ("A", "a@1", "0" * 64)
 UNFIT_CHARACTERS = [
     *map(chr, (*range(0x20), *range(0x7F, 0xA0))),
-    *"\u061c\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff",
+    *"\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff",
     *"\ud800\udfff\ufdd0\ufffe\uffff\U0001ffff\U000e0041\U0010fffe",
 ]
 

@@ -82,3 +82,10 @@ def test_what_is_a_name_is_fit_and_quick_to_tell() -> None:
     for name in ("Größe 40 – blau", "キャップ", "قميص", "🧢", "a" * 128):
         assert re.match(whole(FIT_NAME), name)
     assert not re.match(whole(FIT_NAME), "é" * 20_000 + "\n")
+
+
+@pytest.mark.parametrize("title", ["می\u200cخواهم", "क्\u200dष", "👩\u200d🔬 lab coat", "soft\u00adhyphen"])
+def test_titles_hold_what_their_script_needs_names_do_not_and_screens_show_it(title: str) -> None:
+    assert re.search(whole(FIT), title)
+    assert not re.search(whole(FIT_NAME), title)
+    assert printable(title, 100) != title

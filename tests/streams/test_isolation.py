@@ -2,14 +2,14 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from streams.catalogue import Catalogue, Trials
-from streams.consumer.isolation import CAREFUL_FROM_STARTS, CAREFUL_RECORDS, TRIES_MAX, Isolation
+from streams.consumer.isolation import CAREFUL_FROM_STARTS, CAREFUL_RECORDS, TRIES_MAX, Isolation, is_untouchable
 from streams.consumer.letters import Delivery
 from streams.consumer.reader import WATERMARKS
 from streams.errors import Refused, Unavailable
@@ -38,8 +38,9 @@ def read(offset: int, partition: int = 0) -> Delivery:
 class Group:
     """Processes one after the other that read a partition, commit after each record, and die of `killers`."""
 
-    def __init__(self, trials: Trials, killers: set[int], end: int) -> None:
+    def __init__(self, trials: Trials, killers: set[int], end: int, untouchable: Collection[int] = ()) -> None:
         self._trials = trials
+        self._untouchable = untouchable
         self._killers = killers
         self._end = end
         self.committed = 0
@@ -70,6 +71,8 @@ class Group:
                     raise Killed
                 self.done.append(delivery.offset)
         except Refused as refusal:
+            if delivery.offset in self._untouchable and not is_untouchable(refusal):
+                raise Killed from None
             self.refusals.add((refusal.code, refusal.kind))
             self.dead.append(delivery.offset)
 
@@ -92,6 +95,14 @@ def test_a_record_that_ends_its_process_is_dead_and_all_others_are_done(trials: 
     assert group.refusals == {("ended_the_process", "poison")}
     assert sorted(set(group.done)) == [0, 1, 3, 4]
     assert group.deaths <= CAREFUL_FROM_STARTS + TRIES_MAX
+
+
+def test_one_that_ends_whoever_looks_at_it_is_dead_without_a_look(trials: Trials) -> None:
+    group = Group(trials, {2}, end=5, untouchable={2})
+    group.run_until_at_the_end()
+    assert group.dead == [2]
+    assert sorted(set(group.done)) == [0, 1, 3, 4]
+    assert group.deaths <= CAREFUL_FROM_STARTS + TRIES_MAX + 1
 
 
 @pytest.mark.parametrize("batch", [3, 100])

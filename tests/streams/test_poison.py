@@ -1,5 +1,6 @@
 """Whatever a processor breaks on ends: a dead letter with the trace, the end of its assets, and the others go on."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, CatalogChanged, Event, PublicationFailed, Task, TaskCompleted, TaskFailed
 from streams import processing
 from streams.catalogue import Catalogue
+from streams.consumer.isolation import EndedTheProcess
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.poison import ERROR_TRACE
 from streams.errors import Refused
@@ -144,6 +146,16 @@ def test_what_follows_and_is_too_large_to_be_written_ends_with_its_assets(
     monkeypatch.setattr(processing, "outgoing", too_large)
     assert letter(flow, record)["packshot-error-code"] == "record_too_large"
     assert set(flow.states().values()) == {"failed"}
+
+
+def test_one_that_ends_whoever_decodes_it_is_buried_without_that(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = outgoing(upsert(), "test")
+    monkeypatch.setattr(processing, "event_in", lambda _delivery: os.abort())
+    why = EndedTheProcess("its process ended 4 times on it", untouchable=True)
+    flow.processing.bury(Delivery(record.topic, 0, 9, record.key, record.value, record.headers), why)
+    [dead] = flow.recorder.records
+    assert (dead.topic, dead.value) == ("imagery.dead", record.value)
+    assert as_mapping(dead.headers)["packshot-error-code"] == "ended_the_process"
 
 
 def test_a_delivery_can_be_buried_untried(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
