@@ -13,6 +13,7 @@ from schemas.parameters import CutoutParameters
         ("Men's T-Shirts", {"clothing"}),
         ("Clothing > Women > Dresses", {"clothing"}),
         ("Kids > T-shirts", {"clothing", "kids"}),
+        ("blue-hoodie-2", {"clothing"}),
         ("Sneakers", {"shoes"}),
         ("Beanies", {"headwear"}),
         ("Sunglasses", {"accessories"}),
