@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker calibrate-cutout gallery check format schemas lock clean
+.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker calibrate-cutout gallery looks check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -79,6 +79,9 @@ bench-worker: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## A worker on a
 
 gallery: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Every operation over the sample catalogue, as pictures; some: SHEETS="cutouts shadows"
 	$(BIN)/python -m loadtest.gallery $(SHEETS)
+
+looks: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## All that becomes of pictures, to be looked at: FROM="FOLDER… EVENTS.jsonl…"
+	$(BIN)/python -m loadtest.looks $(FROM)
 
 check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .

@@ -303,9 +303,10 @@ class Cutout:
     def _cut_out(
         self, fetched: Fetched, readable: _Readable, task: Task, results: Results, meter: Meter
     ) -> tuple[str, Result, bool]:
+        size = readable.size + (" worn" if _of_task(task).subject == "everything" else "")
         with self._serving.lease(task.tenant, task.sku) as leased:
             engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
-            identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, readable.size)
+            identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, size)
             cut = partial(self._cut, fetched.data, readable, task, meter, leased, engine)
             return identity, *results.get_or_make(identity, cut)
 
@@ -322,7 +323,7 @@ class Cutout:
             asking.enter_context(leased.network.batcher.requester())
             picture = decode(data, limits, task.source.uri)
             meter.lap("decode")
-            parameters = cutout_parameters(task.step.parameters)
+            parameters = _of_task(task)
             eye = _Eye(leased.network, task, meter, "cutout", asking.close)
             made = self._made(picture.pixels, eye, parameters, leased.network, task.source.uri)
         meter.lap("cutout")
@@ -331,7 +332,8 @@ class Cutout:
         meter.lap("store", bytes_out=len(png))
         shadow = None
         if leased.beside is not None and eye.looks and task.lane != "urgent":
-            shadow = _compared(picture.pixels, made, parameters, leased.beside, task, meter)
+            people = find_people(self._settings.weights_folder)
+            shadow = _compared(picture.pixels, made, parameters, leased.beside, people, task, meter)
         measures = {**made.measures, **picture.measures}
         result = _result(task, [blob], measures, engine, meter)
         return msgspec.structs.replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
@@ -382,6 +384,7 @@ def _compared(
     used: cutting.Cutout,
     parameters: CutoutParameters,
     network: Network,
+    people: People,
     task: Task,
     meter: Meter,
 ) -> Shadow:
@@ -391,7 +394,7 @@ def _compared(
         with ExitStack() as asking:
             asking.enter_context(network.batcher.requester())
             eye = _Eye(network, task, meter, "shadow", asking.close)
-            other = cutting.cutout(pixels, eye, parameters)
+            other = cutting.cutout(pixels, eye, parameters, people)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
         return Shadow(model=ref, error=printable(f"{type(error).__name__}: {error}", SHADOW_ERROR_MAX))
@@ -520,10 +523,14 @@ def find_people(folder: Path) -> People:
     return People(folder)
 
 
-def cutout_parameters(values: dict[str, str]) -> CutoutParameters:
-    """The parameters of a cutout from a step's texts. Raises Refused naming the parameter."""
+def _of_task(task: Task) -> CutoutParameters:
+    return cutout_parameters(task.step.parameters, task.category)
+
+
+def cutout_parameters(values: dict[str, str], category: str) -> CutoutParameters:
+    """The parameters of a step's texts, for a product of `category`. Raises Refused naming the parameter."""
     try:
-        return CutoutParameters.parse(values)
+        return CutoutParameters.parse(values).of(category)
     except BadParameters as error:
         raise Refused(error.code, str(error), field=error.field) from error
 

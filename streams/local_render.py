@@ -83,9 +83,9 @@ class Studio:
         except SourceError as error:
             raise Refused(error.code, str(error), field="IN") from error
 
-    def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str]) -> cutting.Cutout:
-        """The product in a photograph called `name`. Raises Refused."""
-        asked = pools.cutout_parameters(dict(parameters))
+    def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
+        """The product, of `category`, in a photograph called `name`. Raises Refused."""
+        asked = pools.cutout_parameters(dict(parameters), category)
         wanted = memory_model.decoded_bytes("cutout", [picture.pixels])
         try:
             with pools.admitted(self._budget, wanted, "IN", name):
@@ -96,12 +96,12 @@ class Studio:
             raise Refused("bad_model", str(error), field="model") from error
 
     def inputs(
-        self, operation: str, pictures: Sequence[Picture], names: Sequence[str]
+        self, operation: str, pictures: Sequence[Picture], names: Sequence[str], category: str
     ) -> tuple[list[Picture], dict[str, float]]:
         """What an operation works on when it is given photographs, and what was measured of it. Raises Refused."""
         if operation in AS_IT_IS:
             return list(pictures), {}
-        cuts = [self.cutout(picture, name, {}) for picture, name in zip(pictures, names, strict=True)]
+        cuts = [self.cutout(picture, name, {}, category) for picture, name in zip(pictures, names, strict=True)]
         before = {f"cutout.{name}": value for name, value in cuts[0].measures.items()}
         if operation in WITH_MASK:
             return [pictures[0], _mask_of(pictures[0], cuts[0])], before
@@ -177,12 +177,12 @@ def render_files(
         if operation == "cutout":
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
-            cut = studio.cutout(pictures[0], str(sources[0]), parameters)
+            cut = studio.cutout(pictures[0], str(sources[0]), parameters, category)
             write_file(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
             return None, cut.measures
         channel = _channel(operation, channel_name, category, studio.rules)
         asked = Asked(channel, parameters, category, shelves=pools.shelves(settings))
-        inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources])
+        inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources], category)
         made = studio.picture(operation, inputs, asked, before)
     write_file(target, made.file)
     return made.verdict, made.measures

@@ -92,19 +92,19 @@ class _Making:
         try:
             if isinstance(entry.photograph, Refused):
                 raise entry.photograph
-            first, measures = self._first(slip.step, entry.photograph, entry.source.uri)
+            first, measures = self._first(slip.step, entry.photograph, entry.source.uri, entry.product.category)
         except Refused as refusal:
             yield from _failed(slip.step, refusal)
             return
         for step in slip.step.next:
             yield from self._made(entry.product, slip.lacking, step, [first], measures)
 
-    def _first(self, step: Step, data: bytes, name: str) -> tuple[Picture, dict[str, float]]:
+    def _first(self, step: Step, data: bytes, name: str, category: str) -> tuple[Picture, dict[str, float]]:
         """What the first step of a slip makes of a source's file, and what was measured of it. Raises Refused."""
         photograph = self.studio.photograph(data, name)
         if step.operation == "source":
             return photograph, {}
-        cut = self.studio.cutout(photograph, name, step.parameters)
+        cut = self.studio.cutout(photograph, name, step.parameters, category)
         return pools.cutout_picture(photograph, cut), {f"cutout.{name}": value for name, value in cut.measures.items()}
 
     def _made(

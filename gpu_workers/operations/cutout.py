@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers import linear_light
-from gpu_workers.operations import contact_line, contrast, doubt, framing, full_size, glass, matting, shadow
+from gpu_workers.operations import contact_line, contrast, doubt, framing, full_size, glass, matting, shadow, wearing
 from gpu_workers.operations.contrast import Plane
 from gpu_workers.operations.matting import Flags
 from schemas.parameters import CutoutParameters
@@ -25,7 +25,6 @@ _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
 _AT_ODDS = 0.8
 _SURE = 0.9
-_PERSON_SHARE_MAX = 0.01
 _UNCERTAINTY_OF_PEOPLE = 0.5
 _FRAMED_SHARE_MAX, _UNCERTAINTY_OF_FRAMES = 0.5, 0.5
 _MEASURES = (
@@ -43,6 +42,8 @@ _MEASURES = (
     "has_own_alpha",
     "own_shadow_share",
     "framed_share",
+    "worn",
+    "garment_cropped_edges",
     *doubt.SEEN,
 )
 
@@ -71,7 +72,8 @@ class Cutout:
     Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
     plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1, see_through_share 0..1 of glass, person_share
     0..1 of skin, band_scale 0..1 at which the edge was solved, below 1 where there was too much of it, framed_share
-    0..1 of the frame within plain bars that it lies along, and the signs of doubt that doubt.py explains. On a plain
+    0..1 of the frame within plain bars that it lies along, worn 1 where its wearer is part of it, garment_cropped_edges
+    the edges of the frame that cut off what is worn, and the signs of doubt that doubt.py explains. On a plain
     background also, over the product's area: look_through_share, product that cannot be told from the background, and
     left_out_share, what is neither.
     """
@@ -105,7 +107,7 @@ class _Seen:
     within it, which may be larger, and the plain ground.
 
     `codes` is `rgb` in the photograph's own gamut. `agreement` is that of the network's two looks, `look_px` the longer
-    side of what it works at; `find_people` says where people are.
+    side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the product is part of it.
     """
 
     rgb: Rgba
@@ -115,7 +117,8 @@ class _Seen:
     sweep: matting.Sweep | None
     agreement: float
     look_px: int
-    find_people: Look | None
+    people: Plane | None
+    worn: bool
 
     def placed(self, alpha: Plane) -> Rgba:
         """The `alpha` (h', w') of what is in the box, on the reduced picture (h, w)."""
@@ -161,22 +164,25 @@ def cutout(
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
     `look` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at; it
-    is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is seen. What
-    is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the
-    two raise.
+    is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is seen. The
+    subject is the product alone unless it is everything: auto depends on its category, which is not known here. What is
+    solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the two
+    raise.
     """
     parameters = parameters or CutoutParameters()
     picture = _checked(image)
     if parameters.keep_own_alpha and has_clean_alpha(picture):
-        return _as_it_is(picture, parameters)
+        return _as_it_is(picture, parameters, find_people)
     photograph = _on_white(picture)
     # What needs no detail looks at no more pixels than are solved.
     small = full_size.reduced(photograph, _SOLVE_PIXELS_MAX)
     rgb, codes = linear_light.eight_bit(small), eight_bit(small)
     seen = look(rgb)
     coarse = _enlarged(seen, rgb.shape)
-    everything = parameters.subject == "everything" and find_people is not None
-    worn = _wearers(rgb, find_people(rgb), coarse) if everything and find_people is not None else None
+    people = None if find_people is None else find_people(rgb)
+    worn = None
+    if people is not None and parameters.subject == "everything":
+        worn = wearing.wearers(rgb, people, coarse)
     if worn is not None:
         coarse = np.maximum(coarse, worn)
     inner = subject_box(coarse)
@@ -188,7 +194,7 @@ def cutout(
         mask = np.maximum(mask, _resized(inner.of(worn), solved.shape))
         agreement = _agreement(first, mask)
     sweep = matting.find_sweep(codes, coarse)
-    seen_all = _Seen(rgb, codes, inner, mask, sweep, agreement, max(seen.shape), find_people)
+    seen_all = _Seen(rgb, codes, inner, mask, sweep, agreement, max(seen.shape), people, worn is not None)
     return _refined(photograph, box, _part(photograph, box, solved, seen_all), seen_all, parameters)
 
 
@@ -273,16 +279,22 @@ def _full(picture: Image) -> int:
     return 65535 if picture.dtype == np.uint16 else 255
 
 
-def _as_it_is(picture: Image, parameters: CutoutParameters) -> Cutout:
+def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: Look | None) -> Cutout:
     shown = linear_light.eight_bit(picture)
     _refuse_empty(shown)
+    small = full_size.reduced(shown, _SOLVE_PIXELS_MAX)
+    rgb, alpha = eight_bit(_on_white(small)), np.ascontiguousarray(small[..., 3])
+    people = None if find_people is None else find_people(rgb)
     measures = dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": 1.0,
         "coverage": float(shown[..., 3].mean() / 255),
         "islands": float(_island_count(shown[..., 3] > 127)),
         "has_own_alpha": 1.0,
         "own_shadow_share": _own_shadow_share(shown),
+        **_of_people(rgb, alpha, people, parameters.subject == "everything"),
     }
+    # What a supplier cut out is sure, but for who is part of it.
+    measures["uncertainty"] = _UNCERTAINTY_OF_PEOPLE if _is_doubtful(measures) else 0.0
     return Cutout(shadow.strip(picture) if parameters.own_shadow == "drop" else picture, measures)
 
 
@@ -329,16 +341,6 @@ def _second_look(crop: Rgba, first: Plane, share: float, look: Look) -> tuple[Pl
     return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
 
 
-def _wearers(rgb: Rgba, people: Plane, mask: Plane) -> Plane | None:
-    """Those of `people` (h, w) that the product of `mask` (h, w) is on; None where nobody's skin shows."""
-    _, labels = cv2.connectedComponents((people > 0.5).astype(np.uint8), connectivity=8)
-    touched = np.unique(labels[mask > 0.5])
-    region = np.isin(labels, touched[touched > 0])
-    if (doubt.skin(rgb) & region).sum() <= _PERSON_SHARE_MAX * region.sum():
-        return None
-    return np.where(region, people, 0).astype(np.float32)
-
-
 def _agreement(first: Plane, second: Plane) -> float:
     """Intersection over union of two masks."""
     either = np.maximum(first, second).sum()
@@ -361,16 +363,28 @@ def _refined(photograph: Image, box: _Box, part: _Part, seen: _Seen, parameters:
     _refuse_empty(eight_bit(rgba))
     measures["coverage"] = float(eight_bit(rgba[..., 3]).mean() / 255)
     measures["framed_share"] = framing.framed_share(seen.rgb, seen.placed(alpha) > 127)
-    measures["uncertainty"] = _uncertainty(measures, parameters)
+    measures["uncertainty"] = _uncertainty(measures)
     return Cutout(rgba, measures)
 
 
-def _uncertainty(measures: dict[str, float], parameters: CutoutParameters) -> float:
+def _uncertainty(measures: dict[str, float]) -> float:
     # What was solved at half the size is known half as well.
     unsure = max(doubt.uncertainty(measures), 1 - measures["band_scale"])
-    worn = parameters.subject == "product" and measures["person_share"] > _PERSON_SHARE_MAX
-    unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if worn else unsure
+    unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if _is_doubtful(measures) else unsure
     return max(unsure, _UNCERTAINTY_OF_FRAMES) if measures["framed_share"] > _FRAMED_SHARE_MAX else unsure
+
+
+def _is_doubtful(measures: dict[str, float]) -> bool:
+    """Whether somebody is seen who is not known to wear the product and to be part of the cutout with it."""
+    return measures["worn"] != 1 and measures["person_share"] > wearing.PERSON_SHARE_MAX
+
+
+def _of_people(rgb: Rgba, alpha: Rgba, people: Plane | None, with_wearer: bool) -> dict[str, float]:
+    """What is to be said of `people` (h, w) in the cutout `alpha` (h, w) of uint8 RGB (h, w, 3)."""
+    share = 0.0 if people is None else doubt.person_share(rgb, people, alpha)
+    if not with_wearer or share <= wearing.PERSON_SHARE_MAX:
+        return {"person_share": share}
+    return {"person_share": share, "worn": 1.0, "garment_cropped_edges": float(wearing.cropped_edges(rgb, alpha))}
 
 
 def _refuse_empty(shown: Rgba) -> None:
@@ -420,7 +434,6 @@ def _with_glass(part: _Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane
 def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
     """What can be said of `alpha` (h, w), the matte of `part`."""
     whole = seen.placed(alpha)
-    people = None if seen.find_people is None else seen.find_people(seen.rgb)
     look_through, left_out = matting.unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
     return dict.fromkeys(_MEASURES, 0.0) | {
         "agreement": seen.agreement,
@@ -428,7 +441,7 @@ def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
         "plain_background": float(part.sweep is not None),
         "look_through_share": look_through,
         "left_out_share": left_out,
-        "person_share": 0.0 if people is None else doubt.person_share(seen.rgb, people, whole),
+        **_of_people(seen.rgb, whole, seen.people, seen.worn),
         **doubt.seen(part.rgb, part.mask, alpha),
     }
 

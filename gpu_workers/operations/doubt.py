@@ -43,6 +43,7 @@ _VEIL_SLACK = 0.08
 _VEIL_OFF_MAX = 0.06
 _VEIL_SLOPE_MAX = 0.02
 _PERSON_SHARE_MIN = 0.8
+_BARE_SHARE_MIN = 0.5
 
 
 def uncertainty(measures: Mapping[str, float]) -> float:
@@ -92,14 +93,16 @@ def person_share(rgb: NDArray[np.uint8], people: Plane, alpha: NDArray[np.uint8]
     """Share of the cutout `alpha` (h, w) of uint8 RGB (h, w, 3) that is a person's skin or hair, 0..1.
 
     `people` (h, w), 0..1, says where a person or what one wears is likely: an empty hoodie looks like a person too, and
-    only what is of a colour that skin has tells them apart.
+    only what is of a colour that skin has tells them apart. What is mostly no person may still be held by one: a part
+    that is mostly skin.
     """
     solid = alpha > 127
     within = solid & (people > 0.5)
     area = max(1, int(solid.sum()))
-    if within.sum() < _PERSON_SHARE_MIN * area:
+    bare = int((skin(rgb) & within).sum())
+    if within.sum() < _PERSON_SHARE_MIN * area and bare < _BARE_SHARE_MIN * within.sum():
         return 0.0
-    return float((skin(rgb) & within).sum() / area)
+    return bare / area
 
 
 def skin(rgb: NDArray[np.uint8]) -> Flags:

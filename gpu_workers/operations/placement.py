@@ -1,7 +1,7 @@
 """Where a product goes on a channel's canvas: how large, where in its room, upright or turned."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -16,7 +16,9 @@ EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")
 Box = tuple[float, float, float, float]
 
 _HALF = 128
-_CUT_SHARE = 0.1
+CUT_SHARE = 0.1  # of the side of a square as large as the product: a longer line along the frame is a cut
+_STRAIGHT_SHARE = 0.95
+_RIM_PX = 3  # a frame's cut may lie two lines within a picture that was drawn or cropped with a margin
 _LEAST_ROOM = 0.05
 _START, _END = ("left", "top"), ("right", "bottom")
 
@@ -34,7 +36,7 @@ class Placement:
     """Where the cut-out lies: its point p is at p * scale + (x_px, y_px) of the canvas, p being turned before.
 
     It is turned by `angle_deg` clockwise about the cut-out's origin. `cropped` names the edges at which the
-    photograph's frame cut the product off; there it meets the canvas' edge.
+    photograph's frame cut the product off; there it meets the canvas' edge, if it is not too wide or high for that.
     """
 
     scale: float
@@ -65,7 +67,8 @@ def place(
     """
     left, top, right, bottom = _turned_box(alpha, angle_deg) if angle_deg else box_of(alpha)
     width, height = right - left, bottom - top
-    room = _room(channel, parameters)
+    cropped = cut_off(alpha)
+    room = _between_cuts(_room(channel, parameters), cropped)
     canvas = parameters.size or channel.canvas
     sides = (room.width * canvas.width_px / width, room.height * canvas.height_px / height)
     scale = max(sides) if parameters.scaling == "fill" else min(sides)
@@ -78,7 +81,6 @@ def place(
         scale = 1.0
     if channel.trim and parameters.size is None:
         canvas = Size(round(width * scale / room.width), round(height * scale / room.height))
-    cropped = cut_off(alpha)
     x_px = _align(
         canvas.width_px,
         (room.left, room.left + room.width),
@@ -98,13 +100,34 @@ def place(
     return Placement(scale, x_px, y_px, canvas, cropped, angle_deg)
 
 
+def floating_cuts(mask: NDArray[np.uint8], cropped: tuple[Edge, ...]) -> int:
+    """How many of the edges at which a product was cut off lie within the canvas, where its `mask` (h, w) ends."""
+    left, top, right, bottom = box_of(mask)
+    gaps = (left, top, mask.shape[1] - right, mask.shape[0] - bottom)
+    return sum(gap > _RIM_PX and edge in cropped for edge, gap in zip(EDGES, gaps, strict=True))
+
+
 def cut_off(alpha: NDArray[np.uint8]) -> tuple[Edge, ...]:
     """The edges that cut the product off. A picture trimmed to the product touches all four, and is not cut."""
-    solid = alpha >= _HALF
-    lines = (solid[:, 0], solid[0], solid[:, -1], solid[-1])
-    least = _CUT_SHARE * np.sqrt(solid.sum())
+    lines = cut_lines(alpha)
+    least = CUT_SHARE * np.sqrt((alpha >= _HALF).sum())
     cut = tuple(edge for edge, line in zip(EDGES, lines, strict=True) if line.sum() > least)
     return () if all(line.any() for line in lines) else cut
+
+
+def cut_lines(alpha: NDArray[np.uint8], of: NDArray[np.uint8] | None = None) -> list[NDArray[np.bool_]]:
+    """What of a product of this `alpha` (h, w) lies along each of the frame's EDGES, which may be two pixels off.
+
+    Or what is at least half `of` (h, w) there, a part of it.
+    """
+    lines = []
+    for turns in (-1, 0, 1, 2):  # the edge in question is on top
+        rim, part = (np.rot90(plane, turns)[: 2 * _RIM_PX] >= _HALF for plane in (alpha, alpha if of is None else of))
+        first = int(np.argmax(rim[:_RIM_PX].any(axis=1)))
+        # Off the frame itself only what is as wide further in was cut: what is round is not.
+        is_cut = first == 0 or rim[first].sum() >= _STRAIGHT_SHARE * rim[first:].any(axis=0).sum()
+        lines.append(part[first] & is_cut)
+    return lines
 
 
 def _room(channel: Channel, parameters: PackshotParameters) -> _Room:
@@ -124,6 +147,13 @@ def _room(channel: Channel, parameters: PackshotParameters) -> _Room:
                 f"margin.{side}",
             )
     return room
+
+
+def _between_cuts(room: _Room, cropped: tuple[Edge, ...]) -> _Room:
+    """What was cut off at two opposite edges reaches from one edge of the canvas to the other."""
+    if {"left", "right"} <= {*cropped}:
+        room = replace(room, width=1.0, left=0.0)
+    return replace(room, height=1.0, top=0.0) if {"top", "bottom"} <= {*cropped} else room
 
 
 def box_of(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:

@@ -11,7 +11,9 @@
 | `centre_offset_x`, `centre_offset_y` | from the canvas' centre to the box' centre, as a share of the canvas |
 | `scale` | source pixels were enlarged by this |
 | `cropped_edges` | how many edges of the photograph cut the product off |
+| `floating_cuts` | how many of these lie within the canvas, not on its edge |
 | `alpha_coverage`, `alpha_partial_share` | solid share of the canvas; partial pixels as a share of the solid |
+| `alpha_soft_share` | partial pixels where the alpha changes, as edges do and panes do not, as a share of the solid |
 | `alpha_islands`, `alpha_holes` | parts beyond the first, and holes, larger than 0.1 % of the product |
 | `own_shadow_share` | share of the cut-out that was the supplier's own shadow |
 | `halo` | mean deviation from the background just outside the product, 0..255 |
@@ -51,6 +53,7 @@ from gpu_workers.linear_light import (
     to_srgb,
 )
 from gpu_workers.operations.packshot import EDGES, Placement, Rendered, behind
+from gpu_workers.operations.placement import floating_cuts
 from gpu_workers.quality.files import file_facts, read
 from gpu_workers.quality.light import measure_light
 from gpu_workers.wide_gamut import in_srgb
@@ -62,6 +65,7 @@ Plane = NDArray[np.float32]
 
 _HALF = 128
 _NEAR = 2
+_PANE_STEP = 3  # of 255 within two pixels: tinted lenses and glass change less, an edge 150 px wide more
 _RING_PX = 8
 ERODE_PX = 3
 _MARGIN_PX = 8
@@ -81,6 +85,7 @@ def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, floa
         **file_facts(file, picture, channel),
         "scale": rendered.placement.scale,
         "cropped_edges": float(len(rendered.placement.cropped)),
+        "floating_cuts": float(floating_cuts(rendered.mask, rendered.placement.cropped)),
         "own_shadow_share": rendered.own_shadow,
         **_box(rendered.mask),
         **_alpha(rendered.mask),
@@ -131,12 +136,19 @@ def _box(mask: Code) -> dict[str, float]:
 def _alpha(mask: Code) -> dict[str, float]:
     solid = mask >= _HALF
     area = int(solid.sum())
+    partial = (mask > 4) & (mask < 251)
     return {
         "alpha_coverage": area / mask.size,
-        "alpha_partial_share": float(((mask > 4) & (mask < 251)).sum() / area),
+        "alpha_partial_share": float(partial.sum() / area),
+        "alpha_soft_share": float((partial & (_steps(mask) > _PANE_STEP)).sum() / area),
         "alpha_islands": float(_parts(solid, _SPECK_SHARE * area) - 1),
         "alpha_holes": float(_parts(np.pad(~solid, 1, constant_values=True), _SPECK_SHARE * area) - 1),
     }
+
+
+def _steps(mask: Code) -> Code:
+    """How far the alpha (h, w) differs from its neighbours'."""
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def _parts(where: Bool, area_min: float) -> int:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
-from schemas import documents
+from schemas import categories, documents
 from schemas.decoding import prepare
 from schemas.records import Name
 from schemas.text import whole
@@ -24,7 +24,7 @@ Pixels = Annotated[int, Meta(ge=1, le=30_000)]
 _VERSION = r"[0-9]{4}-[0-9]{2}(\.[0-9]{1,3})?"  # a month and, where there are several in one, a number
 
 Rule = Literal[
-    "canvas", "smallest", "largest", "background", "fill.min", "fill.max", "formats", "file_bytes_max", "bans"
+    "canvas", "smallest", "largest", "background", "fill.min", "fill.max", "formats", "file_bytes_max", "bans", "people"
 ]
 
 
@@ -63,8 +63,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `canvas` is what we aim at; a picture may be between `smallest` and `largest`. `scale_max` is how far a
     product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the
-    product's own shape. `formats[0]` is what we write. `second_hand` names the rules that only third parties
-    report.
+    product's own shape. `formats[0]` is what we write. `people` is whether somebody may be seen, wearing the product.
+    `second_hand` names the rules that only third parties report.
     """
 
     name: Name
@@ -85,6 +85,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bans: tuple[str, ...]
     notes: tuple[str, ...]
     trim: bool = False
+    people: bool = False
 
     @property
     def rule_version(self) -> str:
@@ -103,11 +104,35 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class _CategoryRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    words: Annotated[tuple[str, ...], Meta(min_length=1)]
-    smallest: Size
+    """What is different for categories with one of the `words` in them, or of one of the `groups` (schemas.categories).
+
+    Of rules that cover a category the last counts. `source` says where a rule about people is from.
+    """
+
+    words: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    smallest: Size | None = None
+    fill: Fill | None = None
+    people: bool | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.words and not self.groups:
+            raise ValueError("`by_category` must have `words` or `groups`")
+        unknown = set(self.groups) - categories.names()
+        if unknown:
+            raise ValueError(f"`groups`: there are no {', '.join(sorted(unknown))}")
+        if self.people is not None and not self.source:
+            raise ValueError("`people` must have a `source`")
 
     def covers(self, category: str) -> bool:
-        return any(word in category.casefold() for word in self.words)
+        told = category.casefold()
+        return any(word in told for word in self.words) or not categories.groups(category).isdisjoint(self.groups)
+
+    def rules(self) -> dict[str, Any]:
+        """The channel's rules that these take the place of."""
+        told = {"smallest": self.smallest, "fill": self.fill, "people": self.people}
+        return {name: rule for name, rule in told.items() if rule is not None}
 
 
 class _File(Channel, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,7 +169,7 @@ def parse(text: bytes, category: str = "") -> Channel:
     rules: dict[str, Any] = {name: getattr(file, name) for name in Channel.__struct_fields__}
     for special in file.by_category:
         if special.covers(category):
-            rules["smallest"] = special.smallest
+            rules |= special.rules()
     return Channel(**rules)
 
 

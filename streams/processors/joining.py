@@ -12,7 +12,8 @@ from streams.errors import Refused
 from streams.processors.planning import HEIGHT, following, height_of
 from streams.processors.releasing import made_by_recalled
 
-OTHERS, HEIGHTS, UNCERTAINTY = "others", "others.height_cm", "cutout.uncertainty"
+OTHERS, HEIGHTS = "others", "others.height_cm"
+WORST = ("uncertainty", "person_share")  # of all cutouts in a picture the gates judge the worst
 
 
 def joined(
@@ -32,12 +33,17 @@ def joined(
     if products:
         parameters[HEIGHTS] = ",".join(_height(product) for product in products)
     cutouts = [_cutout(product, facts) for product in products]
-    doubts = [each.measures.get("uncertainty", 0.0) for each in cutouts]
+    worst = {
+        f"cutout.{name}": max(
+            [measures.get(f"cutout.{name}", 0.0), *(each.measures.get(name, 0.0) for each in cutouts)]
+        )
+        for name in WORST
+    }
     made = following(
         task,
         replace(step, parameters=parameters),
         [*inputs, *(each.outputs[0] for each in cutouts)],
-        {**measures, UNCERTAINTY: max([measures.get(UNCERTAINTY, 0.0), *doubts])},
+        {**measures, **worst},
         sorted({*models, *(each.model for each in cutouts if each.model is not None)}),
     )
     return replace(made, way=way_id(task.way, step) if task.way else None)

@@ -29,6 +29,7 @@ STYLED_MEDIAN_MAX = 2.0  # ΔE00; what a brand's style may do to a product
 STYLE_Z_MAX = 3.5
 UNCERTAINTY_MAX = 0.25
 PARTIAL_SHARE_MAX = 0.5
+PERSON_SHARE_MAX = 0.01  # of what was cut out; a thumb's skin is more
 COVERAGE_MIN = 0.01
 
 Measures = Mapping[str, float]
@@ -38,12 +39,13 @@ _FILE = dict.fromkeys(
     ("width_px", "height_px", "size_bytes", "format_allowed", "has_srgb_profile", "has_source_type"), "channel"
 )
 _KEPT = {"canvas_difference_max": "product", "cropped_edges": "product", "product_difference_mean": "colour"}
-_CUT = {"cutout.uncertainty": "edges"}
+_CUT = {"cutout.uncertainty": "edges", "cutout.person_share": "channel"}
 _SHOT = {
     **_FILE, **_KEPT, **_CUT,
     "colour_difference_median": "colour",
     "colour_difference_p95": "colour",
     "alpha_partial_share": "edges",
+    "alpha_soft_share": "edges",
     "alpha_coverage": "edges",
     "fill": "channel",
     "scale": "channel",
@@ -66,6 +68,7 @@ REQUIRED: Mapping[str, Mapping[str, str]] = {
         "product_delta_e_median": "colour",
         "product_delta_e_p95": "colour",
         "alpha_partial_share": "edges",
+        "alpha_soft_share": "edges",
         "alpha_coverage": "edges",
     },
     "upscale": {**_FILE, "upscaled_by": "channel"},
@@ -76,7 +79,7 @@ def judge(measures: Measures, channel: Channel, operation: str) -> Verdict:
     """The verdict on one asset that `operation` made. The worst check decides."""
     found = {name: value for name, value in measures.items() if math.isfinite(value)}
     missing = _missing(measures, found, channel, operation)
-    checks = [*_product(found), *_colour(found), *_edges(found), *_light(found)]
+    checks = [*_product(found, channel), *_colour(found), *_edges(found), *_light(found)]
     checks += [*_scene(found), *_print(found), *_style(found), *_channel(found, channel)]
     checks = [*(check for check in checks if check.name not in missing), *missing.values()]
     covered = {check.point for check in checks}
@@ -122,11 +125,19 @@ def _required(channel: Channel, operation: str) -> dict[str, str]:
     return required
 
 
-def _product(measures: Measures) -> list[Check]:
+def _product(measures: Measures, channel: Channel) -> list[Check]:
     return [
         _at_most("product", "canvas_difference_max", measures, CANVAS_DIFFERENCE_MAX, "fail"),
-        _at_most("product", "cropped_edges", measures, 0, "review"),
+        *_cropping(measures, channel),
     ]
+
+
+def _cropping(measures: Measures, channel: Channel) -> list[Check]:
+    """Nothing of a product may be cut off; of its wearer, where people may be seen, what ends at the picture's edge."""
+    names = ("cutout.garment_cropped_edges", "floating_cuts")
+    if not channel.people or measures.get("cutout.worn") != 1 or not measures.keys() >= {*names}:
+        return [_at_most("product", "cropped_edges", measures, 0, "review")]
+    return [_at_most("product", name, measures, 0, "review") for name in names]
 
 
 def _colour(measures: Measures) -> list[Check]:
@@ -182,9 +193,11 @@ def _measured(*checks: Check) -> list[Check]:
 
 
 def _edges(measures: Measures) -> list[Check]:
+    # A network's matte that is mostly partial is a guess; a supplier's says how see-through its panes are.
+    softness = "alpha_soft_share" if measures.get("cutout.has_own_alpha") == 1 else "alpha_partial_share"
     return [
         _at_most("edges", "cutout.uncertainty", measures, UNCERTAINTY_MAX, "review"),
-        _at_most("edges", "alpha_partial_share", measures, PARTIAL_SHARE_MAX, "review"),
+        _at_most("edges", softness, measures, PARTIAL_SHARE_MAX, "review"),
         _at_least("edges", "alpha_coverage", measures, COVERAGE_MIN, "review"),
     ]
 
@@ -215,7 +228,12 @@ def _banned(measures: Measures, channel: Channel) -> list[Check]:
     enlarged_max = 2.0 if channel.allows_upscaling else 1.0
     names = ("upscaled_by", "upscale.upscaled_by")
     enlarged = (_at_most("channel", name, measures, enlarged_max, "fail", rule) for name in names)
-    return _measured(_at_most("channel", "has_scene", measures, scenes_max, "fail", rule), *enlarged)
+    people_max = 1.0 if channel.people else PERSON_SHARE_MAX
+    return _measured(
+        _at_most("channel", "has_scene", measures, scenes_max, "fail", rule),
+        _at_most("channel", "cutout.person_share", measures, people_max, "review", rule),
+        *enlarged,
+    )
 
 
 def _background(measures: Measures, channel: Channel) -> list[Check]:

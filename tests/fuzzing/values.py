@@ -46,7 +46,7 @@ PARAMETERS = {
     "brand": ("warm-minimal", "../x", ""),
     "strength": ("0.5", "2"),
     "template": ("mug", "cup", "../mug"),
-    "subject": ("product", "everything"),
+    "subject": ("auto", "product", "everything"),
     "speckle_share": ("0.001", "9"),
     "export.dpi": ("300", "0"),
 }

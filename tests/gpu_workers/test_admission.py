@@ -282,7 +282,7 @@ def test_render_refuses_what_its_memory_does_not_hold(tmp_path: Path) -> None:
     settings = Settings(memory_budget_mb=admission.PROCESS_MB + 64 + 40, data_folder=tmp_path)
     with Studio(settings) as studio:
         made: list[Callable[[], object]] = [
-            lambda: studio.cutout(picture, "a.png", {}),
+            lambda: studio.cutout(picture, "a.png", {}, ""),
             lambda: studio.picture("packshot", [picture], Asked(channels.load("shopify"), {}), {}),
         ]
         for make in made:

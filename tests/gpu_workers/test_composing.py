@@ -50,7 +50,7 @@ def read(file: File) -> Picture:
 
 
 def outcome(composed: Composed, channel: str, before: Mapping[str, float] | None = None) -> dict[str, str]:
-    measures = {"cutout.uncertainty": 0.05, **(before or {}), **composed.measures}
+    measures = {"cutout.uncertainty": 0.05, "cutout.person_share": 0.0, **(before or {}), **composed.measures}
     verdict = judge(measures, channels.load(channel), composed.files[0].role)
     return {check.name: check.outcome for check in verdict.checks}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from gpu_workers.composing import Shelves
 from gpu_workers.engines import EngineError, Tensor
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.manifest import load_manifest
+from gpu_workers.operations import cutout as cutting
 from gpu_workers.results import Results
 from gpu_workers.serving import Network, Serving
 from gpu_workers.worker import Work, Worker
@@ -311,6 +313,34 @@ def test_a_shadow_is_compared_and_not_used(tmp_path: Path, blobs: Blobs, catalog
     assert event.shadow.engine_ms > 0
     assert event.costs["shadow"].engine_ms == pytest.approx(event.shadow.engine_ms, abs=0.01)
     assert again.shadow is None  # found in the cache: nothing was compared
+
+
+def test_a_shadow_looks_for_who_wears_it_as_well(
+    tmp_path: Path, blobs: Blobs, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    cut = cutting.cutout
+
+    def spied(pixels: Any, look: Any, parameters: Any = None, people: Any = None) -> Any:
+        looked.append((parameters.subject, people))
+        return cut(pixels, look, parameters, people)
+
+    monkeypatch.setattr(cutting, "cutout", spied)
+    with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        completed(worker, replace(photographed(tmp_path), category="Dresses"))
+    used, shadow = looked
+    assert used == shadow == ("everything", pools.find_people(Settings().weights_folder))
+
+
+def test_what_is_worn_is_another_result_than_what_is_not(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+    with cutout_work(tmp_path, blobs) as work:
+        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        known = [
+            completed(worker, replace(photographed(tmp_path), category=category)).cached
+            for category in ("Mugs", "Dresses", "Books", "Shirts")
+        ]
+    assert known == [False, False, True, True]
 
 
 def test_urgent_work_does_not_wait_for_a_shadow(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:

@@ -48,7 +48,7 @@ def test_rules_as_the_channels_publish_them() -> None:
 
 def test_what_a_third_party_says_is_marked() -> None:
     assert "fill.min" in channels.load("amazon").second_hand
-    assert channels.load("google").second_hand == ()
+    assert channels.load("google").second_hand == ("people",)
 
 
 def test_a_category_has_its_own_rules() -> None:

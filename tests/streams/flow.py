@@ -34,6 +34,7 @@ GOOD = {
     "product_difference_mean": 0.5,
     "cropped_edges": 0.0,
     "alpha_partial_share": 0.02,
+    "alpha_soft_share": 0.02,
     "alpha_coverage": 0.4,
     "has_srgb_profile": 1.0,
     "has_source_type": 1.0,
@@ -41,7 +42,7 @@ GOOD = {
     "colour_difference_p95": 0.8,
 }
 OF_OPERATION = {
-    "cutout": {"uncertainty": 0.05},
+    "cutout": {"uncertainty": 0.05, "person_share": 0.0},
     "mockup": {
         "has_scene": 1.0, "in_frame": 1.0, "visible_share": 1.0, "height_error": 0.0, "product_delta_e_median": 0.3,
     },

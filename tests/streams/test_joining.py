@@ -43,9 +43,11 @@ def product(sku: str, height_cm: str, version: int = 1) -> CatalogChanged:
     return replace(upsert(version, sku, ["shopify"], f"{sku}-{version}.jpg"), attributes={"height_cm": height_cm})
 
 
-def cut_out(flow: Flow, event: CatalogChanged, digest: str, model: str = "net@1", doubt: float = 0.1) -> None:
+def cut_out(
+    flow: Flow, event: CatalogChanged, digest: str, model: str = "net@1", doubt: float = 0.1, skin: float = 0.0
+) -> None:
     (task,) = tasks(flow.say(event))
-    made = replace(done(task, uncertainty=doubt), outputs=[blob(digest)], model=model)
+    made = replace(done(task, uncertainty=doubt, person_share=skin), outputs=[blob(digest)], model=model)
     flow.say(made)
 
 
@@ -64,7 +66,7 @@ def mockup(flow: Flow, event: TaskCompleted) -> Task:
 
 
 def test_the_others_stand_beside_it_as_they_are_cut_out_now(flow: Flow) -> None:
-    cut_out(flow, product("CUP", "9.50"), "c", doubt=0.2)
+    cut_out(flow, product("CUP", "9.50"), "c", doubt=0.2, skin=0.3)
     cut_out(flow, product("JUG", "31"), "d")
     completed = asked(flow)
     task = mockup(flow, completed)
@@ -72,6 +74,7 @@ def test_the_others_stand_beside_it_as_they_are_cut_out_now(flow: Flow) -> None:
     assert task.step.parameters == {"height_cm": "20", "others.height_cm": "9.5,31"}
     assert task.models == ["net@1", "net@2"], "a recall of either finds it"
     assert task.measures["cutout.uncertainty"] == 0.2, "the gates judge the most doubtful"
+    assert task.measures["cutout.person_share"] == 0.3, "and whoever is seen with one of them"
     assert mockup(flow, completed) == task
     cut_out(flow, product("CUP", "9.50", version=2), "e")
     again = mockup(flow, completed)

@@ -54,7 +54,7 @@ def test_a_picture_without_shadow_says_that_its_light_was_not_measured() -> None
 
 
 def good(operation: str) -> dict[str, float]:
-    return {**GOOD, **MEASURED_OF.get(operation, {}), "cutout.uncertainty": 0.05}
+    return {**GOOD, **MEASURED_OF.get(operation, {}), "cutout.uncertainty": 0.05, "cutout.person_share": 0.0}
 
 
 def test_every_operation_that_makes_pictures_has_its_measures() -> None:
