@@ -76,7 +76,8 @@ class KafkaCluster:
     def __init__(self, folder: Path, cache_folder: Path, users: Mapping[str, str] | None = None) -> None:
         self.folder = folder.absolute()
         self.users = None if users is None else {ADMIN: secrets.token_hex(8), **users}
-        self._classpath = f"{_jars(folder, cache_folder)}/*"
+        jars, archive = _programs(folder, cache_folder)
+        self._options = (f"-XX:SharedArchiveFile={archive}", "-cp", f"{jars}/*")
         self._ports = {number: (free_port(), free_port()) for number in NUMBERS}
         self._pem: Pem | None = None if users is None else make_pem(self.folder, ADMIN)
         self._running: dict[int, subprocess.Popen[bytes]] = {}
@@ -199,15 +200,16 @@ class KafkaCluster:
         return (self.folder / f"broker-{number}" / "broker.log").read_bytes()[-2000:].decode(errors="replace")
 
     def _java(self, main: str, *arguments: str) -> list[str]:
-        return [*_JAVA, "-cp", self._classpath, main, *arguments]
+        return [*_JAVA, *self._options, main, *arguments]
 
 
-def _jars(folder: Path, cache_folder: Path) -> Path:
+def _programs(folder: Path, cache_folder: Path) -> tuple[Path, Path]:
+    """The folder of its jars, and the archive of its classes."""
     kafka = ApacheKafka(folder, cache_folder / "kafka")
     if missing := kafka.missing():
         raise ServerUnavailable(f"{NAME}: {missing}")
     try:
-        return kafka.fetch()
+        return kafka.fetch(), kafka.archive()
     except BrokerUnavailable as error:
         raise ServerUnavailable(str(error)) from error
 

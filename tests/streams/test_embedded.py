@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from streams.embedded import BrokerUnavailable, EmbeddedBroker, choose_broker
+from streams.embedded.apache_kafka import VERSION, ApacheKafka
 from streams.embedded.process import BrokerProcess
 from tests.servers import skip_or_fail
 
@@ -69,6 +70,28 @@ def test_a_killed_broker_starts_again_on_its_data(broker: EmbeddedBroker) -> Non
     assert broker.pid is None
     broker.start()
     assert _produce(broker, 10) == 10
+
+
+@only_kafka
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has mapped")
+def test_apache_kafka_starts_with_its_classes_ready_made(broker: EmbeddedBroker) -> None:
+    mapped = Path(f"/proc/{broker.pid}/maps").read_text().splitlines()
+    assert [line for line in mapped if str(_CACHE) in line and line.endswith(".jsa")]
+
+
+@only_kafka
+def test_apache_kafka_starts_without_them_where_java_cannot_use_them(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    jars = tmp_path / "cache" / "kafka" / VERSION / "libs"
+    jars.parent.mkdir(parents=True)
+    jars.symlink_to(_CACHE / "kafka" / VERSION / "libs")
+    other = ApacheKafka(tmp_path / "other", tmp_path / "cache" / "kafka")
+    made = other.archive()
+    assert made.stat().st_size > 0
+    made.write_bytes(b"")
+    broker.stop()
+    other.start()
+    assert _produce(other, 10) == 10
+    other.stop()
 
 
 def test_the_port_stays_the_same_and_moves_when_it_is_taken(broker: EmbeddedBroker) -> None:
