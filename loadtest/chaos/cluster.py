@@ -18,6 +18,7 @@ import psutil
 from infra.servers import S3Server, ServerUnavailable, postgres, versitygw
 from infra.servers.process import LOOPBACK, free_port
 from loadtest.chaos.brokers import brokers_of
+from loadtest.chaos.readiness import Readiness
 from streams.consumer import groups
 from streams.consumer.clients import make_topics
 from streams.settings import Settings
@@ -106,6 +107,7 @@ class Cluster:
         self._running: dict[str, ExitStack] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._readiness = Readiness()
         self.members: dict[str, Member] = {}
         self.ended_themselves = 0
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -170,10 +172,11 @@ class Cluster:
                 self._stop.wait(0.5)
         raise reason
 
-    def alive(self) -> bool:
-        """Whether every member runs."""
+    def is_ready(self) -> bool:
+        """Whether every member runs and has said that it is ready: one that only just started works on nothing yet."""
         with self._lock:
-            return all(member.process.poll() is None for member in self.members.values())
+            processes = [member.process for member in self.members.values()]
+            return all(each.poll() is None and self._readiness.has_said_so(each.pid) for each in processes)
 
     def close(self) -> None:
         """Stops everything."""
@@ -188,6 +191,7 @@ class Cluster:
         for stack in self._running.values():
             stack.close()
         self._brokers.stop()
+        self._readiness.close()
         self.disk.close()
 
     def _start_servers(self) -> dict[str, str]:
@@ -230,6 +234,7 @@ class Cluster:
     def _watch(self) -> None:
         while not self._stop.wait(RESTART_WAIT_S):
             with self._lock:
+                self._readiness.listen()
                 for name, member in self.members.items():
                     code = member.process.poll()
                     if code is not None:
@@ -237,7 +242,7 @@ class Cluster:
                         member.process = self._start(name, ROLES[member.role])
 
     def _start(self, name: str, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        own = {"PACKSHOT_DATA_FOLDER": str(self.folder / name)}
+        own = {"PACKSHOT_DATA_FOLDER": str(self.folder / name), **self._readiness.environment}
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "loadtest.chaos.role", *arguments],

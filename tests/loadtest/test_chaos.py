@@ -1,5 +1,6 @@
 """What the chaos suite stands on: its events, its verdict, and one short run of all of it."""
 
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from loadtest.chaos import mischief
 from loadtest.chaos.__main__ import Course
 from loadtest.chaos.mischief import Mischief, Tormentor
 from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
+from loadtest.chaos.readiness import Readiness
 from loadtest.chaos.stalls import Stall, Stalls
 from loadtest.chaos.verdict import lost, waiting
 from loadtest.chaos.workload import PICTURES, Expected, Workload, colour_of, picture_of
@@ -24,6 +26,7 @@ from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.catalogue import Asset
 from streams.catalogue.facts import AssetState
 from streams.consumer.letters import Delivery, Outgoing
+from streams.observability import tell_ready
 from streams.settings import Settings
 from tests.streams.flow import upsert
 
@@ -161,26 +164,51 @@ class Standing:
         pass
 
 
-class Alive:
-    """In the place of Cluster."""
+class Starting:
+    """In the place of Cluster: every process lives, and one of them is ready only when asked for the third time."""
 
     servers = ("broker",)
     disk = SimpleNamespace(is_small=False)
+    asked = 0
 
-    def alive(self) -> bool:
-        return True
+    def is_ready(self) -> bool:
+        self.asked += 1
+        return self.asked > 2
 
 
 def test_a_blow_is_over_when_it_is_seen_to_be_and_tells_whose_time_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mischief, "AT_LEAST_S", 0.0)
     said: list[str] = []
-    tormentor = Tormentor(1, cast(Any, Alive()), cast(Any, Standing()), said.append)
+    tormentor = Tormentor(1, cast(Any, Starting()), cast(Any, Standing()), said.append)
     blow = tormentor.strike(Mischief("kill the broker", "server", [], lambda: time.sleep(0.2)))
     assert blow.recovered
     assert 0.2 <= blow.away_s < 30.0
     assert blow.own_s == 30.0 - blow.away_s
     assert said[0].startswith("kill the broker: stood still for 30.0 s (packshot.publisher at imagery.publish/2)")
     assert tormentor.strike(Mischief("pause streams-1", "pause", [], lambda: None)).own_s == 30.0
+
+
+def test_a_blow_is_not_over_before_everybody_is_ready_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mischief, "AT_LEAST_S", 0.0)
+    cluster = Starting()
+    tormentor = Tormentor(1, cast(Any, cluster), cast(Any, Standing()), lambda _: None)
+    assert tormentor.strike(Mischief("kill streams-1", "kill", [], lambda: None)).recovered
+    assert cluster.is_ready()
+    monkeypatch.setattr(mischief, "RECOVERED_WITHIN_S", 0.0)
+    monkeypatch.setattr(cluster, "is_ready", lambda: False)
+    assert not tormentor.strike(Mischief("kill streams-1", "kill", [], lambda: None)).recovered
+
+
+def test_a_process_is_ready_when_it_has_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    readiness = Readiness()
+    for name, value in readiness.environment.items():
+        monkeypatch.setenv(name, value)
+    assert not readiness.has_said_so(os.getpid())
+    tell_ready()
+    readiness.listen()
+    assert readiness.has_said_so(os.getpid())
+    assert not readiness.has_said_so(os.getppid())
+    readiness.close()
 
 
 def test_every_picture_has_its_own_colour(tmp_path: Path) -> None:
