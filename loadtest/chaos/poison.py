@@ -77,6 +77,7 @@ HEADERS: dict[str, list[tuple[bytes, bytes | None]]] = {
     "letters' own": [(ATTEMPT.encode(), b"9" * 18), (HISTORY.encode(), b"[" * 9000), (ORIGINAL.encode(), b"../x")],
 }
 TIMES_MS = {"none": -1, "before time": -5, "the first": 0}
+GOOD_FILE = "picture-1.png"  # one of the workload's
 FILES = ("text.jpg", "blank.png", "missing.png", "bomb.png", "cut.jpg", "empty.png", "rle.bmp")
 URIS = ("file:///etc/passwd", "http://169.254.169.254/latest/{}", "http://[::1/{}", "ftp://x.example/{}", "no uri {}")
 
@@ -87,7 +88,7 @@ End = Literal["letter", "refused", "kept"]
 class Poison:
     """A record, and its end: a dead letter, refused by the broker, or kept where nobody works on it.
 
-    `crc` is added to the right one; `packed` by gzip.
+    `crc` is added to the right one; `packed` by gzip. `event` is what the record asks for all the same.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Poison:
     end: End = "letter"
     crc: int = 0
     packed: bool = False
+    event: CatalogChanged | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,7 @@ def _makers() -> Iterator[_Maker]:
     yield from (partial(_no_picture, uri=f"file:{file}") for file in FILES)
     yield from (partial(_no_picture, uri=f"host:{name}") for name in ANSWERS)
     yield from (partial(_no_picture, uri=uri) for uri in URIS)
+    yield from (partial(_half_good, file=file) for file in FILES)
 
 
 # bytes that are no record, or none of the topic's
@@ -382,6 +385,14 @@ def _no_picture(its: _Named, *, uri: str) -> Poison:
     about = {"tenant": its.tenant, "sku": its.name, "version": 1, "channels": ["web"], "priority": priority}
     event = CatalogChanged(**about, sources=[Source(uri=uri)])  # type: ignore[arg-type]
     return its.poison(f"picture: {rest}", topics.CATALOG, codec.encode(event))
+
+
+def _half_good(its: _Named, *, file: str) -> Poison:
+    """A product of two photographs: what is made of the first goes live beside the letter of the second."""
+    sources = [Source(uri=(its.folder / name).as_uri()) for name in (GOOD_FILE, file)]
+    lane = its.rng.choice(LANES)
+    event = CatalogChanged(tenant=its.tenant, sku=its.name, version=1, sources=sources, channels=["web"], priority=lane)
+    return replace(its.poison(f"half good: {file}", topics.CATALOG, codec.encode(event)), event=event)
 
 
 def draw_poison(folder: Path) -> None:

@@ -128,6 +128,8 @@ class Workload:
     def _poison(self) -> list[Poison]:
         poison = next(self._poisons)
         self.expected.poison.append(poison)
+        if poison.event is not None:
+            self.expected.saw(poison.event)
         return [poison]
 
     def _catalogue(self, event: CatalogChanged) -> Outgoing:
