@@ -225,7 +225,7 @@ def _figures(
     feeder: Feeder, tormentor: Tormentor, verdict: Verdict, cluster: Cluster, poison: Sequence[Poison], took_s: float
 ) -> dict[str, float]:
     blows = tormentor.blows
-    stalled = [blow.stall.seconds for blow in blows if blow.kind != "members"]
+    stalled = [blow.stood_s for blow in blows if blow.kind != "members"]
     return {
         "events": feeder.sent,
         "kills": sum(blow.kind in ("kill", "server") for blow in blows),
@@ -251,7 +251,7 @@ def _figures(
         "recovery_s_p95": round(_p95(stalled), 1),
         "recovery_own_s_p95": round(_p95([blow.own_s for blow in blows if blow.kind != "members"]), 1),
         "server_away_s_max": round(max((blow.away_s for blow in blows), default=0.0), 1),
-        "rebalance_s_max": round(max((blow.stall.seconds for blow in blows if blow.kind == "members"), default=0.0), 1),
+        "rebalance_s_max": round(max((blow.stood_s for blow in blows if blow.kind == "members"), default=0.0), 1),
         "took_s": round(took_s),
     }
 

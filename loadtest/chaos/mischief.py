@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loadtest.chaos.brokers import OneBroker
 from loadtest.chaos.cluster import ALONE, GROUPS, ROLES, SESSION_MS, Cluster
 from loadtest.chaos.stalls import Stall, Stalls
 
@@ -21,12 +22,13 @@ EVERYBODY = [group for its in GROUPS.values() for group in its]
 
 @dataclass(frozen=True)
 class Mischief:
-    """One thing that is done, and whose partitions stand still by it."""
+    """One thing that is done, and whose partitions stand still by it; `bars_writers` when no event can be written."""
 
     name: str
     kind: str
     groups: list[str]
     do: Callable[[], None]
+    bars_writers: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,17 @@ class Blow:
     stall: Stall
     recovered: bool
     away_s: float = 0.0
+    bars_writers: bool = False
+
+    @property
+    def stood_s(self) -> float:
+        """For how long somebody had to wait: who could not write an event as well as who was to read one."""
+        return max(self.stall.seconds, self.away_s if self.bars_writers else 0.0)
 
     @property
     def own_s(self) -> float:
-        """What of the stall was not the server's."""
-        return max(0.0, self.stall.seconds - self.away_s)
+        """What of it was not the server's."""
+        return max(0.0, self.stood_s - self.away_s)
 
     @property
     def told(self) -> str:
@@ -53,7 +61,7 @@ class Blow:
         where = f" ({self.stall.place[0]} at {self.stall.place[1]}/{self.stall.place[2]})" if self.stall.place else ""
         away = f"; the server was away for {self.away_s:.1f} s of it, its start included" if self.away_s else ""
         end = "" if self.recovered else ", DID NOT RECOVER"
-        return f"{self.name}: stood still for {self.stall.seconds:.1f} s{where}{away}{end}"
+        return f"{self.name}: stood still for {self.stood_s:.1f} s{where}{away}{end}"
 
 
 class Tormentor:
@@ -85,7 +93,8 @@ class Tormentor:
         over_s = time.monotonic()
         recovered = self._wait(mischief.groups, began_s, over_s)
         away_s = over_s - began_s if mischief.kind == "server" else 0.0
-        blow = Blow(mischief.name, mischief.kind, self._stalls.longest(mischief.groups), recovered, away_s)
+        stall = self._stalls.longest(mischief.groups)
+        blow = Blow(mischief.name, mischief.kind, stall, recovered, away_s, mischief.bars_writers)
         self.blows.append(blow)
         self._say(blow.told)
         return blow
@@ -110,7 +119,7 @@ class Tormentor:
             time.sleep(away_s)
             self._cluster.start_server(name)
 
-        return Mischief(f"kill the {name} for {away_s:.1f} s", "server", EVERYBODY, do)
+        return Mischief(f"kill the {name} for {away_s:.1f} s", "server", EVERYBODY, do, name in OneBroker.names)
 
     def _pause(self, role: str) -> Mischief:
         name = f"{role}-{self._rng.choice((1, 2))}"

@@ -15,7 +15,7 @@ import pytest
 
 from loadtest.chaos import mischief
 from loadtest.chaos.__main__ import Course
-from loadtest.chaos.mischief import Mischief, Tormentor
+from loadtest.chaos.mischief import Blow, Mischief, Tormentor
 from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
 from loadtest.chaos.readiness import Readiness
 from loadtest.chaos.stalls import Stall, Stalls
@@ -109,6 +109,18 @@ def _is_text(name: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def test_what_is_good_of_poison_is_expected_to_go_live(tmp_path: Path) -> None:
+    workload = Workload(3, 3000, tmp_path, HOST)
+    list(workload.records())
+    half_good = [each.event for each in workload.expected.poison if each.event is not None]
+    assert len(half_good) > 5
+    missing = list(lost({}, [], workload.expected))
+    for event in half_good:
+        assert workload.expected.newest[event.tenant, event.sku] == event
+        assert picture_of(event) < PICTURES
+        assert f"{event.tenant}|{event.sku} has to be (1, False), and is None" in missing
 
 
 def test_poison_without_its_end_is_told(tmp_path: Path) -> None:
@@ -209,6 +221,16 @@ def test_a_process_is_ready_when_it_has_said_so(monkeypatch: pytest.MonkeyPatch)
     assert readiness.has_said_so(os.getpid())
     assert not readiness.has_said_so(os.getppid())
     readiness.close()
+
+
+def test_an_outage_of_the_only_broker_counts_where_nothing_was_to_be_read() -> None:
+    at_rest = Blow("kill the broker", "server", Stall(0.7), True, 20.0, bars_writers=True)
+    assert (at_rest.stood_s, at_rest.own_s) == (20.0, 0.0)
+    at_work = Blow("kill the broker", "server", Stall(26.0), True, 20.0, bars_writers=True)
+    assert (at_work.stood_s, at_work.own_s) == (26.0, 6.0)
+    assert Blow("kill the broker 2", "server", Stall(0.7), True, 20.0).stood_s == 0.7
+    blows = Tormentor(1, cast(Any, Starting()), cast(Any, Standing()), lambda _: None).list
+    assert {blow.name.split(" for ")[0] for blow in blows if blow.bars_writers} == {"kill the broker"}
 
 
 def test_every_picture_has_its_own_colour(tmp_path: Path) -> None:
