@@ -110,7 +110,7 @@ class ApacheKafka:
     def archive(self) -> Path:
         """Its classes as this Java has them in memory, made unless they are there; their jars have to be.
 
-        A broker that maps them starts with 3.6 s of a core instead of 6.2 s: what counts where many processes wait for
+        A broker that maps them starts with 3.7 s of a core instead of 6.2 s: what counts where many processes wait for
         it on few cores. A Java that writes none, or that they do not suit, says so in the broker's log and goes
         without. Raises BrokerUnavailable.
         """
