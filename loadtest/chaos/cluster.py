@@ -70,12 +70,9 @@ class Disk:
 
     def fill(self) -> None:
         """Takes every byte that is left."""
-        with (self.folder / "ballast").open("wb") as file:
-            try:
-                while file.write(bytes(1024 * 1024)):
-                    file.flush()
-            except OSError:
-                return
+        with (self.folder / "ballast").open("wb", buffering=0) as file, suppress(OSError):  # a buffer cannot be closed
+            while file.write(bytes(1024 * 1024)):
+                pass
 
     def empty(self) -> None:
         """Gives it back."""

@@ -15,6 +15,7 @@ import pytest
 
 from loadtest.chaos import mischief
 from loadtest.chaos.__main__ import Course
+from loadtest.chaos.cluster import Disk
 from loadtest.chaos.mischief import Blow, Mischief, Tormentor
 from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
 from loadtest.chaos.readiness import Readiness
@@ -231,6 +232,18 @@ def test_an_outage_of_the_only_broker_counts_where_nothing_was_to_be_read() -> N
     assert Blow("kill the broker 2", "server", Stall(0.7), True, 20.0).stood_s == 0.7
     blows = Tormentor(1, cast(Any, Starting()), cast(Any, Standing()), lambda _: None).list
     assert {blow.name.split(" for ")[0] for blow in blows if blow.bars_writers} == {"kill the broker"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that takes no byte")
+def test_a_full_disk_ends_what_fills_it_and_nothing_else(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "disk")
+    try:
+        (disk.folder / "ballast").symlink_to("/dev/full")
+        disk.fill()
+        disk.empty()
+        assert list(disk.folder.iterdir()) == []
+    finally:
+        disk.close()
 
 
 def test_every_picture_has_its_own_colour(tmp_path: Path) -> None:
