@@ -70,7 +70,7 @@ class Disk:
 
     def fill(self) -> None:
         """Takes every byte that is left."""
-        with (self.folder / "ballast").open("wb", buffering=0) as file, suppress(OSError):  # a buffer cannot be closed
+        with (self.folder / "ballast").open("wb", buffering=0) as file, suppress(OSError):  # or close fails
             while file.write(bytes(1024 * 1024)):
                 pass
 

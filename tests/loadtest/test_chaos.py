@@ -1,6 +1,7 @@
 """What the chaos suite stands on: its events, its verdict, and one short run of all of it."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -234,16 +235,21 @@ def test_an_outage_of_the_only_broker_counts_where_nothing_was_to_be_read() -> N
     assert {blow.name.split(" for ")[0] for blow in blows if blow.bars_writers} == {"kill the broker"}
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that takes no byte")
 def test_a_full_disk_ends_what_fills_it_and_nothing_else(tmp_path: Path) -> None:
     disk = Disk(tmp_path / "disk")
+    room = 2 * 1024**2 - 100  # so little of a megabyte is left that a buffer would keep it
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        (disk.folder / "ballast").symlink_to("/dev/full")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
         disk.fill()
-        disk.empty()
-        assert list(disk.folder.iterdir()) == []
     finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sizes = [each.stat().st_size for each in disk.folder.iterdir()]
+        disk.empty()
+        left = list(disk.folder.iterdir())
         disk.close()
+    assert sizes == [room]
+    assert left == []
 
 
 def test_every_picture_has_its_own_colour(tmp_path: Path) -> None:
