@@ -16,6 +16,8 @@ from streams.settings import Settings
 Place = tuple[str, str, int]  # group, topic, partition
 SAMPLE_EVERY_S = 0.5
 CALL_S = 5.0
+# A client of librdkafka's may go on to ask a coordinator that is none any more (confluentinc/librdkafka#5511).
+RENEWED_AFTER_S = 15.0
 # Transactions leave markers behind the last record of this one, so that it never looks read.
 UNMEASURED = frozenset({topics.PUBLISHED.name})
 
@@ -48,10 +50,9 @@ class Stalls:
             if topic.name not in UNMEASURED
             for partition in range(settings.kafka_partitions)
         ]
-        # They ask only; none joins its group.
-        self._consumers = {
-            group: open_consumer(settings, group, log_level=0) for group in sorted({its[0] for its in self._places})
-        }
+        self._settings = settings
+        self._consumers = self._open()
+        self._opened_s = time.monotonic()
         self._looked_s = 0.0
         self._failure: BaseException | None = None
         self._stands: dict[Place, _Stand] = {}
@@ -98,8 +99,21 @@ class Stalls:
         """Ends the thread."""
         self._stop.set()
         self._thread.join()
+        self._close()
+
+    def _open(self) -> dict[str, Consumer]:
+        """They ask only; none joins its group."""
+        of = sorted({group for group, _, _ in self._places})
+        return {group: open_consumer(self._settings, group, log_level=0) for group in of}
+
+    def _close(self) -> None:
         for consumer in self._consumers.values():
             consumer.close()
+
+    def _renew(self) -> None:
+        self._close()
+        self._consumers = self._open()
+        self._opened_s = time.monotonic()
 
     def _run(self) -> None:
         try:
@@ -114,6 +128,9 @@ class Stalls:
         began_s = time.monotonic()
         with suppress(KafkaException):  # the broker is away; stalls go on
             self._sample(self._ends(), self._committed(), began_s)
+            return
+        if time.monotonic() > max(self._looked_s, self._opened_s) + RENEWED_AFTER_S:
+            self._renew()
 
     def _sample(self, ends: Mapping[tuple[str, int], int], committed: Mapping[Place, int], began_s: float) -> None:
         now_s = time.monotonic()

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from loadtest.chaos import mischief
+from loadtest.chaos import mischief, stalls
 from loadtest.chaos.__main__ import Course
 from loadtest.chaos.cluster import Disk
 from loadtest.chaos.mischief import Blow, Mischief, Tormentor
@@ -27,6 +28,7 @@ from schemas import codec, topics
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.catalogue import Asset
 from streams.catalogue.facts import AssetState
+from streams.consumer import groups
 from streams.consumer.letters import Delivery, Outgoing
 from streams.observability import tell_ready
 from streams.settings import Settings
@@ -153,6 +155,40 @@ def test_a_sampler_that_ended_says_so_and_one_without_answers_says_nothing(monke
     broken.stop()  # it has looked once, at least
     with pytest.raises(RuntimeError, match="nobody samples"):
         broken.looked_since(0.0)
+
+
+class Asked:
+    """In the place of a Consumer; the first ones do not find their coordinators."""
+
+    opened = 0
+
+    def __init__(self, *_: object, **__: object) -> None:
+        Asked.opened += 1
+        self._is_lost = Asked.opened <= len(groups.readers(()))
+
+    def get_watermark_offsets(self, _place: object, _timeout_s: float) -> tuple[int, int]:
+        return 0, 0
+
+    def committed(self, places: list[TopicPartition], _timeout_s: float) -> list[TopicPartition]:
+        if self._is_lost:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return places
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_sampler_that_gets_no_answers_asks_by_new_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Asked, "opened", 0)
+    monkeypatch.setattr(stalls, "open_consumer", Asked)
+    monkeypatch.setattr(stalls, "SAMPLE_EVERY_S", 0.01)
+    monkeypatch.setattr(stalls, "RENEWED_AFTER_S", 0.05)
+    sampler = Stalls(Settings(kafka_partitions=1))
+    give_up_s = time.monotonic() + 60.0
+    while not sampler.looked_since(0.0) and time.monotonic() < give_up_s:
+        time.sleep(0.02)
+    sampler.stop()
+    assert sampler.looked_since(0.0)
 
 
 class Standing:
