@@ -184,4 +184,4 @@ def retrier(seed: int) -> int:
 
 def _message(read: Delivery) -> Message:
     about = {"topic": read.topic, "partition": 0, "offset": read.offset, "key": read.key, "value": read.value or None}
-    return Message(**about, headers=list(read.headers), timestamp=(CREATE_TIME, read.timestamp_ms))  # type: ignore[arg-type]
+    return Message(**about, headers=list(read.headers), timestamp=(CREATE_TIME, read.timestamp_ms))

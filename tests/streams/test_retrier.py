@@ -74,7 +74,7 @@ class Broker:
 
 def _message(offset: int, headers: Headers) -> Message:
     about = {"topic": TOPIC, "partition": 0, "offset": offset, "key": b"demo|A", "value": b"value %d" % offset}
-    return Message(**about, headers=list(headers), timestamp=(CREATE_TIME, NOW_MS))  # type: ignore[arg-type]
+    return Message(**about, headers=list(headers), timestamp=(CREATE_TIME, NOW_MS))
 
 
 def run(broker: Broker, trials: MemoryTrials | None = None) -> list[tuple[str, str]]:
