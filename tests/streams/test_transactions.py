@@ -283,7 +283,7 @@ def test_offsets_that_come_late_are_dropped_when_their_writer_is_started_again(
 
 
 def _stop_verifying(settings: Settings) -> None:
-    """Makes the broker as those that take offsets of a transaction that is over: before Kafka 3.8."""
+    """Makes the broker as those that take offsets of a transaction that is over."""
     off = ConfigEntry(VERIFYING, "false", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=[off])
     admin = AdminClient(client_config(settings))  # answers only for as long as it is held
