@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 from unittest.mock import patch
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 
+from loadtest.message import Message
 from schemas import topics
 from streams.blobs import Blobs
 from streams.catalogue import Standing

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from loadtest.message import Message
 from schemas import topics
 from schemas.envelope import Headers, as_mapping
 from streams.consumer import letters
