@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import structlog
@@ -22,9 +23,11 @@ from streams.consumer.watchdog import StoodStill, Watchdog
 from streams.settings import Settings
 
 EXIT_LOST = 71
-CALL_S = 5.0
+CALL_S = 2.0
 LOOK_EVERY_S = 5.0
-LOST_AFTER_S = 30.0  # a client tries to connect every 2 s at least; see `reconnect.backoff.max.ms`
+# A client tries to connect every 2 s at least (`reconnect.backoff.max.ms`). A look takes 13 s at most, which has to
+# stay below a half of this: the watchdog counts no longer gaps.
+LOST_AFTER_S = 60.0
 
 log = structlog.get_logger()
 
@@ -45,7 +48,9 @@ class Reach:
 
     def look(self) -> None:
         """Raises StoodStill for a client that has reached none for too long, though there is one."""
-        lost = [number for number, client in enumerate(self._clients) if not _reaches(client)]
+        with ThreadPoolExecutor(len(self._clients) or 1) as each_at_once:
+            reached = list(each_at_once.map(_reaches, self._clients))
+        lost = [number for number, reaches in enumerate(reached) if not reaches]
         if lost and not _reaches(self._new_client()):
             lost = []
         self._watchdog.look({f"client {number}": "no broker" for number in lost})
