@@ -17,10 +17,11 @@ from typing import Literal, overload
 
 import numpy as np
 import structlog
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from gpu_workers.batching import Batcher
 from gpu_workers.engines import Tensor
+from loadtest.message import Message
 from schemas import topics
 from schemas.records import LANES, Lane
 from streams.consumer.isolation import Isolation, MemoryTrials

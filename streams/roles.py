@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
+from confluent_kafka import Consumer
 
 from schemas import topics
 from schemas.records import LANES, Lane
@@ -17,12 +18,12 @@ from schemas.topics import Pool
 from streams import observability, retention
 from streams.blobs import Blobs, open_store
 from streams.catalogue import Catalogue, CatalogueStanding, Trials
-from streams.consumer import drift, groups, reading
+from streams.consumer import drift, groups, reach, reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
-from streams.consumer.reader import OpenConsumer
+from streams.consumer.reader import OnCommit, OpenConsumer
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Crew
 from streams.errors import Unavailable
@@ -93,8 +94,10 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
         policy = RetryPolicy(settings.retry_delays, originals=blobs)
         crew = Crew(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
         has_record = partial(reading.has_record, settings)
-        lanes = {lane: (_lane(settings, pool, lane), topics.TASKS[pool, lane].name) for lane in LANES}
+        members: list[Consumer] = []
+        lanes = {lane: (_lane(settings, pool, lane, members), topics.TASKS[pool, lane].name) for lane in LANES}
         loop = ConsumerLoop(f"worker-{pool}", lanes, crew, has_record, settings.stalled_after_s)
+        reach.watch(settings, members)
         log.info("ready", pool=pool)
         observability.tell_ready()
         _run_or_exit(loop, stop)
@@ -118,7 +121,9 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     isolation = Isolation("publisher", Trials(catalogue))
     letters = replace(DEAD_AT_ONCE, originals=blobs)
     consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
-    Publisher(consumer, producer, publication, isolation, settings.names_folder, letters).run(stop)
+    publisher = Publisher(consumer, producer, publication, isolation, settings.names_folder, letters)
+    reach.watch(settings, [publisher.member])
+    publisher.run(stop)
 
 
 def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
@@ -126,6 +131,7 @@ def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event)
     producer = AcknowledgedProducer(settings)
     isolation = Isolation("retrier", Trials(catalogue))
     consumer = open_member(settings, groups.RETRIER)
+    reach.watch(settings, [consumer])
     observability.tell_ready()
     arguments = (settings, catalogue, stop)
     threading.Thread(target=retention.look_at_intervals, args=arguments, name="retention", daemon=True).start()
@@ -178,8 +184,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _lane(settings: Settings, pool: Pool, lane: Lane) -> OpenConsumer:
-    return lambda on_commit: open_member(settings, groups.worker(pool, lane), on_commit=on_commit)
+def _lane(settings: Settings, pool: Pool, lane: Lane, members: list[Consumer]) -> OpenConsumer:
+    def open_noted(on_commit: OnCommit) -> Consumer:
+        members.append(open_member(settings, groups.worker(pool, lane), on_commit=on_commit))
+        return members[-1]
+
+    return open_noted
 
 
 def _run_or_exit(loop: ConsumerLoop, stop: threading.Event) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import yaml
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
+from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
     AclPermissionType,

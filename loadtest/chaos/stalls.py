@@ -162,4 +162,4 @@ def _end(consumer: Consumer, topic: str, partition: int) -> int:
     low_and_high = consumer.get_watermark_offsets(TopicPartition(topic, partition), CALL_S)
     if low_and_high is None:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-    return low_and_high[1]
+    return int(low_and_high[1])

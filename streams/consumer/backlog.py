@@ -139,7 +139,8 @@ def _watermarks(consumer: Consumer, place: Place) -> tuple[int, int]:
     low_and_high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=CALL_S)
     if low_and_high is None:
         raise TimeoutError
-    return low_and_high
+    low, high = low_and_high
+    return low, high
 
 
 def _first_times(consumer: Consumer, starts: Mapping[Place, int]) -> dict[Place, int]:

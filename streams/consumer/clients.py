@@ -241,7 +241,7 @@ class AcknowledgedProducer:
 
 def is_too_large(error: KafkaError) -> bool:
     """Whether a record is refused for its size; another try would change nothing."""
-    return error.code() == KafkaError.MSG_SIZE_TOO_LARGE
+    return bool(error.code() == KafkaError.MSG_SIZE_TOO_LARGE)
 
 
 class _Countdown:

@@ -127,7 +127,7 @@ def _end(consumer: Consumer, place: Place) -> int:
     low_and_high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=CALL_S)
     if low_and_high is None:
         raise TimeoutError
-    return low_and_high[1]
+    return int(low_and_high[1])
 
 
 def has_record(settings: Settings, place: Place, offset: int) -> bool:
@@ -177,7 +177,8 @@ def _from(consumer: Consumer, places: list[TopicPartition], since_ms: int | None
     if since_ms is None or not places:
         return [TopicPartition(place.topic, place.partition, 0) for place in places]
     asked = [TopicPartition(place.topic, place.partition, since_ms) for place in places]
-    return consumer.offsets_for_times(asked, timeout=CALL_S)
+    found: list[TopicPartition] = consumer.offsets_for_times(asked, timeout=CALL_S)
+    return found
 
 
 @contextlib.contextmanager

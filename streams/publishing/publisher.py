@@ -77,7 +77,8 @@ class Publisher:
         letters: RetryPolicy = DEAD_AT_ONCE,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
-        self._consumer = Consumer({**consumer_config, "partition.assignment.strategy": "range"})
+        self._consumer_config = {**consumer_config, "partition.assignment.strategy": "range"}
+        self._consumer = Consumer(self._consumer_config)
         self._producer_config = producer_config
         self._publication = publication
         self._isolation = isolation
@@ -86,10 +87,16 @@ class Publisher:
         self._stop = threading.Event()
         self._moved = False
 
+    @property
+    def member(self) -> Consumer:
+        """Its client in the group."""
+        return self._consumer
+
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Raises KafkaException when it was fenced or cannot go on."""
         self._stop = stop
-        transactions = Transactions(self._producer_config, ROLE, self._folder, stop)
+        configs = self._producer_config, self._consumer_config
+        transactions = Transactions(*configs, topics.PUBLISH.name, ROLE, self._folder, stop)
         try:
             transactions.start()
             self._consumer.subscribe(

@@ -3,18 +3,19 @@
 import fcntl
 import hashlib
 import os
-import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from streams.consumer.bounded import Hangs, bounded
 from streams.consumer.clients import TooLarge, is_too_large
 from streams.consumer.letters import Outgoing
 from streams.private import open_private, private_folder
@@ -39,52 +40,74 @@ class Aborted(Exception):
     """Nothing of a transaction was written; what it was for is to be read and done again."""
 
 
-class Hangs(Exception):
-    """A call did not come back in time; whether it did what it should is not known."""
-
-
 class GroupMember(Protocol):
     """What is used of confluent_kafka.Consumer."""
 
     def consumer_group_metadata(self) -> object: ...
-    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]: ...
 
 
 class Transactions:
-    """A transactional writer. While the brokers are away its calls wait, until `stop` is set.
+    """A transactional writer, for the group of `consumer_config`, which reads `topic`.
+
+    While the brokers are away its calls wait, until `stop` is set.
 
     It takes the first name of `role` that no living process holds in `folder`: started again after it was killed it has
     the same, and so ends at once the transaction that it left open, which some brokers would keep open for ever.
 
     Where its client hangs or can never write again, a new one of the same name takes its place: that locks the old one
-    out, and ends its transaction. `start` and `write` raise KafkaException when that does not help either: the process
-    is to exit.
+    out, and ends its transaction. `start` and `write` raise KafkaException, or Hangs, when that does not help either:
+    the process is to exit.
     """
 
-    def __init__(self, producer_config: dict[str, Any], role: str, folder: Path, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        producer_config: dict[str, Any],
+        consumer_config: dict[str, Any],
+        topic: str,
+        role: str,
+        folder: Path,
+        stop: threading.Event,
+    ) -> None:
         number, self._lock = _first_free(folder, role)
         place = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:8]
-        name = f"packshot.{role}.{socket.gethostname()}.{place}.{number}"
-        self._config = {**producer_config, "transactional.id": name, "transaction.timeout.ms": OPEN_MS}
+        self.name = f"packshot.{role}.{socket.gethostname()}.{place}.{number}"
+        self._config = {**producer_config, "transactional.id": self.name, "transaction.timeout.ms": OPEN_MS}
         self._producer = Producer(self._config)
+        self._consumer_config = consumer_config
+        self._topic = topic
         self._stop = stop
-        self._takeovers = 0
+        self._takeovers = self._replaced = 0
 
     def close(self) -> None:
         """Gives the name back."""
         os.close(self._lock)
 
     def start(self) -> None:
-        """Makes the writer known to the brokers; once, before the first `write`."""
-        while True:
+        """Makes the writer known to the brokers, and ends what one of its name left open; before the first `write`."""
+        for tries in count(1):
             try:
                 self._persistently(lambda: self._producer.init_transactions(CALL_S))
+                self._drop_pending()
                 return
-            except Hangs as hangs:
-                if self._stop.is_set():
+            except (Hangs, KafkaException) as error:
+                if self._stop.is_set() or (isinstance(error, KafkaException) and tries > TAKEOVERS_MAX):
                     raise
-                log.warning("waiting", reason=str(hangs))
-                self._producer = Producer(self._config)
+                log.warning("waiting", reason=str(error))
+                self._renew()
+
+    def _drop_pending(self) -> None:
+        """Leaves no offsets of our name pending in the group: nobody could read the committed ones, ever.
+
+        A broker that does not verify transactions takes offsets that come late, after their transaction's end. They
+        then belong to the next transaction of the name, and go with it: so that one is aborted (KIP-890, motivation).
+        """
+        group = bounded(
+            lambda: self._as_a_stranger(lambda stranger: stranger.consumer_group_metadata()), self._patience_s
+        )
+        place = [TopicPartition(self._topic, 0, 0)]
+        self._producer.begin_transaction()
+        self._persistently(lambda: self._producer.send_offsets_to_transaction(place, group, CALL_S))
+        self._persistently(lambda: self._producer.abort_transaction(CALL_S))
 
     def write(self, records: Sequence[Outgoing], offsets: list[TopicPartition], member: GroupMember) -> None:
         """Writes records, and offsets for the group of `member`, in one transaction.
@@ -98,12 +121,12 @@ class Transactions:
             if self._stop.is_set() and not isinstance(error, Hangs):
                 raise
             self._undo(error, refused=bool(refused))
-            if not refused and self._is_written(offsets, member):
+            if not refused and self._is_written(offsets):
                 return
             if refused:
                 raise TooLarge(refused[0]) from error
             raise Aborted(str(error)) from error
-        self._takeovers = 0
+        self._takeovers = self._replaced = 0
 
     def _try_to_write(
         self, records: Sequence[Outgoing], offsets: list[TopicPartition], group: object, refused: list[Outgoing]
@@ -135,63 +158,68 @@ class Transactions:
                 return
             except (Hangs, KafkaException) as worse:
                 error = worse
+        self._take_over(error, has_end=isinstance(error, KafkaException))
+
+    def _take_over(self, error: Exception, *, has_end: bool) -> None:
         self._takeovers += 1
-        if self._takeovers > TAKEOVERS_MAX and isinstance(error, KafkaException):
+        if has_end and self._takeovers > TAKEOVERS_MAX:
             raise error
         self._replace(error)
 
     def _replace(self, error: Exception) -> None:
         log.warning("a new writer takes the place of one that cannot go on", reason=str(error))
-        self._producer = Producer(self._config)
+        self._renew()
         self.start()
 
-    def _is_written(self, offsets: list[TopicPartition], member: GroupMember) -> bool:
+    def _renew(self) -> None:
+        self._replaced += 1
+        self._producer = Producer(self._config)
+
+    def _is_written(self, offsets: list[TopicPartition]) -> bool:
         """Whether the transaction was committed after all: then its offsets are. Raises Aborted when told to stop."""
         wanted = {(place.topic, place.partition): place.offset for place in offsets}
-        places = [TopicPartition(topic, partition) for topic, partition in wanted]
         while True:
             try:
-                committed = _bounded(lambda: member.committed(places, timeout=CALL_S), self._patience_s)
-                if all(place.error is None for place in committed):
-                    return all(place.offset >= wanted[place.topic, place.partition] for place in committed)
+                committed = self._committed([TopicPartition(*place) for place in wanted])
+                return all(place.offset >= wanted[place.topic, place.partition] for place in committed)
             except (Hangs, KafkaException) as error:
-                log.warning("waiting", reason=str(error))
-            if self._stop.wait(RETRY_WAIT_S):
-                raise Aborted("told to stop before it was known whether it was written")
+                if self._stop.wait(RETRY_WAIT_S):
+                    raise Aborted("told to stop before it was known whether it was written") from error
+                self._take_over(error, has_end=True)  # the new one waits where the brokers are away
+
+    def _committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        within_s = self._patience_s
+        ask = partial(self._as_a_stranger, lambda stranger: stranger.committed(places, timeout=within_s))
+        committed: list[TopicPartition] = bounded(ask, 2 * within_s)
+        for place in committed:
+            if place.error is not None:
+                raise KafkaException(place.error)
+        return committed
+
+    def _as_a_stranger(self, call: Callable[[Consumer], T]) -> T:
+        """What a client answers that is new, and no member of the group.
+
+        A member may have lost the brokers for good where others reach them (confluentinc/librdkafka#5301, #5511).
+        """
+        stranger = Consumer(self._consumer_config)
+        try:
+            return call(stranger)
+        finally:
+            stranger.close()
 
     @property
     def _patience_s(self) -> float:
         """How long a call may take before it counts as one that hangs."""
-        return HANGS_AFTER_S * min(1 << self._takeovers, PATIENCE_TIMES_MAX)
+        return HANGS_AFTER_S * min(1 << self._replaced, PATIENCE_TIMES_MAX)
 
     def _persistently(self, call: Callable[[], T]) -> T:
         while True:
             try:
-                return _bounded(call, self._patience_s)
+                return bounded(call, self._patience_s)
             except KafkaException as error:
                 if not _cause(error).retriable() or self._stop.wait(RETRY_WAIT_S):
                     raise
                 log.warning("waiting", reason=str(error))
-
-
-def _bounded(call: Callable[[], T], within_s: float) -> T:
-    """What `call` returns. Raises Hangs, and leaves its thread to itself, where that takes too long."""
-    answer: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answer.put((call(), None))
-        except BaseException as error:
-            answer.put((None, error))
-
-    threading.Thread(target=run, name="transaction", daemon=True).start()
-    try:
-        value, error = answer.get(timeout=within_s)
-    except queue.Empty:
-        raise Hangs(f"no answer within {within_s:.0f} s") from None
-    if error is not None:
-        raise error
-    return cast(T, value)
 
 
 @contextmanager

@@ -148,7 +148,7 @@ def test_the_trace_of_an_announcement_is_the_trace_of_its_event(system: System) 
                 continue
             if message.key() == b"demo|JAR":
                 headers = dict(message.headers() or [])
-                traces.setdefault(topic, set()).add(headers["traceparent"].decode().split("-")[1])  # type: ignore[union-attr]
+                traces.setdefault(topic, set()).add(headers["traceparent"].decode().split("-")[1])
     consumer.close()
     assert traces["imagery.published"] == traces["imagery.catalog"]
 

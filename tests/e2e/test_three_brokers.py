@@ -87,9 +87,13 @@ class Load:
         producer.close()
 
     def _copy(self) -> None:
-        transactions = Transactions(producer_config(self._settings), "three", self._folder, self.stop)
+        configs = (
+            producer_config(self._settings),
+            consumer_config(self._settings, self._names[1]) | {"session.timeout.ms": 60_000},
+        )
+        transactions = Transactions(*configs, self._names[0], "three", self._folder, self.stop)
         transactions.start()
-        consumer = Consumer(consumer_config(self._settings, self._names[1]) | {"session.timeout.ms": 60_000})
+        consumer = Consumer(configs[1])
         consumer.subscribe([self._names[0]])
         while not self.stop.is_set():
             batch = [each for each in consumer.consume(50, 0.2) if each.error() is None]

@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 from unittest.mock import patch
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 
+from loadtest.message import Message
 from schemas import topics
 from streams.blobs import Blobs
 from streams.catalogue import Standing
@@ -184,4 +185,4 @@ def retrier(seed: int) -> int:
 
 def _message(read: Delivery) -> Message:
     about = {"topic": read.topic, "partition": 0, "offset": read.offset, "key": read.key, "value": read.value or None}
-    return Message(**about, headers=list(read.headers), timestamp=(CREATE_TIME, read.timestamp_ms))  # type: ignore[arg-type]
+    return Message(**about, headers=list(read.headers), timestamp=(CREATE_TIME, read.timestamp_ms))

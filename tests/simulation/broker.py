@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal, overload
 
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from loadtest.message import Message
 from streams.consumer.letters import Outgoing
 from streams.consumer.reader import OnCommit, OnRebalance
 

@@ -111,7 +111,7 @@ class Pool:
         ends = [consumer.get_watermark_offsets(place, timeout=10)[1] for place in places]
         committed = [max(place.offset, 0) for place in consumer.committed(places, timeout=10)]
         consumer.close()
-        return sum(ends) - sum(committed)
+        return int(sum(ends) - sum(committed))
 
     def _group(self, lane: Lane) -> str:
         return f"{self.name}.{lane}"

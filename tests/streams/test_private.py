@@ -42,9 +42,8 @@ def test_what_we_make_is_ours_alone(tmp_path: Path) -> None:
         settings = Settings(data_folder=folder)
         write_running_file(settings, broker="b")
         Catalogue(settings.database).create_tables()
-        names = Transactions(
-            {"bootstrap.servers": "127.0.0.1:1"}, "publisher", settings.names_folder, threading.Event()
-        )
+        config = {"bootstrap.servers": "127.0.0.1:1"}
+        names = Transactions(config, {}, "publish", "publisher", settings.names_folder, threading.Event())
         made = list(folder.rglob("*"))
         assert {path.name for path in made} >= {"up.lock", "running.json", "facts.db", "names", "publisher-0.lock"}
         assert {mode(path) for path in made if path.is_file()} == {0o600}

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from loadtest.message import Message
 from schemas import topics
 from schemas.envelope import Headers, as_mapping
 from streams.consumer import letters
@@ -74,7 +75,7 @@ class Broker:
 
 def _message(offset: int, headers: Headers) -> Message:
     about = {"topic": TOPIC, "partition": 0, "offset": offset, "key": b"demo|A", "value": b"value %d" % offset}
-    return Message(**about, headers=list(headers), timestamp=(CREATE_TIME, NOW_MS))  # type: ignore[arg-type]
+    return Message(**about, headers=list(headers), timestamp=(CREATE_TIME, NOW_MS))
 
 
 def run(broker: Broker, trials: MemoryTrials | None = None) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Transactions on a real broker that is killed and paused: every record once, and a hanging call holds up nobody."""
 
+import asyncio
 import itertools
 import os
 import signal
@@ -11,17 +12,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.transaction import (
+    AddOffsetsToTxnRequest,
+    EndTxnRequest,
+    InitProducerIdRequest,
+    TxnOffsetCommitRequest,
+)
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
-from streams.consumer.clients import AcknowledgedProducer, TooLarge, consumer_config, producer_config
+from streams.consumer.clients import (
+    AcknowledgedProducer,
+    TooLarge,
+    client_config,
+    consumer_config,
+    open_consumer,
+    producer_config,
+)
 from streams.consumer.letters import Outgoing
 from streams.consumer.reading import read
 from streams.embedded import BrokerUnavailable, EmbeddedBroker, choose_broker
 from streams.errors import Unavailable
 from streams.publishing import transactions
-from streams.publishing.transactions import Aborted, Transactions
+from streams.publishing.transactions import TAKEOVERS_MAX, Aborted, Transactions
 from streams.settings import Settings
 from tests.servers import skip_or_fail
 
@@ -29,6 +44,8 @@ CACHE = Path(__file__).parents[2] / ".cache"
 WITHIN_S = 300.0
 PAUSE_S = 12.0  # longer than a call may take
 RECORDS = 3000
+VERIFYING = "transaction.partition.verification.enable"
+CONCURRENT_TRANSACTIONS = 51  # of the protocol: what was before is not over yet
 
 
 @pytest.fixture
@@ -54,8 +71,9 @@ class Copier:
         self.written = 0
         self.aborted = 0
         self.stop = threading.Event()
-        self._transactions = Transactions(producer_config(settings), "test", folder, self.stop)
-        self._consumer = Consumer(consumer_config(settings, "copier") | {"session.timeout.ms": 30_000})
+        consumer = consumer_config(settings, "copier") | {"session.timeout.ms": 30_000}
+        self._transactions = Transactions(producer_config(settings), consumer, "in", "test", folder, self.stop)
+        self._consumer = Consumer(consumer)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -131,9 +149,10 @@ def test_a_broker_that_goes_away_delays_and_neither_loses_nor_doubles(
 
 def test_a_record_that_is_too_large_is_named_and_the_writer_goes_on(broker: EmbeddedBroker, tmp_path: Path) -> None:
     settings = Settings(kafka_bootstrap_servers=broker.bootstrap_servers)
-    transactions = Transactions(producer_config(settings), "test", tmp_path, threading.Event())
+    configs = producer_config(settings), consumer_config(settings, "sizes")
+    transactions = Transactions(*configs, "in", "test", tmp_path, threading.Event())
     transactions.start()
-    consumer = Consumer(consumer_config(settings, "sizes"))
+    consumer = Consumer(configs[1])
     small, place = Outgoing("out", None, b"small", []), [TopicPartition("in", 0, 0)]
     for size_bytes in (2_000_000, 40_000_000):
         large = Outgoing("out", None, os.urandom(size_bytes), [])
@@ -165,8 +184,9 @@ class Slow:
 
 def test_a_call_that_is_only_slow_is_waited_for_in_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(transactions, "Producer", Slow)
+    monkeypatch.setattr(transactions, "Consumer", Slow)
     monkeypatch.setattr(transactions, "HANGS_AFTER_S", 0.2)
-    writer = Transactions({}, "test", tmp_path, threading.Event())
+    writer = Transactions({}, {}, "in", "test", tmp_path, threading.Event())
     with pytest.raises(Aborted):
         writer.write([], [TopicPartition("in", 0, 1)], Slow())
     for _ in range(3):
@@ -176,6 +196,121 @@ def test_a_call_that_is_only_slow_is_waited_for_in_the_end(monkeypatch: pytest.M
     else:
         pytest.fail("it is taken for one that hangs for ever")
     writer.close()
+
+
+class Torn(Slow):
+    """A writer whose first transaction is committed without its hearing of it."""
+
+    has_committed = False
+
+    def send_offsets_to_transaction(self, *_: object) -> None:
+        pass
+
+    def commit_transaction(self, _within_s: float) -> None:
+        if not Torn.has_committed:
+            Torn.has_committed = True
+            raise KafkaException(KafkaError(KafkaError._STATE, "nobody knows"))
+
+    def abort_transaction(self, _within_s: float) -> None:
+        pass
+
+
+class Lost(Slow):
+    """A client that has lost the brokers for good; of the new ones only those behind the first `lost` reach them."""
+
+    lost = 0
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        assert timeout
+        Lost.lost -= 1
+        if Lost.lost >= 0:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return [TopicPartition(place.topic, place.partition, 1) for place in partitions]
+
+
+@pytest.fixture
+def torn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Transactions]:
+    monkeypatch.setattr(transactions, "Producer", Torn)
+    monkeypatch.setattr(transactions, "Consumer", Lost)
+    monkeypatch.setattr(Torn, "has_committed", False)
+    monkeypatch.setattr(transactions, "RETRY_WAIT_S", 0.0)
+    writer = Transactions({}, {}, "in", "test", tmp_path, threading.Event())
+    yield writer
+    writer.close()
+
+
+def test_whether_it_was_written_is_asked_of_others_where_a_member_cannot_tell(
+    torn: Transactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lost, "lost", 2)
+    torn.write([], [TopicPartition("in", 0, 1)], Lost())
+    assert Lost.lost == -1
+
+
+def test_where_nobody_can_tell_whether_it_was_written_the_process_is_to_end(
+    torn: Transactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lost, "lost", 100)
+    with pytest.raises(KafkaException, match="_TIMED_OUT"):
+        torn.write([], [TopicPartition("in", 0, 1)], Lost())
+    assert 100 - Lost.lost == TAKEOVERS_MAX + 1
+
+
+def test_offsets_that_come_late_are_dropped_when_their_writer_is_started_again(
+    broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap_servers)
+    _stop_verifying(settings)
+    configs = producer_config(settings), consumer_config(settings, "late")
+    before = Transactions(*configs, "in", "test", tmp_path, threading.Event())
+    before.start()
+    before.close()
+    open_consumer(settings, "late").committed([TopicPartition("in", 0)], timeout=60)  # it has a coordinator
+    asyncio.run(_send_late_offsets(settings, before.name, "late"))
+    with pytest.raises(KafkaException, match="_TIMED_OUT"):
+        open_consumer(settings, "late").committed([TopicPartition("in", 0)], timeout=5)
+    writer = Transactions(*configs, "in", "test", tmp_path, threading.Event())
+    assert writer.name == before.name
+    writer.start()
+    [place] = open_consumer(settings, "late").committed([TopicPartition("in", 0)], timeout=60)
+    assert (place.error, place.offset) == (None, OFFSET_INVALID)
+    writer.write([], [TopicPartition("in", 1, 3)], open_consumer(settings, "late"))
+    committed = open_consumer(settings, "late").committed(
+        [TopicPartition("in", 0), TopicPartition("in", 1)], timeout=60
+    )
+    assert [place.offset for place in committed] == [OFFSET_INVALID, 3]
+    writer.close()
+
+
+def _stop_verifying(settings: Settings) -> None:
+    """Makes the broker as those that take offsets of a transaction that is over."""
+    off = ConfigEntry(VERIFYING, "false", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=[off])
+    admin = AdminClient(client_config(settings))  # answers only for as long as it is held
+    for done in admin.incremental_alter_configs([resource]).values():
+        done.result(60)
+
+
+async def _send_late_offsets(settings: Settings, name: str, group: str) -> None:
+    """A writer's offsets come to the broker behind the end of their transaction."""
+    client = AIOKafkaClient(bootstrap_servers=settings.bootstrap_servers)
+    await client.bootstrap()
+    begun = await _taken(client, InitProducerIdRequest(name, 15_000))
+    identity = begun.producer_id, begun.producer_epoch
+    await _taken(client, AddOffsetsToTxnRequest(name, *identity, group))
+    await _taken(client, EndTxnRequest(name, *identity, False))
+    await asyncio.sleep(1)  # for its markers
+    offsets = TxnOffsetCommitRequest(name, group, *identity, [("in", [(0, 7, "")])])
+    assert (await client.send(1, offsets)).errors == [("in", [(0, 0)])]
+    await client.close()
+
+
+async def _taken(client: AIOKafkaClient, request: Any) -> Any:
+    """The broker's answer, when it has one."""
+    while (answer := await client.send(1, request)).error_code == CONCURRENT_TRANSACTIONS:
+        await asyncio.sleep(0.1)
+    assert answer.error_code == 0
+    return answer
 
 
 def _read(settings: Settings) -> list[Outgoing]:
