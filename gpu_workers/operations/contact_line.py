@@ -29,6 +29,7 @@ _GROUND_MIN = 0.2
 _OWN_RIM_SHARE = 0.2
 _ALONG_PX = 41
 _ALONG_SHARE = 0.7
+_STEP_PX = 5  # from one column to the next an edge may rise or fall by as much
 _BETWEEN_PX = 6  # as far from what was found is still between
 
 
@@ -109,7 +110,16 @@ def _along(found: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) ->
     of_label = np.zeros(int(labels.max()) + 1, np.intp)
     of_label[labels[rows[found], columns[found]]] = np.flatnonzero(found)
     is_line &= away[rows, columns] <= _BETWEEN_PX
-    return np.asarray(is_line), of_label[labels[rows, columns]]
+    return _long(is_line, rows, columns, shape), of_label[labels[rows, columns]]
+
+
+def _long(line: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) -> Flags:
+    """What of a line (n,) is part of a piece that is long enough: a short one, cut out, is a bite of the product."""
+    pieces = np.zeros(shape, np.uint8)
+    pieces[rows[line], columns[line]] = 1
+    joined = cv2.dilate(pieces, np.ones((_STEP_PX, _STEP_PX), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    return np.asarray(line & (stats[:, cv2.CC_STAT_WIDTH] >= _ALONG_PX + _STEP_PX)[labels[rows, columns]])
 
 
 def _share(edges: _Edges) -> Plane:

@@ -75,8 +75,8 @@ def seen(rgb: Plane, mask: Plane, alpha: Plane) -> dict[str, float]:
 
     mask_doubt: in how wide a band along the outline the mask is neither in nor out. shared_colours: how much of the
     product's colours are those of the ground about it. veiled: how much of it looks like that ground with a veil of
-    white over it, as glass does and what is seen through a hole. faint_edge: along how much of the outline runs no edge.
-    inner_edges: how much of the product is edges beside what looks like the ground, as in wire, nets and cut glass;
+    white over it, as glass does and what is seen through a hole. faint_edge: along how much of the outline there is no
+    edge. inner_edges: how much of the product is edges beside what looks like the ground, as in wire, nets and glass;
     print has none. ragged: how rough the outline is, whether it is that of a rod or of a box.
     """
     scale = min(1.0, _SIZE_PX / max(alpha.shape))
