@@ -15,7 +15,7 @@ Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Points = NDArray[np.complex128]  # x + iy
 
-# By `make calibrate-cutout`.
+# By `make calibrate-cutout`, on the photographs and the composites of its first seed.
 BIAS = -6.22
 WEIGHTS = {
     "mask_doubt": 1.86,

@@ -36,7 +36,7 @@ def frayed() -> Plane:
     """A box with an outline as a bad mask has it: dents and hairs of a few pixels."""
     y, x = np.mgrid[:SIDE_PX, :SIDE_PX]
     out = 6 * np.sin(2 * np.pi * (x + y) / 9)
-    return ((y > 80 + out) & (y < 320 + out) & (x > 100 + out) & (x < 300 + out)).astype(np.float32)
+    return np.asarray((y > 80 + out) & (y < 320 + out) & (x > 100 + out) & (x < 300 + out), np.float32)
 
 
 def test_a_mask_s_soft_outline_is_no_more_doubt_in_a_thin_product() -> None:
