@@ -118,6 +118,8 @@ clean:  ## Forgets the demo's and the local system's data
 	rm -rf .packshot
 
 $(BIN)/uv: requirements-setup.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
+		{ echo "packshot: $(PYTHON) is no Python 3.11, 3.12 or 3.13; name one: make PYTHON=/usr/bin/python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.txt
 	touch $@

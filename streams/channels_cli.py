@@ -74,3 +74,25 @@ def release(settings: Settings, files: tuple[Path, ...], dry_run: bool, why: str
 
     told = [desk.release(settings, file, why, by, dry_run=dry_run) for file in files or desk.files_to_release(settings)]
     display.show_channels_released(told, dry_run=dry_run, as_json=as_json)
+
+
+@channels.command()
+@click.argument("name")
+@click.option("--to", "version", help="The version to go back to; by default the rules before those that count.")
+@click.option("--dry-run", is_flag=True, help="Withdraw nothing; say which products would be made again.")
+@click.option("--why", required=True, help="The reason, which is kept.")
+@click.option("--by", default="", envvar="USER", help="Who withdraws it; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
+@click.pass_obj
+def withdraw(
+    settings: Settings, name: str, version: str | None, dry_run: bool, why: str, by: str, as_json: bool
+) -> None:
+    """Take a channel's released rules back: those before them, or those that ship, count again, as a newer version.
+
+    Just the products with pictures for the channel are made again.
+    """
+    from streams import channels as desk
+    from streams import display
+
+    told = desk.withdraw(settings, name, version, why, by, dry_run=dry_run)
+    display.show_channels_released([told], dry_run=dry_run, as_json=as_json)

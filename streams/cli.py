@@ -1,5 +1,6 @@
 """The command line: `packshot`."""
 
+import errno
 import logging
 import sys
 import time
@@ -25,8 +26,11 @@ from streams.settings import Settings, SettingsError, read_settings, variable
 from streams.sweep_cli import sweep
 from streams.topics_cli import topics
 
-LOGGED = frozenset({"up", "run", "demo"})  # commands whose log is for whoever runs the system
+LOGGED = frozenset(
+    {"run"}
+)  # commands whose log is for whoever runs the system; the roles of `up` have files for theirs
 EXIT_UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def main() -> None:
@@ -61,11 +65,19 @@ def main() -> None:
         _tell(f"packshot: {error}")
         sys.exit(2)
     except OSError as error:  # a folder that is read-only, a disk that is full
-        _tell(f"packshot: {error.filename or 'the system'}: {error.strerror or error}")
+        _tell(f"packshot: {_of_system(error)}")
         sys.exit(2)
     except Exception:  # nobody foresaw it; the trace is for a developer, the passwords in it are for nobody
         _tell(traceback.format_exc())
         sys.exit(EXIT_UNFORESEEN)
+
+
+def _of_system(error: OSError) -> str:
+    """What the system refused, and how to go on where it is the place."""
+    told = f"{error.filename or 'the disk'}: {error.strerror or error}"
+    if error.errno not in UNWRITABLE:
+        return told
+    return f"{told}; {variable('data_folder')} names another place for the data"
 
 
 def _tell(text: str) -> None:
@@ -130,8 +142,8 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
     events, lacking = event_files.with_files(read)
     bad = [*bad, *lacking]
     if not events:  # then it takes no broker to say so
-        display.show_submission([], [], bad, as_json=as_json)
-        sys.exit(2 if bad else 0)
+        display.show_submission([], [], bad or [event_files.BadLine(1, "", "no event in it")], as_json=as_json)
+        sys.exit(2)
     with local.connect(settings) as (catalogue, producer):
         with catalogue.read() as facts:
             unmakeable = submission.unmakeable(events, facts)

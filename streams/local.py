@@ -195,7 +195,7 @@ def run_until_stopped(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with running_system(settings) as (running, supervisor):
-        console.say("starting …")
+        console.say("starting the roles …")
         if supervisor.wait_until_ready(stop):
             announce(running)
             observability.tell_ready()
@@ -210,6 +210,7 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield settings.kafka_bootstrap_servers, "your brokers", ""
         return
     broker = choose_broker(settings.data_folder, settings.cache_folder, settings.embedded_broker)
+    console.say(f"starting {broker.name} …")
     broker.start()
     try:
         yield broker.bootstrap_servers, broker.name, broker.promises

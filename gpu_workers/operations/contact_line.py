@@ -29,6 +29,8 @@ _GROUND_MIN = 0.2
 _OWN_RIM_SHARE = 0.2
 _ALONG_PX = 41
 _ALONG_SHARE = 0.7
+_STEP_PX = 5  # from one column to the next an edge may rise or fall by as much
+_BETWEEN_PX = 6  # as far from what was found is still between
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def without(rgb: Plane, ground: Plane, alpha: Plane) -> Plane:
     if above.valleys.mean() > _OWN_RIM_SHARE:
         return alpha
     found = edges.valleys & _is_shaded(rgb[edges.up[:, 0] + _BELOW_PX, edges.columns], edges.ground)
-    return _cut(alpha, edges, _along(found, edges.up[:, 0], edges.columns, alpha.shape))
+    line, model = _along(found, edges.up[:, 0], edges.columns, alpha.shape)
+    return _cut(alpha, edges, line, model)
 
 
 def _edges(rgb: Plane, ground: Plane, alpha: Plane) -> _Edges:
@@ -90,13 +93,33 @@ def _is_shaded(below: Plane, ground: Plane) -> Flags:
     return np.asarray(below.mean(axis=1) < _SHADED * ground.mean(axis=1))
 
 
-def _along(found: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) -> Flags:
-    """What was found along most of the edge about it: a line, and not a spot of the product."""
+def _along(found: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) -> tuple[Flags, Index]:
+    """Which edges (n,) lie where most of those about them were found: a line, and not a spot of the product; and of
+    each the found one (n,) that is nearest, itself if it was. In a line those between are part of it, or they would
+    stay as teeth."""
     edge, line = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     edge[rows, columns] = 1
     line[rows, columns] = found
     near = [cv2.blur(plane, (_ALONG_PX, _ALONG_PX))[rows, columns] for plane in (line, edge)]
-    return np.asarray(found & (near[0] > _ALONG_SHARE * near[1]))
+    is_line = near[0] > _ALONG_SHARE * near[1]
+    if not is_line.any():
+        return is_line, np.arange(len(found))
+    away, labels = cv2.distanceTransformWithLabels(
+        (line == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros(int(labels.max()) + 1, np.intp)
+    of_label[labels[rows[found], columns[found]]] = np.flatnonzero(found)
+    is_line &= away[rows, columns] <= _BETWEEN_PX
+    return _long(is_line, rows, columns, shape), of_label[labels[rows, columns]]
+
+
+def _long(line: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) -> Flags:
+    """What of a line (n,) is part of a piece that is long enough: a short one, cut out, is a bite of the product."""
+    pieces = np.zeros(shape, np.uint8)
+    pieces[rows[line], columns[line]] = 1
+    joined = cv2.dilate(pieces, np.ones((_STEP_PX, _STEP_PX), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    return np.asarray(line & (stats[:, cv2.CC_STAT_WIDTH] >= _ALONG_PX + _STEP_PX)[labels[rows, columns]])
 
 
 def _share(edges: _Edges) -> Plane:
@@ -108,11 +131,12 @@ def _share(edges: _Edges) -> Plane:
     return np.asarray(np.maximum.accumulate(np.clip(share / _WHOLLY, 0, 1), axis=1), np.float32)
 
 
-def _cut(alpha: Plane, edges: _Edges, found: Flags) -> Plane:
-    """`alpha` with no more than the product's share above the edges that were found, and nothing below them."""
-    up, columns = edges.up[found], edges.columns[found][:, None]
+def _cut(alpha: Plane, edges: _Edges, line: Flags, model: Index) -> Plane:
+    """`alpha` with no more than the product's share above the edges of a line, and nothing below them; the share is
+    that of the edge each has for a `model` (n,)."""
+    up, columns = edges.up[line], edges.columns[line][:, None]
     cut = alpha.copy()
-    cut[up, columns] = np.minimum(alpha[up, columns], _share(edges)[found])
+    cut[up, columns] = np.minimum(alpha[up, columns], _share(edges)[model[line]])
     below = np.minimum(up[:, :1] + np.arange(1, _SOFT_PX + 1), len(alpha) - 1)
     part = cut[below, columns]
     cut[below, columns] = np.where(part <= 0.5, 0, part)

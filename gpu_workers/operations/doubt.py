@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+Points = NDArray[np.complex128]  # x + iy
 
-# By `make calibrate-cutout`.
-BIAS = -7.04
+# By `make calibrate-cutout`, on the photographs and the composites of its first seed.
+BIAS = -6.22
 WEIGHTS = {
-    "mask_doubt": 1.82,
-    "disagreement": 1.2,
-    "shared_colours": 3.75,
-    "veiled": 2.82,
-    "faint_edge": 2.33,
-    "inner_edges": 3.92,
-    "ragged": 4.17,
-    "left_out": 6.58,
-    "see_through": 5.41,
-    "busy_ground": 2.05,
+    "mask_doubt": 1.86,
+    "disagreement": 2.7,
+    "shared_colours": 2.7,
+    "veiled": 1.94,
+    "faint_edge": 1.26,
+    "inner_edges": 1.68,
+    "ragged": 13.53,
+    "left_out": 8.24,
+    "see_through": 3.93,
+    "busy_ground": 1.45,
 }
 SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "ragged")
 
@@ -42,6 +43,10 @@ _VEIL_MAX = 0.5
 _VEIL_SLACK = 0.08
 _VEIL_OFF_MAX = 0.06
 _VEIL_SLOPE_MAX = 0.02
+_GROUND_OFF_MAX = 0.08  # of the ground as it would go on: shades of a sweep are nearer, most print is further off
+_UNSURE_PX = 10.0  # a band this wide is nothing but doubt; the network's own outlines are two or three wide
+_OUTLINE_MIN_PX = 20  # a shorter one is a speck
+_ALONG_PX = (1.0, 3.0)  # smoothed by the first the steps of pixels are gone, by the second what is rough
 _PERSON_SHARE_MIN = 0.8
 _BARE_SHARE_MIN = 0.5
 
@@ -68,10 +73,11 @@ def signs(measures: Mapping[str, float]) -> dict[str, float]:
 def seen(rgb: Plane, mask: Plane, alpha: Plane) -> dict[str, float]:
     """What of SEEN shows in the matte `alpha` (h, w) of the network's `mask` (h, w) and the picture (h, w, 3), 0..1.
 
-    mask_doubt: how far the mask is neither in nor out. shared_colours: how much of the product's colours are those of
-    the ground about it. veiled: how much of it looks like that ground with a veil of white over it, as glass does and
-    what is seen through a hole. faint_edge: along how much of the outline runs no edge. inner_edges: how much of the
-    product is edges, as wire, nets and cut glass are. ragged: how rough the outline is.
+    mask_doubt: in how wide a band along the outline the mask is neither in nor out. shared_colours: how much of the
+    product's colours are those of the ground about it. veiled: how much of it looks like that ground with a veil of
+    white over it, as glass does and what is seen through a hole. faint_edge: along how much of the outline there is no
+    edge. inner_edges: how much of the product is edges beside what looks like the ground, as in wire, nets and glass;
+    print has none. ragged: how rough the outline is, whether it is that of a rod or of a box.
     """
     scale = min(1.0, _SIZE_PX / max(alpha.shape))
     size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
@@ -80,12 +86,12 @@ def seen(rgb: Plane, mask: Plane, alpha: Plane) -> dict[str, float]:
     core = _shrunk(solid, _CORE_PX)
     slope = _steepest(picture)
     return {
-        "mask_doubt": float(min(1.0, (4 * sure * (1 - sure)).sum() / max(float(sure.sum()), 1.0))),
+        "mask_doubt": float(min(1.0, (4 * sure * (1 - sure)).sum() / max(1, _rim(solid).sum()) / _UNSURE_PX)),
         "shared_colours": _shared_colours(picture, core, _grown(solid, _RING_PX[1]) & ~_grown(solid, _RING_PX[0])),
         "veiled": _veiled(picture, matte),
         "faint_edge": _share(cv2.dilate(slope, _disc(2)) < _FAINT_SLOPE, _rim(solid)),
-        "inner_edges": _share(slope > _EDGE_SLOPE, core),
-        "ragged": float(np.clip(_rim(solid).sum() / max(1, _rim(_smooth(solid)).sum()) - 1, 0, 1)),
+        "inner_edges": _share((slope > _EDGE_SLOPE) & _near_ground(picture, solid), core),
+        "ragged": _ragged(solid),
     }
 
 
@@ -138,6 +144,41 @@ def _veiled(picture: Plane, matte: Plane) -> float:
     return _share(thin, core)
 
 
+def _near_ground(picture: Plane, solid: Flags) -> Flags:
+    """What of (h, w) is beside, or has, the colour that the ground about the product would have there.
+
+    Where no ground is seen, that is everything.
+    """
+    outside = ~_grown(solid, _RING_PX[0])
+    if not outside.any():
+        return np.ones_like(solid)
+    return _grown(np.abs(picture - _continued(picture, outside)).max(axis=2) < _GROUND_OFF_MAX, _RING_PX[0])
+
+
+def _ragged(solid: Flags) -> float:
+    """How much longer the outlines of `solid` (h, w) are than after smoothing along themselves, 0..1.
+
+    An outline is smoothed by its own neighbours only: the two sides of a rod do not melt into each other.
+    """
+    padded = np.pad(solid, 1).astype(np.uint8)
+    found, _ = cv2.findContours(padded, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    outlines = [each[:, 0].astype(np.float64) @ (1, 1j) for each in found if len(each) >= _OUTLINE_MIN_PX]
+    fine, coarse = (sum(_length(_along(each, sigma)) for each in outlines) for sigma in _ALONG_PX)
+    return float(np.clip(fine / coarse - 1, 0, 1)) if coarse else 0.0
+
+
+def _along(outline: Points, sigma_px: float) -> Points:
+    """The points of a closed outline, each a mean of those beside it."""
+    reach = np.arange(-int(4 * sigma_px), int(4 * sigma_px) + 1)
+    weights = np.exp(-(reach**2) / (2 * sigma_px**2))
+    around = outline[np.arange(reach[0], len(outline) + reach[-1]) % len(outline)]
+    return np.convolve(around, weights / weights.sum(), "valid")
+
+
+def _length(outline: Points) -> float:
+    return float(np.abs(np.diff(outline, append=outline[:1])).sum())
+
+
 def _continued(picture: Plane, known: Flags) -> Plane:
     """`picture` (h, w, 3) as it would go on from where it is `known` (h, w), from afar only where nothing is near."""
     size = (max(1, known.shape[1] // _COARSER), max(1, known.shape[0] // _COARSER))
@@ -166,12 +207,6 @@ def _steepest(picture: Plane) -> Plane:
 
 def _rim(solid: Flags) -> Flags:
     return solid & ~_shrunk(solid, 1)
-
-
-def _smooth(solid: Flags) -> Flags:
-    """Without its hairs and dents."""
-    closed = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_CLOSE, _disc(4))
-    return np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(4)) > 0)
 
 
 def _shrunk(solid: Flags, by_px: int) -> Flags:

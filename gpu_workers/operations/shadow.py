@@ -10,6 +10,7 @@ from gpu_workers.operations.light import Crease, Light, Mask, Plane, Stand
 from schemas.channels import ShadowMode
 
 _DARK = 64
+_DIM, _GREY = 128, 48  # a shadow in the light that a product throws back had up to 110, and 37 between its channels
 _HALF = 128
 _FADED = 16
 _FAINT = 32
@@ -100,7 +101,18 @@ def _shadow(rgba: NDArray[np.uint8], product: Mask) -> NDArray[np.bool_]:
         return np.zeros(alpha.shape, np.bool_)
     count, labels = cv2.connectedComponents(haze.astype(np.uint8), connectivity=8)
     fades = np.bincount(labels[fading], minlength=count) > 0
-    return np.asarray(fades[labels] & haze)
+    found = fades[labels] & haze
+    return np.asarray(found | _scraps(rgba, product, found))
+
+
+def _scraps(rgba: NDArray[np.uint8], product: Mask, shadow: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is left of a `shadow` between it and the product: grey haze, lit from the product's side, further off than
+    a soft edge is wide."""
+    brightest, darkest = rgba[..., :3].max(axis=2), rgba[..., :3].min(axis=2)
+    grey = (brightest < _DIM) & (brightest - darkest < _GREY)
+    beside = cv2.dilate(shadow.astype(np.uint8), np.ones((2 * _ABOUT_PX + 1, 2 * _ABOUT_PX + 1), np.uint8)) > 0
+    soft = cv2.dilate(product, np.ones((5, 5), np.uint8)) > 0
+    return np.asarray((rgba[..., 3] > 0) & (rgba[..., 3] < _HALF) & grey & beside & ~soft)
 
 
 def _unmix(out: Codes, band: NDArray[np.bool_], rgba: Codes, far: NDArray[np.bool_]) -> None:

@@ -14,6 +14,7 @@
 | `floating_cuts` | how many of these lie within the canvas, not on its edge |
 | `alpha_coverage`, `alpha_partial_share` | solid share of the canvas; partial pixels as a share of the solid |
 | `alpha_soft_share` | partial pixels where the alpha changes, as edges do and panes do not, as a share of the solid |
+| `alpha_open_rim_share` | share of the outline with nothing solid beside it |
 | `alpha_islands`, `alpha_holes` | parts beyond the first, and holes, larger than 0.1 % of the product |
 | `own_shadow_share` | share of the cut-out that was the supplier's own shadow |
 | `halo` | mean deviation from the background just outside the product, 0..255 |
@@ -66,6 +67,7 @@ Plane = NDArray[np.float32]
 _HALF = 128
 _NEAR = 2
 _PANE_STEP = 3  # of 255 within two pixels: tinted lenses and glass change less, an edge 150 px wide more
+_FRAME_SHARE = 0.02  # of the longer side: fur and lace are see-through no further in from the outline
 _RING_PX = 8
 ERODE_PX = 3
 _MARGIN_PX = 8
@@ -141,9 +143,18 @@ def _alpha(mask: Code) -> dict[str, float]:
         "alpha_coverage": area / mask.size,
         "alpha_partial_share": float(partial.sum() / area),
         "alpha_soft_share": float((partial & (_steps(mask) > _PANE_STEP)).sum() / area),
+        "alpha_open_rim_share": _open_rim_share(mask),
         "alpha_islands": float(_parts(solid, _SPECK_SHARE * area) - 1),
         "alpha_holes": float(_parts(np.pad(~solid, 1, constant_values=True), _SPECK_SHARE * area) - 1),
     }
+
+
+def _open_rim_share(mask: Code) -> float:
+    """Share of the outline (h, w) beside which nothing is solid: panes have a frame about them, ghosts have none."""
+    visible = (mask > 4).astype(np.uint8)
+    rim = (visible > 0) & (cv2.erode(visible, np.ones((3, 3), np.uint8), borderValue=0) == 0)
+    side = 2 * max(3, round(_FRAME_SHARE * max(mask.shape))) + 1
+    return float((cv2.dilate(mask, np.ones((side, side), np.uint8))[rim] < 251).mean())
 
 
 def _steps(mask: Code) -> Code:

@@ -46,6 +46,7 @@ _SHOT = {
     "colour_difference_p95": "colour",
     "alpha_partial_share": "edges",
     "alpha_soft_share": "edges",
+    "alpha_open_rim_share": "edges",
     "alpha_coverage": "edges",
     "fill": "channel",
     "scale": "channel",
@@ -69,6 +70,7 @@ REQUIRED: Mapping[str, Mapping[str, str]] = {
         "product_delta_e_p95": "colour",
         "alpha_partial_share": "edges",
         "alpha_soft_share": "edges",
+        "alpha_open_rim_share": "edges",
         "alpha_coverage": "edges",
     },
     "upscale": {**_FILE, "upscaled_by": "channel"},
@@ -193,11 +195,12 @@ def _measured(*checks: Check) -> list[Check]:
 
 
 def _edges(measures: Measures) -> list[Check]:
-    # A network's matte that is mostly partial is a guess; a supplier's says how see-through its panes are.
-    softness = "alpha_soft_share" if measures.get("cutout.has_own_alpha") == 1 else "alpha_partial_share"
+    # A network's matte that is mostly partial is a guess; a supplier's says how see-through its panes are, which have a
+    # frame: what is see-through up to its outline is a ghost.
+    names = ("alpha_soft_share", "alpha_open_rim_share") if measures.get("cutout.has_own_alpha") == 1 else ()
     return [
         _at_most("edges", "cutout.uncertainty", measures, UNCERTAINTY_MAX, "review"),
-        _at_most("edges", softness, measures, PARTIAL_SHARE_MAX, "review"),
+        *(_at_most("edges", name, measures, PARTIAL_SHARE_MAX, "review") for name in names or ("alpha_partial_share",)),
         _at_least("edges", "alpha_coverage", measures, COVERAGE_MIN, "review"),
     ]
 

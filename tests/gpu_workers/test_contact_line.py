@@ -49,6 +49,23 @@ def test_a_line_that_gets_lighter_downwards_ends_where_the_product_does() -> Non
     assert (found[FOOT:, ACROSS] == 0).all()
 
 
+def test_the_line_leaves_no_teeth_where_it_is_less_dark() -> None:
+    rgb, alpha = stood((0.55, 0.3, 0.15), line=(0.09, 0.09, 0.09), shade=0.5)
+    rgb[FOOT : FOOT + LINE_PX, 160:440:13] = 0.31
+    found = cut(rgb, alpha)
+    assert (found[200:FOOT, ACROSS] == 1).all()
+    assert (found[FOOT:, ACROSS] == 0).all()
+
+
+def test_a_short_piece_of_a_line_is_not_cut_out() -> None:
+    rgb, alpha = stood((0.55, 0.3, 0.15), line=(0.31, 0.31, 0.31), shade=0.5)
+    rgb[FOOT : FOOT + LINE_PX, 240:270] = 0.09
+    alpha[FOOT : FOOT + LINE_PX, 150:450] = 0
+    alpha[FOOT : FOOT + LINE_PX, 240:270] = 1
+    assert (cut(rgb, alpha)[200:FOOT, ACROSS] == 1).all()
+    assert (cut(rgb, alpha)[FOOT : FOOT + LINE_PX, 240:270] == 1).all()
+
+
 def test_what_is_dark_and_the_products_own_stays() -> None:
     sole, alpha = stood((0.55, 0.3, 0.15), line=(0.05, 0.05, 0.05), shade=0.5)
     sole[FOOT - 12 : FOOT, ACROSS] = 0.05

@@ -1,5 +1,6 @@
 """Masks that hold no product are refused, or looked at by a person."""
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -50,6 +51,16 @@ def test_a_product_on_a_plain_ground_has_no_frame() -> None:
     rgb[solid] = (120, 20, 30)
     assert framed_share(rgb, solid) < 0.5
     assert framed_share(photograph(), np.ones((300, 400), bool)) == 0
+
+
+def test_a_rectangular_product_on_a_plain_ground_has_no_frame() -> None:
+    """A book from above: nobody lays it down to the pixel."""
+    corners = cv2.boxPoints(((400, 300), (520, 380), 1.2))
+    solid = np.zeros((600, 800), np.uint8)
+    cv2.fillConvexPoly(solid, np.rint(corners * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    rgb = np.full((600, 800, 3), 255, np.uint8)
+    rgb[solid > 127] = (120, 20, 30)
+    assert framed_share(rgb, solid > 127) < 0.5
 
 
 def test_an_inverted_alpha_is_refused() -> None:

@@ -386,3 +386,21 @@ def test_png_is_lossless() -> None:
     channel = channels.load("web")
     canvas = transparent(mug(), channel).canvas
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode(canvas, channel).data))), canvas)
+
+
+def test_grey_scraps_between_a_product_and_its_suppliers_shadow_go_with_it() -> None:
+    """Where a light product throws light back, its shadow is grey and ends a few pixels off."""
+    sent = with_own_shadow(block(240, 240, (60, 60, 180, 160), 235))
+    sent[163:167, 70:170] = (60, 80, 100, 90)
+    print_beside = sent.copy()
+    print_beside[163:167, 70:170] = (210, 60, 60, 90)
+    kept = shadow.strip(print_beside)[163:167, 70:170, 3]
+    gone = shadow.strip(sent)[163:167, 70:170, 3]
+    assert (gone == 0).all()
+    assert (kept > 0).all()
+
+
+def test_grey_haze_without_a_suppliers_shadow_stays() -> None:
+    pane = block(240, 240, (60, 60, 180, 160), 235)
+    pane[163:167, 70:170] = (60, 80, 100, 90)
+    assert shadow.strip(pane) is pane

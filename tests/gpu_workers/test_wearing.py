@@ -158,21 +158,34 @@ def test_who_is_cut_off_twice_reaches_across_the_canvas_or_is_said_to_float(name
     assert found["floating_cuts"] == floating
 
 
+def edges_of_own_alpha(rgba: Picture) -> tuple[dict[str, float], set[str]]:
+    """The measures of a supplier's cut-out, and what of its edges waits for a person."""
+    rendered = packshot(rgba, channels.load("web"))
+    found = measure(encode(rendered.canvas, channels.load("web")).data, rendered, channels.load("web"))
+    told = {f"cutout.{name}": value for name, value in {**OF_OPERATION["cutout"], "has_own_alpha": 1.0}.items()}
+    verdict = judge({**found, **told}, channels.load("web"), "transparent")
+    return found, {check.name for check in verdict.checks if check.point == "edges" and check.outcome != "pass"}
+
+
 def test_panes_that_a_supplier_made_see_through_are_no_soft_edge() -> None:
     glasses = block(400, 200, (40, 60, 360, 140))
     glasses[68:132, 48:190, 3] = glasses[68:132, 210:352, 3] = 110
     haze = with_blur(block(400, 200, (100, 60, 300, 140)), 20)
-    outcomes = {}
-    for name, rgba in {"glasses": glasses, "haze": haze}.items():
-        rendered = packshot(rgba, channels.load("web"))
-        found = measure(encode(rendered.canvas, channels.load("web")).data, rendered, channels.load("web"))
-        told = {**OF_OPERATION["cutout"], "has_own_alpha": 1.0}
-        verdict = judge(
-            {**found, **{f"cutout.{key}": value for key, value in told.items()}}, channels.load("web"), "transparent"
-        )
+    for rgba, waits in ((glasses, False), (haze, True)):
+        found, doubtful = edges_of_own_alpha(rgba)
         assert found["alpha_partial_share"] > 0.5
-        outcomes[name] = next(check.outcome for check in verdict.checks if check.name == "alpha_soft_share")
-    assert outcomes == {"glasses": "pass", "haze": "review"}
+        assert ("alpha_soft_share" in doubtful) is waits
+
+
+@pytest.mark.parametrize("level", [140, 200, 245])
+def test_a_ghost_is_no_pane(level: int) -> None:
+    """See-through as evenly as a lens, but with nothing about it; a part of it may be solid."""
+    ghost = block(400, 200, (40, 40, 360, 160))
+    ghost[40:160, 40:360, 3] = level
+    ghost[80:120, 180:220, 3] = 255
+    found, doubtful = edges_of_own_alpha(ghost)
+    assert found["alpha_soft_share"] < 0.5
+    assert doubtful == {"alpha_open_rim_share"}
 
 
 def with_blur(rgba: Picture, spread_px: float) -> Picture:

@@ -35,6 +35,7 @@ GOOD = {
     "cropped_edges": 0.0,
     "alpha_partial_share": 0.02,
     "alpha_soft_share": 0.02,
+    "alpha_open_rim_share": 0.0,
     "alpha_coverage": 0.4,
     "has_srgb_profile": 1.0,
     "has_source_type": 1.0,

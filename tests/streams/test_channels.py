@@ -14,6 +14,7 @@ from streams import replanning
 from streams.catalogue import Catalogue
 from streams.checks import check_everything
 from streams.cli import packshot
+from streams.errors import Refused
 from streams.local_render import Studio
 from streams.settings import Settings
 from tests.streams.flow import Flow, done, published, tasks, upsert
@@ -143,6 +144,54 @@ def test_a_release_that_is_none_is_refused(flow: Flow, event: ChannelReleased, c
 def test_an_older_version_does_not_come_back(flow: Flow) -> None:
     flow.say(release(STRICT))
     assert flow.letters(release(STRICT.replace("2026-11.2", "2026-11.1"))) == [("imagery.dead", "version_conflict")]
+
+
+def test_withdrawn_rules_give_way_to_those_before_which_make_the_same_products_again(flow: Flow) -> None:
+    flow.say(upsert(sku="A", channels=["amazon"]))
+    flow.say(upsert(sku="B", channels=["shopify"]))
+    flow.say(release(STRICT))
+    assert again(flow.say(release(desk.text_before("amazon", [STRICT])))) == ["A"]
+    counts = desk.counting(flow.catalogue).load("amazon")
+    assert counts.rule_version == "amazon@2026-11.3"
+    assert counts.fill == channels.load("amazon").fill
+
+
+def test_withdrawing_again_goes_further_back_and_not_to_and_fro() -> None:
+    stricter = STRICT.replace("2026-11.2", "2026-11.5").replace("min: 0.87", "min: 0.875")
+    first = desk.text_before("amazon", [STRICT, stricter])
+    assert (channels.parse(first.encode()).version, "min: 0.87" in first) == ("2026-11.6", True)
+    second = desk.text_before("amazon", [STRICT, stricter, first])
+    assert (channels.parse(second.encode()).version, "min: 0.85" in second) == ("2026-11.7", True)
+    with pytest.raises(Refused, match="nothing before it"):
+        desk.text_before("amazon", [STRICT, stricter, first, second])
+    named = desk.text_before("amazon", [STRICT, stricter, first, second], "2026-11.5")
+    assert (channels.parse(named.encode()).version, "min: 0.875" in named) == ("2026-11.8", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "released", "version", "code", "told"),
+    [
+        ("amazon", [], None, "nothing_before", "amazon@2026-11 is the first that counted"),
+        ("bazaar", [BAZAAR], None, "nothing_before", "bazaar@2026-11 is the first that counted"),
+        ("bazaar", [], None, "unknown_channel", "no channel is called 'bazaar'"),
+        ("amazon", [STRICT], "2025-01", "nothing_before", "there are: 2026-11, 2026-11.2"),
+        ("amazon", [STRICT], "2026-11.2", "nothing_before", "amazon@2026-11.2 counts already"),
+    ],
+)
+def test_what_cannot_be_withdrawn_says_why(
+    name: str, released: list[str], version: str | None, code: str, told: str
+) -> None:
+    with pytest.raises(Refused, match=told) as refused:
+        desk.text_before(name, released, version)
+    assert refused.value.code == code
+
+
+def test_a_dry_run_of_withdrawing_says_what_would_be_made_again(flow: Flow, settings: Settings) -> None:
+    flow.say(upsert(sku="A", channels=["amazon"]))
+    flow.say(release(STRICT))
+    ref, products, is_noted = desk.withdraw(settings, "amazon", None, "too strict", "ann", dry_run=True)
+    assert (ref, products, is_noted) == ("amazon@2026-11.3", [("demo", "A")], False)
+    assert desk.counting(flow.catalogue).load("amazon").version == "2026-11.2"
 
 
 def test_a_file_in_the_folder_counts_for_nobody_and_check_says_so(flow: Flow, settings: Settings) -> None:

@@ -27,6 +27,7 @@ import streams.channels
 import streams.models
 import streams.preview_page
 import streams.recipes
+from infra.servers.process import free_port
 from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Event, ProductPublished, Source, Verdict
 from schemas.text import UNFIT
 from streams import cli, display, local, screen
@@ -163,7 +164,11 @@ def test_every_command_speaks_json(path: tuple[str, ...]) -> None:
 
 
 def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None:
-    around = os.environ | {"PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "PACKSHOT_DATA_FOLDER": str(tmp_path)}
+    around = os.environ | {
+        "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "PACKSHOT_DATA_FOLDER": str(tmp_path),
+        "PACKSHOT_CDN_PORT": str(free_port()),
+    }
     started = [
         subprocess.Popen(
             [sys.executable, "-m", "streams.cli", *command],
@@ -172,7 +177,7 @@ def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None
             stderr=subprocess.PIPE,
             text=True,
         )
-        for command in (["published"], ["dead", "list"], ["replay", "--sku", "A"])
+        for command in (["published"], ["dead", "list"], ["replay", "--sku", "A"], ["up"])
     ]
     for process in started:
         shown, told = process.communicate()
@@ -194,6 +199,53 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(
         assert ended.value.code == 2
         assert told.err.startswith(f"packshot: {folder}")
         assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", sorted(cli.UNWRITABLE))
+def test_a_place_that_takes_no_file_is_told_with_the_setting_that_names_another(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(cli.packshot, "invoke", refuse)
+    monkeypatch.setattr(sys, "argv", ["packshot", "up"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert os.strerror(number) in told
+    assert "PACKSHOT_DATA_FOLDER" in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "tenant,sku,version,sources,channels\n", "[]"], ids=repr)
+def test_a_file_without_events_is_told_in_a_line_and_takes_no_broker(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "events"
+    file.write_text(content)
+    monkeypatch.setattr(sys, "argv", ["packshot", "submit", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "no event in it" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python3", "OLD"])
+def test_a_python_that_is_none_of_ours_is_told_in_a_line(python: str, tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements-setup.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    old = tmp_path / "old"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    named = str(old) if python == "OLD" else python
+    made = subprocess.run(
+        ["make", f"PYTHON={named}", ".venv/bin/uv"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 2
+    assert made.stderr.startswith(f"packshot: {named} is no Python 3.11, 3.12 or 3.13; name one: make PYTHON=")
+    assert "No such file" not in made.stderr
 
 
 @pytest.mark.parametrize("path", [path for path, _ in commands()], ids="-".join)
