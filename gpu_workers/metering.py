@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.costs import total
 from schemas.records import Cost
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 _MS_PER_HOUR = 3_600_000
 _BYTES_PER_GB = 10**9

@@ -11,11 +11,11 @@ from gpu_workers.results import Result, Results
 from schemas.costs import total
 from schemas.envelope import as_mapping
 from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
-from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing
 from streams.consumer.work import waited_for_others
-from streams.errors import Refused
-from streams.observability import span
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused
+from streams.runtime.observability import span
 
 log = structlog.get_logger()
 task_seconds = Histogram("packshot_task_seconds", "Time from taking a task to its result", ["pool", "operation"])

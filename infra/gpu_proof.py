@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import psutil
 
-from gpu_workers.batching import Batcher
 from gpu_workers.engines import EngineOutOfMemory, Tensor
 from gpu_workers.engines.onnxruntime import OnnxRuntimeEngine
 from gpu_workers.engines.tensorrt import TensorRtEngine, unavailable_reason
@@ -30,6 +29,7 @@ from gpu_workers.engines.tensorrt_plan import batch_sizes
 from gpu_workers.models.loader import fetch
 from gpu_workers.models.manifest import Model, load_manifest, shipped
 from gpu_workers.models.verifying import DIFFERENCE_MAX
+from gpu_workers.serving.batching import Batcher
 
 THREADS = 16
 ROUNDS = 50

@@ -29,8 +29,8 @@ from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reading import has_record
 from streams.consumer.work import Crew
 from streams.embedded import choose_broker
-from streams.errors import Refused
-from streams.settings import Settings
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
 
 CACHE = Path(__file__).parents[1] / ".cache"
 BACKLOGS: dict[Lane, int] = {"standard": 1_000, "bulk": 1_000_000}

@@ -1,6 +1,6 @@
 """How many items are in time, by how a server makes its batches: ours beside Triton's, mosec's and fixed batches.
 
-A simulation of discrete events with one device; ours is the production policy, gpu_workers.batch_policy. What a batch
+A simulation of discrete events with one device; ours is the production policy, gpu_workers.serving.batch_policy. What a batch
 takes is NVIDIA's published average for ResNet-50 v1.5 on Triton with ONNX Runtime TensorRT in FP16, one table for each
 GPU (github.com/NVIDIA/DeepLearningExamples, PyTorch/Classification/ConvNets/triton/resnet50/README.md, "Offline
 scenario", commit 49e23b45), with a noise of 3 %. Batches are padded to the next size in the table, as CUDA graphs need
@@ -26,8 +26,8 @@ from itertools import islice, product
 
 import numpy as np
 
-from gpu_workers.batch_policy import BatchPolicy, Entry, warm_up_sizes
-from gpu_workers.batching import WARM_UP_S
+from gpu_workers.serving.batch_policy import BatchPolicy, Entry, warm_up_sizes
+from gpu_workers.serving.batching import WARM_UP_S
 
 LATENCY_MS = {
     "A100": {1: 2.128, 2: 2.194, 4: 2.759, 8: 3.895, 16: 5.793, 32: 11.193, 64: 25.244, 128: 48.086},

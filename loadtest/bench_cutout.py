@@ -28,11 +28,11 @@ from rich.table import Table
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.models.people import People
-from gpu_workers.operations import cutout
+from gpu_workers.operations.cutout import cutout
 from gpu_workers.quality import mattes
 from loadtest import quality
 from loadtest.cutout_pictures import Sample, composites, photographs
-from streams.processors.judging import UNCERTAINTY_MAX
+from streams.flow.processors.judging import UNCERTAINTY_MAX
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / ".cache" / "weights"

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from gpu_workers.decoding import decode
 from gpu_workers.engines import Engine, EngineUnavailable, Preference, open_engine
 from gpu_workers.models.contract import tensor_of
 from gpu_workers.models.manifest import Model, load_manifest, shipped
-from gpu_workers.operations import cutout
+from gpu_workers.operations.cutout import cutout
 from gpu_workers.quality import mattes
+from gpu_workers.sources.decoding import decode
 from loadtest import quality
 
 WEIGHTS = Path(__file__).parents[1] / ".cache" / "weights"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gpu_workers.operations.mockup import mockup
-from gpu_workers.operations.scene_placing import Product
-from gpu_workers.scenes import find, load, shipped_folder
+from gpu_workers.library.scenes import find, load, shipped_folder
+from gpu_workers.operations.mockup.mockup import mockup
+from gpu_workers.operations.mockup.scene_placing import Product
 from schemas import channels
 from schemas.parameters import MockupParameters
 

@@ -6,7 +6,7 @@ figure comes from a process of its own, warm from a small picture, so that libra
 loaded. Memory is the most that the process held during the first run, less what it held before, its input among it;
 seconds are the least of some runs, of all threads. A cutout is without the seconds of its network. `large_packshot` is
 a packshot for a channel from a JPEG of 100 MP, from its file on, as a worker makes it. These are the figures that
-`gpu_workers/memory_model.py` and the worker's admission go by.
+`gpu_workers/pools/memory_model.py` and the worker's admission go by.
 
 Another operation is another line in `OPERATIONS`. Linux only: the kernel keeps the peak.
 """
@@ -30,20 +30,22 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from gpu_workers import brands, composing, encoding, memory_model, scenes, templates
-from gpu_workers.decoding import DecodeLimits, decode
 from gpu_workers.engines import open_engine
-from gpu_workers.linear_light import Codes
+from gpu_workers.imaging import encoding
+from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.library import brands, scenes, templates
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations import cutout as cutting
-from gpu_workers.operations.artwork import artwork
-from gpu_workers.operations.mockup import mockup
-from gpu_workers.operations.packshot import Rendered, packshot
-from gpu_workers.operations.scene_placing import Product
-from gpu_workers.operations.style import style
-from gpu_workers.operations.transparent import transparent
+from gpu_workers.operations.artwork.artwork import artwork
+from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.operations.mockup.mockup import mockup
+from gpu_workers.operations.mockup.scene_placing import Product
+from gpu_workers.operations.packshot.packshot import Rendered, packshot
+from gpu_workers.operations.packshot.transparent import transparent
+from gpu_workers.operations.style.style import style
 from gpu_workers.operations.upscale import upscale
-from gpu_workers.quality.measures import measure
+from gpu_workers.pools import composing, memory_model
+from gpu_workers.quality.packshot import measure
+from gpu_workers.sources.decoding import DecodeLimits, decode
 from loadtest import quality
 from schemas import channels
 from schemas.channels.rulebook import SHIPPED

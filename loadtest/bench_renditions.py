@@ -32,7 +32,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from gpu_workers.encoding import srgb_profile
+from gpu_workers.imaging.encoding import srgb_profile
 from loadtest import quality
 from loadtest.rendition_contenders import Contender, Made, Ours, Pillow, Qualities, Source, Thumbor
 from loadtest.similarity import Luma, luma, ssim

@@ -19,8 +19,8 @@ import numpy as np
 import structlog
 from confluent_kafka import KafkaError, TopicPartition
 
-from gpu_workers.batching import Batcher
 from gpu_workers.engines import Tensor
+from gpu_workers.serving.batching import Batcher
 from loadtest.message import Message
 from schemas import topics
 from schemas.records import LANES, Lane
@@ -29,7 +29,7 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, OnRebalance, OpenConsumer
 from streams.consumer.work import Crew
-from streams.errors import Refused
+from streams.runtime.errors import Refused
 
 PARTITIONS = 4
 TENANTS = 3

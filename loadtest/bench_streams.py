@@ -33,12 +33,12 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from loadtest.contenders import OUTPUT, Answers, group
 from schemas import topics
 from schemas.records import CatalogChanged, Source
-from streams import observability
 from streams.consumer import groups
 from streams.consumer.clients import make_topics, open_consumer, producer_config
 from streams.consumer.letters import Delivery, Outgoing, outgoing
 from streams.embedded import choose_broker
-from streams.settings import Settings
+from streams.runtime import observability
+from streams.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PYTHONS = {"streams": ROOT / ".venv", "arroyo": ROOT / ".venv-arroyo", "quix": ROOT / ".venv-quix"}

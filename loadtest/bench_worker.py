@@ -32,13 +32,13 @@ import structlog
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from gpu_workers import pools
-from gpu_workers.batching import Batcher
 from gpu_workers.engines import Tensor
 from gpu_workers.metering import Prices
-from gpu_workers.operations import cutout
+from gpu_workers.operations.cutout import cutout
 from gpu_workers.quality import mattes
 from gpu_workers.results import Results
-from gpu_workers.serving import Network, Serving
+from gpu_workers.serving.batching import Batcher
+from gpu_workers.serving.serving import Network, Serving
 from gpu_workers.worker import Worker
 from loadtest import quality
 from loadtest.worker_contenders import MODEL
@@ -47,7 +47,6 @@ from schemas.identity import content_id
 from schemas.records import CatalogChanged, Source, Step, Task, TaskCompleted
 from schemas.releases import Standing
 from streams.blobs import Blobs, open_store
-from streams.catalogue import Catalogue
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, make_topics, open_consumer, open_member, producer_config
 from streams.consumer.isolation import Isolation, MemoryTrials
@@ -57,7 +56,8 @@ from streams.consumer.reader import OpenConsumer
 from streams.consumer.reading import has_record
 from streams.consumer.work import Crew
 from streams.embedded import choose_broker
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
@@ -198,7 +198,7 @@ class Bench:
 @contextmanager
 def _worker(bench: Bench, target: Path) -> Iterator[Ready]:
     blobs = bench.folder / "blobs" / target.name
-    command = [sys.executable, "-m", "streams.cli", "run", "worker", "--pool", "cutout"]
+    command = [sys.executable, "-m", "streams.commands.cli", "run", "worker", "--pool", "cutout"]
     since = bench.ends()
     with bench.process(command, {"PACKSHOT_BLOBS_URL": f"file://{blobs}"}) as process:
         yield partial(bench.drain, topics.TASKS["cutout", "standard"].name, [process]), [process]

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu_workers import brands
-from gpu_workers.linear_light import eight_bit
-from gpu_workers.lut import preset
-from gpu_workers.operations.brand_learning import Example, learn
-from gpu_workers.operations.packshot import packshot
+from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.imaging.lut import preset
+from gpu_workers.library import brands
+from gpu_workers.operations.packshot.packshot import packshot
+from gpu_workers.operations.style.brand_learning import Example, learn
 from schemas import channels
 from schemas.channels import Size
 from schemas.parameters import PackshotParameters

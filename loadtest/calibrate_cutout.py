@@ -1,4 +1,4 @@
-"""What a cutout's signs of doubt mean: fits the weights of gpu_workers.operations.doubt, and says how well they do.
+"""What a cutout's signs of doubt mean: fits the weights of gpu_workers.operations.cutout.doubt, and says how well they do.
 
 The sample catalogue's photographs and two composites of every product on every ground are cut out and held against the
 truth. A logistic sum of the signs is fitted, its weights 0 or more, on two products of three, and made as cautious as
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations import cutout, doubt
+from gpu_workers.operations.cutout import cutout, doubt
 from loadtest import quality
 from loadtest.cutout_pictures import composites, photographs
-from streams.processors.judging import UNCERTAINTY_MAX
+from streams.flow.processors.judging import UNCERTAINTY_MAX
 
 WEIGHTS = Path(__file__).parents[1] / ".cache" / "weights"
 SEEDS = (1, 2)

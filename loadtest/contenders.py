@@ -17,13 +17,13 @@ from typing import Any, Protocol, cast
 from schemas import codec, topics
 from schemas.recipes.cookbook import Cookbook, shipped
 from schemas.records import CampaignRequested, CatalogChanged, Task
-from streams import observability
-from streams.catalogue import Asset, Catalogue, Unsent
-from streams.catalogue.facts import Product
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
-from streams.processing import Processing
-from streams.relay import Place, Sender
-from streams.settings import Settings
+from streams.facts import Asset, Catalogue, Unsent
+from streams.facts.facts import Product
+from streams.flow.processing import Processing
+from streams.flow.relay import Place, Sender
+from streams.runtime import observability
+from streams.runtime.settings import Settings
 
 OUTPUT = topics.TASKS["cutout", "standard"].name
 PRODUCER = {"enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 5, "compression.type": "lz4"}
@@ -34,7 +34,7 @@ class NoFacts:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """See streams.catalogue.Facts, here and below."""
+        """See streams.facts.Facts, here and below."""
         yield
 
     def product(self, _tenant: str, _sku: str, *, lock: bool) -> Product | None:
@@ -84,7 +84,7 @@ class NoCatalogue:
 
     @contextmanager
     def begin(self) -> Iterator[NoFacts]:
-        """See streams.catalogue.Catalogue."""
+        """See streams.facts.Catalogue."""
         yield NoFacts()
 
 
@@ -122,7 +122,7 @@ class Answers:
         self._job = job(name, self)
 
     def send(self, records: Sequence[Outgoing]) -> None:
-        """See streams.processing.Sender."""
+        """See streams.flow.processing.Sender."""
         self._records = records
 
     def to(self, delivery: Delivery) -> Sequence[Outgoing]:
@@ -144,9 +144,9 @@ def job(name: str, sender: Sender) -> Job:
 
 def run_streams(settings: Settings, name: str) -> None:
     """Packshot's own app."""
-    from streams.app import build_app, run_app
     from streams.consumer.clients import AcknowledgedProducer
     from streams.consumer.isolation import Isolation, MemoryTrials
+    from streams.flow.app import build_app, run_app
 
     processing = cast(Processing, job(name, AcknowledgedProducer(settings)))
     isolation = Isolation("streams", MemoryTrials())

@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.decoding import decode
 from gpu_workers.distillation import training_pictures
 from gpu_workers.distillation.training_pictures import Photograph
-from gpu_workers.linear_light import to_linear, to_srgb
+from gpu_workers.imaging.linear_light import to_linear, to_srgb
+from gpu_workers.sources.decoding import decode
 from loadtest import quality
 
 Picture = NDArray[np.uint8]

@@ -21,17 +21,17 @@ from rich.console import Console
 from rich.progress import track
 
 from gpu_workers import pools
-from gpu_workers.composing import Asked
-from gpu_workers.decoding import Picture, decode
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations.cutout import cutout
+from gpu_workers.operations.cutout.cutout import cutout
+from gpu_workers.pools.composing import Asked
 from gpu_workers.quality import mattes
+from gpu_workers.sources.decoding import Picture, decode
 from loadtest import quality
 from schemas import channels
-from streams.errors import Refused
-from streams.processors.judging import judge, reasons
-from streams.settings import Settings
+from streams.flow.processors.judging import judge, reasons
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / ".cache" / "weights"

@@ -16,11 +16,11 @@ from typing import Any
 from rich.console import Console
 
 from schemas import channels
-from streams.gateway.contact_sheet import ContactCell, ContactEntry, contact_sheet_png
-from streams.preview import Wanted, preview
-from streams.preview_page import Entry, Shown
-from streams.processors.judging import reasons
-from streams.settings import Settings
+from streams.flow.processors.judging import reasons
+from streams.runtime.settings import Settings
+from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_png
+from streams.services.preview import Wanted, preview
+from streams.services.preview_page import Entry, Shown
 
 ROOT = Path(__file__).parents[1]
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff")

@@ -23,7 +23,7 @@ import numpy as np
 
 from gpu_workers.engines import Tensor
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations import cutout
+from gpu_workers.operations.cutout import cutout
 from loadtest import quality
 
 WEIGHTS = Path(__file__).parents[1] / ".cache" / "weights"
@@ -92,7 +92,7 @@ def client(threads: int, server: str, port: int, topic: str, target: Path) -> No
     from schemas import codec, topics
     from streams.consumer.clients import AcknowledgedProducer, open_consumer
     from streams.consumer.letters import Outgoing
-    from streams.settings import Settings
+    from streams.runtime.settings import Settings
 
     cutout.warm_up()
     stop = threading.Event()

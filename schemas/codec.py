@@ -80,7 +80,7 @@ class InvalidRecord(WireError):
 
 
 class SchemaRegistry(Protocol):
-    """Gives schemas the ids that frames carry. Both methods may raise streams.errors.Unavailable."""
+    """Gives schemas the ids that frames carry. Both methods may raise streams.runtime.errors.Unavailable."""
 
     def id_of(self, record: type[Event], topic: str) -> int:
         """The id of the schema that `record` is written with on `topic`."""

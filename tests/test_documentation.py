@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 import pytest
 
-from streams.cli import packshot
-from streams.settings import Settings, variable
+from streams.commands.cli import packshot
+from streams.runtime.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -17,7 +17,7 @@ from rich.table import Table
 from gpu_workers.distillation.training_pictures import HELD_OUT, TEACHER, Photograph, composite_of, load_photographs
 from gpu_workers.models.contract import mask_of, tensor_of
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations.cutout import Look, NoSubject, cutout, subject_box
+from gpu_workers.operations.cutout.cutout import Look, NoSubject, cutout, subject_box
 from gpu_workers.quality import mattes
 
 _LONG_SIDE_PX = 1140

@@ -18,16 +18,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from gpu_workers.distillation.quantizing import quantize_int8
-from gpu_workers.distillation.student import (
-    COARSE,
-    FINE,
-    HEAD,
-    SAFE_IN_INT8,
-    SIDE,
-    Tensor,
-    build_student,
-    side_share,
-)
+from gpu_workers.distillation.student import COARSE, FINE, HEAD, SAFE_IN_INT8, SIDE, Tensor, build_student, side_share
 from gpu_workers.distillation.training_pictures import load_photographs, training_tensor
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gpu_workers.models.contract import tensor_of
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations import matting
-from gpu_workers.operations.cutout import NoSubject, subject_box
+from gpu_workers.operations.cutout import matting
+from gpu_workers.operations.cutout.cutout import NoSubject, subject_box
 
 Picture = NDArray[np.uint8]
 Alpha = NDArray[np.float32]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.engines.base import Engine
-from gpu_workers.linear_light import channels_light, to_deep, to_srgb
+from gpu_workers.imaging.linear_light import channels_light, to_deep, to_srgb
 from gpu_workers.models.contract import tensor_of
 from gpu_workers.models.manifest import Input
 from schemas.channels import Channel

@@ -7,7 +7,7 @@
 | `has_srgb_profile`, `has_source_type` | 1 when it holds a profile whose numbers are sRGB's, and says how it was made |
 """
 
-from gpu_workers.decoding import DecodeLimits, Picture, decode
+from gpu_workers.sources.decoding import DecodeLimits, Picture, decode
 from schemas.channels import Channel
 
 

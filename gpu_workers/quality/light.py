@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import to_linear
-from gpu_workers.operations import light as lights
-from gpu_workers.operations import shadow
-from gpu_workers.operations.light import Light
-from gpu_workers.operations.packshot import Rendered
+from gpu_workers.imaging.linear_light import to_linear
+from gpu_workers.operations.packshot import light as lights
+from gpu_workers.operations.packshot import shadow
+from gpu_workers.operations.packshot.light import Light
+from gpu_workers.operations.packshot.packshot import Rendered
 
 Plane = NDArray[np.float32]
 

@@ -89,7 +89,7 @@ class KafkaCluster:
         return ",".join(f"{LOOPBACK}:{port}" for port, _ in self._ports.values())
 
     def fields(self, user: str = ADMIN) -> dict[str, Any]:
-        """What streams.settings.Settings has to say for this cluster, and for a user where there are any."""
+        """What streams.runtime.settings.Settings has to say for this cluster, and for a user where there are any."""
         fields = {"kafka_bootstrap_servers": self.bootstrap_servers, "kafka_replication": len(NUMBERS)}
         if self.users is None or self._pem is None:
             return fields

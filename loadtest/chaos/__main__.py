@@ -31,11 +31,11 @@ from loadtest.chaos.poison import Poison
 from loadtest.chaos.stalls import Stalls
 from loadtest.chaos.verdict import LOST_KINDS, Verdict, is_settled, judge
 from loadtest.chaos.workload import Workload, draw_pictures
-from streams.audit.audit import audit
 from streams.consumer.clients import producer_config
 from streams.consumer.letters import Outgoing
-from streams.errors import Unavailable
-from streams.settings import Settings
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
+from streams.services.audit.audit import audit
 
 EVENTS = 3000
 EVENTS_PER_S = 25.0

@@ -21,7 +21,7 @@ from loadtest.chaos.brokers import brokers_of
 from loadtest.chaos.readiness import Readiness
 from streams.consumer import groups
 from streams.consumer.clients import make_topics
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"

@@ -16,9 +16,10 @@ from gpu_workers import pools
 from gpu_workers.engines import Engine, Tensor
 from gpu_workers.models.manifest import Model
 from loadtest.chaos.stopping import Stopping
-from streams import blobs, roles
+from streams import blobs
 from streams.blobs import ObjectStore
-from streams.settings import Settings
+from streams.runtime.settings import Settings
+from streams.services import roles
 
 _STORES: list[Stopping] = []
 WHITE_MIN = 0.93

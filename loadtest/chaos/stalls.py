@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from schemas import topics
 from streams.consumer import groups
 from streams.consumer.clients import open_consumer
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 Place = tuple[str, str, int]  # group, topic, partition
 SAMPLE_EVERY_S = 0.5

@@ -13,12 +13,12 @@ from PIL import Image
 from loadtest.chaos.poison import name_in, unanswered
 from loadtest.chaos.workload import Expected, Product, colour_of, picture_of
 from schemas.records import AssetPublished
-from streams.audit.audit import audit
-from streams.audit.findings import Kind, Report
-from streams.catalogue import Asset, Catalogue
 from streams.consumer.letters import ERROR_CODE, ERROR_MESSAGE
-from streams.dead import Wanted, discard, find
-from streams.settings import Settings
+from streams.facts import Asset, Catalogue
+from streams.runtime.settings import Settings
+from streams.services.audit.audit import audit
+from streams.services.audit.findings import Kind, Report
+from streams.services.dead import Wanted, discard, find
 
 ENDED = frozenset({"published", "review", "failed", "rejected"})
 COLOUR_DIFFERENCE_MAX = 8.0

@@ -1,4 +1,4 @@
-"""Render the scenes of gpu_workers/scenes: layers and scene.yaml.
+"""Render the scenes of gpu_workers/library/scenes: layers and scene.yaml.
 
     python loadtest/scenes/render.py [--only NAME ...] [--out DIR] [--samples N] [--scale S] [--draft]
 

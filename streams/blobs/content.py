@@ -4,14 +4,7 @@ import hashlib
 import re
 from contextlib import suppress
 
-from streams.blobs.store import (
-    DEFAULT_CONTENT_TYPE,
-    BadKey,
-    BlobCorrupt,
-    NotFound,
-    ObjectStore,
-    PreconditionFailed,
-)
+from streams.blobs.store import DEFAULT_CONTENT_TYPE, BadKey, BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _RESULT_ID = re.compile(r"[A-Za-z0-9_-]{2,200}")

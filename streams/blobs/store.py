@@ -9,15 +9,15 @@ The errors:
     ├── BadUrl                the setting does not name a store
     ├── BlobCorrupt           the bytes are not those that the digest promises
     ├── StoreRefused          the credentials or the permissions do not allow it
-    ├── StoreUnavailable      the network, the server or the disk does not answer (also streams.errors.Unavailable)
-    └── StoreFull             no space or no quota is left (also streams.errors.Unavailable)
+    ├── StoreUnavailable      the network, the server or the disk does not answer (also streams.runtime.errors.Unavailable)
+    └── StoreFull             no space or no quota is left (also streams.runtime.errors.Unavailable)
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from streams.errors import Unavailable
+from streams.runtime.errors import Unavailable
 
 KEY_BYTES_MAX = 900
 PART_BYTES_MAX = 255

@@ -1,7 +1,7 @@
 """What the groups have not read yet, and how near it is to the end of its topic's retention.
 
 Kafka removes records by their age, read or not. So a topic keeps its records for twice as long as its oldest unread one
-is old: see streams.retention. What fell out all the same is named, by the offsets that no group read.
+is old: see streams.services.retention. What fell out all the same is named, by the offsets that no group read.
 """
 
 import time
@@ -15,8 +15,8 @@ from streams.consumer import drift, groups, reading
 from streams.consumer.clients import open_consumer
 from streams.consumer.drift import ENDLESS, Drift
 from streams.consumer.reading import CALL_S, Place
-from streams.errors import Unavailable
-from streams.settings import Settings
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
 
 RETENTION = "retention.ms"
 WARN_SHARE = 0.5

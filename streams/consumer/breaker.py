@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from prometheus_client import Gauge
 
-from streams.consumer.clock import Clock
+from streams.runtime.clock import Clock
 
 WINDOW = 100
 ENDED_MIN = 20

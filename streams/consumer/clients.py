@@ -17,8 +17,8 @@ from prometheus_client import Counter
 
 from schemas import topics
 from streams.consumer.letters import Delivery, Outgoing, written_at_ms
-from streams.errors import Unavailable
-from streams.settings import Settings
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
 
 PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsewhere than Java and aiokafka do
 LIBRARY = "librdkafka"

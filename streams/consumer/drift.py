@@ -21,8 +21,8 @@ from confluent_kafka.cimpl import NewPartitions
 from schemas import topics
 from schemas.topics import Topic
 from streams.consumer.clients import client_config, make_topics
-from streams.errors import Refused, Unavailable
-from streams.settings import Settings, variable
+from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.settings import Settings, variable
 
 CALL_S = 30.0
 EXISTENCE = "the topic"

@@ -22,7 +22,7 @@ from prometheus_client import Counter, Gauge
 
 from streams.consumer.letters import Delivery
 from streams.consumer.reading import Place
-from streams.errors import Refused, Unavailable
+from streams.runtime.errors import Refused, Unavailable
 
 CAREFUL_FROM_STARTS = 3  # one may be bad luck, two a machine that went down twice
 TRIES_MAX = 3  # alone in a process that somebody else may have ended, so that none dies of another's fault

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from schemas.records import LANES, Lane
-from streams.consumer.clock import Clock
+from streams.runtime.clock import Clock
 
 WEIGHTS: dict[Lane, int] = {"urgent": 8, "standard": 2, "bulk": 1}
 URGENT_AHEAD_MS = 10_000

@@ -21,8 +21,8 @@ from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
 from schemas.records import Event, Milliseconds, Task
 from schemas.text import CODE_MAX, FIELD_MAX, ID_MAX, KEY_MAX, printable
-from streams.errors import Refused
-from streams.observability import trace_headers
+from streams.runtime.errors import Refused
+from streams.runtime.observability import trace_headers
 
 ORIGIN_TOPIC = "packshot-origin-topic"
 ORIGIN_PARTITION = "packshot-origin-partition"

@@ -11,13 +11,13 @@ import structlog
 from schemas.records import Lane
 from streams.consumer.breaker import Breaker
 from streams.consumer.clients import MAX_POLL_INTERVAL_S
-from streams.consumer.clock import Clock
 from streams.consumer.reader import WATERMARKS, LaneReader, OpenConsumer, Watermarks
 from streams.consumer.reading import Place
 from streams.consumer.standstill import Standstill
 from streams.consumer.watchdog import StoodStill, Watchdog
 from streams.consumer.work import Crew, Ended, Job
-from streams.errors import Unavailable
+from streams.runtime.clock import Clock
+from streams.runtime.errors import Unavailable
 
 COMMIT_EVERY_S = 0.5
 LOOK_EVERY_S = 1.0

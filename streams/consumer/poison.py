@@ -6,7 +6,7 @@ from dataclasses import replace
 from prometheus_client import Counter
 
 from streams.consumer.letters import Outgoing
-from streams.errors import Refused
+from streams.runtime.errors import Refused
 
 ERROR_TRACE = "packshot-error-trace"
 TRACE_BYTES_MAX = 4000  # the innermost calls, which are the last, are what tells

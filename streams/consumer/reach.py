@@ -18,9 +18,9 @@ from confluent_kafka.admin import AdminClient
 
 from streams.consumer.bounded import Hangs, bounded
 from streams.consumer.clients import client_config
-from streams.consumer.clock import Clock
 from streams.consumer.watchdog import StoodStill, Watchdog
-from streams.settings import Settings
+from streams.runtime.clock import Clock
+from streams.runtime.settings import Settings
 
 EXIT_LOST = 71
 CALL_S = 2.0

@@ -11,8 +11,8 @@ from confluent_kafka.admin import AdminClient
 from streams.consumer import groups
 from streams.consumer.clients import client_config, delivery, open_consumer
 from streams.consumer.letters import Delivery
-from streams.errors import Unavailable
-from streams.settings import Settings
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
 
 POLL_S = 0.1
 BATCH_MAX = 500

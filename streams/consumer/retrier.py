@@ -12,7 +12,7 @@ from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged, TooL
 from streams.consumer.isolation import Isolation
 from streams.consumer.ledger import Ledger
 from streams.consumer.letters import JITTER_SHARE, Delivery, Originals, Outgoing, RetryPolicy, returned
-from streams.errors import Refused, Unavailable
+from streams.runtime.errors import Refused, Unavailable
 
 POLL_S = 0.1
 AWAY_WAIT_MS = 1000

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from streams.consumer.clock import Clock
 from streams.consumer.reading import Place
 from streams.consumer.watchdog import StoodStill, Watchdog
+from streams.runtime.clock import Clock
 
 
 class Standing(NamedTuple):

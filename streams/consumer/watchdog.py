@@ -4,7 +4,7 @@ import time
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from streams.consumer.clock import Clock
+from streams.runtime.clock import Clock
 
 
 class StoodStill(Exception):

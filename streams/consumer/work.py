@@ -15,13 +15,13 @@ from prometheus_client import Counter
 from schemas import topics
 from schemas.records import Lane
 from streams.consumer.clients import NotAcknowledged
-from streams.consumer.clock import Clock
 from streams.consumer.isolation import Isolation, is_untouchable
 from streams.consumer.lanes import Lanes, Turn
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.poison import poison, with_trace
 from streams.consumer.reading import Place
-from streams.errors import Refused, Unavailable
+from streams.runtime.clock import Clock
+from streams.runtime.errors import Refused, Unavailable
 
 AWAY_WAIT_S = 1.0
 

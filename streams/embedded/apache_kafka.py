@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streams.embedded.process import LOOPBACK, BrokerProcess, BrokerUnavailable
-from streams.private import open_private, private_folder
+from streams.runtime.private import open_private, private_folder
 
 VERSION = "4.1.1"
 JAVA_VERSION_MIN = 17

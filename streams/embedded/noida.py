@@ -6,7 +6,7 @@ from pathlib import Path
 
 from streams.embedded.pacing import Pacing
 from streams.embedded.process import LOOPBACK, BrokerProcess, BrokerUnavailable
-from streams.private import private_folder
+from streams.runtime.private import private_folder
 
 
 class NoidaDb:

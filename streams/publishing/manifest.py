@@ -23,8 +23,8 @@ import msgspec
 from schemas.decoding import prepare
 from schemas.records import ModelRef, ProductPublished, Record, Rendition, Verdict, Version
 from streams.blobs.store import NotFound, ObjectStore
-from streams.errors import Refused
 from streams.publishing.renditions import EXTENSIONS, Encoded
+from streams.runtime.errors import Refused
 
 MANIFEST_NAME = "manifest.json"
 IMMUTABLE = "public, max-age=31536000, immutable"

@@ -18,7 +18,7 @@ from schemas.records import (
     Rendition,
     RetractRequested,
 )
-from streams.catalogue import Standing
+from streams.facts import Standing
 from streams.publishing.manifest import Manifest, ManifestAsset, file_name, srcset
 from streams.publishing.renditions import ENCODING
 

@@ -32,11 +32,11 @@ from schemas.identity import content_id
 from schemas.records import AssetRetracted, PublishRequested, Rendition, RetractRequested
 from streams.blobs.content import Blobs
 from streams.blobs.store import BadKey, BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
-from streams.catalogue import Standing
-from streams.errors import Refused, Unavailable
+from streams.facts import Standing
 from streams.publishing.manifest import IMMUTABLE, Manifest, load, manifest_key, rendition_of, save
 from streams.publishing.moves import Announcement, Request, Taken, Turn
 from streams.publishing.renditions import ENCODING, Encoded, NotAPicture, TooManyPixels, render
+from streams.runtime.errors import Refused, Unavailable
 
 __all__ = ["Announcement", "ProductFacts", "Publication", "Request", "Standing"]
 

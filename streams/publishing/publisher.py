@@ -29,11 +29,11 @@ from streams.consumer.isolation import Isolation, is_untouchable
 from streams.consumer.ledger import committed, ended, polled
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.consumer.poison import poison, with_trace
-from streams.errors import Refused, Unavailable
-from streams.observability import span
 from streams.publishing.publication import Publication, Request
 from streams.publishing.renditions import Encoded
 from streams.publishing.transactions import Aborted, Transactions
+from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.observability import span
 
 ROLE = "publisher"
 BATCH_MAX = 8

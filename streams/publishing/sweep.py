@@ -17,8 +17,8 @@ from prometheus_client import Counter
 
 from schemas.decoding import prepare
 from streams.blobs.store import NotFound, ObjectStore, PreconditionFailed, StoreError
-from streams.errors import Refused, Unavailable
 from streams.publishing.manifest import MANIFEST_NAME, FileName, Manifest, file_name, read, save
+from streams.runtime.errors import Refused, Unavailable
 
 UNNAMED_S = 3600.0  # far longer than an upload takes; that it is, decides only whether an upload has to begin anew
 LEASE = "leases/sweep"

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from streams.consumer.bounded import Hangs, bounded
 from streams.consumer.clients import TooLarge, is_too_large
 from streams.consumer.letters import Outgoing
-from streams.private import open_private, private_folder
+from streams.runtime.private import open_private, private_folder
 
 CALL_S = 2.0
 # librdkafka forgets its own time limit when the group's coordinator is gone (confluentinc/librdkafka#5456), and a

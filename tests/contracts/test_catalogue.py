@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased
-from streams.catalogue import Catalogue, CatalogueStanding, CatalogueUnavailable, Refusal
-from streams.settings import SettingsError
+from streams.facts import Catalogue, CatalogueStanding, CatalogueUnavailable, Refusal
+from streams.runtime.settings import SettingsError
 from tests.streams.flow import upsert
 
 PLAN: dict[str, tuple[str, str | None]] = {"amazon-1": ("amazon", None), "bf.instagram-1": ("instagram", "bf")}

@@ -11,15 +11,7 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
-from gpu_workers.engines import (
-    BadShape,
-    Engine,
-    EngineClosed,
-    EngineOutOfMemory,
-    Preference,
-    Tensor,
-    open_engine,
-)
+from gpu_workers.engines import BadShape, Engine, EngineClosed, EngineOutOfMemory, Preference, Tensor, open_engine
 from gpu_workers.models.loader import WeightsCorrupt, WeightsMissing
 from gpu_workers.models.manifest import Model
 from tests.contracts import tensorrt_stand_in

@@ -24,8 +24,8 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.catalogue import Catalogue, Facts, Refusal, Share, tables
-from streams.errors import Refused
+from streams.facts import Catalogue, Facts, Refusal, Share, tables
+from streams.runtime.errors import Refused
 from tests.streams.flow import blob, done, published, upsert
 
 NASTY = {

@@ -30,7 +30,7 @@ from streams.blobs import (
     open_store,
 )
 from streams.blobs.s3 import S3Store
-from streams.errors import Unavailable
+from streams.runtime.errors import Unavailable
 
 _SPAWN = multiprocessing.get_context("spawn")
 

@@ -39,7 +39,7 @@ class System:
         """Starts it, and returns when it says what it started."""
         with (self.folder / "up.log").open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", "up"], env=self.environment, stdout=output, stderr=output
+                [sys.executable, "-m", "streams.commands.cli", "up"], env=self.environment, stdout=output, stderr=output
             )
         running = self.folder / "data" / "running.json"
         deadline = time.monotonic() + READY_S
@@ -62,7 +62,7 @@ class System:
 
     def run(self, *arguments: str, status: int = 0, timeout_s: float = 1000) -> str:
         """What a command prints; it must end with `status`."""
-        command = [sys.executable, "-m", "streams.cli", *arguments]
+        command = [sys.executable, "-m", "streams.commands.cli", *arguments]
         done = subprocess.run(
             command,
             env=self.environment,

@@ -15,16 +15,16 @@ import pytest
 
 from schemas import topics
 from schemas.records import Source, Step, Task
-from streams.audit.standing import progress
-from streams.catalogue import Catalogue
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.isolation import CAREFUL_FROM_STARTS, TRIES_MAX
 from streams.consumer.letters import ERROR_CODE, ERROR_KIND, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.reading import has_record, read
-from streams.dead import Wanted, find
 from streams.embedded import choose_broker
-from streams.errors import Refused, Unavailable
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.settings import Settings
+from streams.services.audit.standing import progress
+from streams.services.dead import Wanted, find
 from tests.streams.flow import upsert
 
 pytestmark = pytest.mark.heavy
@@ -38,9 +38,9 @@ ROLE = """
     import os, sys
 
     from schemas import codec
-    from streams import roles
+    from streams.services import roles
     from streams.consumer import retrier
-    from streams.settings import Settings
+    from streams.runtime.settings import Settings
 
     role, pool, number = sys.argv[1], sys.argv[2] or None, int(sys.argv[3])
     decode, returned = codec.decode, retrier.returned

@@ -14,19 +14,19 @@ from infra.servers import raw_kafka
 from infra.servers.raw_kafka import RawRecord
 from schemas import topics
 from schemas.records import RetractRequested, Source, Step, Task
-from streams import supervisor
-from streams.audit.audit import audit
-from streams.audit.standing import progress
-from streams.catalogue import Catalogue
 from streams.consumer.clients import make_topics, producer_config
 from streams.consumer.letters import ERROR_CODE, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.reading import has_record, read
-from streams.dead import Wanted, find
 from streams.embedded import choose_broker
-from streams.errors import Refused, Unavailable
-from streams.rebuilding import rebuild
-from streams.settings import Settings
-from streams.supervisor import Supervisor, environment
+from streams.facts import Catalogue
+from streams.runtime import supervisor
+from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.settings import Settings
+from streams.runtime.supervisor import Supervisor, environment
+from streams.services.audit.audit import audit
+from streams.services.audit.standing import progress
+from streams.services.dead import Wanted, find
+from streams.services.rebuilding import rebuild
 from tests.streams.flow import upsert
 
 WITHIN_S = 600.0

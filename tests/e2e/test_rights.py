@@ -21,14 +21,14 @@ from infra.kafka.acls import bindings, load
 from infra.servers import KafkaCluster, ServerUnavailable
 from schemas import codec, topics
 from schemas.records import AssetPublished, CatalogChanged, Source
-from streams import dead, submission
-from streams.audit.audit import audit
 from streams.consumer import drift
 from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged
 from streams.consumer.letters import Outgoing
-from streams.dead import Wanted
-from streams.errors import Unavailable
-from streams.settings import Settings, variable
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings, variable
+from streams.services import dead, submission
+from streams.services.audit.audit import audit
+from streams.services.dead import Wanted
 from tests.e2e.system import ROOT, draw_product
 from tests.servers import skip_or_fail
 

@@ -17,9 +17,9 @@ from schemas import topics
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, producer_config
 from streams.consumer.letters import Outgoing
 from streams.consumer.reading import read
-from streams.errors import Unavailable
 from streams.publishing.transactions import Aborted, Transactions
-from streams.settings import Settings
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
 
 pytestmark = pytest.mark.heavy
 WITHIN_S = 400.0

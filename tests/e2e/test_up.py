@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from infra.servers.process import free_port
-from streams import supervisor
-from streams.settings import Settings
-from streams.supervisor import Supervisor
+from streams.runtime import supervisor
+from streams.runtime.settings import Settings
+from streams.runtime.supervisor import Supervisor
 
 pytestmark = pytest.mark.long
 
@@ -35,7 +35,7 @@ def wait_for(text: str, log: Path, process: subprocess.Popen[bytes]) -> str:
 
 
 def test_it_is_up_from_any_folder_once_every_role_is_ready_and_only_once(tmp_path: Path) -> None:
-    command, around, log = [sys.executable, "-m", "streams.cli", "up"], environment(), tmp_path / "screen"
+    command, around, log = [sys.executable, "-m", "streams.commands.cli", "up"], environment(), tmp_path / "screen"
     root = str(Path(__file__).parents[2])
     around["PYTHONPATH"] = root
     shop = tmp_path / "shop"

@@ -14,16 +14,16 @@ from confluent_kafka import TopicPartition
 from loadtest.message import Message
 from schemas import topics
 from streams.blobs import Blobs
-from streams.catalogue import Standing
 from streams.consumer import retrier as retrying
 from streams.consumer.clients import TooLarge, delivery
 from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.retrier import Retrier
-from streams.errors import Refused
+from streams.facts import Standing
 from streams.publishing import publisher as publishing
 from streams.publishing.publication import Publication
 from streams.publishing.publisher import Publisher
+from streams.runtime.errors import Refused
 from tests.fuzzing.oracle import Broken, answered, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
 from tests.fuzzing.roles import pools_of, refusing

@@ -8,11 +8,11 @@ from unittest.mock import patch
 from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import EVENTS, Event
-from streams.catalogue import Facts
 from streams.consumer import letters, retrier
 from streams.consumer.letters import Delivery, Originals, Outgoing
 from streams.consumer.offsets import OffsetTracker
-from streams.processing import Answered, Processing
+from streams.facts import Facts
+from streams.flow.processing import Answered, Processing
 from streams.publishing import publisher
 from tests.fuzzing.oracle import is_letter
 

@@ -11,8 +11,8 @@ import structlog
 from schemas import codec, topics
 from schemas.records import Event
 from streams.consumer.letters import Delivery, Originals, Outgoing, event_in, replayed, returned
-from streams.dead import DeadLetter
-from streams.errors import Refused
+from streams.runtime.errors import Refused
+from streams.services.dead import DeadLetter
 
 LETTERS = (topics.DEAD.name, topics.RETRY_PREFIX)
 

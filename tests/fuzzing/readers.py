@@ -16,17 +16,18 @@ import msgspec
 
 from schemas import codec, topics
 from schemas.text import UNFIT
-from streams import dead, display, event_files, submission
-from streams.audit import audit as auditing
 from streams.blobs import Blobs
-from streams.catalogue import Catalogue
+from streams.commands import display
 from streams.consumer import backlog
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, written_at_ms
-from streams.dead import DeadLetter, Wanted
-from streams.errors import Refused
+from streams.facts import Catalogue
 from streams.publishing.manifest import Manifest, manifest_key
-from streams.screen import Screen
-from streams.settings import Settings
+from streams.runtime.errors import Refused
+from streams.runtime.screen import Screen
+from streams.runtime.settings import Settings
+from streams.services import dead, event_files, submission
+from streams.services.audit import audit as auditing
+from streams.services.dead import DeadLetter, Wanted
 from tests.fuzzing.files import file_of_events
 from tests.fuzzing.oracle import Broken, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
@@ -92,7 +93,7 @@ class _Desk:
 
     @contextmanager
     def only_writer(self, _settings: Settings) -> Iterator["_Desk"]:
-        """See streams.dead."""
+        """See streams.services.dead."""
         yield self
 
     def begin_transaction(self) -> None: ...

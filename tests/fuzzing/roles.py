@@ -20,16 +20,15 @@ from confluent_kafka import KafkaError
 from PIL import Image
 
 from gpu_workers import pools
-from gpu_workers.admission import Budget
-from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.pools.admission import Budget
 from gpu_workers.results import Results
-from gpu_workers.serving import Serving
+from gpu_workers.serving.serving import Serving
 from gpu_workers.worker import Worker
 from schemas import topics
 from schemas.records import LANES, CatalogChanged, Lane, Source, Task, TaskCompleted
 from schemas.releases import Standing as ModelStanding
 from streams.blobs import Blobs
-from streams.catalogue import Catalogue
 from streams.consumer.clients import TooLarge
 from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation, MemoryTrials
@@ -37,9 +36,10 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, 
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit
 from streams.consumer.work import Crew
-from streams.errors import Refused
-from streams.processing import Processing
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.flow.processing import Processing
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
 from tests.fuzzing.oracle import Broken, answered, is_letter, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
 from tests.gpu_workers.test_worker import PRICES, network
@@ -68,7 +68,7 @@ class Kept:
         self.records: list[Outgoing] = []
 
     def send(self, records: Sequence[Outgoing]) -> None:
-        """See streams.relay.Sender."""
+        """See streams.flow.relay.Sender."""
         refused = [each for each in records if refusing([each])]
         self.records += [each for each in records if each not in refused]
         if refused:
@@ -89,7 +89,7 @@ def streams(seed: int) -> int:
             drawn = [records.delivery([topic], read + number) for number in range(size)]
             batch = [replace(each, timestamp_ms=written_at_ms(each.timestamp_ms)) for each in drawn]
             read += size
-            batch = [each for each in batch if each.value or topic != topics.CATALOG.name]  # see streams.app
+            batch = [each for each in batch if each.value or topic != topics.CATALOG.name]  # see streams.flow.app
             if batch:
                 kept.records.clear()
                 isolation.work(batch, processing.run, processing.bury)

@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from gpu_workers.composing import Asked, Composed, compose
-from gpu_workers.decoding import Picture
+from gpu_workers.pools.composing import Asked, Composed, compose
+from gpu_workers.sources.decoding import Picture
 from schemas import channels
-from streams.processors.judging import judge
+from streams.flow.processors.judging import judge
 
 CATALOGUE = Path(__file__).parents[2] / "loadtest" / "catalogue"
 FEW = ("CHR-ASH-86-studio", "SHO-CANVAS-42-studio")

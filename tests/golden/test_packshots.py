@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu_workers.linear_light import eight_bit
-from gpu_workers.operations.packshot import packshot
+from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.operations.packshot.packshot import packshot
 from schemas import channels
 from tests.gpu_workers.products import mug, with_own_shadow
 

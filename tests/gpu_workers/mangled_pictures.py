@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gpu_workers.decoding import DecodeLimits, decode
-from gpu_workers.notes import Notes, written_into
-from gpu_workers.source_errors import NotAnImage, PictureError
+from gpu_workers.imaging.metadata import Notes, written_into
+from gpu_workers.sources.decoding import DecodeLimits, decode
+from gpu_workers.sources.errors import NotAnImage, PictureError
 from tests.gpu_workers import colour_files as files
 from tests.gpu_workers.tiff_files import Page, tiff
 

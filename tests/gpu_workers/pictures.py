@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import eight_bit
-from gpu_workers.operations.brand_learning import Example
-from gpu_workers.operations.packshot import packshot
+from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.operations.packshot.packshot import packshot
+from gpu_workers.operations.style.brand_learning import Example
 from schemas import channels
 from schemas.channels import Size
 from schemas.parameters import PackshotParameters

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import to_linear
-from gpu_workers.wide_gamut import SRGB_OF_WIDE
+from gpu_workers.imaging.linear_light import to_linear
+from gpu_workers.imaging.wide_gamut import SRGB_OF_WIDE
 
 Rgba = NDArray[np.uint8]
 

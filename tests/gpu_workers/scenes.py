@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import to_srgb
+from gpu_workers.imaging.linear_light import to_srgb
 
 WIDTH, HEIGHT = 480, 360
 ELEVATION_DEG = 12.0

@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 import pyvips
 
-from gpu_workers import admission, memory_model, pools
-from gpu_workers.admission import MB, Budget, OutOfMemory, TooMuchMemory
-from gpu_workers.composing import Asked
-from gpu_workers.decoding import Header, Picture
+from gpu_workers import pools
+from gpu_workers.pools import admission, memory_model
+from gpu_workers.pools.admission import MB, Budget, OutOfMemory, TooMuchMemory
+from gpu_workers.pools.composing import Asked
+from gpu_workers.sources.decoding import Header, Picture
 from schemas import channels
 from schemas.channels.rulebook import SHIPPED
 from schemas.records import Step
-from streams.errors import Refused
-from streams.local_render import Studio
-from streams.settings import Settings, SettingsError
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings, SettingsError
+from streams.services.local_render import Studio
 
 WAIT_S = 30.0
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers import templates
-from gpu_workers.linear_light import to_srgb
-from gpu_workers.operations.artwork import BadArtwork, Printed, artwork, place
-from gpu_workers.operations.resampling import resample
-from gpu_workers.quality.print_fidelity import print_fidelity
-from gpu_workers.templates import Area, BadTemplate, Template, UnknownTemplate
+from gpu_workers.imaging.linear_light import to_srgb
+from gpu_workers.imaging.resampling import resample
+from gpu_workers.library import templates
+from gpu_workers.library.templates import Area, BadTemplate, Template, UnknownTemplate
+from gpu_workers.operations.artwork.artwork import BadArtwork, Printed, artwork, place
+from gpu_workers.quality.artwork import print_fidelity
 from schemas.parameters import ArtworkParameters, BadParameters
 
 Rgba = NDArray[np.uint8]

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from gpu_workers.batch_policy import (
+from gpu_workers.serving.batch_policy import (
     AGEING_S,
     GROW_AFTER_BATCHES,
     TENANTS_KEPT_MAX,

@@ -7,8 +7,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gpu_workers.batching import QUEUED_BATCHES_MAX, Batcher, BatcherClosed, DeviceTokens, EngineFailed, PoisonInput
 from gpu_workers.engines import BadShape, EngineOutOfMemory, Tensor
+from gpu_workers.serving.batching import (
+    QUEUED_BATCHES_MAX,
+    Batcher,
+    BatcherClosed,
+    DeviceTokens,
+    EngineFailed,
+    PoisonInput,
+)
 
 POISON = 666.0
 

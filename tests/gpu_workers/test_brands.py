@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpu_workers import brands
-from gpu_workers.brands import BadBrand, BrandProfile
-from gpu_workers.lut import preset, write_cube
-from gpu_workers.operations import surroundings
-from gpu_workers.operations.brand_learning import BadExample, TooFewExamples, learn, learn_from_files
-from gpu_workers.operations.surroundings import NoSurroundings, see
+from gpu_workers.imaging.lut import preset, write_cube
+from gpu_workers.library import brands
+from gpu_workers.library.brands import BadBrand, BrandProfile
+from gpu_workers.operations.style import surroundings
+from gpu_workers.operations.style.brand_learning import BadExample, TooFewExamples, learn, learn_from_files
+from gpu_workers.operations.style.surroundings import NoSurroundings, see
 from schemas.parameters import PackshotParameters
 from tests.gpu_workers.pictures import example, in_room, on_ground
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gpu_workers.colour_difference import ciede2000, lab_to_srgb, srgb_to_lab
+from gpu_workers.imaging.colour_difference import ciede2000, lab_to_srgb, srgb_to_lab
 
 # The 34 pairs that G. Sharma, W. Wu and E. N. Dalal published for checking implementations.
 BLUE, GREY, RED = (50.0, 0.0, -82.7485), (50.0, 0.0, 0.0), (50.0, 2.5, 0.0)

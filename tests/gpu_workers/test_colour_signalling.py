@@ -10,11 +10,11 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from gpu_workers import icc
-from gpu_workers.colour_difference import ciede2000, codes_to_lab
-from gpu_workers.decoding import Picture, decode
-from gpu_workers.linear_light import to_linear
-from gpu_workers.source_errors import UnreadPicture
+from gpu_workers.imaging import icc
+from gpu_workers.imaging.colour_difference import ciede2000, codes_to_lab
+from gpu_workers.imaging.linear_light import to_linear
+from gpu_workers.sources.decoding import Picture, decode
+from gpu_workers.sources.errors import UnreadPicture
 from tests.gpu_workers import colour_files as files
 from tests.gpu_workers.colour_files import ADOBE, D65, LINEAR, P3, PROPHOTO, REC2020, SPACES, SRGB, Samples, Space
 

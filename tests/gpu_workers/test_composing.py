@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpu_workers import brands, composing, scenes, templates
-from gpu_workers.composing import Asked, Composed, File, Shelves, compose, fingerprint, lossless
-from gpu_workers.decoding import Picture, decode
-from gpu_workers.linear_light import eight_bit
-from gpu_workers.notes import GENERATED, Notes
-from gpu_workers.quality.measures import measure_restyled
+from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.imaging.metadata import GENERATED, Notes
+from gpu_workers.library import brands, scenes, templates
+from gpu_workers.pools import composing
+from gpu_workers.pools.composing import Asked, Composed, File, Shelves, compose, fingerprint, lossless
+from gpu_workers.quality.packshot import measure_restyled
+from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
-from streams.processors.judging import judge
+from streams.flow.processors.judging import judge
 from tests.gpu_workers.products import mug
 
 SHELVES = Shelves(

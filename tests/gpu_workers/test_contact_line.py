@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.operations import contact_line
+from gpu_workers.operations.cutout import contact_line
 
 Plane = NDArray[np.float32]
 

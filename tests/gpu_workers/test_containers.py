@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from gpu_workers.decoding import decode
-from gpu_workers.linear_light import eight_bit
-from gpu_workers.media_types import sniff
-from gpu_workers.source_errors import CorruptPicture, NotAnImage, PictureError, TruncatedPicture, UnreadPicture
+from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.sources.decoding import decode
+from gpu_workers.sources.errors import CorruptPicture, NotAnImage, PictureError, TruncatedPicture, UnreadPicture
+from gpu_workers.sources.media_types import sniff
 from tests.gpu_workers.mangled_pictures import COUNT, KINDS
 from tests.gpu_workers.test_decoding import blocks, written
 from tests.gpu_workers.tiff_files import Page, tiff

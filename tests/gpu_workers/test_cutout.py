@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.linear_light import to_linear, to_srgb
-from gpu_workers.operations.cutout import (
+from gpu_workers.imaging.linear_light import to_linear, to_srgb
+from gpu_workers.operations.cutout.cutout import (
     BadImage,
     Cutout,
     NoSubject,
@@ -17,7 +17,7 @@ from gpu_workers.operations.cutout import (
     subject_box,
 )
 from schemas.parameters import CutoutParameters
-from streams.processors.judging import UNCERTAINTY_MAX
+from streams.flow.processors.judging import UNCERTAINTY_MAX
 from tests.gpu_workers.products import mug as mug_alone
 from tests.gpu_workers.products import with_own_shadow
 

@@ -10,10 +10,10 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
-from gpu_workers.decoding import DecodeLimits, decode
-from gpu_workers.linear_light import eight_bit, to_linear
-from gpu_workers.notes import Notes, written_into, xmp
-from gpu_workers.source_errors import (
+from gpu_workers.imaging.linear_light import eight_bit, to_linear
+from gpu_workers.imaging.metadata import Notes, written_into, xmp
+from gpu_workers.sources.decoding import DecodeLimits, decode
+from gpu_workers.sources.errors import (
     CorruptPicture,
     NotAnImage,
     PictureError,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.operations import doubt
+from gpu_workers.operations.cutout import doubt
 
 Plane = NDArray[np.float32]
 

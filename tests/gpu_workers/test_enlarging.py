@@ -15,21 +15,21 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from gpu_workers import pools
-from gpu_workers.composing import Asked, Composed, Enlarger, Shelves, compose, fingerprint
-from gpu_workers.decoding import Picture, decode
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, load_manifest, parse_manifest
 from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
 from gpu_workers.operations.upscale import TILE_PX, BadLook, text_mask
-from gpu_workers.shelf import Shelf
+from gpu_workers.pools.composing import Asked, Composed, Enlarger, Shelves, compose, fingerprint
+from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.records import ModelAdded
-from streams import models
 from streams.blobs import Blobs, open_store
-from streams.catalogue import Catalogue
-from streams.errors import Refused
-from streams.local_render import render_files
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import models
+from streams.services.local_render import render_files
 from tests.gpu_workers.test_upscale import photograph
 from tests.streams.flow import Flow
 from tests.streams.town import MemoryStore
@@ -172,7 +172,7 @@ def test_releases_are_for_networks_that_cut_out(installed: Settings, monkeypatch
     def connected(settings: Settings) -> Iterator[tuple[Catalogue, None]]:
         yield Catalogue(settings.database), None
 
-    monkeypatch.setattr("streams.local.connect", connected)
+    monkeypatch.setattr("streams.services.local.connect", connected)
     with pytest.raises(Refused, match="upscale_model") as caught:
         models.release(installed, "grid@1", "stable", 1.0, (), "", "me")
     assert caught.value.code == "not_released"

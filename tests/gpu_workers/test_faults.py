@@ -13,23 +13,23 @@ from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
 from gpu_workers import pools
-from gpu_workers.admission import Budget
-from gpu_workers.batching import Batcher
 from gpu_workers.engines import EngineError, EngineOutOfMemory, Tensor
 from gpu_workers.metering import Prices
 from gpu_workers.models.manifest import load_manifest
+from gpu_workers.pools.admission import Budget
 from gpu_workers.results import Results
-from gpu_workers.serving import Network, Serving
+from gpu_workers.serving.batching import Batcher
+from gpu_workers.serving.serving import Network, Serving
 from gpu_workers.worker import Worker
 from schemas import codec, topics
 from schemas.identity import content_id
 from schemas.records import Source, Step, Task, TaskCompleted, TaskFailed
 from schemas.releases import Standing
 from streams.blobs import Blobs
-from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
-from streams.errors import Refused
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
 from tests.streams.flow import upsert
 from tests.streams.town import MemoryStore
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout import NoSubject, cutout
-from gpu_workers.operations.framing import emptiness, framed_share
+from gpu_workers.operations.cutout.cutout import NoSubject, cutout
+from gpu_workers.operations.cutout.framing import emptiness, framed_share
 from schemas.parameters import CutoutParameters
 from tests.gpu_workers.products import mug
 

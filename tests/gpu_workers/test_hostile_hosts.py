@@ -9,8 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from gpu_workers.http_source import FetchLimits
-from gpu_workers.source_errors import (
+from gpu_workers.sources.errors import (
     BadUri,
     NotAnImage,
     SourceError,
@@ -20,7 +19,8 @@ from gpu_workers.source_errors import (
     SourceTooLarge,
     SourceUnavailable,
 )
-from gpu_workers.sources import Fetched, fetch
+from gpu_workers.sources.fetch import Fetched, fetch
+from gpu_workers.sources.http import FetchLimits
 
 JPEG = b"\xff\xd8\xff" + b"x" * 500
 LIMITS = FetchLimits(private_networks=("127.0.0.0/8",), time_s_max=20.0, size_bytes_max=100_000)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers import brands, scenes, templates
-from gpu_workers.composing import OPERATIONS, Asked, Composed, Shelves, compose
-from gpu_workers.decoding import Picture, decode
-from gpu_workers.linear_light import Codes, eight_bit, to_linear
-from gpu_workers.notes import Notes
+from gpu_workers.imaging.linear_light import Codes, eight_bit, to_linear
+from gpu_workers.imaging.metadata import Notes
+from gpu_workers.library import brands, scenes, templates
+from gpu_workers.pools.composing import OPERATIONS, Asked, Composed, Shelves, compose
+from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Size
 from tests.gpu_workers.products import mug

@@ -10,11 +10,11 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu_workers import memory_model
-from gpu_workers.decoding import DecodeLimits, decode, header
-from gpu_workers.operations import contrast, full_size, matting
-from gpu_workers.operations import cutout as cutting
-from gpu_workers.source_errors import PictureError
+from gpu_workers.operations.cutout import contrast, full_size, matting
+from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.pools import memory_model
+from gpu_workers.sources.decoding import DecodeLimits, decode, header
+from gpu_workers.sources.errors import PictureError
 
 WIDTH_PX, HEIGHT_PX = 1200, 800
 KEPT = DecodeLimits(kept_pixels_max=WIDTH_PX * HEIGHT_PX // 9)

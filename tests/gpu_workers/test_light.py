@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.encoding import encode
-from gpu_workers.linear_light import eight_bit
-from gpu_workers.operations import light, shadow
-from gpu_workers.operations.light import Light
-from gpu_workers.operations.packshot import Rendered, packshot
-from gpu_workers.quality.measures import measure
+from gpu_workers.imaging.encoding import encode
+from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.operations.packshot import light, shadow
+from gpu_workers.operations.packshot.light import Light
+from gpu_workers.operations.packshot.packshot import Rendered, packshot
+from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.parameters import PackshotParameters

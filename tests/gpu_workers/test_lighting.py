@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from gpu_workers import pools
-from gpu_workers.colour_difference import ciede2000, light_to_lab
-from gpu_workers.composing import Asked, Composed, compose, lossless
-from gpu_workers.decoding import Picture, decode
-from gpu_workers.linear_light import to_linear
-from gpu_workers.notes import Notes
-from gpu_workers.operations.cutout import Cutout
-from gpu_workers.operations.lighting import CHANGE_MAX, NO_CHANGE, background_of, correction
-from gpu_workers.operations.packshot import packshot
+from gpu_workers.imaging.colour_difference import ciede2000, light_to_lab
+from gpu_workers.imaging.linear_light import to_linear
+from gpu_workers.imaging.metadata import Notes
+from gpu_workers.operations.cutout.cutout import Cutout
+from gpu_workers.operations.packshot.lighting import CHANGE_MAX, NO_CHANGE, background_of, correction
+from gpu_workers.operations.packshot.packshot import packshot
+from gpu_workers.pools.composing import Asked, Composed, compose, lossless
+from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.parameters import PackshotParameters

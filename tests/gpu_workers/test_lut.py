@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from gpu_workers.lut import PRESETS, BadLut, Lut, identity, preset, read_cube, write_cube
+from gpu_workers.imaging.lut import PRESETS, BadLut, Lut, identity, preset, read_cube, write_cube
 
 NOISE = np.random.default_rng(5).integers(0, 256, (60, 80, 3), np.uint8)
 ALL = np.ones((60, 80), np.float32)

@@ -7,7 +7,7 @@ import pytest
 from gpu_workers.metering import Meter, Prices
 from schemas.costs import total
 from schemas.records import Cost
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 PRICES = Prices(engine_hour=3.6, cpu_hour=0.36, fetched_gb=2.0, stored_gb=5.0)  # 1000 and 100 nanos a ms
 

@@ -9,11 +9,20 @@ import pytest
 import pyvips
 from PIL import Image, TiffImagePlugin
 
-from gpu_workers.composing import Asked, compose, lossless
-from gpu_workers.credits import Credits
-from gpu_workers.decoding import decode
-from gpu_workers.encoding import encode
-from gpu_workers.notes import COMPOSITE, ENHANCED, GENERATED, GENERATED_COMPOSITE, Notes, composite, strongest, xmp
+from gpu_workers.imaging.credits import Credits
+from gpu_workers.imaging.encoding import encode
+from gpu_workers.imaging.metadata import (
+    COMPOSITE,
+    ENHANCED,
+    GENERATED,
+    GENERATED_COMPOSITE,
+    Notes,
+    composite,
+    strongest,
+    xmp,
+)
+from gpu_workers.pools.composing import Asked, compose, lossless
+from gpu_workers.sources.decoding import decode
 from schemas import channels
 from streams.publishing.renditions import render
 from tests.gpu_workers import colour_files as files

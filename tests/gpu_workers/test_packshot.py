@@ -7,19 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from gpu_workers.decoding import decode
-from gpu_workers.encoding import TooHeavy, encode
-from gpu_workers.linear_light import to_linear, to_srgb
-from gpu_workers.notes import after
-from gpu_workers.operations import shadow
-from gpu_workers.operations.packshot import (
-    EmptyCutout,
-    Rendered,
-    packshot,
-    place,
-)
-from gpu_workers.operations.resampling import resample
-from gpu_workers.operations.transparent import transparent
+from gpu_workers.imaging.encoding import TooHeavy, encode
+from gpu_workers.imaging.linear_light import to_linear, to_srgb
+from gpu_workers.imaging.metadata import after
+from gpu_workers.imaging.resampling import resample
+from gpu_workers.operations.packshot import shadow
+from gpu_workers.operations.packshot.packshot import EmptyCutout, Rendered, packshot, place
+from gpu_workers.operations.packshot.transparent import transparent
+from gpu_workers.sources.decoding import decode
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.parameters import BadParameters, PackshotParameters

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.models.loader import WeightsCorrupt, WeightsMissing
 from gpu_workers.models.people import PUBLISHED, People
-from gpu_workers.operations import doubt
+from gpu_workers.operations.cutout import doubt
 
 WEIGHTS = Path(__file__).parents[2] / ".cache" / "weights"
 SKIN, CLOTH = (210, 160, 135), (40, 60, 140)

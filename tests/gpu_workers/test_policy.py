@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from gpu_workers.models.manifest import UnknownModel, load_manifest
 from gpu_workers.models.policy import stand
 from schemas.records import ModelReleased
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 MODELS = [replace(load_manifest("u2netp@1"), name="net", version=version) for version in ("1", "2", "10")]
 RECALL = ModelReleased(operation="cutout", model="net@10", stage="withdrawn", recall=True, released_at_ms=2)

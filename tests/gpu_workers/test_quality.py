@@ -5,11 +5,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from gpu_workers.encoding import encode
-from gpu_workers.linear_light import Codes
-from gpu_workers.operations.packshot import Rendered, packshot
-from gpu_workers.operations.transparent import transparent
-from gpu_workers.quality.measures import measure
+from gpu_workers.imaging.encoding import encode
+from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.operations.packshot.packshot import Rendered, packshot
+from gpu_workers.operations.packshot.transparent import transparent
+from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.parameters import PackshotParameters

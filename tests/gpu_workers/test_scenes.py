@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu_workers import scenes
-from gpu_workers.scenes import BadScene, Scene
+from gpu_workers.library import scenes
+from gpu_workers.library.scenes import BadScene, Scene
 
 SHIPPED = scenes.find(scenes.shipped_folder())
 SCALE_ERROR_MAX = 0.01  # depth is written in whole mm and through a lens without blur

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from gpu_workers import serving as module
-from gpu_workers.batching import Batcher, EngineFailed
 from gpu_workers.engines import EngineClosed, EngineError, Tensor
 from gpu_workers.models.loader import WeightsCorrupt
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.serving import Leased, Network, NoModel, Serving
+from gpu_workers.serving import serving as module
+from gpu_workers.serving.batching import Batcher, EngineFailed
+from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
 from schemas.records import ModelReleased
 from schemas.releases import Standing
-from streams.errors import Unavailable
+from streams.runtime.errors import Unavailable
 
 SHIPPED = load_manifest("u2netp@1")
 PICTURE = np.full((8, 8, 3), 200, np.uint8)

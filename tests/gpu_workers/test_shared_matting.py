@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.decoding import decode
-from gpu_workers.operations import matting, shared_matting
+from gpu_workers.operations.cutout import matting, shared_matting
+from gpu_workers.sources.decoding import decode
 
 PHOTOGRAPH = Path(__file__).parents[2] / "loadtest" / "catalogue" / "photographs" / "MUG-STONE-350-busy.jpg"
 Plane = NDArray[np.float32]

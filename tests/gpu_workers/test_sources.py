@@ -14,9 +14,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from PIL import Image
 
-from gpu_workers import http_source, source_errors
-from gpu_workers.networks import NOT_PUBLIC, is_public
-from gpu_workers.source_errors import (
+from gpu_workers.sources import errors as source_errors
+from gpu_workers.sources import http as http_source
+from gpu_workers.sources.errors import (
     BadUri,
     DigestMismatch,
     NotAnImage,
@@ -29,7 +29,8 @@ from gpu_workers.source_errors import (
     SourceTooLarge,
     SourceUnavailable,
 )
-from gpu_workers.sources import FetchLimits, fetch, sniff
+from gpu_workers.sources.fetch import FetchLimits, fetch, sniff
+from gpu_workers.sources.networks import NOT_PUBLIC, is_public
 
 LOOPBACK = ("127.0.0.0/8",)
 Answer = Callable[[BaseHTTPRequestHandler], None]

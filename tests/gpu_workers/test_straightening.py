@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.encoding import encode
-from gpu_workers.operations import straightening
-from gpu_workers.operations.packshot import packshot
-from gpu_workers.quality.measures import measure
+from gpu_workers.imaging.encoding import encode
+from gpu_workers.operations.packshot import straightening
+from gpu_workers.operations.packshot.packshot import packshot
+from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.parameters import PackshotParameters

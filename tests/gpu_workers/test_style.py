@@ -2,12 +2,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from gpu_workers.brands import BrandProfile
-from gpu_workers.colour_difference import ciede2000, codes_to_lab, lab_to_srgb, srgb_to_lab
-from gpu_workers.linear_light import coded, colour, to_linear
-from gpu_workers.operations.brand_learning import learn
-from gpu_workers.operations.style import SLOPE_MAX, SLOPE_MIN, style
-from gpu_workers.operations.surroundings import distance, quantiles, see, style_distance, style_z
+from gpu_workers.imaging.colour_difference import ciede2000, codes_to_lab, lab_to_srgb, srgb_to_lab
+from gpu_workers.imaging.linear_light import coded, colour, to_linear
+from gpu_workers.library.brands import BrandProfile
+from gpu_workers.operations.style.brand_learning import learn
+from gpu_workers.operations.style.style import SLOPE_MAX, SLOPE_MIN, style
+from gpu_workers.operations.style.surroundings import distance, quantiles, see, style_distance, style_z
 from schemas.parameters import BadParameters, StyleParameters
 from tests.gpu_workers.pictures import example, in_room, on_ground
 

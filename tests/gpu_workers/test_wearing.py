@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.encoding import encode
-from gpu_workers.operations import doubt, wearing
-from gpu_workers.operations.cutout import cutout
-from gpu_workers.operations.packshot import packshot
-from gpu_workers.operations.placement import cut_off
-from gpu_workers.quality.measures import measure
+from gpu_workers.imaging.encoding import encode
+from gpu_workers.operations.cutout import doubt, wearing
+from gpu_workers.operations.cutout.cutout import cutout
+from gpu_workers.operations.packshot.packshot import packshot
+from gpu_workers.operations.packshot.placement import cut_off
+from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.parameters import CutoutParameters
-from streams.processors.judging import UNCERTAINTY_MAX, judge
+from streams.flow.processors.judging import UNCERTAINTY_MAX, judge
 from tests.gpu_workers.products import block, mug
 from tests.streams.flow import GOOD, OF_OPERATION
 

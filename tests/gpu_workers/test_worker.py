@@ -13,26 +13,27 @@ from msgspec.structs import replace
 from PIL import Image, ImageDraw
 from prometheus_client import REGISTRY
 
-from gpu_workers import brands, pools
-from gpu_workers.admission import Budget
-from gpu_workers.batching import Batcher
-from gpu_workers.composing import Shelves
+from gpu_workers import pools
 from gpu_workers.engines import EngineError, Tensor
+from gpu_workers.library import brands
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.pools.admission import Budget
+from gpu_workers.pools.composing import Shelves
 from gpu_workers.results import Results
-from gpu_workers.serving import Network, Serving
+from gpu_workers.serving.batching import Batcher
+from gpu_workers.serving.serving import Network, Serving
 from gpu_workers.worker import Work, Worker
 from schemas import codec
 from schemas.costs import total
 from schemas.records import Blob, Lane, ModelReleased, Source, Step, Task, TaskCompleted
 from schemas.releases import Standing
 from streams.blobs import Blobs
-from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, outgoing
-from streams.errors import Refused
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
 from tests.streams.flow import upsert
 from tests.streams.town import MemoryStore
 

@@ -21,17 +21,17 @@ from PIL import Image
 
 from gpu_workers import pools
 from gpu_workers.metering import Meter, Prices
-from gpu_workers.operations import cutout as cutting
+from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.results import Results
-from gpu_workers.serving import Serving
-from gpu_workers.shelf import Shelf
+from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.serving.serving import Serving
 from schemas.identity import content_id
 from schemas.records import Source, Step, Task
 from schemas.releases import Standing
 from streams.blobs import Blobs, open_store
-from streams.catalogue import Catalogue
-from streams.errors import Refused
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
 
 TRIES = 3
 MB = 2**20

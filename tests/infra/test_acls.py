@@ -12,11 +12,11 @@ from confluent_kafka.admin import AclOperation
 from infra.kafka.acls import Rights, bindings, load
 from schemas import topics
 from schemas.records import Event
-from streams import dead
 from streams.consumer import backlog, groups
 from streams.consumer.groups import CONSUMED
 from streams.publishing.publisher import DEAD_AT_ONCE
-from streams.settings import Settings
+from streams.runtime.settings import Settings
+from streams.services import dead
 
 DELAYS_MS = (1000,)
 NAMES = {topic.name.removeprefix(topics.PREFIX) for topic in topics.every(DELAYS_MS)}
@@ -58,7 +58,7 @@ def topics_of(records: Iterable[type[Event]]) -> set[topics.Topic]:
 
 
 MODULES = {
-    "streams": [*Path("streams/processors").glob("*.py"), Path("streams/processing.py")],
+    "streams": [*Path("streams/flow/processors").glob("*.py"), Path("streams/flow/processing.py")],
     "worker-cutout": [*Path("gpu_workers").glob("*.py")],
     "worker-compose": [*Path("gpu_workers").glob("*.py")],
     "publisher": [*Path("streams/publishing").glob("*.py")],

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gpu_workers.operations import doubt
+from gpu_workers.operations.cutout import doubt
 from loadtest.calibrate_cutout import GOOD_OF_PASSED_MIN, PRIOR, Case, cautious, fitted, judged
 
 FLAWLESS = dict.fromkeys(doubt.SEEN, 0.0) | {

@@ -26,12 +26,12 @@ from loadtest.chaos.verdict import lost, waiting
 from loadtest.chaos.workload import PICTURES, Expected, Workload, colour_of, picture_of
 from schemas import codec, topics
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
-from streams.catalogue import Asset
-from streams.catalogue.facts import AssetState
 from streams.consumer import groups
 from streams.consumer.letters import Delivery, Outgoing
-from streams.observability import tell_ready
-from streams.settings import Settings
+from streams.facts import Asset
+from streams.facts.facts import AssetState
+from streams.runtime.observability import tell_ready
+from streams.runtime.settings import Settings
 from tests.streams.flow import upsert
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 
 class VirtualClock:
-    """A streams.consumer.clock.Clock; its time of day may be moved."""
+    """A streams.runtime.clock.Clock; its time of day may be moved."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0

@@ -35,15 +35,15 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from streams import processing, relay
-from streams import replanning as command
-from streams.catalogue import Catalogue, Facts, Standing, Unsent, tables
-from streams.catalogue.catalogue import CatalogueStanding
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
-from streams.processing import Processing
-from streams.processors import recipes, replanning
-from streams.relay import Relay
+from streams.facts import Catalogue, Facts, Standing, Unsent, tables
+from streams.facts.database import CatalogueStanding
+from streams.flow import processing, relay
+from streams.flow.processing import Processing
+from streams.flow.processors import recipes, replanning
+from streams.flow.relay import Relay
+from streams.services import replanning as command
 from tests.simulation.broker import Violation
 from tests.streams.flow import done, published
 
@@ -82,7 +82,7 @@ class Member:
         self.processing = Processing(_Doomed(world, self), self, POLICY)  # type: ignore[arg-type]
 
     def send(self, records: Sequence[Outgoing]) -> None:
-        """See streams.relay.Sender."""
+        """See streams.flow.relay.Sender."""
         if self.fate == "after_commit":
             raise Killed
         if self.fate == "stopped":
@@ -224,7 +224,7 @@ class FlowWorld:
             command.replan([("demo", sku) for sku in SKUS], "bulk", "again", self)
 
     def send(self, records: Sequence[Outgoing]) -> None:
-        """See streams.relay.Sender; an operator's."""
+        """See streams.flow.relay.Sender; an operator's."""
         for record in records:
             self.append(record)
 

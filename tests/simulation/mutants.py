@@ -9,15 +9,15 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from schemas import topics
 from schemas.records import ReleaseContinued, ReplansContinued
-from streams.catalogue import Unsent
-from streams.catalogue.outbox import Outbox
 from streams.consumer.lanes import Lanes
 from streams.consumer.letters import Outgoing
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.offsets import OffsetTracker
 from streams.consumer.reader import LaneReader
-from streams.processing import PROCESSORS, Processing
-from streams.processors import campaigns
+from streams.facts import Unsent
+from streams.facts.outbox import Outbox
+from streams.flow.processing import PROCESSORS, Processing
+from streams.flow.processors import campaigns
 from streams.publishing import publication
 from streams.publishing.manifest import Manifest, manifest_key
 from tests.simulation.broker import Member

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from streams.blobs.store import DEFAULT_CONTENT_TYPE, NotFound, PreconditionFailed, Stored
-from streams.catalogue import Standing
+from streams.facts import Standing
 from streams.publishing.manifest import MANIFEST_NAME, Manifest
 from tests.simulation.broker import Violation
 

@@ -37,9 +37,9 @@ from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, Watermarks
 from streams.consumer.watchdog import StoodStill
 from streams.consumer.work import Crew, Job
-from streams.errors import Refused, Unavailable
 from streams.publishing.publication import Publication
 from streams.publishing.renditions import Encoded
+from streams.runtime.errors import Refused, Unavailable
 from tests.simulation.broker import Broker, Group, Member, Violation
 from tests.simulation.clock import VirtualClock
 from tests.simulation.storage import Facts, Store

@@ -16,9 +16,9 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
-from streams.catalogue import Asset, Catalogue
 from streams.consumer.letters import ERROR_CODE, Delivery, Outgoing, RetryPolicy, outgoing
-from streams.processing import Processing
+from streams.facts import Asset, Catalogue
+from streams.flow.processing import Processing
 
 GOOD = {
     "width_px": 1600.0,

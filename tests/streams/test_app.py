@@ -25,12 +25,12 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from infra.servers import raw_kafka
 from infra.servers.raw_kafka import RawRecord
 from schemas import topics
-from streams.app import EXIT_STOOD_STILL, _Consumer, _ConsumerThread, _without_tombstones
 from streams.consumer import reading
 from streams.consumer.clients import producer_config
 from streams.consumer.letters import Delivery
-from streams.errors import Unavailable
-from streams.settings import Settings
+from streams.flow.app import EXIT_STOOD_STILL, _Consumer, _ConsumerThread, _without_tombstones
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
 
 WITHIN_S = 180.0  # a machine may be busy
 STALLED_AFTER_S = 4.0
@@ -40,10 +40,10 @@ MEMBER = """
     from dataclasses import replace
     from faust.types import TP
     from schemas import topics
-    from streams import app as module
+    from streams.flow import app as module
     from streams.consumer import groups
     from streams.consumer.isolation import Isolation, MemoryTrials
-    from streams.settings import Settings
+    from streams.runtime.settings import Settings
 
     HANGS_AT = 250
     name, skipped, is_waiting = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "waiting"

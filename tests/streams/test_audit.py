@@ -23,26 +23,26 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams import dead
-from streams.audit.announcements import Announcements
-from streams.audit.audit import audit
-from streams.audit.findings import KINDS, Report
-from streams.audit.products import ProductView, disagreements, stuck
-from streams.audit.tasks import TaskLedger
 from streams.blobs import Blobs, FolderStore, open_store
-from streams.catalogue import Asset, Catalogue, Trials
-from streams.checks import check_everything
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.reading import read
-from streams.dead import Wanted
 from streams.embedded import choose_broker
-from streams.errors import Refused
+from streams.facts import Asset, Catalogue, Trials
 from streams.publishing import manifest as manifests
 from streams.publishing.manifest import Manifest, ManifestAsset
-from streams.settings import Settings
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import dead
+from streams.services.audit.announcements import Announcements
+from streams.services.audit.audit import audit
+from streams.services.audit.findings import KINDS, Report
+from streams.services.audit.products import ProductView, disagreements, stuck
+from streams.services.audit.tasks import TaskLedger
+from streams.services.checks import check_everything
+from streams.services.dead import Wanted
 from tests.streams.flow import done, upsert
 
 CACHE = Path(__file__).parents[2] / ".cache"
@@ -371,7 +371,7 @@ def test_a_partition_that_stands_is_told_with_role_time_and_reason(
     [record] = list(read(settings, [TOPIC]))
     isolation.is_careful(record)
     assert audit(settings).clean  # it has only just begun
-    monkeypatch.setattr("streams.audit.standing.STANDS_AFTER_MS", 0)
+    monkeypatch.setattr("streams.services.audit.standing.STANDS_AFTER_MS", 0)
     isolation.tell(record, "waits: the store does not answer")
     [finding] = audit(settings).findings
     assert (finding.kind, finding.name) == ("standing", f"{TOPIC}/{record.partition}/0")

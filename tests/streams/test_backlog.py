@@ -12,14 +12,14 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas import topics
 from schemas.topics import Topic
-from streams import checks, retention
-from streams.catalogue import Catalogue, Loss, Losses
 from streams.consumer import backlog, drift, groups
 from streams.consumer.backlog import Unread
 from streams.consumer.clients import AcknowledgedProducer, open_consumer
 from streams.consumer.letters import Outgoing
-from streams.errors import Unavailable
-from streams.settings import Settings
+from streams.facts import Catalogue, Loss, Losses
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
+from streams.services import checks, retention
 
 RETENTION_MS = 16_000
 GAUGES = {"age": retention.unread_age, "share": retention.unread_share, "lost": retention.lost_offsets}

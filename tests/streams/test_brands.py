@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpu_workers import brands as profiles
-from streams import brands, display
-from streams.errors import Refused
-from streams.settings import Settings
+from gpu_workers.library import brands as profiles
+from streams.commands import display
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import brands
 from tests.gpu_workers.pictures import on_ground
 
 

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from streams.consumer import clients
 from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged, open_consumer
 from streams.consumer.letters import Outgoing
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 RECORD = Outgoing("imagery.reviews", b"k", b"v", [])
 Told = Callable[[KafkaError | None, object], None]

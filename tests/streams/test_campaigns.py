@@ -20,12 +20,12 @@ from schemas.records import (
     RetractRequested,
     Submission,
 )
-from streams import submission
-from streams.app import _batches
-from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
-from streams.processing import Processing
-from streams.processors.campaigns import PART_SKUS_MAX, STEP_SKUS_MAX, parts_of
+from streams.facts import Catalogue
+from streams.flow.app import _batches
+from streams.flow.processing import Processing
+from streams.flow.processors.campaigns import PART_SKUS_MAX, STEP_SKUS_MAX, parts_of
+from streams.services import submission
 from tests.streams.flow import Flow, Recorder, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], version=1)

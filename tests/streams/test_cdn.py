@@ -13,7 +13,7 @@ from yarl import URL
 
 from schemas.records import Verdict
 from streams.blobs import FolderStore, Stored, StoreUnavailable
-from streams.gateway.cdn import build_app
+from streams.cdn.server import build_app
 from streams.publishing.manifest import Manifest, ManifestAsset, manifest_key, rendition_of, save, srcset
 from streams.publishing.renditions import Encoded
 

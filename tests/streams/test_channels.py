@@ -9,14 +9,14 @@ from click.testing import CliRunner
 from gpu_workers import pools
 from schemas import channels
 from schemas.records import ChannelReleased, Event, PublishRequested, RecipeReleased, ReplanRequested, ReviewRequested
-from streams import channels as desk
-from streams import replanning
-from streams.catalogue import Catalogue
-from streams.checks import check_everything
-from streams.cli import packshot
-from streams.errors import Refused
-from streams.local_render import Studio
-from streams.settings import Settings
+from streams.commands.cli import packshot
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import channels as desk
+from streams.services import replanning
+from streams.services.checks import check_everything
+from streams.services.local_render import Studio
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 SHIPPED = (Path(channels.__file__).parent / "amazon.yaml").read_text()

@@ -10,7 +10,7 @@ from schemas.records import Step, Task
 from streams.consumer import letters
 from streams.consumer.letters import Delivery, RetryPolicy, outgoing, returned
 from streams.consumer.offsets import OffsetTracker
-from streams.errors import Refused
+from streams.runtime.errors import Refused
 
 EPOCH = 1
 

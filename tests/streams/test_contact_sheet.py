@@ -7,13 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streams.gateway.contact_sheet import (
-    ContactCell,
-    ContactEntry,
-    contact_sheet_html,
-    contact_sheet_png,
-    thumbnail,
-)
+from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png, thumbnail
 
 RED, CLEAR = (220, 20, 20), (0, 0, 0, 0)
 

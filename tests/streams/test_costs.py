@@ -20,9 +20,9 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from streams.catalogue import Catalogue, Grouping, Share, Spending
-from streams.cli import packshot
-from streams.processors.costing import shares
+from streams.commands.cli import packshot
+from streams.facts import Catalogue, Grouping, Share, Spending
+from streams.flow.processors.costing import shares
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
 CUT = Cost(engine_ms=90.0, cpu_ms=30.0, bytes_in=1000, bytes_out=3001, price_nanos=3002)

@@ -7,14 +7,14 @@ import pytest
 
 from schemas import topics
 from schemas.envelope import as_mapping
-from streams import dead
 from streams.consumer import letters
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.reading import read
-from streams.dead import DeadLetter, Wanted
-from streams.errors import Refused
-from streams.settings import Settings
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import dead
+from streams.services.dead import DeadLetter, Wanted
 
 NAMES = ("CATALOG", "COMPLETED", "DEAD", "LETTERS")
 

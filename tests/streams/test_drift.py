@@ -17,12 +17,12 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas import topics
 from schemas.topics import Topic
-from streams.checks import check_everything
 from streams.consumer import drift
 from streams.consumer.clients import make_topics
 from streams.consumer.drift import Drift
-from streams.errors import Refused, Unavailable
-from streams.settings import Settings
+from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.settings import Settings
+from streams.services.checks import check_everything
 
 DAY = str(topics.DAY_MS)
 
@@ -149,7 +149,7 @@ def cluster(kafka_bootstrap: str, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def test_a_role_refuses_to_start_in_one_line_and_the_commands_show_and_mend_it(cluster: dict[str, str]) -> None:
     def packshot(*arguments: str) -> Any:
-        command = [sys.executable, "-m", "streams.cli", *arguments]
+        command = [sys.executable, "-m", "streams.commands.cli", *arguments]
         return subprocess.run(command, env=cluster, capture_output=True, text=True, check=False, timeout=300)
 
     line = "imagery.dead: max.message.bytes is 1000000, should be 4194304"

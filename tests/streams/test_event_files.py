@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from schemas.records import CampaignRequested, CatalogChanged
-from streams.catalogue import Catalogue
-from streams.event_files import BadLine, Read, read_events, with_files
-from streams.submission import unmakeable
+from streams.facts import Catalogue
+from streams.services.event_files import BadLine, Read, read_events, with_files
+from streams.services.submission import unmakeable
 
 MUG: dict[str, Any] = {
     "type": "CatalogChanged",

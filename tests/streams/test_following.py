@@ -9,15 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.records import CampaignRequested, ReviewDecided, ReviewRequested
-from streams import local
-from streams.catalogue import Catalogue
-from streams.catalogue.facts import Refusal
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
-from streams.errors import Refused
-from streams.following import LOOK_ANYWAY_S, follow, news
-from streams.settings import Settings
-from streams.submission import Fate, Submitted, fate
+from streams.facts import Catalogue
+from streams.facts.facts import Refusal
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import local
+from streams.services.following import LOOK_ANYWAY_S, follow, news
+from streams.services.submission import Fate, Submitted, fate
 from tests.streams.flow import Flow, done, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "GONE"], channels=["instagram"])
@@ -83,7 +83,7 @@ class Told:
 
 def followed(flow: Flow, told: Told, *events: Submitted, quiet_s: float = 1000.0) -> tuple[list[Fate], int]:
     """The ends, and how often an event was looked at."""
-    with patch("streams.following.fate", side_effect=fate) as looks:
+    with patch("streams.services.following.fate", side_effect=fate) as looks:
         ends = follow(events, flow.catalogue, told.within, lambda *_: None, 600.0, quiet_s, told.clock)
         return ends, looks.call_count
 

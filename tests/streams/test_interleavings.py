@@ -20,16 +20,16 @@ from schemas.records import (
     RetractRequested,
     Verdict,
 )
-from streams.audit.announcements import Announcements
 from streams.blobs import Blobs
-from streams.catalogue import Standing
-from streams.errors import Refused
+from streams.facts import Standing
 from streams.publishing import manifest as manifests
 from streams.publishing import publication
 from streams.publishing.manifest import Manifest, load, manifest_key
 from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.renditions import Encoded
 from streams.publishing.sweep import Sweep
+from streams.runtime.errors import Refused
+from streams.services.audit.announcements import Announcements
 from tests.streams.town import MemoryStore
 
 GRACE_S = 60.0

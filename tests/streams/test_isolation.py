@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from streams.catalogue import Catalogue, Trials
 from streams.consumer.isolation import CAREFUL_FROM_STARTS, CAREFUL_RECORDS, TRIES_MAX, Isolation, is_untouchable
 from streams.consumer.letters import Delivery
 from streams.consumer.reader import WATERMARKS
-from streams.errors import Refused, Unavailable
+from streams.facts import Catalogue, Trials
+from streams.runtime.errors import Refused, Unavailable
 
 ROLE, TOPIC = "streams", "imagery.catalog"
 

@@ -16,7 +16,7 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
-from streams.catalogue import Catalogue
+from streams.facts import Catalogue
 from tests.streams.flow import Flow, blob, done, tasks, upsert
 
 TOGETHER = """\

@@ -5,7 +5,7 @@ import pytest
 from schemas import channels
 from schemas.parameters import OF_OPERATION
 from schemas.records import Check
-from streams.processors.judging import REQUIRED, judge, reasons
+from streams.flow.processors.judging import REQUIRED, judge, reasons
 from tests.streams.flow import GOOD
 from tests.streams.flow import OF_OPERATION as MEASURED_OF
 

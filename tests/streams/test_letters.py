@@ -13,7 +13,7 @@ from schemas.records import CampaignRequested
 from schemas.text import printable
 from streams.consumer import letters
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
-from streams.errors import Refused
+from streams.runtime.errors import Refused
 
 POLICY = RetryPolicy([100], random_share=lambda: 0.0)
 AWAY = Refused("source_unreachable", "no answer", field="sources", transient=True)

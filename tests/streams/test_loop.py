@@ -21,7 +21,7 @@ from streams.consumer.loop import DRAIN_S, STALLED_AFTER_S, ConsumerLoop
 from streams.consumer.reader import OnCommit, Watermarks
 from streams.consumer.watchdog import StoodStill
 from streams.consumer.work import Crew
-from streams.errors import Refused, Unavailable
+from streams.runtime.errors import Refused, Unavailable
 from tests.simulation.broker import Broker, Group, Log, Member
 from tests.simulation.clock import VirtualClock
 

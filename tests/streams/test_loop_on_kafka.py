@@ -24,8 +24,8 @@ from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
 from streams.consumer.reading import Place
 from streams.consumer.work import Crew
-from streams.errors import Refused
-from streams.settings import Settings
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
 
 PARTITIONS = 4
 WITHIN_S = 120.0

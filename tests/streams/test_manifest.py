@@ -7,7 +7,6 @@ import pytest
 
 from schemas.records import Rendition, Verdict
 from streams.blobs import FolderStore, PreconditionFailed
-from streams.errors import Refused
 from streams.publishing.manifest import (
     FileName,
     Manifest,
@@ -21,6 +20,7 @@ from streams.publishing.manifest import (
     srcset,
 )
 from streams.publishing.renditions import Encoded
+from streams.runtime.errors import Refused
 
 
 @cache

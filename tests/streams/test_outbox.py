@@ -20,10 +20,10 @@ from schemas.records import (
     TaskFailed,
 )
 from streams.blobs import Blobs
-from streams.catalogue import Catalogue, Unsent
 from streams.consumer.clients import NotAcknowledged, TooLarge
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed
-from streams.processing import Processing
+from streams.facts import Catalogue, Unsent
+from streams.flow.processing import Processing
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
 from tests.streams.town import MemoryStore
 
@@ -158,7 +158,7 @@ def test_what_was_left_is_sent_by_anybody_and_told_of_meanwhile(flow: Mortal, mo
     assert flow.recorder.records == []  # its process may be about to send it
     with flow.catalogue.read() as facts:
         assert facts.outbox.backlog().rows == 1
-    monkeypatch.setattr("streams.relay.LEFT_AFTER_S", -1.0)
+    monkeypatch.setattr("streams.flow.relay.LEFT_AFTER_S", -1.0)
     flow.processing.tend()
     assert [record.topic for record in flow.recorder.records] == ["imagery.tasks.cutout.standard"]
     flow.processing.tend()

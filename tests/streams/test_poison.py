@@ -11,12 +11,12 @@ from prometheus_client import REGISTRY
 from schemas import codec
 from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, CatalogChanged, Event, PublicationFailed, Task, TaskCompleted, TaskFailed
-from streams import processing
-from streams.catalogue import Catalogue
 from streams.consumer.isolation import EndedTheProcess
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.poison import ERROR_TRACE
-from streams.errors import Refused
+from streams.facts import Catalogue
+from streams.flow import processing
+from streams.runtime.errors import Refused
 from tests.streams.flow import Flow, done, tasks, upsert
 
 ERRORS = [ZeroDivisionError("a bug"), RecursionError("too deep"), MemoryError(), UnicodeError("no text")]

@@ -11,11 +11,11 @@ from PIL import Image
 
 from schemas.parameters import OF_OPERATION, Parameters
 from schemas.records import CatalogChanged
-from streams.catalogue import Catalogue
-from streams.errors import Refused
-from streams.local_render import render_files
-from streams.preview import Wanted, preview
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services.local_render import render_files
+from streams.services.preview import Wanted, preview
 from tests.e2e.system import draw_product, upsert
 
 RECIPE = """\

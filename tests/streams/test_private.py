@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from streams import private
-from streams.catalogue import Catalogue
-from streams.private import NotPrivate, open_private, private_folder, write_private
+from streams.facts import Catalogue
 from streams.publishing.transactions import Transactions
-from streams.settings import Settings
-from streams.supervisor import AlreadyRunning, only_one, write_running_file
+from streams.runtime import private
+from streams.runtime.private import NotPrivate, open_private, private_folder, write_private
+from streams.runtime.settings import Settings
+from streams.runtime.supervisor import AlreadyRunning, only_one, write_running_file
 
 ANOTHER = 12_345
 

@@ -25,11 +25,11 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams import submission
-from streams.catalogue import Catalogue, CatalogueUnavailable, Facts
 from streams.consumer.letters import ATTEMPT, ERROR_CODE, ERROR_FIELD, REPLAYED, Outgoing, outgoing
-from streams.errors import Refused
-from streams.processors.routing import _rules
+from streams.facts import Catalogue, CatalogueUnavailable, Facts
+from streams.flow.processors.routing import _rules
+from streams.runtime.errors import Refused
+from streams.services import submission
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
@@ -571,7 +571,7 @@ def test_while_the_database_is_away_a_batch_stands_on_purpose(flow: Flow, monkey
         return begin()
 
     monkeypatch.setattr(flow.catalogue, "begin", begin_when_it_is_back)
-    monkeypatch.setattr("streams.processing.time.sleep", lambda _s: stood.append(flow.processing.is_waiting))
+    monkeypatch.setattr("streams.flow.processing.time.sleep", lambda _s: stood.append(flow.processing.is_waiting))
     assert flow.say(upsert())
     assert (stood, flow.processing.is_waiting) == ([True, True, True], False)
 

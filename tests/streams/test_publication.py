@@ -22,14 +22,14 @@ from schemas.records import (
     RetractRequested,
     Verdict,
 )
-from streams.audit.announcements import Announcements
 from streams.blobs import Blobs, FolderStore, NotFound
-from streams.errors import Refused, Unavailable
 from streams.publishing import moves, publication, renditions
 from streams.publishing.manifest import Manifest, load, manifest_key
 from streams.publishing.publication import Announcement, Publication, Request, Standing
 from streams.publishing.renditions import Encoded, render
 from streams.publishing.sweep import Sweep
+from streams.runtime.errors import Refused, Unavailable
+from streams.services.audit.announcements import Announcements
 
 CDN = "https://cdn.example"
 GRACE_S = 60.0

@@ -20,18 +20,18 @@ from schemas import codec, topics
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, Blob, Event, ProductPublished, PublicationFailed, PublishRequested, Verdict
 from streams.blobs import Blobs, FolderStore, StoreError, StoreRefused
-from streams.catalogue import Standing
 from streams.consumer import reading
 from streams.consumer.clients import consumer_config, delivery, producer_config
 from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
 from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.poison import ERROR_TRACE
-from streams.errors import Unavailable
+from streams.facts import Standing
 from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.publisher import Publisher
 from streams.publishing.renditions import Encoded
 from streams.publishing.transactions import Transactions
-from streams.settings import Settings
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
 
 WITHIN_S = 60.0
 

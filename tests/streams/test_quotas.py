@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from schemas import codec
 from schemas.records import CampaignRequested, Event, Task
-from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, RetryPolicy, outgoing
-from streams.processing import Processing
+from streams.facts import Catalogue
+from streams.flow.processing import Processing
 from tests.streams.flow import Recorder, done, upsert
 
 HOUR_MS = 3600 * 1000

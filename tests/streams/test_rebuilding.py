@@ -9,8 +9,8 @@ import pytest
 
 from schemas import codec, topics
 from schemas.records import Event
-from streams.catalogue import Catalogue
-from streams.rebuilding import fill
+from streams.facts import Catalogue
+from streams.services.rebuilding import fill
 from tests.streams.town import Town
 
 SEEDS = (*range(20), 28)  # the last one has a campaign cancelled before its tasks are worked on

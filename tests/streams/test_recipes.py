@@ -26,10 +26,10 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
-from streams.catalogue import Catalogue
 from streams.consumer.letters import Delivery, outgoing
-from streams.processors.recipes import touched
-from streams.rebuilding import fill
+from streams.facts import Catalogue
+from streams.flow.processors.recipes import touched
+from streams.services.rebuilding import fill
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
 MARKETPLACE = """\

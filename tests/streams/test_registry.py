@@ -12,8 +12,8 @@ import pytest
 
 from schemas import codec, history
 from schemas.records import CatalogChanged, Event, Source, Step, Task
-from streams.errors import Refused, Unavailable
-from streams.registry import Registry
+from streams.consumer.registry import Registry
+from streams.runtime.errors import Refused, Unavailable
 
 EVENT = CatalogChanged(tenant="demo", sku="A", version=1, sources=[Source(uri="a.jpg")], channels=["amazon"])
 TASK = Task(task_id="0" * 64, tenant="demo", sku="A", version=1, lane="bulk", step=Step(operation="cutout"))

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from gpu_workers.models.manifest import UnknownModel, load_manifest
-from gpu_workers.shelf import Shelf
+from gpu_workers.serving.model_registry import Shelf
 from schemas.records import (
     AssetPublished,
     ModelAdded,
@@ -23,7 +23,7 @@ from schemas.records import (
 )
 from schemas.releases import standing
 from streams.blobs import Blobs
-from streams.catalogue import Catalogue
+from streams.facts import Catalogue
 from tests.streams.flow import Flow, blob, done, published, upsert
 from tests.streams.town import MemoryStore
 

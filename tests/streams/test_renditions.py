@@ -6,7 +6,7 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms, ImageDraw
 
-from gpu_workers.colour_difference import ciede2000, codes_to_lab
+from gpu_workers.imaging.colour_difference import ciede2000, codes_to_lab
 from streams.publishing import renditions
 from streams.publishing.renditions import NotAPicture, render
 

@@ -10,16 +10,17 @@ from msgspec.structs import replace
 
 from schemas import codec, topics
 from schemas.records import CatalogChanged, ReplanRequested, Verdict
-from streams import display, local, replanning
-from streams.catalogue import Catalogue
+from streams.commands import display
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics
 from streams.consumer.letters import outgoing
 from streams.consumer.reading import read
 from streams.embedded import choose_broker
-from streams.errors import Refused
-from streams.replanning import Selection, select
-from streams.settings import Settings
+from streams.facts import Catalogue
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import local, replanning
+from streams.services.replanning import Selection, select
 from tests.streams.flow import upsert
 
 CACHE = Path(__file__).parents[2] / ".cache"

@@ -8,9 +8,9 @@ import pytest
 
 from schemas import codec, topics
 from schemas.records import CatalogChanged, PublishRequested, ReplanRequested, RetractRequested
-from streams import retention
-from streams.catalogue import Catalogue, Loss, Losses
 from streams.consumer import groups
+from streams.facts import Catalogue, Loss, Losses
+from streams.services import retention
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
 
 COMPOSE = topics.TASKS["compose", "standard"].name
@@ -97,7 +97,7 @@ def test_losses_outlive_facts_that_are_made_anew(catalogue: Catalogue) -> None:
 
 
 def test_every_role_that_reads_notes_its_own_groups() -> None:
-    from streams.roles import _groups
+    from streams.services.roles import _groups
 
     roles = [("streams", None), ("publisher", None), ("retrier", None), ("worker", "cutout"), ("worker", "compose")]
     noted = [group for role, pool in roles for group in _groups(role, pool)]  # type: ignore[arg-type]

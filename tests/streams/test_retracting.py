@@ -14,7 +14,7 @@ from schemas.records import (
     ReviewRequested,
     Task,
 )
-from streams.catalogue import Catalogue
+from streams.facts import Catalogue
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 

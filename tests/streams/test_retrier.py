@@ -18,7 +18,7 @@ from streams.consumer.clients import NotAcknowledged, delivery
 from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
 from streams.consumer.letters import ERROR_CODE, NOT_BEFORE, ORIGIN_TOPIC, Delivery, Originals, Outgoing
 from streams.consumer.retrier import CLOCKS_DIFFER_MS, Retrier, _due_ms
-from streams.errors import Unavailable
+from streams.runtime.errors import Unavailable
 
 DELAY_MS = 1000
 TOPIC = topics.retry(DELAY_MS).name

@@ -22,26 +22,28 @@ import pytest
 import structlog
 from rich.text import Text
 
-import streams.brands
-import streams.channels
-import streams.models
-import streams.preview_page
-import streams.recipes
+import streams.services.brands
+import streams.services.channels
+import streams.services.models
+import streams.services.preview_page
+import streams.services.recipes
 from infra.servers.process import free_port
 from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Event, ProductPublished, Source, Verdict
 from schemas.text import UNFIT
-from streams import cli, display, local, screen
-from streams.catalogue import Asset, Catalogue, Product, Spending, TaskFact
-from streams.catalogue.costs import Fate
-from streams.errors import Refused
-from streams.event_files import BadLine
-from streams.gateway.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
-from streams.local_render import Made
-from streams.observability import set_up
-from streams.preview_page import Entry, Shown, page
-from streams.screen import fit
-from streams.settings import Settings
-from streams.supervisor import AlreadyRunning, only_one
+from streams.commands import cli, display
+from streams.facts import Asset, Catalogue, Product, Spending, TaskFact
+from streams.facts.costs import Fate
+from streams.runtime import screen
+from streams.runtime.errors import Refused
+from streams.runtime.observability import set_up
+from streams.runtime.screen import fit
+from streams.runtime.settings import Settings
+from streams.runtime.supervisor import AlreadyRunning, only_one
+from streams.services import local
+from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
+from streams.services.event_files import BadLine
+from streams.services.local_render import Made
+from streams.services.preview_page import Entry, Shown, page
 from tests.streams.planted import planted
 
 ROOT = Path(__file__).parents[2]
@@ -50,15 +52,15 @@ HOSTILE = (
     "a\x1b[31m\x1b]8;;http://evil.example\x07b\x9b2J\u202ec\u2066\x00\x08\r\nd\u2028\U000e0041[red]bold[/][/]:smile:"
 )
 LATE = {  # what display knows by these names while types are checked
-    "BrandRow": streams.brands.Row,
-    "Built": streams.models.Built,
-    "ChannelRow": streams.channels.Row,
-    "Checked": streams.recipes.Checked,
-    "Row": streams.models.Row,
-    "Verified": streams.models.Verified,
+    "BrandRow": streams.services.brands.Row,
+    "Built": streams.services.models.Built,
+    "ChannelRow": streams.services.channels.Row,
+    "Checked": streams.services.recipes.Checked,
+    "Row": streams.services.models.Row,
+    "Verified": streams.services.models.Verified,
     "Entry": Entry,
-    "RecipeRow": streams.recipes.Row,
-    "ShownStep": streams.recipes.ShownStep,
+    "RecipeRow": streams.services.recipes.Row,
+    "ShownStep": streams.services.recipes.ShownStep,
 }
 SHOWS = sorted(name for name in vars(display) if name.startswith("show_"))
 EVENTS = (AssetPublished, ProductPublished, AssetRetracted)
@@ -171,7 +173,7 @@ def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None
     }
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", *command],
+            [sys.executable, "-m", "streams.commands.cli", *command],
             env=around,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from streams import cli, local
-from streams.catalogue import Catalogue, CatalogueUnavailable
-from streams.masking import masked
-from streams.settings import Settings, SettingsError, read_settings
-from streams.supervisor import write_running_file
+from streams.commands import cli
+from streams.facts import Catalogue, CatalogueUnavailable
+from streams.runtime.masking import masked
+from streams.runtime.settings import Settings, SettingsError, read_settings
+from streams.runtime.supervisor import write_running_file
+from streams.services import local
 from tests.streams.test_screens import commands
 
 SECRET = "hunter2planted"
@@ -135,8 +136,8 @@ def test_what_nobody_foresaw_is_told_without(monkeypatch: pytest.MonkeyPatch, ca
 def test_logs_and_spans_hold_none(form: Any, tmp_path: Path) -> None:
     code = f"""
 import logging, structlog
-from streams import observability
-from streams.settings import Settings
+from streams.runtime import observability
+from streams.runtime.settings import Settings
 observability.set_up(Settings(log_format={form!r}, traces={str(tmp_path / "spans")!r}), "test")
 url = {HELD["PACKSHOT_DATABASE_URL"]!r}
 with observability.span("s", {{}}, {{"url": url}}):
@@ -168,7 +169,7 @@ def test_a_role_whose_database_is_away_shows_none(memory_bootstrap: str, tmp_pat
     environment = {**os.environ, **held, **told, "PACKSHOT_TRACES": str(tmp_path / "spans")}
     with (tmp_path / "log").open("w") as log:
         role = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", "run", "streams"], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "streams.commands.cli", "run", "streams"], env=environment, stdout=log, stderr=log
         )
     try:
         give_up_at = time.monotonic() + 300

@@ -12,20 +12,14 @@ from confluent_kafka import Consumer, Producer
 
 from schemas import topics
 from schemas.topics import Topic
-from streams import dead
 from streams.blobs import Blobs, open_store
-from streams.consumer.clients import (
-    AcknowledgedProducer,
-    TooLarge,
-    consumer_config,
-    make_topics,
-    member_config,
-)
+from streams.consumer.clients import AcknowledgedProducer, TooLarge, consumer_config, make_topics, member_config
 from streams.consumer.letters import Outgoing, RetryPolicy, returned
 from streams.consumer.reading import read
-from streams.dead import Wanted
-from streams.errors import Refused
-from streams.settings import Settings
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import dead
+from streams.services.dead import Wanted
 
 NAMES = ("CATALOG", "COMPLETED", "DEAD", "LETTERS")
 

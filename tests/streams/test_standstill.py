@@ -5,7 +5,7 @@ import pytest
 from streams.consumer.reading import Place
 from streams.consumer.standstill import Standing, Standstill
 from streams.consumer.watchdog import StoodStill
-from streams.errors import Unavailable
+from streams.runtime.errors import Unavailable
 from tests.simulation.clock import VirtualClock
 
 PATIENCE_S = 100.0

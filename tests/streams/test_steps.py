@@ -18,14 +18,14 @@ from schemas.records import (
     ReplansContinued,
     ReplansRequested,
 )
-from streams import replanning as command
-from streams.catalogue import Catalogue
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
-from streams.processing import Processing
-from streams.processors import recipes, replanning
-from streams.rebuilding import fill
+from streams.facts import Catalogue
+from streams.flow.processing import Processing
+from streams.flow.processors import recipes, replanning
+from streams.services import replanning as command
+from streams.services.rebuilding import fill
 from tests.streams.flow import Recorder, upsert
 
 SKUS = [f"S{number:03}" for number in range(31)]

@@ -13,7 +13,7 @@ import pytest
 from loadtest.chaos.stopping import Stopping
 from schemas.records import AssetPublished, Blob, PublishRequested, RetractRequested, Verdict
 from streams.blobs import Blobs, ObjectStore, open_store
-from streams.catalogue import Standing
+from streams.facts import Standing
 from streams.publishing.manifest import load, manifest_key
 from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.renditions import Encoded

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import supervisor as module
-from streams.supervisor import RESTART_WAIT_MAX_S, RESTART_WAIT_S, STEADY_S, Supervisor, ended
+from streams.runtime import supervisor as module
+from streams.runtime.supervisor import RESTART_WAIT_MAX_S, RESTART_WAIT_S, STEADY_S, Supervisor, ended
 
 
 class Process:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from streams.blobs import FolderStore, ObjectStore, StoreUnavailable
-from streams.cli import packshot
+from streams.commands.cli import packshot
 from streams.publishing.manifest import Manifest, load, manifest_key, rendition_of, save
 from streams.publishing.renditions import Encoded
 from streams.publishing.sweep import LEASE, Sweep, Swept, sweep_at_intervals, take_turn

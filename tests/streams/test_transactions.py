@@ -34,10 +34,10 @@ from streams.consumer.clients import (
 from streams.consumer.letters import Outgoing
 from streams.consumer.reading import read
 from streams.embedded import BrokerUnavailable, EmbeddedBroker, choose_broker
-from streams.errors import Unavailable
 from streams.publishing import transactions
 from streams.publishing.transactions import TAKEOVERS_MAX, Aborted, Transactions
-from streams.settings import Settings
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
 from tests.servers import skip_or_fail
 
 CACHE = Path(__file__).parents[2] / ".cache"

@@ -14,7 +14,7 @@ from schemas.records import (
     ReviewRequested,
     Task,
 )
-from streams.catalogue import Catalogue, Review
+from streams.facts import Catalogue, Review
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 ASSET = "amazon-1"

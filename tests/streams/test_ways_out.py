@@ -24,8 +24,8 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from streams.audit.products import ProductView, stuck
-from streams.catalogue import AssetState, Catalogue
+from streams.facts import AssetState, Catalogue
+from streams.services.audit.products import ProductView, stuck
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 ASSET = "amazon-1"

@@ -44,22 +44,22 @@ from schemas.records import (
     TaskFailed,
 )
 from schemas.releases import recalled, standing
-from streams.audit.announcements import Announcements
-from streams.audit.findings import Finding
-from streams.audit.products import ProductView, disagreements, stuck
-from streams.audit.tasks import TaskLedger
 from streams.blobs import Blobs, NotFound, PreconditionFailed, Stored
-from streams.catalogue import Catalogue, CatalogueStanding, Review
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
-from streams.dead import DeadLetter
-from streams.errors import Refused
-from streams.processing import Processing
-from streams.processors.planning import ways, wish_of
+from streams.facts import Catalogue, CatalogueStanding, Review
+from streams.flow.processing import Processing
+from streams.flow.processors.planning import ways, wish_of
 from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication
-from streams.replanning import Selection, select
-from streams.settings import Settings
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services.audit.announcements import Announcements
+from streams.services.audit.findings import Finding
+from streams.services.audit.products import ProductView, disagreements, stuck
+from streams.services.audit.tasks import TaskLedger
+from streams.services.dead import DeadLetter
+from streams.services.replanning import Selection, select
 from tests.streams.flow import GOOD
 
 PARTITIONS = 2

@@ -1,0 +1,1 @@
+"""Pixels: colours, light, resampling, encoding and what files say of themselves."""

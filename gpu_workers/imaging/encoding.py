@@ -1,0 +1,107 @@
+"""A finished canvas to a channel's file: deterministic bytes, no heavier than allowed.
+
+In it are sRGB's profile, how the picture was made and whose it is.
+"""
+
+import io
+from dataclasses import dataclass
+from functools import cache
+
+from PIL import Image, ImageCms
+
+from gpu_workers.imaging import metadata as notes
+from gpu_workers.imaging.credits import NO_CREDITS, Credits
+from gpu_workers.imaging.linear_light import Codes, eight_bit
+from gpu_workers.imaging.metadata import Notes
+from schemas.channels import Channel
+
+_QUALITY_BEST, _QUALITY_LEAST = 95, 70
+
+
+class TooHeavy(ValueError):
+    """A picture that the channel's weight limit cannot hold at a quality worth having."""
+
+    code = "too_heavy"
+    field = "file_bytes_max"
+    transient = False
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture file. `quality` is JPEG's, 70 to 95, or 100 for a lossless one."""
+
+    data: bytes
+    media_type: str
+    quality: int
+
+
+def encode(
+    canvas: Codes,
+    channel: Channel,
+    *,
+    source_type: str = notes.CAPTURED,
+    credits: Credits = NO_CREDITS,
+    dpi: int | None = None,
+) -> Encoded:
+    """`canvas` (h, w, 3), or (h, w, 4) with straight alpha, in the channel's first format. Raises TooHeavy.
+
+    Here is the last step: uint8 is sRGB already, and uint16 of WIDE is brought into it.
+    `source_type` is how it was made, as `gpu_workers.imaging.metadata` has it, and `credits` whose it is; `dpi` what the file says
+    of its size in print.
+    """
+    said = Notes(source_type, credits=credits)
+    image = Image.fromarray(eight_bit(canvas))
+    if channel.formats[0] == "png":
+        encoded = Encoded(_png(image, said, dpi), "image/png", 100)
+    elif channel.formats[0] == "jpeg":
+        encoded = _best_jpeg(image, channel.file_bytes_max, said, dpi)
+    else:
+        raise ValueError(f"{channel.rule_version}: formats[0] is {channel.formats[0]!r}; we write jpeg and png")
+    if len(encoded.data) > channel.file_bytes_max:
+        raise TooHeavy(
+            f"{len(encoded.data):,} bytes at quality {encoded.quality}, "
+            f"{channel.rule_version} allows {channel.file_bytes_max:,}"
+        )
+    return encoded
+
+
+def _best_jpeg(image: Image.Image, bytes_max: int, said: Notes, dpi: int | None) -> Encoded:
+    """The best quality that is light enough, by bisection; the least when none is."""
+    low, high = _QUALITY_LEAST, _QUALITY_BEST
+    data = _jpeg(image, high, said, dpi)
+    if len(data) <= bytes_max:
+        return Encoded(data, "image/jpeg", high)
+    while low < high - 1:
+        middle = (low + high) // 2
+        light = len(_jpeg(image, middle, said, dpi)) <= bytes_max
+        low, high = (middle, high) if light else (low, middle)
+    return Encoded(_jpeg(image, low, said, dpi), "image/jpeg", low)
+
+
+def _jpeg(image: Image.Image, quality: int, said: Notes, dpi: int | None) -> bytes:
+    stream = io.BytesIO()
+    # Subsampled chroma would bleed the product's colour into the white round it.
+    image.save(
+        stream,
+        "JPEG",
+        quality=quality,
+        subsampling="4:4:4",
+        icc_profile=srgb_profile(),
+        xmp=notes.xmp(said.source_type, said.credits),
+        dpi=(dpi or 0, dpi or 0),
+    )
+    return stream.getvalue()
+
+
+def _png(image: Image.Image, said: Notes, dpi: int | None) -> bytes:
+    stream = io.BytesIO()
+    density = {} if dpi is None else {"dpi": (dpi, dpi)}
+    image.save(stream, "PNG", compress_level=6, icc_profile=srgb_profile(), **density)
+    return notes.written_into(stream.getvalue(), said)
+
+
+@cache
+def srgb_profile() -> bytes:
+    """An ICC profile of sRGB, the same bytes every time: its date of making is blanked."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + bytes(12) + profile[36:]

@@ -1,0 +1,137 @@
+"""What a picture file says of itself beside its pixels: how it was made, and what a cutout stood before.
+
+How it was made is IPTC's DigitalSourceType, in XMP. A packshot of a photograph is `digitalCapture`: its product is what
+the camera took, which the gates measure, and nobody edited it. One whose light was corrected by `lighting.mode` is
+`algorithmicallyEnhanced`, a product in a scene or a print on a product a `composite`. What a source says of itself
+stays with all that is made of it, so that a generated picture never becomes a photograph here.
+"""
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+
+from gpu_workers.imaging.containers import Blocks
+from gpu_workers.imaging.credits import NO_CREDITS, Credits, as_rdf, credits_in
+
+CAPTURED, ENHANCED = "digitalCapture", "algorithmicallyEnhanced"
+COMPOSITE, GENERATED = "composite", "trainedAlgorithmicMedia"
+GENERATED_COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
+SYNTHETIC = "compositeSynthetic"
+BACKGROUND = "background"
+
+_TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_TERM = re.compile(rb"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]+)", re.IGNORECASE)
+_NAME = re.compile(rb"DigitalSourceType[\s=>'\"]+(?:[A-Za-z]+:)?([A-Za-z]+)", re.IGNORECASE)  # without its address
+_BY_STRENGTH = (
+    GENERATED,
+    GENERATED_COMPOSITE,
+    "algorithmicMedia",
+    SYNTHETIC,
+    "virtualRecording",
+    "dataDrivenMedia",
+    "digitalCreation",
+    "digitalArt",
+    "softwareImage",
+    COMPOSITE,
+    "compositeCapture",
+    ENHANCED,
+    "humanEdits",
+    "minorHumanEdits",
+    "screenCapture",
+    "computationalCapture",
+    "positiveFilm",
+    "negativeFilm",
+    "print",
+    CAPTURED,
+)
+_RANKS = {term.lower(): (rank, term) for rank, term in enumerate(_BY_STRENGTH)}
+_MADE_BY_MACHINES = (GENERATED, GENERATED_COMPOSITE)
+_MADE_ON_MACHINES = ("algorithmicMedia", SYNTHETIC, "virtualRecording", "digitalCreation")
+_PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+    '{}/>{}</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
+_HEADER_BYTES = 33  # signature and IHDR, which comes first
+
+
+@dataclass(frozen=True)
+class Notes:
+    """`source_type`: a term of IPTC's digitalsourcetype, "" where the file says nothing.
+
+    `background`: linear sRGB light (3,), 0..1, of the plain ground that a cutout was photographed on, if it was one.
+    `credits` says whose the picture is, `c2pa` whether the file has a C2PA manifest.
+    """
+
+    source_type: str = ""
+    background: tuple[float, float, float] | None = None
+    credits: Credits = NO_CREDITS
+    c2pa: bool = False
+
+
+NO_NOTES = Notes()
+
+
+def notes_in(blocks: Blocks) -> Notes:
+    """What a file says in its blocks of metadata."""
+    said = [source_type_in(each) for each in (*blocks.xmp, blocks.c2pa)]
+    return Notes(strongest(*said), credits=credits_in(blocks), c2pa=b"c2pa" in blocks.c2pa)
+
+
+def xmp(source_type: str, credits: Credits = NO_CREDITS) -> bytes:
+    """An XMP packet that says how a picture was made, and whose it is."""
+    made = f' Iptc4xmpExt:DigitalSourceType="{_TERMS}{source_type}"' if source_type else ""
+    return _PACKET.format(made, as_rdf(credits)).encode()
+
+
+def source_type_in(packet: bytes) -> str:
+    """The strongest term of a DigitalSourceType in an XMP `packet` or a C2PA manifest, or ""."""
+    plain = packet.replace(b"\0", b"")  # as it is in UTF-16, too
+    terms = [each.decode() for each in _TERM.findall(plain)]
+    named = [each.decode() for each in _NAME.findall(plain)]
+    return strongest(*terms, *(each for each in named if each.lower() in _RANKS))
+
+
+def strongest(*source_types: str) -> str:
+    """The one that has most of a machine in it; terms that we do not know come before a plain photograph's."""
+    unknown = _RANKS[CAPTURED.lower()][0] - 0.5
+    ranked = [_RANKS.get(each.lower(), (unknown, each)) for each in source_types if each]
+    return min(ranked, key=lambda each: each[0], default=(0, ""))[1]
+
+
+def after(source_type: str, *, enhanced: bool) -> str:
+    """How a packshot was made out of a source of this type, `enhanced` saying that its light was corrected."""
+    made = source_type or CAPTURED
+    return ENHANCED if enhanced and made == CAPTURED else made
+
+
+def composite(*source_types: str) -> str:
+    """How a picture was made that puts sources of these types together with a scene or a product of ours."""
+    if any(each in _MADE_BY_MACHINES for each in source_types):
+        return GENERATED_COMPOSITE
+    return SYNTHETIC if any(each in _MADE_ON_MACHINES for each in source_types) else COMPOSITE
+
+
+def written_into(png: bytes, notes: Notes) -> bytes:
+    """`png` with these notes: XMP, and the background as a text of its own."""
+    chunks = b""
+    if notes.source_type or notes.credits != NO_CREDITS:
+        chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(notes.source_type, notes.credits))
+    if notes.background is not None:
+        chunks += _chunk(b"tEXt", f"{BACKGROUND}\0".encode() + " ".join(f"{v:.6f}" for v in notes.background).encode())
+    return png[:_HEADER_BYTES] + chunks + png[_HEADER_BYTES:]
+
+
+def background_in(text: str) -> tuple[float, float, float] | None:
+    """The background in a text that `written_into` wrote; None for what is none of its own."""
+    try:
+        red, green, blue = (float(value) for value in text.split())
+    except ValueError:
+        return None
+    return red, green, blue
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

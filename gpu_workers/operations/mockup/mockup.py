@@ -1,0 +1,262 @@
+"""Mockup: products at their real size in a scene, lit by it, standing on its ground.
+
+The product is never warped nor softened. Everything else gives way: the scene is cropped, recoloured, its light moved
+towards the product's; its ground takes the products' shadows and mirror images.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_workers.imaging.linear_light import Codes, coded, eight_bit, to_srgb
+from gpu_workers.library.scenes import BadScene, Light, Scene, load
+from gpu_workers.operations.mockup import harmonising
+from gpu_workers.operations.mockup.scene_ground import Ground, ground_of
+from gpu_workers.operations.mockup.scene_layers import layers_of
+from gpu_workers.operations.mockup.scene_light import lit
+from gpu_workers.operations.mockup.scene_placing import Drawn, Product, draw, height_of, places_of, stand, view_on
+from gpu_workers.operations.mockup.scene_shading import Pictures, hidden_share, in_front, shaded
+from gpu_workers.operations.mockup.scene_variation import mirrored, variation_of
+from gpu_workers.operations.mockup.standing import Stance
+from gpu_workers.operations.packshot.packshot import Placement
+from schemas.channels import Channel
+from schemas.parameters import MockupParameters
+
+Plane = NDArray[np.float32]
+Code = NDArray[np.uint8]
+_Codes = TypeVar("_Codes", bound=NDArray[Any])
+
+AUTO = "auto"
+_CORE = 0.99
+_SAMPLE_STEP = 4
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A product on the canvas. `product` (h, w, 4; uint8 sRGB or uint16 WIDE) is its cut-out, `placement` says where it
+    lies, `mask` (h, w) uint8 what of its alpha is to be seen there, `hidden` (h, w) uint8 how much of it is behind
+    something. `place` is the scene's name for where it stands, `ground` the scene's ground on the canvas with its
+    origin there. `own_shadow` is the share of the cut-out that was the supplier's shadow; it is taken off."""
+
+    product: Codes
+    placement: Placement
+    mask: Code
+    hidden: Code
+    stance: Stance
+    height_cm: float
+    place: str
+    ground: Ground
+    own_shadow: float
+
+
+@dataclass(frozen=True)
+class Mockup:
+    """A mockup before it is encoded.
+
+    `canvas` (h, w, 3) is uint8 sRGB, or uint16 WIDE where a product is. `ground` is the same without the products, with
+    their shadows and mirror images, in uint8 sRGB; `bare` without those too. `shadow` (h, w) float32, 0..1, is how much
+    of the light the shadows take. `products` are as they were given, `light` is the scene's, as the picture shows it,
+    `shadow_mode` what was asked for. At half the canvas' size, float32: `points` (h, w, 3) is where the scene is in cm,
+    (right, away, up) from the first product's place, `key_share` (h, w) how much of its light, 0..1, the main light
+    gives, and `mirrored` (h, w) how much is the mirror image of a product.
+    """
+
+    canvas: Codes
+    ground: Code
+    bare: Code
+    shadow: Plane
+    products: tuple[Placed, ...]
+    light: Light
+    scene: str
+    scene_scale: float
+    points: Plane
+    key_share: Plane
+    mirrored: Plane
+    shadow_mode: str
+
+    @property
+    def mask(self) -> Code:
+        """What of the first product's alpha is to be seen, (h, w) uint8."""
+        return self.products[0].mask
+
+    @property
+    def product(self) -> Codes:
+        """The first product's cut-out, (h, w, 4)."""
+        return self.products[0].product
+
+    @property
+    def placement(self) -> Placement:
+        """Where the first product lies."""
+        return self.products[0].placement
+
+
+def mockup(
+    products: Sequence[Product], scene: Scene, channel: Channel, parameters: MockupParameters | None = None
+) -> Mockup:
+    """The products in the scene as `channel` wants its pictures; the first is the main one.
+
+    They stand on the scene's places from `place` on, each as large as it is. The canvas shrinks, not below the
+    channel's smallest, before pixels of a product are enlarged beyond its `scale_max`. Raises BadParameters naming
+    the parameter, BadScene, EmptyCutout.
+    """
+    parameters = parameters or MockupParameters()
+    variation, layers = variation_of(parameters.seed, _turned(products, scene)), layers_of(scene)
+    if variation.mirrored:
+        scene, layers = mirrored(scene, layers)
+    ground = ground_of(scene, layers.plate.shape[1])
+    places = places_of(scene, len(products), parameters.place)
+    standing = [
+        stand(product, scene, place, ground, variation, layers) for product, place in zip(products, places, strict=True)
+    ]
+    view = view_on(layers, standing, channel, parameters, variation)
+    light = lit(scene, layers, view, variation, [place.name for place in places], parameters.colours)
+    drawn = [draw(one, view) for one in standing]
+    hidden = [hidden_share(one, light, scene, view) for one in drawn]
+    pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
+    del light  # some of the largest pictures
+    pictures, drawn = _harmonised(pictures, drawn, parameters)
+    return _composed(pictures, drawn, hidden, scene, view.scale, parameters.shadow_mode)
+
+
+def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
+    """Whether a mirrored scene is lit from the side from which the main product was; None where it does not tell."""
+    side = harmonising.lit_from(eight_bit(products[0].rgba)) if products else 0
+    return None if side == 0 else side * scene.light.azimuth_deg < 0
+
+
+def choose(scenes: Mapping[str, Scene], category: str, height_cm: float, seed: int = 0, count: int = 1) -> str:
+    """The name of the scene that suits products of this category and height best; another seed may choose another one.
+
+    It has places for `count` products. Scenes that name the category go before those that suit all, and seed 0 takes
+    one that names it most narrowly. Raises BadScene when none is for this height.
+    """
+    fitting = [
+        scene
+        for _, scene in sorted(scenes.items())
+        if scene.height_cm[0] <= height_cm <= scene.height_cm[1]
+        and scene.covers(category)
+        and len(scene.places) >= count
+    ]
+    if not fitting:
+        known = ", ".join(sorted(scenes)) or "none"
+        beside = "" if count == 1 else f" and {count - 1} beside it"
+        raise BadScene(f"no scene suits {category!r} of {height_cm:g} cm{beside}; there are: {known}")
+    named = [scene for scene in fitting if scene.suits] or fitting
+    if not seed:
+        return max(named, key=lambda scene: scene.closeness(category)).name
+    return named[int(np.random.default_rng((seed, 2)).integers(len(named)))].name
+
+
+def scene_for(folders: Mapping[str, Path], parameters: MockupParameters, category: str = "") -> Scene:
+    """The scene that `parameters` ask for, of those in these folders by name. Raises BadScene, BadParameters."""
+    if parameters.scene != AUTO:
+        if parameters.scene not in folders:
+            raise BadScene(
+                f"no scene is called {parameters.scene!r}; there are: {', '.join(sorted(folders)) or 'none'}"
+            )
+        return load(folders[parameters.scene])
+    scenes = {name: load(folder) for name, folder in folders.items()}
+    count = 1 + len(parameters.others_height_cm)
+    return scenes[choose(scenes, category, height_of(parameters.height_cm), parameters.seed, count)]
+
+
+def _harmonised(
+    pictures: Pictures, drawn: Sequence[Drawn], parameters: MockupParameters
+) -> tuple[Pictures, list[Drawn]]:
+    """Scene and products brought together in light, and in noise."""
+    products = list(drawn)
+    if parameters.lighting_mode != "none":
+        inside, around = _compared(drawn[0], pictures.bare)
+        if parameters.lighting_mode == "both":
+            products = [replace(one, light=harmonising.toned(one.light, inside, around)) for one in drawn]
+        pictures.relight(harmonising.scene_gain(inside, around))
+    missing = _missing_noise(drawn[0], pictures.bare)
+    if missing > 0:
+        pictures = pictures.grained(missing, parameters.seed)
+    return pictures, products
+
+
+def _compared(one: Drawn, bare: Plane) -> tuple[Plane, Plane]:
+    """Samples (n, 3) of the product's light and of the scene's about it."""
+    inside = one.light[::_SAMPLE_STEP, ::_SAMPLE_STEP]
+    pad_y, pad_x = (side // 3 for side in one.light.shape[:2])
+    rows = slice(max(one.box[0].start - pad_y, 0), one.box[0].stop + pad_y, _SAMPLE_STEP)
+    columns = slice(max(one.box[1].start - pad_x, 0), one.box[1].stop + pad_x, _SAMPLE_STEP)
+    return inside[inside[..., 3] > _CORE][:, :3], bare[rows, columns].reshape(-1, 3)
+
+
+def _missing_noise(one: Drawn, bare: Plane) -> float:
+    solid = one.light[..., 3] > _CORE
+    product = harmonising.noise_steps(to_srgb(np.ascontiguousarray(one.light[..., :3])), solid)
+    around = harmonising.noise_steps(to_srgb(np.ascontiguousarray(bare[one.box])), np.ones_like(solid))
+    return harmonising.missing_noise(product, around)
+
+
+def _composed(
+    pictures: Pictures,
+    drawn: Sequence[Drawn],
+    hidden: Sequence[Plane],
+    scene: Scene,
+    scene_scale: float,
+    shadow_mode: str,
+) -> Mockup:
+    """The products over the ground, the nearer ones in front, and the scene's foreground over all."""
+    canvas, visible = pictures.ground.copy(), [np.zeros(pictures.ground.shape[:2], np.float32) for _ in drawn]
+    for number in sorted(range(len(drawn)), key=lambda number: drawn[number].ground.y_px):
+        _over(canvas, visible, number, drawn[number], hidden[number])
+    front = pictures.occluder
+    if front is not None:
+        visible = [alpha * (1 - front[..., 3]) for alpha in visible]
+    return Mockup(
+        canvas=_finished(front, canvas, partial(coded, depth=np.result_type(*(one.standing.code for one in drawn)))),
+        ground=_finished(front, pictures.ground, to_srgb),
+        bare=_finished(front, pictures.bare, to_srgb),
+        shadow=pictures.darkness(),
+        products=tuple(_placed(one, alpha) for one, alpha in zip(drawn, visible, strict=True)),
+        light=scene.light,
+        scene=scene.name,
+        scene_scale=scene_scale,
+        points=pictures.points,
+        key_share=pictures.key_share,
+        mirrored=pictures.mirrored,
+        shadow_mode=shadow_mode,
+    )
+
+
+def _finished(front: Plane | None, picture: Plane, code: Callable[[Plane], _Codes]) -> _Codes:
+    """The `picture` (h, w, 3; linear) behind what is in `front`, in code values, strip by strip to save memory."""
+    strips = [slice(top, top + harmonising.STRIP_ROWS) for top in range(0, len(picture), harmonising.STRIP_ROWS)]
+    shown = (in_front(None if front is None else front[rows], picture[rows]) for rows in strips)
+    finished: Any = np.concatenate([code(strip) for strip in shown])
+    return cast(_Codes, finished)
+
+
+def _over(canvas: Plane, visible: list[Plane], number: int, one: Drawn, hidden: Plane) -> None:
+    """One product over the canvas and over the products behind it."""
+    shown = one.light * (1 - hidden[..., None])
+    for alpha in visible:
+        alpha[one.box] *= 1 - shown[..., 3]
+    visible[number][one.box] = shown[..., 3]
+    canvas[one.box] = shown[..., :3] + (1 - shown[..., 3:]) * canvas[one.box]
+
+
+def _placed(one: Drawn, visible: Plane) -> Placed:
+    mask = np.rint(visible * 255).astype(np.uint8)
+    full = np.zeros_like(visible)
+    full[one.box] = one.light[..., 3]
+    return Placed(
+        product=one.standing.code,
+        placement=one.placement,
+        mask=mask,
+        hidden=np.rint(np.clip(full - visible, 0, 1) * 255).astype(np.uint8),
+        stance=one.standing.stance,
+        height_cm=one.standing.height_cm,
+        place=one.standing.place,
+        ground=one.ground,
+        own_shadow=one.standing.own_shadow,
+    )

@@ -1,0 +1,1 @@
+"""Networks that are open and warm, and the batches that they answer."""

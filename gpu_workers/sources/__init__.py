@@ -1,0 +1,1 @@
+"""A product photograph: fetched, recognised, decoded."""

@@ -1,0 +1,1 @@
+"""The origin, as browsers see it."""

@@ -1,0 +1,74 @@
+"""`packshot recipes`: what is made of products, and how that is changed."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from streams.runtime.settings import Settings
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def recipes() -> None:
+    """Recipes: operations and their parameters, by name and version; and tenants' defaults for parameters."""
+
+
+@recipes.command()
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
+def check(files: tuple[Path, ...], as_json: bool) -> None:
+    """Check files of recipes and of tenants' defaults; every problem is told with its file, line and path."""
+    from streams.commands import display
+    from streams.services.recipes import checked, read_file
+
+    def ref(file: Path) -> str:
+        _, made = read_file(file)
+        return made.ref
+
+    told = [checked(file, ref) for file in files]
+    display.show_checked(told, as_json=as_json)
+    sys.exit(1 if any(each.wrong for each in told) else 0)
+
+
+@recipes.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@click.pass_obj
+def recipes_list(settings: Settings, as_json: bool) -> None:
+    """Show every recipe and all tenants' defaults, each in the version that counts."""
+    from streams.commands import display
+    from streams.services import recipes as desk
+
+    display.show_recipes(desk.overview(settings), as_json=as_json)
+
+
+@recipes.command()
+@click.argument("name")
+@click.option("--tenant", default="", help="With the defaults of this tenant.")
+@click.option("--channel", help="For this channel; unset, what is the same for all.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def show(settings: Settings, name: str, tenant: str, channel: str | None, as_json: bool) -> None:
+    """Show a recipe with what would really be used: each parameter's value, and who says so."""
+    from streams.commands import display
+    from streams.services import recipes as desk
+
+    ref, steps = desk.show(settings, name, tenant, channel)
+    display.show_recipe(ref, steps, as_json=as_json)
+
+
+@recipes.command()
+@click.argument("file", type=FILE)
+@click.option("--dry-run", is_flag=True, help="Release nothing; say which products would be made again.")
+@click.option("--why", default="", help="The reason, which is kept.")
+@click.option("--by", default="", envvar="USER", help="Who releases it; by default the user's name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.pass_obj
+def release(settings: Settings, file: Path, dry_run: bool, why: str, by: str, as_json: bool) -> None:
+    """Let a recipe or a tenant's defaults count. Just the products of which it makes something else are made again."""
+    from streams.commands import display
+    from streams.services import recipes as desk
+
+    ref, products, is_noted = desk.release(settings, file, why, by, dry_run=dry_run)
+    display.show_released(ref, products, dry_run=dry_run, is_noted=is_noted, as_json=as_json)

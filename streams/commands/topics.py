@@ -1,0 +1,114 @@
+"""`packshot topics`: the topics as they are and as they should be."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from schemas.records import Lane
+    from streams.consumer.drift import Drift
+    from streams.facts import Loss
+    from streams.services.replanning import Product
+
+
+@click.group()
+def topics() -> None:
+    """The topics' settings: what differs from what Packshot relies on."""
+
+
+@topics.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@click.pass_obj
+def plan(settings: Settings, as_json: bool) -> None:
+    """Show what `apply` would mend; ends with 1 when there is something."""
+    found = _found(settings)
+    _show(found, as_json=as_json)
+    sys.exit(1 if found else 0)
+
+
+@topics.command()
+@click.option("--partitions", is_flag=True, help="Add partitions, too: keys move, so let the topics run empty first.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array of what was mended.")
+@click.pass_obj
+def apply(settings: Settings, partitions: bool, as_json: bool) -> None:
+    """Make missing topics, mend what is less than it should be, and have unread records kept; ends with 1 when
+    something is left."""
+    from streams.consumer import drift
+    from streams.runtime.screen import errors
+
+    found = _found(settings)
+    mended = drift.mend(settings, found, partitions=partitions)
+    _show(mended, as_json=as_json, done="mended")
+    left = [each for each in found if each not in mended]
+    for each in left:
+        errors.say(f"left as it is: {each}")
+    sys.exit(1 if left else 0)
+
+
+@topics.command()
+@click.option("--dry-run", is_flag=True, help="Ask for nothing; say what is lost and which products it may concern.")
+@click.option("--settle", is_flag=True, help="Tell no more of what cannot be made again from here: it was dealt with.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.pass_obj
+def recover(settings: Settings, dry_run: bool, settle: bool, as_json: bool) -> None:
+    """Have made again what hung on records that outlived their retention unread; ends with 1 when something is left."""
+    from streams.facts import Losses
+    from streams.services import local, retention
+
+    with local.connect(settings) as (catalogue, producer):
+        lost = retention.noted(settings, catalogue)
+        if dry_run:
+            products, left = retention.concerned(lost, catalogue), lost
+        else:
+            products, left = retention.recover(catalogue, producer)
+            if settle:
+                Losses(catalogue).settle(left)
+                left = []
+    _show_recovered(lost, products, left, as_json=as_json)
+    sys.exit(1 if left else 0)
+
+
+def _show_recovered(
+    lost: "Sequence[Loss]", products: "Mapping[Product, Lane]", left: "Sequence[Loss]", *, as_json: bool
+) -> None:
+    from streams.runtime.screen import console, errors, print_json
+
+    if as_json:
+        again = [{"tenant": tenant, "sku": sku, "lane": lane} for (tenant, sku), lane in sorted(products.items())]
+        print_json({
+            "lost": [asdict(each) for each in lost],
+            "products": again,
+            "left": [asdict(each) for each in left],
+        })  # fmt: skip
+        return
+    for each in lost:
+        console.say(f"{each.name}: {each.text}")
+    console.say(f"{len(products)} products may be concerned" if lost else "nothing is lost")
+    for each in left:
+        errors.say(f"left as it is: {each.name}, offsets {each.first} to {each.behind - 1}")
+
+
+def _found(settings: Settings) -> "list[Drift]":
+    """What differs from the table, and topics that are about to remove what nobody has read."""
+    from streams.consumer import backlog, drift
+
+    return [*drift.find(settings), *backlog.too_short(backlog.find(settings))]
+
+
+def _show(drifts: "Sequence[Drift]", *, as_json: bool, done: str = "") -> None:
+    from streams.runtime.screen import console, print_json, table
+
+    if as_json:
+        print_json([asdict(each) for each in drifts])
+    elif not drifts:
+        console.say("nothing to mend")
+    else:
+        shown = table("topic", "setting", "was" if done else "is", "is now" if done else "should be")
+        for each in drifts:
+            shown.add_row(each.topic, each.setting, each.found, each.wanted)
+        console.show(shown)

@@ -1,0 +1,1 @@
+"""The way of an event: decoded, answered, planned, judged."""

@@ -1,0 +1,356 @@
+"""The Faust app: which topic goes to the processors, and when its offsets may move. The only module that knows Faust.
+
+Faust acknowledges an event even when its agent raised. So nothing is raised here: a batch that cannot be brought to
+its end ends the process, uncommitted, and whoever supervises the process starts it again.
+
+A message is to Faust what was read of one partition at once: its records are worked on together, and the offset that is
+acknowledged is the last one's. Faust itself would spend more on each record than the work on it costs.
+
+Faust has also been seen to fetch nothing of a partition after a rebalance, and to lose agents, without a word. So a
+thread that needs nothing of Faust's loops asks the broker, and ends the process where records are not read.
+"""
+
+import asyncio
+import os
+import ssl
+import threading
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+import faust
+import structlog
+from aiokafka.consumer import fetcher
+from faust.exceptions import ConsumerNotStarted
+from faust.transport.drivers import aiokafka
+from faust.types import ConsumerMessage
+from prometheus_client import Counter
+
+from schemas import topics
+from streams.consumer import groups, reading
+from streams.consumer.groups import CONSUMED
+from streams.consumer.isolation import Isolation
+from streams.consumer.letters import Delivery, written_at_ms
+from streams.consumer.reading import Place
+from streams.consumer.standstill import Standing, Standstill
+from streams.consumer.watchdog import StoodStill
+from streams.flow.processing import Processing
+from streams.flow.relay import AWAY_WAIT_S
+from streams.runtime.errors import Unavailable
+from streams.runtime.observability import tell_ready
+from streams.runtime.private import private_folder
+from streams.runtime.settings import Settings
+
+BATCH_MAX = 100
+BATCHES_BUFFERED = 8  # of each topic
+HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and all wait for the last to hear
+EXIT_BATCH_FAILED = 70
+EXIT_STOOD_STILL = 71
+LOOK_EVERY_MAX_S = 30.0
+TEND_EVERY_S = 1.0
+
+log = structlog.get_logger()
+tombstones = Counter("packshot_tombstones_total", "Records of the catalogue topic without a value, which are ignored")
+
+
+def build_app(settings: Settings, processing: Processing, isolation: Isolation) -> faust.App:
+    """The app: one agent a topic, each working on one batch at a time."""
+    private_folder(settings.data_folder)  # Faust makes its own folder in it, but not this one
+    app = faust.App(
+        groups.STREAMS,
+        broker=_broker_urls(settings),
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=settings.kafka_session_timeout_ms / 1000,
+        broker_heartbeat_interval=min(HEARTBEAT_S, settings.kafka_session_timeout_ms / 10_000),
+        broker_commit_interval=0.5,
+        broker_max_poll_interval=600.0,
+        consumer_auto_offset_reset="earliest",
+        datadir=str(settings.data_folder / "faust"),
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_buffer_maxsize=BATCHES_BUFFERED,
+        stream_wait_empty=True,
+        web_enabled=False,
+    )
+    app.transport = _Transport(app.conf.broker_consumer, app, settings)
+    # One thread: batches of different topics follow one another, as their facts do.
+    executor = ThreadPoolExecutor(1, thread_name_prefix="processing")
+    app.task()(_ready)
+    for topic in CONSUMED:
+        channel = app.topic(topic.name)
+        app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
+    app.timer(TEND_EVERY_S)(_tending(processing, executor))
+    app.on_partitions_revoked.connect(_leaving(isolation), weak=False)
+    return app
+
+
+async def _ready() -> None:
+    tell_ready()
+
+
+class _Unread(NamedTuple):
+    """The offsets of what aiokafka cannot read of a batch."""
+
+    first: int
+    behind: int
+
+
+class _Placeholder(NamedTuple):
+    """Stands in a batch for all its records, at the place of the last; as a record of aiokafka's."""
+
+    offset: int
+    value: _Unread | None = None
+    timestamp: int = 0
+    timestamp_type: int = 0
+    key: bytes | None = None
+    checksum: int | None = None
+    headers: tuple[()] = ()
+
+
+class _Batch:
+    """A batch of aiokafka's. It decodes the names of headers as UTF-8, and would end the consumer at another one."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            return iter(list(self._batch))
+        except UnicodeDecodeError:
+            return iter([_Placeholder(self._batch.next_offset - 1)])
+
+
+class _Batches:
+    def __init__(self, records: Any) -> None:
+        self._records = records
+
+    def has_next(self) -> bool:
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> _Batch:
+        return _Batch(self._records.next_batch())
+
+
+class _PartitionRecords(fetcher.PartitionRecords):
+    """What was fetched of a partition; a batch that cannot be read is one record there, whose value says which."""
+
+    def __init__(self, tp: Any, records: Any, *rest: Any) -> None:
+        super().__init__(tp, _Batches(records), *rest)
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        if isinstance(record, _Placeholder):
+            record = record._replace(value=_Unread(self.next_fetch_offset, record.offset + 1))
+        return super()._consumer_record(tp, record)
+
+
+fetcher.PartitionRecords = _PartitionRecords
+
+
+def run_app(app: faust.App, settings: Settings, processing: Processing, isolation: Isolation) -> None:
+    """Runs the app in this process until it is told to stop by a signal, or stands still."""
+    told = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
+    threading.Thread(target=_watch, args=told, name="liveness", daemon=True).start()
+    worker = faust.Worker(
+        app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True, override_logging=False
+    )
+    worker.spinner = None  # or the log begins with a terminal's control characters
+    worker.execute_from_commandline()
+
+
+class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust's own is read_uncommitted: facts would be made of announcements that are never made.
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def getmany(self, active_partitions: Any, timeout: float) -> Any:
+        """Of each partition its batches of deliveries, in the place of Faust's single records."""
+        read = await super().getmany(active_partitions, timeout)
+        deliveries = {place: await self._deliveries(records) for place, records in read.items()}
+        return {place: _batches(records) for place, records in deliveries.items() if records}
+
+    async def _deliveries(self, records: Sequence[Any]) -> list[Delivery]:
+        return [delivery for record in records for delivery in await self._of(record)]
+
+    async def _of(self, record: Any) -> list[Delivery]:
+        """A record as a Delivery; where it stands for others that aiokafka cannot read, these, by another client."""
+        if not isinstance(record.value, _Unread):
+            return [_delivery(record)]
+        place, (first, behind) = (record.topic, record.partition), record.value
+        log.warning("read by another client", topic=place[0], partition=place[1], first=first, behind=behind)
+        settings = self.consumer.transport.settings
+        while True:
+            try:
+                return await asyncio.to_thread(reading.between, settings, place, first, behind)
+            except Unavailable as away:
+                log.warning("waiting", reason=str(away))
+                await asyncio.sleep(AWAY_WAIT_S)
+
+
+class _Consumer(aiokafka.Consumer):
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        thread = _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        self.transport.consumer_thread = thread
+        return thread
+
+    def _to_message(self, place: Any, batch: Sequence[Delivery]) -> Any:
+        """A batch as Faust's message, at the place of its last record."""
+        where = (place.topic, place.partition, batch[-1].offset)
+        generation = self.app.consumer_generation_id
+        return ConsumerMessage(*where, 0.0, 0, [], None, batch, None, 0, 0, place, generation_id=generation)
+
+    def _new_offset(self, place: Any) -> int | None:
+        """What may be committed: all up to the last batch that has ended, for those of a partition end in order.
+
+        Faust itself looks for gaps between the offsets of messages, and finds none behind offset 0.
+        """
+        ended = self._acked[place]
+        if not ended:
+            return None
+        behind: int = max(ended) + 1
+        ended.clear()
+        self._acked_index[place].clear()
+        return behind
+
+    async def _add_gap(self, *_place_and_offsets: Any) -> None:
+        """Between two batches there is none."""
+
+
+class _Transport(aiokafka.Transport):
+    Consumer = _Consumer
+    consumer_thread: _ConsumerThread | None = None
+
+    def __init__(self, url: Any, app: faust.App, settings: Settings) -> None:
+        super().__init__(url, app)
+        self.settings = settings
+
+
+def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -> None:
+    """Ends the process when a partition of this member stands still although the broker has records of it for us."""
+    standstill = Standstill(settings.stalled_after_s, partial(reading.has_record, settings))
+    while True:
+        time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
+        try:
+            standstill.look({} if is_waiting() else _standings(settings, _assigned(app)))
+        except StoodStill as stood:
+            log.error("a partition is not read; leaving without a commit", reason=str(stood))
+            os._exit(EXIT_STOOD_STILL)
+        except Unavailable as away:
+            log.warning("liveness not known", reason=str(away))
+            standstill.look({})  # no answer is no stall
+        except Exception:
+            log.exception("liveness not known")
+            standstill.look({})
+
+
+def _standings(settings: Settings, places: set[Place]) -> dict[Place, Standing]:
+    if not places:
+        return {}
+    committed = reading.committed(settings, groups.STREAMS, sorted({topic for topic, _ in places}))
+    return {place: Standing(committed.get(place, 0), end) for place, end in reading.ends(settings, places).items()}
+
+
+def _assigned(app: faust.App) -> set[Place]:
+    """The partitions of this member, as its client has them: it is only read, and answers when its loop does not."""
+    thread = app.transport.consumer_thread
+    try:
+        return {(place.topic, place.partition) for place in thread.assignment()} if thread else set()
+    except ConsumerNotStarted:
+        return set()
+
+
+def _leaving(isolation: Isolation) -> Callable[..., Awaitable[None]]:
+    async def left(_app: faust.App, revoked: Collection[Any], **_more: Any) -> None:
+        isolation.left([(place.topic, place.partition) for place in revoked])
+
+    return left
+
+
+def _agent(
+    processing: Processing, isolation: Isolation, executor: ThreadPoolExecutor
+) -> Callable[[Any], Awaitable[None]]:
+    async def work(stream: Any) -> None:
+        async for event in stream.events():
+            batch = _without_tombstones(event.message.value)
+            if batch:
+                await _run_batch(partial(isolation.work, batch, processing.run, processing.bury), executor, batch)
+
+    return work
+
+
+def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
+    async def tend() -> None:
+        await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
+
+    return tend
+
+
+async def _run_batch(work: Callable[[], None], executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:
+    """Returns, by whatever way, only when the batch is at its end: Faust acknowledges it then."""
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        _leave_if_failed(running.exception(), batch)
+        raise
+    except BaseException as error:
+        _leave_if_failed(error, batch)
+
+
+def _leave_if_failed(error: BaseException | None, batch: Sequence[Delivery]) -> None:
+    if error is not None:
+        log.error("a batch failed; leaving without a commit", deliveries=len(batch), exc_info=error)
+        os._exit(EXIT_BATCH_FAILED)
+
+
+def _without_tombstones(batch: Sequence[Delivery]) -> list[Delivery]:
+    """The batch without the records of `catalog` that have no value: some connectors write one behind each delete.
+
+    It says no more than the delete did, and has no version to be held against.
+    """
+    events = [each for each in batch if each.value or each.topic != topics.CATALOG.name]
+    tombstones.inc(len(batch) - len(events))
+    return events
+
+
+def _batches(records: list[Delivery]) -> list[list[Delivery]]:
+    """A campaign's records stand for many products each: others have their turn behind every one."""
+    size = 1 if records and records[0].topic == topics.CAMPAIGNS.name else BATCH_MAX
+    return [records[first : first + size] for first in range(0, len(records), size)]
+
+
+def _delivery(record: Any) -> Delivery:
+    """A record of aiokafka's as a Delivery. One without a value counts as empty bytes."""
+    place = (record.topic, record.partition, record.offset)
+    return Delivery(*place, record.key, record.value or b"", list(record.headers), written_at_ms(record.timestamp))
+
+
+def _broker_urls(settings: Settings) -> list[str]:
+    return [f"aiokafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")]
+
+
+def _credentials(settings: Settings) -> Any:
+    protocol = settings.kafka_security_protocol
+    if protocol == "PLAINTEXT":
+        return None
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_file) if protocol.endswith("SSL") else None
+    if not protocol.startswith("SASL"):
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=settings.kafka_sasl_username,
+        password=settings.sasl_password,
+        mechanism=settings.kafka_sasl_mechanism,
+        ssl_context=context,
+    )

@@ -1,0 +1,130 @@
+"""Intake: what PIMs say of products. Validates, records, plans, fans out; fetches nothing."""
+
+from dataclasses import replace as replace_wish
+
+import structlog
+from msgspec.structs import replace
+
+from schemas import recipes
+from schemas.recipes.cookbook import Cookbook
+from schemas.records import (
+    AssetWithheld,
+    CatalogChanged,
+    Event,
+    ReplanRequested,
+    RetractRequested,
+)
+from streams.facts import AssetState, Facts
+from streams.flow.processors import Answers
+from streams.flow.processors.planning import Wish, checked, first_tasks, lacking, plan, wish_of
+from streams.flow.processors.retracting import is_retracted
+from streams.runtime.errors import Refused
+
+SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing", "rejected"})
+UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
+NAMED_MAX = 10
+
+log = structlog.get_logger()
+
+
+def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
+    """A product is new, different or gone. An older version than the known one changes nothing."""
+    known = facts.product(event.tenant, event.sku, lock=True)
+    if known is not None and known.version > event.version:
+        log.info("stale event", tenant=event.tenant, sku=event.sku, version=event.version, newest=known.version)
+        return []
+    if known is not None and known.version == event.version and content(known.event) != content(event):
+        raise Refused(
+            "version_conflict",
+            f"{event.sku} version {event.version} is known with other content; a change needs a higher version",
+            field="version",
+        )
+    wish = checked(event, facts.cookbook())
+    facts.put_product(event)
+    facts.supersede_reviews(event.tenant, event.sku, event.version)
+    if event.change == "delete":
+        facts.put_plan(event.tenant, event.sku, event.version, {})
+        return [retract(event, None, "the product was deleted")]
+    wishes = [wish, *(wish_of(campaign) for campaign in facts.campaigns_with(event.tenant, event.sku))]
+    return start(event, wishes, wishes, facts)
+
+
+def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
+    """An operator wants a product made again, settled assets too. What comes out as it was is not published twice."""
+    product = facts.product(event.tenant, event.sku, lock=True)
+    if product is None or product.deleted:
+        log.info("nothing to re-plan", tenant=event.tenant, sku=event.sku)
+        is_live = product is not None and facts.assets(event.tenant, event.sku)
+        return [retract(product.event, None, "the product was deleted")] if product is not None and is_live else []
+    # The deadlines were for the first making.
+    wishes = [replace_wish(wish, lane=event.lane, deadline_ms=None) for wish in all_wishes(product.event, facts)]
+    begun = start(product.event, wishes, wishes, facts, settled=frozenset())
+    gone = [row.asset for row in facts.assets(event.tenant, event.sku) if row.state == "leaving"]
+    return [*begun, *([retract(product.event, gone, "it is not in the recipe any more")] if gone else [])]
+
+
+def all_wishes(product: CatalogChanged, facts: Facts) -> list[Wish]:
+    """What the catalogue and all campaigns want of a product."""
+    return [wish_of(product), *(wish_of(event) for event in facts.campaigns_with(product.tenant, product.sku))]
+
+
+def start(
+    product: CatalogChanged,
+    wishes: list[Wish],
+    begun: list[Wish],
+    facts: Facts,
+    settled: frozenset[AssetState] = SETTLED,
+) -> list[Event | Refused]:
+    """Records the plan of all wishes and begins those in `begun`, but for assets whose state is one of `settled`.
+
+    What cannot be made of the product is withheld, and refused; the rest goes on.
+    """
+    cookbook = facts.cookbook()
+    facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes, cookbook))
+    rows = facts.assets(product.tenant, product.sku)
+    ended = {row.asset for row in rows if row.state in settled}
+    failed = {row.asset for row in rows if row.state == "failed" or is_retracted(row)}
+    tasks = [task for wish in begun for task in first_tasks(product, wish, cookbook, ended)]
+    for task in tasks:  # noted as tasks once it is known in which lane
+        for name in failed.intersection(recipes.assets(task.step)):
+            facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed", "rejected"})
+    return [*tasks, *_withheld(product, begun, cookbook, facts)]
+
+
+def _withheld(
+    product: CatalogChanged, wishes: list[Wish], cookbook: Cookbook, facts: Facts
+) -> list[AssetWithheld | Refused]:
+    """The end of the assets that cannot be made, and the refusal for it; what is live of them stays so."""
+    tenant, sku, version = product.tenant, product.sku, product.version
+    told: list[AssetWithheld] = []
+    refusals: list[Refused] = []
+    for name, why in (each for wish in wishes for each in lacking(product, wish, cookbook).items()):
+        reason = f"{why.code}: {why.message}"
+        if facts.move_asset(tenant, sku, name, version, "failed", reason=reason, only_from=UNFINISHED):
+            told.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))
+        refusals.append(Refused(why.code, f"{sku}, {name}: {why}", field=why.field))
+    return [*told, *summed(refusals)]
+
+
+def summed(refusals: list[Refused]) -> list[Refused]:
+    """One refusal for each reason: an event has as many letters as there are reasons, not pictures."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for each in refusals:
+        by_reason.setdefault((each.code, each.field), []).append(str(each))
+    return [Refused(code, some(told, "; "), field=field) for (code, field), told in by_reason.items()]
+
+
+def some(named: list[str], separator: str = ", ") -> str:
+    """The first ten, and how many more."""
+    more = len(named) - NAMED_MAX
+    return separator.join(named[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def content(event: CatalogChanged) -> CatalogChanged:
+    """What makes two events the same: all but how urgent they are and when they were sent."""
+    return replace(event, priority="standard", occurred_at_ms=None)
+
+
+def retract(event: CatalogChanged, assets: list[str] | None, reason: str) -> RetractRequested:
+    """The request to take assets of a product away, or all."""
+    return RetractRequested(tenant=event.tenant, sku=event.sku, version=event.version, assets=assets, reason=reason)

@@ -1,0 +1,304 @@
+"""From a product, what is wanted of it and the cookbook to its plan and to the first tasks."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas import recipes
+from schemas.channels import UnknownChannel
+from schemas.channels.rulebook import BadChannel
+from schemas.identity import task_id, way_id
+from schemas.parameters import OF_OPERATION, BadParameters
+from schemas.recipes import UnknownRecipe
+from schemas.recipes.cookbook import Cookbook
+from schemas.recipes.reading import BadRecipe
+from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Source, Step, Task
+from streams.runtime.errors import Refused
+
+HEIGHT = "height_cm"  # a product's attribute and a parameter of operations, under one name
+HEIGHT_CM_MAX = 1000.0
+LACKING = frozenset({"missing_attribute", "bad_attribute", BadParameters.code})  # codes of what one asset lacks
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Pictures that are wanted of a product: by its catalogue event, or by a campaign."""
+
+    recipe: str
+    channels: list[str]
+    lane: Lane
+    campaign: str | None = None
+    deadline_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A whole slip and the id of its first step's way; the ids of its assets' ways, and why which cannot be made."""
+
+    step: Step
+    way: str
+    ways: Mapping[str, str]
+    lacking: Mapping[str, Refused]
+
+
+def wish_of(event: CatalogChanged | CampaignRequested) -> Wish:
+    """What an event asks for."""
+    if isinstance(event, CatalogChanged):
+        return Wish(event.recipe, event.channels, event.priority)
+    return Wish(event.recipe, event.channels, event.priority, event.campaign, event.deadline_ms)
+
+
+def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> Wish:
+    """What an event asks for. Raises Refused for a channel or recipe that is not there."""
+    wish = wish_of(event)
+    for channel in wish.channels:
+        if channel not in cookbook.rules.names():
+            known = ", ".join(cookbook.rules.names())
+            raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channels")
+    makes_something(event.tenant, wish, cookbook)
+    return wish
+
+
+def makes_something(tenant: str, wish: Wish, cookbook: Cookbook) -> bool:
+    """Whether anything is made of a product with a photograph. Raises Refused as `slips` does."""
+    with _refusals():
+        return bool(_of_first(*_wanted(tenant, wish, cookbook)))
+
+
+def slips(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> list[tuple[Source, Slip]]:
+    """What a wish makes of each source of a product. A step that goes by the product's height is told it.
+
+    Raises Refused for a recipe that is not there, or that today's rules refuse.
+    """
+    wanted = _wanted(product.tenant, wish, cookbook)
+    with _refusals():
+        goes_by_height = any(map(_has_open_height, _of_first(*wanted)))
+        height = product.attributes.get(HEIGHT) if goes_by_height else None
+        return [
+            (source, slip)
+            for number, source in enumerate(product.sources, start=1)
+            for slip in _of_source(*wanted, number, height)
+        ]
+
+
+def plan(product: CatalogChanged, wishes: Collection[Wish], cookbook: Cookbook) -> dict[str, tuple[str, str | None]]:
+    """Every asset that the wishes make of a product: its channel, and its campaign."""
+    return {
+        name: (channel, wish.campaign)
+        for wish in wishes
+        for _, slip in slips(product, wish, cookbook)
+        for name, channel in _assets(slip.step)
+    }
+
+
+def first_tasks(product: CatalogChanged, wish: Wish, cookbook: Cookbook, ended: Collection[str]) -> list[Task]:
+    """The tasks that begin the slips of a wish, without the branches whose assets are in `ended` or cannot be made."""
+    drawn = slips(product, wish, cookbook)
+    pruned = [(source, _left(slip, ended), slip.way) for source, slip in drawn]
+    return [
+        Task(
+            task_id=task_id(product.tenant, product.sku, product.version, wish.campaign, step, source, []),
+            tenant=product.tenant,
+            sku=product.sku,
+            version=product.version,
+            lane=wish.lane,
+            step=step,
+            source=source,
+            category=product.category,
+            campaign=wish.campaign,
+            deadline_ms=wish.deadline_ms,
+            way=way,
+        )
+        for source, step, way in pruned
+        if step is not None
+    ]
+
+
+def lacking(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, Refused]:
+    """The assets of a wish that cannot be made of the product, and why."""
+    return {name: why for _, slip in slips(product, wish, cookbook) for name, why in slip.lacking.items()}
+
+
+def ways(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, str]:
+    """The ids of the ways of a wish's assets. Raises Refused as `slips` does."""
+    return {name: way for _, slip in slips(product, wish, cookbook) for name, way in slip.ways.items()}
+
+
+def is_changed(product: CatalogChanged, wish: Wish, before: Cookbook, after: Cookbook) -> bool:
+    """Whether two cookbooks make something else of a product."""
+    return _outline(product, wish, before) != _outline(product, wish, after)
+
+
+def _outline(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, tuple[str, bool]]:
+    """What can be told apart of a plan; nothing where there is none."""
+    try:
+        drawn = slips(product, wish, cookbook)
+    except Refused:
+        return {}
+    return {name: (way, name in slip.lacking) for _, slip in drawn for name, way in slip.ways.items()}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except UnknownRecipe as error:
+        raise Refused("unknown_recipe", str(error), field="recipe") from error
+    except BadRecipe as error:
+        raise Refused(error.code, str(error), field="recipe") from error
+    except (UnknownChannel, BadChannel) as error:
+        raise Refused(error.code, str(error), field="channels") from error
+
+
+def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str, float], models: list[str]) -> Task:
+    """The task of a step after `task`, on `inputs`; `measures` and `models` are those of all steps before."""
+    return Task(
+        task_id=task_id(task.tenant, task.sku, task.version, task.campaign, step, None, inputs),
+        tenant=task.tenant,
+        sku=task.sku,
+        version=task.version,
+        lane=task.lane,
+        step=step,
+        inputs=inputs,
+        measures=dict(measures),
+        category=task.category,
+        campaign=task.campaign,
+        deadline_ms=task.deadline_ms,
+        asked_at_ms=task.asked_at_ms,
+        demoted=task.demoted,
+        models=models,
+        way=way_id(task.way, step) if task.way else None,
+    )
+
+
+def redone(task: Task, parameters: Mapping[str, str]) -> Task:
+    """`task` with other parameters, to be worked anew. Raises Refused for some that its operation does not take."""
+    step = _with(task.step, {**task.step.parameters, **parameters}, task.step.next)
+    try:
+        OF_OPERATION[step.operation].parse(step.parameters)
+    except BadParameters as error:
+        raise Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}") from error
+    return replace(following(task, step, task.inputs, task.measures, task.models), way=task.way)
+
+
+def _assets(slip: Step) -> Iterator[tuple[str, str]]:
+    if slip.asset and slip.channel:
+        yield slip.asset, slip.channel
+    for step in slip.next:
+        yield from _assets(step)
+
+
+def _left(slip: Slip, ended: Collection[str]) -> Step | None:
+    if not slip.lacking and slip.ways.keys().isdisjoint(ended):
+        return slip.step
+    return _prune(slip.step, {*ended, *slip.lacking})
+
+
+def _prune(slip: Step, ended: Collection[str]) -> Step | None:
+    """The slip without what has ended; None when nothing of it is left to do."""
+    branches = [kept for step in slip.next if (kept := _prune(step, ended)) is not None]
+    if not branches and (slip.asset is None or slip.asset in ended):
+        return None
+    return _with(slip, slip.parameters, branches)
+
+
+def _with(step: Step, parameters: dict[str, str], branches: list[Step]) -> Step:
+    return Step(operation=step.operation, asset=step.asset, channel=step.channel, parameters=parameters, next=branches)
+
+
+@lru_cache(16_384)
+def _of_source(
+    cookbook: Cookbook,
+    recipe: str,
+    tenant: str,
+    wanted: tuple[str, ...],
+    campaign: str | None,
+    number: int,
+    told: str | None,
+) -> tuple[Slip, ...]:
+    """The slips of a source; products that want the same share them. `told` is the height in the catalogue."""
+    height = height_of(told)
+    drawn = [_filled(step, height) for step in cookbook.slips(recipe, tenant, wanted, campaign, number)]
+    return tuple(_slip(step, cookbook.rules.way([channel for _, channel in _assets(step)]), height) for step in drawn)
+
+
+def _slip(step: Step, rules: str | None, height: str | Refused) -> Slip:
+    return Slip(step, way_id(rules, step), dict(_ways(step, rules)), dict(_lacking(step, height)))
+
+
+@lru_cache(4096)
+def _of_first(
+    cookbook: Cookbook, recipe: str, tenant: str, wanted: tuple[str, ...], campaign: str | None
+) -> list[Step]:
+    """The slips of a first source, before anything of the product is filled in."""
+    return cookbook.slips(recipe, tenant, wanted, campaign, 1)
+
+
+def _wanted(tenant: str, wish: Wish, cookbook: Cookbook) -> tuple[Cookbook, str, str, tuple[str, ...], str | None]:
+    """What slips depend on; tenants without defaults share theirs."""
+    of_tenant = tenant if tenant in cookbook.defaults else ""
+    return cookbook, wish.recipe, of_tenant, tuple(wish.channels), wish.campaign
+
+
+def _has_open_height(step: Step) -> bool:
+    return _goes_by_height(step) or any(_has_open_height(following) for following in step.next)
+
+
+def _goes_by_height(step: Step) -> bool:
+    """Whether a step wants to know the product's height, and is not told it by the recipe or a tenant's defaults."""
+    return HEIGHT in OF_OPERATION[step.operation].__struct_encode_fields__ and HEIGHT not in step.parameters
+
+
+def _filled(step: Step, height: str | Refused) -> Step:
+    parameters = step.parameters
+    if _goes_by_height(step) and isinstance(height, str):
+        parameters = {**parameters, HEIGHT: height}
+    return _with(step, parameters, [_filled(following, height) for following in step.next])
+
+
+def height_of(told: str | None) -> str | Refused:
+    """A height in cm, written the same however the catalogue writes it."""
+    where = f"attributes.{HEIGHT}"
+    if told is None:
+        return Refused("missing_attribute", f"how tall is the product? There is no `{where}`", field=where)
+    try:
+        height_cm = float(told)
+    except ValueError:
+        height_cm = math.nan
+    if not 0 < height_cm <= HEIGHT_CM_MAX:
+        message = f"`{where}` = {told!r} is no number of cm above 0, {HEIGHT_CM_MAX:g} at most"
+        return Refused("bad_attribute", message, field=where)
+    return f"{height_cm:.6g}"
+
+
+def _ways(step: Step, before: str | None) -> Iterator[tuple[str, str]]:
+    way = way_id(before, step)
+    if step.asset is not None:
+        yield step.asset, way
+    for following in step.next:
+        yield from _ways(following, way)
+
+
+def _lacking(step: Step, height: str | Refused) -> Iterator[tuple[str, Refused]]:
+    """The assets at and behind a step that lacks what its operation needs."""
+    why = height if _goes_by_height(step) and isinstance(height, Refused) else _complaint(step)
+    if why is not None:
+        yield from ((name, why) for name in recipes.assets(step))
+        return
+    for following in step.next:
+        yield from _lacking(following, height)
+
+
+def _complaint(step: Step) -> Refused | None:
+    try:
+        OF_OPERATION[step.operation].parse(step.parameters)
+    except BadParameters as error:
+        return Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}")
+    except msgspec.ValidationError as error:
+        return Refused(BadParameters.code, f"{step.operation}: {error}", field="parameters")
+    return None

@@ -1,0 +1,39 @@
+"""What the publisher made live or took away, noted in the facts."""
+
+from schemas.records import AssetPublished, AssetRetracted, AssetWithheld, ProductPublished, PublicationFailed
+from streams.facts import PLANNED_STATES, Facts
+from streams.flow.processors import Answers
+from streams.flow.processors.releasing import made_again, made_by_recalled
+
+
+def asset_published(event: AssetPublished, facts: Facts) -> Answers:
+    """An asset is live. One whose newer result waits for a person, or was rejected by one, stands as that says.
+
+    What a model made that was recalled while the asset was on its way is made again.
+    """
+    facts.put_live(event)
+    facts.put_accepted(event)
+    where = (event.tenant, event.sku, event.asset, event.version)
+    facts.move_asset(*where, "published", verdict=event.verdict, only_from=PLANNED_STATES - {"review", "rejected"})
+    found = made_by_recalled(event.models, facts)
+    return [made_again(event.tenant, event.sku, "standard", found)] if found else []
+
+
+def asset_retracted(event: AssetRetracted, facts: Facts) -> Answers:
+    """An asset is gone."""
+    facts.retracted(event.tenant, event.sku, event.asset)
+    return []
+
+
+def publication_failed(event: PublicationFailed, facts: Facts) -> Answers:
+    """An asset that was to be published will not be; without it the product may be complete."""
+    where = (event.tenant, event.sku, event.asset, event.version)
+    reason = f"{event.code}: {event.message}"
+    if not facts.move_asset(*where, "failed", reason=reason, only_from={"publishing", "planned"}):
+        return []
+    return [AssetWithheld(tenant=event.tenant, sku=event.sku, version=event.version, asset=event.asset, reason=reason)]
+
+
+def product_published(_event: ProductPublished, _facts: Facts) -> Answers:
+    """Tells listing services, not us: each of its assets was noted on its own."""
+    return []

@@ -1,0 +1,201 @@
+"""Routing: a task ended. Its results go on along the slip: to the next pools, to judging, or to an end."""
+
+from schemas import recipes
+from schemas.channels import Channel, UnknownChannel
+from schemas.channels.rulebook import BadChannel
+from schemas.identity import review_id
+from schemas.records import (
+    AssetWithheld,
+    CatalogChanged,
+    Event,
+    PublishRequested,
+    ReplanRequested,
+    ReviewRequested,
+    Step,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+    Verdict,
+)
+from streams.facts import AssetState, Facts, Review
+from streams.flow.processors import Answers
+from streams.flow.processors.costing import shares
+from streams.flow.processors.joining import joined
+from streams.flow.processors.judging import judge, reasons, rules_of
+from streams.flow.processors.planning import redone, ways, wish_of
+from streams.flow.processors.releasing import made_again, made_by_recalled
+from streams.flow.processors.retracting import is_retracted, is_undone
+from streams.runtime.errors import Refused
+
+UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
+
+
+def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
+    """Fans out to the following steps and judges the asset, if the task made one."""
+    facts.put_task(event)
+    if event.outcome == "expired":
+        return _withhold(event.task, event.task.step, "expired: the deadline had passed before the work began", facts)
+    if event.outcome != "done":
+        return []
+    facts.put_costs(shares(event))
+    facts.put_shadow(event)
+    task, models = event.task, models_of(event)
+    if found := made_by_recalled(models, facts):
+        return [made_again(task.tenant, task.sku, task.lane, found)]
+    measures = task.measures | {f"{task.step.operation}.{name}": value for name, value in event.measures.items()}
+    answers: list[Event | Refused] = []
+    for step in task.step.next:
+        try:
+            after = joined(task, step, event.outputs, measures, models, facts)
+        except Refused as refusal:
+            answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal.message}", facts)]
+            continue
+        facts.put_task(after)
+        answers.append(after)
+    return [*answers, *(_judged(event, facts) if task.step.asset else [])]
+
+
+def _rules(task: Task, channel: str, facts: Facts) -> Channel:
+    try:
+        return facts.cookbook().rules.load(channel, task.category)
+    except (UnknownChannel, BadChannel) as error:
+        raise Refused(error.code, str(error), field="task.step.channel") from error
+
+
+def models_of(event: TaskCompleted) -> list[str]:
+    """The networks that worked on what a task made, in this step and in those before."""
+    return sorted({*event.task.models, *([event.model] if event.model else [])})
+
+
+def task_failed(event: TaskFailed, facts: Facts) -> Answers:
+    """Ends every asset that the failed task would have led to."""
+    facts.put_task(event)
+    return _withhold(event.task, event.task.step, f"{event.code}: {event.message}", facts)
+
+
+def publish_request(
+    event: TaskCompleted, verdict: Verdict, title: str, approved_by: str | None = None
+) -> PublishRequested:
+    """The request to publish the asset that a task made."""
+    task = event.task
+    assert task.step.asset is not None
+    assert task.step.channel is not None
+    return PublishRequested(
+        tenant=task.tenant,
+        sku=task.sku,
+        version=task.version,
+        asset=task.step.asset,
+        channel=task.step.channel,
+        file=event.outputs[0],
+        verdict=verdict,
+        engine=event.engine,
+        result_id=event.result_id,
+        title=title,
+        campaign=task.campaign,
+        approved_by=approved_by,
+        models=models_of(event),
+    )
+
+
+def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
+    task = event.task
+    product = facts.product(task.tenant, task.sku, lock=True)
+    if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
+        return []
+    rules = _rules(task, task.step.channel, facts)
+    if is_live_already(event, facts, rules_of(rules)):
+        return []
+    rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
+    if is_retracted(rows.get(task.step.asset)) or is_undone(task, facts):
+        return []
+    if _is_outdated(task, product.event, facts):
+        return [ReplanRequested(tenant=task.tenant, sku=task.sku, lane=task.lane, reason="it is planned otherwise now")]
+    identity = review_id(task.task_id, event.result_id)
+    review = facts.review(identity)
+    if review is not None and review.state != "pending":
+        if not review.precedes(event):
+            return []
+        if review.decision is not None:
+            return _decided_before(event, review, product.event.title, facts)
+    verdict = judge(task.measures | event.measures, rules, task.step.operation)
+    passed = verdict.outcome == "pass"
+    why = "" if passed else reasons(verdict)
+    name = task.step.asset
+    state: AssetState = "publishing" if passed else "review"
+    if not facts.move_asset(task.tenant, task.sku, name, task.version, state, reason=why, verdict=verdict):
+        return []
+    facts.supersede_other_reviews(task.tenant, task.sku, name, "" if passed else identity)
+    if passed:
+        return [publish_request(event, verdict, product.event.title)]
+    request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
+    facts.put_review(request)
+    return [request]
+
+
+def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:
+    """Whether a recipe, defaults or a campaign have meanwhile come to make the asset in another way.
+
+    What is made so may be there already: the older result must not take its place.
+    """
+    asker = facts.campaign(task.tenant, task.campaign) if task.campaign else (product, False)
+    if task.way is None or asker is None:
+        return False
+    now = ways(product, wish_of(asker[0]), facts.cookbook())
+    return task.step.asset in now and now[task.step.asset] != task.way
+
+
+def _decided_before(event: TaskCompleted, review: Review, title: str, facts: Facts) -> list[Event]:
+    """What a person approved once goes live again, what was to be redone is redone, what was rejected stays so."""
+    task, decision = event.task, review.decision
+    if decision is None:
+        return []
+    if decision.redo:
+        again = redone(task, decision.parameters)
+        facts.put_task(again)
+        return [again]
+    if not decision.approved:
+        return reject_again(event, review, facts)
+    verdict = review.request.verdict
+    if is_live_already(event, facts, verdict.rules):
+        return []
+    if not facts.move_asset(task.tenant, task.sku, review.asset, task.version, "publishing", verdict=verdict):
+        return []
+    facts.supersede_other_reviews(task.tenant, task.sku, review.asset, review.review_id)
+    return [publish_request(event, verdict, title, decision.decided_by or "a reviewer")]
+
+
+def reject_again(event: TaskCompleted, review: Review, facts: Facts) -> list[Event]:
+    """Ends an asset that was begun anew, when what came of it is just what a person rejected."""
+    task, decision = event.task, review.decision
+    if decision is None or decision.approved or decision.redo:
+        return []
+    about = (task.tenant, task.sku, review.asset, task.version)
+    reason = f"rejected: {decision.reason}"
+    if not facts.move_asset(*about, "rejected", reason=reason, only_from=UNFINISHED):
+        return []
+    tenant, sku, asset, version = about
+    return [AssetWithheld(tenant=tenant, sku=sku, version=version, asset=asset, reason=reason)]
+
+
+def is_live_already(event: TaskCompleted, facts: Facts, rules: str | None = None) -> bool:
+    """Whether this very result is live, judged by these rules where some are named: told again it changes nothing, but
+    that an asset which waited for it has it."""
+    task = event.task
+    name = task.step.asset or ""
+    if not event.outputs:
+        return False
+    # Another network may make the very same bytes: then they are to be live as that one's.
+    made = event.outputs[0].digest, models_of(event)
+    if not facts.is_live(task.tenant, task.sku, name, task.version, *made, rules):
+        return False
+    facts.move_asset(task.tenant, task.sku, name, task.version, "published", only_from=UNFINISHED)
+    return True
+
+
+def _withhold(task: Task, step: Step, reason: str, facts: Facts) -> list[Event]:
+    """Ends the assets of a step that are still to come; what has got somewhere is not undone by a repeat that fails."""
+    return [
+        AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=name, reason=reason)
+        for name in recipes.assets(step)
+        if facts.move_asset(task.tenant, task.sku, name, task.version, "failed", reason=reason, only_from=UNFINISHED)
+    ]

@@ -1,1 +1,0 @@
-"""What people and browsers see: the local CDN and the contact sheet."""

@@ -1,0 +1,1 @@
+"""What commands share: they return typed views and never print."""

@@ -1,0 +1,257 @@
+"""What the commands do on this machine: connect, read, decide, and run the whole system."""
+
+import contextlib
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import structlog
+
+from gpu_workers.models.fetch import fetch_all
+from schemas import topics
+from schemas.records import DecisionUndone, Event, RetractionDecided, ReviewDecided
+from streams.consumer import drift, groups, reading
+from streams.consumer.clients import AcknowledgedProducer, make_topics
+from streams.consumer.letters import event_in, outgoing
+from streams.embedded import choose_broker
+from streams.facts import Catalogue, Review
+from streams.flow.processors.planning import redone
+from streams.runtime import observability
+from streams.runtime.errors import Refused
+from streams.runtime.masking import masked
+from streams.runtime.screen import console, errors, styled
+from streams.runtime.settings import Settings, SettingsError
+from streams.runtime.supervisor import Supervisor, environment, only_one, write_running_file
+from streams.services.rebuilding import Rebuilt, rebuild
+
+NOTED_WITHIN_S = 15.0
+
+log = structlog.get_logger()
+
+
+@contextlib.contextmanager
+def open_catalogue(settings: Settings) -> Iterator[Catalogue]:
+    """The facts. Raises CatalogueUnavailable."""
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    try:
+        yield catalogue
+    finally:
+        catalogue.close()
+
+
+@contextlib.contextmanager
+def connect(settings: Settings) -> Iterator[tuple[Catalogue, AcknowledgedProducer]]:
+    """The facts, and a producer on topics that are there."""
+    observability.set_up(settings, "command")
+    make_topics(settings)
+    with open_catalogue(settings) as catalogue:
+        producer = AcknowledgedProducer(settings)
+        try:
+            yield catalogue, producer
+        finally:
+            producer.close()
+
+
+def noted(is_noted: Callable[[], bool]) -> bool:
+    """Waits until the streams role has noted what it was told; False when it has not by the time that is given it."""
+    give_up_at = time.monotonic() + NOTED_WITHIN_S
+    while not is_noted():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def tenants_of(catalogue: Catalogue, sku: str, tenant: str | None) -> list[str]:
+    """The tenants that have a product with this SKU. Raises Refused when none has."""
+    found = [its for its, their_sku in catalogue.products() if their_sku == sku and tenant in (None, its)]
+    if not found:
+        raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
+    return found
+
+
+def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided:
+    """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
+    with connect(settings) as (catalogue, producer):
+        with catalogue.read() as facts:
+            review = _one_review(facts.reviews(), shortened, "pending")
+        task = review.request.completed.task
+        event = ReviewDecided(
+            review_id=review.review_id, tenant=task.tenant, sku=task.sku, version=review.rank + 1, **decision
+        )
+        if event.redo:
+            redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
+        with observability.tracer.start_as_current_span("decide"):
+            producer.send([outgoing(event, "packshot/review")])
+    return event
+
+
+def undo(settings: Settings, shortened: str, reason: str, decided_by: str) -> DecisionUndone:
+    """Takes back the decision on the review whose id begins with `shortened`. Raises Refused for one without."""
+    with connect(settings) as (catalogue, producer):
+        with catalogue.read() as facts:
+            decided = [review for review in facts.reviews(pending=False) if review.decision is not None]
+        review = _one_review(decided, shortened, "decided")
+        assert review.decision is not None
+        event = DecisionUndone(
+            tenant=review.decision.tenant,
+            sku=review.decision.sku,
+            decision=review.decision,
+            version=review.rank + 1,
+            reason=reason,
+            decided_by=decided_by,
+        )
+        with observability.tracer.start_as_current_span("undo"):
+            producer.send([outgoing(event, "packshot/review")])
+    return event
+
+
+def retract(
+    settings: Settings, sku: str, assets: Sequence[str], tenant: str | None, reason: str, decided_by: str
+) -> RetractionDecided:
+    """Sends a person's decision to take assets of a product off the shop, all of them when none is named.
+
+    Raises Refused for a product or an asset that nobody knows, and for a SKU that several tenants have.
+    """
+    with connect(settings) as (catalogue, producer):
+        tenants = tenants_of(catalogue, sku, tenant)
+        if len(tenants) > 1:
+            raise Refused("ambiguous_sku", f"{', '.join(tenants)} have the SKU {sku}: say --tenant", field="tenant")
+        with catalogue.read() as facts:
+            product, rows = facts.product(tenants[0], sku), facts.assets(tenants[0], sku)
+        known = sorted(row.asset for row in rows)
+        unknown = sorted(set(assets) - set(known))
+        if product is None or unknown or not known:
+            told = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
+            raise Refused("unknown_asset", told, field="assets")
+        event = RetractionDecided(
+            tenant=tenants[0],
+            sku=sku,
+            version=product.version,
+            assets=sorted(assets) or known,
+            reason=reason,
+            decided_by=decided_by,
+        )
+        with observability.tracer.start_as_current_span("retract"):
+            producer.send([outgoing(event, "packshot/retract")])
+    return event
+
+
+def rebuild_facts(settings: Settings) -> list[Rebuilt]:
+    """Makes the facts anew while nobody else writes them, with a broker of our own where none is named.
+
+    Raises Refused while the streams role is at work, AlreadyRunning while a `packshot up` is.
+    """
+    if settings.kafka_bootstrap_servers:
+        _check_stopped(settings)
+        return rebuild(settings)
+    with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, _, _):
+        return rebuild(settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers}))
+
+
+def _check_stopped(settings: Settings) -> None:
+    if reading.has_members(settings, groups.STREAMS):
+        raise Refused("streams_running", "the streams role is at work: stop it first, or it would write facts as well")
+
+
+def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
+    """The events for listing services from the first on; ends at the topic's end unless `follow`."""
+    for each in reading.read(settings, [topics.PUBLISHED.name], follow=follow):
+        try:
+            yield event_in(each)
+        except Refused as refusal:
+            log.warning("no event", position=each.position, code=refusal.code, reason=refusal.message)
+
+
+@contextlib.contextmanager
+def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
+    """The whole system; everything that was started is stopped when the block ends."""
+    is_own = settings.kafka_bootstrap_servers is None
+    with only_one(settings.data_folder), _free_port(settings), _broker(settings) as (bootstrap_servers, name, promises):
+        settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
+        with open_catalogue(settings):
+            drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
+        fetch_all(settings.weights_folder, console.say)
+        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", _died)
+        write_running_file(
+            settings, bootstrap_servers=bootstrap_servers, broker=name, promises=promises, cdn=settings.cdn
+        )
+        try:
+            yield settings, supervisor
+        finally:
+            supervisor.stop()
+            settings.running_file.unlink(missing_ok=True)
+
+
+def run_until_stopped(settings: Settings) -> None:
+    """`packshot up`."""
+    observability.set_up(settings, "up")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with running_system(settings) as (running, supervisor):
+        console.say("starting the roles …")
+        if supervisor.wait_until_ready(stop):
+            announce(running)
+            observability.tell_ready()
+            supervisor.watch(stop)
+        console.say("stopping …")
+
+
+@contextlib.contextmanager
+def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """The brokers to use: those of the settings, or one that is started for as long as the block lasts."""
+    if settings.kafka_bootstrap_servers:
+        yield settings.kafka_bootstrap_servers, "your brokers", ""
+        return
+    broker = choose_broker(settings.data_folder, settings.cache_folder, settings.embedded_broker)
+    console.say(f"starting {broker.name} …")
+    broker.start()
+    try:
+        yield broker.bootstrap_servers, broker.name, broker.promises
+    finally:
+        broker.stop()
+
+
+def _died(told: str) -> None:
+    errors.say(styled(told, "red"))
+
+
+def announce(settings: Settings) -> None:
+    """Says what runs, and what its broker does not promise."""
+    running = json.loads(settings.running_file.read_text())
+    console.say(styled("packshot is up", "bold"))
+    console.say(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
+    if running["promises"]:
+        console.say(f"            {running['promises']}")
+    console.say(f"  facts     {masked(settings.database)}")
+    console.say(f"  blobs     {settings.blobs}")
+    console.say(f"  origin    {settings.origin}")
+    console.say(f"  CDN       {settings.cdn}")
+    console.say(f"  logs      {settings.data_folder / 'logs'}")
+    console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
+
+
+def _one_review(reviews: list[Review], shortened: str, which: str) -> Review:
+    found = [review for review in reviews if review.review_id.startswith(shortened)]
+    if len(found) != 1:
+        count = "no" if not found else f"{len(found)}"
+        raise Refused("unknown_review", f"{count} {which} reviews begin with {shortened!r}", field="review_id")
+    return found[0]
+
+
+@contextlib.contextmanager
+def _free_port(settings: Settings) -> Iterator[None]:
+    """Raises SettingsError before anything is started, where somebody else has the CDN's port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", settings.cdn_port))
+        except OSError:
+            raise SettingsError(f"port {settings.cdn_port} is taken; name another in PACKSHOT_CDN_PORT") from None
+    yield

@@ -1,0 +1,352 @@
+"""The models of an installation: which there are, what they are worth, and how operators release them."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpu_workers import pools
+from gpu_workers.engines import Engine, EngineError, Preference, open_engine, usable_engines
+from gpu_workers.models.loader import is_right, model_path
+from gpu_workers.models.manifest import Model, ModelError, UnknownModel, read_manifest, shipped
+from gpu_workers.models.policy import stand
+from gpu_workers.models.verifying import check_graph, try_out
+from gpu_workers.serving.model_registry import Shelf
+from schemas.records import Lane, ModelAdded, ModelReleased, ReleaseStage
+from schemas.releases import Standing
+from streams.blobs import Blobs, open_store
+from streams.consumer.clients import AcknowledgedProducer
+from streams.consumer.letters import outgoing
+from streams.facts import Asset, Catalogue, Comparison, Facts
+from streams.runtime.errors import Refused
+from streams.runtime.observability import set_up_command, tracer
+from streams.runtime.settings import Settings
+from streams.services import local
+from streams.services.replanning import Selection, replan, select
+from streams.services.roles import now_ms
+
+if TYPE_CHECKING:
+    from gpu_workers.distillation.comparing import Compared
+
+OPERATION = "cutout"
+TEACHER = "u2netp@1"
+CALIBRATION_PICTURES = 64
+GRAPH_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: where it stands, whether its graph is on this machine, and what became of its work."""
+
+    model: Model
+    stage: str
+    is_here: bool
+    live: int
+    in_review: int
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One model on one engine: what is wrong, or nothing."""
+
+    ref: str
+    engine: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model made ready: on which engine, in what time, and the ms that a batch of each size takes."""
+
+    ref: str
+    engine: str
+    fingerprint: str
+    took_s: float
+    latency_ms: dict[int, float]
+
+
+def overview(settings: Settings) -> list[Row]:
+    """Every model, those that ship first."""
+    with local.open_catalogue(settings) as catalogue:
+        shelf = _shelf(settings, catalogue)
+        with catalogue.read() as facts:
+            standing = _standing(settings, shelf, facts)
+            assets = facts.every_asset()
+            comparisons = {each.model: each for each in facts.comparisons()}
+            reviews = [review.request.completed for review in facts.reviews()]
+        models = shelf.models()
+    in_review = [{*each.task.models, each.model} for each in reviews]
+    return [
+        Row(
+            model=model,
+            stage=stage_of(ref, standing),
+            is_here=is_right(shelf.folder_of(model) / model.file, model.sha256),
+            live=sum(ref in _made_by(asset) for asset in assets),
+            in_review=sum(ref in made_by for made_by in in_review),
+            comparison=comparisons.get(ref),
+        )
+        for ref, model in models.items()
+    ]
+
+
+def stage_of(ref: str, standing: Standing) -> str:
+    """Where a model stands, in a word or two."""
+    if ref in standing.recalled:
+        return "recalled"
+    for stage, trial in (("canary", standing.canary), ("shadow", standing.shadow)):
+        if trial is not None and trial.model == ref:
+            whose = f" and {', '.join(trial.tenants)}" if trial.tenants else ""
+            return f"{stage} {trial.share:.0%}{whose}"
+    if ref in standing.stable:
+        return (
+            "stable" if ref == standing.stable[0] else "ready" if ref in standing.stable[: standing.kept] else "before"
+        )
+    return ""
+
+
+def verify(settings: Settings, refs: tuple[str, ...]) -> list[Verified]:
+    """Checks models, or all: digest, graph, and what each engine that runs here answers."""
+    _log_little(settings)
+    with local.open_catalogue(settings) as catalogue:
+        shelf = _shelf(settings, catalogue)
+        models = [_known(shelf, ref) for ref in refs] or list(shelf.models().values())
+        return [found for model in models for found in _verified(model, shelf)]
+
+
+def add(settings: Settings, manifest: Path, by: str) -> tuple[Model, bool]:
+    """Adds the model in a manifest, its graph beside it, after trying it out; whether the streams role has noted it.
+
+    Raises Refused.
+    """
+    try:
+        model, text = read_manifest(manifest)
+        if model.published is not None:
+            raise Refused(
+                "bad_model", "`published` is for models that ship; put the graph beside it", field="published"
+            )
+        if model.ref in shipped():
+            raise Refused("version_conflict", f"{model.ref} ships with Packshot; give yours another name", field="name")
+        path = model_path(model, manifest.parent)
+        check_graph(model, path)
+        _try_on("onnxruntime", model, manifest.parent)
+    except (ModelError, EngineError) as error:
+        raise Refused("bad_model", str(error), field="manifest") from error
+    with local.connect(settings) as (catalogue, producer):
+        known = _added(catalogue).get(model.ref)
+        if known is not None and known.manifest != text:
+            message = f"{model.ref} is known with another manifest; a change needs another version"
+            raise Refused("version_conflict", message, field="version")
+        _blobs(settings).put(path.read_bytes(), GRAPH_TYPE)
+        event = ModelAdded(operation=model.operation, model=model.ref, manifest=text, added_by=by, added_at_ms=now_ms())
+        _send(event, producer)
+        return model, local.noted(lambda: model.ref in _added(catalogue))
+
+
+def release(
+    settings: Settings, ref: str, stage: ReleaseStage, share: float, tenants: tuple[str, ...], reason: str, by: str
+) -> bool:
+    """Releases a model; whether the streams role has noted it. Raises Refused."""
+    with local.connect(settings) as (catalogue, producer):
+        model = _known(_shelf(settings, catalogue), ref)
+        if model.operation != OPERATION:
+            message = f"{ref} is for {model.operation}: the setting {model.operation}_model names the one that works"
+            raise Refused("not_released", message, field="model")
+        event = ModelReleased(
+            operation=model.operation,
+            model=ref,
+            stage=stage,
+            share=share,
+            tenants=list(tenants),
+            reason=reason,
+            released_by=by,
+            released_at_ms=now_ms(),
+        )
+        return _released(event, catalogue, producer)
+
+
+def rollback(
+    settings: Settings, ref: str | None, recall: bool, lane: Lane, reason: str, by: str
+) -> tuple[str, str, list[tuple[str, str]]]:
+    """Withdraws a model: the one named, else the canary, else the stable one.
+
+    With `recall`, every product with an asset that it made is made again. Returns the model, the one that works now,
+    and those products. Raises Refused when nothing would be left that works, or when nobody notes it.
+    """
+    with local.connect(settings) as (catalogue, producer):
+        shelf = _shelf(settings, catalogue)
+        with catalogue.read() as facts:
+            standing = _standing(settings, shelf, facts)
+        gone = ref or (standing.canary.model if standing.canary else standing.stable[0] if standing.stable else "")
+        left = [each for each in standing.stable if each != gone]
+        if not gone or not left:
+            raise Refused("nothing_left", f"without {gone or 'it'} no model would work; release another one first")
+        operation = _known(shelf, gone).operation
+        event = ModelReleased(
+            operation=operation,
+            model=gone,
+            stage="withdrawn",
+            recall=recall,
+            reason=reason,
+            released_by=by,
+            released_at_ms=now_ms(),
+        )
+        if not _released(event, catalogue, producer) and recall:
+            raise Refused(
+                "not_noted", "the streams role has not noted it yet; run `packshot replay --model` when it has"
+            )
+        products = select(Selection(model=gone), catalogue, settings) if recall else []
+        replan(products, lane, f"{gone} was recalled", producer)
+        return gone, left[0], products
+
+
+def build(settings: Settings, ref: str) -> Built:
+    """Makes a model ready on this machine's engine, and keeps what that made. Raises Refused."""
+    _log_little(settings)
+    began = time.perf_counter()
+    with local.open_catalogue(settings) as catalogue:
+        shelf = _shelf(settings, catalogue)
+        _known(shelf, ref)
+        try:
+            network = pools.open_network(settings, shelf, ref)
+        except (ModelError, EngineError) as error:
+            raise Refused("bad_model", str(error), field="model") from error
+    try:
+        sizes = range(1, network.engine.max_batch + 1)
+        measured = {size: network.batcher.latency.estimate_ms(size) for size in sizes if not math.log2(size) % 1}
+        took_s = time.perf_counter() - began
+        return Built(ref, network.engine.name, network.engine.fingerprint, took_s, measured)
+    finally:
+        network.close()
+
+
+def _made_by(asset: Asset) -> list[str]:
+    return asset.live.models if asset.live else []
+
+
+def distill(settings: Settings, photographs: Path, target: Path, steps: int | None) -> list["Compared"]:
+    """Teaches a smaller network what the one that ships sees, writes it to `target`, and compares. Raises Refused."""
+    from gpu_workers.distillation import distilling
+    from gpu_workers.distillation.training_pictures import NoPictures
+
+    course = distilling.Course() if steps is None else distilling.Course(steps=steps)
+    try:
+        teacher = model_path(shipped()[TEACHER], settings.weights_folder)
+        distilling.distill(teacher, photographs, target, course)
+        return compare(settings, [target], photographs)
+    except (ModelError, distilling.NoTorch, NoPictures) as error:
+        raise Refused("cannot_distill", str(error)) from error
+
+
+def quantize(
+    settings: Settings, ref: str, target: Path, precision: str, photographs: Path, leave_out: tuple[str, ...]
+) -> list["Compared"]:
+    """Writes a model with smaller numbers to `target`, and compares. Raises Refused."""
+    from gpu_workers.distillation import quantizing
+    from gpu_workers.distillation.training_pictures import NoPictures, load_photographs, training_tensor
+
+    with local.open_catalogue(settings) as catalogue:
+        shelf = _shelf(settings, catalogue)
+        model = _known(shelf, ref)
+        try:
+            graph = shelf.fetched(model) / model.file
+            if precision == "fp16":
+                quantizing.quantize_fp16(graph, target)
+            else:
+                taken = load_photographs(photographs)
+                pictures = [training_tensor(taken, 0, index) for index in range(CALIBRATION_PICTURES)]
+                quantizing.quantize_int8(graph, target, pictures, leave_out)
+            return compare(settings, [target], photographs)
+        except (ModelError, NoPictures, ValueError) as error:
+            raise Refused("cannot_quantize", str(error)) from error
+
+
+def compare(settings: Settings, graphs: list[Path], photographs: Path) -> list["Compared"]:
+    """How near graphs come to the network that ships, and how much faster they are. Raises ModelError, NoPictures."""
+    from gpu_workers.distillation.comparing import report
+
+    teacher = model_path(shipped()[TEACHER], settings.weights_folder)
+    return report(teacher, {graph.name: graph for graph in graphs}, photographs)
+
+
+def _log_little(settings: Settings) -> None:
+    set_up_command(settings)
+
+
+def _shelf(settings: Settings, catalogue: Catalogue) -> Shelf:
+    return Shelf.of(settings, _blobs(settings), catalogue)
+
+
+def _blobs(settings: Settings) -> Blobs:
+    return Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+
+
+def _standing(settings: Settings, shelf: Shelf, facts: Facts) -> Standing:
+    releases = facts.releases(OPERATION)
+    return stand(settings.cutout_model, pools.DEFAULT_MODEL, releases, shelf.models().values())
+
+
+def _known(shelf: Shelf, ref: str) -> Model:
+    try:
+        return shelf.model(ref)
+    except UnknownModel as error:
+        raise Refused("unknown_model", str(error), field="model") from error
+
+
+def _added(catalogue: Catalogue) -> dict[str, ModelAdded]:
+    with catalogue.read() as facts:
+        return facts.models()
+
+
+def _released(event: ModelReleased, catalogue: Catalogue, producer: AcknowledgedProducer) -> bool:
+    def is_noted() -> bool:
+        with catalogue.read() as facts:
+            return event in facts.releases(event.operation)
+
+    _send(event, producer)
+    return local.noted(is_noted)
+
+
+def _send(event: ModelAdded | ModelReleased, producer: AcknowledgedProducer) -> None:
+    with tracer.start_as_current_span(f"models {type(event).__name__}"):
+        producer.send([outgoing(event, "packshot/models")])
+
+
+def _verified(model: Model, shelf: Shelf) -> Iterator[Verified]:
+    try:
+        folder = shelf.fetched(model)
+        check_graph(model, folder / model.file)
+    except ModelError as error:
+        yield Verified(model.ref, "", str(error))
+        return
+    for engine in usable_engines():
+        yield Verified(model.ref, engine, _complaint(engine, model, folder))
+
+
+def _complaint(engine: Preference, model: Model, folder: Path) -> str:
+    try:
+        _try_on(engine, model, folder)
+    except (ModelError, EngineError) as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def _opened(engine: Preference, model: Model, folder: Path) -> Iterator[Engine]:
+    opened = open_engine(model, folder, engine)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _try_on(engine: Preference, model: Model, folder: Path) -> None:
+    with _opened("onnxruntime", model, folder) as reference:
+        if engine == "onnxruntime":
+            try_out(model, reference)
+            return
+        with _opened(engine, model, folder) as opened:
+            try_out(model, opened, reference)

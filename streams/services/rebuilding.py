@@ -1,0 +1,275 @@
+"""The facts made anew from the topics, without a word to anybody.
+
+What was decided is not decided again: it stands on the topics that it was written to. So rules that have changed since,
+and the order in which topics were once read, change nothing: records are taken by their time, each partition in its
+order, and what died is left out. Only plans are made anew, by the recipes of their time; what a campaign asked for
+before its recipe was released, and was planned all the same since the release was read first, is so here, too.
+
+Tasks, completions and publish requests are kept for `topics.RETENTION_DAYS`: of what is older the facts have neither
+tasks nor costs, and an asset that failed before is planned again; `packshot replay` has it made.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas import topics
+from schemas.envelope import as_mapping
+from schemas.identity import review_id
+from schemas.recipes.cookbook import Release, name_of, shipped_version
+from schemas.records import (
+    ChannelReleased,
+    DecisionUndone,
+    DefaultsReleased,
+    Event,
+    PublishRequested,
+    RecipeReleased,
+    ReleaseContinued,
+    ReplanRequested,
+    ReplansContinued,
+    ReplansRequested,
+    ReviewDecided,
+    ReviewRequested,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+)
+from streams.consumer import letters as header
+from streams.consumer.groups import CONSUMED
+from streams.consumer.letters import Delivery, event_in
+from streams.consumer.reading import read
+from streams.facts import Catalogue, Facts, Refusal
+from streams.flow.processing import PROCESSORS, placed
+from streams.flow.processors import Answers, Processor, costing, intake, recipes, reviewing, routing
+from streams.flow.processors.planning import LACKING
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services.dead import DeadLetter, Wanted, find
+
+# At equal times causes come before effects.
+SOURCES = (
+    topics.MODELS,
+    topics.RECIPES,
+    topics.CATALOG,
+    topics.CAMPAIGNS,
+    *topics.TASKS.values(),
+    topics.COMPLETED,
+    topics.REVIEWS,
+    topics.DECISIONS,
+    topics.PUBLISH,
+    topics.PUBLISHED,
+)
+# What dies of these was noted all the same: a campaign for the products that are there, or before it was cancelled; an
+# event for the assets that lacked nothing.
+NOTED_ALL_THE_SAME = frozenset({"unknown_sku", "campaign_cancelled", *LACKING})
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """One table: its rows before and after, and how many of both have no equal on the other side."""
+
+    table: str
+    before: int
+    after: int
+    changed: int
+
+
+def rebuild(settings: Settings) -> list[Rebuilt]:
+    """Drops the facts and makes them anew. The streams role must not be at work. Raises Unavailable."""
+    catalogue = Catalogue(settings.database)
+    catalogue.create_tables()
+    before = catalogue.dump()
+    with catalogue.replaced() as facts:
+        fill(facts, read(settings, [topic.name for topic in SOURCES]), find(settings, Wanted()))
+    after = catalogue.dump()
+    catalogue.close()
+    return [_compared(table, before[table], rows) for table, rows in after.items()]
+
+
+def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) -> None:
+    """Makes facts that are empty those that the records tell of."""
+    ordered = list(in_order(records))
+    died = {letter.origin_position: letter.told(header.ERROR_CODE) for letter in dead}
+    noted = [each for each in ordered if each.position not in died or _is_noted(each, died[each.position])]
+    for record in noted:
+        if record.topic == topics.RECIPES.name:
+            _apply(record, _FIRST, facts)
+    for record in noted:
+        _apply(record, _RETOLD, facts)
+    facts.forget_tasks()  # those that intake would begin today; the ones that it began follow
+    for record in ordered:
+        _apply(record, _TASKS, facts)
+    _note_refusals(ordered, dead, facts)
+
+
+def _is_noted(record: Delivery, code: str) -> bool:
+    """Whether what died of this was noted all the same; a decision is carried out as a whole or not at all."""
+    return code in NOTED_ALL_THE_SAME and record.topic != topics.DECISIONS.name
+
+
+def in_order(records: Iterable[Delivery]) -> Iterator[Delivery]:
+    """The records by time, each partition in its order."""
+    rank = {topic.name: number for number, topic in enumerate(SOURCES)}
+    partitions: dict[tuple[str, int], list[Delivery]] = {}
+    for record in records:
+        partitions.setdefault((record.topic, record.partition), []).append(record)
+    return heapq.merge(*partitions.values(), key=lambda record: (record.timestamp_ms, rank[record.topic]))
+
+
+def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts: Facts) -> None:
+    """Notes what a record tells; what was refused, then or now, tells nothing."""
+    try:
+        event = event_in(record)
+    except Refused:
+        return
+    if type(event) not in processors:
+        return
+    facts.at(record.timestamp_ms)
+    try:
+        with facts.savepoint():
+            processors[type(event)](placed(event, record), facts)
+    except Refused:
+        return
+
+
+def _task_noted(event: Task | TaskCompleted | TaskFailed, facts: Facts) -> Answers:
+    facts.put_task(event)
+    return []
+
+
+def _completed(event: TaskCompleted, facts: Facts) -> Answers:
+    if event.outcome == "expired":
+        return routing.task_completed(event, facts)
+    if event.outcome == "done":
+        facts.put_costs(costing.shares(event))
+        facts.put_shadow(event)
+    routing.is_live_already(event, facts)
+    review = facts.review(review_id(event.task.task_id, event.result_id))
+    if review is not None and review.precedes(event):
+        routing.reject_again(event, review, facts)
+    return []
+
+
+def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
+    task = event.completed.task
+    known = facts.review(event.review_id)
+    if known is not None and not (known.state == "superseded" and known.precedes(event.completed)):
+        return []
+    facts.put_review(event)
+    product = facts.product(task.tenant, task.sku)
+    if product is not None:
+        facts.supersede_reviews(task.tenant, task.sku, product.version)
+    name = task.step.asset or ""
+    facts.supersede_other_reviews(task.tenant, task.sku, name, event.review_id)
+    where = (task.tenant, task.sku, name, task.version)
+    if not facts.move_asset(*where, "review", reason=event.reason, verdict=event.verdict):  # it has left the plan since
+        facts.supersede_other_reviews(task.tenant, task.sku, name, "")
+    return []
+
+
+def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
+    """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
+    review = facts.review(event.review_id)
+    if review is not None and review.rank < event.version:
+        reviewing.check_product(review, event)
+        reviewing.carry_out(review, event, facts)
+    return []
+
+
+def _decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
+    review = facts.review(event.decision.review_id)
+    product = facts.product(event.tenant, event.sku)
+    if review is not None and product is not None and review.rank < event.version:
+        reviewing.check_product(review, event.decision)
+        reviewing.reopen(review, event, product, facts)
+    return []
+
+
+def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
+    """Notes a request; one that came again after it was announced had not yet seen the announcement."""
+    where = (event.tenant, event.sku, event.asset, event.version)
+    is_live = facts.is_live(*where, event.file.digest, event.models, event.verdict.rules)
+    if event.approved_by is None:
+        facts.supersede_other_reviews(event.tenant, event.sku, event.asset, "")
+        facts.move_asset(*where, "published" if is_live else "publishing", verdict=event.verdict)
+    elif not is_live:
+        facts.move_asset(*where, "publishing", verdict=event.verdict)
+    return []
+
+
+def _first_released(event: RecipeReleased | ChannelReleased, facts: Facts) -> Answers:
+    """Notes the first version of a recipe or channel ahead of all: nothing but its being there depends on its time."""
+    cookbook = facts.cookbook()
+    known = cookbook.recipes if isinstance(event, RecipeReleased) else cookbook.rules.names()
+    if name_of(event) not in known:
+        facts.put_recipe(event)
+    return []
+
+
+def _released(event: Release, facts: Facts) -> Answers:
+    """Plans anew at once what is planned anew later: meanwhile nothing was planned by the version before.
+
+    By the first version of a recipe or a channel nothing is planned anew: what asked for it before had died.
+    """
+    if _is_first(event, facts):
+        return []
+    recipes.noted(event, facts)
+    for tenant, sku in list(recipes.touched(event, facts.releases_before(event), facts)):
+        intake.replan_requested(ReplanRequested(tenant=tenant, sku=sku), facts)
+    return []
+
+
+def _in_steps(_event: Event, _facts: Facts) -> Answers:
+    """What was asked for in steps stands on the topics, product by product; what is left was never a fact."""
+    return []
+
+
+def _is_first(event: Release, facts: Facts) -> bool:
+    if isinstance(event, DefaultsReleased) or shipped_version(type(event), name_of(event)):
+        return False
+    known = [each for each in facts.recipe_releases() if type(each) is type(event)]
+    return min(each.version for each in known if name_of(each) == name_of(event)) == event.version
+
+
+_FIRST: dict[type[Event], Processor] = dict.fromkeys((RecipeReleased, ChannelReleased), _first_released)
+_TASKS: dict[type[Event], Processor] = dict.fromkeys((Task, TaskCompleted, TaskFailed), _task_noted)
+_RETOLD: dict[type[Event], Processor] = {
+    **PROCESSORS,
+    TaskCompleted: _completed,
+    ReviewRequested: _review_requested,
+    ReviewDecided: _review_decided,
+    DecisionUndone: _decision_undone,
+    PublishRequested: _publish_requested,
+    RecipeReleased: _released,
+    DefaultsReleased: _released,
+    ChannelReleased: _released,
+    **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued), _in_steps),
+}
+
+
+def _note_refusals(records: Iterable[Delivery], dead: Sequence[DeadLetter], facts: Facts) -> None:
+    """The refusals of events, but for those that were replayed since and did not die again."""
+    consumed = {topic.name for topic in CONSUMED}
+    died = {letter.origin_position: letter for letter in dead if letter.origin in consumed}
+    left = dict(died)  # those whose record is past its retention
+    for record in records:
+        left.pop(record.position, None)
+    for letter in left.values():
+        facts.put_refusal(_refusal(letter))
+    for record in records:
+        facts.at(record.timestamp_ms)
+        if record.position in died:
+            facts.put_refusal(_refusal(died[record.position]))
+        elif record.topic in consumed and header.REPLAYED in as_mapping(record.headers):
+            facts.drop_refusal(record.event_id, record.position)
+
+
+def _refusal(letter: DeadLetter) -> Refusal:
+    told = {name: letter.told(f"packshot-error-{name}") for name in ("code", "field", "message")}
+    return Refusal(
+        letter.record.event_id, letter.origin, letter.record.subject, **told, position=letter.origin_position
+    )
+
+
+def _compared(table: str, before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]) -> Rebuilt:
+    return Rebuilt(table, len(before), len(after), len(set(before) ^ set(after)))

@@ -1,0 +1,179 @@
+"""The recipes of an installation: which there are, what they make a product go by, and how they are released."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from schemas.channels.rulebook import SHIPPED, Rulebook
+from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
+from schemas.recipes.cookbook import Cookbook, Origin, Release, asset_of, channels_of, filled, name_of, own_channels
+from schemas.recipes.reading import BadRecipe, parse
+from schemas.records import DefaultsReleased, RecipeReleased
+from streams.consumer.letters import outgoing
+from streams.facts import Catalogue
+from streams.flow.processors.recipes import Product, check_version, touched
+from streams.runtime.errors import Refused
+from streams.runtime.observability import tracer
+from streams.runtime.settings import Settings
+from streams.services import local
+from streams.services.roles import now_ms
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe or a tenant's defaults; `release` is None for a recipe that ships, `wrong` what today's rules refuse."""
+
+    name: str
+    kind: str
+    version: int
+    release: Release | None
+    operations: Sequence[str] = ()
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class ShownStep:
+    """A step as it would be used: `parameters` are its values, and who says so."""
+
+    depth: int
+    operation: str
+    channel: str
+    asset: str
+    parameters: dict[str, tuple[str, Origin]] = field(default_factory=dict)
+
+
+def read_file(file: Path, rules: Rulebook = SHIPPED) -> tuple[str, Recipe | Defaults]:
+    """A recipe's or defaults' file, and what it says, held against `rules`. Raises Refused with a line each problem."""
+    try:
+        text = file.read_text()
+        return text, parse(text, str(file), rules)
+    except BadRecipe as error:
+        raise Refused(error.code, str(error), field="FILE") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(BadRecipe.code, f"{file}: {error}", field="FILE") from error
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file, and NAME@VERSION of what it holds or what is wrong with it, a line each problem."""
+
+    file: Path
+    ref: str = ""
+    wrong: tuple[str, ...] = ()
+
+
+def checked(file: Path, ref: Callable[[Path], str]) -> Checked:
+    """How a file is, of which `ref` gives NAME@VERSION or raises Refused."""
+    try:
+        return Checked(file, ref(file))
+    except Refused as refusal:
+        return Checked(file, wrong=tuple(str(refusal).splitlines()))
+
+
+def overview(settings: Settings) -> list[Row]:
+    """Every recipe by name, then all defaults by tenant."""
+    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+        cookbook = facts.cookbook()
+        newest = {(type(each), name_of(each)): each for each in facts.recipe_releases()}
+    rows = []
+    for name, recipe in sorted(cookbook.recipes.items()):
+        release = newest.get((RecipeReleased, name))
+        counts = release if release is None or _counts(release, recipe) else None
+        rows.append(_row(name, "recipe", recipe, counts))
+    return rows + [
+        _row(tenant, "defaults", defaults, newest[DefaultsReleased, tenant])
+        for tenant, defaults in sorted(cookbook.defaults.items())
+    ]
+
+
+def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tuple[str, list[ShownStep]]:
+    """NAME@VERSION of a recipe, and its steps as a tenant's product would go by them. Raises Refused."""
+    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+        cookbook = facts.cookbook()
+    known = cookbook.rules.names()
+    if channel is not None and channel not in known:
+        told = f"no channel is called {channel!r}; there are: {', '.join(known)}"
+        raise Refused("unknown_channel", told, field="channel")
+    try:
+        recipe = cookbook.recipe(name)
+        return recipe.ref, list(_shown(cookbook, recipe, tenant, channel))
+    except UnknownRecipe as error:
+        raise Refused("unknown_recipe", str(error), field="NAME") from error
+    except BadRecipe as error:
+        raise Refused(error.code, str(error), field="NAME") from error
+
+
+def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> tuple[str, list[Product], bool]:
+    """Releases a recipe or a tenant's defaults; with `dry_run` it only looks.
+
+    Returns NAME@VERSION, the products that are made again, and whether the streams role has noted it. Raises Refused.
+    """
+    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+        rules = facts.cookbook().rules
+    text, made = read_file(file, rules)
+    return (made.ref, *send(settings, _release(made, text, reason, by), dry_run=dry_run))
+
+
+def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Product], bool]:
+    """Releases what `event` says; with `dry_run` it only looks. See `release`."""
+    if dry_run:
+        with local.open_catalogue(settings) as catalogue:
+            return _made_again(event, catalogue), False
+    with local.connect(settings) as (catalogue, producer):
+        products = _made_again(event, catalogue)
+
+        def is_noted() -> bool:
+            with catalogue.read() as facts:
+                return any(each.text == event.text for each in facts.recipe_releases())
+
+        with tracer.start_as_current_span(f"recipes {type(event).__name__}"):
+            producer.send([outgoing(event, "packshot/recipes")])
+        return products, local.noted(is_noted)
+
+
+def _made_again(event: Release, catalogue: Catalogue) -> list[Product]:
+    with catalogue.read() as facts:
+        known = facts.recipe_releases()
+        check_version(event, known)
+        return list(touched(event, known, facts))
+
+
+def _release(made: Recipe | Defaults, text: str, reason: str, by: str) -> Release:
+    told = {"version": made.version, "text": text, "reason": reason, "released_by": by, "released_at_ms": now_ms()}
+    if isinstance(made, Recipe):
+        return RecipeReleased(recipe=made.name, **told)  # type: ignore[arg-type]
+    return DefaultsReleased(tenant=made.tenant, **told)  # type: ignore[arg-type]
+
+
+def _row(name: str, kind: str, found: Recipe | Defaults | BadRecipe, release: Release | None) -> Row:
+    if isinstance(found, BadRecipe):
+        return Row(name, kind, release.version if release else 0, release, wrong=str(found))
+    steps = found.steps if isinstance(found, Recipe) else found.defaults
+    return Row(name, kind, found.version, release, tuple(dict.fromkeys(_operations(steps))))
+
+
+def _operations(steps: Sequence[RecipeStep] | Sequence[object]) -> Iterator[str]:
+    for step in steps:
+        yield step.operation  # type: ignore[attr-defined]
+        yield from _operations(getattr(step, "next", ()))
+
+
+def _counts(release: Release, recipe: Recipe | BadRecipe) -> bool:
+    return isinstance(recipe, BadRecipe) or release.version == recipe.version
+
+
+def _shown(cookbook: Cookbook, recipe: Recipe, tenant: str, channel: str | None) -> Iterator[ShownStep]:
+    wanted, own = [] if channel is None else [channel], own_channels(recipe.steps)
+
+    def walk(step: RecipeStep, above: str | None, depth: int) -> Iterator[ShownStep]:
+        any_channel = step.each is not None and channel is None
+        for target in [None] if any_channel else channels_of(step, wanted, above, own, cookbook.rules):
+            label = "each" if any_channel else target or ""
+            asset = asset_of(step, "CHANNEL" if any_channel else target, "", 1) or ""
+            told = cookbook.parameters(step, tenant, target)
+            yield ShownStep(depth, step.operation, label, asset, filled(step.operation, told, target, cookbook.rules))
+            for following in step.next:
+                yield from walk(following, target, depth + 1)
+
+    for step in recipe.steps:
+        yield from walk(step, None, 0)

@@ -1,0 +1,219 @@
+"""The roles, each a process of its own in production: what it is made of, and how it runs until it is told to stop."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+from confluent_kafka import Consumer
+
+from schemas import topics
+from schemas.records import LANES, Lane
+from schemas.topics import Pool
+from streams.blobs import Blobs, open_store
+from streams.consumer import drift, groups, reach, reading
+from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
+from streams.consumer.isolation import Isolation
+from streams.consumer.letters import RetryPolicy
+from streams.consumer.loop import ConsumerLoop
+from streams.consumer.reader import OnCommit, OpenConsumer
+from streams.consumer.retrier import Retrier
+from streams.consumer.work import Crew
+from streams.facts import Catalogue, CatalogueStanding, Trials
+from streams.flow.processing import Processing
+from streams.runtime import observability
+from streams.runtime.errors import Unavailable
+from streams.runtime.settings import Settings
+from streams.services import retention
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+WAIT_S = 1.0
+EXIT_FAILED = 70
+
+log = structlog.get_logger()
+
+
+def run(role: str, pool: Pool | None, settings: Settings) -> None:
+    """Runs a role until SIGTERM or SIGINT. Waits for a broker and a database that are away."""
+    observability.set_up(settings, f"{role}-{pool}" if pool else role)
+    port = observability.serve_metrics(settings)
+    log.info("starting", metrics_port=port)
+    if role == "gateway":
+        run_gateway(settings)
+        return
+    stop = _stop_on_signals()
+    _wait_until(lambda: _prepare_topics(settings), stop)
+    catalogue = Catalogue(settings.database)
+    _wait_until(catalogue.create_tables, stop)
+    _wait_until(lambda: retention.note_gaps(settings, catalogue, _groups(role, pool)), stop)
+    if stop.is_set():
+        return
+    match role:
+        case "streams":
+            run_streams(settings, catalogue)
+        case "worker":
+            assert pool is not None
+            run_worker(pool, settings, catalogue, stop)
+        case "publisher":
+            run_publisher(settings, catalogue, stop)
+        case "retrier":
+            run_retrier(settings, catalogue, stop)
+
+
+def run_streams(settings: Settings, catalogue: Catalogue) -> None:
+    """The Faust app; it handles the signals itself."""
+    from streams.flow.app import build_app, run_app
+
+    policy = RetryPolicy(settings.retry_delays, originals=_blobs(settings))
+    processing = Processing(catalogue, AcknowledgedProducer(settings), policy, settings.tenant_quota_per_hour)
+    isolation = Isolation("streams", Trials(catalogue))
+    run_app(build_app(settings, processing, isolation), settings, processing, isolation)
+
+
+def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+    """A worker of one pool: a consumer group for each of its lanes."""
+    from gpu_workers import pools
+    from gpu_workers.metering import Prices
+    from gpu_workers.models.fetch import fetch_all
+    from gpu_workers.results import Results
+    from gpu_workers.worker import Worker
+
+    if pool == "cutout":
+        fetch_all(settings.weights_folder, log.info)
+    blobs = _blobs(settings)
+    with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
+        handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
+        producer = AcknowledgedProducer(settings)
+        isolation = Isolation(f"worker-{pool}", Trials(catalogue))
+        policy = RetryPolicy(settings.retry_delays, originals=blobs)
+        crew = Crew(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
+        has_record = partial(reading.has_record, settings)
+        members: list[Consumer] = []
+        lanes = {lane: (_lane(settings, pool, lane, members), topics.TASKS[pool, lane].name) for lane in LANES}
+        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, has_record, settings.stalled_after_s)
+        reach.watch(settings, members)
+        log.info("ready", pool=pool)
+        observability.tell_ready()
+        _run_or_exit(loop, stop)
+        producer.close()
+
+
+def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+    """The publisher."""
+    from streams.publishing.publication import Publication
+    from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
+    from streams.publishing.sweep import Sweep, sweep_at_intervals
+
+    observability.tell_ready()
+    origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
+    blobs = _blobs(settings)
+    standing = CatalogueStanding(catalogue)
+    publication = Publication(origin, blobs, standing, settings.cdn, now_ms, settings.replaced_grace_s)
+    if settings.sweep_interval_s:
+        arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
+        threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
+    isolation = Isolation("publisher", Trials(catalogue))
+    letters = replace(DEAD_AT_ONCE, originals=blobs)
+    consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
+    publisher = Publisher(consumer, producer, publication, isolation, settings.names_folder, letters)
+    reach.watch(settings, [publisher.member])
+    publisher.run(stop)
+
+
+def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+    """The retrier, which looks after the retention of all topics, too."""
+    producer = AcknowledgedProducer(settings)
+    isolation = Isolation("retrier", Trials(catalogue))
+    consumer = open_member(settings, groups.RETRIER)
+    reach.watch(settings, [consumer])
+    observability.tell_ready()
+    arguments = (settings, catalogue, stop)
+    threading.Thread(target=retention.look_at_intervals, args=arguments, name="retention", daemon=True).start()
+    Retrier(consumer, producer, settings.retry_delays, isolation, _blobs(settings)).run(stop)
+    producer.close()
+
+
+def run_gateway(settings: Settings) -> None:
+    """The local CDN."""
+    from aiohttp import web
+
+    from streams.cdn.server import build_app
+
+    app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
+    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=_serves)
+
+
+def _serves(line: str) -> None:
+    log.info(line)
+    observability.tell_ready()
+
+
+def _groups(role: str, pool: Pool | None) -> list[str]:
+    """The groups that a role reads in."""
+    if pool is not None:
+        return [groups.worker(pool, lane) for lane in LANES]
+    return {"streams": [groups.STREAMS], "publisher": [groups.PUBLISHER], "retrier": [groups.RETRIER]}[role]
+
+
+def _prepare_topics(settings: Settings) -> None:
+    make_topics(settings)
+    drift.verify(settings)
+
+
+def _blobs(settings: Settings) -> Blobs:
+    return Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+
+
+def s3_client(settings: Settings) -> "S3Client | None":
+    """The client for s3: sources, where any bucket is allowed as a source."""
+    if not settings.source_buckets:
+        return None
+    import boto3
+
+    return boto3.client("s3", endpoint_url=settings.s3_endpoint)
+
+
+def now_ms() -> int:
+    """Unix time in ms."""
+    return time.time_ns() // 1_000_000
+
+
+def _lane(settings: Settings, pool: Pool, lane: Lane, members: list[Consumer]) -> OpenConsumer:
+    def open_noted(on_commit: OnCommit) -> Consumer:
+        members.append(open_member(settings, groups.worker(pool, lane), on_commit=on_commit))
+        return members[-1]
+
+    return open_noted
+
+
+def _run_or_exit(loop: ConsumerLoop, stop: threading.Event) -> None:
+    """Runs the loop. Where it fails the process ends at once, uncommitted; a worker that hangs is not waited for."""
+    try:
+        loop.run(stop)
+    except Exception:
+        log.exception("the worker cannot go on")
+        os._exit(EXIT_FAILED)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _wait_until(attempt: Callable[[], None], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            attempt()
+            return
+        except Unavailable as away:
+            log.warning("waiting", reason=str(away))
+            stop.wait(WAIT_S)
