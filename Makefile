@@ -98,49 +98,49 @@ schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history; th
 
 lock: $(MARK_DEV)  ## Locks the requirements anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra embedded pyproject.toml -o requirements.txt
+		--extra embedded pyproject.toml -o infra/locks/requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra embedded --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+		--extra embedded --extra dev -c infra/locks/requirements.txt pyproject.toml -o infra/locks/requirements-dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra bench-arroyo --override requirements-arroyo.in pyproject.toml -o requirements-arroyo.txt
+		--extra bench-arroyo --override infra/locks/requirements-arroyo.in pyproject.toml -o infra/locks/requirements-arroyo.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra bench-quix pyproject.toml -o requirements-quix.txt
+		--extra bench-quix pyproject.toml -o infra/locks/requirements-quix.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra bench-thumbor pyproject.toml -o requirements-thumbor.txt
+		--extra bench-thumbor pyproject.toml -o infra/locks/requirements-thumbor.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra bench-worker -c requirements.txt pyproject.toml -o requirements-worker.txt
+		--extra bench-worker -c infra/locks/requirements.txt pyproject.toml -o infra/locks/requirements-worker.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra distill -c requirements.txt pyproject.toml -o requirements-distill.txt
+		--extra distill -c infra/locks/requirements.txt pyproject.toml -o infra/locks/requirements-distill.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		requirements-setup.in -o requirements-setup.txt
+		infra/locks/requirements-setup.in -o infra/locks/requirements-setup.txt
 
 clean:  ## Forgets the demo's and the local system's data
 	rm -rf .packshot
 
-$(BIN)/uv: requirements-setup.txt
+$(BIN)/uv: infra/locks/requirements-setup.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
 		{ echo "packshot: $(PYTHON) is no Python 3.11, 3.12 or 3.13; name one: make PYTHON=/usr/bin/python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/locks/requirements-setup.txt
 	touch $@
 
-$(MARK): $(BIN)/uv requirements.txt pyproject.toml
-	$(BIN)/uv pip install --compile-bytecode --require-hashes -r requirements.txt
+$(MARK): $(BIN)/uv infra/locks/requirements.txt pyproject.toml
+	$(BIN)/uv pip install --compile-bytecode --require-hashes -r infra/locks/requirements.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q schemas streams gpu_workers
 	touch $@
 
-$(MARK_DEV): $(MARK) requirements-dev.txt
-	$(BIN)/uv pip install --compile-bytecode --require-hashes -r requirements-dev.txt
+$(MARK_DEV): $(MARK) infra/locks/requirements-dev.txt
+	$(BIN)/uv pip install --compile-bytecode --require-hashes -r infra/locks/requirements-dev.txt
 	touch $@
 
 $(KERNELS): $(MARK)
-	$(BIN)/python -c "from gpu_workers import lut; from gpu_workers.operations import cutout; from gpu_workers.quality import measures; cutout.warm_up()"
+	$(BIN)/python -c "from gpu_workers.imaging import lut; from gpu_workers.operations.cutout import cutout; from gpu_workers.quality import packshot; cutout.warm_up()"
 	touch $@
 
-.venv-%/.installed: $(BIN)/uv requirements-%.txt
+.venv-%/.installed: $(BIN)/uv infra/locks/requirements-%.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
-	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements-$*.txt
+	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r infra/locks/requirements-$*.txt
 	touch $@
 
 $(WEIGHTS): $(MARK) $(wildcard gpu_workers/models/manifests/*.yaml) gpu_workers/models/people.py

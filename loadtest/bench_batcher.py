@@ -1,6 +1,6 @@
 """How many items are in time, by how a server makes its batches: ours beside Triton's, mosec's and fixed batches.
 
-A simulation of discrete events with one device; ours is the production policy, gpu_workers.serving.batch_policy. What a batch
+A simulation of discrete events with one device; ours is the production policy, serving.batch_policy. What a batch
 takes is NVIDIA's published average for ResNet-50 v1.5 on Triton with ONNX Runtime TensorRT in FP16, one table for each
 GPU (github.com/NVIDIA/DeepLearningExamples, PyTorch/Classification/ConvNets/triton/resnet50/README.md, "Offline
 scenario", commit 49e23b45), with a noise of 3 %. Batches are padded to the next size in the table, as CUDA graphs need

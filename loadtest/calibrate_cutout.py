@@ -1,4 +1,4 @@
-"""What a cutout's signs of doubt mean: fits the weights of gpu_workers.operations.cutout.doubt, and says how well they do.
+"""What a cutout's signs of doubt mean: fits the weights of operations.cutout.doubt, and says how well they do.
 
 The sample catalogue's photographs and two composites of every product on every ground are cut out and held against the
 truth. A logistic sum of the signs is fitted, its weights 0 or more, on two products of three, and made as cautious as

@@ -46,8 +46,8 @@ def encode(
     """`canvas` (h, w, 3), or (h, w, 4) with straight alpha, in the channel's first format. Raises TooHeavy.
 
     Here is the last step: uint8 is sRGB already, and uint16 of WIDE is brought into it.
-    `source_type` is how it was made, as `gpu_workers.imaging.metadata` has it, and `credits` whose it is; `dpi` what the file says
-    of its size in print.
+    `source_type` is how it was made, as `gpu_workers.imaging.metadata` has it, and `credits` whose it is; `dpi` what
+    the file says of its size in print.
     """
     said = Notes(source_type, credits=credits)
     image = Image.fromarray(eight_bit(canvas))

@@ -1,7 +1,8 @@
 """Between code values and linear light, where light adds up; tables, since every picture passes here twice.
 
 Linear light is always that of sRGB's primaries. Codes of eight bits are sRGB's and give 0..1; codes of sixteen are
-those of `gpu_workers.imaging.wide_gamut`, whose more vivid colours give less than 0 in one channel and more than 1 in another.
+those of `gpu_workers.imaging.wide_gamut`, whose more vivid colours give less than 0 in one channel and more than 1 in
+another.
 """
 
 from collections.abc import Iterator

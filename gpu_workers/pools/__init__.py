@@ -57,36 +57,8 @@ log = structlog.get_logger()
 DEFAULT_MODEL = "u2netp@1"
 SHADOW_ERROR_MAX = 500
 _NOTABLE_S = 0.01
-_PIXELS = (
-    "brands/__init__.py",
-    "colour_difference.py",
-    "colour_signalling.py",
-    "composing.py",
-    "containers/__init__.py",
-    "containers/blocks.py",
-    "containers/bmff.py",
-    "containers/bmp.py",
-    "containers/gif.py",
-    "containers/jpeg.py",
-    "containers/png.py",
-    "containers/riff.py",
-    "containers/tiff.py",
-    "containers/tiff_pages.py",
-    "credits.py",
-    "decoding.py",
-    "encoding.py",
-    "icc.py",
-    "linear_light.py",
-    "lut.py",
-    "memory_model.py",
-    "media_types.py",
-    "models/people.py",
-    "notes.py",
-    "scenes/__init__.py",
-    "shrinking.py",
-    "templates/__init__.py",
-    "wide_gamut.py",
-)
+_PIXELS = ("imaging", "library", "operations", "quality", "sources")
+_PIXELS_TOO = ("models/people.py", "pools/composing.py", "pools/memory_model.py")
 # By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
 # urgent picture goes before all that came in the last minute, and only a deadline of its own can make a picture late.
 PATIENCE_S: dict[Lane, float] = {"urgent": 30, "standard": 120, "bulk": 480}
@@ -560,10 +532,9 @@ def store(blobs: Blobs, role: str, data: bytes, media_type: str, shape: tuple[in
 @cache
 def code_fingerprint() -> str:
     """SHA-256 over the code that makes pixels: other code, other results."""
-    package = resources.files("gpu_workers")
-    files = [package / name for name in _PIXELS]
-    for folder in ("operations", "quality"):
-        files += sorted((f for f in (package / folder).iterdir() if f.name.endswith(".py")), key=lambda f: f.name)
+    package = Path(str(resources.files("gpu_workers")))
+    files = [file for folder in _PIXELS for file in sorted((package / folder).rglob("*.py"))]
+    files += [package / name for name in _PIXELS_TOO]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -9,8 +9,8 @@ The errors:
     ├── BadUrl                the setting does not name a store
     ├── BlobCorrupt           the bytes are not those that the digest promises
     ├── StoreRefused          the credentials or the permissions do not allow it
-    ├── StoreUnavailable      the network, the server or the disk does not answer (also streams.runtime.errors.Unavailable)
-    └── StoreFull             no space or no quota is left (also streams.runtime.errors.Unavailable)
+    ├── StoreUnavailable      the network, the server or the disk does not answer (also runtime.errors.Unavailable)
+    └── StoreFull             no space or no quota is left (also runtime.errors.Unavailable)
 """
 
 from collections.abc import Iterator

@@ -324,7 +324,7 @@ class Settings(BaseSettings):
 
 def _cache_folder() -> Path:
     """Where what can be had again is kept, the same from whichever folder a command is run."""
-    checkout = Path(__file__).parents[1]
+    checkout = Path(__file__).parents[2]
     if (checkout / "pyproject.toml").exists():
         return checkout / ".cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "packshot"

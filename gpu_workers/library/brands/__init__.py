@@ -1,7 +1,7 @@
 """Brands: what a house's pictures have in common, one YAML file a brand; those that ship lie beside this module.
 
-A profile is learned from example pictures (gpu_workers.operations.style.brand_learning) and may be corrected by hand: colours
-are CIE Lab under D65, shares are of 1.
+A profile is learned from example pictures (gpu_workers.operations.style.brand_learning) and may be corrected by hand:
+colours are CIE Lab under D65, shares are of 1.
 """
 
 from collections.abc import Iterable, Mapping
