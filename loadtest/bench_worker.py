@@ -31,10 +31,11 @@ import psutil
 import structlog
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from gpu_workers import pools
 from gpu_workers.engines import Tensor
 from gpu_workers.metering import Prices
 from gpu_workers.operations.cutout import cutout
+from gpu_workers.pools import cutout as cutout_pool
+from gpu_workers.pools import memory
 from gpu_workers.quality import mattes
 from gpu_workers.results import Results
 from gpu_workers.serving.batching import Batcher
@@ -341,7 +342,7 @@ def _busy(bench: Bench) -> dict[str, float]:
     batcher = Batcher(engine, max_batch=8, max_wait_ms=bench.settings.batch_wait_ms)
     cutout.warm_up()
     serving = Serving(lambda: Standing((MODEL.ref,)), lambda _ref: Network(MODEL, engine, batcher))
-    work = pools.Cutout(bench.settings, blobs, None, serving, pools.memory_budget(bench.settings)).work
+    work = cutout_pool.Cutout(bench.settings, blobs, None, serving, memory.memory_budget(bench.settings)).work
     handler = Worker("cutout", work, Results(blobs), bench.catalogue, Prices())
     producer = AcknowledgedProducer(bench.settings)
     crew = Crew("bench", handler, producer, RetryPolicy(()), Isolation("bench", MemoryTrials()), THREADS)

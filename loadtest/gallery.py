@@ -20,10 +20,11 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.progress import track
 
-from gpu_workers import pools
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout.cutout import cutout
+from gpu_workers.pools import compose as compose_pool
+from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools.composing import Asked
 from gpu_workers.quality import mattes
 from gpu_workers.sources.decoding import Picture, decode
@@ -40,7 +41,7 @@ LABEL_PX = 34
 GAP_PX = 8
 CHECKER = (232, 208)
 
-SHELVES = pools.shelves(Settings())
+SHELVES = compose_pool.shelves(Settings())
 TRUTH = json.loads((quality.CATALOGUE / "truth" / "truth.json").read_text())
 EVENTS = [json.loads(line) for line in (quality.CATALOGUE / "catalogue.jsonl").read_text().splitlines()]
 CATEGORIES = {event["sku"]: event["category"] for event in EVENTS}
@@ -89,7 +90,7 @@ def main() -> None:
 
 def cut_out(files: Sequence[Path]) -> Iterator[Sample]:
     """The cutouts of photographs, as the cutout pool makes them."""
-    model = load_manifest(pools.DEFAULT_MODEL)
+    model = load_manifest(cutout_pool.DEFAULT_MODEL)
     engine = open_engine(model, WEIGHTS, "auto")
     try:
         look = quality.look(model, engine.infer)
@@ -98,7 +99,7 @@ def cut_out(files: Sequence[Path]) -> Iterator[Sample]:
             made = cutout(picture.pixels, look)
             measures = {f"cutout.{name}": value for name, value in made.measures.items()}
             pixels = np.asarray(picture.pixels, np.uint8)
-            yield Sample(file.stem, pixels, pools.cutout_picture(picture, made), measures)
+            yield Sample(file.stem, pixels, cutout_pool.cutout_picture(picture, made), measures)
     finally:
         engine.close()
 
@@ -145,7 +146,7 @@ def styles(sample: Sample) -> Iterator[Cell]:
     yield Cell(sample.name, sample.photograph)
     for brand in ("warm-minimal", "cool-studio", "earthy"):
         asked = Asked(channels.load("shopify"), {"brand": brand}, shelves=SHELVES)
-        made = pools.compose("style", inputs, asked)
+        made = compose_pool.compose("style", inputs, asked)
         yield Cell(brand, seen(made.files[0].data), f"ΔE00 {made.measures['product_delta_e_median']:.2f}")
 
 
@@ -153,7 +154,7 @@ def prints(sample: Sample) -> Iterator[Cell]:
     """The photograph printed on every product."""
     for template in SHELVES.templates:
         asked = Asked(channels.load("shopify"), {"template": template}, shelves=SHELVES)
-        made = pools.compose("artwork", [replace(sample.cutout, pixels=sample.photograph)], asked)
+        made = compose_pool.compose("artwork", [replace(sample.cutout, pixels=sample.photograph)], asked)
         yield Cell(template, seen(made.files[0].data), f"{made.measures['effective_dpi']:.0f} dpi")
 
 
@@ -164,7 +165,9 @@ def composed(
     for label, (channel_name, parameters) in variants.items():
         channel = channels.load(channel_name)
         try:
-            made = pools.compose(operation, [sample.cutout], Asked(channel, parameters, category, shelves=SHELVES))
+            made = compose_pool.compose(
+                operation, [sample.cutout], Asked(channel, parameters, category, shelves=SHELVES)
+            )
         except Refused as refusal:
             yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
             continue

@@ -75,3 +75,11 @@ class Shelf:
                 raise loader.WeightsCorrupt(f"{model.ref}: {error}") from error
         loader.model_path(model, folder)
         return folder
+
+
+def model_for(operation: str, ref: str, shelf: Shelf) -> Model:
+    """The model `ref`, NAME@VERSION, for an operation. Raises ModelError."""
+    model = shelf.model(ref)
+    if model.operation != operation:
+        raise UnknownModel(f"{ref} is a model for {model.operation} and not for {operation}")
+    return model

@@ -12,9 +12,9 @@ from typing import cast
 
 import numpy as np
 
-from gpu_workers import pools
 from gpu_workers.engines import Engine, Tensor
 from gpu_workers.models.manifest import Model
+from gpu_workers.pools import cutout as cutout_pool
 from loadtest.chaos.stopping import Stopping
 from streams import blobs
 from streams.blobs import ObjectStore
@@ -79,6 +79,6 @@ if __name__ == "__main__":
     setattr(roles, "open_store", open_stopping)  # noqa: B010
     signal.signal(signal.SIGUSR1, arm)
     signal.signal(signal.SIGCONT, disarm)
-    setattr(pools, "open_engine", open_stand_in)  # noqa: B010
+    setattr(cutout_pool, "open_engine", open_stand_in)  # noqa: B010
     role, *pool = sys.argv[1:]
     roles.run(role, pool[0] if pool else None, Settings())  # type: ignore[arg-type]

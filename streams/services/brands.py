@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from gpu_workers import pools
 from gpu_workers.library import brands
 from gpu_workers.library.brands import BadBrand, BrandProfile
 from gpu_workers.models.manifest import ModelError
 from gpu_workers.operations.style.brand_learning import BadExample, TooFewExamples, learn_from_files
+from gpu_workers.pools import compose as compose_pool
 from schemas.records import Name
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
@@ -42,12 +42,12 @@ class Row:
 
 def overview(settings: Settings) -> list[Row]:
     """Every brand by name."""
-    return [_row(name, file) for name, file in sorted(pools.shelves(settings).brands.items())]
+    return [_row(name, file) for name, file in sorted(compose_pool.shelves(settings).brands.items())]
 
 
 def show(settings: Settings, name: str) -> Row:
     """The brand called `name`. Raises Refused."""
-    known = pools.shelves(settings).brands
+    known = compose_pool.shelves(settings).brands
     if name not in known:
         told = ", ".join(sorted(known))
         raise Refused("unknown_brand", f"no brand is called {name!r}; there are: {told}", field="NAME")

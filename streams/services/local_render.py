@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers import pools
 from gpu_workers.engines import EngineError
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.models.fetch import fetch_all
@@ -17,7 +16,9 @@ from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.upscale import BadLook
-from gpu_workers.pools import memory_model
+from gpu_workers.pools import compose as compose_pool
+from gpu_workers.pools import cutout as cutout_pool
+from gpu_workers.pools import memory, memory_model, rules
 from gpu_workers.pools.composing import Asked, Enlarger, File, lossless
 from gpu_workers.serving.model_registry import Shelf
 from gpu_workers.serving.serving import Network
@@ -59,7 +60,7 @@ class Studio:
     def __init__(self, settings: Settings, model: str | None = None) -> None:
         self._settings = settings
         self._model = model
-        self._budget = pools.memory_budget(settings, threads=1)
+        self._budget = memory.memory_budget(settings, threads=1)
         self._open = ExitStack()
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
@@ -79,17 +80,17 @@ class Studio:
             if head.pixels > memory_model.KEPT_PIXELS_MAX:
                 limits = replace(limits, kept_pixels_max=kept_pixels)
             wanted = memory_model.source_bytes(len(data), head, limits.kept_pixels_max)
-            with pools.admitted(self._budget, wanted, "IN", f"{name}: {head.width_px:,} x {head.height_px:,} px"):
+            with memory.admitted(self._budget, wanted, "IN", f"{name}: {head.width_px:,} x {head.height_px:,} px"):
                 return decode(data, limits, name)
         except SourceError as error:
             raise Refused(error.code, str(error), field="IN") from error
 
     def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
         """The product, of `category`, in a photograph called `name`. Raises Refused."""
-        asked = pools.cutout_parameters(dict(parameters), category)
+        asked = cutout_pool.cutout_parameters(dict(parameters), category)
         wanted = memory_model.decoded_bytes("cutout", [picture.pixels])
         try:
-            with pools.admitted(self._budget, wanted, "IN", name):
+            with memory.admitted(self._budget, wanted, "IN", name):
                 return cutting.cutout(picture.pixels, self.look, asked, self._find_people)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
@@ -106,7 +107,7 @@ class Studio:
         before = {f"cutout.{name}": value for name, value in cuts[0].measures.items()}
         if operation in WITH_MASK:
             return [pictures[0], _mask_of(pictures[0], cuts[0])], before
-        return [pools.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
+        return [cutout_pool.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
 
     def picture(self, operation: str, inputs: Sequence[Picture], asked: Asked, before: Mapping[str, float]) -> Made:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
@@ -114,8 +115,8 @@ class Studio:
             asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
         canvas = memory_model.canvas_of(asked.channel, asked.parameters)
         wanted = memory_model.decoded_bytes(operation, [picture.pixels for picture in inputs], canvas)
-        with pools.admitted(self._budget, wanted, "IN", operation):
-            composed = pools.compose(operation, inputs, asked)
+        with memory.admitted(self._budget, wanted, "IN", operation):
+            composed = compose_pool.compose(operation, inputs, asked)
         verdict = judge({**before, **composed.measures}, asked.channel, operation)
         main = composed.files[0]
         return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
@@ -129,20 +130,20 @@ class Studio:
     def _opened(self) -> Network:
         fetch_all(self._settings.weights_folder, errors.say)
         settings = self._settings
-        ref = self._model or stand(settings.cutout_model, pools.DEFAULT_MODEL, [], shipped().values()).stable[0]
-        network = pools.open_network(settings, self._shelf(ref), ref)
+        ref = self._model or stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, [], shipped().values()).stable[0]
+        network = cutout_pool.open_network(settings, self._shelf(ref), ref)
         self._open.callback(network.close)
         return network
 
     def _find_people(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return pools.find_people(self._settings.weights_folder)(picture)
+        return cutout_pool.find_people(self._settings.weights_folder)(picture)
 
     def _enlarger(self) -> Enlarger | None:
         ref = self._settings.upscale_model
         if ref is None or self._enlarges is not None:
             return self._enlarges
         try:
-            self._enlarges = self._open.enter_context(pools.open_enlarger(self._settings, self._shelf(ref)))
+            self._enlarges = self._open.enter_context(compose_pool.open_enlarger(self._settings, self._shelf(ref)))
         except (ModelError, EngineError, BadLook) as error:
             raise Refused("bad_model", str(error), field="upscale_model") from error
         return self._enlarges
@@ -179,10 +180,10 @@ def render_files(
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
             cut = studio.cutout(pictures[0], str(sources[0]), parameters, category)
-            write_file(target, lossless(cut.rgba, pools.notes_of(pictures[0], cut)))
+            write_file(target, lossless(cut.rgba, cutout_pool.notes_of(pictures[0], cut)))
             return None, cut.measures
         channel = _channel(operation, channel_name, category, studio.rules)
-        asked = Asked(channel, parameters, category, shelves=pools.shelves(settings))
+        asked = Asked(channel, parameters, category, shelves=compose_pool.shelves(settings))
         inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources], category)
         made = studio.picture(operation, inputs, asked, before)
     write_file(target, made.file)
@@ -212,7 +213,7 @@ def _rules_that_count(settings: Settings) -> Rulebook:
     catalogue = Catalogue(settings.database)
     try:
         catalogue.create_tables()
-        return pools.rules_that_count(catalogue)
+        return rules.rules_that_count(catalogue)
     finally:
         catalogue.close()
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpu_workers import pools
 from gpu_workers.engines import Engine, EngineError, Preference, open_engine, usable_engines
 from gpu_workers.models.loader import is_right, model_path
 from gpu_workers.models.manifest import Model, ModelError, UnknownModel, read_manifest, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.models.verifying import check_graph, try_out
+from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.serving.model_registry import Shelf
 from schemas.records import Lane, ModelAdded, ModelReleased, ReleaseStage
 from schemas.releases import Standing
@@ -211,7 +211,7 @@ def build(settings: Settings, ref: str) -> Built:
         shelf = _shelf(settings, catalogue)
         _known(shelf, ref)
         try:
-            network = pools.open_network(settings, shelf, ref)
+            network = cutout_pool.open_network(settings, shelf, ref)
         except (ModelError, EngineError) as error:
             raise Refused("bad_model", str(error), field="model") from error
     try:
@@ -286,7 +286,7 @@ def _blobs(settings: Settings) -> Blobs:
 
 def _standing(settings: Settings, shelf: Shelf, facts: Facts) -> Standing:
     releases = facts.releases(OPERATION)
-    return stand(settings.cutout_model, pools.DEFAULT_MODEL, releases, shelf.models().values())
+    return stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, releases, shelf.models().values())
 
 
 def _known(shelf: Shelf, ref: str) -> Model:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from gpu_workers import pools
+from gpu_workers.pools import compose as compose_pool
+from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools.composing import Asked
 from gpu_workers.sources.decoding import Picture, decode
 from gpu_workers.sources.fetch import SourceError, fetch
@@ -105,7 +106,9 @@ class _Making:
         if step.operation == "source":
             return photograph, {}
         cut = self.studio.cutout(photograph, name, step.parameters, category)
-        return pools.cutout_picture(photograph, cut), {f"cutout.{name}": value for name, value in cut.measures.items()}
+        return cutout_pool.cutout_picture(photograph, cut), {
+            f"cutout.{name}": value for name, value in cut.measures.items()
+        }
 
     def _made(
         self,
@@ -135,7 +138,7 @@ class _Making:
     def _fetch(self, source: Source) -> bytes | Refused:
         settings = _reading_here(self.settings)
         try:
-            limits = pools.fetch_limits(settings)
+            limits = cutout_pool.fetch_limits(settings)
             return fetch(source.uri, limits, sha256=source.sha256, s3=s3_client(settings)).data
         except SourceError as error:
             return Refused(error.code, str(error), field=error.field)
@@ -208,7 +211,7 @@ def _asked(step: Step, product: CatalogChanged, settings: Settings, rules: Ruleb
     assert step.channel is not None
     channel = rules.load(step.channel, product.category)
     is_asset, goes_on = step.asset is not None, bool(step.next)
-    return Asked(channel, step.parameters, product.category, is_asset, goes_on, pools.shelves(settings))
+    return Asked(channel, step.parameters, product.category, is_asset, goes_on, compose_pool.shelves(settings))
 
 
 def _shown(step: Step, made: Made, rules: Rulebook) -> Shown:

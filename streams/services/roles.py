@@ -79,16 +79,16 @@ def run_streams(settings: Settings, catalogue: Catalogue) -> None:
 
 def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
     """A worker of one pool: a consumer group for each of its lanes."""
-    from gpu_workers import pools
     from gpu_workers.metering import Prices
     from gpu_workers.models.fetch import fetch_all
+    from gpu_workers.pools import registry
     from gpu_workers.results import Results
     from gpu_workers.worker import Worker
 
     if pool == "cutout":
         fetch_all(settings.weights_folder, log.info)
     blobs = _blobs(settings)
-    with pools.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
+    with registry.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
         handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
         isolation = Isolation(f"worker-{pool}", Trials(catalogue))

@@ -19,8 +19,9 @@ import numpy as np
 from confluent_kafka import KafkaError
 from PIL import Image
 
-from gpu_workers import pools
 from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.pools import compose as compose_pool
+from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools.admission import Budget
 from gpu_workers.results import Results
 from gpu_workers.serving.serving import Serving
@@ -218,15 +219,15 @@ def _at_work(pool: topics.Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
     """The work of a pool without what takes time: a network for a disc, no matting, no look at people, no DNS."""
     settings = Settings(source_file_roots=[str(folder)])
     if pool == "compose":
-        yield pools.Compose(blobs, lambda: pools.shelves(settings), Budget(2**33)).work
+        yield compose_pool.Compose(blobs, lambda: compose_pool.shelves(settings), Budget(2**33)).work
         return
     serving = Serving(lambda: ModelStanding(("disc@1",)), network)
     with ExitStack() as stack:
         stack.callback(serving.close)
-        stack.enter_context(patch.object(pools, "find_people", lambda _folder: None))
+        stack.enter_context(patch.object(cutout_pool, "find_people", lambda _folder: None))
         stack.enter_context(patch.object(cutting, "cutout", _cut))
         stack.enter_context(patch.object(socket, "getaddrinfo", _no_name))
-        yield pools.Cutout(settings, blobs, None, serving, Budget(2**33)).work
+        yield cutout_pool.Cutout(settings, blobs, None, serving, Budget(2**33)).work
 
 
 def _cut(pixels: Any, eye: Any, _parameters: object, _people: object = None) -> cutting.Cutout:

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import pyvips
 
-from gpu_workers import pools
-from gpu_workers.pools import admission, memory_model
+from gpu_workers.pools import admission, memory, memory_model
 from gpu_workers.pools.admission import MB, Budget, OutOfMemory, TooMuchMemory
 from gpu_workers.pools.composing import Asked
 from gpu_workers.sources.decoding import Header, Picture
@@ -156,7 +155,7 @@ def test_what_the_whole_budget_cannot_hold_is_refused_by_name() -> None:
     with pytest.raises(TooMuchMemory), budget.reserve(1001 * MB):
         pass
     told = pytest.raises(Refused, match=r"a\.jpg: it takes 1,001 MB.*1,000 MB.*PACKSHOT_MEMORY_BUDGET_MB")
-    with told as refused, pools.admitted(budget, 1001 * MB, "sources", "a.jpg"):
+    with told as refused, memory.admitted(budget, 1001 * MB, "sources", "a.jpg"):
         pass
     assert (refused.value.code, refused.value.field, refused.value.kind) == (
         "source_too_many_pixels",
@@ -184,7 +183,7 @@ def _vips() -> None:
     "fail", [lambda: np.empty(1 << 60, np.uint8), lambda: [0] * (1 << 62), _opencv, _wrapped, _vips]
 )
 def test_memory_that_runs_out_is_worth_another_try_whoever_says_so(fail: Callable[[], object]) -> None:
-    with pytest.raises(Refused) as refused, pools.admitted(Budget(MB), MB, "sources", "a.jpg"):
+    with pytest.raises(Refused) as refused, memory.admitted(Budget(MB), MB, "sources", "a.jpg"):
         fail()
     assert (refused.value.code, refused.value.field, refused.value.kind) == ("out_of_memory", "sources", "transient")
 
@@ -232,9 +231,9 @@ def test_the_limit_is_the_least_that_groups_and_machine_allow(
 
 def test_a_budget_that_holds_no_picture_is_said_at_the_start() -> None:
     with pytest.raises(SettingsError, match="PACKSHOT_MEMORY_BUDGET_MB"):
-        pools.memory_budget(Settings(memory_budget_mb=900))
+        memory.memory_budget(Settings(memory_budget_mb=900))
     assert (
-        pools.memory_budget(Settings(memory_budget_mb=4096, worker_threads=4)).bytes_max
+        memory.memory_budget(Settings(memory_budget_mb=4096, worker_threads=4)).bytes_max
         == (4096 - admission.PROCESS_MB - 5 * 64) * MB  # one thread more, for urgent work
     )
 
@@ -246,7 +245,7 @@ def head(width_px: int, height_px: int, **fields: object) -> Header:
 
 def test_the_largest_picture_of_8_bits_fits_a_worker_of_4_gb_and_of_3() -> None:
     for memory_mb in (3072, 4096):
-        room = pools.memory_budget(Settings(memory_budget_mb=memory_mb, worker_threads=4)).bytes_max
+        room = memory.memory_budget(Settings(memory_budget_mb=memory_mb, worker_threads=4)).bytes_max
         for progressive in (False, True):
             photograph = head(10_000, 10_000, is_progressive=progressive)
             kept = memory_model.KEPT_PIXELS_MAX

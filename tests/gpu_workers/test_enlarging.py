@@ -14,11 +14,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from gpu_workers import pools
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, load_manifest, parse_manifest
 from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
 from gpu_workers.operations.upscale import TILE_PX, BadLook, text_mask
+from gpu_workers.pools import compose as compose_pool
+from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools.composing import Asked, Composed, Enlarger, Shelves, compose, fingerprint
 from gpu_workers.serving.model_registry import Shelf
 from gpu_workers.sources.decoding import Picture, decode
@@ -99,7 +100,7 @@ def enlarged(enlarger: Enlarger | None) -> Composed:
 
 @pytest.mark.parametrize("times", [2, 4])
 def test_a_network_enlarges_and_leaves_text_and_source_as_they_were(tmp_path: Path, times: int) -> None:
-    with pools.open_enlarger(pinned(), shelf(tmp_path, write(tmp_path, times))) as enlarger:
+    with compose_pool.open_enlarger(pinned(), shelf(tmp_path, write(tmp_path, times))) as enlarger:
         seen, again, plain = enlarged(enlarger), enlarged(enlarger), enlarged(None)
     assert seen.files[0].data == again.files[0].data
     assert seen.measures["back_projection_max"] <= 2
@@ -113,7 +114,7 @@ def test_a_network_enlarges_and_leaves_text_and_source_as_they_were(tmp_path: Pa
 
 def test_another_network_gives_another_result(tmp_path: Path) -> None:
     asked = Asked(channels.load("shopify"), {})
-    with pools.open_enlarger(pinned(), shelf(tmp_path, write(tmp_path))) as enlarger:
+    with compose_pool.open_enlarger(pinned(), shelf(tmp_path, write(tmp_path))) as enlarger:
         assert enlarger is not None
         assert enlarger.model == "grid@1"
         with_it = replace(asked, shelves=Shelves(enlarger=enlarger))
@@ -123,21 +124,21 @@ def test_another_network_gives_another_result(tmp_path: Path) -> None:
 
 
 def test_without_the_setting_there_is_none(tmp_path: Path) -> None:
-    with pools.open_enlarger(Settings(), shelf(tmp_path, write(tmp_path))) as enlarger:
+    with compose_pool.open_enlarger(Settings(), shelf(tmp_path, write(tmp_path))) as enlarger:
         assert enlarger is None
 
 
 def test_a_network_of_another_kind_or_size_is_not_opened(tmp_path: Path) -> None:
     model = write(tmp_path, side_px=64)
-    with pytest.raises(BadLook, match="64"), pools.open_enlarger(pinned(), shelf(tmp_path, model)):
+    with pytest.raises(BadLook, match="64"), compose_pool.open_enlarger(pinned(), shelf(tmp_path, model)):
         pass
     with (
         pytest.raises(UnknownModel, match="for cutout and not for upscale"),
-        pools.open_enlarger(pinned("u2netp@1"), shelf(tmp_path, model)),
+        compose_pool.open_enlarger(pinned("u2netp@1"), shelf(tmp_path, model)),
     ):
         pass
     with pytest.raises(UnknownModel, match="for upscale and not for cutout"):
-        pools.open_network(Settings(), shelf(tmp_path, model), "grid@1")
+        cutout_pool.open_network(Settings(), shelf(tmp_path, model), "grid@1")
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
-from gpu_workers import pools
 from gpu_workers.engines import EngineError, EngineOutOfMemory, Tensor
 from gpu_workers.metering import Prices
 from gpu_workers.models.manifest import load_manifest
+from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools.admission import Budget
 from gpu_workers.results import Results
 from gpu_workers.serving.batching import Batcher
@@ -149,7 +149,7 @@ def test_every_task_ends_and_only_what_is_poison_dies(tmp_path: Path, catalogue:
         return Network(model, engine, Batcher(engine, max_batch=8, max_wait_ms=20))
 
     serving = Serving(lambda: Standing((model.ref,)), open_network, look_every_s=0.01)
-    work = pools.Cutout(Settings(source_file_roots=[str(tmp_path)]), blobs, None, serving, ROOM).work
+    work = cutout_pool.Cutout(Settings(source_file_roots=[str(tmp_path)]), blobs, None, serving, ROOM).work
     desk = Desk(Worker("cutout", work, Results(blobs), catalogue, Prices()))
     with ThreadPoolExecutor(THREADS) as threads:
         records = [delivered(outgoing(each, "test"), offset) for offset, each in enumerate(tasks)]

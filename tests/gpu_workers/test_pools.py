@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gpu_workers.pools import _wanted_by
+from gpu_workers.pools.cutout import _wanted_by
 from schemas.records import LANES, Lane, Step, Task
 
 

@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from PIL import Image, ImageDraw
 from prometheus_client import REGISTRY
 
-from gpu_workers import pools
 from gpu_workers.engines import EngineError, Tensor
 from gpu_workers.library import brands
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.pools import compose as compose_pool
+from gpu_workers.pools import cutout as cutout_pool
+from gpu_workers.pools import outputs
 from gpu_workers.pools.admission import Budget
 from gpu_workers.pools.composing import Shelves
 from gpu_workers.results import Results
@@ -115,7 +117,7 @@ def cutout_work(folder: Path, blobs: Blobs, standing: Standing = Standing(("disc
     settings = Settings(source_file_roots=[str(folder)])
     serving = Serving(lambda: standing, network)
     try:
-        yield pools.Cutout(settings, blobs, None, serving, ROOM).work
+        yield cutout_pool.Cutout(settings, blobs, None, serving, ROOM).work
     finally:
         serving.close()
 
@@ -132,7 +134,7 @@ def cut_out(blobs: Blobs) -> Blob:
     ImageDraw.Draw(picture).ellipse((45, 45, 155, 155), fill="firebrick")
     file = io.BytesIO()
     picture.save(file, "PNG")
-    return pools.store(blobs, "cutout", file.getvalue(), "image/png", (200, 200, 4))
+    return outputs.store(blobs, "cutout", file.getvalue(), "image/png", (200, 200, 4))
 
 
 def task(step: Step, sku: str = "A", **more: object) -> Task:
@@ -211,7 +213,11 @@ def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_
 def test_a_task_that_finds_what_it_had_made_itself_tells_the_same_again(blobs: Blobs, catalogue: Catalogue) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
     worker = Worker(
-        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings()), ROOM).work, Results(blobs), catalogue, PRICES
+        "compose",
+        compose_pool.Compose(blobs, lambda: compose_pool.shelves(Settings()), ROOM).work,
+        Results(blobs),
+        catalogue,
+        PRICES,
     )
     first, again = completed(worker, packshot), completed(worker, packshot)
     assert list(first.costs) == ["lookup", "load", "compose", "store"]
@@ -226,7 +232,11 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
     step = Step(operation="packshot", channel="amazon", asset="amazon-1")
     inputs = [cut_out(blobs)]
     worker = Worker(
-        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings()), ROOM).work, Results(blobs), catalogue, PRICES
+        "compose",
+        compose_pool.Compose(blobs, lambda: compose_pool.shelves(Settings()), ROOM).work,
+        Results(blobs),
+        catalogue,
+        PRICES,
     )
     first = completed(worker, task(step, inputs=inputs))
     second = completed(worker, task(step, "B", inputs=inputs))
@@ -236,7 +246,7 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
 
 
 def test_a_brand_that_is_learned_while_a_worker_works_is_there_for_its_next_task(tmp_path: Path, blobs: Blobs) -> None:
-    work = pools.Compose(blobs, partial(pools.shelves, Settings(brands=tmp_path)), ROOM).work
+    work = compose_pool.Compose(blobs, partial(compose_pool.shelves, Settings(brands=tmp_path)), ROOM).work
     styled = task(Step(operation="style", channel="shopify", parameters={"brand": "house"}), inputs=[cut_out(blobs)])
     codes = []
     for _ in range(2):
@@ -251,7 +261,11 @@ def test_a_brand_that_is_learned_while_a_worker_works_is_there_for_its_next_task
 def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, catalogue: Catalogue) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
     worker = Worker(
-        "compose", pools.Compose(blobs, lambda: pools.shelves(Settings()), ROOM).work, Results(blobs), catalogue, PRICES
+        "compose",
+        compose_pool.Compose(blobs, lambda: compose_pool.shelves(Settings()), ROOM).work,
+        Results(blobs),
+        catalogue,
+        PRICES,
     )
     first = completed(worker, packshot)
     old = b'{"outputs":[],"measures":{},"engine":"old","timings_ms":{}}'
@@ -331,7 +345,7 @@ def test_a_shadow_looks_for_who_wears_it_as_well(
         worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
         completed(worker, replace(photographed(tmp_path), category="Dresses"))
     used, shadow = looked
-    assert used == shadow == ("everything", pools.find_people(Settings().weights_folder))
+    assert used == shadow == ("everything", cutout_pool.find_people(Settings().weights_folder))
 
 
 def test_what_is_worn_is_another_result_than_what_is_not(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
@@ -391,8 +405,8 @@ def test_without_a_model_that_may_work_a_task_comes_again(tmp_path: Path, blobs:
 def test_a_task_of_others_making_is_refused(
     blobs: Blobs, channel: str, input_bytes: bytes, told: tuple[str, str]
 ) -> None:
-    blob = pools.store(blobs, "cutout", input_bytes, "image/png", (9, 9, 4))
+    blob = outputs.store(blobs, "cutout", input_bytes, "image/png", (9, 9, 4))
     work = task(Step(operation="packshot", asset="a", channel=channel), inputs=[blob])
     with pytest.raises(Refused) as caught:
-        pools.Compose(blobs, Shelves, ROOM).work(work, Results(blobs), Meter(PRICES))
+        compose_pool.Compose(blobs, Shelves, ROOM).work(work, Results(blobs), Meter(PRICES))
     assert (caught.value.code, caught.value.field) == told

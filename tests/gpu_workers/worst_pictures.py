@@ -19,9 +19,10 @@ import numpy as np
 import pyvips
 from PIL import Image
 
-from gpu_workers import pools
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.pools import cutout as cutout_pool
+from gpu_workers.pools import memory
 from gpu_workers.results import Results
 from gpu_workers.serving.model_registry import Shelf
 from gpu_workers.serving.serving import Serving
@@ -121,10 +122,10 @@ def main(folder: Path, memory_mb: int, names: list[str]) -> None:
     catalogue = Catalogue(settings.database)
     catalogue.create_tables()
     blobs = Blobs(open_store(settings.blobs))
-    shelf, ref = Shelf.of(settings, blobs, catalogue), pools.DEFAULT_MODEL
-    serving = Serving(lambda: Standing((ref,)), lambda ref: pools.open_network(settings, shelf, ref))
+    shelf, ref = Shelf.of(settings, blobs, catalogue), cutout_pool.DEFAULT_MODEL
+    serving = Serving(lambda: Standing((ref,)), lambda ref: cutout_pool.open_network(settings, shelf, ref))
     cutting.warm_up()
-    pool = pools.Cutout(settings, blobs, None, serving, pools.memory_budget(settings))
+    pool = cutout_pool.Cutout(settings, blobs, None, serving, memory.memory_budget(settings))
     with ThreadPoolExecutor(settings.threads) as threads:
         ends = dict(zip(names, threads.map(lambda name: _end(pool, Results(blobs), folder / name), names), strict=True))
     serving.close()
@@ -132,7 +133,7 @@ def main(folder: Path, memory_mb: int, names: list[str]) -> None:
     print(json.dumps({"ends": ends, "peak_mb": _peak_mb(), "threads": settings.threads}))
 
 
-def _end(pool: pools.Cutout, results: Results, file: Path) -> str:
+def _end(pool: cutout_pool.Cutout, results: Results, file: Path) -> str:
     """`done`, or the code of what it was refused for, tried again as often as a worker does."""
     task = Task(
         task_id=content_id(file.name),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gpu_workers import pools
+from gpu_workers.pools import rules
 from schemas import channels
 from schemas.records import ChannelReleased, Event, PublishRequested, RecipeReleased, ReplanRequested, ReviewRequested
 from streams.commands.cli import packshot
@@ -81,7 +81,7 @@ def test_who_judges_and_who_makes_go_by_the_version_that_was_released(flow: Flow
     (request,) = judged(flow, upsert(), fill=0.86)
     assert isinstance(request, ReviewRequested), "the rules that ship would let it pass"
     assert request.verdict.rules.endswith("amazon@2026-11.2")
-    assert pools.rules_that_count(flow.catalogue).load("amazon").fill.min == 0.87
+    assert rules.rules_that_count(flow.catalogue).load("amazon").fill.min == 0.87
     assert desk.counting(flow.catalogue).load("amazon").rule_version == "amazon@2026-11.2"
     with Studio(settings) as studio:
         assert studio.rules.load("amazon").rule_version == "amazon@2026-11.2"

@@ -1,0 +1,53 @@
+"""The pools by name: what each does with a task, with its engines open."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.pools import compose, cutout
+from gpu_workers.pools.memory import memory_budget
+from gpu_workers.pools.rules import rules_that_count
+from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.worker import Work
+from streams.blobs import Blobs
+from streams.facts import Catalogue
+from streams.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Opener = Callable[[Settings, Blobs, "S3Client | None", Catalogue], AbstractContextManager[Work]]
+
+
+class UnknownPool(ValueError):
+    """There is no pool of that name."""
+
+
+@contextmanager
+def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", catalogue: Catalogue) -> Iterator[Work]:
+    with cutout.open_serving(settings, Shelf.of(settings, blobs, catalogue), catalogue) as serving:
+        cutout.find_people(settings.weights_folder)
+        cutting.warm_up()
+        rules = partial(rules_that_count, catalogue)
+        yield cutout.Cutout(settings, blobs, s3, serving, memory_budget(settings), rules).work
+
+
+@contextmanager
+def _compose(settings: Settings, blobs: Blobs, _s3: "S3Client | None", catalogue: Catalogue) -> Iterator[Work]:
+    with compose.open_enlarger(settings, Shelf.of(settings, blobs, catalogue)) as enlarger:
+        rules = partial(rules_that_count, catalogue)
+        yield compose.Compose(blobs, partial(compose.shelves, settings, enlarger), memory_budget(settings), rules).work
+
+
+POOLS: Mapping[str, Opener] = {"cutout": _cutout, "compose": _compose}
+
+
+def open_pool(
+    pool: str, settings: Settings, blobs: Blobs, s3: "S3Client | None", catalogue: Catalogue
+) -> AbstractContextManager[Work]:
+    """The work of a pool, with its engines open for as long as the block lasts. Raises UnknownPool."""
+    if pool not in POOLS:
+        raise UnknownPool(f"there is no pool {pool!r}; there are {', '.join(POOLS)}")
+    return POOLS[pool](settings, blobs, s3, catalogue)
