@@ -1,4 +1,4 @@
-"""The README names every setting, command and role; the Makefile's targets that it names are there."""
+"""The READMEs name every setting, command and role; the links, files and make's targets that they name are there."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,9 @@ from streams.commands.cli import packshot
 from streams.runtime.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+DOOR = ROOT / "README.md"
+PAGES = [DOOR, *(ROOT / folder / "README.md" for folder in ("streams", "gpu_workers", "schemas", "infra", "loadtest"))]
+README = "\n".join(page.read_text() for page in PAGES)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -37,3 +39,19 @@ def test_every_role_is_in_the_readme() -> None:
 def test_every_target_that_the_readme_names_is_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"make ([a-z-]+)", README)) <= targets
+
+
+def test_the_door_is_short() -> None:
+    assert len(DOOR.read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    named = re.findall(r"`((?:streams|gpu_workers|schemas|infra|loadtest|tests)/[\w./-]+)`", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
