@@ -13,7 +13,7 @@ from schemas.envelope import as_mapping
 from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
 from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing
 from streams.consumer.work import waited_for_others
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.observability import span
 
@@ -33,11 +33,11 @@ Work = Callable[[Task, Results, Meter], tuple[str, Result, bool]]
 class Worker:
     """Handles the tasks of one pool; see streams.consumer.work.Handler."""
 
-    def __init__(self, pool: str, work: Work, results: Results, catalogue: Catalogue, prices: Prices) -> None:
+    def __init__(self, pool: str, work: Work, results: Results, database: Database, prices: Prices) -> None:
         self._pool = pool
         self._work = work
         self._results = results
-        self._catalogue = catalogue
+        self._database = database
         self._prices = prices
 
     def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
@@ -104,7 +104,7 @@ class Worker:
 
     def _stale(self, task: Task) -> Outcome | None:
         """Why the task is not worth its work any more, if so."""
-        with self._catalogue.read() as facts:
+        with self._database.read() as facts:
             product = facts.product(task.tenant, task.sku)
             campaign = facts.campaign(task.tenant, task.campaign) if task.campaign else None
         if product is None or product.deleted or product.version > task.version:

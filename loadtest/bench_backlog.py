@@ -1,7 +1,7 @@
 """What a backlog costs a worker in memory: a million tasks that wait, beside a thousand.
 
-The worker's own loop, lanes and crew, on Apache Kafka, each time in a process of its own; what stands in for the engine
-is a task of a fixed length. The peak is that of the whole process, after the same time at work.
+The worker's own loop, lanes and executor, on Apache Kafka, each time in a process of its own; what stands in for the
+engine is a task of a fixed length. The peak is that of the whole process, after the same time at work.
 """
 
 import json
@@ -27,7 +27,7 @@ from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reading import has_record
-from streams.consumer.work import Crew
+from streams.consumer.work import Executor
 from streams.embedded import choose_broker
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -104,13 +104,13 @@ def work(bootstrap_servers: str, lane: Lane) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     settings = Settings(kafka_bootstrap_servers=bootstrap_servers)
     handler, writer = StandIn(), AcknowledgedProducer(settings)
-    crew = Crew("bench", handler, writer, RetryPolicy(()), Isolation("bench", MemoryTrials()), threads=2)
+    executor = Executor("bench", handler, writer, RetryPolicy(()), Isolation("bench", MemoryTrials()), threads=2)
     group = groups.worker("cutout", lane)
     lanes = {lane: (lambda on_commit: open_member(settings, group, on_commit=on_commit), _topic(lane))}
     stop = threading.Event()
     threading.Timer(WORK_S, stop.set).start()
     with Peak() as peak:
-        ConsumerLoop("bench", lanes, crew, partial(has_record, settings)).run(stop)
+        ConsumerLoop("bench", lanes, executor, partial(has_record, settings)).run(stop)
     writer.close()
     print(handler.handled, peak.rss_bytes)
 

@@ -69,7 +69,7 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Course:
+class Scenario:
     """What comes: when, by when it is to be ready (both in s, rising by arrival), and in which lane (an index)."""
 
     gpu: str
@@ -126,7 +126,7 @@ def diurnal(_rng: random.Random) -> Iterator[tuple[float, float]]:
 PATTERNS: dict[str, Rates] = {"poisson": poisson, "bursty": bursty, "diurnal": diurnal}
 
 
-def course(gpu: str, pattern: str, load: float) -> Course:
+def scenario(gpu: str, pattern: str, load: float) -> Scenario:
     """`ITEMS` items at `load` times what the device can do; the patterns' lengths are in units of a batch of 32."""
     latency_ms = LATENCY_MS[gpu]
     unit_s = latency_ms[32] / 1000
@@ -135,7 +135,7 @@ def course(gpu: str, pattern: str, load: float) -> Course:
     arrivals = list(islice(_times(rng, PATTERNS[pattern](rng), per_s, unit_s), ITEMS))
     lanes = rng.choices(range(len(LANES)), LANE_SHARES, k=ITEMS)
     deadlines = [at + LANE_DEADLINES[lane] * unit_s for at, lane in zip(arrivals, lanes, strict=True)]
-    return Course(gpu, unit_s, arrivals, deadlines, lanes)
+    return Scenario(gpu, unit_s, arrivals, deadlines, lanes)
 
 
 def _times(rng: random.Random, rates: Iterator[tuple[float, float]], per_s: float, unit_s: float) -> Iterator[float]:
@@ -151,7 +151,7 @@ def _times(rng: random.Random, rates: Iterator[tuple[float, float]], per_s: floa
 # how batches are made
 
 
-def ours(what: Course) -> Score:
+def ours(what: Scenario) -> Score:
     """The production policy, warmed up as the production batcher is; nobody tells it what will come."""
     device, policy = Device(what.gpu), BatchPolicy[_Numbered](SIZES[-1], 0.0)
     _warm_up(policy, what.gpu)
@@ -190,7 +190,7 @@ def _warm_up(policy: BatchPolicy[_Numbered], gpu: str) -> None:
         spent_s += 2 * took_s
 
 
-def in_order(what: Course, start: Callable[[int, float], tuple[float, int]]) -> Score:
+def in_order(what: Scenario, start: Callable[[int, float], tuple[float, int]]) -> Score:
     """Batches in order of arrival: `start` tells for the first that waits and when the device is free when the next
     batch starts and how many go."""
     device = Device(what.gpu)
@@ -203,7 +203,7 @@ def in_order(what: Course, start: Callable[[int, float], tuple[float, int]]) -> 
     return _score(what, device, ready)
 
 
-def triton(what: Course, size_max: int, delay_s: float, preferred: bool) -> Score:
+def triton(what: Scenario, size_max: int, delay_s: float, preferred: bool) -> Score:
     """Starts when `size_max` wait or the first has waited for `delay_s`, or, with preferred sizes, as soon as the
     powers of two allow it."""
     arrivals = what.arrivals
@@ -216,7 +216,7 @@ def triton(what: Course, size_max: int, delay_s: float, preferred: bool) -> Scor
     return in_order(what, start)
 
 
-def mosec(what: Course, size_max: int, wait_s: float) -> Score:
+def mosec(what: Scenario, size_max: int, wait_s: float) -> Score:
     """Its wait begins when the device is free and the first item is taken, not when that one came."""
     arrivals = what.arrivals
 
@@ -227,7 +227,7 @@ def mosec(what: Course, size_max: int, wait_s: float) -> Score:
     return in_order(what, start)
 
 
-def fixed(what: Course, size: int) -> Score:
+def fixed(what: Scenario, size: int) -> Score:
     """Waits for a full batch, whatever it takes; the last is what is left."""
     last = ITEMS - 1
 
@@ -242,7 +242,7 @@ def _full_or_waited(arrivals: list[float], first: int, free: float, size_max: in
     return max(free, arrivals[first], min(full, until))
 
 
-def triton_by_lane(what: Course, size_max: int, delay_s: float, allowance: float) -> Score:
+def triton_by_lane(what: Scenario, size_max: int, delay_s: float, allowance: float) -> Score:
     """A priority for each lane, and what waited for more than `allowance` of its deadline is rejected."""
     device = Device(what.gpu)
     ready = [math.inf] * ITEMS
@@ -274,7 +274,7 @@ def triton_by_lane(what: Course, size_max: int, delay_s: float, allowance: float
     return _score(what, device, ready)
 
 
-def _score(what: Course, device: Device, ready: list[float]) -> Score:
+def _score(what: Scenario, device: Device, ready: list[float]) -> Score:
     ends = np.array(ready)
     waits = ends - np.array(what.arrivals)
     served = np.isfinite(ends)
@@ -292,7 +292,7 @@ def best(scores: Iterable[Score]) -> Score:
     return max(scores, key=lambda score: (score.goodput, -score.p99_s))
 
 
-def compare(what: Course) -> dict[str, Score]:
+def compare(what: Scenario) -> dict[str, Score]:
     """Every way to make batches, each with its best settings for what comes."""
     waits = [delay * what.unit_s for delay in DELAYS]
     by_lane = product(BATCH_SIZES[1:], (0.0,), ALLOWANCES)
@@ -309,7 +309,7 @@ def main() -> None:
     """Prints a line for each course, and the figures as JSON in its last line."""
     by_load: dict[float, list[dict[str, Score]]] = {load: [] for load in LOADS}
     for load, gpu, pattern in product(LOADS, LATENCY_MS, PATTERNS):
-        scores = compare(course(gpu, pattern, load))
+        scores = compare(scenario(gpu, pattern, load))
         by_load[load].append(scores)
         told = "  ".join(f"{name} {score.told()}" for name, score in scores.items())
         print(f"{load:4.0%} {gpu:4} {pattern:8}{told}", flush=True)

@@ -83,7 +83,7 @@ class Ours:
     def __init__(self) -> None:
         model = load_manifest("u2netp@1")
         self._engine = open_engine(model, WEIGHTS, "openvino")
-        self._see = quality.look(model, self._engine.infer)
+        self._see = quality.predict(model, self._engine.infer)
         self._people = People(WEIGHTS)
         self._network_s = 0.0
         cutout.warm_up()
@@ -92,14 +92,14 @@ class Ours:
         self._network_s = 0.0
         began_s = time.process_time()
         try:
-            made = cutout.cutout(sample.rgb, self._look, None, self._people)
+            made = cutout.cutout(sample.rgb, self._predict, None, self._people)
             rgba, uncertainty = cutout.eight_bit(made.rgba), made.measures["uncertainty"]
         except cutout.NoSubject:
             rgba, uncertainty = np.zeros((*sample.alpha.shape, 4), np.uint8), 1.0
         took_s = time.process_time() - began_s
         return scored(sample, rgba, took_s, took_s - self._network_s, uncertainty)
 
-    def _look(self, picture: Rgba) -> NDArray[np.float32]:
+    def _predict(self, picture: Rgba) -> NDArray[np.float32]:
         began_s = time.process_time()
         mask = self._see(picture)
         self._network_s += time.process_time() - began_s

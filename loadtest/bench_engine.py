@@ -122,9 +122,9 @@ def judged(contenders: Sequence[Contender], pictures: Sequence[Picture]) -> dict
 
 def masks(contender: Contender, pictures: Sequence[Picture]) -> list[quality.Alpha]:
     """The mask of each picture at one look, at its size."""
-    look = quality.look(contender.model, contender.engine.infer)
+    predict = quality.predict(contender.model, contender.engine.infer)
     sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
-    found = [cv2.resize(look(picture), size) for picture, size in zip(pictures, sizes, strict=True)]
+    found = [cv2.resize(predict(picture), size) for picture, size in zip(pictures, sizes, strict=True)]
     return [np.asarray(mask, np.float64) for mask in found]
 
 
@@ -135,8 +135,8 @@ def _judged(
     exact_masks: Sequence[quality.Alpha],
 ) -> Quality:
     found = masks(contender, pictures)
-    look = quality.look(contender.model, contender.engine.infer)
-    alphas = [quality.alpha(cutout.cutout(picture, look).rgba[..., 3]) for picture in pictures]
+    predict = quality.predict(contender.model, contender.engine.infer)
+    alphas = [quality.alpha(cutout.cutout(picture, predict).rgba[..., 3]) for picture in pictures]
     return Quality(
         iou_truth=mean(map(mattes.iou, found, truths)),
         iou_exact=mean(map(mattes.iou, found, exact_masks)),

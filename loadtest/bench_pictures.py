@@ -95,8 +95,8 @@ def composed(given: Given, operation: str = "packshot", channel: str = "shopify"
 
 
 def cut(given: Given) -> object:
-    """A cutout; the network's time is kept apart by `_look`."""
-    return cutting.cutout(given.pixels, _look)
+    """A cutout; the network's time is kept apart by `_predict`."""
+    return cutting.cutout(given.pixels, _predict)
 
 
 def in_scene(given: Given) -> object:
@@ -122,10 +122,10 @@ def from_a_large_file(given: Given) -> object:
     """A packshot from a photograph's file, which is read as large as its channel needs it."""
     step = Step(operation="cutout", next=[Step(operation="packshot", channel="shopify")])
     photograph = decode(given.file, DecodeLimits(kept_pixels_max=memory_model.kept_pixels(step, "", SHIPPED)))
-    made = cutting.cutout(photograph.pixels, _look)
+    made = cutting.cutout(photograph.pixels, _predict)
     cut = decode(composing.lossless(made.rgba))
     del photograph, made
-    return composing.compose("packshot", [cut], composing.Asked(channels.load("shopify"), {}))
+    return composing.compose("packshot", [cut], composing.ComposeRequest(channels.load("shopify"), {}))
 
 
 OPERATIONS: dict[str, Callable[[Given], object]] = {
@@ -248,7 +248,7 @@ def _status_mb(name: str) -> float:
     return int(line.split()[1]) * 1024 / MB
 
 
-def _look(picture: Code) -> NDArray[np.float32]:
+def _predict(picture: Code) -> NDArray[np.float32]:
     began_s = time.process_time()
     mask = _seen()(picture)
     looks_s.append(time.process_time() - began_s)
@@ -256,9 +256,9 @@ def _look(picture: Code) -> NDArray[np.float32]:
 
 
 @cache
-def _seen() -> cutting.Look:
+def _seen() -> cutting.MaskPredictor:
     model = load_manifest("u2netp@1")
-    return quality.look(model, open_engine(model, WEIGHTS, "auto").infer)
+    return quality.predict(model, open_engine(model, WEIGHTS, "auto").infer)
 
 
 def _loaded(path: str) -> Given:

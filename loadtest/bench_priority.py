@@ -1,9 +1,9 @@
 """How long urgent work waits while bulk work saturates the workers, beside a consumer of a single topic.
 
-The worker's own loop, lanes and crew, on Apache Kafka; what stands in for the engine is a task of a fixed length. Waits
-count from the producer's clock to the start of the work, in lengths of one task. Three scenes: urgent tasks at random
-over a bulk backlog; a flood of urgent tasks, more than the workers can do, over the same backlog; and the first scene
-once more with a consumer that takes one topic in order.
+The worker's own loop, lanes and executor, on Apache Kafka; what stands in for the engine is a task of a fixed
+length. Waits count from the producer's clock to the start of the work, in lengths of one task. Three scenes: urgent
+tasks at random over a bulk backlog; a flood of urgent tasks, more than the workers can do, over the same backlog;
+and the first scene once more with a consumer that takes one topic in order.
 """
 
 import json
@@ -29,7 +29,7 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
 from streams.consumer.reading import has_record
-from streams.consumer.work import Crew
+from streams.consumer.work import Executor
 from streams.embedded import choose_broker
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -130,9 +130,9 @@ def _fifo(settings: Settings) -> dict[str, float]:
 @contextmanager
 def _worker(settings: Settings, handler: StandIn) -> Iterator[None]:
     writer = AcknowledgedProducer(settings)
-    crew = Crew("bench", handler, writer, RetryPolicy(()), Isolation("bench", MemoryTrials()), THREADS)
+    executor = Executor("bench", handler, writer, RetryPolicy(()), Isolation("bench", MemoryTrials()), THREADS)
     lanes = {lane: (_open(settings, lane), topics.TASKS["cutout", lane].name) for lane in LANES}
-    loop = ConsumerLoop("bench", lanes, crew, partial(has_record, settings))
+    loop = ConsumerLoop("bench", lanes, executor, partial(has_record, settings))
     with _running(loop.run):
         yield
     writer.close()

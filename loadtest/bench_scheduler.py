@@ -1,4 +1,4 @@
-"""What a worker's machinery costs a task: its loop, lanes, offsets, crew and batcher, without a broker and an engine.
+"""What a worker's machinery costs a task: loop, lanes, offsets, executor and batcher, without a broker and an engine.
 
 Deliveries lie in memory and never end, three lanes of four partitions and three tenants; a stand-in writer acknowledges
 at once. Two scenes. In the first the engine answers at once: tasks a second of processor time, which is one core's time
@@ -28,7 +28,7 @@ from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, OnRebalance, OpenConsumer
-from streams.consumer.work import Crew
+from streams.consumer.work import Executor
 from streams.runtime.errors import Refused
 
 PARTITIONS = 4
@@ -177,9 +177,11 @@ class Worker:
         self.batcher.warm_up()
         self.handler = Handler(self.batcher, besides_s)
         self.consumers: dict[Lane, Endless] = {}
-        crew = Crew("bench", self.handler, Writer(), RetryPolicy(()), Isolation("bench", MemoryTrials()), threads)
+        executor = Executor(
+            "bench", self.handler, Writer(), RetryPolicy(()), Isolation("bench", MemoryTrials()), threads
+        )
         lanes = {lane: (self._open(lane), topics.TASKS["cutout", lane].name) for lane in LANES}
-        self._loop = ConsumerLoop("bench", lanes, crew, lambda _place, _offset: True)
+        self._loop = ConsumerLoop("bench", lanes, executor, lambda _place, _offset: True)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop.run, args=[self._stop])
 

@@ -54,7 +54,7 @@ STEADY_PER_S = 200
 STEADY_S = 30.0
 LEAVES_AFTER_S = 8.0
 SETTLING_S = 10.0
-PATIENCE_S = 180.0
+TIMEOUT_S = 180.0
 QUIET = {"log_level": 0}  # the broker is stopped before these clients are gone
 TARGETS = {
     "streams_to_arroyo_per_cpu_s": ("ge", 2),
@@ -94,7 +94,7 @@ class Flow:
 
     def ends(self, topic: str) -> dict[int, int]:
         """The next offset of each partition."""
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + TIMEOUT_S
         while True:
             try:
                 places = [TopicPartition(topic, number) for number in range(self._settings.kafka_partitions)]
@@ -308,7 +308,7 @@ def _end(members: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def _until(holds: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + TIMEOUT_S
     while not holds():
         assert time.monotonic() < deadline_s, f"waited in vain for {what}"
         time.sleep(0.05)

@@ -46,7 +46,7 @@ from loadtest.worker_contenders import MODEL
 from schemas import codec, topics
 from schemas.identity import content_id
 from schemas.records import CatalogChanged, Source, Step, Task, TaskCompleted
-from schemas.releases import Standing
+from schemas.releases import ModelSplit
 from streams.blobs import Blobs, open_store
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, make_topics, open_consumer, open_member, producer_config
@@ -55,9 +55,9 @@ from streams.consumer.letters import RetryPolicy, outgoing
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
 from streams.consumer.reading import has_record
-from streams.consumer.work import Crew
+from streams.consumer.work import Executor
 from streams.embedded import choose_broker
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +68,7 @@ THREADS = (os.cpu_count() or 1) + 2
 ROUNDS = 3
 WARM_PICTURES = 4
 MATTED_EVERY = 5  # rembg's matting takes seconds: of every fifth photograph
-PATIENCE_S = 300.0
+TIMEOUT_S = 300.0
 TOPICS = {"litserve": topics.TASKS["compose", "standard"].name, "mosec": topics.TASKS["compose", "bulk"].name}
 NONE: dict[str, str] = {}
 QUIET = {"log_level": 0}  # the broker is stopped before these clients are gone
@@ -113,14 +113,14 @@ class Bench:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.folder = folder
-        self.catalogue = Catalogue(settings.database)
-        self.catalogue.create_tables()
+        self.database = Database(settings.database)
+        self.database.create_tables()
         self._producer = Producer(producer_config(settings) | QUIET)
         self._watcher = open_consumer(settings, groups.READER, **QUIET)
 
     def say(self, topic: str, pictures: Sequence[Path]) -> None:
         """Writes a task for each picture."""
-        with self.catalogue.begin() as facts:
+        with self.database.begin() as facts:
             for picture in pictures:
                 facts.put_product(_product(picture))
         for picture in pictures:
@@ -130,7 +130,7 @@ class Bench:
 
     def await_topics(self) -> None:
         """Waits until the topics have leaders."""
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + TIMEOUT_S
         while True:
             with suppress(KafkaException):
                 self.ends()
@@ -162,7 +162,7 @@ class Bench:
         """Writes tasks, and waits until as many are completed."""
         wanted = sum(self.ends().values()) + len(pictures)
         self.say(topic, pictures)
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + TIMEOUT_S
         while sum(self.ends().values()) < wanted:
             assert time.monotonic() < deadline_s, "waited in vain for pictures"
             assert all(member.poll() is None for member in members), "a contender has ended"
@@ -341,13 +341,13 @@ def _busy(bench: Bench) -> dict[str, float]:
     engine = Slow()
     batcher = Batcher(engine, max_batch=8, max_wait_ms=bench.settings.batch_wait_ms)
     cutout.warm_up()
-    serving = Serving(lambda: Standing((MODEL.ref,)), lambda _ref: Network(MODEL, engine, batcher))
+    serving = Serving(lambda: ModelSplit((MODEL.ref,)), lambda _ref: Network(MODEL, engine, batcher))
     work = cutout_pool.Cutout(bench.settings, blobs, None, serving, memory.memory_budget(bench.settings)).work
-    handler = Worker("cutout", work, Results(blobs), bench.catalogue, Prices())
+    handler = Worker("cutout", work, Results(blobs), bench.database, Prices())
     producer = AcknowledgedProducer(bench.settings)
-    crew = Crew("bench", handler, producer, RetryPolicy(()), Isolation("bench", MemoryTrials()), THREADS)
+    executor = Executor("bench", handler, producer, RetryPolicy(()), Isolation("bench", MemoryTrials()), THREADS)
     loop = ConsumerLoop(
-        "bench", {"standard": (_open(bench.settings), topic)}, crew, partial(has_record, bench.settings)
+        "bench", {"standard": (_open(bench.settings), topic)}, executor, partial(has_record, bench.settings)
     )
     stop = threading.Event()
     thread = threading.Thread(target=loop.run, args=[stop])

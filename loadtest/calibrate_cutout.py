@@ -1,9 +1,9 @@
-"""What a cutout's signs of doubt mean: fits the weights of operations.cutout.doubt, and says how well they do.
+"""What a cutout's signs of doubt mean: fits the weights of operations.cutout.uncertainty, and says how well they do.
 
 The sample catalogue's photographs and two composites of every product on every ground are cut out and held against the
 truth. A logistic sum of the signs is fitted, its weights 0 or more, on two products of three, and made as cautious as
 the gate needs it to be; the figures are also of the third, which the fit has not seen. The last line is JSON: the
-weights to be put into doubt.py, and the figures.
+weights to be put into uncertainty.py, and the figures.
 """
 
 import json
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations.cutout import cutout, doubt
+from gpu_workers.operations.cutout import cutout, uncertainty
 from loadtest import quality
 from loadtest.cutout_pictures import composites, photographs
 from streams.flow.processors.judging import UNCERTAINTY_MAX
@@ -41,7 +41,7 @@ class Case:
 
     name: str
     product: str
-    signs: Mapping[str, float]
+    features: Mapping[str, float]
     is_good: bool
 
 
@@ -64,15 +64,15 @@ def cases() -> Iterator[Case]:
     """Every picture, cut out."""
     model = load_manifest("u2netp@1")
     engine = open_engine(model, WEIGHTS, "openvino")
-    look = quality.look(model, engine.infer)
+    predict = quality.predict(model, engine.infer)
     for sample in chain(photographs(), *map(composites, SEEDS)):
         try:
-            made = cutout.cutout(sample.rgb, look)
+            made = cutout.cutout(sample.rgb, predict)
         except cutout.NoSubject:
             continue
         found = quality.alpha(cutout.eight_bit(made.rgba[..., 3]))
-        signs = doubt.signs(made.measures)
-        case = Case(sample.name, sample.product, signs, quality.is_good(found, sample.alpha.astype(np.float64)))
+        features = uncertainty.features(made.measures)
+        case = Case(sample.name, sample.product, features, quality.is_good(found, sample.alpha.astype(np.float64)))
         print(f"{case.name}: {'good' if case.is_good else 'BAD'}", file=sys.stderr, flush=True)
         yield case
     engine.close()
@@ -83,23 +83,23 @@ def fitted(those: Sequence[Case]) -> tuple[float, dict[str, float]]:
 
     A ridge about PRIOR keeps a sign that none of those shows from meaning nothing: they are few, and products many.
     """
-    signs, bad = _arrays(those)
-    scale = signs.std(axis=0) + 1e-6
-    inputs = signs / scale
+    features, bad = _arrays(those)
+    scale = features.std(axis=0) + 1e-6
+    inputs = features / scale
     bias, weights = 0.0, np.zeros(len(scale))
     for _ in range(_STEPS):
         off = _likelihood(inputs, bias, weights) - bad
         bias -= 0.2 * float(off.mean())
         weights = np.maximum(weights - 0.2 * (inputs.T @ off / len(bad) + _RIDGE * (weights - PRIOR * scale)), 0)
     return round(bias, 2), {
-        name: round(float(weight), 2) for name, weight in zip(doubt.WEIGHTS, weights / scale, strict=True)
+        name: round(float(weight), 2) for name, weight in zip(uncertainty.WEIGHTS, weights / scale, strict=True)
     }
 
 
 def cautious(those: Sequence[Case], bias: float, weights: Mapping[str, float]) -> float:
     """The bias, this or a higher one, with which the gate passes most of those and enough of them are good."""
-    signs, bad = _arrays(those)
-    doubts = signs @ np.array([weights[name] for name in doubt.WEIGHTS])
+    features, bad = _arrays(those)
+    doubts = features @ np.array([weights[name] for name in uncertainty.WEIGHTS])
     order = np.argsort(doubts)
     good_shares = 1 - np.cumsum(bad[order]) / np.arange(1, len(bad) + 1)
     passing = np.flatnonzero(good_shares >= GOOD_OF_PASSED_MIN)
@@ -111,8 +111,8 @@ def cautious(those: Sequence[Case], bias: float, weights: Mapping[str, float]) -
 
 def judged(those: Sequence[Case], bias: float, weights: Mapping[str, float]) -> dict[str, float]:
     """How many are good, how many pass the gate, and how many of these are good."""
-    signs, bad = _arrays(those)
-    passed = _likelihood(signs, bias, np.array([weights[name] for name in doubt.WEIGHTS])) <= UNCERTAINTY_MAX
+    features, bad = _arrays(those)
+    passed = _likelihood(features, bias, np.array([weights[name] for name in uncertainty.WEIGHTS])) <= UNCERTAINTY_MAX
     return {
         "count": len(those),
         "good_share": round(float(1 - bad.mean()), 3),
@@ -123,12 +123,12 @@ def judged(those: Sequence[Case], bias: float, weights: Mapping[str, float]) -> 
 
 
 def _arrays(those: Sequence[Case]) -> tuple[Array, Array]:
-    signs = np.array([[case.signs[name] for name in doubt.WEIGHTS] for case in those])
-    return signs, np.array([float(not case.is_good) for case in those])
+    features = np.array([[case.features[name] for name in uncertainty.WEIGHTS] for case in those])
+    return features, np.array([float(not case.is_good) for case in those])
 
 
-def _likelihood(signs: Array, bias: float, weights: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-bias - signs @ weights)))
+def _likelihood(features: Array, bias: float, weights: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-bias - features @ weights)))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from schemas import codec, topics
 from schemas.recipes.cookbook import Cookbook, shipped
 from schemas.records import CampaignRequested, CatalogChanged, Task
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
-from streams.facts import Asset, Catalogue, Unsent
+from streams.facts import Asset, Database, Unsent
 from streams.facts.facts import Product
 from streams.flow.processing import Processing
 from streams.flow.relay import Place, Sender
@@ -79,7 +79,7 @@ class NoOutbox:
         return [Unsent(0, each.topic, each.key, each.value, each.headers, place) for place, each in records]
 
 
-class NoCatalogue:
+class NoDatabase:
     """A Catalogue of NoFacts."""
 
     @contextmanager
@@ -135,11 +135,11 @@ def job(name: str, sender: Sender) -> Job:
     """The job called `name`."""
     if name == "bare":
         return Bare(sender)
-    catalogue = cast(Catalogue, NoCatalogue())
+    database = cast(Database, NoDatabase())
     if name == "facts":
-        catalogue = Catalogue(Settings().database)
-        catalogue.create_tables()
-    return Processing(catalogue, sender, RetryPolicy(()))
+        database = Database(Settings().database)
+        database.create_tables()
+    return Processing(database, sender, RetryPolicy(()))
 
 
 def run_streams(settings: Settings, name: str) -> None:

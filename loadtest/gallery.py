@@ -25,7 +25,7 @@ from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout.cutout import cutout
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Asked
+from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.quality import mattes
 from gpu_workers.sources.decoding import Picture, decode
 from loadtest import quality
@@ -41,7 +41,7 @@ LABEL_PX = 34
 GAP_PX = 8
 CHECKER = (232, 208)
 
-SHELVES = compose_pool.shelves(Settings())
+LIBRARY = compose_pool.library(Settings())
 TRUTH = json.loads((quality.CATALOGUE / "truth" / "truth.json").read_text())
 EVENTS = [json.loads(line) for line in (quality.CATALOGUE / "catalogue.jsonl").read_text().splitlines()]
 CATEGORIES = {event["sku"]: event["category"] for event in EVENTS}
@@ -93,10 +93,10 @@ def cut_out(files: Sequence[Path]) -> Iterator[Sample]:
     model = load_manifest(cutout_pool.DEFAULT_MODEL)
     engine = open_engine(model, WEIGHTS, "auto")
     try:
-        look = quality.look(model, engine.infer)
+        predict = quality.predict(model, engine.infer)
         for file in files:
             picture = decode(file.read_bytes())
-            made = cutout(picture.pixels, look)
+            made = cutout(picture.pixels, predict)
             measures = {f"cutout.{name}": value for name, value in made.measures.items()}
             pixels = np.asarray(picture.pixels, np.uint8)
             yield Sample(file.stem, pixels, cutout_pool.cutout_picture(picture, made), measures)
@@ -145,16 +145,16 @@ def styles(sample: Sample) -> Iterator[Cell]:
     inputs = [replace(sample.cutout, pixels=sample.photograph), replace(sample.cutout, pixels=mask)]
     yield Cell(sample.name, sample.photograph)
     for brand in ("warm-minimal", "cool-studio", "earthy"):
-        asked = Asked(channels.load("shopify"), {"brand": brand}, shelves=SHELVES)
-        made = compose_pool.compose("style", inputs, asked)
+        request = ComposeRequest(channels.load("shopify"), {"brand": brand}, library=LIBRARY)
+        made = compose_pool.compose("style", inputs, request)
         yield Cell(brand, seen(made.files[0].data), f"ΔE00 {made.measures['product_delta_e_median']:.2f}")
 
 
 def prints(sample: Sample) -> Iterator[Cell]:
     """The photograph printed on every product."""
-    for template in SHELVES.templates:
-        asked = Asked(channels.load("shopify"), {"template": template}, shelves=SHELVES)
-        made = compose_pool.compose("artwork", [replace(sample.cutout, pixels=sample.photograph)], asked)
+    for template in LIBRARY.templates:
+        request = ComposeRequest(channels.load("shopify"), {"template": template}, library=LIBRARY)
+        made = compose_pool.compose("artwork", [replace(sample.cutout, pixels=sample.photograph)], request)
         yield Cell(template, seen(made.files[0].data), f"{made.measures['effective_dpi']:.0f} dpi")
 
 
@@ -166,7 +166,7 @@ def composed(
         channel = channels.load(channel_name)
         try:
             made = compose_pool.compose(
-                operation, [sample.cutout], Asked(channel, parameters, category, shelves=SHELVES)
+                operation, [sample.cutout], ComposeRequest(channel, parameters, category, library=LIBRARY)
             )
         except Refused as refusal:
             yield Cell(label, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")

@@ -40,10 +40,10 @@ def main() -> None:
     wanted.out.mkdir(parents=True, exist_ok=True)
     file = wanted.out / "events.jsonl"
     file.write_text("".join(f"{json.dumps(event)}\n" for event in events))
-    asked = Wanted(wanted.recipe, [event["sku"] for event in events], file)
+    request = Wanted(wanted.recipe, [event["sku"] for event in events], file)
     with console.status("making pictures") as status:
         entries = preview(
-            Settings(), asked, wanted.out / "index.html", lambda done, total: status.update(f"{done} of {total}")
+            Settings(), request, wanted.out / "index.html", lambda done, total: status.update(f"{done} of {total}")
         )
     outcomes = Counter(keep(entry, shown, wanted.out) for entry in entries for shown in entry.pictures)
     (wanted.out / "contact-sheet.png").write_bytes(contact_sheet_png([contact_entry(entry) for entry in entries]))

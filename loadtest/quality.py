@@ -25,12 +25,12 @@ MISPLACED_MAX = 0.005
 Alpha = NDArray[np.float64]
 
 
-def look(model: Model, infer: Callable[[Tensor], Tensor]) -> cutout.Look:
+def predict(model: Model, infer: Callable[[Tensor], Tensor]) -> cutout.MaskPredictor:
     """What a cutout sees by, given what runs the network."""
     return lambda picture: mask_of(infer(tensor_of(picture, model.input)[None])[0], model.output)
 
 
-def cut_out(data: bytes, see: cutout.Look) -> bytes:
+def cut_out(data: bytes, see: cutout.MaskPredictor) -> bytes:
     """A photograph's file as a cutout's file, as the cutout pool makes it."""
     return lossless(cutout.cutout(decode(data).pixels, see).rgba)
 

@@ -19,7 +19,7 @@ from streams.publishing.renditions import EXTENSIONS, render
 
 THUMBOR = Path(__file__).parents[1] / ".venv-thumbor" / "bin" / "thumbor"
 GAP = 2.0  # of Pillow's own thumbnail(): so much is left to LANCZOS
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 CONFIGURATION = """
 LOADER = "thumbor.loaders.file_loader"
 FILE_LOADER_ROOT_PATH = {folder!r}
@@ -129,7 +129,7 @@ class Thumbor:
         self._client = http.client.HTTPConnection("127.0.0.1", self._port)
 
     def __enter__(self) -> "Thumbor":
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + TIMEOUT_S
         while True:
             assert self._server.poll() is None, "thumbor has ended"
             assert time.monotonic() < deadline_s, "waited in vain for thumbor"

@@ -52,7 +52,7 @@ def hand() -> Work:
         return np.array(local.request.get_output_tensor(0).data, np.float32)
 
     cutout.warm_up()
-    return partial(cut_out, quality.look(MODEL, infer))
+    return partial(cut_out, quality.predict(MODEL, infer))
 
 
 @cache
@@ -70,7 +70,7 @@ def rembg(source: Path, target: Path, *, alpha_matting: bool) -> None:
     target.write_bytes(remove(source.read_bytes(), session=rembg_session(), alpha_matting=alpha_matting))
 
 
-def cut_out(see: cutout.Look, source: Path, target: Path) -> None:
+def cut_out(see: cutout.MaskPredictor, source: Path, target: Path) -> None:
     """A photograph's file to a cutout's file."""
     target.write_bytes(quality.cut_out(source.read_bytes(), see))
 
@@ -116,7 +116,7 @@ def client(threads: int, server: str, port: int, topic: str, target: Path) -> No
         cut_out(see, source, target / f"{source.stem}.png")
         producer.send([Outgoing(topics.COMPLETED.name, b"", b"", [])])
 
-    see = quality.look(MODEL, infer)
+    see = quality.predict(MODEL, infer)
     consumer = open_consumer(settings, f"bench.{server}")
     consumer.subscribe([topic])
     running: list[Future[None]] = []

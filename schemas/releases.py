@@ -12,7 +12,7 @@ from schemas.records import ModelReleased
 
 
 @dataclass(frozen=True)
-class Standing:
+class ModelSplit:
     """How the models of one operation stand: `stable` ones, as NAME@VERSION, the one that works first.
 
     The first `kept` of them are held ready.
@@ -40,14 +40,14 @@ class Standing:
         return tuple(release.model for release in (self.canary, self.shadow) if release is not None)
 
 
-def standing(releases: Sequence[ModelReleased], default: Sequence[str]) -> Standing:
+def standing(releases: Sequence[ModelReleased], default: Sequence[str]) -> ModelSplit:
     """How the models stand after `releases`, oldest first; `default` works where no stable one is left."""
     newest_first = _last(releases)[::-1]
     stable = [release.model for release in newest_first if release.stage == "stable"]
     since = next((place for place, release in enumerate(newest_first) if release.stage == "stable"), len(newest_first))
     trials = newest_first[:since]
     withdrawn = {release.model for release in newest_first if release.stage == "withdrawn"}
-    return Standing(
+    return ModelSplit(
         stable=tuple(dict.fromkeys([*stable, *(model for model in default if model not in withdrawn)])),
         canary=next((release for release in trials if release.stage == "canary"), None),
         shadow=next((release for release in trials if release.stage == "shadow"), None),

@@ -17,7 +17,7 @@ from rich.table import Table
 from gpu_workers.distillation.training_pictures import HELD_OUT, TEACHER, Photograph, composite_of, load_photographs
 from gpu_workers.models.contract import mask_of, tensor_of
 from gpu_workers.models.manifest import load_manifest
-from gpu_workers.operations.cutout.cutout import Look, NoSubject, cutout, subject_box
+from gpu_workers.operations.cutout.cutout import MaskPredictor, NoSubject, cutout, subject_box
 from gpu_workers.quality import mattes
 
 _LONG_SIDE_PX = 1140
@@ -84,18 +84,18 @@ def report(
     found: dict[str, list[Quality]] = {name: [] for name in networks}
     with Progress() as progress:
         for picture, rgb, alpha in progress.track(list(_pictures(taken)), description="comparing cutouts"):
-            whole = _looks(_seen_by(queues["teacher"]), rgb, alpha)
+            whole = _predictions(_seen_by(queues["teacher"]), rgb, alpha)
             teacher_error = band_error(rgb, alpha, _seen_by(queues["teacher"]))
             for name in networks:
-                look = _seen_by(queues[name])
-                pairs = list(zip(_looks(look, rgb, alpha), whole, strict=True))
+                predict = _seen_by(queues[name])
+                pairs = list(zip(_predictions(predict, rgb, alpha), whole, strict=True))
                 found[name].append(
                     Quality(
                         picture=picture,
                         held_out=picture.split(" ")[1].startswith(HELD_OUT),
                         overlap=statistics.fmean(overlap(mine > 0.5, theirs > 0.5) for mine, theirs in pairs),
                         soft_overlap=statistics.fmean(overlap(mine, theirs) for mine, theirs in pairs),
-                        band_error=band_error(rgb, alpha, look),
+                        band_error=band_error(rgb, alpha, predict),
                         teacher_band_error=teacher_error,
                     )
                 )
@@ -108,10 +108,10 @@ def overlap(one: NDArray[Any], other: NDArray[Any]) -> float:
     return float(np.minimum(one, other).sum(dtype=np.float64)) / either if either else 1.0
 
 
-def band_error(rgb: NDArray[np.uint8], truth: NDArray[np.float32], look: Look) -> float:
+def band_error(rgb: NDArray[np.uint8], truth: NDArray[np.float32], predict: MaskPredictor) -> float:
     """Mean |Δalpha| of the whole pipeline's cutout near the true edge; no subject counts as no alpha."""
     try:
-        alpha = cutout(rgb, look).rgba[..., 3].astype(np.float32) / 255
+        alpha = cutout(rgb, predict).rgba[..., 3].astype(np.float32) / 255
     except NoSubject:
         alpha = np.zeros_like(truth)
     return mattes.band_error(alpha, truth)
@@ -166,10 +166,12 @@ def _pictures(photographs: list[Photograph]) -> Iterator[tuple[str, NDArray[np.u
         yield f"composite {taken.name}", *composite_of(np.random.default_rng((7, index)), taken, photographs)
 
 
-def _looks(look: Look, rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def _predictions(
+    predict: MaskPredictor, rgb: NDArray[np.uint8], alpha: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
     """The masks of the whole picture and of the product's box."""
     box = subject_box(alpha).of(rgb)
-    return [look(np.ascontiguousarray(part)) for part in (rgb, box)]
+    return [predict(np.ascontiguousarray(part)) for part in (rgb, box)]
 
 
 def _queue(path: Path) -> Any:
@@ -183,17 +185,17 @@ def _queue(path: Path) -> Any:
     return openvino.AsyncInferQueue(core.compile_model(graph, "CPU", hints))
 
 
-def _seen_by(queue: Any) -> Look:
+def _seen_by(queue: Any) -> MaskPredictor:
     model = load_manifest(TEACHER)
 
-    def look(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         answers: list[NDArray[np.float32]] = []
         queue.set_callback(lambda request, _: answers.append(request.get_output_tensor(0).data[0].copy()))
         queue.start_async({0: tensor_of(picture, model.input)[None]}, None)
         queue.wait_all()
         return mask_of(answers[0], model.output)
 
-    return look
+    return predict
 
 
 def _times(queues: dict[str, Any], rounds: int) -> dict[str, list[float]]:

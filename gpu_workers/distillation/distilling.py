@@ -43,7 +43,7 @@ class NoTorch(Exception):
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingConfig:
     """How long and how boldly the student learns: `steps` of `batch` out of as many `pictures`; `rate` is Adam's."""
 
     seed: int = 20
@@ -53,7 +53,7 @@ class Course:
     rate: float = 3e-3
 
 
-def distill(teacher: Path, photographs: Path, student: Path, course: Course | None = None) -> None:
+def distill(teacher: Path, photographs: Path, student: Path, config: TrainingConfig | None = None) -> None:
     """Write to `student` an ONNX graph that has learnt the masks of `teacher` (U²-Netp with a free batch).
 
     The layers in SAFE_IN_INT8 are in 8-bit integers, explicit in the graph. `photographs` is a folder as
@@ -61,13 +61,13 @@ def distill(teacher: Path, photographs: Path, student: Path, course: Course | No
     same number of threads gives the same file. Raises NoTorch, NoPictures, BadGraph.
     """
     _torch()
-    course = course or Course()
+    config = config or TrainingConfig()
     graph = onnx.load(teacher)
     taken = load_photographs(photographs, held_out=False)
     with Progress() as progress:
-        indices = progress.track(range(course.pictures), description="making pictures")
-        pictures = np.stack([training_tensor(taken, course.seed, index).astype(np.float16) for index in indices])
-        weights = teach(Teacher(graph), pictures, course, progress)
+        indices = progress.track(range(config.pictures), description="making pictures")
+        pictures = np.stack([training_tensor(taken, config.seed, index).astype(np.float16) for index in indices])
+        weights = teach(Teacher(graph), pictures, config, progress)
     shown = [training_tensor(taken, 0, index) for index in range(CALIBRATION_PICTURES)]
     _write_in_integers(build_student(graph, weights), shown, student)
 
@@ -118,21 +118,23 @@ class Teacher:
         return [fine, coarse, logits, logits - self.side_share * side]
 
 
-def teach(teacher: Teacher, pictures: NDArray[np.float16], course: Course, progress: Progress) -> dict[str, Tensor]:
+def teach(
+    teacher: Teacher, pictures: NDArray[np.float16], config: TrainingConfig, progress: Progress
+) -> dict[str, Tensor]:
     """The head's weights after the course over `pictures` (n, 3, 320, 320). Raises NoTorch."""
     torch = _torch()
-    torch.manual_seed(course.seed)
-    random = np.random.default_rng(course.seed)
+    torch.manual_seed(config.seed)
+    random = np.random.default_rng(config.seed)
     head = make_head()
     averaged = copy.deepcopy(head)
-    optimiser = torch.optim.Adam(head.parameters(), course.rate)
-    bar = progress.add_task("teaching", total=course.steps)
-    for step in range(course.steps):
-        chosen = random.integers(len(pictures), size=course.batch)
+    optimiser = torch.optim.Adam(head.parameters(), config.rate)
+    bar = progress.add_task("teaching", total=config.steps)
+    for step in range(config.steps):
+        chosen = random.integers(len(pictures), size=config.batch)
         shown = pictures[chosen, ..., :: int(random.choice((-1, 1)))].astype(np.float32)
         fine, coarse, logits, others = _parts(teacher.ask(np.ascontiguousarray(shown)), random)
         for group in optimiser.param_groups:
-            group["lr"] = course.rate * _rate_share(step, course.steps)
+            group["lr"] = config.rate * _rate_share(step, config.steps)
         said = teacher.side_share * run_head(head, fine, coarse) + others
         loss = difference(_inner(said), _inner(logits))
         optimiser.zero_grad()

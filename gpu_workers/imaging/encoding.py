@@ -9,10 +9,10 @@ from functools import cache
 
 from PIL import Image, ImageCms
 
-from gpu_workers.imaging import metadata as notes
+from gpu_workers.imaging import metadata
 from gpu_workers.imaging.credits import NO_CREDITS, Credits
 from gpu_workers.imaging.linear_light import Codes, eight_bit
-from gpu_workers.imaging.metadata import Notes
+from gpu_workers.imaging.metadata import Metadata
 from schemas.channels import Channel
 
 _QUALITY_BEST, _QUALITY_LEAST = 95, 70
@@ -39,7 +39,7 @@ def encode(
     canvas: Codes,
     channel: Channel,
     *,
-    source_type: str = notes.CAPTURED,
+    source_type: str = metadata.CAPTURED,
     credits: Credits = NO_CREDITS,
     dpi: int | None = None,
 ) -> Encoded:
@@ -49,7 +49,7 @@ def encode(
     `source_type` is how it was made, as `gpu_workers.imaging.metadata` has it, and `credits` whose it is; `dpi` what
     the file says of its size in print.
     """
-    said = Notes(source_type, credits=credits)
+    said = Metadata(source_type, credits=credits)
     image = Image.fromarray(eight_bit(canvas))
     if channel.formats[0] == "png":
         encoded = Encoded(_png(image, said, dpi), "image/png", 100)
@@ -65,7 +65,7 @@ def encode(
     return encoded
 
 
-def _best_jpeg(image: Image.Image, bytes_max: int, said: Notes, dpi: int | None) -> Encoded:
+def _best_jpeg(image: Image.Image, bytes_max: int, said: Metadata, dpi: int | None) -> Encoded:
     """The best quality that is light enough, by bisection; the least when none is."""
     low, high = _QUALITY_LEAST, _QUALITY_BEST
     data = _jpeg(image, high, said, dpi)
@@ -78,7 +78,7 @@ def _best_jpeg(image: Image.Image, bytes_max: int, said: Notes, dpi: int | None)
     return Encoded(_jpeg(image, low, said, dpi), "image/jpeg", low)
 
 
-def _jpeg(image: Image.Image, quality: int, said: Notes, dpi: int | None) -> bytes:
+def _jpeg(image: Image.Image, quality: int, said: Metadata, dpi: int | None) -> bytes:
     stream = io.BytesIO()
     # Subsampled chroma would bleed the product's colour into the white round it.
     image.save(
@@ -87,17 +87,17 @@ def _jpeg(image: Image.Image, quality: int, said: Notes, dpi: int | None) -> byt
         quality=quality,
         subsampling="4:4:4",
         icc_profile=srgb_profile(),
-        xmp=notes.xmp(said.source_type, said.credits),
+        xmp=metadata.xmp(said.source_type, said.credits),
         dpi=(dpi or 0, dpi or 0),
     )
     return stream.getvalue()
 
 
-def _png(image: Image.Image, said: Notes, dpi: int | None) -> bytes:
+def _png(image: Image.Image, said: Metadata, dpi: int | None) -> bytes:
     stream = io.BytesIO()
     density = {} if dpi is None else {"dpi": (dpi, dpi)}
     image.save(stream, "PNG", compress_level=6, icc_profile=srgb_profile(), **density)
-    return notes.written_into(stream.getvalue(), said)
+    return metadata.written_into(stream.getvalue(), said)
 
 
 @cache

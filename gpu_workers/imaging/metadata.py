@@ -58,7 +58,7 @@ _HEADER_BYTES = 33  # signature and IHDR, which comes first
 
 
 @dataclass(frozen=True)
-class Notes:
+class Metadata:
     """`source_type`: a term of IPTC's digitalsourcetype, "" where the file says nothing.
 
     `background`: linear sRGB light (3,), 0..1, of the plain ground that a cutout was photographed on, if it was one.
@@ -71,13 +71,13 @@ class Notes:
     c2pa: bool = False
 
 
-NO_NOTES = Notes()
+NO_METADATA = Metadata()
 
 
-def notes_in(blocks: Blocks) -> Notes:
+def metadata_in(blocks: Blocks) -> Metadata:
     """What a file says in its blocks of metadata."""
     said = [source_type_in(each) for each in (*blocks.xmp, blocks.c2pa)]
-    return Notes(strongest(*said), credits=credits_in(blocks), c2pa=b"c2pa" in blocks.c2pa)
+    return Metadata(strongest(*said), credits=credits_in(blocks), c2pa=b"c2pa" in blocks.c2pa)
 
 
 def xmp(source_type: str, credits: Credits = NO_CREDITS) -> bytes:
@@ -114,13 +114,15 @@ def composite(*source_types: str) -> str:
     return SYNTHETIC if any(each in _MADE_ON_MACHINES for each in source_types) else COMPOSITE
 
 
-def written_into(png: bytes, notes: Notes) -> bytes:
+def written_into(png: bytes, metadata: Metadata) -> bytes:
     """`png` with these notes: XMP, and the background as a text of its own."""
     chunks = b""
-    if notes.source_type or notes.credits != NO_CREDITS:
-        chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(notes.source_type, notes.credits))
-    if notes.background is not None:
-        chunks += _chunk(b"tEXt", f"{BACKGROUND}\0".encode() + " ".join(f"{v:.6f}" for v in notes.background).encode())
+    if metadata.source_type or metadata.credits != NO_CREDITS:
+        chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(metadata.source_type, metadata.credits))
+    if metadata.background is not None:
+        chunks += _chunk(
+            b"tEXt", f"{BACKGROUND}\0".encode() + " ".join(f"{v:.6f}" for v in metadata.background).encode()
+        )
     return png[:_HEADER_BYTES] + chunks + png[_HEADER_BYTES:]
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from gpu_workers.models.manifest import Model, UnknownModel, version_order
 from schemas.records import ModelReleased
-from schemas.releases import Standing, recalled, standing
+from schemas.releases import ModelSplit, recalled, standing
 
 RELEASED = "released"
 LATEST = ":latest-"
 
 
-def stand(policy: str, default: str, releases: Sequence[ModelReleased], models: Iterable[Model]) -> Standing:
+def stand(policy: str, default: str, releases: Sequence[ModelReleased], models: Iterable[Model]) -> ModelSplit:
     """How `models` stand by a policy: `released`, NAME@VERSION, or NAME:latest-N. A recalled one never works.
 
     By `released` it is as `releases` say, oldest first, and `default` works until one does. By the others releases mean
@@ -21,9 +21,9 @@ def stand(policy: str, default: str, releases: Sequence[ModelReleased], models: 
         return standing(releases, [default])
     gone = recalled(releases)
     if LATEST not in policy:
-        return Standing(tuple({policy} - gone), recalled=gone)
+        return ModelSplit(tuple({policy} - gone), recalled=gone)
     name, _, count = policy.partition(LATEST)
     versions = sorted((model for model in models if model.name == name), key=version_order, reverse=True)
     if not versions:
         raise UnknownModel(f"no model is called {name!r}")
-    return Standing(tuple(model.ref for model in versions if model.ref not in gone), recalled=gone, kept=int(count))
+    return ModelSplit(tuple(model.ref for model in versions if model.ref not in gone), recalled=gone, kept=int(count))

@@ -27,7 +27,7 @@ from schemas.parameters.upscale import UpscaleParameters
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Light = NDArray[np.float32]
-Look = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 _TIMES = 2
 _SHARPENING, _SHARPENING_PX = 0.6, 1.4
@@ -48,7 +48,7 @@ class UpscaleError(ValueError):
     UpscaleError
     ├── BadImage             not an 8- or 16-bit RGB or RGBA picture
     ├── UpscalingForbidden   the channel takes no enlarged pictures
-    └── BadLook              the network's tiles are not what they must be
+    └── BadTiles              the network's tiles are not what they must be
     """
 
     code = "upscale_error"
@@ -69,7 +69,7 @@ class UpscalingForbidden(UpscaleError):
     field = "channel"
 
 
-class BadLook(UpscaleError):
+class BadTiles(UpscaleError):
     """The network answers with tiles of another type or size."""
 
     code = "bad_look"
@@ -92,14 +92,14 @@ class Upscaled:
 def upscale(
     image: Image,
     parameters: UpscaleParameters | None = None,
-    look: Look | None = None,
+    enlarge: Enlarge | None = None,
     channel: Channel | None = None,
 ) -> Upscaled:
     """`image` (h, w, 3 or 4; uint8 sRGB or uint16 WIDE, straight alpha) enlarged by `scale`: doubled, and for
     a scale below 2 averaged down from there.
 
-    `look` is a network: for uint8 RGB (TILE_PX, TILE_PX, 3) the same k times as large, k being 2 or more; it is given
-    overlapping tiles. Equal inputs give equal bytes. Raises BadImage, BadLook, and UpscalingForbidden where
+    `enlarge` is a network: for uint8 RGB (TILE_PX, TILE_PX, 3) the same k times as large, k being 2 or more; it is
+    given overlapping tiles. Equal inputs give equal bytes. Raises BadImage, BadTiles, and UpscalingForbidden where
     `channel` takes no enlarged pictures.
     """
     parameters = parameters or UpscaleParameters()
@@ -108,7 +108,7 @@ def upscale(
         raise UpscalingForbidden(f"{channel.rule_version} takes no scaled-up images")
     (height, width, bands), scale = image.shape, parameters.scale
     enlarged = np.empty((round(height * scale), round(width * scale), bands), image.dtype)
-    seen = _looked(_eight_bit(image), look) if look is not None else None
+    seen = _enlarged(_eight_bit(image), enlarge) if enlarge is not None else None
     text_sum, off = 0.0, 0.0
     for strip in _strips(height, width):
         large, text = _doubled(image[strip.about], seen(strip) if seen is not None else None)
@@ -121,16 +121,16 @@ def upscale(
     return Upscaled(enlarged, _measures(image, enlarged, text_sum / (height * width), off))
 
 
-def look_of(engine: Engine, takes: Input) -> Look:
-    """The `look` that is an engine's model: it `takes` tiles of TILE_PX, and answers RGB 0..1. Raises BadLook."""
+def enlarge_with(engine: Engine, takes: Input) -> Enlarge:
+    """The `enlarge` that is an engine's model: it `takes` tiles of TILE_PX, and answers RGB 0..1. Raises BadTiles."""
     if engine.input_shape != (3, TILE_PX, TILE_PX):
-        raise BadLook(f"{engine.name} takes {engine.input_shape}, not RGB tiles of {TILE_PX} px")
+        raise BadTiles(f"{engine.name} takes {engine.input_shape}, not RGB tiles of {TILE_PX} px")
 
-    def look(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def enlarge(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
         large = np.clip(engine.infer(tensor_of(tile, takes)[None])[0], 0, 1) * 255 + 0.5
         return np.ascontiguousarray(large.astype(np.uint8).transpose(1, 2, 0))
 
-    return look
+    return enlarge
 
 
 def text_mask(image: Image) -> Light:
@@ -334,14 +334,14 @@ def _eight_bit(image: Image) -> NDArray[np.uint8]:
     return np.concatenate([(code * 255 + 0.5).astype(np.uint8) for code in strips])
 
 
-def _looked(rgb: NDArray[np.uint8], look: Look) -> Callable[[_Strip], Light]:
+def _enlarged(rgb: NDArray[np.uint8], enlarge: Enlarge) -> Callable[[_Strip], Light]:
     """What the network makes of a strip, doubled. Asked for strips in turn, it looks at every tile once."""
     inner, (height, width) = TILE_PX - 2 * _OVERLAP_PX, rgb.shape[:2]
 
     @lru_cache(maxsize=2)  # one that reaches into this strip from the one before, and the last of this one
     def row(index: int) -> Light:
         rows = min(inner, height - index * inner)
-        return _averaged(channels_light(_tile_row(rgb, index, look)), (width * _TIMES, rows * _TIMES))
+        return _averaged(channels_light(_tile_row(rgb, index, enlarge)), (width * _TIMES, rows * _TIMES))
 
     def seen(strip: _Strip) -> Light:
         indices = range(strip.above // inner, -(-strip.below // inner))
@@ -352,23 +352,23 @@ def _looked(rgb: NDArray[np.uint8], look: Look) -> Callable[[_Strip], Light]:
     return seen
 
 
-def _tile_row(rgb: NDArray[np.uint8], index: int, look: Look) -> NDArray[np.uint8]:
+def _tile_row(rgb: NDArray[np.uint8], index: int, enlarge: Enlarge) -> NDArray[np.uint8]:
     """A row of the tiles that make the picture, mirrored beyond its edges; of each only the middle is kept."""
     inner = TILE_PX - 2 * _OVERLAP_PX
     pads = [(_OVERLAP_PX, -side % inner + _OVERLAP_PX) for side in rgb.shape[:2]]
     ys, xs = (np.pad(np.arange(side), pad, mode="symmetric") for side, pad in zip(rgb.shape, pads, strict=False))
     wider = rgb[ys[index * inner : index * inner + TILE_PX]][:, xs]
-    tiles = [_middle(wider[:, x : x + TILE_PX], look) for x in range(0, rgb.shape[1], inner)]
+    tiles = [_middle(wider[:, x : x + TILE_PX], enlarge) for x in range(0, rgb.shape[1], inner)]
     times = len(tiles[0]) // inner
     kept = (min(inner, len(rgb) - index * inner) * times, rgb.shape[1] * times)
     return np.concatenate(tiles, axis=1)[: kept[0], : kept[1]]
 
 
-def _middle(tile: NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:
-    large = look(np.ascontiguousarray(tile))
+def _middle(tile: NDArray[np.uint8], enlarge: Enlarge) -> NDArray[np.uint8]:
+    large = enlarge(np.ascontiguousarray(tile))
     times = large.shape[0] // TILE_PX if large.ndim == 3 else 0
     if large.dtype != np.uint8 or times < 2 or large.shape != (TILE_PX * times, TILE_PX * times, 3):
-        raise BadLook(f"for a tile {tile.shape} it answers {large.shape} of {large.dtype}, not uint8 k times as large")
+        raise BadTiles(f"for a tile {tile.shape} it answers {large.shape} of {large.dtype}, not uint8 k times as large")
     kept = slice(_OVERLAP_PX * times, (TILE_PX - _OVERLAP_PX) * times)
     return large[kept, kept]
 

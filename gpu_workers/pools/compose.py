@@ -9,15 +9,15 @@ import msgspec
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.metering import Meter
-from gpu_workers.operations.upscale import look_of
+from gpu_workers.operations.upscale import enlarge_with
 from gpu_workers.pools import composing, memory_model
 from gpu_workers.pools.admission import Budget
-from gpu_workers.pools.composing import Asked, Composed, Enlarger, Shelves
+from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
 from gpu_workers.pools.rules import shipped
 from gpu_workers.results import Result, Results
-from gpu_workers.serving.model_registry import Shelf, model_for
+from gpu_workers.serving.model_registry import ModelRegistry, model_for
 from gpu_workers.sources.decoding import Picture, decode
 from gpu_workers.sources.fetch import SourceError
 from schemas.channels import Channel, UnknownChannel
@@ -30,18 +30,18 @@ from streams.runtime.settings import Settings
 
 
 @contextmanager
-def open_enlarger(settings: Settings, shelf: Shelf) -> Iterator[Enlarger | None]:
+def open_enlarger(settings: Settings, registry: ModelRegistry) -> Iterator[Enlarger | None]:
     """The network that enlarges, open for as long as the block lasts; None where the settings name none.
 
-    Raises ModelError, EngineError, StoreError, BadLook.
+    Raises ModelError, EngineError, StoreError, BadTiles.
     """
     if settings.upscale_model is None:
         yield None
         return
-    model = model_for("upscale", settings.upscale_model, shelf)
-    engine = open_engine(model, shelf.fetched(model), settings.engine)
+    model = model_for("upscale", settings.upscale_model, registry)
+    engine = open_engine(model, registry.fetched(model), settings.engine)
     try:
-        yield Enlarger(look_of(engine, model.input), model.ref, engine.fingerprint)
+        yield Enlarger(enlarge_with(engine, model.input), model.ref, engine.fingerprint)
     finally:
         engine.close()
 
@@ -49,20 +49,20 @@ def open_enlarger(settings: Settings, shelf: Shelf) -> Iterator[Enlarger | None]
 class Compose:
     """The compose pool: a cutout becomes a picture for a channel.
 
-    `shelves` and `rules` are asked at each task for what there is, and for the channels' rules that count.
+    `library` and `rules` are asked at each task for what there is, and for the channels' rules that count.
     """
 
     def __init__(
         self,
         blobs: Blobs,
-        shelves: Callable[[], Shelves],
+        library: Callable[[], Library],
         budget: Budget,
         rules: Callable[[], Rulebook] = shipped,
     ) -> None:
         self._blobs = blobs
         self._rules = rules
         self._budget = budget
-        self._shelves = shelves
+        self._library = library
         self._engine = f"compose+{code_fingerprint()[:16]}"
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
@@ -73,28 +73,29 @@ class Compose:
         inputs = [blob.digest for blob in task.inputs]
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
-        asked = Asked(channel, step.parameters, task.category, is_asset, goes_on, self._shelves())
-        rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}{_off_the_shelf(step.operation, asked)}"
+        request = ComposeRequest(channel, step.parameters, task.category, is_asset, goes_on, self._library())
+        used = _library_fingerprint(step.operation, request)
+        rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}{used}"
         identity = result_id(step.operation, step.parameters, inputs, self._engine, rules)
-        result, known = results.get_or_make(identity, lambda: self._compose(task, asked, meter))
+        result, known = results.get_or_make(identity, lambda: self._compose(task, request, meter))
         if known:
             meter.lap("lookup")
         return identity, result, known
 
-    def _compose(self, task: Task, asked: Asked, meter: Meter) -> Result:
+    def _compose(self, task: Task, request: ComposeRequest, meter: Meter) -> Result:
         meter.lap("lookup")
-        canvas = memory_model.canvas_of(asked.channel, task.step.parameters)
+        canvas = memory_model.canvas_of(request.channel, task.step.parameters)
         wanted = memory_model.compose_bytes(task.step.operation, task.inputs, canvas)
         what = f"{task.step.operation} of {canvas.width_px:,} x {canvas.height_px:,} px"
         with admitted(self._budget, wanted, "inputs", what, task.lane, meter):
-            return self._composed(task, asked, meter)
+            return self._composed(task, request, meter)
 
-    def _composed(self, task: Task, asked: Asked, meter: Meter) -> Result:
+    def _composed(self, task: Task, request: ComposeRequest, meter: Meter) -> Result:
         try:
             files = [self._blobs.get(blob.digest) for blob in task.inputs]
             inputs = [decode(file) for file in files]
             meter.lap("load", bytes_in=sum(map(len, files)))
-            composed = compose(task.step.operation, inputs, asked)
+            composed = compose(task.step.operation, inputs, request)
             meter.lap("compose")
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
@@ -105,7 +106,7 @@ class Compose:
         blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]
         meter.lap("store", bytes_out=sum(len(each.data) for each in composed.files))
         result = result_of(task, blobs, composed.measures, self._engine, meter)
-        enlarger = asked.shelves.enlarger if task.step.operation == "upscale" else None
+        enlarger = request.library.enlarger if task.step.operation == "upscale" else None
         return msgspec.structs.replace(result, model=None if enlarger is None else enlarger.model)
 
 
@@ -116,28 +117,28 @@ def _channel(name: str, category: str, rules: Rulebook) -> Channel:
         raise Refused(error.code, str(error), field="step.channel") from error
 
 
-def _off_the_shelf(operation: str, asked: Asked) -> str:
+def _library_fingerprint(operation: str, request: ComposeRequest) -> str:
     try:
-        return composing.fingerprint(operation, asked)
+        return composing.fingerprint(operation, request)
     except composing.ERRORS as error:
         raise Refused(error.code, str(error), field=error.field) from error
 
 
-def compose(operation: str, inputs: Sequence[Picture], asked: Asked) -> Composed:
+def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
     """What an operation makes of its inputs. Raises Refused."""
     try:
-        return composing.compose(operation, inputs, asked)
+        return composing.compose(operation, inputs, request)
     except composing.ERRORS as error:
         raise Refused(error.code, str(error), field=error.field) from error
 
 
-def shelves(settings: Settings, enlarger: Enlarger | None = None) -> Shelves:
+def library(settings: Settings, enlarger: Enlarger | None = None) -> Library:
     """The scenes, brands and templates that ship, and the installation's own; and what enlarges, where it is open."""
 
     def folders(named: Path | None) -> list[Path]:
         return [] if named is None else [named]
 
-    return Shelves(
+    return Library(
         scenes=scenes.find(scenes.shipped_folder(), *folders(settings.scenes)),
         brands=brands.find(brands.shipped_folder(), *folders(settings.brands)),
         templates=templates.find(templates.shipped_folder(), *folders(settings.templates)),

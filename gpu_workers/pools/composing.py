@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gpu_workers.imaging import encoding, wide_gamut
 from gpu_workers.imaging.linear_light import Codes, colour, eight_bit
 from gpu_workers.imaging.lut import BadLut
-from gpu_workers.imaging.metadata import NO_NOTES, Notes, after, composite, written_into
+from gpu_workers.imaging.metadata import NO_METADATA, Metadata, after, composite, written_into
 from gpu_workers.library import brands, templates
 from gpu_workers.library.brands import BadBrand, BrandProfile
 from gpu_workers.library.scenes import BadScene, Scene
@@ -31,7 +31,7 @@ from gpu_workers.operations.packshot.packshot import EmptyCutout, Rendered, pack
 from gpu_workers.operations.packshot.transparent import transparent
 from gpu_workers.operations.style.style import style
 from gpu_workers.operations.style.surroundings import NoSurroundings
-from gpu_workers.operations.upscale import Look, UpscaleError, upscale
+from gpu_workers.operations.upscale import Enlarge, UpscaleError, upscale
 from gpu_workers.quality import mockup as mockup_measures
 from gpu_workers.quality import packshot as packshot_measures
 from gpu_workers.quality.artwork import print_fidelity
@@ -87,13 +87,13 @@ ERRORS: tuple[type[ComposingError], ...] = get_args(ComposingError)
 class Enlarger:
     """A network that enlarges: what upscale looks with, its NAME@VERSION, and its engine's fingerprint."""
 
-    look: Look
+    enlarge: Enlarge
     model: str
     fingerprint: str
 
 
 @dataclass(frozen=True)
-class Shelves:
+class Library:
     """What there is to make pictures with beside the cutouts: scenes', brands' and templates' paths by name, and the
     network that enlarges, if there is one."""
 
@@ -104,7 +104,7 @@ class Shelves:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ComposeRequest:
     """What is wanted of an operation. `is_asset`: its file goes to the channel; `goes_on`: to a next step."""
 
     channel: Channel
@@ -112,7 +112,7 @@ class Asked:
     category: str = ""
     is_asset: bool = True
     goes_on: bool = False
-    shelves: Shelves = Shelves()
+    library: Library = Library()
 
 
 @dataclass(frozen=True)
@@ -133,65 +133,65 @@ class Composed:
     measures: dict[str, float]
 
 
-def compose(operation: str, inputs: Sequence[Picture], asked: Asked) -> Composed:
+def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
     """What `operation` makes of `inputs`, the first of which is the main one. Raises one of ERRORS."""
     if operation not in OPERATIONS:
         raise UnknownOperation(f"no picture is made by {operation!r}; there are: {', '.join(sorted(OPERATIONS))}")
-    return OPERATIONS[operation](inputs, asked)
+    return OPERATIONS[operation](inputs, request)
 
 
-def fingerprint(operation: str, asked: Asked) -> str:
-    """What tells the thing off the shelves that `operation` would use from every other one; "" for none.
+def fingerprint(operation: str, request: ComposeRequest) -> str:
+    """What tells the thing of the library that `operation` would use from every other one; "" for none.
 
     Raises one of ERRORS.
     """
     match operation:
         case "mockup":
-            scene = _scene(asked, MockupParameters.parse(asked.parameters))
+            scene = _scene(request, MockupParameters.parse(request.parameters))
             return scene_layers.fingerprint(scene.folder, scene)
         case "style":
-            return _digest(_brand(asked, StyleParameters.parse(asked.parameters)).files())
+            return _digest(_brand(request, StyleParameters.parse(request.parameters)).files())
         case "artwork":
-            template = _template(asked, ArtworkParameters.parse(asked.parameters))
+            template = _template(request, ArtworkParameters.parse(request.parameters))
             return _digest(template.folder / name for name in (templates.FILE, *template.files()))
-        case "upscale" if asked.shelves.enlarger is not None:
-            return asked.shelves.enlarger.fingerprint
+        case "upscale" if request.library.enlarger is not None:
+            return request.library.enlarger.fingerprint
         case _:
             return ""
 
 
-def lossless(pixels: Codes, notes: Notes = NO_NOTES) -> bytes:
+def lossless(pixels: Codes, metadata: Metadata = NO_METADATA) -> bytes:
     """A picture as PNG, of its own depth, written fast rather than small; 16 bits come with their profile."""
     if pixels.dtype == np.uint8:
         image = pyvips.Image.new_from_array(pixels).copy(interpretation="b-w" if pixels.ndim == 2 else "srgb")
-        return written_into(image.pngsave_buffer(compression=1, filter="up", keep="none"), notes)
+        return written_into(image.pngsave_buffer(compression=1, filter="up", keep="none"), metadata)
     image = pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
     image.set_type(pyvips.GValue.blob_type, "icc-profile-data", wide_gamut.profile())
-    return written_into(image.pngsave_buffer(compression=1, filter="sub", keep="icc"), notes)
+    return written_into(image.pngsave_buffer(compression=1, filter="sub", keep="icc"), metadata)
 
 
-def _packshot(inputs: Sequence[Picture], asked: Asked) -> Composed:
-    source, parameters = _only(inputs), PackshotParameters.parse(asked.parameters)
-    rendered = packshot(source.pixels, asked.channel, parameters, source.notes.background)
-    return _shot("packshot", rendered, source, asked, parameters)
+def _packshot(inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
+    source, parameters = _only(inputs), PackshotParameters.parse(request.parameters)
+    rendered = packshot(source.pixels, request.channel, parameters, source.metadata.background)
+    return _shot("packshot", rendered, source, request, parameters)
 
 
-def _transparent(inputs: Sequence[Picture], asked: Asked) -> Composed:
-    source, parameters = _only(inputs), PackshotParameters.parse(asked.parameters)
-    rendered = transparent(source.pixels, asked.channel, parameters, source.notes.background)
-    return _shot("transparent", rendered, source, asked, parameters)
+def _transparent(inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
+    source, parameters = _only(inputs), PackshotParameters.parse(request.parameters)
+    rendered = transparent(source.pixels, request.channel, parameters, source.metadata.background)
+    return _shot("transparent", rendered, source, request, parameters)
 
 
 def _shot(
-    operation: str, rendered: Rendered, source: Picture, asked: Asked, parameters: PackshotParameters
+    operation: str, rendered: Rendered, source: Picture, request: ComposeRequest, parameters: PackshotParameters
 ) -> Composed:
-    made = _said(source, after(source.notes.source_type, enhanced=rendered.gain != NO_CHANGE))
-    files = _files(operation, rendered.canvas, rendered.mask, made, asked, parameters.export_dpi)
-    return Composed(files, packshot_measures.measure(files[0].data, rendered, asked.channel))
+    made = _said(source, after(source.metadata.source_type, enhanced=rendered.gain != NO_CHANGE))
+    files = _files(operation, rendered.canvas, rendered.mask, made, request, parameters.export_dpi)
+    return Composed(files, packshot_measures.measure(files[0].data, rendered, request.channel))
 
 
-def _mockup(inputs: Sequence[Picture], asked: Asked) -> Composed:
-    parameters = MockupParameters.parse(asked.parameters)
+def _mockup(inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
+    parameters = MockupParameters.parse(request.parameters)
     if parameters.others is not None:
         raise BadParameters(
             "`others` are products of the catalogue: the flow has their cut-outs, this has not", "others"
@@ -201,77 +201,77 @@ def _mockup(inputs: Sequence[Picture], asked: Asked) -> Composed:
         told = f"`others.height_cm` has {len(heights) - 1} heights for {len(inputs) - 1} other products"
         raise BadParameters(told, "others.height_cm")
     products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
-    made = mockup(products, _scene(asked, parameters), asked.channel, parameters)
-    said = _said(inputs[0], composite(*(each.notes.source_type for each in inputs)))
-    files = _files("mockup", made.canvas, made.mask, said, asked)
-    measures = mockup_measures.measure(files[0].data, made, asked.channel)
+    made = mockup(products, _scene(request, parameters), request.channel, parameters)
+    said = _said(inputs[0], composite(*(each.metadata.source_type for each in inputs)))
+    files = _files("mockup", made.canvas, made.mask, said, request)
+    measures = mockup_measures.measure(files[0].data, made, request.channel)
     return Composed(files, {"has_scene": 1.0, **measures})
 
 
-def _scene(asked: Asked, parameters: MockupParameters) -> Scene:
-    return scene_for(asked.shelves.scenes, parameters, asked.category)
+def _scene(request: ComposeRequest, parameters: MockupParameters) -> Scene:
+    return scene_for(request.library.scenes, parameters, request.category)
 
 
-def _artwork(inputs: Sequence[Picture], asked: Asked) -> Composed:
-    source, parameters = _only(inputs), ArtworkParameters.parse(asked.parameters)
+def _artwork(inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
+    source, parameters = _only(inputs), ArtworkParameters.parse(request.parameters)
     art = source.pixels
     if art.shape[2] == 3:
         art = np.concatenate([art, np.full_like(art[..., :1], np.iinfo(art.dtype).max)], axis=2)
-    printed = artwork(art, _template(asked, parameters), parameters)
-    said = _said(source, composite(source.notes.source_type))
-    files = _files("artwork", printed.canvas, printed.mask, said, asked)
-    return Composed(files, {**_facts(files, asked), **printed.measures, **print_fidelity(printed, art)})
+    printed = artwork(art, _template(request, parameters), parameters)
+    said = _said(source, composite(source.metadata.source_type))
+    files = _files("artwork", printed.canvas, printed.mask, said, request)
+    return Composed(files, {**_facts(files, request), **printed.measures, **print_fidelity(printed, art)})
 
 
-def _template(asked: Asked, parameters: ArtworkParameters) -> Template:
-    if parameters.template not in asked.shelves.templates:
-        known = ", ".join(sorted(asked.shelves.templates)) or "none"
+def _template(request: ComposeRequest, parameters: ArtworkParameters) -> Template:
+    if parameters.template not in request.library.templates:
+        known = ", ".join(sorted(request.library.templates)) or "none"
         raise UnknownTemplate(f"no template is called {parameters.template!r}; there are: {known}")
-    return templates.load(asked.shelves.templates[parameters.template])
+    return templates.load(request.library.templates[parameters.template])
 
 
-def _style(inputs: Sequence[Picture], asked: Asked) -> Composed:
+def _style(inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
     if len(inputs) != 2 or inputs[0].pixels.shape[2] != 3:
         raise BadInputs("a style is for a picture without holes and its product's mask, as the step before makes them")
-    source, parameters = inputs[0], StyleParameters.parse(asked.parameters)
+    source, parameters = inputs[0], StyleParameters.parse(request.parameters)
     mask = eight_bit(inputs[1].pixels)[..., 0]
-    rules = asked.channel
+    rules = request.channel
     ground = colour(rules.background) if rules.background_required and rules.background else None
-    styled = style(source.pixels, mask, _brand(asked, parameters), parameters, ground)
-    said = _said(source, after(source.notes.source_type, enhanced=True))
-    files = _files("style", styled.canvas, mask, said, asked)
+    styled = style(source.pixels, mask, _brand(request, parameters), parameters, ground)
+    said = _said(source, after(source.metadata.source_type, enhanced=True))
+    files = _files("style", styled.canvas, mask, said, request)
     shown = packshot_measures.measure_restyled(files[0].data, source.pixels, mask, ground)
-    return Composed(files, {**_facts(files, asked), **shown, **styled.measures})
+    return Composed(files, {**_facts(files, request), **shown, **styled.measures})
 
 
-def _brand(asked: Asked, parameters: StyleParameters) -> BrandProfile:
+def _brand(request: ComposeRequest, parameters: StyleParameters) -> BrandProfile:
     if parameters.brand is None:
         raise BadParameters("`brand` must be given", "brand")
-    if parameters.brand not in asked.shelves.brands:
-        known = ", ".join(sorted(asked.shelves.brands)) or "none"
+    if parameters.brand not in request.library.brands:
+        known = ", ".join(sorted(request.library.brands)) or "none"
         raise BadBrand(f"no brand is called {parameters.brand!r}; there are: {known}")
-    return brands.load(asked.shelves.brands[parameters.brand])
+    return brands.load(request.library.brands[parameters.brand])
 
 
-def _upscale(inputs: Sequence[Picture], asked: Asked) -> Composed:
-    source, parameters = _only(inputs), UpscaleParameters.parse(asked.parameters)
-    enlarger = asked.shelves.enlarger
-    made = upscale(source.pixels, parameters, None if enlarger is None else enlarger.look, asked.channel)
+def _upscale(inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
+    source, parameters = _only(inputs), UpscaleParameters.parse(request.parameters)
+    enlarger = request.library.enlarger
+    made = upscale(source.pixels, parameters, None if enlarger is None else enlarger.enlarge, request.channel)
     measures = {"upscaled_by" if name == "scale" else name: value for name, value in made.measures.items()}
-    said = _said(source, after(source.notes.source_type, enhanced=True))
-    if not asked.is_asset:
-        notes = replace(said, background=source.notes.background)
-        return Composed([File("upscale", lossless(made.image, notes), "image/png", made.image.shape)], measures)
-    if made.image.shape[2] == 4 and asked.channel.formats[0] != "png":
-        raise BadInputs(f"{asked.channel.rule_version} takes no picture with holes; a packshot is to come after it")
-    encoded = encoding.encode(made.image, asked.channel, source_type=said.source_type, credits=said.credits)
+    said = _said(source, after(source.metadata.source_type, enhanced=True))
+    if not request.is_asset:
+        metadata = replace(said, background=source.metadata.background)
+        return Composed([File("upscale", lossless(made.image, metadata), "image/png", made.image.shape)], measures)
+    if made.image.shape[2] == 4 and request.channel.formats[0] != "png":
+        raise BadInputs(f"{request.channel.rule_version} takes no picture with holes; a packshot is to come after it")
+    encoded = encoding.encode(made.image, request.channel, source_type=said.source_type, credits=said.credits)
     files = [File("upscale", encoded.data, encoded.media_type, made.image.shape)]
-    return Composed(files, {**_facts(files, asked), **measures})
+    return Composed(files, {**_facts(files, request), **measures})
 
 
-def _said(source: Picture, source_type: str) -> Notes:
+def _said(source: Picture, source_type: str) -> Metadata:
     """What a picture says of itself that is made out of `source` in this way."""
-    return Notes(source_type, credits=source.notes.credits)
+    return Metadata(source_type, credits=source.metadata.credits)
 
 
 def _only(inputs: Sequence[Picture]) -> Picture:
@@ -280,25 +280,27 @@ def _only(inputs: Sequence[Picture]) -> Picture:
     return inputs[0]
 
 
-def _files(operation: str, canvas: Codes, mask: Code, said: Notes, asked: Asked, dpi: int | None = None) -> list[File]:
+def _files(
+    operation: str, canvas: Codes, mask: Code, said: Metadata, request: ComposeRequest, dpi: int | None = None
+) -> list[File]:
     """The picture's file and, for a next step, the mask's."""
-    if asked.is_asset:
-        encoded = encoding.encode(canvas, asked.channel, source_type=said.source_type, credits=said.credits, dpi=dpi)
+    if request.is_asset:
+        encoded = encoding.encode(canvas, request.channel, source_type=said.source_type, credits=said.credits, dpi=dpi)
         picture = File(operation, encoded.data, encoded.media_type, canvas.shape)
     else:
         picture = File(operation, lossless(canvas, said), "image/png", canvas.shape)
-    return [picture, *([File("mask", lossless(mask), "image/png", mask.shape)] if asked.goes_on else [])]
+    return [picture, *([File("mask", lossless(mask), "image/png", mask.shape)] if request.goes_on else [])]
 
 
-def _facts(files: Sequence[File], asked: Asked) -> dict[str, float]:
-    return file_facts(files[0].data, read(files[0].data), asked.channel)
+def _facts(files: Sequence[File], request: ComposeRequest) -> dict[str, float]:
+    return file_facts(files[0].data, read(files[0].data), request.channel)
 
 
 def _digest(files: Iterable[Path]) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
 
 
-OPERATIONS: dict[str, Callable[[Sequence[Picture], Asked], Composed]] = {
+OPERATIONS: dict[str, Callable[[Sequence[Picture], ComposeRequest], Composed]] = {
     "artwork": _artwork,
     "mockup": _mockup,
     "packshot": _packshot,

@@ -15,7 +15,7 @@ import structlog
 from numpy.typing import NDArray
 
 from gpu_workers.engines import EngineError, open_engine
-from gpu_workers.imaging.metadata import Notes
+from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.metering import Meter
 from gpu_workers.models.people import People
 from gpu_workers.models.policy import stand
@@ -29,7 +29,7 @@ from gpu_workers.pools.outputs import code_fingerprint, result_of, store
 from gpu_workers.pools.rules import shipped
 from gpu_workers.results import Result, Results
 from gpu_workers.serving.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
-from gpu_workers.serving.model_registry import Shelf, model_for
+from gpu_workers.serving.model_registry import ModelRegistry, model_for
 from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
 from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, Pixels, decode, header
 from gpu_workers.sources.fetch import Fetched, FetchLimits, SourceError, fetch
@@ -37,10 +37,10 @@ from schemas.channels.rulebook import Rulebook
 from schemas.identity import result_id
 from schemas.parameters import BadParameters, CutoutParameters
 from schemas.records import Lane, Shadow, Task
-from schemas.releases import Standing
+from schemas.releases import ModelSplit
 from schemas.text import printable
 from streams.blobs import Blobs
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 
@@ -57,30 +57,30 @@ SHADOW_ERROR_MAX = 500
 
 # By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
 # urgent picture goes before all that came in the last minute, and only a deadline of its own can make a picture late.
-PATIENCE_S: dict[Lane, float] = {"urgent": 30, "standard": 120, "bulk": 480}
+LATENCY_BUDGET_S: dict[Lane, float] = {"urgent": 30, "standard": 120, "bulk": 480}
 
 
 @contextmanager
-def open_serving(settings: Settings, shelf: Shelf, catalogue: Catalogue) -> Iterator[Serving]:
+def open_serving(settings: Settings, registry: ModelRegistry, database: Database) -> Iterator[Serving]:
     """The networks that cut out, as they were released; they share the device."""
     tokens = DeviceTokens()
 
-    def standing_now() -> Standing:
-        with catalogue.read() as facts:
+    def standing_now() -> ModelSplit:
+        with database.read() as facts:
             releases = facts.releases("cutout")
-        return stand(settings.cutout_model, DEFAULT_MODEL, releases, shelf.models().values())
+        return stand(settings.cutout_model, DEFAULT_MODEL, releases, registry.models().values())
 
-    serving = Serving(standing_now, lambda ref: open_network(settings, shelf, ref, tokens))
+    serving = Serving(standing_now, lambda ref: open_network(settings, registry, ref, tokens))
     try:
         yield serving
     finally:
         serving.close()
 
 
-def open_network(settings: Settings, shelf: Shelf, ref: str, tokens: DeviceTokens | None = None) -> Network:
+def open_network(settings: Settings, registry: ModelRegistry, ref: str, tokens: DeviceTokens | None = None) -> Network:
     """The model NAME@VERSION, open and warm. Raises ModelError, EngineError, StoreError, Unavailable."""
-    model = model_for("cutout", ref, shelf)
-    engine = open_engine(model, shelf.fetched(model), settings.engine)
+    model = model_for("cutout", ref, registry)
+    engine = open_engine(model, registry.fetched(model), settings.engine)
     batch_max = min(settings.batch_max, engine.max_batch)
     batcher = Batcher(engine, max_batch=batch_max, max_wait_ms=float(settings.batch_wait_ms), tokens=tokens)
     network = Network(model, engine, batcher)
@@ -176,7 +176,7 @@ class Cutout:
         assert task.source is not None
         picture = decode(data, limits, task.source.uri)
         meter.lap("decode")
-        png = lossless(picture.pixels, picture.notes)
+        png = lossless(picture.pixels, picture.metadata)
         blob = store(self._blobs, "source", png, "image/png", picture.pixels.shape)
         meter.lap("store", bytes_out=len(png))
         return result_of(task, [blob], picture.measures, self._without_network, meter)
@@ -205,25 +205,27 @@ class Cutout:
             picture = decode(data, limits, task.source.uri)
             meter.lap("decode")
             parameters = _of_task(task)
-            eye = _Eye(leased.network, task, meter, "cutout", asking.close)
-            made = self._made(picture.pixels, eye, parameters, leased.network, task.source.uri)
+            predictor = _Predictor(leased.network, task, meter, "cutout", asking.close)
+            made = self._made(picture.pixels, predictor, parameters, leased.network, task.source.uri)
         meter.lap("cutout")
-        png = lossless(made.rgba, notes_of(picture, made))
+        png = lossless(made.rgba, metadata_of(picture, made))
         blob = store(self._blobs, "cutout", png, "image/png", made.rgba.shape)
         meter.lap("store", bytes_out=len(png))
         shadow = None
-        if leased.beside is not None and eye.looks and task.lane != "urgent":
+        if leased.beside is not None and predictor.predictions and task.lane != "urgent":
             people = find_people(self._settings.weights_folder)
             shadow = _compared(picture.pixels, made, parameters, leased.beside, people, task, meter)
         measures = {**made.measures, **picture.measures}
         result = result_of(task, [blob], measures, engine, meter)
-        return msgspec.structs.replace(result, model=leased.network.model.ref if eye.looks else None, shadow=shadow)
+        return msgspec.structs.replace(
+            result, model=leased.network.model.ref if predictor.predictions else None, shadow=shadow
+        )
 
     def _made(
-        self, pixels: Pixels, eye: "_Eye", parameters: CutoutParameters, network: Network, uri: str
+        self, pixels: Pixels, predictor: "_Predictor", parameters: CutoutParameters, network: Network, uri: str
     ) -> cutting.Cutout:
         try:
-            return cutting.cutout(pixels, eye, parameters, find_people(self._settings.weights_folder))
+            return cutting.cutout(pixels, predictor, parameters, find_people(self._settings.weights_folder))
         except cutting.CutoutError as error:
             raise Refused(_code(error), f"{uri}: {error}", field="sources") from error
         except PoisonInput as error:
@@ -233,25 +235,25 @@ class Cutout:
             raise Refused("engine_failed", str(error), transient=True) from error
 
 
-class _Eye:
+class _Predictor:
     """What a cutout looks with: a network, the time it is waited for kept apart from that of the stage about it."""
 
     def __init__(
         self, network: Network, task: Task, meter: Meter, stage: str, asks_no_more: Callable[[], None]
     ) -> None:
-        self.looks = 0
+        self.predictions = 0
         self.engine_ms = 0.0
         self._asks_no_more = asks_no_more  # or batches would wait for it while it refines
         self._meter = meter
         self._stage = stage
-        self._look = network.look(_wanted_by(task), task.tenant, self._charge)
+        self._predict = network.predict(_wanted_by(task), task.tenant, self._charge)
 
     def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.looks += 1
+        self.predictions += 1
         self._meter.lap(self._stage)
-        mask = self._look(picture)
+        mask = self._predict(picture)
         self._meter.lap("engine" if self._stage == "cutout" else self._stage)
-        if self.looks == cutting.LOOKS:
+        if self.predictions == cutting.PREDICTIONS:
             self._asks_no_more()
         return mask
 
@@ -274,29 +276,29 @@ def _compared(
     try:
         with ExitStack() as asking:
             asking.enter_context(network.batcher.requester())
-            eye = _Eye(network, task, meter, "shadow", asking.close)
-            other = cutting.cutout(pixels, eye, parameters, people)
+            predictor = _Predictor(network, task, meter, "shadow", asking.close)
+            other = cutting.cutout(pixels, predictor, parameters, people)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
         return Shadow(model=ref, error=printable(f"{type(error).__name__}: {error}", SHADOW_ERROR_MAX))
     finally:
         meter.lap("shadow")
     agreement, difference = cutting.compare(used.rgba[..., 3], other.rgba[..., 3])
-    return Shadow(model=ref, agreement=agreement, difference=difference, engine_ms=round(eye.engine_ms, 3))
+    return Shadow(model=ref, agreement=agreement, difference=difference, engine_ms=round(predictor.engine_ms, 3))
 
 
 def cutout_picture(photograph: Picture, made: cutting.Cutout) -> Picture:
     """A cutout as the compose pool reads it."""
     return replace(
-        photograph, pixels=made.rgba, media_type="image/png", had_alpha=True, notes=notes_of(photograph, made)
+        photograph, pixels=made.rgba, media_type="image/png", had_alpha=True, metadata=metadata_of(photograph, made)
     )
 
 
-def notes_of(picture: Picture, made: cutting.Cutout) -> Notes:
+def metadata_of(picture: Picture, made: cutting.Cutout) -> Metadata:
     """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
     plain = made.measures["plain_background"] == 1
     alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
-    return replace(picture.notes, background=background_of(picture.pixels, alpha) if plain else None)
+    return replace(picture.metadata, background=background_of(picture.pixels, alpha) if plain else None)
 
 
 @cache
@@ -335,7 +337,7 @@ def _wanted_by(task: Task) -> float:
     In whole seconds: within one, tenants take turns.
     """
     left_s = math.inf if task.deadline_ms is None else task.deadline_ms / 1000 - time.time()
-    return math.floor(time.monotonic() + min(left_s, PATIENCE_S[task.lane]))
+    return math.floor(time.monotonic() + min(left_s, LATENCY_BUDGET_S[task.lane]))
 
 
 def _code(error: cutting.CutoutError) -> str:

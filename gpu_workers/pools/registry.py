@@ -9,16 +9,16 @@ from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.pools import compose, cutout
 from gpu_workers.pools.memory import memory_budget
 from gpu_workers.pools.rules import rules_that_count
-from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.worker import Work
 from streams.blobs import Blobs
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-Opener = Callable[[Settings, Blobs, "S3Client | None", Catalogue], AbstractContextManager[Work]]
+Opener = Callable[[Settings, Blobs, "S3Client | None", Database], AbstractContextManager[Work]]
 
 
 class UnknownPool(ValueError):
@@ -26,28 +26,28 @@ class UnknownPool(ValueError):
 
 
 @contextmanager
-def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", catalogue: Catalogue) -> Iterator[Work]:
-    with cutout.open_serving(settings, Shelf.of(settings, blobs, catalogue), catalogue) as serving:
+def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", database: Database) -> Iterator[Work]:
+    with cutout.open_serving(settings, ModelRegistry.of(settings, blobs, database), database) as serving:
         cutout.find_people(settings.weights_folder)
         cutting.warm_up()
-        rules = partial(rules_that_count, catalogue)
+        rules = partial(rules_that_count, database)
         yield cutout.Cutout(settings, blobs, s3, serving, memory_budget(settings), rules).work
 
 
 @contextmanager
-def _compose(settings: Settings, blobs: Blobs, _s3: "S3Client | None", catalogue: Catalogue) -> Iterator[Work]:
-    with compose.open_enlarger(settings, Shelf.of(settings, blobs, catalogue)) as enlarger:
-        rules = partial(rules_that_count, catalogue)
-        yield compose.Compose(blobs, partial(compose.shelves, settings, enlarger), memory_budget(settings), rules).work
+def _compose(settings: Settings, blobs: Blobs, _s3: "S3Client | None", database: Database) -> Iterator[Work]:
+    with compose.open_enlarger(settings, ModelRegistry.of(settings, blobs, database)) as enlarger:
+        rules = partial(rules_that_count, database)
+        yield compose.Compose(blobs, partial(compose.library, settings, enlarger), memory_budget(settings), rules).work
 
 
 POOLS: Mapping[str, Opener] = {"cutout": _cutout, "compose": _compose}
 
 
 def open_pool(
-    pool: str, settings: Settings, blobs: Blobs, s3: "S3Client | None", catalogue: Catalogue
+    pool: str, settings: Settings, blobs: Blobs, s3: "S3Client | None", database: Database
 ) -> AbstractContextManager[Work]:
     """The work of a pool, with its engines open for as long as the block lasts. Raises UnknownPool."""
     if pool not in POOLS:
         raise UnknownPool(f"there is no pool {pool!r}; there are {', '.join(POOLS)}")
-    return POOLS[pool](settings, blobs, s3, catalogue)
+    return POOLS[pool](settings, blobs, s3, database)

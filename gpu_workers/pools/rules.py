@@ -1,12 +1,12 @@
 """The channels' rules that a pool goes by."""
 
 from schemas.channels.rulebook import SHIPPED, Rulebook
-from streams.facts import Catalogue
+from streams.facts import Database
 
 
-def rules_that_count(catalogue: Catalogue) -> Rulebook:
+def rules_that_count(database: Database) -> Rulebook:
     """The channels' rules as the facts have them now. Pictures planned by older ones are made again by the flow."""
-    with catalogue.read() as facts:
+    with database.read() as facts:
         return facts.cookbook().rules
 
 

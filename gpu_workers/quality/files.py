@@ -25,5 +25,5 @@ def file_facts(file: bytes, picture: Picture, channel: Channel) -> dict[str, flo
         "size_bytes": float(len(file)),
         "format_allowed": float(picture.media_type.removeprefix("image/") in channel.formats),
         "has_srgb_profile": float(picture.colours.signal == "icc" and picture.colours.is_srgb),
-        "has_source_type": float(picture.notes.source_type != ""),
+        "has_source_type": float(picture.metadata.source_type != ""),
     }

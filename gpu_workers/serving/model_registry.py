@@ -1,4 +1,4 @@
-"""The shelf: every model there is, by NAME@VERSION, and its graph on this machine's disk."""
+"""the registry: every model there is, by NAME@VERSION, and its graph on this machine's disk."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from gpu_workers.models import loader
 from gpu_workers.models.manifest import BadManifest, Model, UnknownModel, model_in, shipped
 from schemas.records import ModelAdded
 from streams.blobs import BlobCorrupt, Blobs, NotFound
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.settings import Settings
 
 ADDED = "added"
@@ -17,7 +17,7 @@ ADDED = "added"
 log = structlog.get_logger()
 
 
-class Shelf:
+class ModelRegistry:
     """Models that ship with the package, and those that operators added, whose graphs lie in the blob store."""
 
     def __init__(self, folder: Path, blobs: Blobs, added: Callable[[], Mapping[str, ModelAdded]]) -> None:
@@ -27,11 +27,11 @@ class Shelf:
         self._told: set[str] = set()
 
     @classmethod
-    def of(cls, settings: Settings, blobs: Blobs, catalogue: Catalogue) -> "Shelf":
-        """The shelf of an installation."""
+    def of(cls, settings: Settings, blobs: Blobs, database: Database) -> "ModelRegistry":
+        """the registry of an installation."""
 
         def added() -> Mapping[str, ModelAdded]:
-            with catalogue.read() as facts:
+            with database.read() as facts:
                 return facts.models()
 
         return cls(settings.weights_folder, blobs, added)
@@ -77,9 +77,9 @@ class Shelf:
         return folder
 
 
-def model_for(operation: str, ref: str, shelf: Shelf) -> Model:
+def model_for(operation: str, ref: str, registry: ModelRegistry) -> Model:
     """The model `ref`, NAME@VERSION, for an operation. Raises ModelError."""
-    model = shelf.model(ref)
+    model = registry.model(ref)
     if model.operation != operation:
         raise UnknownModel(f"{ref} is a model for {model.operation} and not for {operation}")
     return model

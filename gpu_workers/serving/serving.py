@@ -19,9 +19,9 @@ from prometheus_client import Counter, Gauge
 from gpu_workers.engines import Engine, EngineError
 from gpu_workers.models.contract import mask_of, tensor_of
 from gpu_workers.models.manifest import Model, ModelError
-from gpu_workers.operations.cutout.cutout import Look
+from gpu_workers.operations.cutout.cutout import MaskPredictor
 from gpu_workers.serving.batching import Batcher
-from schemas.releases import Standing
+from schemas.releases import ModelSplit
 from streams.blobs import StoreError
 from streams.runtime.errors import Unavailable
 
@@ -46,7 +46,7 @@ class Network:
     engine: Engine
     batcher: Batcher
 
-    def look(self, deadline: float, tenant: str, charge: Callable[[float], None]) -> Look:
+    def predict(self, deadline: float, tenant: str, charge: Callable[[float], None]) -> MaskPredictor:
         """What a cutout sees by; the arguments are those of `Batcher.infer`."""
         return lambda picture: mask_of(
             self.batcher.infer(tensor_of(picture, self.model.input)[None], deadline, tenant, charge)[0],
@@ -77,7 +77,7 @@ class Serving:
 
     def __init__(
         self,
-        standing_now: Callable[[], Standing],
+        standing_now: Callable[[], ModelSplit],
         open_network: Callable[[str], Network],
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:

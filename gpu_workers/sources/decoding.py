@@ -15,10 +15,9 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import BmpImagePlugin, TiffImagePlugin
 
-from gpu_workers.imaging import containers, wide_gamut
-from gpu_workers.imaging import metadata as notes
+from gpu_workers.imaging import containers, metadata, wide_gamut
 from gpu_workers.imaging.containers import Blocks, jpeg
-from gpu_workers.imaging.metadata import NO_NOTES, Notes
+from gpu_workers.imaging.metadata import NO_METADATA, Metadata
 from gpu_workers.sources import shrinking
 from gpu_workers.sources.colour_signalling import PROFILE, SRGB, Colours, Model, colours_of
 from gpu_workers.sources.errors import (
@@ -111,7 +110,7 @@ class Picture:
     icc: str
     frames: int
     orientation: int
-    notes: Notes = NO_NOTES
+    metadata: Metadata = NO_METADATA
     colours: Colours = SRGB
     source_scale: float = 1.0
 
@@ -122,7 +121,7 @@ class Picture:
         return {
             "source_bits": float(self.bits),
             "source_colours_ignored": float(len(self.colours.ignored)),
-            "source_has_c2pa": float(self.notes.c2pa),
+            "source_has_c2pa": float(self.metadata.c2pa),
             "source_scale": round(self.source_scale, 4),
         }
 
@@ -175,7 +174,7 @@ def decode(data: bytes, limits: DecodeLimits | None = None, uri: str = "") -> Pi
         icc=colours.name,
         frames=image.get_n_pages(),
         orientation=_field(image, "orientation", 1),
-        notes=_notes(image, blocks),
+        metadata=_metadata(image, blocks),
         colours=colours,
         source_scale=scale,
     )
@@ -288,10 +287,10 @@ def _field(image: Any, name: str, default: Any) -> Any:
     return image.get(name) if image.get_typeof(name) else default
 
 
-def _notes(image: Any, blocks: Blocks) -> Notes:
-    comments = [name for name in image.get_fields() if name.endswith(f"-{notes.BACKGROUND}")]
-    background = notes.background_in(image.get(comments[0])) if comments else None
-    return replace(notes.notes_in(blocks), background=background)
+def _metadata(image: Any, blocks: Blocks) -> Metadata:
+    comments = [name for name in image.get_fields() if name.endswith(f"-{metadata.BACKGROUND}")]
+    background = metadata.background_in(image.get(comments[0])) if comments else None
+    return replace(metadata.metadata_in(blocks), background=background)
 
 
 def _to_srgb(image: Any, colours: Colours) -> Any:

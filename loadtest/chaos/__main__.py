@@ -25,8 +25,8 @@ from confluent_kafka import KafkaError, Producer
 
 from infra.servers import raw_kafka
 from loadtest.chaos.cluster import Cluster
+from loadtest.chaos.faults import Fault, FaultInjector
 from loadtest.chaos.hosts import HostileHost
-from loadtest.chaos.mischief import Mischief, Tormentor
 from loadtest.chaos.poison import Poison
 from loadtest.chaos.stalls import Stalls
 from loadtest.chaos.verdict import LOST_KINDS, Verdict, is_settled, judge
@@ -112,7 +112,7 @@ class Feeder:
 
 
 @dataclass(frozen=True)
-class Course:
+class Plan:
     """What is done in a run: so many events, one broker or three, and of the blows those that `only` is in the name of.
 
     Of these the first `blows`, or so many of them again and again where there are less.
@@ -123,33 +123,33 @@ class Course:
     blows: int | None = None
     only: str = ""
 
-    def of(self, blows: Sequence[Mischief]) -> list[Mischief]:
+    def of(self, blows: Sequence[Fault]) -> list[Fault]:
         """The blows to be dealt."""
         chosen = [blow for blow in blows if self.only in blow.name]
         return list(islice(cycle(chosen), len(chosen) if self.blows is None else self.blows))
 
 
-def main(seeds: Sequence[int], course: Course, keep: Path | None) -> int:
+def main(seeds: Sequence[int], plan: Plan, keep: Path | None) -> int:
     """Runs the seeds one after another; the last line holds the figures of all as JSON."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    runs = [_run_in(seed, course, keep) for seed in seeds]
+    runs = [_run_in(seed, plan, keep) for seed in seeds]
     figures = runs[0] if len(runs) == 1 else _summed(runs)
     print(json.dumps({"figures": figures, "targets": TARGETS}))
     return int(any(figures[name] > limit for name, (how, limit) in TARGETS.items() if how == "le"))  # faults
 
 
-def _run_in(seed: int, course: Course, keep: Path | None) -> dict[str, float]:
+def _run_in(seed: int, plan: Plan, keep: Path | None) -> dict[str, float]:
     if keep is not None:
         folder = keep / f"seed-{seed}"
         folder.mkdir(parents=True)
         folder.chmod(0o755)
-        return run(seed, course, folder)
+        return run(seed, plan, folder)
     with tempfile.TemporaryDirectory() as temporary:
         Path(temporary).chmod(0o755)  # PostgreSQL runs as another user
-        return run(seed, course, Path(temporary))
+        return run(seed, plan, Path(temporary))
 
 
-def run(seed: int, course: Course, folder: Path) -> dict[str, float]:
+def run(seed: int, plan: Plan, folder: Path) -> dict[str, float]:
     """One run, in an empty folder; returns its figures."""
     began_s = time.monotonic()
 
@@ -158,18 +158,18 @@ def run(seed: int, course: Course, folder: Path) -> dict[str, float]:
 
     draw_pictures(folder)
     with HostileHost() as host:
-        workload = Workload(seed, course.events, folder, host.url)
-        cluster = Cluster(folder, course.brokers)
+        workload = Workload(seed, plan.events, folder, host.url)
+        cluster = Cluster(folder, plan.brokers)
         try:
             stalls = Stalls(cluster.settings)
             cluster.start_members()
             if not cluster.disk.is_small:
                 say("no small disk can be mounted here (that takes root): it is not filled")
-            tormentor = Tormentor(seed, cluster, stalls, say)
+            injector = FaultInjector(seed, cluster, stalls, say)
             feeder = Feeder(cluster.settings, workload.records())
-            _warm_up(feeder, stalls, course.events // 20)
+            _warm_up(feeder, stalls, plan.events // 20)
             say("everything runs")
-            _torment(tormentor, course.of(tormentor.list), feeder, course.events)
+            _inject(injector, plan.of(injector.list), feeder, plan.events)
             say(f"{feeder.sent} events are written, {len(feeder.refused)} of them not acknowledged")
             _settle(cluster, say)
             verdict = judge(cluster.settings, workload.expected, feeder.codes)
@@ -179,17 +179,17 @@ def run(seed: int, course: Course, folder: Path) -> dict[str, float]:
     for fault in verdict.faults[:FAULTS_SHOWN]:
         say(fault)
     say(f"audit: {verdict.report.figures}")
-    return _figures(feeder, tormentor, verdict, cluster, workload.expected.poison, time.monotonic() - began_s)
+    return _figures(feeder, injector, verdict, cluster, workload.expected.poison, time.monotonic() - began_s)
 
 
-def _torment(tormentor: Tormentor, todo: Sequence[Mischief], feeder: Feeder, events: int) -> None:
+def _inject(injector: FaultInjector, todo: Sequence[Fault], feeder: Feeder, events: int) -> None:
     """Does one thing after another, while as large a share of the events as of the blows is under way."""
     first = feeder.sent
-    for number, mischief in enumerate(todo, start=1):
+    for number, faults in enumerate(todo, start=1):
         share = (events - first) // len(todo)
         feeder.allow(first + share * number + 1)
         feeder.wait_for(first + share * (number - 1) + share // 4)  # it is to hit a system at work
-        tormentor.strike(mischief)
+        injector.strike(faults)
     feeder.allow(events * 2)
     feeder.finish()
 
@@ -222,15 +222,15 @@ def _settle(cluster: Cluster, say: Callable[[str], None]) -> None:
 
 
 def _figures(
-    feeder: Feeder, tormentor: Tormentor, verdict: Verdict, cluster: Cluster, poison: Sequence[Poison], took_s: float
+    feeder: Feeder, injector: FaultInjector, verdict: Verdict, cluster: Cluster, poison: Sequence[Poison], took_s: float
 ) -> dict[str, float]:
-    blows = tormentor.blows
+    blows = injector.blows
     stalled = [blow.stood_s for blow in blows if blow.kind != "members"]
     return {
         "events": feeder.sent,
         "kills": sum(blow.kind in ("kill", "server") for blow in blows),
         "pauses": sum(blow.kind == "pause" for blow in blows),
-        "stops_before_a_write": tormentor.stops,
+        "stops_before_a_write": injector.stops,
         "disks_filled": sum(blow.kind == "full" for blow in blows),
         "members_changed": sum(blow.kind == "members" for blow in blows),
         "ended_themselves": cluster.ended_themselves,
@@ -278,4 +278,4 @@ if __name__ == "__main__":
     parser.add_argument("--keep", type=Path, help="a folder for the logs and data of each run")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # servers are stopped on the way out
-    sys.exit(main(given.seeds, Course(given.events, given.brokers, given.blows, given.only), given.keep))
+    sys.exit(main(given.seeds, Plan(given.events, given.brokers, given.blows, given.only), given.keep))

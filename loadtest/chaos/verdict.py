@@ -14,7 +14,7 @@ from loadtest.chaos.poison import name_in, unanswered
 from loadtest.chaos.workload import Expected, Product, colour_of, picture_of
 from schemas.records import AssetPublished
 from streams.consumer.letters import ERROR_CODE, ERROR_MESSAGE
-from streams.facts import Asset, Catalogue
+from streams.facts import Asset, Database
 from streams.runtime.settings import Settings
 from streams.services.audit.audit import audit
 from streams.services.audit.findings import Kind, Report
@@ -107,12 +107,12 @@ def judge(settings: Settings, expected: Expected, codes: dict[str, int]) -> Verd
 
 
 def _assets(settings: Settings) -> tuple[dict[Product, tuple[int, bool]], list[Asset]]:
-    catalogue = Catalogue(settings.database)
+    database = Database(settings.database)
     try:
-        with catalogue.read() as facts:
+        with database.read() as facts:
             return facts.every_product(), facts.every_asset()
     finally:
-        catalogue.close()
+        database.close()
 
 
 def lost(products: dict[Product, tuple[int, bool]], assets: list[Asset], expected: Expected) -> Iterator[str]:

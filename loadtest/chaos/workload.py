@@ -84,21 +84,21 @@ class Workload:
                 yield record
 
     def _upsert(self) -> list[Outgoing]:
-        return [self._catalogue(self._next_version(self._product()))]
+        return [self._database(self._next_version(self._product()))]
 
     def _delete(self) -> list[Outgoing]:
         if not self._versions:
             return []
         product = self._rng.choice(sorted(product for product in self._versions if not self._is_for_campaigns(product)))
-        return [self._catalogue(self._next_version(product, deleted=True))]
+        return [self._database(self._next_version(product, deleted=True))]
 
     def _again(self) -> list[Outgoing]:
-        return [self._catalogue(self._rng.choice(self._last))] if self._last else []
+        return [self._database(self._rng.choice(self._last))] if self._last else []
 
     def _out_of_order(self) -> list[Outgoing]:
         product = self._product()
         older, newer = self._next_version(product), self._next_version(product)
-        return [self._catalogue(newer), self._catalogue(older)]
+        return [self._database(newer), self._database(older)]
 
     def _campaign(self) -> list[Outgoing]:
         ready = [its for sent, its in self._settled if sent < self._sent - SETTLED_EVENTS]
@@ -132,7 +132,7 @@ class Workload:
             self.expected.saw(poison.event)
         return [poison]
 
-    def _catalogue(self, event: CatalogChanged) -> Outgoing:
+    def _database(self, event: CatalogChanged) -> Outgoing:
         self.expected.saw(event)
         self._last = [*self._last[-40:], event]
         return outgoing(event, SOURCE)

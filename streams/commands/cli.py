@@ -145,8 +145,8 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
     if not events:  # then it takes no broker to say so
         display.show_submission([], [], bad or [event_files.BadLine(1, "", "no event in it")], as_json=as_json)
         sys.exit(2)
-    with local.connect(settings) as (catalogue, producer):
-        with catalogue.read() as facts:
+    with local.connect(settings) as (database, producer):
+        with database.read() as facts:
             unmakeable = submission.unmakeable(events, facts)
         if unmakeable:
             display.show_submission([], [], [*bad, *unmakeable], as_json=as_json)
@@ -158,7 +158,7 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
             with following.news(settings) as news, display.progress("assets", hidden=as_json) as report:
                 submitted = submission.send(sent, producer)
                 ends = time.monotonic() + timeout_s, settings.stalled_after_s
-                fates = following.follow(submitted, catalogue, news, report, *ends)
+                fates = following.follow(submitted, database, news, report, *ends)
     display.show_submission(submitted, fates, bad, as_json=as_json)
     sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
 
@@ -173,9 +173,9 @@ def status(settings: Settings, sku: str, tenant: str | None, as_json: bool) -> N
     from streams.commands import display
     from streams.services import local
 
-    with local.open_catalogue(settings) as catalogue:
-        for each in local.tenants_of(catalogue, sku, tenant):
-            display.show_status(catalogue, each, sku, as_json=as_json)
+    with local.open_database(settings) as database:
+        for each in local.tenants_of(database, sku, tenant):
+            display.show_status(database, each, sku, as_json=as_json)
 
 
 @packshot.command()
@@ -205,7 +205,7 @@ def review_list(settings: Settings, everything: bool, as_json: bool) -> None:
     from streams.commands import display
     from streams.services import local
 
-    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+    with local.open_database(settings) as database, database.read() as facts:
         display.show_reviews(facts.reviews(pending=not everything), as_json=as_json)
 
 
@@ -392,8 +392,8 @@ def replay(
     selection = replanning.Selection(frozenset(skus), tenant, rule, model, since_ms)
     if selection == replanning.Selection():
         raise click.UsageError("say which products: --from, --sku, --tenant, --rule or --model")
-    with local.connect(settings) as (catalogue, producer):
-        products = replanning.select(selection, catalogue, settings)
+    with local.connect(settings) as (database, producer):
+        products = replanning.select(selection, database, settings)
         replanning.replan(products, lane, "packshot replay", producer)
     display.show_replanned(products, as_json=as_json)
 
@@ -439,7 +439,7 @@ def costs(settings: Settings, tenant: str | None, since_ms: int, by: tuple[Any, 
     from streams.commands import display
     from streams.services import local
 
-    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+    with local.open_database(settings) as database, database.read() as facts:
         groups = facts.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
         total = facts.spendings(tenant=tenant, since_ms=since_ms)
     display.show_costs(groups, total, by, settings.price_currency, as_json=as_json)

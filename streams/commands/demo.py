@@ -15,7 +15,7 @@ from schemas.records import CatalogChanged, Submission
 from streams.blobs import Blobs, NotFound, open_store
 from streams.commands import display
 from streams.commands.display import COLOUR
-from streams.facts import Asset, Catalogue
+from streams.facts import Asset, Database
 from streams.runtime.errors import Refused
 from streams.runtime.screen import console, line, styled, table
 from streams.runtime.settings import Settings
@@ -39,12 +39,12 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
     with local.running_system(settings) as (running, supervisor):
         supervisor.wait_until_ready(threading.Event())
         local.announce(running)
-        with local.connect(running) as (catalogue, producer):
+        with local.connect(running) as (database, producer):
             submitted = submission.send(_events(catalogue_file), producer)
             submitted += submission.send(_events(campaign_file), producer)
             console.say(f"{len(submitted)} events sent, as a PIM and a marketing tool would; the campaign is urgent.")
-            fates = _watch(submitted, catalogue)
-            entries = contact_entries(submitted, catalogue, running)
+            fates = _watch(submitted, database)
+            entries = contact_entries(submitted, database, running)
             took_s = time.monotonic() - began
             display.show_submission(submitted, fates, [], as_json=False)
             _write_sheets(entries, running.data_folder)
@@ -52,11 +52,11 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
     return 0 if all(fate.state in ("done", "superseded") for fate in fates) else 1
 
 
-def contact_entries(submitted: Sequence[Submitted], catalogue: Catalogue, settings: Settings) -> list[ContactEntry]:
+def contact_entries(submitted: Sequence[Submitted], database: Database, settings: Settings) -> list[ContactEntry]:
     """A row for every product of the catalogue events, with the pictures of its assets."""
     products = [each.event for each in submitted if isinstance(each.event, CatalogChanged)]
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
-    return [_entry(event, catalogue, blobs, settings) for event in products]
+    return [_entry(event, database, blobs, settings) for event in products]
 
 
 def _events(file: Path) -> list[Submission]:
@@ -66,12 +66,12 @@ def _events(file: Path) -> list[Submission]:
     return [each.event for each in events]
 
 
-def _watch(submitted: Sequence[Submitted], catalogue: Catalogue) -> list[Fate]:
+def _watch(submitted: Sequence[Submitted], database: Database) -> list[Fate]:
     give_up_at = time.monotonic() + TIMEOUT_S
     began = time.monotonic()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
-            with catalogue.read() as facts:
+            with database.read() as facts:
                 fates = [submission.fate(each, facts) for each in submitted]
             live.update(_picture(submitted, fates, time.monotonic() - began))
             if all(fate.state != "waiting" for fate in fates) or time.monotonic() > give_up_at:
@@ -94,8 +94,8 @@ def _in_colour(text: str, state: str, behind: str = "") -> Text:
     return line(styled(text, COLOUR.get(state, "white")), behind)
 
 
-def _entry(event: CatalogChanged, catalogue: Catalogue, blobs: Blobs, settings: Settings) -> ContactEntry:
-    with catalogue.read() as facts:
+def _entry(event: CatalogChanged, database: Database, blobs: Blobs, settings: Settings) -> ContactEntry:
+    with database.read() as facts:
         assets = facts.assets(event.tenant, event.sku)
         pending = {
             each.asset: each.request.completed.outputs[0].digest

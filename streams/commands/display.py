@@ -17,7 +17,7 @@ from schemas.channels import Channel
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, AssetRetracted, Event, ProductPublished, Task, Verdict
 from streams.consumer import letters as header
-from streams.facts import Asset, Catalogue, Comparison, Review, Spending, TaskFact
+from streams.facts import Asset, Comparison, Database, Review, Spending, TaskFact
 from streams.runtime.screen import console, errors, line, print_json, print_json_line, styled, table
 from streams.services.audit.findings import KINDS, Report
 from streams.services.checks import Finding
@@ -107,9 +107,9 @@ def show_submission(
             console.say(styled("waits", "yellow"), f"  {each.subject}: {still}")
 
 
-def show_status(catalogue: Catalogue, tenant: str, sku: str, *, as_json: bool) -> None:
+def show_status(database: Database, tenant: str, sku: str, *, as_json: bool) -> None:
     """Where every asset of one product stands, and its tasks."""
-    with catalogue.read() as facts:
+    with database.read() as facts:
         product = facts.product(tenant, sku)
         assert product is not None
         assets = facts.assets(tenant, sku)

@@ -60,14 +60,14 @@ def recover(settings: Settings, dry_run: bool, settle: bool, as_json: bool) -> N
     from streams.facts import Losses
     from streams.services import local, retention
 
-    with local.connect(settings) as (catalogue, producer):
-        lost = retention.noted(settings, catalogue)
+    with local.connect(settings) as (database, producer):
+        lost = retention.noted(settings, database)
         if dry_run:
-            products, left = retention.concerned(lost, catalogue), lost
+            products, left = retention.concerned(lost, database), lost
         else:
-            products, left = retention.recover(catalogue, producer)
+            products, left = retention.recover(database, producer)
             if settle:
-                Losses(catalogue).settle(left)
+                Losses(database).settle(left)
                 left = []
     _show_recovered(lost, products, left, as_json=as_json)
     sys.exit(1 if left else 0)

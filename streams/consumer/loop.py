@@ -14,8 +14,8 @@ from streams.consumer.clients import MAX_POLL_INTERVAL_S
 from streams.consumer.reader import WATERMARKS, LaneReader, OpenConsumer, Watermarks
 from streams.consumer.reading import Place
 from streams.consumer.standstill import Standstill
-from streams.consumer.watchdog import StoodStill, Watchdog
-from streams.consumer.work import Crew, Ended, Job
+from streams.consumer.watchdog import Stalled, Watchdog
+from streams.consumer.work import Ended, Executor, Job
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Unavailable
 
@@ -30,11 +30,11 @@ log = structlog.get_logger()
 
 
 class ConsumerLoop:
-    """Reads the lanes of one pool, hands deliveries to the crew, and commits what has ended.
+    """Reads the lanes of one pool, hands deliveries to the executor, and commits what has ended.
 
     `lanes` has for each lane how to open its consumer, and its topic; `has_record` says whether a record stands at or
     behind an offset of a partition, and may raise Unavailable. `run` and `turn` raise when a result, retry or
-    dead letter cannot be acknowledged (NotAcknowledged), when work stands still (StoodStill) or the books do not
+    dead letter cannot be acknowledged (NotAcknowledged), when work stands still (Stalled) or the books do not
     balance (Unbalanced): nothing of it is committed then, and the process is to exit.
     """
 
@@ -42,14 +42,14 @@ class ConsumerLoop:
         self,
         role: str,
         lanes: Mapping[Lane, tuple[OpenConsumer, str]],
-        crew: Crew,
+        executor: Executor,
         has_record: Callable[[Place, int], bool],
         stalled_after_s: float = STALLED_AFTER_S,
         clock: Clock = time,
         watermarks: Watermarks = WATERMARKS,
     ) -> None:
         self._role = role
-        self._crew = crew
+        self._crew = executor
         self._clock = clock
         next_epoch = itertools.count(1).__next__
         self.readers = {
@@ -76,7 +76,7 @@ class ConsumerLoop:
         self.close()
 
     def open(self) -> None:
-        """Joins the groups and starts the crew."""
+        """Joins the groups and starts the executor."""
         for reader in self.readers.values():
             reader.subscribe()
         self._crew.start()
@@ -107,7 +107,7 @@ class ConsumerLoop:
     def close(self) -> None:
         """Drops what waits, lets what runs end within the budget, commits, and leaves the groups.
 
-        Raises StoodStill when something runs on.
+        Raises Stalled when something runs on.
         """
         self._is_closing = True
         self._crew.abandon()
@@ -120,7 +120,7 @@ class ConsumerLoop:
             reader.commit_now()
             reader.close()
         if self._in_hand():
-            raise StoodStill(f"told to stop, {self._in_hand()} deliveries did not end within {DRAIN_S:.0f} s")
+            raise Stalled(f"told to stop, {self._in_hand()} deliveries did not end within {DRAIN_S:.0f} s")
 
     def _in_hand(self) -> int:
         return sum(reader.in_hand() for reader in self.readers.values())
@@ -133,7 +133,7 @@ class ConsumerLoop:
             self._crew.put(job)
 
     def _collect(self) -> None:
-        """Takes the crew's reports. Raises the error of a job that could not be brought to an end."""
+        """Takes the executor's reports. Raises the error of a job that could not be brought to an end."""
         while True:
             try:
                 self._end(self._crew.reports.get_nowait())
@@ -174,7 +174,7 @@ class ConsumerLoop:
             self.readers[job.lane].end(job, "dropped")
 
     def _look_for_records(self) -> None:
-        """Raises StoodStill for a partition that has records for us which do not come."""
+        """Raises Stalled for a partition that has records for us which do not come."""
         standings = {place: its for reader in self.readers.values() for place, its in reader.lagging().items()}
         try:
             self._standstill.look(standings)

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.consumer.bounded import Hangs, bounded
 from streams.consumer.clients import client_config
-from streams.consumer.watchdog import StoodStill, Watchdog
+from streams.consumer.watchdog import Stalled, Watchdog
 from streams.runtime.clock import Clock
 from streams.runtime.settings import Settings
 
@@ -47,7 +47,7 @@ class Reach:
         self._watchdog = Watchdog(LOST_AFTER_S, clock)
 
     def look(self) -> None:
-        """Raises StoodStill for a client that has reached none for too long, though there is one."""
+        """Raises Stalled for a client that has reached none for too long, though there is one."""
         with ThreadPoolExecutor(len(self._clients) or 1) as each_at_once:
             reached = list(each_at_once.map(_reaches, self._clients))
         lost = [number for number, reaches in enumerate(reached) if not reaches]
@@ -67,7 +67,7 @@ def _watch(reach: Reach) -> None:
         time.sleep(LOOK_EVERY_S)
         try:
             reach.look()
-        except StoodStill as stood:
+        except Stalled as stood:
             log.error("a client has lost the brokers for good; leaving without a commit", reason=str(stood))
             os._exit(EXIT_LOST)
         except Exception:

@@ -13,7 +13,7 @@ from streams.consumer.clients import delivery
 from streams.consumer.ledger import Ledger
 from streams.consumer.offsets import OffsetTracker
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Standing
+from streams.consumer.standstill import Progress
 from streams.consumer.work import Job
 
 ASK_S = 2.0
@@ -92,7 +92,7 @@ class LaneReader:
         self._held_back: set[int] = set()
         self._is_full = False
         self._asked: dict[int, int] = {}
-        self._lagging: dict[int, Standing] = {}
+        self._lagging: dict[int, Progress] = {}
         self._looks = 0
         self._consumer = open_consumer(self._on_commit)
 
@@ -191,7 +191,7 @@ class LaneReader:
         if standing.committed < standing.end:
             self._lagging[partition] = standing
 
-    def lagging(self) -> dict[Place, Standing]:
+    def lagging(self) -> dict[Place, Progress]:
         """How each partition stands that did not end where we are when it was looked at, and still gets no record.
 
         Transactions' markers may be all that there is of it.
@@ -211,7 +211,7 @@ class LaneReader:
         tracker = self._trackers.get(partition)
         return tracker is not None and partition not in self._held_back and not self._in_hand[tracker.epoch]
 
-    def _standing(self, partition: int) -> Standing:
+    def _standing(self, partition: int) -> Progress:
         """Where we read on, and where the partition ends."""
         place = TopicPartition(self.topic, partition)
         watermarks = self._consumer.get_watermark_offsets(place, timeout=ASK_S)
@@ -219,7 +219,7 @@ class LaneReader:
         next_offset = self._trackers[partition].next
         if next_offset is None:
             next_offset = self._consumer.committed([place], timeout=ASK_S)[0].offset
-        return Standing(max(next_offset, low), high)
+        return Progress(max(next_offset, low), high)
 
     def _committable(self, partitions: Iterable[int]) -> dict[int, int]:
         ready = {partition: self._trackers[partition].committable() for partition in partitions}

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from streams.consumer.reading import Place
-from streams.consumer.watchdog import StoodStill, Watchdog
+from streams.consumer.watchdog import Stalled, Watchdog
 from streams.runtime.clock import Clock
 
 
-class Standing(NamedTuple):
+class Progress(NamedTuple):
     """How far the group is with a partition, and where what it may read of it ends."""
 
     committed: int
@@ -26,12 +26,12 @@ class Standstill:
     def __init__(self, patience_s: float, has_record: Callable[[Place, int], bool], clock: Clock = time) -> None:
         self._watchdog = Watchdog(patience_s, clock)
         self._has_record = has_record
-        self._barren: dict[Place, Standing] = {}
+        self._barren: dict[Place, Progress] = {}
 
-    def look(self, standings: Mapping[Place, Standing]) -> None:
+    def look(self, standings: Mapping[Place, Progress]) -> None:
         """`standings` is how each partition of this member stands; none of them where nothing can be said.
 
-        Raises StoodStill for one that has had a record for us for longer than the patience.
+        Raises Stalled for one that has had a record for us for longer than the patience.
         """
         marks = {
             place: standing.committed
@@ -40,7 +40,7 @@ class Standstill:
         }
         try:
             self._watchdog.look(marks)
-        except StoodStill as stood:
+        except Stalled as stood:
             place = next(place for place in marks if place == stood.subject)
             if self._has_record(place, marks[place]):
                 raise

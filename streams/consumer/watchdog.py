@@ -7,7 +7,7 @@ from typing import Any
 from streams.runtime.clock import Clock
 
 
-class StoodStill(Exception):
+class Stalled(Exception):
     """Something has had work to do for too long without getting anywhere; `subject` is what, where it is one thing."""
 
     def __init__(self, message: str, subject: Hashable = None) -> None:
@@ -27,7 +27,7 @@ class Watchdog:
     def look(self, marks: Mapping[Any, object]) -> None:
         """`marks` says, of everything that has work to do, how far it is.
 
-        Raises StoodStill for one whose mark was the same for longer than the patience.
+        Raises Stalled for one whose mark was the same for longer than the patience.
         """
         now_s = self._clock.monotonic()
         known = self._since if now_s - self._looked_s <= self._patience_s / 2 else {}
@@ -38,4 +38,4 @@ class Watchdog:
         }
         for subject, (mark, since_s) in self._since.items():
             if now_s - since_s > self._patience_s:
-                raise StoodStill(f"{subject} stood at {mark} for {now_s - since_s:.0f} s with work to do", subject)
+                raise Stalled(f"{subject} stood at {mark} for {now_s - since_s:.0f} s with work to do", subject)

@@ -33,7 +33,7 @@ _thread = threading.local()
 
 
 def waited_for_others(seconds: float) -> None:
-    """Tells the crew that the job in hand held its thread so long while others were served; it is not charged that."""
+    """Tells the executor that the job in hand held its thread so long for others; it is not charged that."""
     _thread.waited_s = getattr(_thread, "waited_s", 0.0) + seconds
 
 
@@ -41,7 +41,7 @@ def waited_for_others(seconds: float) -> None:
 def standing_aside() -> Iterator[None]:
     """For as long as the job in hand waits for what other jobs hold: urgent work gets a thread beside this one."""
     lanes: Lanes[Job] | None = getattr(_thread, "lanes", None)
-    if lanes is None:  # no crew's thread
+    if lanes is None:  # no executor's thread
         yield
         return
     with lanes.aside():
@@ -87,10 +87,10 @@ class Ended:
 
 
 class Stopped(Exception):
-    """The crew was told to stop while a job waited."""
+    """The executor was told to stop while a job waited."""
 
 
-class Crew:
+class Executor:
     """`threads` workers that take jobs from the lanes and report each in `reports` once it has ended.
 
     One more takes urgent jobs while another's job stands aside: else those that wait for memory could hold all threads.

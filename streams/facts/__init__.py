@@ -1,9 +1,19 @@
 """Facts in SQL: what is true now of products, assets, tasks, reviews and campaigns."""
 
-from streams.facts.campaigns import CampaignStanding, rank_of
+from streams.facts.campaigns import CampaignProgress, rank_of
 from streams.facts.costs import Fate, Grouping, Share, Spending
-from streams.facts.database import Catalogue, CatalogueStanding, CatalogueUnavailable
-from streams.facts.facts import PLANNED_STATES, Asset, AssetState, Facts, Product, Refusal, Review, Standing, TaskFact
+from streams.facts.database import Database, DatabaseUnavailable, ProductStates
+from streams.facts.facts import (
+    PLANNED_STATES,
+    Asset,
+    AssetState,
+    Facts,
+    Product,
+    ProductState,
+    Refusal,
+    Review,
+    TaskFact,
+)
 from streams.facts.losses import Loss, Losses
 from streams.facts.models import Comparison
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
@@ -16,23 +26,23 @@ __all__ = [
     "Asset",
     "AssetState",
     "Backlog",
-    "CampaignStanding",
-    "Catalogue",
-    "CatalogueStanding",
-    "CatalogueUnavailable",
+    "CampaignProgress",
     "Comparison",
+    "Database",
+    "DatabaseUnavailable",
     "Facts",
     "Fate",
     "Grouping",
     "Loss",
     "Losses",
     "Product",
+    "ProductState",
+    "ProductStates",
     "Refusal",
     "Replan",
     "Review",
     "Share",
     "Spending",
-    "Standing",
     "TaskFact",
     "Trial",
     "Trials",

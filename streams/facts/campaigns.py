@@ -16,7 +16,7 @@ from streams.facts import tables as t
 
 
 @dataclass(frozen=True)
-class CampaignStanding:
+class CampaignProgress:
     """What is known of a campaign: the newest request, of which this is a part, and the rank of the newest event."""
 
     request: CampaignRequested
@@ -38,7 +38,7 @@ class Campaigns:
         self._connection = connection
         self._now_ms = now_ms
 
-    def standing(self, tenant: str, campaign: str) -> CampaignStanding | None:
+    def standing(self, tenant: str, campaign: str) -> CampaignProgress | None:
         """How a campaign stands, or None for one that nobody asked for."""
         row = self._connection.execute(select(t.campaigns).where(*_of(t.campaigns, tenant, campaign))).first()
         if row is None:
@@ -46,7 +46,7 @@ class Campaigns:
         request = msgspec.json.decode(row.record, type=CampaignRequested)
         newest = (*_of(t.campaign_parts, tenant, campaign), t.campaign_parts.c.rank == row.rank)
         known = self._connection.execute(select(func.count()).select_from(t.campaign_parts).where(*newest)).scalar_one()
-        return CampaignStanding(request, row.rank, row.cancelled, known == request.parts)
+        return CampaignProgress(request, row.rank, row.cancelled, known == request.parts)
 
     def put(self, event: CampaignRequested) -> None:
         """Notes a request, or a part of one, that no newer event is known of; what it newly names is to begin.

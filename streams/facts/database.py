@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.schema import CreateColumn
 
 from streams.facts import tables
-from streams.facts.facts import ENDED_BADLY, Facts, Standing
+from streams.facts.facts import ENDED_BADLY, Facts, ProductState
 from streams.runtime.errors import Unavailable
 from streams.runtime.private import open_private, private_folder
 from streams.runtime.settings import SettingsError
@@ -22,11 +22,11 @@ IN_MEMORY = ":memory:"
 _TABLES_LOCK = 0x9AC54  # any number, the same in all processes
 
 
-class CatalogueUnavailable(Unavailable):
+class DatabaseUnavailable(Unavailable):
     """The database does not answer, or is full; trying again later may help."""
 
 
-class Catalogue:
+class Database:
     """Facts in the database at `url` (sqlite:///path or postgresql://…). Safe to use from several threads."""
 
     def __init__(self, url: str) -> None:
@@ -137,7 +137,7 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         if _is_away(error):
-            raise CatalogueUnavailable(f"the database does not answer: {error.orig}") from error
+            raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
         raise
 
 
@@ -183,15 +183,15 @@ def _sqlite(url: str) -> Engine:
     return engine
 
 
-class CatalogueStanding:
+class ProductStates:
     """How the newest version of a product stands, as the publisher asks for it."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def standing(self, tenant: str, sku: str) -> Standing | None:
+    def standing(self, tenant: str, sku: str) -> ProductState | None:
         """The product's newest version and the state of each planned asset, or None for an unknown product."""
-        with self._catalogue.read() as facts:
+        with self._database.read() as facts:
             product = facts.product(tenant, sku)
             if product is None:
                 return None
@@ -199,4 +199,4 @@ class CatalogueStanding:
         plan = {a.asset: a for a in assets if a.version == product.version and a.state != "leaving"}
         states: dict[str, str] = {name: asset.state for name, asset in plan.items()}
         reasons = {name: asset.reason for name, asset in plan.items() if asset.state in ENDED_BADLY}
-        return Standing(product.version, product.deleted, states, reasons)
+        return ProductState(product.version, product.deleted, states, reasons)

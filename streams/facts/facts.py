@@ -69,7 +69,7 @@ class Asset:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ProductState:
     """What a publisher must know of a product: its newest version, and the state of each asset of its plan.
 
     `reasons` says why an asset failed or was rejected.

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from streams.facts import tables
-from streams.facts.database import Catalogue
+from streams.facts.database import Database
 
 _t = tables.losses.c
 
@@ -39,15 +39,15 @@ class Loss:
 
 
 class Losses:
-    """Each call is a transaction of its own. Raises CatalogueUnavailable."""
+    """Each call is a transaction of its own. Raises DatabaseUnavailable."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def note(self, losses: Sequence[Loss]) -> None:
         """Notes losses. One that has grown since somebody dealt with it is to be dealt with again."""
         now_ms = time.time_ns() // 1_000_000
-        with self._catalogue.transaction() as connection:
+        with self._database.transaction() as connection:
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
             inserting = dialect.insert(tables.losses)
             grown = {"behind": inserting.excluded.behind, "seen_at_ms": now_ms, "settled_at_ms": None}
@@ -63,13 +63,13 @@ class Losses:
         """What nobody has dealt with yet, by place."""
         columns = [column for column in tables.losses.columns if column.name != "settled_at_ms"]
         query = select(*columns).where(_t.settled_at_ms.is_(None)).order_by(_t.group, _t.topic, _t.partition, _t.first)
-        with self._catalogue.transaction() as connection:
+        with self._database.transaction() as connection:
             return [Loss(*row) for row in connection.execute(query)]
 
     def settle(self, losses: Sequence[Loss]) -> None:
         """Notes that these have been dealt with, unless they have grown meanwhile."""
         now_ms = time.time_ns() // 1_000_000
-        with self._catalogue.transaction() as connection:
+        with self._database.transaction() as connection:
             for each in losses:
                 place = (_t.group == each.group, _t.topic == each.topic, _t.partition == each.partition)
                 just_this = (*place, _t.first == each.first, _t.behind == each.behind)

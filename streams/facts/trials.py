@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from streams.facts import tables
-from streams.facts.database import Catalogue
+from streams.facts.database import Database
 
 WHY_MAX = 2000  # characters
 Kind = Literal["start", "try"]
@@ -36,12 +36,12 @@ class Trial:
 class Trials:
     """See streams.consumer.isolation.Trials. Each call is a transaction of its own."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def start(self, role: str, place: Place, offset: int) -> tuple[int, int]:
         """Counts a start; returns how many there were, and of how many records from there on a try is noted."""
-        with self._catalogue.transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(delete(tables.trials).where(*_of(role, place), _t.offset < offset))
             starts = _count(connection, role, place, offset, "start")
             tried = select(func.count()).select_from(tables.trials).where(*_of(role, place), _t.kind == "try")
@@ -49,25 +49,25 @@ class Trials:
 
     def attempt(self, role: str, place: Place, offset: int) -> int:
         """Counts a try; returns how many began and did not end."""
-        with self._catalogue.transaction() as connection:
+        with self._database.transaction() as connection:
             return _count(connection, role, place, offset, "try")
 
     def survived(self, role: str, place: Place, offset: int) -> None:
         """Forgets the tries of a record."""
-        with self._catalogue.transaction() as connection:
+        with self._database.transaction() as connection:
             is_try = (_t.offset == offset, _t.kind == "try")
             connection.execute(delete(tables.trials).where(*_of(role, place), *is_try))
 
     def tell(self, role: str, place: Place, why: str) -> None:
         """Notes why a partition stands."""
         shown = "".join(character if character.isprintable() else " " for character in why[:WHY_MAX])
-        with self._catalogue.transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(update(tables.trials).where(*_of(role, place)).values(why=shown))
 
     def every(self) -> list[Trial]:
         """All that is noted, by role and place; what the group has left behind since is still among it."""
         order = (_t.role, _t.topic, _t.partition, _t.offset, _t.kind)
-        with self._catalogue.transaction() as connection:
+        with self._database.transaction() as connection:
             return [Trial(*row) for row in connection.execute(select(tables.trials).order_by(*order))]
 
 

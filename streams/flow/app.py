@@ -34,8 +34,8 @@ from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Standing, Standstill
-from streams.consumer.watchdog import StoodStill
+from streams.consumer.standstill import Progress, Standstill
+from streams.consumer.watchdog import Stalled
 from streams.flow.processing import Processing
 from streams.flow.relay import AWAY_WAIT_S
 from streams.runtime.errors import Unavailable
@@ -243,7 +243,7 @@ def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -
         time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
         try:
             standstill.look({} if is_waiting() else _standings(settings, _assigned(app)))
-        except StoodStill as stood:
+        except Stalled as stood:
             log.error("a partition is not read; leaving without a commit", reason=str(stood))
             os._exit(EXIT_STOOD_STILL)
         except Unavailable as away:
@@ -254,11 +254,11 @@ def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -
             standstill.look({})
 
 
-def _standings(settings: Settings, places: set[Place]) -> dict[Place, Standing]:
+def _standings(settings: Settings, places: set[Place]) -> dict[Place, Progress]:
     if not places:
         return {}
     committed = reading.committed(settings, groups.STREAMS, sorted({topic for topic, _ in places}))
-    return {place: Standing(committed.get(place, 0), end) for place, end in reading.ends(settings, places).items()}
+    return {place: Progress(committed.get(place, 0), end) for place, end in reading.ends(settings, places).items()}
 
 
 def _assigned(app: faust.App) -> set[Place]:

@@ -51,7 +51,7 @@ from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.consumer.poison import poison as poison_of
 from streams.consumer.poison import with_trace
-from streams.facts import Catalogue, Facts, Refusal, Unsent
+from streams.facts import Database, Facts, Refusal, Unsent
 from streams.flow.processors import (
     Processor,
     campaigns,
@@ -109,10 +109,8 @@ class Answered:
 class Processing:
     """The processors at work on batches of deliveries. Safe to use from several threads, which take turns."""
 
-    def __init__(
-        self, catalogue: Catalogue, sender: Sender, policy: RetryPolicy, tenant_quota_per_hour: int = 0
-    ) -> None:
-        self._relay = Relay(catalogue, sender, self._instead)
+    def __init__(self, database: Database, sender: Sender, policy: RetryPolicy, tenant_quota_per_hour: int = 0) -> None:
+        self._relay = Relay(database, sender, self._instead)
         self._policy = policy
         self._quota_per_hour = tenant_quota_per_hour
         self._turn = threading.Lock()

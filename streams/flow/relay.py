@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from streams.consumer.clients import NotAcknowledged, TooLarge
 from streams.consumer.letters import Outgoing
-from streams.facts import Catalogue, Facts, Unsent
+from streams.facts import Database, Facts, Unsent
 from streams.runtime.errors import Refused, Unavailable
 
 Place = tuple[str, int]
@@ -42,9 +42,9 @@ class Relay:
     """
 
     def __init__(
-        self, catalogue: Catalogue, sender: Sender, instead: Callable[[Unsent, Facts], Sequence[Outgoing]]
+        self, database: Database, sender: Sender, instead: Callable[[Unsent, Facts], Sequence[Outgoing]]
     ) -> None:
-        self._catalogue = catalogue
+        self._database = database
         self._sender = sender
         self._instead = instead
         self._acknowledged: list[int] = []
@@ -81,7 +81,7 @@ class Relay:
         return result
 
     def _commit(self, places: set[Place], answer: Callable[[Facts], Sequence[tuple[Place, Outgoing]]]) -> list[Unsent]:
-        with self._catalogue.begin() as facts:
+        with self._database.begin() as facts:
             facts.outbox.drop(self._acknowledged)
             records = answer(facts)
             keys = {record.key for _, record in records if record.key is not None}
@@ -92,10 +92,10 @@ class Relay:
 
     def _left(self) -> list[Unsent]:
         if self._acknowledged:
-            with self._catalogue.begin() as facts:
+            with self._database.begin() as facts:
                 facts.outbox.drop(self._acknowledged)
             self._acknowledged.clear()
-        with self._catalogue.read() as facts:
+        with self._database.read() as facts:
             backlog, now_ms = facts.outbox.backlog(), time.time_ns() // 1_000_000
             outbox_rows.set(backlog.rows)
             outbox_oldest.set(max(0, now_ms - backlog.oldest_ms) / 1000 if backlog.rows else 0)
@@ -126,7 +126,7 @@ class Relay:
 
     def _replaced(self, rows: Sequence[Unsent]) -> list[Unsent]:
         """Puts what takes their place into the outbox, unless another process has. Raises NotAcknowledged."""
-        with self._catalogue.begin() as facts:
+        with self._database.begin() as facts:
             still = facts.outbox.still([row.id for row in rows])
             try:
                 records = [(row.place, each) for row in rows if row.id in still for each in self._instead(row, facts)]
@@ -136,7 +136,7 @@ class Relay:
             return facts.outbox.put(records)
 
     def _still(self, rows: Sequence[Unsent]) -> list[Unsent]:
-        with self._catalogue.read() as facts:
+        with self._database.read() as facts:
             left = facts.outbox.still([row.id for row in rows])
         return [row for row in rows if row.id in left]
 

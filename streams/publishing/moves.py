@@ -18,7 +18,7 @@ from schemas.records import (
     Rendition,
     RetractRequested,
 )
-from streams.facts import Standing
+from streams.facts import ProductState
 from streams.publishing.manifest import Manifest, ManifestAsset, file_name, srcset
 from streams.publishing.renditions import ENCODING
 
@@ -54,7 +54,7 @@ class Turn:
     event: Request
     position: str
     requested_at_ms: int
-    standing: Standing | None
+    standing: ProductState | None
     start: Manifest
     etag: str | None
 
@@ -262,7 +262,7 @@ class Turn:
         )
         return replace(final, announced=plan, announced_at=self.position, announcement=announcement)
 
-    def _withheld(self, manifest: Manifest, standing: Standing) -> dict[str, str]:
+    def _withheld(self, manifest: Manifest, standing: ProductState) -> dict[str, str]:
         event = self.event
         told = {event.asset: event.reason} if isinstance(event, AssetWithheld) else {}
         missing = {name: state for name, state in sorted(standing.plan.items()) if name not in manifest.assets}
@@ -310,18 +310,18 @@ def _with(manifest: Manifest, assets: dict[str, ManifestAsset]) -> Manifest:
     return replace(manifest, assets=assets, version=max((a.version for a in assets.values()), default=0))
 
 
-def _plan_id(manifest: Manifest, standing: Standing) -> str:
+def _plan_id(manifest: Manifest, standing: ProductState) -> str:
     """The id of a plan and of what is withheld of it: an asset that comes after all is news of the product."""
     withheld = set(standing.plan) - (set(manifest.assets) - _outside_plan(manifest, standing))
     return content_id("plan", manifest.tenant, manifest.sku, standing.version, sorted(standing.plan), sorted(withheld))
 
 
-def _outside_plan(manifest: Manifest, standing: Standing) -> set[str]:
+def _outside_plan(manifest: Manifest, standing: ProductState) -> set[str]:
     assets = manifest.assets.items()
     return {n for n, asset in assets if asset.version != standing.version or n not in standing.plan}
 
 
-def _is_complete(manifest: Manifest, standing: Standing) -> bool:
+def _is_complete(manifest: Manifest, standing: ProductState) -> bool:
     live = set(manifest.assets) - _outside_plan(manifest, standing)
     return bool(live) and all(name in live or state in ENDED for name, state in standing.plan.items())
 

@@ -32,13 +32,13 @@ from schemas.identity import content_id
 from schemas.records import AssetRetracted, PublishRequested, Rendition, RetractRequested
 from streams.blobs.content import Blobs
 from streams.blobs.store import BadKey, BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
-from streams.facts import Standing
+from streams.facts import ProductState
 from streams.publishing.manifest import IMMUTABLE, Manifest, load, manifest_key, rendition_of, save
 from streams.publishing.moves import Announcement, Request, Taken, Turn
 from streams.publishing.renditions import ENCODING, Encoded, NotAPicture, TooManyPixels, render
 from streams.runtime.errors import Refused, Unavailable
 
-__all__ = ["Announcement", "ProductFacts", "Publication", "Request", "Standing"]
+__all__ = ["Announcement", "ProductFacts", "ProductState", "Publication", "Request"]
 
 ATTEMPTS_MAX = 8
 REPLACED_GRACE_S = 3600.0
@@ -50,7 +50,7 @@ log = structlog.get_logger()
 class ProductFacts(Protocol):
     """What is true of products. A newer version or a deletion is known here before its requests are on the topic."""
 
-    def standing(self, tenant: str, sku: str) -> Standing | None:
+    def standing(self, tenant: str, sku: str) -> ProductState | None:
         """How a product stands, or None for one that nobody knows. Raises Unavailable."""
 
 

@@ -42,12 +42,12 @@ class Row:
 
 def overview(settings: Settings) -> list[Row]:
     """Every brand by name."""
-    return [_row(name, file) for name, file in sorted(compose_pool.shelves(settings).brands.items())]
+    return [_row(name, file) for name, file in sorted(compose_pool.library(settings).brands.items())]
 
 
 def show(settings: Settings, name: str) -> Row:
     """The brand called `name`. Raises Refused."""
-    known = compose_pool.shelves(settings).brands
+    known = compose_pool.library(settings).brands
     if name not in known:
         told = ", ".join(sorted(known))
         raise Refused("unknown_brand", f"no brand is called {name!r}; there are: {told}", field="NAME")
@@ -68,7 +68,7 @@ def learn(settings: Settings, name: str, pictures: Sequence[Path], into: Path | 
     set_up_command(settings)
     try:
         with Studio(settings) as studio:
-            brand = learn_from_files(name, pictures, studio.look, progress)
+            brand = learn_from_files(name, pictures, studio.predict, progress)
     except (TooFewExamples, BadExample) as error:
         raise Refused(error.code, str(error), field=error.field) from error
     except ModelError as error:

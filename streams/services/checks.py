@@ -13,7 +13,7 @@ from streams.blobs import StoreError, open_store
 from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
 from streams.consumer.reading import has_members
-from streams.facts import UNSENT_AFTER_S, Catalogue, Loss
+from streams.facts import UNSENT_AFTER_S, Database, Loss
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.masking import masked
 from streams.runtime.settings import Settings, SettingsError
@@ -119,28 +119,28 @@ def _readers(settings: Settings) -> str:
 
 
 def _losses(settings: Settings) -> list[Loss]:
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    found = retention.noted(settings, catalogue)
-    catalogue.close()
+    database = Database(settings.database)
+    database.create_tables()
+    found = retention.noted(settings, database)
+    database.close()
     return found
 
 
 def _database(settings: Settings) -> str:
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    count = len(catalogue.products())
-    catalogue.close()
+    database = Database(settings.database)
+    database.create_tables()
+    count = len(database.products())
+    database.close()
     return f"{masked(settings.database)}, {count} products"
 
 
 def _outbox(settings: Settings) -> str:
     """What follows from facts and nobody sends: with a streams role at work it is gone within seconds."""
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    with catalogue.read() as facts:
+    database = Database(settings.database)
+    database.create_tables()
+    with database.read() as facts:
         backlog = facts.outbox.backlog()
-    catalogue.close()
+    database.close()
     waited_s = (time.time_ns() // 1_000_000 - backlog.oldest_ms) / 1000 if backlog.rows else 0
     if waited_s > UNSENT_AFTER_S:
         told = f"{backlog.rows} records that follow from facts are not sent, the oldest for {waited_s:.0f} s"
@@ -149,10 +149,10 @@ def _outbox(settings: Settings) -> str:
 
 
 def _partitions(settings: Settings) -> str:
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    found = [f"{each.name}: {each.text}" for each in standing(settings, catalogue, progress(settings))]
-    catalogue.close()
+    database = Database(settings.database)
+    database.create_tables()
+    found = [f"{each.name}: {each.text}" for each in standing(settings, database, progress(settings))]
+    database.close()
     if found:
         raise CheckFailed("; ".join(found))
     return "none stands"
@@ -180,11 +180,11 @@ def _engine(settings: Settings) -> str:
 
 def _rules(settings: Settings) -> str:
     """By the facts, as every role has them."""
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    with catalogue.read() as facts:
+    database = Database(settings.database)
+    database.create_tables()
+    with database.read() as facts:
         cookbook = facts.cookbook()
-    catalogue.close()
+    database.close()
     waiting = [made.rule_version for _, made in unreleased(settings, cookbook.rules)]
     if waiting:
         told = f"{', '.join(waiting)} of {settings.channels} count for nobody yet"

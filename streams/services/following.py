@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from schemas import topics
 from schemas.records import CampaignRequested
 from streams.consumer import reading
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.settings import Settings
 from streams.services.submission import Fate, Submitted, fate
 
@@ -45,7 +45,7 @@ def news(settings: Settings) -> Iterator[News]:
 
 def follow(
     submitted: Sequence[Submitted],
-    catalogue: Catalogue,
+    database: Database,
     news: News,
     progress: Progress,
     until_s: float,
@@ -61,7 +61,7 @@ def follow(
     while True:
         now = clock()
         due = [each for each in watched if each.is_waiting and each.look_at <= now]
-        if _look(due, catalogue, now):
+        if _look(due, database, now):
             moved_at = now
         progress(sum(each.fate.settled for each in watched), sum(each.expected for each in watched))
         left = [each for each in watched if each.is_waiting]
@@ -110,9 +110,9 @@ class _Watched:
         return is_new
 
 
-def _look(due: Sequence[_Watched], catalogue: Catalogue, now: float) -> bool:
+def _look(due: Sequence[_Watched], database: Database, now: float) -> bool:
     if not due:
         return False
-    with catalogue.read() as facts:
+    with database.read() as facts:
         moved = [each.looked(fate(each.submitted, facts), now) for each in due]
     return any(moved)

@@ -18,7 +18,7 @@ from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import event_in, outgoing
 from streams.embedded import choose_broker
-from streams.facts import Catalogue, Review
+from streams.facts import Database, Review
 from streams.flow.processors.planning import redone
 from streams.runtime import observability
 from streams.runtime.errors import Refused
@@ -34,25 +34,25 @@ log = structlog.get_logger()
 
 
 @contextlib.contextmanager
-def open_catalogue(settings: Settings) -> Iterator[Catalogue]:
-    """The facts. Raises CatalogueUnavailable."""
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The facts. Raises DatabaseUnavailable."""
+    database = Database(settings.database)
+    database.create_tables()
     try:
-        yield catalogue
+        yield database
     finally:
-        catalogue.close()
+        database.close()
 
 
 @contextlib.contextmanager
-def connect(settings: Settings) -> Iterator[tuple[Catalogue, AcknowledgedProducer]]:
+def connect(settings: Settings) -> Iterator[tuple[Database, AcknowledgedProducer]]:
     """The facts, and a producer on topics that are there."""
     observability.set_up(settings, "command")
     make_topics(settings)
-    with open_catalogue(settings) as catalogue:
+    with open_database(settings) as database:
         producer = AcknowledgedProducer(settings)
         try:
-            yield catalogue, producer
+            yield database, producer
         finally:
             producer.close()
 
@@ -67,9 +67,9 @@ def noted(is_noted: Callable[[], bool]) -> bool:
     return True
 
 
-def tenants_of(catalogue: Catalogue, sku: str, tenant: str | None) -> list[str]:
+def tenants_of(database: Database, sku: str, tenant: str | None) -> list[str]:
     """The tenants that have a product with this SKU. Raises Refused when none has."""
-    found = [its for its, their_sku in catalogue.products() if their_sku == sku and tenant in (None, its)]
+    found = [its for its, their_sku in database.products() if their_sku == sku and tenant in (None, its)]
     if not found:
         raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
     return found
@@ -77,8 +77,8 @@ def tenants_of(catalogue: Catalogue, sku: str, tenant: str | None) -> list[str]:
 
 def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided:
     """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
-    with connect(settings) as (catalogue, producer):
-        with catalogue.read() as facts:
+    with connect(settings) as (database, producer):
+        with database.read() as facts:
             review = _one_review(facts.reviews(), shortened, "pending")
         task = review.request.completed.task
         event = ReviewDecided(
@@ -93,8 +93,8 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
 
 def undo(settings: Settings, shortened: str, reason: str, decided_by: str) -> DecisionUndone:
     """Takes back the decision on the review whose id begins with `shortened`. Raises Refused for one without."""
-    with connect(settings) as (catalogue, producer):
-        with catalogue.read() as facts:
+    with connect(settings) as (database, producer):
+        with database.read() as facts:
             decided = [review for review in facts.reviews(pending=False) if review.decision is not None]
         review = _one_review(decided, shortened, "decided")
         assert review.decision is not None
@@ -118,11 +118,11 @@ def retract(
 
     Raises Refused for a product or an asset that nobody knows, and for a SKU that several tenants have.
     """
-    with connect(settings) as (catalogue, producer):
-        tenants = tenants_of(catalogue, sku, tenant)
+    with connect(settings) as (database, producer):
+        tenants = tenants_of(database, sku, tenant)
         if len(tenants) > 1:
             raise Refused("ambiguous_sku", f"{', '.join(tenants)} have the SKU {sku}: say --tenant", field="tenant")
-        with catalogue.read() as facts:
+        with database.read() as facts:
             product, rows = facts.product(tenants[0], sku), facts.assets(tenants[0], sku)
         known = sorted(row.asset for row in rows)
         unknown = sorted(set(assets) - set(known))
@@ -174,7 +174,7 @@ def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     is_own = settings.kafka_bootstrap_servers is None
     with only_one(settings.data_folder), _free_port(settings), _broker(settings) as (bootstrap_servers, name, promises):
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
-        with open_catalogue(settings):
+        with open_database(settings):
             drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
         fetch_all(settings.weights_folder, console.say)
         supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", _died)

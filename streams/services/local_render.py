@@ -15,12 +15,12 @@ from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations.cutout import cutout as cutting
-from gpu_workers.operations.upscale import BadLook
+from gpu_workers.operations.upscale import BadTiles
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import memory, memory_model, rules
-from gpu_workers.pools.composing import Asked, Enlarger, File, lossless
-from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.pools.composing import ComposeRequest, Enlarger, File, lossless
+from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.serving.serving import Network
 from gpu_workers.sources.decoding import DecodeLimits, Picture, decode, header
 from gpu_workers.sources.fetch import SourceError
@@ -28,7 +28,7 @@ from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel, Rulebook
 from schemas.records import Step, Verdict
 from streams.blobs import Blobs, open_store
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.flow.processors.judging import judge
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
@@ -91,7 +91,7 @@ class Studio:
         wanted = memory_model.decoded_bytes("cutout", [picture.pixels])
         try:
             with memory.admitted(self._budget, wanted, "IN", name):
-                return cutting.cutout(picture.pixels, self.look, asked, self._find_people)
+                return cutting.cutout(picture.pixels, self.predict, asked, self._find_people)
         except cutting.CutoutError as error:
             raise Refused("no_subject", f"{name}: {error}", field="IN") from error
         except ModelError as error:
@@ -109,10 +109,12 @@ class Studio:
             return [pictures[0], _mask_of(pictures[0], cuts[0])], before
         return [cutout_pool.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
 
-    def picture(self, operation: str, inputs: Sequence[Picture], asked: Asked, before: Mapping[str, float]) -> Made:
+    def picture(
+        self, operation: str, inputs: Sequence[Picture], asked: ComposeRequest, before: Mapping[str, float]
+    ) -> Made:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
         if operation == "upscale":
-            asked = replace(asked, shelves=replace(asked.shelves, enlarger=self._enlarger()))
+            asked = replace(asked, library=replace(asked.library, enlarger=self._enlarger()))
         canvas = memory_model.canvas_of(asked.channel, asked.parameters)
         wanted = memory_model.decoded_bytes(operation, [picture.pixels for picture in inputs], canvas)
         with memory.admitted(self._budget, wanted, "IN", operation):
@@ -121,17 +123,17 @@ class Studio:
         main = composed.files[0]
         return Made(main.data, main.media_type, composed.measures, verdict, composed.files)
 
-    def look(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the network sees in a picture. Raises ModelError."""
         if self._network is None:
             self._network = self._opened()
-        return self._network.look(math.inf, "", lambda _engine_ms: None)(picture)
+        return self._network.predict(math.inf, "", lambda _engine_ms: None)(picture)
 
     def _opened(self) -> Network:
         fetch_all(self._settings.weights_folder, errors.say)
         settings = self._settings
         ref = self._model or stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, [], shipped().values()).stable[0]
-        network = cutout_pool.open_network(settings, self._shelf(ref), ref)
+        network = cutout_pool.open_network(settings, self._registry(ref), ref)
         self._open.callback(network.close)
         return network
 
@@ -143,18 +145,18 @@ class Studio:
         if ref is None or self._enlarges is not None:
             return self._enlarges
         try:
-            self._enlarges = self._open.enter_context(compose_pool.open_enlarger(self._settings, self._shelf(ref)))
-        except (ModelError, EngineError, BadLook) as error:
+            self._enlarges = self._open.enter_context(compose_pool.open_enlarger(self._settings, self._registry(ref)))
+        except (ModelError, EngineError, BadTiles) as error:
             raise Refused("bad_model", str(error), field="upscale_model") from error
         return self._enlarges
 
-    def _shelf(self, ref: str) -> Shelf:
+    def _registry(self, ref: str) -> ModelRegistry:
         settings = self._settings
-        catalogue = Catalogue(settings.database)
-        self._open.callback(catalogue.close)
+        database = Database(settings.database)
+        self._open.callback(database.close)
         if ref not in shipped():
-            catalogue.create_tables()
-        return Shelf.of(settings, Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)), catalogue)
+            database.create_tables()
+        return ModelRegistry.of(settings, Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)), database)
 
 
 def render_files(
@@ -180,10 +182,10 @@ def render_files(
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
             cut = studio.cutout(pictures[0], str(sources[0]), parameters, category)
-            write_file(target, lossless(cut.rgba, cutout_pool.notes_of(pictures[0], cut)))
+            write_file(target, lossless(cut.rgba, cutout_pool.metadata_of(pictures[0], cut)))
             return None, cut.measures
         channel = _channel(operation, channel_name, category, studio.rules)
-        asked = Asked(channel, parameters, category, shelves=compose_pool.shelves(settings))
+        asked = ComposeRequest(channel, parameters, category, library=compose_pool.library(settings))
         inputs, before = studio.inputs(operation, pictures, [str(source) for source in sources], category)
         made = studio.picture(operation, inputs, asked, before)
     write_file(target, made.file)
@@ -210,12 +212,12 @@ def _step(operation: str, channel_name: str | None, parameters: Mapping[str, str
 
 
 def _rules_that_count(settings: Settings) -> Rulebook:
-    catalogue = Catalogue(settings.database)
+    database = Database(settings.database)
     try:
-        catalogue.create_tables()
-        return rules.rules_that_count(catalogue)
+        database.create_tables()
+        return rules.rules_that_count(database)
     finally:
-        catalogue.close()
+        database.close()
 
 
 def _channel(operation: str, name: str | None, category: str, rules: Rulebook) -> Channel:

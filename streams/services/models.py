@@ -14,13 +14,13 @@ from gpu_workers.models.manifest import Model, ModelError, UnknownModel, read_ma
 from gpu_workers.models.policy import stand
 from gpu_workers.models.verifying import check_graph, try_out
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.serving.model_registry import ModelRegistry
 from schemas.records import Lane, ModelAdded, ModelReleased, ReleaseStage
-from schemas.releases import Standing
+from schemas.releases import ModelSplit
 from streams.blobs import Blobs, open_store
 from streams.consumer.clients import AcknowledgedProducer
 from streams.consumer.letters import outgoing
-from streams.facts import Asset, Catalogue, Comparison, Facts
+from streams.facts import Asset, Comparison, Database, Facts
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command, tracer
 from streams.runtime.settings import Settings
@@ -71,20 +71,20 @@ class Built:
 
 def overview(settings: Settings) -> list[Row]:
     """Every model, those that ship first."""
-    with local.open_catalogue(settings) as catalogue:
-        shelf = _shelf(settings, catalogue)
-        with catalogue.read() as facts:
-            standing = _standing(settings, shelf, facts)
+    with local.open_database(settings) as database:
+        registry = _registry(settings, database)
+        with database.read() as facts:
+            standing = _standing(settings, registry, facts)
             assets = facts.every_asset()
             comparisons = {each.model: each for each in facts.comparisons()}
             reviews = [review.request.completed for review in facts.reviews()]
-        models = shelf.models()
+        models = registry.models()
     in_review = [{*each.task.models, each.model} for each in reviews]
     return [
         Row(
             model=model,
             stage=stage_of(ref, standing),
-            is_here=is_right(shelf.folder_of(model) / model.file, model.sha256),
+            is_here=is_right(registry.folder_of(model) / model.file, model.sha256),
             live=sum(ref in _made_by(asset) for asset in assets),
             in_review=sum(ref in made_by for made_by in in_review),
             comparison=comparisons.get(ref),
@@ -93,7 +93,7 @@ def overview(settings: Settings) -> list[Row]:
     ]
 
 
-def stage_of(ref: str, standing: Standing) -> str:
+def stage_of(ref: str, standing: ModelSplit) -> str:
     """Where a model stands, in a word or two."""
     if ref in standing.recalled:
         return "recalled"
@@ -111,10 +111,10 @@ def stage_of(ref: str, standing: Standing) -> str:
 def verify(settings: Settings, refs: tuple[str, ...]) -> list[Verified]:
     """Checks models, or all: digest, graph, and what each engine that runs here answers."""
     _log_little(settings)
-    with local.open_catalogue(settings) as catalogue:
-        shelf = _shelf(settings, catalogue)
-        models = [_known(shelf, ref) for ref in refs] or list(shelf.models().values())
-        return [found for model in models for found in _verified(model, shelf)]
+    with local.open_database(settings) as database:
+        registry = _registry(settings, database)
+        models = [_known(registry, ref) for ref in refs] or list(registry.models().values())
+        return [found for model in models for found in _verified(model, registry)]
 
 
 def add(settings: Settings, manifest: Path, by: str) -> tuple[Model, bool]:
@@ -135,23 +135,23 @@ def add(settings: Settings, manifest: Path, by: str) -> tuple[Model, bool]:
         _try_on("onnxruntime", model, manifest.parent)
     except (ModelError, EngineError) as error:
         raise Refused("bad_model", str(error), field="manifest") from error
-    with local.connect(settings) as (catalogue, producer):
-        known = _added(catalogue).get(model.ref)
+    with local.connect(settings) as (database, producer):
+        known = _added(database).get(model.ref)
         if known is not None and known.manifest != text:
             message = f"{model.ref} is known with another manifest; a change needs another version"
             raise Refused("version_conflict", message, field="version")
         _blobs(settings).put(path.read_bytes(), GRAPH_TYPE)
         event = ModelAdded(operation=model.operation, model=model.ref, manifest=text, added_by=by, added_at_ms=now_ms())
         _send(event, producer)
-        return model, local.noted(lambda: model.ref in _added(catalogue))
+        return model, local.noted(lambda: model.ref in _added(database))
 
 
 def release(
     settings: Settings, ref: str, stage: ReleaseStage, share: float, tenants: tuple[str, ...], reason: str, by: str
 ) -> bool:
     """Releases a model; whether the streams role has noted it. Raises Refused."""
-    with local.connect(settings) as (catalogue, producer):
-        model = _known(_shelf(settings, catalogue), ref)
+    with local.connect(settings) as (database, producer):
+        model = _known(_registry(settings, database), ref)
         if model.operation != OPERATION:
             message = f"{ref} is for {model.operation}: the setting {model.operation}_model names the one that works"
             raise Refused("not_released", message, field="model")
@@ -165,7 +165,7 @@ def release(
             released_by=by,
             released_at_ms=now_ms(),
         )
-        return _released(event, catalogue, producer)
+        return _released(event, database, producer)
 
 
 def rollback(
@@ -176,15 +176,15 @@ def rollback(
     With `recall`, every product with an asset that it made is made again. Returns the model, the one that works now,
     and those products. Raises Refused when nothing would be left that works, or when nobody notes it.
     """
-    with local.connect(settings) as (catalogue, producer):
-        shelf = _shelf(settings, catalogue)
-        with catalogue.read() as facts:
-            standing = _standing(settings, shelf, facts)
+    with local.connect(settings) as (database, producer):
+        registry = _registry(settings, database)
+        with database.read() as facts:
+            standing = _standing(settings, registry, facts)
         gone = ref or (standing.canary.model if standing.canary else standing.stable[0] if standing.stable else "")
         left = [each for each in standing.stable if each != gone]
         if not gone or not left:
             raise Refused("nothing_left", f"without {gone or 'it'} no model would work; release another one first")
-        operation = _known(shelf, gone).operation
+        operation = _known(registry, gone).operation
         event = ModelReleased(
             operation=operation,
             model=gone,
@@ -194,11 +194,11 @@ def rollback(
             released_by=by,
             released_at_ms=now_ms(),
         )
-        if not _released(event, catalogue, producer) and recall:
+        if not _released(event, database, producer) and recall:
             raise Refused(
                 "not_noted", "the streams role has not noted it yet; run `packshot replay --model` when it has"
             )
-        products = select(Selection(model=gone), catalogue, settings) if recall else []
+        products = select(Selection(model=gone), database, settings) if recall else []
         replan(products, lane, f"{gone} was recalled", producer)
         return gone, left[0], products
 
@@ -207,11 +207,11 @@ def build(settings: Settings, ref: str) -> Built:
     """Makes a model ready on this machine's engine, and keeps what that made. Raises Refused."""
     _log_little(settings)
     began = time.perf_counter()
-    with local.open_catalogue(settings) as catalogue:
-        shelf = _shelf(settings, catalogue)
-        _known(shelf, ref)
+    with local.open_database(settings) as database:
+        registry = _registry(settings, database)
+        _known(registry, ref)
         try:
-            network = cutout_pool.open_network(settings, shelf, ref)
+            network = cutout_pool.open_network(settings, registry, ref)
         except (ModelError, EngineError) as error:
             raise Refused("bad_model", str(error), field="model") from error
     try:
@@ -232,10 +232,10 @@ def distill(settings: Settings, photographs: Path, target: Path, steps: int | No
     from gpu_workers.distillation import distilling
     from gpu_workers.distillation.training_pictures import NoPictures
 
-    course = distilling.Course() if steps is None else distilling.Course(steps=steps)
+    config = distilling.TrainingConfig() if steps is None else distilling.TrainingConfig(steps=steps)
     try:
         teacher = model_path(shipped()[TEACHER], settings.weights_folder)
-        distilling.distill(teacher, photographs, target, course)
+        distilling.distill(teacher, photographs, target, config)
         return compare(settings, [target], photographs)
     except (ModelError, distilling.NoTorch, NoPictures) as error:
         raise Refused("cannot_distill", str(error)) from error
@@ -248,11 +248,11 @@ def quantize(
     from gpu_workers.distillation import quantizing
     from gpu_workers.distillation.training_pictures import NoPictures, load_photographs, training_tensor
 
-    with local.open_catalogue(settings) as catalogue:
-        shelf = _shelf(settings, catalogue)
-        model = _known(shelf, ref)
+    with local.open_database(settings) as database:
+        registry = _registry(settings, database)
+        model = _known(registry, ref)
         try:
-            graph = shelf.fetched(model) / model.file
+            graph = registry.fetched(model) / model.file
             if precision == "fp16":
                 quantizing.quantize_fp16(graph, target)
             else:
@@ -276,34 +276,34 @@ def _log_little(settings: Settings) -> None:
     set_up_command(settings)
 
 
-def _shelf(settings: Settings, catalogue: Catalogue) -> Shelf:
-    return Shelf.of(settings, _blobs(settings), catalogue)
+def _registry(settings: Settings, database: Database) -> ModelRegistry:
+    return ModelRegistry.of(settings, _blobs(settings), database)
 
 
 def _blobs(settings: Settings) -> Blobs:
     return Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
 
 
-def _standing(settings: Settings, shelf: Shelf, facts: Facts) -> Standing:
+def _standing(settings: Settings, registry: ModelRegistry, facts: Facts) -> ModelSplit:
     releases = facts.releases(OPERATION)
-    return stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, releases, shelf.models().values())
+    return stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, releases, registry.models().values())
 
 
-def _known(shelf: Shelf, ref: str) -> Model:
+def _known(registry: ModelRegistry, ref: str) -> Model:
     try:
-        return shelf.model(ref)
+        return registry.model(ref)
     except UnknownModel as error:
         raise Refused("unknown_model", str(error), field="model") from error
 
 
-def _added(catalogue: Catalogue) -> dict[str, ModelAdded]:
-    with catalogue.read() as facts:
+def _added(database: Database) -> dict[str, ModelAdded]:
+    with database.read() as facts:
         return facts.models()
 
 
-def _released(event: ModelReleased, catalogue: Catalogue, producer: AcknowledgedProducer) -> bool:
+def _released(event: ModelReleased, database: Database, producer: AcknowledgedProducer) -> bool:
     def is_noted() -> bool:
-        with catalogue.read() as facts:
+        with database.read() as facts:
             return event in facts.releases(event.operation)
 
     _send(event, producer)
@@ -315,9 +315,9 @@ def _send(event: ModelAdded | ModelReleased, producer: AcknowledgedProducer) -> 
         producer.send([outgoing(event, "packshot/models")])
 
 
-def _verified(model: Model, shelf: Shelf) -> Iterator[Verified]:
+def _verified(model: Model, registry: ModelRegistry) -> Iterator[Verified]:
     try:
-        folder = shelf.fetched(model)
+        folder = registry.fetched(model)
         check_graph(model, folder / model.file)
     except ModelError as error:
         yield Verified(model.ref, "", str(error))

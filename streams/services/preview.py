@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Asked
+from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.sources.decoding import Picture, decode
 from gpu_workers.sources.fetch import SourceError, fetch
 from schemas import recipes
@@ -17,7 +17,7 @@ from schemas.channels.rulebook import Rulebook
 from schemas.recipes import Recipe
 from schemas.recipes.cookbook import Cookbook, Origin, filled
 from schemas.records import CatalogChanged, Source, Step
-from streams.flow.processors.planning import Slip, Wish, slips
+from streams.flow.processors.planning import AssetRequest, Slip, slips
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings
@@ -49,13 +49,13 @@ class Wanted:
 def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress) -> list[Entry]:
     """Makes the pictures and writes the page. Raises Refused; what cannot be made of a product stands on the page."""
     set_up_command(settings)
-    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+    with local.open_database(settings) as database, database.read() as facts:
         cookbook = facts.cookbook()
     cookbook, name = _with_file(cookbook, wanted.recipe)
     drawn = [
         (product, source, slip)
         for product in _products(settings, wanted, cookbook.rules)
-        for source, slip in slips(product, Wish(name, product.channels, "standard"), cookbook)
+        for source, slip in slips(product, AssetRequest(name, product.channels, "standard"), cookbook)
     ]
     total = sum(len(slip.ways) for _, _, slip in drawn)
     if not total:
@@ -184,10 +184,10 @@ def _of_file(file: Path, wanted: Wanted) -> list[CatalogChanged]:
 
 def _known(settings: Settings, wanted: Wanted) -> list[CatalogChanged]:
     found = []
-    with local.open_catalogue(settings) as catalogue:
+    with local.open_database(settings) as database:
         for sku in dict.fromkeys(wanted.skus):
-            for tenant in local.tenants_of(catalogue, sku, wanted.tenant):
-                with catalogue.read() as facts:
+            for tenant in local.tenants_of(database, sku, wanted.tenant):
+                with database.read() as facts:
                     product = facts.product(tenant, sku)
                 assert product is not None
                 found += [] if product.deleted else [product.event]
@@ -207,11 +207,11 @@ def _failed(step: Step, refusal: Refused) -> Iterator[Shown]:
         yield Shown(name, None, why=f"{refusal.code} ({refusal.field}): {refusal}")
 
 
-def _asked(step: Step, product: CatalogChanged, settings: Settings, rules: Rulebook) -> Asked:
+def _asked(step: Step, product: CatalogChanged, settings: Settings, rules: Rulebook) -> ComposeRequest:
     assert step.channel is not None
     channel = rules.load(step.channel, product.category)
     is_asset, goes_on = step.asset is not None, bool(step.next)
-    return Asked(channel, step.parameters, product.category, is_asset, goes_on, compose_pool.shelves(settings))
+    return ComposeRequest(channel, step.parameters, product.category, is_asset, goes_on, compose_pool.library(settings))
 
 
 def _shown(step: Step, made: Made, rules: Rulebook) -> Shown:

@@ -38,7 +38,7 @@ from streams.consumer import letters as header
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, event_in
 from streams.consumer.reading import read
-from streams.facts import Catalogue, Facts, Refusal
+from streams.facts import Database, Facts, Refusal
 from streams.flow.processing import PROCESSORS, placed
 from streams.flow.processors import Answers, Processor, costing, intake, recipes, reviewing, routing
 from streams.flow.processors.planning import LACKING
@@ -76,13 +76,13 @@ class Rebuilt:
 
 def rebuild(settings: Settings) -> list[Rebuilt]:
     """Drops the facts and makes them anew. The streams role must not be at work. Raises Unavailable."""
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    before = catalogue.dump()
-    with catalogue.replaced() as facts:
+    database = Database(settings.database)
+    database.create_tables()
+    before = database.dump()
+    with database.replaced() as facts:
         fill(facts, read(settings, [topic.name for topic in SOURCES]), find(settings, Wanted()))
-    after = catalogue.dump()
-    catalogue.close()
+    after = database.dump()
+    database.close()
     return [_compared(table, before[table], rows) for table, rows in after.items()]
 
 

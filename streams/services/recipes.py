@@ -10,7 +10,7 @@ from schemas.recipes.cookbook import Cookbook, Origin, Release, asset_of, channe
 from schemas.recipes.reading import BadRecipe, parse
 from schemas.records import DefaultsReleased, RecipeReleased
 from streams.consumer.letters import outgoing
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.flow.processors.recipes import Product, check_version, touched
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
@@ -72,7 +72,7 @@ def checked(file: Path, ref: Callable[[Path], str]) -> Checked:
 
 def overview(settings: Settings) -> list[Row]:
     """Every recipe by name, then all defaults by tenant."""
-    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+    with local.open_database(settings) as database, database.read() as facts:
         cookbook = facts.cookbook()
         newest = {(type(each), name_of(each)): each for each in facts.recipe_releases()}
     rows = []
@@ -88,7 +88,7 @@ def overview(settings: Settings) -> list[Row]:
 
 def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tuple[str, list[ShownStep]]:
     """NAME@VERSION of a recipe, and its steps as a tenant's product would go by them. Raises Refused."""
-    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+    with local.open_database(settings) as database, database.read() as facts:
         cookbook = facts.cookbook()
     known = cookbook.rules.names()
     if channel is not None and channel not in known:
@@ -108,7 +108,7 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 
     Returns NAME@VERSION, the products that are made again, and whether the streams role has noted it. Raises Refused.
     """
-    with local.open_catalogue(settings) as catalogue, catalogue.read() as facts:
+    with local.open_database(settings) as database, database.read() as facts:
         rules = facts.cookbook().rules
     text, made = read_file(file, rules)
     return (made.ref, *send(settings, _release(made, text, reason, by), dry_run=dry_run))
@@ -117,13 +117,13 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Product], bool]:
     """Releases what `event` says; with `dry_run` it only looks. See `release`."""
     if dry_run:
-        with local.open_catalogue(settings) as catalogue:
-            return _made_again(event, catalogue), False
-    with local.connect(settings) as (catalogue, producer):
-        products = _made_again(event, catalogue)
+        with local.open_database(settings) as database:
+            return _made_again(event, database), False
+    with local.connect(settings) as (database, producer):
+        products = _made_again(event, database)
 
         def is_noted() -> bool:
-            with catalogue.read() as facts:
+            with database.read() as facts:
                 return any(each.text == event.text for each in facts.recipe_releases())
 
         with tracer.start_as_current_span(f"recipes {type(event).__name__}"):
@@ -131,8 +131,8 @@ def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Pro
         return products, local.noted(is_noted)
 
 
-def _made_again(event: Release, catalogue: Catalogue) -> list[Product]:
-    with catalogue.read() as facts:
+def _made_again(event: Release, database: Database) -> list[Product]:
+    with database.read() as facts:
         known = facts.recipe_releases()
         check_version(event, known)
         return list(touched(event, known, facts))

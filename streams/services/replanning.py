@@ -6,7 +6,7 @@ from schemas import topics
 from schemas.records import Lane, ReplanRequested, ReplansRequested
 from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.reading import read
-from streams.facts import Asset, Catalogue, Review
+from streams.facts import Asset, Database, Review
 from streams.flow.relay import Sender
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
@@ -31,9 +31,9 @@ class Selection:
     since_ms: int | None = None
 
 
-def select(selection: Selection, catalogue: Catalogue, settings: Settings) -> list[Product]:
+def select(selection: Selection, database: Database, settings: Settings) -> list[Product]:
     """The products that are meant and not deleted, in order. Raises Refused for a rule of no channel."""
-    with catalogue.read() as facts:
+    with database.read() as facts:
         known = facts.cookbook().rules.names()
         if selection.rule is not None and selection.rule.partition("@")[0] not in known:
             told = f"no channel has the rule {selection.rule!r}; the channels are {', '.join(known)}"

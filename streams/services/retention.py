@@ -20,7 +20,7 @@ from schemas import topics
 from schemas.records import LANES, Lane
 from streams.consumer import backlog, drift, groups
 from streams.consumer.backlog import Gap, Unread
-from streams.facts import Catalogue, Loss, Losses
+from streams.facts import Database, Loss, Losses
 from streams.flow.relay import Sender
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
@@ -34,24 +34,24 @@ unread_share = Gauge("packshot_unread_retention_share", "That age to its topic's
 lost_offsets = Gauge("packshot_lost_offsets", "Offsets removed unread, until somebody has dealt with them", ["topic"])
 
 
-def look_at_intervals(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+def look_at_intervals(settings: Settings, database: Database, stop: threading.Event) -> None:
     """Looks every minute until `stop` is set, and does what is needed."""
     while not stop.wait(LOOK_EVERY_S):
         try:
-            look(settings, catalogue)
+            look(settings, database)
         except (Unavailable, Refused) as error:
             log.warning("retention is not looked after", reason=str(error))
         except Exception:  # the retrier goes on; the next look may do better
             log.exception("retention is not looked after")
 
 
-def look(settings: Settings, catalogue: Catalogue) -> list[drift.Drift]:
+def look(settings: Settings, database: Database) -> list[drift.Drift]:
     """Notes and measures what is unread and what is lost; returns the topics that keep their records longer now.
 
     Raises Unavailable, Refused where topics may not be changed.
     """
     unread = backlog.find(settings, backlog.expiring(settings))
-    losses = Losses(catalogue)
+    losses = Losses(database)
     losses.note(lost(unread))
     _measure(unread, losses.open(), settings)
     extended = backlog.too_short(unread)
@@ -60,18 +60,18 @@ def look(settings: Settings, catalogue: Catalogue) -> list[drift.Drift]:
     return drift.mend(settings, extended) if extended else []
 
 
-def note_gaps(settings: Settings, catalogue: Catalogue, read_by: Sequence[str]) -> None:
+def note_gaps(settings: Settings, database: Database, read_by: Sequence[str]) -> None:
     """Notes what these groups have lost, before any of them reads on. Raises Unavailable."""
     every = groups.readers(settings.retry_delays)
     found = backlog.gaps(settings, {group: every[group] for group in read_by})
     for each in found:
         log.error("records were removed before they were read", **each.__dict__)
-    Losses(catalogue).note([_loss(each) for each in found])
+    Losses(database).note([_loss(each) for each in found])
 
 
-def noted(settings: Settings, catalogue: Catalogue) -> list[Loss]:
+def noted(settings: Settings, database: Database) -> list[Loss]:
     """Everything that was lost and that nobody has dealt with yet, of whatever topic. Raises Unavailable."""
-    losses = Losses(catalogue)
+    losses = Losses(database)
     losses.note([_loss(each) for each in backlog.gaps(settings, groups.readers(settings.retry_delays))])
     return losses.open()
 
@@ -82,13 +82,13 @@ def lost(unread: Iterable[Unread]) -> list[Loss]:
     return [_loss(each) for each in gaps]
 
 
-def concerned(losses: Sequence[Loss], catalogue: Catalogue) -> dict[Product, Lane]:
+def concerned(losses: Sequence[Loss], database: Database) -> dict[Product, Lane]:
     """The products that something lost may have been about, by what the facts wait for, each with its lane.
 
     Those that wait for something else of the same topic are among them: a repeat costs no inference.
     """
     found: dict[Product, Lane] = {}
-    with catalogue.read() as facts:
+    with database.read() as facts:
         for loss in losses:
             waits_for_tasks = loss.topic in _TASKS or loss.topic == topics.COMPLETED.name or _is_retry(loss)
             for task in facts.queued_tasks(loss.seen_at_ms) if waits_for_tasks else []:
@@ -100,16 +100,16 @@ def concerned(losses: Sequence[Loss], catalogue: Catalogue) -> dict[Product, Lan
     return found
 
 
-def recover(catalogue: Catalogue, sender: Sender) -> tuple[dict[Product, Lane], list[Loss]]:
+def recover(database: Database, sender: Sender) -> tuple[dict[Product, Lane], list[Loss]]:
     """Has made again what hung on what was lost; returns these products, and the losses that this does not make good.
 
     Those are of records that others wrote, and who wrote them has to send them again. May be repeated. Raises
     Unavailable, and NotAcknowledged.
     """
-    losses = Losses(catalogue)
+    losses = Losses(database)
     known = losses.open()
     ours = [loss for loss in known if is_recoverable(loss)]
-    products = concerned(ours, catalogue)
+    products = concerned(ours, database)
     for lane in LANES:
         its = [product for product, of in sorted(products.items()) if of == lane]
         if its:

@@ -23,8 +23,8 @@ from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, OpenConsumer
 from streams.consumer.retrier import Retrier
-from streams.consumer.work import Crew
-from streams.facts import Catalogue, CatalogueStanding, Trials
+from streams.consumer.work import Executor
+from streams.facts import Database, ProductStates, Trials
 from streams.flow.processing import Processing
 from streams.runtime import observability
 from streams.runtime.errors import Unavailable
@@ -50,34 +50,34 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         return
     stop = _stop_on_signals()
     _wait_until(lambda: _prepare_topics(settings), stop)
-    catalogue = Catalogue(settings.database)
-    _wait_until(catalogue.create_tables, stop)
-    _wait_until(lambda: retention.note_gaps(settings, catalogue, _groups(role, pool)), stop)
+    database = Database(settings.database)
+    _wait_until(database.create_tables, stop)
+    _wait_until(lambda: retention.note_gaps(settings, database, _groups(role, pool)), stop)
     if stop.is_set():
         return
     match role:
         case "streams":
-            run_streams(settings, catalogue)
+            run_streams(settings, database)
         case "worker":
             assert pool is not None
-            run_worker(pool, settings, catalogue, stop)
+            run_worker(pool, settings, database, stop)
         case "publisher":
-            run_publisher(settings, catalogue, stop)
+            run_publisher(settings, database, stop)
         case "retrier":
-            run_retrier(settings, catalogue, stop)
+            run_retrier(settings, database, stop)
 
 
-def run_streams(settings: Settings, catalogue: Catalogue) -> None:
+def run_streams(settings: Settings, database: Database) -> None:
     """The Faust app; it handles the signals itself."""
     from streams.flow.app import build_app, run_app
 
     policy = RetryPolicy(settings.retry_delays, originals=_blobs(settings))
-    processing = Processing(catalogue, AcknowledgedProducer(settings), policy, settings.tenant_quota_per_hour)
-    isolation = Isolation("streams", Trials(catalogue))
+    processing = Processing(database, AcknowledgedProducer(settings), policy, settings.tenant_quota_per_hour)
+    isolation = Isolation("streams", Trials(database))
     run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 
 
-def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+def run_worker(pool: Pool, settings: Settings, database: Database, stop: threading.Event) -> None:
     """A worker of one pool: a consumer group for each of its lanes."""
     from gpu_workers.metering import Prices
     from gpu_workers.models.fetch import fetch_all
@@ -88,16 +88,16 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
     if pool == "cutout":
         fetch_all(settings.weights_folder, log.info)
     blobs = _blobs(settings)
-    with registry.open_pool(pool, settings, blobs, s3_client(settings), catalogue) as work:
-        handler = Worker(pool, work, Results(blobs), catalogue, Prices.of(settings))
+    with registry.open_pool(pool, settings, blobs, s3_client(settings), database) as work:
+        handler = Worker(pool, work, Results(blobs), database, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
-        isolation = Isolation(f"worker-{pool}", Trials(catalogue))
+        isolation = Isolation(f"worker-{pool}", Trials(database))
         policy = RetryPolicy(settings.retry_delays, originals=blobs)
-        crew = Crew(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
+        executor = Executor(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
         has_record = partial(reading.has_record, settings)
         members: list[Consumer] = []
         lanes = {lane: (_lane(settings, pool, lane, members), topics.TASKS[pool, lane].name) for lane in LANES}
-        loop = ConsumerLoop(f"worker-{pool}", lanes, crew, has_record, settings.stalled_after_s)
+        loop = ConsumerLoop(f"worker-{pool}", lanes, executor, has_record, settings.stalled_after_s)
         reach.watch(settings, members)
         log.info("ready", pool=pool)
         observability.tell_ready()
@@ -105,7 +105,7 @@ def run_worker(pool: Pool, settings: Settings, catalogue: Catalogue, stop: threa
         producer.close()
 
 
-def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+def run_publisher(settings: Settings, database: Database, stop: threading.Event) -> None:
     """The publisher."""
     from streams.publishing.publication import Publication
     from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
@@ -114,12 +114,12 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     observability.tell_ready()
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = _blobs(settings)
-    standing = CatalogueStanding(catalogue)
+    standing = ProductStates(database)
     publication = Publication(origin, blobs, standing, settings.cdn, now_ms, settings.replaced_grace_s)
     if settings.sweep_interval_s:
         arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
         threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
-    isolation = Isolation("publisher", Trials(catalogue))
+    isolation = Isolation("publisher", Trials(database))
     letters = replace(DEAD_AT_ONCE, originals=blobs)
     consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
     publisher = Publisher(consumer, producer, publication, isolation, settings.names_folder, letters)
@@ -127,14 +127,14 @@ def run_publisher(settings: Settings, catalogue: Catalogue, stop: threading.Even
     publisher.run(stop)
 
 
-def run_retrier(settings: Settings, catalogue: Catalogue, stop: threading.Event) -> None:
+def run_retrier(settings: Settings, database: Database, stop: threading.Event) -> None:
     """The retrier, which looks after the retention of all topics, too."""
     producer = AcknowledgedProducer(settings)
-    isolation = Isolation("retrier", Trials(catalogue))
+    isolation = Isolation("retrier", Trials(database))
     consumer = open_member(settings, groups.RETRIER)
     reach.watch(settings, [consumer])
     observability.tell_ready()
-    arguments = (settings, catalogue, stop)
+    arguments = (settings, database, stop)
     threading.Thread(target=retention.look_at_intervals, args=arguments, name="retention", daemon=True).start()
     Retrier(consumer, producer, settings.retry_delays, isolation, _blobs(settings)).run(stop)
     producer.close()

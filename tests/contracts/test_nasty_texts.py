@@ -24,7 +24,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.facts import Catalogue, Facts, Refusal, Share, tables
+from streams.facts import Database, Facts, Refusal, Share, tables
 from streams.runtime.errors import Refused
 from tests.streams.flow import blob, done, published, upsert
 
@@ -141,9 +141,9 @@ WRITES: dict[str, Callable[[Facts, str], object]] = {
 @pytest.fixture(scope="module")
 def catalogues(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Catalogue, Catalogue]]:
+) -> Iterator[tuple[Database, Database]]:
     folder = tmp_path_factory.mktemp("facts")
-    both = Catalogue(f"sqlite:///{folder}/facts.db"), Catalogue(request.getfixturevalue("postgres_url"))
+    both = Database(f"sqlite:///{folder}/facts.db"), Database(request.getfixturevalue("postgres_url"))
     for each in both:
         each.create_tables()
     yield both
@@ -152,7 +152,7 @@ def catalogues(
         each.close()
 
 
-def ending(catalogue: Catalogue, write: Callable[[Facts, str], object], nasty: str) -> object:
+def ending(database: Database, write: Callable[[Facts, str], object], nasty: str) -> object:
     """What the tables hold afterwards, or the code of what was refused; the tables are left empty."""
 
     class Undone(Exception):
@@ -160,7 +160,7 @@ def ending(catalogue: Catalogue, write: Callable[[Facts, str], object], nasty: s
 
     found: list[object] = []
     try:
-        with catalogue.begin() as facts:
+        with database.begin() as facts:
             facts.at(1)
             try:
                 with facts.savepoint():
@@ -185,16 +185,16 @@ def _rows(facts: Facts) -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("nasty", NASTY)
 @pytest.mark.parametrize("write", WRITES)
-def test_every_write_ends_the_same_on_both(write: str, nasty: str, catalogues: tuple[Catalogue, Catalogue]) -> None:
+def test_every_write_ends_the_same_on_both(write: str, nasty: str, catalogues: tuple[Database, Database]) -> None:
     sqlite, postgresql = (ending(each, WRITES[write], NASTY[nasty]) for each in catalogues)
     assert sqlite == postgresql
 
 
 @pytest.mark.parametrize("nasty", NASTY)
-def test_a_refusal_is_noted_whatever_a_stranger_wrote(nasty: str, catalogues: tuple[Catalogue, Catalogue]) -> None:
+def test_a_refusal_is_noted_whatever_a_stranger_wrote(nasty: str, catalogues: tuple[Database, Database]) -> None:
     found = NASTY[nasty]
-    for catalogue in catalogues:
-        with catalogue.begin() as facts:
+    for database in catalogues:
+        with database.begin() as facts:
             facts.put_refusal(Refusal(found, found, found, found, found, found, found))
             noted = facts.refusal(found)
             assert noted is not None
@@ -203,20 +203,20 @@ def test_a_refusal_is_noted_whatever_a_stranger_wrote(nasty: str, catalogues: tu
 
 
 def test_a_database_of_before_takes_longer_texts(postgres_url: str) -> None:
-    catalogue, engine = Catalogue(postgres_url), create_engine(postgres_url.replace("://", "+psycopg://"))
-    catalogue.create_tables()
+    database, engine = Database(postgres_url), create_engine(postgres_url.replace("://", "+psycopg://"))
+    database.create_tables()
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE refusals ALTER COLUMN event_id TYPE varchar(128)"))
         connection.execute(text("ALTER TABLE products ALTER COLUMN sku TYPE varchar(16)"))
-    with catalogue.begin() as facts:
+    with database.begin() as facts:
         facts.put_product(upsert(sku="A"))
-    catalogue.create_tables()
-    with catalogue.begin() as facts:
+    database.create_tables()
+    with database.begin() as facts:
         facts.put_product(upsert(sku="B" * 128))
         facts.put_refusal(Refusal("i" * 256, "t", "s", "c", "f", "m", "p"))
-    assert catalogue.products() == [("demo", "A"), ("demo", "B" * 128)]
+    assert database.products() == [("demo", "A"), ("demo", "B" * 128)]
     types = {str(column["type"]) for column in inspect(engine).get_columns("refusals")}
     assert types == {"TEXT", "BIGINT"}
-    catalogue.drop_tables()
-    catalogue.close()
+    database.drop_tables()
+    database.close()
     engine.dispose()

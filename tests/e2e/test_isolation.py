@@ -20,7 +20,7 @@ from streams.consumer.isolation import CAREFUL_FROM_STARTS, TRIES_MAX
 from streams.consumer.letters import ERROR_CODE, ERROR_KIND, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.reading import has_record, read
 from streams.embedded import choose_broker
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
 from streams.services.audit.standing import progress
@@ -72,9 +72,9 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
         told = {"kafka_bootstrap_servers": broker.bootstrap_servers, "kafka_partitions": 1, "data_folder": tmp_path}
         made = Settings.model_validate({**told, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
         make_topics(made)
-        catalogue = Catalogue(made.database)
-        catalogue.create_tables()
-        catalogue.close()
+        database = Database(made.database)
+        database.create_tables()
+        database.close()
         yield made
     finally:
         broker.stop()

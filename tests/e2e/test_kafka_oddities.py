@@ -18,7 +18,7 @@ from streams.consumer.clients import make_topics, producer_config
 from streams.consumer.letters import ERROR_CODE, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.reading import has_record, read
 from streams.embedded import choose_broker
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime import supervisor
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
@@ -109,7 +109,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
         told = {"kafka_bootstrap_servers": broker.bootstrap_servers, "kafka_partitions": 1, "data_folder": tmp_path}
         made = Settings.model_validate({**told, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
         make_topics(made)
-        Catalogue(made.database).create_tables()
+        Database(made.database).create_tables()
         yield made
     finally:
         broker.stop()

@@ -19,7 +19,7 @@ from streams.consumer.clients import TooLarge, delivery
 from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.retrier import Retrier
-from streams.facts import Standing
+from streams.facts import ProductState
 from streams.publishing import publisher as publishing
 from streams.publishing.publication import Publication
 from streams.publishing.publisher import Publisher
@@ -75,13 +75,13 @@ class _Plan:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
 
-    def standing(self, _tenant: str, _sku: str) -> Standing | None:
+    def standing(self, _tenant: str, _sku: str) -> ProductState | None:
         """See streams.publishing.publication.ProductFacts."""
         if self._rng.random() < 0.1:
             return None
         states = [name for name in ("amazon-1", "web-1", "web-1.lifestyle") if self._rng.random() < 0.8]
         version = self._rng.choice([1, 2, 3, 2**63 - 1])
-        return Standing(version, self._rng.random() < 0.1, dict.fromkeys(states, "publishing"))
+        return ProductState(version, self._rng.random() < 0.1, dict.fromkeys(states, "publishing"))
 
 
 class _Inline:

@@ -20,7 +20,7 @@ from streams.blobs import Blobs
 from streams.commands import display
 from streams.consumer import backlog
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, written_at_ms
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.publishing.manifest import Manifest, manifest_key
 from streams.runtime.errors import Refused
 from streams.runtime.screen import Screen
@@ -204,9 +204,9 @@ def audit(seed: int) -> int:
         }.items():
             stack.enter_context(patch.object(auditing, name, its))
         stack.enter_context(patch.object(backlog, "gaps", lambda *_: []))
-        catalogue = stack.enter_context(running())
-        stack.enter_context(patch.object(auditing, "Catalogue", lambda _url: catalogue))
-        stack.enter_context(patch.object(catalogue, "close", lambda: None))
+        database = stack.enter_context(running())
+        stack.enter_context(patch.object(auditing, "Database", lambda _url: database))
+        stack.enter_context(patch.object(database, "close", lambda: None))
         try:
             report = auditing.audit(settings, deep=rng.random() < 0.5)
         except Refused:  # for a manifest that is none
@@ -218,27 +218,27 @@ def audit(seed: int) -> int:
 def submit(seed: int) -> int:
     """`submit`: every event of a file is sent, or told to be wrong by its line."""
     rng = Random(seed)
-    with TemporaryDirectory() as folder, nothing_unforeseen(), running() as catalogue:
+    with TemporaryDirectory() as folder, nothing_unforeseen(), running() as database:
         for number in range(FILES):
             data, lines = file_of_events(rng)
             file = Path(folder) / f"{number}"
             file.write_bytes(data)
-            _submit(file, lines, catalogue)
+            _submit(file, lines, database)
     return FILES
 
 
-def _submit(file: Path, lines: set[int], catalogue: Catalogue) -> None:
+def _submit(file: Path, lines: set[int], database: Database) -> None:
     read, bad = event_files.read_events(file)
     if unsaid := lines - {each.line for each in read} - {each.line for each in bad}:
         raise Broken(f"nothing is said of lines {sorted(unsaid)}")
     events, lacking = event_files.with_files(read)
-    with catalogue.read() as facts:
+    with database.read() as facts:
         wrong = submission.unmakeable(events, facts)
     recorder = Recorder()
     makeable = [each.event for each in events if each.line not in {wrong.line for wrong in wrong}]
     submitted = submission.send(makeable, recorder)
     if len(submitted) != len(makeable) or len(sound(recorder.records)) < len(makeable):
         raise Broken("an event is not sent")
-    with catalogue.read() as facts:
+    with database.read() as facts:
         fates = [submission.fate(each, facts) for each in submitted]
     _shown(lambda as_json: display.show_submission(submitted, fates, [*bad, *lacking, *wrong], as_json=as_json))

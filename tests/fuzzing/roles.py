@@ -28,7 +28,7 @@ from gpu_workers.serving.serving import Serving
 from gpu_workers.worker import Worker
 from schemas import topics
 from schemas.records import LANES, CatalogChanged, Lane, Source, Task, TaskCompleted
-from schemas.releases import Standing as ModelStanding
+from schemas.releases import ModelSplit as ModelStanding
 from streams.blobs import Blobs
 from streams.consumer.clients import TooLarge
 from streams.consumer.groups import CONSUMED
@@ -36,8 +36,8 @@ from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, outgoing, written_at_ms
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit
-from streams.consumer.work import Crew
-from streams.facts import Catalogue
+from streams.consumer.work import Executor
+from streams.facts import Database
 from streams.flow.processing import Processing
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -81,8 +81,8 @@ def streams(seed: int) -> int:
     rng = Random(seed)
     records, kept, blobs = Records(rng), Kept(), Blobs(MemoryStore())
     isolation = Isolation("streams", MemoryTrials())
-    with running() as catalogue, nothing_unforeseen():
-        processing = Processing(catalogue, kept, RetryPolicy(DELAYS_MS, originals=blobs), rng.choice([0, 0, 1]))
+    with running() as database, nothing_unforeseen():
+        processing = Processing(database, kept, RetryPolicy(DELAYS_MS, originals=blobs), rng.choice([0, 0, 1]))
         read = 0
         while read < STREAMS_READ:
             topic = rng.choice([topic.name for topic in CONSUMED])
@@ -97,16 +97,16 @@ def streams(seed: int) -> int:
                 records.told(sound(kept.records, blobs))
                 for each in batch:
                     answered(each, kept.records)
-        _still_works(processing, kept, catalogue, read)
+        _still_works(processing, kept, database, read)
     return STREAMS_READ
 
 
-def _still_works(processing: Processing, kept: Kept, catalogue: Catalogue, offset: int) -> None:
+def _still_works(processing: Processing, kept: Kept, database: Database, offset: int) -> None:
     source = Source(uri="https://images.example/a.jpg")
     good = CatalogChanged(tenant="fuzz", sku="good", version=1, sources=[source], channels=["amazon"])
     record = outgoing(good, "fuzz")
     processing.run([Delivery(record.topic, 0, offset, record.key, record.value, record.headers, 1)])
-    with catalogue.read() as facts:
+    with database.read() as facts:
         if facts.product("fuzz", "good") is None:
             raise Broken("a good event behind the others is not noted")
         if facts.outbox.backlog().rows > len(kept.records):
@@ -130,17 +130,17 @@ class _Calm(Random):
 
 
 class _Office:
-    """A worker's loop and crew on a broker in memory."""
+    """A worker's loop and executor on a broker in memory."""
 
     def __init__(self, pool: topics.Pool, worker: Worker, blobs: Blobs) -> None:
         self.sent: list[Outgoing] = []
         self.clock = VirtualClock()
         self.broker = Broker(_Calm(), lambda *_: None)
         policy = RetryPolicy(DELAYS_MS, originals=blobs)
-        self.crew = Crew("worker", worker, self, policy, Isolation("worker", MemoryTrials()), 0, self.clock)
+        self.executor = Executor("worker", worker, self, policy, Isolation("worker", MemoryTrials()), 0, self.clock)
         self.names = {lane: topics.TASKS[pool, lane].name for lane in LANES}
         lanes = {lane: (self._open(name), name) for lane, name in self.names.items()}
-        self.loop = ConsumerLoop("worker", lanes, self.crew, self.broker.has_record, clock=self.clock)
+        self.loop = ConsumerLoop("worker", lanes, self.executor, self.broker.has_record, clock=self.clock)
 
     def send_later(self, records: Sequence[Outgoing], on_end: Callable[[KafkaError | None], None]) -> None:
         """See streams.consumer.work.Writer."""
@@ -156,8 +156,8 @@ class _Office:
         for _ in range(TURNS_MAX):
             self.loop.turn()
             self.clock.now_s += 1.0
-            while (turn := self.crew.lanes.take_now()) is not None:
-                self.crew.work_on(turn)
+            while (turn := self.executor.lanes.take_now()) is not None:
+                self.executor.work_on(turn)
             if self._is_done():
                 self.loop.close()
                 return
@@ -179,14 +179,14 @@ def worker(seed: int) -> int:
     """A worker of either pool, pictures tiny, matting a stand-in: each task is done, failed or tried again."""
     rng = Random(seed)
     pool = rng.choice(topics.POOLS)
-    with TemporaryDirectory() as name, running() as catalogue, nothing_unforeseen():
+    with TemporaryDirectory() as name, running() as database, nothing_unforeseen():
         folder, blobs = Path(name), Blobs(MemoryStore())
         records = Records(rng, pools_of(folder, blobs))
-        with catalogue.begin() as facts:
+        with database.begin() as facts:
             for sku in ("A", "B", "C|D", "Ä 1"):
                 facts.put_product(upsert(sku=sku))
         with _at_work(pool, folder, blobs) as work:
-            office = _Office(pool, Worker(pool, work, Results(blobs), catalogue, PRICES), blobs)
+            office = _Office(pool, Worker(pool, work, Results(blobs), database, PRICES), blobs)
             lanes: list[Lane] = [rng.choice(LANES) for _ in range(WORKED)]
             drawn = [records.delivery([office.names[lane]], number) for number, lane in enumerate(lanes)]
             for each in drawn:
@@ -219,7 +219,7 @@ def _at_work(pool: topics.Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
     """The work of a pool without what takes time: a network for a disc, no matting, no look at people, no DNS."""
     settings = Settings(source_file_roots=[str(folder)])
     if pool == "compose":
-        yield compose_pool.Compose(blobs, lambda: compose_pool.shelves(settings), Budget(2**33)).work
+        yield compose_pool.Compose(blobs, lambda: compose_pool.library(settings), Budget(2**33)).work
         return
     serving = Serving(lambda: ModelStanding(("disc@1",)), network)
     with ExitStack() as stack:

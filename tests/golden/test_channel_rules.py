@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from gpu_workers.pools.composing import Asked, Composed, compose
+from gpu_workers.pools.composing import Composed, ComposeRequest, compose
 from gpu_workers.sources.decoding import Picture
 from schemas import channels
 from streams.flow.processors.judging import judge
@@ -60,7 +60,7 @@ def cutout(name: str) -> NDArray[np.uint8]:
 def composed(channel: str, name: str) -> Composed:
     operation = "transparent" if channel == "web" else "packshot"
     picture = Picture(cutout(name), "image/png", 8, True, "", 1, 1)
-    return compose(operation, [picture], Asked(channels.load(channel), {}))
+    return compose(operation, [picture], ComposeRequest(channels.load(channel), {}))
 
 
 def product_box(pixels: NDArray[np.uint8]) -> tuple[int, int]:

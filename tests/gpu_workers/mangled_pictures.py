@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gpu_workers.imaging.metadata import Notes, written_into
+from gpu_workers.imaging.metadata import Metadata, written_into
 from gpu_workers.sources.decoding import DecodeLimits, decode
 from gpu_workers.sources.errors import NotAnImage, PictureError
 from tests.gpu_workers import colour_files as files
@@ -33,7 +33,7 @@ def whole(kind: str) -> bytes:
     match kind:
         case "PNG":
             data = files.png(pixels, files.gama_chrm(files.P3), files.iccp(profile))
-            return written_into(data, Notes("digitalCapture", (0.5, 0.5, 0.5)))
+            return written_into(data, Metadata("digitalCapture", (0.5, 0.5, 0.5)))
         case "TIFF" | "BigTIFF":
             thumbnail = Page(pixels[::2, ::2], {254: [1]})
             return tiff(thumbnail, Page(np.dstack([pixels, pixels[..., :1]]), {338: [1]}), big=kind == "BigTIFF")

@@ -15,7 +15,7 @@ import pyvips
 
 from gpu_workers.pools import admission, memory, memory_model
 from gpu_workers.pools.admission import MB, Budget, OutOfMemory, TooMuchMemory
-from gpu_workers.pools.composing import Asked
+from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.sources.decoding import Header, Picture
 from schemas import channels
 from schemas.channels.rulebook import SHIPPED
@@ -138,7 +138,7 @@ def test_bulk_work_that_waited_long_goes_before_urgent(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("seed", range(5))
 def test_no_more_is_shared_out_than_there_is_and_everybody_gets_some(seed: int) -> None:
     budget, random = Budget(1000 * MB), Random(seed)
-    asked = [(random.choice([1, 50, 300, 999, 1000]), random.random() < 0.3) for _ in range(200)]
+    request = [(random.choice([1, 50, 300, 999, 1000]), random.random() < 0.3) for _ in range(200)]
 
     def ask(one: tuple[int, bool]) -> int:
         with budget.reserve(one[0] * MB, is_urgent=one[1]):
@@ -146,7 +146,7 @@ def test_no_more_is_shared_out_than_there_is_and_everybody_gets_some(seed: int) 
             return one[0]
 
     with ThreadPoolExecutor(12) as threads:
-        assert list(threads.map(ask, asked)) == [size for size, _ in asked]
+        assert list(threads.map(ask, request)) == [size for size, _ in request]
     assert budget.free == budget.bytes_max
 
 
@@ -283,7 +283,7 @@ def test_render_refuses_what_its_memory_does_not_hold(tmp_path: Path) -> None:
     with Studio(settings) as studio:
         made: list[Callable[[], object]] = [
             lambda: studio.cutout(picture, "a.png", {}, ""),
-            lambda: studio.picture("packshot", [picture], Asked(channels.load("shopify"), {}), {}),
+            lambda: studio.picture("packshot", [picture], ComposeRequest(channels.load("shopify"), {}), {}),
         ]
         for make in made:
             with pytest.raises(Refused) as refused:

@@ -12,17 +12,17 @@ import pytest
 from PIL import Image
 
 from gpu_workers.imaging.linear_light import eight_bit
-from gpu_workers.imaging.metadata import GENERATED, Notes
+from gpu_workers.imaging.metadata import GENERATED, Metadata
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.pools import composing
-from gpu_workers.pools.composing import Asked, Composed, File, Shelves, compose, fingerprint, lossless
+from gpu_workers.pools.composing import Composed, ComposeRequest, File, Library, compose, fingerprint, lossless
 from gpu_workers.quality.packshot import measure_restyled
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from streams.flow.processors.judging import judge
 from tests.gpu_workers.products import mug
 
-SHELVES = Shelves(
+LIBRARY = Library(
     scenes=scenes.find(scenes.shipped_folder()),
     brands=brands.find(brands.shipped_folder()),
     templates=templates.find(templates.shipped_folder()),
@@ -30,20 +30,20 @@ SHELVES = Shelves(
 IN_A_SCENE = {"scene": "oak-table-window", "height_cm": "9"}
 
 
-def cutout(notes: Notes | None = None) -> Picture:
+def cutout(metadata: Metadata | None = None) -> Picture:
     """A mug that is 560 px wide."""
     pixels = cv2.resize(mug(), None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
-    return Picture(np.asarray(pixels, np.uint8), "image/png", 8, True, "", 1, 1, notes or Notes())
+    return Picture(np.asarray(pixels, np.uint8), "image/png", 8, True, "", 1, 1, metadata or Metadata())
 
 
-def asked(channel: str = "shopify", parameters: Mapping[str, str] | None = None) -> Asked:
+def request(channel: str = "shopify", parameters: Mapping[str, str] | None = None) -> ComposeRequest:
     """A picture for the channel."""
-    return Asked(channels.load(channel), parameters or {}, shelves=SHELVES)
+    return ComposeRequest(channels.load(channel), parameters or {}, library=LIBRARY)
 
 
-def on_the_way(channel: str = "shopify", parameters: Mapping[str, str] | None = None) -> Asked:
+def on_the_way(channel: str = "shopify", parameters: Mapping[str, str] | None = None) -> ComposeRequest:
     """What a next step goes on with."""
-    return replace(asked(channel, parameters), is_asset=False, goes_on=True)
+    return replace(request(channel, parameters), is_asset=False, goes_on=True)
 
 
 def read(file: File) -> Picture:
@@ -64,7 +64,7 @@ def test_a_style_goes_on_with_what_the_step_before_made_and_knows_where_the_prod
     assert {file.media_type for file in way.files} == {"image/png"}
     picture, mask = (read(file) for file in way.files)
     assert picture.pixels.shape == mask.pixels.shape
-    styled = compose("style", [picture, mask], asked("shopify", {"brand": "cool-studio", "product.cap": "0"}))
+    styled = compose("style", [picture, mask], request("shopify", {"brand": "cool-studio", "product.cap": "0"}))
     assert [file.media_type for file in styled.files] == ["image/jpeg"]
     assert styled.measures["product_delta_e_median"] == 0
     solid = mask.pixels[..., 0] > 250
@@ -74,7 +74,7 @@ def test_a_style_goes_on_with_what_the_step_before_made_and_knows_where_the_prod
 
 def test_a_demanded_background_stays_exact_under_a_style() -> None:
     way = compose("packshot", [cutout()], on_the_way("amazon"))
-    styled = compose("style", [read(file) for file in way.files], asked("amazon", {"brand": "earthy", "lut": "warm"}))
+    styled = compose("style", [read(file) for file in way.files], request("amazon", {"brand": "earthy", "lut": "warm"}))
     corner = np.asarray(Image.open(io.BytesIO(styled.files[0].data)))[:40, :40]
     assert (corner == 255).all()
     told = outcome(styled, "amazon")
@@ -83,7 +83,7 @@ def test_a_demanded_background_stays_exact_under_a_style() -> None:
 
 def test_a_styled_ground_that_is_not_the_channels_is_noticed() -> None:
     way = compose("packshot", [cutout()], on_the_way("shopify", {"background.color": "#F4F0E8"}))
-    styled = compose("style", [read(file) for file in way.files], asked("amazon", {"brand": "earthy"}))
+    styled = compose("style", [read(file) for file in way.files], request("amazon", {"brand": "earthy"}))
     assert outcome(styled, "amazon")["background_as_channel"] == "fail"
     canvas, mask = (read(file).pixels for file in way.files)
     white = np.where(mask > 0, canvas, np.uint8(255))
@@ -96,24 +96,24 @@ def test_a_styled_ground_that_is_not_the_channels_is_noticed() -> None:
 
 
 def test_an_enlarged_cutout_goes_on_to_a_packshot_with_all_that_it_knew() -> None:
-    known = cutout(Notes("digitalCapture", (0.6, 0.6, 0.6)))
+    known = cutout(Metadata("digitalCapture", (0.6, 0.6, 0.6)))
     way = compose("upscale", [known], on_the_way())
     (large,) = (read(file) for file in way.files)
     assert large.pixels.shape == (1600, 1920, 4)
-    assert large.notes == Notes("algorithmicallyEnhanced", (0.6, 0.6, 0.6))
-    alone, enlarged = (compose("packshot", [each], asked()) for each in (known, large))
+    assert large.metadata == Metadata("algorithmicallyEnhanced", (0.6, 0.6, 0.6))
+    alone, enlarged = (compose("packshot", [each], request()) for each in (known, large))
     assert enlarged.measures["width_px"] > alone.measures["width_px"]
 
 
 def test_a_cutout_that_was_enlarged_fails_where_the_channel_takes_none() -> None:
-    made, before = compose("packshot", [cutout()], asked("google")), {"upscale.upscaled_by": 2.0}
+    made, before = compose("packshot", [cutout()], request("google")), {"upscale.upscaled_by": 2.0}
     assert outcome(made, "google", before)["upscale.upscaled_by"] == "fail"
     assert outcome(made, "shopify", before)["upscale.upscaled_by"] == "pass"
     assert "upscale.upscaled_by" not in outcome(made, "google")
 
 
 def test_a_scene_fails_where_the_channel_takes_none() -> None:
-    made = compose("mockup", [cutout()], asked("shopify", IN_A_SCENE))
+    made = compose("mockup", [cutout()], request("shopify", IN_A_SCENE))
     assert outcome(made, "amazon")["has_scene"] == "fail"
     checks = outcome(made, "shopify")
     assert {checks[name] for name in ("has_scene", "in_frame", "height_error", "has_srgb_profile")} == {"pass"}
@@ -122,8 +122,8 @@ def test_a_scene_fails_where_the_channel_takes_none() -> None:
 
 def test_a_print_is_judged_by_its_fidelity_and_its_resolution() -> None:
     art = replace(cutout(), pixels=np.full((1200, 1200, 3), (30, 90, 160), np.uint8))
-    fine = compose("artwork", [art], asked("shopify", {"template": "tote"}))
-    coarse = compose("artwork", [replace(art, pixels=art.pixels[:120, :120])], asked("shopify", {"template": "tote"}))
+    fine = compose("artwork", [art], request("shopify", {"template": "tote"}))
+    coarse = compose("artwork", [replace(art, pixels=art.pixels[:120, :120])], request("shopify", {"template": "tote"}))
     assert outcome(fine, "shopify")["effective_dpi"] == "pass"
     assert outcome(coarse, "shopify")["effective_dpi"] == "review"
 
@@ -135,7 +135,7 @@ def test_a_print_is_judged_by_its_fidelity_and_its_resolution() -> None:
 def test_a_composite_says_so_and_what_is_generated_in_it(
     operation: str, parameters: dict[str, str], source: str, made: bytes
 ) -> None:
-    file = compose(operation, [cutout(Notes(source))], asked("shopify", parameters)).files[0].data
+    file = compose(operation, [cutout(Metadata(source))], request("shopify", parameters)).files[0].data
     assert made + b'"' in file
 
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_made_is_refused_by_name(
     operation: str, count: int, parameters: dict[str, str], told: tuple[str, str, str]
 ) -> None:
     with pytest.raises(composing.ERRORS, match=told[2]) as caught:
-        compose(operation, [cutout()] * count, asked("shopify", parameters))
+        compose(operation, [cutout()] * count, request("shopify", parameters))
     assert (caught.value.code, caught.value.field) == told[:2]
 
 
@@ -166,22 +166,22 @@ def test_what_cannot_be_made_is_refused_by_name(
 def test_an_unknown_brand_is_refused(brand: str | None, field: str) -> None:
     way = compose("packshot", [cutout()], on_the_way())
     with pytest.raises(composing.ERRORS, match=field):
-        compose("style", [read(file) for file in way.files], asked("shopify", {"brand": brand} if brand else {}))
+        compose("style", [read(file) for file in way.files], request("shopify", {"brand": brand} if brand else {}))
 
 
 def test_other_things_on_the_shelves_have_other_fingerprints(tmp_path: Path) -> None:
-    wanted = asked("shopify", IN_A_SCENE)
+    wanted = request("shopify", IN_A_SCENE)
     own = tmp_path / "oak-table-window"
-    shutil.copytree(SHELVES.scenes["oak-table-window"], own)
-    mine = replace(wanted, shelves=replace(SHELVES, scenes=scenes.find(tmp_path)))
+    shutil.copytree(LIBRARY.scenes["oak-table-window"], own)
+    mine = replace(wanted, library=replace(LIBRARY, scenes=scenes.find(tmp_path)))
     assert fingerprint("mockup", mine) == fingerprint("mockup", wanted)
     text = (own / scenes.FILE).read_text()
     (own / scenes.FILE).write_text(text.replace("version: 1", "version: 2"))
     assert fingerprint("mockup", mine) != fingerprint("mockup", wanted)
-    assert fingerprint("style", asked("shopify", {"brand": "earthy"})) != fingerprint(
-        "style", asked("shopify", {"brand": "cool-studio"})
+    assert fingerprint("style", request("shopify", {"brand": "earthy"})) != fingerprint(
+        "style", request("shopify", {"brand": "cool-studio"})
     )
-    assert fingerprint("artwork", asked("shopify", {"template": "tote"})) != fingerprint(
-        "artwork", asked("shopify", {"template": "mug"})
+    assert fingerprint("artwork", request("shopify", {"template": "tote"})) != fingerprint(
+        "artwork", request("shopify", {"template": "mug"})
     )
-    assert fingerprint("packshot", asked()) == ""
+    assert fingerprint("packshot", request()) == ""

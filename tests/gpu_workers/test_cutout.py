@@ -209,16 +209,16 @@ def test_lettering_is_no_fringe() -> None:
 
 def test_what_a_closer_look_loses_stays_when_the_first_was_sure() -> None:
     pair = np.maximum(disc(85, 120, 30), disc(155, 120, 30))
-    looks = iter([pair, np.where(np.arange(SIZE_PX) < 120, pair, 0)])
+    predictions = iter([pair, np.where(np.arange(SIZE_PX) < 120, pair, 0)])
     picture = photograph(pair, np.random.default_rng(5).uniform(60, 160, (SIZE_PX, SIZE_PX, 3)))
 
-    def look(shown: Picture) -> Mask:
+    def predict(shown: Picture) -> Mask:
         if shown.shape == picture.shape:
-            return np.asarray(next(looks), np.float32)
+            return np.asarray(next(predictions), np.float32)
         box = subject_box(pair.astype(np.float32))
-        return np.asarray(box.of(next(looks)), np.float32)
+        return np.asarray(box.of(next(predictions)), np.float32)
 
-    assert cutout(picture, look).rgba[110:130, 150:160, 3].min() == 255
+    assert cutout(picture, predict).rgba[110:130, 150:160, 3].min() == 255
 
 
 def test_a_white_sticker_is_no_gap(rack: tuple[NDArray[np.float64], Picture, Mask]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
 from gpu_workers.imaging.linear_light import eight_bit, to_linear
-from gpu_workers.imaging.metadata import Notes, written_into, xmp
+from gpu_workers.imaging.metadata import Metadata, written_into, xmp
 from gpu_workers.sources.decoding import DecodeLimits, decode
 from gpu_workers.sources.errors import (
     CorruptPicture,
@@ -173,18 +173,18 @@ def test_a_profile_that_holds_no_more_than_srgb_leaves_eight_bits() -> None:
 
 
 def test_a_file_says_how_it_was_made_and_what_it_stood_before() -> None:
-    assert decode(written(blocks())).notes == Notes()
-    notes = Notes("trainedAlgorithmicMedia", (0.5, 0.25, 0.125))
-    assert decode(written_into(written(blocks()), notes)).notes == notes
+    assert decode(written(blocks())).metadata == Metadata()
+    metadata = Metadata("trainedAlgorithmicMedia", (0.5, 0.25, 0.125))
+    assert decode(written_into(written(blocks()), metadata)).metadata == metadata
     jpeg = written(blocks(), "JPEG", xmp=xmp("digitalCapture"))
-    assert decode(jpeg).notes == Notes("digitalCapture")
+    assert decode(jpeg).metadata == Metadata("digitalCapture")
 
 
 @pytest.mark.parametrize("text", ["white", "0.1 0.2", ""])
 def test_a_background_of_someone_elses_is_none(text: str) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("background", text)
-    assert decode(written(blocks(), pnginfo=info)).notes.background is None
+    assert decode(written(blocks(), pnginfo=info)).metadata.background is None
 
 
 def test_an_srgb_profile_changes_no_pixel() -> None:

@@ -146,11 +146,11 @@ def test_without_pytorch_it_says_what_to_install(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch, of the extra `distill`")
 def test_teaching_twice_gives_the_same_and_better_weights(photographs: list[Photograph]) -> None:
-    course = distilling.Course(pictures=4, steps=12, batch=2)
+    config = distilling.TrainingConfig(pictures=4, steps=12, batch=2)
     pictures = np.stack([training_tensor(photographs, 1, index).astype(np.float16) for index in range(4)])
     asked = distilling.Teacher(onnx.load(TEACHER))
     with Progress(disable=True) as progress:
-        one, again = (distilling.teach(asked, pictures, course, progress) for _ in range(2))
+        one, again = (distilling.teach(asked, pictures, config, progress) for _ in range(2))
     assert all(np.array_equal(one[name], again[name]) for name in one)
     assert set(one) == {f"{layer.name}.{part}" for layer in HEAD for part in ("weight", "bias")}
 

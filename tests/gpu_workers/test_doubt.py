@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout import doubt
+from gpu_workers.operations.cutout import uncertainty
 
 Plane = NDArray[np.float32]
 
@@ -16,7 +16,7 @@ GROUND = 0.85
 def seen(alpha: Plane, colour: float = 0.3) -> dict[str, float]:
     """The signs of a matte (h, w) of a product of one grey on a lighter sweep."""
     rgb = np.repeat((GROUND + (colour - GROUND) * alpha)[..., None], 3, axis=2).astype(np.float32)
-    return doubt.seen(rgb, alpha, alpha)
+    return uncertainty.seen(rgb, alpha, alpha)
 
 
 def drawn(*rods: tuple[tuple[int, int], tuple[int, int]], width_px: int) -> Plane:
@@ -45,11 +45,11 @@ def test_a_mask_s_soft_outline_is_no_more_doubt_in_a_thin_product() -> None:
     for alpha in (rod, thick):
         mask = cv2.GaussianBlur(alpha, (0, 0), 1.2)
         rgb = np.repeat((GROUND - 0.5 * alpha)[..., None], 3, axis=2).astype(np.float32)
-        unsure.append(doubt.seen(rgb, mask, alpha)["mask_doubt"])
+        unsure.append(uncertainty.seen(rgb, mask, alpha)["mask_doubt"])
     assert unsure[0] < 1.5 * unsure[1]
     wide = cv2.GaussianBlur(thick, (0, 0), 12)
     rgb = np.repeat((GROUND - 0.5 * thick)[..., None], 3, axis=2).astype(np.float32)
-    assert doubt.seen(rgb, wide, thick)["mask_doubt"] > 3 * unsure[1]
+    assert uncertainty.seen(rgb, wide, thick)["mask_doubt"] > 3 * unsure[1]
 
 
 @pytest.mark.parametrize("width_px", [4, 6, 9])
@@ -79,7 +79,7 @@ def test_print_is_no_inner_edge(ink: float) -> None:
     rgb[80:320, 100:300] = 0.3
     rgb[120:280:10, 120:280] = ink
     rgb[121:280:10, 120:280] = ink
-    assert doubt.seen(rgb, box(), box())["inner_edges"] < 0.02
+    assert uncertainty.seen(rgb, box(), box())["inner_edges"] < 0.02
 
 
 def test_edges_beside_what_looks_like_the_ground_are_inner_edges() -> None:
@@ -88,11 +88,11 @@ def test_edges_beside_what_looks_like_the_ground_are_inner_edges() -> None:
     rgb[80:320, 100:300] = 0.3
     for at in range(100, 300, 20):
         rgb[100:300, at + 4 : at + 20] = GROUND
-    assert doubt.seen(rgb, box(), box())["inner_edges"] > 0.15
+    assert uncertainty.seen(rgb, box(), box())["inner_edges"] > 0.15
 
 
 def test_where_no_ground_is_seen_every_edge_counts() -> None:
     rgb = np.full((SIDE_PX, SIDE_PX, 3), 0.3, np.float32)
     rgb[::8] = 0.8
     everything = np.ones((SIDE_PX, SIDE_PX), np.float32)
-    assert doubt.seen(rgb, everything, everything)["inner_edges"] > 0.4
+    assert uncertainty.seen(rgb, everything, everything)["inner_edges"] > 0.4

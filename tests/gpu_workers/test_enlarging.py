@@ -17,16 +17,16 @@ from PIL import Image
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, load_manifest, parse_manifest
 from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
-from gpu_workers.operations.upscale import TILE_PX, BadLook, text_mask
+from gpu_workers.operations.upscale import TILE_PX, BadTiles, text_mask
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Asked, Composed, Enlarger, Shelves, compose, fingerprint
-from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library, compose, fingerprint
+from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.records import ModelAdded
 from streams.blobs import Blobs, open_store
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import models
@@ -78,11 +78,11 @@ def added(model: Model) -> ModelAdded:
     return ModelAdded(operation=model.operation, model=model.ref, manifest=text, added_at_ms=0)
 
 
-def shelf(folder: Path, model: Model) -> Shelf:
+def registry(folder: Path, model: Model) -> ModelRegistry:
     """Where an operator has added the model."""
     blobs = Blobs(MemoryStore())
     blobs.put((folder / model.file).read_bytes(), "application/octet-stream")
-    return Shelf(folder / "weights", blobs, lambda: {model.ref: added(model)})
+    return ModelRegistry(folder / "weights", blobs, lambda: {model.ref: added(model)})
 
 
 def pinned(ref: str = "grid@1") -> Settings:
@@ -94,13 +94,15 @@ def source() -> Picture:
 
 
 def enlarged(enlarger: Enlarger | None) -> Composed:
-    way = Asked(channels.load("shopify"), {}, "", is_asset=False, goes_on=True, shelves=Shelves(enlarger=enlarger))
+    way = ComposeRequest(
+        channels.load("shopify"), {}, "", is_asset=False, goes_on=True, library=Library(enlarger=enlarger)
+    )
     return compose("upscale", [source()], way)
 
 
 @pytest.mark.parametrize("times", [2, 4])
 def test_a_network_enlarges_and_leaves_text_and_source_as_they_were(tmp_path: Path, times: int) -> None:
-    with compose_pool.open_enlarger(pinned(), shelf(tmp_path, write(tmp_path, times))) as enlarger:
+    with compose_pool.open_enlarger(pinned(), registry(tmp_path, write(tmp_path, times))) as enlarger:
         seen, again, plain = enlarged(enlarger), enlarged(enlarger), enlarged(None)
     assert seen.files[0].data == again.files[0].data
     assert seen.measures["back_projection_max"] <= 2
@@ -113,32 +115,32 @@ def test_a_network_enlarges_and_leaves_text_and_source_as_they_were(tmp_path: Pa
 
 
 def test_another_network_gives_another_result(tmp_path: Path) -> None:
-    asked = Asked(channels.load("shopify"), {})
-    with compose_pool.open_enlarger(pinned(), shelf(tmp_path, write(tmp_path))) as enlarger:
+    request = ComposeRequest(channels.load("shopify"), {})
+    with compose_pool.open_enlarger(pinned(), registry(tmp_path, write(tmp_path))) as enlarger:
         assert enlarger is not None
         assert enlarger.model == "grid@1"
-        with_it = replace(asked, shelves=Shelves(enlarger=enlarger))
+        with_it = replace(request, library=Library(enlarger=enlarger))
         assert fingerprint("upscale", with_it) == enlarger.fingerprint
         assert fingerprint("packshot", with_it) == ""
-    assert fingerprint("upscale", asked) == ""
+    assert fingerprint("upscale", request) == ""
 
 
 def test_without_the_setting_there_is_none(tmp_path: Path) -> None:
-    with compose_pool.open_enlarger(Settings(), shelf(tmp_path, write(tmp_path))) as enlarger:
+    with compose_pool.open_enlarger(Settings(), registry(tmp_path, write(tmp_path))) as enlarger:
         assert enlarger is None
 
 
 def test_a_network_of_another_kind_or_size_is_not_opened(tmp_path: Path) -> None:
     model = write(tmp_path, side_px=64)
-    with pytest.raises(BadLook, match="64"), compose_pool.open_enlarger(pinned(), shelf(tmp_path, model)):
+    with pytest.raises(BadTiles, match="64"), compose_pool.open_enlarger(pinned(), registry(tmp_path, model)):
         pass
     with (
         pytest.raises(UnknownModel, match="for cutout and not for upscale"),
-        compose_pool.open_enlarger(pinned("u2netp@1"), shelf(tmp_path, model)),
+        compose_pool.open_enlarger(pinned("u2netp@1"), registry(tmp_path, model)),
     ):
         pass
     with pytest.raises(UnknownModel, match="for upscale and not for cutout"):
-        cutout_pool.open_network(Settings(), shelf(tmp_path, model), "grid@1")
+        cutout_pool.open_network(Settings(), registry(tmp_path, model), "grid@1")
 
 
 @pytest.fixture
@@ -147,11 +149,11 @@ def installed(tmp_path: Path) -> Iterator[Settings]:
     model = write(tmp_path)
     settings = Settings(data_folder=tmp_path, cache_folder=tmp_path, engine="onnxruntime", upscale_model=model.ref)
     Blobs(open_store(settings.blobs)).put((tmp_path / model.file).read_bytes(), "application/octet-stream")
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    Flow(catalogue).say(added(model))
+    database = Database(settings.database)
+    database.create_tables()
+    Flow(database).say(added(model))
     yield settings
-    catalogue.close()
+    database.close()
 
 
 def test_a_file_is_rendered_with_the_network_that_the_settings_name(installed: Settings, tmp_path: Path) -> None:
@@ -170,8 +172,8 @@ def test_a_file_is_rendered_with_the_network_that_the_settings_name(installed: S
 
 def test_releases_are_for_networks_that_cut_out(installed: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
-    def connected(settings: Settings) -> Iterator[tuple[Catalogue, None]]:
-        yield Catalogue(settings.database), None
+    def connected(settings: Settings) -> Iterator[tuple[Database, None]]:
+        yield Database(settings.database), None
 
     monkeypatch.setattr("streams.services.local.connect", connected)
     with pytest.raises(Refused, match="upscale_model") as caught:

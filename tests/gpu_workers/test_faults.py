@@ -24,10 +24,10 @@ from gpu_workers.worker import Worker
 from schemas import codec, topics
 from schemas.identity import content_id
 from schemas.records import Source, Step, Task, TaskCompleted, TaskFailed
-from schemas.releases import Standing
+from schemas.releases import ModelSplit
 from streams.blobs import Blobs
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from tests.streams.flow import upsert
@@ -76,8 +76,8 @@ class Moody:
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    opened = Catalogue(f"sqlite:///{tmp_path}/facts.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path}/facts.db")
     opened.create_tables()
     with opened.begin() as facts:
         facts.put_product(upsert())
@@ -105,7 +105,7 @@ def delivered(record: Outgoing, offset: int) -> Delivery:
 
 
 class Desk:
-    """Hands deliveries to a worker until each has ended, as the crew does: a refusal is retried, or is dead."""
+    """Hands deliveries to a worker until each has ended, as the executor does: a refusal is retried, or is dead."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -137,7 +137,7 @@ class Desk:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_task_ends_and_only_what_is_poison_dies(tmp_path: Path, catalogue: Catalogue, seed: int) -> None:
+def test_every_task_ends_and_only_what_is_poison_dies(tmp_path: Path, database: Database, seed: int) -> None:
     random = Random(seed)
     Moody.faults.update(memory=0, lost=0)
     blobs = Blobs(MemoryStore())
@@ -148,9 +148,9 @@ def test_every_task_ends_and_only_what_is_poison_dies(tmp_path: Path, catalogue:
         engine = Moody(random)
         return Network(model, engine, Batcher(engine, max_batch=8, max_wait_ms=20))
 
-    serving = Serving(lambda: Standing((model.ref,)), open_network, look_every_s=0.01)
+    serving = Serving(lambda: ModelSplit((model.ref,)), open_network, look_every_s=0.01)
     work = cutout_pool.Cutout(Settings(source_file_roots=[str(tmp_path)]), blobs, None, serving, ROOM).work
-    desk = Desk(Worker("cutout", work, Results(blobs), catalogue, Prices()))
+    desk = Desk(Worker("cutout", work, Results(blobs), database, Prices()))
     with ThreadPoolExecutor(THREADS) as threads:
         records = [delivered(outgoing(each, "test"), offset) for offset, each in enumerate(tasks)]
         list(threads.map(desk.work_on, records))

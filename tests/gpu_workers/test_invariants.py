@@ -12,16 +12,16 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import Codes, eight_bit, to_linear
-from gpu_workers.imaging.metadata import Notes
+from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.library import brands, scenes, templates
-from gpu_workers.pools.composing import OPERATIONS, Asked, Composed, Shelves, compose
+from gpu_workers.pools.composing import OPERATIONS, Composed, ComposeRequest, Library, compose
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Size
 from tests.gpu_workers.products import mug
 from tests.gpu_workers.test_decoding import p3
 
-SHELVES = Shelves(
+LIBRARY = Library(
     scenes=scenes.find(scenes.shipped_folder()),
     brands=brands.find(brands.shipped_folder()),
     templates=templates.find(templates.shipped_folder()),
@@ -62,7 +62,7 @@ def flat() -> Picture:
     """An 8-bit sRGB cut-out, with an edge as soft as a photograph's."""
     pixels = cv2.resize(mug(), None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR)
     alpha = cv2.GaussianBlur(np.where(pixels[..., 3] < 128, np.uint8(0), np.uint8(255)), (3, 3), 0)
-    return Picture(np.dstack([pixels[..., :3], alpha]).astype(np.uint8), "image/png", 8, True, "", 1, 1, Notes())
+    return Picture(np.dstack([pixels[..., :3], alpha]).astype(np.uint8), "image/png", 8, True, "", 1, 1, Metadata())
 
 
 def made(operation: str, source: Picture, *, is_asset: bool, **more: str) -> Composed:
@@ -71,10 +71,10 @@ def made(operation: str, source: Picture, *, is_asset: bool, **more: str) -> Com
     rules = msgspec.structs.replace(rules, canvas=Size(800, 800), smallest=Size(300, 300), formats=("png",))
     inputs = [source]
     if operation == "style":
-        way = compose("packshot", inputs, Asked(rules, {"background.color": "#C8B090"}, "", False, True))
+        way = compose("packshot", inputs, ComposeRequest(rules, {"background.color": "#C8B090"}, "", False, True))
         inputs = [decode(file.data) for file in way.files]
     parameters = PARAMETERS[operation] | more
-    return compose(operation, inputs, Asked(rules, parameters, "", is_asset, not is_asset, SHELVES))
+    return compose(operation, inputs, ComposeRequest(rules, parameters, "", is_asset, not is_asset, LIBRARY))
 
 
 def picture(composed: Composed) -> Codes:
@@ -119,7 +119,7 @@ def test_the_product_stays_as_it_was(operation: str, source: Picture) -> None:
 @pytest.mark.parametrize("operation", sorted(RELIT))
 @pytest.mark.parametrize("source", [flat(), decode(vivid())], ids=["flat", "deep"])
 def test_a_product_in_other_light_stays_within_the_cap(operation: str, source: Picture) -> None:
-    lit = replace(source, notes=Notes("", (0.5, 0.6, 0.7)))
+    lit = replace(source, metadata=Metadata("", (0.5, 0.6, 0.7)))
     how = {"lighting.mode": "both" if operation == "mockup" else "auto"}
     measures, as_it_was = (
         made(operation, lit, is_asset=True, **how).measures,

@@ -145,19 +145,19 @@ def disc(side_px: int) -> NDArray[np.uint8]:
 
 
 def test_what_needs_no_detail_looks_at_no_more_pixels_than_are_solved(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_at_px = []
+    predicted_px = []
 
-    def look(seen: NDArray[np.uint8]) -> NDArray[np.float32]:
-        looked_at_px.append(seen.shape[0] * seen.shape[1])
+    def predict(seen: NDArray[np.uint8]) -> NDArray[np.float32]:
+        predicted_px.append(seen.shape[0] * seen.shape[1])
         mask: NDArray[np.float32] = cv2.GaussianBlur((seen[..., 0] < 140).astype(np.float32), (0, 0), 1)
         return mask
 
-    whole = cutting.cutout(disc(600), look)
+    whole = cutting.cutout(disc(600), predict)
     monkeypatch.setattr(cutting, "_SOLVE_PIXELS_MAX", 40_000)
-    looked_at_px.clear()
-    smaller = cutting.cutout(disc(600), look)
-    assert len(looked_at_px) == cutting.LOOKS
-    assert max(looked_at_px) < 41_000
+    predicted_px.clear()
+    smaller = cutting.cutout(disc(600), predict)
+    assert len(predicted_px) == cutting.PREDICTIONS
+    assert max(predicted_px) < 41_000
     agreement, difference = cutting.compare(whole.rgba[..., 3], smaller.rgba[..., 3])
     assert agreement > 0.99
     assert difference < 0.003

@@ -6,12 +6,12 @@ import pytest
 
 from gpu_workers.imaging.colour_difference import ciede2000, light_to_lab
 from gpu_workers.imaging.linear_light import to_linear
-from gpu_workers.imaging.metadata import Notes
+from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.operations.cutout.cutout import Cutout
 from gpu_workers.operations.packshot.lighting import CHANGE_MAX, NO_CHANGE, background_of, correction
 from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Asked, Composed, compose, lossless
+from gpu_workers.pools.composing import Composed, ComposeRequest, compose, lossless
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Channel, Size
@@ -70,13 +70,13 @@ def test_highlights_do_not_burn_out() -> None:
     assert max(gain) * to_linear(np.array(250, np.uint8)) <= 1.0001
 
 
-def composed(lighting_mode: str, notes: Notes) -> Composed:
-    cutout = Picture(mug(), "image/png", 8, True, "", 1, 1, notes)
-    return compose("packshot", [cutout], Asked(rules(), {"lighting.mode": lighting_mode}))
+def composed(lighting_mode: str, metadata: Metadata) -> Composed:
+    cutout = Picture(mug(), "image/png", 8, True, "", 1, 1, metadata)
+    return compose("packshot", [cutout], ComposeRequest(rules(), {"lighting.mode": lighting_mode}))
 
 
 def test_a_corrected_packshot_is_measured_and_says_so() -> None:
-    made = composed("auto", Notes("", WARM))
+    made = composed("auto", Metadata("", WARM))
     assert made.measures["canvas_difference_max"] <= 2
     assert made.measures["colour_difference_median"] > 0.8
     assert made.measures["lighting_made"] == 1
@@ -84,8 +84,8 @@ def test_a_corrected_packshot_is_measured_and_says_so() -> None:
 
 
 def test_without_a_plain_ground_nothing_is_guessed() -> None:
-    made = composed("auto", Notes())
-    assert made.files == composed("none", Notes()).files
+    made = composed("auto", Metadata())
+    assert made.files == composed("none", Metadata()).files
     assert made.measures["lighting_made"] == 0
     assert b"digitalCapture" in made.files[0].data
 
@@ -100,7 +100,7 @@ def test_a_cutout_remembers_a_plain_ground_only(plain: bool) -> None:
     photograph = np.full((200, 240, 3), 200, np.uint8)
     picture = decode(written(photograph))
     made = Cutout(mug(), {"plain_background": float(plain)})
-    notes = cutout_pool.notes_of(picture, made)
-    read = decode(lossless(made.rgba, notes)).notes
+    metadata = cutout_pool.metadata_of(picture, made)
+    read = decode(lossless(made.rgba, metadata)).metadata
     light = float(to_linear(np.array(200, np.uint8)))
     assert read.background == (pytest.approx([light] * 3, abs=1e-5) if plain else None)

@@ -212,8 +212,8 @@ def test_two_products_and_the_nearer_one_in_front(table: Scene) -> None:
 
 
 def test_a_small_product_is_seen_from_nearer_as_the_channel_wants(table: Scene) -> None:
-    wishes = channel(fill=Fill(min=0.6, target=0.7, max=0.9))
-    far, near = (mockup([Product(mug(), 8.0)], table, rules, WHOLE) for rules in (channel(), wishes))
+    requests = channel(fill=Fill(min=0.6, target=0.7, max=0.9))
+    far, near = (mockup([Product(mug(), 8.0)], table, rules, WHOLE) for rules in (channel(), requests))
     assert near.placement.scale > 1.2 * far.placement.scale
     assert near.scene_scale <= 1 / 0.6 + 0.01
 

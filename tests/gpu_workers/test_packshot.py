@@ -349,7 +349,7 @@ def test_renditions_keep_how_a_picture_was_made(media_type: str) -> None:
     channel = small("amazon" if media_type == "image/jpeg" else "web")
     file = encode(np.full((80, 80, 3), 128, np.uint8), channel).data
     for rendition in render(file, media_type, widths_px=[64]):
-        assert decode(rendition.data).notes.source_type == "digitalCapture", rendition.media_type
+        assert decode(rendition.data).metadata.source_type == "digitalCapture", rendition.media_type
 
 
 def test_what_was_generated_never_becomes_a_photograph() -> None:

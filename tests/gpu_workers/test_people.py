@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.models.loader import WeightsCorrupt, WeightsMissing
 from gpu_workers.models.people import PUBLISHED, People
-from gpu_workers.operations.cutout import doubt
+from gpu_workers.operations.cutout import uncertainty
 
 WEIGHTS = Path(__file__).parents[2] / ".cache" / "weights"
 SKIN, CLOTH = (210, 160, 135), (40, 60, 140)
@@ -56,5 +56,5 @@ def test_skin_counts_where_a_person_is(colour: tuple[int, int, int], people: flo
     picture = np.full((100, 100, 3), CLOTH, np.uint8)
     picture[:50] = colour
     solid = np.full((100, 100), 255, np.uint8)
-    found = doubt.person_share(picture, np.full((100, 100), people, np.float32), solid)
+    found = uncertainty.person_share(picture, np.full((100, 100), people, np.float32), solid)
     assert found == pytest.approx(share)

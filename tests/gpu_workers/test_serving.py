@@ -17,7 +17,7 @@ from gpu_workers.serving import serving as module
 from gpu_workers.serving.batching import Batcher, EngineFailed
 from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
 from schemas.records import ModelReleased
-from schemas.releases import Standing
+from schemas.releases import ModelSplit
 from streams.runtime.errors import Unavailable
 
 SHIPPED = load_manifest("u2netp@1")
@@ -54,13 +54,13 @@ class World:
     """What operators decided and what can be opened."""
 
     def __init__(self) -> None:
-        self.standing = Standing(("net@1",))
+        self.standing = ModelSplit(("net@1",))
         self.engines: list[StandIn] = []
         self.failing: dict[str, Exception] = {}
         self.away = False
         self.opening_takes_s = 0.0
 
-    def standing_now(self) -> Standing:
+    def standing_now(self) -> ModelSplit:
         if self.away:
             raise Unavailable("the database does not answer")
         return self.standing
@@ -90,7 +90,7 @@ def served(world: World) -> Iterator[Serving]:
 
 
 def value(leased: Leased) -> float:
-    mask = leased.network.look(time.monotonic() + 60, "t", lambda _ms: None)(PICTURE)
+    mask = leased.network.predict(time.monotonic() + 60, "t", lambda _ms: None)(PICTURE)
     return round(float(mask[0, 0]), 2)
 
 
@@ -116,7 +116,7 @@ def world() -> World:
 def test_a_release_swaps_the_model_and_closes_the_old_one(world: World) -> None:
     with served(world) as serving:
         assert asked(serving) == 0.01
-        world.standing = Standing(("net@2", "net@1"))
+        world.standing = ModelSplit(("net@2", "net@1"))
         soon(lambda: asked(serving) == 0.02)
         soon(lambda: world.open_now() == ["net@2"])
 
@@ -140,7 +140,7 @@ def test_no_task_fails_or_waits_while_models_are_swapped_under_load(world: World
     with served(world) as serving, ThreadPoolExecutor(8) as threads:
         working = [threads.submit(work, number) for number in range(8)]
         for version in range(2, 22):
-            world.standing = Standing((f"net@{version}", f"net@{version - 1}"))
+            world.standing = ModelSplit((f"net@{version}", f"net@{version - 1}"))
             soon(lambda version=version: version / 100 in seen)
         stop.set()
         assert sum(each.result() for each in working) > 100
@@ -151,7 +151,7 @@ def test_no_task_fails_or_waits_while_models_are_swapped_under_load(world: World
 def test_a_lease_keeps_its_model_open_until_it_ends(world: World) -> None:
     with served(world) as serving:
         with serving.lease("t", "s") as leased:
-            world.standing = Standing(("net@2",))
+            world.standing = ModelSplit(("net@2",))
             soon(lambda: asked(serving) == 0.02)
             assert value(leased) == 0.01
             assert world.open_now() == ["net@1", "net@2"]
@@ -162,7 +162,7 @@ def test_a_lease_keeps_its_model_open_until_it_ends(world: World) -> None:
 def test_a_model_that_cannot_be_opened_leaves_the_one_before_at_work(world: World, error: Exception) -> None:
     world.failing["net@2"] = error
     with served(world) as serving:
-        world.standing = Standing(("net@2", "net@1"))
+        world.standing = ModelSplit(("net@2", "net@1"))
         soon(lambda: serving._standing.stable[0] == "net@2" and "net@2" in serving._failed)
         assert asked(serving) == 0.01
 
@@ -171,7 +171,7 @@ def test_a_model_that_cannot_be_opened_is_tried_again(world: World, monkeypatch:
     monkeypatch.setattr(module, "TRY_AGAIN_S", 0.05)
     world.failing["net@2"] = Unavailable("the blob store does not answer")
     with served(world) as serving:
-        world.standing = Standing(("net@2", "net@1"))
+        world.standing = ModelSplit(("net@2", "net@1"))
         soon(lambda: "net@2" in serving._failed)
         world.failing.clear()
         soon(lambda: asked(serving) == 0.02)
@@ -184,27 +184,27 @@ def test_a_worker_whose_only_model_cannot_be_opened_does_not_start(world: World)
 
 
 def test_a_worker_starts_with_the_model_before_one_that_cannot_be_opened(world: World) -> None:
-    world.standing = Standing(("net@2", "net@1"))
+    world.standing = ModelSplit(("net@2", "net@1"))
     world.failing["net@2"] = WeightsCorrupt("net@2: sha256 is another")
     with served(world) as serving:
         assert asked(serving) == 0.01
 
 
 def test_a_recalled_model_never_works_again_however_long_the_other_takes(world: World) -> None:
-    world.standing = Standing(("net@2", "net@1"))
+    world.standing = ModelSplit(("net@2", "net@1"))
     with served(world) as serving:
         assert asked(serving) == 0.02
         world.opening_takes_s = 0.3
-        world.standing = Standing(("net@1",), recalled=frozenset({"net@2"}))
+        world.standing = ModelSplit(("net@1",), recalled=frozenset({"net@2"}))
         soon(lambda: "net@2" in serving._standing.recalled)
         assert asked(serving) == 0.01
 
 
 def test_a_withdrawn_model_works_until_the_other_is_open(world: World) -> None:
-    world.standing = Standing(("net@2", "net@1"))
+    world.standing = ModelSplit(("net@2", "net@1"))
     with served(world) as serving:
         world.opening_takes_s = 0.3
-        world.standing = Standing(("net@1",))
+        world.standing = ModelSplit(("net@1",))
         soon(lambda: serving._standing.stable == ("net@1",))
         assert asked(serving) == 0.02
         soon(lambda: asked(serving) == 0.01)
@@ -212,7 +212,7 @@ def test_a_withdrawn_model_works_until_the_other_is_open(world: World) -> None:
 
 def test_without_a_model_that_may_work_a_task_is_told_so(world: World) -> None:
     with served(world) as serving:
-        world.standing = Standing((), recalled=frozenset({"net@1"}))
+        world.standing = ModelSplit((), recalled=frozenset({"net@1"}))
         soon(lambda: serving._standing.stable == ())
         with pytest.raises(NoModel, match="withdrawn or recalled"):
             asked(serving)
@@ -222,7 +222,7 @@ def test_a_canary_works_for_its_tenants_and_the_stable_one_for_the_rest(world: W
     canary = ModelReleased(
         operation="cutout", model="net@2", stage="canary", share=0, tenants=["keen"], released_at_ms=1
     )
-    world.standing = Standing(("net@1",), canary=canary)
+    world.standing = ModelSplit(("net@1",), canary=canary)
     with served(world) as serving:
         with serving.lease("keen", "s") as leased:
             assert value(leased) == 0.02
@@ -231,7 +231,7 @@ def test_a_canary_works_for_its_tenants_and_the_stable_one_for_the_rest(world: W
 
 def test_a_shadow_is_leased_beside_the_one_that_works(world: World) -> None:
     shadow = ModelReleased(operation="cutout", model="net@2", stage="shadow", released_at_ms=1)
-    world.standing = Standing(("net@1",), shadow=shadow)
+    world.standing = ModelSplit(("net@1",), shadow=shadow)
     with served(world) as serving, serving.lease("t", "s") as leased:
         assert leased.network.model.ref == "net@1"
         assert leased.beside is not None
@@ -239,7 +239,7 @@ def test_a_shadow_is_leased_beside_the_one_that_works(world: World) -> None:
 
 
 def test_the_newest_are_held_ready(world: World) -> None:
-    world.standing = Standing(("net@3", "net@2", "net@1"), kept=2)
+    world.standing = ModelSplit(("net@3", "net@2", "net@1"), kept=2)
     with served(world):
         assert world.open_now() == ["net@2", "net@3"]
 
@@ -262,7 +262,7 @@ def test_a_bug_where_releases_are_looked_up_does_not_end_the_looking(
 ) -> None:
     asked_for = []
 
-    def broken() -> Standing:
+    def broken() -> ModelSplit:
         asked_for.append(1)
         if len(asked_for) == 2:
             raise ZeroDivisionError("a bug")
@@ -271,7 +271,7 @@ def test_a_bug_where_releases_are_looked_up_does_not_end_the_looking(
     monkeypatch.setattr(world, "standing_now", broken)
     with served(world) as serving:
         soon(lambda: len(asked_for) > 2)
-        world.standing = Standing(("net@2",))
+        world.standing = ModelSplit(("net@2",))
         soon(lambda: asked(serving) == 0.02)
 
 
@@ -280,5 +280,5 @@ def test_while_the_facts_are_away_it_goes_on_as_before(world: World) -> None:
         world.away = True
         time.sleep(0.05)
         assert asked(serving) == 0.01
-        world.away, world.standing = False, Standing(("net@2",))
+        world.away, world.standing = False, ModelSplit(("net@2",))
         soon(lambda: asked(serving) == 0.02)

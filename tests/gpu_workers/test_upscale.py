@@ -15,11 +15,11 @@ from gpu_workers.operations import upscale as upscaling
 from gpu_workers.operations.upscale import (
     TILE_PX,
     BadImage,
-    BadLook,
+    BadTiles,
     UpscalingForbidden,
     _tile_row,
     effective_resolution_px,
-    look_of,
+    enlarge_with,
     text_mask,
     upscale,
 )
@@ -172,7 +172,7 @@ def test_a_network_is_held_to_the_source_and_text_is_kept_from_it() -> None:
         return large
 
     source = photograph(300, 260)
-    plain, seen = upscale(source), upscale(source, look=inventive)
+    plain, seen = upscale(source), upscale(source, enlarge=inventive)
     assert seen.measures["back_projection_max"] <= 2
     text = doubled(cv2.erode(text_mask(source), np.ones((5, 5), np.uint8))) >= 1
     assert text.any()
@@ -198,12 +198,12 @@ def test_tiles_leave_no_seams(times: int, size: tuple[int, int]) -> None:
         return smooth(tile)
 
     seen: list[Rgb] = []
-    made = upscale(source, look=at_once)
+    made = upscale(source, enlarge=at_once)
     assert {tile.shape for tile in seen} == {(TILE_PX, TILE_PX, 3)}
     assert len(seen) == -(-size[0] // 224) * -(-size[1] // 224)
     rows = [_tile_row(source, index, smooth) for index in range(-(-size[1] // 224))]
     assert np.abs(np.concatenate(rows).astype(int) - whole).max() <= 1
-    assert np.array_equal(made.image, upscale(source, look=smooth).image)
+    assert np.array_equal(made.image, upscale(source, enlarge=smooth).image)
 
 
 class TinyEngine:
@@ -242,14 +242,14 @@ def _graph(side_px: int) -> bytes:
 
 def test_an_engine_fills_the_slot() -> None:
     source = photograph(260, 100)
-    first, second = (upscale(source, look=look_of(TinyEngine(), PLAIN)) for _ in range(2))
+    first, second = (upscale(source, enlarge=enlarge_with(TinyEngine(), PLAIN)) for _ in range(2))
     assert first.image.tobytes() == second.image.tobytes()
     assert first.measures["back_projection_max"] <= 1
 
 
 def test_an_engine_of_another_size_does_not() -> None:
-    with pytest.raises(BadLook, match="64"):
-        look_of(TinyEngine(64), PLAIN)
+    with pytest.raises(BadTiles, match="64"):
+        enlarge_with(TinyEngine(64), PLAIN)
 
 
 def _same(tile: Rgb) -> Rgb:
@@ -265,9 +265,9 @@ def _floating(tile: Rgb) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("look", [_same, _cut, _floating])
-def test_an_answer_of_another_form_is_named(look: object) -> None:
-    with pytest.raises(BadLook, match=r"\(256, 256, 3\)"):
-        upscale(photograph(80, 60), look=look)  # type: ignore[arg-type]
+def test_an_answer_of_another_form_is_named(enlarge: object) -> None:
+    with pytest.raises(BadTiles, match=r"\(256, 256, 3\)"):
+        upscale(photograph(80, 60), enlarge=enlarge)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", channels.names())
@@ -308,14 +308,14 @@ def smoothed(tile: Rgb) -> Rgb:
 @pytest.mark.parametrize("look", [None, smoothed])
 @pytest.mark.parametrize("name", ["photograph", "mug"])
 def test_in_strips_it_is_what_it_is_in_one_piece(
-    scale: str, look: upscaling.Look | None, name: str, monkeypatch: pytest.MonkeyPatch
+    scale: str, enlarge: upscaling.Enlarge | None, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = {"photograph": photograph(300, 331), "mug": mug()[:331]}[name]
     parameters = UpscaleParameters.parse({"scale": scale})
-    whole = upscale(source, parameters, look)
+    whole = upscale(source, parameters, enlarge)
     monkeypatch.setattr(upscaling, "_STRIP_PIXELS", 1)
     monkeypatch.setattr(upscaling, "_STRIP_LEAST_PX", 37)
-    strips = upscale(source, parameters, look)
+    strips = upscale(source, parameters, enlarge)
     assert np.abs(strips.image.astype(int) - whole.image).max() <= 1
     assert strips.measures == pytest.approx(whole.measures)
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.encoding import encode
-from gpu_workers.operations.cutout import doubt, wearing
+from gpu_workers.operations.cutout import uncertainty, wearing
 from gpu_workers.operations.cutout.cutout import cutout
 from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.operations.packshot.placement import cut_off
@@ -104,7 +104,7 @@ def test_skin_of_nobody_who_wears_the_product_is_doubt_whatever_was_wanted() -> 
         lambda seen: np.ones(seen.shape[:2], np.float32),
     ).measures
     assert (made["worn"], made["person_share"] > 0.1) == (0, True)
-    assert doubt.uncertainty(made) < UNCERTAINTY_MAX < made["uncertainty"]
+    assert uncertainty.uncertainty(made) < UNCERTAINTY_MAX < made["uncertainty"]
 
 
 def _stands_out(seen: Picture) -> NDArray[np.float32]:

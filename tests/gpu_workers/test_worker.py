@@ -22,7 +22,7 @@ from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import outputs
 from gpu_workers.pools.admission import Budget
-from gpu_workers.pools.composing import Shelves
+from gpu_workers.pools.composing import Library
 from gpu_workers.results import Results
 from gpu_workers.serving.batching import Batcher
 from gpu_workers.serving.serving import Network, Serving
@@ -30,10 +30,10 @@ from gpu_workers.worker import Work, Worker
 from schemas import codec
 from schemas.costs import total
 from schemas.records import Blob, Lane, ModelReleased, Source, Step, Task, TaskCompleted
-from schemas.releases import Standing
+from schemas.releases import ModelSplit
 from streams.blobs import Blobs
 from streams.consumer.letters import Delivery, outgoing
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from tests.streams.flow import upsert
@@ -67,8 +67,8 @@ def blobs() -> Blobs:
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    opened = Catalogue(f"sqlite:///{tmp_path}/facts.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path}/facts.db")
     opened.create_tables()
     with opened.begin() as facts:
         for sku in "AB":
@@ -113,7 +113,7 @@ def network(ref: str) -> Network:
 
 
 @contextmanager
-def cutout_work(folder: Path, blobs: Blobs, standing: Standing = Standing(("disc@1",))) -> Iterator[Work]:  # noqa: B008
+def cutout_work(folder: Path, blobs: Blobs, standing: ModelSplit = ModelSplit(("disc@1",))) -> Iterator[Work]:  # noqa: B008
     settings = Settings(source_file_roots=[str(folder)])
     serving = Serving(lambda: standing, network)
     try:
@@ -154,11 +154,11 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"packshot_{name}_total", labels) or 0.0
 
 
-def test_a_cutout_tells_what_each_stage_cost(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+def test_a_cutout_tells_what_each_stage_cost(tmp_path: Path, blobs: Blobs, database: Database) -> None:
     file = photograph(tmp_path)
     before = counted("engine_seconds", pool="cutout", operation="cutout")
     with cutout_work(tmp_path, blobs) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         event = completed(worker, task(Step(operation="cutout"), source=Source(uri=file.as_uri())))
     assert list(event.costs) == list(event.timings_ms) == ["fetch", "lookup", "decode", "cutout", "engine", "store"]
     assert event.costs["fetch"].bytes_in == file.stat().st_size
@@ -174,11 +174,11 @@ def test_a_cutout_tells_what_each_stage_cost(tmp_path: Path, blobs: Blobs, catal
 
 
 def test_a_source_is_kept_with_all_that_is_in_it_and_asks_no_network(
-    tmp_path: Path, blobs: Blobs, catalogue: Catalogue
+    tmp_path: Path, blobs: Blobs, database: Database
 ) -> None:
     source = Source(uri=photograph(tmp_path).as_uri())
     with cutout_work(tmp_path, blobs) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         event = completed(worker, task(Step(operation="source"), source=source))
         again = completed(worker, task(Step(operation="source"), "B", source=source))
     assert list(event.costs) == ["fetch", "lookup", "decode", "store"]
@@ -192,13 +192,13 @@ def test_a_source_is_kept_with_all_that_is_in_it_and_asks_no_network(
 
 
 def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_saved(
-    tmp_path: Path, blobs: Blobs, catalogue: Catalogue
+    tmp_path: Path, blobs: Blobs, database: Database
 ) -> None:
     source = Source(uri=photograph(tmp_path).as_uri())
     saved_before = counted("saved_engine_seconds", pool="cutout")
     hits_before = counted("task_results", pool="cutout", cached="true")
     with cutout_work(tmp_path, blobs) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         first = completed(worker, task(Step(operation="cutout"), source=source))
         second = completed(worker, task(Step(operation="cutout"), "B", source=source))
     assert (second.cached, second.outputs) == (True, first.outputs)
@@ -210,13 +210,13 @@ def test_a_photograph_that_was_cut_out_before_costs_its_fetch_and_says_what_was_
     assert counted("task_results", pool="cutout", cached="true") - hits_before == 1
 
 
-def test_a_task_that_finds_what_it_had_made_itself_tells_the_same_again(blobs: Blobs, catalogue: Catalogue) -> None:
+def test_a_task_that_finds_what_it_had_made_itself_tells_the_same_again(blobs: Blobs, database: Database) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
     worker = Worker(
         "compose",
-        compose_pool.Compose(blobs, lambda: compose_pool.shelves(Settings()), ROOM).work,
+        compose_pool.Compose(blobs, lambda: compose_pool.library(Settings()), ROOM).work,
         Results(blobs),
-        catalogue,
+        database,
         PRICES,
     )
     first, again = completed(worker, packshot), completed(worker, packshot)
@@ -227,15 +227,15 @@ def test_a_task_that_finds_what_it_had_made_itself_tells_the_same_again(blobs: B
 
 
 def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what_was_saved(
-    blobs: Blobs, catalogue: Catalogue
+    blobs: Blobs, database: Database
 ) -> None:
     step = Step(operation="packshot", channel="amazon", asset="amazon-1")
     inputs = [cut_out(blobs)]
     worker = Worker(
         "compose",
-        compose_pool.Compose(blobs, lambda: compose_pool.shelves(Settings()), ROOM).work,
+        compose_pool.Compose(blobs, lambda: compose_pool.library(Settings()), ROOM).work,
         Results(blobs),
-        catalogue,
+        database,
         PRICES,
     )
     first = completed(worker, task(step, inputs=inputs))
@@ -246,7 +246,7 @@ def test_a_packshot_that_was_made_for_another_product_costs_a_look_and_says_what
 
 
 def test_a_brand_that_is_learned_while_a_worker_works_is_there_for_its_next_task(tmp_path: Path, blobs: Blobs) -> None:
-    work = compose_pool.Compose(blobs, partial(compose_pool.shelves, Settings(brands=tmp_path)), ROOM).work
+    work = compose_pool.Compose(blobs, partial(compose_pool.library, Settings(brands=tmp_path)), ROOM).work
     styled = task(Step(operation="style", channel="shopify", parameters={"brand": "house"}), inputs=[cut_out(blobs)])
     codes = []
     for _ in range(2):
@@ -258,13 +258,13 @@ def test_a_brand_that_is_learned_while_a_worker_works_is_there_for_its_next_task
     assert codes == ["bad_brand", "bad_inputs"], "the second time it is only the product's mask that is not there"
 
 
-def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, catalogue: Catalogue) -> None:
+def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, database: Database) -> None:
     packshot = task(Step(operation="packshot", channel="amazon", asset="amazon-1"), inputs=[cut_out(blobs)])
     worker = Worker(
         "compose",
-        compose_pool.Compose(blobs, lambda: compose_pool.shelves(Settings()), ROOM).work,
+        compose_pool.Compose(blobs, lambda: compose_pool.library(Settings()), ROOM).work,
         Results(blobs),
-        catalogue,
+        database,
         PRICES,
     )
     first = completed(worker, packshot)
@@ -276,12 +276,12 @@ def test_a_result_of_before_costs_were_kept_is_found(blobs: Blobs, catalogue: Ca
     assert found.saved.price_nanos == 0
 
 
-def test_what_failed_is_counted_with_what_it_used_up(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+def test_what_failed_is_counted_with_what_it_used_up(tmp_path: Path, blobs: Blobs, database: Database) -> None:
     file = tmp_path / "text.png"
     file.write_bytes(photograph(tmp_path).read_bytes()[:-40])
     before = counted("moved_bytes", pool="cutout", way="in")
     with cutout_work(tmp_path, blobs) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         with pytest.raises(Refused):
             completed(worker, task(Step(operation="cutout"), source=Source(uri=file.as_uri())))
     assert counted("moved_bytes", pool="cutout", way="in") - before == file.stat().st_size
@@ -291,34 +291,34 @@ def photographed(folder: Path, lane: Lane = "standard") -> Task:
     return replace(task(Step(operation="cutout"), source=Source(uri=photograph(folder).as_uri())), lane=lane)
 
 
-def shadowed(ref: str) -> Standing:
+def shadowed(ref: str) -> ModelSplit:
     release = ModelReleased(operation="cutout", model=ref, stage="shadow", released_at_ms=1)
-    return Standing(("disc@1",), shadow=release)
+    return ModelSplit(("disc@1",), shadow=release)
 
 
-def test_a_completion_tells_the_model_that_was_asked(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+def test_a_completion_tells_the_model_that_was_asked(tmp_path: Path, blobs: Blobs, database: Database) -> None:
     with cutout_work(tmp_path, blobs) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         assert completed(worker, photographed(tmp_path)).model == "disc@1"
 
 
 def test_a_picture_that_was_cut_out_already_was_made_by_no_model(
-    tmp_path: Path, blobs: Blobs, catalogue: Catalogue
+    tmp_path: Path, blobs: Blobs, database: Database
 ) -> None:
     (tmp_path / "cut.png").write_bytes(blobs.get(cut_out(blobs).digest))
     source = Source(uri=(tmp_path / "cut.png").as_uri())
     with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         event = completed(worker, task(Step(operation="cutout"), source=source))
     assert (event.model, event.shadow) == (None, None)
 
 
-def test_a_shadow_is_compared_and_not_used(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+def test_a_shadow_is_compared_and_not_used(tmp_path: Path, blobs: Blobs, database: Database) -> None:
     with cutout_work(tmp_path, Blobs(MemoryStore())) as work:
-        worker = Worker("cutout", work, Results(Blobs(MemoryStore())), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(Blobs(MemoryStore())), database, PRICES)
         alone = completed(worker, photographed(tmp_path))
     with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         event = completed(worker, photographed(tmp_path))
         again = completed(worker, replace(photographed(tmp_path), task_id="b" * 64, sku="B"))
     assert event.outputs == alone.outputs
@@ -331,7 +331,7 @@ def test_a_shadow_is_compared_and_not_used(tmp_path: Path, blobs: Blobs, catalog
 
 
 def test_a_shadow_looks_for_who_wears_it_as_well(
-    tmp_path: Path, blobs: Blobs, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, blobs: Blobs, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[object] = []
     cut = cutting.cutout
@@ -342,15 +342,15 @@ def test_a_shadow_looks_for_who_wears_it_as_well(
 
     monkeypatch.setattr(cutting, "cutout", spied)
     with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         completed(worker, replace(photographed(tmp_path), category="Dresses"))
     used, shadow = looked
     assert used == shadow == ("everything", cutout_pool.find_people(Settings().weights_folder))
 
 
-def test_what_is_worn_is_another_result_than_what_is_not(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+def test_what_is_worn_is_another_result_than_what_is_not(tmp_path: Path, blobs: Blobs, database: Database) -> None:
     with cutout_work(tmp_path, blobs) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         known = [
             completed(worker, replace(photographed(tmp_path), category=category)).cached
             for category in ("Mugs", "Dresses", "Books", "Shirts")
@@ -358,16 +358,16 @@ def test_what_is_worn_is_another_result_than_what_is_not(tmp_path: Path, blobs: 
     assert known == [False, False, True, True]
 
 
-def test_urgent_work_does_not_wait_for_a_shadow(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
+def test_urgent_work_does_not_wait_for_a_shadow(tmp_path: Path, blobs: Blobs, database: Database) -> None:
     with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         assert completed(worker, photographed(tmp_path, lane="urgent")).shadow is None
 
 
 @pytest.mark.parametrize("ref", ["lost@1", "nan@1"])
-def test_a_shadow_that_fails_fails_no_task(tmp_path: Path, blobs: Blobs, catalogue: Catalogue, ref: str) -> None:
+def test_a_shadow_that_fails_fails_no_task(tmp_path: Path, blobs: Blobs, database: Database, ref: str) -> None:
     with cutout_work(tmp_path, blobs, shadowed(ref)) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         event = completed(worker, photographed(tmp_path))
     assert event.model == "disc@1"
     assert event.shadow is not None
@@ -378,18 +378,18 @@ def test_a_shadow_that_fails_fails_no_task(tmp_path: Path, blobs: Blobs, catalog
     ("ref", "code", "kind"), [("lost@1", "engine_failed", "transient"), ("nan@1", "poison_input", "poison")]
 )
 def test_what_an_engine_fails_at_is_told_for_what_it_is(
-    tmp_path: Path, blobs: Blobs, catalogue: Catalogue, ref: str, code: str, kind: str
+    tmp_path: Path, blobs: Blobs, database: Database, ref: str, code: str, kind: str
 ) -> None:
-    with cutout_work(tmp_path, blobs, Standing((ref,))) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+    with cutout_work(tmp_path, blobs, ModelSplit((ref,))) as work:
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         with pytest.raises(Refused) as refused:
             completed(worker, photographed(tmp_path))
     assert (refused.value.code, refused.value.kind) == (code, kind)
 
 
-def test_without_a_model_that_may_work_a_task_comes_again(tmp_path: Path, blobs: Blobs, catalogue: Catalogue) -> None:
-    with cutout_work(tmp_path, blobs, Standing(())) as work:
-        worker = Worker("cutout", work, Results(blobs), catalogue, PRICES)
+def test_without_a_model_that_may_work_a_task_comes_again(tmp_path: Path, blobs: Blobs, database: Database) -> None:
+    with cutout_work(tmp_path, blobs, ModelSplit(())) as work:
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
         with pytest.raises(Refused, match="withdrawn or recalled") as refused:
             completed(worker, photographed(tmp_path))
     assert (refused.value.code, refused.value.kind) == ("no_model", "transient")
@@ -408,5 +408,5 @@ def test_a_task_of_others_making_is_refused(
     blob = outputs.store(blobs, "cutout", input_bytes, "image/png", (9, 9, 4))
     work = task(Step(operation="packshot", asset="a", channel=channel), inputs=[blob])
     with pytest.raises(Refused) as caught:
-        compose_pool.Compose(blobs, Shelves, ROOM).work(work, Results(blobs), Meter(PRICES))
+        compose_pool.Compose(blobs, Library, ROOM).work(work, Results(blobs), Meter(PRICES))
     assert (caught.value.code, caught.value.field) == told

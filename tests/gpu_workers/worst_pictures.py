@@ -24,13 +24,13 @@ from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import memory
 from gpu_workers.results import Results
-from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.serving.serving import Serving
 from schemas.identity import content_id
 from schemas.records import Source, Step, Task
-from schemas.releases import Standing
+from schemas.releases import ModelSplit
 from streams.blobs import Blobs, open_store
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 
@@ -119,17 +119,17 @@ def main(folder: Path, memory_mb: int, names: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory_mb * MB, memory_mb * MB))
     settings = Settings(source_file_roots=[str(folder)], memory_budget_mb=memory_mb, data_folder=folder / "data")
     (folder / "data").mkdir(exist_ok=True)
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
+    database = Database(settings.database)
+    database.create_tables()
     blobs = Blobs(open_store(settings.blobs))
-    shelf, ref = Shelf.of(settings, blobs, catalogue), cutout_pool.DEFAULT_MODEL
-    serving = Serving(lambda: Standing((ref,)), lambda ref: cutout_pool.open_network(settings, shelf, ref))
+    registry, ref = ModelRegistry.of(settings, blobs, database), cutout_pool.DEFAULT_MODEL
+    serving = Serving(lambda: ModelSplit((ref,)), lambda ref: cutout_pool.open_network(settings, registry, ref))
     cutting.warm_up()
     pool = cutout_pool.Cutout(settings, blobs, None, serving, memory.memory_budget(settings))
     with ThreadPoolExecutor(settings.threads) as threads:
         ends = dict(zip(names, threads.map(lambda name: _end(pool, Results(blobs), folder / name), names), strict=True))
     serving.close()
-    catalogue.close()
+    database.close()
     print(json.dumps({"ends": ends, "peak_mb": _peak_mb(), "threads": settings.threads}))
 
 

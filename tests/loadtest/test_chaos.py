@@ -15,10 +15,10 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from loadtest.chaos import mischief, stalls
-from loadtest.chaos.__main__ import Course
+from loadtest.chaos import faults, stalls
+from loadtest.chaos.__main__ import Plan
 from loadtest.chaos.cluster import Disk
-from loadtest.chaos.mischief import Blow, Mischief, Tormentor
+from loadtest.chaos.faults import Blow, Fault, FaultInjector
 from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
 from loadtest.chaos.readiness import Readiness
 from loadtest.chaos.stalls import Stall, Stalls
@@ -139,9 +139,9 @@ def test_poison_without_its_end_is_told(tmp_path: Path) -> None:
 
 
 def test_blows_are_chosen_by_their_names_and_repeated() -> None:
-    blows = [Mischief(name, "kill", [], lambda: None) for name in ("kill the broker", "kill streams-1", "pause x")]
-    assert Course().of(blows) == blows
-    assert [each.name for each in Course(only="kill", blows=3).of(blows)] == [
+    blows = [Fault(name, "kill", [], lambda: None) for name in ("kill the broker", "kill streams-1", "pause x")]
+    assert Plan().of(blows) == blows
+    assert [each.name for each in Plan(only="kill", blows=3).of(blows)] == [
         "kill the broker", "kill streams-1", "kill the broker",
     ]  # fmt: skip
 
@@ -157,14 +157,14 @@ def test_a_sampler_that_ended_says_so_and_one_without_answers_says_nothing(monke
         broken.looked_since(0.0)
 
 
-class Asked:
+class ComposeRequest:
     """In the place of a Consumer; the first ones do not find their coordinators."""
 
     opened = 0
 
     def __init__(self, *_: object, **__: object) -> None:
-        Asked.opened += 1
-        self._is_lost = Asked.opened <= len(groups.readers(()))
+        ComposeRequest.opened += 1
+        self._is_lost = ComposeRequest.opened <= len(groups.readers(()))
 
     def get_watermark_offsets(self, _place: object, _timeout_s: float) -> tuple[int, int]:
         return 0, 0
@@ -179,8 +179,8 @@ class Asked:
 
 
 def test_a_sampler_that_gets_no_answers_asks_by_new_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Asked, "opened", 0)
-    monkeypatch.setattr(stalls, "open_consumer", Asked)
+    monkeypatch.setattr(ComposeRequest, "opened", 0)
+    monkeypatch.setattr(stalls, "open_consumer", ComposeRequest)
     monkeypatch.setattr(stalls, "SAMPLE_EVERY_S", 0.01)
     monkeypatch.setattr(stalls, "RENEWED_AFTER_S", 0.05)
     sampler = Stalls(Settings(kafka_partitions=1))
@@ -227,26 +227,26 @@ class Starting:
 
 
 def test_a_blow_is_over_when_it_is_seen_to_be_and_tells_whose_time_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mischief, "AT_LEAST_S", 0.0)
+    monkeypatch.setattr(faults, "AT_LEAST_S", 0.0)
     said: list[str] = []
-    tormentor = Tormentor(1, cast(Any, Starting()), cast(Any, Standing()), said.append)
-    blow = tormentor.strike(Mischief("kill the broker", "server", [], lambda: time.sleep(0.2)))
+    injector = FaultInjector(1, cast(Any, Starting()), cast(Any, Standing()), said.append)
+    blow = injector.strike(Fault("kill the broker", "server", [], lambda: time.sleep(0.2)))
     assert blow.recovered
     assert 0.2 <= blow.away_s < 30.0
     assert blow.own_s == 30.0 - blow.away_s
     assert said[0].startswith("kill the broker: stood still for 30.0 s (packshot.publisher at imagery.publish/2)")
-    assert tormentor.strike(Mischief("pause streams-1", "pause", [], lambda: None)).own_s == 30.0
+    assert injector.strike(Fault("pause streams-1", "pause", [], lambda: None)).own_s == 30.0
 
 
 def test_a_blow_is_not_over_before_everybody_is_ready_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mischief, "AT_LEAST_S", 0.0)
+    monkeypatch.setattr(faults, "AT_LEAST_S", 0.0)
     cluster = Starting()
-    tormentor = Tormentor(1, cast(Any, cluster), cast(Any, Standing()), lambda _: None)
-    assert tormentor.strike(Mischief("kill streams-1", "kill", [], lambda: None)).recovered
+    injector = FaultInjector(1, cast(Any, cluster), cast(Any, Standing()), lambda _: None)
+    assert injector.strike(Fault("kill streams-1", "kill", [], lambda: None)).recovered
     assert cluster.is_ready()
-    monkeypatch.setattr(mischief, "RECOVERED_WITHIN_S", 0.0)
+    monkeypatch.setattr(faults, "RECOVERED_WITHIN_S", 0.0)
     monkeypatch.setattr(cluster, "is_ready", lambda: False)
-    assert not tormentor.strike(Mischief("kill streams-1", "kill", [], lambda: None)).recovered
+    assert not injector.strike(Fault("kill streams-1", "kill", [], lambda: None)).recovered
 
 
 def test_a_process_is_ready_when_it_has_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +267,7 @@ def test_an_outage_of_the_only_broker_counts_where_nothing_was_to_be_read() -> N
     at_work = Blow("kill the broker", "server", Stall(26.0), True, 20.0, bars_writers=True)
     assert (at_work.stood_s, at_work.own_s) == (26.0, 6.0)
     assert Blow("kill the broker 2", "server", Stall(0.7), True, 20.0).stood_s == 0.7
-    blows = Tormentor(1, cast(Any, Starting()), cast(Any, Standing()), lambda _: None).list
+    blows = FaultInjector(1, cast(Any, Starting()), cast(Any, Standing()), lambda _: None).list
     assert {blow.name.split(" for ")[0] for blow in blows if blow.bars_writers} == {"kill the broker"}
 
 

@@ -37,8 +37,8 @@ from schemas.records import (
 )
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
-from streams.facts import Catalogue, Facts, Standing, Unsent, tables
-from streams.facts.database import CatalogueStanding
+from streams.facts import Database, Facts, ProductState, Unsent, tables
+from streams.facts.database import ProductStates
 from streams.flow import processing, relay
 from streams.flow.processing import Processing
 from streams.flow.processors import recipes, replanning
@@ -105,21 +105,21 @@ class _Doomed:
 
     @contextmanager
     def begin(self) -> Iterator[Facts]:
-        with self._world.catalogue.begin() as facts:
+        with self._world.database.begin() as facts:
             yield facts
             if self._member.fate == "before_commit":
                 raise Killed
 
     def read(self) -> Any:
-        return self._world.catalogue.read()
+        return self._world.database.read()
 
 
 class FlowWorld:
     """Everything there is. `rng` decides what the steps leave open."""
 
-    def __init__(self, rng: Random, catalogue: Catalogue) -> None:
+    def __init__(self, rng: Random, database: Database) -> None:
         self.rng = rng
-        self.catalogue = catalogue
+        self.database = database
         self.log: dict[Place, list[Delivery]] = {}
         self.read_up_to: dict[Place, int] = {}
         self.owner: dict[Place, int] = {}
@@ -135,7 +135,7 @@ class FlowWorld:
         self.overtaken = ""  # not raised where it is found: the relay would take it for an error of the broker
         self._seen: set[int] = set()
         self._newest_sent: dict[tuple[str, bytes | None], int] = {}
-        self._standing = CatalogueStanding(catalogue)
+        self._standing = ProductStates(database)
 
     # topics
 
@@ -292,7 +292,7 @@ class FlowWorld:
             return
         task = codec.decode(record.value)
         assert isinstance(task, Task)
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             product = facts.product(task.tenant, task.sku)
         if product is None or product.deleted or product.version > task.version:
             self.say(TaskCompleted(task=task, outcome="superseded"))
@@ -314,7 +314,7 @@ class FlowWorld:
         elif isinstance(event, PublishRequested):
             self._go_live(event, standing)
 
-    def _go_live(self, event: PublishRequested, standing: Standing) -> None:
+    def _go_live(self, event: PublishRequested, standing: ProductState) -> None:
         if standing.deleted or standing.version != event.version or event.asset not in standing.plan:
             return
         if _draw(event.asset, event.version) < 0.2:
@@ -324,7 +324,7 @@ class FlowWorld:
             self.live[event.sku, event.asset] = event
             self.say(published(event))
 
-    def _retract(self, event: RetractRequested, standing: Standing) -> None:
+    def _retract(self, event: RetractRequested, standing: ProductState) -> None:
         for (sku, asset), live in list(self.live.items()):
             meant = sku == event.sku and (event.assets is None or asset in event.assets)
             if meant and live.version <= event.version and (standing.deleted or asset not in standing.plan):
@@ -366,7 +366,7 @@ class FlowWorld:
             raise Violation(f"overtaken: {self.overtaken}")
         for member in self.members:
             member.processing.tend()
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             if facts.outbox.backlog().rows:
                 raise Violation(f"{facts.outbox.backlog()} left in the outbox")
             assets = {sku: facts.assets("demo", sku) for sku in SKUS}
@@ -403,7 +403,7 @@ class FlowWorld:
                     raise Violation(f"{sku} {each.asset} failed, and nobody was told")
 
     def _known_version(self, sku: str) -> int:
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             known = facts.product("demo", sku)
         assert known is not None
         return known.version
@@ -449,18 +449,18 @@ def _is_poison(value: bytes) -> bool:
 
 
 @cache
-def _in_memory() -> Catalogue:
+def _in_memory() -> Database:
     """One for all courses: to make tables and statements costs far more than a course does."""
-    catalogue = Catalogue("sqlite:///:memory:")
-    catalogue.create_tables()
-    return catalogue
+    database = Database("sqlite:///:memory:")
+    database.create_tables()
+    return database
 
 
 @contextmanager
-def running() -> Iterator[Catalogue]:
+def running() -> Iterator[Database]:
     """Facts in memory, processors that break on poison, and a relay that tells which rows it sends."""
-    catalogue = _in_memory()
-    with catalogue.begin() as facts:
+    database = _in_memory()
+    with database.begin() as facts:
         for table in (*tables.metadata.sorted_tables, *tables.apart.sorted_tables):
             facts._connection.execute(delete(table))
     works, send = processing.PROCESSORS[CatalogChanged], Relay._send
@@ -481,7 +481,7 @@ def running() -> Iterator[Catalogue]:
         stack.enter_context(patch.object(relay, "LEFT_AFTER_S", -1.0))
         stack.enter_context(patch.object(recipes, "STEP_PRODUCTS_MAX", 1))
         stack.enter_context(patch.object(replanning, "STEP_SKUS_MAX", 1))
-        yield catalogue
+        yield database
 
 
 STEPS = 60
@@ -504,8 +504,8 @@ _CHOICES: list[tuple[Callable[[FlowWorld], None], float]] = [
 def run(seed: int) -> FlowWorld:
     """A course of events and its end. Raises when anything does not hold."""
     rng = Random(seed)
-    with running() as catalogue:
-        world = FlowWorld(rng, catalogue)
+    with running() as database:
+        world = FlowWorld(rng, database)
         weights = [weight * rng.choice([0.3, 1.0, 3.0]) for _, weight in _CHOICES]
         for step in rng.choices([step for step, _ in _CHOICES], weights, k=STEPS):
             step(world)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from streams.blobs.store import DEFAULT_CONTENT_TYPE, NotFound, PreconditionFailed, Stored
-from streams.facts import Standing
+from streams.facts import ProductState
 from streams.publishing.manifest import MANIFEST_NAME, Manifest
 from tests.simulation.broker import Violation
 
@@ -17,9 +17,9 @@ class Facts:
     def __init__(self) -> None:
         self.versions: dict[str, int] = {}
 
-    def standing(self, _tenant: str, sku: str) -> Standing | None:
+    def standing(self, _tenant: str, sku: str) -> ProductState | None:
         version = self.versions.get(sku)
-        return None if version is None else Standing(version, deleted=False, plan={"web-1": "publishing"})
+        return None if version is None else ProductState(version, deleted=False, plan={"web-1": "publishing"})
 
 
 class Store:

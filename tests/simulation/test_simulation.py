@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from schemas import topics
 from schemas.records import LANES, Lane
 from streams.consumer.ledger import Unbalanced
-from streams.consumer.watchdog import StoodStill
+from streams.consumer.watchdog import Stalled
 from tests.simulation import flow_world, scenario
 from tests.simulation.broker import Violation
 from tests.simulation.mutants import FLOW_MUTANTS, MUTANTS
@@ -25,7 +25,7 @@ SEEDS = 300
 FLOW_SEEDS = 100
 SEEDS_OF_A_TEST = 50
 SEEDS_OF_A_MUTANT = 100
-FOUND = (Violation, Unbalanced, StoodStill)
+FOUND = (Violation, Unbalanced, Stalled)
 PROCESS = st.integers(0, PROCESSES - 1)
 
 

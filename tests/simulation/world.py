@@ -1,6 +1,6 @@
 """A world of two worker processes, a broker, storage and a clock: every operation is one step of the simulation.
 
-The processes are the production ones (ConsumerLoop, LaneReader, OffsetTracker, Lanes, Crew, RetryPolicy, Breaker,
+The processes are the production ones (ConsumerLoop, LaneReader, OffsetTracker, Lanes, Executor, RetryPolicy, Breaker,
 Ledger, Publication); what they stand on is simulated. Whatever must hold is checked at every step, from what the broker
 has and not from what the processes believe.
 """
@@ -35,8 +35,8 @@ from streams.consumer.letters import (
 )
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, Watermarks
-from streams.consumer.watchdog import StoodStill
-from streams.consumer.work import Crew, Job
+from streams.consumer.watchdog import Stalled
+from streams.consumer.work import Executor, Job
 from streams.publishing.publication import Publication
 from streams.publishing.renditions import Encoded
 from streams.runtime.errors import Refused, Unavailable
@@ -93,17 +93,17 @@ class Write:
 
 
 class Process:
-    """One worker process: the production loop and crew; its threads' steps are taken by the world."""
+    """One worker process: the production loop and executor; its threads' steps are taken by the world."""
 
     def __init__(self, world: "World", name: str) -> None:
         self.world = world
         self.running: list[Turn[Job]] = []
         self.members: list[Member] = []
         policy, isolation = RetryPolicy(RETRY_DELAYS_MS, world.rng.random), Isolation(name, MemoryTrials())
-        self.crew = Crew(name, self, self, policy, isolation, threads=0, clock=world.clock)
+        self.executor = Executor(name, self, self, policy, isolation, threads=0, clock=world.clock)
         lanes = {lane: (self._open(lane), _topic(lane)) for lane in LANES}
         self.loop = ConsumerLoop(
-            name, lanes, self.crew, world.broker.has_record, clock=world.clock, watermarks=WATERMARKS
+            name, lanes, self.executor, world.broker.has_record, clock=world.clock, watermarks=WATERMARKS
         )
         self.is_busy = False
         self._urgent_passed_over = 0
@@ -141,8 +141,8 @@ class Process:
         if len(self.running) >= SLOTS:
             return
         self._note_arrivals()
-        waiting = [lane for lane in LANES if self.crew.lanes.waiting(lane)]
-        turn = self.crew.lanes.take_now()
+        waiting = [lane for lane in LANES if self.executor.lanes.waiting(lane)]
+        turn = self.executor.lanes.take_now()
         if turn is not None:
             self._check_turn(turn.lane, waiting)
             self.running.append(turn)
@@ -154,7 +154,7 @@ class Process:
         writing = Tally(_lane_of(write) for write in self.world.writes if write.writer is self)
         running = Tally(turn.lane for turn in self.running)
         for lane, reader in self.loop.readers.items():
-            in_flight = self.crew.lanes.waiting(lane) + running[lane] + writing[lane]
+            in_flight = self.executor.lanes.waiting(lane) + running[lane] + writing[lane]
             if reader.ledger.polled != reader.ledger.ended.total() + in_flight:
                 raise Violation(f"{lane}: {reader.ledger.polled} polled, {reader.ledger.ended}, {in_flight} in flight")
             if reader.in_hand() > WATERMARKS.held_high + WATERMARKS.read_max:
@@ -169,7 +169,7 @@ class Process:
             if not self._waiting[lane] or dropped != self._dropped[lane]:
                 self._turn_at_s[lane] = self.world.clock.now_s
                 self._overdue[lane] = 0
-            self._waiting[lane] = self.crew.lanes.waiting(lane)
+            self._waiting[lane] = self.executor.lanes.waiting(lane)
             self._dropped[lane] = dropped
 
     def _check_turn(self, taken: Lane, waiting: list[Lane]) -> None:
@@ -262,8 +262,8 @@ class World:
         """A worker of a process is through with its job, in whatever order; its records are under way."""
         process = self.processes[index]
         if process is not None and process.running:
-            process.crew.work_on(process.running.pop(self.rng.randrange(len(process.running))))
-        if self._violation:  # not raised where it was found: the crew would have taken it for the handler's error
+            process.executor.work_on(process.running.pop(self.rng.randrange(len(process.running))))
+        if self._violation:  # not raised where it was found: the executor would have taken it for the handler's error
             raise Violation(self._violation)
 
     def acknowledge(self) -> None:
@@ -322,7 +322,7 @@ class World:
         process.is_busy = True
         try:
             process.loop.close()
-        except (NotAcknowledged, StoodStill):
+        except (NotAcknowledged, Stalled):
             self._bury(index)
         self.processes[index] = None
         self._forget_writes(process)

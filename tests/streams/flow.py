@@ -17,7 +17,7 @@ from schemas.records import (
     TaskCompleted,
 )
 from streams.consumer.letters import ERROR_CODE, Delivery, Outgoing, RetryPolicy, outgoing
-from streams.facts import Asset, Catalogue
+from streams.facts import Asset, Database
 from streams.flow.processing import Processing
 
 GOOD = {
@@ -67,10 +67,10 @@ class Recorder:
 class Flow:
     """Delivers events to the processors one at a time and keeps count of offsets."""
 
-    def __init__(self, catalogue: Catalogue, retry_delays_ms: Sequence[int] = (1000,)) -> None:
-        self.catalogue = catalogue
+    def __init__(self, database: Database, retry_delays_ms: Sequence[int] = (1000,)) -> None:
+        self.database = database
         self.recorder = Recorder()
-        self.processing = Processing(catalogue, self.recorder, RetryPolicy(retry_delays_ms))
+        self.processing = Processing(database, self.recorder, RetryPolicy(retry_delays_ms))
         self._offset = 0
 
     def say(self, event: Event) -> list[Event]:
@@ -101,7 +101,7 @@ class Flow:
 
     def assets(self, sku: str = "A", tenant: str = "demo") -> list[Asset]:
         """The assets of a product."""
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             return facts.assets(tenant, sku)
 
 

@@ -30,7 +30,7 @@ from streams.consumer.isolation import Isolation
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.reading import read
 from streams.embedded import choose_broker
-from streams.facts import Asset, Catalogue, Trials
+from streams.facts import Asset, Database, Trials
 from streams.publishing import manifest as manifests
 from streams.publishing.manifest import Manifest, ManifestAsset
 from streams.runtime.errors import Refused
@@ -342,14 +342,14 @@ def test_the_origin_is_compared_with_what_the_manifest_says(settings: Settings) 
     announced = replace(published(), file=sound)
     write(settings, outgoing(announced, "test"))
     commit(settings, groups.STREAMS, topics.PUBLISHED.name, 1)
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    with catalogue.begin() as facts:
+    database = Database(settings.database)
+    database.create_tables()
+    with database.begin() as facts:
         facts.put_product(upsert())
         facts.put_plan("demo", "A", 1, {"amazon-1": ("amazon", None)})
         facts.put_live(announced)
         facts.move_asset("demo", "A", "amazon-1", 1, "published")
-    catalogue.close()
+    database.close()
     assert audit(settings, deep=True).findings == []
     origin.put(sound.key, b"nine bytE")
     assert audit(settings).clean
@@ -363,9 +363,9 @@ def test_the_origin_is_compared_with_what_the_manifest_says(settings: Settings) 
 def test_a_partition_that_stands_is_told_with_role_time_and_reason(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    isolation = Isolation("worker-cutout", Trials(catalogue))
+    database = Database(settings.database)
+    database.create_tables()
+    isolation = Isolation("worker-cutout", Trials(database))
     isolation.is_careful(Delivery(TOPIC, 7, 0, None, b""))  # of a partition without a record
     write(settings, outgoing(TASK, "test"))
     [record] = list(read(settings, [TOPIC]))
@@ -382,7 +382,7 @@ def test_a_partition_that_stands_is_told_with_role_time_and_reason(
     assert "worker-cutout" in checked.text
     commit(settings, groups.worker("cutout", "urgent"), TOPIC, 1)
     assert found(audit(settings)) == {"lost": 1}
-    catalogue.close()
+    database.close()
 
 
 def test_records_that_are_none_of_ours_are_told_until_somebody_has_dealt_with_them(settings: Settings) -> None:

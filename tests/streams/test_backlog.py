@@ -16,7 +16,7 @@ from streams.consumer import backlog, drift, groups
 from streams.consumer.backlog import Unread
 from streams.consumer.clients import AcknowledgedProducer, open_consumer
 from streams.consumer.letters import Outgoing
-from streams.facts import Catalogue, Loss, Losses
+from streams.facts import Database, Loss, Losses
 from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings
 from streams.services import checks, retention
@@ -64,16 +64,16 @@ def commit(settings: Settings, offset: int) -> None:
     consumer.close()
 
 
-def opened(settings: Settings) -> Catalogue:
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    return catalogue
+def opened(settings: Settings) -> Database:
+    database = Database(settings.database)
+    database.create_tables()
+    return database
 
 
 def noted(settings: Settings) -> list[Loss]:
-    catalogue = opened(settings)
-    losses = retention.noted(settings, catalogue)
-    catalogue.close()
+    database = opened(settings)
+    losses = retention.noted(settings, database)
+    database.close()
     return losses
 
 
@@ -120,34 +120,34 @@ def test_what_was_lost_stays_told_when_the_group_has_read_past_it_until_somebody
     settings: Settings,
 ) -> None:
     remove_before(settings, 6)
-    catalogue = opened(settings)
-    retention.note_gaps(settings, catalogue, [the_group()[0]])  # as a role does before it reads
+    database = opened(settings)
+    retention.note_gaps(settings, database, [the_group()[0]])  # as a role does before it reads
     commit(settings, 10)
     assert found(settings) == []
-    (loss,) = retention.noted(settings, catalogue)
+    (loss,) = retention.noted(settings, database)
     with pytest.raises(checks.CheckFailed, match="never read offsets 0 to 5"):
         checks._backlog(settings)
-    Losses(catalogue).settle([loss])
-    assert retention.noted(settings, catalogue) == []
-    catalogue.close()
+    Losses(database).settle([loss])
+    assert retention.noted(settings, database) == []
+    database.close()
 
 
 def test_a_look_notes_what_is_lost_measures_and_extends(settings: Settings) -> None:
     remove_before(settings, 3)
-    catalogue = opened(settings)
+    database = opened(settings)
     give_up_at = time.monotonic() + WITHIN_S
     found(settings)
-    while not (mended := retention.look(settings, catalogue)):
+    while not (mended := retention.look(settings, database)):
         assert time.monotonic() < give_up_at
         time.sleep(0.2)
     assert [(each.topic, each.setting) for each in mended] == [(the_group()[1], "retention.ms")]
     assert drift.retention_ms(settings, [the_group()[1]])[the_group()[1]] > RETENTION_MS
-    assert [(each.first, each.behind) for each in Losses(catalogue).open()] == [(0, 3)]
+    assert [(each.first, each.behind) for each in Losses(database).open()] == [(0, 3)]
     values = {name: gauge.labels(the_group()[1])._value.get() for name, gauge in GAUGES.items()}
     assert values["age"] * 1000 > RETENTION_MS / 2
     assert values["share"] > 0.5
     assert values["lost"] == 3
-    catalogue.close()
+    database.close()
 
 
 def test_retention_is_twice_the_age_of_the_oldest() -> None:

@@ -5,7 +5,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from streams.consumer.breaker import ENDED_MIN, PAUSE_S, PROBES, WINDOW, Breaker
-from streams.consumer.watchdog import StoodStill, Watchdog
+from streams.consumer.watchdog import Stalled, Watchdog
 from tests.simulation.clock import VirtualClock
 
 
@@ -98,7 +98,7 @@ def test_what_stands_still_with_work_to_do_ends_the_process() -> None:
         watchdog.look({"moves": position, "stands": 7})
         clock.sleep(10.0) if position < 10 else None
     clock.sleep(10.0)
-    with pytest.raises(StoodStill, match="stands stood at 7"):
+    with pytest.raises(Stalled, match="stands stood at 7"):
         watchdog.look({"moves": 20, "stands": 7})
 
 

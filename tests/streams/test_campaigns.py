@@ -21,7 +21,7 @@ from schemas.records import (
     Submission,
 )
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.flow.app import _batches
 from streams.flow.processing import Processing
 from streams.flow.processors.campaigns import PART_SKUS_MAX, STEP_SKUS_MAX, parts_of
@@ -37,8 +37,8 @@ ROOM_BYTES = topics.CAMPAIGNS.max_bytes - topics.STORY_BYTES
 class Town(Flow):
     """A flow that also delivers what it writes to the topic of campaigns, in order, until nothing is left there."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        super().__init__(catalogue, RETRY_DELAYS_MS)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, RETRY_DELAYS_MS)
         self.steps: list[list[Event]] = []
 
     def all_of(self, *events: Event) -> list[Event]:
@@ -62,16 +62,16 @@ class Town(Flow):
 
     def of_campaign(self, name: str = "bf") -> list[str]:
         """The products that have assets of the campaign planned."""
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             return sorted({asset.sku for asset in facts.campaign_assets("demo", name) if asset.state != "leaving"})
 
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Iterator[Town]:
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    yield Town(catalogue)
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    yield Town(database)
+    database.close()
 
 
 def known(flow: Flow, *skus: str) -> None:
@@ -160,7 +160,7 @@ def test_products_leave_only_once_the_newer_version_is_known_as_a_whole(flow: To
 def test_a_large_campaign_is_begun_in_steps_and_all_of_it(flow: Town) -> None:
     skus = [f"S{number}" for number in range(PART_SKUS_MAX + 3 * STEP_SKUS_MAX // 2)]
     known(flow, *skus[:: len(skus) // (2 * STEP_SKUS_MAX)], skus[-1])
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         expected = [sku for _, sku in facts.every_product()]
     made = tasks(flow.all_of(replace(CAMPAIGN, skus=skus)))
     assert sorted(task.sku for task in made) == sorted(expected)
@@ -237,7 +237,7 @@ def test_what_is_submitted_later_is_newer_also_within_a_file(flow: Town) -> None
     ]
     submitted = submission.send(events, recorder)
     flow.all_from(recorder.records[::-1])
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert [submission.fate(each, facts).state for each in submitted] == ["superseded", "superseded", "waiting"]
         assert {asset.channel for asset in facts.campaign_assets("demo", "bf")} == {"amazon"}
 
@@ -262,9 +262,9 @@ def test_a_part_that_is_none_is_refused(flow: Town) -> None:
 
 def test_facts_from_before_there_were_ranks_go_on(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/facts.db"
-    catalogue = Catalogue(url)
-    catalogue.create_tables()
-    known(Town(catalogue), "A", "B")
+    database = Database(url)
+    database.create_tables()
+    known(Town(database), "A", "B")
     record = msgspec.json.encode(replace(CAMPAIGN, skus=["A", "B"], version=0)).decode()
     with create_engine(url).begin() as connection:
         for table in ("campaigns", "campaign_skus"):
@@ -272,21 +272,21 @@ def test_facts_from_before_there_were_ranks_go_on(tmp_path: Path) -> None:
         told = {"record": record}
         connection.execute(text("INSERT INTO campaigns VALUES ('demo', 'bf', false, :record, 1)"), told)
         connection.execute(text("INSERT INTO campaign_skus VALUES ('demo', 'A', 'bf'), ('demo', 'B', 'bf')"))
-    catalogue.create_tables()
-    flow = Town(catalogue)
+    database.create_tables()
+    flow = Town(database)
     flow.all_of(upsert(sku="A", version=2))
     flow.all_of(upsert(sku="B", version=2))
     assert flow.of_campaign() == ["A", "B"]
     flow.all_of(replace(CAMPAIGN, skus=["B"], version=0))
     assert flow.of_campaign() == ["B"]
-    catalogue.close()
+    database.close()
 
 
 def test_a_step_takes_a_bounded_time(flow: Town) -> None:
     """Counted, not timed: the products that one delivery locks."""
     skus = [f"S{number}" for number in range(3 * STEP_SKUS_MAX)]
     known(flow, *skus)
-    processing = Processing(flow.catalogue, flow.recorder, RetryPolicy(()))
+    processing = Processing(flow.database, flow.recorder, RetryPolicy(()))
     flow.recorder.records.clear()
     record = outgoing(replace(CAMPAIGN, skus=skus), "test")
     processing.run([Delivery(record.topic, 0, 1, record.key, record.value, record.headers)])

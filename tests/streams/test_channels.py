@@ -10,7 +10,7 @@ from gpu_workers.pools import rules
 from schemas import channels
 from schemas.records import ChannelReleased, Event, PublishRequested, RecipeReleased, ReplanRequested, ReviewRequested
 from streams.commands.cli import packshot
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import channels as desk
@@ -40,10 +40,10 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def flow(settings: Settings) -> Iterator[Flow]:
-    catalogue = Catalogue(settings.database)
-    catalogue.create_tables()
-    yield Flow(catalogue)
-    catalogue.close()
+    database = Database(settings.database)
+    database.create_tables()
+    yield Flow(database)
+    database.close()
 
 
 def release(rules: str, **more: object) -> ChannelReleased:
@@ -81,8 +81,8 @@ def test_who_judges_and_who_makes_go_by_the_version_that_was_released(flow: Flow
     (request,) = judged(flow, upsert(), fill=0.86)
     assert isinstance(request, ReviewRequested), "the rules that ship would let it pass"
     assert request.verdict.rules.endswith("amazon@2026-11.2")
-    assert rules.rules_that_count(flow.catalogue).load("amazon").fill.min == 0.87
-    assert desk.counting(flow.catalogue).load("amazon").rule_version == "amazon@2026-11.2"
+    assert rules.rules_that_count(flow.database).load("amazon").fill.min == 0.87
+    assert desk.counting(flow.database).load("amazon").rule_version == "amazon@2026-11.2"
     with Studio(settings) as studio:
         assert studio.rules.load("amazon").rule_version == "amazon@2026-11.2"
 
@@ -151,7 +151,7 @@ def test_withdrawn_rules_give_way_to_those_before_which_make_the_same_products_a
     flow.say(upsert(sku="B", channels=["shopify"]))
     flow.say(release(STRICT))
     assert again(flow.say(release(desk.text_before("amazon", [STRICT])))) == ["A"]
-    counts = desk.counting(flow.catalogue).load("amazon")
+    counts = desk.counting(flow.database).load("amazon")
     assert counts.rule_version == "amazon@2026-11.3"
     assert counts.fill == channels.load("amazon").fill
 
@@ -191,7 +191,7 @@ def test_a_dry_run_of_withdrawing_says_what_would_be_made_again(flow: Flow, sett
     flow.say(release(STRICT))
     ref, products, is_noted = desk.withdraw(settings, "amazon", None, "too strict", "ann", dry_run=True)
     assert (ref, products, is_noted) == ("amazon@2026-11.3", [("demo", "A")], False)
-    assert desk.counting(flow.catalogue).load("amazon").version == "2026-11.2"
+    assert desk.counting(flow.database).load("amazon").version == "2026-11.2"
 
 
 def test_a_file_in_the_folder_counts_for_nobody_and_check_says_so(flow: Flow, settings: Settings) -> None:
@@ -213,9 +213,9 @@ def test_a_replay_by_rule_knows_the_rules_that_were_released(flow: Flow, setting
     flow.say(release(STRICT))
     judged(flow, upsert(), fill=0.9)
     meant = replanning.Selection(rule="amazon@2026-11.2")
-    assert replanning.select(meant, flow.catalogue, settings) == [("demo", "A")]
+    assert replanning.select(meant, flow.database, settings) == [("demo", "A")]
     flow.say(release(BAZAAR))
-    assert replanning.select(replanning.Selection(rule="bazaar@2026-11"), flow.catalogue, settings) == []
+    assert replanning.select(replanning.Selection(rule="bazaar@2026-11"), flow.database, settings) == []
 
 
 def test_a_file_that_holds_no_rules_is_told_with_its_field(tmp_path: Path) -> None:

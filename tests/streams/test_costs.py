@@ -21,7 +21,7 @@ from schemas.records import (
     TaskFailed,
 )
 from streams.commands.cli import packshot
-from streams.facts import Catalogue, Grouping, Share, Spending
+from streams.facts import Database, Grouping, Share, Spending
 from streams.flow.processors.costing import shares
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 
@@ -32,15 +32,15 @@ COMPOSED = Cost(cpu_ms=40.0, bytes_in=10, bytes_out=20, price_nanos=500)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flow]:
     sqlite = request.param == "sqlite"
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
-    catalogue.create_tables()
-    yield Flow(catalogue)
-    catalogue.drop_tables()
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
+    database.create_tables()
+    yield Flow(database)
+    database.drop_tables()
+    database.close()
 
 
 def spent(flow: Flow, *by: Grouping, tenant: str | None = None, since_ms: int = 0) -> dict[tuple[str, ...], Spending]:
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         found = facts.spendings(by, tenant=tenant, since_ms=since_ms)
     return {tuple(each.group.values()): each for each in found}
 
@@ -168,7 +168,7 @@ def test_tenants_are_told_apart(flow: Flow) -> None:
 def test_older_work_is_left_out(flow: Flow) -> None:
     amazon, *_ = cut(flow)
     event = cost_of(amazon, COMPOSED)
-    with flow.catalogue.begin() as facts:
+    with flow.database.begin() as facts:
         facts.at(2**42)
         facts.put_costs(shares(event))
     assert list(spent(flow, "operation", since_ms=2**42)) == [("packshot",)]
@@ -233,7 +233,7 @@ def test_what_the_cache_saved_is_told_apart_from_what_was_spent(flow: Flow) -> N
 
 
 def command(flow: Flow, *arguments: str) -> str:
-    done = CliRunner().invoke(packshot, ["costs", *arguments], env={"PACKSHOT_DATABASE_URL": flow.catalogue.url})
+    done = CliRunner().invoke(packshot, ["costs", *arguments], env={"PACKSHOT_DATABASE_URL": flow.database.url})
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -285,7 +285,7 @@ def test_enough_of_the_largest_costs_add_up(flow: Flow) -> None:
         saved_engine_ms=1.0,
     )
     every = [dataclasses.replace(one, task_id=f"t{number}") for number in range(1100)]
-    with flow.catalogue.begin() as facts:
+    with flow.database.begin() as facts:
         facts.put_costs(every)
     (all_of_it,) = spent(flow).values()
     assert all_of_it.size_bytes == all_of_it.saved_price_nanos == 1100 * WHOLE_MAX > 2**63

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.records import CampaignRequested, CatalogChanged
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.services.event_files import BadLine, Read, read_events, with_files
 from streams.services.submission import unmakeable
 
@@ -120,9 +120,9 @@ def test_channels_and_recipes_that_are_not_there_are_told_before_anything_is_sen
     wrong = [MUG | {"channels": ["amazn"]}, MUG, MUG | {"recipe": "marketplce"}]
     events, bad = read(tmp_path, "\n".join(map(json.dumps, wrong)))
     assert (len(events), bad) == (3, [])
-    catalogue = Catalogue(f"sqlite:///{tmp_path / 'facts.db'}")
-    catalogue.create_tables()
-    with catalogue.read() as facts:
+    database = Database(f"sqlite:///{tmp_path / 'facts.db'}")
+    database.create_tables()
+    with database.read() as facts:
         told = unmakeable(events, facts)
         campaign = CampaignRequested(tenant="acme", campaign="c", skus=["MUG-1"], channels=["instgram"])
         told += unmakeable([Read(9, campaign)], facts)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from schemas.records import CampaignRequested, ReviewDecided, ReviewRequested
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.facts.facts import Refusal
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -25,14 +25,14 @@ CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "GONE"], c
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Iterator[Flow]:
-    catalogue = Catalogue(Settings(data_folder=tmp_path).database)
-    catalogue.create_tables()
-    yield Flow(catalogue, retry_delays_ms=())
-    catalogue.close()
+    database = Database(Settings(data_folder=tmp_path).database)
+    database.create_tables()
+    yield Flow(database, retry_delays_ms=())
+    database.close()
 
 
 def fate_of(flow: Flow, submitted: Submitted) -> Fate:
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         return fate(submitted, facts)
 
 
@@ -54,7 +54,7 @@ def test_an_event_whose_version_another_took_is_not_done(flow: Flow) -> None:
 def test_one_unknown_product_does_not_end_a_campaign_while_the_others_are_made(flow: Flow) -> None:
     flow.say(upsert())
     assert flow.letters(CAMPAIGN) == [("imagery.dead", "unknown_sku")]
-    with flow.catalogue.begin() as facts:
+    with flow.database.begin() as facts:
         facts.put_refusal(Refusal("campaign", "t", "bf", "unknown_sku", "skus", "no such product: GONE"))
     now = fate_of(flow, Submitted("campaign", CAMPAIGN))
     assert now.state == "waiting"
@@ -84,7 +84,7 @@ class Told:
 def followed(flow: Flow, told: Told, *events: Submitted, quiet_s: float = 1000.0) -> tuple[list[Fate], int]:
     """The ends, and how often an event was looked at."""
     with patch("streams.services.following.fate", side_effect=fate) as looks:
-        ends = follow(events, flow.catalogue, told.within, lambda *_: None, 600.0, quiet_s, told.clock)
+        ends = follow(events, flow.database, told.within, lambda *_: None, 600.0, quiet_s, told.clock)
         return ends, looks.call_count
 
 

@@ -21,7 +21,7 @@ from schemas.records import (
     Verdict,
 )
 from streams.blobs import Blobs
-from streams.facts import Standing
+from streams.facts import ProductState
 from streams.publishing import manifest as manifests
 from streams.publishing import publication
 from streams.publishing.manifest import Manifest, load, manifest_key
@@ -94,7 +94,7 @@ class World:
     """One product on one origin; its facts; what was announced, and what must be gone."""
 
     now_ms: int = 1_000_000
-    facts: dict[str, Standing] = field(default_factory=dict)
+    facts: dict[str, ProductState] = field(default_factory=dict)
     told: Announcements = field(default_factory=Announcements)
     gone: set[str] = field(default_factory=set)
     committed: set[int] = field(default_factory=set)
@@ -103,7 +103,7 @@ class World:
         self.origin = TimedStore(lambda: self.now_ms)
         self.blobs = MemoryStore()
 
-    def standing(self, _tenant: str, sku: str) -> Standing | None:
+    def standing(self, _tenant: str, sku: str) -> ProductState | None:
         return self.facts.get(sku)
 
     def publisher(self, gate: Gate) -> Publication:
@@ -183,7 +183,7 @@ class Step:
     """A request, and the facts that are there before it is on the topic. `offset` is its place there."""
 
     request: Request
-    facts: Standing
+    facts: ProductState
     offset: int
 
     def apply(self, world: World, gate: Gate) -> list[Announcement]:
@@ -196,17 +196,17 @@ class Step:
 
 
 def upsert(version: int, offset: int, asset: str = "web-1", shade: str = "", plan: dict[str, str] = LIVE) -> Step:
-    return Step(asked(version, asset, shade), Standing(version, deleted=False, plan=plan), offset)
+    return Step(asked(version, asset, shade), ProductState(version, deleted=False, plan=plan), offset)
 
 
 def delete(version: int, offset: int) -> Step:
     request = RetractRequested(tenant="acme", sku="mug", version=version, reason="the product was deleted")
-    return Step(request, Standing(version, deleted=True, plan={}), offset)
+    return Step(request, ProductState(version, deleted=True, plan={}), offset)
 
 
 def retract(version: int, offset: int, plan: dict[str, str], *assets: str) -> Step:
     request = RetractRequested(tenant="acme", sku="mug", version=version, assets=list(assets), reason="illegal")
-    return Step(request, Standing(version, deleted=False, plan=plan), offset)
+    return Step(request, ProductState(version, deleted=False, plan=plan), offset)
 
 
 # What is there before, what the one that is stopped does, and what the other one does meanwhile.
@@ -362,10 +362,10 @@ real_look = Publication._look
 
 
 class _Noted:
-    def __init__(self, standing: Standing | None) -> None:
+    def __init__(self, standing: ProductState | None) -> None:
         self._standing = standing
 
-    def standing(self, _tenant: str, _sku: str) -> Standing | None:
+    def standing(self, _tenant: str, _sku: str) -> ProductState | None:
         return self._standing
 
 

@@ -11,7 +11,7 @@ import pytest
 from streams.consumer.isolation import CAREFUL_FROM_STARTS, CAREFUL_RECORDS, TRIES_MAX, Isolation, is_untouchable
 from streams.consumer.letters import Delivery
 from streams.consumer.reader import WATERMARKS
-from streams.facts import Catalogue, Trials
+from streams.facts import Database, Trials
 from streams.runtime.errors import Refused, Unavailable
 
 ROLE, TOPIC = "streams", "imagery.catalog"
@@ -24,11 +24,11 @@ class Killed(BaseException):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def trials(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trials]:
     sqlite = request.param == "sqlite"
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
-    catalogue.create_tables()
-    yield Trials(catalogue)
-    catalogue.drop_tables()
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
+    database.create_tables()
+    yield Trials(database)
+    database.drop_tables()
+    database.close()
 
 
 def read(offset: int, partition: int = 0) -> Delivery:
@@ -81,7 +81,7 @@ class KilledTrials(Trials):
     """Whoever was killed notes nothing more."""
 
     def __init__(self, trials: Trials) -> None:
-        super().__init__(trials._catalogue)
+        super().__init__(trials._database)
 
     def survived(self, role: str, place: tuple[str, int], offset: int) -> None:
         if sys.exc_info()[0] is not Killed:
@@ -236,9 +236,9 @@ def test_while_the_database_is_away_nothing_is_tried_and_nothing_is_lost(tmp_pat
         def tell(self, *_what: object) -> None:
             raise Unavailable("the database does not answer")
 
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    trials = Away(catalogue)
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    trials = Away(database)
     isolation = Isolation(ROLE, trials)
     with pytest.raises(Unavailable), isolation.trying(read(0)):
         raise AssertionError("it was tried")

@@ -16,7 +16,7 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
-from streams.facts import Catalogue
+from streams.facts import Database
 from tests.streams.flow import Flow, blob, done, tasks, upsert
 
 TOGETHER = """\
@@ -31,12 +31,12 @@ steps:
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Iterator[Flow]:
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    flow = Flow(catalogue)
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    flow = Flow(database)
     flow.say(RecipeReleased(recipe="together", version=1, text=TOGETHER, released_at_ms=1))
     yield flow
-    catalogue.close()
+    database.close()
 
 
 def product(sku: str, height_cm: str, version: int = 1) -> CatalogChanged:

@@ -19,8 +19,8 @@ from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import DRAIN_S, STALLED_AFTER_S, ConsumerLoop
 from streams.consumer.reader import OnCommit, Watermarks
-from streams.consumer.watchdog import StoodStill
-from streams.consumer.work import Crew
+from streams.consumer.watchdog import Stalled
+from streams.consumer.work import Executor
 from streams.runtime.errors import Refused, Unavailable
 from tests.simulation.broker import Broker, Group, Log, Member
 from tests.simulation.clock import VirtualClock
@@ -69,10 +69,10 @@ class Office:
         self.gate = threading.Event()
         self.trials = MemoryTrials()
         isolation = Isolation("test", self.trials)
-        self.crew = Crew("test", self, self, RetryPolicy(retry_delays_ms), isolation, threads, self.clock)
+        self.executor = Executor("test", self, self, RetryPolicy(retry_delays_ms), isolation, threads, self.clock)
         lanes = {lane: (self._open(lane), _topic(lane)) for lane in LANES}
         self.loop = ConsumerLoop(
-            "test", lanes, self.crew, self.broker.has_record, STALLED_AFTER_S, self.clock, WATERMARKS
+            "test", lanes, self.executor, self.broker.has_record, STALLED_AFTER_S, self.clock, WATERMARKS
         )
 
     def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
@@ -113,9 +113,9 @@ class Office:
             self.broker.append(Outgoing(_topic(lane), bytes([partition]), value, []), PARTITIONS, 0)
 
     def work(self, count: int = 1000) -> None:
-        """The crew takes up to `count` jobs, one after the other."""
-        while count and (turn := self.crew.lanes.take_now()) is not None:
-            self.crew.work_on(turn)
+        """The executor takes up to `count` jobs, one after the other."""
+        while count and (turn := self.executor.lanes.take_now()) is not None:
+            self.executor.work_on(turn)
             count -= 1
 
     def turns(self, count: int) -> None:
@@ -169,7 +169,7 @@ def test_a_record_behind_markers_that_does_not_come_is_found(office: Office, mon
     office.turns(round(2 * STALLED_AFTER_S))
     monkeypatch.setattr(office.members["bulk"], "consume", lambda *_: [])
     office.write("bulk", b"unread")
-    with pytest.raises(StoodStill, match="bulk"):
+    with pytest.raises(Stalled, match="bulk"):
         office.turns(round(4 * STALLED_AFTER_S))
 
 
@@ -211,7 +211,7 @@ def test_a_record_that_ended_its_process_too_often_is_not_tried_again(office: Of
 def test_one_slow_delivery_holds_back_its_own_partition_only(office: Office) -> None:
     office.write("bulk", *[b"first"] * 30, partition=0)
     office.turns(1)
-    slow = office.crew.lanes.take_now()
+    slow = office.executor.lanes.take_now()
     assert slow is not None
     for _ in range(10):
         office.write("bulk", *[b"other"] * 4, partition=1)
@@ -222,7 +222,7 @@ def test_one_slow_delivery_holds_back_its_own_partition_only(office: Office) -> 
     assert len(office.handled) <= 40 + WATERMARKS.span_high + WATERMARKS.read_max
     office.turns(2)
     assert office.group("bulk").committed[1] == office.broker.logs[_topic("bulk"), 1].end
-    office.crew.work_on(slow)
+    office.executor.work_on(slow)
     for _ in range(10):
         office.turns(1)
         office.work()
@@ -235,7 +235,7 @@ def test_a_lane_is_charged_for_what_its_work_took_and_not_for_its_wait_for_other
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     charged: list[float] = []
-    monkeypatch.setattr(office.crew.lanes, "charge", lambda _turn, took_ms: charged.append(took_ms))
+    monkeypatch.setattr(office.executor.lanes, "charge", lambda _turn, took_ms: charged.append(took_ms))
     office.write("bulk", b"batched", b"batched", b"other")
     office.turns(1)
     office.work()
@@ -246,8 +246,8 @@ def test_a_lane_is_charged_for_what_its_work_took_and_not_for_its_wait_for_other
 def test_a_backlog_of_any_length_costs_the_same_memory(office: Office, backlog: int) -> None:
     office.write("bulk", *[b"task"] * backlog)
     office.turns(50)
-    assert office.crew.lanes.waiting("bulk") <= WATERMARKS.span_high + WATERMARKS.read_max
-    assert office.loop.readers["bulk"].in_hand() == office.crew.lanes.waiting("bulk")
+    assert office.executor.lanes.waiting("bulk") <= WATERMARKS.span_high + WATERMARKS.read_max
+    assert office.loop.readers["bulk"].in_hand() == office.executor.lanes.waiting("bulk")
 
 
 def test_a_full_lane_stops_none_of_the_others(office: Office) -> None:
@@ -257,7 +257,7 @@ def test_a_full_lane_stops_none_of_the_others(office: Office) -> None:
     assert office.members["bulk"].paused == {0, 1}
     office.write("urgent", b"urgent")
     office.turns(1)
-    assert office.crew.lanes.waiting("urgent") == 1
+    assert office.executor.lanes.waiting("urgent") == 1
 
 
 def test_what_was_paused_when_it_was_revoked_flows_when_it_comes_back(office: Office) -> None:
@@ -267,20 +267,20 @@ def test_what_was_paused_when_it_was_revoked_flows_when_it_comes_back(office: Of
     office.broker.revoke(office.group("bulk"), 0)
     office.turns(2)
     office.turns(1)
-    assert office.crew.lanes.waiting("bulk") >= WATERMARKS.span_high
+    assert office.executor.lanes.waiting("bulk") >= WATERMARKS.span_high
 
 
 def test_a_revocation_drops_what_waits_and_waits_for_what_runs(office: Office) -> None:
     office.write("bulk", b"runs", b"waits")
     office.turns(1)
-    running = office.crew.lanes.take_now()
+    running = office.executor.lanes.take_now()
     assert running is not None
     slept: list[float] = []
 
     def meanwhile() -> None:
         slept.append(office.clock.now_s)
         if len(slept) == 5:
-            office.crew.work_on(running)
+            office.executor.work_on(running)
 
     office.clock.meanwhile = meanwhile
     office.broker.revoke(office.group("bulk"), 0)
@@ -293,14 +293,14 @@ def test_a_revocation_drops_what_waits_and_waits_for_what_runs(office: Office) -
 def test_a_revocation_waits_no_longer_than_its_budget(office: Office) -> None:
     office.write("bulk", b"runs for ever")
     office.turns(1)
-    running = office.crew.lanes.take_now()
+    running = office.executor.lanes.take_now()
     began_s = office.clock.now_s
     office.broker.revoke(office.group("bulk"), 0)
     office.loop.turn()
     assert DRAIN_S <= office.clock.now_s - began_s <= DRAIN_S + 1
     assert office.committed("bulk") == 0
     assert running is not None
-    office.crew.work_on(running)
+    office.executor.work_on(running)
     office.turns(2)
     assert office.committed("bulk") == 0  # its result came after the partition had gone
 
@@ -308,7 +308,7 @@ def test_a_revocation_waits_no_longer_than_its_budget(office: Office) -> None:
 def test_while_one_lane_is_drained_the_others_are_read(office: Office) -> None:
     office.write("bulk", b"runs for ever")
     office.turns(1)
-    office.crew.lanes.take_now()
+    office.executor.lanes.take_now()
 
     def meanwhile() -> None:
         if office.clock.now_s > began_s + 1 and not office.handled:
@@ -389,11 +389,11 @@ def test_a_worker_that_hangs_ends_the_loop() -> None:
     office.write("bulk", b"slow")
     try:
         office.loop.open()
-        with pytest.raises(StoodStill, match="test-0"):
+        with pytest.raises(Stalled, match="test-0"):
             office.turns(2 * round(STALLED_AFTER_S))
     finally:
         office.gate.set()
-        office.crew.stop()
+        office.executor.stop()
 
 
 def test_urgent_work_has_a_thread_while_other_work_stands_aside() -> None:
@@ -407,10 +407,10 @@ def test_urgent_work_has_a_thread_while_other_work_stands_aside() -> None:
         assert office.handled == [b"aside", b"quick"]
         office.gate.set()
         turn_until(office, lambda: b"after it" in office.handled)
-        assert office.crew.lanes._aside == 0
+        assert office.executor.lanes._aside == 0
     finally:
         office.gate.set()
-        office.crew.stop()
+        office.executor.stop()
 
 
 def turn_until(office: Office, is_so: Callable[[], bool]) -> None:
@@ -424,7 +424,7 @@ def turn_until(office: Office, is_so: Callable[[], bool]) -> None:
 def test_a_partition_that_is_never_fetched_ends_the_loop(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     office.write("standard", b"never seen")
     monkeypatch.setattr(Member, "_fetch", lambda _self, _count: [])
-    with pytest.raises(StoodStill, match="standard"):
+    with pytest.raises(Stalled, match="standard"):
         office.turns(2 * round(STALLED_AFTER_S))
 
 
@@ -461,8 +461,8 @@ def test_a_loop_that_is_told_to_stop_waits_for_nobody_for_ever(office: Office) -
     office.write("standard", b"one", b"runs for ever")
     office.turns(1)
     office.work(1)
-    office.crew.lanes.take_now()
-    with pytest.raises(StoodStill, match="told to stop"):
+    office.executor.lanes.take_now()
+    with pytest.raises(Stalled, match="told to stop"):
         office.loop.close()
     assert office.committed("standard") == 1
     assert office.group("standard").members == []

@@ -23,7 +23,7 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
 from streams.consumer.reading import Place
-from streams.consumer.work import Crew
+from streams.consumer.work import Executor
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 
@@ -76,9 +76,9 @@ class Pool:
     def loop(self, instance: str | None = None) -> ConsumerLoop:
         settings = self.settings.model_copy(update={"kafka_group_instance_id": instance})
         writer = AcknowledgedProducer(settings)
-        crew = Crew("test", self.handler, writer, RetryPolicy(()), Isolation("test", MemoryTrials()), threads=2)
+        executor = Executor("test", self.handler, writer, RetryPolicy(()), Isolation("test", MemoryTrials()), threads=2)
         lanes = {lane: (self._open(settings, lane), self.topic(lane)) for lane in LANES}
-        return ConsumerLoop("test", lanes, crew, partial(reading.has_record, settings), STALLED_AFTER_S)
+        return ConsumerLoop("test", lanes, executor, partial(reading.has_record, settings), STALLED_AFTER_S)
 
     def write_in_transactions(self, lane: Lane, *ends: str) -> set[bytes]:
         """One record in each partition for each transaction, which is committed or aborted; what is committed."""

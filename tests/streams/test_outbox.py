@@ -22,7 +22,7 @@ from schemas.records import (
 from streams.blobs import Blobs
 from streams.consumer.clients import NotAcknowledged, TooLarge
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed
-from streams.facts import Catalogue, Unsent
+from streams.facts import Database, Unsent
 from streams.flow.processing import Processing
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
 from tests.streams.town import MemoryStore
@@ -42,10 +42,10 @@ class Mortal(Flow):
         self._offset += 1
         record = outgoing(event, "test")
         delivery = Delivery(record.topic, 0, self._offset, record.key, record.value, record.headers)
-        doomed = Processing(self.catalogue, _Dying(), RetryPolicy((1000,)))
+        doomed = Processing(self.database, _Dying(), RetryPolicy((1000,)))
         with pytest.raises(Killed):
             doomed.run([delivery])
-        self.processing = Processing(self.catalogue, self.recorder, RetryPolicy((1000,)))
+        self.processing = Processing(self.database, self.recorder, RetryPolicy((1000,)))
         return delivery
 
     def again(self, delivery: Delivery) -> list[Event]:
@@ -63,11 +63,11 @@ class _Dying:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mortal]:
     sqlite = request.param == "sqlite"
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
-    catalogue.create_tables()
-    yield Mortal(catalogue)
-    catalogue.drop_tables()
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
+    database.create_tables()
+    yield Mortal(database)
+    database.drop_tables()
+    database.close()
 
 
 def requested(flow: Mortal) -> PublishRequested:
@@ -156,13 +156,13 @@ def test_what_was_left_is_sent_by_anybody_and_told_of_meanwhile(flow: Mortal, mo
     flow.recorder.records.clear()
     flow.processing.tend()
     assert flow.recorder.records == []  # its process may be about to send it
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.outbox.backlog().rows == 1
     monkeypatch.setattr("streams.flow.relay.LEFT_AFTER_S", -1.0)
     flow.processing.tend()
     assert [record.topic for record in flow.recorder.records] == ["imagery.tasks.cutout.standard"]
     flow.processing.tend()
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.outbox.backlog().rows == 0
 
 
@@ -183,7 +183,7 @@ class Narrow(Recorder):
 
 def narrowed(flow: Mortal, *names: str, most: int = 0) -> Narrow:
     sender = Narrow(set(names), most)
-    flow.processing = Processing(flow.catalogue, sender, RetryPolicy((1000,), originals=sender.blobs))
+    flow.processing = Processing(flow.database, sender, RetryPolicy((1000,), originals=sender.blobs))
     return sender
 
 
@@ -201,7 +201,7 @@ def test_what_its_topic_will_never_take_is_a_dead_letter_and_the_end_of_its_asse
     assert {each.asset for each in withheld if isinstance(each, AssetWithheld)} == {"amazon-1", "web-1"}
     assert set(flow.states().values()) == {"failed"}
     flow.processing.tend()
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.outbox.backlog().rows == 0
     read = Delivery(letter.topic, 0, 1, letter.key, letter.value, letter.headers)
     task = codec.decode(replayed(read, sender.blobs).value)
@@ -228,9 +228,9 @@ def test_a_topic_that_takes_no_letter_at_all_ends_the_process(flow: Mortal) -> N
 
 def test_facts_that_are_made_anew_leave_what_is_to_be_sent(flow: Mortal) -> None:
     flow.killed_while_it_hears(upsert())
-    with flow.catalogue.replaced():
+    with flow.database.replaced():
         pass
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.outbox.backlog().rows == 1
         assert facts.every_product() == {}
 
@@ -239,7 +239,7 @@ def test_whoever_sends_long_after_its_commit_sends_only_what_nobody_sent_since(
     flow: Mortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that stood still between commit and send: another one has its partition, and sent what it left."""
-    slow = Processing(flow.catalogue, flow.recorder, RetryPolicy(()))
+    slow = Processing(flow.database, flow.recorder, RetryPolicy(()))
     seen: list[object] = []
 
     def stands_still(rows: Sequence[Unsent]) -> None:

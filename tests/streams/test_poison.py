@@ -14,7 +14,7 @@ from schemas.records import AssetWithheld, CatalogChanged, Event, PublicationFai
 from streams.consumer.isolation import EndedTheProcess
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.poison import ERROR_TRACE
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.flow import processing
 from streams.runtime.errors import Refused
 from tests.streams.flow import Flow, done, tasks, upsert
@@ -25,11 +25,11 @@ ERRORS = [ZeroDivisionError("a bug"), RecursionError("too deep"), MemoryError(),
 @pytest.fixture(params=["sqlite", "postgresql"])
 def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flow]:
     sqlite = request.param == "sqlite"
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
-    catalogue.create_tables()
-    yield Flow(catalogue)
-    catalogue.drop_tables()
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
+    database.create_tables()
+    yield Flow(database)
+    database.drop_tables()
+    database.close()
 
 
 def breaks(monkeypatch: pytest.MonkeyPatch, kind: type[Event], error: Exception, times: int = 9) -> list[int]:
@@ -66,7 +66,7 @@ def test_an_event_that_breaks_its_processor_twice_is_poison(
     assert type(error).__name__ in told[ERROR_TRACE]
     assert len(calls) == 2
     assert flow.states() == {}
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.refusal("my-id") is not None
     assert (
         REGISTRY.get_sample_value("packshot_poison_total", {"role": "streams", "topic": "imagery.catalog"})

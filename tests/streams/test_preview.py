@@ -11,7 +11,7 @@ from PIL import Image
 
 from schemas.parameters import OF_OPERATION, Parameters
 from schemas.records import CatalogChanged
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.local_render import render_files
@@ -43,7 +43,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_folder=tmp_path / "data")
 
 
-def catalogue(folder: Path, *events: dict[str, object]) -> Path:
+def database(folder: Path, *events: dict[str, object]) -> Path:
     file = folder / "catalogue.jsonl"
     file.write_text("".join(json.dumps(event) + "\n" for event in events))
     return file
@@ -55,7 +55,7 @@ def outcomes(settings: Settings, wanted: Wanted, target: Path) -> dict[str, str]
 
 
 def test_a_preview_shows_every_picture_with_its_verdict_and_parameters(settings: Settings, tmp_path: Path) -> None:
-    file = catalogue(tmp_path, upsert("jar", channels=["instagram", "amazon"]), upsert("tin"))
+    file = database(tmp_path, upsert("jar", channels=["instagram", "amazon"]), upsert("tin"))
     seen: list[tuple[int, int]] = []
     wanted = Wanted(str(tmp_path / "spring.yaml"), ["jar"], file)
     target = tmp_path / "new" / "page.html"
@@ -76,7 +76,7 @@ def test_a_preview_shows_every_picture_with_its_verdict_and_parameters(settings:
 
 
 def test_the_same_products_give_the_same_page(settings: Settings, tmp_path: Path) -> None:
-    wanted = Wanted(str(tmp_path / "spring.yaml"), ["jar"], catalogue(tmp_path, upsert("jar")))
+    wanted = Wanted(str(tmp_path / "spring.yaml"), ["jar"], database(tmp_path, upsert("jar")))
     pages = []
     for name in ("a.html", "b.html"):
         preview(settings, wanted, tmp_path / name, lambda *_: None)
@@ -90,7 +90,7 @@ def test_what_cannot_be_made_stands_on_the_page(
     monkeypatch.setitem(OF_OPERATION, "mockup", Mockup)
     (tmp_path / "spring.yaml").write_text(RECIPE + "      - {operation: mockup, each: channel, asset: lifestyle}\n")
     gone = upsert("gone", channels=["shopify"])
-    file = catalogue(tmp_path, upsert("jar", channels=["shopify"]), gone)
+    file = database(tmp_path, upsert("jar", channels=["shopify"]), gone)
     wanted = Wanted(str(tmp_path / "spring.yaml"), ["jar", "gone"], file)
     entries = preview(settings, wanted, tmp_path / "page.html", lambda *_: None)
     jar, nothing = ({each.asset: each for each in entry.pictures} for entry in entries)
@@ -102,7 +102,7 @@ def test_what_cannot_be_made_stands_on_the_page(
 
 def test_known_products_are_seen_by_the_recipes_of_the_facts(settings: Settings, tmp_path: Path) -> None:
     source = {"uri": (tmp_path / "jar.png").as_uri()}
-    facts = Catalogue(settings.database)
+    facts = Database(settings.database)
     facts.create_tables()
     with facts.begin() as writing:
         writing.put_product(_event(upsert("jar", sources=[source])))
@@ -131,7 +131,7 @@ def test_what_cannot_be_previewed_is_refused(
     (tmp_path / "bad.yaml").write_text("name: bad")
     recipe = str(tmp_path / recipe) if recipe.endswith(".yaml") else recipe
     with pytest.raises(Refused) as caught:
-        outcomes(settings, Wanted(recipe, skus, catalogue(tmp_path, upsert("jar")), channels=channels), tmp_path / "x")
+        outcomes(settings, Wanted(recipe, skus, database(tmp_path, upsert("jar")), channels=channels), tmp_path / "x")
     assert caught.value.code == code
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.publishing.transactions import Transactions
 from streams.runtime import private
 from streams.runtime.private import NotPrivate, open_private, private_folder, write_private
@@ -41,7 +41,7 @@ def test_what_we_make_is_ours_alone(tmp_path: Path) -> None:
     with only_one(folder):
         settings = Settings(data_folder=folder)
         write_running_file(settings, broker="b")
-        Catalogue(settings.database).create_tables()
+        Database(settings.database).create_tables()
         config = {"bootstrap.servers": "127.0.0.1:1"}
         names = Transactions(config, {}, "publish", "publisher", settings.names_folder, threading.Event())
         made = list(folder.rglob("*"))
@@ -65,7 +65,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     target.write_text("kept")
     places: dict[str, Callable[[Path], object]] = {
         "up.lock": lambda folder: only_one(folder).__enter__(),
-        "facts.db": lambda folder: Catalogue(f"sqlite:///{folder / 'facts.db'}"),
+        "facts.db": lambda folder: Database(f"sqlite:///{folder / 'facts.db'}"),
         f".running.json.{os.getpid()}": lambda folder: write_private(folder / "running.json", "{}"),
     }
     for name, opened in places.items():

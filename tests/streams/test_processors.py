@@ -26,7 +26,7 @@ from schemas.records import (
     Verdict,
 )
 from streams.consumer.letters import ATTEMPT, ERROR_CODE, ERROR_FIELD, REPLAYED, Outgoing, outgoing
-from streams.facts import Catalogue, CatalogueUnavailable, Facts
+from streams.facts import Database, DatabaseUnavailable, Facts
 from streams.flow.processors.routing import _rules
 from streams.runtime.errors import Refused
 from streams.services import submission
@@ -37,10 +37,10 @@ CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Iterator[Flow]:
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    yield Flow(catalogue)
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    yield Flow(database)
+    database.close()
 
 
 def compose_task(flow: Flow, event: CatalogChanged | None = None) -> Task:
@@ -89,13 +89,13 @@ def test_an_unknown_channel_is_refused_and_changes_nothing(flow: Flow) -> None:
     event = upsert(channels=["amazon", "bazaar"])
     assert flow.letters(event) == [("imagery.dead", "unknown_channel")]
     assert flow.states() == {}
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.product("demo", "A") is None
 
 
 def test_a_refusal_is_kept_under_the_events_id(flow: Flow) -> None:
     flow.deliver(outgoing(upsert(channels=["bazaar"]), "test", "my-id"))
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         refusal = facts.refusal("my-id")
     assert refusal is not None
     assert (refusal.field, refusal.subject) == ("channels", "demo|A")
@@ -232,7 +232,7 @@ def test_a_task_that_was_done_is_not_queued_again_by_a_repeat_that_is_cut_off(fl
     (cut,) = tasks(flow.say(upsert()))
     flow.say(done(cut))
     flow.say(upsert())  # read again; whoever reads it dies before the task is written again
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.task_states()[cut.task_id] == "done"
 
 
@@ -318,7 +318,7 @@ def test_the_review_of_an_asset_that_leaves_the_plan_is_closed(flow: Flow) -> No
     (review,) = flow.say(done(task, fill=0.1))
     assert isinstance(review, ReviewRequested)
     flow.say(CampaignCancelled(tenant="demo", campaign="bf"))
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.reviews() == []
     assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
 
@@ -394,7 +394,7 @@ def test_a_decision_is_held_against_its_reviews_product(flow: Flow, change: dict
     review = reviewed(flow)
     decided = replace(decision(review, approved=True), **change)
     assert flow.letters(decided) == ([] if code is None else [("imagery.dead", code)])
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert [each.state for each in facts.reviews(pending=False)] == ["pending" if code else "approved"]
 
 
@@ -431,11 +431,11 @@ def test_a_refused_event_that_is_replayed_with_success_is_refused_no_more(flow: 
     (letter,) = flow.deliver(type(record)(record.topic, record.key, record.value, [(ATTEMPT, b"9"), *record.headers]))
     assert letter.topic == "imagery.dead"
     review = reviewed(flow)
-    with flow.catalogue.begin() as facts:
+    with flow.database.begin() as facts:
         assert facts.refusal("my-id") is not None
     good = outgoing(decision(review, approved=True), "test", "my-id")
     flow.deliver(type(good)(good.topic, good.key, good.value, [*good.headers, (REPLAYED, b"imagery.dead/0/0")]))
-    with flow.catalogue.begin() as facts:
+    with flow.database.begin() as facts:
         assert facts.refusal("my-id") is None
 
 
@@ -522,7 +522,7 @@ def test_the_request_of_a_cancelled_campaign_read_again_is_no_error(flow: Flow) 
     assert flow.letters(CAMPAIGN) == []
     assert flow.say(CAMPAIGN) == []
     assert sorted(flow.states()) == ["amazon-1", "web-1"]
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         fate = submission.fate(submission.Submitted("again", CAMPAIGN), facts)
     assert fate.state == "failed"
     assert "cancelled" in fate.reason
@@ -562,15 +562,15 @@ def test_the_verdict_says_what_did_not_run(flow: Flow) -> None:
 def test_while_the_database_is_away_a_batch_stands_on_purpose(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     stood: list[bool] = []
     tries = iter([True, True, False])
-    begin = flow.catalogue.begin
+    begin = flow.database.begin
 
     def begin_when_it_is_back() -> AbstractContextManager[Facts]:
         if next(tries):
-            raise CatalogueUnavailable("away")
+            raise DatabaseUnavailable("away")
         stood.append(flow.processing.is_waiting)
         return begin()
 
-    monkeypatch.setattr(flow.catalogue, "begin", begin_when_it_is_back)
+    monkeypatch.setattr(flow.database, "begin", begin_when_it_is_back)
     monkeypatch.setattr("streams.flow.processing.time.sleep", lambda _s: stood.append(flow.processing.is_waiting))
     assert flow.say(upsert())
     assert (stood, flow.processing.is_waiting) == ([True, True, True], False)
@@ -585,6 +585,6 @@ def test_a_slip_that_goes_on_with_what_no_pool_does_is_told(flow: Flow) -> None:
 def test_an_asset_for_a_channel_without_rules_is_told(flow: Flow) -> None:
     task = compose_task(flow)
     odd = replace(task, step=replace(task.step, channel="bazaar"), way=None)
-    with flow.catalogue.read() as facts, pytest.raises(Refused) as caught:
+    with flow.database.read() as facts, pytest.raises(Refused) as caught:
         _rules(odd, "bazaar", facts)
     assert (caught.value.code, caught.value.field) == ("unknown_channel", "task.step.channel")

@@ -25,7 +25,7 @@ from schemas.records import (
 from streams.blobs import Blobs, FolderStore, NotFound
 from streams.publishing import moves, publication, renditions
 from streams.publishing.manifest import Manifest, load, manifest_key
-from streams.publishing.publication import Announcement, Publication, Request, Standing
+from streams.publishing.publication import Announcement, ProductState, Publication, Request
 from streams.publishing.renditions import Encoded, render
 from streams.publishing.sweep import Sweep
 from streams.runtime.errors import Refused, Unavailable
@@ -44,11 +44,11 @@ class Facts:
     """Facts that a test sets. `meanwhile` runs once, before the `n`-th look from now."""
 
     def __init__(self) -> None:
-        self.now: Standing | None = None
+        self.now: ProductState | None = None
         self.looks_left = 0
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def standing(self, _tenant: str, _sku: str) -> Standing | None:
+    def standing(self, _tenant: str, _sku: str) -> ProductState | None:
         self.looks_left -= 1
         if self.looks_left == 0:
             self.meanwhile()
@@ -101,10 +101,10 @@ class Shop:
 
     def plan(self, version: int, *assets: str, **ended: str) -> None:
         others = {name.replace("_", "-"): state for name, state in ended.items()}
-        self.facts.now = Standing(version, deleted=False, plan=dict.fromkeys(assets, "planned") | others)
+        self.facts.now = ProductState(version, deleted=False, plan=dict.fromkeys(assets, "planned") | others)
 
     def delete_product(self, version: int) -> None:
-        self.facts.now = Standing(version, deleted=True, plan={})
+        self.facts.now = ProductState(version, deleted=True, plan={})
 
     def request(self, asset: str, version: int = 1, shade: int = 90) -> PublishRequested:
         picture = io.BytesIO()
@@ -402,9 +402,9 @@ def test_networks_that_take_turns_with_the_same_picture_are_announced_each_time(
 
 
 @pytest.mark.parametrize(
-    "newest", [Standing(2, False, {"web-1": "planned"}), Standing(1, False, {"amazon-1": "planned"})]
+    "newest", [ProductState(2, False, {"web-1": "planned"}), ProductState(1, False, {"amazon-1": "planned"})]
 )
-def test_a_superseded_request_publishes_nothing(shop: Shop, newest: Standing) -> None:
+def test_a_superseded_request_publishes_nothing(shop: Shop, newest: ProductState) -> None:
     shop.facts.now = newest
     assert shop.apply(shop.request("web-1"), 1) == []
     assert shop.stored() == set()
@@ -432,8 +432,8 @@ def test_a_log_that_began_anew_does_not_hold_requests_back(shop: Shop) -> None:
     assert kinds(shop.apply(shop.request("web-1", shade=10), 0, later_ms)) == ["AssetPublished"]
 
 
-@pytest.mark.parametrize("known", [None, Standing(1, False, {"web-1": "planned"})])
-def test_a_version_that_the_facts_do_not_know_is_refused(shop: Shop, known: Standing | None) -> None:
+@pytest.mark.parametrize("known", [None, ProductState(1, False, {"web-1": "planned"})])
+def test_a_version_that_the_facts_do_not_know_is_refused(shop: Shop, known: ProductState | None) -> None:
     shop.facts.now = known
     with pytest.raises(Refused, match=r"no version 2 of acme\|mug") as refused:
         shop.apply(shop.request("web-1", version=2), 1)
@@ -514,7 +514,7 @@ def test_an_announcement_that_no_topic_would_take_is_refused_before_anything_is_
 def test_long_reasons_of_a_large_plan_fit_into_its_announcement(shop: Shop) -> None:
     shop.plan(1, "web-1", **{f"a{number}": "failed" for number in range(500)})
     shop.facts.now = replace(
-        shop.facts.now or Standing(1, False, {}), reasons={f"a{n}": "x" * 4000 for n in range(500)}
+        shop.facts.now or ProductState(1, False, {}), reasons={f"a{n}": "x" * 4000 for n in range(500)}
     )
     [_, told] = shop.apply(shop.request("web-1"), 1)
     assert isinstance(told, ProductPublished)
@@ -562,7 +562,7 @@ def test_a_withheld_asset_that_comes_after_all_announces_the_product_again(shop:
 
 
 def test_a_reason_from_the_facts_is_told_when_the_asset_ended_first(shop: Shop) -> None:
-    shop.facts.now = Standing(1, False, {"web-1": "planned", "amazon-1": "failed"}, {"amazon-1": "404"})
+    shop.facts.now = ProductState(1, False, {"web-1": "planned", "amazon-1": "failed"}, {"amazon-1": "404"})
     assert shop.apply(withheld("amazon-1"), 1) == []
     _, product = shop.apply(shop.request("web-1"), 2)
     assert isinstance(product, ProductPublished)
@@ -803,7 +803,7 @@ def test_a_manifest_that_never_stands_still_is_a_reason_to_wait(shop: Shop) -> N
 
 
 def test_the_facts_being_away_is_no_answer(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_tenant: str, _sku: str) -> Standing:
+    def away(_tenant: str, _sku: str) -> ProductState:
         raise Unavailable("the database is away")
 
     monkeypatch.setattr(shop.facts, "standing", away)

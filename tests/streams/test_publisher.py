@@ -25,7 +25,7 @@ from streams.consumer.clients import consumer_config, delivery, producer_config
 from streams.consumer.isolation import TRIES_MAX, Isolation, MemoryTrials
 from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.poison import ERROR_TRACE
-from streams.facts import Standing
+from streams.facts import ProductState
 from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.publisher import Publisher
 from streams.publishing.renditions import Encoded
@@ -43,8 +43,8 @@ class Crash(Exception):
 class Facts:
     """Every product has just the asset `web-1`, in version 1."""
 
-    def standing(self, _tenant: str, _sku: str) -> Standing:
-        return Standing(1, deleted=False, plan={"web-1": "publishing"})
+    def standing(self, _tenant: str, _sku: str) -> ProductState:
+        return ProductState(1, deleted=False, plan={"web-1": "publishing"})
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from streams.consumer import reach
 from streams.consumer.reach import LOOK_EVERY_S, LOST_AFTER_S, Reach
-from streams.consumer.watchdog import StoodStill
+from streams.consumer.watchdog import Stalled
 from tests.simulation.clock import VirtualClock
 
 
@@ -43,14 +43,14 @@ def look(clients: list[Client | Closed], fresh: Client | Closed, seconds: float 
 
 
 def test_a_client_that_reaches_no_broker_where_another_does_is_lost() -> None:
-    with pytest.raises(StoodStill, match="client 1 stood"):
+    with pytest.raises(Stalled, match="client 1 stood"):
         look([Client(reaches=True), Client(reaches=False)], Client(reaches=True))
 
 
 def test_a_client_that_hangs_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "CALL_S", 0.01)
     released = threading.Event()
-    with pytest.raises(StoodStill, match="client 0 stood"):
+    with pytest.raises(Stalled, match="client 0 stood"):
         look([Client(reaches=True, hangs=released)], Closed())
     released.set()
 

@@ -9,7 +9,7 @@ import pytest
 
 from schemas import codec, topics
 from schemas.records import Event
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.services.rebuilding import fill
 from tests.streams.town import Town
 
@@ -19,19 +19,19 @@ ACTS = 14
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     sqlite = request.param == "sqlite"
-    opened = Catalogue(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
+    opened = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
     yield opened
     opened.drop_tables()
     opened.close()
 
 
-def lived(catalogue: Catalogue, seed: int) -> Town:
+def lived(database: Database, seed: int) -> Town:
     """A town in which everything came to rest."""
-    catalogue.drop_tables()
-    catalogue.create_tables()
-    town = Town(catalogue, Random(seed))
+    database.drop_tables()
+    database.create_tables()
+    town = Town(database, Random(seed))
     acts = [town.act() for _ in range(ACTS)]
     for sku in ("A", "B", "C"):
         town.upsert(sku, 1)
@@ -39,18 +39,18 @@ def lived(catalogue: Catalogue, seed: int) -> Town:
     return town
 
 
-def dumped(catalogue: Catalogue) -> dict[str, list[tuple[str, ...]]]:
+def dumped(database: Database) -> dict[str, list[tuple[str, ...]]]:
     """Every fact but one: of several askings for one result, which of them its review tells of is a matter of order."""
-    rows = catalogue.dump()
+    rows = database.dump()
     asked = re.compile(r'"asked_at_ms":\d+|"lane":"\w+"')
     return rows | {"reviews": [tuple(asked.sub("", column) for column in row) for row in rows["reviews"]]}
 
 
 def rebuilt(town: Town) -> dict[str, list[tuple[str, ...]]]:
     records = [record for records in town.log.values() for record in records if record.topic in NAMES]
-    with town.catalogue.replaced() as facts:
+    with town.database.replaced() as facts:
         fill(facts, records, town.dead_letters())
-    return dumped(town.catalogue)
+    return dumped(town.database)
 
 
 NAMES = {
@@ -75,11 +75,11 @@ NAMES = {
 @pytest.mark.parametrize(
     "seed", [seed if seed < SHORT else pytest.param(seed, marks=pytest.mark.long) for seed in SEEDS]
 )
-def test_the_facts_come_out_equal_and_nothing_is_lost(catalogue: Catalogue, seed: int, render_nothing: None) -> None:
+def test_the_facts_come_out_equal_and_nothing_is_lost(database: Database, seed: int, render_nothing: None) -> None:
     _ = render_nothing
-    town = lived(catalogue, seed)
+    town = lived(database, seed)
     assert town.findings() == []
-    before = dumped(catalogue)
+    before = dumped(database)
     assert rebuilt(town) == before
     assert rebuilt(town) == before
 
@@ -95,12 +95,12 @@ EVERYTHING = {
 @pytest.mark.long
 def test_the_seeds_tell_of_everything(tmp_path: Path, render_nothing: None) -> None:
     _ = render_nothing
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
     missing = set(EVERYTHING)
     for seed in SEEDS:
-        town = lived(catalogue, seed)
+        town = lived(database, seed)
         missing -= {_name(codec.decode(record.value)) for records in town.log.values() for record in records}
-        rows = catalogue.dump()
+        rows = database.dump()
         reviews = [f"review {review}" for row in rows["reviews"] for review in row]
         saved = [row for row in rows["costs"] if "saved_price_nanos=0" not in row]
         missing -= {"accepted"} if rows["accepted"] else set()
@@ -108,7 +108,7 @@ def test_the_seeds_tell_of_everything(tmp_path: Path, render_nothing: None) -> N
         missing -= {*reviews, *(state for row in rows["assets"] for state in row)}
         if not missing:
             break
-    catalogue.close()
+    database.close()
     assert not missing
 
 

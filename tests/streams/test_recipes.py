@@ -27,7 +27,7 @@ from schemas.records import (
     TaskCompleted,
 )
 from streams.consumer.letters import Delivery, outgoing
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.flow.processors.recipes import touched
 from streams.services.rebuilding import fill
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
@@ -65,10 +65,10 @@ class Mockup(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
 @pytest.fixture
 def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     monkeypatch.setitem(OF_OPERATION, "mockup", Mockup)
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    yield Flow(catalogue)
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    yield Flow(database)
+    database.close()
 
 
 def release(text: str) -> RecipeReleased | DefaultsReleased:
@@ -193,7 +193,7 @@ def test_a_release_told_again_asks_for_the_same_even_behind_a_newer_one(flow: Fl
 
 def test_a_dry_run_says_what_a_release_makes_again_and_changes_nothing(flow: Flow) -> None:
     flow.say(product("A", ["shopify"], "acme"))
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert list(touched(release(ACME), facts.recipe_releases(), facts)) == [("acme", "A")]
         assert facts.recipe_releases() == []
 
@@ -215,14 +215,14 @@ def test_an_older_version_that_comes_late_replaces_nothing(flow: Flow, text: str
     newer, older = (release(text.replace("version: 1", f"version: {n}").replace("0.", f"0.{n}")) for n in (3, 2))
     flow.say(newer)
     assert flow.letters(older) == [("imagery.dead", "version_conflict")]
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.recipe_releases() == [newer]
 
 
 def test_a_version_below_the_newest_is_refused(flow: Flow) -> None:
     flow.say(release(SPRING.replace("version: 1", "version: 3")))
     assert flow.letters(release(SPRING)) == [("imagery.dead", "version_conflict")]
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.cookbook().recipe("spring").version == 3
         assert len(facts.recipe_releases()) == 1
 
@@ -323,14 +323,14 @@ def test_a_mockup_without_a_height_is_refused_and_the_others_go_on(
     assert told in withheld.reason
     assert flow.states()["shopify-1.lifestyle"] == "failed"
     assert flow.letters(event) == [("imagery.dead", code)]
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         refusal = facts.refusal(next(iter(_ids(flow))))
     assert refusal is not None
     assert refusal.field == "attributes.height_cm"
 
 
 def _ids(flow: Flow) -> list[str]:
-    return [str(row).split("event_id=")[1].split("'")[0] for row in flow.catalogue.dump()["refusals"]]
+    return [str(row).split("event_id=")[1].split("'")[0] for row in flow.database.dump()["refusals"]]
 
 
 @pytest.mark.parametrize("written", ["27", "27.0", " 27 ", "2.7e1"])
@@ -402,13 +402,13 @@ def test_a_campaign_that_was_read_behind_the_later_release_of_its_recipe_is_note
     said: list[Event] = [product("A", ["amazon"]), campaign, release(SPRING), release(SPRING.replace("1", "2"))]
     for event in (said[0], said[2], said[3], said[1]):
         flow.say(event)
-    before = flow.catalogue.dump()
+    before = flow.database.dump()
     records = [outgoing(event, "test") for event in said]
-    with flow.catalogue.replaced() as facts:
+    with flow.database.replaced() as facts:
         offsets = (1, 4, 2, 3)  # where the flow read them
         read = [(at, offset, r) for at, (offset, r) in enumerate(zip(offsets, records, strict=True))]
         fill(facts, [Delivery(r.topic, 0, offset, r.key, r.value, r.headers, at) for at, offset, r in read], [])
-    after = flow.catalogue.dump()
+    after = flow.database.dump()
     assert before["campaigns"] == after["campaigns"] != []
     assert before["assets"] == after["assets"]
     assert before["recipes"] == after["recipes"]

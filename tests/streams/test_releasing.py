@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from gpu_workers.models.manifest import UnknownModel, load_manifest
-from gpu_workers.serving.model_registry import Shelf
+from gpu_workers.serving.model_registry import ModelRegistry
 from schemas.records import (
     AssetPublished,
     ModelAdded,
@@ -23,7 +23,7 @@ from schemas.records import (
 )
 from schemas.releases import standing
 from streams.blobs import Blobs
-from streams.facts import Catalogue
+from streams.facts import Database
 from tests.streams.flow import Flow, blob, done, published, upsert
 from tests.streams.town import MemoryStore
 
@@ -33,10 +33,10 @@ ADDED = ModelAdded(operation="cutout", model="mine@1", manifest=MANIFEST, added_
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Iterator[Flow]:
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    yield Flow(catalogue)
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    yield Flow(database)
+    database.close()
 
 
 def release(stage: str, model: str = "mine@1", at_ms: int = 1, **more: object) -> ModelReleased:
@@ -44,14 +44,14 @@ def release(stage: str, model: str = "mine@1", at_ms: int = 1, **more: object) -
 
 
 def releases(flow: Flow) -> list[ModelReleased]:
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         return facts.releases("cutout")
 
 
 def test_a_model_is_noted_once_and_never_changes(flow: Flow) -> None:
     assert flow.say(ADDED) == flow.say(ADDED) == []
     assert flow.letters(replace(ADDED, manifest="other"), attempt=9) == [("imagery.dead", "version_conflict")]
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.models() == {"mine@1": ADDED}
 
 
@@ -64,19 +64,19 @@ def test_a_model_whose_manifest_is_bad_is_refused_and_keeps_no_worker_from_start
 ) -> None:
     bad = replace(ADDED, model="other@1", manifest=manifest)
     assert flow.letters(bad, attempt=9) == [("imagery.dead", "bad_manifest")]
-    with flow.catalogue.begin() as facts:
+    with flow.database.begin() as facts:
         facts.put_model(ADDED)
         facts.put_model(bad)  # as it may have been noted before manifests were looked at
 
     def added() -> Mapping[str, ModelAdded]:
-        with flow.catalogue.read() as facts:
+        with flow.database.read() as facts:
             return facts.models()
 
-    shelf = Shelf(tmp_path, Blobs(MemoryStore()), added)
-    assert {"mine@1", "u2netp@1"} <= shelf.models().keys()
-    assert "other@1" not in shelf.models()
+    registry = ModelRegistry(tmp_path, Blobs(MemoryStore()), added)
+    assert {"mine@1", "u2netp@1"} <= registry.models().keys()
+    assert "other@1" not in registry.models()
     with pytest.raises(UnknownModel):
-        shelf.model("other@1")
+        registry.model("other@1")
 
 
 def test_a_manifest_of_another_model_is_refused(flow: Flow) -> None:
@@ -186,7 +186,7 @@ def reviewed(flow: Flow) -> tuple[Task, ReviewRequested]:
 
 
 def pending(flow: Flow) -> list[str]:
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         return [review.review_id for review in facts.reviews()]
 
 
@@ -221,7 +221,7 @@ def test_a_shadow_is_counted_once(flow: Flow) -> None:
     good = Shadow(model="mine@1", agreement=0.9, difference=0.01, engine_ms=20)
     for shadow, result in ((good, "a"), (good, "a"), (Shadow(model="mine@1", error="no_subject"), "b")):
         flow.say(replace(completion(task), result_id=result, shadow=shadow))
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         (compared,) = facts.comparisons()
     assert (compared.count, compared.failed, compared.agreement_mean) == (2, 1, 0.9)
 
@@ -231,9 +231,9 @@ def test_an_added_models_graph_is_fetched_once_and_checked(tmp_path: Path) -> No
     graph = b"a graph"
     model = replace(load_manifest("u2netp@1"), name="mine", published=None, sha256=blobs.put(graph), file="m.onnx")
     added = replace(ADDED, manifest=msgspec.yaml.encode(model).decode())
-    shelf = Shelf(tmp_path, blobs, lambda: {"mine@1": added})
-    folder = shelf.fetched(shelf.model("mine@1"))
+    registry = ModelRegistry(tmp_path, blobs, lambda: {"mine@1": added})
+    folder = registry.fetched(registry.model("mine@1"))
     assert (folder / "m.onnx").read_bytes() == graph
     assert folder == tmp_path / "added" / "mine@1"
     (folder / "m.onnx").write_bytes(b"half")
-    assert (shelf.fetched(model) / "m.onnx").read_bytes() == graph
+    assert (registry.fetched(model) / "m.onnx").read_bytes() == graph

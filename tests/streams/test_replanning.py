@@ -16,7 +16,7 @@ from streams.consumer.clients import AcknowledgedProducer, consumer_config, make
 from streams.consumer.letters import outgoing
 from streams.consumer.reading import read
 from streams.embedded import choose_broker
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import local, replanning
@@ -42,9 +42,9 @@ def settings(bootstrap: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def catalogue(settings: Settings) -> Iterator[Catalogue]:
+def database(settings: Settings) -> Iterator[Database]:
     """Products A and B, the deleted C, and B of another tenant; amazon's picture of A was judged by older rules."""
-    opened = Catalogue(settings.database)
+    opened = Database(settings.database)
     opened.create_tables()
     with opened.begin() as facts:
         for event in (upsert(sku="A"), upsert(sku="B"), replace(upsert(sku="B"), tenant="other")):
@@ -69,25 +69,25 @@ def catalogue(settings: Settings) -> Iterator[Catalogue]:
     ],
 )
 def test_products_are_selected_by_everything_given(
-    selection: Selection, products: list[tuple[str, str]], catalogue: Catalogue, settings: Settings
+    selection: Selection, products: list[tuple[str, str]], database: Database, settings: Settings
 ) -> None:
-    assert select(selection, catalogue, settings) == products
+    assert select(selection, database, settings) == products
 
 
-def test_products_are_selected_by_when_they_changed(catalogue: Catalogue, settings: Settings) -> None:
+def test_products_are_selected_by_when_they_changed(database: Database, settings: Settings) -> None:
     producer = AcknowledgedProducer(settings)
     producer.send([outgoing(upsert(sku="A"), "test")])
     time.sleep(0.05)
     since_ms = time.time_ns() // 1_000_000
     producer.send([outgoing(upsert(sku="B"), "test")])
     producer.close()
-    assert select(Selection(since_ms=since_ms), catalogue, settings) == [("demo", "B")]
-    assert select(Selection(since_ms=since_ms + 60_000), catalogue, settings) == []
+    assert select(Selection(since_ms=since_ms), database, settings) == [("demo", "B")]
+    assert select(Selection(since_ms=since_ms + 60_000), database, settings) == []
 
 
-def test_a_rule_of_no_channel_is_refused(catalogue: Catalogue, settings: Settings) -> None:
+def test_a_rule_of_no_channel_is_refused(database: Database, settings: Settings) -> None:
     with pytest.raises(Refused, match="bazaar@1"):
-        select(Selection(rule="bazaar@1"), catalogue, settings)
+        select(Selection(rule="bazaar@1"), database, settings)
 
 
 def test_a_replan_stands_on_the_catalogs_topic_behind_what_it_is_about(settings: Settings) -> None:

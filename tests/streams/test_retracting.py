@@ -14,16 +14,16 @@ from schemas.records import (
     ReviewRequested,
     Task,
 )
-from streams.facts import Catalogue
+from streams.facts import Database
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Iterator[Flow]:
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    yield Flow(catalogue)
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    yield Flow(database)
+    database.close()
 
 
 def off(*assets: str, version: int = 1) -> RetractionDecided:
@@ -81,7 +81,7 @@ def test_a_review_that_waits_is_closed(flow: Flow) -> None:
     (review,) = flow.say(done(task, fill=0.1))
     assert isinstance(review, ReviewRequested)
     flow.say(off())
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         assert facts.reviews() == []
 
 

@@ -31,7 +31,7 @@ from infra.servers.process import free_port
 from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Event, ProductPublished, Source, Verdict
 from schemas.text import UNFIT
 from streams.commands import cli, display
-from streams.facts import Asset, Catalogue, Product, Spending, TaskFact
+from streams.facts import Asset, Database, Product, Spending, TaskFact
 from streams.facts.costs import Fate
 from streams.runtime import screen
 from streams.runtime.errors import Refused
@@ -66,7 +66,7 @@ SHOWS = sorted(name for name in vars(display) if name.startswith("show_"))
 EVENTS = (AssetPublished, ProductPublished, AssetRetracted)
 
 
-def catalogue() -> Any:
+def database() -> Any:
     product, asset, task = (planted(kind, HOSTILE) for kind in (Product, Asset, TaskFact))
     facts = SimpleNamespace(product=lambda *_: product, assets=lambda *_: [asset], tasks=lambda *_: [task])
     return SimpleNamespace(read=lambda: contextlib.nullcontext(facts))
@@ -75,7 +75,7 @@ def catalogue() -> Any:
 def arguments(name: str, **given: Any) -> dict[str, Any]:
     """What `display.<name>` takes, planted."""
     hints = typing.get_type_hints(getattr(display, name), vars(display) | LATE)
-    known = {Catalogue: catalogue(), Sequence[Entry]: [entry()], Sequence[Spending]: [spending()]}
+    known = {Database: database(), Sequence[Entry]: [entry()], Sequence[Spending]: [spending()]}
     own = {
         key: known.get(kind) or planted(EVENTS[0] if kind is Event else kind, HOSTILE)
         for key, kind in hints.items()

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from streams.commands import cli
-from streams.facts import Catalogue, CatalogueUnavailable
+from streams.facts import Database, DatabaseUnavailable
 from streams.runtime.masking import masked
 from streams.runtime.settings import Settings, SettingsError, read_settings
 from streams.runtime.supervisor import write_running_file
@@ -90,8 +90,8 @@ def test_a_typo_is_named_and_not_repeated(
     assert SECRET not in told.out + told.err
     assert ended.value.code == 2
     if name == "DATABASE_URL":
-        with pytest.raises((ValidationError, SettingsError, CatalogueUnavailable)) as raised:
-            Catalogue(Settings().database).create_tables()
+        with pytest.raises((ValidationError, SettingsError, DatabaseUnavailable)) as raised:
+            Database(Settings().database).create_tables()
         assert SECRET not in str(raised.value) + repr(raised.value)
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Standing, Standstill
-from streams.consumer.watchdog import StoodStill
+from streams.consumer.standstill import Progress, Standstill
+from streams.consumer.watchdog import Stalled
 from streams.runtime.errors import Unavailable
 from tests.simulation.clock import VirtualClock
 
@@ -25,7 +25,7 @@ class Partitions:
         self.scouted.append(place)
         return any(record >= offset for record in self.records[place])
 
-    def look_for(self, seconds: float, standings: dict[Place, Standing]) -> None:
+    def look_for(self, seconds: float, standings: dict[Place, Progress]) -> None:
         for _ in range(int(seconds / 10)):
             self.standstill.look(standings)
             self.clock.sleep(10.0)
@@ -38,34 +38,34 @@ def partitions() -> Partitions:
 
 def test_a_record_that_nobody_reads_is_found_behind_markers(partitions: Partitions) -> None:
     partitions.records[TWO] = {9}
-    with pytest.raises(StoodStill, match=r"imagery.published', 1\) stood at 7"):
-        partitions.look_for(2 * PATIENCE_S, {ONE: Standing(5, 5), TWO: Standing(7, 10)})
+    with pytest.raises(Stalled, match=r"imagery.published', 1\) stood at 7"):
+        partitions.look_for(2 * PATIENCE_S, {ONE: Progress(5, 5), TWO: Progress(7, 10)})
     assert partitions.clock.monotonic() > PATIENCE_S
 
 
 def test_markers_alone_are_no_work_and_are_looked_into_once(partitions: Partitions) -> None:
-    partitions.look_for(10 * PATIENCE_S, {ONE: Standing(7, 8), TWO: Standing(3, 4)})
+    partitions.look_for(10 * PATIENCE_S, {ONE: Progress(7, 8), TWO: Progress(3, 4)})
     assert sorted(partitions.scouted) == [ONE, TWO]
 
 
 def test_what_comes_behind_markers_has_the_whole_patience(partitions: Partitions) -> None:
-    partitions.look_for(2 * PATIENCE_S, {ONE: Standing(7, 8)})
+    partitions.look_for(2 * PATIENCE_S, {ONE: Progress(7, 8)})
     partitions.records[ONE] = {8}
-    partitions.look_for(PATIENCE_S, {ONE: Standing(7, 10)})
-    with pytest.raises(StoodStill):
-        partitions.look_for(PATIENCE_S, {ONE: Standing(7, 10)})
+    partitions.look_for(PATIENCE_S, {ONE: Progress(7, 10)})
+    with pytest.raises(Stalled):
+        partitions.look_for(PATIENCE_S, {ONE: Progress(7, 10)})
 
 
 def test_what_moves_or_has_nothing_left_is_not_looked_into(partitions: Partitions) -> None:
     for committed in range(40):
-        partitions.look_for(20.0, {ONE: Standing(committed, 100), TWO: Standing(6, 6)})
+        partitions.look_for(20.0, {ONE: Progress(committed, 100), TWO: Progress(6, 6)})
     assert partitions.scouted == []
 
 
 def test_time_without_an_assignment_a_database_or_an_answer_starts_anew(partitions: Partitions) -> None:
     partitions.records[ONE] = {7}
     for _ in range(5):
-        partitions.look_for(PATIENCE_S - 20, {ONE: Standing(7, 8)})
+        partitions.look_for(PATIENCE_S - 20, {ONE: Progress(7, 8)})
         partitions.look_for(10.0, {})
 
 
@@ -83,9 +83,9 @@ def test_a_broker_that_does_not_say_what_is_there_has_not_said_that_nothing_is()
     ended: list[type[Exception]] = []
     for _ in range(30):
         try:
-            standstill.look({ONE: Standing(7, 8)})
-        except (Unavailable, StoodStill) as error:
+            standstill.look({ONE: Progress(7, 8)})
+        except (Unavailable, Stalled) as error:
             ended.append(type(error))
             standstill.look({})
         clock.sleep(10.0)
-    assert ended[:2] == [Unavailable, StoodStill]
+    assert ended[:2] == [Unavailable, Stalled]

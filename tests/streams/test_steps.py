@@ -21,7 +21,7 @@ from schemas.records import (
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
-from streams.facts import Catalogue
+from streams.facts import Database
 from streams.flow.processing import Processing
 from streams.flow.processors import recipes, replanning
 from streams.services import replanning as command
@@ -41,10 +41,10 @@ OURS = frozenset(topic.name for topic in CONSUMED)
 
 
 @pytest.fixture
-def catalogue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalogue]:
+def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     monkeypatch.setattr(recipes, "STEP_PRODUCTS_MAX", 10)
     monkeypatch.setattr(replanning, "STEP_SKUS_MAX", 4)
-    opened = Catalogue("sqlite:///:memory:")
+    opened = Database("sqlite:///:memory:")
     opened.create_tables()
     yield opened
     opened.close()
@@ -54,14 +54,14 @@ class World:
     """A streams role on one partition of each topic. What it sends is read by it; at random it is killed meanwhile:
     before the broker has anything, or when it has taken all and nobody was told."""
 
-    def __init__(self, catalogue: Catalogue, seed: int | None = None) -> None:
-        self._catalogue = catalogue
+    def __init__(self, database: Database, seed: int | None = None) -> None:
+        self._database = database
         self._random = None if seed is None else Random(seed)
         self._waiting: deque[Outgoing] = deque()
         self.log: list[Delivery] = []
         self.handled: list[Event] = []
         self.kills = 0
-        self._processing = Processing(catalogue, self, RetryPolicy((1000,)))
+        self._processing = Processing(database, self, RetryPolicy((1000,)))
 
     def write(self, *events: Event) -> None:
         self._waiting.extend(outgoing(event, "test") for event in events)
@@ -88,7 +88,7 @@ class World:
         try:
             self._processing.run([delivery])
         except NotAcknowledged:
-            self._processing = Processing(self._catalogue, self, RetryPolicy((1000,)))
+            self._processing = Processing(self._database, self, RetryPolicy((1000,)))
             return False
         return True
 
@@ -102,30 +102,30 @@ def replanned(world: World) -> list[str]:
     return [event.sku for event in world.handled if isinstance(event, ReplanRequested)]
 
 
-def with_products(catalogue: Catalogue, seed: int | None = None) -> World:
-    world = World(catalogue)
+def with_products(database: Database, seed: int | None = None) -> World:
+    world = World(database)
     world.write(*(upsert(sku=sku) for sku in SKUS))
     world.run()
-    before, world = world, World(catalogue, seed)
+    before, world = world, World(database, seed)
     world.log = before.log
     return world
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_release_reaches_every_product_wherever_the_role_is_killed(catalogue: Catalogue, seed: int) -> None:
-    world = with_products(catalogue, seed)
+def test_a_release_reaches_every_product_wherever_the_role_is_killed(database: Database, seed: int) -> None:
+    world = with_products(database, seed)
     world.write(release(2, 0.1))
     world.run()
     assert world.kills
     assert set(replanned(world)) == set(SKUS)
     assert any(isinstance(event, ReleaseContinued) for event in world.handled)
-    with catalogue.begin() as facts:
+    with database.begin() as facts:
         assert not facts.replans.has("demo")
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_replay_reaches_every_product_wherever_the_role_is_killed(catalogue: Catalogue, seed: int) -> None:
-    world = with_products(catalogue, seed)
+def test_a_replay_reaches_every_product_wherever_the_role_is_killed(database: Database, seed: int) -> None:
+    world = with_products(database, seed)
     asked = Recorder()
     command.replan([("demo", sku) for sku in SKUS], "standard", "new rules", asked)
     world.write(*(codec.decode(record.value) for record in asked.records))
@@ -137,8 +137,8 @@ def test_a_replay_reaches_every_product_wherever_the_role_is_killed(catalogue: C
 
 
 @pytest.mark.parametrize("said", ["release", "replay"])
-def test_what_others_write_waits_for_one_step_at_most(catalogue: Catalogue, said: str) -> None:
-    world = with_products(catalogue)
+def test_what_others_write_waits_for_one_step_at_most(database: Database, said: str) -> None:
+    world = with_products(database)
     world.write(release(2, 0.1) if said == "release" else ReplansRequested(tenant="demo", skus=SKUS))
     world.write(upsert(sku="NEW"))
     world.run()
@@ -149,8 +149,8 @@ def test_what_others_write_waits_for_one_step_at_most(catalogue: Catalogue, said
     assert len(replanned(world)) == len(SKUS)
 
 
-def test_products_asked_for_while_a_tenant_is_at_work_begin_no_second_row_of_steps(catalogue: Catalogue) -> None:
-    world = with_products(catalogue)
+def test_products_asked_for_while_a_tenant_is_at_work_begin_no_second_row_of_steps(database: Database) -> None:
+    world = with_products(database)
     world.write(ReplansRequested(tenant="demo", skus=SKUS[:20]), ReplansRequested(tenant="demo", skus=SKUS[10:]))
     world.run()
     steps = [event for event in world.handled if isinstance(event, ReplansContinued)]
@@ -158,25 +158,25 @@ def test_products_asked_for_while_a_tenant_is_at_work_begin_no_second_row_of_ste
     assert set(replanned(world)) == set(SKUS)
 
 
-def test_of_two_releases_at_work_at_once_each_product_is_made_by_the_newest(catalogue: Catalogue) -> None:
+def test_of_two_releases_at_work_at_once_each_product_is_made_by_the_newest(database: Database) -> None:
     """The second undoes the first for the defaults' tenant: held against each other's rest, neither would see it."""
-    world = with_products(catalogue)
+    world = with_products(database)
     defaults = "tenant: demo\nversion: 1\ndefaults:\n  - {operation: packshot, parameters: {padding: 0.1}}\n"
     world.write(release(2, 0.1), DefaultsReleased(tenant="demo", version=1, text=defaults, released_at_ms=2))
     world.run()
     assert set(replanned(world)) == set(SKUS)
 
 
-def test_facts_that_are_made_anew_plan_as_the_steps_did(catalogue: Catalogue, tmp_path: Path) -> None:
-    world = with_products(catalogue)
+def test_facts_that_are_made_anew_plan_as_the_steps_did(database: Database, tmp_path: Path) -> None:
+    world = with_products(database)
     world.write(release(2, 0.1), ReplansRequested(tenant="demo", skus=SKUS))
     world.run()
-    anew = Catalogue(f"sqlite:///{tmp_path}/anew.db")
+    anew = Database(f"sqlite:///{tmp_path}/anew.db")
     anew.create_tables()
     with anew.begin() as facts:
         fill(facts, world.log, [])
     assert {name: rows for name, rows in anew.dump().items() if name != "tasks"} == {
-        name: rows for name, rows in catalogue.dump().items() if name != "tasks"
+        name: rows for name, rows in database.dump().items() if name != "tasks"
     }
     anew.close()
 

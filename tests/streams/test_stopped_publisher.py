@@ -13,7 +13,7 @@ import pytest
 from loadtest.chaos.stopping import Stopping
 from schemas.records import AssetPublished, Blob, PublishRequested, RetractRequested, Verdict
 from streams.blobs import Blobs, ObjectStore, open_store
-from streams.facts import Standing
+from streams.facts import ProductState
 from streams.publishing.manifest import load, manifest_key
 from streams.publishing.publication import Announcement, Publication, Request
 from streams.publishing.renditions import Encoded
@@ -36,9 +36,9 @@ class Facts:
     def note(self, event: Request) -> None:
         self._file.write_text(f"{event.version} {isinstance(event, RetractRequested)}")
 
-    def standing(self, _tenant: str, _sku: str) -> Standing:
+    def standing(self, _tenant: str, _sku: str) -> ProductState:
         version, deleted = self._file.read_text().split()
-        return Standing(int(version), deleted=deleted == "True", plan={} if deleted == "True" else LIVE)
+        return ProductState(int(version), deleted=deleted == "True", plan={} if deleted == "True" else LIVE)
 
 
 def asked(version: int) -> PublishRequested:

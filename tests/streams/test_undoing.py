@@ -14,7 +14,7 @@ from schemas.records import (
     ReviewRequested,
     Task,
 )
-from streams.facts import Catalogue, Review
+from streams.facts import Database, Review
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 ASSET = "amazon-1"
@@ -22,10 +22,10 @@ ASSET = "amazon-1"
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Iterator[Flow]:
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    yield Flow(catalogue)
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    yield Flow(database)
+    database.close()
 
 
 def doubtful(flow: Flow, version: int = 1) -> ReviewRequested:
@@ -46,7 +46,7 @@ def undone(decision: ReviewDecided, version: int = 2) -> DecisionUndone:
 
 
 def known(flow: Flow, review: ReviewRequested) -> Review:
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         found = facts.review(review.review_id)
     assert found is not None
     return found

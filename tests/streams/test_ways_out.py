@@ -24,7 +24,7 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from streams.facts import AssetState, Catalogue
+from streams.facts import AssetState, Database
 from streams.services.audit.products import ProductView, stuck
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
@@ -36,10 +36,10 @@ REDO = {"approved": False, "redo": True, "parameters": {"padding": "0.02"}}
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Iterator[Flow]:
-    catalogue = Catalogue(f"sqlite:///{tmp_path}/facts.db")
-    catalogue.create_tables()
-    yield Flow(catalogue, retry_delays_ms=())
-    catalogue.close()
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    yield Flow(database, retry_delays_ms=())
+    database.close()
 
 
 def made(flow: Flow, event: Event) -> Task:
@@ -90,13 +90,13 @@ def leaving(flow: Flow) -> None:
 
 
 def undo(flow: Flow) -> DecisionUndone:
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         (decision,) = [each.decision for each in facts.reviews(pending=False) if each.decision]
     return DecisionUndone(tenant="demo", sku="A", decision=decision, version=decision.version + 1)
 
 
 def approve(flow: Flow) -> ReviewDecided:
-    with flow.catalogue.read() as facts:
+    with flow.database.read() as facts:
         (waiting,) = facts.reviews()
     return ReviewDecided(review_id=waiting.review_id, tenant="demo", sku="A", approved=True)
 
@@ -154,7 +154,7 @@ def test_a_redo_that_failed_is_tried_again_by_a_replay(flow: Flow) -> None:
 
 def test_what_was_rejected_and_is_planned_anew_ends_as_rejected(flow: Flow) -> None:
     rejected(flow)
-    with flow.catalogue.begin() as facts:  # as when a recipe dropped the asset, and another one brings it back
+    with flow.database.begin() as facts:  # as when a recipe dropped the asset, and another one brings it back
         facts.move_asset("demo", "A", ASSET, 1, "planned")
     (withheld,) = flow.say(done(made(flow, REPLAY), fill=0.5))
     assert isinstance(withheld, AssetWithheld)

@@ -47,9 +47,9 @@ from schemas.releases import recalled, standing
 from streams.blobs import Blobs, NotFound, PreconditionFailed, Stored
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
-from streams.facts import Catalogue, CatalogueStanding, Review
+from streams.facts import Database, ProductStates, Review
 from streams.flow.processing import Processing
-from streams.flow.processors.planning import ways, wish_of
+from streams.flow.processors.planning import request_of, ways
 from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication
 from streams.runtime.errors import Refused
@@ -140,17 +140,17 @@ def _manifest(model: str) -> str:
 class Town:
     """The installation. `send` writes records as the processors do."""
 
-    catalogue: Catalogue
+    database: Database
     random: Random
     now_ms: int = 1_000_000
     log: dict[Place, list[Delivery]] = field(default_factory=dict)
     read_up_to: dict[Place, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.processing = Processing(self.catalogue, self, POLICY)
+        self.processing = Processing(self.database, self, POLICY)
         self.origin = MemoryStore()
         self.blobs = Blobs(MemoryStore())
-        standing = CatalogueStanding(self.catalogue)
+        standing = ProductStates(self.database)
         self.publication = Publication(self.origin, self.blobs, standing, "http://cdn", lambda: self.now_ms)
         self.engine = 1
         self.made_by: dict[str, str] = {}
@@ -253,7 +253,7 @@ class Town:
             self.say(self._made(task))
 
     def _stale(self, task: Task) -> str:
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             product = facts.product(task.tenant, task.sku)
             campaign = facts.campaign(task.tenant, task.campaign) if task.campaign else None
         if product is None or product.deleted or product.version > task.version:
@@ -287,13 +287,13 @@ class Town:
         return TaskCompleted(task=task, outcome="done", **told)  # type: ignore[arg-type]
 
     def _model(self, task: Task) -> str | None:
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             return standing(facts.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
 
     def _undecided(self) -> list[Review]:
         decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
         decided = {(event.review_id, event.version) for event in decisions if isinstance(event, ReviewDecided)}
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             return [its for its in facts.reviews() if (its.review_id, its.rank + 1) not in decided]
 
     def _person(self) -> None:
@@ -304,7 +304,7 @@ class Town:
 
     def undo(self) -> None:
         """She takes a decision back, one of before it was taken back at times."""
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             known = [review for review in facts.reviews(pending=False) if review.last is not None]
         if not known:
             return
@@ -334,11 +334,11 @@ class Town:
 
     def _operator(self) -> None:
         """Has the products made again that a recalled model made, once the recall is noted."""
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             noted = [event for event in self.recalls if event in facts.releases("cutout")]
         for event in noted:
             self.recalls.remove(event)
-            products = select(Selection(model=event.model), self.catalogue, Settings())
+            products = select(Selection(model=event.model), self.database, Settings())
             for tenant, sku in products:
                 self.say(ReplanRequested(tenant=tenant, sku=sku))
 
@@ -473,7 +473,7 @@ class Town:
 
     def _held_and_live(self) -> Iterator[Finding]:
         """What is live although the last word on just this result is not to publish it."""
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             for review in facts.reviews(pending=False):
                 task = review.request.completed.task
                 manifest, _ = manifests.load(self.origin, task.tenant, task.sku)
@@ -487,7 +487,7 @@ class Town:
         return review.request.completed.result_id == result_id
 
     def _recalled_and_live(self) -> Iterator[Finding]:
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             gone = recalled(facts.releases())
             for asset in facts.every_asset():
                 if asset.state == "published" and asset.live and gone.intersection(asset.live.models):
@@ -495,17 +495,19 @@ class Town:
 
     def _outdated_and_live(self) -> Iterator[Finding]:
         """What is live but would be made in another way today."""
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             for product, campaigns in facts.wanting():
-                wishes = [wish_of(product), *map(wish_of, campaigns)]
-                now = {name: way for wish in wishes for name, way in ways(product, wish, facts.cookbook()).items()}
+                requests = [request_of(product), *map(request_of, campaigns)]
+                now = {
+                    name: way for request in requests for name, way in ways(product, request, facts.cookbook()).items()
+                }
                 for asset in facts.assets(product.tenant, product.sku):
                     live = asset.live if asset.state == "published" else None
                     if live is not None and now.get(asset.asset) not in self.ways[live.file.sha256]:
                         yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as an older recipe made it")
 
     def _views(self, announcements: Announcements) -> Iterator[ProductView]:
-        with self.catalogue.read() as facts:
+        with self.database.read() as facts:
             for (tenant, sku), (version, deleted) in facts.every_product().items():
                 manifest, _ = manifests.load(self.origin, tenant, sku)
                 assets = {asset.asset: asset for asset in facts.assets(tenant, sku)}

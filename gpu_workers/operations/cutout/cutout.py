@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging import linear_light
-from gpu_workers.operations.cutout import contact_line, contrast, doubt, framing, full_size, glass, matting, wearing
+from gpu_workers.operations.cutout import (
+    contact_line,
+    contrast,
+    framing,
+    full_size,
+    glass,
+    matting,
+    uncertainty,
+    wearing,
+)
 from gpu_workers.operations.cutout.contrast import Plane
 from gpu_workers.operations.cutout.matting import Flags
 from gpu_workers.operations.packshot import shadow
@@ -19,9 +28,9 @@ from schemas.parameters import CutoutParameters
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Rgba = NDArray[np.uint8]
 _Picture = TypeVar("_Picture", bound=NDArray[Any])
-Look = Callable[[Rgba], Plane]
+MaskPredictor = Callable[[Rgba], Plane]
 
-LOOKS = 2
+PREDICTIONS = 2
 _BOX_MARGIN = 0.12
 _SOLVE_PIXELS_MAX = 2_500_000
 _AT_ODDS = 0.8
@@ -45,7 +54,7 @@ _MEASURES = (
     "framed_share",
     "worn",
     "garment_cropped_edges",
-    *doubt.SEEN,
+    *uncertainty.SEEN,
 )
 
 
@@ -74,7 +83,7 @@ class Cutout:
     plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1, see_through_share 0..1 of glass, person_share
     0..1 of skin, band_scale 0..1 at which the edge was solved, below 1 where there was too much of it, framed_share
     0..1 of the frame within plain bars that it lies along, worn 1 where its wearer is part of it, garment_cropped_edges
-    the edges of the frame that cut off what is worn, and the signs of doubt that doubt.py explains. On a plain
+    the edges of the frame that cut off what is worn, and the signs of doubt that uncertainty.py explains. On a plain
     background also, over the product's area: look_through_share, product that cannot be told from the background, and
     left_out_share, what is neither.
     """
@@ -160,15 +169,18 @@ class _Matte:
 
 
 def cutout(
-    image: Image, look: Look, parameters: CutoutParameters | None = None, find_people: Look | None = None
+    image: Image,
+    predict: MaskPredictor,
+    parameters: CutoutParameters | None = None,
+    find_people: MaskPredictor | None = None,
 ) -> Cutout:
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
-    `look` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at; it
-    is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is seen. The
-    subject is the product alone unless it is everything: auto depends on its category, which is not known here. What is
-    solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the two
-    raise.
+    `predict` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at;
+    it is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is
+    seen. The subject is the product alone unless it is everything: auto depends on its category, which is not known
+    here. What is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage,
+    NoSubject, and what the two raise.
     """
     parameters = parameters or CutoutParameters()
     picture = _checked(image)
@@ -178,7 +190,7 @@ def cutout(
     # What needs no detail looks at no more pixels than are solved.
     small = full_size.reduced(photograph, _SOLVE_PIXELS_MAX)
     rgb, codes = linear_light.eight_bit(small), eight_bit(small)
-    seen = look(rgb)
+    seen = predict(rgb)
     coarse = _enlarged(seen, rgb.shape)
     people = None if find_people is None else find_people(rgb)
     worn = None
@@ -190,7 +202,7 @@ def cutout(
     box = inner.between(small.shape, photograph.shape)
     solved = full_size.reduced(box.of(photograph), _SOLVE_PIXELS_MAX)
     first = _resized(inner.of(coarse), solved.shape)
-    mask, agreement = _second_look(linear_light.eight_bit(solved), first, inner.of(coarse).size / coarse.size, look)
+    mask, agreement = _refined_mask(linear_light.eight_bit(solved), first, inner.of(coarse).size / coarse.size, predict)
     if worn is not None:
         mask = np.maximum(mask, _resized(inner.of(worn), solved.shape))
         agreement = _agreement(first, mask)
@@ -280,7 +292,7 @@ def _full(picture: Image) -> int:
     return 65535 if picture.dtype == np.uint16 else 255
 
 
-def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: Look | None) -> Cutout:
+def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: MaskPredictor | None) -> Cutout:
     shown = linear_light.eight_bit(picture)
     _refuse_empty(shown)
     small = full_size.reduced(shown, _SOLVE_PIXELS_MAX)
@@ -325,7 +337,7 @@ def _resized(plane: Plane, shape: tuple[int, ...]) -> Plane:
     return np.asarray(cv2.resize(plane, shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _second_look(crop: Rgba, first: Plane, share: float, look: Look) -> tuple[Plane, float]:
+def _refined_mask(crop: Rgba, first: Plane, share: float, predict: MaskPredictor) -> tuple[Plane, float]:
     """The mask within the subject's box, looked at more closely, and how far the two looks agree there.
 
     `crop` (h, w, 3) is what lies in the box, `first` (h, w) what the first look saw there, `share` how much of the
@@ -334,11 +346,11 @@ def _second_look(crop: Rgba, first: Plane, share: float, look: Look) -> tuple[Pl
     of stays.
     """
     if share < 0.8:
-        second = _enlarged(look(crop), crop.shape)
+        second = _enlarged(predict(crop), crop.shape)
         agreement = _agreement(first, second)
         kept = np.where(first > _SURE, np.maximum(first, second), second) if agreement < _AT_ODDS else second
         return np.asarray(kept, np.float32), agreement
-    mirrored = _enlarged(look(np.ascontiguousarray(crop[:, ::-1])), crop.shape)[:, ::-1]
+    mirrored = _enlarged(predict(np.ascontiguousarray(crop[:, ::-1])), crop.shape)[:, ::-1]
     return np.asarray((first + mirrored) / 2, np.float32), _agreement(first, mirrored)
 
 
@@ -370,7 +382,7 @@ def _refined(photograph: Image, box: _Box, part: _Part, seen: _Seen, parameters:
 
 def _uncertainty(measures: dict[str, float]) -> float:
     # What was solved at half the size is known half as well.
-    unsure = max(doubt.uncertainty(measures), 1 - measures["band_scale"])
+    unsure = max(uncertainty.uncertainty(measures), 1 - measures["band_scale"])
     unsure = max(unsure, _UNCERTAINTY_OF_PEOPLE) if _is_doubtful(measures) else unsure
     return max(unsure, _UNCERTAINTY_OF_FRAMES) if measures["framed_share"] > _FRAMED_SHARE_MAX else unsure
 
@@ -382,7 +394,7 @@ def _is_doubtful(measures: dict[str, float]) -> bool:
 
 def _of_people(rgb: Rgba, alpha: Rgba, people: Plane | None, with_wearer: bool) -> dict[str, float]:
     """What is to be said of `people` (h, w) in the cutout `alpha` (h, w) of uint8 RGB (h, w, 3)."""
-    share = 0.0 if people is None else doubt.person_share(rgb, people, alpha)
+    share = 0.0 if people is None else uncertainty.person_share(rgb, people, alpha)
     if not with_wearer or share <= wearing.PERSON_SHARE_MAX:
         return {"person_share": share}
     return {"person_share": share, "worn": 1.0, "garment_cropped_edges": float(wearing.cropped_edges(rgb, alpha))}
@@ -443,7 +455,7 @@ def _measured(seen: _Seen, part: _Part, alpha: Plane) -> dict[str, float]:
         "look_through_share": look_through,
         "left_out_share": left_out,
         **_of_people(seen.rgb, whole, seen.people, seen.worn),
-        **doubt.seen(part.rgb, part.mask, alpha),
+        **uncertainty.seen(part.rgb, part.mask, alpha),
     }
 
 

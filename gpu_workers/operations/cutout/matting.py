@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from gpu_workers.imaging.linear_light import light_of
-from gpu_workers.operations.cutout import flooding, shared_matting
+from gpu_workers.operations.cutout import shared_matting, watershed
 from gpu_workers.operations.cutout.contrast import Plane, largest_difference, light_and_tint, mean_channel, steepness
 
 Flags = NDArray[np.bool_]
@@ -398,7 +398,7 @@ def _narrowed(slope: Plane, known: Plane, mask: Plane) -> Plane:
     have many edges outside the first: there the band stays as it is.
     """
     band = known == 0.5
-    inside = flooding.flood(known, slope * (0.05 + np.exp(-(((mask - 0.5) / 0.25) ** 2))))
+    inside = watershed.flood(known, slope * (0.05 + np.exp(-(((mask - 0.5) / 0.25) ** 2))))
     solid = inside.astype(np.uint8)
     rim = cv2.dilate(solid, np.ones((3, 3))) > cv2.erode(solid, np.ones((3, 3)))
     near = cv2.dilate(rim.astype(np.uint8), disc(_EDGE_PX)) > 0

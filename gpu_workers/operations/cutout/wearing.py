@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout import doubt
+from gpu_workers.operations.cutout import uncertainty
 from gpu_workers.operations.cutout.contrast import Plane
 from gpu_workers.operations.cutout.matting import Flags
 from gpu_workers.operations.packshot.placement import CUT_SHARE, cut_lines
@@ -27,7 +27,7 @@ def wearers(rgb: Codes, people: Plane, mask: Plane) -> Plane | None:
     _, labels = cv2.connectedComponents((people > 0.5).astype(np.uint8), connectivity=8)
     touched = np.unique(labels[mask > 0.5])
     region = np.isin(labels, touched[touched > 0])
-    if (doubt.skin(rgb) & region).sum() <= PERSON_SHARE_MAX * region.sum():
+    if (uncertainty.skin(rgb) & region).sum() <= PERSON_SHARE_MAX * region.sum():
         return None
     product = mask > 0.5
     disc = _disc(unsure_px(mask.shape))
@@ -54,12 +54,12 @@ def cropped_edges(rgb: Codes, alpha: Codes) -> int:
 
 def _garment(rgb: Codes, solid: Flags) -> Flags:
     lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 2).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    middle = _middle(solid) & solid & ~doubt.skin(rgb)
+    middle = _middle(solid) & solid & ~uncertainty.skin(rgb)
     if not middle.any():
         return solid  # nothing else is seen: what is cut off may be it
     away = lab - np.median(lab[middle], axis=0)
     away[..., 0] *= _LIGHT_WEIGHT
-    return np.asarray(solid & ~doubt.skin(rgb) & (np.linalg.norm(away, axis=2) < _GARMENT_LAB))
+    return np.asarray(solid & ~uncertainty.skin(rgb) & (np.linalg.norm(away, axis=2) < _GARMENT_LAB))
 
 
 def _disc(radius_px: int) -> Codes:

@@ -39,7 +39,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Placed:
     """A product whose size and place in the plate are known: `scale` and (x_px, y_px) as in Placement."""
 
     code: Codes
@@ -68,7 +68,7 @@ class Standing:
 class Drawn:
     """A product on the canvas: `light` (h, w, 4; linear, premultiplied) at the box (rows, columns) of the canvas."""
 
-    standing: Standing
+    standing: Placed
     placement: Placement
     ground: Ground
     light: Plane
@@ -93,9 +93,7 @@ def places_of(scene: Scene, count: int, first: str | None) -> list[Place]:
     return [scene.places[(start + number) % len(names)] for number in range(count)]
 
 
-def stand(
-    product: Product, scene: Scene, place: Place, ground: Ground, variation: Variation, layers: Layers
-) -> Standing:
+def stand(product: Product, scene: Scene, place: Place, ground: Ground, variation: Variation, layers: Layers) -> Placed:
     """A product on its place in the plate, as large as it is; none of its foot is over the surface's edge."""
     height_cm = height_of(product.height_cm)
     if height_cm > place.height_cm_max:
@@ -117,7 +115,7 @@ def stand(
         edge_px = _edge_px(layers.depth, there, width_cm, scene.camera.focal_px)
         there = there.at(there.x_px, max(_behind(edge_px, there, stands.rise_px / px_per_cm), furthest_px))
     scale = there.px_per_cm / px_per_cm
-    return Standing(
+    return Placed(
         code=code,
         stance=stands,
         place=place.name,
@@ -164,7 +162,7 @@ def without_fringe(rgba: Codes) -> Codes:
 
 def view_on(
     layers: Layers,
-    standing: Sequence[Standing],
+    standing: Sequence[Placed],
     channel: Channel,
     parameters: MockupParameters,
     variation: Variation,
@@ -181,7 +179,7 @@ def view_on(
     return View(view.left, view.top, view.width, view.height, canvas)
 
 
-def draw(standing: Standing, view: View) -> Drawn:
+def draw(standing: Placed, view: View) -> Drawn:
     scale = standing.scale * view.scale
     x_px, y_px = (standing.x_px - view.left) * view.scale, (standing.y_px - view.top) * view.scale
     alpha = levels(standing.code[..., 3])

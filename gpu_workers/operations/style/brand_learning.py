@@ -21,7 +21,7 @@ from gpu_workers.library.brands import (
     hex_of,
     rounded,
 )
-from gpu_workers.operations.cutout.cutout import CutoutError, Look, NoSubject, cutout
+from gpu_workers.operations.cutout.cutout import CutoutError, MaskPredictor, NoSubject, cutout
 from gpu_workers.operations.style.surroundings import Mask, NoSurroundings, Samples, Seen, distance, quantiles, see
 from gpu_workers.sources.decoding import decode
 from gpu_workers.sources.errors import SourceError
@@ -102,9 +102,12 @@ def _profile(name: str, facts: list[_Facts]) -> BrandProfile:
 
 
 def learn_from_files(
-    name: str, paths: Sequence[Path], look: Look, progress: Callable[[int, int], None] = lambda _done, _total: None
+    name: str,
+    paths: Sequence[Path],
+    predict: MaskPredictor,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> BrandProfile:
-    """The profile called `name` that the picture files have in common; `look` is the cutout's network.
+    """The profile called `name` that the picture files have in common; `predict` is the cutout's network.
 
     The product is where a file's own alpha says, and is then seen on white, or what is cut out of it; a picture in
     which nothing stands out is all surroundings. `progress` is told how many are done, and of how many. Raises
@@ -116,7 +119,7 @@ def learn_from_files(
     facts = []
     for number, path in enumerate(paths):
         progress(number, len(paths))
-        facts.append(_facts_of(path, look))
+        facts.append(_facts_of(path, predict))
         if (other := known.setdefault(facts[-1].digest, path)) is not path:
             raise BadExample(f"{path} is the same picture as {other}")
     progress(len(paths), len(paths))
@@ -128,9 +131,9 @@ def _check_count(count: int) -> None:
         raise TooFewExamples(f"{count} examples; a brand is learned from {EXAMPLES_MIN} at least")
 
 
-def _facts_of(path: Path, look: Look) -> _Facts:
+def _facts_of(path: Path, predict: MaskPredictor) -> _Facts:
     try:
-        return _facts(read_example(path, look))
+        return _facts(read_example(path, predict))
     except OSError as error:
         raise BadExample(f"{path}: {error.strerror}") from error
     except SourceError as error:
@@ -139,12 +142,12 @@ def _facts_of(path: Path, look: Look) -> _Facts:
         raise BadExample(f"{path}: {error}") from error
 
 
-def read_example(path: Path, look: Look) -> Example:
+def read_example(path: Path, predict: MaskPredictor) -> Example:
     """One example of a file. Raises OSError, a SourceError for what is no picture, and CutoutError."""
     data = path.read_bytes()
     eight = eight_bit(decode(data, uri=str(path)).pixels)
     try:
-        mask = eight_bit(cutout(eight, look).rgba)[..., 3]
+        mask = eight_bit(cutout(eight, predict).rgba)[..., 3]
     except NoSubject:
         mask = np.zeros(eight.shape[:2], np.uint8)
     return Example(_on_white(eight), mask, hashlib.sha256(data).hexdigest())

@@ -18,10 +18,10 @@ import structlog
 from msgspec.structs import replace
 
 from schemas.records import CampaignCancelled, CampaignContinued, CampaignRequested, Event
-from streams.facts import CampaignStanding, Facts, rank_of
+from streams.facts import CampaignProgress, Facts, rank_of
 from streams.flow.processors import Answers
-from streams.flow.processors.intake import all_wishes, retract, some, start, summed
-from streams.flow.processors.planning import checked, makes_something, plan, wish_of
+from streams.flow.processors.intake import all_requests, retract, some, start, summed
+from streams.flow.processors.planning import checked, makes_something, plan, request_of
 from streams.runtime.errors import Refused
 
 PART_SKUS_MAX = 1000  # 0.5 MB of the longest names; a part is noted in some 20 ms
@@ -32,15 +32,15 @@ log = structlog.get_logger()
 
 def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
     """A campaign wants pictures. Products that are not known (yet) make the event come back later."""
-    wish = checked(event, facts.cookbook())
+    request = checked(event, facts.cookbook())
     known = facts.campaigns.standing(event.tenant, event.campaign)
     if known is not None and _is_over(event, known):
         log.info("stale event", tenant=event.tenant, campaign=event.campaign, version=event.version)
         return []
     is_new = known is None or rank_of(event) > known.rank
-    if is_new and not makes_something(event.tenant, wish, facts.cookbook()):
-        told = ", ".join(wish.channels)
-        raise Refused("nothing_to_make", f"{wish.recipe} makes no picture that {told} allows", field="channels")
+    if is_new and not makes_something(event.tenant, request, facts.cookbook()):
+        told = ", ".join(request.channels)
+        raise Refused("nothing_to_make", f"{request.recipe} makes no picture that {told} allows", field="channels")
     if len(event.skus) > PART_SKUS_MAX:
         return parts_of(event)
     is_at_work = not is_new and bool(facts.campaigns.left(event.tenant, event.campaign, 1))
@@ -81,7 +81,7 @@ def parts_of(event: CampaignRequested) -> list[CampaignRequested]:
     return [replace(event, skus=skus, part=n, parts=count) for n, skus in enumerate(slices, start=1)]
 
 
-def _is_over(event: CampaignRequested, known: CampaignStanding) -> bool:
+def _is_over(event: CampaignRequested, known: CampaignProgress) -> bool:
     """Whether a request has no say any more.
 
     Raises Refused for one that says something else under the same version, or that has no version and comes after a
@@ -95,7 +95,7 @@ def _is_over(event: CampaignRequested, known: CampaignStanding) -> bool:
             return True
         message = f"campaign {event.campaign} was cancelled; to ask for it again takes a version above"
         raise Refused("campaign_cancelled", message, field="campaign")
-    if rank == known.rank and (wish_of(event), event.parts) != (wish_of(known.request), known.request.parts):
+    if rank == known.rank and (request_of(event), event.parts) != (request_of(known.request), known.request.parts):
         message = f"{event.campaign} version {event.version} is known with other content; a change needs a higher one"
         raise Refused("version_conflict", message, field="version")
     return False
@@ -128,7 +128,7 @@ def _begun(campaign: CampaignRequested, skus: list[str], facts: Facts) -> Answer
         product = facts.product(campaign.tenant, sku, lock=True)
         if product is None or product.deleted:
             continue
-        for each in start(product.event, all_wishes(product.event, facts), [wish_of(campaign)], facts):
+        for each in start(product.event, all_requests(product.event, facts), [request_of(campaign)], facts):
             if isinstance(each, Refused):
                 refusals.append(each)
             else:
@@ -144,8 +144,8 @@ def _taken_out(campaign: CampaignRequested, skus: list[str], how: str, facts: Fa
         if product is None or product.deleted:
             continue
         theirs = [row.asset for row in facts.assets(campaign.tenant, sku) if row.campaign == campaign.campaign]
-        wishes = all_wishes(product.event, facts)
-        facts.put_plan(campaign.tenant, sku, product.version, plan(product.event, wishes, facts.cookbook()))
+        requests = all_requests(product.event, facts)
+        facts.put_plan(campaign.tenant, sku, product.version, plan(product.event, requests, facts.cookbook()))
         if theirs:
             answers.append(retract(product.event, theirs, f"campaign {campaign.campaign} {how}"))
     return answers

@@ -1,6 +1,6 @@
 """Intake: what PIMs say of products. Validates, records, plans, fans out; fetches nothing."""
 
-from dataclasses import replace as replace_wish
+from dataclasses import replace as replace_request
 
 import structlog
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from schemas.records import (
 )
 from streams.facts import AssetState, Facts
 from streams.flow.processors import Answers
-from streams.flow.processors.planning import Wish, checked, first_tasks, lacking, plan, wish_of
+from streams.flow.processors.planning import AssetRequest, checked, first_tasks, lacking, plan, request_of
 from streams.flow.processors.retracting import is_retracted
 from streams.runtime.errors import Refused
 
@@ -39,14 +39,14 @@ def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
             f"{event.sku} version {event.version} is known with other content; a change needs a higher version",
             field="version",
         )
-    wish = checked(event, facts.cookbook())
+    request = checked(event, facts.cookbook())
     facts.put_product(event)
     facts.supersede_reviews(event.tenant, event.sku, event.version)
     if event.change == "delete":
         facts.put_plan(event.tenant, event.sku, event.version, {})
         return [retract(event, None, "the product was deleted")]
-    wishes = [wish, *(wish_of(campaign) for campaign in facts.campaigns_with(event.tenant, event.sku))]
-    return start(event, wishes, wishes, facts)
+    requests = [request, *(request_of(campaign) for campaign in facts.campaigns_with(event.tenant, event.sku))]
+    return start(event, requests, requests, facts)
 
 
 def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
@@ -57,34 +57,36 @@ def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
         is_live = product is not None and facts.assets(event.tenant, event.sku)
         return [retract(product.event, None, "the product was deleted")] if product is not None and is_live else []
     # The deadlines were for the first making.
-    wishes = [replace_wish(wish, lane=event.lane, deadline_ms=None) for wish in all_wishes(product.event, facts)]
-    begun = start(product.event, wishes, wishes, facts, settled=frozenset())
+    requests = [
+        replace_request(request, lane=event.lane, deadline_ms=None) for request in all_requests(product.event, facts)
+    ]
+    begun = start(product.event, requests, requests, facts, settled=frozenset())
     gone = [row.asset for row in facts.assets(event.tenant, event.sku) if row.state == "leaving"]
     return [*begun, *([retract(product.event, gone, "it is not in the recipe any more")] if gone else [])]
 
 
-def all_wishes(product: CatalogChanged, facts: Facts) -> list[Wish]:
+def all_requests(product: CatalogChanged, facts: Facts) -> list[AssetRequest]:
     """What the catalogue and all campaigns want of a product."""
-    return [wish_of(product), *(wish_of(event) for event in facts.campaigns_with(product.tenant, product.sku))]
+    return [request_of(product), *(request_of(event) for event in facts.campaigns_with(product.tenant, product.sku))]
 
 
 def start(
     product: CatalogChanged,
-    wishes: list[Wish],
-    begun: list[Wish],
+    requests: list[AssetRequest],
+    begun: list[AssetRequest],
     facts: Facts,
     settled: frozenset[AssetState] = SETTLED,
 ) -> list[Event | Refused]:
-    """Records the plan of all wishes and begins those in `begun`, but for assets whose state is one of `settled`.
+    """Records the plan of all requests and begins those in `begun`, but for assets whose state is one of `settled`.
 
     What cannot be made of the product is withheld, and refused; the rest goes on.
     """
     cookbook = facts.cookbook()
-    facts.put_plan(product.tenant, product.sku, product.version, plan(product, wishes, cookbook))
+    facts.put_plan(product.tenant, product.sku, product.version, plan(product, requests, cookbook))
     rows = facts.assets(product.tenant, product.sku)
     ended = {row.asset for row in rows if row.state in settled}
     failed = {row.asset for row in rows if row.state == "failed" or is_retracted(row)}
-    tasks = [task for wish in begun for task in first_tasks(product, wish, cookbook, ended)]
+    tasks = [task for request in begun for task in first_tasks(product, request, cookbook, ended)]
     for task in tasks:  # noted as tasks once it is known in which lane
         for name in failed.intersection(recipes.assets(task.step)):
             facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed", "rejected"})
@@ -92,13 +94,13 @@ def start(
 
 
 def _withheld(
-    product: CatalogChanged, wishes: list[Wish], cookbook: Cookbook, facts: Facts
+    product: CatalogChanged, requests: list[AssetRequest], cookbook: Cookbook, facts: Facts
 ) -> list[AssetWithheld | Refused]:
     """The end of the assets that cannot be made, and the refusal for it; what is live of them stays so."""
     tenant, sku, version = product.tenant, product.sku, product.version
     told: list[AssetWithheld] = []
     refusals: list[Refused] = []
-    for name, why in (each for wish in wishes for each in lacking(product, wish, cookbook).items()):
+    for name, why in (each for request in requests for each in lacking(product, request, cookbook).items()):
         reason = f"{why.code}: {why.message}"
         if facts.move_asset(tenant, sku, name, version, "failed", reason=reason, only_from=UNFINISHED):
             told.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))

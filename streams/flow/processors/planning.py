@@ -26,7 +26,7 @@ LACKING = frozenset({"missing_attribute", "bad_attribute", BadParameters.code}) 
 
 
 @dataclass(frozen=True)
-class Wish:
+class AssetRequest:
     """Pictures that are wanted of a product: by its catalogue event, or by a campaign."""
 
     recipe: str
@@ -46,36 +46,36 @@ class Slip:
     lacking: Mapping[str, Refused]
 
 
-def wish_of(event: CatalogChanged | CampaignRequested) -> Wish:
+def request_of(event: CatalogChanged | CampaignRequested) -> AssetRequest:
     """What an event asks for."""
     if isinstance(event, CatalogChanged):
-        return Wish(event.recipe, event.channels, event.priority)
-    return Wish(event.recipe, event.channels, event.priority, event.campaign, event.deadline_ms)
+        return AssetRequest(event.recipe, event.channels, event.priority)
+    return AssetRequest(event.recipe, event.channels, event.priority, event.campaign, event.deadline_ms)
 
 
-def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> Wish:
+def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> AssetRequest:
     """What an event asks for. Raises Refused for a channel or recipe that is not there."""
-    wish = wish_of(event)
-    for channel in wish.channels:
+    request = request_of(event)
+    for channel in request.channels:
         if channel not in cookbook.rules.names():
             known = ", ".join(cookbook.rules.names())
             raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channels")
-    makes_something(event.tenant, wish, cookbook)
-    return wish
+    makes_something(event.tenant, request, cookbook)
+    return request
 
 
-def makes_something(tenant: str, wish: Wish, cookbook: Cookbook) -> bool:
+def makes_something(tenant: str, request: AssetRequest, cookbook: Cookbook) -> bool:
     """Whether anything is made of a product with a photograph. Raises Refused as `slips` does."""
     with _refusals():
-        return bool(_of_first(*_wanted(tenant, wish, cookbook)))
+        return bool(_of_first(*_wanted(tenant, request, cookbook)))
 
 
-def slips(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> list[tuple[Source, Slip]]:
-    """What a wish makes of each source of a product. A step that goes by the product's height is told it.
+def slips(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook) -> list[tuple[Source, Slip]]:
+    """What a request makes of each source of a product. A step that goes by the product's height is told it.
 
     Raises Refused for a recipe that is not there, or that today's rules refuse.
     """
-    wanted = _wanted(product.tenant, wish, cookbook)
+    wanted = _wanted(product.tenant, request, cookbook)
     with _refusals():
         goes_by_height = any(map(_has_open_height, _of_first(*wanted)))
         height = product.attributes.get(HEIGHT) if goes_by_height else None
@@ -86,32 +86,36 @@ def slips(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> list[tuple
         ]
 
 
-def plan(product: CatalogChanged, wishes: Collection[Wish], cookbook: Cookbook) -> dict[str, tuple[str, str | None]]:
-    """Every asset that the wishes make of a product: its channel, and its campaign."""
+def plan(
+    product: CatalogChanged, requests: Collection[AssetRequest], cookbook: Cookbook
+) -> dict[str, tuple[str, str | None]]:
+    """Every asset that the requests make of a product: its channel, and its campaign."""
     return {
-        name: (channel, wish.campaign)
-        for wish in wishes
-        for _, slip in slips(product, wish, cookbook)
+        name: (channel, request.campaign)
+        for request in requests
+        for _, slip in slips(product, request, cookbook)
         for name, channel in _assets(slip.step)
     }
 
 
-def first_tasks(product: CatalogChanged, wish: Wish, cookbook: Cookbook, ended: Collection[str]) -> list[Task]:
-    """The tasks that begin the slips of a wish, without the branches whose assets are in `ended` or cannot be made."""
-    drawn = slips(product, wish, cookbook)
+def first_tasks(
+    product: CatalogChanged, request: AssetRequest, cookbook: Cookbook, ended: Collection[str]
+) -> list[Task]:
+    """The tasks that begin the slips of a request, without the branches whose assets have `ended` or cannot be made."""
+    drawn = slips(product, request, cookbook)
     pruned = [(source, _left(slip, ended), slip.way) for source, slip in drawn]
     return [
         Task(
-            task_id=task_id(product.tenant, product.sku, product.version, wish.campaign, step, source, []),
+            task_id=task_id(product.tenant, product.sku, product.version, request.campaign, step, source, []),
             tenant=product.tenant,
             sku=product.sku,
             version=product.version,
-            lane=wish.lane,
+            lane=request.lane,
             step=step,
             source=source,
             category=product.category,
-            campaign=wish.campaign,
-            deadline_ms=wish.deadline_ms,
+            campaign=request.campaign,
+            deadline_ms=request.deadline_ms,
             way=way,
         )
         for source, step, way in pruned
@@ -119,25 +123,25 @@ def first_tasks(product: CatalogChanged, wish: Wish, cookbook: Cookbook, ended: 
     ]
 
 
-def lacking(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, Refused]:
-    """The assets of a wish that cannot be made of the product, and why."""
-    return {name: why for _, slip in slips(product, wish, cookbook) for name, why in slip.lacking.items()}
+def lacking(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook) -> dict[str, Refused]:
+    """The assets of a request that cannot be made of the product, and why."""
+    return {name: why for _, slip in slips(product, request, cookbook) for name, why in slip.lacking.items()}
 
 
-def ways(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, str]:
-    """The ids of the ways of a wish's assets. Raises Refused as `slips` does."""
-    return {name: way for _, slip in slips(product, wish, cookbook) for name, way in slip.ways.items()}
+def ways(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook) -> dict[str, str]:
+    """The ids of the ways of a request's assets. Raises Refused as `slips` does."""
+    return {name: way for _, slip in slips(product, request, cookbook) for name, way in slip.ways.items()}
 
 
-def is_changed(product: CatalogChanged, wish: Wish, before: Cookbook, after: Cookbook) -> bool:
+def is_changed(product: CatalogChanged, request: AssetRequest, before: Cookbook, after: Cookbook) -> bool:
     """Whether two cookbooks make something else of a product."""
-    return _outline(product, wish, before) != _outline(product, wish, after)
+    return _outline(product, request, before) != _outline(product, request, after)
 
 
-def _outline(product: CatalogChanged, wish: Wish, cookbook: Cookbook) -> dict[str, tuple[str, bool]]:
+def _outline(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook) -> dict[str, tuple[str, bool]]:
     """What can be told apart of a plan; nothing where there is none."""
     try:
-        drawn = slips(product, wish, cookbook)
+        drawn = slips(product, request, cookbook)
     except Refused:
         return {}
     return {name: (way, name in slip.lacking) for _, slip in drawn for name, way in slip.ways.items()}
@@ -239,10 +243,12 @@ def _of_first(
     return cookbook.slips(recipe, tenant, wanted, campaign, 1)
 
 
-def _wanted(tenant: str, wish: Wish, cookbook: Cookbook) -> tuple[Cookbook, str, str, tuple[str, ...], str | None]:
+def _wanted(
+    tenant: str, request: AssetRequest, cookbook: Cookbook
+) -> tuple[Cookbook, str, str, tuple[str, ...], str | None]:
     """What slips depend on; tenants without defaults share theirs."""
     of_tenant = tenant if tenant in cookbook.defaults else ""
-    return cookbook, wish.recipe, of_tenant, tuple(wish.channels), wish.campaign
+    return cookbook, request.recipe, of_tenant, tuple(request.channels), request.campaign
 
 
 def _has_open_height(step: Step) -> bool:

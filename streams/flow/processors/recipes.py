@@ -26,7 +26,7 @@ from schemas.records import (
 )
 from streams.facts import Facts, Replan
 from streams.flow.processors import Answers, replanning
-from streams.flow.processors.planning import is_changed, wish_of
+from streams.flow.processors.planning import is_changed, request_of
 from streams.runtime.errors import Refused
 
 Product = tuple[str, str]
@@ -138,10 +138,10 @@ def _changed(
     before, after = with_releases([*others, *older]), with_releases([*others, *older, event])
     of_tenant = _tenant(event)
     for product, campaigns in wanting:
-        wishes = [wish_of(product), *map(wish_of, campaigns)]
+        requests = [request_of(product), *map(request_of, campaigns)]
         of_all = of_tenant is not None or isinstance(event, ChannelReleased)
-        mine = [wish for wish in wishes if of_all or _name(event) == (RecipeReleased, wish.recipe)]
-        if any(is_changed(product, wish, before, after) for wish in mine):
+        mine = [request for request in requests if of_all or _name(event) == (RecipeReleased, request.recipe)]
+        if any(is_changed(product, request, before, after) for request in mine):
             yield product.tenant, product.sku
 
 

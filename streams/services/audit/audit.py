@@ -15,7 +15,7 @@ from schemas.records import TaskCompleted, TaskFailed
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
 from streams.consumer.reading import read
-from streams.facts import UNSENT_AFTER_S, Asset, Catalogue
+from streams.facts import UNSENT_AFTER_S, Asset, Database
 from streams.publishing import manifest as manifests
 from streams.publishing.manifest import MANIFEST_NAME, Manifest
 from streams.runtime.errors import Refused
@@ -65,10 +65,10 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
 
 class _Facts:
     def __init__(self, settings: Settings) -> None:
-        self._catalogue = catalogue = Catalogue(settings.database)
-        catalogue.create_tables()
-        self.losses = retention.noted(settings, catalogue)
-        with catalogue.read() as facts:
+        self._database = database = Database(settings.database)
+        database.create_tables()
+        self.losses = retention.noted(settings, database)
+        with database.read() as facts:
             self.products = facts.every_product()
             self.task_states = facts.task_states()
             self.outbox = facts.outbox.backlog()
@@ -82,8 +82,8 @@ class _Facts:
 
     def standing(self, settings: Settings, offsets: Mapping[Place, int]) -> list[Finding]:
         """See streams.services.audit.standing."""
-        found = list(standing(settings, self._catalogue, offsets))
-        self._catalogue.close()
+        found = list(standing(settings, self._database, offsets))
+        self._database.close()
         return found
 
 

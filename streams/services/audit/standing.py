@@ -6,7 +6,7 @@ from functools import partial
 
 from streams.consumer import groups
 from streams.consumer.reading import Place, committed, has_record
-from streams.facts import Catalogue, Trial, Trials
+from streams.facts import Database, Trial, Trials
 from streams.runtime.settings import Settings
 from streams.services.audit.findings import Finding
 
@@ -23,11 +23,11 @@ def progress(settings: Settings) -> dict[Place, int]:
     }
 
 
-def standing(settings: Settings, catalogue: Catalogue, offsets: Mapping[Place, int]) -> Iterator[Finding]:
+def standing(settings: Settings, database: Database, offsets: Mapping[Place, int]) -> Iterator[Finding]:
     """The partitions that have stood for two minutes, by which role, since when and why. Raises Unavailable."""
     is_there = partial(has_record, settings)
     before_ms = time.time_ns() // 1_000_000 - STANDS_AFTER_MS
-    for trial in Trials(catalogue).every():
+    for trial in Trials(database).every():
         place = (trial.topic, trial.partition)
         is_old = trial.kind == "start" and trial.since_ms < before_ms
         stays = place in offsets and offsets[place] <= trial.offset  # else it is gone, or has got further

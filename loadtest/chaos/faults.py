@@ -21,7 +21,7 @@ EVERYBODY = [group for its in GROUPS.values() for group in its]
 
 
 @dataclass(frozen=True)
-class Mischief:
+class Fault:
     """One thing that is done, and whose partitions stand still by it; `bars_writers` when no event can be written."""
 
     name: str
@@ -64,7 +64,7 @@ class Blow:
         return f"{self.name}: stood still for {self.stood_s:.1f} s{where}{away}{end}"
 
 
-class Tormentor:
+class FaultInjector:
     """Does everything on its list. `stops` counts the publishers that stood still before a write."""
 
     def __init__(self, seed: int, cluster: Cluster, stalls: Stalls, say: Callable[[str], None]) -> None:
@@ -85,16 +85,16 @@ class Tormentor:
         ]
         self._rng.shuffle(self.list)
 
-    def strike(self, mischief: Mischief) -> Blow:
+    def strike(self, faults: Fault) -> Blow:
         """Does one thing, and waits until what it stopped has moved on."""
         self._stalls.forget()
         began_s = time.monotonic()
-        mischief.do()
+        faults.do()
         over_s = time.monotonic()
-        recovered = self._wait(mischief.groups, began_s, over_s)
-        away_s = over_s - began_s if mischief.kind == "server" else 0.0
-        stall = self._stalls.longest(mischief.groups)
-        blow = Blow(mischief.name, mischief.kind, stall, recovered, away_s, mischief.bars_writers)
+        recovered = self._wait(faults.groups, began_s, over_s)
+        away_s = over_s - began_s if faults.kind == "server" else 0.0
+        stall = self._stalls.longest(faults.groups)
+        blow = Blow(faults.name, faults.kind, stall, recovered, away_s, faults.bars_writers)
         self.blows.append(blow)
         self._say(blow.told)
         return blow
@@ -107,11 +107,11 @@ class Tormentor:
                 return True
         return False
 
-    def _kill(self, role: str) -> Mischief:
+    def _kill(self, role: str) -> Fault:
         name = f"{role}-{1 if role in ALONE else self._rng.choice((1, 2))}"
-        return Mischief(f"kill {name}", "kill", GROUPS[role], lambda: self._cluster.signal(name, signal.SIGKILL))
+        return Fault(f"kill {name}", "kill", GROUPS[role], lambda: self._cluster.signal(name, signal.SIGKILL))
 
-    def _kill_server(self, name: str) -> Mischief:
+    def _kill_server(self, name: str) -> Fault:
         away_s = self._rng.uniform(*AWAY_S)
 
         def do() -> None:
@@ -119,9 +119,9 @@ class Tormentor:
             time.sleep(away_s)
             self._cluster.start_server(name)
 
-        return Mischief(f"kill the {name} for {away_s:.1f} s", "server", EVERYBODY, do, name in OneBroker.names)
+        return Fault(f"kill the {name} for {away_s:.1f} s", "server", EVERYBODY, do, name in OneBroker.names)
 
-    def _pause(self, role: str) -> Mischief:
+    def _pause(self, role: str) -> Fault:
         name = f"{role}-{self._rng.choice((1, 2))}"
 
         def do() -> None:
@@ -129,9 +129,9 @@ class Tormentor:
             time.sleep(PAUSE_S)
             self._cluster.signal(name, signal.SIGCONT)
 
-        return Mischief(f"pause {name} for {PAUSE_S:.0f} s", "pause", GROUPS[role], do)
+        return Fault(f"pause {name} for {PAUSE_S:.0f} s", "pause", GROUPS[role], do)
 
-    def _pause_at_a_write(self) -> Mischief:
+    def _pause_at_a_write(self) -> Fault:
         """A publisher stands still between its look at a manifest and what it does to the origin; others go on."""
         name = f"publisher-{self._rng.choice((1, 2))}"
 
@@ -142,9 +142,9 @@ class Tormentor:
                 time.sleep(PAUSE_S)
             self._cluster.signal(name, signal.SIGCONT)
 
-        return Mischief(f"{name} stops before a write for {PAUSE_S:.0f} s", "pause", GROUPS["publisher"], do)
+        return Fault(f"{name} stops before a write for {PAUSE_S:.0f} s", "pause", GROUPS["publisher"], do)
 
-    def _extra(self, role: str) -> Mischief:
+    def _extra(self, role: str) -> Fault:
         """A third member comes, and one of the three goes."""
         gone = self._rng.choice((1, 2, 3))
 
@@ -156,12 +156,12 @@ class Tormentor:
                 self._cluster.remove(f"{role}-3")
                 self._cluster.add(role, gone)
 
-        return Mischief(f"{role}: a third comes, number {gone} goes", "members", GROUPS[role], do)
+        return Fault(f"{role}: a third comes, number {gone} goes", "members", GROUPS[role], do)
 
-    def _full(self) -> Mischief:
+    def _full(self) -> Fault:
         def do() -> None:
             self._cluster.disk.fill()
             time.sleep(FULL_S)
             self._cluster.disk.empty()
 
-        return Mischief(f"the storage's disk is full for {FULL_S:.0f} s", "full", EVERYBODY, do)
+        return Fault(f"the storage's disk is full for {FULL_S:.0f} s", "full", EVERYBODY, do)

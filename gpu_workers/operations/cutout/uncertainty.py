@@ -53,11 +53,11 @@ _BARE_SHARE_MIN = 0.5
 
 def uncertainty(measures: Mapping[str, float]) -> float:
     """The likelihood, 0..1, that a cutout of these measures is no good."""
-    shown = signs(measures)
+    shown = features(measures)
     return float(1 / (1 + np.exp(-BIAS - sum(weight * shown[name] for name, weight in WEIGHTS.items()))))
 
 
-def signs(measures: Mapping[str, float]) -> dict[str, float]:
+def features(measures: Mapping[str, float]) -> dict[str, float]:
     """What in the measures of a cutout speaks against it, 0..1 each, by the names of WEIGHTS."""
     told = {
         **{name: measures[name] for name in SEEN},

@@ -16,12 +16,12 @@ from gpu_workers.imaging.metadata import (
     ENHANCED,
     GENERATED,
     GENERATED_COMPOSITE,
-    Notes,
+    Metadata,
     composite,
     strongest,
     xmp,
 )
-from gpu_workers.pools.composing import Asked, compose, lossless
+from gpu_workers.pools.composing import ComposeRequest, compose, lossless
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from streams.publishing.renditions import render
@@ -101,7 +101,7 @@ PLACES: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("make", PLACES.values(), ids=PLACES.keys())
 def test_how_it_was_made_is_found_wherever_a_format_keeps_it(make: Callable[[], bytes]) -> None:
-    assert decode(make()).notes.source_type == GENERATED
+    assert decode(make()).metadata.source_type == GENERATED
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_how_it_was_made_is_found_wherever_a_format_keeps_it(make: Callable[[], 
 )
 @pytest.mark.parametrize("term", [GENERATED, GENERATED.upper()])
 def test_every_way_to_write_it_is_understood(text: str, term: str) -> None:
-    assert decode(written(blocks(), "JPEG", xmp=text.format(term).encode())).notes.source_type == GENERATED
+    assert decode(written(blocks(), "JPEG", xmp=text.format(term).encode())).metadata.source_type == GENERATED
 
 
 MANIFEST = b"\0\0\0\x30jumbc2pa....c2pa.actions.v2" + PACKET[PACKET.index(b"http://cv.iptc") :][:80]
@@ -142,9 +142,9 @@ MANIFEST = b"\0\0\0\x30jumbc2pa....c2pa.actions.v2" + PACKET[PACKET.index(b"http
 )
 def test_a_c2pa_manifest_is_seen_and_what_it_says_of_a_machine_counts(make: Callable[[], bytes]) -> None:
     picture = decode(make())
-    assert picture.notes.c2pa
+    assert picture.metadata.c2pa
     assert picture.measures["source_has_c2pa"] == 1
-    assert picture.notes.source_type == GENERATED
+    assert picture.metadata.source_type == GENERATED
 
 
 def test_what_has_most_of_a_machine_in_it_counts() -> None:
@@ -154,7 +154,7 @@ def test_what_has_most_of_a_machine_in_it_counts() -> None:
     assert composite("digitalCapture", GENERATED) == GENERATED_COMPOSITE
     assert composite("compositeSynthetic") == "compositeSynthetic"
     both = xmp("digitalCapture") + xmp(GENERATED)
-    assert decode(written(blocks(), "WEBP", xmp=both)).notes.source_type == GENERATED
+    assert decode(written(blocks(), "WEBP", xmp=both)).metadata.source_type == GENERATED
 
 
 IIM = b"".join(
@@ -189,18 +189,18 @@ def credits_exif() -> Image.Exif:
     ids=["XMP", "XMP in AVIF", "IIM", "IIM in TIFF", "8BIM in TIFF", "IIM in PNG", "JPEG", "PNG", "WebP", "AVIF"],
 )
 def test_credits_are_found(data: Callable[[], bytes], expected: Credits) -> None:
-    assert decode(data()).notes.credits == expected
+    assert decode(data()).metadata.credits == expected
 
 
 def test_hostile_credits_are_printable_short_and_never_markup() -> None:
     hostile = Credits("\x1b[31m\u202eevil</rdf:li>" + "x" * 5_000, '"]]><!--', "a\nb", "javascript:1")
-    found = decode(written(blocks(), "WEBP", xmp=xmp(GENERATED, hostile).replace(b"\x1b", b""))).notes
+    found = decode(written(blocks(), "WEBP", xmp=xmp(GENERATED, hostile).replace(b"\x1b", b""))).metadata
     assert found.source_type == GENERATED
     assert len(found.credits.creator) <= 500
     assert found.credits.creator.isprintable()
     assert found.credits.credit == "a b"
     bomb = b'<!DOCTYPE a [<!ENTITY b "c">]><x:xmpmeta xmlns:x="adobe:ns:meta/">&b;</x:xmpmeta>'
-    assert decode(written(blocks(), "WEBP", xmp=bomb)).notes == Notes()
+    assert decode(written(blocks(), "WEBP", xmp=bomb)).metadata == Metadata()
 
 
 @pytest.mark.parametrize("channel_name", ["shopify", "web"])
@@ -208,14 +208,14 @@ def test_credits_and_origin_reach_every_rendition_and_nothing_else_does(channel_
     exif = credits_exif()
     exif[0x0131] = "CAMERA-FIRMWARE"
     source = decode(written(Image.fromarray(mug()), "WEBP", lossless=True, exif=exif, xmp=xmp(GENERATED, CREDITS)))
-    cut = decode(lossless(source.pixels, source.notes))
-    assert cut.notes == Notes(GENERATED, credits=CREDITS)
+    cut = decode(lossless(source.pixels, source.metadata))
+    assert cut.metadata == Metadata(GENERATED, credits=CREDITS)
     operation = "transparent" if channel_name == "web" else "packshot"
-    made = compose(operation, [cut], Asked(channels.load(channel_name), {}, "")).files[0]
+    made = compose(operation, [cut], ComposeRequest(channels.load(channel_name), {}, "")).files[0]
     renditions = [each.data for each in render(made.data, made.media_type, widths_px=[160, 320])]
     for file in [made.data, *renditions]:
         picture = decode(file)
-        assert (picture.notes.source_type, picture.notes.credits) == (GENERATED, CREDITS), picture.media_type
+        assert (picture.metadata.source_type, picture.metadata.credits) == (GENERATED, CREDITS), picture.media_type
         for private in (b"SERIAL-4711", b"CAMERA-FIRMWARE", b"GPS", b"Exif\0\0MM", b"Exif\0\0II"):
             assert private not in file, (private, picture.media_type)
         read = pyvips.Image.new_from_buffer(file, "")
@@ -225,9 +225,9 @@ def test_credits_and_origin_reach_every_rendition_and_nothing_else_does(channel_
 @pytest.mark.parametrize(("source_type", "expected"), [(GENERATED, GENERATED), ("digitalCapture", ENHANCED)])
 def test_what_a_machine_made_stays_so_when_it_is_enlarged(source_type: str, expected: str) -> None:
     picture = decode(written(blocks(), "JPEG", xmp=xmp(source_type, CREDITS)))
-    made = compose("upscale", [picture], Asked(channels.load("shopify"), {"scale": "1.5"}, "")).files[0]
-    assert decode(made.data).notes.source_type == expected
-    assert decode(made.data).notes.credits == CREDITS
+    made = compose("upscale", [picture], ComposeRequest(channels.load("shopify"), {"scale": "1.5"}, "")).files[0]
+    assert decode(made.data).metadata.source_type == expected
+    assert decode(made.data).metadata.credits == CREDITS
 
 
 def test_a_file_without_credits_is_written_as_before() -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased
-from streams.facts import Catalogue, CatalogueStanding, CatalogueUnavailable, Refusal
+from streams.facts import Database, DatabaseUnavailable, ProductStates, Refusal
 from streams.runtime.settings import SettingsError
 from tests.streams.flow import upsert
 
@@ -17,10 +17,10 @@ PLAN: dict[str, tuple[str, str | None]] = {"amazon-1": ("amazon", None), "bf.ins
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     sqlite = request.param == "sqlite"
     url = f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url")
-    opened = Catalogue(url)
+    opened = Database(url)
     opened.create_tables()
     opened.create_tables()
     yield opened
@@ -28,32 +28,32 @@ def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalo
     opened.close()
 
 
-def test_a_product_is_its_last_event(catalogue: Catalogue) -> None:
-    with catalogue.begin() as facts:
+def test_a_product_is_its_last_event(database: Database) -> None:
+    with database.begin() as facts:
         facts.put_product(upsert(1))
         facts.put_product(upsert(2, photo="new.jpg"))
-    with catalogue.read() as facts:
+    with database.read() as facts:
         product = facts.product("demo", "A")
         assert facts.product("demo", "B") is None
         assert facts.product("other", "A") is None
     assert product is not None
     assert (product.version, product.deleted, product.event) == (2, False, upsert(2, photo="new.jpg"))
-    assert catalogue.products() == [("demo", "A")]
+    assert database.products() == [("demo", "A")]
 
 
-def test_what_raises_is_not_kept(catalogue: Catalogue) -> None:
+def test_what_raises_is_not_kept(database: Database) -> None:
     def crash() -> None:
-        with catalogue.begin() as facts:
+        with database.begin() as facts:
             facts.put_product(upsert(1))
             raise RuntimeError("crash")
 
     with pytest.raises(RuntimeError):
         crash()
-    assert catalogue.products() == []
+    assert database.products() == []
 
 
-def test_a_savepoint_undoes_only_its_own(catalogue: Catalogue) -> None:
-    with catalogue.begin() as facts:
+def test_a_savepoint_undoes_only_its_own(database: Database) -> None:
+    with database.begin() as facts:
         facts.put_product(upsert(1))
 
         def refuse() -> None:
@@ -63,11 +63,11 @@ def test_a_savepoint_undoes_only_its_own(catalogue: Catalogue) -> None:
 
         with pytest.raises(RuntimeError):
             refuse()
-    assert catalogue.products() == [("demo", "A")]
+    assert database.products() == [("demo", "A")]
 
 
-def test_a_plan_keeps_the_state_of_what_is_in_it_already(catalogue: Catalogue) -> None:
-    with catalogue.begin() as facts:
+def test_a_plan_keeps_the_state_of_what_is_in_it_already(database: Database) -> None:
+    with database.begin() as facts:
         facts.put_plan("demo", "A", 1, PLAN)
         assert facts.move_asset("demo", "A", "amazon-1", 1, "review", reason="fill")
         assert facts.move_asset("demo", "A", "bf.instagram-1", 1, "failed", reason="404")
@@ -78,37 +78,37 @@ def test_a_plan_keeps_the_state_of_what_is_in_it_already(catalogue: Catalogue) -
         }
 
 
-def test_an_asset_of_another_version_is_not_moved(catalogue: Catalogue) -> None:
-    with catalogue.begin() as facts:
+def test_an_asset_of_another_version_is_not_moved(database: Database) -> None:
+    with database.begin() as facts:
         facts.put_plan("demo", "A", 2, PLAN)
         assert not facts.move_asset("demo", "A", "amazon-1", 1, "published")
         assert not facts.move_asset("demo", "A", "nothing-1", 2, "published")
 
 
-def test_the_standing_is_the_newest_plan_with_its_reasons(catalogue: Catalogue) -> None:
-    assert CatalogueStanding(catalogue).standing("demo", "A") is None
-    with catalogue.begin() as facts:
+def test_the_standing_is_the_newest_plan_with_its_reasons(database: Database) -> None:
+    assert ProductStates(database).standing("demo", "A") is None
+    with database.begin() as facts:
         facts.put_product(upsert(3))
         facts.put_plan("demo", "A", 3, PLAN)
         facts.move_asset("demo", "A", "amazon-1", 3, "rejected", reason="logo cut off")
-    standing = CatalogueStanding(catalogue).standing("demo", "A")
+    standing = ProductStates(database).standing("demo", "A")
     assert standing is not None
     assert (standing.version, standing.deleted) == (3, False)
     assert standing.plan == {"amazon-1": "rejected", "bf.instagram-1": "planned"}
     assert standing.reasons == {"amazon-1": "logo cut off"}
 
 
-def test_a_deleted_product_stands_as_deleted(catalogue: Catalogue) -> None:
-    with catalogue.begin() as facts:
+def test_a_deleted_product_stands_as_deleted(database: Database) -> None:
+    with database.begin() as facts:
         facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="A", version=4))
-    standing = CatalogueStanding(catalogue).standing("demo", "A")
+    standing = ProductStates(database).standing("demo", "A")
     assert standing is not None
     assert (standing.version, standing.deleted, standing.plan) == (4, True, {})
 
 
-def test_a_campaign_is_found_by_its_products_until_it_is_cancelled(catalogue: Catalogue) -> None:
+def test_a_campaign_is_found_by_its_products_until_it_is_cancelled(database: Database) -> None:
     campaign = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B", "A"], channels=["instagram"])
-    with catalogue.begin() as facts:
+    with database.begin() as facts:
         facts.campaigns.put(campaign)
         assert facts.campaigns_with("demo", "B") == [campaign]
         assert facts.campaigns_with("other", "B") == []
@@ -117,22 +117,22 @@ def test_a_campaign_is_found_by_its_products_until_it_is_cancelled(catalogue: Ca
         assert facts.campaign("demo", "bf") == (campaign, True)
 
 
-def test_a_refusal_is_found_by_its_event(catalogue: Catalogue) -> None:
+def test_a_refusal_is_found_by_its_event(database: Database) -> None:
     refusal = Refusal("id-1", "imagery.catalog", "demo|A", "unknown_channel", "channels", "no such channel")
-    with catalogue.begin() as facts:
+    with database.begin() as facts:
         facts.put_refusal(refusal)
         facts.put_refusal(refusal)
         assert facts.refusal("id-1") == refusal
         assert facts.refusal("id-2") is None
 
 
-def test_locked_products_are_changed_one_after_the_other(catalogue: Catalogue) -> None:
-    with catalogue.begin() as facts:
+def test_locked_products_are_changed_one_after_the_other(database: Database) -> None:
+    with database.begin() as facts:
         facts.put_product(upsert(1))
 
     def grow() -> None:
         for _ in range(5):
-            with catalogue.begin() as facts:
+            with database.begin() as facts:
                 product = facts.product("demo", "A", lock=True)
                 assert product is not None
                 facts.put_product(upsert(product.version + 1))
@@ -142,7 +142,7 @@ def test_locked_products_are_changed_one_after_the_other(catalogue: Catalogue) -
         thread.start()
     for thread in threads:
         thread.join()
-    with catalogue.read() as facts:
+    with database.read() as facts:
         product = facts.product("demo", "A")
     assert product is not None
     assert product.version == 21
@@ -154,22 +154,22 @@ RELEASES = [
 DEFAULTS = DefaultsReleased(tenant="demo", version=1, text="tenant: demo", released_at_ms=1)
 
 
-def test_recipes_are_kept_in_all_versions_and_a_version_stays_as_it_is(catalogue: Catalogue) -> None:
-    with catalogue.begin() as facts:
+def test_recipes_are_kept_in_all_versions_and_a_version_stays_as_it_is(database: Database) -> None:
+    with database.begin() as facts:
         for event in (RELEASES[1], RELEASES[0], DEFAULTS, replace(RELEASES[0], text="other")):
             facts.put_recipe(event)
-    with catalogue.read() as facts:
+    with database.read() as facts:
         assert facts.recipe_releases() == [DEFAULTS, *RELEASES]
 
 
-def test_a_cookbook_holds_until_a_release_and_forgets_one_that_is_undone(catalogue: Catalogue) -> None:
+def test_a_cookbook_holds_until_a_release_and_forgets_one_that_is_undone(database: Database) -> None:
     def refuse() -> None:
         with facts.savepoint():
             facts.put_recipe(RELEASES[0])
             assert "spring" in facts.cookbook().recipes
             raise RuntimeError("refused")
 
-    with catalogue.begin() as facts:
+    with database.begin() as facts:
         assert facts.cookbook() is facts.cookbook()
         with pytest.raises(RuntimeError):
             refuse()
@@ -178,29 +178,29 @@ def test_a_cookbook_holds_until_a_release_and_forgets_one_that_is_undone(catalog
         assert "spring" in facts.cookbook().recipes
 
 
-def test_products_are_told_with_the_campaigns_that_want_them(catalogue: Catalogue) -> None:
+def test_products_are_told_with_the_campaigns_that_want_them(database: Database) -> None:
     campaigns = [
         CampaignRequested(tenant="demo", campaign=name, skus=skus, channels=["amazon"])
         for name, skus in (("a", ["B", "A", "A"]), ("b", ["A", "nobody"]), ("off", ["A"]))
     ]
-    with catalogue.begin() as facts:
+    with database.begin() as facts:
         for event in (upsert(sku="B"), upsert(sku="A"), replace(upsert(sku="A"), tenant="other")):
             facts.put_product(event)
         facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
         for campaign in campaigns:
             facts.campaigns.put(campaign)
         facts.campaigns.cancel(CampaignCancelled(tenant="demo", campaign="off", version=1))
-    with catalogue.read() as facts:
+    with database.read() as facts:
         told = [(product.tenant, product.sku, [each.campaign for each in mine]) for product, mine in facts.wanting()]
         assert told == [("demo", "A", ["a", "b"]), ("demo", "B", ["a"]), ("other", "A", [])]
         assert [product.tenant for product, _ in facts.wanting("other")] == ["other"]
 
 
-def test_a_release_waits_for_those_who_plan_and_sees_what_they_planned(catalogue: Catalogue) -> None:
+def test_a_release_waits_for_those_who_plan_and_sees_what_they_planned(database: Database) -> None:
     planning, planned = threading.Event(), threading.Event()
 
     def plan() -> None:
-        with catalogue.begin() as facts:
+        with database.begin() as facts:
             facts.cookbook()
             planning.set()
             planned.wait(0.5)  # longer than a release that does not wait
@@ -209,27 +209,27 @@ def test_a_release_waits_for_those_who_plan_and_sees_what_they_planned(catalogue
     thread = threading.Thread(target=plan)
     thread.start()
     planning.wait()
-    with catalogue.begin() as facts:
+    with database.begin() as facts:
         facts.put_recipe(RELEASES[0])
         assert [product.sku for product, _ in facts.wanting()] == ["A"]
     thread.join()
 
 
-def test_many_may_make_the_tables_at_once(catalogue: Catalogue) -> None:
-    catalogue.drop_tables()
-    openers = [Catalogue(catalogue.url) for _ in range(8)]
+def test_many_may_make_the_tables_at_once(database: Database) -> None:
+    database.drop_tables()
+    openers = [Database(database.url) for _ in range(8)]
     with ThreadPoolExecutor(len(openers)) as threads:
         list(threads.map(lambda opener: opener.create_tables(), openers))
-    assert catalogue.products() == []
+    assert database.products() == []
     for opener in openers:
         opener.close()
 
 
 def test_a_database_that_is_away_is_unavailable() -> None:
-    with pytest.raises(CatalogueUnavailable):
-        Catalogue("postgresql://nobody:x@127.0.0.1:9/none").create_tables()
+    with pytest.raises(DatabaseUnavailable):
+        Database("postgresql://nobody:x@127.0.0.1:9/none").create_tables()
 
 
 def test_a_url_of_another_kind_names_its_setting() -> None:
     with pytest.raises(SettingsError, match="PACKSHOT_DATABASE_URL"):
-        Catalogue("mysql://host/name")
+        Database("mysql://host/name")
