@@ -15,6 +15,7 @@ from schemas.records import LANES
 from schemas.topics import POOLS
 from streams.commands.brands import brands
 from streams.commands.channels import channels
+from streams.commands.database import database as tables
 from streams.commands.dead import dead
 from streams.commands.models import models
 from streams.commands.recipes import recipes
@@ -267,6 +268,7 @@ def undo(settings: Settings, review_id: str, why: str, decided_by: str, as_json:
 
 packshot.add_command(brands)
 packshot.add_command(channels)
+packshot.add_command(tables)
 packshot.add_command(dead)
 packshot.add_command(models)
 packshot.add_command(recipes)

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
-from sqlalchemy.schema import CreateColumn
 
-from streams.facts import tables
+from streams.facts import schema, tables
 from streams.facts.facts import ENDED_BADLY, Facts, ProductState
 from streams.runtime.errors import Unavailable
 from streams.runtime.private import open_private, private_folder
@@ -19,7 +18,6 @@ from streams.runtime.settings import SettingsError
 
 _SQLITE_WAIT_S = 30
 IN_MEMORY = ":memory:"
-_TABLES_LOCK = 0x9AC54  # any number, the same in all processes
 
 
 class DatabaseUnavailable(Unavailable):
@@ -34,22 +32,21 @@ class Database:
         self._engine = _engine(url)
 
     def create_tables(self) -> None:
-        """Makes the tables that are not there, and lets those of before take longer texts. Many may do so at once."""
+        """Makes the tables where there are none. Many may do so at once. Raises SchemaMismatch for older and newer."""
         with _translated(), self._engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.execute(text("BEGIN IMMEDIATE"))
-            else:  # CREATE TABLE IF NOT EXISTS fails in PostgreSQL when two do it at once
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
-                _widen(connection)
-            tables.metadata.create_all(connection)
-            _add_columns(connection)
-            tables.apart.create_all(connection)
+            schema.lock(connection)
+            schema.make(connection)
+
+    def upgrade(self) -> str | None:
+        """Brings older tables forward, or makes them; the revision that they had. Raises SchemaMismatch for newer."""
+        with _translated(), self._engine.begin() as connection:
+            schema.lock(connection)
+            return schema.upgrade(connection)
 
     def drop_tables(self) -> None:
         """Forgets every fact; they come back by replay."""
-        with _translated():
-            tables.metadata.drop_all(self._engine)
-            tables.apart.drop_all(self._engine)
+        with _translated(), self._engine.begin() as connection:
+            schema.drop(connection)
 
     @contextmanager
     def begin(self) -> Iterator[Facts]:
@@ -99,29 +96,6 @@ class Database:
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
-
-
-def _add_columns(connection: Connection) -> None:
-    """The columns that tables from before do not have yet; all of those have a value to begin with."""
-    known = inspect(connection)
-    for table in tables.metadata.sorted_tables:
-        there = {column["name"] for column in known.get_columns(str(table.name))}
-        for column in table.columns:
-            if column.name not in there:
-                its = CreateColumn(column).compile(dialect=connection.dialect)
-                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {its}"))
-
-
-def _widen(connection: Connection) -> None:
-    """Makes `text` of what is `varchar` in PostgreSQL since an earlier version; nothing is rewritten for it."""
-    query = text(
-        "SELECT table_name, column_name FROM information_schema.columns"
-        " WHERE table_schema = current_schema() AND data_type = 'character varying'"
-    )
-    ours = {(table.name, column.name) for table in tables.metadata.tables.values() for column in table.columns}
-    narrow = ours.intersection((row.table_name, row.column_name) for row in connection.execute(query))
-    for table, column in sorted(narrow):
-        connection.execute(text(f'ALTER TABLE "{table}" ALTER COLUMN "{column}" TYPE text'))
 
 
 def _rows(connection: Connection, table: Table) -> list[tuple[str, ...]]:

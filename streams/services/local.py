@@ -18,7 +18,7 @@ from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import event_in, outgoing
 from streams.embedded import choose_broker
-from streams.facts import Database, Review
+from streams.facts import Database, Review, schema
 from streams.flow.processors.planning import redone
 from streams.runtime import observability
 from streams.runtime.errors import Refused
@@ -40,6 +40,15 @@ def open_database(settings: Settings) -> Iterator[Database]:
     database.create_tables()
     try:
         yield database
+    finally:
+        database.close()
+
+
+def upgraded(settings: Settings) -> tuple[str | None, str]:
+    """Brings the database's tables forward to this version's; the revisions before and after. Raises SchemaMismatch."""
+    database = Database(settings.database)
+    try:
+        return database.upgrade(), schema.HEAD
     finally:
         database.close()
 
@@ -174,6 +183,7 @@ def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     is_own = settings.kafka_bootstrap_servers is None
     with only_one(settings.data_folder), _free_port(settings), _broker(settings) as (bootstrap_servers, name, promises):
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
+        upgraded(settings)
         with open_database(settings):
             drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
         fetch_all(settings.weights_folder, console.say)

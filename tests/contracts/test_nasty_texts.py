@@ -210,7 +210,9 @@ def test_a_database_of_before_takes_longer_texts(postgres_url: str) -> None:
         connection.execute(text("ALTER TABLE products ALTER COLUMN sku TYPE varchar(16)"))
     with database.begin() as facts:
         facts.put_product(upsert(sku="A"))
-    database.create_tables()
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE packshot_schema"))
+    database.upgrade()
     with database.begin() as facts:
         facts.put_product(upsert(sku="B" * 128))
         facts.put_refusal(Refusal("i" * 256, "t", "s", "c", "f", "m", "p"))

@@ -1,0 +1,124 @@
+"""The facts' tables from one version to the next, on SQLite and on PostgreSQL."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from streams.facts import Database, schema, tables
+from streams.facts.schema import HEAD, VERSION_TABLE, SchemaMismatch
+from tests.streams.flow import upsert
+
+OLDEST = Path(__file__).parent / "schemas"  # the tables as roles made them before there were revisions
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    found = f"sqlite:///{tmp_path}/facts.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    yield found
+    database = Database(found)
+    database.drop_tables()
+    database.close()
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    opened = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    opened = Database(url)
+    yield opened
+    opened.close()
+
+
+def make_oldest(engine: Engine) -> None:
+    """The oldest tables that are kept, with a product of which `sku` is as long as it might be."""
+    ddl = (OLDEST / f"before_revisions.{engine.dialect.name}.sql").read_text()
+    with engine.begin() as connection:
+        for statement in ddl.split(";\n"):
+            if statement.strip():
+                connection.execute(text(statement))
+        row = "INSERT INTO products VALUES ('demo', 'OLD', 1, false, '{\"type\":\"CatalogChanged\"}', 1)"
+        connection.execute(text(row))
+
+
+def differences(engine: Engine) -> list[object]:
+    with engine.connect() as connection:
+        opts = {"version_table": VERSION_TABLE, "compare_type": engine.dialect.name != "sqlite"}  # which keeps to none
+        context = MigrationContext.configure(connection, opts=opts)
+        found: list[object] = compare_metadata(context, [tables.metadata, tables.apart])  # type: ignore[arg-type]
+        return found
+
+
+def test_new_tables_are_those_of_all_revisions(database: Database, engine: Engine) -> None:
+    database.create_tables()
+    assert differences(engine) == []
+    database.drop_tables()
+    assert inspect(engine).get_table_names() == []
+    assert database.upgrade() is None
+    assert differences(engine) == []
+    assert database.upgrade() == HEAD
+    database.create_tables()
+
+
+def test_the_oldest_tables_go_forward_and_keep_what_is_in_them(database: Database, engine: Engine) -> None:
+    make_oldest(engine)
+    with pytest.raises(SchemaMismatch, match="packshot database upgrade"):
+        database.create_tables()
+    assert database.upgrade() is None
+    assert differences(engine) == []
+    assert database.products() == [("demo", "OLD")]
+    database.create_tables()
+    with database.begin() as facts:
+        facts.put_product(upsert(sku="B" * 128))
+    assert database.products() == [("demo", "B" * 128), ("demo", "OLD")]
+
+
+def test_tables_of_a_later_version_are_left_alone(database: Database, engine: Engine) -> None:
+    database.create_tables()
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    for attempt in (database.create_tables, database.upgrade):
+        with pytest.raises(SchemaMismatch, match="9999"):
+            attempt()
+
+
+def test_what_fails_on_the_way_leaves_the_tables_as_they_were(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_oldest(engine)
+    before = sorted(inspect(engine).get_table_names())
+
+    def broken(_connection: object) -> None:
+        raise RuntimeError("on the way")
+
+    monkeypatch.setattr(schema, "_done", broken)
+    with pytest.raises(RuntimeError):
+        database.upgrade()
+    assert sorted(inspect(engine).get_table_names()) == before
+    monkeypatch.undo()
+    assert database.upgrade() is None
+
+
+def test_many_may_upgrade_at_once(url: str, engine: Engine) -> None:
+    make_oldest(engine)
+    openers = [Database(url) for _ in range(4)]
+    with ThreadPoolExecutor(len(openers)) as threads:
+        found = list(threads.map(lambda opener: opener.upgrade(), openers))
+    assert sorted(found, key=str) == [HEAD, HEAD, HEAD, None]
+    for opener in openers:
+        opener.close()
+
+
+def test_the_head_is_the_newest_revision() -> None:
+    folder = Path(schema.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == HEAD
