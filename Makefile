@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-streams bench-worker calibrate-cutout gallery looks check format schemas lock clean
+.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks check format schemas lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -73,6 +73,9 @@ bench-streams: $(MARK_DEV) $(MARKS_BENCH)  ## What an event costs in the flow, b
 
 bench-scheduler: $(MARK_DEV)  ## What a worker's machinery costs a task, and how busy it keeps the engine
 	$(BIN)/python -m loadtest.bench_scheduler
+
+bench-start: $(MARK_DEV)  ## What a command costs before its own work, beside a Python that does nothing
+	$(BIN)/python -m loadtest.bench_start
 
 bench-worker: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## A worker on a backlog, beside a loop by hand, rembg, LitServe and mosec
 	$(BIN)/python -m loadtest.bench_worker

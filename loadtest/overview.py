@@ -21,6 +21,7 @@ BENCHMARKS = (
     "worker",
     "renditions",
     "pictures",
+    "start",
 )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 
-from gpu_workers.models.fetch import fetch_all
 from schemas import topics
 from schemas.records import DecisionUndone, Event, RetractionDecided, ReviewDecided
 from streams.consumer import drift, groups, reading
@@ -180,6 +179,8 @@ def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
 @contextlib.contextmanager
 def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     """The whole system; everything that was started is stopped when the block ends."""
+    from gpu_workers.models.fetch import fetch_all  # engines and all: what no other command of this module needs
+
     is_own = settings.kafka_bootstrap_servers is None
     with only_one(settings.data_folder), _free_port(settings), _broker(settings) as (bootstrap_servers, name, promises):
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})

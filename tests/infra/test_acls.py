@@ -59,8 +59,8 @@ def topics_of(records: Iterable[type[Event]]) -> set[topics.Topic]:
 
 MODULES = {
     "streams": [*Path("streams/flow/processors").glob("*.py"), Path("streams/flow/processing.py")],
-    "worker-cutout": [*Path("gpu_workers").glob("*.py")],
-    "worker-compose": [*Path("gpu_workers").glob("*.py")],
+    "worker-cutout": [*Path("gpu_workers").rglob("*.py")],
+    "worker-compose": [*Path("gpu_workers").rglob("*.py")],
     "publisher": [*Path("streams/publishing").glob("*.py")],
 }
 LETTERS = {"publisher": [topics.DEAD]}  # of the others everything that they read may be tried again

@@ -148,7 +148,10 @@ def test_only_the_screen_writes_on_the_screen() -> None:
 
 
 def commands(group: click.Group = cli.packshot, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:

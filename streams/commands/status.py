@@ -1,0 +1,60 @@
+"""`packshot status`, `audit` and `costs`: what is, what is wrong, and what it cost."""
+
+import sys
+from typing import Any
+
+import click
+
+from streams.runtime.settings import Settings
+from streams.services.moments import Moment
+
+
+@click.command()
+@click.argument("sku")
+@click.option("--tenant", default=None, help="The tenant; needed only when several have the SKU.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def status(settings: Settings, sku: str, tenant: str | None, as_json: bool) -> None:
+    """Tell where every asset of a product stands, and why."""
+    from streams.commands import display
+    from streams.services import local
+
+    with local.open_database(settings) as database:
+        for each in local.tenants_of(database, sku, tenant):
+            display.show_status(database, each, sku, as_json=as_json)
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Read every live file, too, and check its digest.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def audit(settings: Settings, deep: bool, as_json: bool) -> None:
+    """Compare topics, facts and origin: is anything lost, stale, doubled or missing?"""
+    from streams.commands import display
+    from streams.services.audit.audit import audit as audit_everything
+
+    report = audit_everything(settings, deep=deep)
+    display.show_report(report, as_json=as_json)
+    sys.exit(0 if report.clean else 1)
+
+
+@click.command()
+@click.option("--tenant", help="Work for this tenant.")
+@click.option("--since", "since_ms", type=Moment(), default=0, help="Work that ended then or later: a time, or 2h ago.")
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["tenant", "channel", "operation"]),
+    help="What to tell apart; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def costs(settings: Settings, tenant: str | None, since_ms: int, by: tuple[Any, ...], as_json: bool) -> None:
+    """Tell what an accepted image cost, and what was wasted or saved by the cache."""
+    from streams.commands import display
+    from streams.services import local
+
+    with local.open_database(settings) as database, database.read() as facts:
+        groups = facts.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
+        total = facts.spendings(tenant=tenant, since_ms=since_ms)
+    display.show_costs(groups, total, by, settings.price_currency, as_json=as_json)

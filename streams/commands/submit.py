@@ -1,0 +1,57 @@
+"""`packshot submit` and `published`: events in, events out."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from streams.runtime.settings import Settings
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--wait", is_flag=True, help="Follow every event until its assets are published, in review or failed.")
+@click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="How long to wait, in seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_obj
+def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json: bool) -> None:
+    """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
+    from streams.commands import display
+    from streams.services import event_files, following, local, submission
+
+    read, bad = event_files.read_events(file)
+    events, lacking = event_files.with_files(read)
+    bad = [*bad, *lacking]
+    if not events:  # then it takes no broker to say so
+        display.show_submission([], [], bad or [event_files.BadLine(1, "", "no event in it")], as_json=as_json)
+        sys.exit(2)
+    with local.connect(settings) as (database, producer):
+        with database.read() as facts:
+            unmakeable = submission.unmakeable(events, facts)
+        if unmakeable:
+            display.show_submission([], [], [*bad, *unmakeable], as_json=as_json)
+            sys.exit(2)
+        sent = [each.event for each in events]
+        if not wait:
+            submitted, fates = submission.send(sent, producer), []
+        else:
+            with following.news(settings) as news, display.progress("assets", hidden=as_json) as report:
+                submitted = submission.send(sent, producer)
+                ends = time.monotonic() + timeout_s, settings.stalled_after_s
+                fates = following.follow(submitted, database, news, report, *ends)
+    display.show_submission(submitted, fates, bad, as_json=as_json)
+    sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
+
+
+@click.command()
+@click.option("--follow", is_flag=True, help="Go on as new events come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
+@click.pass_obj
+def published(settings: Settings, follow: bool, as_json: bool) -> None:
+    """Show what listing services see."""
+    from streams.commands import display
+    from streams.services import local
+
+    for event in local.published_events(settings, follow=follow):
+        display.show_published(event, as_json=as_json)

@@ -1,0 +1,77 @@
+"""`packshot up`, `run`, `check`, `settings` and `demo`: the system itself."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from schemas.topics import POOLS
+from streams.runtime.screen import console, print_json
+from streams.runtime.settings import Settings, variable
+
+
+@click.command()
+@click.pass_obj
+def up(settings: Settings) -> None:
+    """Run the whole system on this machine until Ctrl-C."""
+    from streams.services.local import run_until_stopped
+
+    run_until_stopped(settings)
+
+
+@click.command()
+@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "gateway"]))
+@click.option("--pool", type=click.Choice(POOLS), help="Which pool a worker works for.")
+@click.pass_obj
+def run(settings: Settings, role: str, pool: Any) -> None:
+    """Run one role as this process."""
+    from streams.services import roles
+
+    if (role == "worker") != (pool is not None):
+        raise click.UsageError("a worker, and nothing else, needs --pool")
+    roles.run(role, pool, settings)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@click.pass_obj
+def check(settings: Settings, as_json: bool) -> None:
+    """Check that everything is reachable and sane."""
+    from streams.commands import display
+    from streams.services.checks import check_everything
+
+    findings = check_everything(settings)
+    display.show_findings(findings, as_json=as_json)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@click.command("settings")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
+def show_settings(as_json: bool) -> None:
+    """Show every setting, its default and what it is for."""
+    if as_json:
+        print_json([_setting_facts(name, field) for name, field in Settings.model_fields.items()])
+        return
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        shown = ",".join(default) if isinstance(default, list) else default
+        console.say(f"{variable(name)}  [{'' if shown is None else shown}]")
+        console.say(f"    {field.description}")
+
+
+def _setting_facts(name: str, field: Any) -> dict[str, Any]:
+    default = field.get_default(call_default_factory=True)
+    told = str(default) if isinstance(default, Path) else default
+    return {"name": variable(name), "default": told, "description": field.description}
+
+
+@click.command()
+@click.option("--catalogue", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--campaign", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.pass_obj
+def demo(settings: Settings, file: Path, campaign: Path) -> None:
+    """Run the whole system over a catalogue and an urgent campaign, and show what came out."""
+    from streams.commands.demo import run_demo
+
+    sys.exit(run_demo(settings, file, campaign))
