@@ -1,11 +1,14 @@
-"""What the cutout pool makes of deadlines, lanes and the batcher's failures."""
+"""Which pools there are, and what the cutout pool makes of deadlines and lanes."""
 
 import time
+from typing import Any, cast
 
 import pytest
 
+from gpu_workers.pools import registry
 from gpu_workers.pools.cutout import _wanted_by
 from schemas.records import LANES, Lane, Step, Task
+from schemas.topics import POOLS
 
 
 def task(lane: Lane = "standard", deadline_ms: int | None = None) -> Task:
@@ -23,3 +26,9 @@ def test_urgent_is_wanted_before_standard_and_standard_before_bulk() -> None:
 def test_a_deadline_of_its_own_counts_where_it_is_earlier(lane: Lane) -> None:
     assert _wanted_by(task(lane, int(time.time() * 1000) + 9000)) <= time.monotonic() + 9
     assert _wanted_by(task(lane, int(time.time() * 1000) + 9_000_000)) < time.monotonic() + 1000
+
+
+def test_every_pool_with_topics_can_be_opened_and_no_other() -> None:
+    assert set(registry.POOLS) == set(POOLS)
+    with pytest.raises(registry.UnknownPool, match="'generate'; there are cutout, compose"):
+        registry.open_pool("generate", *cast(Any, [None] * 4))
