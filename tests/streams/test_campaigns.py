@@ -272,7 +272,8 @@ def test_facts_from_before_there_were_ranks_go_on(tmp_path: Path) -> None:
         told = {"record": record}
         connection.execute(text("INSERT INTO campaigns VALUES ('demo', 'bf', false, :record, 1)"), told)
         connection.execute(text("INSERT INTO campaign_skus VALUES ('demo', 'A', 'bf'), ('demo', 'B', 'bf')"))
-    database.create_tables()
+        connection.execute(text("DROP TABLE packshot_schema"))
+    database.upgrade()
     flow = Town(database)
     flow.all_of(upsert(sku="A", version=2))
     flow.all_of(upsert(sku="B", version=2))
