@@ -264,7 +264,7 @@ def _floating(tile: Rgb) -> NDArray[np.float32]:
     return doubled(tile).astype(np.float32)
 
 
-@pytest.mark.parametrize("look", [_same, _cut, _floating])
+@pytest.mark.parametrize("enlarge", [_same, _cut, _floating])
 def test_an_answer_of_another_form_is_named(enlarge: object) -> None:
     with pytest.raises(BadTiles, match=r"\(256, 256, 3\)"):
         upscale(photograph(80, 60), enlarge=enlarge)  # type: ignore[arg-type]
@@ -305,7 +305,7 @@ def smoothed(tile: Rgb) -> Rgb:
 
 
 @pytest.mark.parametrize("scale", ["1.3", "1.9", "2"])
-@pytest.mark.parametrize("look", [None, smoothed])
+@pytest.mark.parametrize("enlarge", [None, smoothed])
 @pytest.mark.parametrize("name", ["photograph", "mug"])
 def test_in_strips_it_is_what_it_is_in_one_piece(
     scale: str, enlarge: upscaling.Enlarge | None, name: str, monkeypatch: pytest.MonkeyPatch

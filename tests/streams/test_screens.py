@@ -239,7 +239,8 @@ def test_a_file_without_events_is_told_in_a_line_and_takes_no_broker(
 
 @pytest.mark.parametrize("python", ["/nowhere/python3", "OLD"])
 def test_a_python_that_is_none_of_ours_is_told_in_a_line(python: str, tmp_path: Path) -> None:
-    for name in ("Makefile", "requirements-setup.txt"):
+    (tmp_path / "infra" / "locks").mkdir(parents=True)
+    for name in ("Makefile", "infra/locks/requirements-setup.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     old = tmp_path / "old"
     old.write_text("#!/bin/sh\nexit 1\n")
