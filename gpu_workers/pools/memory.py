@@ -17,7 +17,7 @@ _NOTABLE_S = 0.01
 def memory_budget(settings: Settings, threads: int | None = None) -> Budget:
     """What this process may use for pictures. Raises SettingsError."""
     try:
-        threads = threads or settings.threads + 1  # a executor has one more for urgent work
+        threads = threads or settings.threads + 1  # an executor has one more for urgent work
         return admission.budget(settings.memory_budget_mb, threads, settings.source_max_bytes)
     except ValueError as error:
         raise SettingsError(f"PACKSHOT_MEMORY_BUDGET_MB, or the container's limit: {error}") from error

@@ -54,12 +54,15 @@ def upgrade(connection: Connection) -> str | None:
     config.set_main_option("script_location", "streams.facts:migrations")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    _done(connection)
+    _check_is_head(connection)
     return found
 
 
-def _done(connection: Connection) -> None:
-    assert _revision(connection, inspect(connection)) == HEAD
+def _check_is_head(connection: Connection) -> None:
+    """Raises SchemaMismatch where the revisions led elsewhere; all that they did is undone then."""
+    reached = _revision(connection, inspect(connection))
+    if reached != HEAD:
+        raise SchemaMismatch(_told(reached))
 
 
 def drop(connection: Connection) -> None:

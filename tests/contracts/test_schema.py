@@ -101,7 +101,7 @@ def test_what_fails_on_the_way_leaves_the_tables_as_they_were(
     def broken(_connection: object) -> None:
         raise RuntimeError("on the way")
 
-    monkeypatch.setattr(schema, "_done", broken)
+    monkeypatch.setattr(schema, "_check_is_head", broken)
     with pytest.raises(RuntimeError):
         database.upgrade()
     assert sorted(inspect(engine).get_table_names()) == before
