@@ -31,6 +31,7 @@ from streams.facts import tables as t
 from streams.facts.campaigns import Campaigns
 from streams.facts.models import Comparison
 from streams.facts.outbox import Outbox
+from streams.facts.pages import Pages
 from streams.facts.replans import Replans
 
 AssetState = Literal["planned", "review", "publishing", "published", "failed", "rejected", "leaving"]
@@ -190,6 +191,11 @@ class Facts:
         """What follows from these facts, to be kept with them."""
         return Outbox(self._connection, self._now_ms)
 
+    @property
+    def pages(self) -> Pages:
+        """A tenant's rows a page at a time."""
+        return Pages(self._connection)
+
     # products
 
     def product(self, tenant: str, sku: str, *, lock: bool = False) -> Product | None:
@@ -212,6 +218,10 @@ class Facts:
         )
 
     # assets
+
+    def assets_page(self, tenant: str, after: tuple[str, ...], most: int, wanted: Mapping[str, str]) -> list[Asset]:
+        """A page of a tenant's assets, by SKU and name; `wanted` names columns and their values."""
+        return [_asset(row) for row in self.pages.assets(tenant, after, most, wanted)]
 
     def assets(self, tenant: str, sku: str) -> list[Asset]:
         """The product's assets by name, those that are about to leave included."""
@@ -396,6 +406,10 @@ class Facts:
         """The review with this id, or None."""
         row = self._first(select(t.reviews).where(t.reviews.c.review_id == review_id))
         return None if row is None else _review(row)
+
+    def reviews_page(self, tenant: str, after: tuple[str, ...], most: int, wanted: Mapping[str, str]) -> list[Review]:
+        """A page of a tenant's reviews, by id; `wanted` names columns and their values."""
+        return [_review(row) for row in self.pages.reviews(tenant, after, most, wanted)]
 
     def reviews(self, *, pending: bool = True) -> list[Review]:
         """Reviews, oldest first; only those that wait for a person when `pending`."""

@@ -42,17 +42,15 @@ log = structlog.get_logger()
 
 def run(role: str, pool: Pool | None, settings: Settings) -> None:
     """Runs a role until SIGTERM or SIGINT. Waits for a broker and a database that are away."""
-    observability.set_up(settings, f"{role}-{pool}" if pool else role)
-    port = observability.serve_metrics(settings)
-    log.info("starting", metrics_port=port)
-    if role == "gateway":
-        run_gateway(settings)
+    begin(settings, f"{role}-{pool}" if pool else role)
+    if role == "cdn":
+        run_cdn(settings)
         return
-    stop = _stop_on_signals()
-    _wait_until(lambda: _prepare_topics(settings), stop)
+    stop = stop_on_signals()
+    wait_until(lambda: _prepare_topics(settings), stop)
     database = Database(settings.database)
-    _wait_until(database.create_tables, stop)
-    _wait_until(lambda: retention.note_gaps(settings, database, _groups(role, pool)), stop)
+    wait_until(database.create_tables, stop)
+    wait_until(lambda: retention.note_gaps(settings, database, _groups(role, pool)), stop)
     if stop.is_set():
         return
     match role:
@@ -65,6 +63,12 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
             run_publisher(settings, database, stop)
         case "retrier":
             run_retrier(settings, database, stop)
+
+
+def begin(settings: Settings, name: str) -> None:
+    """Sets up logs, traces and metrics of a role's process."""
+    observability.set_up(settings, name)
+    log.info("starting", metrics_port=observability.serve_metrics(settings))
 
 
 def run_streams(settings: Settings, database: Database) -> None:
@@ -140,7 +144,7 @@ def run_retrier(settings: Settings, database: Database, stop: threading.Event) -
     producer.close()
 
 
-def run_gateway(settings: Settings) -> None:
+def run_cdn(settings: Settings) -> None:
     """The local CDN."""
     from aiohttp import web
 
@@ -202,14 +206,16 @@ def _run_or_exit(loop: ConsumerLoop, stop: threading.Event) -> None:
         os._exit(EXIT_FAILED)
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
 
 
-def _wait_until(attempt: Callable[[], None], stop: threading.Event) -> None:
+def wait_until(attempt: Callable[[], None], stop: threading.Event) -> None:
+    """Tries until nothing that it needs is away, or until it is to stop."""
     while not stop.is_set():
         try:
             attempt()
