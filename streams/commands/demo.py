@@ -96,10 +96,10 @@ def _in_colour(text: str, state: str, behind: str = "") -> Text:
 
 def _entry(event: CatalogChanged, database: Database, blobs: Blobs, settings: Settings) -> ContactEntry:
     with database.read() as facts:
-        assets = facts.assets(event.tenant, event.sku)
+        assets = facts.assets.of(event.tenant, event.sku)
         pending = {
             each.asset: each.request.completed.outputs[0].digest
-            for each in facts.reviews()
+            for each in facts.reviews.every()
             if each.request.completed.task.sku == event.sku
         }
     cells = [_cell(asset, pending.get(asset.asset), blobs, settings) for asset in assets]

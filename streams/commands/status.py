@@ -55,6 +55,6 @@ def costs(settings: Settings, tenant: str | None, since_ms: int, by: tuple[Any, 
     from streams.services import local
 
     with local.open_database(settings) as database, database.read() as facts:
-        groups = facts.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
-        total = facts.spendings(tenant=tenant, since_ms=since_ms)
+        groups = facts.costs.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
+        total = facts.costs.spendings(tenant=tenant, since_ms=since_ms)
     display.show_costs(groups, total, by, settings.price_currency, as_json=as_json)

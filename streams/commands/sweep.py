@@ -26,7 +26,7 @@ def sweep(settings: Settings, unnamed_s: float, dry_run: bool, as_json: bool) ->
     """Take away what no manifest names, and what was replaced once its grace is over; safe at any time."""
     from streams.blobs import open_store
     from streams.publishing.sweep import Sweep, Swept
-    from streams.services.roles import now_ms
+    from streams.runtime.clock import now_ms
 
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     done: Swept = Sweep(origin, now_ms, unnamed_s=unnamed_s, dry_run=dry_run).run()

@@ -234,7 +234,7 @@ class Processing:
             records = self._records(answers)
             letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
         if not letters and REPLAYED in as_mapping(delivery.headers):
-            facts.drop_refusal(delivery.event_id, delivery.position)
+            facts.refusals.drop(delivery.event_id, delivery.position)
         how = "done" if not letters else "dead" if letters[-1].topic == topics.DEAD.name else "retried"
         return Answered([*records, *letters], how)  # type: ignore[arg-type]
 
@@ -249,7 +249,7 @@ class Processing:
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
         if how == "dead":
             about = delivery.event_id, delivery.topic, delivery.subject
-            facts.put_refusal(Refusal(*about, **told, position=delivery.position))
+            facts.refusals.put(Refusal(*about, **told, position=delivery.position))
         return letter
 
 

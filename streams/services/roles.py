@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -27,6 +26,7 @@ from streams.consumer.work import Executor
 from streams.facts import Database, ProductStates, Trials
 from streams.flow.processing import Processing
 from streams.runtime import observability
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings
 from streams.services import retention
@@ -178,11 +178,6 @@ def s3_client(settings: Settings) -> "S3Client | None":
     import boto3
 
     return boto3.client("s3", endpoint_url=settings.s3_endpoint)
-
-
-def now_ms() -> int:
-    """Unix time in ms."""
-    return time.time_ns() // 1_000_000
 
 
 def _lane(settings: Settings, pool: Pool, lane: Lane, members: list[Consumer]) -> OpenConsumer:
