@@ -17,6 +17,7 @@ UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, e
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("status:audit", "Compare topics, facts and origin: is anything lost, stale, doubled or missing?"),
     "brands": ("brands:brands", "Brands: what a house's pictures have in common, for the operation style."),
+    "cache": ("cache:cache", "The cache of results: what may be taken away at any time."),
     "channels": ("channels:channels", "Channels: their rules, by name and version."),
     "check": ("system:check", "Check that everything is reachable and sane."),
     "costs": ("status:costs", "Tell what an accepted image cost, and what was wasted or saved by the cache."),
