@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
@@ -35,7 +36,7 @@ def audit(settings: Settings, deep: bool, as_json: bool) -> None:
 
     report = audit_everything(settings, deep=deep)
     display.show_report(report, as_json=as_json)
-    sys.exit(0 if report.clean else 1)
+    sys.exit(Exit.OK if report.clean else Exit.FOUND)
 
 
 @click.command()
