@@ -29,7 +29,8 @@ from gpu_workers.sources.fetch import Fetched, SourceError
 from schemas.channels import Channel, Size, UnknownChannel
 from schemas.channels.rulebook import BadChannel, Rulebook
 from schemas.identity import result_id
-from schemas.parameters import OF_OPERATION, BadParameters
+from schemas.operations import OPERATIONS
+from schemas.operations.base import BadParameters
 from schemas.records import Step, Verdict
 from streams.blobs import Blobs, open_store
 from streams.facts import Database
@@ -333,13 +334,13 @@ def _mask_of(photograph: Picture, made: cutting.Cutout) -> Picture:
 
 
 def _check_parameters(operation: str, parameters: Mapping[str, str]) -> None:
-    if operation not in OF_OPERATION:
-        known = ", ".join(sorted(OF_OPERATION))
+    if operation not in OPERATIONS:
+        known = ", ".join(sorted(OPERATIONS))
         raise Refused(
             "unknown_operation", f"no operation is called {operation!r}; there are: {known}", field="operation"
         )
     try:
-        OF_OPERATION[operation].parse(parameters)
+        OPERATIONS[operation].parameters.parse(parameters)
     except BadParameters as error:
         raise Refused(error.code, str(error), field=error.field) from error
 

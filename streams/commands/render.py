@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schemas.parameters import OF_OPERATION
+from schemas.operations import OPERATIONS
 from streams.commands.options import parameters
 from streams.runtime.settings import Settings
 
@@ -20,7 +20,7 @@ SHOWN_MAX = 20  # refused pictures on the screen; the report has them all
 
 
 @click.command()
-@click.argument("operation", type=click.Choice(sorted(OF_OPERATION.keys() - {"source"})))  # that one makes nothing
+@click.argument("operation", type=click.Choice([name for name, each in OPERATIONS.items() if each.makes != "source"]))
 @click.argument("sources", metavar="IN…", nargs=-1, required=True)
 @click.argument("target", metavar="OUT")
 @click.option("--channel", help="The channel whose rules the picture follows.")

@@ -11,8 +11,8 @@ from PIL import Image
 
 from gpu_workers.local.files import REPORT
 from gpu_workers.local.studio import Output
+from schemas.operations import OPERATIONS
 from streams.commands import cli
-from streams.commands.render import OF_OPERATION
 from streams.runtime.settings import Settings
 from streams.services.local_render import Wanted, is_folder, render_one
 from tests.e2e.system import draw_product
@@ -175,7 +175,7 @@ def test_what_makes_the_picture_is_all_that_is_loaded() -> None:
     arguments = ["render", "cutout", "in/jar.png", "out.png"]
     done = subprocess.run([sys.executable, "-c", code.format(arguments)], capture_output=True, check=True, text=True)
     loaded = done.stdout.splitlines()[-1]
-    for operation in sorted(OF_OPERATION.keys() - {"cutout", "packshot", "source", "transparent"}):
+    for operation in sorted(OPERATIONS.keys() - {"cutout", "packshot", "source", "transparent"}):
         assert f"gpu_workers.operations.{operation}" not in loaded, loaded
 
 
