@@ -15,7 +15,7 @@ Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Points = NDArray[np.complex128]  # x + iy
 
-# By `make calibrate-cutout`: of 164 pictures that it was fitted on 78 pass, .974 of them good; of 80 others 17, all good.
+# By `make calibrate-cutout`: of 164 pictures, fitted on, 78 pass, .974 of them good; of 80 others 17, all good.
 # The signs themselves were chosen while looking at all of these pictures.
 BIAS = -6.94
 WEIGHTS = {
