@@ -1,5 +1,6 @@
 """The application: its routes, and what every request goes through."""
 
+from functools import cache
 from typing import Any
 
 from litestar import Litestar, Router
@@ -26,7 +27,7 @@ from streams.services.progress import Progress
 def build_app(gateway: Gateway) -> Litestar:
     """The API over a gateway's stores and producer."""
     app = _app(gateway, None)
-    made = document(gateway)
+    made = document()
     app.state.openapi, app.state.reference = openapi.encoded(made), openapi.page(made)
     app.state.asyncapi = openapi.encoded(asyncapi.document())
     return app
@@ -37,9 +38,10 @@ def build(gateway: Gateway) -> ASGIApp:
     return Traced(Conditional(build_app(gateway)))
 
 
-def document(gateway: Gateway) -> dict[str, Any]:
-    """The description of the API."""
-    return openapi.document(_app(gateway, openapi.CONFIG))
+@cache
+def document() -> dict[str, Any]:
+    """The description of the API; the same whatever it stands on."""
+    return openapi.document(_app(nothing(), openapi.CONFIG))
 
 
 def _app(gateway: Gateway, config: OpenAPIConfig | None) -> Litestar:

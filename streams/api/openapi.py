@@ -165,7 +165,7 @@ def main() -> None:
     """Writes both descriptions; not the API's where a client would trip over it, unless VERSION says so."""
     from streams.api import app, asyncapi
 
-    made = app.document(app.nothing())
+    made = app.document()
     known = msgspec.json.decode(FILE.read_bytes()) if FILE.exists() else made
     if known["info"]["version"].split(".")[0] == VERSION.split(".")[0] and (found := breaking(known, made)):
         sys.exit("\n".join(["this would break clients of the API:", *found]))

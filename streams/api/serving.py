@@ -11,6 +11,7 @@ from streams.consumer.clients import AcknowledgedProducer
 from streams.facts import Database
 from streams.runtime import observability
 from streams.runtime.settings import Settings
+from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import roles
 from streams.services.progress import Progress
 
@@ -26,8 +27,9 @@ def run_gateway(settings: Settings) -> None:
     roles.begin(settings, "gateway")
     stop = roles.stop_on_signals()
     database = Database(settings.database)
-    roles.wait_until(database.create_tables, stop)
-    if stop.is_set():
+    try:
+        wait_out(database.create_tables, until(stop))
+    except Stopped:
         return
     producer = AcknowledgedProducer(settings, ACKNOWLEDGED_WITHIN_S)
     try:

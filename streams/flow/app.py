@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -34,21 +35,22 @@ from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Progress, Standstill
+from streams.consumer.standstill import Progress, Standstill, unread
 from streams.consumer.watchdog import Stalled
 from streams.flow.processing import Processing
-from streams.flow.relay import AWAY_WAIT_S
 from streams.runtime.errors import Unavailable
+from streams.runtime.exits import Exit
 from streams.runtime.observability import tell_ready
 from streams.runtime.private import private_folder
 from streams.runtime.settings import Settings
+from streams.runtime.waiting import AWAY_WAIT_S, Stopped
 
 BATCH_MAX = 100
 BATCHES_BUFFERED = 8  # of each topic
 HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and all wait for the last to hear
-EXIT_BATCH_FAILED = 70
-EXIT_STOOD_STILL = 71
 LOOK_EVERY_MAX_S = 30.0
+# Longer than all that is buffered takes; work on a batch itself may take as long as `stalled_after_s`. Chosen by eye.
+UNREAD_AFTER_S = 180.0
 TEND_EVERY_S = 1.0
 
 log = structlog.get_logger()
@@ -84,7 +86,8 @@ def build_app(settings: Settings, processing: Processing, isolation: Isolation) 
         channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
     app.timer(TEND_EVERY_S)(_tending(processing, executor))
-    app.on_partitions_revoked.connect(_leaving(isolation), weak=False)
+    app.on_before_shutdown.connect(_stopping(processing, isolation), weak=False)
+    app.on_partitions_revoked.connect(_leaving(isolation, app.transport.handed), weak=False)
     return app
 
 
@@ -207,6 +210,7 @@ class _Consumer(aiokafka.Consumer):
     def _to_message(self, place: Any, batch: Sequence[Delivery]) -> Any:
         """A batch as Faust's message, at the place of its last record."""
         where = (place.topic, place.partition, batch[-1].offset)
+        self.transport.handed[place.topic, place.partition] = batch[-1].offset + 1
         generation = self.app.consumer_generation_id
         return ConsumerMessage(*where, 0.0, 0, [], None, batch, None, 0, 0, place, generation_id=generation)
 
@@ -234,24 +238,32 @@ class _Transport(aiokafka.Transport):
     def __init__(self, url: Any, app: faust.App, settings: Settings) -> None:
         super().__init__(url, app)
         self.settings = settings
+        self.handed: dict[Place, int] = {}  # behind the last record of each partition that the agents have
 
 
 def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -> None:
     """Ends the process when a partition of this member stands still although the broker has records of it for us."""
-    standstill = Standstill(settings.stalled_after_s, partial(reading.has_record, settings))
+    has_record = partial(reading.has_record, settings)
+    unended = Standstill(settings.stalled_after_s, has_record)
+    unfetched = Standstill(min(settings.stalled_after_s, UNREAD_AFTER_S), has_record)
+
+    def look(standings: dict[Place, Progress]) -> None:
+        unended.look(standings)
+        unfetched.look(unread(standings, app.transport.handed))
+
     while True:
         time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
         try:
-            standstill.look({} if is_waiting() else _standings(settings, _assigned(app)))
+            look({} if is_waiting() else _standings(settings, _assigned(app)))
         except Stalled as stood:
             log.error("a partition is not read; leaving without a commit", reason=str(stood))
-            os._exit(EXIT_STOOD_STILL)
+            os._exit(Exit.STUCK)
         except Unavailable as away:
             log.warning("liveness not known", reason=str(away))
-            standstill.look({})  # no answer is no stall
+            look({})  # no answer is no stall
         except Exception:
             log.exception("liveness not known")
-            standstill.look({})
+            look({})
 
 
 def _standings(settings: Settings, places: set[Place]) -> dict[Place, Progress]:
@@ -270,9 +282,12 @@ def _assigned(app: faust.App) -> set[Place]:
         return set()
 
 
-def _leaving(isolation: Isolation) -> Callable[..., Awaitable[None]]:
+def _leaving(isolation: Isolation, handed: dict[Place, int]) -> Callable[..., Awaitable[None]]:
     async def left(_app: faust.App, revoked: Collection[Any], **_more: Any) -> None:
-        isolation.left([(place.topic, place.partition) for place in revoked])
+        places = [(place.topic, place.partition) for place in revoked]
+        isolation.left(places)
+        for place in places:
+            handed.pop(place, None)
 
     return left
 
@@ -291,9 +306,19 @@ def _agent(
 
 def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
     async def tend() -> None:
-        await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
+        with suppress(Stopped):  # what was left there is sent by whoever starts next
+            await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
 
     return tend
+
+
+def _stopping(processing: Processing, isolation: Isolation) -> Callable[..., Awaitable[None]]:
+    async def stop(_app: faust.App, **_: Any) -> None:
+        """Or a batch that waits for a database would hold up the end of the process for as long as that is away."""
+        processing.stopping.set()
+        isolation.stopping.set()
+
+    return stop
 
 
 async def _run_batch(work: Callable[[], None], executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:
@@ -310,9 +335,12 @@ async def _run_batch(work: Callable[[], None], executor: ThreadPoolExecutor, bat
 
 
 def _leave_if_failed(error: BaseException | None, batch: Sequence[Delivery]) -> None:
+    if isinstance(error, Stopped):
+        log.info("told to stop; leaving without a commit", deliveries=len(batch))
+        os._exit(Exit.OK)
     if error is not None:
         log.error("a batch failed; leaving without a commit", deliveries=len(batch), exc_info=error)
-        os._exit(EXIT_BATCH_FAILED)
+        os._exit(Exit.BROKE)
 
 
 def _without_tombstones(batch: Sequence[Delivery]) -> list[Delivery]:

@@ -65,13 +65,13 @@ class Catalogue:
         """Sends a product's newest state. Raises Refused, NotAcknowledged, Unavailable."""
         with self.database.read() as facts:
             event = self._product(tenant, sku, told, if_match, facts)
-            submission.check_makeable(event, facts.cookbook())
+            submission.check_makeable(event, facts.recipes.cookbook())
         return self._sent(event)
 
     def delete(self, tenant: str, sku: str, if_match: int | None = None) -> Submitted:
         """Takes a product away. Raises Refused for one that is not there."""
         with self.database.read() as facts:
-            known = facts.product(tenant, sku)
+            known = facts.products.get(tenant, sku)
             if known is None:
                 raise Refused("unknown_product", f"no product has the SKU {sku!r}", field="sku")
             event = self._product(tenant, sku, {"change": "delete"}, if_match, facts)
@@ -81,13 +81,13 @@ class Catalogue:
         """Asks for a campaign's pictures. Raises Refused."""
         event = parsed({"type": "CampaignRequested", **told, "tenant": tenant, "campaign": campaign})
         with self.database.read() as facts:
-            submission.check_makeable(event, facts.cookbook())
+            submission.check_makeable(event, facts.recipes.cookbook())
         return self._sent(event)
 
     def cancel(self, tenant: str, campaign: str, reason: str) -> Submitted:
         """Takes a campaign back. Raises Refused for one that is not there."""
         with self.database.read() as facts:
-            if facts.campaign(tenant, campaign) is None:
+            if facts.campaigns.get(tenant, campaign) is None:
                 raise Refused("unknown_campaign", f"no campaign is called {campaign!r}", field="campaign")
         event = {"type": "CampaignCancelled", "tenant": tenant, "campaign": campaign, "reason": reason}
         return self._sent(parsed(event))
@@ -95,7 +95,7 @@ class Catalogue:
     def checked(self, tenant: str, values: Iterable[object]) -> "list[Submission | Refused]":
         """Each of many events as JSON, or what is wrong with it."""
         with self.database.read() as facts:
-            cookbook = facts.cookbook()
+            cookbook = facts.recipes.cookbook()
         return [self._checked(tenant, value, cookbook) for value in values]
 
     def send(self, events: Sequence[Submission]) -> list[Submitted]:
@@ -124,7 +124,7 @@ class Catalogue:
     def _product(
         self, tenant: str, sku: str, told: dict[str, Any], if_match: int | None, facts: Facts
     ) -> CatalogChanged:
-        known = facts.product(tenant, sku)
+        known = facts.products.get(tenant, sku)
         newest = known.version if known else 0
         if if_match not in (None, newest):
             raise Refused("precondition_failed", f"the newest version is {newest}, not {if_match}", field="If-Match")

@@ -46,7 +46,7 @@ def retract(
     Raises Refused for a product or an asset that nobody knows.
     """
     with database.read() as facts:
-        product, rows = facts.product(tenant, sku), facts.assets(tenant, sku)
+        product, rows = facts.products.get(tenant, sku), facts.assets.of(tenant, sku)
     if product is None:
         raise Refused("unknown_product", f"no product has the SKU {sku!r}", field="sku")
     known = sorted(row.asset for row in rows)

@@ -87,7 +87,7 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
     """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
     with connect(settings) as (database, producer):
         with database.read() as facts:
-            review = _one_review(facts.reviews(), shortened, "pending")
+            review = _one_review(facts.reviews.every(), shortened, "pending")
         return decisions.decide(review, producer, **decision)
 
 
@@ -95,7 +95,7 @@ def undo(settings: Settings, shortened: str, reason: str, decided_by: str) -> De
     """Takes back the decision on the review whose id begins with `shortened`. Raises Refused for one without."""
     with connect(settings) as (database, producer):
         with database.read() as facts:
-            decided = [review for review in facts.reviews(pending=False) if review.decision is not None]
+            decided = [review for review in facts.reviews.every(pending=False) if review.decision is not None]
         review = _one_review(decided, shortened, "decided")
         return decisions.undo(review, producer, reason, decided_by)
 

@@ -64,7 +64,7 @@ def get_product_assets(caller: Asking, sku: FromPath[str]) -> ProductAssets:
     """Where each asset of a product stands: state, why, URLs, srcset, verdict, cost, disclosure."""
     product = known(caller, sku)
     with caller.read() as facts:
-        assets = facts.assets(caller.tenant, sku)
+        assets = facts.assets.of(caller.tenant, sku)
         views = _views(caller, assets, facts)
     told = {"tenant": caller.tenant, "sku": sku, "version": product.version, "settled": is_settled(assets)}
     return ProductAssets(**told, assets=views)
@@ -84,7 +84,7 @@ def list_assets(
     wanted = given(state=where, channel=channel, campaign=campaign, sku=sku)
     after = behind(cursor, wanted)
     with caller.read() as facts:
-        rows = facts.assets_page(caller.tenant, after, limit, wanted)
+        rows = facts.assets.page(caller.tenant, after, limit, wanted)
         views = _views(caller, rows, facts)
     return AssetPage(items=views, next=following(rows, limit, wanted, lambda row: (row.sku, row.asset)))
 
@@ -97,7 +97,7 @@ def get_costs(
 ) -> Costs:
     """What the tenant's accepted images cost, and what was wasted or saved."""
     with caller.read() as facts:
-        found = facts.spendings([by] if by else [], tenant=caller.tenant, since_ms=since_ms)
+        found = facts.costs.spendings([by] if by else [], tenant=caller.tenant, since_ms=since_ms)
     sums = ("total_nanos", "wasted_nanos", "per_image_nanos")
     groups = [CostGroup(**asdict(each), **{name: getattr(each, name) for name in sums}) for each in found]
     return Costs(currency=caller.settings.price_currency, groups=groups)
@@ -109,7 +109,7 @@ def is_settled(assets: Sequence[Asset]) -> bool:
 
 
 def _views(caller: Caller, assets: Sequence[Asset], facts: Facts) -> list[AssetView]:
-    spent = facts.pages.spent_nanos(caller.tenant, sorted({each.sku for each in assets}))
+    spent = facts.costs.of_assets(caller.tenant, sorted({each.sku for each in assets}))
     return [asset_view(each, spent.get((each.sku, each.asset, each.version), 0)) for each in assets]
 
 

@@ -54,7 +54,7 @@ def get_campaign(caller: Asking, campaign: FromPath[str]) -> CampaignView:
     """How a campaign stands, and each of its assets."""
     with caller.read() as facts:
         standing = facts.campaigns.standing(caller.tenant, campaign)
-        assets = facts.campaign_assets(caller.tenant, campaign)
+        assets = facts.assets.of_campaign(caller.tenant, campaign)
     if standing is None:
         raise Problem("unknown_campaign", f"no campaign is called {campaign!r}", field="campaign")
     request = standing.request

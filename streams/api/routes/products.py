@@ -70,10 +70,9 @@ def list_products(caller: Asking, limit: Limit = 100, cursor: Cursor = None) -> 
     """The tenant's products, by SKU."""
     after = behind(cursor, {})
     with caller.read() as facts:
-        rows = facts.pages.products(caller.tenant, after, limit)
-        found = [facts.product(caller.tenant, row.sku) for row in rows]
-    items = [product_view(each) for each in found if each is not None]
-    return ProductPage(items=items, next=following(rows, limit, {}, lambda row: (row.sku,)))
+        rows = facts.products.page(caller.tenant, after, limit)
+    items = [product_view(each) for each in rows]
+    return ProductPage(items=items, next=following(items, limit, {}, lambda each: (each.sku,)))
 
 
 @put("/v1/products/{sku:str}", opt=WRITE, status_code=202, sync_to_thread=True)
@@ -108,7 +107,7 @@ def retract_product(caller: Asking, sku: FromPath[str], data: JSONBody[Retractio
 def known(caller: Caller, sku: str) -> Product:
     """A product of the caller's. Raises Problem."""
     with caller.read() as facts:
-        product = facts.product(caller.tenant, sku)
+        product = facts.products.get(caller.tenant, sku)
     if product is None:
         raise Problem("unknown_product", f"no product has the SKU {sku!r}", field="sku")
     return product

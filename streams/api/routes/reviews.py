@@ -48,7 +48,7 @@ def list_reviews(
     wanted = given(state=where, sku=sku)
     after = behind(cursor, wanted)
     with caller.read() as facts:
-        rows = facts.reviews_page(caller.tenant, after, limit, wanted)
+        rows = facts.reviews.page(caller.tenant, after, limit, wanted)
     following_page = following(rows, limit, wanted, lambda row: (row.review_id,))
     return ReviewPage(items=[review_view(row) for row in rows], next=following_page)
 
@@ -80,7 +80,7 @@ def undo_decision(
 
 def _known(caller: Caller, review_id: str) -> Review:
     with caller.read() as facts:
-        review = facts.review(review_id)
+        review = facts.reviews.get(review_id)
     if review is None or review.request.completed.task.tenant != caller.tenant:
         raise Problem("unknown_review", f"no review has the id {review_id!r}", field="review_id")
     return review

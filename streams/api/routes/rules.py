@@ -45,7 +45,7 @@ class BrandRow(msgspec.Struct, frozen=True, kw_only=True):
 def list_recipes(caller: Asking) -> Sequence[RecipeRow]:
     """The recipes that count, by name."""
     with caller.read() as facts:
-        known = sorted(facts.cookbook().recipes.items())
+        known = sorted(facts.recipes.cookbook().recipes.items())
     return [
         RecipeRow(name=name, version=None, wrong=str(each))
         if isinstance(each, BadRecipe)
@@ -58,7 +58,7 @@ def list_recipes(caller: Asking) -> Sequence[RecipeRow]:
 def get_recipe(caller: Asking, name: FromPath[str]) -> Recipe:
     """A recipe: its operations, their parameters, and what follows each."""
     with caller.read() as facts:
-        cookbook = facts.cookbook()
+        cookbook = facts.recipes.cookbook()
     try:
         return cookbook.recipe(name)
     except UnknownRecipe as error:
@@ -71,7 +71,7 @@ def get_recipe(caller: Asking, name: FromPath[str]) -> Recipe:
 def list_channels(caller: Asking) -> Sequence[ChannelRow]:
     """The channels whose rules count, by name."""
     with caller.read() as facts:
-        rules = facts.cookbook().rules
+        rules = facts.recipes.cookbook().rules
     return [_row(name, lambda name=name: rules.load(name)) for name in rules.names()]
 
 
@@ -79,7 +79,7 @@ def list_channels(caller: Asking) -> Sequence[ChannelRow]:
 def get_channel(caller: Asking, name: FromPath[str], category: FromQuery[str] = "") -> Channel:
     """A channel's rules, for products of a category."""
     with caller.read() as facts:
-        rules = facts.cookbook().rules
+        rules = facts.recipes.cookbook().rules
     try:
         return rules.load(name, category)
     except UnknownChannel as error:

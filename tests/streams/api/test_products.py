@@ -23,8 +23,8 @@ def sent(recorder: Recorder) -> list[object]:
 def put(database: Database, **told: object) -> CatalogChanged:
     event = upsert(**told)  # type: ignore[arg-type]
     with database.begin() as facts:
-        facts.put_product(event)
-        facts.put_plan(event.tenant, event.sku, event.version, {"amazon-1": ("amazon", None)})
+        facts.products.put(event)
+        facts.assets.put_plan(event.tenant, event.sku, event.version, {"amazon-1": ("amazon", None)})
     return event
 
 
