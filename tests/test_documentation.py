@@ -12,7 +12,8 @@ from streams.runtime.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
 DOOR = ROOT / "README.md"
-PAGES = [DOOR, *(ROOT / folder / "README.md" for folder in ("streams", "gpu_workers", "schemas", "infra", "loadtest"))]
+FOLDERS = ("infra", "streams", "streams/api", "gpu_workers", "schemas", "loadtest")  # infra first: it has the settings
+PAGES = [DOOR, *(ROOT / folder / "README.md" for folder in FOLDERS)]
 README = "\n".join(page.read_text() for page in PAGES)
 
 

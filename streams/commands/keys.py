@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from streams.runtime.screen import console, print_json, styled, table
+from streams.runtime.screen import console, errors, print_json, table
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
@@ -44,9 +44,9 @@ def create(
     if as_json:
         print_json({"key": text, **_facts(key)})
     else:
-        console.say(styled(text, "bold"))
-        console.say(f"{key.name} ({key.key_id}), for {', '.join(key.tenants)}: {', '.join(key.scopes)}")
-        console.say("nobody can show it again: keep it where you keep passwords")
+        console.say(text)  # alone on standard output, so that KEY=$(packshot keys create …) has it
+        errors.say(f"{key.name} ({key.key_id}), for {', '.join(key.tenants)}: {', '.join(key.scopes)}")
+        errors.say("nobody can show it again: keep it where you keep passwords")
 
 
 @keys.command("list")
