@@ -141,7 +141,7 @@ class Cutout:
             else:
                 identity, result, known = self._cut_out(fetched, readable, task, results, meter)
         except SourceError as error:
-            raise Refused(error.code, str(error), field=error.field, transient=error.transient) from error
+            raise Refused.because(error) from error
         except NoModel as error:
             raise Refused("no_model", str(error), transient=True) from error
         if known:
@@ -317,7 +317,7 @@ def cutout_parameters(values: dict[str, str], category: str) -> CutoutParameters
     try:
         return CutoutParameters.parse(values).of(category)
     except BadParameters as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def fetch_limits(settings: Settings) -> FetchLimits:

@@ -183,7 +183,7 @@ def event_in(delivery: Delivery) -> Event:
     try:
         event = codec.decode(delivery.value, topics.records_on(delivery.topic))
     except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
     if not topics.belongs(event, delivery.topic):
         raise Refused("wrong_topic", f"this {type(event).__name__} does not belong on {delivery.topic}")
     if delivery.key != topics.key_of(event):
@@ -201,7 +201,7 @@ def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     try:
         value = codec.encode(event)
     except codec.InvalidRecord as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     identity = event_id or content_id(type(event).__name__, value.hex())
     headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)

@@ -70,7 +70,7 @@ def learn(settings: Settings, name: str, pictures: Sequence[Path], into: Path | 
         with Studio(settings) as studio:
             brand = learn_from_files(name, pictures, studio.predict, progress)
     except (TooFewExamples, BadExample) as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
     except ModelError as error:
         raise Refused("bad_model", str(error), field="model") from error
     folder.mkdir(parents=True, exist_ok=True)

@@ -152,12 +152,10 @@ def _outline(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook)
 def _refusals() -> Iterator[None]:
     try:
         yield
-    except UnknownRecipe as error:
-        raise Refused("unknown_recipe", str(error), field="recipe") from error
-    except BadRecipe as error:
-        raise Refused(error.code, str(error), field="recipe") from error
+    except (UnknownRecipe, BadRecipe) as error:
+        raise Refused.because(error, field="recipe") from error
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="channels") from error
+        raise Refused.because(error, field="channels") from error
 
 
 def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str, float], models: list[str]) -> Task:

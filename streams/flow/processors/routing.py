@@ -57,7 +57,7 @@ def _rules(task: Task, channel: str, facts: Facts) -> Channel:
     try:
         return facts.recipes.cookbook().rules.load(channel, task.category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="task.step.channel") from error
+        raise Refused.because(error, field="task.step.channel") from error
 
 
 def models_of(event: TaskCompleted) -> list[str]:
