@@ -49,8 +49,8 @@ def show(settings: Settings, name: str) -> Row:
     """The brand called `name`. Raises Refused."""
     known = compose_pool.library(settings).brands
     if name not in known:
-        told = ", ".join(sorted(known))
-        raise Refused("unknown_brand", f"no brand is called {name!r}; there are: {told}", field="NAME")
+        names = ", ".join(sorted(known))
+        raise Refused("unknown_brand", f"no brand is called {name!r}; there are: {names}", field="NAME")
     row = _row(name, known[name])
     if row.brand is None:
         raise Refused(BadBrand.code, row.wrong, field="NAME")

@@ -119,8 +119,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset
-    told: AssetEvent = "judged good" if passed else "judged doubtful"
-    if not facts.assets.move(task.tenant, task.sku, name, task.version, told, reason=why, verdict=verdict):
+    judged: AssetEvent = "judged good" if passed else "judged doubtful"
+    if not facts.assets.move(task.tenant, task.sku, name, task.version, judged, reason=why, verdict=verdict):
         return []
     facts.reviews.supersede_others(task.tenant, task.sku, name, "" if passed else identity)
     if passed:
