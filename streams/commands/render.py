@@ -37,11 +37,11 @@ def render(
     as_json: bool,
 ) -> None:
     """Run one operation on one file, or on several for one that takes more, without a broker."""
-    from streams.commands import display
+    from streams.commands.tables.render import show_render
     from streams.services.local_render import render_files
 
     verdict, measures = render_files(settings, operation, sources, target, channel, category, parameters(pairs), model)
-    display.show_render(target, verdict, measures, as_json=as_json)
+    show_render(target, verdict, measures, as_json=as_json)
 
 
 @click.command()
@@ -78,10 +78,11 @@ def preview(
     as_json: bool,
 ) -> None:
     """Show what a recipe makes of products, before and after, on one page. RECIPE is a name or a file."""
-    from streams.commands import display
+    from streams.commands.tables import progress
+    from streams.commands.tables.render import show_preview
     from streams.services import preview as desk
 
     wanted = desk.Wanted(recipe, skus, file, tenant, channels, model)
-    with display.progress("pictures", hidden=as_json) as report:
+    with progress("pictures", hidden=as_json) as report:
         entries = desk.preview(settings, wanted, target, report)
-    display.show_preview(target, entries, as_json=as_json)
+    show_preview(target, entries, as_json=as_json)
