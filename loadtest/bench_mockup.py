@@ -13,7 +13,7 @@ from gpu_workers.library.scenes import find, load, shipped_folder
 from gpu_workers.operations.mockup.mockup import mockup
 from gpu_workers.operations.mockup.scene_placing import Product
 from schemas import channels
-from schemas.parameters import MockupParameters
+from schemas.operations.mockup import MockupParameters
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 PRODUCT = "BTL-OLIVE-500-studio"

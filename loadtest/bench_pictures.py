@@ -49,7 +49,9 @@ from gpu_workers.sources.decoding import DecodeLimits, decode
 from loadtest import quality
 from schemas import channels
 from schemas.channels.rulebook import SHIPPED
-from schemas.parameters import ArtworkParameters, MockupParameters, PackshotParameters
+from schemas.operations.artwork import ArtworkParameters
+from schemas.operations.mockup import MockupParameters
+from schemas.operations.packshot import PackshotParameters
 from schemas.records import Step
 from streams.publishing.renditions import render
 

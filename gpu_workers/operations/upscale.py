@@ -23,7 +23,7 @@ from gpu_workers.imaging.linear_light import channels_light, to_deep, to_srgb
 from gpu_workers.models.contract import tensor_of
 from gpu_workers.models.manifest import Input
 from schemas.channels import Channel
-from schemas.parameters.upscale import UpscaleParameters
+from schemas.operations.upscale import UpscaleParameters
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Light = NDArray[np.float32]

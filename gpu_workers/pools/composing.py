@@ -38,14 +38,12 @@ from gpu_workers.quality.artwork import print_fidelity
 from gpu_workers.quality.files import file_facts, read
 from gpu_workers.sources.decoding import Picture
 from schemas.channels import Channel
-from schemas.parameters import (
-    ArtworkParameters,
-    BadParameters,
-    MockupParameters,
-    PackshotParameters,
-    StyleParameters,
-    UpscaleParameters,
-)
+from schemas.operations.artwork import ArtworkParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.mockup import MockupParameters
+from schemas.operations.packshot import PackshotParameters
+from schemas.operations.style import StyleParameters
+from schemas.operations.upscale import UpscaleParameters
 
 Code = NDArray[np.uint8]
 

@@ -35,7 +35,8 @@ from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, Pixels, 
 from gpu_workers.sources.fetch import Fetched, FetchLimits, SourceError, fetch
 from schemas.channels.rulebook import Rulebook
 from schemas.identity import result_id
-from schemas.parameters import BadParameters, CutoutParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.cutout import CutoutParameters
 from schemas.records import Lane, Shadow, Task
 from schemas.releases import ModelSplit
 from schemas.text import printable

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from gpu_workers.sources.decoding import Header, Pixels
 from schemas.channels import Channel, Size
 from schemas.channels.rulebook import Rulebook
-from schemas.parameters import BadParameters
-from schemas.parameters.base import SizedParameters
+from schemas.operations.base import BadParameters, SizedParameters
 from schemas.records import Blob, Step
 
 MB = 2**20

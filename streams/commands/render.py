@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from schemas.parameters import OF_OPERATION
+from schemas.operations import OPERATIONS
 from streams.commands.options import parameters
 from streams.runtime.settings import Settings
 
 
 @click.command()
-@click.argument("operation", type=click.Choice(sorted(OF_OPERATION.keys() - {"source"})))  # that one makes nothing
+@click.argument("operation", type=click.Choice([name for name, each in OPERATIONS.items() if each.makes != "source"]))
 @click.argument(
     "sources",
     metavar="IN…",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from schemas.topics import POOLS
+from schemas.operations.base import POOLS
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings, variable
 

@@ -13,8 +13,8 @@ import structlog
 from confluent_kafka import Consumer
 
 from schemas import topics
+from schemas.operations.base import Pool
 from schemas.records import LANES, Lane
-from schemas.topics import Pool
 from streams.blobs import Blobs, open_store
 from streams.consumer import drift, groups, reach, reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config

@@ -27,6 +27,7 @@ from gpu_workers.results import Results
 from gpu_workers.serving.serving import Serving
 from gpu_workers.worker import Worker
 from schemas import topics
+from schemas.operations.base import POOLS, Pool
 from schemas.records import LANES, CatalogChanged, Lane, Source, Task, TaskCompleted
 from schemas.releases import ModelSplit as ModelStanding
 from streams.blobs import Blobs
@@ -132,7 +133,7 @@ class _Calm(Random):
 class _Office:
     """A worker's loop and executor on a broker in memory."""
 
-    def __init__(self, pool: topics.Pool, worker: Worker, blobs: Blobs) -> None:
+    def __init__(self, pool: Pool, worker: Worker, blobs: Blobs) -> None:
         self.sent: list[Outgoing] = []
         self.clock = VirtualClock()
         self.broker = Broker(_Calm(), lambda *_: None)
@@ -178,7 +179,7 @@ class _Office:
 def worker(seed: int) -> int:
     """A worker of either pool, pictures tiny, matting a stand-in: each task is done, failed or tried again."""
     rng = Random(seed)
-    pool = rng.choice(topics.POOLS)
+    pool = rng.choice(POOLS)
     with TemporaryDirectory() as name, running() as database, nothing_unforeseen():
         folder, blobs = Path(name), Blobs(MemoryStore())
         records = Records(rng, pools_of(folder, blobs))
@@ -215,7 +216,7 @@ def _task_in(read: Delivery) -> Task | None:
 
 
 @contextmanager
-def _at_work(pool: topics.Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
+def _at_work(pool: Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
     """The work of a pool without what takes time: a network for a disc, no matting, no look at people, no DNS."""
     settings = Settings(source_file_roots=[str(folder)])
     if pool == "compose":

@@ -16,7 +16,7 @@ from gpu_workers.operations.cutout.cutout import (
     has_clean_alpha,
     subject_box,
 )
-from schemas.parameters import CutoutParameters
+from schemas.operations.cutout import CutoutParameters
 from streams.flow.gates.edges import UNCERTAINTY_MAX
 from tests.gpu_workers.products import mug as mug_alone
 from tests.gpu_workers.products import with_own_shadow

@@ -17,7 +17,7 @@ from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.channels import Channel, Size
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import block, mug, with_own_shadow
 
 TRUTH = Path(__file__).parents[2] / "loadtest" / "catalogue" / "truth"

@@ -15,7 +15,7 @@ from gpu_workers.pools.composing import Composed, ComposeRequest, compose, lossl
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Channel, Size
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import block, mug
 from tests.gpu_workers.test_decoding import written
 

@@ -22,7 +22,8 @@ from gpu_workers.operations.packshot.packshot import EmptyCutout
 from gpu_workers.quality.mockup import measure
 from schemas import channels
 from schemas.channels import Channel, Fill, Size
-from schemas.parameters import BadParameters, MockupParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.mockup import MockupParameters
 from tests.gpu_workers.products import block, lamp, mug, wide, with_own_shadow
 from tests.gpu_workers.scenes import FOCAL_PX, FOOT, HEIGHT, WALL_CM, WIDTH, px_per_cm, write_scene
 

@@ -17,7 +17,8 @@ from gpu_workers.operations.packshot.transparent import transparent
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from schemas.channels import Channel, Size
-from schemas.parameters import BadParameters, PackshotParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.packshot import PackshotParameters
 from streams.publishing.renditions import render
 from tests.gpu_workers.products import block, mug, with_own_shadow
 

@@ -12,7 +12,7 @@ from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.channels import Channel, Size
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import block, mug
 
 AUTO = PackshotParameters(straighten="auto")

@@ -24,7 +24,8 @@ from gpu_workers.operations.upscale import (
     upscale,
 )
 from schemas import channels
-from schemas.parameters import BadParameters, UpscaleParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.upscale import UpscaleParameters
 from tests.gpu_workers.products import mug
 
 Rgb = NDArray[np.uint8]

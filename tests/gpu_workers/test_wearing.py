@@ -14,7 +14,7 @@ from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.operations.packshot.placement import cut_off
 from gpu_workers.quality.packshot import measure
 from schemas import channels
-from schemas.parameters import CutoutParameters
+from schemas.operations.cutout import CutoutParameters
 from streams.flow.gates.edges import UNCERTAINTY_MAX
 from streams.flow.processors.judging import judge
 from tests.gpu_workers.products import block, mug

@@ -20,7 +20,7 @@ from gpu_workers.quality.packshot import measure
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from schemas.channels import Channel
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import mug, wide, with_own_shadow
 from tests.gpu_workers.test_decoding import p3
 

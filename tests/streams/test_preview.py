@@ -1,5 +1,6 @@
 """Operations and recipes on this machine, without a broker: what `packshot render` and `packshot preview` do."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ import msgspec
 import pytest
 from PIL import Image
 
-from schemas.parameters import OF_OPERATION, Parameters
+from schemas.operations import OPERATIONS
+from schemas.operations.base import Parameters
 from schemas.records import CatalogChanged
 from streams.facts import Database
 from streams.runtime.errors import Refused
@@ -87,7 +89,7 @@ def test_the_same_products_give_the_same_page(settings: Settings, tmp_path: Path
 def test_what_cannot_be_made_stands_on_the_page(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(OF_OPERATION, "mockup", Mockup)
+    monkeypatch.setitem(OPERATIONS, "mockup", dataclasses.replace(OPERATIONS["mockup"], parameters=Mockup))
     (tmp_path / "spring.yaml").write_text(RECIPE + "      - {operation: mockup, each: channel, asset: lifestyle}\n")
     gone = upsert("gone", channels=["shopify"])
     file = database(tmp_path, upsert("jar", channels=["shopify"]), gone)

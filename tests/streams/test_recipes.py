@@ -1,5 +1,6 @@
 """Recipes and defaults as the processors have them: what a release makes again, and what a product lacks for one."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from schemas.parameters import OF_OPERATION, Parameters
+from schemas.operations import OPERATIONS
+from schemas.operations.base import Parameters
 from schemas.recipes import Recipe
 from schemas.recipes.reading import parse
 from schemas.records import (
@@ -64,7 +66,7 @@ class Mockup(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @pytest.fixture
 def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
-    monkeypatch.setitem(OF_OPERATION, "mockup", Mockup)
+    monkeypatch.setitem(OPERATIONS, "mockup", dataclasses.replace(OPERATIONS["mockup"], parameters=Mockup))
     database = Database(f"sqlite:///{tmp_path}/facts.db")
     database.create_tables()
     yield Flow(database)

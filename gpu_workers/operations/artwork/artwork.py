@@ -10,7 +10,8 @@ from gpu_workers.imaging.linear_light import Codes, coded, colour, opacity, to_l
 from gpu_workers.library.templates import Area, Template, layers
 from gpu_workers.operations.artwork.printing import printed
 from schemas.channels import Size
-from schemas.parameters import ArtworkParameters, BadParameters
+from schemas.operations.artwork import ArtworkParameters
+from schemas.operations.base import BadParameters
 
 Plane = NDArray[np.float32]
 

@@ -23,7 +23,7 @@ from gpu_workers.operations.cutout import (
 from gpu_workers.operations.cutout.contrast import Plane
 from gpu_workers.operations.cutout.matting import Flags
 from gpu_workers.operations.packshot import shadow
-from schemas.parameters import CutoutParameters
+from schemas.operations.cutout import CutoutParameters
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Rgba = NDArray[np.uint8]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.channels import Channel, Size
-from schemas.parameters import BadParameters, PackshotParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.packshot import PackshotParameters
 
 Edge = Literal["left", "top", "right", "bottom"]
 EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")

@@ -4,7 +4,8 @@ from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.operations.packshot.lighting import Light
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from schemas.channels import Channel
-from schemas.parameters import BadParameters, PackshotParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.packshot import PackshotParameters
 
 
 def transparent(

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from schemas.identity import way_id
-from schemas.parameters import BadParameters, MockupParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.mockup import MockupParameters
 from schemas.records import Blob, CatalogChanged, Step, Task, TaskCompleted
 from streams.facts import Facts
 from streams.flow.processors.planning import HEIGHT, following, height_of

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 
 from schemas.channels import Channel
+from schemas.operations import required_measures
 from schemas.records import Check, Verdict, VerdictOutcome
 from streams.flow.gates import GATES, Measures, gates
 
@@ -25,48 +26,6 @@ _LATE = (
     "product_delta_e_p95",
     "style_z",
 )
-
-# What every picture of an operation leaves, by the point that it is for.
-_FILE = dict.fromkeys(
-    ("width_px", "height_px", "size_bytes", "format_allowed", "has_srgb_profile", "has_source_type"), "channel"
-)
-_KEPT = {"canvas_difference_max": "product", "cropped_edges": "product", "product_difference_mean": "colour"}
-_CUT = {"cutout.uncertainty": "edges", "cutout.person_share": "channel"}
-_SHOT = {
-    **_FILE, **_KEPT, **_CUT,
-    "colour_difference_median": "colour",
-    "colour_difference_p95": "colour",
-    "alpha_partial_share": "edges",
-    "alpha_soft_share": "edges",
-    "alpha_open_rim_share": "edges",
-    "alpha_coverage": "edges",
-    "fill": "channel",
-    "scale": "channel",
-}  # fmt: skip
-REQUIRED: Mapping[str, Mapping[str, str]] = {
-    "packshot": _SHOT,
-    "transparent": _SHOT,
-    "mockup": {
-        **_FILE, **_KEPT, **_CUT,
-        "product_delta_e_median": "colour",
-        "in_frame": "product",
-        "visible_share": "product",
-        "height_error": "product",
-        "has_scene": "channel",
-        "scale": "channel",
-    },
-    "artwork": {**_FILE, "effective_dpi": "product", "print_ssim": "product"},
-    "style": {
-        **_FILE,
-        "product_delta_e_median": "colour",
-        "product_delta_e_p95": "colour",
-        "alpha_partial_share": "edges",
-        "alpha_soft_share": "edges",
-        "alpha_open_rim_share": "edges",
-        "alpha_coverage": "edges",
-    },
-    "upscale": {**_FILE, "upscaled_by": "channel"},
-}  # fmt: skip
 
 
 def judge(measures: Measures, channel: Channel, operation: str) -> Verdict:
@@ -108,19 +67,10 @@ def _told(check: Check) -> str:
 
 def _missing(measures: Measures, found: Measures, channel: Channel, operation: str) -> dict[str, Check]:
     """What was to be measured and was not, and what is no finite number, by its name."""
-    required = _required(channel, operation)
+    required: Mapping[str, str] = required_measures(operation, channel)
     unsound = {name: required.get(name, "product") for name in measures.keys() - found.keys()}
     return {
         name: Check(point=point, name=name, outcome="review", limit="measured", rule=GATES)
-        for name, point in sorted((required | unsound).items())
+        for name, point in sorted({**required, **unsound}.items())
         if name not in found
     }
-
-
-def _required(channel: Channel, operation: str) -> dict[str, str]:
-    required = dict(REQUIRED.get(operation, _SHOT))
-    if channel.background_required:
-        return required | dict.fromkeys(("background_as_channel", "background_exact_share"), "channel")
-    if REQUIRED.get(operation, _SHOT) is _SHOT:  # what else makes pictures has no ground that was asked for
-        required["background_near_share"] = "channel"
-    return required

@@ -13,7 +13,8 @@ from schemas import recipes
 from schemas.channels import UnknownChannel
 from schemas.channels.rulebook import BadChannel
 from schemas.identity import task_id, way_id
-from schemas.parameters import OF_OPERATION, BadParameters
+from schemas.operations import OPERATIONS
+from schemas.operations.base import BadParameters
 from schemas.recipes import UnknownRecipe
 from schemas.recipes.cookbook import Cookbook
 from schemas.recipes.reading import BadRecipe
@@ -184,7 +185,7 @@ def redone(task: Task, parameters: Mapping[str, str]) -> Task:
     """`task` with other parameters, to be worked anew. Raises Refused for some that its operation does not take."""
     step = _with(task.step, {**task.step.parameters, **parameters}, task.step.next)
     try:
-        OF_OPERATION[step.operation].parse(step.parameters)
+        OPERATIONS[step.operation].parameters.parse(step.parameters)
     except BadParameters as error:
         raise Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}") from error
     return replace(following(task, step, task.inputs, task.measures, task.models), way=task.way)
@@ -257,7 +258,7 @@ def _has_open_height(step: Step) -> bool:
 
 def _goes_by_height(step: Step) -> bool:
     """Whether a step wants to know the product's height, and is not told it by the recipe or a tenant's defaults."""
-    return HEIGHT in OF_OPERATION[step.operation].__struct_encode_fields__ and HEIGHT not in step.parameters
+    return HEIGHT in OPERATIONS[step.operation].parameters.__struct_encode_fields__ and HEIGHT not in step.parameters
 
 
 def _filled(step: Step, height: str | Refused) -> Step:
@@ -302,7 +303,7 @@ def _lacking(step: Step, height: str | Refused) -> Iterator[tuple[str, Refused]]
 
 def _complaint(step: Step) -> Refused | None:
     try:
-        OF_OPERATION[step.operation].parse(step.parameters)
+        OPERATIONS[step.operation].parameters.parse(step.parameters)
     except BadParameters as error:
         return Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}")
     except msgspec.ValidationError as error:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from schemas.channels import Hex
-from schemas.parameters.base import SizedParameters
+from schemas.operations.base import FILE, Operation, SizedParameters
 from schemas.records import Name
 
 Scaling = Literal["fit", "fill"]
@@ -30,3 +30,16 @@ class ArtworkParameters(SizedParameters, frozen=True, kw_only=True, forbid_unkno
     vertical_alignment: VerticalAlignment = field(default="center", name="verticalAlignment")
     product_color: Hex | None = field(default=None, name="product.color")
     background_color: Hex | None = field(default=None, name="background.color")
+
+
+OPERATION = Operation(
+    name="artwork",
+    summary="a print on a product of ours",
+    pool="compose",
+    parameters=ArtworkParameters,
+    takes=frozenset({"cutout", "source"}),
+    makes="picture",
+    ground="own",
+    banned_by=frozenset({"scene", "text", "overlay", "artwork", "rendering"}),  # the product itself is rendered
+    required={**FILE, "effective_dpi": "product", "print_ssim": "product"},
+)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from schemas.channels import Hex, ShadowMode
-from schemas.parameters.base import SizedParameters
+from schemas.operations.base import ALPHA, CUT, FILE, KEPT, Operation, Required, SizedParameters
 
 Room = Annotated[float, Meta(ge=0.0, le=0.45)]
 
@@ -44,3 +44,26 @@ class PackshotParameters(SizedParameters, frozen=True, kw_only=True, forbid_unkn
             return None
         left, top, right, bottom = ((self.margin or 0.0) if side is None else side for side in sides)
         return left, top, right, bottom
+
+
+REQUIRED: Required = {
+    **FILE,
+    **KEPT,
+    **CUT,
+    **ALPHA,
+    "colour_difference_median": "colour",
+    "colour_difference_p95": "colour",
+    "fill": "channel",
+    "scale": "channel",
+}
+OPERATION = Operation(
+    name="packshot",
+    summary="the product on a channel's canvas",
+    pool="compose",
+    parameters=PackshotParameters,
+    takes=frozenset({"cutout"}),
+    makes="picture",
+    ground="asked",
+    extent="fill",
+    required=REQUIRED,
+)

@@ -6,7 +6,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from schemas.categories import is_worn
-from schemas.parameters.base import Parameters
+from schemas.operations.base import Operation, Parameters
 
 
 class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,3 +28,13 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
         if self.subject != "auto":
             return self
         return replace(self, subject="everything" if is_worn(category) else "product")
+
+
+OPERATION = Operation(
+    name="cutout",
+    summary="the product alone, alpha straight",
+    pool="cutout",
+    parameters=CutoutParameters,
+    makes="cutout",
+    network=True,
+)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from schemas.parameters.base import BadParameters, SizedParameters
+from schemas.operations.base import CUT, FILE, KEPT, BadParameters, Operation, SizedParameters
 from schemas.records import Name
 from schemas.text import whole
 
@@ -57,3 +57,27 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
             if not name or len(value) != 7 or value[0] != "#" or not set(value[1:].lower()) <= set("0123456789abcdef"):
                 raise BadParameters(f"`palette` = {self.palette!r}: it is to be paint:#RRGGBB, with commas", "palette")
         return {name: value for name, _, value in pairs}
+
+
+OPERATION = Operation(
+    name="mockup",
+    summary="the product in a scene, at its real size",
+    pool="compose",
+    parameters=MockupParameters,
+    takes=frozenset({"cutout"}),
+    makes="picture",
+    ground="own",
+    banned_by=frozenset({"scene"}),
+    extent="canvas",
+    required={
+        **FILE,
+        **KEPT,
+        **CUT,
+        "product_delta_e_median": "colour",
+        "in_frame": "product",
+        "visible_share": "product",
+        "height_error": "product",
+        "has_scene": "channel",
+        "scale": "channel",
+    },
+)

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from schemas.channels import Share
-from schemas.parameters.base import Parameters
+from schemas.operations.base import ALPHA, FILE, Operation, Parameters
 from schemas.records import Name
 
 
@@ -21,3 +21,15 @@ class StyleParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fiel
     strength: Share = 1.0
     lut: Name | None = None
     product_cap: Annotated[float, Meta(ge=0.0, le=10.0)] | None = field(default=None, name="product.cap")
+
+
+OPERATION = Operation(
+    name="style",
+    summary="a picture in a brand's style",
+    pool="compose",
+    parameters=StyleParameters,
+    takes=frozenset({"picture"}),
+    makes="picture",
+    extent="canvas",
+    required={**FILE, **ALPHA, "product_delta_e_median": "colour", "product_delta_e_p95": "colour"},
+)
