@@ -125,7 +125,7 @@ def from_a_large_file(given: Given) -> object:
     step = Step(operation="cutout", next=[Step(operation="packshot", channel="shopify")])
     photograph = decode(given.file, DecodeLimits(kept_pixels_max=memory_model.kept_pixels(step, "", SHIPPED)))
     made = cutting.cutout(photograph.pixels, _predict)
-    cut = decode(composing.lossless(made.rgba))
+    cut = decode(encoding.lossless(made.rgba))
     del photograph, made
     return composing.compose("packshot", [cut], composing.ComposeRequest(channels.load("shopify"), {}))
 

@@ -11,6 +11,7 @@ import pytest
 
 from infra.settings_page import PAGE, page
 from streams.commands.cli import COMMANDS, packshot
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
@@ -140,3 +141,19 @@ def test_the_doors_sentences_are_short() -> None:
     prose = "\n".join(line for line in text.splitlines() if not line.startswith(("#", "|", "![")))
     sentences = [each for each in re.split(r"(?<=[.!?])\s+", prose) if each.strip()]
     assert statistics.median(len(each.split()) for each in sentences) <= 16
+
+
+def test_every_exit_status_has_one_meaning_and_stands_in_the_readme() -> None:
+    for status in Exit:
+        assert f"| {status.value} | {status.meaning} |" in README
+    assert len({status.meaning for status in Exit}) == len(Exit)
+
+
+def test_exit_statuses_have_names() -> None:
+    """A number of its own in a command would be a second meaning."""
+    numbers = [
+        f"{file.relative_to(ROOT)}: {found}"
+        for file in (ROOT / "streams").rglob("*.py")
+        for found in re.findall(r"(?:sys\.exit|os\._exit|SystemExit)\((?:.*\b)?\d+\b.*\)", file.read_text())
+    ]
+    assert numbers == []

@@ -74,7 +74,7 @@ class Compose:
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
         request = ComposeRequest(channel, step.parameters, task.category, is_asset, goes_on, self._library())
-        used = _library_fingerprint(step.operation, request)
+        used = library_fingerprint(step.operation, request)
         rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}{used}"
         identity = result_id(step.operation, step.parameters, inputs, self._engine, rules)
         result, known = results.get_or_make(identity, lambda: self._compose(task, request, meter))
@@ -117,7 +117,7 @@ def _channel(name: str, category: str, rules: Rulebook) -> Channel:
         raise Refused(error.code, str(error), field="step.channel") from error
 
 
-def _library_fingerprint(operation: str, request: ComposeRequest) -> str:
+def library_fingerprint(operation: str, request: ComposeRequest) -> str:
     try:
         return composing.fingerprint(operation, request)
     except composing.ERRORS as error:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 
-from gpu_workers.imaging import encoding, wide_gamut
+from gpu_workers.imaging import encoding
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import Codes, colour, eight_bit
 from gpu_workers.imaging.lut import BadLut
-from gpu_workers.imaging.metadata import NO_METADATA, Metadata, after, composite, written_into
+from gpu_workers.imaging.metadata import Metadata, after, composite
 from gpu_workers.library import brands, templates
 from gpu_workers.library.brands import BadBrand, BrandProfile
 from gpu_workers.library.scenes import BadScene, Scene
@@ -156,16 +156,6 @@ def fingerprint(operation: str, request: ComposeRequest) -> str:
             return request.library.enlarger.fingerprint
         case _:
             return ""
-
-
-def lossless(pixels: Codes, metadata: Metadata = NO_METADATA) -> bytes:
-    """A picture as PNG, of its own depth, written fast rather than small; 16 bits come with their profile."""
-    if pixels.dtype == np.uint8:
-        image = pyvips.Image.new_from_array(pixels).copy(interpretation="b-w" if pixels.ndim == 2 else "srgb")
-        return written_into(image.pngsave_buffer(compression=1, filter="up", keep="none"), metadata)
-    image = pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
-    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", wide_gamut.profile())
-    return written_into(image.pngsave_buffer(compression=1, filter="sub", keep="icc"), metadata)
 
 
 def _packshot(inputs: Sequence[Picture], request: ComposeRequest) -> Composed:

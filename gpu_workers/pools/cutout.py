@@ -15,6 +15,7 @@ import structlog
 from numpy.typing import NDArray
 
 from gpu_workers.engines import EngineError, open_engine
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.metering import Meter
 from gpu_workers.models.people import People
@@ -23,7 +24,6 @@ from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.packshot.lighting import background_of
 from gpu_workers.pools import memory_model
 from gpu_workers.pools.admission import Budget
-from gpu_workers.pools.composing import lossless
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
 from gpu_workers.pools.rules import shipped
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 DEFAULT_MODEL = "u2netp@1"
+SHADOW_ERROR_MAX = 500  # characters
 
-
-SHADOW_ERROR_MAX = 500
-
+# What a network sees by, given who is told the engine's ms.
+Predict = Callable[[Callable[[float], None]], cutting.MaskPredictor]
 
 # By when a picture of each lane should be through the engine, in s. Far longer than it takes: these order the lanes, an
 # urgent picture goes before all that came in the last minute, and only a deadline of its own can make a picture late.
@@ -68,7 +68,7 @@ def open_serving(settings: Settings, registry: ModelRegistry, database: Database
 
     def standing_now() -> ModelSplit:
         with database.read() as facts:
-            releases = facts.releases("cutout")
+            releases = facts.models.releases("cutout")
         return stand(settings.cutout_model, DEFAULT_MODEL, releases, registry.models().values())
 
     serving = Serving(standing_now, lambda ref: open_network(settings, registry, ref, tokens))
@@ -141,7 +141,7 @@ class Cutout:
             else:
                 identity, result, known = self._cut_out(fetched, readable, task, results, meter)
         except SourceError as error:
-            raise Refused(error.code, str(error), field=error.field, transient=error.transient) from error
+            raise refused(error) from error
         except NoModel as error:
             raise Refused("no_model", str(error), transient=True) from error
         if known:
@@ -201,12 +201,10 @@ class Cutout:
         self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter, leased: Leased, engine: str
     ) -> Result:
         assert task.source is not None
-        with ExitStack() as asking:
-            asking.enter_context(leased.network.batcher.requester())
+        with predicting(leased.network, _wanted_by(task), task.tenant, meter, "cutout") as predictor:
             picture = decode(data, limits, task.source.uri)
             meter.lap("decode")
             parameters = _of_task(task)
-            predictor = _Predictor(leased.network, task, meter, "cutout", asking.close)
             made = self._made(picture.pixels, predictor, parameters, leased.network, task.source.uri)
         meter.lap("cutout")
         png = lossless(made.rgba, metadata_of(picture, made))
@@ -223,31 +221,28 @@ class Cutout:
         )
 
     def _made(
-        self, pixels: Pixels, predictor: "_Predictor", parameters: CutoutParameters, network: Network, uri: str
+        self, pixels: Pixels, predictor: "Predictor", parameters: CutoutParameters, network: Network, uri: str
     ) -> cutting.Cutout:
-        try:
-            return cutting.cutout(pixels, predictor, parameters, find_people(self._settings.weights_folder))
-        except cutting.CutoutError as error:
-            raise Refused(_code(error), f"{uri}: {error}", field="sources") from error
-        except PoisonInput as error:
-            raise Refused("poison_input", f"{uri}: {error}", field="sources", poison=True) from error
-        except (BatchingError, EngineError) as error:
-            self._serving.report_broken(network)
-            raise Refused("engine_failed", str(error), transient=True) from error
+        with cutout_refusals(uri):
+            try:
+                return cutting.cutout(pixels, predictor, parameters, find_people(self._settings.weights_folder))
+            except PoisonInput:
+                raise
+            except (BatchingError, EngineError):
+                self._serving.report_broken(network)
+                raise
 
 
-class _Predictor:
+class Predictor:
     """What a cutout looks with: a network, the time it is waited for kept apart from that of the stage about it."""
 
-    def __init__(
-        self, network: Network, task: Task, meter: Meter, stage: str, asks_no_more: Callable[[], None]
-    ) -> None:
+    def __init__(self, predict: Predict, meter: Meter, stage: str, asks_no_more: Callable[[], None]) -> None:
         self.predictions = 0
         self.engine_ms = 0.0
         self._asks_no_more = asks_no_more  # or batches would wait for it while it refines
         self._meter = meter
         self._stage = stage
-        self._predict = network.predict(_wanted_by(task), task.tenant, self._charge)
+        self._predict = predict(self._charge)
 
     def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.predictions += 1
@@ -263,6 +258,14 @@ class _Predictor:
         self._meter.add_engine_ms(engine_ms)
 
 
+@contextmanager
+def predicting(network: Network, deadline: float, tenant: str, meter: Meter, stage: str) -> Iterator[Predictor]:
+    """What looks with a network; until it has asked for all that a cutout needs, batches wait for it."""
+    with ExitStack() as asking:
+        asking.enter_context(network.batcher.requester())
+        yield Predictor(partial(network.predict, deadline, tenant), meter, stage, asking.close)
+
+
 def _compared(
     pixels: Pixels,
     used: cutting.Cutout,
@@ -275,9 +278,7 @@ def _compared(
     """What another network makes of the picture, compared and thrown away. It never fails the task."""
     ref = network.model.ref
     try:
-        with ExitStack() as asking:
-            asking.enter_context(network.batcher.requester())
-            predictor = _Predictor(network, task, meter, "shadow", asking.close)
+        with predicting(network, _wanted_by(task), task.tenant, meter, "shadow") as predictor:
             other = cutting.cutout(pixels, predictor, parameters, people)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
@@ -341,5 +342,20 @@ def _wanted_by(task: Task) -> float:
     return math.floor(time.monotonic() + min(left_s, LATENCY_BUDGET_S[task.lane]))
 
 
-def _code(error: cutting.CutoutError) -> str:
-    return "no_subject" if isinstance(error, cutting.NoSubject) else "bad_image"
+def refused(error: SourceError) -> Refused:
+    """A source that cannot be had or used, as the refusal that everybody says it by."""
+    return Refused(error.code, str(error), field=error.field, transient=error.transient)
+
+
+@contextmanager
+def cutout_refusals(name: str) -> Iterator[None]:
+    """Raises Refused in place of what says that the picture called `name` cannot be cut out."""
+    try:
+        yield
+    except cutting.CutoutError as error:
+        code = "no_subject" if isinstance(error, cutting.NoSubject) else "bad_image"
+        raise Refused(code, f"{name}: {error}", field="sources") from error
+    except PoisonInput as error:
+        raise Refused("poison_input", f"{name}: {error}", field="sources", poison=True) from error
+    except (BatchingError, EngineError) as error:
+        raise Refused("engine_failed", str(error), transient=True) from error

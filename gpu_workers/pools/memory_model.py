@@ -42,6 +42,7 @@ _COMPOSE = {
     "upscale": _Cost(300, 50, 0),
 }
 _DEAREST = _Cost(300, 50, 120)
+_HELD_BYTES = 7  # a pixel: a photograph's three samples and its cutout's four
 
 
 def cutout_bytes(file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
@@ -65,6 +66,22 @@ def decoded_bytes(operation: str, inputs: Sequence[Pixels], canvas: Size | None 
     if operation == "cutout":
         return _CUTOUT.base_mb * MB + pixels * _CUTOUT.input_bytes
     return _composing_bytes(operation, pixels, canvas or Size(0, 0))
+
+
+def rendering_bytes(
+    operation: str, photographs: Sequence[tuple[int, Header]], kept_pixels_max: int, canvas: Size, *, is_cut_out: bool
+) -> int:
+    """What it takes to go from photographs, the size of their files and their headers, to a picture of this `canvas`.
+
+    They are read and, where the operation works on cutouts, cut out one after the other; each stays until the end.
+    """
+    one = _CUTOUT if is_cut_out else _SOURCE
+    reading = max(_photograph_bytes(one, size, head, kept_pixels_max) for size, head in photographs)
+    pixels = [min(head.pixels, kept_pixels_max) * (2 if head.bits > 8 else 1) for _, head in photographs]
+    reading += (sum(pixels) - min(pixels)) * _HELD_BYTES
+    if operation == "cutout":
+        return reading
+    return max(reading, _composing_bytes(operation, sum(pixels), canvas) + sum(pixels) * _HELD_BYTES)
 
 
 def _composing_bytes(operation: str, pixels: int, canvas: Size) -> int:

@@ -42,6 +42,8 @@ def tenants_of(database: Database, sku: str, tenant: str | None) -> list[str]:
 def status_of(database: Database, tenant: str, sku: str) -> ProductStatus:
     """How a product stands that is known."""
     with database.read() as facts:
-        product = facts.product(tenant, sku)
+        product = facts.products.get(tenant, sku)
         assert product is not None
-        return ProductStatus(tenant, sku, product, facts.assets(tenant, sku), facts.tasks(tenant, sku, product.version))
+        return ProductStatus(
+            tenant, sku, product, facts.assets.of(tenant, sku), facts.tasks.of(tenant, sku, product.version)
+        )

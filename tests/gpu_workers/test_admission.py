@@ -22,7 +22,7 @@ from schemas.channels.rulebook import SHIPPED
 from schemas.records import Step
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings, SettingsError
-from streams.services.local_render import Studio
+from streams.services.local_render import open_studio
 
 WAIT_S = 30.0
 
@@ -280,12 +280,15 @@ def test_render_refuses_what_its_memory_does_not_hold(tmp_path: Path) -> None:
     """Also where the picture fits and what is made of it does not."""
     picture = Picture(np.full((64, 64, 4), 200, np.uint8), "image/png", 8, True, "", 1, 1)
     settings = Settings(memory_budget_mb=admission.PROCESS_MB + 64 + 40, data_folder=tmp_path)
-    with Studio(settings) as studio:
-        made: list[Callable[[], object]] = [
-            lambda: studio.cutout(picture, "a.png", {}, ""),
-            lambda: studio.picture("packshot", [picture], ComposeRequest(channels.load("shopify"), {}), {}),
+    with open_studio(settings) as studio:
+        made: list[tuple[Callable[[], object], str]] = [
+            (lambda: studio.cutout(picture, "a.png", {}, ""), "source_too_many_pixels sources"),
+            (
+                lambda: studio.picture("packshot", [picture], ComposeRequest(channels.load("shopify"), {}), {}),
+                "too_much_memory inputs",
+            ),
         ]
-        for make in made:
+        for make, told in made:
             with pytest.raises(Refused) as refused:
                 make()
-            assert (refused.value.code, refused.value.field) == ("too_much_memory", "IN")
+            assert f"{refused.value.code} {refused.value.field}" == told

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.imaging.metadata import GENERATED, Metadata
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.pools import composing
-from gpu_workers.pools.composing import Composed, ComposeRequest, File, Library, compose, fingerprint, lossless
+from gpu_workers.pools.composing import Composed, ComposeRequest, File, Library, compose, fingerprint
 from gpu_workers.quality.packshot import measure_restyled
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from gpu_workers.imaging.colour_difference import ciede2000, light_to_lab
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import to_linear
 from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.operations.cutout.cutout import Cutout
 from gpu_workers.operations.packshot.lighting import CHANGE_MAX, NO_CHANGE, background_of, correction
 from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Composed, ComposeRequest, compose, lossless
+from gpu_workers.pools.composing import Composed, ComposeRequest, compose
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Channel, Size
