@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks check format schemas lock clean
+.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -98,6 +98,9 @@ format: $(MARK_DEV)  ## Formats and mends what can be mended
 
 schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history; the JSON Schema of submissions
 	$(BIN)/python -m schemas.history
+
+settings: $(MARK_DEV)  ## Writes the page of settings, infra/settings.md, anew
+	$(BIN)/python -m infra.settings_page
 
 lock: $(MARK_DEV)  ## Locks the requirements anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
