@@ -31,7 +31,9 @@ from gpu_workers.operations.packshot.packshot import EmptyCutout, Rendered, pack
 from gpu_workers.operations.packshot.transparent import transparent
 from gpu_workers.operations.style.style import style
 from gpu_workers.operations.style.surroundings import NoSurroundings
-from gpu_workers.operations.upscale import Enlarge, UpscaleError, upscale
+from gpu_workers.operations.upscale.errors import UpscaleError
+from gpu_workers.operations.upscale.network import Enlarge
+from gpu_workers.operations.upscale.upscale import upscale
 from gpu_workers.quality import mockup as mockup_measures
 from gpu_workers.quality import packshot as packshot_measures
 from gpu_workers.quality.artwork import print_fidelity
