@@ -120,8 +120,8 @@ class Rendering:
             found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
             last = self._report.last(_shown(target))
             if found not in (last.sha256 if last else "", hashlib.sha256(data).hexdigest()):
-                told = f"{path} is there, and is not what an earlier run made; take it away, or choose another folder"
-                raise Refused("target_exists", told, field="OUT")
+                why = f"{path} is there, and is not what an earlier run made; take it away, or choose another folder"
+                raise Refused("target_exists", why, field="OUT")
         files.write(path, data)
 
 

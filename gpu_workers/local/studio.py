@@ -192,7 +192,7 @@ class Studio:
             raise Refused.because(error) from error
 
     def _cut(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
-        asked = cutout_pool.cutout_parameters(dict(parameters), category)
+        chosen = cutout_pool.cutout_parameters(dict(parameters), category)
         with cutout_pool.cutout_refusals(name), ExitStack() as asking:
             predictors: list[cutting.MaskPredictor] = []
 
@@ -204,7 +204,7 @@ class Studio:
                     predictors.append(asking.enter_context(with_network))
                 return predictors[0](rgb)
 
-            return cutting.cutout(picture.pixels, predict, asked, self._find_people)
+            return cutting.cutout(picture.pixels, predict, chosen, self._find_people)
 
     def _inputs(
         self, operation: str, pictures: Sequence[Picture], names: Sequence[str], category: str
@@ -284,7 +284,7 @@ class Studio:
             self._is_fetched = True
 
     def _enlarger_open(self) -> "Enlarger | None":
-        from gpu_workers.operations.upscale import BadTiles
+        from gpu_workers.operations.upscale.errors import BadTiles
         from gpu_workers.pools import compose as compose_pool
 
         ref = self._settings.upscale_model

@@ -9,7 +9,7 @@ import msgspec
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.metering import Meter
-from gpu_workers.operations.upscale import enlarge_with
+from gpu_workers.operations.upscale.network import enlarge_with
 from gpu_workers.pools import composing, memory_model
 from gpu_workers.pools.admission import Budget
 from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library

@@ -28,7 +28,8 @@ from gpu_workers.operations.packshot.lighting import NO_CHANGE
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from gpu_workers.operations.packshot.transparent import transparent
 from gpu_workers.operations.style.style import style
-from gpu_workers.operations.upscale import Enlarge, upscale
+from gpu_workers.operations.upscale.network import Enlarge
+from gpu_workers.operations.upscale.upscale import upscale
 from gpu_workers.quality import mockup as mockup_measures
 from gpu_workers.quality import packshot as packshot_measures
 from gpu_workers.quality.artwork import print_fidelity
