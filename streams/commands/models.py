@@ -148,7 +148,7 @@ def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: 
 
 @models.command()
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--photographs", type=FOLDER, required=True, help="A folder as loadtest/catalogue: pictures and truth.")
+@click.option("--photographs", type=FOLDER, required=True, help="A folder as the sample catalogue: pictures and truth.")
 @click.option("--steps", type=click.IntRange(min=1), help="How long it is taught; unset, as the one that ships was.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the comparison, JSON.")
 @click.pass_obj
@@ -163,7 +163,7 @@ def distill(settings: Settings, target: Path, photographs: Path, steps: int | No
 @click.argument("ref", metavar="MODEL")
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--to", "precision", type=click.Choice(["fp16", "int8"]), required=True, help="Its numbers.")
-@click.option("--photographs", type=FOLDER, required=True, help="A folder as loadtest/catalogue: pictures and truth.")
+@click.option("--photographs", type=FOLDER, required=True, help="A folder as the sample catalogue: pictures and truth.")
 @click.option("--leave-out", multiple=True, metavar="LAYER", help="A convolution that stays in float32, for int8.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the comparison, JSON.")
 @click.pass_obj
