@@ -27,7 +27,7 @@ from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reading import has_record
-from streams.consumer.work import Executor
+from streams.consumer.work import Executor, Wait
 from streams.embedded import choose_broker
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -47,7 +47,7 @@ class StandIn:
     def __init__(self) -> None:
         self.handled = 0
 
-    def handle(self, _read: Delivery) -> Sequence[Outgoing]:
+    def handle(self, _read: Delivery, _wait: Wait) -> Sequence[Outgoing]:
         """See streams.consumer.work.Handler."""
         time.sleep(TASK_S)
         self.handled += 1

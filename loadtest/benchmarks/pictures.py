@@ -42,7 +42,7 @@ from gpu_workers.operations.mockup.scene_placing import Product
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from gpu_workers.operations.packshot.transparent import transparent
 from gpu_workers.operations.style.style import style
-from gpu_workers.operations.upscale import upscale
+from gpu_workers.operations.upscale.upscale import upscale
 from gpu_workers.pools import composing, memory_model
 from gpu_workers.quality.packshot import measure
 from gpu_workers.sources.decoding import DecodeLimits, decode

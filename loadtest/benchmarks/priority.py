@@ -29,7 +29,7 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
 from streams.consumer.reading import has_record
-from streams.consumer.work import Executor
+from streams.consumer.work import Executor, Wait
 from streams.embedded import choose_broker
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -60,7 +60,7 @@ class StandIn:
     def __init__(self) -> None:
         self.waits: list[tuple[str, float]] = []
 
-    def handle(self, read: Delivery) -> Sequence[Outgoing]:
+    def handle(self, read: Delivery, _wait: Wait) -> Sequence[Outgoing]:
         """See streams.consumer.work.Handler."""
         self.waits.append((read.tenant, time.time() - read.timestamp_ms / 1000))
         time.sleep(TASK_S)
@@ -154,7 +154,7 @@ def _fifo_worker(settings: Settings, handler: StandIn) -> Iterator[None]:
 
     def work() -> None:
         while (task := tasks.get()) is not None:
-            handler.handle(task)
+            handler.handle(task, Wait())
 
     threads = [threading.Thread(target=work) for _ in range(THREADS)]
     for thread in threads:

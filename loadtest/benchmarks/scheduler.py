@@ -28,7 +28,7 @@ from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, OnRebalance, OpenConsumer
-from streams.consumer.work import Executor
+from streams.consumer.work import Executor, Wait
 from streams.runtime.errors import Refused
 
 PARTITIONS = 4
@@ -153,7 +153,7 @@ class Handler:
         self._count = itertools.count(1)
         self.handled = 0
 
-    def handle(self, read: Delivery) -> Sequence[Outgoing]:
+    def handle(self, read: Delivery, _wait: Wait) -> Sequence[Outgoing]:
         """See streams.consumer.work.Handler."""
         with self._batcher.requester():
             if self._besides_s:

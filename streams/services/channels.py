@@ -58,7 +58,7 @@ def show(settings: Settings, name: str, category: str) -> Channel:
     try:
         return rules.load(name, category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="NAME") from error
+        raise Refused.because(error, field="NAME") from error
 
 
 def counting(database: Database) -> Rulebook:

@@ -117,8 +117,8 @@ def retract(
         known = sorted(row.asset for row in rows)
         unknown = sorted(set(assets) - set(known))
         if product is None or unknown or not known:
-            told = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
-            raise Refused("unknown_asset", told, field="assets")
+            message = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
+            raise Refused("unknown_asset", message, field="assets")
         event = RetractionDecided(
             tenant=tenants[0],
             sku=sku,
@@ -211,8 +211,8 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
         broker.stop()
 
 
-def _died(told: str) -> None:
-    errors.say(styled(told, "red"))
+def _died(text: str) -> None:
+    errors.say(styled(text, "red"))
 
 
 def announce(settings: Settings) -> None:

@@ -49,7 +49,7 @@ def read_file(file: Path, rules: Rulebook = SHIPPED) -> tuple[str, Recipe | Defa
         text = file.read_text()
         return text, parse(text, str(file), rules)
     except BadRecipe as error:
-        raise Refused(error.code, str(error), field="FILE") from error
+        raise Refused.because(error, field="FILE") from error
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(BadRecipe.code, f"{file}: {error}", field="FILE") from error
 
@@ -98,10 +98,8 @@ def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tup
     try:
         recipe = cookbook.recipe(name)
         return recipe.ref, list(_shown(cookbook, recipe, tenant, channel))
-    except UnknownRecipe as error:
-        raise Refused("unknown_recipe", str(error), field="NAME") from error
-    except BadRecipe as error:
-        raise Refused(error.code, str(error), field="NAME") from error
+    except (UnknownRecipe, BadRecipe) as error:
+        raise Refused.because(error, field="NAME") from error
 
 
 def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> tuple[str, list[Product], bool]:

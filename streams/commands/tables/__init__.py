@@ -12,6 +12,8 @@ from streams.runtime.screen import errors, styled
 if TYPE_CHECKING:
     from rich.text import Text
 
+CALENDAR_END_MS = 253_402_300_800_000  # the year 10,000
+
 COLOUR = {
     "published": "green",
     "done": "green",
@@ -56,6 +58,8 @@ def progress(what: str, *, hidden: bool) -> Iterator[Callable[[int, int], None]]
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
-def moment(at_ms: int) -> str:
-    """A time of the clock (Unix, ms) in UTC, to the second."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
+def moment(at_ms: int, precision: str = "seconds") -> str:
+    """A time of the clock (Unix, ms) in UTC; one that no calendar has, which a foreign record may tell, as it is."""
+    if not 0 <= at_ms < CALENDAR_END_MS:
+        return f"{at_ms} ms"
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(" ", precision).removesuffix("+00:00")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,8 +45,7 @@ def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
         console.say(f"{letter.state} by {letter.resolved.resolved_by or 'nobody named'}{reason}")
     tries = table("try", "at", "code", "why")
     for each in letter.record.history:
-        at = datetime.fromtimestamp(each.at_ms / 1000, UTC).isoformat(" ", "milliseconds")
-        tries.add_row(str(each.attempt + 1), at, each.code, each.message)
+        tries.add_row(str(each.attempt + 1), moment(each.at_ms, "milliseconds"), each.code, each.message)
     console.show(tries)
     print_json(_letter_content(letter))
 
