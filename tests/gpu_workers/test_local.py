@@ -457,6 +457,7 @@ def test_an_order_that_cannot_be_is_refused_before_any_picture(
 
 
 def test_an_operation_that_takes_one_picture_is_not_given_two(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"source_max_bytes": 10_000_000})
     for name in ("a.png", "b.png"):
         draw_product(tmp_path / name, RED)
     sources = [source_of(tmp_path / name, settings) for name in ("a.png", "b.png")]

@@ -28,7 +28,7 @@ class Gaps:
     off_max: float = 0.008
     tint_max: float = 0.005
     edged_share_min: float = 0.7
-    meshedged_share_min: float = 0.9
+    mesh_edged_share_min: float = 0.9
     mesh_off_max: float = 0.04
     meshes_min: int = 12
     rim_px: int = 5
