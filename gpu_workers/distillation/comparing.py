@@ -76,8 +76,8 @@ def report(
 ) -> list[Compared]:
     """Compare `networks` (name → ONNX file) with the teacher, on OpenVINO as the engine runs it.
 
-    Over the photographs of a folder as loadtest/catalogue, whole and cut to the product's box, and over their products
-    on other backgrounds; `limit` takes only the first of them. Raises NoPictures.
+    Over the photographs of a folder as loadtest/rendering/catalogue, whole and cut to the product's box, and over their
+    products on other backgrounds; `limit` takes only the first of them. Raises NoPictures.
     """
     queues = {"teacher": _queue(teacher)} | {name: _queue(path) for name, path in networks.items()}
     times = _times(queues, rounds)

@@ -57,8 +57,8 @@ def distill(teacher: Path, photographs: Path, student: Path, config: TrainingCon
     """Write to `student` an ONNX graph that has learnt the masks of `teacher` (U²-Netp with a free batch).
 
     The layers in SAFE_IN_INT8 are in 8-bit integers, explicit in the graph. `photographs` is a folder as
-    loadtest/catalogue; the products in HELD_OUT are not shown. The same course on the same kind of processor with the
-    same number of threads gives the same file. Raises NoTorch, NoPictures, BadGraph.
+    loadtest/rendering/catalogue; the products in HELD_OUT are not shown. The same course on the same kind of processor
+    with the same number of threads gives the same file. Raises NoTorch, NoPictures, BadGraph.
     """
     _torch()
     config = config or TrainingConfig()

@@ -40,7 +40,7 @@ def source_of(path: Path, settings: Settings) -> Source:
     try:
         return Source(str(path), from_file(path, cutout_pool.fetch_limits(settings)))
     except SourceError as error:
-        raise cutout_pool.refused(error) from error
+        raise Refused.because(error) from error
 
 
 def streamed(stream: Readable, settings: Settings) -> Source:
@@ -48,7 +48,7 @@ def streamed(stream: Readable, settings: Settings) -> Source:
     try:
         return Source("standard input", from_stream("standard input", stream, cutout_pool.fetch_limits(settings)))
     except SourceError as error:
-        raise cutout_pool.refused(error) from error
+        raise Refused.because(error) from error
 
 
 class Rendering:

@@ -151,7 +151,7 @@ class Studio:
             with memory.admitted(self._budget, wanted, "sources", _sized(name, head)):
                 return decode(data, self._limits(kept_pixels), name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
         """The product, of `category`, in a photograph called `name`. Raises Refused."""
@@ -189,7 +189,7 @@ class Studio:
         try:
             return decode(source.fetched.data, self._limits(kept_pixels), source.name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     def _cut(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
         chosen = cutout_pool.cutout_parameters(dict(parameters), category)
@@ -240,7 +240,7 @@ class Studio:
         try:
             return header(source.fetched.data, self._limits(), source.name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     @contextmanager
     def _reserved(self, order: Order, sources: Sequence[Source], heads: Sequence[Header]) -> Iterator[None]:

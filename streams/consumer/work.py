@@ -201,8 +201,13 @@ class Executor:
     def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
         letter = with_trace(self._fitting_letter(delivery, refusal), refusal)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message, "attempt": delivery.attempt}
-        log.warning("refused", role=self._role, how=how, position=delivery.position, **told)
+        details = {
+            "code": refusal.code,
+            "field": refusal.field,
+            "message": refusal.message,
+            "attempt": delivery.attempt,
+        }
+        log.warning("refused", role=self._role, how=how, position=delivery.position, **details)
         return how, [letter, *(self._given_up(delivery, refusal) if how == "dead" else [])]
 
     def _fitting_letter(self, delivery: Delivery, refusal: Refused) -> Outgoing:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from gpu_workers.operations.cutout import foreground, matting, shared_matting
 from gpu_workers.sources.decoding import decode
 
-PHOTOGRAPH = Path(__file__).parents[2] / "loadtest" / "catalogue" / "photographs" / "MUG-STONE-350-busy.jpg"
+CATALOGUE = Path(__file__).parents[2] / "loadtest" / "rendering" / "catalogue"
+PHOTOGRAPH = CATALOGUE / "photographs" / "MUG-STONE-350-busy.jpg"
 Plane = NDArray[np.float32]
 
 

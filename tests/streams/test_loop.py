@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from loadtest.message import Message
+from loadtest.benchmarks.message import Message
 from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import LANES, Lane

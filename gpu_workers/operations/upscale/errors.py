@@ -1,7 +1,9 @@
 """Why a picture is not enlarged."""
 
+from schemas.errors import InputError
 
-class UpscaleError(ValueError):
+
+class UpscaleError(InputError, ValueError):
     """A picture that is not enlarged.
 
     UpscaleError
@@ -12,7 +14,6 @@ class UpscaleError(ValueError):
 
     code = "upscale_error"
     field = "inputs"
-    transient = False
 
 
 class BadImage(UpscaleError):
