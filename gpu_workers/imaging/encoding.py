@@ -16,16 +16,16 @@ from gpu_workers.imaging.credits import NO_CREDITS, Credits
 from gpu_workers.imaging.linear_light import Codes, eight_bit
 from gpu_workers.imaging.metadata import NO_METADATA, Metadata, written_into
 from schemas.channels import Channel
+from schemas.errors import InputError
 
 _QUALITY_BEST, _QUALITY_LEAST = 95, 70
 
 
-class TooHeavy(ValueError):
+class TooHeavy(InputError, ValueError):
     """A picture that the channel's weight limit cannot hold at a quality worth having."""
 
     code = "too_heavy"
     field = "file_bytes_max"
-    transient = False
 
 
 @dataclass(frozen=True)

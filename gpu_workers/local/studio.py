@@ -151,7 +151,7 @@ class Studio:
             with memory.admitted(self._budget, wanted, "sources", _sized(name, head)):
                 return decode(data, self._limits(kept_pixels), name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
         """The product, of `category`, in a photograph called `name`. Raises Refused."""
@@ -189,10 +189,10 @@ class Studio:
         try:
             return decode(source.fetched.data, self._limits(kept_pixels), source.name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     def _cut(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
-        asked = cutout_pool.cutout_parameters(dict(parameters), category)
+        chosen = cutout_pool.cutout_parameters(dict(parameters), category)
         with cutout_pool.cutout_refusals(name), ExitStack() as asking:
             predictors: list[cutting.MaskPredictor] = []
 
@@ -204,7 +204,7 @@ class Studio:
                     predictors.append(asking.enter_context(with_network))
                 return predictors[0](rgb)
 
-            return cutting.cutout(picture.pixels, predict, asked, self._find_people)
+            return cutting.cutout(picture.pixels, predict, chosen, self._find_people)
 
     def _inputs(
         self, operation: str, pictures: Sequence[Picture], names: Sequence[str], category: str
@@ -240,7 +240,7 @@ class Studio:
         try:
             return header(source.fetched.data, self._limits(), source.name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     @contextmanager
     def _reserved(self, order: Order, sources: Sequence[Source], heads: Sequence[Header]) -> Iterator[None]:
@@ -284,7 +284,7 @@ class Studio:
             self._is_fetched = True
 
     def _enlarger_open(self) -> "Enlarger | None":
-        from gpu_workers.operations.upscale import BadTiles
+        from gpu_workers.operations.upscale.errors import BadTiles
         from gpu_workers.pools import compose as compose_pool
 
         ref = self._settings.upscale_model
@@ -342,7 +342,7 @@ def _check_parameters(operation: str, parameters: Mapping[str, str]) -> None:
     try:
         OPERATIONS[operation].parameters.parse(parameters)
     except BadParameters as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def _fingerprint(operation: str, request: "ComposeRequest") -> str:
@@ -366,7 +366,7 @@ def _channel(operation: str, name: str | None, category: str, rules: Rulebook) -
     try:
         return rules.load(name, category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="channel") from error
+        raise Refused.because(error, field="channel") from error
 
 
 def _rules_that_count(settings: Settings) -> Rulebook:

@@ -9,7 +9,7 @@ import msgspec
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.metering import Meter
-from gpu_workers.operations.upscale import enlarge_with
+from gpu_workers.operations.upscale.network import enlarge_with
 from gpu_workers.pools import composing, memory_model
 from gpu_workers.pools.admission import Budget
 from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library
@@ -22,6 +22,7 @@ from gpu_workers.sources.decoding import Picture, decode
 from gpu_workers.sources.fetch import SourceError
 from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel, Rulebook
+from schemas.errors import InputError
 from schemas.identity import result_id
 from schemas.records import Task
 from streams.blobs import BlobCorrupt, Blobs, NotFound
@@ -100,7 +101,7 @@ class Compose:
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
         except SourceError as error:  # a blob that is no picture: the task was not written by us
-            raise Refused(error.code, str(error), field="inputs") from error
+            raise Refused.because(error, field="inputs") from error
         except EngineError as error:
             raise Refused("engine_failed", str(error), transient=True) from error
         blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]
@@ -114,22 +115,22 @@ def _channel(name: str, category: str, rules: Rulebook) -> Channel:
     try:
         return rules.load(name, category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="step.channel") from error
+        raise Refused.because(error, field="step.channel") from error
 
 
 def library_fingerprint(operation: str, request: ComposeRequest) -> str:
     try:
         return composing.fingerprint(operation, request)
-    except composing.ERRORS as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+    except InputError as error:
+        raise Refused.because(error) from error
 
 
 def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
     """What an operation makes of its inputs. Raises Refused."""
     try:
         return composing.compose(operation, inputs, request)
-    except composing.ERRORS as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+    except InputError as error:
+        raise Refused.because(error) from error
 
 
 def library(settings: Settings, enlarger: Enlarger | None = None) -> Library:

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +15,28 @@ from numpy.typing import NDArray
 from gpu_workers.imaging import encoding
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import Codes, colour, eight_bit
-from gpu_workers.imaging.lut import BadLut
 from gpu_workers.imaging.metadata import Metadata, after, composite
 from gpu_workers.library import brands, templates
 from gpu_workers.library.brands import BadBrand, BrandProfile
-from gpu_workers.library.scenes import BadScene, Scene
-from gpu_workers.library.templates import BadTemplate, Template, UnknownTemplate
-from gpu_workers.operations.artwork.artwork import BadArtwork, artwork
+from gpu_workers.library.scenes import Scene
+from gpu_workers.library.templates import Template, UnknownTemplate
+from gpu_workers.operations.artwork.artwork import artwork
 from gpu_workers.operations.mockup import scene_layers
 from gpu_workers.operations.mockup.mockup import mockup, scene_for
 from gpu_workers.operations.mockup.scene_placing import Product
 from gpu_workers.operations.packshot.lighting import NO_CHANGE
-from gpu_workers.operations.packshot.packshot import EmptyCutout, Rendered, packshot
+from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from gpu_workers.operations.packshot.transparent import transparent
 from gpu_workers.operations.style.style import style
-from gpu_workers.operations.style.surroundings import NoSurroundings
-from gpu_workers.operations.upscale import Enlarge, UpscaleError, upscale
+from gpu_workers.operations.upscale.network import Enlarge
+from gpu_workers.operations.upscale.upscale import upscale
 from gpu_workers.quality import mockup as mockup_measures
 from gpu_workers.quality import packshot as packshot_measures
 from gpu_workers.quality.artwork import print_fidelity
 from gpu_workers.quality.files import file_facts, read
 from gpu_workers.sources.decoding import Picture
 from schemas.channels import Channel
+from schemas.errors import InputError
 from schemas.operations.artwork import ArtworkParameters
 from schemas.operations.base import BadParameters
 from schemas.operations.mockup import MockupParameters
@@ -48,37 +47,18 @@ from schemas.operations.upscale import UpscaleParameters
 Code = NDArray[np.uint8]
 
 
-class BadInputs(ValueError):
+class BadInputs(InputError, ValueError):
     """Not the pictures that an operation takes."""
 
     code = "bad_inputs"
     field = "inputs"
-    transient = False
 
 
-class UnknownOperation(ValueError):
+class UnknownOperation(InputError, ValueError):
     """No picture is made by an operation of this name; the message lists those that make one."""
 
     code = "unknown_operation"
     field = "operation"
-    transient = False
-
-
-ComposingError = (
-    BadInputs
-    | UnknownOperation
-    | BadParameters
-    | EmptyCutout
-    | BadScene
-    | BadTemplate
-    | BadArtwork
-    | BadBrand
-    | BadLut
-    | NoSurroundings
-    | UpscaleError
-    | encoding.TooHeavy
-)
-ERRORS: tuple[type[ComposingError], ...] = get_args(ComposingError)
 
 
 @dataclass(frozen=True)
@@ -132,7 +112,7 @@ class Composed:
 
 
 def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
-    """What `operation` makes of `inputs`, the first of which is the main one. Raises one of ERRORS."""
+    """What `operation` makes of `inputs`, the first of which is the main one. Raises InputError."""
     if operation not in OPERATIONS:
         raise UnknownOperation(f"no picture is made by {operation!r}; there are: {', '.join(sorted(OPERATIONS))}")
     return OPERATIONS[operation](inputs, request)
@@ -141,7 +121,7 @@ def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) 
 def fingerprint(operation: str, request: ComposeRequest) -> str:
     """What tells the thing of the library that `operation` would use from every other one; "" for none.
 
-    Raises one of ERRORS.
+    Raises InputError.
     """
     match operation:
         case "mockup":

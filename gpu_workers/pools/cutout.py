@@ -141,7 +141,7 @@ class Cutout:
             else:
                 identity, result, known = self._cut_out(fetched, readable, task, results, meter)
         except SourceError as error:
-            raise refused(error) from error
+            raise Refused.because(error) from error
         except NoModel as error:
             raise Refused("no_model", str(error), transient=True) from error
         if known:
@@ -318,7 +318,7 @@ def cutout_parameters(values: dict[str, str], category: str) -> CutoutParameters
     try:
         return CutoutParameters.parse(values).of(category)
     except BadParameters as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def fetch_limits(settings: Settings) -> FetchLimits:
@@ -340,11 +340,6 @@ def _wanted_by(task: Task) -> float:
     """
     left_s = math.inf if task.deadline_ms is None else task.deadline_ms / 1000 - time.time()
     return math.floor(time.monotonic() + min(left_s, LATENCY_BUDGET_S[task.lane]))
-
-
-def refused(error: SourceError) -> Refused:
-    """A source that cannot be had or used, as the refusal that everybody says it by."""
-    return Refused(error.code, str(error), field=error.field, transient=error.transient)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.system import ROOT, System, running
 
-PHOTOGRAPHS = ROOT / "loadtest" / "catalogue" / "photographs"
+PHOTOGRAPHS = ROOT / "loadtest" / "rendering" / "catalogue" / "photographs"
 
 
 @pytest.fixture(scope="module")
