@@ -32,19 +32,21 @@ from rich.table import Table
 
 from gpu_workers.engines import open_engine
 from gpu_workers.imaging import encoding
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.artwork.artwork import artwork
+from gpu_workers.operations.base import ComposeRequest, compose
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.mockup.mockup import mockup
 from gpu_workers.operations.mockup.scene_placing import Product
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
-from gpu_workers.operations.packshot.transparent import transparent
 from gpu_workers.operations.style.style import style
-from gpu_workers.operations.upscale import upscale
-from gpu_workers.pools import composing, memory_model
-from gpu_workers.quality.packshot import measure
+from gpu_workers.operations.transparent import transparent
+from gpu_workers.operations.upscale.upscale import upscale
+from gpu_workers.pools import memory_model
 from gpu_workers.sources.decoding import DecodeLimits, decode
 from loadtest import quality
 from schemas import channels
@@ -125,9 +127,9 @@ def from_a_large_file(given: Given) -> object:
     step = Step(operation="cutout", next=[Step(operation="packshot", channel="shopify")])
     photograph = decode(given.file, DecodeLimits(kept_pixels_max=memory_model.kept_pixels(step, "", SHIPPED)))
     made = cutting.cutout(photograph.pixels, _predict)
-    cut = decode(composing.lossless(made.rgba))
+    cut = decode(lossless(made.rgba))
     del photograph, made
-    return composing.compose("packshot", [cut], composing.ComposeRequest(channels.load("shopify"), {}))
+    return compose("packshot", [cut], ComposeRequest(channels.load("shopify"), {}))
 
 
 OPERATIONS: dict[str, Callable[[Given], object]] = {

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.engines import Tensor
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.models.contract import mask_of, tensor_of
 from gpu_workers.models.manifest import Model
 from gpu_workers.operations.cutout import cutout
-from gpu_workers.pools.composing import lossless
 from gpu_workers.quality import mattes
 from gpu_workers.sources.decoding import decode
 

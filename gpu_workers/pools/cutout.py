@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,14 @@ import structlog
 from numpy.typing import NDArray
 
 from gpu_workers.engines import EngineError, open_engine
-from gpu_workers.imaging.metadata import Metadata
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.metering import Meter
 from gpu_workers.models.people import People
 from gpu_workers.models.policy import stand
 from gpu_workers.operations.cutout import cutout as cutting
-from gpu_workers.operations.packshot.lighting import background_of
+from gpu_workers.operations.cutout.operation import find_people, metadata_of
 from gpu_workers.pools import memory_model
 from gpu_workers.pools.admission import Budget
-from gpu_workers.pools.composing import lossless
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
 from gpu_workers.pools.rules import shipped
@@ -31,7 +30,7 @@ from gpu_workers.results import Result, Results
 from gpu_workers.serving.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
 from gpu_workers.serving.model_registry import ModelRegistry, model_for
 from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
-from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, Pixels, decode, header
+from gpu_workers.sources.decoding import DecodeLimits, Header, Pixels, decode, header
 from gpu_workers.sources.fetch import Fetched, FetchLimits, SourceError, fetch
 from schemas.channels.rulebook import Rulebook
 from schemas.identity import result_id
@@ -124,7 +123,7 @@ class Cutout:
         self._blobs = blobs
         self._s3 = s3
         self._serving = serving
-        self._without_network = f"source+{code_fingerprint()[:16]}"
+        self._without_network = f"source+{code_fingerprint('source')[:16]}"
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         """The result of a task on a source, its id, and whether it was known. Raises Refused."""
@@ -187,7 +186,7 @@ class Cutout:
     ) -> tuple[str, Result, bool]:
         size = readable.size + (" worn" if _of_task(task).subject == "everything" else "")
         with self._serving.lease(task.tenant, task.sku) as leased:
-            engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
+            engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint('cutout')[:16]}"
             identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, size)
             cut = partial(self._cut, fetched.data, readable, task, meter, leased, engine)
             return identity, *results.get_or_make(identity, cut)
@@ -286,26 +285,6 @@ def _compared(
         meter.lap("shadow")
     agreement, difference = cutting.compare(used.rgba[..., 3], other.rgba[..., 3])
     return Shadow(model=ref, agreement=agreement, difference=difference, engine_ms=round(predictor.engine_ms, 3))
-
-
-def cutout_picture(photograph: Picture, made: cutting.Cutout) -> Picture:
-    """A cutout as the compose pool reads it."""
-    return replace(
-        photograph, pixels=made.rgba, media_type="image/png", had_alpha=True, metadata=metadata_of(photograph, made)
-    )
-
-
-def metadata_of(picture: Picture, made: cutting.Cutout) -> Metadata:
-    """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
-    plain = made.measures["plain_background"] == 1
-    alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
-    return replace(picture.metadata, background=background_of(picture.pixels, alpha) if plain else None)
-
-
-@cache
-def find_people(folder: Path) -> People:
-    """The network that sees people, its file in `folder`; opened once. Raises WeightsMissing, WeightsCorrupt."""
-    return People(folder)
 
 
 def _of_task(task: Task) -> CutoutParameters:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.channels import Channel, Size
+from schemas.errors import InputError
 from schemas.text import explained, whole
 
 Pool = Literal["cutout", "compose"]
@@ -39,11 +40,10 @@ _GROUND_DEMANDED: Required = {"background_as_channel": "channel", "background_ex
 _GROUND_ASKED: Required = {"background_near_share": "channel"}
 
 
-class BadParameters(ValueError):
+class BadParameters(InputError):
     """Parameters that an operation does not have or cannot use; `field` names the one at fault."""
 
     code = "bad_parameters"
-    transient = False
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)

@@ -10,22 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.engines import EngineError
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
+from gpu_workers.operations.base import ComposeRequest, Enlarger, File
 from gpu_workers.operations.cutout import cutout as cutting
-from gpu_workers.operations.upscale import BadTiles
+from gpu_workers.operations.cutout.operation import cutout_picture, find_people, metadata_of
+from gpu_workers.operations.upscale.upscale import BadTiles
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import memory, memory_model, rules
-from gpu_workers.pools.composing import ComposeRequest, Enlarger, File, lossless
 from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.serving.serving import Network
 from gpu_workers.sources.decoding import DecodeLimits, Picture, decode, header
 from gpu_workers.sources.fetch import SourceError
 from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel, Rulebook
+from schemas.operations import OPERATIONS
 from schemas.records import Step, Verdict
 from streams.blobs import Blobs, open_store
 from streams.facts import Database
@@ -35,8 +38,9 @@ from streams.runtime.observability import set_up_command
 from streams.runtime.screen import errors
 from streams.runtime.settings import Settings
 
-AS_IT_IS = frozenset({"artwork", "upscale"})  # operations that take a picture with all that is in it
-WITH_MASK = frozenset({"style"})  # and those that are told besides where the product is
+# Operations that take a picture with all that is in it, and those that are told besides where the product is.
+AS_IT_IS = frozenset(name for name, each in OPERATIONS.items() if "source" in each.takes)
+WITH_MASK = frozenset(name for name, each in OPERATIONS.items() if "picture" in each.takes)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Studio:
         before = {f"cutout.{name}": value for name, value in cuts[0].measures.items()}
         if operation in WITH_MASK:
             return [pictures[0], _mask_of(pictures[0], cuts[0])], before
-        return [cutout_pool.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
+        return [cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
 
     def picture(
         self, operation: str, inputs: Sequence[Picture], asked: ComposeRequest, before: Mapping[str, float]
@@ -138,7 +142,7 @@ class Studio:
         return network
 
     def _find_people(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return cutout_pool.find_people(self._settings.weights_folder)(picture)
+        return find_people(self._settings.weights_folder)(picture)
 
     def _enlarger(self) -> Enlarger | None:
         ref = self._settings.upscale_model
@@ -182,7 +186,7 @@ def render_files(
             if len(pictures) != 1:
                 raise Refused("bad_inputs", f"a cutout takes one picture, not {len(pictures)}", field="IN")
             cut = studio.cutout(pictures[0], str(sources[0]), parameters, category)
-            write_file(target, lossless(cut.rgba, cutout_pool.metadata_of(pictures[0], cut)))
+            write_file(target, lossless(cut.rgba, metadata_of(pictures[0], cut)))
             return None, cut.measures
         channel = _channel(operation, channel_name, category, studio.rules)
         asked = ComposeRequest(channel, parameters, category, library=compose_pool.library(settings))

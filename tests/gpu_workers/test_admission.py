@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import pyvips
 
+from gpu_workers.operations.base import ComposeRequest
 from gpu_workers.pools import admission, memory, memory_model
 from gpu_workers.pools.admission import MB, Budget, OutOfMemory, TooMuchMemory
-from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.sources.decoding import Header, Picture
 from schemas import channels
 from schemas.channels.rulebook import SHIPPED

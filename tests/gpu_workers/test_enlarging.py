@@ -17,10 +17,10 @@ from PIL import Image
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, load_manifest, parse_manifest
 from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
-from gpu_workers.operations.upscale import TILE_PX, BadTiles, text_mask
+from gpu_workers.operations.base import Composed, ComposeRequest, Enlarger, Library, compose, fingerprint
+from gpu_workers.operations.upscale.upscale import TILE_PX, BadTiles, text_mask
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library, compose, fingerprint
 from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels

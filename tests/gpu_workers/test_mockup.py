@@ -12,6 +12,7 @@ from gpu_workers.imaging.encoding import encode
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.library.scenes import BadScene, Scene, load
 from gpu_workers.operations.mockup.harmonising import lit_from
+from gpu_workers.operations.mockup.measures import measure
 from gpu_workers.operations.mockup.mockup import Mockup, choose, mockup, scene_for
 from gpu_workers.operations.mockup.scene_ground import ground_of, seen_from
 from gpu_workers.operations.mockup.scene_layers import fingerprint, layers_of
@@ -19,7 +20,6 @@ from gpu_workers.operations.mockup.scene_placing import Product, without_fringe
 from gpu_workers.operations.mockup.scene_variation import variation_of
 from gpu_workers.operations.mockup.standing import stance
 from gpu_workers.operations.packshot.packshot import EmptyCutout
-from gpu_workers.quality.mockup import measure
 from schemas import channels
 from schemas.channels import Channel, Fill, Size
 from schemas.operations.base import BadParameters

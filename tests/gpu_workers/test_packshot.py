@@ -13,7 +13,7 @@ from gpu_workers.imaging.metadata import after
 from gpu_workers.imaging.resampling import resample
 from gpu_workers.operations.packshot import shadow
 from gpu_workers.operations.packshot.packshot import EmptyCutout, Rendered, packshot, place
-from gpu_workers.operations.packshot.transparent import transparent
+from gpu_workers.operations.transparent import transparent
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from schemas.channels import Channel, Size

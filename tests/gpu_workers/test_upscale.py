@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from gpu_workers.engines.base import Tensor
 from gpu_workers.imaging.linear_light import channels_light, to_deep, to_srgb
 from gpu_workers.models.manifest import Input
-from gpu_workers.operations import upscale as upscaling
-from gpu_workers.operations.upscale import (
+from gpu_workers.operations.upscale import upscale as upscaling
+from gpu_workers.operations.upscale.upscale import (
     TILE_PX,
     BadImage,
     BadTiles,

@@ -17,12 +17,13 @@ from gpu_workers.engines import EngineError, Tensor
 from gpu_workers.library import brands
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.manifest import load_manifest
+from gpu_workers.operations.base import Library
 from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.operations.cutout.operation import find_people
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import outputs
 from gpu_workers.pools.admission import Budget
-from gpu_workers.pools.composing import Library
 from gpu_workers.results import Results
 from gpu_workers.serving.batching import Batcher
 from gpu_workers.serving.serving import Network, Serving
@@ -345,7 +346,7 @@ def test_a_shadow_looks_for_who_wears_it_as_well(
         worker = Worker("cutout", work, Results(blobs), database, PRICES)
         completed(worker, replace(photographed(tmp_path), category="Dresses"))
     used, shadow = looked
-    assert used == shadow == ("everything", cutout_pool.find_people(Settings().weights_folder))
+    assert used == shadow == ("everything", find_people(Settings().weights_folder))
 
 
 def test_what_is_worn_is_another_result_than_what_is_not(tmp_path: Path, blobs: Blobs, database: Database) -> None:

@@ -23,6 +23,7 @@ from gpu_workers.imaging.linear_light import channels_light, to_deep, to_srgb
 from gpu_workers.models.contract import tensor_of
 from gpu_workers.models.manifest import Input
 from schemas.channels import Channel
+from schemas.errors import InputError
 from schemas.operations.upscale import UpscaleParameters
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
@@ -42,7 +43,7 @@ _CLEAR_EDGE, _SHARP_EDGE_PX, _EDGES_LEAST, _ROWS = 0.15, 1.4, 50, 512
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
-class UpscaleError(ValueError):
+class UpscaleError(InputError):
     """A picture that is not enlarged.
 
     UpscaleError
@@ -53,7 +54,6 @@ class UpscaleError(ValueError):
 
     code = "upscale_error"
     field = "inputs"
-    transient = False
 
 
 class BadImage(UpscaleError):
