@@ -32,7 +32,6 @@ from rich.table import Table
 
 from gpu_workers.engines import open_engine
 from gpu_workers.imaging import encoding
-from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.models.manifest import load_manifest
@@ -127,7 +126,7 @@ def from_a_large_file(given: Given) -> object:
     step = Step(operation="cutout", next=[Step(operation="packshot", channel="shopify")])
     photograph = decode(given.file, DecodeLimits(kept_pixels_max=memory_model.kept_pixels(step, "", SHIPPED)))
     made = cutting.cutout(photograph.pixels, _predict)
-    cut = decode(lossless(made.rgba))
+    cut = decode(encoding.lossless(made.rgba))
     del photograph, made
     return compose("packshot", [cut], ComposeRequest(channels.load("shopify"), {}))
 

@@ -77,16 +77,21 @@ class ComposeRequest:
     library: Library = Library()
 
 
+def _no_network(_rgb: Code) -> NDArray[np.float32]:
+    raise BadInputs("the operation asks a network, and its schema half says that it has none")
+
+
 @dataclass(frozen=True)
 class SourceRequest:
     """What is wanted of an operation of the cutout pool, whose picture goes to a next step.
 
-    Of uint8 RGB (h, w, 3) `predict` says where the product is, and `find_people` where people are: (h, w), 0..1.
+    Of uint8 RGB (h, w, 3) `predict`, the network of an operation that says it has one, tells where the product is, and
+    `find_people` where people are: (h, w), 0..1.
     """
 
     parameters: Mapping[str, str]
     category: str
-    predict: Callable[[Code], NDArray[np.float32]]
+    predict: Callable[[Code], NDArray[np.float32]] = _no_network
     find_people: Callable[[Code], NDArray[np.float32]] | None = None
 
 

@@ -22,16 +22,18 @@ KEPT_PIXELS_MAX = 25_000_000
 _KEPT_PIXELS_MIN = 12_000_000
 _DEAREST = Memory(300, 50, 120)
 _FRAME_SHARE = 0.5  # a product takes so much of its photograph's longer side at least, mostly
+_HELD_BYTES = 7  # a pixel: a photograph's three samples and its cutout's four
 
 
-def cutout_bytes(file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
-    """What it takes to decode a photograph and to cut it out."""
-    return _photograph_bytes(_memory("cutout"), file_bytes, header, kept_pixels_max)
-
-
-def source_bytes(file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
-    """What it takes to decode a photograph and to keep it as it is."""
-    return _photograph_bytes(_memory("source"), file_bytes, header, kept_pixels_max)
+def photograph_bytes(operation: str, file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
+    """What it takes to decode a photograph and to do with it what an operation of the cutout pool does."""
+    cost = _memory(operation)
+    is_kept = kept_pixels_max is None or header.pixels <= kept_pixels_max
+    worked_on = header.pixels if is_kept else kept_pixels_max or 0
+    deep = 2 if header.bits > 8 or header.bands > 4 else 1
+    # Those that cannot be read in strips lie in their decoder's memory whole.
+    of_decoder = header.bands * header.bits // 8 * (2 if header.is_progressive else 1)
+    return cost.base_mb * MB + 2 * file_bytes + header.pixels * of_decoder + worked_on * cost.input_bytes * deep
 
 
 def compose_bytes(operation: str, inputs: Sequence[Blob], canvas: Size) -> int:
@@ -43,6 +45,22 @@ def decoded_bytes(operation: str, inputs: Sequence[Pixels], canvas: Size | None 
     """What it takes to cut out pictures that are decoded already, or to make one of this `canvas` out of them."""
     pixels = sum(int(picture[..., 0].nbytes) for picture in inputs)
     return _composing_bytes(operation, pixels, canvas or Size(0, 0))
+
+
+def rendering_bytes(
+    operation: str, photographs: Sequence[tuple[int, Header]], kept_pixels_max: int, canvas: Size, *, is_cut_out: bool
+) -> int:
+    """What it takes to go from photographs, the size of their files and their headers, to a picture of this `canvas`.
+
+    They are read and, where the operation works on cutouts, cut out one after the other; each stays until the end.
+    """
+    one = "cutout" if is_cut_out else "source"
+    reading = max(photograph_bytes(one, size, head, kept_pixels_max) for size, head in photographs)
+    pixels = [min(head.pixels, kept_pixels_max) * (2 if head.bits > 8 else 1) for _, head in photographs]
+    reading += (sum(pixels) - min(pixels)) * _HELD_BYTES
+    if operation == "cutout":
+        return reading
+    return max(reading, _composing_bytes(operation, sum(pixels), canvas) + sum(pixels) * _HELD_BYTES)
 
 
 def _composing_bytes(operation: str, pixels: int, canvas: Size) -> int:
@@ -88,15 +106,6 @@ def _side_px(channel: Channel, step: Step) -> float:
     own_room = any(name.startswith(("margin", "padding")) for name in step.parameters)
     fills = channel.fill.target if _extent(step) == "fill" and not own_room else 1.0
     return max(canvas.width_px, canvas.height_px) * fills
-
-
-def _photograph_bytes(cost: Memory, file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
-    is_kept = kept_pixels_max is None or header.pixels <= kept_pixels_max
-    worked_on = header.pixels if is_kept else kept_pixels_max or 0
-    deep = 2 if header.bits > 8 or header.bands > 4 else 1
-    # Those that cannot be read in strips lie in their decoder's memory whole.
-    of_decoder = header.bands * header.bits // 8 * (2 if header.is_progressive else 1)
-    return cost.base_mb * MB + 2 * file_bytes + header.pixels * of_decoder + worked_on * cost.input_bytes * deep
 
 
 def _memory(operation: str) -> Memory:

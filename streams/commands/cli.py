@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "render": (
         "render:render",
-        "Run one operation on one file, or on several for one that takes more, without a broker.",
+        "Run one operation on pictures, without a broker.",
     ),
     "replay": (
         "replay:replay",

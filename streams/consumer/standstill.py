@@ -45,3 +45,11 @@ class Standstill:
             if self._has_record(place, marks[place]):
                 raise
             self._barren[place] = standings[place]
+
+
+def unread(standings: Mapping[Place, Progress], handed: Mapping[Place, int]) -> dict[Place, Progress]:
+    """Of the partitions those of which no record is being worked on.
+
+    `handed` is the offset behind the last record of each that was handed over to be worked on, where one was.
+    """
+    return {place: standing for place, standing in standings.items() if handed.get(place, 0) <= standing.committed}

@@ -34,7 +34,7 @@ from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Progress, Standstill
+from streams.consumer.standstill import Progress, Standstill, unread
 from streams.consumer.watchdog import Stalled
 from streams.flow.processing import Processing
 from streams.flow.relay import AWAY_WAIT_S
@@ -49,6 +49,8 @@ HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and 
 EXIT_BATCH_FAILED = 70
 EXIT_STOOD_STILL = 71
 LOOK_EVERY_MAX_S = 30.0
+# Longer than all that is buffered takes; work on a batch itself may take as long as `stalled_after_s`. Chosen by eye.
+UNREAD_AFTER_S = 180.0
 TEND_EVERY_S = 1.0
 
 log = structlog.get_logger()
@@ -84,7 +86,7 @@ def build_app(settings: Settings, processing: Processing, isolation: Isolation) 
         channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
     app.timer(TEND_EVERY_S)(_tending(processing, executor))
-    app.on_partitions_revoked.connect(_leaving(isolation), weak=False)
+    app.on_partitions_revoked.connect(_leaving(isolation, app.transport.handed), weak=False)
     return app
 
 
@@ -207,6 +209,7 @@ class _Consumer(aiokafka.Consumer):
     def _to_message(self, place: Any, batch: Sequence[Delivery]) -> Any:
         """A batch as Faust's message, at the place of its last record."""
         where = (place.topic, place.partition, batch[-1].offset)
+        self.transport.handed[place.topic, place.partition] = batch[-1].offset + 1
         generation = self.app.consumer_generation_id
         return ConsumerMessage(*where, 0.0, 0, [], None, batch, None, 0, 0, place, generation_id=generation)
 
@@ -234,24 +237,32 @@ class _Transport(aiokafka.Transport):
     def __init__(self, url: Any, app: faust.App, settings: Settings) -> None:
         super().__init__(url, app)
         self.settings = settings
+        self.handed: dict[Place, int] = {}  # behind the last record of each partition that the agents have
 
 
 def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -> None:
     """Ends the process when a partition of this member stands still although the broker has records of it for us."""
-    standstill = Standstill(settings.stalled_after_s, partial(reading.has_record, settings))
+    has_record = partial(reading.has_record, settings)
+    unended = Standstill(settings.stalled_after_s, has_record)
+    unfetched = Standstill(min(settings.stalled_after_s, UNREAD_AFTER_S), has_record)
+
+    def look(standings: dict[Place, Progress]) -> None:
+        unended.look(standings)
+        unfetched.look(unread(standings, app.transport.handed))
+
     while True:
         time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
         try:
-            standstill.look({} if is_waiting() else _standings(settings, _assigned(app)))
+            look({} if is_waiting() else _standings(settings, _assigned(app)))
         except Stalled as stood:
             log.error("a partition is not read; leaving without a commit", reason=str(stood))
             os._exit(EXIT_STOOD_STILL)
         except Unavailable as away:
             log.warning("liveness not known", reason=str(away))
-            standstill.look({})  # no answer is no stall
+            look({})  # no answer is no stall
         except Exception:
             log.exception("liveness not known")
-            standstill.look({})
+            look({})
 
 
 def _standings(settings: Settings, places: set[Place]) -> dict[Place, Progress]:
@@ -270,9 +281,12 @@ def _assigned(app: faust.App) -> set[Place]:
         return set()
 
 
-def _leaving(isolation: Isolation) -> Callable[..., Awaitable[None]]:
+def _leaving(isolation: Isolation, handed: dict[Place, int]) -> Callable[..., Awaitable[None]]:
     async def left(_app: faust.App, revoked: Collection[Any], **_more: Any) -> None:
-        isolation.left([(place.topic, place.partition) for place in revoked])
+        places = [(place.topic, place.partition) for place in revoked]
+        isolation.left(places)
+        for place in places:
+            handed.pop(place, None)
 
     return left
 

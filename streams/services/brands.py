@@ -15,7 +15,7 @@ from schemas.records import Name
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings, variable
-from streams.services.local_render import Studio
+from streams.services.local_render import open_studio
 
 Progress = Callable[[int, int], None]
 
@@ -67,7 +67,7 @@ def learn(settings: Settings, name: str, pictures: Sequence[Path], into: Path | 
         raise Refused("brand_exists", f"{target} is there already, and may hold corrections by hand", field="NAME")
     set_up_command(settings)
     try:
-        with Studio(settings) as studio:
+        with open_studio(settings) as studio:
             brand = learn_from_files(name, pictures, studio.predict, progress)
     except (TooFewExamples, BadExample) as error:
         raise Refused(error.code, str(error), field=error.field) from error

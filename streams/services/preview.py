@@ -7,6 +7,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from gpu_workers.local import files
+from gpu_workers.local.studio import Made, Studio
 from gpu_workers.operations.base import ComposeRequest
 from gpu_workers.operations.cutout.operation import cutout_picture
 from gpu_workers.pools import compose as compose_pool
@@ -24,7 +26,7 @@ from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings
 from streams.services import local, preview_page
 from streams.services.event_files import read_events
-from streams.services.local_render import Made, Studio, write_file
+from streams.services.local_render import open_studio
 from streams.services.preview_page import Entry, Shown
 from streams.services.recipes import read_file
 from streams.services.roles import s3_client
@@ -63,7 +65,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
         raise Refused("nothing_to_make", f"{name} makes no picture that these products' channels allow")
     entries: list[Entry] = []
     done = 0
-    with Studio(_reading_here(settings), wanted.model) as studio:
+    with open_studio(_reading_here(settings), wanted.model) as studio:
         making = _Making(settings, studio)
         for product, source, slip in drawn:
             progress(done, total)
@@ -73,7 +75,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
                 done += 1
                 progress(done, total)
             entries.append(entry)
-    write_file(target, preview_page.page(cookbook.recipe(name).ref, entries).encode())
+    files.write(target, preview_page.page(cookbook.recipe(name).ref, entries).encode())
     return entries
 
 

@@ -83,8 +83,10 @@ def run_worker(pool: Pool, settings: Settings, database: Database, stop: threadi
     from gpu_workers.models.fetch import fetch_all
     from gpu_workers.pools import registry
     from gpu_workers.results import Results
+    from gpu_workers.threads import one_thread_each
     from gpu_workers.worker import Worker
 
+    one_thread_each()
     if pool == "cutout":
         fetch_all(settings.weights_folder, log.info)
     blobs = _blobs(settings)

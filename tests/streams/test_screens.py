@@ -27,6 +27,7 @@ import streams.services.channels
 import streams.services.models
 import streams.services.preview_page
 import streams.services.recipes
+from gpu_workers.local.studio import Made
 from infra.servers.process import free_port
 from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Event, ProductPublished, Source, Verdict
 from schemas.text import UNFIT
@@ -42,7 +43,6 @@ from streams.runtime.supervisor import AlreadyRunning, only_one
 from streams.services import local
 from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.services.event_files import BadLine
-from streams.services.local_render import Made
 from streams.services.preview_page import Entry, Shown, page
 from tests.streams.planted import planted
 

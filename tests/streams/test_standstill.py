@@ -3,7 +3,7 @@
 import pytest
 
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Progress, Standstill
+from streams.consumer.standstill import Progress, Standstill, unread
 from streams.consumer.watchdog import Stalled
 from streams.runtime.errors import Unavailable
 from tests.simulation.clock import VirtualClock
@@ -89,3 +89,15 @@ def test_a_broker_that_does_not_say_what_is_there_has_not_said_that_nothing_is()
             standstill.look({})
         clock.sleep(10.0)
     assert ended[:2] == [Unavailable, Stalled]
+
+
+def test_what_is_being_worked_on_is_not_unread() -> None:
+    standings = {ONE: Progress(7, 20), TWO: Progress(7, 20)}
+    assert unread(standings, {}) == standings
+    assert unread(standings, {ONE: 7, TWO: 8}) == {ONE: standings[ONE]}
+
+
+def test_a_partition_of_which_nothing_is_fetched_is_found_while_another_is_worked_on(partitions: Partitions) -> None:
+    partitions.records[TWO] = {9}
+    with pytest.raises(Stalled, match=r"imagery.published', 1\) stood at 7"):
+        partitions.look_for(2 * PATIENCE_S, unread({ONE: Progress(5, 20), TWO: Progress(7, 10)}, {ONE: 6}))

@@ -6,7 +6,6 @@ import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from gpu_workers.imaging.linear_light import light_of
 from gpu_workers.operations.cutout import shared_matting, watershed
@@ -47,11 +46,6 @@ _CRISP_WINDOW_PX = 31
 # A band twice as large as those of fur and fringe in the sample pictures; 20 µs a pixel on a slow core, 6 s in all.
 _BAND_PIXELS_MAX = 300_000
 _DETAIL_CONTRAST = (0.05, 0.25)
-
-# The matrices here are tiny: more threads of BLAS or OpenCV would spin for longer than they work, on cores that other
-# pictures need.
-threadpool_limits(1, user_api="blas")
-cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.models.people import People
 from gpu_workers.operations.base import Made, Memory, SourceRequest, only
-from gpu_workers.operations.cutout.cutout import Cutout, cutout
+from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.operations.cutout.cutout import Cutout
 from gpu_workers.operations.packshot.lighting import background_of
 from gpu_workers.sources.decoding import Picture
 from schemas.operations.cutout import CutoutParameters
@@ -28,7 +29,7 @@ class CutOut(Made):
 def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
     """The product in one photograph. Raises CutoutError besides."""
     photograph, parameters = only(inputs), _parameters(request)
-    made = cutout(photograph.pixels, request.predict, parameters, request.find_people)
+    made = cutting.cutout(photograph.pixels, request.predict, parameters, request.find_people)
     measures = {**made.measures, **photograph.measures}
     return CutOut(canvas=made.rgba, metadata=metadata_of(photograph, made), measures=measures)
 
