@@ -105,8 +105,8 @@ class Worker:
     def _stale(self, task: Task) -> Outcome | None:
         """Why the task is not worth its work any more, if so."""
         with self._database.read() as facts:
-            product = facts.product(task.tenant, task.sku)
-            campaign = facts.campaign(task.tenant, task.campaign) if task.campaign else None
+            product = facts.products.get(task.tenant, task.sku)
+            campaign = facts.campaigns.get(task.tenant, task.campaign) if task.campaign else None
         if product is None or product.deleted or product.version > task.version:
             return "superseded"
         if campaign is not None and campaign[1]:

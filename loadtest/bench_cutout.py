@@ -32,7 +32,7 @@ from gpu_workers.operations.cutout import cutout
 from gpu_workers.quality import mattes
 from loadtest import quality
 from loadtest.cutout_pictures import Sample, composites, photographs
-from streams.flow.processors.judging import UNCERTAINTY_MAX
+from streams.flow.gates.edges import UNCERTAINTY_MAX
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / ".cache" / "weights"

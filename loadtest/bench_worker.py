@@ -122,7 +122,7 @@ class Bench:
         """Writes a task for each picture."""
         with self.database.begin() as facts:
             for picture in pictures:
-                facts.put_product(_product(picture))
+                facts.products.put(_product(picture))
         for picture in pictures:
             record = outgoing(_task(picture), "bench")
             self._producer.produce(topic, record.value, record.key, headers=list(record.headers))

@@ -22,7 +22,7 @@ from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout import cutout, uncertainty
 from loadtest import quality
 from loadtest.cutout_pictures import composites, photographs
-from streams.flow.processors.judging import UNCERTAINTY_MAX
+from streams.flow.gates.edges import UNCERTAINTY_MAX
 
 WEIGHTS = Path(__file__).parents[1] / ".cache" / "weights"
 SEEDS = (1, 2)

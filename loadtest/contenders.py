@@ -18,8 +18,7 @@ from schemas import codec, topics
 from schemas.recipes.cookbook import Cookbook, shipped
 from schemas.records import CampaignRequested, CatalogChanged, Task
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
-from streams.facts import Asset, Database, Unsent
-from streams.facts.facts import Product
+from streams.facts import Asset, Database, Product, Unsent
 from streams.flow.processing import Processing
 from streams.flow.relay import Place, Sender
 from streams.runtime import observability
@@ -29,42 +28,37 @@ OUTPUT = topics.TASKS["cutout", "standard"].name
 PRODUCER = {"enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 5, "compression.type": "lz4"}
 
 
-class NoFacts:
-    """Facts of which nothing is known and nothing is kept: what is left is the flow around them."""
+class NoProducts:
+    """Products of which none is known; see streams.facts, here and below."""
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """See streams.facts.Facts, here and below."""
-        yield
-
-    def product(self, _tenant: str, _sku: str, *, lock: bool) -> Product | None:
+    def get(self, _tenant: str, _sku: str, *, lock: bool) -> Product | None:
         assert lock
         return None
 
-    def put_product(self, event: CatalogChanged) -> None: ...
+    def put(self, event: CatalogChanged) -> None: ...
+
+
+class NoAssets:
+    """A plan that is never kept."""
+
+    def put_plan(self, tenant: str, sku: str, version: int, plan: object) -> None: ...
+
+    def of(self, _tenant: str, _sku: str) -> list[Asset]:
+        return []
+
+
+class NoRest:
+    """What the facts say of recipes, campaigns, reviews and tasks: as shipped, and nothing."""
 
     def cookbook(self) -> Cookbook:
         return shipped()
 
-    def supersede_reviews(self, tenant: str, sku: str, version: int) -> None: ...
-
-    def campaigns_with(self, _tenant: str, _sku: str) -> list[CampaignRequested]:
+    def naming(self, _tenant: str, _sku: str) -> list[CampaignRequested]:
         return []
 
-    def put_plan(self, tenant: str, sku: str, version: int, plan: object) -> None: ...
+    def supersede_older(self, tenant: str, sku: str, version: int) -> None: ...
 
-    def assets(self, _tenant: str, _sku: str) -> list[Asset]:
-        return []
-
-    def move_asset(self, *_asset: object, only_from: object) -> bool:
-        assert only_from
-        return False
-
-    def put_task(self, task: Task) -> None: ...
-
-    @property
-    def outbox(self) -> "NoOutbox":
-        return NoOutbox()
+    def put(self, task: Task) -> None: ...
 
 
 class NoOutbox:
@@ -79,8 +73,20 @@ class NoOutbox:
         return [Unsent(0, each.topic, each.key, each.value, each.headers, place) for place, each in records]
 
 
+class NoFacts:
+    """Facts of which nothing is known and nothing is kept: what is left is the flow around them."""
+
+    products, assets, outbox = NoProducts(), NoAssets(), NoOutbox()
+    recipes = campaigns = reviews = tasks = NoRest()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """See streams.facts.Facts."""
+        yield
+
+
 class NoDatabase:
-    """A Catalogue of NoFacts."""
+    """A Database of NoFacts."""
 
     @contextmanager
     def begin(self) -> Iterator[NoFacts]:

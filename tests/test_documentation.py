@@ -7,6 +7,7 @@ import click
 import pytest
 
 from streams.commands.cli import COMMANDS, packshot
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
@@ -61,3 +62,19 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_file_that_is_named_is_there(page: Path) -> None:
     named = re.findall(r"`((?:streams|gpu_workers|schemas|infra|loadtest|tests)/[\w./-]+)`", page.read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_exit_status_has_one_meaning_and_stands_in_the_readme() -> None:
+    for status in Exit:
+        assert f"| {status.value} | {status.meaning} |" in README
+    assert len({status.meaning for status in Exit}) == len(Exit)
+
+
+def test_exit_statuses_have_names() -> None:
+    """A number of its own in a command would be a second meaning."""
+    numbers = [
+        f"{file.relative_to(ROOT)}: {found}"
+        for file in (ROOT / "streams").rglob("*.py")
+        for found in re.findall(r"(?:sys\.exit|os\._exit|SystemExit)\((?:.*\b)?\d+\b.*\)", file.read_text())
+    ]
+    assert numbers == []

@@ -71,7 +71,7 @@ def open_serving(settings: Settings, registry: ModelRegistry, database: Database
 
     def standing_now() -> ModelSplit:
         with database.read() as facts:
-            releases = facts.releases("cutout")
+            releases = facts.models.releases("cutout")
         return stand(settings.cutout_model, DEFAULT_MODEL, releases, registry.models().values())
 
     serving = Serving(standing_now, lambda ref: open_network(settings, registry, ref, tokens))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -30,7 +31,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 
     told = [checked(file, ref) for file in files]
     display.show_checked(told, as_json=as_json)
-    sys.exit(1 if any(each.wrong for each in told) else 0)
+    sys.exit(Exit.FOUND if any(each.wrong for each in told) else Exit.OK)
 
 
 @channels.command("list")

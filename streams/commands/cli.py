@@ -8,15 +8,17 @@ from importlib import import_module
 
 import click
 
+from streams.runtime.exits import Exit
+
 LOGGED = frozenset(
     {"run"}
 )  # commands whose log is for whoever runs the system; the roles of `up` have files for theirs
-EXIT_UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 # Every command: its module and its name there, and what it does in a line; a test holds the lines to the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("status:audit", "Compare topics, facts and origin: is anything lost, stale, doubled or missing?"),
     "brands": ("brands:brands", "Brands: what a house's pictures have in common, for the operation style."),
+    "cache": ("cache:cache", "The cache of results: what may be taken away at any time."),
     "channels": ("channels:channels", "Channels: their rules, by name and version."),
     "check": ("system:check", "Check that everything is reachable and sane."),
     "costs": ("status:costs", "Tell what an accepted image cost, and what was wasted or saved by the cache."),
@@ -92,7 +94,7 @@ def main() -> None:
         _show(error)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
-        sys.exit(130)
+        sys.exit(Exit.INTERRUPTED)
     except Exception as error:
         sys.exit(_answered(error))
 
@@ -121,12 +123,12 @@ def _answered(error: Exception) -> int:
     )
     if isinstance(error, told):
         _tell(f"packshot: {error}")
-        return 2
+        return Exit.NOT_DONE
     if isinstance(error, OSError):  # a folder that is read-only, a disk that is full
         _tell(f"packshot: {_of_system(error)}")
-        return 2
+        return Exit.NOT_DONE
     _tell(traceback.format_exc())  # nobody foresaw it; the trace is for a developer, the passwords in it are for nobody
-    return EXIT_UNFORESEEN
+    return Exit.BROKE
 
 
 def _of_system(error: OSError) -> str:

@@ -17,6 +17,7 @@ from streams.commands import display
 from streams.commands.display import COLOUR
 from streams.facts import Asset, Database
 from streams.runtime.errors import Refused
+from streams.runtime.exits import Exit
 from streams.runtime.screen import console, line, styled, table
 from streams.runtime.settings import Settings
 from streams.services import local, submission
@@ -49,7 +50,7 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
             display.show_submission(submitted, fates, [], as_json=False)
             _write_sheets(entries, running.data_folder)
     _sum_up(fates, took_s)
-    return 0 if all(fate.state in ("done", "superseded") for fate in fates) else 1
+    return Exit.OK if all(fate.state in ("done", "superseded") for fate in fates) else Exit.FOUND
 
 
 def contact_entries(submitted: Sequence[Submitted], database: Database, settings: Settings) -> list[ContactEntry]:
@@ -96,10 +97,10 @@ def _in_colour(text: str, state: str, behind: str = "") -> Text:
 
 def _entry(event: CatalogChanged, database: Database, blobs: Blobs, settings: Settings) -> ContactEntry:
     with database.read() as facts:
-        assets = facts.assets(event.tenant, event.sku)
+        assets = facts.assets.of(event.tenant, event.sku)
         pending = {
             each.asset: each.request.completed.outputs[0].digest
-            for each in facts.reviews()
+            for each in facts.reviews.every()
             if each.request.completed.task.sku == event.sku
         }
     cells = [_cell(asset, pending.get(asset.asset), blobs, settings) for asset in assets]

@@ -110,10 +110,10 @@ def show_submission(
 def show_status(database: Database, tenant: str, sku: str, *, as_json: bool) -> None:
     """Where every asset of one product stands, and its tasks."""
     with database.read() as facts:
-        product = facts.product(tenant, sku)
+        product = facts.products.get(tenant, sku)
         assert product is not None
-        assets = facts.assets(tenant, sku)
-        tasks = facts.tasks(tenant, sku, product.version)
+        assets = facts.assets.of(tenant, sku)
+        tasks = facts.tasks.of(tenant, sku, product.version)
     if as_json:
         print_json(
             {

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from schemas.records import LANES
+from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
 
@@ -56,7 +57,7 @@ def verify(settings: Settings, refs: tuple[str, ...], as_json: bool) -> None:
 
     found = desk.verify(settings, refs)
     display.show_verified(found, as_json=as_json)
-    sys.exit(1 if any(each.error for each in found) else 0)
+    sys.exit(Exit.FOUND if any(each.error for each in found) else Exit.OK)
 
 
 @models.command()

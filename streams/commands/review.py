@@ -24,7 +24,7 @@ def review_list(settings: Settings, everything: bool, as_json: bool) -> None:
     from streams.services import local
 
     with local.open_database(settings) as database, database.read() as facts:
-        display.show_reviews(facts.reviews(pending=not everything), as_json=as_json)
+        display.show_reviews(facts.reviews.every(pending=not everything), as_json=as_json)
 
 
 @review.command()

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
@@ -35,7 +36,7 @@ def audit(settings: Settings, deep: bool, as_json: bool) -> None:
 
     report = audit_everything(settings, deep=deep)
     display.show_report(report, as_json=as_json)
-    sys.exit(0 if report.clean else 1)
+    sys.exit(Exit.OK if report.clean else Exit.FOUND)
 
 
 @click.command()
@@ -55,6 +56,6 @@ def costs(settings: Settings, tenant: str | None, since_ms: int, by: tuple[Any, 
     from streams.services import local
 
     with local.open_database(settings) as database, database.read() as facts:
-        groups = facts.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
-        total = facts.spendings(tenant=tenant, since_ms=since_ms)
+        groups = facts.costs.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
+        total = facts.costs.spendings(tenant=tenant, since_ms=since_ms)
     display.show_costs(groups, total, by, settings.price_currency, as_json=as_json)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 
@@ -25,13 +26,13 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
     bad = [*bad, *lacking]
     if not events:  # then it takes no broker to say so
         display.show_submission([], [], bad or [event_files.BadLine(1, "", "no event in it")], as_json=as_json)
-        sys.exit(2)
+        sys.exit(Exit.NOT_DONE)
     with local.connect(settings) as (database, producer):
         with database.read() as facts:
             unmakeable = submission.unmakeable(events, facts)
         if unmakeable:
             display.show_submission([], [], [*bad, *unmakeable], as_json=as_json)
-            sys.exit(2)
+            sys.exit(Exit.NOT_DONE)
         sent = [each.event for each in events]
         if not wait:
             submitted, fates = submission.send(sent, producer), []
@@ -41,7 +42,7 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
                 ends = time.monotonic() + timeout_s, settings.stalled_after_s
                 fates = following.follow(submitted, database, news, report, *ends)
     display.show_submission(submitted, fates, bad, as_json=as_json)
-    sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
+    sys.exit(Exit.FOUND if bad or any(fate.state in ("failed", "waiting") for fate in fates) else Exit.OK)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from schemas.operations.base import POOLS
+from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings, variable
 
@@ -43,7 +44,7 @@ def check(settings: Settings, as_json: bool) -> None:
 
     findings = check_everything(settings)
     display.show_findings(findings, as_json=as_json)
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+    sys.exit(Exit.OK if all(finding.ok for finding in findings) else Exit.FOUND)
 
 
 @click.command("settings")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 from confluent_kafka import KafkaError
@@ -22,8 +22,9 @@ from streams.consumer.poison import poison, with_trace
 from streams.consumer.reading import Place
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.waiting import Stopped, wait_out
 
-AWAY_WAIT_S = 1.0
+T = TypeVar("T")
 
 log = structlog.get_logger()
 untold = Counter(
@@ -84,10 +85,6 @@ class Ended:
     job: Job
     how: str = "done"
     error: BaseException | None = None
-
-
-class Stopped(Exception):
-    """The executor was told to stop while a job waited."""
 
 
 class Executor:
@@ -174,19 +171,26 @@ class Executor:
             self.work_on(turn)
 
     def _outcome(self, delivery: Delivery) -> tuple[str, Sequence[Outgoing]]:
-        while True:
-            try:
-                with self._isolation.trying(delivery):
-                    return "done", self._handler.handle(delivery)
-            except Unavailable as away:
-                log.warning("waiting", role=self._role, reason=str(away), position=delivery.position)
-                self._isolation.tell(delivery, f"waits: {away}")
-                self._stay(AWAY_WAIT_S)
-            except Refused as refusal:
-                return self._letter(delivery, refusal)
-            except Exception as error:
-                log.exception("unexpected error", role=self._role, position=delivery.position)
-                return self._letter(delivery, self._unexpected(delivery, error))
+        try:
+            return "done", self._when_back(lambda: self._handled(delivery), delivery)
+        except Refused as refusal:
+            return self._letter(delivery, refusal)
+        except Stopped:
+            raise
+        except Exception as error:
+            log.exception("unexpected error", role=self._role, position=delivery.position)
+            return self._letter(delivery, self._unexpected(delivery, error))
+
+    def _handled(self, delivery: Delivery) -> Sequence[Outgoing]:
+        try:
+            with self._isolation.trying(delivery):
+                return self._handler.handle(delivery)
+        except Unavailable as away:
+            self._isolation.tell(delivery, f"waits: {away}")
+            raise
+
+    def _when_back(self, attempt: Callable[[], T], delivery: Delivery) -> T:
+        return wait_out(attempt, self._stay, role=self._role, position=delivery.position)
 
     def _unexpected(self, delivery: Delivery, error: Exception) -> Refused:
         if not self._policy.is_last_try(delivery):
@@ -197,7 +201,7 @@ class Executor:
 
     def _stay(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
-            raise Stopped
+            raise Stopped("told to stop")
         self._signs[threading.current_thread().name] = self._clock.monotonic()
 
     def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
@@ -209,12 +213,7 @@ class Executor:
 
     def _fitting_letter(self, delivery: Delivery, refusal: Refused) -> Outgoing:
         """Waits while an original has to be kept and its store is away."""
-        while True:
-            try:
-                return self._policy.letter(delivery, refusal, int(self._clock.time() * 1000))
-            except Unavailable as away:
-                log.warning("waiting", role=self._role, reason=str(away), position=delivery.position)
-                self._stay(AWAY_WAIT_S)
+        return self._when_back(lambda: self._policy.letter(delivery, refusal, int(self._clock.time() * 1000)), delivery)
 
     def _given_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
         """What the handler has to say of a dead delivery. Its letter is written whatever becomes of that."""

@@ -1,29 +1,25 @@
 """Facts in SQL: what is true now of products, assets, tasks, reviews and campaigns."""
 
+from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
-from streams.facts.facts import (
-    PLANNED_STATES,
-    Asset,
-    AssetState,
-    Facts,
-    Product,
-    ProductState,
-    Refusal,
-    Review,
-    TaskFact,
-)
+from streams.facts.facts import Facts
 from streams.facts.losses import Loss, Losses
 from streams.facts.models import Comparison
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
+from streams.facts.products import Product
+from streams.facts.refusals import Refusal
 from streams.facts.replans import Replan
+from streams.facts.reviews import Review, Word
+from streams.facts.states import AssetEvent, AssetState, IllegalTransition
+from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
 
 __all__ = [
-    "PLANNED_STATES",
     "UNSENT_AFTER_S",
     "Asset",
+    "AssetEvent",
     "AssetState",
     "Backlog",
     "CampaignProgress",
@@ -33,6 +29,7 @@ __all__ = [
     "Facts",
     "Fate",
     "Grouping",
+    "IllegalTransition",
     "Loss",
     "Losses",
     "Product",
@@ -47,5 +44,6 @@ __all__ = [
     "Trial",
     "Trials",
     "Unsent",
+    "Word",
     "rank_of",
 ]

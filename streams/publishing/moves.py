@@ -19,11 +19,10 @@ from schemas.records import (
     RetractRequested,
 )
 from streams.facts import ProductState
+from streams.facts.states import ENDED_BADLY, HELD
 from streams.publishing.manifest import Manifest, ManifestAsset, file_name, srcset
 from streams.publishing.renditions import ENCODING
 
-ENDED = frozenset({"failed", "rejected"})
-HELD = frozenset({"review", "rejected"})  # an asset for which the last word is not to publish it
 DELETED = "the product was deleted"
 WITHHELD_REASON_MAX = 300  # characters: a plan of hundreds of assets has to fit into one announcement
 
@@ -323,7 +322,7 @@ def _outside_plan(manifest: Manifest, standing: ProductState) -> set[str]:
 
 def _is_complete(manifest: Manifest, standing: ProductState) -> bool:
     live = set(manifest.assets) - _outside_plan(manifest, standing)
-    return bool(live) and all(name in live or state in ENDED for name, state in standing.plan.items())
+    return bool(live) and all(name in live or state in ENDED_BADLY for name, state in standing.plan.items())
 
 
 prepare(Taken)

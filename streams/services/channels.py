@@ -17,11 +17,11 @@ from schemas.channels.rulebook import BadChannel, Rulebook, parse
 from schemas.records import ChannelReleased
 from streams.facts import Database
 from streams.flow.processors.recipes import Product
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import local, recipes
 from streams.services.channel_folder import read_file, unreleased
-from streams.services.roles import now_ms
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Row:
 def overview(settings: Settings) -> list[Row]:
     """Every channel, by name; those that are only in the folder, too."""
     with local.open_database(settings) as database, database.read() as facts:
-        rules = facts.cookbook().rules
-        known = {each.channel: each for each in facts.recipe_releases() if isinstance(each, ChannelReleased)}
+        rules = facts.recipes.cookbook().rules
+        known = {each.channel: each for each in facts.recipes.releases() if isinstance(each, ChannelReleased)}
     waiting = {made.name: made for _, made in unreleased(settings, rules)}
     names = sorted({*rules.names(), *waiting})
     counting = {name: known[name] for name in rules.released}
@@ -63,7 +63,7 @@ def show(settings: Settings, name: str, category: str) -> Channel:
 def counting(database: Database) -> Rulebook:
     """The rules by which everybody works now."""
     with database.read() as facts:
-        return facts.cookbook().rules
+        return facts.recipes.cookbook().rules
 
 
 def files_to_release(settings: Settings) -> list[Path]:
@@ -90,7 +90,7 @@ def withdraw(
     streams.services.recipes.release.
     """
     with local.open_database(settings) as database, database.read() as facts:
-        known = [each for each in facts.recipe_releases() if isinstance(each, ChannelReleased)]
+        known = [each for each in facts.recipes.releases() if isinstance(each, ChannelReleased)]
     text = text_before(name, [each.text for each in known if each.channel == name], version)
     return _send(settings, parse(text), text, reason, by, dry_run=dry_run)
 

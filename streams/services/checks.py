@@ -183,7 +183,7 @@ def _rules(settings: Settings) -> str:
     database = Database(settings.database)
     database.create_tables()
     with database.read() as facts:
-        cookbook = facts.cookbook()
+        cookbook = facts.recipes.cookbook()
     database.close()
     waiting = [made.rule_version for _, made in unreleased(settings, cookbook.rules)]
     if waiting:

@@ -87,7 +87,7 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
     """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
     with connect(settings) as (database, producer):
         with database.read() as facts:
-            review = _one_review(facts.reviews(), shortened, "pending")
+            review = _one_review(facts.reviews.every(), shortened, "pending")
         task = review.request.completed.task
         event = ReviewDecided(
             review_id=review.review_id, tenant=task.tenant, sku=task.sku, version=review.rank + 1, **decision
@@ -103,7 +103,7 @@ def undo(settings: Settings, shortened: str, reason: str, decided_by: str) -> De
     """Takes back the decision on the review whose id begins with `shortened`. Raises Refused for one without."""
     with connect(settings) as (database, producer):
         with database.read() as facts:
-            decided = [review for review in facts.reviews(pending=False) if review.decision is not None]
+            decided = [review for review in facts.reviews.every(pending=False) if review.decision is not None]
         review = _one_review(decided, shortened, "decided")
         assert review.decision is not None
         event = DecisionUndone(
@@ -131,7 +131,7 @@ def retract(
         if len(tenants) > 1:
             raise Refused("ambiguous_sku", f"{', '.join(tenants)} have the SKU {sku}: say --tenant", field="tenant")
         with database.read() as facts:
-            product, rows = facts.product(tenants[0], sku), facts.assets(tenants[0], sku)
+            product, rows = facts.products.get(tenants[0], sku), facts.assets.of(tenants[0], sku)
         known = sorted(row.asset for row in rows)
         unknown = sorted(set(assets) - set(known))
         if product is None or unknown or not known:

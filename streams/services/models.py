@@ -21,12 +21,12 @@ from streams.blobs import Blobs, open_store
 from streams.consumer.clients import AcknowledgedProducer
 from streams.consumer.letters import outgoing
 from streams.facts import Asset, Comparison, Database, Facts
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command, tracer
 from streams.runtime.settings import Settings
 from streams.services import local
 from streams.services.replanning import Selection, replan, select
-from streams.services.roles import now_ms
 
 if TYPE_CHECKING:
     from gpu_workers.distillation.comparing import Compared
@@ -75,9 +75,9 @@ def overview(settings: Settings) -> list[Row]:
         registry = _registry(settings, database)
         with database.read() as facts:
             standing = _standing(settings, registry, facts)
-            assets = facts.every_asset()
-            comparisons = {each.model: each for each in facts.comparisons()}
-            reviews = [review.request.completed for review in facts.reviews()]
+            assets = facts.assets.every()
+            comparisons = {each.model: each for each in facts.models.comparisons()}
+            reviews = [review.request.completed for review in facts.reviews.every()]
         models = registry.models()
     in_review = [{*each.task.models, each.model} for each in reviews]
     return [
@@ -285,7 +285,7 @@ def _blobs(settings: Settings) -> Blobs:
 
 
 def _standing(settings: Settings, registry: ModelRegistry, facts: Facts) -> ModelSplit:
-    releases = facts.releases(OPERATION)
+    releases = facts.models.releases(OPERATION)
     return stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, releases, registry.models().values())
 
 
@@ -298,13 +298,13 @@ def _known(registry: ModelRegistry, ref: str) -> Model:
 
 def _added(database: Database) -> dict[str, ModelAdded]:
     with database.read() as facts:
-        return facts.models()
+        return facts.models.every()
 
 
 def _released(event: ModelReleased, database: Database, producer: AcknowledgedProducer) -> bool:
     def is_noted() -> bool:
         with database.read() as facts:
-            return event in facts.releases(event.operation)
+            return event in facts.models.releases(event.operation)
 
     _send(event, producer)
     return local.noted(is_noted)

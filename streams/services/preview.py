@@ -53,7 +53,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
     """Makes the pictures and writes the page. Raises Refused; what cannot be made of a product stands on the page."""
     set_up_command(settings)
     with local.open_database(settings) as database, database.read() as facts:
-        cookbook = facts.cookbook()
+        cookbook = facts.recipes.cookbook()
     cookbook, name = _with_file(cookbook, wanted.recipe)
     drawn = [
         (product, source, slip)
@@ -189,7 +189,7 @@ def _known(settings: Settings, wanted: Wanted) -> list[CatalogChanged]:
         for sku in dict.fromkeys(wanted.skus):
             for tenant in local.tenants_of(database, sku, wanted.tenant):
                 with database.read() as facts:
-                    product = facts.product(tenant, sku)
+                    product = facts.products.get(tenant, sku)
                 assert product is not None
                 found += [] if product.deleted else [product.event]
     return found

@@ -12,11 +12,11 @@ from schemas.records import DefaultsReleased, RecipeReleased
 from streams.consumer.letters import outgoing
 from streams.facts import Database
 from streams.flow.processors.recipes import Product, check_version, touched
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
 from streams.runtime.settings import Settings
 from streams.services import local
-from streams.services.roles import now_ms
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def checked(file: Path, ref: Callable[[Path], str]) -> Checked:
 def overview(settings: Settings) -> list[Row]:
     """Every recipe by name, then all defaults by tenant."""
     with local.open_database(settings) as database, database.read() as facts:
-        cookbook = facts.cookbook()
-        newest = {(type(each), name_of(each)): each for each in facts.recipe_releases()}
+        cookbook = facts.recipes.cookbook()
+        newest = {(type(each), name_of(each)): each for each in facts.recipes.releases()}
     rows = []
     for name, recipe in sorted(cookbook.recipes.items()):
         release = newest.get((RecipeReleased, name))
@@ -89,7 +89,7 @@ def overview(settings: Settings) -> list[Row]:
 def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tuple[str, list[ShownStep]]:
     """NAME@VERSION of a recipe, and its steps as a tenant's product would go by them. Raises Refused."""
     with local.open_database(settings) as database, database.read() as facts:
-        cookbook = facts.cookbook()
+        cookbook = facts.recipes.cookbook()
     known = cookbook.rules.names()
     if channel is not None and channel not in known:
         told = f"no channel is called {channel!r}; there are: {', '.join(known)}"
@@ -109,7 +109,7 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
     Returns NAME@VERSION, the products that are made again, and whether the streams role has noted it. Raises Refused.
     """
     with local.open_database(settings) as database, database.read() as facts:
-        rules = facts.cookbook().rules
+        rules = facts.recipes.cookbook().rules
     text, made = read_file(file, rules)
     return (made.ref, *send(settings, _release(made, text, reason, by), dry_run=dry_run))
 
@@ -124,7 +124,7 @@ def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Pro
 
         def is_noted() -> bool:
             with database.read() as facts:
-                return any(each.text == event.text for each in facts.recipe_releases())
+                return any(each.text == event.text for each in facts.recipes.releases())
 
         with tracer.start_as_current_span(f"recipes {type(event).__name__}"):
             producer.send([outgoing(event, "packshot/recipes")])
@@ -133,7 +133,7 @@ def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Pro
 
 def _made_again(event: Release, database: Database) -> list[Product]:
     with database.read() as facts:
-        known = facts.recipe_releases()
+        known = facts.recipes.releases()
         check_version(event, known)
         return list(touched(event, known, facts))
 

@@ -3,8 +3,6 @@
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,15 +25,15 @@ from streams.consumer.work import Executor
 from streams.facts import Database, ProductStates, Trials
 from streams.flow.processing import Processing
 from streams.runtime import observability
-from streams.runtime.errors import Unavailable
+from streams.runtime.clock import now_ms
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
+from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import retention
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-WAIT_S = 1.0
-EXIT_FAILED = 70
 
 log = structlog.get_logger()
 
@@ -49,12 +47,18 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
         run_gateway(settings)
         return
     stop = _stop_on_signals()
-    _wait_until(lambda: _prepare_topics(settings), stop)
     database = Database(settings.database)
-    _wait_until(database.create_tables, stop)
-    _wait_until(lambda: retention.note_gaps(settings, database, _groups(role, pool)), stop)
-    if stop.is_set():
+    try:
+        wait_out(lambda: _prepare_topics(settings), until(stop))
+        wait_out(database.create_tables, until(stop))
+        wait_out(lambda: retention.note_gaps(settings, database, _groups(role, pool)), until(stop))
+    except Stopped:
         return
+    if not stop.is_set():
+        _run(role, pool, settings, database, stop)
+
+
+def _run(role: str, pool: Pool | None, settings: Settings, database: Database, stop: threading.Event) -> None:
     match role:
         case "streams":
             run_streams(settings, database)
@@ -182,11 +186,6 @@ def s3_client(settings: Settings) -> "S3Client | None":
     return boto3.client("s3", endpoint_url=settings.s3_endpoint)
 
 
-def now_ms() -> int:
-    """Unix time in ms."""
-    return time.time_ns() // 1_000_000
-
-
 def _lane(settings: Settings, pool: Pool, lane: Lane, members: list[Consumer]) -> OpenConsumer:
     def open_noted(on_commit: OnCommit) -> Consumer:
         members.append(open_member(settings, groups.worker(pool, lane), on_commit=on_commit))
@@ -201,7 +200,7 @@ def _run_or_exit(loop: ConsumerLoop, stop: threading.Event) -> None:
         loop.run(stop)
     except Exception:
         log.exception("the worker cannot go on")
-        os._exit(EXIT_FAILED)
+        os._exit(Exit.BROKE)
 
 
 def _stop_on_signals() -> threading.Event:
@@ -209,13 +208,3 @@ def _stop_on_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def _wait_until(attempt: Callable[[], None], stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            attempt()
-            return
-        except Unavailable as away:
-            log.warning("waiting", reason=str(away))
-            stop.wait(WAIT_S)

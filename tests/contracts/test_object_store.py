@@ -1,4 +1,4 @@
-"""What every object store promises, run on a folder and on a real S3 server."""
+"""What every object store promises, run on a folder, on a real S3 server and on the stores of the tests."""
 
 import hashlib
 import json
@@ -21,6 +21,7 @@ from streams.blobs import (
     BlobCorrupt,
     Blobs,
     FolderStore,
+    Journal,
     NotFound,
     ObjectStore,
     PreconditionFailed,
@@ -33,13 +34,6 @@ from streams.blobs.s3 import S3Store
 from streams.runtime.errors import Unavailable
 
 _SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    if request.param == "folder":
-        return FolderStore(tmp_path / "store")
-    return S3Store("packshot", f"run-{uuid.uuid4().hex}", request.getfixturevalue("s3_endpoint"))
 
 
 def test_what_was_put_comes_back_with_its_headers(store: ObjectStore) -> None:
@@ -119,6 +113,8 @@ def test_times_are_those_of_the_last_put(store: ObjectStore) -> None:
     store.put("b", b"2")
     assert dict(store.written())["b"] > first
     assert dict(store.written())["a/1"] == written_ms
+    assert store.written_at_ms("a/1") == written_ms
+    assert store.written_at_ms("a") is None
 
 
 def _wait_for_another_second() -> None:
@@ -275,6 +271,53 @@ def test_results_are_found_again_and_may_be_repeated(store: ObjectStore) -> None
     assert list(store.keys("results/")) == ["results/ca/cafe01"]
     with pytest.raises(BadKey, match="result id"):
         blobs.put_result("a/b", b"")
+
+
+DAY_MS = 86_400_000
+
+
+def test_what_is_used_again_after_a_day_is_written_anew(store: ObjectStore) -> None:
+    digest = Blobs(store).put(b"pixels", "image/png")
+    Blobs(store).put_result("cafe01", b"record")
+    before = dict(store.written())
+    _wait_for_another_second()
+    assert Blobs(store).put(b"pixels", "image/png") == digest
+    assert Blobs(store).renew("cafe01", [digest])
+    assert dict(store.written()) == before
+    tomorrow = Blobs(store, lambda: time.time_ns() // 1_000_000 + DAY_MS)
+    assert tomorrow.renew("cafe01", [digest])
+    renewed = dict(store.written())
+    assert all(renewed[key] > before[key] for key in before)
+    assert store.get(f"sha256/{digest[:2]}/{digest}").content_type == "image/png"
+    _wait_for_another_second()
+    tomorrow.put(b"pixels", "image/png")
+    assert store.written_at_ms(f"sha256/{digest[:2]}/{digest}") != renewed[f"sha256/{digest[:2]}/{digest}"]
+
+
+def test_a_result_of_which_anything_is_gone_is_not_renewed(store: ObjectStore) -> None:
+    blobs = Blobs(store)
+    digest = blobs.put(b"pixels")
+    assert not blobs.renew("cafe01", [digest])
+    blobs.put_result("cafe01", b"record")
+    assert blobs.renew("cafe01", [digest])
+    assert not blobs.renew("cafe01", [digest, "0" * 64])
+
+
+def test_a_journal_lies_apart_from_the_results(store: ObjectStore) -> None:
+    journal = Journal(store)
+    assert journal.read("cafe01") is None
+    journal.write("cafe01", b"note")
+    journal.write("cafe01", b"newer")
+    assert journal.read("cafe01") == b"newer"
+    assert list(store.keys()) == ["journal/ca/cafe01"]
+    assert Blobs(store).get_result("cafe01") is None
+
+
+def test_a_note_of_an_older_version_is_found_among_the_results(store: ObjectStore) -> None:
+    Blobs(store).put_result("cafe01", b"older")
+    assert Journal(store).read("cafe01") == b"older"
+    Journal(store).write("cafe01", b"newer")
+    assert Journal(store).read("cafe01") == b"newer"
 
 
 def test_two_prefixes_of_a_bucket_do_not_meet(s3_endpoint: str) -> None:

@@ -27,9 +27,9 @@ from streams.runtime.errors import Refused
 from tests.fuzzing.oracle import Broken, answered, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
 from tests.fuzzing.roles import pools_of, refusing
+from tests.memory_store import MemoryStore
 from tests.simulation.clock import VirtualClock
 from tests.simulation.storage import Store
-from tests.streams.town import MemoryStore
 
 DELAYS_MS = (1000,)
 PUBLISHED, RETRIED = 40, 60

@@ -31,9 +31,9 @@ from streams.services.dead import DeadLetter, Wanted
 from tests.fuzzing.files import file_of_events
 from tests.fuzzing.oracle import Broken, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
+from tests.memory_store import MemoryStore
 from tests.simulation.flow_world import running
 from tests.streams.flow import Recorder
-from tests.streams.town import MemoryStore
 
 EVERY = [topic.name for topic in topics.every((1000,))]
 DELAYS_MS = (1000,)

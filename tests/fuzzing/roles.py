@@ -45,11 +45,11 @@ from streams.runtime.settings import Settings
 from tests.fuzzing.oracle import Broken, answered, is_letter, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
 from tests.gpu_workers.test_worker import PRICES, network
+from tests.memory_store import MemoryStore
 from tests.simulation.broker import Broker, Member
 from tests.simulation.clock import VirtualClock
 from tests.simulation.flow_world import running
 from tests.streams.flow import upsert
-from tests.streams.town import MemoryStore
 
 DELAYS_MS = (1000,)
 STREAMS_READ, WORKED = 80, 60
@@ -108,7 +108,7 @@ def _still_works(processing: Processing, kept: Kept, database: Database, offset:
     record = outgoing(good, "fuzz")
     processing.run([Delivery(record.topic, 0, offset, record.key, record.value, record.headers, 1)])
     with database.read() as facts:
-        if facts.product("fuzz", "good") is None:
+        if facts.products.get("fuzz", "good") is None:
             raise Broken("a good event behind the others is not noted")
         if facts.outbox.backlog().rows > len(kept.records):
             raise Broken("what was acknowledged is still to be sent")
@@ -185,7 +185,7 @@ def worker(seed: int) -> int:
         records = Records(rng, pools_of(folder, blobs))
         with database.begin() as facts:
             for sku in ("A", "B", "C|D", "Ä 1"):
-                facts.put_product(upsert(sku=sku))
+                facts.products.put(upsert(sku=sku))
         with _at_work(pool, folder, blobs) as work:
             office = _Office(pool, Worker(pool, work, Results(blobs), database, PRICES), blobs)
             lanes: list[Lane] = [rng.choice(LANES) for _ in range(WORKED)]

@@ -17,7 +17,7 @@ from gpu_workers.operations.cutout.cutout import (
     subject_box,
 )
 from schemas.operations.cutout import CutoutParameters
-from streams.flow.processors.judging import UNCERTAINTY_MAX
+from streams.flow.gates.edges import UNCERTAINTY_MAX
 from tests.gpu_workers.products import mug as mug_alone
 from tests.gpu_workers.products import with_own_shadow
 

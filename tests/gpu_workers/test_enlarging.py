@@ -33,8 +33,8 @@ from streams.runtime.settings import Settings
 from streams.services import models
 from streams.services.local_render import Wanted, render_one
 from tests.gpu_workers.test_upscale import photograph
+from tests.memory_store import MemoryStore
 from tests.streams.flow import Flow
-from tests.streams.town import MemoryStore
 
 INVENTED = 0.08
 

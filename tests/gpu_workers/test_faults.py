@@ -30,8 +30,8 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, 
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
+from tests.memory_store import MemoryStore
 from tests.streams.flow import upsert
-from tests.streams.town import MemoryStore
 
 ROOM = Budget(2**33)
 TASKS = 48
@@ -80,7 +80,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened = Database(f"sqlite:///{tmp_path}/facts.db")
     opened.create_tables()
     with opened.begin() as facts:
-        facts.put_product(upsert())
+        facts.products.put(upsert())
     yield opened
     opened.close()
 

@@ -15,7 +15,8 @@ from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.operations.packshot.placement import cut_off
 from schemas import channels
 from schemas.operations.cutout import CutoutParameters
-from streams.flow.processors.judging import UNCERTAINTY_MAX, judge
+from streams.flow.gates.edges import UNCERTAINTY_MAX
+from streams.flow.processors.judging import judge
 from tests.gpu_workers.products import block, mug
 from tests.streams.flow import GOOD, OF_OPERATION
 

@@ -37,8 +37,8 @@ from streams.consumer.letters import Delivery, outgoing
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
+from tests.memory_store import MemoryStore
 from tests.streams.flow import upsert
-from tests.streams.town import MemoryStore
 
 ROOM = Budget(2**33)
 PRICES = Prices(engine_hour=3600.0, cpu_hour=36.0, fetched_gb=1.0, stored_gb=1.0)
@@ -73,7 +73,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.create_tables()
     with opened.begin() as facts:
         for sku in "AB":
-            facts.put_product(upsert(sku=sku))
+            facts.products.put(upsert(sku=sku))
     yield opened
     opened.close()
 

@@ -429,7 +429,7 @@ def test_a_partition_that_is_never_fetched_ends_the_loop(office: Office, monkeyp
 
 
 def test_waiting_for_what_is_away_is_no_standstill_and_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "AWAY_WAIT_S", 0.005)
+    monkeypatch.setattr("streams.runtime.waiting.AWAY_WAIT_S", 0.005)
     office = Office(threads=1)
     office.write("bulk", b"away")
     office.loop.open()

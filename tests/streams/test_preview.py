@@ -105,7 +105,7 @@ def test_known_products_are_seen_by_the_recipes_of_the_facts(settings: Settings,
     facts = Database(settings.database)
     facts.create_tables()
     with facts.begin() as writing:
-        writing.put_product(_event(upsert("jar", sources=[source])))
+        writing.products.put(_event(upsert("jar", sources=[source])))
     facts.close()
     wanted = Wanted("marketplace", ["jar"], channels=["shopify"])
     assert outcomes(settings, wanted, tmp_path / "page.html") == {"shopify-1": "pass", "web-1": "pass"}

@@ -90,13 +90,13 @@ def test_an_unknown_channel_is_refused_and_changes_nothing(flow: Flow) -> None:
     assert flow.letters(event) == [("imagery.dead", "unknown_channel")]
     assert flow.states() == {}
     with flow.database.read() as facts:
-        assert facts.product("demo", "A") is None
+        assert facts.products.get("demo", "A") is None
 
 
 def test_a_refusal_is_kept_under_the_events_id(flow: Flow) -> None:
     flow.deliver(outgoing(upsert(channels=["bazaar"]), "test", "my-id"))
     with flow.database.read() as facts:
-        refusal = facts.refusal("my-id")
+        refusal = facts.refusals.get("my-id")
     assert refusal is not None
     assert (refusal.field, refusal.subject) == ("channels", "demo|A")
 
@@ -233,7 +233,7 @@ def test_a_task_that_was_done_is_not_queued_again_by_a_repeat_that_is_cut_off(fl
     flow.say(done(cut))
     flow.say(upsert())  # read again; whoever reads it dies before the task is written again
     with flow.database.read() as facts:
-        assert facts.task_states()[cut.task_id] == "done"
+        assert facts.tasks.states()[cut.task_id] == "done"
 
 
 def test_what_cannot_be_published_has_failed_and_is_withheld(flow: Flow) -> None:
@@ -319,7 +319,7 @@ def test_the_review_of_an_asset_that_leaves_the_plan_is_closed(flow: Flow) -> No
     assert isinstance(review, ReviewRequested)
     flow.say(CampaignCancelled(tenant="demo", campaign="bf"))
     with flow.database.read() as facts:
-        assert facts.reviews() == []
+        assert facts.reviews.every() == []
     assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
 
 
@@ -395,7 +395,7 @@ def test_a_decision_is_held_against_its_reviews_product(flow: Flow, change: dict
     decided = replace(decision(review, approved=True), **change)
     assert flow.letters(decided) == ([] if code is None else [("imagery.dead", code)])
     with flow.database.read() as facts:
-        assert [each.state for each in facts.reviews(pending=False)] == ["pending" if code else "approved"]
+        assert [each.state for each in facts.reviews.every(pending=False)] == ["pending" if code else "approved"]
 
 
 @pytest.mark.parametrize("key", [None, b"", b"demo|B", b"other|A", b"demo|A\n", b"\xff"])
@@ -432,11 +432,11 @@ def test_a_refused_event_that_is_replayed_with_success_is_refused_no_more(flow: 
     assert letter.topic == "imagery.dead"
     review = reviewed(flow)
     with flow.database.begin() as facts:
-        assert facts.refusal("my-id") is not None
+        assert facts.refusals.get("my-id") is not None
     good = outgoing(decision(review, approved=True), "test", "my-id")
     flow.deliver(type(good)(good.topic, good.key, good.value, [*good.headers, (REPLAYED, b"imagery.dead/0/0")]))
     with flow.database.begin() as facts:
-        assert facts.refusal("my-id") is None
+        assert facts.refusals.get("my-id") is None
 
 
 def test_what_is_published_is_not_made_again(flow: Flow) -> None:

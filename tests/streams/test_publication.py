@@ -690,6 +690,25 @@ def test_every_request_gives_the_same_events_again(shop: Shop) -> None:
     assert kinds(again) == ["AssetRetracted"]
 
 
+def test_a_retraction_is_told_again_though_the_cache_was_emptied(shop: Shop) -> None:
+    shop.apply(shop.request("web-1"), 1)
+    gone = shop.apply(retract(), 2)
+    assert kinds(gone) == ["AssetRetracted"]
+    shop.blobs.store.delete_prefix("results/")
+    assert shop.apply(retract(), 2) == gone
+
+
+def test_a_retraction_that_an_older_version_noted_is_told_again(shop: Shop) -> None:
+    """It lies among the results, where older versions looked for it."""
+    shop.apply(shop.request("web-1"), 1)
+    gone = shop.apply(retract(), 2)
+    store = shop.blobs.store
+    for key in list(store.keys("journal/")):
+        store.put(f"results/{key.removeprefix('journal/')}", store.get(key).data)
+        store.delete(key)
+    assert shop.apply(retract(), 2) == gone
+
+
 @pytest.mark.parametrize("crash_after_put_of", ["manifest.json", ".jpg", ".avif"])
 def test_a_publication_that_was_killed_is_completed(shop: Shop, crash_after_put_of: str) -> None:
     shop.plan(1, "web-1")

@@ -289,7 +289,7 @@ def test_an_error_that_does_not_come_again_costs_nothing(desk: Desk) -> None:
 
 def test_a_store_that_refuses_everybody_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that have expired are no fault of the requests: none of them is to die of it."""
-    monkeypatch.setattr("streams.publishing.publisher.AWAY_WAIT_S", 0.05)
+    monkeypatch.setattr("streams.runtime.waiting.AWAY_WAIT_S", 0.05)
     desk.publication = cast(Publication, Broken(desk, StoreRefused("the keys have expired"), times=5))
     desk.ask_for("bad-1", "mug-2")
     with desk.publisher() as running:
@@ -364,7 +364,7 @@ def test_an_aborted_transaction_is_done_again(kafka_desk: Desk, monkeypatch: pyt
 
 def test_a_store_that_is_away_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.ask_for(*SKUS)
-    monkeypatch.setattr("streams.publishing.publisher.AWAY_WAIT_S", 0.05)
+    monkeypatch.setattr("streams.runtime.waiting.AWAY_WAIT_S", 0.05)
     tries = 0
     real = desk.publication.apply
 

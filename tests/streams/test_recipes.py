@@ -196,8 +196,8 @@ def test_a_release_told_again_asks_for_the_same_even_behind_a_newer_one(flow: Fl
 def test_a_dry_run_says_what_a_release_makes_again_and_changes_nothing(flow: Flow) -> None:
     flow.say(product("A", ["shopify"], "acme"))
     with flow.database.read() as facts:
-        assert list(touched(release(ACME), facts.recipe_releases(), facts)) == [("acme", "A")]
-        assert facts.recipe_releases() == []
+        assert list(touched(release(ACME), facts.recipes.releases(), facts)) == [("acme", "A")]
+        assert facts.recipes.releases() == []
 
 
 @pytest.mark.parametrize(
@@ -218,15 +218,15 @@ def test_an_older_version_that_comes_late_replaces_nothing(flow: Flow, text: str
     flow.say(newer)
     assert flow.letters(older) == [("imagery.dead", "version_conflict")]
     with flow.database.read() as facts:
-        assert facts.recipe_releases() == [newer]
+        assert facts.recipes.releases() == [newer]
 
 
 def test_a_version_below_the_newest_is_refused(flow: Flow) -> None:
     flow.say(release(SPRING.replace("version: 1", "version: 3")))
     assert flow.letters(release(SPRING)) == [("imagery.dead", "version_conflict")]
     with flow.database.read() as facts:
-        assert facts.cookbook().recipe("spring").version == 3
-        assert len(facts.recipe_releases()) == 1
+        assert facts.recipes.cookbook().recipe("spring").version == 3
+        assert len(facts.recipes.releases()) == 1
 
 
 @pytest.mark.parametrize("change", [{"version": 9}, {"recipe": "summer"}, {"text": "steps: []"}])
@@ -326,7 +326,7 @@ def test_a_mockup_without_a_height_is_refused_and_the_others_go_on(
     assert flow.states()["shopify-1.lifestyle"] == "failed"
     assert flow.letters(event) == [("imagery.dead", code)]
     with flow.database.read() as facts:
-        refusal = facts.refusal(next(iter(_ids(flow))))
+        refusal = facts.refusals.get(next(iter(_ids(flow))))
     assert refusal is not None
     assert refusal.field == "attributes.height_cm"
 

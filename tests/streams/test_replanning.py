@@ -48,11 +48,11 @@ def database(settings: Settings) -> Iterator[Database]:
     opened.create_tables()
     with opened.begin() as facts:
         for event in (upsert(sku="A"), upsert(sku="B"), replace(upsert(sku="B"), tenant="other")):
-            facts.put_product(event)
-        facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
-        facts.put_plan("demo", "A", 1, {"amazon-1": ("amazon", None)})
+            facts.products.put(event)
+        facts.products.put(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
+        facts.assets.put_plan("demo", "A", 1, {"amazon-1": ("amazon", None)})
         verdict = Verdict(outcome="pass", checks=[], rules="gates@2026-11,amazon@2026-05")
-        facts.move_asset("demo", "A", "amazon-1", 1, "published", verdict=verdict)
+        facts.assets.move("demo", "A", "amazon-1", 1, "published", verdict=verdict)
     yield opened
     opened.close()
 

@@ -58,7 +58,7 @@ def _others(step: Step) -> tuple[str, ...]:
 
 
 def _product(tenant: str, sku: str, facts: Facts) -> CatalogChanged:
-    product = facts.product(tenant, sku)
+    product = facts.products.get(tenant, sku)
     if product is None or product.deleted:
         raise Refused("unknown_other", f"no such product beside it: {sku}", field=OTHERS, transient=True)
     return product.event
@@ -73,7 +73,7 @@ def _height(product: CatalogChanged) -> str:
 
 def _cutout(product: CatalogChanged, facts: Facts) -> TaskCompleted:
     """The newest cut-out of a product's first photograph, none of a network that is recalled."""
-    for fact in reversed(facts.tasks(product.tenant, product.sku, product.version)):
+    for fact in reversed(facts.tasks.of(product.tenant, product.sku, product.version)):
         event = fact.record
         if not isinstance(event, TaskCompleted) or event.outcome != "done" or event.task.step.operation != "cutout":
             continue
