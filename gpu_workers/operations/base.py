@@ -155,7 +155,7 @@ def pixel_half(operation: str, pool: Pool) -> PixelHalf[Any, Any]:
     names = [name for name, each in OPERATIONS.items() if each.pool == pool]
     if operation not in names:
         raise UnknownOperation(f"the {pool} pool has no {operation!r}; it has: {', '.join(names)}")
-    half: PixelHalf[Any, Any] = import_module(module_of(operation))  # type: ignore[assignment]
+    half: PixelHalf[Any, Any] = import_module(module_of(operation))
     return half
 
 
