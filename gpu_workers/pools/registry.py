@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.operations.cutout.operation import find_people
 from gpu_workers.pools import compose, cutout
 from gpu_workers.pools.memory import memory_budget
 from gpu_workers.pools.outputs import code_fingerprint
@@ -30,7 +31,7 @@ class UnknownPool(ValueError):
 @contextmanager
 def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", database: Database) -> Iterator[Work]:
     with cutout.open_serving(settings, ModelRegistry.of(settings, blobs, database), database) as serving:
-        cutout.find_people(settings.weights_folder)
+        find_people(settings.weights_folder)
         cutting.warm_up()
         rules = partial(rules_that_count, database)
         yield cutout.Cutout(settings, blobs, s3, serving, memory_budget(settings), rules).work

@@ -126,7 +126,7 @@ assert [blob.role for blob in result.outputs] == ["stamp"]
 def plugged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our code as it is, and two files."""
     root = tmp_path_factory.mktemp("plugged")
-    for package in ("schemas", "gpu_workers", "streams", "tests"):
+    for package in ("schemas", "gpu_workers", "streams", "infra", "tests"):
         for file in (ROOT / package).rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
                 target = root / file.relative_to(ROOT)

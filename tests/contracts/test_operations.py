@@ -131,15 +131,18 @@ def photograph() -> Picture:
     return replace(cut_out(), pixels=np.where(rgba[..., 3:] > 127, rgba[..., :3], np.uint8(255)), had_alpha=False)
 
 
-def small() -> Channel:
-    return msgspec.structs.replace(free(), canvas=Size(400, 400), smallest=Size(40, 40), formats=("png",))
+def small(operation: Operation | None = None) -> Channel:
+    """A channel for small pictures, without a background for an operation that makes none."""
+    is_open = operation is not None and operation.makes == "transparent"
+    rules = channels.load("web") if is_open else free()
+    return msgspec.structs.replace(rules, canvas=Size(400, 400), smallest=Size(40, 40), formats=("png",))
 
 
 def request(operation: Operation, *, is_asset: bool = True) -> ComposeRequest | SourceRequest:
     parameters = PARAMETERS.get(operation.name, {})
     if operation.pool == "cutout":
         return SourceRequest(parameters, "", lambda rgb: (rgb.min(axis=2) < 250).astype(np.float32))
-    return ComposeRequest(small(), parameters, "", is_asset, not is_asset, LIBRARY)
+    return ComposeRequest(small(operation), parameters, "", is_asset, not is_asset, LIBRARY)
 
 
 @EVERY
@@ -190,7 +193,9 @@ def test_it_makes_what_it_says(operation: Operation) -> None:
 @PICTURES
 def test_it_measures_what_its_pictures_must_have(operation: Operation) -> None:
     composed = compose(operation.name, inputs(operation), cast(ComposeRequest, request(operation)))
-    own = {name for name in operation.required_on(small()) if "." not in name}  # others are those of steps before it
+    own = {
+        name for name in operation.required_on(small(operation)) if "." not in name
+    }  # others are those of steps before it
     assert own <= composed.measures.keys()
     assert all(np.isfinite(composed.measures[name]) for name in own)
     assert composed.files[0].role == operation.name

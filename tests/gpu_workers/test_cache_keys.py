@@ -134,7 +134,7 @@ def contract(**changed: object) -> Model:
         {"mean": (0.5, 0.456, 0.406)},
         {"std": (0.229, 0.224, 0.5)},
         {"white": "full"},
-        {"stretch": False},
+        {"stretch": True},
         {"activation": "sigmoid"},
     ],
     ids=lambda changed: next(iter(changed)),
