@@ -117,6 +117,23 @@ def test_the_code_of_an_operation_that_is_not_there_is_refused() -> None:
         code_fingerprint("engrave")
 
 
+def test_what_was_parsed_once_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "folder" / "code.json"
+    first = Code(ROOT, kept).fingerprint("schemas.text")
+    monkeypatch.setattr(ast, "parse", None)
+    assert Code(ROOT, kept).fingerprint("schemas.text") == first
+    monkeypatch.undo()
+    kept.write_bytes(b'{"half of')
+    assert Code(ROOT, kept).fingerprint("schemas.text") == first
+    assert Code(ROOT).fingerprint("schemas.text") == first
+
+
+def test_an_import_that_is_not_followed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "schemas.py").write_text("from . import elsewhere\n")
+    with pytest.raises(ValueError, match="line 1 imports None relatively"):
+        Code(tmp_path).fingerprint("schemas")
+
+
 # a model's contract
 
 
