@@ -24,7 +24,7 @@ from schemas import channels
 from schemas.channels import Size
 from schemas.operations.packshot import PackshotParameters
 
-CATALOGUE = Path(__file__).parent / "catalogue"
+CATALOGUE = Path(__file__).parent / "rendering" / "catalogue"
 
 
 @dataclass(frozen=True)

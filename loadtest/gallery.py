@@ -29,7 +29,7 @@ from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.quality import mattes
 from gpu_workers.sources.decoding import Picture, decode
-from loadtest import quality
+from loadtest.benchmarks import quality
 from schemas import channels
 from streams.flow.processors.judging import judge, reasons
 from streams.runtime.errors import Refused

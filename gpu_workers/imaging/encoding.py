@@ -21,7 +21,7 @@ from schemas.errors import InputError
 _QUALITY_BEST, _QUALITY_LEAST = 95, 70
 
 
-class TooHeavy(InputError):
+class TooHeavy(InputError, ValueError):
     """A picture that the channel's weight limit cannot hold at a quality worth having."""
 
     code = "too_heavy"

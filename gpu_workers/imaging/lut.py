@@ -22,7 +22,7 @@ SIZE = 33
 _SIZE_MAX = 129
 
 
-class BadLut(InputError):
+class BadLut(InputError, ValueError):
     """A `.cube` text that is not one; the message names the line and what is wrong with it."""
 
     code = "bad_lut"

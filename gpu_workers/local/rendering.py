@@ -40,7 +40,7 @@ def source_of(path: Path, settings: Settings) -> Source:
     try:
         return Source(str(path), from_file(path, cutout_pool.fetch_limits(settings)))
     except SourceError as error:
-        raise cutout_pool.refused(error) from error
+        raise Refused.because(error) from error
 
 
 def streamed(stream: Readable, settings: Settings) -> Source:
@@ -48,7 +48,7 @@ def streamed(stream: Readable, settings: Settings) -> Source:
     try:
         return Source("standard input", from_stream("standard input", stream, cutout_pool.fetch_limits(settings)))
     except SourceError as error:
-        raise cutout_pool.refused(error) from error
+        raise Refused.because(error) from error
 
 
 class Rendering:
@@ -120,8 +120,8 @@ class Rendering:
             found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
             last = self._report.last(_shown(target))
             if found not in (last.sha256 if last else "", hashlib.sha256(data).hexdigest()):
-                told = f"{path} is there, and is not what an earlier run made; take it away, or choose another folder"
-                raise Refused("target_exists", told, field="OUT")
+                why = f"{path} is there, and is not what an earlier run made; take it away, or choose another folder"
+                raise Refused("target_exists", why, field="OUT")
         files.write(path, data)
 
 

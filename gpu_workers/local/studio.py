@@ -149,7 +149,7 @@ class Studio:
             with memory.admitted(self._budget, wanted, "sources", _sized(name, head)):
                 return decode(data, self._limits(kept_pixels), name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
         """The product, of `category`, in a photograph called `name`. Raises Refused."""
@@ -187,10 +187,10 @@ class Studio:
         try:
             return decode(source.fetched.data, self._limits(kept_pixels), source.name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     def _cut(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
-        asked = cutout_pool.cutout_parameters(dict(parameters), category)
+        chosen = cutout_pool.cutout_parameters(dict(parameters), category)
         with cutout_pool.cutout_refusals(name), ExitStack() as asking:
             predictors: list[cutting.MaskPredictor] = []
 
@@ -202,7 +202,7 @@ class Studio:
                     predictors.append(asking.enter_context(with_network))
                 return predictors[0](rgb)
 
-            return cutting.cutout(picture.pixels, predict, asked, self._find_people)
+            return cutting.cutout(picture.pixels, predict, chosen, self._find_people)
 
     def _inputs(
         self, operation: str, pictures: Sequence[Picture], names: Sequence[str], category: str
@@ -238,7 +238,7 @@ class Studio:
         try:
             return header(source.fetched.data, self._limits(), source.name)
         except SourceError as error:
-            raise cutout_pool.refused(error) from error
+            raise Refused.because(error) from error
 
     @contextmanager
     def _reserved(self, order: Order, sources: Sequence[Source], heads: Sequence[Header]) -> Iterator[None]:
@@ -285,7 +285,7 @@ class Studio:
             self._is_fetched = True
 
     def _enlarger_open(self) -> Enlarger | None:
-        from gpu_workers.operations.upscale.upscale import BadTiles
+        from gpu_workers.operations.upscale.errors import BadTiles
         from gpu_workers.pools import compose as compose_pool
 
         ref = self._settings.upscale_model

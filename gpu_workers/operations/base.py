@@ -27,14 +27,14 @@ from schemas.operations.base import Pool
 Code = NDArray[np.uint8]
 
 
-class BadInputs(InputError):
+class BadInputs(InputError, ValueError):
     """Not the pictures that an operation takes."""
 
     code = "bad_inputs"
     field = "inputs"
 
 
-class UnknownOperation(InputError):
+class UnknownOperation(InputError, ValueError):
     """The pool has no operation of this name; the message lists those that it has."""
 
     code = "unknown_operation"

@@ -11,7 +11,7 @@ from gpu_workers.library import brands, scenes, templates
 from gpu_workers.metering import Meter
 from gpu_workers.operations import base as operations
 from gpu_workers.operations.base import Composed, ComposeRequest, Enlarger, Library
-from gpu_workers.operations.upscale.upscale import enlarge_with
+from gpu_workers.operations.upscale.network import enlarge_with
 from gpu_workers.pools import memory_model
 from gpu_workers.pools.admission import Budget
 from gpu_workers.pools.memory import admitted
@@ -102,7 +102,7 @@ class Compose:
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
         except SourceError as error:  # a blob that is no picture: the task was not written by us
-            raise Refused(error.code, str(error), field="inputs") from error
+            raise Refused.because(error, field="inputs") from error
         except EngineError as error:
             raise Refused("engine_failed", str(error), transient=True) from error
         blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]
@@ -116,7 +116,7 @@ def _channel(name: str, category: str, rules: Rulebook) -> Channel:
     try:
         return rules.load(name, category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="step.channel") from error
+        raise Refused.because(error, field="step.channel") from error
 
 
 def _engine(operation: str) -> str:
@@ -129,7 +129,7 @@ def library_fingerprint(operation: str, request: ComposeRequest) -> str:
     try:
         return operations.fingerprint(operation, request)
     except InputError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
@@ -137,7 +137,7 @@ def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) 
     try:
         return operations.compose(operation, inputs, request)
     except InputError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def library(settings: Settings, enlarger: Enlarger | None = None) -> Library:

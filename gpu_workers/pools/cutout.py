@@ -33,7 +33,7 @@ from gpu_workers.serving.batching import Batcher, BatchingError, DeviceTokens, P
 from gpu_workers.serving.model_registry import ModelRegistry, model_for
 from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
 from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, decode, header
-from gpu_workers.sources.fetch import Fetched, FetchLimits, SourceError, fetch
+from gpu_workers.sources.fetch import Fetched, FetchLimits, fetch
 from schemas.channels.rulebook import Rulebook
 from schemas.errors import InputError
 from schemas.identity import result_id
@@ -160,9 +160,7 @@ class Cutout:
             work = self._with_network if OPERATIONS[task.step.operation].network else self._without_network
             identity, result, known = work(job, results, meter)
         except InputError as error:
-            raise Refused(error.code, str(error), field=error.field) from error
-        except SourceError as error:
-            raise refused(error) from error
+            raise Refused.because(error) from error
         except NoModel as error:
             raise Refused("no_model", str(error), transient=True) from error
         if known:
@@ -310,7 +308,7 @@ def cutout_parameters(values: dict[str, str], category: str) -> CutoutParameters
     try:
         return CutoutParameters.parse(values).of(category)
     except BadParameters as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def fetch_limits(settings: Settings) -> FetchLimits:
@@ -332,11 +330,6 @@ def _wanted_by(task: Task) -> float:
     """
     left_s = math.inf if task.deadline_ms is None else task.deadline_ms / 1000 - time.time()
     return math.floor(time.monotonic() + min(left_s, LATENCY_BUDGET_S[task.lane]))
-
-
-def refused(error: SourceError) -> Refused:
-    """A source that cannot be had or used, as the refusal that everybody says it by."""
-    return Refused(error.code, str(error), field=error.field, transient=error.transient)
 
 
 @contextmanager

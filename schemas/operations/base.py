@@ -40,7 +40,7 @@ _GROUND_DEMANDED: Required = {"background_as_channel": "channel", "background_ex
 _GROUND_ASKED: Required = {"background_near_share": "channel"}
 
 
-class BadParameters(InputError):
+class BadParameters(InputError, ValueError):
     """Parameters that an operation does not have or cannot use; `field` names the one at fault."""
 
     code = "bad_parameters"

@@ -60,7 +60,7 @@ def render(
 
 def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], target: str, *, as_json: bool) -> None:
     from gpu_workers.local import files
-    from streams.commands import display
+    from streams.commands.tables.render import show_render
     from streams.runtime.errors import Refused
     from streams.services.local_render import render_one
 
@@ -78,7 +78,7 @@ def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], 
         sys.stdout.buffer.flush()
         return
     files.write(Path(target), made.file)
-    display.show_render(Path(target), made.verdict, made.measures, as_json=as_json)
+    show_render(Path(target), made.verdict, made.measures, as_json=as_json)
 
 
 def _check_pipe(*, as_json: bool) -> None:
@@ -91,12 +91,12 @@ def _check_pipe(*, as_json: bool) -> None:
 def _render_many(
     settings: Settings, wanted: "Wanted", sources: tuple[str, ...], folder: Path, *, as_json: bool
 ) -> None:
-    from streams.commands import display
+    from streams.commands.tables import progress
     from streams.services.local_render import render_many
 
     if PIPE in sources:
         raise click.UsageError("standard input is one picture, and goes to one file")
-    with display.progress("pictures", hidden=as_json) as report:
+    with progress("pictures", hidden=as_json) as report:
         summary = render_many(settings, wanted, sources, folder, report)
     _show_summary(summary, as_json=as_json)
     if summary.refused:
@@ -185,10 +185,11 @@ def preview(
     as_json: bool,
 ) -> None:
     """Show what a recipe makes of products, before and after, on one page. RECIPE is a name or a file."""
-    from streams.commands import display
+    from streams.commands.tables import progress
+    from streams.commands.tables.render import show_preview
     from streams.services import preview as desk
 
     wanted = desk.Wanted(recipe, skus, file, tenant, channels, model)
-    with display.progress("pictures", hidden=as_json) as report:
+    with progress("pictures", hidden=as_json) as report:
         entries = desk.preview(settings, wanted, target, report)
-    display.show_preview(target, entries, as_json=as_json)
+    show_preview(target, entries, as_json=as_json)

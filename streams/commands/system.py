@@ -39,11 +39,11 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 @click.pass_obj
 def check(settings: Settings, as_json: bool) -> None:
     """Check that everything is reachable and sane."""
-    from streams.commands import display
+    from streams.commands.tables.system import show_findings
     from streams.services.checks import check_everything
 
     findings = check_everything(settings)
-    display.show_findings(findings, as_json=as_json)
+    show_findings(findings, as_json=as_json)
     sys.exit(Exit.OK if all(finding.ok for finding in findings) else Exit.FOUND)
 
 

@@ -37,8 +37,8 @@ class Replans(Repository):
     def put(self, replans: Sequence[Replan]) -> None:
         """Adds products; of one that is there already the newest word counts."""
         inserting = dialect_of(self._connection).insert(t.replans)
-        told = {name: inserting.excluded[name] for name in ("lane", "reason")}
-        adding = inserting.on_conflict_do_update(index_elements=["tenant", "sku"], set_=told)
+        newest = {name: inserting.excluded[name] for name in ("lane", "reason")}
+        adding = inserting.on_conflict_do_update(index_elements=["tenant", "sku"], set_=newest)
         if replans:
             self._connection.execute(adding, [each.__dict__ for each in replans])
 

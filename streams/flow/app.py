@@ -161,8 +161,8 @@ fetcher.PartitionRecords = _PartitionRecords
 
 def run_app(app: faust.App, settings: Settings, processing: Processing, isolation: Isolation) -> None:
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
-    told = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
-    threading.Thread(target=_watch, args=told, name="liveness", daemon=True).start()
+    arguments = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
+    threading.Thread(target=_watch, args=arguments, name="liveness", daemon=True).start()
     worker = faust.Worker(
         app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True, override_logging=False
     )

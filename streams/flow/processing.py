@@ -252,11 +252,11 @@ class Processing:
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
-        log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
+        details = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
+        log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **details)
         if how == "dead":
             about = delivery.event_id, delivery.topic, delivery.subject
-            facts.refusals.put(Refusal(*about, **told, position=delivery.position))
+            facts.refusals.put(Refusal(*about, **details, position=delivery.position))
         return letter
 
 

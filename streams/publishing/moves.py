@@ -263,9 +263,9 @@ class Turn:
 
     def _withheld(self, manifest: Manifest, standing: ProductState) -> dict[str, str]:
         event = self.event
-        told = {event.asset: event.reason} if isinstance(event, AssetWithheld) else {}
+        own = {event.asset: event.reason} if isinstance(event, AssetWithheld) else {}
         missing = {name: state for name, state in sorted(standing.plan.items()) if name not in manifest.assets}
-        reasons = {n: standing.reasons.get(n) or told.get(n) or state for n, state in missing.items()}
+        reasons = {n: standing.reasons.get(n) or own.get(n) or state for n, state in missing.items()}
         return {name: reason[:WITHHELD_REASON_MAX] for name, reason in reasons.items()}
 
     def _taken(self, name: str, moved: Manifest, now_ms: int) -> Taken:

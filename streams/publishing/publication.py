@@ -197,7 +197,7 @@ def _check_writable(event: Announcement) -> None:
     except codec.WireError as error:
         raise Refused(error.code, f"the {type(event).__name__} of it: {error}", field=error.field) from error
     if size_bytes > ANNOUNCEMENT_BYTES_MAX:
-        told = (
+        message = (
             f"the {type(event).__name__} of it would have {size_bytes} bytes, at most {ANNOUNCEMENT_BYTES_MAX} can be"
         )
-        raise Refused("announcement_too_large", told)
+        raise Refused("announcement_too_large", message)

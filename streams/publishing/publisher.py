@@ -225,10 +225,10 @@ class Publisher:
     def _try(self, work: _Work) -> list[Outgoing]:
         where = work.delivery
         request = work.request = work.request or _request_in(where)
-        told = self._patiently(
+        announcements = self._patiently(
             lambda: self._publication.apply(request, where.position, work.prepared, where.timestamp_ms), where.position
         )
-        return [outgoing(each, "packshot/publisher") for each in told]
+        return [outgoing(each, "packshot/publisher") for each in announcements]
 
     def _patiently(self, call: Callable[[], T], position: str) -> T:
         """What the call returns; waits while the facts or a store are away, or refuse everything."""

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
+    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -20,8 +22,8 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 PREFIX = "PACKSHOT_"
@@ -49,7 +51,7 @@ def _open_address(text: str) -> str:
     return text
 
 
-Commas = Annotated[list[str], NoDecode]
+Commas = list[str]
 Address = Annotated[str, AfterValidator(_open_address)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
 """Addresses that are shown, and those that may hold a password and are not."""
@@ -59,13 +61,13 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the message names its variable."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field.
 
     Passwords are SecretStr: no text of the settings, and no error about them, shows one.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     data_folder: Path = Field(
         Path(".packshot"), description="Where the embedded broker, SQLite, blobs and origin live."
@@ -229,6 +231,14 @@ class Settings(BaseSettings):
         None,
         description="Where spans go: otlp (OTEL_EXPORTER_OTLP_… apply) or a file's path; unset, nowhere.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_environment(cls, given: dict[str, object]) -> dict[str, object]:
+        """What is given counts before what the environment says."""
+        told = {name.upper(): value for name, value in os.environ.items()}
+        known = {field: told[variable(field)] for field in cls.model_fields if variable(field) in told}
+        return {**known, **given}
 
     @field_validator("source_private_networks", "source_file_roots", "source_buckets", "retry_delays_ms", mode="before")
     @classmethod

@@ -26,21 +26,11 @@ from streams.runtime.screen import console, errors, styled
 from streams.runtime.settings import Settings, SettingsError
 from streams.runtime.supervisor import Supervisor, environment, only_one, write_running_file
 from streams.services.rebuilding import Rebuilt, rebuild
+from streams.services.status import open_database, tenants_of
 
 NOTED_WITHIN_S = 15.0
 
 log = structlog.get_logger()
-
-
-@contextlib.contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """The facts. Raises DatabaseUnavailable."""
-    database = Database(settings.database)
-    database.create_tables()
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def upgraded(settings: Settings) -> tuple[str | None, str]:
@@ -73,14 +63,6 @@ def noted(is_noted: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-def tenants_of(database: Database, sku: str, tenant: str | None) -> list[str]:
-    """The tenants that have a product with this SKU. Raises Refused when none has."""
-    found = [its for its, their_sku in database.products() if their_sku == sku and tenant in (None, its)]
-    if not found:
-        raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
-    return found
 
 
 def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided:
@@ -135,8 +117,8 @@ def retract(
         known = sorted(row.asset for row in rows)
         unknown = sorted(set(assets) - set(known))
         if product is None or unknown or not known:
-            told = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
-            raise Refused("unknown_asset", told, field="assets")
+            message = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
+            raise Refused("unknown_asset", message, field="assets")
         event = RetractionDecided(
             tenant=tenants[0],
             sku=sku,
@@ -229,8 +211,8 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
         broker.stop()
 
 
-def _died(told: str) -> None:
-    errors.say(styled(told, "red"))
+def _died(text: str) -> None:
+    errors.say(styled(text, "red"))
 
 
 def announce(settings: Settings) -> None:

@@ -27,6 +27,7 @@ from streams.runtime.observability import set_up_command, tracer
 from streams.runtime.settings import Settings
 from streams.services import local
 from streams.services.replanning import Selection, replan, select
+from streams.services.status import open_database
 
 if TYPE_CHECKING:
     from gpu_workers.distillation.comparing import Compared
@@ -71,7 +72,7 @@ class Built:
 
 def overview(settings: Settings) -> list[Row]:
     """Every model, those that ship first."""
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         registry = _registry(settings, database)
         with database.read() as facts:
             standing = _standing(settings, registry, facts)
@@ -111,7 +112,7 @@ def stage_of(ref: str, standing: ModelSplit) -> str:
 def verify(settings: Settings, refs: tuple[str, ...]) -> list[Verified]:
     """Checks models, or all: digest, graph, and what each engine that runs here answers."""
     _log_little(settings)
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         registry = _registry(settings, database)
         models = [_known(registry, ref) for ref in refs] or list(registry.models().values())
         return [found for model in models for found in _verified(model, registry)]
@@ -207,7 +208,7 @@ def build(settings: Settings, ref: str) -> Built:
     """Makes a model ready on this machine's engine, and keeps what that made. Raises Refused."""
     _log_little(settings)
     began = time.perf_counter()
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         registry = _registry(settings, database)
         _known(registry, ref)
         try:
@@ -248,7 +249,7 @@ def quantize(
     from gpu_workers.distillation import quantizing
     from gpu_workers.distillation.training_pictures import NoPictures, load_photographs, training_tensor
 
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         registry = _registry(settings, database)
         model = _known(registry, ref)
         try:

@@ -24,12 +24,13 @@ from streams.flow.processors.planning import AssetRequest, Slip, slips
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings
-from streams.services import local, preview_page
+from streams.services import preview_page
 from streams.services.event_files import read_events
 from streams.services.local_render import open_studio
 from streams.services.preview_page import Entry, Shown
 from streams.services.recipes import read_file
 from streams.services.roles import s3_client
+from streams.services.status import open_database, tenants_of
 
 Progress = Callable[[int, int], None]
 
@@ -52,7 +53,7 @@ class Wanted:
 def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress) -> list[Entry]:
     """Makes the pictures and writes the page. Raises Refused; what cannot be made of a product stands on the page."""
     set_up_command(settings)
-    with local.open_database(settings) as database, database.read() as facts:
+    with open_database(settings) as database, database.read() as facts:
         cookbook = facts.recipes.cookbook()
     cookbook, name = _with_file(cookbook, wanted.recipe)
     drawn = [
@@ -185,9 +186,9 @@ def _of_file(file: Path, wanted: Wanted) -> list[CatalogChanged]:
 
 def _known(settings: Settings, wanted: Wanted) -> list[CatalogChanged]:
     found = []
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         for sku in dict.fromkeys(wanted.skus):
-            for tenant in local.tenants_of(database, sku, wanted.tenant):
+            for tenant in tenants_of(database, sku, wanted.tenant):
                 with database.read() as facts:
                     product = facts.products.get(tenant, sku)
                 assert product is not None

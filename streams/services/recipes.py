@@ -17,6 +17,7 @@ from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
 from streams.runtime.settings import Settings
 from streams.services import local
+from streams.services.status import open_database
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def read_file(file: Path, rules: Rulebook = SHIPPED) -> tuple[str, Recipe | Defa
         text = file.read_text()
         return text, parse(text, str(file), rules)
     except BadRecipe as error:
-        raise Refused(error.code, str(error), field="FILE") from error
+        raise Refused.because(error, field="FILE") from error
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(BadRecipe.code, f"{file}: {error}", field="FILE") from error
 
@@ -72,7 +73,7 @@ def checked(file: Path, ref: Callable[[Path], str]) -> Checked:
 
 def overview(settings: Settings) -> list[Row]:
     """Every recipe by name, then all defaults by tenant."""
-    with local.open_database(settings) as database, database.read() as facts:
+    with open_database(settings) as database, database.read() as facts:
         cookbook = facts.recipes.cookbook()
         newest = {(type(each), name_of(each)): each for each in facts.recipes.releases()}
     rows = []
@@ -88,7 +89,7 @@ def overview(settings: Settings) -> list[Row]:
 
 def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tuple[str, list[ShownStep]]:
     """NAME@VERSION of a recipe, and its steps as a tenant's product would go by them. Raises Refused."""
-    with local.open_database(settings) as database, database.read() as facts:
+    with open_database(settings) as database, database.read() as facts:
         cookbook = facts.recipes.cookbook()
     known = cookbook.rules.names()
     if channel is not None and channel not in known:
@@ -97,10 +98,8 @@ def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tup
     try:
         recipe = cookbook.recipe(name)
         return recipe.ref, list(_shown(cookbook, recipe, tenant, channel))
-    except UnknownRecipe as error:
-        raise Refused("unknown_recipe", str(error), field="NAME") from error
-    except BadRecipe as error:
-        raise Refused(error.code, str(error), field="NAME") from error
+    except (UnknownRecipe, BadRecipe) as error:
+        raise Refused.because(error, field="NAME") from error
 
 
 def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> tuple[str, list[Product], bool]:
@@ -108,7 +107,7 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 
     Returns NAME@VERSION, the products that are made again, and whether the streams role has noted it. Raises Refused.
     """
-    with local.open_database(settings) as database, database.read() as facts:
+    with open_database(settings) as database, database.read() as facts:
         rules = facts.recipes.cookbook().rules
     text, made = read_file(file, rules)
     return (made.ref, *send(settings, _release(made, text, reason, by), dry_run=dry_run))
@@ -117,7 +116,7 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Product], bool]:
     """Releases what `event` says; with `dry_run` it only looks. See `release`."""
     if dry_run:
-        with local.open_database(settings) as database:
+        with open_database(settings) as database:
             return _made_again(event, database), False
     with local.connect(settings) as (database, producer):
         products = _made_again(event, database)

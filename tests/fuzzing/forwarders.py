@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from confluent_kafka import TopicPartition
 
-from loadtest.message import Message
+from loadtest.benchmarks.message import Message
 from schemas import topics
 from streams.blobs import Blobs
 from streams.consumer import retrier as retrying

@@ -27,6 +27,7 @@ from schemas.records import Source, Step, Task, TaskCompleted, TaskFailed
 from schemas.releases import ModelSplit
 from streams.blobs import Blobs
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
+from streams.consumer.work import Wait
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -117,7 +118,7 @@ class Desk:
     def work_on(self, delivery: Delivery) -> None:
         while True:
             try:
-                answers = self._worker.handle(delivery)
+                answers = self._worker.handle(delivery, Wait())
                 break
             except Refused as refusal:
                 letter = POLICY.letter(delivery, refusal, 0)

@@ -20,7 +20,7 @@ from schemas.channels import Channel, Size
 from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import block, mug, with_own_shadow
 
-TRUTH = Path(__file__).parents[2] / "loadtest" / "catalogue" / "truth"
+TRUTH = Path(__file__).parents[2] / "loadtest" / "rendering" / "catalogue" / "truth"
 LAMP = Light(azimuth_deg=-45, elevation_deg=45, softness_deg=2, share=0.5)
 
 

@@ -34,6 +34,7 @@ from schemas.records import Blob, Lane, ModelReleased, Source, Step, Task, TaskC
 from schemas.releases import ModelSplit
 from streams.blobs import Blobs
 from streams.consumer.letters import Delivery, outgoing
+from streams.consumer.work import Wait
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -145,7 +146,7 @@ def task(step: Step, sku: str = "A", **more: object) -> Task:
 
 def completed(worker: Worker, work: Task) -> TaskCompleted:
     record = outgoing(work, "test")
-    (told,) = worker.handle(Delivery(record.topic, 0, 0, record.key, record.value, record.headers))
+    (told,) = worker.handle(Delivery(record.topic, 0, 0, record.key, record.value, record.headers), Wait())
     event = codec.decode(told.value)
     assert isinstance(event, TaskCompleted)
     return event

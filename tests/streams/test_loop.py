@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from loadtest.message import Message
+from loadtest.benchmarks.message import Message
 from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import LANES, Lane
@@ -75,7 +75,7 @@ class Office:
             "test", lanes, self.executor, self.broker.has_record, STALLED_AFTER_S, self.clock, WATERMARKS
         )
 
-    def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
+    def handle(self, delivery: Delivery, wait: work.Wait) -> Sequence[Outgoing]:
         self.handled.append(delivery.value)
         match delivery.value:
             case b"bad":
@@ -87,11 +87,20 @@ class Office:
             case b"slow":
                 self.gate.wait(WITHIN_S)
             case b"aside":
-                with work.standing_aside():
+                with wait.aside():
                     self.gate.wait(WITHIN_S)
             case b"batched":
                 self.clock.now_s += 5.0
-                work.waited_for_others(4.0)
+                wait.waited_s += 4.0
+            case b"by a helper":
+                self.clock.now_s += 5.0
+                helper = threading.Thread(target=lambda: setattr(wait, "waited_s", wait.waited_s + 4.0))
+                helper.start()
+                helper.join()
+            case b"refused after a wait":
+                self.clock.now_s += 5.0
+                wait.waited_s += 4.0
+                raise Refused("bad", "no")
         return [Outgoing("done", delivery.key, delivery.value, [])]
 
     def give_up(self, delivery: Delivery, _refusal: Refused) -> Sequence[Outgoing]:
@@ -236,10 +245,10 @@ def test_a_lane_is_charged_for_what_its_work_took_and_not_for_its_wait_for_other
 ) -> None:
     charged: list[float] = []
     monkeypatch.setattr(office.executor.lanes, "charge", lambda _turn, took_ms: charged.append(took_ms))
-    office.write("bulk", b"batched", b"batched", b"other")
+    office.write("bulk", b"batched", b"by a helper", b"refused after a wait", b"other")
     office.turns(1)
     office.work()
-    assert charged == [1000, 1000, 0]
+    assert charged == [1000, 1000, 1000, 0]
 
 
 @pytest.mark.parametrize("backlog", [1_000, 100_000])

@@ -139,7 +139,7 @@ def test_a_pipe_out_holds_the_picture_and_nothing_else(here: Path) -> None:
 
 
 def test_several_pictures_become_one_where_an_operation_takes_them(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    heights = ["--set", "height_cm=20", "--set", "others.height_cm=15", "--set", "outputSize=900x900"]
+    heights = ["--set", "height_cm=20", "--set", "others.height_cm=15", "--set", "scene=shelf-neighbours"]
     assert status(monkeypatch, "mockup", "in/jar.png", "in/tin.png", "both.jpg", "--channel", "shopify", *heights) == 0
     assert (here / "both.jpg").stat().st_size > 0
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas import codec, topics
 from schemas.records import CatalogChanged, ReplanRequested, Verdict
-from streams.commands import display
+from streams.commands.tables.replay import show_rebuilt
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics
 from streams.consumer.letters import outgoing
@@ -111,4 +111,4 @@ def test_facts_are_not_rebuilt_while_the_streams_role_is_at_work(kafka_bootstrap
     consumer.close()
     rebuilt = local.rebuild_facts(settings)
     assert {each.table for each in rebuilt} >= {"products", "assets", "tasks"}
-    display.show_rebuilt(rebuilt, as_json=True)
+    show_rebuilt(rebuilt, as_json=True)

@@ -49,7 +49,7 @@ Quantiles = Annotated[tuple[float, ...], Meta(min_length=LEVELS, max_length=LEVE
 Kind = Literal["plain", "scene"]
 
 
-class BadBrand(InputError):
+class BadBrand(InputError, ValueError):
     """A brand that is not there or not well formed; the message names the file and the field."""
 
     code = "bad_brand"

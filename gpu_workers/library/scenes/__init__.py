@@ -23,7 +23,7 @@ Px = Annotated[float, Meta(ge=0.0, le=30_000.0)]
 Cm = Annotated[float, Meta(gt=0.0, le=100_000.0)]
 
 
-class BadScene(InputError):
+class BadScene(InputError, ValueError):
     """A scene that is not there or not well formed; the message names the scene and what is wrong."""
 
     code = "bad_scene"

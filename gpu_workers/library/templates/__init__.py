@@ -37,7 +37,7 @@ Cm = Annotated[float, Meta(gt=0.0, le=1000.0)]
 FromEdge = Annotated[float, Meta(ge=0.0, le=1000.0)]
 
 
-class BadTemplate(InputError):
+class BadTemplate(InputError, ValueError):
     """A template that is not there or not well formed; the message names the template and what is wrong."""
 
     code = "bad_template"

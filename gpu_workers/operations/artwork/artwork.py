@@ -23,7 +23,7 @@ _COVERED = 0.5 / 255
 _SLIGHT = 0.1
 
 
-class BadArtwork(InputError):
+class BadArtwork(InputError, ValueError):
     """Artwork that is not what can be printed; the message says what it is."""
 
     code = "bad_artwork"

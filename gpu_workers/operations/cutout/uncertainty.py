@@ -60,7 +60,7 @@ def uncertainty(measures: Mapping[str, float]) -> float:
 
 def features(measures: Mapping[str, float]) -> dict[str, float]:
     """What in the measures of a cutout speaks against it, 0..1 each, by the names of WEIGHTS."""
-    told = {
+    raw = {
         **{name: measures[name] for name in SEEN},
         "disagreement": 1 - measures["agreement"],
         # What is left out shows by its highlights only: far more is missing than is seen to be.
@@ -68,7 +68,7 @@ def features(measures: Mapping[str, float]) -> dict[str, float]:
         "see_through": measures["see_through_share"],
         "busy_ground": 1 - measures["plain_background"],
     }
-    return {name: float(np.sqrt(max(0.0, value))) for name, value in told.items()}
+    return {name: float(np.sqrt(max(0.0, value))) for name, value in raw.items()}
 
 
 def seen(rgb: Plane, mask: Plane, alpha: Plane) -> dict[str, float]:

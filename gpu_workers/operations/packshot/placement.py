@@ -25,7 +25,7 @@ _LEAST_ROOM = 0.05
 _START, _END = ("left", "top"), ("right", "bottom")
 
 
-class EmptyCutout(InputError):
+class EmptyCutout(InputError, ValueError):
     """A cut-out in which nothing is at least half opaque."""
 
     code = "empty_cutout"

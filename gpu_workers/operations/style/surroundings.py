@@ -24,7 +24,7 @@ _Z_MAD_MIN = 0.25
 _MAD_TO_DEVIATION = 1.4826
 
 
-class NoSurroundings(InputError):
+class NoSurroundings(InputError, ValueError):
     """A picture in which the product leaves nothing else to see."""
 
     code = "no_surroundings"

@@ -18,62 +18,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.engines.base import Engine
-from gpu_workers.imaging.linear_light import channels_light, to_deep, to_srgb
-from gpu_workers.models.contract import tensor_of
-from gpu_workers.models.manifest import Input
+from gpu_workers.imaging.linear_light import channels_light, to_srgb
+from gpu_workers.operations.upscale.codes import LUMA, Image, Light, code_of, light_of, premultiplied, straight
+from gpu_workers.operations.upscale.errors import BadImage, UpscalingForbidden
+from gpu_workers.operations.upscale.network import OVERLAP_PX, TILE_PX, Enlarge, tile_row
+from gpu_workers.operations.upscale.sharpness import effective_resolution_px, text_mask
 from schemas.channels import Channel
-from schemas.errors import InputError
 from schemas.operations.upscale import UpscaleParameters
 
-Image = NDArray[np.uint8] | NDArray[np.uint16]
-Light = NDArray[np.float32]
-Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
-_TIMES = 2
-_SHARPENING, _SHARPENING_PX = 0.6, 1.4
-_EDGE_LEAST, _EDGE_FULL = 0.03, 0.12
-_ROUNDS = 2
-TILE_PX, _OVERLAP_PX = 256, 16
-_STRIP_PIXELS, _STRIP_LEAST_PX = 2**19, 64
-_REACH_PX = 24  # what a strip needs above and below it; the filters reach 18 rows and the last averaging one more
-_STROKE_PX, _STROKE_CONTRAST = 9, 0.2
-_BESIDE_PX, _LITTLE = 2.0, 0.05
-_CLEAR_EDGE, _SHARP_EDGE_PX, _EDGES_LEAST, _ROWS = 0.15, 1.4, 50, 512
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+@dataclass(frozen=True)
+class Sharpening:
+    """How edges are sharpened: by which share of what a blur takes from them. Set by hand, none is fitted.
 
-
-class UpscaleError(InputError):
-    """A picture that is not enlarged.
-
-    UpscaleError
-    ├── BadImage             not an 8- or 16-bit RGB or RGBA picture
-    ├── UpscalingForbidden   the channel takes no enlarged pictures
-    └── BadTiles              the network's tiles are not what they must be
+    Slopes are of code values 0..1: below `slope_none` is grain, from `slope_full` on an edge.
     """
 
-    code = "upscale_error"
-    field = "inputs"
+    share: float = 0.6
+    blur_px: float = 1.4
+    slope_none: float = 0.03
+    slope_full: float = 0.12
 
 
-class BadImage(UpscaleError):
-    """The array is not a picture this operation takes."""
-
-    code = "bad_image"
-
-
-class UpscalingForbidden(UpscaleError):
-    """The channel takes no pictures that were enlarged."""
-
-    code = "upscaling_forbidden"
-    field = "channel"
-
-
-class BadTiles(UpscaleError):
-    """The network answers with tiles of another type or size."""
-
-    code = "bad_look"
-    field = "model"
+SHARPENING = Sharpening()
+_TIMES = 2
+_ROUNDS = 2  # of back-projection, after which what is left is evened out exactly
+_STRIP_PIXELS, _STRIP_LEAST_PX = 2**19, 64  # little beside a picture; set by hand
+_REACH_PX = 24  # what a strip needs above and below it; the filters reach 18 rows and the last averaging one more
 
 
 @dataclass(frozen=True)
@@ -112,50 +83,13 @@ def upscale(
     text_sum, off = 0.0, 0.0
     for strip in _strips(height, width):
         large, text = _doubled(image[strip.about], seen(strip) if seen is not None else None)
-        doubled = _straight(large[strip.inside(_TIMES)], image.dtype)
+        doubled = straight(large[strip.inside(_TIMES)], image.dtype)
         rows = strip.scaled(height, len(enlarged))
         averaged = scale != _TIMES
-        enlarged[rows] = _straight(_thinned(large, strip, enlarged, height), image.dtype) if averaged else doubled
+        enlarged[rows] = straight(_thinned(large, strip, enlarged, height), image.dtype) if averaged else doubled
         text_sum += float(text[strip.inside()].sum())
         off = max(off, _off(doubled, image[strip.first : strip.last]))
     return Upscaled(enlarged, _measures(image, enlarged, text_sum / (height * width), off))
-
-
-def enlarge_with(engine: Engine, takes: Input) -> Enlarge:
-    """The `enlarge` that is an engine's model: it `takes` tiles of TILE_PX, and answers RGB 0..1. Raises BadTiles."""
-    if engine.input_shape != (3, TILE_PX, TILE_PX):
-        raise BadTiles(f"{engine.name} takes {engine.input_shape}, not RGB tiles of {TILE_PX} px")
-
-    def enlarge(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        large = np.clip(engine.infer(tensor_of(tile, takes)[None])[0], 0, 1) * 255 + 0.5
-        return np.ascontiguousarray(large.astype(np.uint8).transpose(1, 2, 0))
-
-    return enlarge
-
-
-def text_mask(image: Image) -> Light:
-    """Where there may be text, (h, w) 0..1: bright or dark strokes narrower than nine pixels that stand out from what
-    is round them by a fifth of the code values, and two pixels about them. Wires and seams count as well."""
-    luma = _luma(image)
-    kernel = np.ones((_STROKE_PX, _STROKE_PX), np.uint8)
-    bright = luma - cv2.morphologyEx(luma, cv2.MORPH_OPEN, kernel)
-    dark = cv2.morphologyEx(luma, cv2.MORPH_CLOSE, kernel) - luma
-    strokes = (np.maximum(bright, dark) > _STROKE_CONTRAST).astype(np.float32)
-    return np.asarray(cv2.blur(cv2.dilate(strokes, np.ones((5, 5), np.uint8)), (3, 3)), np.float32)
-
-
-def effective_resolution_px(image: Image) -> float | None:
-    """How many pixels the longer side would need for edges as sharp as the picture's; None with hardly any edge.
-
-    An edge is as wide as its contrast is of its steepest step (P. Marziliano et al., "A no-reference perceptual blur
-    metric", 2002, measure widths likewise); of those that are seen clearly the sharpest tenth counts, for what is out
-    of focus on purpose is no loss. It says how sharp a picture looks, not that its details are true.
-    """
-    ways = (image, image.swapaxes(0, 1))
-    widths = np.concatenate([_edge_widths_px(_luma(way[:: max(1, len(way) // _ROWS)])) for way in ways])
-    if len(widths) < _EDGES_LEAST:
-        return None
-    return float(max(image.shape[:2]) * min(1.0, _SHARP_EDGE_PX / np.percentile(widths, 10)))
 
 
 class _Strip(NamedTuple):
@@ -191,8 +125,8 @@ def _doubled(image: Image, seen: Light | None) -> tuple[Light, Light]:
 
     `seen` is what the network made of it.
     """
-    code = _code(image)
-    source, text = _light(code), text_mask(image)
+    code = code_of(image)
+    source, text = light_of(code), text_mask(image)
     share = cv2.resize(text, None, fx=_TIMES, fy=_TIMES, interpolation=cv2.INTER_LINEAR)[..., None]
     large = _held(_lanczos(code, share), source)
     if seen is not None:
@@ -221,65 +155,17 @@ def _check(image: Image) -> None:
         raise BadImage(f"the picture is {image.dtype}, not uint8 or uint16")
 
 
-def _white(image: Image) -> float:
-    return float(np.iinfo(image.dtype).max)
-
-
-def _luma(image: Image) -> Light:
-    """Code values 0..1 of the picture's lightness, on mid-grey where it is clear."""
-    code = image[..., :3].astype(np.float32) @ (_LUMA / _white(image))
-    if image.shape[2] == 3:
-        return code
-    alpha = image[..., 3].astype(np.float32) / _white(image)
-    return np.asarray(code * alpha + (1 - alpha) / 2, np.float32)
-
-
-def _code(image: Image) -> Light:
-    """Code values 0..1 of the colours (h, w, 3); where there is little of the product, those of the product beside."""
-    code = image[..., :3].astype(np.float32) / _white(image)
-    if image.shape[2] == 3:
-        return code
-    alpha = image[..., 3:].astype(np.float32) / _white(image)
-    near = cv2.GaussianBlur(np.concatenate([code * alpha, alpha], axis=2), (0, 0), _BESIDE_PX)
-    little = _LITTLE * (1 - alpha)
-    beside = near[..., :3] / np.maximum(near[..., 3:], 1e-6)
-    return np.asarray((code * alpha + little * beside) / (alpha + little), np.float32)
-
-
-def _premultiplied(image: Image) -> Light:
-    """Linear light, times alpha where the picture has one, which is then the fourth band."""
-    light = channels_light(image[..., :3])
-    if image.shape[2] == 3:
-        return light
-    alpha = image[..., 3:].astype(np.float32) / _white(image)
-    return np.concatenate([light * alpha, alpha], axis=2)
-
-
-def _straight(light: Light, kind: np.dtype) -> Image:
-    encode = to_srgb if kind == np.uint8 else to_deep
-    if light.shape[2] == 3:
-        return encode(light)
-    alpha = np.clip(light[..., 3:], 0, 1)
-    code = (alpha * np.iinfo(kind).max + 0.5).astype(kind)
-    colours = encode(np.asarray(light[..., :3] / np.maximum(alpha, 1e-6), np.float32))
-    return np.concatenate([colours * (code > 0), code], axis=2)
-
-
 def _lanczos(code: Light, text: Light) -> Light:
     """Doubled and sharpened as code values, whose steps are as even as they look; linear light."""
     large = cv2.resize(code, None, fx=_TIMES, fy=_TIMES, interpolation=cv2.INTER_LANCZOS4)
-    return _light(large + _SHARPENING * (1 - text) * _detail(large))
-
-
-def _light(code: Light) -> Light:
-    return channels_light((np.clip(code, 0, 1) * 65535 + 0.5).astype(np.uint16))
+    return light_of(large + SHARPENING.share * (1 - text) * _detail(large))
 
 
 def _detail(code: Light) -> Light:
     """What a blur takes from edges; flat parts have none, for their grain is not detail."""
-    slope = cv2.morphologyEx(code @ _LUMA, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))[..., None]
-    edge = np.clip((slope - _EDGE_LEAST) / (_EDGE_FULL - _EDGE_LEAST), 0, 1)
-    return np.asarray(edge * (code - cv2.GaussianBlur(code, (0, 0), _SHARPENING_PX)), np.float32)
+    slope = cv2.morphologyEx(code @ LUMA, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))[..., None]
+    edge = np.clip((slope - SHARPENING.slope_none) / (SHARPENING.slope_full - SHARPENING.slope_none), 0, 1)
+    return np.asarray(edge * (code - cv2.GaussianBlur(code, (0, 0), SHARPENING.blur_px)), np.float32)
 
 
 def _held(light: Light, source: Light) -> Light:
@@ -311,7 +197,7 @@ def _evened(light: Light, source: Light, low: Light, high: Light) -> Light:
 
 def _covered(light: Light, image: Image) -> Light:
     """Doubled colours with the doubled alpha, premultiplied; brighter or darker by what their average is off."""
-    source = _premultiplied(image)
+    source = premultiplied(image)
     alpha = cv2.resize(source[..., 3], None, fx=_TIMES, fy=_TIMES, interpolation=cv2.INTER_LANCZOS4)
     alpha = _held(alpha, np.ascontiguousarray(source[..., 3]))[..., None]
     colours = light * alpha
@@ -330,18 +216,18 @@ def _repeated(light: Light) -> Light:
 
 def _eight_bit(image: Image) -> NDArray[np.uint8]:
     """The colours that the network sees of the picture."""
-    strips = (_code(image[strip.about])[strip.inside()] for strip in _strips(*image.shape[:2]))
+    strips = (code_of(image[strip.about])[strip.inside()] for strip in _strips(*image.shape[:2]))
     return np.concatenate([(code * 255 + 0.5).astype(np.uint8) for code in strips])
 
 
 def _enlarged(rgb: NDArray[np.uint8], enlarge: Enlarge) -> Callable[[_Strip], Light]:
     """What the network makes of a strip, doubled. Asked for strips in turn, it looks at every tile once."""
-    inner, (height, width) = TILE_PX - 2 * _OVERLAP_PX, rgb.shape[:2]
+    inner, (height, width) = TILE_PX - 2 * OVERLAP_PX, rgb.shape[:2]
 
     @lru_cache(maxsize=2)  # one that reaches into this strip from the one before, and the last of this one
     def row(index: int) -> Light:
         rows = min(inner, height - index * inner)
-        return _averaged(channels_light(_tile_row(rgb, index, enlarge)), (width * _TIMES, rows * _TIMES))
+        return _averaged(channels_light(tile_row(rgb, index, enlarge)), (width * _TIMES, rows * _TIMES))
 
     def seen(strip: _Strip) -> Light:
         indices = range(strip.above // inner, -(-strip.below // inner))
@@ -352,30 +238,9 @@ def _enlarged(rgb: NDArray[np.uint8], enlarge: Enlarge) -> Callable[[_Strip], Li
     return seen
 
 
-def _tile_row(rgb: NDArray[np.uint8], index: int, enlarge: Enlarge) -> NDArray[np.uint8]:
-    """A row of the tiles that make the picture, mirrored beyond its edges; of each only the middle is kept."""
-    inner = TILE_PX - 2 * _OVERLAP_PX
-    pads = [(_OVERLAP_PX, -side % inner + _OVERLAP_PX) for side in rgb.shape[:2]]
-    ys, xs = (np.pad(np.arange(side), pad, mode="symmetric") for side, pad in zip(rgb.shape, pads, strict=False))
-    wider = rgb[ys[index * inner : index * inner + TILE_PX]][:, xs]
-    tiles = [_middle(wider[:, x : x + TILE_PX], enlarge) for x in range(0, rgb.shape[1], inner)]
-    times = len(tiles[0]) // inner
-    kept = (min(inner, len(rgb) - index * inner) * times, rgb.shape[1] * times)
-    return np.concatenate(tiles, axis=1)[: kept[0], : kept[1]]
-
-
-def _middle(tile: NDArray[np.uint8], enlarge: Enlarge) -> NDArray[np.uint8]:
-    large = enlarge(np.ascontiguousarray(tile))
-    times = large.shape[0] // TILE_PX if large.ndim == 3 else 0
-    if large.dtype != np.uint8 or times < 2 or large.shape != (TILE_PX * times, TILE_PX * times, 3):
-        raise BadTiles(f"for a tile {tile.shape} it answers {large.shape} of {large.dtype}, not uint8 k times as large")
-    kept = slice(_OVERLAP_PX * times, (TILE_PX - _OVERLAP_PX) * times)
-    return large[kept, kept]
-
-
 def _off(doubled: Image, image: Image) -> float:
     """The most that the doubled picture, averaged back down, is off the source, in 8-bit code values."""
-    back, was = _averaged(_premultiplied(doubled), image.shape[1::-1]), _premultiplied(image)
+    back, was = _averaged(premultiplied(doubled), image.shape[1::-1]), premultiplied(image)
     return float(np.abs(_on_white(back).astype(np.int16) - _on_white(was)).max())
 
 
@@ -394,17 +259,3 @@ def _measures(image: Image, enlarged: Image, text_share: float, off: float) -> d
 
 def _on_white(light: Light) -> NDArray[np.uint8]:
     return to_srgb(light if light.shape[2] == 3 else light[..., :3] + 1 - light[..., 3:])
-
-
-def _edge_widths_px(luma: Light) -> NDArray[np.float32]:
-    """Widths of the clear edges along the rows: runs of steps up or down."""
-    steps = np.diff(luma, axis=1)
-    turns = np.ones(steps.shape, np.bool_)
-    turns[:, 1:] = np.signbit(steps[:, 1:]) != np.signbit(steps[:, :-1])
-    starts = np.flatnonzero(turns)
-    if not len(starts):
-        return np.zeros(0, np.float32)
-    heights = np.abs(steps).ravel()
-    contrasts, steepest = np.add.reduceat(heights, starts), np.maximum.reduceat(heights, starts)
-    clear = contrasts > _CLEAR_EDGE
-    return np.asarray(contrasts[clear] / steepest[clear], np.float32)

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, get_args
 
 from schemas.channels import Channel
+from schemas.operations.base import Point
 from schemas.records import Check, CheckOutcome
 
 GATES = "gates@2026-11"
 # In the order in which verdicts have always told of what was not measured; a point besides comes after these.
-CHECKLIST = ("product", "text", "colour", "edges", "channel", "light", "style", "policy")
+CHECKLIST: tuple[str, ...] = get_args(Point)
 BY_EYE = "chosen by eye"
 UNKNOWN = "not known any more"
 

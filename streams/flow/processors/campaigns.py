@@ -39,8 +39,8 @@ def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
         return []
     is_new = known is None or rank_of(event) > known.rank
     if is_new and not makes_something(event.tenant, request, facts.recipes.cookbook()):
-        told = ", ".join(request.channels)
-        raise Refused("nothing_to_make", f"{request.recipe} makes no picture that {told} allows", field="channels")
+        channels = ", ".join(request.channels)
+        raise Refused("nothing_to_make", f"{request.recipe} makes no picture that {channels} allows", field="channels")
     if len(event.skus) > PART_SKUS_MAX:
         return parts_of(event)
     is_at_work = not is_new and bool(facts.campaigns.left(event.tenant, event.campaign, 1))

@@ -98,14 +98,14 @@ def _withheld(
 ) -> list[AssetWithheld | Refused]:
     """The end of the assets that cannot be made, and the refusal for it; what is live of them stays so."""
     tenant, sku, version = product.tenant, product.sku, product.version
-    told: list[AssetWithheld] = []
+    withheld: list[AssetWithheld] = []
     refusals: list[Refused] = []
     for name, why in (each for request in requests for each in lacking(product, request, cookbook).items()):
         reason = f"{why.code}: {why.message}"
         if facts.assets.move(tenant, sku, name, version, "not made", reason=reason):
-            told.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))
+            withheld.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))
         refusals.append(Refused(why.code, f"{sku}, {name}: {why}", field=why.field))
-    return [*told, *summed(refusals)]
+    return [*withheld, *summed(refusals)]
 
 
 def summed(refusals: list[Refused]) -> list[Refused]:
@@ -113,7 +113,7 @@ def summed(refusals: list[Refused]) -> list[Refused]:
     by_reason: dict[tuple[str, str], list[str]] = {}
     for each in refusals:
         by_reason.setdefault((each.code, each.field), []).append(str(each))
-    return [Refused(code, some(told, "; "), field=field) for (code, field), told in by_reason.items()]
+    return [Refused(code, some(messages, "; "), field=field) for (code, field), messages in by_reason.items()]
 
 
 def some(named: list[str], separator: str = ", ") -> str:

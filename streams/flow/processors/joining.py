@@ -54,7 +54,7 @@ def _others(step: Step) -> tuple[str, ...]:
     try:
         return tuple(MockupParameters.parse(step.parameters).others_skus)
     except BadParameters as error:  # a completion of others' making: what intake planned is well formed
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def _product(tenant: str, sku: str, facts: Facts) -> CatalogChanged:

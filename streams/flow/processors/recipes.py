@@ -97,7 +97,7 @@ def parsed(event: Release, known: Sequence[Release]) -> str:
     try:
         made = _made(event, known)
     except (BadRecipe, BadChannel) as error:
-        raise Refused(error.code, str(error), field="text") from error
+        raise Refused.because(error, field="text") from error
     kind, name, version, ref = _said(made)
     if (kind, name, version) != (*_name(event), event.version):
         code = BadChannel.code if isinstance(event, ChannelReleased) else BadRecipe.code

@@ -51,8 +51,8 @@ def decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
     if product is None or _is_stale(event, review):
         return []
     if review.decision not in (None, event.decision):
-        told = f"review {review.review_id} was decided otherwise since"
-        raise Refused("review_closed", told, field="decision")
+        message = f"review {review.review_id} was decided otherwise since"
+        raise Refused("review_closed", message, field="decision")
     if event != review.last:
         _check_last(review, event.decision, facts)
         reopen(review, event, product, facts)
@@ -63,8 +63,8 @@ def check_product(review: Review, event: ReviewDecided) -> None:
     """Raises Refused for a decision that is of another product than its review: nobody decides for another tenant."""
     task = review.request.completed.task
     if (event.tenant, event.sku) != (task.tenant, task.sku):
-        told = f"review {event.review_id} is of another product than {event.tenant}|{event.sku}"
-        raise Refused("wrong_review", told, field="sku" if event.tenant == task.tenant else "tenant")
+        message = f"review {event.review_id} is of another product than {event.tenant}|{event.sku}"
+        raise Refused("wrong_review", message, field="sku" if event.tenant == task.tenant else "tenant")
 
 
 def carry_out(review: Review, event: ReviewDecided, facts: Facts) -> bool:
@@ -106,9 +106,9 @@ def _is_stale(event: Word, review: Review) -> bool:
         return True
     is_closed = review.state != "pending" and (isinstance(event, ReviewDecided) or review.state == "superseded")
     if event != review.last and (event.version == review.rank or is_closed):
-        told = f"review {review.review_id} is {review.state} already"
+        message = f"review {review.review_id} is {review.state} already"
         is_early = review.decision is not None and event.version > review.rank
-        raise Refused("review_closed", told, field="review_id", transient=is_early)
+        raise Refused("review_closed", message, field="review_id", transient=is_early)
     return False
 
 
@@ -127,8 +127,8 @@ def _check_last(review: Review, decision: ReviewDecided, facts: Facts) -> None:
     remade = _remade(review, decision, facts)
     later = None if remade is None else facts.reviews.get(review_id(remade.task.task_id, remade.result_id))
     if later is not None and later.decision is not None:
-        told = f"what was redone was {later.state} since; take that back first: {later.review_id[:12]}"
-        raise Refused("decided_since", told, field="decision")
+        message = f"what was redone was {later.state} since; take that back first: {later.review_id[:12]}"
+        raise Refused("decided_since", message, field="decision")
 
 
 def _withdrawn(review: Review, decision: ReviewDecided, reason: str, facts: Facts) -> list[RetractRequested]:

@@ -57,7 +57,7 @@ def _rules(task: Task, channel: str, facts: Facts) -> Channel:
     try:
         return facts.recipes.cookbook().rules.load(channel, task.category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="task.step.channel") from error
+        raise Refused.because(error, field="task.step.channel") from error
 
 
 def models_of(event: TaskCompleted) -> list[str]:
@@ -119,8 +119,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset
-    told: AssetEvent = "judged good" if passed else "judged doubtful"
-    if not facts.assets.move(task.tenant, task.sku, name, task.version, told, reason=why, verdict=verdict):
+    judged: AssetEvent = "judged good" if passed else "judged doubtful"
+    if not facts.assets.move(task.tenant, task.sku, name, task.version, judged, reason=why, verdict=verdict):
         return []
     facts.reviews.supersede_others(task.tenant, task.sku, name, "" if passed else identity)
     if passed:
