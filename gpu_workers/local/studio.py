@@ -342,7 +342,7 @@ def _check_parameters(operation: str, parameters: Mapping[str, str]) -> None:
     try:
         OPERATIONS[operation].parameters.parse(parameters)
     except BadParameters as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def _fingerprint(operation: str, request: "ComposeRequest") -> str:
@@ -366,7 +366,7 @@ def _channel(operation: str, name: str | None, category: str, rules: Rulebook) -
     try:
         return rules.load(name, category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="channel") from error
+        raise Refused.because(error, field="channel") from error
 
 
 def _rules_that_count(settings: Settings) -> Rulebook:

@@ -30,10 +30,11 @@ def wait_out(
     `stay` passes the seconds between two tries, and raises when they are not to go on: see `until`. `about` is told in
     the log, with the reason.
     """
+    kinds: tuple[type[Exception], ...] = (Unavailable, *also)
     while True:
         try:
             return attempt()
-        except (Unavailable, *also) as away:
+        except kinds as away:
             log.warning("waiting", reason=str(away), **about)
         stay(AWAY_WAIT_S)
 

@@ -144,7 +144,7 @@ class _Making:
             limits = cutout_pool.fetch_limits(settings)
             return fetch(source.uri, limits, sha256=source.sha256, s3=s3_client(settings)).data
         except SourceError as error:
-            return Refused(error.code, str(error), field=error.field)
+            return Refused.because(error)
 
 
 def _with_file(cookbook: Cookbook, recipe: str) -> tuple[Cookbook, str]:

@@ -19,26 +19,26 @@ FILES = sorted(file for name in ("schemas", "gpu_workers", "streams") for file i
 
 def test_an_error_with_a_code_of_its_own_is_an_input_error() -> None:
     """Found by reading, not by importing: some modules need hardware."""
-    classes = {node.name: node for file in FILES for node in ast.walk(ast.parse(file.read_text())) if _is_error(node)}
+    nodes = (node for file in FILES for node in ast.walk(ast.parse(file.read_text())))
+    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef) and _is_error(node)}
     coded = {name for name, node in classes.items() if _has_code(node)}
     assert {"SourceError", "BadParameters", "BadRecipe", "WireError", "UpscaleError"} <= coded
     assert {name for name in coded if "InputError" not in _bases(name, classes)} == set()
 
 
-def _is_error(node: ast.AST) -> bool:
-    return isinstance(node, ast.ClassDef) and bool(node.bases) and node.name not in ("InputError", "Refused")
+def _is_error(node: ast.ClassDef) -> bool:
+    return bool(node.bases) and node.name not in ("InputError", "Refused")
 
 
-def _has_code(node: ast.AST) -> bool:
-    assert isinstance(node, ast.ClassDef)
+def _has_code(node: ast.ClassDef) -> bool:
     named = [each.targets[0] for each in node.body if isinstance(each, ast.Assign)]
     named += [each.target for each in node.body if isinstance(each, ast.AnnAssign) and each.value is not None]
     return any(isinstance(each, ast.Name) and each.id == "code" for each in named)
 
 
-def _bases(name: str, classes: dict[str, ast.AST]) -> set[str]:
+def _bases(name: str, classes: dict[str, ast.ClassDef]) -> set[str]:
     node = classes.get(name)
-    if not isinstance(node, ast.ClassDef):
+    if node is None:
         return {name}
     bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
     return bases.union(*(_bases(base, classes) for base in bases if base != name))

@@ -462,7 +462,7 @@ def running() -> Iterator[Database]:
     database = _in_memory()
     with database.begin() as facts:
         for table in (*tables.metadata.sorted_tables, *tables.apart.sorted_tables):
-            facts._connection.execute(delete(table))
+            facts._transaction.connection.execute(delete(table))
     works, send = processing.PROCESSORS[CatalogChanged], Relay._send
 
     def breaks(event: CatalogChanged, facts: Facts) -> object:
