@@ -239,7 +239,7 @@ def test_a_folder_of_bad_and_good_pictures_ends_with_an_answer_for_each(folder: 
     (folder.source / "missing.png").unlink()
     (folder.source / "missing.png").symlink_to("nowhere")
     folder.put("deep/er/b.png")
-    ended = folder.render()
+    ended = folder.render(threads=1)  # libvips has one buffer a process for what it says is wrong with a file
     answers = {Path(each.line.source).name: each.line.code for each in ended}
     assert answers == {name: code for name, (code, _) in pictures.items()} | {"b.png": ""}
     assert all(name in each.line.message for each in ended for name in [Path(each.line.source).name] if each.line.code)
