@@ -15,7 +15,6 @@ RENDERED = "loadtest/rendering/"  # runs in Blender's Python; a file there is a 
 # Longer still, each one class or one story; nothing may be added here.
 LONGER = {
     "loadtest/benchmarks/worker.py",
-    "tests/gpu_workers/test_local.py",
     "tests/simulation/flow_world.py",
     "tests/simulation/world.py",
     "tests/streams/town.py",
