@@ -571,7 +571,7 @@ def test_while_the_database_is_away_a_batch_stands_on_purpose(flow: Flow, monkey
         return begin()
 
     monkeypatch.setattr(flow.database, "begin", begin_when_it_is_back)
-    monkeypatch.setattr("streams.flow.processing.time.sleep", lambda _s: stood.append(flow.processing.is_waiting))
+    monkeypatch.setattr(flow.processing.stopping, "wait", lambda _s: stood.append(flow.processing.is_waiting))
     assert flow.say(upsert())
     assert (stood, flow.processing.is_waiting) == ([True, True, True], False)
 
