@@ -125,7 +125,7 @@ def _is_same(folder: Path, target: Path) -> bool:
 
 def _is_picture(path: Path) -> bool:
     """Whether a file says by its name or its content that it is one, be it of a kind that we do not read."""
-    if not path.is_file():
+    if path.exists() and not path.is_file():  # a link that leads nowhere is answered as what it was to be
         return False
     if (mimetypes.guess_type(path.name)[0] or "").startswith("image/"):
         return True

@@ -1,7 +1,6 @@
 """`packshot render` and `preview`: pictures on this machine, without a broker."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,10 @@ from streams.commands.options import parameters
 from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from streams.services.local_render import Summary, Wanted
+    from streams.services.local_render import Wanted
 
 PIPE = "-"
 EXIT_SOME_FAILED = 1
-SHOWN_MAX = 20  # refused pictures on the screen; the report has them all
 
 
 @click.command()
@@ -60,7 +58,7 @@ def render(
 
 def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], target: str, *, as_json: bool) -> None:
     from gpu_workers.local import files
-    from streams.commands.tables.render import show_render
+    from streams.commands.tables.render import show_refused, show_render
     from streams.runtime.errors import Refused
     from streams.services.local_render import render_one
 
@@ -71,7 +69,7 @@ def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], 
     opened = [sys.stdin.buffer if source == PIPE else Path(source) for source in sources]
     made = render_one(settings, wanted, opened)
     if isinstance(made, Refused):
-        _tell_refused(made.code, made.message)
+        show_refused(made.code, made.message)
         sys.exit(EXIT_SOME_FAILED)
     if target == PIPE:
         sys.stdout.buffer.write(made.file)
@@ -92,63 +90,16 @@ def _render_many(
     settings: Settings, wanted: "Wanted", sources: tuple[str, ...], folder: Path, *, as_json: bool
 ) -> None:
     from streams.commands.tables import progress
+    from streams.commands.tables.render import show_summary
     from streams.services.local_render import render_many
 
     if PIPE in sources:
         raise click.UsageError("standard input is one picture, and goes to one file")
     with progress("pictures", hidden=as_json) as report:
         summary = render_many(settings, wanted, sources, folder, report)
-    _show_summary(summary, as_json=as_json)
+    show_summary(summary, as_json=as_json)
     if summary.refused:
         sys.exit(EXIT_SOME_FAILED)
-
-
-def _show_summary(summary: "Summary", *, as_json: bool) -> None:
-    """What became of many pictures."""
-    from streams.runtime.screen import console, print_json, table
-
-    if as_json:
-        print_json(_facts(summary))
-        return
-    for line in summary.refusals[:SHOWN_MAX]:
-        _tell_refused(line.code, line.message)
-    if len(summary.refusals) > SHOWN_MAX:
-        console.say(f"and {len(summary.refusals) - SHOWN_MAX} more")
-    shown = table("pictures", "", "of them")
-    shown.add_row("done", str(summary.done), f"{summary.known} were there already" if summary.known else "")
-    shown.add_row("wait for a person", str(summary.waiting), _counted(summary.waits))
-    shown.add_row("refused", str(summary.refused_total), _counted(summary.refused))
-    if summary.left_out:
-        shown.add_row("left out", str(summary.left_out), "no pictures")
-    console.show(shown)
-    mean = "" if summary.mean_s is None else f", {summary.mean_s:.2f} s a picture"
-    console.say(f"{summary.seconds:.1f} s{mean}; each is in {summary.report}")
-
-
-def _facts(summary: "Summary") -> dict[str, object]:
-    return {
-        "done": summary.done,
-        "waiting": summary.waiting,
-        "known": summary.known,
-        "waits": summary.waits,
-        "refused": summary.refused,
-        "left_out": summary.left_out,
-        "seconds": summary.seconds,
-        "mean_s": summary.mean_s,
-        "report": str(summary.report),
-    }
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(
-        f"{count} × {name}" for name, count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    )
-
-
-def _tell_refused(code: str, message: str) -> None:
-    from streams.runtime.screen import errors, styled
-
-    errors.say(styled(code, "red"), f": {message}")
 
 
 @click.command()

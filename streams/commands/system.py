@@ -22,7 +22,7 @@ def up(settings: Settings) -> None:
 
 
 @click.command()
-@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "gateway"]))
+@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "cdn", "gateway"]))
 @click.option("--pool", type=click.Choice(POOLS), help="Which pool a worker works for.")
 @click.pass_obj
 def run(settings: Settings, role: str, pool: Any) -> None:
@@ -31,7 +31,12 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 
     if (role == "worker") != (pool is not None):
         raise click.UsageError("a worker, and nothing else, needs --pool")
-    roles.run(role, pool, settings)
+    if role == "gateway":
+        from streams.api.serving import run_gateway
+
+        run_gateway(settings)
+    else:
+        roles.run(role, pool, settings)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from schemas.records import AssetPublished, Verdict
 from streams.facts import tables as t
-from streams.facts.repository import Repository, load
+from streams.facts.repository import Repository, load, page
 from streams.facts.reviews import Reviews
 from streams.facts.states import STATES, AssetEvent, AssetState, IllegalTransition, transition
 
@@ -59,6 +59,13 @@ class Assets(Repository):
         """The assets of all products."""
         order = (t.assets.c.tenant, t.assets.c.sku, t.assets.c.asset)
         return [_asset(row) for row in self._connection.execute(select(t.assets).order_by(*order))]
+
+    def page(self, tenant: str, after: Sequence[str], most: int, wanted: Mapping[str, str]) -> list[Asset]:
+        """A tenant's assets of which each column in `wanted` has that value, by SKU and name, behind `after`."""
+        columns = t.assets.c
+        query = page(t.assets, tenant, (columns.sku, columns.asset), after, most)
+        fits = (columns[name] == value for name, value in wanted.items())
+        return [_asset(row) for row in self._connection.execute(query.where(*fits))]
 
     def put_plan(self, tenant: str, sku: str, version: int, plan: Mapping[str, tuple[str, str | None]]) -> None:
         """Makes `plan` (asset: channel and campaign) the product's plan.

@@ -85,6 +85,14 @@ class Costs(Repository):
         image = {"tenant": event.tenant, "sku": event.sku, "version": event.version, "asset": event.asset}
         self._insert_new(t.accepted, [{**image, "digest": event.file.sha256}])
 
+    def of_assets(self, tenant: str, skus: Sequence[str]) -> dict[tuple[str, str, int], int]:
+        """What the work for each SKU, asset and version cost, in billionths of the currency."""
+        columns = t.costs.c
+        key = (columns.sku, columns.asset, columns.version)
+        where = (columns.tenant == tenant, columns.sku.in_(list(skus)))
+        rows = self._connection.execute(select(*key, func.sum(columns.price_nanos)).where(*where).group_by(*key))
+        return {(row[0], row[1], row[2]): int(row[3]) for row in rows}
+
     def spendings(self, by: Sequence[Grouping] = (), *, tenant: str | None = None, since_ms: int = 0) -> list[Spending]:
         """What the work that ended since `since_ms` (Unix time) cost, by groups in order; in all when `by` is empty."""
         wanted = [t.costs.c.updated_at_ms >= since_ms, *([t.costs.c.tenant == tenant] if tenant is not None else [])]

@@ -71,6 +71,12 @@ class Database:
             yield Facts(connection, 0)
 
     @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """`read`, for what is kept beside the facts."""
+        with _translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
     def replaced(self) -> Iterator[Facts]:
         """Facts that begin empty, in tables made anew; they replace the known ones when the block ends without error.
 

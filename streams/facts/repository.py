@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, CursorResult, Executable, Select, Table
+from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, Select, Table, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -51,6 +51,14 @@ class Repository:
         if rows:
             noted = [{**row, "updated_at_ms": self._now_ms} for row in rows]
             self._connection.execute(dialect_of(self._connection).insert(table).on_conflict_do_nothing(), noted)
+
+
+def page(
+    table: Table, tenant: str, order: Sequence[ColumnElement[str]], after: Sequence[str], most: int
+) -> Select[Any]:
+    """A tenant's rows in order: so many as `most` behind the one whose columns are `after`."""
+    query = select(table).where(table.c.tenant == tenant).order_by(*order).limit(most)
+    return query.where(tuple_(*order) > tuple_(*after)) if after else query
 
 
 def dialect_of(connection: Connection) -> Any:

@@ -1,5 +1,6 @@
 """Reviews: what waits for a person, and what people said."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import Select, bindparam, select, update
 from schemas.records import DecisionUndone, ReviewDecided, ReviewRequested, TaskCompleted
 from streams.facts import tables as t
 from streams.facts.pictures import named_in, of_newest
-from streams.facts.repository import Repository, load
+from streams.facts.repository import Repository, load, page
 
 Word = ReviewDecided | DecisionUndone  # what people say of a review
 _SUPERSEDING = (
@@ -80,6 +81,13 @@ class Reviews(Repository):
         """Reviews, oldest first; only those that wait for a person when `pending`."""
         query = select(t.reviews).order_by(t.reviews.c.updated_at_ms, t.reviews.c.review_id)
         return [_review(row) for row in self._connection.execute(_only_pending(query) if pending else query)]
+
+    def page(self, tenant: str, after: Sequence[str], most: int, wanted: Mapping[str, str]) -> list[Review]:
+        """A tenant's reviews of which each column in `wanted` has that value, by id, behind the one in `after`."""
+        columns = t.reviews.c
+        query = page(t.reviews, tenant, (columns.review_id,), after, most)
+        fits = (columns[name] == value for name, value in wanted.items())
+        return [_review(row) for row in self._connection.execute(query.where(*fits))]
 
     def pending_of(self, tenant: str, sku: str, asset: str) -> list[Review]:
         """The reviews of an asset that wait for a person."""

@@ -135,6 +135,24 @@ class Settings(BaseModel):
     cdn_base_url: Address | None = Field(None, description="The public URL of the origin; unset, the local CDN's.")
     cdn_port: PositiveInt = Field(8087, description="The loopback port of the local CDN.")
 
+    gateway_host: str = Field(
+        "127.0.0.1", description="The address that the API listens on; beyond loopback, put what ends TLS before it."
+    )
+    gateway_port: PositiveInt = Field(8088, le=65535, description="The port of the API.")
+    gateway_base_url: Address | None = Field(
+        None, description="The API's public URL, which problems and links name; unset, its address."
+    )
+    gateway_body_max_bytes: PositiveInt = Field(
+        64 * 1024 * 1024,
+        description="The largest body that the API reads; NDJSON is read as it comes, each line up to 1 MiB.",
+    )
+    gateway_key_per_minute: NonNegativeInt = Field(
+        600, description="Requests of one key in a minute, but those that only read; 0: any."
+    )
+    gateway_tenant_per_minute: NonNegativeInt = Field(
+        3000, description="The same of all keys of a tenant together; each gateway counts on its own."
+    )
+
     replaced_grace_s: NonNegativeFloat = Field(
         3600.0,
         le=366 * 24 * 3600,
@@ -303,6 +321,11 @@ class Settings(BaseModel):
     def cdn(self) -> str:
         """The public URL of the origin, without a slash at its end."""
         return (self.cdn_base_url or f"http://127.0.0.1:{self.cdn_port}").rstrip("/")
+
+    @property
+    def gateway(self) -> str:
+        """The public URL of the API, without a slash at its end."""
+        return (self.gateway_base_url or f"http://{self.gateway_host}:{self.gateway_port}").rstrip("/")
 
     @property
     def weights_folder(self) -> Path:

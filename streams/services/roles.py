@@ -40,13 +40,11 @@ log = structlog.get_logger()
 
 def run(role: str, pool: Pool | None, settings: Settings) -> None:
     """Runs a role until SIGTERM or SIGINT. Waits for a broker and a database that are away."""
-    observability.set_up(settings, f"{role}-{pool}" if pool else role)
-    port = observability.serve_metrics(settings)
-    log.info("starting", metrics_port=port)
-    if role == "gateway":
-        run_gateway(settings)
+    begin(settings, f"{role}-{pool}" if pool else role)
+    if role == "cdn":
+        run_cdn(settings)
         return
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     database = Database(settings.database)
     try:
         wait_out(lambda: _prepare_topics(settings), until(stop))
@@ -69,6 +67,12 @@ def _run(role: str, pool: Pool | None, settings: Settings, database: Database, s
             run_publisher(settings, database, stop)
         case "retrier":
             run_retrier(settings, database, stop)
+
+
+def begin(settings: Settings, name: str) -> None:
+    """Sets up logs, traces and metrics of a role's process."""
+    observability.set_up(settings, name)
+    log.info("starting", metrics_port=observability.serve_metrics(settings))
 
 
 def run_streams(settings: Settings, database: Database) -> None:
@@ -146,7 +150,7 @@ def run_retrier(settings: Settings, database: Database, stop: threading.Event) -
     producer.close()
 
 
-def run_gateway(settings: Settings) -> None:
+def run_cdn(settings: Settings) -> None:
     """The local CDN."""
     from aiohttp import web
 
@@ -203,7 +207,8 @@ def _run_or_exit(loop: ConsumerLoop, stop: threading.Event) -> None:
         os._exit(Exit.BROKE)
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -55,6 +55,12 @@ class Fate:
         return sum(asset.state in SETTLED for asset in self.assets)
 
 
+def check_makeable(event: Submission, cookbook: Cookbook) -> None:
+    """Raises Refused for a channel or a recipe that is not there, as intake would."""
+    if not isinstance(event, CampaignCancelled):
+        checked(event, cookbook)
+
+
 def unmakeable(events: Sequence[Read], facts: Facts) -> list[BadLine]:
     """Which events ask for a channel or a recipe that is not there, as intake would say it."""
     cookbook = facts.recipes.cookbook()
@@ -62,15 +68,13 @@ def unmakeable(events: Sequence[Read], facts: Facts) -> list[BadLine]:
 
 
 def _unmakeable(read: Read, cookbook: Cookbook) -> Iterator[BadLine]:
-    if isinstance(read.event, CampaignCancelled):
-        return
     try:
-        checked(read.event, cookbook)
+        check_makeable(read.event, cookbook)
     except Refused as refusal:
         yield BadLine(read.line, refusal.field, str(refusal))
 
 
-def send(events: Iterable[Submission], sender: Sender) -> list[Submitted]:
+def send(events: Iterable[Submission], sender: Sender, source: str = "packshot/submit") -> list[Submitted]:
     """Sends events, each as the root of a trace of its own; returns when the broker has acknowledged them all.
 
     A campaign's event without a version has that of the clock, in ms, so that whoever submits later has the newer one;
@@ -78,7 +82,7 @@ def send(events: Iterable[Submission], sender: Sender) -> list[Submitted]:
     """
     now_ms = time.time_ns() // 1_000_000
     submitted = [Submitted(str(uuid4()), _versioned(each, now_ms + number)) for number, each in enumerate(events)]
-    sender.send([record for each in submitted for record in _records(each)])
+    sender.send([record for each in submitted for record in _records(each, source)])
     return submitted
 
 
@@ -107,9 +111,9 @@ def _sent(submitted: Submitted) -> list[tuple[str, Submission]]:
     return list(zip(ids, parts, strict=True))
 
 
-def _records(submitted: Submitted) -> list[Outgoing]:
+def _records(submitted: Submitted, source: str) -> list[Outgoing]:
     with tracer.start_as_current_span(f"submit {type(submitted.event).__name__}"):
-        return [outgoing(event, "packshot/submit", event_id) for event_id, event in _sent(submitted)]
+        return [outgoing(event, source, event_id) for event_id, event in _sent(submitted)]
 
 
 def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:

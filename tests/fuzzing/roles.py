@@ -44,7 +44,7 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from tests.fuzzing.oracle import Broken, answered, is_letter, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
-from tests.gpu_workers.test_worker import PRICES, network
+from tests.gpu_workers.worker_parts import PRICES, network
 from tests.memory_store import MemoryStore
 from tests.simulation.broker import Broker, Member
 from tests.simulation.clock import VirtualClock

@@ -167,6 +167,7 @@ def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None
         "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "PACKSHOT_DATA_FOLDER": str(tmp_path),
         "PACKSHOT_CDN_PORT": str(free_port()),
+        "PACKSHOT_GATEWAY_PORT": str(free_port()),
     }
     started = [
         subprocess.Popen(
