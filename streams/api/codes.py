@@ -28,12 +28,18 @@ CODES: dict[str, Meaning] = {
         401, "The key opens nothing", "It is mistyped, revoked or over. `packshot keys list` shows which are valid."
     ),
     "scope_missing": Meaning(403, "The key may not do this", "Make one with the scope that `detail` names."),
+    "live_key_required": Meaning(
+        403, "A test key makes no pictures", "Pictures are work: send the same with a key that begins with `psk_live_`."
+    ),
     "tenant_forbidden": Meaning(403, "The key is not for this tenant", "`packshot keys list` shows for which it is."),
     "not_found": Meaning(404, "There is nothing here", "See /docs for what there is."),
     "unknown_product": Meaning(404, "No such product", "The tenant has no product with this SKU, or not yet."),
     "unknown_campaign": Meaning(404, "No such campaign", "The tenant has no campaign of this name, or not yet."),
     "unknown_review": Meaning(404, "No such review", "The tenant has no review with this id."),
     "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
+    "unknown_job": Meaning(
+        404, "No such job", "The tenant has no job with this id, or none any more: ask for it anew."
+    ),
     "unknown_code": Meaning(404, "No such code", "See /problems for all of them."),
     "method_not_allowed": Meaning(405, "Not this method here", "See /docs for which there are."),
     "not_acceptable": Meaning(406, "Not in this media type", "See /docs for which there are."),
@@ -78,6 +84,15 @@ CODES: dict[str, Meaning] = {
     "unavailable": Meaning(
         503, "A part of the system is away", "Nothing is lost. Ask again after `Retry-After`.", retryable=True
     ),
+    "too_late": Meaning(
+        504,
+        "The deadline had passed before the work began",
+        "Nothing was made, and nothing is charged. Ask again, or for more time with `Cancel-After`.",
+        retryable=True,
+    ),
+    "no_answer": Meaning(503, "No worker answered", "Ask again: what was made meanwhile is known.", retryable=True),
+    "not_made": Meaning(503, "It could not be made now", "`detail` says why. Ask again.", retryable=True),
+    "job_lost": Meaning(503, "The job is lost", "Ask for it anew: what was made of it is known.", retryable=True),
     "not_acknowledged": Meaning(
         503,
         "The broker did not take it in time",

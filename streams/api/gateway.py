@@ -12,6 +12,7 @@ from streams.facts.keys import ApiKey
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
 from streams.services.catalogue import Catalogue
+from streams.services.pictures import Pictures
 from streams.services.progress import Progress
 
 ANSWERS_WITHIN_S = 2.0
@@ -32,6 +33,7 @@ class Gateway:
     database: Database
     producer: Sender
     progress: Progress
+    pictures: Pictures
 
     def check(self) -> None:
         """Raises Unavailable while the database or the broker is away."""

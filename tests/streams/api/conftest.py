@@ -9,10 +9,14 @@ from litestar.types import ASGIApp
 
 from streams.api.app import build
 from streams.api.gateway import Gateway
+from streams.blobs import Blobs
 from streams.facts import Database
 from streams.runtime.settings import Settings
 from streams.services import keys
+from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.replies import Replies
+from tests.memory_store import MemoryStore
 from tests.streams.flow import Recorder
 
 
@@ -35,8 +39,14 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def gateway(settings: Settings, database: Database, recorder: Recorder) -> Gateway:
-    return Gateway(settings, database, recorder, Progress(settings))
+def gateway(settings: Settings, database: Database, recorder: Recorder, blobs: Blobs) -> Gateway:
+    pictures = Pictures(database, blobs, Replies(settings), recorder)
+    return Gateway(settings, database, recorder, Progress(settings), pictures)
+
+
+@pytest.fixture
+def blobs() -> Blobs:
+    return Blobs(MemoryStore())
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -10,13 +11,16 @@ from litestar.types import ASGIApp
 
 from schemas.records import CampaignRequested
 from streams.api import app
+from streams.blobs import Blobs
 from streams.consumer import letters
 from streams.consumer.letters import Delivery
 from streams.facts import Database
 from streams.facts.keys import ApiKeys
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.services import dead, keys
 from streams.services.dead import DeadLetter
+from streams.services.pictures import Order, begun
 from tests.streams.flow import Flow
 from tests.streams.test_undoing import doubtful
 
@@ -70,7 +74,7 @@ def concrete(path: str, name: str) -> str:
 
 
 @pytest.fixture
-def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def theirs(database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the tenant demo has, by the name of the part of a path that names it."""
     review = doubtful(Flow(database))
     sku = review.completed.task.sku
@@ -83,7 +87,9 @@ def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     )
     monkeypatch.setattr(dead, "find", lambda _settings, wanted: list(filter(wanted.fits, [DeadLetter(record)])))
     monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
-    return {"sku": sku, "campaign": "SALE", "review_id": review.review_id, "letter_id": "0-7"}
+    job = begun(Order(tenant="demo", operation="cutout"), "c" * 64, now_ms() + 60_000)
+    blobs.put_result(job.job_id, msgspec.json.encode(job))
+    return {"job_id": job.job_id, "sku": sku, "campaign": "SALE", "review_id": review.review_id, "letter_id": "0-7"}
 
 
 @pytest.mark.parametrize(("method", "path"), NAMED)
