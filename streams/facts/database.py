@@ -65,8 +65,14 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Facts]:
         """A consistent look at the facts, without holding anybody off."""
-        with _translated(), self._engine.connect() as connection:
+        with self.looking() as connection:
             yield Facts(connection, 0)
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """`read`, for what is kept beside the facts."""
+        with _translated(), self._engine.connect() as connection:
+            yield connection
 
     @contextmanager
     def replaced(self) -> Iterator[Facts]:

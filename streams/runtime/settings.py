@@ -196,6 +196,10 @@ class Settings(BaseSettings):
     )
     source_buckets: Commas = Field([], description="Buckets that s3: sources may lie in, with commas.")
 
+    webhook_private_networks: Commas = Field(
+        [], description="Networks (10.1.0.0/16,…) that webhooks may lead to although they are private or loopback."
+    )
+
     tenant_quota_per_hour: NonNegativeInt = Field(
         0,
         description="Photographs of a tenant that are begun in an hour in the lane asked for; more go to bulk; 0: any.",
@@ -230,12 +234,19 @@ class Settings(BaseSettings):
         description="Where spans go: otlp (OTEL_EXPORTER_OTLP_… apply) or a file's path; unset, nowhere.",
     )
 
-    @field_validator("source_private_networks", "source_file_roots", "source_buckets", "retry_delays_ms", mode="before")
+    @field_validator(
+        "source_private_networks",
+        "source_file_roots",
+        "source_buckets",
+        "webhook_private_networks",
+        "retry_delays_ms",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("source_private_networks")
+    @field_validator("source_private_networks", "webhook_private_networks")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         for number, each in enumerate(value, start=1):

@@ -30,7 +30,7 @@ from gpu_workers.sources.errors import (
     SourceUnavailable,
 )
 from gpu_workers.sources.fetch import FetchLimits, fetch, sniff
-from gpu_workers.sources.networks import NOT_PUBLIC, is_public
+from schemas.networks import NOT_PUBLIC, is_public
 
 LOOPBACK = ("127.0.0.0/8",)
 Answer = Callable[[BaseHTTPRequestHandler], None]
