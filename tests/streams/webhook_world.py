@@ -13,6 +13,7 @@ from streams.webhooks.payload import EVENT_TYPES
 from streams.webhooks.schedule import Answer
 from streams.webhooks.slots import Slots
 
+TICK_S = 1.0
 START_S = 1_700_000_000.0
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLwQQQQQQQQ=="
 
@@ -97,16 +98,25 @@ class World:
             Webhooks(self.database).add(each)
         self._start()
 
-    def run(self, until_s: float, tick_s: float = 1.0) -> None:
-        """Lets time pass until so many seconds after the start; it passes in ticks and from answer to answer."""
+    def run(self, until_s: float) -> None:
+        """Lets time pass, from one thing that happens to the next, until so many seconds after the start."""
         while self.clock.now_s < START_S + until_s and not self.is_done():
             try:
                 self._turn()
             except Killed:
                 self.deaths += 1
                 self._start()
-            due_s = self._answers[0][0] if self._answers else float("inf")
-            self.clock.now_s = min(due_s, self.clock.now_s + tick_s) if due_s > self.clock.now_s else self.clock.now_s
+            self.clock.now_s = min(max(self._next_s(), self.clock.now_s), START_S + until_s)
+
+    def _next_s(self) -> float:
+        """When something may happen next; a tick later where what is due is another's, or has no room yet."""
+        moments = [self._answers[0][0]] if self._answers else []
+        for each in Webhooks(self.database).endpoints():
+            if each.state == "active":
+                due = self.webhooks.deliveries(each.endpoint, state="waiting", most=1000)
+                moments += [max(found.due_at_ms, each.not_before_ms) / 1000 for found in due]
+        later = [moment for moment in moments if moment > self.clock.now_s]
+        return min(later) if len(later) == len(moments) and later else min([*later, self.clock.now_s + TICK_S])
 
     def is_done(self) -> bool:
         """Whether nothing of the topic is left to be told; what waits for who is paused or disabled does not count."""
