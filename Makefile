@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks check format schemas lock clean
+.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -20,7 +20,7 @@ setup: $(MARK) $(WEIGHTS) $(KERNELS)  ## The virtual environment, the weights, t
 
 demo:  ## The whole system over the sample catalogue; shows what came out
 	@$(AT_ONCE) $(WEIGHTS) $(KERNELS)
-	$(BIN)/packshot demo --catalogue loadtest/catalogue/catalogue.jsonl --campaign loadtest/catalogue/campaign.jsonl
+	$(BIN)/packshot demo --catalogue loadtest/rendering/catalogue/catalogue.jsonl --campaign loadtest/rendering/catalogue/campaign.jsonl
 
 test:  ## All tests but the long suites; two files at a time, for they wait more than they work
 	@$(AT_ONCE) $(MARK_DEV) $(WEIGHTS) $(KERNELS)
@@ -42,43 +42,43 @@ chaos: $(MARK_DEV) $(WEIGHTS)  ## The whole system on real servers while its par
 	$(BIN)/python -m loadtest.chaos $(if $(SEEDS),--seeds $(SEEDS))
 
 bench: $(MARK_DEV)  ## Every benchmark, and what of its targets is met
-	$(BIN)/python -m loadtest.overview
+	$(BIN)/python -m loadtest.benchmarks.overview
 
 bench-backlog: $(MARK_DEV)  ## What a backlog of a million tasks costs a worker in memory
-	$(BIN)/python -m loadtest.bench_backlog
+	$(BIN)/python -m loadtest.benchmarks.backlog
 
 bench-batcher: $(MARK_DEV)  ## How many pictures are in time, beside the batching of Triton, mosec and fixed sizes
-	$(BIN)/python -m loadtest.bench_batcher
+	$(BIN)/python -m loadtest.benchmarks.batcher
 
 bench-cutout: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## How good cutouts are, how far their doubt can be trusted, beside rembg
-	$(BIN)/python -m loadtest.bench_cutout
+	$(BIN)/python -m loadtest.benchmarks.cutout
 
 calibrate-cutout: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Fits what a cutout's signs of doubt mean; prints the weights
-	$(BIN)/python -m loadtest.calibrate_cutout
+	$(BIN)/python -m loadtest.benchmarks.calibrate_cutout
 
 bench-engine: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Pictures a second by engine, model and batch size, and how good the masks are
-	$(BIN)/python -m loadtest.bench_engine
+	$(BIN)/python -m loadtest.benchmarks.engine
 
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
-	$(BIN)/python -m loadtest.bench_priority
+	$(BIN)/python -m loadtest.benchmarks.priority
 
 bench-pictures: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Seconds and memory of each operation on a picture, at 1, 2 and 12 MP
-	$(BIN)/python -m loadtest.bench_pictures
+	$(BIN)/python -m loadtest.benchmarks.pictures
 
 bench-renditions: $(MARK_DEV) $(MARK_THUMBOR)  ## Renditions a second of a core and their bytes at equal quality, beside Pillow and thumbor
-	$(BIN)/python -m loadtest.bench_renditions
+	$(BIN)/python -m loadtest.benchmarks.renditions
 
 bench-streams: $(MARK_DEV) $(MARKS_BENCH)  ## What an event costs in the flow, beside arroyo and Quix Streams
-	$(BIN)/python -m loadtest.bench_streams
+	$(BIN)/python -m loadtest.benchmarks.streams
 
 bench-scheduler: $(MARK_DEV)  ## What a worker's machinery costs a task, and how busy it keeps the engine
-	$(BIN)/python -m loadtest.bench_scheduler
+	$(BIN)/python -m loadtest.benchmarks.scheduler
 
 bench-start: $(MARK_DEV)  ## What a command costs before its own work, beside a Python that does nothing
-	$(BIN)/python -m loadtest.bench_start
+	$(BIN)/python -m loadtest.benchmarks.start
 
 bench-worker: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## A worker on a backlog, beside a loop by hand, rembg, LitServe and mosec
-	$(BIN)/python -m loadtest.bench_worker
+	$(BIN)/python -m loadtest.benchmarks.worker
 
 gallery: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Every operation over the sample catalogue, as pictures; some: SHEETS="cutouts shadows"
 	$(BIN)/python -m loadtest.gallery $(SHEETS)
@@ -98,6 +98,9 @@ format: $(MARK_DEV)  ## Formats and mends what can be mended
 
 schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history; the JSON Schema of submissions
 	$(BIN)/python -m schemas.history
+
+settings: $(MARK_DEV)  ## Writes the page of settings, infra/settings.md, anew
+	$(BIN)/python -m infra.settings_page
 
 lock: $(MARK_DEV)  ## Locks the requirements anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \

@@ -1,6 +1,8 @@
 """What a task uses up, stage by stage: time, its share of the engine's, the processor's, bytes, and their price."""
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from schemas.costs import total
@@ -47,7 +49,9 @@ class Prices:
 class Meter:
     """Measures the stages of one task, in the thread that works on it. A stage that comes again is added to."""
 
-    def __init__(self, prices: Prices) -> None:
+    def __init__(self, prices: Prices, aside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self.aside = aside
+        """The context of a wait for what other tasks hold."""
         self.timings_ms: dict[str, float] = {}
         self.costs: dict[str, Cost] = {}
         self.waited_ms = 0.0

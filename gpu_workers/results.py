@@ -39,12 +39,20 @@ class Results:
     def get_or_make(self, result_id: str, make: Callable[[], Result]) -> tuple[Result, bool]:
         """The result and whether it came from the cache."""
         with self._alone(result_id):
-            known = self._blobs.get_result(result_id)
+            known = self._known(result_id)
             if known is not None:
-                return msgspec.json.decode(known, type=Result), True
+                return known, True
             result = make()
             self._blobs.put_result(result_id, msgspec.json.encode(result))
             return result, False
+
+    def _known(self, result_id: str) -> Result | None:
+        """The result, if its pictures are there too: both are a cache, and may be pruned at any time."""
+        record = self._blobs.get_result(result_id)
+        if record is None:
+            return None
+        result = msgspec.json.decode(record, type=Result)
+        return result if self._blobs.renew(result_id, [each.digest for each in result.outputs]) else None
 
     @contextmanager
     def _alone(self, result_id: str) -> Iterator[None]:

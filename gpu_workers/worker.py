@@ -12,7 +12,7 @@ from schemas.costs import total
 from schemas.envelope import as_mapping
 from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
 from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing
-from streams.consumer.work import waited_for_others
+from streams.consumer.work import Wait
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.observability import span
@@ -40,18 +40,18 @@ class Worker:
         self._database = database
         self._prices = prices
 
-    def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
+    def handle(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:
         """The completion of the task in `delivery`."""
         task = _task_in(delivery)
         about = {"packshot.tenant": task.tenant, "packshot.sku": task.sku, "packshot.task": task.task_id}
         with span(f"worker {task.step.operation}", as_mapping(delivery.headers), about):
             began = time.perf_counter()
             dropped = self._stale(task)
-            completed = TaskCompleted(task=task, outcome=dropped) if dropped else self._completed(task)
+            completed = TaskCompleted(task=task, outcome=dropped) if dropped else self._completed(task, wait)
             took_s = time.perf_counter() - began
             task_seconds.labels(self._pool, task.step.operation).observe(took_s)
-            told = {"outcome": completed.outcome, "cached": completed.cached, "took_ms": round(took_s * 1000)}
-            log.info("task ended", sku=task.sku, operation=task.step.operation, asset=task.step.asset, **told)
+            ending = {"outcome": completed.outcome, "cached": completed.cached, "took_ms": round(took_s * 1000)}
+            log.info("task ended", sku=task.sku, operation=task.step.operation, asset=task.step.asset, **ending)
             return [outgoing(completed, f"packshot/worker/{self._pool}")]
 
     def give_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
@@ -66,13 +66,13 @@ class Worker:
         with span("worker gives up", as_mapping(delivery.headers), {"packshot.code": refusal.code}):
             return [outgoing(failed, f"packshot/worker/{self._pool}")]
 
-    def _completed(self, task: Task) -> TaskCompleted:
-        meter = Meter(self._prices)
+    def _completed(self, task: Task, wait: Wait) -> TaskCompleted:
+        meter = Meter(self._prices, wait.aside)
         try:
             result_id, result, cached = self._work(task, self._results, meter)
         finally:
             self._count(task, total(meter.costs.values()))
-            waited_for_others(meter.waited_ms / 1000)
+            wait.waited_s += meter.waited_ms / 1000
         task_results.labels(self._pool, str(cached).lower()).inc()
         if cached:
             saved_engine_seconds.labels(self._pool).inc(total(result.costs.values()).engine_ms / 1000)
@@ -105,8 +105,8 @@ class Worker:
     def _stale(self, task: Task) -> Outcome | None:
         """Why the task is not worth its work any more, if so."""
         with self._database.read() as facts:
-            product = facts.product(task.tenant, task.sku)
-            campaign = facts.campaign(task.tenant, task.campaign) if task.campaign else None
+            product = facts.products.get(task.tenant, task.sku)
+            campaign = facts.campaigns.get(task.tenant, task.campaign) if task.campaign else None
         if product is None or product.deleted or product.version > task.version:
             return "superseded"
         if campaign is not None and campaign[1]:

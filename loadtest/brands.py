@@ -22,9 +22,9 @@ from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.operations.style.brand_learning import Example, learn
 from schemas import channels
 from schemas.channels import Size
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 
-CATALOGUE = Path(__file__).parent / "catalogue"
+CATALOGUE = Path(__file__).parent / "rendering" / "catalogue"
 
 
 @dataclass(frozen=True)

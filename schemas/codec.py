@@ -26,6 +26,7 @@ import msgspec
 from fastavro.read import SchemaResolutionError
 
 from schemas import history, topics
+from schemas.errors import InputError
 from schemas.history import fingerprint, schema_of
 from schemas.nesting import TooDeep, bounded
 from schemas.records import EVENTS, Event
@@ -45,7 +46,7 @@ _READ_ERRORS = (
 )
 
 
-class WireError(Exception):
+class WireError(InputError):
     """Bytes that are no event of ours. `code` is stable; `field` names the field at fault, or is empty."""
 
     code = "wire_error"

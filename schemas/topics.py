@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from schemas.operations import OPERATIONS
+from schemas.operations.base import POOLS, Pool
 from schemas.records import (
     LANES,
     AssetPublished,
@@ -40,8 +41,6 @@ from schemas.records import (
 
 PREFIX = "imagery."
 RETRY_PREFIX = PREFIX + "retry."
-Pool = Literal["cutout", "compose"]
-POOLS: tuple[Pool, ...] = ("cutout", "compose")
 RETENTION_DAYS = 7
 DAY_MS = 24 * 3600 * 1000
 
@@ -129,16 +128,6 @@ RECIPES = Topic(
 TASKS: dict[tuple[Pool, Lane], Topic] = {
     (pool, lane): Topic(f"{PREFIX}tasks.{pool}.{lane}", (Task,)) for pool in POOLS for lane in LANES
 }
-POOL_OF_OPERATION: dict[str, Pool] = {
-    "cutout": "cutout",
-    "source": "cutout",
-    "packshot": "compose",
-    "transparent": "compose",
-    "mockup": "compose",
-    "artwork": "compose",
-    "style": "compose",
-    "upscale": "compose",
-}
 
 
 def retry(delay_ms: int) -> Topic:
@@ -148,7 +137,7 @@ def retry(delay_ms: int) -> Topic:
 
 def tasks(task: Task) -> Topic:
     """The topic of the pool and lane that `task` is for."""
-    return TASKS[POOL_OF_OPERATION[task.step.operation], task.lane]
+    return TASKS[OPERATIONS[task.step.operation].pool, task.lane]
 
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
@@ -173,8 +162,8 @@ def belongs(event: Event, name: str) -> bool:
     """Whether `event` belongs on the topic called `name`: a task on that of its pool and lane."""
     if not isinstance(event, Task):
         return type(event) in records_on(name)
-    pool = POOL_OF_OPERATION.get(event.step.operation)
-    return pool is not None and TASKS[pool, event.lane].name == name
+    operation = OPERATIONS.get(event.step.operation)
+    return operation is not None and TASKS[operation.pool, event.lane].name == name
 
 
 def product_key(tenant: str, sku: str) -> bytes:

@@ -60,11 +60,12 @@ class Compared:
 
     def summary(self) -> dict[str, float]:
         """Overlaps and band errors by kind of picture, and the least overlap."""
-        told = {f"{kind}_{name}": self.mean(name, kind) for kind in ("photograph", "composite") for name in _MEASURES}
-        told |= {f"held_out_{name}": self.mean(name, held_out=True) for name in _MEASURES}
+        kinds = ("photograph", "composite")
+        figures = {f"{kind}_{name}": self.mean(name, kind) for kind in kinds for name in _MEASURES}
+        figures |= {f"held_out_{name}": self.mean(name, held_out=True) for name in _MEASURES}
         worst = min(each.overlap for each in self.pictures)
         ratio = self.mean("band_error") / self.mean("teacher_band_error")
-        return told | {"overlap_min": worst, "band_error_ratio": ratio}
+        return figures | {"overlap_min": worst, "band_error_ratio": ratio}
 
 
 _MEASURES = ("overlap", "soft_overlap", "band_error", "teacher_band_error")
@@ -75,8 +76,8 @@ def report(
 ) -> list[Compared]:
     """Compare `networks` (name → ONNX file) with the teacher, on OpenVINO as the engine runs it.
 
-    Over the photographs of a folder as loadtest/catalogue, whole and cut to the product's box, and over their products
-    on other backgrounds; `limit` takes only the first of them. Raises NoPictures.
+    Over the photographs of a folder as loadtest/rendering/catalogue, whole and cut to the product's box, and over their
+    products on other backgrounds; `limit` takes only the first of them. Raises NoPictures.
     """
     queues = {"teacher": _queue(teacher)} | {name: _queue(path) for name, path in networks.items()}
     times = _times(queues, rounds)
@@ -129,17 +130,17 @@ def as_table(compared: list[Compared]) -> Table:
         "network", "MB", "ms", "speed", "IoU photographs", "IoU composites", "IoU least", "held out", "band error"
     )
     for each in compared:
-        told = each.summary()
+        figures = each.summary()
         table.add_row(
             each.name,
             f"{each.size_bytes / 1e6:.2f}",
             f"{each.time_ms:.1f}",
             f"{each.speed:.2f} × ({each.speed_min:.2f}–{each.speed_max:.2f})",
-            f"{told['photograph_overlap']:.4f} / {told['photograph_soft_overlap']:.4f}",
-            f"{told['composite_overlap']:.4f} / {told['composite_soft_overlap']:.4f}",
-            f"{told['overlap_min']:.4f}",
-            f"{told['held_out_overlap']:.4f} / {told['held_out_soft_overlap']:.4f}",
-            f"{told['band_error_ratio']:.3f} × teacher's",
+            f"{figures['photograph_overlap']:.4f} / {figures['photograph_soft_overlap']:.4f}",
+            f"{figures['composite_overlap']:.4f} / {figures['composite_soft_overlap']:.4f}",
+            f"{figures['overlap_min']:.4f}",
+            f"{figures['held_out_overlap']:.4f} / {figures['held_out_soft_overlap']:.4f}",
+            f"{figures['band_error_ratio']:.3f} × teacher's",
         )
     return table
 

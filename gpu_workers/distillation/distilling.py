@@ -57,8 +57,8 @@ def distill(teacher: Path, photographs: Path, student: Path, config: TrainingCon
     """Write to `student` an ONNX graph that has learnt the masks of `teacher` (U²-Netp with a free batch).
 
     The layers in SAFE_IN_INT8 are in 8-bit integers, explicit in the graph. `photographs` is a folder as
-    loadtest/catalogue; the products in HELD_OUT are not shown. The same course on the same kind of processor with the
-    same number of threads gives the same file. Raises NoTorch, NoPictures, BadGraph.
+    loadtest/rendering/catalogue; the products in HELD_OUT are not shown. The same course on the same kind of processor
+    with the same number of threads gives the same file. Raises NoTorch, NoPictures, BadGraph.
     """
     _torch()
     config = config or TrainingConfig()
@@ -89,15 +89,15 @@ class Teacher:
 
         probe = onnx.ModelProto()
         probe.CopyFrom(graph)
-        told = (FINE, COARSE, SIDE, MASK)
-        probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in told)
+        outputs = (FINE, COARSE, SIDE, MASK)
+        probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
         core = openvino.Core()
         read = core.read_model(probe.SerializeToString(), openvino.Tensor(np.zeros(0, np.uint8)))
         read.reshape([1, 3, SIZE_PX, SIZE_PX])
         hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = core.compile_model(read, "CPU", hints)
         self.side_share = side_share(graph)
-        self._ports = [next(port for port in compiled.outputs if name in port.get_names()) for name in told]
+        self._ports = [next(port for port in compiled.outputs if name in port.get_names()) for name in outputs]
         self._queue: Any = openvino.AsyncInferQueue(compiled)
 
     def ask(self, pictures: Tensor) -> list[Tensor]:
@@ -135,8 +135,8 @@ def teach(
         fine, coarse, logits, others = _parts(teacher.ask(np.ascontiguousarray(shown)), random)
         for group in optimiser.param_groups:
             group["lr"] = config.rate * _rate_share(step, config.steps)
-        said = teacher.side_share * run_head(head, fine, coarse) + others
-        loss = difference(_inner(said), _inner(logits))
+        answer = teacher.side_share * run_head(head, fine, coarse) + others
+        loss = difference(_inner(answer), _inner(logits))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
@@ -168,23 +168,23 @@ def run_head(head: Any, fine: Any, coarse: Any) -> Any:
     return torch.nn.functional.pixel_shuffle(head["head_mask"](edge), 2)
 
 
-def difference(said: Any, told: Any) -> Any:
+def difference(answer: Any, teachers: Any) -> Any:
     """How far logits (n, 1, h, w) are from the teacher's: in value and in slope, at the edge above all."""
     functional = _torch().nn.functional
-    truth, guess = told.sigmoid(), said.sigmoid()
+    truth, guess = teachers.sigmoid(), answer.sigmoid()
     edge = functional.max_pool2d(4 * truth * (1 - truth), _EDGE_PX, 1, _EDGE_PX // 2)
     weight = 1 + _EDGE_WEIGHT * edge
     least = functional.binary_cross_entropy(truth, truth, reduction="none")
-    cross = (functional.binary_cross_entropy_with_logits(said, truth, reduction="none") - least) * weight
+    cross = (functional.binary_cross_entropy_with_logits(answer, truth, reduction="none") - least) * weight
     apart = (guess - truth).abs() * weight
     slope = sum((guess.diff(dim=axis) - truth.diff(dim=axis)).abs().mean() for axis in (2, 3))
     return cross.mean() + 2 * apart.mean() + 5 * slope
 
 
-def _parts(asked: Sequence[Tensor], random: np.random.Generator) -> Parts:
+def _parts(answered: Sequence[Tensor], random: np.random.Generator) -> Parts:
     """Small parts of what the teacher said of some pictures, most of them about a point of an edge."""
     torch = _torch()
-    fine, coarse, logits, others = asked
+    fine, coarse, logits, others = answered
     cut: list[tuple[Tensor, ...]] = []
     for index, seen in enumerate(logits[:, 0]):
         edge = np.argwhere(np.abs(seen) < math.log(4))

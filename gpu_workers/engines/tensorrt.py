@@ -2,7 +2,7 @@
 
 Never run on hardware: names and parameters are checked against the published packages
 (tests/contracts/test_published_api.py), and it runs its contract on a stand-in that enforces the rules of the real
-libraries (tests/contracts/tensorrt_stand_in.py).
+libraries (tests/contracts/tensorrt_stand_in/).
 """
 
 import threading

@@ -183,7 +183,7 @@ def _key(*parts: object) -> str:
 def _log(trt: Any) -> Any:
     """TensorRT's logger: it takes one for the whole process, and says only there why a call was refused."""
     levels = {"WARNING": "warning", "ERROR": "error", "INTERNAL_ERROR": "critical"}
-    said = threading.local()
+    last = threading.local()
 
     class Log(trt.ILogger):  # type: ignore[misc]  # TensorRT has no types
         def __init__(self) -> None:
@@ -193,11 +193,11 @@ def _log(trt: Any) -> Any:
             if (level := levels.get(severity.name)) is None:
                 return
             if level != "warning":
-                said.error = msg
+                last.error = msg
             getattr(structlog.get_logger(__name__), level)("tensorrt", said=msg)
 
         def last_error(self) -> str:
-            return str(said.__dict__.pop("error", "it did not say why"))
+            return str(last.__dict__.pop("error", "it did not say why"))
 
     return Log()
 

@@ -1,4 +1,4 @@
-"""A finished canvas to a channel's file: deterministic bytes, no heavier than allowed.
+"""Pictures to files: a finished canvas to a channel's, deterministic bytes, no heavier than allowed; any other to PNG.
 
 In it are sRGB's profile, how the picture was made and whose it is.
 """
@@ -7,23 +7,25 @@ import io
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+import pyvips
 from PIL import Image, ImageCms
 
-from gpu_workers.imaging import metadata
+from gpu_workers.imaging import metadata, wide_gamut
 from gpu_workers.imaging.credits import NO_CREDITS, Credits
 from gpu_workers.imaging.linear_light import Codes, eight_bit
-from gpu_workers.imaging.metadata import Metadata
+from gpu_workers.imaging.metadata import NO_METADATA, Metadata, written_into
 from schemas.channels import Channel
+from schemas.errors import InputError
 
 _QUALITY_BEST, _QUALITY_LEAST = 95, 70
 
 
-class TooHeavy(ValueError):
+class TooHeavy(InputError, ValueError):
     """A picture that the channel's weight limit cannot hold at a quality worth having."""
 
     code = "too_heavy"
     field = "file_bytes_max"
-    transient = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,16 @@ def encode(
     return encoded
 
 
+def lossless(pixels: Codes, metadata: Metadata = NO_METADATA) -> bytes:
+    """A picture as PNG, of its own depth, written fast rather than small; 16 bits come with their profile."""
+    if pixels.dtype == np.uint8:
+        image = pyvips.Image.new_from_array(pixels).copy(interpretation="b-w" if pixels.ndim == 2 else "srgb")
+        return written_into(image.pngsave_buffer(compression=1, filter="up", keep="none"), metadata)
+    image = pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", wide_gamut.profile())
+    return written_into(image.pngsave_buffer(compression=1, filter="sub", keep="icc"), metadata)
+
+
 def _best_jpeg(image: Image.Image, bytes_max: int, said: Metadata, dpi: int | None) -> Encoded:
     """The best quality that is light enough, by bisection; the least when none is."""
     low, high = _QUALITY_LEAST, _QUALITY_BEST
@@ -97,7 +109,7 @@ def _png(image: Image.Image, said: Metadata, dpi: int | None) -> bytes:
     stream = io.BytesIO()
     density = {} if dpi is None else {"dpi": (dpi, dpi)}
     image.save(stream, "PNG", compress_level=6, icc_profile=srgb_profile(), **density)
-    return metadata.written_into(stream.getvalue(), said)
+    return written_into(stream.getvalue(), said)
 
 
 @cache

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import lab_to_srgb, srgb_to_lab
+from schemas.errors import InputError
 
 Table = NDArray[np.float32]
 Code = NDArray[np.uint8] | NDArray[np.uint16]
@@ -21,12 +22,11 @@ SIZE = 33
 _SIZE_MAX = 129
 
 
-class BadLut(ValueError):
+class BadLut(InputError, ValueError):
     """A `.cube` text that is not one; the message names the line and what is wrong with it."""
 
     code = "bad_lut"
     field = "lut"
-    transient = False
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ NO_METADATA = Metadata()
 
 def metadata_in(blocks: Blocks) -> Metadata:
     """What a file says in its blocks of metadata."""
-    said = [source_type_in(each) for each in (*blocks.xmp, blocks.c2pa)]
-    return Metadata(strongest(*said), credits=credits_in(blocks), c2pa=b"c2pa" in blocks.c2pa)
+    source_types = [source_type_in(each) for each in (*blocks.xmp, blocks.c2pa)]
+    return Metadata(strongest(*source_types), credits=credits_in(blocks), c2pa=b"c2pa" in blocks.c2pa)
 
 
 def xmp(source_type: str, credits: Credits = NO_CREDITS) -> bytes:

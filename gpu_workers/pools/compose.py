@@ -9,10 +9,11 @@ import msgspec
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.metering import Meter
-from gpu_workers.operations.upscale import enlarge_with
-from gpu_workers.pools import composing, memory_model
+from gpu_workers.operations import base as operations
+from gpu_workers.operations.base import Composed, ComposeRequest, Enlarger, Library
+from gpu_workers.operations.upscale.network import enlarge_with
+from gpu_workers.pools import memory_model
 from gpu_workers.pools.admission import Budget
-from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
 from gpu_workers.pools.rules import shipped
@@ -22,7 +23,9 @@ from gpu_workers.sources.decoding import Picture, decode
 from gpu_workers.sources.fetch import SourceError
 from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel, Rulebook
+from schemas.errors import InputError
 from schemas.identity import result_id
+from schemas.operations import OPERATIONS
 from schemas.records import Task
 from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.runtime.errors import Refused
@@ -63,7 +66,6 @@ class Compose:
         self._rules = rules
         self._budget = budget
         self._library = library
-        self._engine = f"compose+{code_fingerprint()[:16]}"
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         """The result of a task on a cutout, its id, and whether it was known. Raises Refused."""
@@ -74,9 +76,9 @@ class Compose:
         step = task.step
         is_asset, goes_on = step.asset is not None, bool(step.next)
         request = ComposeRequest(channel, step.parameters, task.category, is_asset, goes_on, self._library())
-        used = _library_fingerprint(step.operation, request)
+        used = library_fingerprint(step.operation, request)
         rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}{used}"
-        identity = result_id(step.operation, step.parameters, inputs, self._engine, rules)
+        identity = result_id(step.operation, step.parameters, inputs, _engine(step.operation), rules)
         result, known = results.get_or_make(identity, lambda: self._compose(task, request, meter))
         if known:
             meter.lap("lookup")
@@ -100,13 +102,13 @@ class Compose:
         except (NotFound, BlobCorrupt) as error:
             raise Refused("input_lost", str(error), field="inputs") from error
         except SourceError as error:  # a blob that is no picture: the task was not written by us
-            raise Refused(error.code, str(error), field="inputs") from error
+            raise Refused.because(error, field="inputs") from error
         except EngineError as error:
             raise Refused("engine_failed", str(error), transient=True) from error
         blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]
         meter.lap("store", bytes_out=sum(len(each.data) for each in composed.files))
-        result = result_of(task, blobs, composed.measures, self._engine, meter)
-        enlarger = request.library.enlarger if task.step.operation == "upscale" else None
+        result = result_of(task, blobs, composed.measures, _engine(task.step.operation), meter)
+        enlarger = request.library.enlarger if OPERATIONS[task.step.operation].network else None
         return msgspec.structs.replace(result, model=None if enlarger is None else enlarger.model)
 
 
@@ -114,22 +116,28 @@ def _channel(name: str, category: str, rules: Rulebook) -> Channel:
     try:
         return rules.load(name, category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="step.channel") from error
+        raise Refused.because(error, field="step.channel") from error
 
 
-def _library_fingerprint(operation: str, request: ComposeRequest) -> str:
+def _engine(operation: str) -> str:
+    """What a result says that it was made by."""
+    return f"compose+{code_fingerprint(operation)[:16]}"
+
+
+def library_fingerprint(operation: str, request: ComposeRequest) -> str:
+    """What an operation would use of the library. Raises Refused."""
     try:
-        return composing.fingerprint(operation, request)
-    except composing.ERRORS as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        return operations.fingerprint(operation, request)
+    except InputError as error:
+        raise Refused.because(error) from error
 
 
 def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
     """What an operation makes of its inputs. Raises Refused."""
     try:
-        return composing.compose(operation, inputs, request)
-    except composing.ERRORS as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        return operations.compose(operation, inputs, request)
+    except InputError as error:
+        raise Refused.because(error) from error
 
 
 def library(settings: Settings, enlarger: Enlarger | None = None) -> Library:

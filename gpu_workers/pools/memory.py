@@ -1,13 +1,12 @@
 """Memory for a picture, refused by name where there is not enough."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from gpu_workers.metering import Meter
 from gpu_workers.pools import admission
 from gpu_workers.pools.admission import Budget, OutOfMemory, TooMuchMemory
 from schemas.records import Lane
-from streams.consumer.work import standing_aside
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings, SettingsError
 
@@ -31,7 +30,9 @@ def admitted(
 
     Raises Refused, naming `field`, when there never is enough, or when it runs out.
     """
-    line = budget.reserve(wanted, is_urgent=lane == "urgent", while_waiting=standing_aside)
+    line = budget.reserve(
+        wanted, is_urgent=lane == "urgent", while_waiting=nullcontext if meter is None else meter.aside
+    )
     with memory_refusals(field, what), line as waited_s:
         if meter is not None and waited_s > _NOTABLE_S:
             meter.waited("admission")

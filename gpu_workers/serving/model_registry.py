@@ -32,7 +32,7 @@ class ModelRegistry:
 
         def added() -> Mapping[str, ModelAdded]:
             with database.read() as facts:
-                return facts.models()
+                return facts.models.every()
 
         return cls(settings.weights_folder, blobs, added)
 

@@ -150,8 +150,8 @@ class Serving:
         return next((ref for ref in usable if ref in self._open and ref not in self._standing.recalled), None)
 
     def _why(self) -> str:
-        told = "; ".join(f"{ref}: {error}" for ref, (error, _) in self._failed.items())
-        return f"no model is open: {told or 'none has come up yet'}"
+        failures = "; ".join(f"{ref}: {error}" for ref, (error, _) in self._failed.items())
+        return f"no model is open: {failures or 'none has come up yet'}"
 
     def _count(self, network: Network, change: int) -> None:
         self._leases[id(network)] += change

@@ -22,13 +22,14 @@ SourceError                a picture that cannot be had or used: `code`, `uri`, 
 
 from typing import ClassVar
 
+from schemas.errors import InputError
 
-class SourceError(Exception):
+
+class SourceError(InputError):
     """A picture that cannot be had or used. `transient` says whether trying again may help."""
 
     code: ClassVar[str] = "source_error"
-    field: ClassVar[str] = "sources"
-    transient: bool = False
+    field = "sources"
 
     def __init__(self, uri: str, message: str) -> None:
         super().__init__(f"{uri}: {message}" if uri else message)

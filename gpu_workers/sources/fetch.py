@@ -4,6 +4,7 @@ The errors are drawn as a tree in gpu_workers.sources.errors.
 """
 
 import hashlib
+import math
 import os
 import stat
 from dataclasses import dataclass
@@ -21,13 +22,13 @@ from gpu_workers.sources.errors import (
     SourceNotFound,
     SourceUnavailable,
 )
-from gpu_workers.sources.http import Deadline, FetchLimits, Resolve, download, read, resolve, split
+from gpu_workers.sources.http import Deadline, FetchLimits, Readable, Resolve, download, read, resolve, split
 from gpu_workers.sources.media_types import sniff
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["FetchLimits", "Fetched", "SourceError", "fetch", "sniff"]
+__all__ = ["FetchLimits", "Fetched", "SourceError", "fetch", "from_file", "from_stream", "sniff"]
 
 _NO_SUCH = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -66,9 +67,24 @@ def fetch(
         raise BadUri(uri, "no scheme: an address begins with https:, http:, file: or s3:")
     else:
         raise BadUri(uri, f"the scheme {parts.scheme!r} is none of http, https, file, s3")
+    return _fetched(data, uri, sha256)
+
+
+def from_file(path: Path, limits: FetchLimits) -> Fetched:
+    """The picture in a file of this machine, in whatever folder, whole. Raises a SourceError that names the file."""
+    name = str(path)
+    return _fetched(_bytes_of(name, path, limits, Deadline(name, limits.time_s_max)), name)
+
+
+def from_stream(name: str, stream: Readable, limits: FetchLimits) -> Fetched:
+    """The picture in a stream, whole, however long that takes to write. Raises a SourceError that says `name`."""
+    return _fetched(read(name, stream, limits, Deadline(name, math.inf)), name)
+
+
+def _fetched(data: bytes, uri: str, promised: str | None = None) -> Fetched:
     digest = hashlib.sha256(data).hexdigest()
-    if sha256 is not None and digest != sha256:
-        raise DigestMismatch(uri, f"the catalogue promised SHA-256 {sha256}, the bytes have {digest}")
+    if promised is not None and digest != promised:
+        raise DigestMismatch(uri, f"the catalogue promised SHA-256 {promised}, the bytes have {digest}")
     return Fetched(data, digest, sniff(data, uri))
 
 
@@ -79,6 +95,10 @@ def _read_file(uri: str, parts: SplitResult, limits: FetchLimits, deadline: Dead
     path = Path(os.path.realpath(name))
     if not any(path.is_relative_to(os.path.realpath(root)) for root in limits.file_roots):
         raise SourceForbidden(uri, "the file lies beneath none of the allowed folders")
+    return _bytes_of(uri, path, limits, deadline)
+
+
+def _bytes_of(uri: str, path: Path, limits: FetchLimits, deadline: Deadline) -> bytes:
     try:
         with open(path, "rb", opener=_open_at_once) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):

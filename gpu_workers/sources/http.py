@@ -200,8 +200,8 @@ def _answer(
 
 
 def _words(response: http.client.HTTPResponse, header: str) -> set[str]:
-    said = ",".join(response.headers.get_all(header, []))
-    return {word.strip().lower() for word in said.split(",")} - {""}
+    values = ",".join(response.headers.get_all(header, []))
+    return {word.strip().lower() for word in values.split(",")} - {""}
 
 
 def _refusal(uri: str, response: http.client.HTTPResponse) -> SourceError:

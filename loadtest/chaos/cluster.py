@@ -37,16 +37,16 @@ ROLES: dict[str, tuple[str, ...]] = {
     "compose": ("worker", "compose"),
     "publisher": ("publisher",),
     "retrier": ("retrier",),
-    "gateway": ("gateway",),
+    "cdn": ("cdn",),
 }
-ALONE = ("retrier", "gateway")
+ALONE = ("retrier", "cdn")
 GROUPS: dict[str, list[str]] = {
     "streams": [groups.STREAMS],
     "cutout": [groups.worker("cutout", lane) for lane in ("urgent", "standard", "bulk")],
     "compose": [groups.worker("compose", lane) for lane in ("urgent", "standard", "bulk")],
     "publisher": [groups.PUBLISHER],
     "retrier": [],  # its letters wait on purpose
-    "gateway": [],
+    "cdn": [],
 }
 
 
@@ -113,7 +113,7 @@ class Cluster:
         make_topics(self.settings)
 
     def start_members(self) -> None:
-        """Two of every role; one retrier, one gateway."""
+        """Two of every role; one retrier, one CDN."""
         for role in ROLES:
             for number in (1,) if role in ALONE else (1, 2):
                 self.add(role, number)

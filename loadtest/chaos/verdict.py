@@ -15,12 +15,12 @@ from loadtest.chaos.workload import Expected, Product, colour_of, picture_of
 from schemas.records import AssetPublished
 from streams.consumer.letters import ERROR_CODE, ERROR_MESSAGE
 from streams.facts import Asset, Database
+from streams.facts.states import SETTLED
 from streams.runtime.settings import Settings
 from streams.services.audit.audit import audit
 from streams.services.audit.findings import Kind, Report
 from streams.services.dead import Wanted, discard, find
 
-ENDED = frozenset({"published", "review", "failed", "rejected"})
 COLOUR_DIFFERENCE_MAX = 8.0
 READING_THREADS = 8
 LOST_KINDS: tuple[Kind, ...] = (
@@ -77,7 +77,7 @@ def waiting(assets: Iterable[Asset]) -> list[Asset]:
     return [
         asset
         for asset in assets
-        if asset.state not in ENDED and (asset.state != "leaving" or (asset.tenant, asset.sku) not in held_up)
+        if asset.state not in SETTLED and (asset.state != "leaving" or (asset.tenant, asset.sku) not in held_up)
     ]
 
 
@@ -110,7 +110,7 @@ def _assets(settings: Settings) -> tuple[dict[Product, tuple[int, bool]], list[A
     database = Database(settings.database)
     try:
         with database.read() as facts:
-            return facts.every_product(), facts.every_asset()
+            return facts.products.every(), facts.assets.every()
     finally:
         database.close()
 

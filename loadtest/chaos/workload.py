@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from loadtest.chaos.poison import Poison, draw_poison, poisons
+from loadtest.chaos.poison import Poison, poisons
+from loadtest.chaos.poison_files import draw_poison
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Lane, Source
 from streams.consumer.letters import Outgoing, outgoing
 

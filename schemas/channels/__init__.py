@@ -13,6 +13,7 @@ from msgspec import Meta, field
 
 from schemas import categories, documents
 from schemas.decoding import prepare
+from schemas.errors import InputError
 from schemas.records import Name
 from schemas.text import whole
 
@@ -28,7 +29,7 @@ Rule = Literal[
 ]
 
 
-class UnknownChannel(ValueError):
+class UnknownChannel(InputError, ValueError):
     """A channel that has no rules; the message lists those that have."""
 
     code = "unknown_channel"

@@ -12,10 +12,11 @@ import msgspec
 
 from schemas import channels
 from schemas.channels import Channel, UnknownChannel
+from schemas.errors import InputError
 from schemas.text import explained
 
 
-class BadChannel(ValueError):
+class BadChannel(InputError, ValueError):
     """Rules that are none, by today's format; the message names the field."""
 
     code = "bad_channel"

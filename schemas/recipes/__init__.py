@@ -8,14 +8,17 @@ import msgspec
 from msgspec import Meta
 
 from schemas.decoding import prepare
+from schemas.errors import InputError
 from schemas.records import Name, Parameters, Step, Version
 from schemas.text import whole
 
 Suffix = Annotated[str, Meta(max_length=32, pattern=whole("[a-z][a-z0-9_]*"))]
 
 
-class UnknownRecipe(ValueError):
+class UnknownRecipe(InputError, ValueError):
     """A recipe that is not there; the message lists those that are."""
+
+    code = "unknown_recipe"
 
 
 class RecipeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

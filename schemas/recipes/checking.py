@@ -7,35 +7,11 @@ import msgspec
 
 from schemas.channels.rulebook import BadChannel, Rulebook
 from schemas.nesting import DEPTH_MAX
-from schemas.parameters import OF_OPERATION, BadParameters
+from schemas.operations import OPERATIONS
+from schemas.operations.base import BadParameters
 from schemas.recipes import Defaults, Recipe, RecipeStep
-from schemas.topics import POOL_OF_OPERATION
 
-# What an operation puts into the picture, in the words of the channels' bans; its ground is no channel's own.
-PUTS_IN: Mapping[str, frozenset[str]] = {
-    "mockup": frozenset({"scene"}),
-    "artwork": frozenset({"scene", "text", "overlay", "artwork", "rendering"}),  # the product itself is rendered
-}
-# What steps hand on: a cut-out; a source with all that is in it; a picture with its product's mask; or one with holes,
-# with which nothing goes on. An enlargement is what it was made of.
-NOTHING = "nothing"
-MAKES: Mapping[str, str] = {
-    "cutout": "cutout",
-    "source": "source",
-    "artwork": "picture",
-    "mockup": "picture",
-    "packshot": "picture",
-    "style": "picture",
-    "transparent": "transparent",
-}
-TAKES: Mapping[str, frozenset[str]] = {
-    "artwork": frozenset({"cutout", "source"}),
-    "mockup": frozenset({"cutout"}),
-    "packshot": frozenset({"cutout"}),
-    "style": frozenset({"picture"}),
-    "transparent": frozenset({"cutout"}),
-    "upscale": frozenset({"cutout", "source"}),
-}
+NOTHING = "nothing"  # what steps are given that begin a recipe
 STEPS_MAX = 100  # on 32 channels a slip of them is a record that Kafka takes
 Problems = Iterator[tuple[str, str]]
 
@@ -43,10 +19,7 @@ Problems = Iterator[tuple[str, str]]
 def allows(rules: Rulebook, channel: str, operation: str) -> bool:
     """Whether a channel's rules let an operation make its pictures. Raises UnknownChannel, BadChannel."""
     its = rules.load(channel)
-    if operation == "upscale" and not its.allows_upscaling:
-        return False
-    put_in = PUTS_IN.get(operation, frozenset())
-    return not put_in or not (its.background_required or put_in.intersection(its.bans))
+    return operation not in OPERATIONS or OPERATIONS[operation].allowed_on(its)
 
 
 def of_recipe(recipe: Recipe, rules: Rulebook) -> Problems:
@@ -121,14 +94,13 @@ def _step(
 
 
 def _operation(name: str, path: str) -> Problems:
-    known = sorted(OF_OPERATION.keys() & POOL_OF_OPERATION.keys())
-    if name not in known:
-        yield f"{path}.operation", f"no operation is called {name!r}; there are: {', '.join(known)}"
+    if name not in OPERATIONS:
+        yield f"{path}.operation", f"no operation is called {name!r}; there are: {', '.join(OPERATIONS)}"
 
 
 def _parameters(operation: str, values: Mapping[str, str], path: str) -> Problems:
     """Those that are there; one that is missing may come from a tenant's defaults or from the product."""
-    if operation not in OF_OPERATION:
+    if operation not in OPERATIONS:
         return
     of_one = [(f"{path}.parameters.{name}", {name: value}) for name, value in values.items()]
     wrong = [(at, _complaint(operation, each)) for at, each in of_one]
@@ -139,7 +111,7 @@ def _parameters(operation: str, values: Mapping[str, str], path: str) -> Problem
 
 def _complaint(operation: str, values: Mapping[str, str]) -> str:
     try:
-        OF_OPERATION[operation].parse(values)
+        OPERATIONS[operation].parameters.parse(values)
     except (BadParameters, msgspec.ValidationError) as error:
         message = str(error).partition(" - at `$")[0]
         return "" if "missing required field" in message else message
@@ -147,19 +119,22 @@ def _complaint(operation: str, values: Mapping[str, str]) -> str:
 
 
 def _handed_on(operation: str, given: str | None) -> str | None:
-    if operation not in POOL_OF_OPERATION:
+    if operation not in OPERATIONS:
         return None
-    return MAKES.get(operation, given)
+    return OPERATIONS[operation].makes or given
 
 
 def _order(step: RecipeStep, path: str, given: str | None) -> Problems:
     operation, at = step.operation, f"{path}.operation"
-    if operation not in TAKES:
-        if operation in MAKES and given != NOTHING:
+    if operation not in OPERATIONS:
+        return
+    takes = OPERATIONS[operation].takes
+    if not takes:
+        if given != NOTHING:
             yield at, f"a {operation} is made of the product's own file, and so it begins a recipe"
         return
-    if given is not None and given not in TAKES[operation]:
-        makers = " or ".join(sorted(name for name, made in MAKES.items() if made in TAKES[operation]))
+    if given is not None and given not in takes:
+        makers = " or ".join(name for name, each in OPERATIONS.items() if each.makes in takes)
         begins = "a recipe begins with a cutout or a source; " if given == NOTHING else ""
         yield at, f"{begins}{operation} goes on with what {makers} makes, which is to come before it"
     elif _handed_on(operation, given) == "source" and (step.asset or not step.next):
@@ -167,7 +142,7 @@ def _order(step: RecipeStep, path: str, given: str | None) -> Problems:
 
 
 def _place(step: RecipeStep, path: str, above: Sequence[str], rules: Rulebook) -> Problems:
-    if step.operation in MAKES and step.operation not in TAKES:
+    if step.operation in OPERATIONS and not OPERATIONS[step.operation].takes:
         for name in (*_said(step), *(["asset"] if step.asset else [])):
             yield f"{path}.{name}", f"a {step.operation} is of no channel and makes no asset"
         if not step.next:

@@ -21,7 +21,7 @@ import msgspec
 
 from schemas import channels, recipes
 from schemas.channels.rulebook import SHIPPED, Rulebook
-from schemas.parameters import OF_OPERATION
+from schemas.operations import OPERATIONS
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
 from schemas.recipes.checking import allows
 from schemas.recipes.reading import BadRecipe, parse_defaults, parse_recipe
@@ -101,7 +101,7 @@ def filled(
     """All that a step goes by: what is written into it, what the channel's rules add, and the operation's defaults."""
     all_told = dict(told)
     rules = {} if channel is None else _of_channel(channel, rulebook)
-    for each in msgspec.structs.fields(OF_OPERATION[operation]):
+    for each in msgspec.structs.fields(OPERATIONS[operation].parameters):
         if each.encode_name in told:
             continue
         if each.default not in (None, msgspec.NODEFAULT):

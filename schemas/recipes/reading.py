@@ -11,6 +11,7 @@ import yaml
 
 from schemas import documents
 from schemas.channels.rulebook import SHIPPED, Rulebook
+from schemas.errors import InputError
 from schemas.recipes import Defaults, Recipe, checking
 from schemas.text import explained
 
@@ -27,11 +28,10 @@ class Problem:
     message: str
 
 
-class BadRecipe(ValueError):
+class BadRecipe(InputError, ValueError):
     """A file that is no recipe, or no defaults. Its message has a line for each problem: FILE:LINE: PATH: MESSAGE."""
 
     code = "bad_recipe"
-    transient = False
 
     def __init__(self, file: str, problems: list[Problem]) -> None:
         self.problems = problems

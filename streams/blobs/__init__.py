@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from streams.blobs.content import Blobs
 from streams.blobs.folder import FolderStore
+from streams.blobs.journal import Journal
 from streams.blobs.store import (
     BadKey,
     BadUrl,
@@ -25,6 +26,7 @@ __all__ = [
     "BlobCorrupt",
     "Blobs",
     "FolderStore",
+    "Journal",
     "NotFound",
     "ObjectStore",
     "PreconditionFailed",

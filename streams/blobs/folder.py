@@ -111,6 +111,14 @@ class FolderStore:
     def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         return ((key, found.st_mtime_ns // 1_000_000) for key, found in self._looked_up(prefix))
 
+    def written_at_ms(self, key: str) -> int | None:
+        path = self._path(key)
+        with self._os_errors(key):
+            try:
+                return path.stat().st_mtime_ns // 1_000_000 if path.is_file() else None
+            except _NO_FILE:  # removed since
+                return None
+
     def check(self) -> None:
         """As in ObjectStore; also clears away what killed writers left half-written over an hour ago."""
         with self._os_errors(""), self._temporary(b"check") as temporary:

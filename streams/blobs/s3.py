@@ -119,6 +119,14 @@ class S3Store:
     def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         return ((key, round(item["LastModified"].timestamp() * 1000)) for key, item in self._listed(prefix))
 
+    def written_at_ms(self, key: str) -> int | None:
+        try:
+            with self._errors(key):
+                found = self._client.head_object(Bucket=self.bucket, Key=self._name(key))
+        except NotFound:
+            return None
+        return round(found["LastModified"].timestamp() * 1000)
+
     def _listed(self, prefix: str) -> "Iterator[tuple[str, ObjectTypeDef]]":
         pages = self._client.get_paginator("list_objects_v2")
         with self._errors(prefix):

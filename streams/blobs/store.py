@@ -120,6 +120,9 @@ class ObjectStore(Protocol):
         Some stores know whole seconds only.
         """
 
+    def written_at_ms(self, key: str) -> int | None:
+        """When the object under `key` was last put, as `written` tells it; None when there is none."""
+
     def check(self) -> None:
         """Raise StoreUnavailable or StoreRefused, in a sentence for the operator, when the store is of no use now."""
 

@@ -17,10 +17,10 @@ def brands() -> None:
 @click.pass_obj
 def brands_list(settings: Settings, as_json: bool) -> None:
     """Show every brand."""
-    from streams.commands import display
+    from streams.commands.tables.brands import show_brands
     from streams.services import brands as desk
 
-    display.show_brands(desk.overview(settings), as_json=as_json)
+    show_brands(desk.overview(settings), as_json=as_json)
 
 
 @brands.command()
@@ -29,10 +29,10 @@ def brands_list(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def show(settings: Settings, name: str, as_json: bool) -> None:
     """Show a brand: its colours, and the parameters that make a packshot one of its own."""
-    from streams.commands import display
+    from streams.commands.tables.brands import show_brand
     from streams.services import brands as desk
 
-    display.show_brand(desk.show(settings, name), as_json=as_json)
+    show_brand(desk.show(settings, name), as_json=as_json)
 
 
 @brands.command()
@@ -47,9 +47,10 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 @click.pass_obj
 def learn(settings: Settings, name: str, pictures: tuple[Path, ...], into: Path | None, as_json: bool) -> None:
     """Learn a brand from ten or more of its pictures, and write a file of it that can be corrected by hand."""
-    from streams.commands import display
+    from streams.commands.tables import progress
+    from streams.commands.tables.brands import show_brand
     from streams.services import brands as desk
 
-    with display.progress("pictures", hidden=as_json) as report:
+    with progress("pictures", hidden=as_json) as report:
         learned = desk.learn(settings, name, pictures, into, report)
-    display.show_brand(learned, as_json=as_json)
+    show_brand(learned, as_json=as_json)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -20,7 +21,7 @@ def channels() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check files of rules; what is wrong is told with its file and field."""
-    from streams.commands import display
+    from streams.commands.tables.recipes import show_checked
     from streams.services.channel_folder import read_file
     from streams.services.recipes import checked
 
@@ -29,8 +30,8 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
         return made.rule_version
 
     told = [checked(file, ref) for file in files]
-    display.show_checked(told, as_json=as_json)
-    sys.exit(1 if any(each.wrong for each in told) else 0)
+    show_checked(told, as_json=as_json)
+    sys.exit(Exit.FOUND if any(each.wrong for each in told) else Exit.OK)
 
 
 @channels.command("list")
@@ -38,10 +39,10 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 @click.pass_obj
 def channels_list(settings: Settings, as_json: bool) -> None:
     """Show every channel in the version that counts for all roles, and what waits in the folder to be released."""
-    from streams.commands import display
+    from streams.commands.tables.channels import show_channels
     from streams.services import channels as desk
 
-    display.show_channels(desk.overview(settings), as_json=as_json)
+    show_channels(desk.overview(settings), as_json=as_json)
 
 
 @channels.command()
@@ -51,10 +52,10 @@ def channels_list(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def show(settings: Settings, name: str, category: str, as_json: bool) -> None:
     """Show the rules of a channel that count."""
-    from streams.commands import display
+    from streams.commands.tables.channels import show_channel
     from streams.services import channels as desk
 
-    display.show_channel(desk.show(settings, name, category), as_json=as_json)
+    show_channel(desk.show(settings, name, category), as_json=as_json)
 
 
 @channels.command()
@@ -69,11 +70,11 @@ def release(settings: Settings, files: tuple[Path, ...], dry_run: bool, why: str
 
     Just the products with pictures for the channel are made again.
     """
-    from streams.commands import display
+    from streams.commands.tables.channels import show_channels_released
     from streams.services import channels as desk
 
     told = [desk.release(settings, file, why, by, dry_run=dry_run) for file in files or desk.files_to_release(settings)]
-    display.show_channels_released(told, dry_run=dry_run, as_json=as_json)
+    show_channels_released(told, dry_run=dry_run, as_json=as_json)
 
 
 @channels.command()
@@ -91,8 +92,8 @@ def withdraw(
 
     Just the products with pictures for the channel are made again.
     """
-    from streams.commands import display
+    from streams.commands.tables.channels import show_channels_released
     from streams.services import channels as desk
 
     told = desk.withdraw(settings, name, version, why, by, dry_run=dry_run)
-    display.show_channels_released([told], dry_run=dry_run, as_json=as_json)
+    show_channels_released([told], dry_run=dry_run, as_json=as_json)

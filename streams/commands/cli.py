@@ -8,21 +8,36 @@ from importlib import import_module
 
 import click
 
+from streams.runtime.exits import Exit
+
 LOGGED = frozenset(
     {"run"}
 )  # commands whose log is for whoever runs the system; the roles of `up` have files for theirs
-EXIT_UNFORESEEN = 70  # EX_SOFTWARE of sysexits.h
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+# The errors that have a sentence of their own. Whoever raised one has imported its module: nobody does so to compare.
+TOLD = (
+    ("streams.runtime.settings", "SettingsError"),
+    ("streams.runtime.errors", "Unavailable"),
+    ("streams.runtime.errors", "Refused"),
+    ("streams.blobs", "StoreError"),
+    ("streams.embedded", "BrokerUnavailable"),
+    ("streams.runtime.supervisor", "AlreadyRunning"),
+    ("streams.consumer.clients", "NotAcknowledged"),
+    ("streams.runtime.private", "NotPrivate"),
+    ("gpu_workers.models.manifest", "ModelError"),
+)
 # Every command: its module and its name there, and what it does in a line; a test holds the lines to the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("status:audit", "Compare topics, facts and origin: is anything lost, stale, doubled or missing?"),
     "brands": ("brands:brands", "Brands: what a house's pictures have in common, for the operation style."),
+    "cache": ("cache:cache", "The cache of results: what may be taken away at any time."),
     "channels": ("channels:channels", "Channels: their rules, by name and version."),
     "check": ("system:check", "Check that everything is reachable and sane."),
     "costs": ("status:costs", "Tell what an accepted image cost, and what was wasted or saved by the cache."),
     "database": ("database:database", "The tables of the facts, from one version to the next."),
     "dead": ("dead:dead", "Events that could not be worked on."),
     "demo": ("system:demo", "Run the whole system over a catalogue and an urgent campaign, and show what came out."),
+    "keys": ("keys:keys", "Keys of the API: who may use it, for which tenants, for what."),
     "models": ("models:models", "Networks: which there are, and which of them works."),
     "preview": ("render:preview", "Show what a recipe makes of products, before and after, on one page."),
     "published": ("submit:published", "Show what listing services see."),
@@ -36,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "render": (
         "render:render",
-        "Run one operation on one file, or on several for one that takes more, without a broker.",
+        "Run one operation on pictures, without a broker.",
     ),
     "replay": (
         "replay:replay",
@@ -93,41 +108,22 @@ def main() -> None:
         _show(error)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
-        sys.exit(130)
+        sys.exit(Exit.INTERRUPTED)
     except Exception as error:
         sys.exit(_answered(error))
 
 
 def _answered(error: Exception) -> int:
     """Says what went wrong; the exit status."""
-    from gpu_workers.models.manifest import ModelError
-    from streams.blobs import StoreError
-    from streams.consumer.clients import NotAcknowledged
-    from streams.embedded import BrokerUnavailable
-    from streams.runtime.errors import Refused, Unavailable
-    from streams.runtime.private import NotPrivate
-    from streams.runtime.settings import SettingsError
-    from streams.runtime.supervisor import AlreadyRunning
-
-    told = (
-        SettingsError,
-        Unavailable,
-        Refused,
-        StoreError,
-        BrokerUnavailable,
-        AlreadyRunning,
-        NotAcknowledged,
-        NotPrivate,
-        ModelError,
-    )
+    told = tuple(getattr(sys.modules[module], name) for module, name in TOLD if module in sys.modules)
     if isinstance(error, told):
         _tell(f"packshot: {error}")
-        return 2
+        return Exit.NOT_DONE
     if isinstance(error, OSError):  # a folder that is read-only, a disk that is full
         _tell(f"packshot: {_of_system(error)}")
-        return 2
+        return Exit.NOT_DONE
     _tell(traceback.format_exc())  # nobody foresaw it; the trace is for a developer, the passwords in it are for nobody
-    return EXIT_UNFORESEEN
+    return Exit.BROKE
 
 
 def _of_system(error: OSError) -> str:

@@ -38,7 +38,7 @@ def dead() -> None:
 @click.pass_obj
 def dead_list(settings: Settings, /, everything: bool, as_json: bool, **filters: Any) -> None:
     """Show the letters that nobody has dealt with."""
-    from streams.commands.display import show_letters
+    from streams.commands.tables.dead import show_letters
     from streams.services.dead import find
 
     found = find(settings, _wanted(filters))
@@ -51,7 +51,7 @@ def dead_list(settings: Settings, /, everything: bool, as_json: bool, **filters:
 @click.pass_obj
 def show(settings: Settings, name: str, as_json: bool) -> None:
     """Show one letter: the event, its story, and its headers."""
-    from streams.commands.display import show_letter
+    from streams.commands.tables.dead import show_letter
     from streams.runtime.errors import Refused
     from streams.services.dead import Wanted, find
 
@@ -69,7 +69,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 @click.pass_obj
 def replay(settings: Settings, /, by: str, everything: bool, as_json: bool, **filters: Any) -> None:
     """Send open letters back to where they came from, in order, to be worked on again."""
-    from streams.commands.display import show_letters
+    from streams.commands.tables.dead import show_letters
     from streams.consumer.clients import make_topics
     from streams.services import dead as desk
 
@@ -87,7 +87,7 @@ def replay(settings: Settings, /, by: str, everything: bool, as_json: bool, **fi
 @click.pass_obj
 def discard(settings: Settings, /, why: str, by: str, everything: bool, as_json: bool, **filters: Any) -> None:
     """Close open letters without another try; they stay on record."""
-    from streams.commands.display import show_letters
+    from streams.commands.tables.dead import show_letters
     from streams.consumer.clients import make_topics
     from streams.services import dead as desk
 

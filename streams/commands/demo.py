@@ -13,10 +13,11 @@ from rich.text import Text
 
 from schemas.records import CatalogChanged, Submission
 from streams.blobs import Blobs, NotFound, open_store
-from streams.commands import display
-from streams.commands.display import COLOUR
+from streams.commands.tables import COLOUR, coloured
+from streams.commands.tables.submit import show_submission
 from streams.facts import Asset, Database
 from streams.runtime.errors import Refused
+from streams.runtime.exits import Exit
 from streams.runtime.screen import console, line, styled, table
 from streams.runtime.settings import Settings
 from streams.services import local, submission
@@ -46,10 +47,10 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
             fates = _watch(submitted, database)
             entries = contact_entries(submitted, database, running)
             took_s = time.monotonic() - began
-            display.show_submission(submitted, fates, [], as_json=False)
+            show_submission(submitted, fates, [], as_json=False)
             _write_sheets(entries, running.data_folder)
     _sum_up(fates, took_s)
-    return 0 if all(fate.state in ("done", "superseded") for fate in fates) else 1
+    return Exit.OK if all(fate.state in ("done", "superseded") for fate in fates) else Exit.FOUND
 
 
 def contact_entries(submitted: Sequence[Submitted], database: Database, settings: Settings) -> list[ContactEntry]:
@@ -83,7 +84,7 @@ def _picture(submitted: Sequence[Submitted], fates: Sequence[Fate], took_s: floa
     shown = table("event", "assets", "")
     for each, fate in zip(submitted, fates, strict=True):
         squares = line(*(_in_colour(SQUARE, asset.state, " ") for asset in fate.assets))
-        shown.add_row(each.subject, squares or "…", display.coloured(fate.state))
+        shown.add_row(each.subject, squares or "…", coloured(fate.state))
     counted = Counter(asset.state for fate in fates for asset in fate.assets)
     legend = (_in_colour(f"  {SQUARE} {n} {state}", state) for state, n in sorted(counted.items()))
     shown.caption = line(f"{took_s:4.0f} s", *legend)
@@ -96,10 +97,10 @@ def _in_colour(text: str, state: str, behind: str = "") -> Text:
 
 def _entry(event: CatalogChanged, database: Database, blobs: Blobs, settings: Settings) -> ContactEntry:
     with database.read() as facts:
-        assets = facts.assets(event.tenant, event.sku)
+        assets = facts.assets.of(event.tenant, event.sku)
         pending = {
             each.asset: each.request.completed.outputs[0].digest
-            for each in facts.reviews()
+            for each in facts.reviews.every()
             if each.request.completed.task.sku == event.sku
         }
     cells = [_cell(asset, pending.get(asset.asset), blobs, settings) for asset in assets]

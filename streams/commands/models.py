@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from schemas.records import LANES
+from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
 
@@ -39,10 +40,10 @@ def models() -> None:
 @click.pass_obj
 def models_list(settings: Settings, as_json: bool) -> None:
     """Show every model, where it stands, and what became of its work."""
-    from streams.commands import display
+    from streams.commands.tables.models import show_models
     from streams.services import models as desk
 
-    display.show_models(desk.overview(settings), as_json=as_json)
+    show_models(desk.overview(settings), as_json=as_json)
 
 
 @models.command()
@@ -51,12 +52,12 @@ def models_list(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def verify(settings: Settings, refs: tuple[str, ...], as_json: bool) -> None:
     """Check models: their digests, their graphs, and that every engine that runs here gives the same masks."""
-    from streams.commands import display
+    from streams.commands.tables.models import show_verified
     from streams.services import models as desk
 
     found = desk.verify(settings, refs)
-    display.show_verified(found, as_json=as_json)
-    sys.exit(1 if any(each.error for each in found) else 0)
+    show_verified(found, as_json=as_json)
+    sys.exit(Exit.FOUND if any(each.error for each in found) else Exit.OK)
 
 
 @models.command()
@@ -81,10 +82,10 @@ def add(settings: Settings, manifest: Path, by: str, as_json: bool) -> None:
 @click.pass_obj
 def build(settings: Settings, ref: str, as_json: bool) -> None:
     """Make a model ready for this machine's engine ahead of its first task, and say how fast it is."""
-    from streams.commands import display
+    from streams.commands.tables.models import show_built
     from streams.services import models as desk
 
-    display.show_built(desk.build(settings, ref), as_json=as_json)
+    show_built(desk.build(settings, ref), as_json=as_json)
 
 
 @models.command()
@@ -147,7 +148,7 @@ def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: 
 
 @models.command()
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--photographs", type=FOLDER, required=True, help="A folder as loadtest/catalogue: pictures and truth.")
+@click.option("--photographs", type=FOLDER, required=True, help="A folder as the sample catalogue: pictures and truth.")
 @click.option("--steps", type=click.IntRange(min=1), help="How long it is taught; unset, as the one that ships was.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the comparison, JSON.")
 @click.pass_obj
@@ -162,7 +163,7 @@ def distill(settings: Settings, target: Path, photographs: Path, steps: int | No
 @click.argument("ref", metavar="MODEL")
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--to", "precision", type=click.Choice(["fp16", "int8"]), required=True, help="Its numbers.")
-@click.option("--photographs", type=FOLDER, required=True, help="A folder as loadtest/catalogue: pictures and truth.")
+@click.option("--photographs", type=FOLDER, required=True, help="A folder as the sample catalogue: pictures and truth.")
 @click.option("--leave-out", multiple=True, metavar="LAYER", help="A convolution that stays in float32, for int8.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the comparison, JSON.")
 @click.pass_obj

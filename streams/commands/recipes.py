@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -20,7 +21,7 @@ def recipes() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check files of recipes and of tenants' defaults; every problem is told with its file, line and path."""
-    from streams.commands import display
+    from streams.commands.tables.recipes import show_checked
     from streams.services.recipes import checked, read_file
 
     def ref(file: Path) -> str:
@@ -28,8 +29,8 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
         return made.ref
 
     told = [checked(file, ref) for file in files]
-    display.show_checked(told, as_json=as_json)
-    sys.exit(1 if any(each.wrong for each in told) else 0)
+    show_checked(told, as_json=as_json)
+    sys.exit(Exit.FOUND if any(each.wrong for each in told) else Exit.OK)
 
 
 @recipes.command("list")
@@ -37,10 +38,10 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 @click.pass_obj
 def recipes_list(settings: Settings, as_json: bool) -> None:
     """Show every recipe and all tenants' defaults, each in the version that counts."""
-    from streams.commands import display
+    from streams.commands.tables.recipes import show_recipes
     from streams.services import recipes as desk
 
-    display.show_recipes(desk.overview(settings), as_json=as_json)
+    show_recipes(desk.overview(settings), as_json=as_json)
 
 
 @recipes.command()
@@ -51,11 +52,11 @@ def recipes_list(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def show(settings: Settings, name: str, tenant: str, channel: str | None, as_json: bool) -> None:
     """Show a recipe with what would really be used: each parameter's value, and who says so."""
-    from streams.commands import display
+    from streams.commands.tables.recipes import show_recipe
     from streams.services import recipes as desk
 
     ref, steps = desk.show(settings, name, tenant, channel)
-    display.show_recipe(ref, steps, as_json=as_json)
+    show_recipe(ref, steps, as_json=as_json)
 
 
 @recipes.command()
@@ -67,8 +68,8 @@ def show(settings: Settings, name: str, tenant: str, channel: str | None, as_jso
 @click.pass_obj
 def release(settings: Settings, file: Path, dry_run: bool, why: str, by: str, as_json: bool) -> None:
     """Let a recipe or a tenant's defaults count. Just the products of which it makes something else are made again."""
-    from streams.commands import display
+    from streams.commands.tables.recipes import show_released
     from streams.services import recipes as desk
 
     ref, products, is_noted = desk.release(settings, file, why, by, dry_run=dry_run)
-    display.show_released(ref, products, dry_run=dry_run, is_noted=is_noted, as_json=as_json)
+    show_released(ref, products, dry_run=dry_run, is_noted=is_noted, as_json=as_json)

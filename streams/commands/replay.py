@@ -29,7 +29,7 @@ def replay(
     as_json: bool,
 ) -> None:
     """Have products planned and made again; what comes out as it was costs no inference and is not published twice."""
-    from streams.commands import display
+    from streams.commands.tables.replay import show_replanned
     from streams.services import local, replanning
 
     selection = replanning.Selection(frozenset(skus), tenant, rule, model, since_ms)
@@ -38,7 +38,7 @@ def replay(
     with local.connect(settings) as (database, producer):
         products = replanning.select(selection, database, settings)
         replanning.replan(products, lane, "packshot replay", producer)
-    display.show_replanned(products, as_json=as_json)
+    show_replanned(products, as_json=as_json)
 
 
 @click.command("rebuild-facts")
@@ -46,7 +46,7 @@ def replay(
 @click.pass_obj
 def rebuild_facts(settings: Settings, as_json: bool) -> None:
     """Make the facts anew from the topics, with nothing else at work on them."""
-    from streams.commands import display
+    from streams.commands.tables.replay import show_rebuilt
     from streams.services import local
 
-    display.show_rebuilt(local.rebuild_facts(settings), as_json=as_json)
+    show_rebuilt(local.rebuild_facts(settings), as_json=as_json)

@@ -20,11 +20,11 @@ def review() -> None:
 @click.pass_obj
 def review_list(settings: Settings, everything: bool, as_json: bool) -> None:
     """Show the assets that wait for a decision."""
-    from streams.commands import display
-    from streams.services import local
+    from streams.commands.tables.review import show_reviews
+    from streams.services.status import open_database
 
-    with local.open_database(settings) as database, database.read() as facts:
-        display.show_reviews(facts.reviews(pending=not everything), as_json=as_json)
+    with open_database(settings) as database, database.read() as facts:
+        show_reviews(facts.reviews.every(pending=not everything), as_json=as_json)
 
 
 @review.command()

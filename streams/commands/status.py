@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
@@ -16,12 +17,12 @@ from streams.services.moments import Moment
 @click.pass_obj
 def status(settings: Settings, sku: str, tenant: str | None, as_json: bool) -> None:
     """Tell where every asset of a product stands, and why."""
-    from streams.commands import display
-    from streams.services import local
+    from streams.commands.tables.status import show_status
+    from streams.services.status import open_database, status_of, tenants_of
 
-    with local.open_database(settings) as database:
-        for each in local.tenants_of(database, sku, tenant):
-            display.show_status(database, each, sku, as_json=as_json)
+    with open_database(settings) as database:
+        for each in tenants_of(database, sku, tenant):
+            show_status(status_of(database, each, sku), as_json=as_json)
 
 
 @click.command()
@@ -30,12 +31,12 @@ def status(settings: Settings, sku: str, tenant: str | None, as_json: bool) -> N
 @click.pass_obj
 def audit(settings: Settings, deep: bool, as_json: bool) -> None:
     """Compare topics, facts and origin: is anything lost, stale, doubled or missing?"""
-    from streams.commands import display
+    from streams.commands.tables.system import show_report
     from streams.services.audit.audit import audit as audit_everything
 
     report = audit_everything(settings, deep=deep)
-    display.show_report(report, as_json=as_json)
-    sys.exit(0 if report.clean else 1)
+    show_report(report, as_json=as_json)
+    sys.exit(Exit.OK if report.clean else Exit.FOUND)
 
 
 @click.command()
@@ -51,10 +52,10 @@ def audit(settings: Settings, deep: bool, as_json: bool) -> None:
 @click.pass_obj
 def costs(settings: Settings, tenant: str | None, since_ms: int, by: tuple[Any, ...], as_json: bool) -> None:
     """Tell what an accepted image cost, and what was wasted or saved by the cache."""
-    from streams.commands import display
-    from streams.services import local
+    from streams.commands.tables.costs import show_costs
+    from streams.services.status import open_database
 
-    with local.open_database(settings) as database, database.read() as facts:
-        groups = facts.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
-        total = facts.spendings(tenant=tenant, since_ms=since_ms)
-    display.show_costs(groups, total, by, settings.price_currency, as_json=as_json)
+    with open_database(settings) as database, database.read() as facts:
+        groups = facts.costs.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
+        total = facts.costs.spendings(tenant=tenant, since_ms=since_ms)
+    show_costs(groups, total, by, settings.price_currency, as_json=as_json)

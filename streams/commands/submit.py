@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 
@@ -17,31 +18,34 @@ from streams.runtime.settings import Settings
 @click.pass_obj
 def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json: bool) -> None:
     """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
-    from streams.commands import display
-    from streams.services import event_files, following, local, submission
+    from streams.commands.tables import progress
+    from streams.commands.tables.submit import show_submission
+    from streams.services import event_files
 
     read, bad = event_files.read_events(file)
     events, lacking = event_files.with_files(read)
     bad = [*bad, *lacking]
     if not events:  # then it takes no broker to say so
-        display.show_submission([], [], bad or [event_files.BadLine(1, "", "no event in it")], as_json=as_json)
-        sys.exit(2)
+        show_submission([], [], bad or [event_files.BadLine(1, "", "no event in it")], as_json=as_json)
+        sys.exit(Exit.NOT_DONE)
+    from streams.services import following, local, submission  # Kafka's client and the flow's planning
+
     with local.connect(settings) as (database, producer):
         with database.read() as facts:
             unmakeable = submission.unmakeable(events, facts)
         if unmakeable:
-            display.show_submission([], [], [*bad, *unmakeable], as_json=as_json)
-            sys.exit(2)
+            show_submission([], [], [*bad, *unmakeable], as_json=as_json)
+            sys.exit(Exit.NOT_DONE)
         sent = [each.event for each in events]
         if not wait:
             submitted, fates = submission.send(sent, producer), []
         else:
-            with following.news(settings) as news, display.progress("assets", hidden=as_json) as report:
+            with following.news(settings) as news, progress("assets", hidden=as_json) as report:
                 submitted = submission.send(sent, producer)
                 ends = time.monotonic() + timeout_s, settings.stalled_after_s
                 fates = following.follow(submitted, database, news, report, *ends)
-    display.show_submission(submitted, fates, bad, as_json=as_json)
-    sys.exit(1 if bad or any(fate.state in ("failed", "waiting") for fate in fates) else 0)
+    show_submission(submitted, fates, bad, as_json=as_json)
+    sys.exit(Exit.FOUND if bad or any(fate.state in ("failed", "waiting") for fate in fates) else Exit.OK)
 
 
 @click.command()
@@ -50,8 +54,8 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
 @click.pass_obj
 def published(settings: Settings, follow: bool, as_json: bool) -> None:
     """Show what listing services see."""
-    from streams.commands import display
+    from streams.commands.tables.submit import show_published
     from streams.services import local
 
     for event in local.published_events(settings, follow=follow):
-        display.show_published(event, as_json=as_json)
+        show_published(event, as_json=as_json)

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.screen import console, errors, print_json, styled
 from streams.runtime.settings import Settings
 
@@ -26,7 +27,7 @@ def sweep(settings: Settings, unnamed_s: float, dry_run: bool, as_json: bool) ->
     """Take away what no manifest names, and what was replaced once its grace is over; safe at any time."""
     from streams.blobs import open_store
     from streams.publishing.sweep import Sweep, Swept
-    from streams.services.roles import now_ms
+    from streams.runtime.clock import now_ms
 
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     done: Swept = Sweep(origin, now_ms, unnamed_s=unnamed_s, dry_run=dry_run).run()
@@ -38,7 +39,7 @@ def sweep(settings: Settings, unnamed_s: float, dry_run: bool, as_json: bool) ->
         console.say(f"{done.in_grace} stay until their grace is over, {done.unclaimed} lie beside no manifest")
     for fault in done.faults:
         errors.say(styled(fault, "red"))
-    sys.exit(1 if done.faults else 0)
+    sys.exit(Exit.FOUND if done.faults else Exit.OK)
 
 
 def _show(removed: tuple[str, ...], *, dry_run: bool) -> None:

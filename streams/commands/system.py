@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from schemas.topics import POOLS
+from schemas.operations.base import POOLS
+from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings, variable
 
@@ -21,7 +22,7 @@ def up(settings: Settings) -> None:
 
 
 @click.command()
-@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "webhooks", "gateway"]))
+@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "webhooks", "cdn", "gateway"]))
 @click.option("--pool", type=click.Choice(POOLS), help="Which pool a worker works for.")
 @click.pass_obj
 def run(settings: Settings, role: str, pool: Any) -> None:
@@ -30,7 +31,12 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 
     if (role == "worker") != (pool is not None):
         raise click.UsageError("a worker, and nothing else, needs --pool")
-    roles.run(role, pool, settings)
+    if role == "gateway":
+        from streams.api.serving import run_gateway
+
+        run_gateway(settings)
+    else:
+        roles.run(role, pool, settings)
 
 
 @click.command()
@@ -38,12 +44,12 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 @click.pass_obj
 def check(settings: Settings, as_json: bool) -> None:
     """Check that everything is reachable and sane."""
-    from streams.commands import display
+    from streams.commands.tables.system import show_findings
     from streams.services.checks import check_everything
 
     findings = check_everything(settings)
-    display.show_findings(findings, as_json=as_json)
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+    show_findings(findings, as_json=as_json)
+    sys.exit(Exit.OK if all(finding.ok for finding in findings) else Exit.FOUND)
 
 
 @click.command("settings")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def plan(settings: Settings, as_json: bool) -> None:
     """Show what `apply` would mend; ends with 1 when there is something."""
     found = _found(settings)
     _show(found, as_json=as_json)
-    sys.exit(1 if found else 0)
+    sys.exit(Exit.FOUND if found else Exit.OK)
 
 
 @topics.command()
@@ -47,7 +48,7 @@ def apply(settings: Settings, partitions: bool, as_json: bool) -> None:
     left = [each for each in found if each not in mended]
     for each in left:
         errors.say(f"left as it is: {each}")
-    sys.exit(1 if left else 0)
+    sys.exit(Exit.FOUND if left else Exit.OK)
 
 
 @topics.command()
@@ -70,7 +71,7 @@ def recover(settings: Settings, dry_run: bool, settle: bool, as_json: bool) -> N
                 Losses(database).settle(left)
                 left = []
     _show_recovered(lost, products, left, as_json=as_json)
-    sys.exit(1 if left else 0)
+    sys.exit(Exit.FOUND if left else Exit.OK)
 
 
 def _show_recovered(

@@ -162,8 +162,10 @@ class AcknowledgedProducer:
     new client takes its place.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._config = producer_config(settings)
+    def __init__(self, settings: Settings, within_s: float | None = None) -> None:
+        """`within_s` bounds how long a record may wait for its acknowledgement; unset, librdkafka's 5 minutes."""
+        bound = {} if within_s is None else {"delivery.timeout.ms": round(within_s * 1000)}
+        self._config = producer_config(settings) | bound
         self._producer = Producer(self._config)
         self._stopping = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer-poll", daemon=True)

@@ -1,8 +1,9 @@
 """The consumer groups: whose committed offsets say how far each topic has been worked on."""
 
 from schemas import topics
+from schemas.operations.base import Pool
 from schemas.records import Lane
-from schemas.topics import Pool, Topic
+from schemas.topics import Topic
 
 STREAMS = "packshot.streams"
 PUBLISHER = "packshot.publisher"

@@ -11,7 +11,6 @@ Rebalances count as starts, too. That is harmless: care costs time and nothing e
 """
 
 import threading
-import time
 from collections import Counter as Tally
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,12 +22,12 @@ from prometheus_client import Counter, Gauge
 from streams.consumer.letters import Delivery
 from streams.consumer.reading import Place
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.waiting import until, wait_out
 
 CAREFUL_FROM_STARTS = 3  # one may be bad luck, two a machine that went down twice
 TRIES_MAX = 3  # alone in a process that somebody else may have ended, so that none dies of another's fault
 # More than any role has in hand of a partition from its committed offset on; behind so many the culprit cannot stand.
 CAREFUL_RECORDS = 1000
-AWAY_WAIT_S = 1.0
 ENDED_THE_PROCESS = "ended_the_process"
 
 log = structlog.get_logger()
@@ -102,6 +101,8 @@ class Isolation:
         self._told: dict[Place, str] = {}
         self.is_waiting = False
         """Whether a batch stands on purpose, until the database is back."""
+        self.stopping = threading.Event()
+        """Once it is set nobody waits any more: Stopped is raised."""
 
     def read(self, delivery: Delivery) -> None:
         """Is shown what was read, in its order, by a role that works in another one. Touches no database."""
@@ -145,7 +146,7 @@ class Isolation:
     ) -> None:
         """Has a batch of one partition worked on by `run`: at once or, where care is needed, one by one.
 
-        One that is not to be tried again is ended by `bury`. Waits while the database is away.
+        One that is not to be tried again is ended by `bury`. Waits while the database is away; raises Stopped.
         """
         if not self._is_careful_when_known(batch[0]):
             run(batch)
@@ -158,15 +159,14 @@ class Isolation:
                 bury(delivery, why)
 
     def _is_careful_when_known(self, delivery: Delivery) -> bool:
-        while True:
-            try:
-                careful = self.is_careful(delivery)
-                self.is_waiting = False
-                return careful
-            except Unavailable as away:
-                log.warning("waiting", role=self._role, reason=str(away))
-                self.is_waiting = True
-                time.sleep(AWAY_WAIT_S)
+        try:
+            return wait_out(lambda: self.is_careful(delivery), self._stay, role=self._role)
+        finally:
+            self.is_waiting = False
+
+    def _stay(self, seconds: float) -> None:
+        self.is_waiting = True
+        until(self.stopping)(seconds)
 
     def tell(self, delivery: Delivery, why: str) -> None:
         """Notes why the partition of a record stands, for `packshot audit`; once for each reason."""

@@ -183,7 +183,7 @@ def event_in(delivery: Delivery) -> Event:
     try:
         event = codec.decode(delivery.value, topics.records_on(delivery.topic))
     except codec.WireError as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
     if not topics.belongs(event, delivery.topic):
         raise Refused("wrong_topic", f"this {type(event).__name__} does not belong on {delivery.topic}")
     if delivery.key != topics.key_of(event):
@@ -201,7 +201,7 @@ def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     try:
         value = codec.encode(event)
     except codec.InvalidRecord as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     identity = event_id or content_id(type(event).__name__, value.hex())
     headers = cloud_event(event, source=source, time=now, trace=trace_headers(), event_id=identity)
@@ -210,8 +210,8 @@ def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     topic = _topic_of(event)
     record = Outgoing(topic.name, topics.key_of(event), value, headers)
     if record.size_bytes > topic.max_bytes - topics.STORY_BYTES:
-        told = f"a {type(event).__name__} of {record.size_bytes} bytes; {topic.name} has room for"
-        raise Refused("record_too_large", f"{told} {topic.max_bytes - topics.STORY_BYTES}")
+        message = f"a {type(event).__name__} of {record.size_bytes} bytes; {topic.name} has room for"
+        raise Refused("record_too_large", f"{message} {topic.max_bytes - topics.STORY_BYTES}")
     return record
 
 
@@ -280,8 +280,8 @@ def returned(delivery: Delivery, originals: Originals | None = None) -> Outgoing
     origin = as_mapping(delivery.headers).get(ORIGIN_TOPIC, "")
     topic = topics.find(origin)
     if topic is None or origin.startswith(topics.RETRY_PREFIX):
-        told = origin[:HISTORY_MESSAGE_MAX]
-        raise Refused("no_origin", f"no topic to give it back to: {told!r}", field=ORIGIN_TOPIC)
+        origin_shown = origin[:HISTORY_MESSAGE_MAX]
+        raise Refused("no_origin", f"no topic to give it back to: {origin_shown!r}", field=ORIGIN_TOPIC)
     return _back(delivery, topic, originals)
 
 
@@ -308,14 +308,14 @@ def _without_original(letter: Outgoing, delivery: Delivery, originals: Originals
     """`letter` with its original in the store: key and headers shortened, no value."""
     data = msgspec.msgpack.encode(_Original(delivery.key, delivery.value, delivery.headers))
     digest = originals.put(data)
-    told = {ORIGINAL: digest, ORIGINAL_BYTES: str(len(data)), ORIGINAL_AT: originals.address(digest)}
+    kept_at = {ORIGINAL: digest, ORIGINAL_BYTES: str(len(data)), ORIGINAL_AT: originals.address(digest)}
     story = [header for header in letter.headers if header[0] in STORY]
     short = [
         (name, value)
         for name, value in letter.headers
         if name not in STORY and len(name.encode()) + len(value) <= HEADER_KEPT_BYTES
     ]
-    headers = [*short[:HEADERS_KEPT], *story, *((name, value.encode()) for name, value in told.items())]
+    headers = [*short[:HEADERS_KEPT], *story, *((name, value.encode()) for name, value in kept_at.items())]
     return Outgoing(letter.topic, letter.key and letter.key[:KEY_KEPT_BYTES], b"", headers)
 
 
@@ -356,8 +356,8 @@ def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story
     return Outgoing(topic, delivery.key, delivery.value, kept + [(n, _bytes(v)) for n, v in error.items()])
 
 
-def _bytes(told: object) -> bytes:
-    return str(told).encode(errors="backslashreplace")
+def _bytes(value: object) -> bytes:
+    return str(value).encode(errors="backslashreplace")
 
 
 def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
@@ -365,10 +365,10 @@ def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
     message = printable(refusal.message, HISTORY_MESSAGE_MAX)
     code, field = refusal.code, refusal.field
     last = Failure(now_ms, delivery.position, delivery.attempt, refusal.kind, code, field, message)
-    told = [msgspec.json.encode(each) for each in [*delivery.history, last][-HISTORY_MAX:]]
-    while sum(map(len, told)) > HISTORY_BYTES_MAX and len(told) > 1:
-        del told[0]
-    return f"[{b','.join(told).decode()}]"
+    failures = [msgspec.json.encode(each) for each in [*delivery.history, last][-HISTORY_MAX:]]
+    while sum(map(len, failures)) > HISTORY_BYTES_MAX and len(failures) > 1:
+        del failures[0]
+    return f"[{b','.join(failures).decode()}]"
 
 
 def whole_number(text: str | None) -> int | None:

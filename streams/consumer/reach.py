@@ -20,9 +20,9 @@ from streams.consumer.bounded import Hangs, bounded
 from streams.consumer.clients import client_config
 from streams.consumer.watchdog import Stalled, Watchdog
 from streams.runtime.clock import Clock
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
-EXIT_LOST = 71
 CALL_S = 2.0
 LOOK_EVERY_S = 5.0
 # A client tries to connect every 2 s at least (`reconnect.backoff.max.ms`). A look takes 13 s at most, which has to
@@ -69,7 +69,7 @@ def _watch(reach: Reach) -> None:
             reach.look()
         except Stalled as stood:
             log.error("a client has lost the brokers for good; leaving without a commit", reason=str(stood))
-            os._exit(EXIT_LOST)
+            os._exit(Exit.STUCK)
         except Exception:
             log.exception("reach not known")
 

@@ -237,11 +237,11 @@ class LaneReader:
                     self._note_commit(place, self._asked)
                 del self._asked[place.partition]
 
-    def _note_commit(self, place: TopicPartition, asked: dict[int, int]) -> None:
+    def _note_commit(self, place: TopicPartition, offsets: dict[int, int]) -> None:
         if place.error is not None:
             log.warning("commit refused", lane=self.lane, partition=place.partition, error=str(place.error))
         else:
-            self.ledger.commit(self._trackers[place.partition].committed(asked[place.partition]))
+            self.ledger.commit(self._trackers[place.partition].committed(offsets[place.partition]))
 
     # back-pressure: librdkafka cannot be asked what is paused, and throws away what it prefetched when it pauses
 

@@ -17,6 +17,7 @@ from streams.runtime.settings import Settings
 POLL_S = 0.1
 BATCH_MAX = 500
 CALL_S = 10.0
+SILENT_S = 10.0  # of brokers that have not told all, nor where that ends
 
 Place = tuple[str, int]
 log = structlog.get_logger()
@@ -35,8 +36,16 @@ def read(
             places = _from(consumer, _partitions(consumer, names), since_ms)
             consumer.assign(places)
             unread = {(place.topic, place.partition) for place in places}
+            heard_s = time.monotonic()
             while unread or follow:
-                yield from _turn(consumer, unread)
+                before = len(unread)
+                for each in _turn(consumer, unread):
+                    heard_s = time.monotonic()
+                    yield each
+                if len(unread) < before:
+                    heard_s = time.monotonic()
+                elif not follow and time.monotonic() - heard_s > SILENT_S:
+                    raise TimeoutError
     finally:
         consumer.close()
 
@@ -153,6 +162,12 @@ def _comes_before_end(consumer: Consumer) -> bool:
             if not error.retriable():
                 raise KafkaException(error)
     raise TimeoutError
+
+
+def check(settings: Settings, within_s: float) -> None:
+    """Raises Unavailable where no broker answers in time."""
+    with translated(settings):
+        AdminClient(client_config(settings)).list_topics(timeout=within_s)
 
 
 def has_members(settings: Settings, group: str) -> bool:

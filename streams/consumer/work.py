@@ -3,10 +3,10 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 from confluent_kafka import KafkaError
@@ -22,36 +22,31 @@ from streams.consumer.poison import poison, with_trace
 from streams.consumer.reading import Place
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.waiting import Stopped, wait_out
 
-AWAY_WAIT_S = 1.0
+T = TypeVar("T")
 
 log = structlog.get_logger()
 untold = Counter(
     "packshot_untold_total", "Deliveries that died without the failure that goes with the letter", ["role"]
 )
-_thread = threading.local()
 
 
-def waited_for_others(seconds: float) -> None:
-    """Tells the executor that the job in hand held its thread so long for others; it is not charged that."""
-    _thread.waited_s = getattr(_thread, "waited_s", 0.0) + seconds
+@dataclass
+class Wait:
+    """A job's waiting for what other jobs hold, given to whoever handles it: what it says here is not charged to it.
 
+    `aside` is the context of such a wait: for as long as it lasts, urgent work has a thread beside this one.
+    """
 
-@contextmanager
-def standing_aside() -> Iterator[None]:
-    """For as long as the job in hand waits for what other jobs hold: urgent work gets a thread beside this one."""
-    lanes: Lanes[Job] | None = getattr(_thread, "lanes", None)
-    if lanes is None:  # no executor's thread
-        yield
-        return
-    with lanes.aside():
-        yield
+    aside: Callable[[], AbstractContextManager[None]] = nullcontext
+    waited_s: float = 0.0
 
 
 class Handler(Protocol):
     """What a worker does with deliveries. Both methods are called from several threads at once."""
 
-    def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
+    def handle(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:
         """Works on a delivery; what it returns is written before the delivery counts as ended.
 
         Raises Refused for a delivery that cannot be worked on, Unavailable while something that all need is away.
@@ -84,10 +79,6 @@ class Ended:
     job: Job
     how: str = "done"
     error: BaseException | None = None
-
-
-class Stopped(Exception):
-    """The executor was told to stop while a job waited."""
 
 
 class Executor:
@@ -153,11 +144,11 @@ class Executor:
     def work_on(self, turn: Turn[Job]) -> None:
         """Works on one job, and reports it once it has ended."""
         began_s = self._clock.monotonic()
-        _thread.waited_s, _thread.lanes = 0.0, self.lanes
+        wait = Wait(self.lanes.aside)
         name = threading.current_thread().name
         try:
             self._signs[name] = began_s
-            how, records = self._outcome(turn.item.delivery)
+            how, records = self._outcome(turn.item.delivery, wait)
         except Stopped:
             self.reports.put(Ended(turn.item, "dropped"))
         except BaseException as error:
@@ -166,27 +157,34 @@ class Executor:
             self._write(turn.item, how, records)
         finally:
             del self._signs[name]
-            took_s = self._clock.monotonic() - began_s - _thread.waited_s
+            took_s = self._clock.monotonic() - began_s - wait.waited_s
             self.lanes.charge(turn, max(took_s, 0.0) * 1000)
 
     def _work(self, take: Callable[[], Turn[Job] | None]) -> None:
         while (turn := take()) is not None:
             self.work_on(turn)
 
-    def _outcome(self, delivery: Delivery) -> tuple[str, Sequence[Outgoing]]:
-        while True:
-            try:
-                with self._isolation.trying(delivery):
-                    return "done", self._handler.handle(delivery)
-            except Unavailable as away:
-                log.warning("waiting", role=self._role, reason=str(away), position=delivery.position)
-                self._isolation.tell(delivery, f"waits: {away}")
-                self._stay(AWAY_WAIT_S)
-            except Refused as refusal:
-                return self._letter(delivery, refusal)
-            except Exception as error:
-                log.exception("unexpected error", role=self._role, position=delivery.position)
-                return self._letter(delivery, self._unexpected(delivery, error))
+    def _outcome(self, delivery: Delivery, wait: Wait) -> tuple[str, Sequence[Outgoing]]:
+        try:
+            return "done", self._when_back(lambda: self._handled(delivery, wait), delivery)
+        except Refused as refusal:
+            return self._letter(delivery, refusal)
+        except Stopped:
+            raise
+        except Exception as error:
+            log.exception("unexpected error", role=self._role, position=delivery.position)
+            return self._letter(delivery, self._unexpected(delivery, error))
+
+    def _handled(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:
+        try:
+            with self._isolation.trying(delivery):
+                return self._handler.handle(delivery, wait)
+        except Unavailable as away:
+            self._isolation.tell(delivery, f"waits: {away}")
+            raise
+
+    def _when_back(self, attempt: Callable[[], T], delivery: Delivery) -> T:
+        return wait_out(attempt, self._stay, role=self._role, position=delivery.position)
 
     def _unexpected(self, delivery: Delivery, error: Exception) -> Refused:
         if not self._policy.is_last_try(delivery):
@@ -197,24 +195,24 @@ class Executor:
 
     def _stay(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
-            raise Stopped
+            raise Stopped("told to stop")
         self._signs[threading.current_thread().name] = self._clock.monotonic()
 
     def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
         letter = with_trace(self._fitting_letter(delivery, refusal), refusal)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message, "attempt": delivery.attempt}
-        log.warning("refused", role=self._role, how=how, position=delivery.position, **told)
+        details = {
+            "code": refusal.code,
+            "field": refusal.field,
+            "message": refusal.message,
+            "attempt": delivery.attempt,
+        }
+        log.warning("refused", role=self._role, how=how, position=delivery.position, **details)
         return how, [letter, *(self._given_up(delivery, refusal) if how == "dead" else [])]
 
     def _fitting_letter(self, delivery: Delivery, refusal: Refused) -> Outgoing:
         """Waits while an original has to be kept and its store is away."""
-        while True:
-            try:
-                return self._policy.letter(delivery, refusal, int(self._clock.time() * 1000))
-            except Unavailable as away:
-                log.warning("waiting", role=self._role, reason=str(away), position=delivery.position)
-                self._stay(AWAY_WAIT_S)
+        return self._when_back(lambda: self._policy.letter(delivery, refusal, int(self._clock.time() * 1000)), delivery)
 
     def _given_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
         """What the handler has to say of a dead delivery. Its letter is written whatever becomes of that."""

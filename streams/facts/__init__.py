@@ -1,30 +1,26 @@
 """Facts in SQL: what is true now of products, assets, tasks, reviews and campaigns."""
 
+from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
-from streams.facts.facts import (
-    PLANNED_STATES,
-    Asset,
-    AssetState,
-    Facts,
-    Product,
-    ProductState,
-    Refusal,
-    Review,
-    TaskFact,
-)
+from streams.facts.facts import Facts
 from streams.facts.losses import Loss, Losses
 from streams.facts.models import Comparison
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
+from streams.facts.products import Product
+from streams.facts.refusals import Refusal
 from streams.facts.replans import Replan
+from streams.facts.reviews import Review, Word
+from streams.facts.states import AssetEvent, AssetState, IllegalTransition
+from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
 from streams.facts.webhooks import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery, Webhooks
 
 __all__ = [
-    "PLANNED_STATES",
     "UNSENT_AFTER_S",
     "Asset",
+    "AssetEvent",
     "AssetState",
     "Attempt",
     "Backlog",
@@ -37,6 +33,7 @@ __all__ = [
     "Facts",
     "Fate",
     "Grouping",
+    "IllegalTransition",
     "Loss",
     "Losses",
     "Message",
@@ -56,5 +53,6 @@ __all__ = [
     "Unsent",
     "WebhookDelivery",
     "Webhooks",
+    "Word",
     "rank_of",
 ]

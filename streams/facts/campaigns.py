@@ -8,11 +8,25 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, insert, select
 
 from schemas.records import CampaignCancelled, CampaignRequested
 from streams.facts import tables as t
+from streams.facts.repository import Repository, dialect_of, load
+
+_NAMING = (
+    select(t.campaigns.c.record)
+    .join(
+        t.campaign_skus,
+        (t.campaigns.c.tenant == t.campaign_skus.c.tenant) & (t.campaigns.c.campaign == t.campaign_skus.c.campaign),
+    )
+    .where(
+        t.campaign_skus.c.tenant == bindparam("tenant"),
+        t.campaign_skus.c.sku == bindparam("sku"),
+        t.campaigns.c.cancelled.is_(False),
+    )
+    .order_by(t.campaigns.c.campaign)
+)
 
 
 @dataclass(frozen=True)
@@ -31,19 +45,24 @@ def rank_of(event: CampaignRequested | CampaignCancelled) -> int:
     return event.version or t.UNVERSIONED + event.place
 
 
-class Campaigns:
+class Campaigns(Repository):
     """The campaigns as one transaction sees and changes them."""
 
-    def __init__(self, connection: Connection, now_ms: int) -> None:
-        self._connection = connection
-        self._now_ms = now_ms
+    def get(self, tenant: str, campaign: str) -> tuple[CampaignRequested, bool] | None:
+        """A campaign, with some of its products at least, and whether it was cancelled; or None."""
+        known = self.standing(tenant, campaign)
+        return None if known is None else (known.request, known.cancelled)
+
+    def naming(self, tenant: str, sku: str) -> list[CampaignRequested]:
+        """The campaigns that want pictures of a product, by name."""
+        return [load(row.record, CampaignRequested) for row in self._execute(_NAMING, tenant=tenant, sku=sku)]
 
     def standing(self, tenant: str, campaign: str) -> CampaignProgress | None:
         """How a campaign stands, or None for one that nobody asked for."""
         row = self._connection.execute(select(t.campaigns).where(*_of(t.campaigns, tenant, campaign))).first()
         if row is None:
             return None
-        request = msgspec.json.decode(row.record, type=CampaignRequested)
+        request = load(row.record, CampaignRequested)
         newest = (*_of(t.campaign_parts, tenant, campaign), t.campaign_parts.c.rank == row.rank)
         known = self._connection.execute(select(func.count()).select_from(t.campaign_parts).where(*newest)).scalar_one()
         return CampaignProgress(request, row.rank, row.cancelled, known == request.parts)
@@ -57,11 +76,11 @@ class Campaigns:
         kept = event if event.parts == 1 else msgspec.structs.replace(event, skus=event.skus[:1])
         record = t.dumped(kept)
         row = {**key, "cancelled": False, "record": record, "rank": rank, "updated_at_ms": self._now_ms}
-        self._upsert(t.campaigns, [row])
-        self._upsert(t.campaign_parts, [{**key, "part": event.part, "rank": rank}])
+        self._put(t.campaigns, [row])
+        self._put(t.campaign_parts, [{**key, "part": event.part, "rank": rank}])
         fresh = self._not_named(event, rank)
-        self._upsert(t.campaign_skus, [{**key, "sku": sku, "rank": rank} for sku in fresh])
-        self._upsert(t.campaign_work, [{**key, "sku": sku} for sku in fresh])
+        self._put(t.campaign_skus, [{**key, "sku": sku, "rank": rank} for sku in fresh])
+        self._put(t.campaign_work, [{**key, "sku": sku} for sku in fresh])
         standing = self.standing(event.tenant, event.campaign)
         if standing is not None and standing.is_complete:
             self._take_out(event.tenant, event.campaign, t.campaign_skus.c.rank < rank)
@@ -108,11 +127,10 @@ class Campaigns:
         fresh = leaving.where(columns.sku.not_in(known))
         self._connection.execute(insert(t.campaign_work).from_select(["tenant", "campaign", "sku"], fresh))
 
-    def _upsert(self, table: Table, rows: list[dict[str, object]]) -> None:
+    def _put(self, table: Table, rows: list[dict[str, object]]) -> None:
         if not rows:
             return
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table)
+        statement = dialect_of(self._connection).insert(table)
         keys = [column.name for column in table.primary_key]
         fresh = {name: statement.excluded[name] for name in rows[0] if name not in keys}
         upserting = (

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, literal, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 
 from schemas.records import AssetPublished
 from streams.facts import tables as t
+from streams.facts.repository import Repository
+from streams.facts.states import ENDED, ENDED_BADLY, IN_PLAN
 
 Grouping = Literal["tenant", "channel", "operation"]
 Fate = Literal["accepted", "rejected", "failed", "superseded", "open"]
 FATES: tuple[Fate, ...] = get_args(Fate)
 WASTED: tuple[Fate, ...] = ("rejected", "failed", "superseded")
-_OPEN_STATES = ("planned", "review", "publishing")
 
 
 @dataclass(frozen=True)
@@ -73,34 +73,35 @@ class Spending:
         return (self.total_nanos - self.price_nanos["open"]) / self.images if self.images else None
 
 
-def put_shares(connection: Connection, shares: Sequence[Share], now_ms: int) -> None:
-    """Notes the shares that are not yet known."""
-    _insert(connection, t.costs, [{**asdict(each), "updated_at_ms": now_ms} for each in shares])
+class Costs(Repository):
+    """The costs as one transaction sees and changes them."""
 
+    def put(self, shares: Sequence[Share]) -> None:
+        """Notes what a completed task cost; what is known already stays as it is."""
+        self._insert_new(t.costs, [asdict(each) for each in shares])
 
-def put_accepted(connection: Connection, event: AssetPublished, now_ms: int) -> None:
-    """Notes that an image was accepted: it went live."""
-    image = {"tenant": event.tenant, "sku": event.sku, "version": event.version, "asset": event.asset}
-    _insert(connection, t.accepted, [{**image, "digest": event.file.sha256, "updated_at_ms": now_ms}])
+    def accept(self, event: AssetPublished) -> None:
+        """Notes that an image was accepted, for good: what becomes of it later does not change that."""
+        image = {"tenant": event.tenant, "sku": event.sku, "version": event.version, "asset": event.asset}
+        self._insert_new(t.accepted, [{**image, "digest": event.file.sha256}])
 
+    def of_assets(self, tenant: str, skus: Sequence[str]) -> dict[tuple[str, str, int], int]:
+        """What the work for each SKU, asset and version cost, in billionths of the currency."""
+        columns = t.costs.c
+        key = (columns.sku, columns.asset, columns.version)
+        where = (columns.tenant == tenant, columns.sku.in_(list(skus)))
+        rows = self._connection.execute(select(*key, func.sum(columns.price_nanos)).where(*where).group_by(*key))
+        return {(row[0], row[1], row[2]): int(row[3]) for row in rows}
 
-def spendings(
-    connection: Connection, by: Sequence[Grouping], tenant: str | None = None, since_ms: int = 0
-) -> list[Spending]:
-    """What work noted since `since_ms` cost, by groups in order; one group in all when `by` is empty."""
-    wanted = [t.costs.c.updated_at_ms >= since_ms, *([t.costs.c.tenant == tenant] if tenant is not None else [])]
-    groups = [t.costs.c[name] for name in by]
-    images = {tuple(row[:-1]): int(row[-1]) for row in connection.execute(_images(groups, wanted))}
-    rows: dict[tuple[str, ...], list[Any]] = {}
-    for row in connection.execute(_sums(groups, wanted)):
-        rows.setdefault(tuple(row[: len(by)]), []).append(row)
-    return [_spending(dict(zip(by, key, strict=True)), images.get(key, 0), rows[key]) for key in sorted(rows)]
-
-
-def _insert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+    def spendings(self, by: Sequence[Grouping] = (), *, tenant: str | None = None, since_ms: int = 0) -> list[Spending]:
+        """What the work that ended since `since_ms` (Unix time) cost, by groups in order; in all when `by` is empty."""
+        wanted = [t.costs.c.updated_at_ms >= since_ms, *([t.costs.c.tenant == tenant] if tenant is not None else [])]
+        groups = [t.costs.c[name] for name in by]
+        images = {tuple(row[:-1]): int(row[-1]) for row in self._connection.execute(_images(groups, wanted))}
+        rows: dict[tuple[str, ...], list[Any]] = {}
+        for row in self._connection.execute(_sums(groups, wanted)):
+            rows.setdefault(tuple(row[: len(by)]), []).append(row)
+        return [_spending(dict(zip(by, key, strict=True)), images.get(key, 0), rows[key]) for key in sorted(rows)]
 
 
 def _sums(groups: Sequence[ColumnElement[Any]], wanted: Sequence[ColumnElement[bool]]) -> Select[Any]:
@@ -151,8 +152,8 @@ def _fate() -> ColumnElement[str]:
     state = t.assets.c.state
     return case(
         (exists().where(_is_accepted()), literal("accepted")),
-        (state.in_(("rejected", "failed")), state),
-        (state.in_(_OPEN_STATES), literal("open")),
+        (state.in_(sorted(ENDED_BADLY)), state),
+        (state.in_(sorted(IN_PLAN - ENDED)), literal("open")),
         else_=literal("superseded"),
     )
 

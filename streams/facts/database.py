@@ -11,7 +11,9 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from streams.facts import schema, tables
-from streams.facts.facts import ENDED_BADLY, Facts, ProductState
+from streams.facts.assets import ProductState
+from streams.facts.facts import Facts
+from streams.facts.states import ENDED_BADLY, IN_PLAN
 from streams.runtime.errors import Unavailable
 from streams.runtime.private import open_private, private_folder
 from streams.runtime.settings import SettingsError
@@ -65,11 +67,11 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Facts]:
         """A consistent look at the facts, without holding anybody off."""
-        with self.looking() as connection:
+        with self.look() as connection:
             yield Facts(connection, 0)
 
     @contextmanager
-    def looking(self) -> Iterator[Connection]:
+    def look(self) -> Iterator[Connection]:
         """`read`, for what is kept beside the facts."""
         with _translated(), self._engine.connect() as connection:
             yield connection
@@ -172,11 +174,11 @@ class ProductStates:
     def standing(self, tenant: str, sku: str) -> ProductState | None:
         """The product's newest version and the state of each planned asset, or None for an unknown product."""
         with self._database.read() as facts:
-            product = facts.product(tenant, sku)
+            product = facts.products.get(tenant, sku)
             if product is None:
                 return None
-            assets = facts.assets(tenant, sku)
-        plan = {a.asset: a for a in assets if a.version == product.version and a.state != "leaving"}
+            assets = facts.assets.of(tenant, sku)
+        plan = {a.asset: a for a in assets if a.version == product.version and a.state in IN_PLAN}
         states: dict[str, str] = {name: asset.state for name, asset in plan.items()}
         reasons = {name: asset.reason for name, asset in plan.items() if asset.state in ENDED_BADLY}
         return ProductState(product.version, product.deleted, states, reasons)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from streams.facts import tables
 from streams.facts.database import Database
+from streams.facts.repository import dialect_of
 
 _t = tables.losses.c
 
@@ -48,7 +48,7 @@ class Losses:
         """Notes losses. One that has grown since somebody dealt with it is to be dealt with again."""
         now_ms = time.time_ns() // 1_000_000
         with self._database.transaction() as connection:
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            dialect = dialect_of(connection)
             inserting = dialect.insert(tables.losses)
             grown = {"behind": inserting.excluded.behind, "seen_at_ms": now_ms, "settled_at_ms": None}
             noting = inserting.on_conflict_do_update(

@@ -30,10 +30,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, tuple_
+from sqlalchemy import Row, Select, delete, func, insert, select, tuple_
 
 from schemas.envelope import Headers
 from streams.facts import tables as t
+from streams.facts.repository import Repository
 
 Place = tuple[str, int]
 T = TypeVar("T")
@@ -77,12 +78,8 @@ class Backlog:
     oldest_ms: int
 
 
-class Outbox:
+class Outbox(Repository):
     """The outbox as one transaction sees it."""
-
-    def __init__(self, connection: Connection, now_ms: int) -> None:
-        self._connection = connection
-        self._now_ms = now_ms
 
     def put(self, records: Sequence[tuple[Place, Writable]]) -> list[Unsent]:
         """Adds records, each with the partition of the delivery that it follows from; returns them in order."""

@@ -1,14 +1,14 @@
 """Recipes, tenants' defaults and channels' rules, in all their versions; and whom a release of one may concern."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select, text, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Select, func, select, text, tuple_
 
-from schemas.recipes.cookbook import Release, name_of
+from schemas.recipes.cookbook import Cookbook, Release, name_of, with_releases
 from schemas.records import CampaignRequested, CatalogChanged
 from streams.facts import tables as t
+from streams.facts.repository import Repository, Transaction, dialect_of, load
 
 Product = tuple[str, str]
 _LOCK = 0x9AC55  # any number, the same in all processes
@@ -19,62 +19,81 @@ _ALL = select(t.recipes.c.record).order_by(t.recipes.c.kind, t.recipes.c.name, t
 _NEWEST = _ALL.where(t.recipes.c.version == _newest.scalar_subquery())
 
 
-def put(connection: Connection, event: Release, now_ms: int) -> None:
-    """Notes a release; one that is told again changes nothing. Those who plan meanwhile are waited for."""
-    if connection.dialect.name == "postgresql":  # in SQLite there is one transaction at a time
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    newest_ms = connection.execute(select(func.max(t.recipes.c.updated_at_ms))).scalar_one() or 0
-    row = {
-        "kind": type(event).__name__,
-        "name": name_of(event),
-        "version": event.version,
-        "record": t.dumped(event),
-        "updated_at_ms": max(now_ms, newest_ms + 1),  # says in what order they were noted
-    }
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(t.recipes).values(row).on_conflict_do_nothing())
+class Recipes(Repository):
+    """The recipes, the defaults and the rules as one transaction sees and changes them."""
 
+    def __init__(self, transaction: Transaction) -> None:
+        super().__init__(transaction)
+        self._cookbook: Cookbook | None = None
 
-def releases(connection: Connection, *, newest: bool) -> list[Release]:
-    """Every release by name and version; only those that count when `newest`, which then hold until this one is done.
+    def cookbook(self) -> Cookbook:
+        """The recipes and the defaults that count now; they do until the transaction ends.
 
-    Or a product could be planned by a recipe that a release, at the same time, no longer looks for.
-    """
-    if newest and connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
-    rows = connection.execute(_NEWEST if newest else _ALL)
-    return [msgspec.json.decode(row.record, type=Release) for row in rows]
+        Or a product could be planned by a recipe that a release, at the same time, no longer looks for.
+        """
+        if self._cookbook is None:
+            if self._connection.dialect.name == "postgresql":
+                self._execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), key=_LOCK)
+            self._cookbook = with_releases(self._releases(_NEWEST))
+        return self._cookbook
 
+    def forget(self) -> None:
+        """Reads the cookbook anew when it is asked for: what was noted since may have been undone."""
+        self._cookbook = None
 
-def before(connection: Connection, event: Release) -> list[Release]:
-    """The releases that were noted before this one, by name and version."""
-    mine = select(t.recipes.c.updated_at_ms).where(*_is(type(event), name_of(event), event.version)).scalar_subquery()
-    rows = connection.execute(_ALL.where(t.recipes.c.updated_at_ms < mine))
-    return [msgspec.json.decode(row.record, type=Release) for row in rows]
+    def put(self, event: Release) -> None:
+        """Notes a recipe, a tenant's defaults or a channel's rules; a version that is known stays as it is.
 
+        Those who plan meanwhile are waited for.
+        """
+        if self._connection.dialect.name == "postgresql":  # in SQLite there is one transaction at a time
+            self._execute(text("SELECT pg_advisory_xact_lock(:key)"), key=_LOCK)
+        newest_ms = self._connection.execute(select(func.max(t.recipes.c.updated_at_ms))).scalar_one() or 0
+        row = {
+            "kind": type(event).__name__,
+            "name": name_of(event),
+            "version": event.version,
+            "record": t.dumped(event),
+            "updated_at_ms": max(self._now_ms, newest_ms + 1),  # says in what order they were noted
+        }
+        inserting = dialect_of(self._connection).insert(t.recipes)
+        self._connection.execute(inserting.values(row).on_conflict_do_nothing())
+        self.forget()
 
-def release(connection: Connection, kind: type[Release], name: str, version: int) -> Release | None:
-    """One release, or None."""
-    row = connection.execute(select(t.recipes.c.record).where(*_is(kind, name, version))).first()
-    return None if row is None else msgspec.json.decode(row.record, type=Release)
+    def releases(self) -> list[Release]:
+        """Every recipe, all defaults and channels' rules that were released, by kind, name and version."""
+        return self._releases(_ALL)
 
+    def before(self, event: Release) -> list[Release]:
+        """The releases that were noted before this one, by kind, name and version."""
+        is_this = _is(type(event), name_of(event), event.version)
+        mine = select(t.recipes.c.updated_at_ms).where(*is_this).scalar_subquery()
+        return self._releases(_ALL.where(t.recipes.c.updated_at_ms < mine))
 
-def wanting(
-    connection: Connection, tenant: str | None, after: Product, most: int | None
-) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
-    """The products behind `after` that are not deleted, of a tenant or of all, in order, `most` of them or all.
+    def get(self, kind: type[Release], name: str, version: int) -> Release | None:
+        """The release of this recipe, or of this tenant's defaults, in this version; None for an unknown one."""
+        row = self._first(select(t.recipes.c.record).where(*_is(kind, name, version)))
+        return None if row is None else load(row.record, Release)
 
-    Each comes with the campaigns that want it; however many there are, a thousand are looked at together.
-    """
-    while most is None or most > 0:
-        count = _ROWS_AT_ONCE if most is None else min(most, _ROWS_AT_ONCE)
-        page = _products(connection, tenant, after, count)
-        campaigns = _campaigns(connection, page)
-        yield from ((product, campaigns.get((product.tenant, product.sku), [])) for product in page)
-        if len(page) < count:
-            return
-        after = (page[-1].tenant, page[-1].sku)
-        most = None if most is None else most - count
+    def wanting(
+        self, tenant: str | None = None, after: Product = ("", ""), most: int | None = None
+    ) -> Iterator[tuple[CatalogChanged, list[CampaignRequested]]]:
+        """The products behind `after` that are not deleted, of a tenant or of all, in order, `most` of them or all.
+
+        Each comes with the campaigns that want it; however many there are, a thousand are looked at together.
+        """
+        while most is None or most > 0:
+            count = _ROWS_AT_ONCE if most is None else min(most, _ROWS_AT_ONCE)
+            page = _products(self._connection, tenant, after, count)
+            campaigns = _campaigns(self._connection, page)
+            yield from ((product, campaigns.get((product.tenant, product.sku), [])) for product in page)
+            if len(page) < count:
+                return
+            after = (page[-1].tenant, page[-1].sku)
+            most = None if most is None else most - count
+
+    def _releases(self, query: Select[Any]) -> list[Release]:
+        return [load(row.record, Release) for row in self._connection.execute(query)]
 
 
 def _products(connection: Connection, tenant: str | None, after: Product, count: int) -> list[CatalogChanged]:
@@ -84,7 +103,7 @@ def _products(connection: Connection, tenant: str | None, after: Product, count:
     if tenant is not None:
         query = query.where(columns.tenant == tenant)
     rows = connection.execute(query.order_by(columns.tenant, columns.sku).limit(count))
-    return [msgspec.json.decode(row.record, type=CatalogChanged) for row in rows]
+    return [load(row.record, CatalogChanged) for row in rows]
 
 
 def _campaigns(connection: Connection, page: Sequence[CatalogChanged]) -> dict[Product, list[CampaignRequested]]:
@@ -101,7 +120,7 @@ def _campaigns(connection: Connection, page: Sequence[CatalogChanged]) -> dict[P
     )
     found: dict[Product, list[CampaignRequested]] = {}
     for row in connection.execute(query):
-        wanted = msgspec.json.decode(row.record, type=CampaignRequested)
+        wanted = load(row.record, CampaignRequested)
         found.setdefault((row.tenant, row.sku), []).append(wanted)
     return found
 

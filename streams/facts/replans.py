@@ -6,11 +6,11 @@ They are no facts: no event tells that one is left, and they outlive it when the
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, select, text
 
 from schemas.records import Lane
 from streams.facts import tables as t
+from streams.facts.repository import Repository, Transaction, dialect_of
 
 _LOCK = 0x9AC56  # any number, the same in all processes
 _columns = t.replans.c
@@ -26,20 +26,19 @@ class Replan:
     reason: str
 
 
-class Replans:
+class Replans(Repository):
     """What is left, as one transaction sees and changes it; those that do so take turns."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        if connection.dialect.name == "postgresql":  # in SQLite there is one transaction at a time
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    def __init__(self, transaction: Transaction) -> None:
+        super().__init__(transaction)
+        if self._connection.dialect.name == "postgresql":  # in SQLite there is one transaction at a time
+            self._execute(text("SELECT pg_advisory_xact_lock(:key)"), key=_LOCK)
 
     def put(self, replans: Sequence[Replan]) -> None:
         """Adds products; of one that is there already the newest word counts."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        inserting = dialect.insert(t.replans)
-        told = {name: inserting.excluded[name] for name in ("lane", "reason")}
-        adding = inserting.on_conflict_do_update(index_elements=["tenant", "sku"], set_=told)
+        inserting = dialect_of(self._connection).insert(t.replans)
+        newest = {name: inserting.excluded[name] for name in ("lane", "reason")}
+        adding = inserting.on_conflict_do_update(index_elements=["tenant", "sku"], set_=newest)
         if replans:
             self._connection.execute(adding, [each.__dict__ for each in replans])
 

@@ -307,6 +307,34 @@ replans = Table(
     Column("reason", Characters(Reason), nullable=False),
 )
 
+# The keys of the API, and what it answered where a repeat must not do it again.
+api_keys = Table(
+    "api_keys",
+    apart,
+    Column("digest", Characters(Sha256), primary_key=True),  # of the whole key, which is kept nowhere
+    Column("key_id", Characters(Name), nullable=False, unique=True),
+    Column("name", Characters(Name), nullable=False),
+    Column("mode", Characters(Name), nullable=False),  # live, test
+    Column("scopes", Characters(), nullable=False),  # JSON arrays, both
+    Column("tenants", Characters(), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger),
+    Column("revoked_at_ms", BigInteger),
+    Column("last_used_at_ms", BigInteger),
+)
+
+api_answers = Table(
+    "api_answers",
+    apart,
+    Column("tenant", Characters(Name), primary_key=True),
+    Column("idempotency_key", Characters(Label), primary_key=True),
+    Column("request", Characters(Sha256), nullable=False),
+    Column("status", Integer),  # null while the first is at work
+    Column("headers", LargeBinary),
+    Column("body", LargeBinary),
+    Column("since_ms", BigInteger, nullable=False, index=True),
+)
+
 losses = Table(
     "losses",
     apart,

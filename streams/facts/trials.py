@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from streams.facts import tables
 from streams.facts.database import Database
+from streams.facts.repository import dialect_of
 
 WHY_MAX = 2000  # characters
 Kind = Literal["start", "try"]
@@ -78,7 +78,7 @@ def _of(role: str, place: Place) -> tuple[ColumnElement[bool], ...]:
 def _count(connection: Connection, role: str, place: Place, offset: int, kind: Kind) -> int:
     key: dict[str, Any] = {"role": role, "topic": place[0], "partition": place[1], "offset": offset, "kind": kind}
     row = {**key, "count": 1, "since_ms": time.time_ns() // 1_000_000, "why": ""}
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    dialect = dialect_of(connection)
     counting = (
         dialect.insert(tables.trials)
         .values(row)

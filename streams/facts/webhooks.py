@@ -153,7 +153,7 @@ class Webhooks:
         query = select(t.webhook_endpoints).order_by(_e.created_at_ms, _e.endpoint)
         if tenant is not None:
             query = query.where(_e.tenant == tenant)
-        with self._database.looking() as connection:
+        with self._database.look() as connection:
             return [_endpoint(row) for row in connection.execute(query)]
 
     def set_state(self, endpoint: str, state: EndpointState, why: str) -> None:
@@ -187,7 +187,7 @@ class Webhooks:
     def is_due(self, now_ms: int) -> bool:
         """Whether there may be something to take."""
         query = select(_e.endpoint).where(*_servable(now_ms), _has_due(now_ms, ())).limit(1)
-        with self._database.looking() as connection:
+        with self._database.look() as connection:
             return connection.execute(query).first() is not None
 
     def take(self, holder: str, now_ms: int, slots: Slots, most: int) -> list[tuple[Endpoint, WebhookDelivery]]:
@@ -240,13 +240,13 @@ class Webhooks:
         query = select(t.webhook_deliveries).where(_d.endpoint == endpoint, _d.created_at_ms >= since_ms)
         if state is not None:
             query = query.where(_d.state == state)
-        with self._database.looking() as connection:
+        with self._database.look() as connection:
             return [_delivery(row) for row in connection.execute(query.order_by(_d.id.desc()).limit(most))]
 
     def counts(self, endpoint: str) -> dict[str, int]:
         """How many deliveries of an endpoint there are, by state."""
         query = select(_d.state, func.count()).where(_d.endpoint == endpoint).group_by(_d.state)
-        with self._database.looking() as connection:
+        with self._database.look() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
     def backlog(self, now_ms: int) -> Backlog:
@@ -256,7 +256,7 @@ class Webhooks:
             .join(t.webhook_endpoints, _e.endpoint == _d.endpoint)
             .where(_e.state == "active", _d.state.in_(_OPEN))
         )
-        with self._database.looking() as connection:
+        with self._database.look() as connection:
             count, oldest_ms = connection.execute(query).one()
         return Backlog(int(count), max(now_ms - oldest_ms, 0) if count else 0)
 

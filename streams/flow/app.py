@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -37,17 +38,16 @@ from streams.consumer.reading import Place
 from streams.consumer.standstill import Progress, Standstill, unread
 from streams.consumer.watchdog import Stalled
 from streams.flow.processing import Processing
-from streams.flow.relay import AWAY_WAIT_S
 from streams.runtime.errors import Unavailable
+from streams.runtime.exits import Exit
 from streams.runtime.observability import tell_ready
 from streams.runtime.private import private_folder
 from streams.runtime.settings import Settings
+from streams.runtime.waiting import AWAY_WAIT_S, Stopped
 
 BATCH_MAX = 100
 BATCHES_BUFFERED = 8  # of each topic
 HEARTBEAT_S = 0.5  # it is by a heartbeat that members hear of a rebalance, and all wait for the last to hear
-EXIT_BATCH_FAILED = 70
-EXIT_STOOD_STILL = 71
 LOOK_EVERY_MAX_S = 30.0
 # Longer than all that is buffered takes; work on a batch itself may take as long as `stalled_after_s`. Chosen by eye.
 UNREAD_AFTER_S = 180.0
@@ -86,6 +86,7 @@ def build_app(settings: Settings, processing: Processing, isolation: Isolation) 
         channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
     app.timer(TEND_EVERY_S)(_tending(processing, executor))
+    app.on_before_shutdown.connect(_stopping(processing, isolation), weak=False)
     app.on_partitions_revoked.connect(_leaving(isolation, app.transport.handed), weak=False)
     return app
 
@@ -160,8 +161,8 @@ fetcher.PartitionRecords = _PartitionRecords
 
 def run_app(app: faust.App, settings: Settings, processing: Processing, isolation: Isolation) -> None:
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
-    told = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
-    threading.Thread(target=_watch, args=told, name="liveness", daemon=True).start()
+    arguments = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
+    threading.Thread(target=_watch, args=arguments, name="liveness", daemon=True).start()
     worker = faust.Worker(
         app, loglevel="WARNING", quiet=True, redirect_stdouts=False, daemon=True, override_logging=False
     )
@@ -256,7 +257,7 @@ def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -
             look({} if is_waiting() else _standings(settings, _assigned(app)))
         except Stalled as stood:
             log.error("a partition is not read; leaving without a commit", reason=str(stood))
-            os._exit(EXIT_STOOD_STILL)
+            os._exit(Exit.STUCK)
         except Unavailable as away:
             log.warning("liveness not known", reason=str(away))
             look({})  # no answer is no stall
@@ -305,9 +306,19 @@ def _agent(
 
 def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
     async def tend() -> None:
-        await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
+        with suppress(Stopped):  # what was left there is sent by whoever starts next
+            await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
 
     return tend
+
+
+def _stopping(processing: Processing, isolation: Isolation) -> Callable[..., Awaitable[None]]:
+    async def stop(_app: faust.App, **_: Any) -> None:
+        """Or a batch that waits for a database would hold up the end of the process for as long as that is away."""
+        processing.stopping.set()
+        isolation.stopping.set()
+
+    return stop
 
 
 async def _run_batch(work: Callable[[], None], executor: ThreadPoolExecutor, batch: Sequence[Delivery]) -> None:
@@ -324,9 +335,12 @@ async def _run_batch(work: Callable[[], None], executor: ThreadPoolExecutor, bat
 
 
 def _leave_if_failed(error: BaseException | None, batch: Sequence[Delivery]) -> None:
+    if isinstance(error, Stopped):
+        log.info("told to stop; leaving without a commit", deliveries=len(batch))
+        os._exit(Exit.OK)
     if error is not None:
         log.error("a batch failed; leaving without a commit", deliveries=len(batch), exc_info=error)
-        os._exit(EXIT_BATCH_FAILED)
+        os._exit(Exit.BROKE)
 
 
 def _without_tombstones(batch: Sequence[Delivery]) -> list[Delivery]:

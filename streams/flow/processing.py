@@ -69,6 +69,7 @@ from streams.flow.processors.quotas import admitted
 from streams.flow.relay import Place, Relay, Sender
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.observability import span
+from streams.runtime.waiting import Stopped
 
 PROCESSORS: Mapping[type[Event], Processor] = {
     CatalogChanged: intake.catalog_changed,
@@ -120,16 +121,22 @@ class Processing:
         """Whether a batch stands on purpose, until the database is back."""
         return self._relay.is_waiting
 
+    @property
+    def stopping(self) -> threading.Event:
+        """Once it is set nobody waits for the database any more: Stopped is raised."""
+        return self._relay.stopping
+
     def run(self, batch: Sequence[Delivery]) -> None:
         """Works on deliveries in order; returns when all that follows from them is acknowledged.
 
-        While the database is away it waits. Raises NotAcknowledged when the broker does not take what follows.
+        While the database is away it waits. Raises NotAcknowledged when the broker does not take what follows, and
+        Stopped.
         """
         with self._turn:
             polled.labels("streams", "-").inc(len(batch))
             try:
                 self._work(batch, self._answer)
-            except NotAcknowledged:
+            except (NotAcknowledged, Stopped):
                 raise
             except Exception as error:
                 log.warning("a batch breaks; each of it alone", deliveries=len(batch), error=type(error).__name__)
@@ -165,7 +172,7 @@ class Processing:
         """The second try, alone in its transaction."""
         try:
             self._work([delivery], self._answer)
-        except NotAcknowledged:
+        except (NotAcknowledged, Stopped):
             raise
         except Refused as why:  # what follows is what no topic, or no column, takes
             self._bury(delivery, why)
@@ -204,7 +211,7 @@ class Processing:
             try:
                 self._work([delivery], partial(end, why=why))
                 return
-            except NotAcknowledged:
+            except (NotAcknowledged, Stopped):
                 raise
             except Exception:
                 log.exception("poison that cannot be told of in full", position=delivery.position)
@@ -234,7 +241,7 @@ class Processing:
             records = self._records(answers)
             letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
         if not letters and REPLAYED in as_mapping(delivery.headers):
-            facts.drop_refusal(delivery.event_id, delivery.position)
+            facts.refusals.drop(delivery.event_id, delivery.position)
         how = "done" if not letters else "dead" if letters[-1].topic == topics.DEAD.name else "retried"
         return Answered([*records, *letters], how)  # type: ignore[arg-type]
 
@@ -245,11 +252,11 @@ class Processing:
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
-        told = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
-        log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **told)
+        details = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
+        log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **details)
         if how == "dead":
             about = delivery.event_id, delivery.topic, delivery.subject
-            facts.put_refusal(Refusal(*about, **told, position=delivery.position))
+            facts.refusals.put(Refusal(*about, **details, position=delivery.position))
         return letter
 
 

@@ -3,6 +3,7 @@
 Why nothing is lost and nothing overtakes, whoever is killed or stopped wherever: see streams.facts.outbox.
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,9 +16,9 @@ from streams.consumer.clients import NotAcknowledged, TooLarge
 from streams.consumer.letters import Outgoing
 from streams.facts import Database, Facts, Unsent
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.waiting import until, wait_out
 
 Place = tuple[str, int]
-AWAY_WAIT_S = 1.0
 LEFT_AFTER_S = 30.0  # far longer than a batch takes: what has lain in the outbox for so long was left there
 LEFT_AT_ONCE_MAX = 1000
 LONG_AFTER_COMMIT_S = 5.0  # who sends so late may have been stopped, and others may have sent in its place
@@ -52,12 +53,14 @@ class Relay:
         self._committing_s = 0.0
         self.is_waiting = False
         """Whether it stands on purpose, until the database is back."""
+        self.stopping = threading.Event()
+        """Once it is set nobody waits any more: Stopped is raised."""
 
     def carry_out(self, places: set[Place], answer: Callable[[Facts], Sequence[tuple[Place, Outgoing]]]) -> None:
         """Keeps what `answer` notes in one transaction, and sends what it returns, each with the place that it is for.
 
         What is left of the same places goes first. While the database is away it waits, and `answer` is asked again.
-        Raises NotAcknowledged, and whatever `answer` raises.
+        Raises NotAcknowledged, Stopped, and whatever `answer` raises.
         """
         self._send(self._when_back(lambda: self._commit(places, answer)))
 
@@ -69,16 +72,14 @@ class Relay:
             log.warning("the outbox is not tended", reason=str(away))
 
     def _when_back(self, attempt: Callable[[], T]) -> T:
-        while True:
-            try:
-                result = attempt()
-                break
-            except Unavailable as away:
-                log.warning("waiting", reason=str(away))
-                self.is_waiting = True
-                time.sleep(AWAY_WAIT_S)
-        self.is_waiting = False
-        return result
+        try:
+            return wait_out(attempt, self._stay)
+        finally:
+            self.is_waiting = False
+
+    def _stay(self, seconds: float) -> None:
+        self.is_waiting = True
+        until(self.stopping)(seconds)
 
     def _commit(self, places: set[Place], answer: Callable[[Facts], Sequence[tuple[Place, Outgoing]]]) -> list[Unsent]:
         with self._database.begin() as facts:

@@ -19,11 +19,10 @@ from schemas.records import (
     RetractRequested,
 )
 from streams.facts import ProductState
+from streams.facts.states import ENDED_BADLY, HELD
 from streams.publishing.manifest import Manifest, ManifestAsset, file_name, srcset
 from streams.publishing.renditions import ENCODING
 
-ENDED = frozenset({"failed", "rejected"})
-HELD = frozenset({"review", "rejected"})  # an asset for which the last word is not to publish it
 DELETED = "the product was deleted"
 WITHHELD_REASON_MAX = 300  # characters: a plan of hundreds of assets has to fit into one announcement
 
@@ -264,9 +263,9 @@ class Turn:
 
     def _withheld(self, manifest: Manifest, standing: ProductState) -> dict[str, str]:
         event = self.event
-        told = {event.asset: event.reason} if isinstance(event, AssetWithheld) else {}
+        own = {event.asset: event.reason} if isinstance(event, AssetWithheld) else {}
         missing = {name: state for name, state in sorted(standing.plan.items()) if name not in manifest.assets}
-        reasons = {n: standing.reasons.get(n) or told.get(n) or state for n, state in missing.items()}
+        reasons = {n: standing.reasons.get(n) or own.get(n) or state for n, state in missing.items()}
         return {name: reason[:WITHHELD_REASON_MAX] for name, reason in reasons.items()}
 
     def _taken(self, name: str, moved: Manifest, now_ms: int) -> Taken:
@@ -323,7 +322,7 @@ def _outside_plan(manifest: Manifest, standing: ProductState) -> set[str]:
 
 def _is_complete(manifest: Manifest, standing: ProductState) -> bool:
     live = set(manifest.assets) - _outside_plan(manifest, standing)
-    return bool(live) and all(name in live or state in ENDED for name, state in standing.plan.items())
+    return bool(live) and all(name in live or state in ENDED_BADLY for name, state in standing.plan.items())
 
 
 prepare(Taken)

@@ -5,7 +5,7 @@ transaction. The caller writes the events and its offset in one Kafka transactio
 request comes back with the same position and must give the same events:
 
 - what a request made live is in the manifest under its position, with the time: the events are made from there;
-- what a request takes away is written to the blob store, under the request, before the manifest forgets it.
+- what a request takes away is written to the journal, under the request, before the manifest forgets it.
 
 Objects are written before the manifest names them. The manifest moves by compare-and-set only, so that of two
 publishers at work on one product, one of them a zombie, the loser looks again: at the manifest, and only then at the
@@ -31,6 +31,7 @@ from schemas import codec
 from schemas.identity import content_id
 from schemas.records import AssetRetracted, PublishRequested, Rendition, RetractRequested
 from streams.blobs.content import Blobs
+from streams.blobs.journal import Journal
 from streams.blobs.store import BadKey, BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
 from streams.facts import ProductState
 from streams.publishing.manifest import IMMUTABLE, Manifest, load, manifest_key, rendition_of, save
@@ -71,6 +72,7 @@ class Publication:
     ) -> None:
         self._origin = origin
         self._blobs = blobs
+        self._journal = Journal(blobs.store)
         self._facts = facts
         self._cdn_base_url = cdn_base_url.rstrip("/")
         self._clock = clock
@@ -174,11 +176,11 @@ class Publication:
     def _note_taken(self, turn: Turn, moved: Manifest) -> list[AssetRetracted]:
         """The retractions of this request: those it made before and those it makes now, noted before they happen."""
         note = content_id("retracted", turn.position, turn.event)
-        known = self._blobs.get_result(note)
+        known = self._journal.read(note)
         before = msgspec.json.decode(known, type=list[Taken]) if known else []
         taken = [*(one for one in before if one.is_done(turn.start)), *turn.taken(moved, self._clock())]
         if taken != before:
-            self._blobs.put_result(note, msgspec.json.encode(taken))
+            self._journal.write(note, msgspec.json.encode(taken))
         return [one.event for one in taken]
 
     def _remove(self, keys: Iterable[str]) -> None:
@@ -195,7 +197,7 @@ def _check_writable(event: Announcement) -> None:
     except codec.WireError as error:
         raise Refused(error.code, f"the {type(event).__name__} of it: {error}", field=error.field) from error
     if size_bytes > ANNOUNCEMENT_BYTES_MAX:
-        told = (
+        message = (
             f"the {type(event).__name__} of it would have {size_bytes} bytes, at most {ANNOUNCEMENT_BYTES_MAX} can be"
         )
-        raise Refused("announcement_too_large", told)
+        raise Refused("announcement_too_large", message)

@@ -32,6 +32,7 @@ from streams.consumer.poison import poison, with_trace
 from streams.publishing.publication import Publication, Request
 from streams.publishing.renditions import Encoded
 from streams.publishing.transactions import Aborted, Transactions
+from streams.runtime import waiting
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.observability import span
 
@@ -39,7 +40,6 @@ ROLE = "publisher"
 BATCH_MAX = 8
 BATCH_WITHIN_S = 0.2
 RENDERING_THREADS = 2
-AWAY_WAIT_S = 1.0
 DEAD_AT_ONCE = RetryPolicy(())  # what cannot be published; what is away is waited for
 
 log = structlog.get_logger()
@@ -123,7 +123,7 @@ class Publisher:
             self._commit(batch, transactions)
         except Unavailable as away:
             log.warning("waiting", reason=str(away))
-            self._stop.wait(AWAY_WAIT_S)
+            self._stop.wait(waiting.AWAY_WAIT_S)
             self._drop(batch, str(away))
         except (Dropped, Aborted) as reason:
             self._drop(batch, str(reason))
@@ -225,19 +225,14 @@ class Publisher:
     def _try(self, work: _Work) -> list[Outgoing]:
         where = work.delivery
         request = work.request = work.request or _request_in(where)
-        told = self._patiently(
+        announcements = self._patiently(
             lambda: self._publication.apply(request, where.position, work.prepared, where.timestamp_ms), where.position
         )
-        return [outgoing(each, "packshot/publisher") for each in told]
+        return [outgoing(each, "packshot/publisher") for each in announcements]
 
     def _patiently(self, call: Callable[[], T], position: str) -> T:
         """What the call returns; waits while the facts or a store are away, or refuse everything."""
-        while True:
-            try:
-                return call()
-            except (Unavailable, StoreRefused) as away:
-                log.warning("waiting", reason=str(away), position=position)
-                self._stay(AWAY_WAIT_S)
+        return waiting.wait_out(call, self._stay, also=(StoreRefused,), position=position)
 
     def _stay(self, seconds: float) -> None:
         """Waits as a live member of the group, reading nothing. Raises Dropped when that was in vain."""

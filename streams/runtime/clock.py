@@ -1,5 +1,6 @@
 """The clock that the consumer goes by; the module `time` is one."""
 
+import time
 from typing import Protocol
 
 
@@ -9,3 +10,8 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
     def time(self) -> float: ...
     def sleep(self, seconds: float, /) -> None: ...
+
+
+def now_ms() -> int:
+    """Unix time in ms."""
+    return time.time_ns() // 1_000_000

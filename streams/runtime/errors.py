@@ -10,6 +10,7 @@ permanent      it never will: dead at once
 poison         whoever works on it breaks, in a way that nobody foresaw: dead, and worth a look by a developer
 """
 
+from schemas.errors import InputError
 from schemas.records import FailureKind
 from schemas.text import CODE_MAX, FIELD_MAX, MESSAGE_MAX, printable
 
@@ -24,6 +25,11 @@ class Refused(Exception):
         self.code = printable(code, CODE_MAX)
         self.field = printable(field, FIELD_MAX)
         self.kind: FailureKind = "transient" if transient else "poison" if poison else "permanent"
+
+    @classmethod
+    def because(cls, error: InputError, *, field: str | None = None) -> "Refused":
+        """The answer to what is wrong with an input; `field` where the caller's event has another name for it."""
+        return cls(error.code, str(error), field=error.field if field is None else field, transient=error.transient)
 
     @property
     def message(self) -> str:

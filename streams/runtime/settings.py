@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
+    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -20,8 +22,8 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 PREFIX = "PACKSHOT_"
@@ -49,7 +51,7 @@ def _open_address(text: str) -> str:
     return text
 
 
-Commas = Annotated[list[str], NoDecode]
+Commas = list[str]
 Address = Annotated[str, AfterValidator(_open_address)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
 """Addresses that are shown, and those that may hold a password and are not."""
@@ -59,13 +61,13 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the message names its variable."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field.
 
     Passwords are SecretStr: no text of the settings, and no error about them, shows one.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     data_folder: Path = Field(
         Path(".packshot"), description="Where the embedded broker, SQLite, blobs and origin live."
@@ -132,6 +134,24 @@ class Settings(BaseSettings):
     )
     cdn_base_url: Address | None = Field(None, description="The public URL of the origin; unset, the local CDN's.")
     cdn_port: PositiveInt = Field(8087, description="The loopback port of the local CDN.")
+
+    gateway_host: str = Field(
+        "127.0.0.1", description="The address that the API listens on; beyond loopback, put what ends TLS before it."
+    )
+    gateway_port: PositiveInt = Field(8088, le=65535, description="The port of the API.")
+    gateway_base_url: Address | None = Field(
+        None, description="The API's public URL, which problems and links name; unset, its address."
+    )
+    gateway_body_max_bytes: PositiveInt = Field(
+        64 * 1024 * 1024,
+        description="The largest body that the API reads; NDJSON is read as it comes, each line up to 1 MiB.",
+    )
+    gateway_key_per_minute: NonNegativeInt = Field(
+        600, description="Requests of one key in a minute, but those that only read; 0: any."
+    )
+    gateway_tenant_per_minute: NonNegativeInt = Field(
+        3000, description="The same of all keys of a tenant together; each gateway counts on its own."
+    )
 
     replaced_grace_s: NonNegativeFloat = Field(
         3600.0,
@@ -234,6 +254,14 @@ class Settings(BaseSettings):
         description="Where spans go: otlp (OTEL_EXPORTER_OTLP_… apply) or a file's path; unset, nowhere.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_environment(cls, given: dict[str, object]) -> dict[str, object]:
+        """What is given counts before what the environment says."""
+        told = {name.upper(): value for name, value in os.environ.items()}
+        known = {field: told[variable(field)] for field in cls.model_fields if variable(field) in told}
+        return {**known, **given}
+
     @field_validator(
         "source_private_networks",
         "source_file_roots",
@@ -304,6 +332,11 @@ class Settings(BaseSettings):
     def cdn(self) -> str:
         """The public URL of the origin, without a slash at its end."""
         return (self.cdn_base_url or f"http://127.0.0.1:{self.cdn_port}").rstrip("/")
+
+    @property
+    def gateway(self) -> str:
+        """The public URL of the API, without a slash at its end."""
+        return (self.gateway_base_url or f"http://{self.gateway_host}:{self.gateway_port}").rstrip("/")
 
     @property
     def weights_folder(self) -> Path:

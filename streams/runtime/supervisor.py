@@ -23,6 +23,7 @@ from streams.runtime.private import open_private, private_folder, write_private
 from streams.runtime.settings import Settings, variable
 
 ROLES: tuple[tuple[str, ...], ...] = (
+    ("cdn",),
     ("gateway",),
     ("streams",),
     ("worker", "--pool", "cutout"),

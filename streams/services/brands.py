@@ -15,7 +15,7 @@ from schemas.records import Name
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings, variable
-from streams.services.local_render import Studio
+from streams.services.local_render import open_studio
 
 Progress = Callable[[int, int], None]
 
@@ -49,8 +49,8 @@ def show(settings: Settings, name: str) -> Row:
     """The brand called `name`. Raises Refused."""
     known = compose_pool.library(settings).brands
     if name not in known:
-        told = ", ".join(sorted(known))
-        raise Refused("unknown_brand", f"no brand is called {name!r}; there are: {told}", field="NAME")
+        names = ", ".join(sorted(known))
+        raise Refused("unknown_brand", f"no brand is called {name!r}; there are: {names}", field="NAME")
     row = _row(name, known[name])
     if row.brand is None:
         raise Refused(BadBrand.code, row.wrong, field="NAME")
@@ -67,10 +67,10 @@ def learn(settings: Settings, name: str, pictures: Sequence[Path], into: Path | 
         raise Refused("brand_exists", f"{target} is there already, and may hold corrections by hand", field="NAME")
     set_up_command(settings)
     try:
-        with Studio(settings) as studio:
+        with open_studio(settings) as studio:
             brand = learn_from_files(name, pictures, studio.predict, progress)
     except (TooFewExamples, BadExample) as error:
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
     except ModelError as error:
         raise Refused("bad_model", str(error), field="model") from error
     folder.mkdir(parents=True, exist_ok=True)

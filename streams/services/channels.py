@@ -17,11 +17,12 @@ from schemas.channels.rulebook import BadChannel, Rulebook, parse
 from schemas.records import ChannelReleased
 from streams.facts import Database
 from streams.flow.processors.recipes import Product
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import local, recipes
+from streams.services import recipes
 from streams.services.channel_folder import read_file, unreleased
-from streams.services.roles import now_ms
+from streams.services.status import open_database
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Row:
 
 def overview(settings: Settings) -> list[Row]:
     """Every channel, by name; those that are only in the folder, too."""
-    with local.open_database(settings) as database, database.read() as facts:
-        rules = facts.cookbook().rules
-        known = {each.channel: each for each in facts.recipe_releases() if isinstance(each, ChannelReleased)}
+    with open_database(settings) as database, database.read() as facts:
+        rules = facts.recipes.cookbook().rules
+        known = {each.channel: each for each in facts.recipes.releases() if isinstance(each, ChannelReleased)}
     waiting = {made.name: made for _, made in unreleased(settings, rules)}
     names = sorted({*rules.names(), *waiting})
     counting = {name: known[name] for name in rules.released}
@@ -52,25 +53,25 @@ def overview(settings: Settings) -> list[Row]:
 
 def show(settings: Settings, name: str, category: str) -> Channel:
     """The rules of a channel that count, for products of a category. Raises Refused."""
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         rules = counting(database)
     try:
         return rules.load(name, category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="NAME") from error
+        raise Refused.because(error, field="NAME") from error
 
 
 def counting(database: Database) -> Rulebook:
     """The rules by which everybody works now."""
     with database.read() as facts:
-        return facts.cookbook().rules
+        return facts.recipes.cookbook().rules
 
 
 def files_to_release(settings: Settings) -> list[Path]:
     """The files in the folder that do not count. Raises Refused where no folder is set, or a file holds no rules."""
     if settings.channels is None:
         raise Refused("no_folder", "name a FILE, or the folder of your own channels in PACKSHOT_CHANNELS", field="FILE")
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         rules = counting(database)
     return [file for file, _ in unreleased(settings, rules)]
 
@@ -89,8 +90,8 @@ def withdraw(
     They are released anew, in a version above the one that goes: the newest wins, as ever. Raises Refused. See
     streams.services.recipes.release.
     """
-    with local.open_database(settings) as database, database.read() as facts:
-        known = [each for each in facts.recipe_releases() if isinstance(each, ChannelReleased)]
+    with open_database(settings) as database, database.read() as facts:
+        known = [each for each in facts.recipes.releases() if isinstance(each, ChannelReleased)]
     text = text_before(name, [each.text for each in known if each.channel == name], version)
     return _send(settings, parse(text), text, reason, by, dry_run=dry_run)
 

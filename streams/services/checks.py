@@ -94,8 +94,8 @@ def _topics(settings: Settings) -> str:
 
 def _backlog(settings: Settings) -> str:
     if lost := _losses(settings):
-        told = "; ".join(f"{each.name}: {each.text}" for each in lost)
-        raise CheckFailed(f"{told}; `packshot topics recover` has made again what hung on them")
+        lines = "; ".join(f"{each.name}: {each.text}" for each in lost)
+        raise CheckFailed(f"{lines}; `packshot topics recover` has made again what hung on them")
     unread = backlog.find(settings)
     oldest = max(unread, key=lambda each: each.share, default=None)
     if oldest is None:
@@ -113,8 +113,8 @@ def _readers(settings: Settings) -> str:
         unread[each.group] = unread.get(each.group, 0) + each.behind
     alone = [group for group in sorted(unread) if not has_members(settings, group)]
     if alone:
-        told = ", ".join(f"{group} (up to {unread[group]} records)" for group in alone)
-        raise CheckFailed(f"there is something to read, and nobody at work: {told}")
+        names = ", ".join(f"{group} (up to {unread[group]} records)" for group in alone)
+        raise CheckFailed(f"there is something to read, and nobody at work: {names}")
     return f"{len(unread)} groups have something to read, and each has members"
 
 
@@ -143,8 +143,8 @@ def _outbox(settings: Settings) -> str:
     database.close()
     waited_s = (time.time_ns() // 1_000_000 - backlog.oldest_ms) / 1000 if backlog.rows else 0
     if waited_s > UNSENT_AFTER_S:
-        told = f"{backlog.rows} records that follow from facts are not sent, the oldest for {waited_s:.0f} s"
-        raise CheckFailed(f"{told}; any streams role that runs sends them")
+        message = f"{backlog.rows} records that follow from facts are not sent, the oldest for {waited_s:.0f} s"
+        raise CheckFailed(f"{message}; any streams role that runs sends them")
     return f"{backlog.rows} records under way"
 
 
@@ -183,11 +183,11 @@ def _rules(settings: Settings) -> str:
     database = Database(settings.database)
     database.create_tables()
     with database.read() as facts:
-        cookbook = facts.cookbook()
+        cookbook = facts.recipes.cookbook()
     database.close()
     waiting = [made.rule_version for _, made in unreleased(settings, cookbook.rules)]
     if waiting:
-        told = f"{', '.join(waiting)} of {settings.channels} count for nobody yet"
-        raise CheckFailed(f"{told}; `packshot channels release` lets them")
+        message = f"{', '.join(waiting)} of {settings.channels} count for nobody yet"
+        raise CheckFailed(f"{message}; `packshot channels release` lets them")
     versions = [cookbook.rules.load(name).rule_version for name in cookbook.rules.names()]
     return f"{', '.join(versions)}; recipes {', '.join(sorted(cookbook.recipes))}"

@@ -54,7 +54,7 @@ def read_events(path: Path) -> tuple[list[Read], list[BadLine]]:
     """The events of a file, relative source paths resolved against its folder, and what is wrong in it."""
     events: list[Read] = []
     bad: list[BadLine] = []
-    for line, value in _values(_text(path.read_bytes())):
+    for line, value in values_in(path.read_bytes()):
         if isinstance(value, BadLine):
             bad.append(value)
             continue
@@ -65,6 +65,11 @@ def read_events(path: Path) -> tuple[list[Read], list[BadLine]]:
             missing = tuple(_without_file(event, path.parent))
             events.append(Read(line, _resolved(event, path.parent), missing))
     return events, bad
+
+
+def values_in(data: bytes) -> Iterator[tuple[int, Any]]:
+    """What stands in a file, each with its line: objects, or BadLine for what cannot be read."""
+    return _values(_text(data))
 
 
 def with_files(events: list[Read]) -> tuple[list[Read], list[BadLine]]:

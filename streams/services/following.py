@@ -68,10 +68,10 @@ def follow(
         if not left or now >= min(until_s, moved_at + quiet_s):
             return [each.fate for each in watched]
         keys = news(max(0.0, min(NEWS_WITHIN_S, *(each.look_at - now for each in left))))
-        told = [each for each in left if not each.keys.isdisjoint(keys)]
-        for each in told:
+        stirred = [each for each in left if not each.keys.isdisjoint(keys)]
+        for each in stirred:
             each.stir(clock())
-        moved_at = clock() if told else moved_at
+        moved_at = clock() if stirred else moved_at
 
 
 class _Watched:

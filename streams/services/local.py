@@ -15,32 +15,22 @@ from schemas import topics
 from schemas.records import DecisionUndone, Event, RetractionDecided, ReviewDecided
 from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
-from streams.consumer.letters import event_in, outgoing
+from streams.consumer.letters import event_in
 from streams.embedded import choose_broker
 from streams.facts import Database, Review, schema
-from streams.flow.processors.planning import redone
 from streams.runtime import observability
 from streams.runtime.errors import Refused
 from streams.runtime.masking import masked
 from streams.runtime.screen import console, errors, styled
-from streams.runtime.settings import Settings, SettingsError
+from streams.runtime.settings import Settings, SettingsError, variable
 from streams.runtime.supervisor import Supervisor, environment, only_one, write_running_file
+from streams.services import decisions
 from streams.services.rebuilding import Rebuilt, rebuild
+from streams.services.status import open_database, tenants_of
 
 NOTED_WITHIN_S = 15.0
 
 log = structlog.get_logger()
-
-
-@contextlib.contextmanager
-def open_database(settings: Settings) -> Iterator[Database]:
-    """The facts. Raises DatabaseUnavailable."""
-    database = Database(settings.database)
-    database.create_tables()
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def upgraded(settings: Settings) -> tuple[str | None, str]:
@@ -75,48 +65,21 @@ def noted(is_noted: Callable[[], bool]) -> bool:
     return True
 
 
-def tenants_of(database: Database, sku: str, tenant: str | None) -> list[str]:
-    """The tenants that have a product with this SKU. Raises Refused when none has."""
-    found = [its for its, their_sku in database.products() if their_sku == sku and tenant in (None, its)]
-    if not found:
-        raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
-    return found
-
-
 def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided:
     """Sends a person's decision on the pending review whose id begins with `shortened`. Raises Refused."""
     with connect(settings) as (database, producer):
         with database.read() as facts:
-            review = _one_review(facts.reviews(), shortened, "pending")
-        task = review.request.completed.task
-        event = ReviewDecided(
-            review_id=review.review_id, tenant=task.tenant, sku=task.sku, version=review.rank + 1, **decision
-        )
-        if event.redo:
-            redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
-        with observability.tracer.start_as_current_span("decide"):
-            producer.send([outgoing(event, "packshot/review")])
-    return event
+            review = _one_review(facts.reviews.every(), shortened, "pending")
+        return decisions.decide(review, producer, **decision)
 
 
 def undo(settings: Settings, shortened: str, reason: str, decided_by: str) -> DecisionUndone:
     """Takes back the decision on the review whose id begins with `shortened`. Raises Refused for one without."""
     with connect(settings) as (database, producer):
         with database.read() as facts:
-            decided = [review for review in facts.reviews(pending=False) if review.decision is not None]
+            decided = [review for review in facts.reviews.every(pending=False) if review.decision is not None]
         review = _one_review(decided, shortened, "decided")
-        assert review.decision is not None
-        event = DecisionUndone(
-            tenant=review.decision.tenant,
-            sku=review.decision.sku,
-            decision=review.decision,
-            version=review.rank + 1,
-            reason=reason,
-            decided_by=decided_by,
-        )
-        with observability.tracer.start_as_current_span("undo"):
-            producer.send([outgoing(event, "packshot/review")])
-    return event
+        return decisions.undo(review, producer, reason, decided_by)
 
 
 def retract(
@@ -130,24 +93,7 @@ def retract(
         tenants = tenants_of(database, sku, tenant)
         if len(tenants) > 1:
             raise Refused("ambiguous_sku", f"{', '.join(tenants)} have the SKU {sku}: say --tenant", field="tenant")
-        with database.read() as facts:
-            product, rows = facts.product(tenants[0], sku), facts.assets(tenants[0], sku)
-        known = sorted(row.asset for row in rows)
-        unknown = sorted(set(assets) - set(known))
-        if product is None or unknown or not known:
-            told = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
-            raise Refused("unknown_asset", told, field="assets")
-        event = RetractionDecided(
-            tenant=tenants[0],
-            sku=sku,
-            version=product.version,
-            assets=sorted(assets) or known,
-            reason=reason,
-            decided_by=decided_by,
-        )
-        with observability.tracer.start_as_current_span("retract"):
-            producer.send([outgoing(event, "packshot/retract")])
-    return event
+        return decisions.retract(database, producer, tenants[0], sku, assets, reason, decided_by)
 
 
 def rebuild_facts(settings: Settings) -> list[Rebuilt]:
@@ -182,7 +128,11 @@ def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     from gpu_workers.models.fetch import fetch_all  # engines and all: what no other command of this module needs
 
     is_own = settings.kafka_bootstrap_servers is None
-    with only_one(settings.data_folder), _free_port(settings), _broker(settings) as (bootstrap_servers, name, promises):
+    with (
+        only_one(settings.data_folder),
+        _free_ports(settings),
+        _broker(settings) as (bootstrap_servers, name, promises),
+    ):
         settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
         upgraded(settings)
         with open_database(settings):
@@ -190,7 +140,12 @@ def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
         fetch_all(settings.weights_folder, console.say)
         supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", _died)
         write_running_file(
-            settings, bootstrap_servers=bootstrap_servers, broker=name, promises=promises, cdn=settings.cdn
+            settings,
+            bootstrap_servers=bootstrap_servers,
+            broker=name,
+            promises=promises,
+            cdn=settings.cdn,
+            gateway=settings.gateway,
         )
         try:
             yield settings, supervisor
@@ -229,8 +184,8 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
         broker.stop()
 
 
-def _died(told: str) -> None:
-    errors.say(styled(told, "red"))
+def _died(text: str) -> None:
+    errors.say(styled(text, "red"))
 
 
 def announce(settings: Settings) -> None:
@@ -244,6 +199,7 @@ def announce(settings: Settings) -> None:
     console.say(f"  blobs     {settings.blobs}")
     console.say(f"  origin    {settings.origin}")
     console.say(f"  CDN       {settings.cdn}")
+    console.say(f"  API       {settings.gateway}  (a key: packshot keys create NAME --tenant TENANT)")
     console.say(f"  logs      {settings.data_folder / 'logs'}")
     console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
 
@@ -257,12 +213,17 @@ def _one_review(reviews: list[Review], shortened: str, which: str) -> Review:
 
 
 @contextlib.contextmanager
-def _free_port(settings: Settings) -> Iterator[None]:
-    """Raises SettingsError before anything is started, where somebody else has the CDN's port."""
+def _free_ports(settings: Settings) -> Iterator[None]:
+    """Raises SettingsError before anything is started, where somebody else has the CDN's port, or the API's."""
+    _check_free("127.0.0.1", settings.cdn_port, "cdn_port")
+    _check_free(settings.gateway_host, settings.gateway_port, "gateway_port")
+    yield
+
+
+def _check_free(host: str, port: int, field: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", settings.cdn_port))
+            probe.bind((host, port))
         except OSError:
-            raise SettingsError(f"port {settings.cdn_port} is taken; name another in PACKSHOT_CDN_PORT") from None
-    yield
+            raise SettingsError(f"port {port} of {host} is taken; name another in {variable(field)}") from None

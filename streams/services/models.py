@@ -21,12 +21,13 @@ from streams.blobs import Blobs, open_store
 from streams.consumer.clients import AcknowledgedProducer
 from streams.consumer.letters import outgoing
 from streams.facts import Asset, Comparison, Database, Facts
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command, tracer
 from streams.runtime.settings import Settings
 from streams.services import local
 from streams.services.replanning import Selection, replan, select
-from streams.services.roles import now_ms
+from streams.services.status import open_database
 
 if TYPE_CHECKING:
     from gpu_workers.distillation.comparing import Compared
@@ -71,13 +72,13 @@ class Built:
 
 def overview(settings: Settings) -> list[Row]:
     """Every model, those that ship first."""
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         registry = _registry(settings, database)
         with database.read() as facts:
             standing = _standing(settings, registry, facts)
-            assets = facts.every_asset()
-            comparisons = {each.model: each for each in facts.comparisons()}
-            reviews = [review.request.completed for review in facts.reviews()]
+            assets = facts.assets.every()
+            comparisons = {each.model: each for each in facts.models.comparisons()}
+            reviews = [review.request.completed for review in facts.reviews.every()]
         models = registry.models()
     in_review = [{*each.task.models, each.model} for each in reviews]
     return [
@@ -111,7 +112,7 @@ def stage_of(ref: str, standing: ModelSplit) -> str:
 def verify(settings: Settings, refs: tuple[str, ...]) -> list[Verified]:
     """Checks models, or all: digest, graph, and what each engine that runs here answers."""
     _log_little(settings)
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         registry = _registry(settings, database)
         models = [_known(registry, ref) for ref in refs] or list(registry.models().values())
         return [found for model in models for found in _verified(model, registry)]
@@ -207,7 +208,7 @@ def build(settings: Settings, ref: str) -> Built:
     """Makes a model ready on this machine's engine, and keeps what that made. Raises Refused."""
     _log_little(settings)
     began = time.perf_counter()
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         registry = _registry(settings, database)
         _known(registry, ref)
         try:
@@ -248,7 +249,7 @@ def quantize(
     from gpu_workers.distillation import quantizing
     from gpu_workers.distillation.training_pictures import NoPictures, load_photographs, training_tensor
 
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         registry = _registry(settings, database)
         model = _known(registry, ref)
         try:
@@ -285,7 +286,7 @@ def _blobs(settings: Settings) -> Blobs:
 
 
 def _standing(settings: Settings, registry: ModelRegistry, facts: Facts) -> ModelSplit:
-    releases = facts.releases(OPERATION)
+    releases = facts.models.releases(OPERATION)
     return stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, releases, registry.models().values())
 
 
@@ -298,13 +299,13 @@ def _known(registry: ModelRegistry, ref: str) -> Model:
 
 def _added(database: Database) -> dict[str, ModelAdded]:
     with database.read() as facts:
-        return facts.models()
+        return facts.models.every()
 
 
 def _released(event: ModelReleased, database: Database, producer: AcknowledgedProducer) -> bool:
     def is_noted() -> bool:
         with database.read() as facts:
-            return event in facts.releases(event.operation)
+            return event in facts.models.releases(event.operation)
 
     _send(event, producer)
     return local.noted(is_noted)

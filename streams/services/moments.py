@@ -26,6 +26,29 @@ class Moment(click.ParamType):
             return self.fail(f"{text!r} is neither like 2026-11-24T18:00 nor like 90s, 15m, 2h or 3d", param, ctx)
 
 
+class Age(click.ParamType):
+    """An option that is a time in seconds, `min_s` at least: `15m`, `2h` or `30d`."""
+
+    name = "age"
+
+    def __init__(self, min_s: float = 0.0) -> None:
+        self._min_s = min_s
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds. Raises click.BadParameter."""
+        if isinstance(value, float):
+            return value
+        text = str(value)
+        if not _AGE.fullmatch(text):
+            return self.fail(f"{text!r} is not like 90s, 15m, 2h or 3d", param, ctx)
+        if (age_s := _seconds(text)) < self._min_s:
+            return self.fail(f"{text!r} is less than {self._min_s:.0f}s", param, ctx)
+        return age_s
+
+
+def _seconds(age: str) -> float:
+    return timedelta(seconds=int(age[:-1]) * _SECONDS[age[-1]]).total_seconds()
+
+
 def _before_now(age: str) -> int:
-    number, unit = int(age[:-1]), age[-1]
-    return round((time.time() - timedelta(seconds=number * _SECONDS[unit]).total_seconds()) * 1000)
+    return round((time.time() - _seconds(age)) * 1000)

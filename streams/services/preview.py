@@ -7,9 +7,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from gpu_workers.local import files
+from gpu_workers.local.studio import Made, Studio
+from gpu_workers.operations.base import ComposeRequest
+from gpu_workers.operations.cutout.operation import cutout_picture
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.sources.decoding import Picture, decode
 from gpu_workers.sources.fetch import SourceError, fetch
 from schemas import recipes
@@ -21,12 +24,13 @@ from streams.flow.processors.planning import AssetRequest, Slip, slips
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings
-from streams.services import local, preview_page
+from streams.services import preview_page
 from streams.services.event_files import read_events
-from streams.services.local_render import Made, Studio, write_file
+from streams.services.local_render import open_studio
 from streams.services.preview_page import Entry, Shown
 from streams.services.recipes import read_file
 from streams.services.roles import s3_client
+from streams.services.status import open_database, tenants_of
 
 Progress = Callable[[int, int], None]
 
@@ -49,8 +53,8 @@ class Wanted:
 def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress) -> list[Entry]:
     """Makes the pictures and writes the page. Raises Refused; what cannot be made of a product stands on the page."""
     set_up_command(settings)
-    with local.open_database(settings) as database, database.read() as facts:
-        cookbook = facts.cookbook()
+    with open_database(settings) as database, database.read() as facts:
+        cookbook = facts.recipes.cookbook()
     cookbook, name = _with_file(cookbook, wanted.recipe)
     drawn = [
         (product, source, slip)
@@ -62,7 +66,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
         raise Refused("nothing_to_make", f"{name} makes no picture that these products' channels allow")
     entries: list[Entry] = []
     done = 0
-    with Studio(_reading_here(settings), wanted.model) as studio:
+    with open_studio(_reading_here(settings), wanted.model) as studio:
         making = _Making(settings, studio)
         for product, source, slip in drawn:
             progress(done, total)
@@ -72,7 +76,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
                 done += 1
                 progress(done, total)
             entries.append(entry)
-    write_file(target, preview_page.page(cookbook.recipe(name).ref, entries).encode())
+    files.write(target, preview_page.page(cookbook.recipe(name).ref, entries).encode())
     return entries
 
 
@@ -106,9 +110,7 @@ class _Making:
         if step.operation == "source":
             return photograph, {}
         cut = self.studio.cutout(photograph, name, step.parameters, category)
-        return cutout_pool.cutout_picture(photograph, cut), {
-            f"cutout.{name}": value for name, value in cut.measures.items()
-        }
+        return cutout_picture(photograph, cut), {f"cutout.{name}": value for name, value in cut.measures.items()}
 
     def _made(
         self,
@@ -141,7 +143,7 @@ class _Making:
             limits = cutout_pool.fetch_limits(settings)
             return fetch(source.uri, limits, sha256=source.sha256, s3=s3_client(settings)).data
         except SourceError as error:
-            return Refused(error.code, str(error), field=error.field)
+            return Refused.because(error)
 
 
 def _with_file(cookbook: Cookbook, recipe: str) -> tuple[Cookbook, str]:
@@ -184,11 +186,11 @@ def _of_file(file: Path, wanted: Wanted) -> list[CatalogChanged]:
 
 def _known(settings: Settings, wanted: Wanted) -> list[CatalogChanged]:
     found = []
-    with local.open_database(settings) as database:
+    with open_database(settings) as database:
         for sku in dict.fromkeys(wanted.skus):
-            for tenant in local.tenants_of(database, sku, wanted.tenant):
+            for tenant in tenants_of(database, sku, wanted.tenant):
                 with database.read() as facts:
-                    product = facts.product(tenant, sku)
+                    product = facts.products.get(tenant, sku)
                 assert product is not None
                 found += [] if product.deleted else [product.event]
     return found

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gpu_workers.local.studio import Made
 from schemas.records import CatalogChanged, Check, Source, Verdict
 from streams.runtime.errors import Refused
 from streams.services.contact_sheet import escape, thumbnail
-from streams.services.local_render import Made
 
 BEFORE_PX = 640
 AFTER_PX = 1080

@@ -96,7 +96,7 @@ def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) 
             _apply(record, _FIRST, facts)
     for record in noted:
         _apply(record, _RETOLD, facts)
-    facts.forget_tasks()  # those that intake would begin today; the ones that it began follow
+    facts.tasks.forget()  # those that intake would begin today; the ones that it began follow
     for record in ordered:
         _apply(record, _TASKS, facts)
     _note_refusals(ordered, dead, facts)
@@ -133,7 +133,7 @@ def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts:
 
 
 def _task_noted(event: Task | TaskCompleted | TaskFailed, facts: Facts) -> Answers:
-    facts.put_task(event)
+    facts.tasks.put(event)
     return []
 
 
@@ -141,10 +141,10 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
     if event.outcome == "expired":
         return routing.task_completed(event, facts)
     if event.outcome == "done":
-        facts.put_costs(costing.shares(event))
-        facts.put_shadow(event)
+        facts.costs.put(costing.shares(event))
+        facts.models.put_shadow(event)
     routing.is_live_already(event, facts)
-    review = facts.review(review_id(event.task.task_id, event.result_id))
+    review = facts.reviews.get(review_id(event.task.task_id, event.result_id))
     if review is not None and review.precedes(event):
         routing.reject_again(event, review, facts)
     return []
@@ -152,24 +152,26 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
 
 def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
     task = event.completed.task
-    known = facts.review(event.review_id)
+    known = facts.reviews.get(event.review_id)
     if known is not None and not (known.state == "superseded" and known.precedes(event.completed)):
         return []
-    facts.put_review(event)
-    product = facts.product(task.tenant, task.sku)
+    facts.reviews.put(event)
+    product = facts.products.get(task.tenant, task.sku)
     if product is not None:
-        facts.supersede_reviews(task.tenant, task.sku, product.version)
+        facts.reviews.supersede_older(task.tenant, task.sku, product.version)
     name = task.step.asset or ""
-    facts.supersede_other_reviews(task.tenant, task.sku, name, event.review_id)
+    facts.reviews.supersede_others(task.tenant, task.sku, name, event.review_id)
     where = (task.tenant, task.sku, name, task.version)
-    if not facts.move_asset(*where, "review", reason=event.reason, verdict=event.verdict):  # it has left the plan since
-        facts.supersede_other_reviews(task.tenant, task.sku, name, "")
+    if not facts.assets.move(
+        *where, "judged doubtful", reason=event.reason, verdict=event.verdict
+    ):  # it has left the plan since
+        facts.reviews.supersede_others(task.tenant, task.sku, name, "")
     return []
 
 
 def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
-    review = facts.review(event.review_id)
+    review = facts.reviews.get(event.review_id)
     if review is not None and review.rank < event.version:
         reviewing.check_product(review, event)
         reviewing.carry_out(review, event, facts)
@@ -177,8 +179,8 @@ def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
 
 
 def _decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
-    review = facts.review(event.decision.review_id)
-    product = facts.product(event.tenant, event.sku)
+    review = facts.reviews.get(event.decision.review_id)
+    product = facts.products.get(event.tenant, event.sku)
     if review is not None and product is not None and review.rank < event.version:
         reviewing.check_product(review, event.decision)
         reviewing.reopen(review, event, product, facts)
@@ -188,21 +190,21 @@ def _decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
 def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     """Notes a request; one that came again after it was announced had not yet seen the announcement."""
     where = (event.tenant, event.sku, event.asset, event.version)
-    is_live = facts.is_live(*where, event.file.digest, event.models, event.verdict.rules)
+    is_live = facts.assets.is_live(*where, event.file.digest, event.models, event.verdict.rules)
     if event.approved_by is None:
-        facts.supersede_other_reviews(event.tenant, event.sku, event.asset, "")
-        facts.move_asset(*where, "published" if is_live else "publishing", verdict=event.verdict)
+        facts.reviews.supersede_others(event.tenant, event.sku, event.asset, "")
+        facts.assets.move(*where, "retold live" if is_live else "judged good", verdict=event.verdict)
     elif not is_live:
-        facts.move_asset(*where, "publishing", verdict=event.verdict)
+        facts.assets.move(*where, "approved", verdict=event.verdict)
     return []
 
 
 def _first_released(event: RecipeReleased | ChannelReleased, facts: Facts) -> Answers:
     """Notes the first version of a recipe or channel ahead of all: nothing but its being there depends on its time."""
-    cookbook = facts.cookbook()
+    cookbook = facts.recipes.cookbook()
     known = cookbook.recipes if isinstance(event, RecipeReleased) else cookbook.rules.names()
     if name_of(event) not in known:
-        facts.put_recipe(event)
+        facts.recipes.put(event)
     return []
 
 
@@ -214,7 +216,7 @@ def _released(event: Release, facts: Facts) -> Answers:
     if _is_first(event, facts):
         return []
     recipes.noted(event, facts)
-    for tenant, sku in list(recipes.touched(event, facts.releases_before(event), facts)):
+    for tenant, sku in list(recipes.touched(event, facts.recipes.before(event), facts)):
         intake.replan_requested(ReplanRequested(tenant=tenant, sku=sku), facts)
     return []
 
@@ -227,7 +229,7 @@ def _in_steps(_event: Event, _facts: Facts) -> Answers:
 def _is_first(event: Release, facts: Facts) -> bool:
     if isinstance(event, DefaultsReleased) or shipped_version(type(event), name_of(event)):
         return False
-    known = [each for each in facts.recipe_releases() if type(each) is type(event)]
+    known = [each for each in facts.recipes.releases() if type(each) is type(event)]
     return min(each.version for each in known if name_of(each) == name_of(event)) == event.version
 
 
@@ -255,13 +257,13 @@ def _note_refusals(records: Iterable[Delivery], dead: Sequence[DeadLetter], fact
     for record in records:
         left.pop(record.position, None)
     for letter in left.values():
-        facts.put_refusal(_refusal(letter))
+        facts.refusals.put(_refusal(letter))
     for record in records:
         facts.at(record.timestamp_ms)
         if record.position in died:
-            facts.put_refusal(_refusal(died[record.position]))
+            facts.refusals.put(_refusal(died[record.position]))
         elif record.topic in consumed and header.REPLAYED in as_mapping(record.headers):
-            facts.drop_refusal(record.event_id, record.position)
+            facts.refusals.drop(record.event_id, record.position)
 
 
 def _refusal(letter: DeadLetter) -> Refusal:

@@ -12,11 +12,12 @@ from schemas.records import DefaultsReleased, RecipeReleased
 from streams.consumer.letters import outgoing
 from streams.facts import Database
 from streams.flow.processors.recipes import Product, check_version, touched
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
 from streams.runtime.settings import Settings
 from streams.services import local
-from streams.services.roles import now_ms
+from streams.services.status import open_database
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def read_file(file: Path, rules: Rulebook = SHIPPED) -> tuple[str, Recipe | Defa
         text = file.read_text()
         return text, parse(text, str(file), rules)
     except BadRecipe as error:
-        raise Refused(error.code, str(error), field="FILE") from error
+        raise Refused.because(error, field="FILE") from error
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(BadRecipe.code, f"{file}: {error}", field="FILE") from error
 
@@ -72,9 +73,9 @@ def checked(file: Path, ref: Callable[[Path], str]) -> Checked:
 
 def overview(settings: Settings) -> list[Row]:
     """Every recipe by name, then all defaults by tenant."""
-    with local.open_database(settings) as database, database.read() as facts:
-        cookbook = facts.cookbook()
-        newest = {(type(each), name_of(each)): each for each in facts.recipe_releases()}
+    with open_database(settings) as database, database.read() as facts:
+        cookbook = facts.recipes.cookbook()
+        newest = {(type(each), name_of(each)): each for each in facts.recipes.releases()}
     rows = []
     for name, recipe in sorted(cookbook.recipes.items()):
         release = newest.get((RecipeReleased, name))
@@ -88,8 +89,8 @@ def overview(settings: Settings) -> list[Row]:
 
 def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tuple[str, list[ShownStep]]:
     """NAME@VERSION of a recipe, and its steps as a tenant's product would go by them. Raises Refused."""
-    with local.open_database(settings) as database, database.read() as facts:
-        cookbook = facts.cookbook()
+    with open_database(settings) as database, database.read() as facts:
+        cookbook = facts.recipes.cookbook()
     known = cookbook.rules.names()
     if channel is not None and channel not in known:
         told = f"no channel is called {channel!r}; there are: {', '.join(known)}"
@@ -97,10 +98,8 @@ def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tup
     try:
         recipe = cookbook.recipe(name)
         return recipe.ref, list(_shown(cookbook, recipe, tenant, channel))
-    except UnknownRecipe as error:
-        raise Refused("unknown_recipe", str(error), field="NAME") from error
-    except BadRecipe as error:
-        raise Refused(error.code, str(error), field="NAME") from error
+    except (UnknownRecipe, BadRecipe) as error:
+        raise Refused.because(error, field="NAME") from error
 
 
 def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> tuple[str, list[Product], bool]:
@@ -108,8 +107,8 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 
     Returns NAME@VERSION, the products that are made again, and whether the streams role has noted it. Raises Refused.
     """
-    with local.open_database(settings) as database, database.read() as facts:
-        rules = facts.cookbook().rules
+    with open_database(settings) as database, database.read() as facts:
+        rules = facts.recipes.cookbook().rules
     text, made = read_file(file, rules)
     return (made.ref, *send(settings, _release(made, text, reason, by), dry_run=dry_run))
 
@@ -117,14 +116,14 @@ def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bo
 def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Product], bool]:
     """Releases what `event` says; with `dry_run` it only looks. See `release`."""
     if dry_run:
-        with local.open_database(settings) as database:
+        with open_database(settings) as database:
             return _made_again(event, database), False
     with local.connect(settings) as (database, producer):
         products = _made_again(event, database)
 
         def is_noted() -> bool:
             with database.read() as facts:
-                return any(each.text == event.text for each in facts.recipe_releases())
+                return any(each.text == event.text for each in facts.recipes.releases())
 
         with tracer.start_as_current_span(f"recipes {type(event).__name__}"):
             producer.send([outgoing(event, "packshot/recipes")])
@@ -133,7 +132,7 @@ def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Pro
 
 def _made_again(event: Release, database: Database) -> list[Product]:
     with database.read() as facts:
-        known = facts.recipe_releases()
+        known = facts.recipes.releases()
         check_version(event, known)
         return list(touched(event, known, facts))
 

@@ -34,13 +34,13 @@ class Selection:
 def select(selection: Selection, database: Database, settings: Settings) -> list[Product]:
     """The products that are meant and not deleted, in order. Raises Refused for a rule of no channel."""
     with database.read() as facts:
-        known = facts.cookbook().rules.names()
+        known = facts.recipes.cookbook().rules.names()
         if selection.rule is not None and selection.rule.partition("@")[0] not in known:
             told = f"no channel has the rule {selection.rule!r}; the channels are {', '.join(known)}"
             raise Refused("unknown_channel", told)
-        products = facts.every_product()
-        assets = facts.every_asset() if selection.rule or selection.model else []
-        reviews = facts.reviews() if selection.model else []
+        products = facts.products.every()
+        assets = facts.assets.every() if selection.rule or selection.model else []
+        reviews = facts.reviews.every() if selection.model else []
     judged = {(asset.tenant, asset.sku) for asset in assets if selection.rule in _rules(asset)}
     made = {(asset.tenant, asset.sku) for asset in assets if asset.live and selection.model in asset.live.models}
     made |= {_product(review) for review in reviews if selection.model in _models(review)}

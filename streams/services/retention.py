@@ -91,11 +91,11 @@ def concerned(losses: Sequence[Loss], database: Database) -> dict[Product, Lane]
     with database.read() as facts:
         for loss in losses:
             waits_for_tasks = loss.topic in _TASKS or loss.topic == topics.COMPLETED.name or _is_retry(loss)
-            for task in facts.queued_tasks(loss.seen_at_ms) if waits_for_tasks else []:
+            for task in facts.tasks.queued(loss.seen_at_ms) if waits_for_tasks else []:
                 if loss.topic not in _TASKS or topics.tasks(task).name == loss.topic:
                     found[task.tenant, task.sku] = _more_urgent(task.lane, found.get((task.tenant, task.sku)))
             if loss.topic == topics.PUBLISH.name or _is_retry(loss):
-                for product in facts.unpublished(loss.seen_at_ms):
+                for product in facts.assets.unpublished(loss.seen_at_ms):
                     found.setdefault(product, "standard")
     return found
 

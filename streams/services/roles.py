@@ -13,8 +13,8 @@ import structlog
 from confluent_kafka import Consumer
 
 from schemas import topics
+from schemas.operations.base import Pool
 from schemas.records import LANES, Lane
-from schemas.topics import Pool
 from streams.blobs import Blobs, open_store
 from streams.consumer import drift, groups, reach, reading
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
@@ -27,34 +27,38 @@ from streams.consumer.work import Executor
 from streams.facts import Database, ProductStates, Trials, Webhooks
 from streams.flow.processing import Processing
 from streams.runtime import observability
-from streams.runtime.errors import Unavailable
+from streams.runtime.clock import now_ms
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
+from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import retention
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-WAIT_S = 1.0
-EXIT_FAILED = 70
 
 log = structlog.get_logger()
 
 
 def run(role: str, pool: Pool | None, settings: Settings) -> None:
     """Runs a role until SIGTERM or SIGINT. Waits for a broker and a database that are away."""
-    observability.set_up(settings, f"{role}-{pool}" if pool else role)
-    port = observability.serve_metrics(settings)
-    log.info("starting", metrics_port=port)
-    if role == "gateway":
-        run_gateway(settings)
+    begin(settings, f"{role}-{pool}" if pool else role)
+    if role == "cdn":
+        run_cdn(settings)
         return
-    stop = _stop_on_signals()
-    _wait_until(lambda: _prepare_topics(settings), stop)
+    stop = stop_on_signals()
     database = Database(settings.database)
-    _wait_until(database.create_tables, stop)
-    _wait_until(lambda: retention.note_gaps(settings, database, _groups(role, pool)), stop)
-    if stop.is_set():
+    try:
+        wait_out(lambda: _prepare_topics(settings), until(stop))
+        wait_out(database.create_tables, until(stop))
+        wait_out(lambda: retention.note_gaps(settings, database, _groups(role, pool)), until(stop))
+    except Stopped:
         return
+    if not stop.is_set():
+        _run(role, pool, settings, database, stop)
+
+
+def _run(role: str, pool: Pool | None, settings: Settings, database: Database, stop: threading.Event) -> None:
     match role:
         case "streams":
             run_streams(settings, database)
@@ -67,6 +71,12 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
             run_retrier(settings, database, stop)
         case "webhooks":
             run_webhooks(settings, database, stop)
+
+
+def begin(settings: Settings, name: str) -> None:
+    """Sets up logs, traces and metrics of a role's process."""
+    observability.set_up(settings, name)
+    log.info("starting", metrics_port=observability.serve_metrics(settings))
 
 
 def run_streams(settings: Settings, database: Database) -> None:
@@ -85,8 +95,10 @@ def run_worker(pool: Pool, settings: Settings, database: Database, stop: threadi
     from gpu_workers.models.fetch import fetch_all
     from gpu_workers.pools import registry
     from gpu_workers.results import Results
+    from gpu_workers.threads import one_thread_each
     from gpu_workers.worker import Worker
 
+    one_thread_each()
     if pool == "cutout":
         fetch_all(settings.weights_folder, log.info)
     blobs = _blobs(settings)
@@ -171,7 +183,7 @@ def run_webhooks(settings: Settings, database: Database, stop: threading.Event) 
     producer.close()
 
 
-def run_gateway(settings: Settings) -> None:
+def run_cdn(settings: Settings) -> None:
     """The local CDN."""
     from aiohttp import web
 
@@ -219,11 +231,6 @@ def s3_client(settings: Settings) -> "S3Client | None":
     return boto3.client("s3", endpoint_url=settings.s3_endpoint)
 
 
-def now_ms() -> int:
-    """Unix time in ms."""
-    return time.time_ns() // 1_000_000
-
-
 def _member(settings: Settings, group: str, members: list[Consumer]) -> OpenConsumer:
     def open_noted(on_commit: OnCommit) -> Consumer:
         members.append(open_member(settings, group, on_commit=on_commit))
@@ -238,21 +245,12 @@ def _or_exit(role: str, run: Callable[[], None]) -> None:
         run()
     except Exception:
         log.exception("it cannot go on", role=role)
-        os._exit(EXIT_FAILED)
+        os._exit(Exit.BROKE)
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def _wait_until(attempt: Callable[[], None], stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            attempt()
-            return
-        except Unavailable as away:
-            log.warning("waiting", reason=str(away))
-            stop.wait(WAIT_S)

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from schemas.recipes.cookbook import Cookbook
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
 from streams.consumer.letters import Outgoing, outgoing
-from streams.facts import Asset, AssetState, Facts
+from streams.facts import Asset, Facts
+from streams.facts.states import SETTLED
 from streams.flow.processors.campaigns import parts_of
 from streams.flow.processors.intake import content
 from streams.flow.processors.planning import checked
@@ -19,8 +20,6 @@ from streams.flow.relay import Sender
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
 from streams.services.event_files import BadLine, Read
-
-SETTLED: frozenset[AssetState] = frozenset({"published", "review", "failed", "rejected"})
 
 
 @dataclass(frozen=True)
@@ -56,22 +55,26 @@ class Fate:
         return sum(asset.state in SETTLED for asset in self.assets)
 
 
+def check_makeable(event: Submission, cookbook: Cookbook) -> None:
+    """Raises Refused for a channel or a recipe that is not there, as intake would."""
+    if not isinstance(event, CampaignCancelled):
+        checked(event, cookbook)
+
+
 def unmakeable(events: Sequence[Read], facts: Facts) -> list[BadLine]:
     """Which events ask for a channel or a recipe that is not there, as intake would say it."""
-    cookbook = facts.cookbook()
+    cookbook = facts.recipes.cookbook()
     return [wrong for each in events for wrong in _unmakeable(each, cookbook)]
 
 
 def _unmakeable(read: Read, cookbook: Cookbook) -> Iterator[BadLine]:
-    if isinstance(read.event, CampaignCancelled):
-        return
     try:
-        checked(read.event, cookbook)
+        check_makeable(read.event, cookbook)
     except Refused as refusal:
         yield BadLine(read.line, refusal.field, str(refusal))
 
 
-def send(events: Iterable[Submission], sender: Sender) -> list[Submitted]:
+def send(events: Iterable[Submission], sender: Sender, source: str = "packshot/submit") -> list[Submitted]:
     """Sends events, each as the root of a trace of its own; returns when the broker has acknowledged them all.
 
     A campaign's event without a version has that of the clock, in ms, so that whoever submits later has the newer one;
@@ -79,13 +82,13 @@ def send(events: Iterable[Submission], sender: Sender) -> list[Submitted]:
     """
     now_ms = time.time_ns() // 1_000_000
     submitted = [Submitted(str(uuid4()), _versioned(each, now_ms + number)) for number, each in enumerate(events)]
-    sender.send([record for each in submitted for record in _records(each)])
+    sender.send([record for each in submitted for record in _records(each, source)])
     return submitted
 
 
 def fate(submitted: Submitted, facts: Facts) -> Fate:
     """How an event stands now."""
-    refusals = (facts.refusal(event_id) for event_id, _ in _sent(submitted))
+    refusals = (facts.refusals.get(event_id) for event_id, _ in _sent(submitted))
     refusal = next((each for each in refusals if each is not None), None)
     refused = "" if refusal is None else f"{refusal.code} ({refusal.field}): {refusal.message}"
     if isinstance(submitted.event, CatalogChanged):
@@ -108,27 +111,27 @@ def _sent(submitted: Submitted) -> list[tuple[str, Submission]]:
     return list(zip(ids, parts, strict=True))
 
 
-def _records(submitted: Submitted) -> list[Outgoing]:
+def _records(submitted: Submitted, source: str) -> list[Outgoing]:
     with tracer.start_as_current_span(f"submit {type(submitted.event).__name__}"):
-        return [outgoing(event, "packshot/submit", event_id) for event_id, event in _sent(submitted)]
+        return [outgoing(event, source, event_id) for event_id, event in _sent(submitted)]
 
 
 def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
-    product = facts.product(event.tenant, event.sku)
+    product = facts.products.get(event.tenant, event.sku)
     if product is None or product.version < event.version:
         return Fate("waiting")
     if product.version > event.version:
         return Fate("superseded", reason=f"version {product.version} is newer")
     if content(product.event) != content(event):
         return Fate("waiting")  # another event took this version; the refusal of this one is on its way
-    assets = [asset for asset in facts.assets(event.tenant, event.sku) if asset.campaign is None]
+    assets = [asset for asset in facts.assets.of(event.tenant, event.sku) if asset.campaign is None]
     if event.change == "delete":
         return Fate("waiting" if any(asset.live for asset in assets) else "done")
     return _of_assets(assets) if assets else Fate("done")  # the recipe makes nothing for its channels
 
 
 def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate:
-    mine = facts.campaign_assets(event.tenant, event.campaign)
+    mine = facts.assets.of_campaign(event.tenant, event.campaign)
     known = facts.campaigns.standing(event.tenant, event.campaign)
     if not refused and known is not None and known.rank > (event.version or known.rank):
         what = "cancelled" if known.cancelled else "asked for otherwise"
@@ -148,7 +151,7 @@ def _cancelled_fate(event: CampaignCancelled, facts: Facts) -> Fate:
         return Fate("superseded", reason=f"campaign {event.campaign} was asked for since")
     if known is None or not known.cancelled:
         return Fate("waiting")
-    return Fate("waiting" if facts.campaign_assets(event.tenant, event.campaign) else "done")
+    return Fate("waiting" if facts.assets.of_campaign(event.tenant, event.campaign) else "done")
 
 
 def _of_assets(assets: list[Asset]) -> Fate:

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from schemas import topics
 from streams.consumer import reading
 from streams.facts import Endpoint, EndpointState, Secret, WebhookDelivery, Webhooks
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.local import open_database
-from streams.services.roles import now_ms
 from streams.webhooks.noting import message_in
 from streams.webhooks.payload import EVENT_TYPES
 from streams.webhooks.posting import check_url

@@ -30,12 +30,12 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 def test_a_product_is_its_last_event(database: Database) -> None:
     with database.begin() as facts:
-        facts.put_product(upsert(1))
-        facts.put_product(upsert(2, photo="new.jpg"))
+        facts.products.put(upsert(1))
+        facts.products.put(upsert(2, photo="new.jpg"))
     with database.read() as facts:
-        product = facts.product("demo", "A")
-        assert facts.product("demo", "B") is None
-        assert facts.product("other", "A") is None
+        product = facts.products.get("demo", "A")
+        assert facts.products.get("demo", "B") is None
+        assert facts.products.get("other", "A") is None
     assert product is not None
     assert (product.version, product.deleted, product.event) == (2, False, upsert(2, photo="new.jpg"))
     assert database.products() == [("demo", "A")]
@@ -44,7 +44,7 @@ def test_a_product_is_its_last_event(database: Database) -> None:
 def test_what_raises_is_not_kept(database: Database) -> None:
     def crash() -> None:
         with database.begin() as facts:
-            facts.put_product(upsert(1))
+            facts.products.put(upsert(1))
             raise RuntimeError("crash")
 
     with pytest.raises(RuntimeError):
@@ -54,11 +54,11 @@ def test_what_raises_is_not_kept(database: Database) -> None:
 
 def test_a_savepoint_undoes_only_its_own(database: Database) -> None:
     with database.begin() as facts:
-        facts.put_product(upsert(1))
+        facts.products.put(upsert(1))
 
         def refuse() -> None:
             with facts.savepoint():
-                facts.put_product(upsert(1, sku="B"))
+                facts.products.put(upsert(1, sku="B"))
                 raise RuntimeError("refused")
 
         with pytest.raises(RuntimeError):
@@ -68,11 +68,11 @@ def test_a_savepoint_undoes_only_its_own(database: Database) -> None:
 
 def test_a_plan_keeps_the_state_of_what_is_in_it_already(database: Database) -> None:
     with database.begin() as facts:
-        facts.put_plan("demo", "A", 1, PLAN)
-        assert facts.move_asset("demo", "A", "amazon-1", 1, "review", reason="fill")
-        assert facts.move_asset("demo", "A", "bf.instagram-1", 1, "failed", reason="404")
-        facts.put_plan("demo", "A", 1, PLAN)
-        assert {a.asset: (a.state, a.reason) for a in facts.assets("demo", "A")} == {
+        facts.assets.put_plan("demo", "A", 1, PLAN)
+        assert facts.assets.move("demo", "A", "amazon-1", 1, "judged doubtful", reason="fill")
+        assert facts.assets.move("demo", "A", "bf.instagram-1", 1, "not made", reason="404")
+        facts.assets.put_plan("demo", "A", 1, PLAN)
+        assert {a.asset: (a.state, a.reason) for a in facts.assets.of("demo", "A")} == {
             "amazon-1": ("review", "fill"),
             "bf.instagram-1": ("failed", "404"),
         }
@@ -80,17 +80,17 @@ def test_a_plan_keeps_the_state_of_what_is_in_it_already(database: Database) -> 
 
 def test_an_asset_of_another_version_is_not_moved(database: Database) -> None:
     with database.begin() as facts:
-        facts.put_plan("demo", "A", 2, PLAN)
-        assert not facts.move_asset("demo", "A", "amazon-1", 1, "published")
-        assert not facts.move_asset("demo", "A", "nothing-1", 2, "published")
+        facts.assets.put_plan("demo", "A", 2, PLAN)
+        assert not facts.assets.move("demo", "A", "amazon-1", 1, "published")
+        assert not facts.assets.move("demo", "A", "nothing-1", 2, "published")
 
 
 def test_the_standing_is_the_newest_plan_with_its_reasons(database: Database) -> None:
     assert ProductStates(database).standing("demo", "A") is None
     with database.begin() as facts:
-        facts.put_product(upsert(3))
-        facts.put_plan("demo", "A", 3, PLAN)
-        facts.move_asset("demo", "A", "amazon-1", 3, "rejected", reason="logo cut off")
+        facts.products.put(upsert(3))
+        facts.assets.put_plan("demo", "A", 3, PLAN)
+        facts.assets.move("demo", "A", "amazon-1", 3, "rejected", reason="logo cut off")
     standing = ProductStates(database).standing("demo", "A")
     assert standing is not None
     assert (standing.version, standing.deleted) == (3, False)
@@ -100,7 +100,7 @@ def test_the_standing_is_the_newest_plan_with_its_reasons(database: Database) ->
 
 def test_a_deleted_product_stands_as_deleted(database: Database) -> None:
     with database.begin() as facts:
-        facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="A", version=4))
+        facts.products.put(CatalogChanged(change="delete", tenant="demo", sku="A", version=4))
     standing = ProductStates(database).standing("demo", "A")
     assert standing is not None
     assert (standing.version, standing.deleted, standing.plan) == (4, True, {})
@@ -110,32 +110,32 @@ def test_a_campaign_is_found_by_its_products_until_it_is_cancelled(database: Dat
     campaign = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B", "A"], channels=["instagram"])
     with database.begin() as facts:
         facts.campaigns.put(campaign)
-        assert facts.campaigns_with("demo", "B") == [campaign]
-        assert facts.campaigns_with("other", "B") == []
+        assert facts.campaigns.naming("demo", "B") == [campaign]
+        assert facts.campaigns.naming("other", "B") == []
         facts.campaigns.cancel(CampaignCancelled(tenant="demo", campaign="bf", place=1))
-        assert facts.campaigns_with("demo", "B") == []
-        assert facts.campaign("demo", "bf") == (campaign, True)
+        assert facts.campaigns.naming("demo", "B") == []
+        assert facts.campaigns.get("demo", "bf") == (campaign, True)
 
 
 def test_a_refusal_is_found_by_its_event(database: Database) -> None:
     refusal = Refusal("id-1", "imagery.catalog", "demo|A", "unknown_channel", "channels", "no such channel")
     with database.begin() as facts:
-        facts.put_refusal(refusal)
-        facts.put_refusal(refusal)
-        assert facts.refusal("id-1") == refusal
-        assert facts.refusal("id-2") is None
+        facts.refusals.put(refusal)
+        facts.refusals.put(refusal)
+        assert facts.refusals.get("id-1") == refusal
+        assert facts.refusals.get("id-2") is None
 
 
 def test_locked_products_are_changed_one_after_the_other(database: Database) -> None:
     with database.begin() as facts:
-        facts.put_product(upsert(1))
+        facts.products.put(upsert(1))
 
     def grow() -> None:
         for _ in range(5):
             with database.begin() as facts:
-                product = facts.product("demo", "A", lock=True)
+                product = facts.products.get("demo", "A", lock=True)
                 assert product is not None
-                facts.put_product(upsert(product.version + 1))
+                facts.products.put(upsert(product.version + 1))
 
     threads = [threading.Thread(target=grow) for _ in range(4)]
     for thread in threads:
@@ -143,7 +143,7 @@ def test_locked_products_are_changed_one_after_the_other(database: Database) -> 
     for thread in threads:
         thread.join()
     with database.read() as facts:
-        product = facts.product("demo", "A")
+        product = facts.products.get("demo", "A")
     assert product is not None
     assert product.version == 21
 
@@ -157,25 +157,25 @@ DEFAULTS = DefaultsReleased(tenant="demo", version=1, text="tenant: demo", relea
 def test_recipes_are_kept_in_all_versions_and_a_version_stays_as_it_is(database: Database) -> None:
     with database.begin() as facts:
         for event in (RELEASES[1], RELEASES[0], DEFAULTS, replace(RELEASES[0], text="other")):
-            facts.put_recipe(event)
+            facts.recipes.put(event)
     with database.read() as facts:
-        assert facts.recipe_releases() == [DEFAULTS, *RELEASES]
+        assert facts.recipes.releases() == [DEFAULTS, *RELEASES]
 
 
 def test_a_cookbook_holds_until_a_release_and_forgets_one_that_is_undone(database: Database) -> None:
     def refuse() -> None:
         with facts.savepoint():
-            facts.put_recipe(RELEASES[0])
-            assert "spring" in facts.cookbook().recipes
+            facts.recipes.put(RELEASES[0])
+            assert "spring" in facts.recipes.cookbook().recipes
             raise RuntimeError("refused")
 
     with database.begin() as facts:
-        assert facts.cookbook() is facts.cookbook()
+        assert facts.recipes.cookbook() is facts.recipes.cookbook()
         with pytest.raises(RuntimeError):
             refuse()
-        assert "spring" not in facts.cookbook().recipes
-        facts.put_recipe(RELEASES[1])
-        assert "spring" in facts.cookbook().recipes
+        assert "spring" not in facts.recipes.cookbook().recipes
+        facts.recipes.put(RELEASES[1])
+        assert "spring" in facts.recipes.cookbook().recipes
 
 
 def test_products_are_told_with_the_campaigns_that_want_them(database: Database) -> None:
@@ -185,15 +185,17 @@ def test_products_are_told_with_the_campaigns_that_want_them(database: Database)
     ]
     with database.begin() as facts:
         for event in (upsert(sku="B"), upsert(sku="A"), replace(upsert(sku="A"), tenant="other")):
-            facts.put_product(event)
-        facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
+            facts.products.put(event)
+        facts.products.put(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
         for campaign in campaigns:
             facts.campaigns.put(campaign)
         facts.campaigns.cancel(CampaignCancelled(tenant="demo", campaign="off", version=1))
     with database.read() as facts:
-        told = [(product.tenant, product.sku, [each.campaign for each in mine]) for product, mine in facts.wanting()]
+        told = [
+            (product.tenant, product.sku, [each.campaign for each in mine]) for product, mine in facts.recipes.wanting()
+        ]
         assert told == [("demo", "A", ["a", "b"]), ("demo", "B", ["a"]), ("other", "A", [])]
-        assert [product.tenant for product, _ in facts.wanting("other")] == ["other"]
+        assert [product.tenant for product, _ in facts.recipes.wanting("other")] == ["other"]
 
 
 def test_a_release_waits_for_those_who_plan_and_sees_what_they_planned(database: Database) -> None:
@@ -201,17 +203,17 @@ def test_a_release_waits_for_those_who_plan_and_sees_what_they_planned(database:
 
     def plan() -> None:
         with database.begin() as facts:
-            facts.cookbook()
+            facts.recipes.cookbook()
             planning.set()
             planned.wait(0.5)  # longer than a release that does not wait
-            facts.put_product(upsert())
+            facts.products.put(upsert())
 
     thread = threading.Thread(target=plan)
     thread.start()
     planning.wait()
     with database.begin() as facts:
-        facts.put_recipe(RELEASES[0])
-        assert [product.sku for product, _ in facts.wanting()] == ["A"]
+        facts.recipes.put(RELEASES[0])
+        assert [product.sku for product, _ in facts.recipes.wanting()] == ["A"]
     thread.join()
 
 

@@ -74,13 +74,13 @@ def _request(text: str) -> AssetPublished:
 
 
 def _moved(facts: Facts, text: str) -> None:
-    facts.put_plan("demo", "A", 1, {"a": ("amazon", None)})
-    facts.move_asset("demo", "A", "a", 1, "failed", reason=text)
+    facts.assets.put_plan("demo", "A", 1, {"a": ("amazon", None)})
+    facts.assets.move("demo", "A", "a", 1, "not made", reason=text)
 
 
 def _decide(facts: Facts, text: str) -> None:
-    facts.put_review(_completed("a"))
-    facts.decide_review(_decided(text), "approved")
+    facts.reviews.put(_completed("a"))
+    facts.reviews.decide(_decided(text), "approved")
 
 
 def _decided(text: str) -> ReviewDecided:
@@ -100,41 +100,41 @@ def _shadow(text: str) -> Shadow:
 
 
 WRITES: dict[str, Callable[[Facts, str], object]] = {
-    "put_product": lambda facts, nasty: facts.put_product(upsert(sku=nasty)),
-    "put_product, its title": lambda facts, nasty: facts.put_product(replace(upsert(), title=nasty)),
-    "put_plan, sku": lambda facts, nasty: facts.put_plan("demo", nasty, 1, {"a": ("amazon", None)}),
-    "put_plan, asset": lambda facts, nasty: facts.put_plan("demo", "A", 1, {nasty: ("amazon", None)}),
-    "put_plan, campaign": lambda facts, nasty: facts.put_plan("demo", "A", 1, {"a": ("amazon", nasty)}),
-    "move_asset, name": lambda facts, nasty: facts.move_asset("demo", "A", nasty, 1, "failed"),
+    "put_product": lambda facts, nasty: facts.products.put(upsert(sku=nasty)),
+    "put_product, its title": lambda facts, nasty: facts.products.put(replace(upsert(), title=nasty)),
+    "put_plan, sku": lambda facts, nasty: facts.assets.put_plan("demo", nasty, 1, {"a": ("amazon", None)}),
+    "put_plan, asset": lambda facts, nasty: facts.assets.put_plan("demo", "A", 1, {nasty: ("amazon", None)}),
+    "put_plan, campaign": lambda facts, nasty: facts.assets.put_plan("demo", "A", 1, {"a": ("amazon", nasty)}),
+    "move_asset, name": lambda facts, nasty: facts.assets.move("demo", "A", nasty, 1, "not made"),
     "move_asset, reason": _moved,
-    "put_live": lambda facts, nasty: facts.put_live(_request(nasty)),
-    "put_live, its verdict": lambda facts, nasty: facts.put_live(_published(nasty)),
-    "retracted": lambda facts, nasty: facts.retracted("demo", "A", nasty),
-    "put_task": lambda facts, nasty: facts.put_task(_task(nasty)),
-    "put_task, failed": lambda facts, nasty: facts.put_task(
+    "put_live": lambda facts, nasty: facts.assets.put_live(_request(nasty)),
+    "put_live, its verdict": lambda facts, nasty: facts.assets.put_live(_published(nasty)),
+    "retracted": lambda facts, nasty: facts.assets.put_gone("demo", "A", nasty),
+    "put_task": lambda facts, nasty: facts.tasks.put(_task(nasty)),
+    "put_task, failed": lambda facts, nasty: facts.tasks.put(
         TaskFailed(task=_task("A"), kind="permanent", code="c", message=nasty)
     ),
-    "put_review": lambda facts, nasty: facts.put_review(_completed(nasty)),
+    "put_review": lambda facts, nasty: facts.reviews.put(_completed(nasty)),
     "decide_review": _decide,
-    "supersede_reviews": lambda facts, nasty: facts.supersede_reviews("demo", nasty, 1),
-    "supersede_other_reviews": lambda facts, nasty: facts.supersede_other_reviews("demo", "A", nasty, nasty),
+    "supersede_reviews": lambda facts, nasty: facts.reviews.supersede_older("demo", nasty, 1),
+    "supersede_other_reviews": lambda facts, nasty: facts.reviews.supersede_others("demo", "A", nasty, nasty),
     "put_campaign": _campaign,
-    "put_costs": lambda facts, nasty: facts.put_costs([_share(nasty)]),
-    "put_accepted": lambda facts, nasty: facts.put_accepted(_request(nasty)),
-    "put_model": lambda facts, nasty: facts.put_model(
+    "put_costs": lambda facts, nasty: facts.costs.put([_share(nasty)]),
+    "put_accepted": lambda facts, nasty: facts.costs.accept(_request(nasty)),
+    "put_model": lambda facts, nasty: facts.models.put(
         ModelAdded(operation="cutout", model=nasty, manifest=nasty, added_at_ms=1)
     ),
-    "put_release": lambda facts, nasty: facts.put_release(
+    "put_release": lambda facts, nasty: facts.models.put_release(
         ModelReleased(operation=nasty, model="m@1", stage="stable", released_at_ms=1)
     ),
-    "put_shadow": lambda facts, nasty: facts.put_shadow(replace(done(_task("A")), shadow=_shadow(nasty))),
-    "put_recipe": lambda facts, nasty: facts.put_recipe(
+    "put_shadow": lambda facts, nasty: facts.models.put_shadow(replace(done(_task("A")), shadow=_shadow(nasty))),
+    "put_recipe": lambda facts, nasty: facts.recipes.put(
         RecipeReleased(recipe=nasty, version=1, text=nasty, released_at_ms=1)
     ),
-    "put_refusal": lambda facts, nasty: facts.put_refusal(Refusal(nasty, nasty, nasty, nasty, nasty, nasty, nasty)),
-    "drop_refusal": lambda facts, nasty: facts.drop_refusal(nasty, nasty),
-    "product": lambda facts, nasty: facts.product("demo", nasty),
-    "refusal": lambda facts, nasty: facts.refusal(nasty),
+    "put_refusal": lambda facts, nasty: facts.refusals.put(Refusal(nasty, nasty, nasty, nasty, nasty, nasty, nasty)),
+    "drop_refusal": lambda facts, nasty: facts.refusals.drop(nasty, nasty),
+    "product": lambda facts, nasty: facts.products.get("demo", nasty),
+    "refusal": lambda facts, nasty: facts.refusals.get(nasty),
 }
 
 
@@ -179,7 +179,7 @@ def _rows(facts: Facts) -> list[tuple[str, ...]]:
     return [
         (table.name, *map(str, row))
         for table in tables.metadata.sorted_tables
-        for row in facts._connection.execute(table.select()).all()
+        for row in facts._transaction.connection.execute(table.select()).all()
     ]
 
 
@@ -195,11 +195,11 @@ def test_a_refusal_is_noted_whatever_a_stranger_wrote(nasty: str, catalogues: tu
     found = NASTY[nasty]
     for database in catalogues:
         with database.begin() as facts:
-            facts.put_refusal(Refusal(found, found, found, found, found, found, found))
-            noted = facts.refusal(found)
+            facts.refusals.put(Refusal(found, found, found, found, found, found, found))
+            noted = facts.refusals.get(found)
             assert noted is not None
-            facts.drop_refusal(found, "elsewhere")
-            assert facts.refusal(found) is None
+            facts.refusals.drop(found, "elsewhere")
+            assert facts.refusals.get(found) is None
 
 
 def test_a_database_of_before_takes_longer_texts(postgres_url: str) -> None:
@@ -209,13 +209,13 @@ def test_a_database_of_before_takes_longer_texts(postgres_url: str) -> None:
         connection.execute(text("ALTER TABLE refusals ALTER COLUMN event_id TYPE varchar(128)"))
         connection.execute(text("ALTER TABLE products ALTER COLUMN sku TYPE varchar(16)"))
     with database.begin() as facts:
-        facts.put_product(upsert(sku="A"))
+        facts.products.put(upsert(sku="A"))
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE packshot_schema"))
     database.upgrade()
     with database.begin() as facts:
-        facts.put_product(upsert(sku="B" * 128))
-        facts.put_refusal(Refusal("i" * 256, "t", "s", "c", "f", "m", "p"))
+        facts.products.put(upsert(sku="B" * 128))
+        facts.refusals.put(Refusal("i" * 256, "t", "s", "c", "f", "m", "p"))
     assert database.products() == [("demo", "A"), ("demo", "B" * 128)]
     types = {str(column["type"]) for column in inspect(engine).get_columns("refusals")}
     assert types == {"TEXT", "BIGINT"}

@@ -1,45 +1,23 @@
-"""What every object store promises, run on a folder and on a real S3 server."""
+"""What every object store promises, run on a folder, on a real S3 server and on the stores of the tests."""
 
 import hashlib
-import json
-import multiprocessing
 import os
-import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from infra.servers.process import free_port
 from streams.blobs import (
     BadKey,
-    BadUrl,
     BlobCorrupt,
     Blobs,
-    FolderStore,
+    Journal,
     NotFound,
     ObjectStore,
     PreconditionFailed,
-    StoreFull,
-    StoreRefused,
-    StoreUnavailable,
-    open_store,
 )
-from streams.blobs.s3 import S3Store
-from streams.runtime.errors import Unavailable
-
-_SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    if request.param == "folder":
-        return FolderStore(tmp_path / "store")
-    return S3Store("packshot", f"run-{uuid.uuid4().hex}", request.getfixturevalue("s3_endpoint"))
 
 
 def test_what_was_put_comes_back_with_its_headers(store: ObjectStore) -> None:
@@ -119,6 +97,8 @@ def test_times_are_those_of_the_last_put(store: ObjectStore) -> None:
     store.put("b", b"2")
     assert dict(store.written())["b"] > first
     assert dict(store.written())["a/1"] == written_ms
+    assert store.written_at_ms("a/1") == written_ms
+    assert store.written_at_ms("a") is None
 
 
 def _wait_for_another_second() -> None:
@@ -277,150 +257,48 @@ def test_results_are_found_again_and_may_be_repeated(store: ObjectStore) -> None
         blobs.put_result("a/b", b"")
 
 
-def test_two_prefixes_of_a_bucket_do_not_meet(s3_endpoint: str) -> None:
-    one, other = (S3Store("packshot", f"{name}-{uuid.uuid4().hex}", s3_endpoint) for name in ("one", "one"))
-    one.put("key", b"1")
-    assert not other.exists("key")
-    assert list(other.keys()) == []
+DAY_MS = 86_400_000
 
 
-def test_a_bucket_that_is_not_there(s3_endpoint: str) -> None:
-    store = S3Store("no-such-bucket", "", s3_endpoint)
-    with pytest.raises(StoreRefused, match="no bucket no-such-bucket"):
-        store.check()
-    with pytest.raises(StoreRefused, match="no-such-bucket"):
-        store.put("key", b"1")
+def test_what_is_used_again_after_a_day_is_written_anew(store: ObjectStore) -> None:
+    digest = Blobs(store).put(b"pixels", "image/png")
+    Blobs(store).put_result("cafe01", b"record")
+    before = dict(store.written())
+    _wait_for_another_second()
+    assert Blobs(store).put(b"pixels", "image/png") == digest
+    assert Blobs(store).renew("cafe01", [digest])
+    assert dict(store.written()) == before
+    tomorrow = Blobs(store, lambda: time.time_ns() // 1_000_000 + DAY_MS)
+    assert tomorrow.renew("cafe01", [digest])
+    renewed = dict(store.written())
+    assert all(renewed[key] > before[key] for key in before)
+    assert store.get(f"sha256/{digest[:2]}/{digest}").content_type == "image/png"
+    _wait_for_another_second()
+    tomorrow.put(b"pixels", "image/png")
+    assert store.written_at_ms(f"sha256/{digest[:2]}/{digest}") != renewed[f"sha256/{digest[:2]}/{digest}"]
 
 
-def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    store = S3Store("bucket", "", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(StoreUnavailable, match="does not answer") as caught:
-        store.check()
-    assert isinstance(caught.value, Unavailable)
+def test_a_result_of_which_anything_is_gone_is_not_renewed(store: ObjectStore) -> None:
+    blobs = Blobs(store)
+    digest = blobs.put(b"pixels")
+    assert not blobs.renew("cafe01", [digest])
+    blobs.put_result("cafe01", b"record")
+    assert blobs.renew("cafe01", [digest])
+    assert not blobs.renew("cafe01", [digest, "0" * 64])
 
 
-def test_wrong_credentials(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(StoreRefused):
-        S3Store("packshot", "", s3_endpoint.replace("127.0.0.1", "localhost")).check()
+def test_a_journal_lies_apart_from_the_results(store: ObjectStore) -> None:
+    journal = Journal(store)
+    assert journal.read("cafe01") is None
+    journal.write("cafe01", b"note")
+    journal.write("cafe01", b"newer")
+    assert journal.read("cafe01") == b"newer"
+    assert list(store.keys()) == ["journal/ca/cafe01"]
+    assert Blobs(store).get_result("cafe01") is None
 
 
-def test_a_key_cannot_be_a_folder_of_others(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    store.put("a/b", b"1")
-    with pytest.raises(BadKey, match="one path"):
-        store.put("a", b"2")
-    with pytest.raises(BadKey, match="one path"):
-        store.put("a/b/c", b"2")
-    with pytest.raises(NotFound):
-        store.get("a")
-    with pytest.raises(NotFound):
-        store.get("a/b/c")
-    store.delete("a")
-    assert list(store.keys()) == ["a/b"]
-
-
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = FolderStore(tmp_path)
-    store.put("key", b"old")
-
-    def no_space(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(StoreFull, match="No space left"):
-        store.put("key", b"new")
-    monkeypatch.undo()
-    assert store.get("key").data == b"old"
-    assert list((tmp_path / ".store" / "writing").iterdir()) == []
-
-
-def test_what_killed_writers_left_is_cleared_away(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    store.check()
-    old, new = (tmp_path / ".store" / "writing" / name for name in ("old", "new"))
-    old.write_bytes(b"half")
-    new.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200,) * 2)
-    store.check()
-    assert not old.exists()
-    assert new.exists()
-
-
-def test_a_file_that_something_else_put_there_is_served(tmp_path: Path) -> None:
-    (tmp_path / "logo.png").write_bytes(b"png")
-    stored = FolderStore(tmp_path).get("logo.png")
-    assert (stored.data, stored.content_type) == (b"png", "application/octet-stream")
-
-
-def test_of_processes_that_count_in_one_object_no_step_is_lost(tmp_path: Path) -> None:
-    FolderStore(tmp_path).put("counter", b"0")
-    workers = [_SPAWN.Process(target=_count_up, args=(str(tmp_path), 25)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    assert FolderStore(tmp_path).get("counter").data == b"75"
-
-
-def _count_up(root: str, times: int) -> None:
-    store = FolderStore(root)
-    while times:
-        stored = store.get("counter")
-        try:
-            store.put("counter", str(int(stored.data) + 1).encode(), if_match=stored.etag)
-            times -= 1
-        except PreconditionFailed:
-            continue
-
-
-def test_a_killed_writer_leaves_the_old_object_or_the_new(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    store.put("key", _record(0), content_type="text/0")
-    for _ in range(3):
-        writer = _SPAWN.Process(target=_write_for_ever, args=(str(tmp_path),))
-        writer.start()
-        assert writer.pid is not None
-        before = store.get("key").etag
-        while store.get("key").etag == before:
-            assert writer.is_alive()
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.join()
-        stored = store.get("key")
-        number = json.loads(stored.data)["number"]
-        assert stored.data == _record(number)
-        assert stored.content_type == f"text/{number}"
-        store.put("key", _record(number + 1), content_type=f"text/{number + 1}", if_match=stored.etag)
-
-
-def _record(number: int) -> bytes:
-    return json.dumps({"number": number, "padding": "x" * 100_000}).encode()
-
-
-def _write_for_ever(root: str) -> None:
-    store = FolderStore(root)
-    number = json.loads(store.get("key").data)["number"]
-    while True:
-        number += 1
-        store.put("key", _record(number), content_type=f"text/{number}")
-
-
-def test_urls_that_name_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    spaced = (tmp_path / "with space").as_uri()
-    assert open_store(spaced).url == spaced
-    assert open_store("file:pixels").url == (tmp_path / "pixels").as_uri()
-    assert open_store("s3://bucket/a/b/").url == "s3://bucket/a/b"
-    assert open_store("s3://bucket").url == "s3://bucket"
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["", "pixels", "/pixels", "file:", "file://host/pixels", "s3:///key", "gs://bucket", "s3://b/../c", "file:///a?b"],
-)
-def test_urls_that_do_not(url: str) -> None:
-    with pytest.raises(BadUrl, match="blobs_url"):
-        open_store(url)
+def test_a_note_of_an_older_version_is_found_among_the_results(store: ObjectStore) -> None:
+    Blobs(store).put_result("cafe01", b"older")
+    assert Journal(store).read("cafe01") == b"older"
+    Journal(store).write("cafe01", b"newer")
+    assert Journal(store).read("cafe01") == b"newer"

@@ -79,7 +79,7 @@ def test_the_oldest_tables_go_forward_and_keep_what_is_in_them(database: Databas
     assert database.products() == [("demo", "OLD")]
     database.create_tables()
     with database.begin() as facts:
-        facts.put_product(upsert(sku="B" * 128))
+        facts.products.put(upsert(sku="B" * 128))
     assert database.products() == [("demo", "B" * 128), ("demo", "OLD")]
 
 

@@ -31,6 +31,7 @@ class System:
             "PACKSHOT_CACHE_FOLDER": str(ROOT / ".cache"),
             "PACKSHOT_RETRY_DELAYS_MS": "200,500",
             "PACKSHOT_CDN_PORT": str(free_port()),
+            "PACKSHOT_GATEWAY_PORT": str(free_port()),
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -22,7 +22,13 @@ WITHIN_S = 600
 
 def environment(**more: str) -> dict[str, str]:
     mine = {name: value for name, value in os.environ.items() if not name.startswith("PACKSHOT_")}
-    return {**mine, "PACKSHOT_EMBEDDED_BROKER": "memory", "PACKSHOT_CDN_PORT": str(free_port()), **more}
+    return {
+        **mine,
+        "PACKSHOT_EMBEDDED_BROKER": "memory",
+        "PACKSHOT_CDN_PORT": str(free_port()),
+        "PACKSHOT_GATEWAY_PORT": str(free_port()),
+        **more,
+    }
 
 
 def wait_for(text: str, log: Path, process: subprocess.Popen[bytes]) -> str:
@@ -63,7 +69,7 @@ def test_it_is_up_from_any_folder_once_every_role_is_ready_and_only_once(tmp_pat
 def test_a_role_that_dies_says_so_and_keeps_the_system_from_being_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "ROLES", (("gateway",), ("bogus",)))
+    monkeypatch.setattr(supervisor, "ROLES", (("cdn",), ("bogus",)))
     settings = Settings(data_folder=tmp_path / "data", cdn_port=free_port())
     told: list[str] = []
     stop = threading.Event()

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from confluent_kafka import TopicPartition
 
-from loadtest.message import Message
+from loadtest.benchmarks.message import Message
 from schemas import topics
 from streams.blobs import Blobs
 from streams.consumer import retrier as retrying
@@ -27,9 +27,9 @@ from streams.runtime.errors import Refused
 from tests.fuzzing.oracle import Broken, answered, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
 from tests.fuzzing.roles import pools_of, refusing
+from tests.memory_store import MemoryStore
 from tests.simulation.clock import VirtualClock
 from tests.simulation.storage import Store
-from tests.streams.town import MemoryStore
 
 DELAYS_MS = (1000,)
 PUBLISHED, RETRIED = 40, 60

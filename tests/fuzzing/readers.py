@@ -17,13 +17,15 @@ import msgspec
 from schemas import codec, topics
 from schemas.text import UNFIT
 from streams.blobs import Blobs
-from streams.commands import display
+from streams.commands.tables.dead import show_letter, show_letters
+from streams.commands.tables.submit import show_submission
+from streams.commands.tables.system import show_report
 from streams.consumer import backlog
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in, written_at_ms
 from streams.facts import Database
 from streams.publishing.manifest import Manifest, manifest_key
 from streams.runtime.errors import Refused
-from streams.runtime.screen import Screen
+from streams.runtime.screen import console
 from streams.runtime.settings import Settings
 from streams.services import dead, event_files, submission
 from streams.services.audit import audit as auditing
@@ -31,9 +33,9 @@ from streams.services.dead import DeadLetter, Wanted
 from tests.fuzzing.files import file_of_events
 from tests.fuzzing.oracle import Broken, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
+from tests.memory_store import MemoryStore
 from tests.simulation.flow_world import running
 from tests.streams.flow import Recorder
-from tests.streams.town import MemoryStore
 
 EVERY = [topic.name for topic in topics.every((1000,))]
 DELAYS_MS = (1000,)
@@ -112,7 +114,6 @@ def _desk(folder: Path) -> Iterator[tuple[_Desk, Settings]]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(dead, "read", desk.read))
         stack.enter_context(patch.object(dead, "_only_writer", desk.only_writer))
-        stack.enter_context(patch.object(display, "console", Screen()))
         yield desk, settings
 
 
@@ -140,7 +141,7 @@ def _resolve(desk: _Desk, settings: Settings, rng: Random) -> None:
         raise Broken("letters that nobody wrote")
     if written and not found:
         raise Broken("no letter is found")
-    _shown(lambda as_json: display.show_letters(found, as_json=as_json))
+    _shown(lambda as_json: show_letters(found, as_json=as_json))
     for letter in rng.sample(found, min(len(found), 12)):
         _shown(partial(_show_letter, letter))
         wanted = Wanted(names=frozenset([letter.name]))
@@ -162,14 +163,14 @@ def _resolve(desk: _Desk, settings: Settings, rng: Random) -> None:
 
 
 def _show_letter(letter: DeadLetter, as_json: bool) -> None:
-    display.show_letter(letter, as_json=as_json)
+    show_letter(letter, as_json=as_json)
 
 
 def _shown(show: Callable[[bool], None]) -> None:
     """Shows something as a table and as JSON: what is no JSON, or steers a terminal, is Broken."""
     for as_json in (False, True):
-        screen, written = Screen(), io.StringIO()
-        with patch.object(screen, "_file", written), patch.object(display, "console", screen), redirect_stdout(written):
+        written = io.StringIO()
+        with patch.object(console, "_file", written), redirect_stdout(written):
             show(as_json)
         text = written.getvalue()
         if as_json:
@@ -211,7 +212,7 @@ def audit(seed: int) -> int:
             report = auditing.audit(settings, deep=rng.random() < 0.5)
         except Refused:  # for a manifest that is none
             return AUDITED
-        _shown(lambda as_json: display.show_report(report, as_json=as_json))
+        _shown(lambda as_json: show_report(report, as_json=as_json))
     return AUDITED
 
 
@@ -241,4 +242,4 @@ def _submit(file: Path, lines: set[int], database: Database) -> None:
         raise Broken("an event is not sent")
     with database.read() as facts:
         fates = [submission.fate(each, facts) for each in submitted]
-    _shown(lambda as_json: display.show_submission(submitted, fates, [*bad, *lacking, *wrong], as_json=as_json))
+    _shown(lambda as_json: show_submission(submitted, fates, [*bad, *lacking, *wrong], as_json=as_json))

@@ -27,6 +27,7 @@ from gpu_workers.results import Results
 from gpu_workers.serving.serving import Serving
 from gpu_workers.worker import Worker
 from schemas import topics
+from schemas.operations.base import POOLS, Pool
 from schemas.records import LANES, CatalogChanged, Lane, Source, Task, TaskCompleted
 from schemas.releases import ModelSplit as ModelStanding
 from streams.blobs import Blobs
@@ -43,12 +44,12 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from tests.fuzzing.oracle import Broken, answered, is_letter, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
-from tests.gpu_workers.test_worker import PRICES, network
+from tests.gpu_workers.worker_parts import PRICES, network
+from tests.memory_store import MemoryStore
 from tests.simulation.broker import Broker, Member
 from tests.simulation.clock import VirtualClock
 from tests.simulation.flow_world import running
 from tests.streams.flow import upsert
-from tests.streams.town import MemoryStore
 
 DELAYS_MS = (1000,)
 STREAMS_READ, WORKED = 80, 60
@@ -107,7 +108,7 @@ def _still_works(processing: Processing, kept: Kept, database: Database, offset:
     record = outgoing(good, "fuzz")
     processing.run([Delivery(record.topic, 0, offset, record.key, record.value, record.headers, 1)])
     with database.read() as facts:
-        if facts.product("fuzz", "good") is None:
+        if facts.products.get("fuzz", "good") is None:
             raise Broken("a good event behind the others is not noted")
         if facts.outbox.backlog().rows > len(kept.records):
             raise Broken("what was acknowledged is still to be sent")
@@ -132,7 +133,7 @@ class _Calm(Random):
 class _Office:
     """A worker's loop and executor on a broker in memory."""
 
-    def __init__(self, pool: topics.Pool, worker: Worker, blobs: Blobs) -> None:
+    def __init__(self, pool: Pool, worker: Worker, blobs: Blobs) -> None:
         self.sent: list[Outgoing] = []
         self.clock = VirtualClock()
         self.broker = Broker(_Calm(), lambda *_: None)
@@ -178,13 +179,13 @@ class _Office:
 def worker(seed: int) -> int:
     """A worker of either pool, pictures tiny, matting a stand-in: each task is done, failed or tried again."""
     rng = Random(seed)
-    pool = rng.choice(topics.POOLS)
+    pool = rng.choice(POOLS)
     with TemporaryDirectory() as name, running() as database, nothing_unforeseen():
         folder, blobs = Path(name), Blobs(MemoryStore())
         records = Records(rng, pools_of(folder, blobs))
         with database.begin() as facts:
             for sku in ("A", "B", "C|D", "Ä 1"):
-                facts.put_product(upsert(sku=sku))
+                facts.products.put(upsert(sku=sku))
         with _at_work(pool, folder, blobs) as work:
             office = _Office(pool, Worker(pool, work, Results(blobs), database, PRICES), blobs)
             lanes: list[Lane] = [rng.choice(LANES) for _ in range(WORKED)]
@@ -215,7 +216,7 @@ def _task_in(read: Delivery) -> Task | None:
 
 
 @contextmanager
-def _at_work(pool: topics.Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
+def _at_work(pool: Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
     """The work of a pool without what takes time: a network for a disc, no matting, no look at people, no DNS."""
     settings = Settings(source_file_roots=[str(folder)])
     if pool == "compose":

@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import inspect
 
-from schemas import channels, topics
+from schemas import channels
+from schemas.operations import OPERATIONS
 from tests.contracts.test_nasty_texts import NASTY
 from tests.streams.flow import GOOD
 
@@ -58,7 +59,7 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "recipe": ("marketplace", "campaign", "prints", "lifestyle", "ours"),
     "channel": (*channels.names()[:4], "web", "bazaar"),
     "channels": (*channels.names()[:4], "web"),
-    "operation": (*topics.POOL_OF_OPERATION, "paint"),
+    "operation": (*OPERATIONS, "paint"),
     "asset": ("amazon-1", "web-1", "web-1.lifestyle", "bf.instagram-1"),
     "assets": ("amazon-1", "web-1"),
     "version": (1, 2, 3),

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from gpu_workers.pools.composing import Composed, ComposeRequest, compose
+from gpu_workers.operations.base import Composed, ComposeRequest, compose
 from gpu_workers.sources.decoding import Picture
 from schemas import channels
 from streams.flow.processors.judging import judge
 
-CATALOGUE = Path(__file__).parents[2] / "loadtest" / "catalogue"
+CATALOGUE = Path(__file__).parents[2] / "loadtest" / "rendering" / "catalogue"
 FEW = ("CHR-ASH-86-studio", "SHO-CANVAS-42-studio")
 ALL = tuple(sorted(file.stem for file in (CATALOGUE / "truth").glob("*.png")))
 SOURCE_TYPE = b"http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"

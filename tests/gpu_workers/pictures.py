@@ -13,7 +13,7 @@ from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.operations.style.brand_learning import Example
 from schemas import channels
 from schemas.channels import Size
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import mug
 
 Rgb = NDArray[np.uint8]

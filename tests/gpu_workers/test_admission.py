@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import pyvips
 
+from gpu_workers.operations.base import ComposeRequest
 from gpu_workers.pools import admission, memory, memory_model
 from gpu_workers.pools.admission import MB, Budget, OutOfMemory, TooMuchMemory
-from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.sources.decoding import Header, Picture
 from schemas import channels
 from schemas.channels.rulebook import SHIPPED
 from schemas.records import Step
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings, SettingsError
-from streams.services.local_render import Studio
+from streams.services.local_render import open_studio
 
 WAIT_S = 30.0
 
@@ -249,7 +249,7 @@ def test_the_largest_picture_of_8_bits_fits_a_worker_of_4_gb_and_of_3() -> None:
         for progressive in (False, True):
             photograph = head(10_000, 10_000, is_progressive=progressive)
             kept = memory_model.KEPT_PIXELS_MAX
-            assert memory_model.cutout_bytes(2_000_000, photograph, kept) < room
+            assert memory_model.photograph_bytes("cutout", 2_000_000, photograph, kept) < room
 
 
 def test_what_is_kept_of_a_photograph_follows_from_what_its_steps_make() -> None:
@@ -280,12 +280,15 @@ def test_render_refuses_what_its_memory_does_not_hold(tmp_path: Path) -> None:
     """Also where the picture fits and what is made of it does not."""
     picture = Picture(np.full((64, 64, 4), 200, np.uint8), "image/png", 8, True, "", 1, 1)
     settings = Settings(memory_budget_mb=admission.PROCESS_MB + 64 + 40, data_folder=tmp_path)
-    with Studio(settings) as studio:
-        made: list[Callable[[], object]] = [
-            lambda: studio.cutout(picture, "a.png", {}, ""),
-            lambda: studio.picture("packshot", [picture], ComposeRequest(channels.load("shopify"), {}), {}),
+    with open_studio(settings) as studio:
+        made: list[tuple[Callable[[], object], str]] = [
+            (lambda: studio.cutout(picture, "a.png", {}, ""), "source_too_many_pixels sources"),
+            (
+                lambda: studio.picture("packshot", [picture], ComposeRequest(channels.load("shopify"), {}), {}),
+                "too_much_memory inputs",
+            ),
         ]
-        for make in made:
+        for make, told in made:
             with pytest.raises(Refused) as refused:
                 make()
-            assert (refused.value.code, refused.value.field) == ("too_much_memory", "IN")
+            assert f"{refused.value.code} {refused.value.field}" == told

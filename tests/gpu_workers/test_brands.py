@@ -12,7 +12,7 @@ from gpu_workers.library.brands import BadBrand, BrandProfile
 from gpu_workers.operations.style import surroundings
 from gpu_workers.operations.style.brand_learning import BadExample, TooFewExamples, learn, learn_from_files
 from gpu_workers.operations.style.surroundings import NoSurroundings, see
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.pictures import example, in_room, on_ground
 
 PADDINGS = np.linspace(0.13, 0.17, 6)

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.imaging.metadata import GENERATED, Metadata
 from gpu_workers.library import brands, scenes, templates
-from gpu_workers.pools import composing
-from gpu_workers.pools.composing import Composed, ComposeRequest, File, Library, compose, fingerprint, lossless
-from gpu_workers.quality.packshot import measure_restyled
+from gpu_workers.operations.base import Composed, ComposeRequest, File, Library, compose, fingerprint
+from gpu_workers.operations.packshot.measures import measure_restyled
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
+from schemas.errors import InputError
 from streams.flow.processors.judging import judge
 from tests.gpu_workers.products import mug
 
@@ -157,7 +158,7 @@ def test_a_composite_says_so_and_what_is_generated_in_it(
 def test_what_cannot_be_made_is_refused_by_name(
     operation: str, count: int, parameters: dict[str, str], told: tuple[str, str, str]
 ) -> None:
-    with pytest.raises(composing.ERRORS, match=told[2]) as caught:
+    with pytest.raises(InputError, match=told[2]) as caught:
         compose(operation, [cutout()] * count, request("shopify", parameters))
     assert (caught.value.code, caught.value.field) == told[:2]
 
@@ -165,7 +166,7 @@ def test_what_cannot_be_made_is_refused_by_name(
 @pytest.mark.parametrize(("brand", "field"), [("nobody", "warm-minimal"), (None, "must be given")])
 def test_an_unknown_brand_is_refused(brand: str | None, field: str) -> None:
     way = compose("packshot", [cutout()], on_the_way())
-    with pytest.raises(composing.ERRORS, match=field):
+    with pytest.raises(InputError, match=field):
         compose("style", [read(file) for file in way.files], request("shopify", {"brand": brand} if brand else {}))
 
 

@@ -27,7 +27,7 @@ from gpu_workers.models.loader import fetch
 from gpu_workers.models.manifest import load_manifest
 
 ROOT = Path(__file__).parents[2]
-CATALOGUE = ROOT / "loadtest" / "catalogue"
+CATALOGUE = ROOT / "loadtest" / "rendering" / "catalogue"
 WEIGHTS = ROOT / ".cache" / "weights"
 TEACHER = WEIGHTS / load_manifest("u2netp@1").file
 

@@ -15,12 +15,15 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from gpu_workers.engines import open_engine
+from gpu_workers.local import studio
 from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, load_manifest, parse_manifest
 from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
-from gpu_workers.operations.upscale import TILE_PX, BadTiles, text_mask
+from gpu_workers.operations.base import Composed, ComposeRequest, Enlarger, Library, compose, fingerprint
+from gpu_workers.operations.upscale.errors import BadTiles
+from gpu_workers.operations.upscale.network import TILE_PX
+from gpu_workers.operations.upscale.sharpness import text_mask
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library, compose, fingerprint
 from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
@@ -30,10 +33,10 @@ from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import models
-from streams.services.local_render import render_files
+from streams.services.local_render import Wanted, render_one
 from tests.gpu_workers.test_upscale import photograph
+from tests.memory_store import MemoryStore
 from tests.streams.flow import Flow
-from tests.streams.town import MemoryStore
 
 INVENTED = 0.08
 
@@ -161,12 +164,13 @@ def test_a_file_is_rendered_with_the_network_that_the_settings_name(installed: S
     files = []
     for ref in ("grid@1", None):
         settings = installed.model_copy(update={"upscale_model": ref})
-        render_files(settings, "upscale", [tmp_path / "in.png"], tmp_path / "out.jpg", "shopify", "", {})
-        files.append((tmp_path / "out.jpg").read_bytes())
+        made = render_one(settings, Wanted("upscale", "shopify"), [tmp_path / "in.png"])
+        assert isinstance(made, studio.Output)
+        files.append(made.file)
     assert files[0] != files[1]
     unknown = installed.model_copy(update={"upscale_model": "nobody@1"})
     with pytest.raises(Refused) as caught:
-        render_files(unknown, "upscale", [tmp_path / "in.png"], tmp_path / "out.jpg", "shopify", "", {})
+        render_one(unknown, Wanted("upscale", "shopify"), [tmp_path / "in.png"])
     assert (caught.value.code, caught.value.field) == ("bad_model", "upscale_model")
 
 

@@ -27,11 +27,12 @@ from schemas.records import Source, Step, Task, TaskCompleted, TaskFailed
 from schemas.releases import ModelSplit
 from streams.blobs import Blobs
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
+from streams.consumer.work import Wait
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
+from tests.memory_store import MemoryStore
 from tests.streams.flow import upsert
-from tests.streams.town import MemoryStore
 
 ROOM = Budget(2**33)
 TASKS = 48
@@ -80,7 +81,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened = Database(f"sqlite:///{tmp_path}/facts.db")
     opened.create_tables()
     with opened.begin() as facts:
-        facts.put_product(upsert())
+        facts.products.put(upsert())
     yield opened
     opened.close()
 
@@ -117,7 +118,7 @@ class Desk:
     def work_on(self, delivery: Delivery) -> None:
         while True:
             try:
-                answers = self._worker.handle(delivery)
+                answers = self._worker.handle(delivery, Wait())
                 break
             except Refused as refusal:
                 letter = POLICY.letter(delivery, refusal, 0)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.operations.cutout.cutout import NoSubject, cutout
 from gpu_workers.operations.cutout.framing import emptiness, framed_share
-from schemas.parameters import CutoutParameters
+from schemas.operations.cutout import CutoutParameters
 from tests.gpu_workers.products import mug
 
 

@@ -13,14 +13,14 @@ from gpu_workers.imaging.encoding import encode
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.operations.packshot import light, shadow
 from gpu_workers.operations.packshot.light import Light
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
-from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.channels import Channel, Size
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import block, mug, with_own_shadow
 
-TRUTH = Path(__file__).parents[2] / "loadtest" / "catalogue" / "truth"
+TRUTH = Path(__file__).parents[2] / "loadtest" / "rendering" / "catalogue" / "truth"
 LAMP = Light(azimuth_deg=-45, elevation_deg=45, softness_deg=2, share=0.5)
 
 

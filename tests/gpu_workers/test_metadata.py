@@ -10,7 +10,7 @@ import pyvips
 from PIL import Image, TiffImagePlugin
 
 from gpu_workers.imaging.credits import Credits
-from gpu_workers.imaging.encoding import encode
+from gpu_workers.imaging.encoding import encode, lossless
 from gpu_workers.imaging.metadata import (
     COMPOSITE,
     ENHANCED,
@@ -21,7 +21,7 @@ from gpu_workers.imaging.metadata import (
     strongest,
     xmp,
 )
-from gpu_workers.pools.composing import ComposeRequest, compose, lossless
+from gpu_workers.operations.base import ComposeRequest, compose
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from streams.publishing.renditions import render

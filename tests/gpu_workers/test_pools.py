@@ -7,8 +7,8 @@ import pytest
 
 from gpu_workers.pools import registry
 from gpu_workers.pools.cutout import _wanted_by
+from schemas.operations.base import POOLS
 from schemas.records import LANES, Lane, Step, Task
-from schemas.topics import POOLS
 
 
 def task(lane: Lane = "standard", deadline_ms: int | None = None) -> Task:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout import matting, shared_matting
+from gpu_workers.operations.cutout import foreground, matting, shared_matting
 from gpu_workers.sources.decoding import decode
 
-PHOTOGRAPH = Path(__file__).parents[2] / "loadtest" / "catalogue" / "photographs" / "MUG-STONE-350-busy.jpg"
+CATALOGUE = Path(__file__).parents[2] / "loadtest" / "rendering" / "catalogue"
+PHOTOGRAPH = CATALOGUE / "photographs" / "MUG-STONE-350-busy.jpg"
 Plane = NDArray[np.float32]
 
 
@@ -59,7 +60,7 @@ def test_alpha_and_the_colours_are_the_reference_s(photograph: Plane, known: Pla
 
 def test_the_product_s_colours_are_the_reference_s(photograph: Plane, known: Plane) -> None:
     estimate = reference("foreground.estimate_foreground_ml").estimate_foreground_ml
-    np.testing.assert_array_equal(shared_matting.estimate_foreground(photograph, known), estimate(photograph, known))
+    np.testing.assert_array_equal(foreground.estimate_foreground(photograph, known), estimate(photograph, known))
 
 
 def test_many_threads_may_solve_at_once(photograph: Plane, known: Plane) -> None:

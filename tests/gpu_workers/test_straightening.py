@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.encoding import encode
 from gpu_workers.operations.packshot import straightening
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import packshot
-from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.channels import Channel, Size
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import block, mug
 
 AUTO = PackshotParameters(straighten="auto")

@@ -8,7 +8,8 @@ from gpu_workers.library.brands import BrandProfile
 from gpu_workers.operations.style.brand_learning import learn
 from gpu_workers.operations.style.style import SLOPE_MAX, SLOPE_MIN, style
 from gpu_workers.operations.style.surroundings import distance, quantiles, see, style_distance, style_z
-from schemas.parameters import BadParameters, StyleParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.style import StyleParameters
 from tests.gpu_workers.pictures import example, in_room, on_ground
 
 COLD = (4, 5, 6)

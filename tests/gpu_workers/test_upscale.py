@@ -11,20 +11,14 @@ from onnx import TensorProto, helper, numpy_helper
 from gpu_workers.engines.base import Tensor
 from gpu_workers.imaging.linear_light import channels_light, to_deep, to_srgb
 from gpu_workers.models.manifest import Input
-from gpu_workers.operations import upscale as upscaling
-from gpu_workers.operations.upscale import (
-    TILE_PX,
-    BadImage,
-    BadTiles,
-    UpscalingForbidden,
-    _tile_row,
-    effective_resolution_px,
-    enlarge_with,
-    text_mask,
-    upscale,
-)
+from gpu_workers.operations.upscale import upscale as upscaling
+from gpu_workers.operations.upscale.errors import BadImage, BadTiles, UpscalingForbidden
+from gpu_workers.operations.upscale.network import TILE_PX, Enlarge, enlarge_with, tile_row
+from gpu_workers.operations.upscale.sharpness import effective_resolution_px, text_mask
+from gpu_workers.operations.upscale.upscale import upscale
 from schemas import channels
-from schemas.parameters import BadParameters, UpscaleParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.upscale import UpscaleParameters
 from tests.gpu_workers.products import mug
 
 Rgb = NDArray[np.uint8]
@@ -201,7 +195,7 @@ def test_tiles_leave_no_seams(times: int, size: tuple[int, int]) -> None:
     made = upscale(source, enlarge=at_once)
     assert {tile.shape for tile in seen} == {(TILE_PX, TILE_PX, 3)}
     assert len(seen) == -(-size[0] // 224) * -(-size[1] // 224)
-    rows = [_tile_row(source, index, smooth) for index in range(-(-size[1] // 224))]
+    rows = [tile_row(source, index, smooth) for index in range(-(-size[1] // 224))]
     assert np.abs(np.concatenate(rows).astype(int) - whole).max() <= 1
     assert np.array_equal(made.image, upscale(source, enlarge=smooth).image)
 
@@ -308,7 +302,7 @@ def smoothed(tile: Rgb) -> Rgb:
 @pytest.mark.parametrize("enlarge", [None, smoothed])
 @pytest.mark.parametrize("name", ["photograph", "mug"])
 def test_in_strips_it_is_what_it_is_in_one_piece(
-    scale: str, enlarge: upscaling.Enlarge | None, name: str, monkeypatch: pytest.MonkeyPatch
+    scale: str, enlarge: Enlarge | None, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = {"photograph": photograph(300, 331), "mug": mug()[:331]}[name]
     parameters = UpscaleParameters.parse({"scale": scale})

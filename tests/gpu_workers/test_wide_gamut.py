@@ -9,18 +9,17 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from gpu_workers.imaging.colour_difference import ciede2000, light_to_lab
-from gpu_workers.imaging.encoding import encode
+from gpu_workers.imaging.encoding import encode, lossless
 from gpu_workers.imaging.linear_light import coded, eight_bit, to_linear, to_srgb
 from gpu_workers.imaging.wide_gamut import in_srgb, profile
 from gpu_workers.operations.packshot import shadow
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import on_canvas, packshot, place
-from gpu_workers.operations.packshot.transparent import transparent
-from gpu_workers.pools.composing import lossless
-from gpu_workers.quality.packshot import measure
+from gpu_workers.operations.transparent import transparent
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from schemas.channels import Channel
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import mug, wide, with_own_shadow
 from tests.gpu_workers.test_decoding import p3
 

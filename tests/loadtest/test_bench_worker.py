@@ -1,6 +1,6 @@
 import pytest
 
-from loadtest.bench_worker import Drained, compared
+from loadtest.benchmarks.worker import Drained, compared
 
 
 def test_ratios_are_medians_of_those_of_the_rounds() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gpu_workers.operations.cutout import uncertainty
-from loadtest.calibrate_cutout import GOOD_OF_PASSED_MIN, PRIOR, Case, cautious, fitted, judged
+from loadtest.benchmarks.calibrate_cutout import GOOD_OF_PASSED_MIN, PRIOR, Case, cautious, fitted, judged
 
 FLAWLESS = dict.fromkeys(uncertainty.SEEN, 0.0) | {
     "agreement": 1.0,

@@ -28,8 +28,7 @@ from schemas import codec, topics
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.consumer import groups
 from streams.consumer.letters import Delivery, Outgoing
-from streams.facts import Asset
-from streams.facts.facts import AssetState
+from streams.facts import Asset, AssetState
 from streams.runtime.observability import tell_ready
 from streams.runtime.settings import Settings
 from tests.streams.flow import upsert

@@ -2,7 +2,7 @@
 
 import json
 
-from loadtest.overview import Line, lines
+from loadtest.benchmarks.overview import Line, lines
 
 
 def test_figures_are_held_against_their_targets() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from loadtest import quality
+from loadtest.benchmarks import quality
 
 
 def test_every_photograph_has_a_truth_of_its_size() -> None:

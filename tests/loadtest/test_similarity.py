@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from loadtest.similarity import C1, Luma, luma, ms_ssim, ssim
+from loadtest.benchmarks.similarity import C1, Luma, luma, ms_ssim, ssim
 
 
 def picture(noise: float = 0.0) -> Luma:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from schemas import categories, channels
-from schemas.parameters import CutoutParameters
+from schemas.operations.cutout import CutoutParameters
 
 
 @pytest.mark.parametrize(

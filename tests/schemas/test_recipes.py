@@ -9,13 +9,10 @@ import pytest
 from gpu_workers.models.manifest import BadManifest, parse_manifest
 from schemas import channels, recipes
 from schemas.nesting import DEPTH_MAX
-from schemas.parameters import OF_OPERATION
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
-from schemas.recipes.checking import MAKES, TAKES
 from schemas.recipes.cookbook import Cookbook, Origin, filled, shipped, with_releases
 from schemas.recipes.reading import TEXT_MAX, BadRecipe, parse, parse_recipe
 from schemas.records import DefaultsReleased, RecipeReleased, Step
-from schemas.topics import POOL_OF_OPERATION
 
 SPRING = """\
 # For spring.
@@ -209,11 +206,6 @@ def test_a_source_that_is_enlarged_is_still_one_to_print() -> None:
     assert made.next[0].next[0].asset == "shopify-1"
     wrong = text.replace("each: channel", "channels: [amazon, shopify]")
     assert problem(wrong) == "9: steps[0].next[0].next[0]: amazon@2026-11 allows no artwork"
-
-
-def test_every_operation_says_what_it_takes_or_begins_a_recipe() -> None:
-    assert TAKES.keys() | {"cutout", "source"} == POOL_OF_OPERATION.keys() == OF_OPERATION.keys()
-    assert {kind for kinds in TAKES.values() for kind in kinds} <= set(MAKES.values())
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:

@@ -14,7 +14,7 @@ from typing import Literal, overload
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from loadtest.message import Message
+from loadtest.benchmarks.message import Message
 from streams.consumer.letters import Outgoing
 from streams.consumer.reader import OnCommit, OnRebalance
 

@@ -39,6 +39,7 @@ from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
 from streams.facts import Database, Facts, ProductState, Unsent, tables
 from streams.facts.database import ProductStates
+from streams.facts.states import SETTLED
 from streams.flow import processing, relay
 from streams.flow.processing import Processing
 from streams.flow.processors import recipes, replanning
@@ -55,7 +56,6 @@ POLICY = RetryPolicy((1000,), random_share=lambda: 0.0)
 RETRY = topics.retry(1000).name
 TASKS = tuple(topic.name for topic in topics.TASKS.values())
 STREAMS = tuple(topic.name for topic in CONSUMED)
-ENDED = frozenset({"published", "failed", "rejected", "review"})
 FATES = ("before_commit", "after_commit", "in_between", "after_send", "after_offset", "stopped")
 ROUNDS_MAX = 900
 RECIPE = """\
@@ -293,7 +293,7 @@ class FlowWorld:
         task = codec.decode(record.value)
         assert isinstance(task, Task)
         with self.database.read() as facts:
-            product = facts.product(task.tenant, task.sku)
+            product = facts.products.get(task.tenant, task.sku)
         if product is None or product.deleted or product.version > task.version:
             self.say(TaskCompleted(task=task, outcome="superseded"))
         elif (task.source and "gone" in task.source.uri) or (not task.source and task.task_id[0] in "01"):
@@ -369,8 +369,8 @@ class FlowWorld:
         with self.database.read() as facts:
             if facts.outbox.backlog().rows:
                 raise Violation(f"{facts.outbox.backlog()} left in the outbox")
-            assets = {sku: facts.assets("demo", sku) for sku in SKUS}
-            gone = {sku for sku in SKUS if (known := facts.product("demo", sku)) is None or known.deleted}
+            assets = {sku: facts.assets.of("demo", sku) for sku in SKUS}
+            gone = {sku for sku in SKUS if (known := facts.products.get("demo", sku)) is None or known.deleted}
             left = [*facts.campaigns.left("demo", "bf", 9), *facts.replans.take("demo", 9)]
         if left:
             raise Violation(f"nobody goes on with {left}")
@@ -389,7 +389,7 @@ class FlowWorld:
             if key not in states or states[key] == "leaving":
                 raise Violation(f"{key} is live and in no plan: {states.get(key)}")
         for key, state in states.items():
-            if state not in ENDED:
+            if state not in SETTLED:
                 raise Violation(f"{key} stays {state}")
             if state == "published" and key not in self.live:
                 raise Violation(f"{key} is said to be published, and is not live")
@@ -404,7 +404,7 @@ class FlowWorld:
 
     def _known_version(self, sku: str) -> int:
         with self.database.read() as facts:
-            known = facts.product("demo", sku)
+            known = facts.products.get("demo", sku)
         assert known is not None
         return known.version
 
@@ -462,7 +462,7 @@ def running() -> Iterator[Database]:
     database = _in_memory()
     with database.begin() as facts:
         for table in (*tables.metadata.sorted_tables, *tables.apart.sorted_tables):
-            facts._connection.execute(delete(table))
+            facts._transaction.connection.execute(delete(table))
     works, send = processing.PROCESSORS[CatalogChanged], Relay._send
 
     def breaks(event: CatalogChanged, facts: Facts) -> object:

@@ -36,7 +36,7 @@ from streams.consumer.letters import (
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, Watermarks
 from streams.consumer.watchdog import Stalled
-from streams.consumer.work import Executor, Job
+from streams.consumer.work import Executor, Job, Wait
 from streams.publishing.publication import Publication
 from streams.publishing.renditions import Encoded
 from streams.runtime.errors import Refused, Unavailable
@@ -113,7 +113,7 @@ class Process:
         self._turn_at_s = dict.fromkeys(LANES, world.clock.now_s)
         self.loop.open()
 
-    def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
+    def handle(self, delivery: Delivery, _wait: Wait) -> Sequence[Outgoing]:
         """See streams.consumer.work.Handler."""
         work = msgspec.json.decode(delivery.value, type=Work)
         self.world.note_worked(delivery)

@@ -102,7 +102,7 @@ class Flow:
     def assets(self, sku: str = "A", tenant: str = "demo") -> list[Asset]:
         """The assets of a product."""
         with self.database.read() as facts:
-            return facts.assets(tenant, sku)
+            return facts.assets.of(tenant, sku)
 
 
 def upsert(

@@ -28,15 +28,16 @@ from schemas import topics
 from streams.consumer import reading
 from streams.consumer.clients import producer_config
 from streams.consumer.letters import Delivery
-from streams.flow.app import EXIT_STOOD_STILL, _Consumer, _ConsumerThread, _without_tombstones
+from streams.flow.app import _Consumer, _ConsumerThread, _without_tombstones
 from streams.runtime.errors import Unavailable
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 WITHIN_S = 180.0  # a machine may be busy
 STALLED_AFTER_S = 4.0
 
 MEMBER = """
-    import sys, time
+    import sys, threading, time
     from dataclasses import replace
     from faust.types import TP
     from schemas import topics
@@ -51,7 +52,7 @@ MEMBER = """
 
     class Processing:
         def __init__(self):
-            self.is_waiting = is_waiting
+            self.is_waiting, self.stopping = is_waiting, threading.Event()
 
         def tend(self):
             pass
@@ -163,7 +164,7 @@ def test_a_member_whose_partition_is_not_read_ends_and_others_stay(tmp_path: Pat
     ):
         healthy.commits(1, 1)  # and the markers behind that are nobody's to read
         said, _ = stuck.process.communicate(timeout=WITHIN_S)
-        assert stuck.process.returncode == EXIT_STOOD_STILL, said
+        assert stuck.process.returncode == Exit.STUCK, said
         assert f"('{stuck.topic}', 1) stood at 0" in said
         time.sleep(2 * STALLED_AFTER_S)
         assert (healthy.process.poll(), waiting.process.poll()) == (None, None)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gpu_workers.library import brands as profiles
-from streams.commands import display
+from streams.commands.tables.brands import show_brand, show_brands
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import brands
@@ -40,7 +40,7 @@ def test_a_learned_brand_is_listed_beside_those_that_ship(
     assert row.file == settings.brands / "house.yaml"
     assert profiles.dump(profiles.load(row.file)) == row.file.read_text()
     assert [each.name for each in brands.overview(settings) if not each.ships] == ["house"]
-    display.show_brand(brands.show(settings, "house"), as_json=True)
+    show_brand(brands.show(settings, "house"), as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert (told["pictures"], told["background"], told["ships"]) == (10, "#FFFFFF", False)
     assert told["parameters"]["background.color"] == "#FFFFFF"
@@ -74,7 +74,7 @@ def test_a_brand_that_is_not_well_formed_is_listed_with_what_is_wrong(settings: 
     (settings.brands / "mine.yaml").write_text("name: mine\n")
     (row,) = (each for each in brands.overview(settings) if not each.ships)
     assert "version" in row.wrong
-    display.show_brands([row], as_json=False)
+    show_brands([row], as_json=False)
     for name, code in (("mine", "bad_brand"), ("nobody", "unknown_brand")):
         with pytest.raises(Refused) as caught:
             brands.show(settings, name)

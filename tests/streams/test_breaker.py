@@ -91,6 +91,18 @@ def test_probes_that_are_dropped_are_sent_again(gate: Gate) -> None:
     assert gate.allowed == PROBES
 
 
+def stood_s(watchdog: Watchdog, clock: VirtualClock, name: str) -> float:
+    """For how long something may stand from now on, looked at every ten seconds, before it is found."""
+    began_s = clock.monotonic()
+    for _ in range(100):
+        try:
+            watchdog.look({name: 7})
+        except Stalled:
+            return clock.monotonic() - began_s
+        clock.sleep(10.0)
+    pytest.fail("it was never found")
+
+
 def test_what_stands_still_with_work_to_do_ends_the_process() -> None:
     clock = VirtualClock()
     watchdog = Watchdog(100.0, clock)
@@ -108,6 +120,8 @@ def test_without_work_nothing_stands_still() -> None:
     for turn in range(30):
         watchdog.look({"idle": 7} if turn % 10 else {})
         clock.sleep(10.0)
+    watchdog.look({})
+    assert stood_s(watchdog, clock, "idle") == 110.0, "with work it has its whole patience, and is then found"
 
 
 def test_time_in_which_the_process_was_paused_counts_for_nothing() -> None:
@@ -118,3 +132,6 @@ def test_time_in_which_the_process_was_paused_counts_for_nothing() -> None:
     watchdog.look({"worker": 7})
     clock.sleep(40.0)
     watchdog.look({"worker": 7})
+    paused_s = clock.monotonic()
+    assert stood_s(watchdog, clock, "worker") > 0, "it does not count as having stood for 10,000 s"
+    assert clock.monotonic() - paused_s <= 100.0, "and is found all the same"

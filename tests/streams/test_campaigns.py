@@ -63,7 +63,7 @@ class Town(Flow):
     def of_campaign(self, name: str = "bf") -> list[str]:
         """The products that have assets of the campaign planned."""
         with self.database.read() as facts:
-            return sorted({asset.sku for asset in facts.campaign_assets("demo", name) if asset.state != "leaving"})
+            return sorted({asset.sku for asset in facts.assets.of_campaign("demo", name) if asset.state != "leaving"})
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_large_campaign_is_begun_in_steps_and_all_of_it(flow: Town) -> None:
     skus = [f"S{number}" for number in range(PART_SKUS_MAX + 3 * STEP_SKUS_MAX // 2)]
     known(flow, *skus[:: len(skus) // (2 * STEP_SKUS_MAX)], skus[-1])
     with flow.database.read() as facts:
-        expected = [sku for _, sku in facts.every_product()]
+        expected = [sku for _, sku in facts.products.every()]
     made = tasks(flow.all_of(replace(CAMPAIGN, skus=skus)))
     assert sorted(task.sku for task in made) == sorted(expected)
     assert max(map(len, flow.steps)) <= STEP_SKUS_MAX
@@ -239,7 +239,7 @@ def test_what_is_submitted_later_is_newer_also_within_a_file(flow: Town) -> None
     flow.all_from(recorder.records[::-1])
     with flow.database.read() as facts:
         assert [submission.fate(each, facts).state for each in submitted] == ["superseded", "superseded", "waiting"]
-        assert {asset.channel for asset in facts.campaign_assets("demo", "bf")} == {"amazon"}
+        assert {asset.channel for asset in facts.assets.of_campaign("demo", "bf")} == {"amazon"}
 
 
 def test_a_request_from_before_there_were_versions_can_be_read() -> None:

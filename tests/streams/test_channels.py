@@ -16,7 +16,7 @@ from streams.runtime.settings import Settings
 from streams.services import channels as desk
 from streams.services import replanning
 from streams.services.checks import check_everything
-from streams.services.local_render import Studio
+from streams.services.local_render import open_studio
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 SHIPPED = (Path(channels.__file__).parent / "amazon.yaml").read_text()
@@ -83,7 +83,7 @@ def test_who_judges_and_who_makes_go_by_the_version_that_was_released(flow: Flow
     assert request.verdict.rules.endswith("amazon@2026-11.2")
     assert rules.rules_that_count(flow.database).load("amazon").fill.min == 0.87
     assert desk.counting(flow.database).load("amazon").rule_version == "amazon@2026-11.2"
-    with Studio(settings) as studio:
+    with open_studio(settings) as studio:
         assert studio.rules.load("amazon").rule_version == "amazon@2026-11.2"
 
 

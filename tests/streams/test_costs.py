@@ -41,7 +41,7 @@ def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flow]:
 
 def spent(flow: Flow, *by: Grouping, tenant: str | None = None, since_ms: int = 0) -> dict[tuple[str, ...], Spending]:
     with flow.database.read() as facts:
-        found = facts.spendings(by, tenant=tenant, since_ms=since_ms)
+        found = facts.costs.spendings(by, tenant=tenant, since_ms=since_ms)
     return {tuple(each.group.values()): each for each in found}
 
 
@@ -170,7 +170,7 @@ def test_older_work_is_left_out(flow: Flow) -> None:
     event = cost_of(amazon, COMPOSED)
     with flow.database.begin() as facts:
         facts.at(2**42)
-        facts.put_costs(shares(event))
+        facts.costs.put(shares(event))
     assert list(spent(flow, "operation", since_ms=2**42)) == [("packshot",)]
     assert list(spent(flow, "operation", since_ms=2**42 + 1)) == []
 
@@ -286,7 +286,7 @@ def test_enough_of_the_largest_costs_add_up(flow: Flow) -> None:
     )
     every = [dataclasses.replace(one, task_id=f"t{number}") for number in range(1100)]
     with flow.database.begin() as facts:
-        facts.put_costs(every)
+        facts.costs.put(every)
     (all_of_it,) = spent(flow).values()
     assert all_of_it.size_bytes == all_of_it.saved_price_nanos == 1100 * WHOLE_MAX > 2**63
     assert all_of_it.total_nanos == 1100 * (WHOLE_MAX - 1)

@@ -7,6 +7,7 @@ import pytest
 
 from schemas import topics
 from schemas.envelope import as_mapping
+from streams.commands.tables.dead import show_letters
 from streams.consumer import letters
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
@@ -143,3 +144,10 @@ def test_a_letter_from_nowhere_is_refused_and_stops_the_others_from_going_halfwa
 def test_a_letter_that_others_wrote_has_no_story() -> None:
     letter = DeadLetter(Delivery(topics.DEAD.name, 1, 2, None, b"?", [(letters.FAILED_AT, b"soon")], 77))
     assert (letter.name, letter.origin, letter.product, letter.failed_at_ms) == ("1/2", "", ("", ""), 77)
+
+
+def test_a_letter_that_died_at_a_time_that_no_calendar_has_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    headers = [(letters.FAILED_AT, b"100000000000000000")]
+    record = Delivery(topics.DEAD.name, 0, 7, b"demo|A", b"{}", headers)
+    show_letters([DeadLetter(record)], as_json=False)
+    assert "100000000000000000 ms" in capsys.readouterr().out

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from schemas.records import CampaignRequested, ReviewDecided, ReviewRequested
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
-from streams.facts import Database
-from streams.facts.facts import Refusal
+from streams.facts import Database, Refusal
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import local
@@ -55,7 +54,7 @@ def test_one_unknown_product_does_not_end_a_campaign_while_the_others_are_made(f
     flow.say(upsert())
     assert flow.letters(CAMPAIGN) == [("imagery.dead", "unknown_sku")]
     with flow.database.begin() as facts:
-        facts.put_refusal(Refusal("campaign", "t", "bf", "unknown_sku", "skus", "no such product: GONE"))
+        facts.refusals.put(Refusal("campaign", "t", "bf", "unknown_sku", "skus", "no such product: GONE"))
     now = fate_of(flow, Submitted("campaign", CAMPAIGN))
     assert now.state == "waiting"
     assert now.waits_for == ["A bf.instagram-1 (planned)"]

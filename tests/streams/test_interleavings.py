@@ -30,7 +30,7 @@ from streams.publishing.renditions import Encoded
 from streams.publishing.sweep import Sweep
 from streams.runtime.errors import Refused
 from streams.services.audit.announcements import Announcements
-from tests.streams.town import MemoryStore
+from tests.memory_store import MemoryStore
 
 GRACE_S = 60.0
 DAY_MS = 24 * 3600 * 1000
@@ -72,23 +72,6 @@ class Watched:
         return call
 
 
-class TimedStore(MemoryStore):
-    """A store that knows when each object was put."""
-
-    def __init__(self, clock: Callable[[], int]) -> None:
-        super().__init__()
-        self._clock = clock
-        self._at_ms: dict[str, int] = {}
-
-    def put(self, key: str, data: bytes, **options: Any) -> str:
-        etag = super().put(key, data, **options)
-        self._at_ms[key] = self._clock()
-        return etag
-
-    def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        yield from ((key, self._at_ms[key]) for key in self.keys(prefix))
-
-
 @dataclass
 class World:
     """One product on one origin; its facts; what was announced, and what must be gone."""
@@ -100,7 +83,7 @@ class World:
     committed: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.origin = TimedStore(lambda: self.now_ms)
+        self.origin = MemoryStore(lambda: self.now_ms)
         self.blobs = MemoryStore()
 
     def standing(self, _tenant: str, sku: str) -> ProductState | None:
@@ -138,7 +121,7 @@ class World:
         for asset in self.manifest().assets.values():
             for file in (asset.file, *asset.renditions):
                 assert file.key in self.origin.objects, f"{file.key} is live, and gone"
-                assert hashlib.sha256(self.origin.objects[file.key]).hexdigest() == file.sha256
+                assert hashlib.sha256(self.origin.objects[file.key].data).hexdigest() == file.sha256
 
 
 class _Inline:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from schemas.parameters import BadParameters, MockupParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.mockup import MockupParameters
 from schemas.records import (
     CampaignRequested,
     CatalogChanged,

@@ -23,7 +23,7 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
 from streams.consumer.reading import Place
-from streams.consumer.work import Executor
+from streams.consumer.work import Executor, Wait
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 
@@ -39,7 +39,7 @@ class Handler:
         self.handled: Counter[bytes] = Counter()
         self._results = results
 
-    def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
+    def handle(self, delivery: Delivery, _wait: Wait) -> Sequence[Outgoing]:
         self.handled[delivery.value] += 1
         time.sleep(0.005)
         return [Outgoing(self._results, delivery.key, delivery.value, [])]

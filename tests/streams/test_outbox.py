@@ -24,8 +24,8 @@ from streams.consumer.clients import NotAcknowledged, TooLarge
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed
 from streams.facts import Database, Unsent
 from streams.flow.processing import Processing
+from tests.memory_store import MemoryStore
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
-from tests.streams.town import MemoryStore
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B"], channels=["instagram"])
 
@@ -232,7 +232,7 @@ def test_facts_that_are_made_anew_leave_what_is_to_be_sent(flow: Mortal) -> None
         pass
     with flow.database.read() as facts:
         assert facts.outbox.backlog().rows == 1
-        assert facts.every_product() == {}
+        assert facts.products.every() == {}
 
 
 def test_whoever_sends_long_after_its_commit_sends_only_what_nobody_sent_since(

@@ -67,7 +67,7 @@ def test_an_event_that_breaks_its_processor_twice_is_poison(
     assert len(calls) == 2
     assert flow.states() == {}
     with flow.database.read() as facts:
-        assert facts.refusal("my-id") is not None
+        assert facts.refusals.get("my-id") is not None
     assert (
         REGISTRY.get_sample_value("packshot_poison_total", {"role": "streams", "topic": "imagery.catalog"})
         == before + 1

@@ -1,5 +1,6 @@
-"""Operations and recipes on this machine, without a broker: what `packshot render` and `packshot preview` do."""
+"""Recipes on this machine, without a broker: what `packshot preview` does."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Sequence
@@ -7,14 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PIL import Image
 
-from schemas.parameters import OF_OPERATION, Parameters
+from schemas.operations import OPERATIONS
+from schemas.operations.base import Parameters
 from schemas.records import CatalogChanged
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.local_render import render_files
 from streams.services.preview import Wanted, preview
 from tests.e2e.system import draw_product, upsert
 
@@ -87,7 +87,7 @@ def test_the_same_products_give_the_same_page(settings: Settings, tmp_path: Path
 def test_what_cannot_be_made_stands_on_the_page(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(OF_OPERATION, "mockup", Mockup)
+    monkeypatch.setitem(OPERATIONS, "mockup", dataclasses.replace(OPERATIONS["mockup"], parameters=Mockup))
     (tmp_path / "spring.yaml").write_text(RECIPE + "      - {operation: mockup, each: channel, asset: lifestyle}\n")
     gone = upsert("gone", channels=["shopify"])
     file = database(tmp_path, upsert("jar", channels=["shopify"]), gone)
@@ -105,7 +105,7 @@ def test_known_products_are_seen_by_the_recipes_of_the_facts(settings: Settings,
     facts = Database(settings.database)
     facts.create_tables()
     with facts.begin() as writing:
-        writing.put_product(_event(upsert("jar", sources=[source])))
+        writing.products.put(_event(upsert("jar", sources=[source])))
     facts.close()
     wanted = Wanted("marketplace", ["jar"], channels=["shopify"])
     assert outcomes(settings, wanted, tmp_path / "page.html") == {"shopify-1": "pass", "web-1": "pass"}
@@ -133,51 +133,3 @@ def test_what_cannot_be_previewed_is_refused(
     with pytest.raises(Refused) as caught:
         outcomes(settings, Wanted(recipe, skus, database(tmp_path, upsert("jar")), channels=channels), tmp_path / "x")
     assert caught.value.code == code
-
-
-def test_an_operation_is_rendered_on_a_file(settings: Settings, tmp_path: Path) -> None:
-    target = tmp_path / "out.jpg"
-    verdict, measures = render_files(
-        settings, "packshot", [tmp_path / "jar.png"], target, "shopify", "", {"outputSize": "900x900"}
-    )
-    assert verdict is not None
-    assert verdict.outcome == "pass"
-    with Image.open(target) as picture:
-        assert picture.size == (900, 900)
-    assert measures["width_px"] == 900
-
-
-def test_a_render_makes_the_folder_it_goes_to_or_says_why_not(settings: Settings, tmp_path: Path) -> None:
-    target = tmp_path / "new" / "deep" / "out.jpg"
-    render_files(settings, "packshot", [tmp_path / "jar.png"], target, "shopify", "", {"outputSize": "900x900"})
-    assert target.stat().st_size > 0
-    for wrong in (tmp_path / "jar.png" / "out.jpg", tmp_path):
-        with pytest.raises(Refused) as caught:
-            render_files(settings, "packshot", [tmp_path / "jar.png"], wrong, "shopify", "", {"outputSize": "900x900"})
-        assert (caught.value.code, caught.value.field) == ("not_written", "OUT")
-
-
-@pytest.mark.parametrize(
-    ("operation", "names", "channel", "parameters", "told"),
-    [
-        ("packshot", ["jar"], None, {}, "missing_channel channel"),
-        ("packshot", ["jar"], "bazaar", {}, "unknown_channel channel"),
-        ("packshot", ["jar", "tin"], "shopify", {}, "bad_inputs inputs"),
-        ("cutout", ["jar", "tin"], None, {}, "bad_inputs IN"),
-        ("packshot", ["jar"], "shopify", {"padding": "9"}, "bad_parameters padding"),
-        ("engrave", ["jar"], "shopify", {}, "unknown_operation operation"),
-    ],
-)
-def test_what_cannot_be_rendered_is_refused(
-    settings: Settings,
-    tmp_path: Path,
-    operation: str,
-    names: Sequence[str],
-    channel: str | None,
-    parameters: dict[str, str],
-    told: str,
-) -> None:
-    sources = [tmp_path / f"{name}.png" for name in names]
-    with pytest.raises(Refused) as caught:
-        render_files(settings, operation, sources, tmp_path / "out.jpg", channel, "", parameters)
-    assert f"{caught.value.code} {caught.value.field}" == told

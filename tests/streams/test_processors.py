@@ -1,4 +1,4 @@
-"""The way of an event through the processors, without a broker."""
+"""The processors: from an event to tasks, results and verdicts."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -11,16 +11,12 @@ from schemas.envelope import as_mapping
 from schemas.records import (
     AssetRetracted,
     AssetWithheld,
-    CampaignCancelled,
-    CampaignRequested,
     CatalogChanged,
     PublicationFailed,
     PublishRequested,
-    ReplanRequested,
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
-    Task,
     TaskCompleted,
     TaskFailed,
     Verdict,
@@ -29,10 +25,8 @@ from streams.consumer.letters import ATTEMPT, ERROR_CODE, ERROR_FIELD, REPLAYED,
 from streams.facts import Database, DatabaseUnavailable, Facts
 from streams.flow.processors.routing import _rules
 from streams.runtime.errors import Refused
-from streams.services import submission
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
-
-CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
+from tests.streams.processing import CAMPAIGN, compose_task, decision, reviewed
 
 
 @pytest.fixture
@@ -41,12 +35,6 @@ def flow(tmp_path: Path) -> Iterator[Flow]:
     database.create_tables()
     yield Flow(database)
     database.close()
-
-
-def compose_task(flow: Flow, event: CatalogChanged | None = None) -> Task:
-    """The amazon packshot's task of a product that has got so far."""
-    (cut,) = tasks(flow.say(event or upsert()))
-    return next(task for task in tasks(flow.say(done(cut))) if task.step.channel == "amazon")
 
 
 def test_a_product_becomes_one_cutout_task_that_holds_the_whole_slip(flow: Flow) -> None:
@@ -90,13 +78,13 @@ def test_an_unknown_channel_is_refused_and_changes_nothing(flow: Flow) -> None:
     assert flow.letters(event) == [("imagery.dead", "unknown_channel")]
     assert flow.states() == {}
     with flow.database.read() as facts:
-        assert facts.product("demo", "A") is None
+        assert facts.products.get("demo", "A") is None
 
 
 def test_a_refusal_is_kept_under_the_events_id(flow: Flow) -> None:
     flow.deliver(outgoing(upsert(channels=["bazaar"]), "test", "my-id"))
     with flow.database.read() as facts:
-        refusal = facts.refusal("my-id")
+        refusal = facts.refusals.get("my-id")
     assert refusal is not None
     assert (refusal.field, refusal.subject) == ("channels", "demo|A")
 
@@ -117,13 +105,6 @@ def test_a_good_asset_is_published(flow: Flow) -> None:
     assert flow.states()["amazon-1"] == "published"
 
 
-def test_a_doubtful_asset_waits_for_a_person(flow: Flow) -> None:
-    (request,) = flow.say(done(compose_task(flow), fill=0.5))
-    assert isinstance(request, ReviewRequested)
-    assert request.reason == "fill is 0.5, the limit ≥ 0.85"
-    assert flow.states()["amazon-1"] == "review"
-
-
 def test_a_channel_that_demands_its_background_gets_no_other(flow: Flow) -> None:
     (request,) = flow.say(done(compose_task(flow), background_as_channel=0))
     assert isinstance(request, ReviewRequested)
@@ -138,40 +119,6 @@ def test_a_channel_without_a_background_of_its_own_takes_a_brands(flow: Flow) ->
     assert isinstance(request, PublishRequested)
 
 
-def reviewed(flow: Flow) -> ReviewRequested:
-    (request,) = flow.say(done(compose_task(flow), fill=0.5))
-    assert isinstance(request, ReviewRequested)
-    return request
-
-
-def decision(review: ReviewRequested, **more: object) -> ReviewDecided:
-    return ReviewDecided(review_id=review.review_id, tenant="demo", sku="A", **more)  # type: ignore[arg-type]
-
-
-def test_an_approved_asset_goes_live_with_the_name_of_who_approved(flow: Flow) -> None:
-    review = reviewed(flow)
-    (request,) = flow.say(decision(review, approved=True, decided_by="ada"))
-    assert isinstance(request, PublishRequested)
-    assert request.approved_by == "ada"
-    assert flow.say(decision(review, approved=True, decided_by="ada")) == [request]
-
-
-def test_a_rejected_asset_ends_with_its_reason(flow: Flow) -> None:
-    (withheld,) = flow.say(decision(reviewed(flow), approved=False, reason="logo cut off"))
-    assert isinstance(withheld, AssetWithheld)
-    assert withheld.reason == "rejected: logo cut off"
-    assert flow.states()["amazon-1"] == "rejected"
-
-
-def test_a_rejected_asset_is_redone_with_other_parameters(flow: Flow) -> None:
-    review = reviewed(flow)
-    (task,) = flow.say(decision(review, approved=False, redo=True, parameters={"padding": "0.02"}))
-    assert isinstance(task, Task)
-    assert task.step.parameters == {"padding": "0.02"}
-    assert task.task_id != review.completed.task.task_id
-    assert flow.states()["amazon-1"] == "planned"
-
-
 def test_what_is_told_again_moves_nothing_back(flow: Flow) -> None:
     completed = done(compose_task(flow))
     (request,) = flow.say(completed)
@@ -179,44 +126,6 @@ def test_what_is_told_again_moves_nothing_back(flow: Flow) -> None:
     flow.say(published(request))
     assert flow.say(completed) == []
     assert flow.states()["amazon-1"] == "published"
-
-
-def test_a_decision_that_is_told_again_moves_nothing_back(flow: Flow) -> None:
-    review = reviewed(flow)
-    approved = decision(review, approved=True, decided_by="ada")
-    (request,) = flow.say(approved)
-    assert isinstance(request, PublishRequested)
-    flow.say(published(request))
-    flow.say(approved)
-    assert flow.say(review.completed) == []
-    assert flow.states()["amazon-1"] == "published"
-
-
-def test_a_rejected_asset_stays_rejected_when_its_result_or_its_product_comes_again(flow: Flow) -> None:
-    review = reviewed(flow)
-    flow.say(decision(review, approved=False, reason="logo cut off"))
-    assert flow.say(review.completed) == []
-    (again,) = tasks(flow.say(upsert()))
-    assert [step.asset for step in again.step.next] == ["web-1"]
-    assert flow.states()["amazon-1"] == "rejected"
-
-
-def test_a_redone_asset_that_is_live_stays_so_when_the_decision_comes_again(flow: Flow) -> None:
-    redo = decision(reviewed(flow), approved=False, redo=True, parameters={"padding": "0.02"})
-    (task,) = flow.say(redo)
-    assert isinstance(task, Task)
-    (request,) = flow.say(done(task))
-    assert isinstance(request, PublishRequested)
-    flow.say(published(request))
-    assert flow.say(redo) == [task]
-    assert flow.say(done(task)) == []
-    assert flow.states()["amazon-1"] == "published"
-
-
-def test_a_redo_that_would_change_nothing_is_refused(flow: Flow) -> None:
-    redo = decision(reviewed(flow), approved=False, redo=True)
-    assert flow.letters(redo) == [("imagery.dead", "redone_before")]
-    assert flow.states()["amazon-1"] == "review"
 
 
 def test_a_repeat_that_fails_does_not_undo_what_is_live(flow: Flow) -> None:
@@ -233,7 +142,7 @@ def test_a_task_that_was_done_is_not_queued_again_by_a_repeat_that_is_cut_off(fl
     flow.say(done(cut))
     flow.say(upsert())  # read again; whoever reads it dies before the task is written again
     with flow.database.read() as facts:
-        assert facts.task_states()[cut.task_id] == "done"
+        assert facts.tasks.states()[cut.task_id] == "done"
 
 
 def test_what_cannot_be_published_has_failed_and_is_withheld(flow: Flow) -> None:
@@ -251,104 +160,12 @@ def test_what_cannot_be_published_has_failed_and_is_withheld(flow: Flow) -> None
     assert flow.say(failed) == []
 
 
-def test_a_campaign_that_is_asked_for_again_leaves_the_products_it_names_no_more(flow: Flow) -> None:
-    flow.say(upsert())
-    flow.say(upsert(sku="B"))
-    flow.say(replace(CAMPAIGN, skus=["A", "B"]))
-    retract, *_ = flow.say(replace(CAMPAIGN, skus=["B"]))
-    assert isinstance(retract, RetractRequested)
-    assert (retract.sku, retract.assets) == ("A", ["bf.instagram-1"])
-    assert "bf.instagram-1" not in flow.states("A")
-    assert "bf.instagram-1" in flow.states("B")
-
-
-def test_a_campaign_leaves_what_failed_of_the_catalogue_as_it_is(flow: Flow) -> None:
-    (cut,) = tasks(flow.say(upsert()))
-    flow.say(TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404"))
-    flow.say(CAMPAIGN)
-    assert flow.states() == {"amazon-1": "failed", "web-1": "failed", "bf.instagram-1": "planned"}
-
-
 def test_an_asset_that_went_live_after_it_left_the_plan_is_leaving(flow: Flow) -> None:
     (request,) = flow.say(done(compose_task(flow)))
     assert isinstance(request, PublishRequested)
     flow.say(upsert(version=2, channels=["google"]))
     flow.say(published(request))
     assert flow.states()["amazon-1"] == "leaving"
-
-
-def test_a_replan_begins_settled_assets_again_and_publishes_nothing_twice(flow: Flow) -> None:
-    (cut,) = tasks(flow.say(upsert()))
-    amazon, web = tasks(flow.say(done(cut)))
-    (request,) = flow.say(done(amazon))
-    assert isinstance(request, PublishRequested)
-    flow.say(published(request))
-    flow.say(done(web, fill=0.5))
-    (again,) = tasks(flow.say(ReplanRequested(tenant="demo", sku="A")))
-    assert (again.lane, again.task_id, again.step) == ("bulk", cut.task_id, cut.step)
-    assert flow.states() == {"amazon-1": "published", "web-1": "review"}
-    assert [task.task_id for task in tasks(flow.say(done(again)))] == [amazon.task_id, web.task_id]
-    assert flow.say(done(amazon)) == []
-    assert flow.states()["amazon-1"] == "published"
-
-
-def test_a_replan_publishes_what_comes_out_otherwise(flow: Flow) -> None:
-    task = compose_task(flow)
-    (request,) = flow.say(done(task))
-    assert isinstance(request, PublishRequested)
-    flow.say(published(request))
-    flow.say(ReplanRequested(tenant="demo", sku="A"))
-    (newer,) = flow.say(replace(done(task), outputs=[blob("d")], result_id="e" * 64))
-    assert isinstance(newer, PublishRequested)
-    assert newer.file == blob("d")
-
-
-def test_a_newer_result_closes_the_review_of_the_older(flow: Flow) -> None:
-    review = reviewed(flow)
-    newer = replace(review.completed, outputs=[blob("d")], measures=done(review.completed.task).measures)
-    (request,) = flow.say(replace(newer, result_id="e" * 64))
-    assert isinstance(request, PublishRequested)
-    assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
-
-
-def test_the_review_of_an_asset_that_leaves_the_plan_is_closed(flow: Flow) -> None:
-    flow.say(upsert())
-    (cut,) = tasks(flow.say(CAMPAIGN))
-    (task,) = tasks(flow.say(done(cut)))
-    (review,) = flow.say(done(task, fill=0.1))
-    assert isinstance(review, ReviewRequested)
-    flow.say(CampaignCancelled(tenant="demo", campaign="bf"))
-    with flow.database.read() as facts:
-        assert facts.reviews() == []
-    assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
-
-
-def test_an_announcement_that_comes_late_leaves_a_newer_result_with_the_person(flow: Flow) -> None:
-    task = compose_task(flow)
-    (request,) = flow.say(done(task))
-    assert isinstance(request, PublishRequested)
-    flow.say(replace(done(task, fill=0.5), outputs=[blob("d")], result_id="e" * 64))
-    flow.say(published(request))
-    assert flow.states()["amazon-1"] == "review"
-    assert flow.assets()[0].live == published(request)
-
-
-def test_a_replan_of_a_product_that_is_gone_or_unknown_asks_for_nothing(flow: Flow) -> None:
-    assert flow.say(ReplanRequested(tenant="demo", sku="A")) == []
-    flow.say(CatalogChanged(change="delete", tenant="demo", sku="A", version=2))
-    assert flow.say(ReplanRequested(tenant="demo", sku="A")) == []
-
-
-def test_another_decision_on_a_closed_review_is_refused(flow: Flow) -> None:
-    review = reviewed(flow)
-    flow.say(decision(review, approved=True))
-    assert flow.letters(decision(review, approved=False)) == [("imagery.dead", "review_closed")]
-
-
-def test_a_newer_version_closes_the_reviews_of_the_older(flow: Flow) -> None:
-    review = reviewed(flow)
-    flow.say(upsert(version=2))
-    assert flow.letters(decision(review, approved=True)) == [("imagery.dead", "review_closed")]
 
 
 def test_a_result_for_an_older_version_is_not_published(flow: Flow) -> None:
@@ -387,17 +204,6 @@ def test_a_failed_task_that_is_worked_on_again_goes_all_the_way(flow: Flow) -> N
     assert flow.states() == {"amazon-1": "published", "web-1": "failed"}
 
 
-@pytest.mark.parametrize(
-    ("change", "code"), [({"tenant": "other"}, "wrong_review"), ({"sku": "B"}, "wrong_review"), ({}, None)]
-)
-def test_a_decision_is_held_against_its_reviews_product(flow: Flow, change: dict[str, str], code: str | None) -> None:
-    review = reviewed(flow)
-    decided = replace(decision(review, approved=True), **change)
-    assert flow.letters(decided) == ([] if code is None else [("imagery.dead", code)])
-    with flow.database.read() as facts:
-        assert [each.state for each in facts.reviews(pending=False)] == ["pending" if code else "approved"]
-
-
 @pytest.mark.parametrize("key", [None, b"", b"demo|B", b"other|A", b"demo|A\n", b"\xff"])
 def test_a_record_with_another_key_than_its_own_is_refused(flow: Flow, key: bytes | None) -> None:
     record = outgoing(upsert(), "test")
@@ -432,11 +238,11 @@ def test_a_refused_event_that_is_replayed_with_success_is_refused_no_more(flow: 
     assert letter.topic == "imagery.dead"
     review = reviewed(flow)
     with flow.database.begin() as facts:
-        assert facts.refusal("my-id") is not None
+        assert facts.refusals.get("my-id") is not None
     good = outgoing(decision(review, approved=True), "test", "my-id")
     flow.deliver(type(good)(good.topic, good.key, good.value, [*good.headers, (REPLAYED, b"imagery.dead/0/0")]))
     with flow.database.begin() as facts:
-        assert facts.refusal("my-id") is None
+        assert facts.refusals.get("my-id") is None
 
 
 def test_what_is_published_is_not_made_again(flow: Flow) -> None:
@@ -475,57 +281,6 @@ def test_a_delete_for_an_unknown_sku_is_remembered(flow: Flow) -> None:
     (retract,) = flow.say(CatalogChanged(change="delete", tenant="demo", sku="A", version=5))
     assert isinstance(retract, RetractRequested)
     assert flow.say(upsert(version=4)) == []
-
-
-def test_a_campaign_makes_its_own_assets_in_its_own_lane(flow: Flow) -> None:
-    flow.say(upsert())
-    (task,) = tasks(flow.say(CAMPAIGN))
-    assert (task.lane, task.campaign, task.deadline_ms) == ("urgent", "bf", 99)
-    assert "bf.instagram-1" in flow.states()
-    assert flow.states()["amazon-1"] == "planned"
-
-
-def test_a_campaign_for_an_unknown_sku_is_retried_then_dead(flow: Flow) -> None:
-    assert flow.letters(CAMPAIGN) == [("imagery.retry.1000ms", "unknown_sku")]
-    assert flow.letters(CAMPAIGN, attempt=1) == [("imagery.dead", "unknown_sku")]
-
-
-def test_a_campaign_starts_with_the_products_that_are_known(flow: Flow) -> None:
-    flow.say(upsert())
-    both = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B"], channels=["instagram"])
-    assert [task.sku for task in tasks(flow.say(both))] == ["A"]
-    (later,) = [task for task in tasks(flow.say(upsert(sku="B"))) if task.campaign]
-    assert later.sku == "B"
-
-
-def test_a_new_version_is_made_for_the_running_campaigns_too(flow: Flow) -> None:
-    flow.say(upsert())
-    flow.say(CAMPAIGN)
-    assert {task.campaign for task in tasks(flow.say(upsert(version=2)))} == {None, "bf"}
-
-
-def test_a_cancelled_campaign_leaves_the_plan_and_is_retracted(flow: Flow) -> None:
-    flow.say(upsert())
-    flow.say(CAMPAIGN)
-    (retract,) = flow.say(CampaignCancelled(tenant="demo", campaign="bf", reason="too late"))
-    assert isinstance(retract, RetractRequested)
-    assert retract.assets == ["bf.instagram-1"]
-    assert retract.reason == "campaign bf was cancelled: too late"
-    assert sorted(flow.states()) == ["amazon-1", "web-1"]
-    assert flow.letters(replace(CAMPAIGN, skus=["A", "B"])) == [("imagery.dead", "campaign_cancelled")]
-
-
-def test_the_request_of_a_cancelled_campaign_read_again_is_no_error(flow: Flow) -> None:
-    flow.say(upsert())
-    flow.say(CAMPAIGN)
-    flow.say(CampaignCancelled(tenant="demo", campaign="bf"))
-    assert flow.letters(CAMPAIGN) == []
-    assert flow.say(CAMPAIGN) == []
-    assert sorted(flow.states()) == ["amazon-1", "web-1"]
-    with flow.database.read() as facts:
-        fate = submission.fate(submission.Submitted("again", CAMPAIGN), facts)
-    assert fate.state == "failed"
-    assert "cancelled" in fate.reason
 
 
 def test_bytes_that_are_no_event_become_a_dead_letter_byte_for_byte(flow: Flow) -> None:
@@ -571,7 +326,7 @@ def test_while_the_database_is_away_a_batch_stands_on_purpose(flow: Flow, monkey
         return begin()
 
     monkeypatch.setattr(flow.database, "begin", begin_when_it_is_back)
-    monkeypatch.setattr("streams.flow.processing.time.sleep", lambda _s: stood.append(flow.processing.is_waiting))
+    monkeypatch.setattr("streams.flow.relay.until", lambda _stop: lambda _s: stood.append(flow.processing.is_waiting))
     assert flow.say(upsert())
     assert (stood, flow.processing.is_waiting) == ([True, True, True], False)
 

@@ -24,8 +24,8 @@ from schemas.records import (
 from schemas.releases import standing
 from streams.blobs import Blobs
 from streams.facts import Database
+from tests.memory_store import MemoryStore
 from tests.streams.flow import Flow, blob, done, published, upsert
-from tests.streams.town import MemoryStore
 
 MANIFEST = msgspec.yaml.encode(replace(load_manifest("u2netp@1"), name="mine", published=None)).decode()
 ADDED = ModelAdded(operation="cutout", model="mine@1", manifest=MANIFEST, added_at_ms=1)
@@ -45,14 +45,14 @@ def release(stage: str, model: str = "mine@1", at_ms: int = 1, **more: object) -
 
 def releases(flow: Flow) -> list[ModelReleased]:
     with flow.database.read() as facts:
-        return facts.releases("cutout")
+        return facts.models.releases("cutout")
 
 
 def test_a_model_is_noted_once_and_never_changes(flow: Flow) -> None:
     assert flow.say(ADDED) == flow.say(ADDED) == []
     assert flow.letters(replace(ADDED, manifest="other"), attempt=9) == [("imagery.dead", "version_conflict")]
     with flow.database.read() as facts:
-        assert facts.models() == {"mine@1": ADDED}
+        assert facts.models.every() == {"mine@1": ADDED}
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_a_model_whose_manifest_is_bad_is_refused_and_keeps_no_worker_from_start
     bad = replace(ADDED, model="other@1", manifest=manifest)
     assert flow.letters(bad, attempt=9) == [("imagery.dead", "bad_manifest")]
     with flow.database.begin() as facts:
-        facts.put_model(ADDED)
-        facts.put_model(bad)  # as it may have been noted before manifests were looked at
+        facts.models.put(ADDED)
+        facts.models.put(bad)  # as it may have been noted before manifests were looked at
 
     def added() -> Mapping[str, ModelAdded]:
         with flow.database.read() as facts:
-            return facts.models()
+            return facts.models.every()
 
     registry = ModelRegistry(tmp_path, Blobs(MemoryStore()), added)
     assert {"mine@1", "u2netp@1"} <= registry.models().keys()
@@ -187,7 +187,7 @@ def reviewed(flow: Flow) -> tuple[Task, ReviewRequested]:
 
 def pending(flow: Flow) -> list[str]:
     with flow.database.read() as facts:
-        return [review.review_id for review in facts.reviews()]
+        return [review.review_id for review in facts.reviews.every()]
 
 
 def test_a_result_that_is_told_again_does_not_come_back(flow: Flow) -> None:
@@ -222,7 +222,7 @@ def test_a_shadow_is_counted_once(flow: Flow) -> None:
     for shadow, result in ((good, "a"), (good, "a"), (Shadow(model="mine@1", error="no_subject"), "b")):
         flow.say(replace(completion(task), result_id=result, shadow=shadow))
     with flow.database.read() as facts:
-        (compared,) = facts.comparisons()
+        (compared,) = facts.models.comparisons()
     assert (compared.count, compared.failed, compared.agreement_mean) == (2, 1, 0.9)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas import codec, topics
 from schemas.records import CatalogChanged, ReplanRequested, Verdict
-from streams.commands import display
+from streams.commands.tables.replay import show_rebuilt
 from streams.consumer import groups
 from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics
 from streams.consumer.letters import outgoing
@@ -48,11 +48,11 @@ def database(settings: Settings) -> Iterator[Database]:
     opened.create_tables()
     with opened.begin() as facts:
         for event in (upsert(sku="A"), upsert(sku="B"), replace(upsert(sku="B"), tenant="other")):
-            facts.put_product(event)
-        facts.put_product(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
-        facts.put_plan("demo", "A", 1, {"amazon-1": ("amazon", None)})
+            facts.products.put(event)
+        facts.products.put(CatalogChanged(change="delete", tenant="demo", sku="C", version=2))
+        facts.assets.put_plan("demo", "A", 1, {"amazon-1": ("amazon", None)})
         verdict = Verdict(outcome="pass", checks=[], rules="gates@2026-11,amazon@2026-05")
-        facts.move_asset("demo", "A", "amazon-1", 1, "published", verdict=verdict)
+        facts.assets.move("demo", "A", "amazon-1", 1, "published", verdict=verdict)
     yield opened
     opened.close()
 
@@ -111,4 +111,4 @@ def test_facts_are_not_rebuilt_while_the_streams_role_is_at_work(kafka_bootstrap
     consumer.close()
     rebuilt = local.rebuild_facts(settings)
     assert {each.table for each in rebuilt} >= {"products", "assets", "tasks"}
-    display.show_rebuilt(rebuilt, as_json=True)
+    show_rebuilt(rebuilt, as_json=True)

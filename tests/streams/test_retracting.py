@@ -82,7 +82,7 @@ def test_a_review_that_waits_is_closed(flow: Flow) -> None:
     assert isinstance(review, ReviewRequested)
     flow.say(off())
     with flow.database.read() as facts:
-        assert facts.reviews() == []
+        assert facts.reviews.every() == []
 
 
 def test_an_operators_replay_brings_it_back(flow: Flow) -> None:

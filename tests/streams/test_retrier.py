@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from loadtest.message import Message
+from loadtest.benchmarks.message import Message
 from schemas import topics
 from schemas.envelope import Headers, as_mapping
 from streams.consumer import letters

@@ -1,7 +1,7 @@
 """What a person sees: text from outside is shown as text, by every command, and steers nobody's terminal."""
 
 import ast
-import contextlib
+import inspect
 import io
 import json
 import os
@@ -13,8 +13,10 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
+from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 import click
@@ -22,16 +24,13 @@ import pytest
 import structlog
 from rich.text import Text
 
-import streams.services.brands
-import streams.services.channels
-import streams.services.models
-import streams.services.preview_page
-import streams.services.recipes
+from gpu_workers.local.studio import Made
 from infra.servers.process import free_port
 from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Event, ProductPublished, Source, Verdict
 from schemas.text import UNFIT
-from streams.commands import cli, display
-from streams.facts import Asset, Database, Product, Spending, TaskFact
+from streams.commands import cli, tables
+from streams.commands.tables.submit import show_published, show_submission
+from streams.facts import Spending
 from streams.facts.costs import Fate
 from streams.runtime import screen
 from streams.runtime.errors import Refused
@@ -42,7 +41,6 @@ from streams.runtime.supervisor import AlreadyRunning, only_one
 from streams.services import local
 from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.services.event_files import BadLine
-from streams.services.local_render import Made
 from streams.services.preview_page import Entry, Shown, page
 from tests.streams.planted import planted
 
@@ -51,37 +49,33 @@ ROOT = Path(__file__).parents[2]
 HOSTILE = (
     "a\x1b[31m\x1b]8;;http://evil.example\x07b\x9b2J\u202ec\u2066\x00\x08\r\nd\u2028\U000e0041[red]bold[/][/]:smile:"
 )
-LATE = {  # what display knows by these names while types are checked
-    "BrandRow": streams.services.brands.Row,
-    "Built": streams.services.models.Built,
-    "ChannelRow": streams.services.channels.Row,
-    "Checked": streams.services.recipes.Checked,
-    "Row": streams.services.models.Row,
-    "Verified": streams.services.models.Verified,
-    "Entry": Entry,
-    "RecipeRow": streams.services.recipes.Row,
-    "ShownStep": streams.services.recipes.ShownStep,
-}
-SHOWS = sorted(name for name in vars(display) if name.startswith("show_"))
+TABLES = [import_module(f"{tables.__name__}.{each.name}") for each in iter_modules(tables.__path__)]
+SHOWS = {name: module for module in TABLES for name in vars(module) if name.startswith("show_")}
 EVENTS = (AssetPublished, ProductPublished, AssetRetracted)
 
 
-def database() -> Any:
-    product, asset, task = (planted(kind, HOSTILE) for kind in (Product, Asset, TaskFact))
-    facts = SimpleNamespace(product=lambda *_: product, assets=lambda *_: [asset], tasks=lambda *_: [task])
-    return SimpleNamespace(read=lambda: contextlib.nullcontext(facts))
-
-
 def arguments(name: str, **given: Any) -> dict[str, Any]:
-    """What `display.<name>` takes, planted."""
-    hints = typing.get_type_hints(getattr(display, name), vars(display) | LATE)
-    known = {Database: database(), Sequence[Entry]: [entry()], Sequence[Spending]: [spending()]}
+    """What the function of that name takes, planted."""
+    module = SHOWS[name]
+    hints = typing.get_type_hints(getattr(module, name), vars(module) | late(module))
+    known = {Sequence[Entry]: [entry()], Sequence[Spending]: [spending()]}
     own = {
         key: known.get(kind) or planted(EVENTS[0] if kind is Event else kind, HOSTILE)
         for key, kind in hints.items()
         if key not in ("return", *given)
     }
     return own | given
+
+
+def late(module: ModuleType) -> dict[str, Any]:
+    """What a module knows by a name while types are checked."""
+    (block,) = (node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {
+        each.asname or each.name: getattr(import_module(node.module or ""), each.name)
+        for node in imports
+        for each in node.names
+    }
 
 
 def entry() -> Entry:
@@ -102,18 +96,18 @@ def check_clean(shown: str) -> None:
     assert re.findall(f"(?!\n)[{UNFIT}]", shown) == []
 
 
-@pytest.mark.parametrize("name", SHOWS)
+@pytest.mark.parametrize("name", sorted(SHOWS))
 def test_what_others_wrote_is_shown_as_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    getattr(display, name)(**arguments(name, as_json=False))
+    getattr(SHOWS[name], name)(**arguments(name, as_json=False))
     shown = "".join(capsys.readouterr())
     check_clean(shown)
     if "a\\x1b[31m" in shown:
         assert fit(HOSTILE).rpartition("/evil")[2] in shown  # whole: no markup, no emoji, never broken
 
 
-@pytest.mark.parametrize("name", SHOWS)
+@pytest.mark.parametrize("name", sorted(SHOWS))
 def test_json_holds_it_as_it_is_and_steers_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    getattr(display, name)(**arguments(name, as_json=True))
+    getattr(SHOWS[name], name)(**arguments(name, as_json=True))
     shown = capsys.readouterr().out
     check_clean(shown)
     told = json.loads(shown)
@@ -130,7 +124,7 @@ def _texts(value: Any) -> list[str]:
 
 @pytest.mark.parametrize("kind", EVENTS)
 def test_every_published_event_is_shown_as_text(kind: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    display.show_published(planted(kind, HOSTILE), as_json=False)
+    show_published(planted(kind, HOSTILE), as_json=False)
     shown = capsys.readouterr().out
     check_clean(shown)
     assert fit(HOSTILE) in shown
@@ -173,6 +167,7 @@ def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None
         "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "PACKSHOT_DATA_FOLDER": str(tmp_path),
         "PACKSHOT_CDN_PORT": str(free_port()),
+        "PACKSHOT_GATEWAY_PORT": str(free_port()),
     }
     started = [
         subprocess.Popen(
@@ -319,7 +314,7 @@ def test_tables_never_break_a_word(capsys: pytest.CaptureFixture[str], monkeypat
 
 def test_half_a_character_is_told_as_its_escape(capsys: pytest.CaptureFixture[str]) -> None:
     bad = [BadLine(1, "\udcff", "there is no such field")]
-    display.show_submission([], [], bad, as_json=True)
+    show_submission([], [], bad, as_json=True)
     assert json.loads(capsys.readouterr().out)["bad_lines"][0]["field"] == "\udcff"
     screen.print_json_line(["\ud83d"])
     assert capsys.readouterr().out == '["\\ud83d"]\n'

@@ -15,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from streams.commands import cli
 from streams.facts import Database, DatabaseUnavailable
+from streams.runtime.exits import Exit
 from streams.runtime.masking import masked
 from streams.runtime.settings import Settings, SettingsError, read_settings
 from streams.runtime.supervisor import write_running_file
@@ -127,7 +128,7 @@ def test_what_nobody_foresaw_is_told_without(monkeypatch: pytest.MonkeyPatch, ca
     with pytest.raises(SystemExit) as ended:
         cli.main()
     told = capsys.readouterr().err
-    assert ended.value.code == cli.EXIT_UNFORESEEN
+    assert ended.value.code == Exit.BROKE
     assert "RuntimeError: could not open postgresql://***@127.0.0.1:1/facts" in told
     assert SECRET not in told
 

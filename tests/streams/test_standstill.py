@@ -67,6 +67,10 @@ def test_time_without_an_assignment_a_database_or_an_answer_starts_anew(partitio
     for _ in range(5):
         partitions.look_for(PATIENCE_S - 20, {ONE: Progress(7, 8)})
         partitions.look_for(10.0, {})
+    began_s = partitions.clock.monotonic()
+    with pytest.raises(Stalled):
+        partitions.look_for(2 * PATIENCE_S, {ONE: Progress(7, 8)})
+    assert partitions.clock.monotonic() - began_s >= PATIENCE_S, "no time of before counts"
 
 
 def test_a_broker_that_does_not_say_what_is_there_has_not_said_that_nothing_is() -> None:

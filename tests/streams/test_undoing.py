@@ -47,7 +47,7 @@ def undone(decision: ReviewDecided, version: int = 2) -> DecisionUndone:
 
 def known(flow: Flow, review: ReviewRequested) -> Review:
     with flow.database.read() as facts:
-        found = facts.review(review.review_id)
+        found = facts.reviews.get(review.review_id)
     assert found is not None
     return found
 

@@ -91,13 +91,13 @@ def leaving(flow: Flow) -> None:
 
 def undo(flow: Flow) -> DecisionUndone:
     with flow.database.read() as facts:
-        (decision,) = [each.decision for each in facts.reviews(pending=False) if each.decision]
+        (decision,) = [each.decision for each in facts.reviews.every(pending=False) if each.decision]
     return DecisionUndone(tenant="demo", sku="A", decision=decision, version=decision.version + 1)
 
 
 def approve(flow: Flow) -> ReviewDecided:
     with flow.database.read() as facts:
-        (waiting,) = facts.reviews()
+        (waiting,) = facts.reviews.every()
     return ReviewDecided(review_id=waiting.review_id, tenant="demo", sku="A", approved=True)
 
 
@@ -155,7 +155,7 @@ def test_a_redo_that_failed_is_tried_again_by_a_replay(flow: Flow) -> None:
 def test_what_was_rejected_and_is_planned_anew_ends_as_rejected(flow: Flow) -> None:
     rejected(flow)
     with flow.database.begin() as facts:  # as when a recipe dropped the asset, and another one brings it back
-        facts.move_asset("demo", "A", ASSET, 1, "planned")
+        facts.assets.move("demo", "A", ASSET, 1, "begun again")
     (withheld,) = flow.say(done(made(flow, REPLAY), fill=0.5))
     assert isinstance(withheld, AssetWithheld)
     assert flow.states()[ASSET] == "rejected"

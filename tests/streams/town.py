@@ -4,7 +4,6 @@ The processors and the publication are the real ones. Who does something next, h
 what is done twice and what fails for a while, the seed decides; times only tell in what order records were written.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -44,7 +43,7 @@ from schemas.records import (
     TaskFailed,
 )
 from schemas.releases import recalled, standing
-from streams.blobs import Blobs, NotFound, PreconditionFailed, Stored
+from streams.blobs import Blobs
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
 from streams.facts import Database, ProductStates, Review
@@ -60,6 +59,7 @@ from streams.services.audit.products import ProductView, disagreements, stuck
 from streams.services.audit.tasks import TaskLedger
 from streams.services.dead import DeadLetter
 from streams.services.replanning import Selection, select
+from tests.memory_store import MemoryStore
 from tests.streams.flow import GOOD
 
 PARTITIONS = 2
@@ -74,58 +74,6 @@ WORKED = (
     topics.PUBLISH.name,
 )
 Place = tuple[str, int]
-
-
-class MemoryStore:
-    """Objects in a dictionary."""
-
-    url = "memory:"
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-
-    def get(self, key: str) -> Stored:
-        if key not in self.objects:
-            raise NotFound(key)
-        return Stored(self.objects[key], hashlib.sha256(self.objects[key]).hexdigest(), "")
-
-    def put(
-        self,
-        key: str,
-        data: bytes,
-        *,
-        content_type: str = "",
-        cache_control: str | None = None,
-        if_match: str | None = None,
-        if_absent: bool = False,
-    ) -> str:
-        _ = content_type, cache_control
-        if (if_absent and key in self.objects) or (if_match is not None and self.get(key).etag != if_match):
-            raise PreconditionFailed(key)
-        self.objects[key] = data
-        return self.get(key).etag
-
-    def exists(self, key: str) -> bool:
-        return key in self.objects
-
-    def delete(self, key: str) -> None:
-        self.objects.pop(key, None)
-
-    def delete_prefix(self, prefix: str) -> None:
-        for key in list(self.keys(prefix)):
-            self.delete(key)
-
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        yield from sorted(key for key in self.objects if key.startswith(prefix))
-
-    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        yield from ((key, len(self.objects[key])) for key in self.keys(prefix))
-
-    def written(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        yield from ((key, 0) for key in self.keys(prefix))
-
-    def check(self) -> None:
-        """Always of use."""
 
 
 @cache
@@ -254,8 +202,8 @@ class Town:
 
     def _stale(self, task: Task) -> str:
         with self.database.read() as facts:
-            product = facts.product(task.tenant, task.sku)
-            campaign = facts.campaign(task.tenant, task.campaign) if task.campaign else None
+            product = facts.products.get(task.tenant, task.sku)
+            campaign = facts.campaigns.get(task.tenant, task.campaign) if task.campaign else None
         if product is None or product.deleted or product.version > task.version:
             return "superseded"
         return "cancelled" if campaign is not None and campaign[1] else ""
@@ -288,13 +236,13 @@ class Town:
 
     def _model(self, task: Task) -> str | None:
         with self.database.read() as facts:
-            return standing(facts.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
+            return standing(facts.models.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
 
     def _undecided(self) -> list[Review]:
         decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
         decided = {(event.review_id, event.version) for event in decisions if isinstance(event, ReviewDecided)}
         with self.database.read() as facts:
-            return [its for its in facts.reviews() if (its.review_id, its.rank + 1) not in decided]
+            return [its for its in facts.reviews.every() if (its.review_id, its.rank + 1) not in decided]
 
     def _person(self) -> None:
         """Decides on a review that she sees as pending."""
@@ -305,7 +253,7 @@ class Town:
     def undo(self) -> None:
         """She takes a decision back, one of before it was taken back at times."""
         with self.database.read() as facts:
-            known = [review for review in facts.reviews(pending=False) if review.last is not None]
+            known = [review for review in facts.reviews.every(pending=False) if review.last is not None]
         if not known:
             return
         review = self.random.choice(known)
@@ -335,7 +283,7 @@ class Town:
     def _operator(self) -> None:
         """Has the products made again that a recalled model made, once the recall is noted."""
         with self.database.read() as facts:
-            noted = [event for event in self.recalls if event in facts.releases("cutout")]
+            noted = [event for event in self.recalls if event in facts.models.releases("cutout")]
         for event in noted:
             self.recalls.remove(event)
             products = select(Selection(model=event.model), self.database, Settings())
@@ -474,7 +422,7 @@ class Town:
     def _held_and_live(self) -> Iterator[Finding]:
         """What is live although the last word on just this result is not to publish it."""
         with self.database.read() as facts:
-            for review in facts.reviews(pending=False):
+            for review in facts.reviews.every(pending=False):
                 task = review.request.completed.task
                 manifest, _ = manifests.load(self.origin, task.tenant, task.sku)
                 live = manifest.assets.get(review.asset) if manifest else None
@@ -488,29 +436,31 @@ class Town:
 
     def _recalled_and_live(self) -> Iterator[Finding]:
         with self.database.read() as facts:
-            gone = recalled(facts.releases())
-            for asset in facts.every_asset():
+            gone = recalled(facts.models.releases())
+            for asset in facts.assets.every():
                 if asset.state == "published" and asset.live and gone.intersection(asset.live.models):
                     yield Finding("stuck", f"{asset.sku} {asset.asset}", f"made by {asset.live.models}, recalled")
 
     def _outdated_and_live(self) -> Iterator[Finding]:
         """What is live but would be made in another way today."""
         with self.database.read() as facts:
-            for product, campaigns in facts.wanting():
+            for product, campaigns in facts.recipes.wanting():
                 requests = [request_of(product), *map(request_of, campaigns)]
                 now = {
-                    name: way for request in requests for name, way in ways(product, request, facts.cookbook()).items()
+                    name: way
+                    for request in requests
+                    for name, way in ways(product, request, facts.recipes.cookbook()).items()
                 }
-                for asset in facts.assets(product.tenant, product.sku):
+                for asset in facts.assets.of(product.tenant, product.sku):
                     live = asset.live if asset.state == "published" else None
                     if live is not None and now.get(asset.asset) not in self.ways[live.file.sha256]:
                         yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as an older recipe made it")
 
     def _views(self, announcements: Announcements) -> Iterator[ProductView]:
         with self.database.read() as facts:
-            for (tenant, sku), (version, deleted) in facts.every_product().items():
+            for (tenant, sku), (version, deleted) in facts.products.every().items():
                 manifest, _ = manifests.load(self.origin, tenant, sku)
-                assets = {asset.asset: asset for asset in facts.assets(tenant, sku)}
+                assets = {asset.asset: asset for asset in facts.assets.of(tenant, sku)}
                 announced = announcements.live.get((tenant, sku), {})
-                reviewed = {each.asset for each in facts.reviews() if each.request.completed.task.sku == sku}
+                reviewed = {each.asset for each in facts.reviews.every() if each.request.completed.task.sku == sku}
                 yield ProductView(tenant, sku, version, deleted, assets, manifest, announced, reviewed)

@@ -19,6 +19,7 @@ from gpu_workers.imaging.lut import PRESETS, BadLut, Lut, preset, read_cube
 from schemas import documents
 from schemas.channels import Hex, ShadowMode, Share
 from schemas.decoding import prepare
+from schemas.errors import InputError
 from schemas.records import Name, Sha256
 
 LEVELS = 16
@@ -48,12 +49,11 @@ Quantiles = Annotated[tuple[float, ...], Meta(min_length=LEVELS, max_length=LEVE
 Kind = Literal["plain", "scene"]
 
 
-class BadBrand(ValueError):
+class BadBrand(InputError, ValueError):
     """A brand that is not there or not well formed; the message names the file and the field."""
 
     code = "bad_brand"
     field = "brand"
-    transient = False
 
 
 class Swatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

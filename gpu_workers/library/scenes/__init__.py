@@ -15,6 +15,7 @@ from msgspec import Meta, field
 from schemas import documents
 from schemas.channels import Hex, Share
 from schemas.decoding import prepare
+from schemas.errors import InputError
 from schemas.records import Name
 
 FILE = "scene.yaml"
@@ -22,12 +23,11 @@ Px = Annotated[float, Meta(ge=0.0, le=30_000.0)]
 Cm = Annotated[float, Meta(gt=0.0, le=100_000.0)]
 
 
-class BadScene(ValueError):
+class BadScene(InputError, ValueError):
     """A scene that is not there or not well formed; the message names the scene and what is wrong."""
 
     code = "bad_scene"
     field = "scene"
-    transient = False
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

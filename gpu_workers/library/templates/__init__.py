@@ -27,6 +27,7 @@ from PIL import Image, UnidentifiedImageError
 from schemas import documents
 from schemas.channels import Hex, Size
 from schemas.decoding import prepare
+from schemas.errors import InputError
 from schemas.records import Name
 
 FILE = "template.yaml"
@@ -36,12 +37,11 @@ Cm = Annotated[float, Meta(gt=0.0, le=1000.0)]
 FromEdge = Annotated[float, Meta(ge=0.0, le=1000.0)]
 
 
-class BadTemplate(ValueError):
+class BadTemplate(InputError, ValueError):
     """A template that is not there or not well formed; the message names the template and what is wrong."""
 
     code = "bad_template"
     field = "template"
-    transient = False
 
 
 class UnknownTemplate(BadTemplate):

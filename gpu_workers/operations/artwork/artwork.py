@@ -10,7 +10,9 @@ from gpu_workers.imaging.linear_light import Codes, coded, colour, opacity, to_l
 from gpu_workers.library.templates import Area, Template, layers
 from gpu_workers.operations.artwork.printing import printed
 from schemas.channels import Size
-from schemas.parameters import ArtworkParameters, BadParameters
+from schemas.errors import InputError
+from schemas.operations.artwork import ArtworkParameters
+from schemas.operations.base import BadParameters
 
 Plane = NDArray[np.float32]
 
@@ -21,12 +23,11 @@ _COVERED = 0.5 / 255
 _SLIGHT = 0.1
 
 
-class BadArtwork(ValueError):
+class BadArtwork(InputError, ValueError):
     """Artwork that is not what can be printed; the message says what it is."""
 
     code = "bad_artwork"
     field = "art"
-    transient = False
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import code_of, light_of
-from gpu_workers.operations.cutout import contrast, matting
+from gpu_workers.operations.cutout import contrast
 from gpu_workers.operations.cutout.contrast import Plane
-from gpu_workers.operations.cutout.matting import Flags
+from gpu_workers.operations.cutout.regions import Flags, disc
 
 _RIM_PX = 7
 _LINE_PX = 5
@@ -27,7 +27,7 @@ def see_through(rgb: Plane, background: Plane, solid: Flags) -> Flags:
     """Those parts of `solid` (h, w) that are glass: most of the part shows the sweep, evenly dimmed or veiled with
     white, inside bright or dark lines. A white box on white has no such lines about it, and a white vase is shaded.
     """
-    inner = cv2.erode(solid.astype(np.uint8), matting.disc(_RIM_PX), borderValue=0) > 0
+    inner = cv2.erode(solid.astype(np.uint8), disc(_RIM_PX), borderValue=0) > 0
     count, labels = cv2.connectedComponents(solid.astype(np.uint8), connectivity=8)
     rim, lined = solid & ~inner, _thin_lines(rgb) > _LINE_CONTRAST_MIN
     edged = np.bincount(labels[rim & lined], minlength=count) > _LINED_SHARE * np.bincount(labels[rim], minlength=count)
@@ -85,8 +85,8 @@ def _unveil(rgb, background, share, off):  # type: ignore[no-untyped-def]
 def _thin_lines(rgb: Plane) -> Plane:
     """How far a pixel stands out, brighter or darker, from everything some pixels about it."""
     level = contrast.mean_channel(rgb)
-    bright = level - cv2.morphologyEx(level, cv2.MORPH_OPEN, matting.disc(_LINE_PX))
-    dark = cv2.morphologyEx(level, cv2.MORPH_CLOSE, matting.disc(_LINE_PX)) - level
+    bright = level - cv2.morphologyEx(level, cv2.MORPH_OPEN, disc(_LINE_PX))
+    dark = cv2.morphologyEx(level, cv2.MORPH_CLOSE, disc(_LINE_PX)) - level
     return np.asarray(cv2.max(bright, dark), np.float32)
 
 

@@ -15,19 +15,20 @@ Plane = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Points = NDArray[np.complex128]  # x + iy
 
-# By `make calibrate-cutout`, on the photographs and the composites of its first seed.
-BIAS = -6.22
+# By `make calibrate-cutout`: of 164 pictures, fitted on, 78 pass, .974 of them good; of 80 others 17, all good.
+# The signs themselves were chosen while looking at all of these pictures.
+BIAS = -6.94
 WEIGHTS = {
-    "mask_doubt": 1.86,
-    "disagreement": 2.7,
-    "shared_colours": 2.7,
-    "veiled": 1.94,
-    "faint_edge": 1.26,
-    "inner_edges": 1.68,
-    "ragged": 13.53,
-    "left_out": 8.24,
-    "see_through": 3.93,
-    "busy_ground": 1.45,
+    "mask_doubt": 1.66,
+    "disagreement": 2.55,
+    "shared_colours": 3.1,
+    "veiled": 2.54,
+    "faint_edge": 1.29,
+    "inner_edges": 1.23,
+    "ragged": 15.73,
+    "left_out": 8.3,
+    "see_through": 4.68,
+    "busy_ground": 1.65,
 }
 SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "ragged")
 
@@ -59,7 +60,7 @@ def uncertainty(measures: Mapping[str, float]) -> float:
 
 def features(measures: Mapping[str, float]) -> dict[str, float]:
     """What in the measures of a cutout speaks against it, 0..1 each, by the names of WEIGHTS."""
-    told = {
+    raw = {
         **{name: measures[name] for name in SEEN},
         "disagreement": 1 - measures["agreement"],
         # What is left out shows by its highlights only: far more is missing than is seen to be.
@@ -67,7 +68,7 @@ def features(measures: Mapping[str, float]) -> dict[str, float]:
         "see_through": measures["see_through_share"],
         "busy_ground": 1 - measures["plain_background"],
     }
-    return {name: float(np.sqrt(max(0.0, value))) for name, value in told.items()}
+    return {name: float(np.sqrt(max(0.0, value))) for name, value in raw.items()}
 
 
 def seen(rgb: Plane, mask: Plane, alpha: Plane) -> dict[str, float]:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.operations.cutout import uncertainty
 from gpu_workers.operations.cutout.contrast import Plane
-from gpu_workers.operations.cutout.matting import Flags
+from gpu_workers.operations.cutout.regions import Flags
 from gpu_workers.operations.packshot.placement import CUT_SHARE, cut_lines
 
 Codes = NDArray[np.uint8]

@@ -77,12 +77,12 @@ def lit_from(rgba: Code) -> int:
     small = cv2.resize(rgba, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     lab = srgb_to_lab(small[..., :3])
     rows = [_sidedness(lab[row][small[row, :, 3] >= _SOLID]) for row in range(0, len(small), 2)]
-    told = np.concatenate([row for row in rows if len(row)] or [np.zeros(0, np.float32)])
-    if len(told) < _PAIRS_MIN:
+    sides = np.concatenate([row for row in rows if len(row)] or [np.zeros(0, np.float32)])
+    if len(sides) < _PAIRS_MIN:
         return 0
     means = np.array([row.mean() for row in rows if len(row)])
-    sure = abs(float(told.mean())) > _SIDED_MIN and abs(float(np.sign(means).mean())) > _AGREED_MIN
-    return int(np.sign(told.mean())) if sure else 0
+    sure = abs(float(sides.mean())) > _SIDED_MIN and abs(float(np.sign(means).mean())) > _AGREED_MIN
+    return int(np.sign(sides.mean())) if sure else 0
 
 
 def _sidedness(lab: Plane) -> Plane:

@@ -25,7 +25,7 @@ from gpu_workers.operations.mockup.scene_variation import mirrored, variation_of
 from gpu_workers.operations.mockup.standing import Stance
 from gpu_workers.operations.packshot.packshot import Placement
 from schemas.channels import Channel
-from schemas.parameters import MockupParameters
+from schemas.operations.mockup import MockupParameters
 
 Plane = NDArray[np.float32]
 Code = NDArray[np.uint8]

@@ -12,7 +12,7 @@ from gpu_workers.library.scenes import Paint, Prop, Scene
 from gpu_workers.operations.mockup.scene_layers import Layers
 from gpu_workers.operations.mockup.scene_variation import Variation, View
 from schemas.channels import Size
-from schemas.parameters import BadParameters
+from schemas.operations.base import BadParameters
 
 Plane = NDArray[np.float32]
 

@@ -18,7 +18,8 @@ from gpu_workers.operations.mockup.standing import Stance, stance
 from gpu_workers.operations.packshot import shadow
 from gpu_workers.operations.packshot.packshot import Placement, cut_off
 from schemas.channels import Channel
-from schemas.parameters import BadParameters, MockupParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.mockup import MockupParameters
 
 Plane = NDArray[np.float32]
 Code = NDArray[np.uint8]

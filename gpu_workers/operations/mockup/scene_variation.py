@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gpu_workers.library.scenes import Place, Prop, Scene
 from gpu_workers.operations.mockup.scene_layers import Layers
 from schemas.channels import Size
-from schemas.parameters import BadParameters
+from schemas.operations.base import BadParameters
 
 _CROP_SHARE_MIN = 0.8
 _MARGIN_SHARE = 0.08

@@ -22,7 +22,7 @@ from gpu_workers.operations.packshot import lighting, shadow, straightening
 from gpu_workers.operations.packshot.light import Light
 from gpu_workers.operations.packshot.placement import EDGES, Edge, EmptyCutout, Placement, box_of, cut_off, place, turn
 from schemas.channels import Channel, ShadowMode
-from schemas.parameters import PackshotParameters
+from schemas.operations.packshot import PackshotParameters
 
 __all__ = [
     "EDGES",

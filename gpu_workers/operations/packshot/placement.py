@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.channels import Channel, Size
-from schemas.parameters import BadParameters, PackshotParameters
+from schemas.errors import InputError
+from schemas.operations.base import BadParameters
+from schemas.operations.packshot import PackshotParameters
 
 Edge = Literal["left", "top", "right", "bottom"]
 EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")
@@ -23,12 +25,11 @@ _LEAST_ROOM = 0.05
 _START, _END = ("left", "top"), ("right", "bottom")
 
 
-class EmptyCutout(ValueError):
+class EmptyCutout(InputError, ValueError):
     """A cut-out in which nothing is at least half opaque."""
 
     code = "empty_cutout"
     field = "inputs"
-    transient = False
 
 
 @dataclass(frozen=True)

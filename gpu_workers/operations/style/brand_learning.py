@@ -25,6 +25,7 @@ from gpu_workers.operations.cutout.cutout import CutoutError, MaskPredictor, NoS
 from gpu_workers.operations.style.surroundings import Mask, NoSurroundings, Samples, Seen, distance, quantiles, see
 from gpu_workers.sources.decoding import decode
 from gpu_workers.sources.errors import SourceError
+from schemas.errors import InputError
 
 Rgb = NDArray[np.uint8]
 
@@ -37,20 +38,18 @@ _LEAST_SHADOW = 0.04
 _NEAR, _FAR = (0.002, 0.012), (0.04, 0.06)  # of the product's height, below its foot
 
 
-class TooFewExamples(ValueError):
+class TooFewExamples(InputError, ValueError):
     """Fewer pictures than a brand can be learned from."""
 
     code = "too_few_examples"
     field = "examples"
-    transient = False
 
 
-class BadExample(ValueError):
+class BadExample(InputError, ValueError):
     """A picture that a brand cannot be learned from; the message names its file."""
 
     code = "bad_example"
     field = "examples"
-    transient = False
 
 
 @dataclass(frozen=True)

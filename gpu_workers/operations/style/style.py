@@ -25,7 +25,7 @@ from gpu_workers.imaging.linear_light import Codes, coded, colour, to_linear
 from gpu_workers.imaging.lut import Lut, identity, preset
 from gpu_workers.library.brands import BrandProfile, Colours
 from gpu_workers.operations.style.surroundings import Mask, Seen, distance_to, quantiles, see, style_z
-from schemas.parameters.style import StyleParameters
+from schemas.operations.style import StyleParameters
 
 Float = NDArray[np.float32]
 

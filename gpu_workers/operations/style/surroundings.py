@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gpu_workers.imaging.colour_difference import codes_to_lab
 from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.library.brands import DIRECTIONS, LEVELS, BrandProfile, Kind, Surroundings
+from schemas.errors import InputError
 
 Samples = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -23,12 +24,11 @@ _Z_MAD_MIN = 0.25
 _MAD_TO_DEVIATION = 1.4826
 
 
-class NoSurroundings(ValueError):
+class NoSurroundings(InputError, ValueError):
     """A picture in which the product leaves nothing else to see."""
 
     code = "no_surroundings"
     field = "inputs"
-    transient = False
 
 
 @dataclass(frozen=True)

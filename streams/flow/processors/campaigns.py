@@ -32,21 +32,21 @@ log = structlog.get_logger()
 
 def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
     """A campaign wants pictures. Products that are not known (yet) make the event come back later."""
-    request = checked(event, facts.cookbook())
+    request = checked(event, facts.recipes.cookbook())
     known = facts.campaigns.standing(event.tenant, event.campaign)
     if known is not None and _is_over(event, known):
         log.info("stale event", tenant=event.tenant, campaign=event.campaign, version=event.version)
         return []
     is_new = known is None or rank_of(event) > known.rank
-    if is_new and not makes_something(event.tenant, request, facts.cookbook()):
-        told = ", ".join(request.channels)
-        raise Refused("nothing_to_make", f"{request.recipe} makes no picture that {told} allows", field="channels")
+    if is_new and not makes_something(event.tenant, request, facts.recipes.cookbook()):
+        channels = ", ".join(request.channels)
+        raise Refused("nothing_to_make", f"{request.recipe} makes no picture that {channels} allows", field="channels")
     if len(event.skus) > PART_SKUS_MAX:
         return parts_of(event)
     is_at_work = not is_new and bool(facts.campaigns.left(event.tenant, event.campaign, 1))
     facts.campaigns.put(event)
     answers = [] if is_at_work else _step(event.tenant, event.campaign, facts)
-    missing = facts.unknown_skus(event.tenant, event.skus)
+    missing = facts.products.unknown(event.tenant, event.skus)
     if missing:
         return [*answers, Refused("unknown_sku", f"no such product: {some(missing)}", field="skus", transient=True)]
     return answers
@@ -125,7 +125,7 @@ def _begun(campaign: CampaignRequested, skus: list[str], facts: Facts) -> Answer
     answers: list[Event] = []
     refusals: list[Refused] = []
     for sku in skus:
-        product = facts.product(campaign.tenant, sku, lock=True)
+        product = facts.products.get(campaign.tenant, sku, lock=True)
         if product is None or product.deleted:
             continue
         for each in start(product.event, all_requests(product.event, facts), [request_of(campaign)], facts):
@@ -140,12 +140,14 @@ def _taken_out(campaign: CampaignRequested, skus: list[str], how: str, facts: Fa
     """Takes a campaign's assets out of the plans of products."""
     answers: list[Event] = []
     for sku in skus:
-        product = facts.product(campaign.tenant, sku, lock=True)
+        product = facts.products.get(campaign.tenant, sku, lock=True)
         if product is None or product.deleted:
             continue
-        theirs = [row.asset for row in facts.assets(campaign.tenant, sku) if row.campaign == campaign.campaign]
+        theirs = [row.asset for row in facts.assets.of(campaign.tenant, sku) if row.campaign == campaign.campaign]
         requests = all_requests(product.event, facts)
-        facts.put_plan(campaign.tenant, sku, product.version, plan(product.event, requests, facts.cookbook()))
+        facts.assets.put_plan(
+            campaign.tenant, sku, product.version, plan(product.event, requests, facts.recipes.cookbook())
+        )
         if theirs:
             answers.append(retract(product.event, theirs, f"campaign {campaign.campaign} {how}"))
     return answers

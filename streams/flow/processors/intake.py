@@ -15,13 +15,13 @@ from schemas.records import (
     RetractRequested,
 )
 from streams.facts import AssetState, Facts
+from streams.facts.states import IN_PLAN, UNFINISHED
 from streams.flow.processors import Answers
 from streams.flow.processors.planning import AssetRequest, checked, first_tasks, lacking, plan, request_of
 from streams.flow.processors.retracting import is_retracted
 from streams.runtime.errors import Refused
 
-SETTLED: frozenset[AssetState] = frozenset({"published", "review", "publishing", "rejected"})
-UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
+BEGUN = IN_PLAN - UNFINISHED  # what a plan that is told again leaves as it is
 NAMED_MAX = 10
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
     """A product is new, different or gone. An older version than the known one changes nothing."""
-    known = facts.product(event.tenant, event.sku, lock=True)
+    known = facts.products.get(event.tenant, event.sku, lock=True)
     if known is not None and known.version > event.version:
         log.info("stale event", tenant=event.tenant, sku=event.sku, version=event.version, newest=known.version)
         return []
@@ -39,35 +39,35 @@ def catalog_changed(event: CatalogChanged, facts: Facts) -> Answers:
             f"{event.sku} version {event.version} is known with other content; a change needs a higher version",
             field="version",
         )
-    request = checked(event, facts.cookbook())
-    facts.put_product(event)
-    facts.supersede_reviews(event.tenant, event.sku, event.version)
+    request = checked(event, facts.recipes.cookbook())
+    facts.products.put(event)
+    facts.reviews.supersede_older(event.tenant, event.sku, event.version)
     if event.change == "delete":
-        facts.put_plan(event.tenant, event.sku, event.version, {})
+        facts.assets.put_plan(event.tenant, event.sku, event.version, {})
         return [retract(event, None, "the product was deleted")]
-    requests = [request, *(request_of(campaign) for campaign in facts.campaigns_with(event.tenant, event.sku))]
+    requests = [request, *(request_of(campaign) for campaign in facts.campaigns.naming(event.tenant, event.sku))]
     return start(event, requests, requests, facts)
 
 
 def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
     """An operator wants a product made again, settled assets too. What comes out as it was is not published twice."""
-    product = facts.product(event.tenant, event.sku, lock=True)
+    product = facts.products.get(event.tenant, event.sku, lock=True)
     if product is None or product.deleted:
         log.info("nothing to re-plan", tenant=event.tenant, sku=event.sku)
-        is_live = product is not None and facts.assets(event.tenant, event.sku)
+        is_live = product is not None and facts.assets.of(event.tenant, event.sku)
         return [retract(product.event, None, "the product was deleted")] if product is not None and is_live else []
     # The deadlines were for the first making.
     requests = [
         replace_request(request, lane=event.lane, deadline_ms=None) for request in all_requests(product.event, facts)
     ]
     begun = start(product.event, requests, requests, facts, settled=frozenset())
-    gone = [row.asset for row in facts.assets(event.tenant, event.sku) if row.state == "leaving"]
+    gone = [row.asset for row in facts.assets.of(event.tenant, event.sku) if row.state == "leaving"]
     return [*begun, *([retract(product.event, gone, "it is not in the recipe any more")] if gone else [])]
 
 
 def all_requests(product: CatalogChanged, facts: Facts) -> list[AssetRequest]:
     """What the catalogue and all campaigns want of a product."""
-    return [request_of(product), *(request_of(event) for event in facts.campaigns_with(product.tenant, product.sku))]
+    return [request_of(product), *(request_of(event) for event in facts.campaigns.naming(product.tenant, product.sku))]
 
 
 def start(
@@ -75,21 +75,21 @@ def start(
     requests: list[AssetRequest],
     begun: list[AssetRequest],
     facts: Facts,
-    settled: frozenset[AssetState] = SETTLED,
+    settled: frozenset[AssetState] = BEGUN,
 ) -> list[Event | Refused]:
     """Records the plan of all requests and begins those in `begun`, but for assets whose state is one of `settled`.
 
     What cannot be made of the product is withheld, and refused; the rest goes on.
     """
-    cookbook = facts.cookbook()
-    facts.put_plan(product.tenant, product.sku, product.version, plan(product, requests, cookbook))
-    rows = facts.assets(product.tenant, product.sku)
+    cookbook = facts.recipes.cookbook()
+    facts.assets.put_plan(product.tenant, product.sku, product.version, plan(product, requests, cookbook))
+    rows = facts.assets.of(product.tenant, product.sku)
     ended = {row.asset for row in rows if row.state in settled}
     failed = {row.asset for row in rows if row.state == "failed" or is_retracted(row)}
     tasks = [task for request in begun for task in first_tasks(product, request, cookbook, ended)]
     for task in tasks:  # noted as tasks once it is known in which lane
         for name in failed.intersection(recipes.assets(task.step)):
-            facts.move_asset(task.tenant, task.sku, name, task.version, "planned", only_from={"failed", "rejected"})
+            facts.assets.move(task.tenant, task.sku, name, task.version, "begun again")
     return [*tasks, *_withheld(product, begun, cookbook, facts)]
 
 
@@ -98,14 +98,14 @@ def _withheld(
 ) -> list[AssetWithheld | Refused]:
     """The end of the assets that cannot be made, and the refusal for it; what is live of them stays so."""
     tenant, sku, version = product.tenant, product.sku, product.version
-    told: list[AssetWithheld] = []
+    withheld: list[AssetWithheld] = []
     refusals: list[Refused] = []
     for name, why in (each for request in requests for each in lacking(product, request, cookbook).items()):
         reason = f"{why.code}: {why.message}"
-        if facts.move_asset(tenant, sku, name, version, "failed", reason=reason, only_from=UNFINISHED):
-            told.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))
+        if facts.assets.move(tenant, sku, name, version, "not made", reason=reason):
+            withheld.append(AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason))
         refusals.append(Refused(why.code, f"{sku}, {name}: {why}", field=why.field))
-    return [*told, *summed(refusals)]
+    return [*withheld, *summed(refusals)]
 
 
 def summed(refusals: list[Refused]) -> list[Refused]:
@@ -113,7 +113,7 @@ def summed(refusals: list[Refused]) -> list[Refused]:
     by_reason: dict[tuple[str, str], list[str]] = {}
     for each in refusals:
         by_reason.setdefault((each.code, each.field), []).append(str(each))
-    return [Refused(code, some(told, "; "), field=field) for (code, field), told in by_reason.items()]
+    return [Refused(code, some(messages, "; "), field=field) for (code, field), messages in by_reason.items()]
 
 
 def some(named: list[str], separator: str = ", ") -> str:

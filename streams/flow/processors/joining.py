@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from schemas.identity import way_id
-from schemas.parameters import BadParameters, MockupParameters
+from schemas.operations.base import BadParameters
+from schemas.operations.mockup import MockupParameters
 from schemas.records import Blob, CatalogChanged, Step, Task, TaskCompleted
 from streams.facts import Facts
 from streams.flow.processors.planning import HEIGHT, following, height_of
@@ -53,11 +54,11 @@ def _others(step: Step) -> tuple[str, ...]:
     try:
         return tuple(MockupParameters.parse(step.parameters).others_skus)
     except BadParameters as error:  # a completion of others' making: what intake planned is well formed
-        raise Refused(error.code, str(error), field=error.field) from error
+        raise Refused.because(error) from error
 
 
 def _product(tenant: str, sku: str, facts: Facts) -> CatalogChanged:
-    product = facts.product(tenant, sku)
+    product = facts.products.get(tenant, sku)
     if product is None or product.deleted:
         raise Refused("unknown_other", f"no such product beside it: {sku}", field=OTHERS, transient=True)
     return product.event
@@ -72,7 +73,7 @@ def _height(product: CatalogChanged) -> str:
 
 def _cutout(product: CatalogChanged, facts: Facts) -> TaskCompleted:
     """The newest cut-out of a product's first photograph, none of a network that is recalled."""
-    for fact in reversed(facts.tasks(product.tenant, product.sku, product.version)):
+    for fact in reversed(facts.tasks.of(product.tenant, product.sku, product.version)):
         event = fact.record
         if not isinstance(event, TaskCompleted) or event.outcome != "done" or event.task.step.operation != "cutout":
             continue

@@ -13,7 +13,8 @@ from schemas import recipes
 from schemas.channels import UnknownChannel
 from schemas.channels.rulebook import BadChannel
 from schemas.identity import task_id, way_id
-from schemas.parameters import OF_OPERATION, BadParameters
+from schemas.operations import OPERATIONS
+from schemas.operations.base import BadParameters
 from schemas.recipes import UnknownRecipe
 from schemas.recipes.cookbook import Cookbook
 from schemas.recipes.reading import BadRecipe
@@ -151,12 +152,10 @@ def _outline(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook)
 def _refusals() -> Iterator[None]:
     try:
         yield
-    except UnknownRecipe as error:
-        raise Refused("unknown_recipe", str(error), field="recipe") from error
-    except BadRecipe as error:
-        raise Refused(error.code, str(error), field="recipe") from error
+    except (UnknownRecipe, BadRecipe) as error:
+        raise Refused.because(error, field="recipe") from error
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="channels") from error
+        raise Refused.because(error, field="channels") from error
 
 
 def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str, float], models: list[str]) -> Task:
@@ -184,7 +183,7 @@ def redone(task: Task, parameters: Mapping[str, str]) -> Task:
     """`task` with other parameters, to be worked anew. Raises Refused for some that its operation does not take."""
     step = _with(task.step, {**task.step.parameters, **parameters}, task.step.next)
     try:
-        OF_OPERATION[step.operation].parse(step.parameters)
+        OPERATIONS[step.operation].parameters.parse(step.parameters)
     except BadParameters as error:
         raise Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}") from error
     return replace(following(task, step, task.inputs, task.measures, task.models), way=task.way)
@@ -223,10 +222,10 @@ def _of_source(
     wanted: tuple[str, ...],
     campaign: str | None,
     number: int,
-    told: str | None,
+    height_cm: str | None,
 ) -> tuple[Slip, ...]:
-    """The slips of a source; products that want the same share them. `told` is the height in the catalogue."""
-    height = height_of(told)
+    """The slips of a source; products that want the same share them. `height_cm` is the height in the catalogue."""
+    height = height_of(height_cm)
     drawn = [_filled(step, height) for step in cookbook.slips(recipe, tenant, wanted, campaign, number)]
     return tuple(_slip(step, cookbook.rules.way([channel for _, channel in _assets(step)]), height) for step in drawn)
 
@@ -257,7 +256,7 @@ def _has_open_height(step: Step) -> bool:
 
 def _goes_by_height(step: Step) -> bool:
     """Whether a step wants to know the product's height, and is not told it by the recipe or a tenant's defaults."""
-    return HEIGHT in OF_OPERATION[step.operation].__struct_encode_fields__ and HEIGHT not in step.parameters
+    return HEIGHT in OPERATIONS[step.operation].parameters.__struct_encode_fields__ and HEIGHT not in step.parameters
 
 
 def _filled(step: Step, height: str | Refused) -> Step:
@@ -267,17 +266,17 @@ def _filled(step: Step, height: str | Refused) -> Step:
     return _with(step, parameters, [_filled(following, height) for following in step.next])
 
 
-def height_of(told: str | None) -> str | Refused:
+def height_of(text: str | None) -> str | Refused:
     """A height in cm, written the same however the catalogue writes it."""
     where = f"attributes.{HEIGHT}"
-    if told is None:
+    if text is None:
         return Refused("missing_attribute", f"how tall is the product? There is no `{where}`", field=where)
     try:
-        height_cm = float(told)
+        height_cm = float(text)
     except ValueError:
         height_cm = math.nan
     if not 0 < height_cm <= HEIGHT_CM_MAX:
-        message = f"`{where}` = {told!r} is no number of cm above 0, {HEIGHT_CM_MAX:g} at most"
+        message = f"`{where}` = {text!r} is no number of cm above 0, {HEIGHT_CM_MAX:g} at most"
         return Refused("bad_attribute", message, field=where)
     return f"{height_cm:.6g}"
 
@@ -302,7 +301,7 @@ def _lacking(step: Step, height: str | Refused) -> Iterator[tuple[str, Refused]]
 
 def _complaint(step: Step) -> Refused | None:
     try:
-        OF_OPERATION[step.operation].parse(step.parameters)
+        OPERATIONS[step.operation].parameters.parse(step.parameters)
     except BadParameters as error:
         return Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}")
     except msgspec.ValidationError as error:

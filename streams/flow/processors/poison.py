@@ -19,13 +19,12 @@ from schemas.records import (
 )
 from streams.consumer import letters
 from streams.consumer.letters import Delivery, Outgoing
-from streams.facts import AssetState, Facts
+from streams.facts import Facts
 from streams.flow.processors import Answers
 from streams.runtime.errors import Refused
 
 MESSAGE_CHARACTERS_MAX = 500
 # What is live stays so, and what a person rejected.
-OPEN: frozenset[AssetState] = frozenset({"planned", "publishing", "review", "failed"})
 
 log = structlog.get_logger()
 
@@ -45,7 +44,7 @@ def ends(event: Event, facts: Facts, reason: str) -> Answers:
         case PublicationFailed() | PublishRequested():
             return _withheld(event.tenant, event.sku, event.version, [event.asset], reason, facts)
         case ReviewDecided():
-            review = facts.review(event.review_id)
+            review = facts.reviews.get(event.review_id)
             assets = [] if review is None else [review.asset]
             return _withheld(event.tenant, event.sku, review.version if review else 0, assets, reason, facts)
     return []
@@ -54,7 +53,7 @@ def ends(event: Event, facts: Facts, reason: str) -> Answers:
 def bare_letter(delivery: Delivery, why: Refused) -> Outgoing:
     """A dead letter that says only where the record stood and why it died: for those whose story breaks letters."""
     now_ms = time.time_ns() // 1_000_000
-    told = {
+    story = {
         letters.ORIGIN_TOPIC: delivery.topic,
         letters.ORIGIN_PARTITION: delivery.partition,
         letters.ORIGIN_OFFSET: delivery.offset,
@@ -64,7 +63,7 @@ def bare_letter(delivery: Delivery, why: Refused) -> Outgoing:
         letters.ERROR_CODE: why.code,
         letters.ERROR_MESSAGE: ascii(str(why))[1:MESSAGE_CHARACTERS_MAX],
     }
-    headers = [(name, str(value).encode()) for name, value in told.items()]
+    headers = [(name, str(value).encode()) for name, value in story.items()]
     return Outgoing(topics.DEAD.name, delivery.key, delivery.value, headers)
 
 
@@ -74,13 +73,13 @@ def _withheld(
     return [
         AssetWithheld(tenant=tenant, sku=sku, version=version, asset=name, reason=reason)
         for name in assets
-        if facts.move_asset(tenant, sku, name, version, "failed", reason=reason, only_from=OPEN)
+        if facts.assets.move(tenant, sku, name, version, "broke a processor", reason=reason)
     ]
 
 
 def _note_task(event: TaskCompleted | TaskFailed, facts: Facts) -> None:
     try:
         with facts.savepoint():
-            facts.put_task(event)
+            facts.tasks.put(event)
     except Exception:  # the task may be just what cannot be noted; its assets end all the same
         log.exception("the end of a task cannot be noted", task=event.task.task_id)

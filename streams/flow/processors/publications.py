@@ -1,7 +1,7 @@
 """What the publisher made live or took away, noted in the facts."""
 
 from schemas.records import AssetPublished, AssetRetracted, AssetWithheld, ProductPublished, PublicationFailed
-from streams.facts import PLANNED_STATES, Facts
+from streams.facts import Facts
 from streams.flow.processors import Answers
 from streams.flow.processors.releasing import made_again, made_by_recalled
 
@@ -11,17 +11,17 @@ def asset_published(event: AssetPublished, facts: Facts) -> Answers:
 
     What a model made that was recalled while the asset was on its way is made again.
     """
-    facts.put_live(event)
-    facts.put_accepted(event)
+    facts.assets.put_live(event)
+    facts.costs.accept(event)
     where = (event.tenant, event.sku, event.asset, event.version)
-    facts.move_asset(*where, "published", verdict=event.verdict, only_from=PLANNED_STATES - {"review", "rejected"})
+    facts.assets.move(*where, "published", verdict=event.verdict)
     found = made_by_recalled(event.models, facts)
     return [made_again(event.tenant, event.sku, "standard", found)] if found else []
 
 
 def asset_retracted(event: AssetRetracted, facts: Facts) -> Answers:
     """An asset is gone."""
-    facts.retracted(event.tenant, event.sku, event.asset)
+    facts.assets.put_gone(event.tenant, event.sku, event.asset)
     return []
 
 
@@ -29,7 +29,7 @@ def publication_failed(event: PublicationFailed, facts: Facts) -> Answers:
     """An asset that was to be published will not be; without it the product may be complete."""
     where = (event.tenant, event.sku, event.asset, event.version)
     reason = f"{event.code}: {event.message}"
-    if not facts.move_asset(*where, "failed", reason=reason, only_from={"publishing", "planned"}):
+    if not facts.assets.move(*where, "not published", reason=reason):
         return []
     return [AssetWithheld(tenant=event.tenant, sku=event.sku, version=event.version, asset=event.asset, reason=reason)]
 

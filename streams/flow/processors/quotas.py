@@ -26,7 +26,7 @@ def admitted(answers: Answers, facts: Facts, per_hour: int, asked_at_ms: int) ->
     if per_hour and stamped:
         stamped = _within(stamped, facts, per_hour, asked_at_ms)
     for task in stamped:
-        facts.put_task(task)
+        facts.tasks.put(task)
     rest = iter(stamped)
     return [next(rest) if _is_first(answer) else answer for answer in answers]
 
@@ -36,7 +36,7 @@ def _is_first(answer: Event | Refused) -> bool:
 
 
 def _within(tasks: Sequence[Task], facts: Facts, per_hour: int, asked_at_ms: int) -> list[Task]:
-    before, then = facts.counted_tasks(tasks[0].tenant, asked_at_ms - HOUR_MS, asked_at_ms)
+    before, then = facts.tasks.counted(tasks[0].tenant, asked_at_ms - HOUR_MS, asked_at_ms)
     used = before + len(then)
     kept: list[Task] = []
     for task in tasks:

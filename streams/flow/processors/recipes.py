@@ -51,16 +51,16 @@ def released(event: Release, facts: Facts) -> Answers:
 
 def noted(event: Release, facts: Facts) -> str:
     """Notes a release; returns NAME@VERSION. Raises Refused."""
-    known = facts.recipe_releases()
+    known = facts.recipes.releases()
     made = parsed(event, known)
     check_version(event, known)
-    facts.put_recipe(event)
+    facts.recipes.put(event)
     return made
 
 
 def release_continued(event: ReleaseContinued, facts: Facts) -> Answers:
     """The next products are held against a release."""
-    known = facts.release(_KINDS[event.kind], event.name, event.version)
+    known = facts.recipes.get(_KINDS[event.kind], event.name, event.version)
     return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
 
 
@@ -70,8 +70,8 @@ def _step(event: Release, after: Product, facts: Facts) -> Answers:
     What was noted before the release counts, whatever was released since: of that products were, or will be, made by
     steps of its own.
     """
-    before = facts.releases_before(event)
-    page = list(facts.wanting(_tenant(event), after, STEP_PRODUCTS_MAX))
+    before = facts.recipes.before(event)
+    page = list(facts.recipes.wanting(_tenant(event), after, STEP_PRODUCTS_MAX))
     reason = f"{parsed(event, before)} was released"
     answers = replanning.begun([Replan(*each, "bulk", reason) for each in _changed(event, before, page)], facts)
     if len(page) < STEP_PRODUCTS_MAX:
@@ -97,7 +97,7 @@ def parsed(event: Release, known: Sequence[Release]) -> str:
     try:
         made = _made(event, known)
     except (BadRecipe, BadChannel) as error:
-        raise Refused(error.code, str(error), field="text") from error
+        raise Refused.because(error, field="text") from error
     kind, name, version, ref = _said(made)
     if (kind, name, version) != (*_name(event), event.version):
         code = BadChannel.code if isinstance(event, ChannelReleased) else BadRecipe.code
@@ -127,7 +127,7 @@ def touched(event: Release, known: Sequence[Release], facts: Facts) -> Iterator[
 
     `known` are all releases; those of a newer version of the same do not count here.
     """
-    return _changed(event, known, facts.wanting(_tenant(event)))
+    return _changed(event, known, facts.recipes.wanting(_tenant(event)))
 
 
 def _changed(

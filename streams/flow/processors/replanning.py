@@ -36,8 +36,8 @@ def begun(replans: Sequence[Replan], facts: Facts) -> Answers:
 
 def _step(tenant: str, facts: Facts) -> Answers:
     left = facts.replans
-    asked = [
+    requests = [
         ReplanRequested(tenant=tenant, sku=each.sku, lane=each.lane, reason=each.reason)
         for each in left.take(tenant, STEP_SKUS_MAX)
     ]
-    return [*asked, *([ReplansContinued(tenant=tenant)] if left.has(tenant) else [])]
+    return [*requests, *([ReplansContinued(tenant=tenant)] if left.has(tenant) else [])]

@@ -12,17 +12,19 @@ RETRACTED = "retracted: "
 
 def retraction_decided(event: RetractionDecided, facts: Facts) -> Answers:
     """Ends the assets, and asks for what is live of them to go; of a version that is older by now only the latter."""
-    product = facts.product(event.tenant, event.sku, lock=True)
+    product = facts.products.get(event.tenant, event.sku, lock=True)
     if product is None or product.version < event.version:
         message = f"no version {event.version} of {event.sku} is known"
         raise Refused("unknown_version", message, field="version", transient=True)
-    rows = {row.asset: row for row in facts.assets(event.tenant, event.sku)}
+    rows = {row.asset: row for row in facts.assets.of(event.tenant, event.sku)}
     names = sorted(event.assets or rows)
     if product.version == event.version:
         _check_known(names, rows)
         for name in names:
-            facts.supersede_other_reviews(event.tenant, event.sku, name, "")
-            facts.move_asset(event.tenant, event.sku, name, event.version, "rejected", reason=_reason(event))
+            facts.reviews.supersede_others(event.tenant, event.sku, name, "")
+            facts.assets.move(
+                event.tenant, event.sku, name, event.version, "retracted by a person", reason=_reason(event)
+            )
     if not names:
         return []
     reason = _reason(event)
@@ -36,7 +38,7 @@ def is_retracted(row: Asset | None) -> bool:
 
 def is_undone(task: Task, facts: Facts) -> bool:
     """Whether the task redoes an asset by a decision that was taken back since: nobody waits for what comes of it."""
-    waiting = facts.pending_reviews(task.tenant, task.sku, task.step.asset or "")
+    waiting = facts.reviews.pending_of(task.tenant, task.sku, task.step.asset or "")
     return any(was_undone(review, task) for review in waiting)
 
 

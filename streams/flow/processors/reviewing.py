@@ -16,8 +16,7 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
-from streams.facts import AssetState, Facts, Product, Review
-from streams.facts.facts import Word
+from streams.facts import AssetEvent, Facts, Product, Review, Word
 from streams.flow.processors import Answers
 from streams.flow.processors.planning import redone
 from streams.flow.processors.retracting import was_undone
@@ -30,30 +29,30 @@ log = structlog.get_logger()
 def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     """Carries out a decision. Told again it is answered the same and moves nothing."""
     review = _review_of(event, facts)
-    product = facts.product(event.tenant, event.sku, lock=True)
+    product = facts.products.get(event.tenant, event.sku, lock=True)
     if product is None or _is_stale(event, review):
         return []
     answer = _answer(review, event, product.event.title)
     if event == review.last:
         return [answer]
-    if isinstance(answer, Task) and facts.knows_task(answer.task_id) and not was_undone(review, answer):
+    if isinstance(answer, Task) and facts.tasks.has(answer.task_id) and not was_undone(review, answer):
         raise Refused("redone_before", "just these parameters were tried before", field="parameters")
     if not carry_out(review, event, facts):
         return []
     if isinstance(answer, Task):
-        facts.put_task(answer)
+        facts.tasks.put(answer)
     return [answer]
 
 
 def decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
     """Takes a decision back, or one that is still to come. Told again it is answered the same and moves nothing."""
     review = _review_of(event.decision, facts)
-    product = facts.product(event.tenant, event.sku, lock=True)
+    product = facts.products.get(event.tenant, event.sku, lock=True)
     if product is None or _is_stale(event, review):
         return []
     if review.decision not in (None, event.decision):
-        told = f"review {review.review_id} was decided otherwise since"
-        raise Refused("review_closed", told, field="decision")
+        message = f"review {review.review_id} was decided otherwise since"
+        raise Refused("review_closed", message, field="decision")
     if event != review.last:
         _check_last(review, event.decision, facts)
         reopen(review, event, product, facts)
@@ -64,33 +63,33 @@ def check_product(review: Review, event: ReviewDecided) -> None:
     """Raises Refused for a decision that is of another product than its review: nobody decides for another tenant."""
     task = review.request.completed.task
     if (event.tenant, event.sku) != (task.tenant, task.sku):
-        told = f"review {event.review_id} is of another product than {event.tenant}|{event.sku}"
-        raise Refused("wrong_review", told, field="sku" if event.tenant == task.tenant else "tenant")
+        message = f"review {event.review_id} is of another product than {event.tenant}|{event.sku}"
+        raise Refused("wrong_review", message, field="sku" if event.tenant == task.tenant else "tenant")
 
 
 def carry_out(review: Review, event: ReviewDecided, facts: Facts) -> bool:
     """Closes the review and moves its asset; False when the plan does not know the asset any more."""
-    facts.decide_review(event, "approved" if event.approved else "rejected")
-    state: AssetState = "publishing" if event.approved else "planned" if event.redo else "rejected"
+    facts.reviews.decide(event, "approved" if event.approved else "rejected")
+    said: AssetEvent = "approved" if event.approved else "redone" if event.redo else "rejected"
     reason = "" if event.approved else f"{_verb(event)}: {event.reason}"
     task = review.request.completed.task
-    return facts.move_asset(task.tenant, task.sku, review.asset, review.version, state, reason=reason)
+    return facts.assets.move(task.tenant, task.sku, review.asset, review.version, said, reason=reason)
 
 
 def reopen(review: Review, event: DecisionUndone, product: Product, facts: Facts) -> None:
     """Has the review wait again, and its asset with it, where the asset still stands by what was decided."""
     if not _stands_by(review, event.decision, product, facts):
-        facts.decide_review(event, "superseded")
+        facts.reviews.decide(event, "superseded")
         return
-    facts.decide_review(event, "pending")
+    facts.reviews.decide(event, "pending")
     where = (event.tenant, event.sku, review.asset)
-    facts.supersede_other_reviews(*where, review.review_id)
+    facts.reviews.supersede_others(*where, review.review_id)
     request = review.request
-    facts.move_asset(*where, review.version, "review", reason=request.reason, verdict=request.verdict)
+    facts.assets.move(*where, review.version, "undone", reason=request.reason, verdict=request.verdict)
 
 
 def _review_of(event: ReviewDecided, facts: Facts) -> Review:
-    review = facts.review(event.review_id)
+    review = facts.reviews.get(event.review_id)
     if review is None:
         raise Refused("unknown_review", f"no review has the id {event.review_id}", field="review_id", transient=True)
     check_product(review, event)
@@ -107,16 +106,16 @@ def _is_stale(event: Word, review: Review) -> bool:
         return True
     is_closed = review.state != "pending" and (isinstance(event, ReviewDecided) or review.state == "superseded")
     if event != review.last and (event.version == review.rank or is_closed):
-        told = f"review {review.review_id} is {review.state} already"
+        message = f"review {review.review_id} is {review.state} already"
         is_early = review.decision is not None and event.version > review.rank
-        raise Refused("review_closed", told, field="review_id", transient=is_early)
+        raise Refused("review_closed", message, field="review_id", transient=is_early)
     return False
 
 
 def _stands_by(review: Review, decision: ReviewDecided, product: Product, facts: Facts) -> bool:
     """Whether the asset is as the decision left it: of the newest version, and without a later result."""
     task = review.request.completed.task
-    rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
+    rows = {row.asset: row for row in facts.assets.of(task.tenant, task.sku)}
     row = rows.get(review.asset)
     if row is None or row.state == "leaving" or product.deleted or product.version != review.version:
         return False
@@ -126,10 +125,10 @@ def _stands_by(review: Review, decision: ReviewDecided, product: Product, facts:
 def _check_last(review: Review, decision: ReviewDecided, facts: Facts) -> None:
     """Raises Refused where a person has decided since on what the decision had redone."""
     remade = _remade(review, decision, facts)
-    later = None if remade is None else facts.review(review_id(remade.task.task_id, remade.result_id))
+    later = None if remade is None else facts.reviews.get(review_id(remade.task.task_id, remade.result_id))
     if later is not None and later.decision is not None:
-        told = f"what was redone was {later.state} since; take that back first: {later.review_id[:12]}"
-        raise Refused("decided_since", told, field="decision")
+        message = f"what was redone was {later.state} since; take that back first: {later.review_id[:12]}"
+        raise Refused("decided_since", message, field="decision")
 
 
 def _withdrawn(review: Review, decision: ReviewDecided, reason: str, facts: Facts) -> list[RetractRequested]:
@@ -154,7 +153,7 @@ def _remade(review: Review, decision: ReviewDecided, facts: Facts) -> TaskComple
     if not decision.redo:
         return None
     task = redone(review.request.completed.task, decision.parameters)
-    known = facts.task(task.task_id)
+    known = facts.tasks.get(task.task_id)
     return known if isinstance(known, TaskCompleted) and known.result_id else None
 
 

@@ -17,7 +17,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.facts import AssetState, Facts, Review
+from streams.facts import AssetEvent, Facts, Review
 from streams.flow.processors import Answers
 from streams.flow.processors.costing import shares
 from streams.flow.processors.joining import joined
@@ -27,18 +27,16 @@ from streams.flow.processors.releasing import made_again, made_by_recalled
 from streams.flow.processors.retracting import is_retracted, is_undone
 from streams.runtime.errors import Refused
 
-UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})
-
 
 def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     """Fans out to the following steps and judges the asset, if the task made one."""
-    facts.put_task(event)
+    facts.tasks.put(event)
     if event.outcome == "expired":
         return _withhold(event.task, event.task.step, "expired: the deadline had passed before the work began", facts)
     if event.outcome != "done":
         return []
-    facts.put_costs(shares(event))
-    facts.put_shadow(event)
+    facts.costs.put(shares(event))
+    facts.models.put_shadow(event)
     task, models = event.task, models_of(event)
     if found := made_by_recalled(models, facts):
         return [made_again(task.tenant, task.sku, task.lane, found)]
@@ -50,16 +48,16 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         except Refused as refusal:
             answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal.message}", facts)]
             continue
-        facts.put_task(after)
+        facts.tasks.put(after)
         answers.append(after)
     return [*answers, *(_judged(event, facts) if task.step.asset else [])]
 
 
 def _rules(task: Task, channel: str, facts: Facts) -> Channel:
     try:
-        return facts.cookbook().rules.load(channel, task.category)
+        return facts.recipes.cookbook().rules.load(channel, task.category)
     except (UnknownChannel, BadChannel) as error:
-        raise Refused(error.code, str(error), field="task.step.channel") from error
+        raise Refused.because(error, field="task.step.channel") from error
 
 
 def models_of(event: TaskCompleted) -> list[str]:
@@ -69,7 +67,7 @@ def models_of(event: TaskCompleted) -> list[str]:
 
 def task_failed(event: TaskFailed, facts: Facts) -> Answers:
     """Ends every asset that the failed task would have led to."""
-    facts.put_task(event)
+    facts.tasks.put(event)
     return _withhold(event.task, event.task.step, f"{event.code}: {event.message}", facts)
 
 
@@ -99,19 +97,19 @@ def publish_request(
 
 def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     task = event.task
-    product = facts.product(task.tenant, task.sku, lock=True)
+    product = facts.products.get(task.tenant, task.sku, lock=True)
     if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
         return []
     rules = _rules(task, task.step.channel, facts)
     if is_live_already(event, facts, rules_of(rules)):
         return []
-    rows = {row.asset: row for row in facts.assets(task.tenant, task.sku)}
+    rows = {row.asset: row for row in facts.assets.of(task.tenant, task.sku)}
     if is_retracted(rows.get(task.step.asset)) or is_undone(task, facts):
         return []
     if _is_outdated(task, product.event, facts):
         return [ReplanRequested(tenant=task.tenant, sku=task.sku, lane=task.lane, reason="it is planned otherwise now")]
     identity = review_id(task.task_id, event.result_id)
-    review = facts.review(identity)
+    review = facts.reviews.get(identity)
     if review is not None and review.state != "pending":
         if not review.precedes(event):
             return []
@@ -121,14 +119,14 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset
-    state: AssetState = "publishing" if passed else "review"
-    if not facts.move_asset(task.tenant, task.sku, name, task.version, state, reason=why, verdict=verdict):
+    judged: AssetEvent = "judged good" if passed else "judged doubtful"
+    if not facts.assets.move(task.tenant, task.sku, name, task.version, judged, reason=why, verdict=verdict):
         return []
-    facts.supersede_other_reviews(task.tenant, task.sku, name, "" if passed else identity)
+    facts.reviews.supersede_others(task.tenant, task.sku, name, "" if passed else identity)
     if passed:
         return [publish_request(event, verdict, product.event.title)]
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
-    facts.put_review(request)
+    facts.reviews.put(request)
     return [request]
 
 
@@ -137,10 +135,10 @@ def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:
 
     What is made so may be there already: the older result must not take its place.
     """
-    asker = facts.campaign(task.tenant, task.campaign) if task.campaign else (product, False)
+    asker = facts.campaigns.get(task.tenant, task.campaign) if task.campaign else (product, False)
     if task.way is None or asker is None:
         return False
-    now = ways(product, request_of(asker[0]), facts.cookbook())
+    now = ways(product, request_of(asker[0]), facts.recipes.cookbook())
     return task.step.asset in now and now[task.step.asset] != task.way
 
 
@@ -151,16 +149,16 @@ def _decided_before(event: TaskCompleted, review: Review, title: str, facts: Fac
         return []
     if decision.redo:
         again = redone(task, decision.parameters)
-        facts.put_task(again)
+        facts.tasks.put(again)
         return [again]
     if not decision.approved:
         return reject_again(event, review, facts)
     verdict = review.request.verdict
     if is_live_already(event, facts, verdict.rules):
         return []
-    if not facts.move_asset(task.tenant, task.sku, review.asset, task.version, "publishing", verdict=verdict):
+    if not facts.assets.move(task.tenant, task.sku, review.asset, task.version, "approved", verdict=verdict):
         return []
-    facts.supersede_other_reviews(task.tenant, task.sku, review.asset, review.review_id)
+    facts.reviews.supersede_others(task.tenant, task.sku, review.asset, review.review_id)
     return [publish_request(event, verdict, title, decision.decided_by or "a reviewer")]
 
 
@@ -171,7 +169,7 @@ def reject_again(event: TaskCompleted, review: Review, facts: Facts) -> list[Eve
         return []
     about = (task.tenant, task.sku, review.asset, task.version)
     reason = f"rejected: {decision.reason}"
-    if not facts.move_asset(*about, "rejected", reason=reason, only_from=UNFINISHED):
+    if not facts.assets.move(*about, "rejected before", reason=reason):
         return []
     tenant, sku, asset, version = about
     return [AssetWithheld(tenant=tenant, sku=sku, version=version, asset=asset, reason=reason)]
@@ -186,9 +184,9 @@ def is_live_already(event: TaskCompleted, facts: Facts, rules: str | None = None
         return False
     # Another network may make the very same bytes: then they are to be live as that one's.
     made = event.outputs[0].digest, models_of(event)
-    if not facts.is_live(task.tenant, task.sku, name, task.version, *made, rules):
+    if not facts.assets.is_live(task.tenant, task.sku, name, task.version, *made, rules):
         return False
-    facts.move_asset(task.tenant, task.sku, name, task.version, "published", only_from=UNFINISHED)
+    facts.assets.move(task.tenant, task.sku, name, task.version, "found live")
     return True
 
 
@@ -197,5 +195,5 @@ def _withhold(task: Task, step: Step, reason: str, facts: Facts) -> list[Event]:
     return [
         AssetWithheld(tenant=task.tenant, sku=task.sku, version=task.version, asset=name, reason=reason)
         for name in recipes.assets(step)
-        if facts.move_asset(task.tenant, task.sku, name, task.version, "failed", reason=reason, only_from=UNFINISHED)
+        if facts.assets.move(task.tenant, task.sku, name, task.version, "not made", reason=reason)
     ]

@@ -69,15 +69,15 @@ class _Facts:
         database.create_tables()
         self.losses = retention.noted(settings, database)
         with database.read() as facts:
-            self.products = facts.every_product()
-            self.task_states = facts.task_states()
+            self.products = facts.products.every()
+            self.task_states = facts.tasks.states()
             self.outbox = facts.outbox.backlog()
             self.assets: dict[Product, dict[str, Asset]] = {}
             self.reviewed: dict[Product, set[str]] = {}
-            for review in facts.reviews():
+            for review in facts.reviews.every():
                 task = review.request.completed.task
                 self.reviewed.setdefault((task.tenant, task.sku), set()).add(review.asset)
-            for asset in facts.every_asset():
+            for asset in facts.assets.every():
                 self.assets.setdefault((asset.tenant, asset.sku), {})[asset.asset] = asset
 
     def standing(self, settings: Settings, offsets: Mapping[Place, int]) -> list[Finding]:

@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 
 from schemas.records import AssetPublished
 from streams.facts import Asset
+from streams.facts.states import ENDED, UNDER_WAY
 from streams.publishing.manifest import Manifest, ManifestAsset
 from streams.services.audit.findings import Finding, Kind
-
-ENDED = frozenset({"published", "failed", "rejected"})
-UNDER_WAY = frozenset({"planned", "publishing", "leaving"})
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,8 @@ class TaskLedger:
         return {entry.product for entry in self.entries.values() if entry.waiting}
 
     def _entry(self, letter: Delivery) -> Entry | None:
-        told = as_mapping(letter.headers)
-        origin = "/".join(told.get(name, "") for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET))
+        headers = as_mapping(letter.headers)
+        origin = "/".join(headers.get(name, "") for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET))
         return self.entries.get(self._foreign.get(origin) or _identity(letter)[1])
 
     def _is_committed(self, record: Delivery) -> bool:

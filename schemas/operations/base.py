@@ -1,0 +1,135 @@
+"""What every operation says of itself, and what all of their parameters have in common."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, Self, get_args
+
+import msgspec
+from msgspec import Meta
+
+from schemas.channels import Channel, Size
+from schemas.errors import InputError
+from schemas.text import explained, whole
+
+Pool = Literal["cutout", "compose"]
+POOLS: tuple[Pool, ...] = get_args(Pool)
+Kind = Literal["cutout", "source", "picture", "transparent"]
+Ground = Literal["asked", "own", "given"]
+Extent = Literal["fill", "canvas", "any"]
+Point = Literal["product", "text", "colour", "edges", "channel", "light", "style", "policy"]
+Required = Mapping[str, Point]
+
+# What several operations' pictures must have measured, by the point of the checklist that it is for.
+FILE: Required = {
+    "width_px": "channel",
+    "height_px": "channel",
+    "size_bytes": "channel",
+    "format_allowed": "channel",
+    "has_srgb_profile": "channel",
+    "has_source_type": "channel",
+}
+KEPT: Required = {"canvas_difference_max": "product", "cropped_edges": "product", "product_difference_mean": "colour"}
+CUT: Required = {"cutout.uncertainty": "edges", "cutout.person_share": "channel"}
+ALPHA: Required = {
+    "alpha_partial_share": "edges",
+    "alpha_soft_share": "edges",
+    "alpha_open_rim_share": "edges",
+    "alpha_coverage": "edges",
+}
+_GROUND_DEMANDED: Required = {"background_as_channel": "channel", "background_exact_share": "channel"}
+_GROUND_ASKED: Required = {"background_near_share": "channel"}
+
+
+class BadParameters(InputError, ValueError):
+    """Parameters that an operation does not have or cannot use; `field` names the one at fault."""
+
+    code = "bad_parameters"
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+OutputSize = Annotated[str, Meta(pattern=whole("[1-9][0-9]{1,4}x[1-9][0-9]{1,4}"))]
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The parameters of one operation, under the names that merchants know."""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, str]) -> Self:
+        """From the texts of a step. Raises BadParameters naming the parameter."""
+        fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
+        for name in values:
+            if name not in fields:
+                raise BadParameters(f"`{name}` is no parameter of this operation; there are: {', '.join(fields)}", name)
+        for name, known in fields.items():
+            if known.required and name not in values:
+                raise BadParameters(f"`{name}` must be given", name)
+        for name, value in values.items():
+            try:
+                msgspec.convert(value, fields[name].type, strict=False)
+            except msgspec.ValidationError as error:
+                raise BadParameters(f"`{name}` = {value!r}: {explained(str(error))}", name) from error
+        return msgspec.convert(dict(values), cls, strict=False)
+
+
+class SizedParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Those of an operation whose picture may have another size than is usual. `outputSize`: WIDTHxHEIGHT in pixels."""
+
+    output_size: OutputSize | None = msgspec.field(default=None, name="outputSize")
+
+    @property
+    def size(self) -> Size | None:
+        """`outputSize`, if it was given."""
+        if self.output_size is None:
+            return None
+        width, height = self.output_size.split("x")
+        return Size(int(width), int(height))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What the flow knows of an operation: the schema half, `OPERATION` in the file of its name.
+
+    `makes`: a `cutout`; a `source` with all that is in it; a `picture` with its product's mask; a `transparent` one,
+    with which nothing goes on; None for the same as it was made of. `takes`: what it goes on with; nothing for one that
+    begins a recipe with the product's own file.
+
+    `ground`: what is behind the product. It is `asked` for, and so measured; or its `own`, and channels that demand
+    theirs ban it; or `given` by the step before it. `banned_by`: the words of channels' bans that ban it.
+
+    `extent`: how much of a picture's longer side the product takes at most, which tells how large a photograph is kept:
+    the channel's `fill`, the whole `canvas`, or `any` share of any size.
+
+    `required`: the measures that a picture of it must have, each with the point of the checklist that it is for.
+    `network`: whether a released model works on it.
+    """
+
+    name: str
+    summary: str
+    pool: Pool
+    parameters: type[Parameters]
+    takes: frozenset[Kind] = frozenset()
+    makes: Kind | None = None
+    ground: Ground = "given"
+    banned_by: frozenset[str] = frozenset()
+    extent: Extent = "any"
+    required: Required = field(default_factory=dict)
+    network: bool = False
+
+    @property
+    def makes_pictures(self) -> bool:
+        """Whether its pictures are assets, which gates judge."""
+        return bool(self.takes)
+
+    def allowed_on(self, channel: Channel) -> bool:
+        """Whether a channel's rules let it make pictures for the channel."""
+        hidden = self.ground == "own" and channel.background_required
+        return not hidden and self.banned_by.isdisjoint(channel.bans)
+
+    def required_on(self, channel: Channel) -> Required:
+        """The measures that its picture for a channel must have, each with its point."""
+        if channel.background_required:
+            return {**self.required, **_GROUND_DEMANDED}
+        return {**self.required, **_GROUND_ASKED} if self.ground == "asked" else self.required

@@ -1,0 +1,83 @@
+"""The parameters of a mockup: a product in a scene."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from schemas.operations.base import CUT, FILE, KEPT, BadParameters, Operation, SizedParameters
+from schemas.records import Name
+from schemas.text import whole
+
+
+class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a merchant may ask for.
+
+    `scene`: a scene's name, or `auto` for one that suits the product. `seed`: which variation of it; 0 is the scene
+    as its maker meant it. `height_cm`: how tall the product is as it stands. `others`: SKUs, with commas, of products
+    that stand beside it, whose cut-outs and heights the flow knows; `others.height_cm`: how tall those are whose
+    pictures are given, with commas. `place`: where it stands, one of the scene's places. `palette`: colours for the
+    scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene, none. `lighting.mode`: `scene` moves the
+    scene's light towards the product's, `both` the product's towards the scene's too (a median ΔE00 of 2 at most),
+    none neither. `outputSize`: WIDTHxHEIGHT in pixels.
+    """
+
+    scene: Name = "auto"
+    seed: Annotated[int, Meta(ge=0, lt=2**53)] = 0
+    height_cm: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
+    others: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
+    others_heights: (
+        Annotated[str, Meta(max_length=1024, pattern=whole(r"[0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?)*"))] | None
+    ) = field(default=None, name="others.height_cm")
+    place: Name | None = None
+    palette: Annotated[str, Meta(max_length=1024)] | None = None
+    shadow_mode: Literal["scene", "none"] = field(default="scene", name="shadow.mode")
+    lighting_mode: Literal["scene", "both", "none"] = field(default="scene", name="lighting.mode")
+
+    def __post_init__(self) -> None:
+        if self.others is not None and self.others_heights is not None:
+            raise ValueError("`others` exclude `others.height_cm`: products of the catalogue have heights of their own")
+        if self.others is not None and len(set(self.others_skus)) < len(self.others_skus):
+            raise ValueError("`others` must not repeat a product")
+
+    @property
+    def others_skus(self) -> list[str]:
+        """`others` as SKUs."""
+        return [sku for part in (self.others or "").split(",") if (sku := part.strip())]
+
+    @property
+    def others_height_cm(self) -> list[float]:
+        """`others.height_cm` as numbers."""
+        return [float(part) for part in (self.others_heights or "").split(",") if part]
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """`palette` as colours by paint. Raises BadParameters."""
+        pairs = [part.strip().partition(":") for part in (self.palette or "").split(",") if part.strip()]
+        for name, _, value in pairs:
+            if not name or len(value) != 7 or value[0] != "#" or not set(value[1:].lower()) <= set("0123456789abcdef"):
+                raise BadParameters(f"`palette` = {self.palette!r}: it is to be paint:#RRGGBB, with commas", "palette")
+        return {name: value for name, _, value in pairs}
+
+
+OPERATION = Operation(
+    name="mockup",
+    summary="the product in a scene, at its real size",
+    pool="compose",
+    parameters=MockupParameters,
+    takes=frozenset({"cutout"}),
+    makes="picture",
+    ground="own",
+    banned_by=frozenset({"scene"}),
+    extent="canvas",
+    required={
+        **FILE,
+        **KEPT,
+        **CUT,
+        "product_delta_e_median": "colour",
+        "in_frame": "product",
+        "visible_share": "product",
+        "height_error": "product",
+        "has_scene": "channel",
+        "scale": "channel",
+    },
+)

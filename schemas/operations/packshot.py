@@ -1,0 +1,69 @@
+"""The parameters of a packshot, and of a transparent cut-out, which has no ground."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from schemas.channels import Hex, ShadowMode
+from schemas.operations.base import ALPHA, CUT, FILE, KEPT, Operation, Required, SizedParameters
+
+Room = Annotated[float, Meta(ge=0.0, le=0.45)]
+
+
+class PackshotParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a merchant may ask for in place of the channel's rules. Room is a share of the canvas on that axis.
+
+    `background.color`: #RRGGBB. `shadow.mode`: none, contact, soft, hard, floating, reflection, or own, the supplier's.
+    `padding`: the room left on either side of the product. `margin`, `margin.top` and so on: room besides, at every or
+    at one side. `outputSize`: WIDTHxHEIGHT in pixels. `scaling`: fit, or fill, which lets the canvas cut the product.
+    `horizontalAlignment`, `verticalAlignment`: where the product stands in its room. `straighten`: auto turns a product
+    that was photographed a little tilted. `lighting.mode`: auto takes a colour cast off that the background shows.
+    `export.dpi`: what the file says of its size in print.
+    """
+
+    background_color: Hex | None = field(default=None, name="background.color")
+    shadow_mode: ShadowMode | None = field(default=None, name="shadow.mode")
+    padding: Room | None = None
+    margin: Room | None = None
+    margin_top: Room | None = field(default=None, name="margin.top")
+    margin_right: Room | None = field(default=None, name="margin.right")
+    margin_bottom: Room | None = field(default=None, name="margin.bottom")
+    margin_left: Room | None = field(default=None, name="margin.left")
+    scaling: Literal["fit", "fill"] = "fit"
+    horizontal_alignment: Literal["left", "center", "right"] = field(default="center", name="horizontalAlignment")
+    vertical_alignment: Literal["top", "center", "bottom"] = field(default="center", name="verticalAlignment")
+    straighten: Literal["none", "auto"] = "none"
+    lighting_mode: Literal["none", "auto"] = field(default="none", name="lighting.mode")
+    export_dpi: Annotated[int, Meta(ge=1, le=4800)] | None = field(default=None, name="export.dpi")
+
+    @property
+    def margins(self) -> tuple[float, float, float, float] | None:
+        """Left, top, right and bottom; None when none was given."""
+        sides = (self.margin_left, self.margin_top, self.margin_right, self.margin_bottom)
+        if self.margin is None and all(side is None for side in sides):
+            return None
+        left, top, right, bottom = ((self.margin or 0.0) if side is None else side for side in sides)
+        return left, top, right, bottom
+
+
+REQUIRED: Required = {
+    **FILE,
+    **KEPT,
+    **CUT,
+    **ALPHA,
+    "colour_difference_median": "colour",
+    "colour_difference_p95": "colour",
+    "fill": "channel",
+    "scale": "channel",
+}
+OPERATION = Operation(
+    name="packshot",
+    summary="the product on a channel's canvas",
+    pool="compose",
+    parameters=PackshotParameters,
+    takes=frozenset({"cutout"}),
+    makes="picture",
+    ground="asked",
+    extent="fill",
+    required=REQUIRED,
+)

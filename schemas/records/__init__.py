@@ -1,0 +1,213 @@
+"""Every event that crosses a topic, as one frozen typed record each, by what it tells of.
+
+The Avro files beside this package are the source of truth for the wire; a test holds each record against its file.
+Field types carry their constraints, so that a record that exists is a record that is well formed.
+"""
+
+from schemas.decoding import prepare
+from schemas.records.base import (
+    LANES,
+    MANY,
+    AssetName,
+    Bytes,
+    Change,
+    CheckOutcome,
+    Code,
+    EventId,
+    FailureKind,
+    FieldPath,
+    Label,
+    Lane,
+    Measures,
+    Message,
+    Milliseconds,
+    ModelRef,
+    Models,
+    Name,
+    Nanos,
+    Number,
+    Outcome,
+    Parameters,
+    Pixels,
+    Reason,
+    Record,
+    ReleaseKind,
+    ReleaseStage,
+    Resolution,
+    Sha256,
+    Share,
+    Sku,
+    Srcset,
+    Text,
+    Uri,
+    VerdictOutcome,
+    Version,
+    Yaml,
+)
+from schemas.records.campaigns import CampaignCancelled, CampaignContinued, CampaignRequested
+from schemas.records.catalogue import CatalogChanged, ReplanRequested, ReplansContinued, ReplansRequested, Source
+from schemas.records.letters import LetterResolved
+from schemas.records.publication import (
+    AssetPublished,
+    AssetRetracted,
+    AssetWithheld,
+    ProductPublished,
+    PublicationFailed,
+    PublishRequested,
+    Rendition,
+    RetractRequested,
+)
+from schemas.records.releases import (
+    ChannelReleased,
+    DefaultsReleased,
+    ModelAdded,
+    ModelReleased,
+    RecipeReleased,
+    ReleaseContinued,
+)
+from schemas.records.reviews import Check, DecisionUndone, RetractionDecided, ReviewDecided, ReviewRequested, Verdict
+from schemas.records.tasks import Blob, Cost, Shadow, Step, Task, TaskCompleted, TaskFailed
+
+Event = (
+    CatalogChanged
+    | ReplanRequested
+    | ReplansRequested
+    | ReplansContinued
+    | CampaignRequested
+    | CampaignCancelled
+    | CampaignContinued
+    | Task
+    | TaskCompleted
+    | TaskFailed
+    | PublicationFailed
+    | ReviewRequested
+    | ReviewDecided
+    | DecisionUndone
+    | RetractionDecided
+    | PublishRequested
+    | AssetWithheld
+    | RetractRequested
+    | AssetPublished
+    | ProductPublished
+    | AssetRetracted
+    | LetterResolved
+    | ModelAdded
+    | ModelReleased
+    | RecipeReleased
+    | DefaultsReleased
+    | ChannelReleased
+    | ReleaseContinued
+)
+EVENTS: tuple[type[Event], ...] = (
+    CatalogChanged,
+    ReplanRequested,
+    ReplansRequested,
+    ReplansContinued,
+    CampaignRequested,
+    CampaignCancelled,
+    CampaignContinued,
+    Task,
+    TaskCompleted,
+    TaskFailed,
+    PublicationFailed,
+    ReviewRequested,
+    ReviewDecided,
+    DecisionUndone,
+    RetractionDecided,
+    PublishRequested,
+    AssetWithheld,
+    RetractRequested,
+    AssetPublished,
+    ProductPublished,
+    AssetRetracted,
+    LetterResolved,
+    ModelAdded,
+    ModelReleased,
+    RecipeReleased,
+    DefaultsReleased,
+    ChannelReleased,
+    ReleaseContinued,
+)
+Submission = CatalogChanged | CampaignRequested | CampaignCancelled
+
+__all__ = [
+    "EVENTS",
+    "LANES",
+    "MANY",
+    "AssetName",
+    "AssetPublished",
+    "AssetRetracted",
+    "AssetWithheld",
+    "Blob",
+    "Bytes",
+    "CampaignCancelled",
+    "CampaignContinued",
+    "CampaignRequested",
+    "CatalogChanged",
+    "Change",
+    "ChannelReleased",
+    "Check",
+    "CheckOutcome",
+    "Code",
+    "Cost",
+    "DecisionUndone",
+    "DefaultsReleased",
+    "Event",
+    "EventId",
+    "FailureKind",
+    "FieldPath",
+    "Label",
+    "Lane",
+    "LetterResolved",
+    "Measures",
+    "Message",
+    "Milliseconds",
+    "ModelAdded",
+    "ModelRef",
+    "ModelReleased",
+    "Models",
+    "Name",
+    "Nanos",
+    "Number",
+    "Outcome",
+    "Parameters",
+    "Pixels",
+    "ProductPublished",
+    "PublicationFailed",
+    "PublishRequested",
+    "Reason",
+    "RecipeReleased",
+    "Record",
+    "ReleaseContinued",
+    "ReleaseKind",
+    "ReleaseStage",
+    "Rendition",
+    "ReplanRequested",
+    "ReplansContinued",
+    "ReplansRequested",
+    "Resolution",
+    "RetractRequested",
+    "RetractionDecided",
+    "ReviewDecided",
+    "ReviewRequested",
+    "Sha256",
+    "Shadow",
+    "Share",
+    "Sku",
+    "Source",
+    "Srcset",
+    "Step",
+    "Submission",
+    "Task",
+    "TaskCompleted",
+    "TaskFailed",
+    "Text",
+    "Uri",
+    "Verdict",
+    "VerdictOutcome",
+    "Version",
+    "Yaml",
+]
+
+
+prepare(*EVENTS, Submission)

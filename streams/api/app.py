@@ -1,0 +1,63 @@
+"""The application: its routes, and what every request goes through."""
+
+from functools import cache
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp
+
+from streams.api import asyncapi, openapi, problems
+from streams.api.callers import KeyAuthentication, check_scope, provide_caller
+from streams.api.conditional import Conditional
+from streams.api.gateway import Gateway, Nowhere
+from streams.api.idempotency import Idempotent
+from streams.api.limits import Buckets, check_quota
+from streams.api.routes import ROUTES
+from streams.api.tracing import Traced
+from streams.facts import Database
+from streams.runtime.settings import Settings
+from streams.services.progress import Progress
+
+
+def build_app(gateway: Gateway) -> Litestar:
+    """The API over a gateway's stores and producer."""
+    app = _app(gateway, None)
+    made = document()
+    app.state.openapi, app.state.reference = openapi.encoded(made), openapi.page(made)
+    app.state.asyncapi = openapi.encoded(asyncapi.document())
+    return app
+
+
+def build(gateway: Gateway) -> ASGIApp:
+    """The same, with every request's trace and count, and answers that are known already left out."""
+    return Traced(Conditional(build_app(gateway)))
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The description of the API; the same whatever it stands on."""
+    return openapi.document(_app(nothing(), openapi.CONFIG))
+
+
+def _app(gateway: Gateway, config: OpenAPIConfig | None) -> Litestar:
+    return Litestar(
+        [Router("/", route_handlers=list(ROUTES), guards=[check_scope, check_quota])],
+        dependencies={"caller": Provide(provide_caller, sync_to_thread=False)},
+        middleware=[DefineMiddleware(KeyAuthentication, exclude_from_auth_key="open"), DefineMiddleware(Idempotent)],
+        exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
+        request_max_body_size=gateway.settings.gateway_body_max_bytes,
+        state=State({"gateway": gateway, "base_url": gateway.settings.gateway, "buckets": Buckets()}),
+        openapi_config=config,
+        logging_config=None,
+    )
+
+
+def nothing() -> Gateway:
+    """A gateway over nothing: to describe the API."""
+    settings = Settings()
+    return Gateway(settings, Database("sqlite:///:memory:"), Nowhere(), Progress(settings))

@@ -1,0 +1,89 @@
+"""Every code that a problem may have: what it means, and what to do. Each has a page at /problems/CODE."""
+
+from typing import NamedTuple
+
+
+class Meaning(NamedTuple):
+    """A code's HTTP status, its title, what to do, and whether the same request may work later."""
+
+    status: int
+    title: str
+    text: str
+    retryable: bool = False
+
+
+CODES: dict[str, Meaning] = {
+    "malformed_request": Meaning(400, "The request cannot be read", "`field` names the part; `detail` says why."),
+    "tenant_required": Meaning(
+        400, "Say for which tenant", "The key opens several tenants. Name one in the header `Packshot-Tenant`."
+    ),
+    "bad_cursor": Meaning(
+        400, "No cursor of ours", "Take `next` of the answer before as it is, with the same filters."
+    ),
+    "bad_idempotency_key": Meaning(400, "No idempotency key", "It has 1 to 255 printable ASCII characters."),
+    "key_required": Meaning(
+        401, "A key is needed", "Send `Authorization: Bearer psk_…`. `packshot keys create` makes one."
+    ),
+    "key_unknown": Meaning(
+        401, "The key opens nothing", "It is mistyped, revoked or over. `packshot keys list` shows which are valid."
+    ),
+    "scope_missing": Meaning(403, "The key may not do this", "Make one with the scope that `detail` names."),
+    "tenant_forbidden": Meaning(403, "The key is not for this tenant", "`packshot keys list` shows for which it is."),
+    "not_found": Meaning(404, "There is nothing here", "See /docs for what there is."),
+    "unknown_product": Meaning(404, "No such product", "The tenant has no product with this SKU, or not yet."),
+    "unknown_campaign": Meaning(404, "No such campaign", "The tenant has no campaign of this name, or not yet."),
+    "unknown_review": Meaning(404, "No such review", "The tenant has no review with this id."),
+    "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
+    "unknown_job": Meaning(404, "No such job", "The tenant has no job with this id."),
+    "unknown_code": Meaning(404, "No such code", "See /problems for all of them."),
+    "method_not_allowed": Meaning(405, "Not this method here", "See /docs for which there are."),
+    "not_acceptable": Meaning(406, "Not in this media type", "See /docs for which there are."),
+    "version_conflict": Meaning(
+        409, "The version is known with other content, or a newer one is known", "Send a higher `version`, or none."
+    ),
+    "review_closed": Meaning(409, "The review is decided already, or over", "GET it again to see how it stands."),
+    "idempotency_in_progress": Meaning(
+        409, "The first request with this key is still at work", "Ask again in a moment.", retryable=True
+    ),
+    "precondition_failed": Meaning(
+        412, "It changed meanwhile", "`If-Match` names another version than the newest: GET it, and decide again."
+    ),
+    "body_too_large": Meaning(413, "The body is too large", "Send less at once; NDJSON has no bound but its lines'."),
+    "record_too_large": Meaning(413, "The event is too large", "An event has at most a little less than 1 MiB."),
+    "unsupported_media_type": Meaning(415, "Not in this media type", "`detail` names those that there are."),
+    "invalid_event": Meaning(
+        422, "The event is not well formed", "`errors` names every wrong field; see /docs for what each may be."
+    ),
+    "unknown_channel": Meaning(422, "No such channel", "GET /v1/channels tells which there are."),
+    "unknown_recipe": Meaning(422, "No such recipe", "GET /v1/recipes tells which there are."),
+    "unknown_brand": Meaning(422, "No such brand", "GET /v1/brands tells which there are."),
+    "unknown_asset": Meaning(422, "No such asset", "GET /v1/products/SKU/assets tells which there are."),
+    "bad_recipe": Meaning(422, "The recipe is refused by today's rules", "`detail` says which rule."),
+    "bad_channel": Meaning(422, "The channel's rules cannot be read", "Tell whoever runs this system."),
+    "bad_parameters": Meaning(422, "A parameter is not one of the operation's", "`detail` names it."),
+    "source_not_allowed": Meaning(
+        422,
+        "The source is not to be fetched",
+        "An address begins with https://, http:// or s3://. Files are taken only from PACKSHOT_SOURCE_FILE_ROOTS.",
+    ),
+    "idempotency_mismatch": Meaning(
+        422, "The key was used for another request", "Take a new `Idempotency-Key` for a new request."
+    ),
+    "refused": Meaning(422, "Refused", "`detail` says why."),
+    "no_origin": Meaning(422, "The letter cannot go back", "It came from no topic of ours."),
+    "quota_exceeded": Meaning(
+        429, "Too many requests", "Wait for as long as `Retry-After` says. Reading costs nothing.", retryable=True
+    ),
+    "unexpected": Meaning(
+        500, "Something broke that nobody foresaw", "Ask once more; then tell us `trace_id`.", retryable=True
+    ),
+    "unavailable": Meaning(
+        503, "A part of the system is away", "Nothing is lost. Ask again after `Retry-After`.", retryable=True
+    ),
+    "not_acknowledged": Meaning(
+        503,
+        "The broker did not take it in time",
+        "It may have arrived all the same: the same request again does no harm. Ask again after `Retry-After`.",
+        retryable=True,
+    ),
+}

@@ -1,0 +1,117 @@
+"""`Idempotency-Key`: a repeat of a request gets the first one's answer, and nothing is done again for it.
+
+Answers are kept for a day. Those that say that something is away are not: the repeat is worked on.
+"""
+
+import asyncio
+import re
+from typing import Any
+
+import msgspec
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.identity import content_id
+from streams.api.gateway import Gateway
+from streams.api.problems import Problem
+from streams.facts.answers import ApiAnswer, ApiAnswers
+from streams.runtime.clock import now_ms
+
+BODY_MAX_BYTES = 1024 * 1024  # of what is held to tell one request from another
+METHODS = frozenset({"POST", "PUT", "DELETE"})
+STREAMED = "/v1/products:batch"  # whose lines are each idempotent by their versions
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Idempotent:
+    """Heeds the header on whatever changes something."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application, behind the one that knows the caller."""
+        told: Any = scope
+        key = dict(scope["headers"]).get(b"idempotency-key")
+        if key is None or told.get("user") is None or told["method"] not in METHODS or told["path"] == STREAMED:
+            await self._app(scope, receive, send)
+            return
+        text = key.decode("latin-1")
+        if not _KEY.fullmatch(text):
+            raise Problem("bad_idempotency_key", field="Idempotency-Key")
+        await self._once(text, scope, receive, send)
+
+    async def _once(self, key: str, scope: Any, receive: Receive, send: Send) -> None:
+        gateway: Gateway = scope["litestar_app"].state.gateway
+        answers, tenant = ApiAnswers(gateway.database), scope["user"].tenant
+        body = await _body(receive)
+        asked = (scope["user"].key.key_id, scope["method"], scope["path"], scope["query_string"].decode(), body.hex())
+        request = content_id("request", *asked)
+        known = await asyncio.to_thread(answers.begin, tenant, key, request, now_ms())
+        if known is not None:
+            await _repeat(known, request, send)
+            return
+        kept = _Kept(send)
+        try:
+            await self._app(scope, _again(body, receive), kept)
+        finally:
+            if kept.is_final:
+                answer = ApiAnswer(request, kept.status, msgspec.msgpack.encode(kept.headers), bytes(kept.body))
+                await asyncio.to_thread(answers.end, tenant, key, answer)
+            else:
+                await asyncio.to_thread(answers.forget, tenant, key)
+
+
+class _Kept:
+    """Sends an answer, and keeps it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = bytearray()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a repeat is to have the same answer: not that something is away, or that it was asked too often."""
+        return 0 < self.status < 500 and self.status != 429
+
+    async def __call__(self, message: Message) -> None:
+        told: Any = message
+        if told["type"] == "http.response.start":
+            self.status, self.headers = told["status"], [(bytes(n), bytes(v)) for n, v in told["headers"]]
+        else:
+            self.body += told.get("body", b"")
+        await self._send(message)
+
+
+async def _repeat(known: ApiAnswer, request: str, send: Send) -> None:
+    if known.request != request:
+        raise Problem("idempotency_mismatch", field="Idempotency-Key")
+    if known.status is None:
+        raise Problem("idempotency_in_progress", field="Idempotency-Key")
+    headers = msgspec.msgpack.decode(known.headers, type=list[tuple[bytes, bytes]])
+    told: Any = {"type": "http.response.start", "status": known.status, "headers": headers}
+    await send(told)
+    await send({"type": "http.response.body", "body": known.body, "more_body": False})
+
+
+async def _body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        told: Any = await receive()
+        body += told.get("body", b"")
+        if len(body) > BODY_MAX_BYTES:
+            raise Problem("body_too_large", f"with an Idempotency-Key a body has at most {BODY_MAX_BYTES} bytes")
+        if not told.get("more_body"):
+            return bytes(body)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    left = [body]
+
+    async def again() -> Any:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        return await receive()
+
+    return again

@@ -1,0 +1,177 @@
+"""The API's description, OpenAPI 3.1: generated from the routes, and kept in schemas/openapi.json.
+
+`python -m streams.api.openapi` writes it anew.
+"""
+
+import html
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+
+FILE = Path(__file__).parents[2] / "schemas" / "openapi.json"
+VERSION = "1.0.0"
+METHODS = ("get", "put", "post", "delete", "patch")
+PROBLEM = {"$ref": "#/components/responses/Problem"}
+TITLE = "Packshot"
+TEXT = (
+    "Product images from events: put a product, get its checked pictures. Every error is a problem (RFC 9457) with a "
+    "code that /problems explains. A key goes into `Authorization: Bearer`."
+)
+CONFIG = OpenAPIConfig(title=TITLE, version=VERSION, description=TEXT, path=None, render_plugins=())
+
+
+def document(app: Litestar) -> dict[str, Any]:
+    """The description of an app."""
+    made: dict[str, Any] = app.openapi_schema.to_schema()
+    components = made.setdefault("components", {})
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "psk_live_…"}}
+    components["responses"] = {"Problem": _problem()}
+    components.setdefault("schemas", {}).update(_problem_schemas())
+    for _, _, operation in operations(made):
+        for status in [each for each in operation["responses"] if int(each) >= 400]:
+            del operation["responses"][status]
+        operation["responses"]["default"] = PROBLEM
+        if operation["operationId"] not in ("Livez", "Readyz", "LivezLivez", "ReadyzReadyz"):
+            operation["security"] = [{"key": []}]
+    return made
+
+
+def operations(made: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every operation: its path, its method, itself."""
+    for path, methods in made["paths"].items():
+        for method, operation in methods.items():
+            if method in METHODS:
+                yield path, method, operation
+
+
+def encoded(made: Mapping[str, Any]) -> bytes:
+    """The description as it is kept."""
+    return msgspec.json.format(msgspec.json.encode(made, order="sorted"), indent=2) + b"\n"
+
+
+def page(made: Mapping[str, Any]) -> str:
+    """The reference: every operation, what it takes and what it answers."""
+    told = "".join(_section(path, method, operation) for path, method, operation in operations(made))
+    schemas = "".join(
+        f"<h3 id='{name}'>{name}</h3><p>{html.escape(schema.get('description', ''))}</p>{_fields(schema)}"
+        for name, schema in sorted(made["components"]["schemas"].items())
+    )
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{TITLE}: the API</title><style>"
+        ":root{color-scheme:light dark;font:15px/1.5 system-ui}body{max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "td{padding:.1rem 1rem .1rem 0;vertical-align:top}code{white-space:nowrap}h2{margin-top:2rem}</style>"
+        f"<h1>{TITLE}: the API</h1><p>{html.escape(TEXT)} <a href='/openapi.json'>OpenAPI</a> · "
+        "<a href='/asyncapi.json'>topics (AsyncAPI)</a> · "
+        f"<a href='/problems'>problems</a></p>{told}<h2>What is sent and answered</h2>{schemas}</html>"
+    )
+
+
+def _section(path: str, method: str, operation: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{each['name']}</code><td>{each['in']}<td>{html.escape(each.get('description', ''))}"
+        for each in operation.get("parameters", [])
+    )
+    text = html.escape(operation.get("description", ""))
+    links = " · ".join(f"<a href='#{name}'>{name}</a>" for name in sorted(set(_names(operation))))
+    return f"<h2><code>{method.upper()} {path}</code></h2><p>{text}</p><table>{rows}</table><p>{links}</p>"
+
+
+def _fields(schema: Mapping[str, Any]) -> str:
+    required = schema.get("required", [])
+    rows = "".join(
+        f"<tr><td><code>{name}</code>{'' if name in required else '?'}<td>{html.escape(_kind(each))}"
+        for name, each in schema.get("properties", {}).items()
+    )
+    return f"<table>{rows}</table>"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rsplit("/", 1)[-1]
+    if "oneOf" in schema or "anyOf" in schema:
+        return " or ".join(_kind(each) for each in schema.get("oneOf", schema.get("anyOf", ())))
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    items = schema.get("items")
+    return f"{schema.get('type', 'any')}{' of ' + _kind(items) if items else ''}"
+
+
+def _names(part: Any) -> Iterator[str]:
+    """The schemas that a part of the description refers to."""
+    if isinstance(part, Mapping):
+        if "$ref" in part and "/schemas/" in part["$ref"]:
+            yield str(part["$ref"]).rsplit("/", 1)[-1]
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from _names(each)
+
+
+def _problem() -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    return {"description": "A problem.", "content": {"application/problem+json": {"schema": schema}}}
+
+
+def _problem_schemas() -> dict[str, Any]:
+    from streams.api.problems import ProblemDetails
+
+    (_,), schemas = msgspec.json.schema_components([ProblemDetails], ref_template="#/components/schemas/{name}")
+    return schemas
+
+
+def breaking(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What a client of the API as it was would trip over."""
+    known = {(path, method): operation for path, method, operation in operations(after)}
+    found = []
+    for path, method, operation in operations(before):
+        now = known.get((path, method))
+        found += [f"{method} {path} is gone"] if now is None else _narrower(f"{method} {path}", operation, now)
+    schemas = after["components"]["schemas"]
+    for name, schema in before["components"]["schemas"].items():
+        found += _lost(name, schema, schemas[name]) if name in schemas else []  # what names it is compared itself
+    return found
+
+
+def _narrower(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    was, now = ({(each["name"], each["in"]): each for each in one.get("parameters", [])} for one in (before, after))
+    found = [f"{name} takes no {key[0]} any more" for key in was.keys() - now.keys()]
+    needed = [key for key, each in now.items() if each.get("required") and not was.get(key, {}).get("required")]
+    found += [f"{name} needs {key[0]}" for key in needed]
+    found += [f"{name} never answers {status}" for status in before["responses"].keys() - after["responses"].keys()]
+    parts = [
+        part for part in ("requestBody", "responses") if set(_names(before.get(part))) - set(_names(after.get(part)))
+    ]
+    return found + [f"{name} has another {part}" for part in parts]
+
+
+def _lost(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    was, now = before.get("properties", {}), after.get("properties", {})
+    found = [f"{name}.{each} is gone" for each in was.keys() - now.keys()]
+    found += [f"{name}.{each} is needed" for each in set(after.get("required", ())) - set(before.get("required", was))]
+    for each in was.keys() & now.keys():
+        if was[each].get("type") != now[each].get("type"):
+            found.append(f"{name}.{each} is of another type")
+        if lost := set(was[each].get("enum", ())) - set(now[each].get("enum", was[each].get("enum", ()))):
+            found.append(f"{name}.{each} is never {', '.join(map(str, lost))}")
+    return sorted(found)
+
+
+def main() -> None:
+    """Writes both descriptions; not the API's where a client would trip over it, unless VERSION says so."""
+    from streams.api import app, asyncapi
+
+    made = app.document()
+    known = msgspec.json.decode(FILE.read_bytes()) if FILE.exists() else made
+    if known["info"]["version"].split(".")[0] == VERSION.split(".")[0] and (found := breaking(known, made)):
+        sys.exit("\n".join(["this would break clients of the API:", *found]))
+    FILE.write_bytes(encoded(made))
+    asyncapi.FILE.write_bytes(encoded(asyncapi.document()))
+
+
+if __name__ == "__main__":
+    main()

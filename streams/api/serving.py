@@ -1,0 +1,73 @@
+"""The role `gateway`: the API on uvicorn until it is told to stop; what is under way is answered before it ends."""
+
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from streams.api.app import build
+from streams.api.gateway import Gateway
+from streams.consumer.clients import AcknowledgedProducer
+from streams.facts import Database
+from streams.runtime import observability
+from streams.runtime.settings import Settings
+from streams.runtime.waiting import Stopped, until, wait_out
+from streams.services import roles
+from streams.services.progress import Progress
+
+ACKNOWLEDGED_WITHIN_S = 10.0  # longer than a broker takes to elect a leader; a caller waits no longer than that
+ENDS_WITHIN_S = 20
+IDLE_S = 65  # longer than proxies keep idle connections, so that they and not we close them
+
+log = structlog.get_logger()
+
+
+def run_gateway(settings: Settings) -> None:
+    """Serves the API. Waits for a database that is away."""
+    roles.begin(settings, "gateway")
+    stop = roles.stop_on_signals()
+    database = Database(settings.database)
+    try:
+        wait_out(database.create_tables, until(stop))
+    except Stopped:
+        return
+    producer = AcknowledgedProducer(settings, ACKNOWLEDGED_WITHIN_S)
+    try:
+        serve(Gateway(settings, database, producer, Progress(settings)))
+    finally:
+        producer.close()
+        database.close()
+
+
+def serve(gateway: Gateway) -> None:
+    """Answers until SIGTERM or SIGINT."""
+    settings = gateway.settings
+    config = uvicorn.Config(
+        build(gateway),
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=ENDS_WITHIN_S,
+        timeout_keep_alive=IDLE_S,
+    )
+    server = _Server(config)
+    server.gateway = gateway
+    server.run()
+
+
+class _Server(uvicorn.Server):
+    gateway: Gateway
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Ends those that listen for as long as there is something to hear; the others end by themselves."""
+        self.gateway.progress.close()
+        super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Tells whoever started the role once it listens."""
+        await super().startup(sockets)  # type: ignore[arg-type]
+        if self.started:
+            log.info("ready", address=self.config.host, port=self.config.port)
+            observability.tell_ready()

@@ -1,0 +1,75 @@
+"""What `packshot channels` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from streams.commands.tables import moment
+from streams.commands.tables.recipes import released_facts, show_released
+from streams.runtime.screen import console, print_json, styled, table
+
+if TYPE_CHECKING:
+    from schemas.channels import Channel
+    from streams.services.channels import Row as ChannelRow
+
+
+def show_channels(rows: Sequence[ChannelRow], *, as_json: bool) -> None:
+    """Every channel's rules that count, and what waits to be released."""
+    if as_json:
+        print_json([_channel_facts(row) for row in rows])
+        return
+    shown = table("channel", "version", "canvas", "background", "formats", "released", "waits")
+    for row in rows:
+        told = "ships" if row.release is None else f"{moment(row.release.released_at_ms)} {row.release.released_by}"
+        rules = row.rules
+        canvas = "" if rules is None else f"{rules.canvas.width_px}x{rules.canvas.height_px}"
+        background = styled(row.wrong, "red") if rules is None else rules.background or "transparent"
+        formats = "" if rules is None else ", ".join(rules.formats)
+        shown.add_row(row.name, row.version, canvas, background, formats, told if row.version else "", row.waits)
+    console.show(shown)
+    if any(row.waits for row in rows):
+        console.say("what waits counts for nobody yet: `packshot channels release` lets it")
+
+
+def show_channel(rules: Channel, *, as_json: bool) -> None:
+    """The rules of a channel."""
+    told = msgspec.to_builtins(rules)
+    if as_json:
+        print_json(told)
+        return
+    console.say(styled(rules.rule_version, "bold"))
+    shown = table("rule", "value")
+    for name, value in told.items():
+        if name not in ("name", "version"):
+            shown.add_row(name, _rule(value))
+    console.show(shown)
+
+
+def _rule(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each:g}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(map(str, value))
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def show_channels_released(
+    told: Sequence[tuple[str, Sequence[tuple[str, str]], bool]], *, dry_run: bool, as_json: bool
+) -> None:
+    """What `packshot channels release` did, or would do, with each file."""
+    if as_json:
+        print_json([released_facts(*each, dry_run) for each in told])
+        return
+    for ref, products, is_noted in told:
+        show_released(ref, products, dry_run=dry_run, is_noted=is_noted, as_json=False)
+    if not told:
+        console.say("every file of the folder counts already")
+
+
+def _channel_facts(row: ChannelRow) -> dict[str, object]:
+    by, at_ms = ("", 0) if row.release is None else (row.release.released_by, row.release.released_at_ms)
+    told = {"channel": row.name, "version": row.version, "wrong": row.wrong, "waits": row.waits}
+    return {**told, "ships": row.release is None, "released_by": by, "released_at_ms": at_ms}

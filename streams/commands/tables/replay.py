@@ -1,0 +1,31 @@
+"""What `packshot replay` and `rebuild-facts` show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from streams.runtime.screen import console, print_json, table
+
+if TYPE_CHECKING:
+    from streams.services.rebuilding import Rebuilt
+
+
+def show_replanned(products: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    """What `packshot replay` asked for."""
+    if as_json:
+        print_json([{"tenant": tenant, "sku": sku} for tenant, sku in products])
+        return
+    console.say(f"{len(products)} products are made again" if products else "no product is meant")
+
+
+def show_rebuilt(tables: Sequence[Rebuilt], *, as_json: bool) -> None:
+    """What `packshot rebuild-facts` made of each table."""
+    if as_json:
+        print_json([asdict(each) for each in tables])
+        return
+    shown = table("table", "rows before", "rows now", "differ")
+    for each in tables:
+        shown.add_row(each.table, str(each.before), str(each.after), str(each.changed or "·"))
+    console.show(shown)

@@ -1,0 +1,134 @@
+"""Reviews: what waits for a person, and what people said."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select, update
+
+from schemas.records import DecisionUndone, ReviewDecided, ReviewRequested, TaskCompleted
+from streams.facts import tables as t
+from streams.facts.pictures import named_in, of_newest
+from streams.facts.repository import Repository, load, page
+
+Word = ReviewDecided | DecisionUndone  # what people say of a review
+_SUPERSEDING = (
+    update(t.reviews)
+    .where(
+        t.reviews.c.tenant == bindparam("of_tenant"),
+        t.reviews.c.sku == bindparam("of_sku"),
+        t.reviews.c.version < bindparam("before"),
+        t.reviews.c.state == "pending",
+    )
+    .values(state="superseded")
+)
+
+
+@dataclass(frozen=True)
+class Review:
+    """A review and its state: pending, approved, rejected or superseded. `last` is the newest word on it."""
+
+    review_id: str
+    asset: str
+    version: int
+    state: str
+    request: ReviewRequested
+    last: Word | None
+
+    @property
+    def decision(self) -> ReviewDecided | None:
+        """The decision that stands."""
+        return self.last if isinstance(self.last, ReviewDecided) else None
+
+    @property
+    def rank(self) -> int:
+        """The version of the newest word on it; 0 when there is none."""
+        return 0 if self.last is None else self.last.version
+
+    def precedes(self, completed: TaskCompleted) -> bool:
+        """Whether the result is here because somebody asked for it after it was reviewed: else it is told again."""
+        return (completed.task.asked_at_ms or 0) > (self.request.completed.task.asked_at_ms or 0)
+
+
+class Reviews(Repository):
+    """The reviews as one transaction sees and changes them."""
+
+    def put(self, request: ReviewRequested) -> None:
+        """Opens a review, or opens it again when it was superseded; one that is pending or decided stays as it is.
+
+        What was said of it before stays known: it may be told again.
+        """
+        known = self.get(request.review_id)
+        if known is not None and known.state != "superseded":
+            return
+        task = request.completed.task
+        values = {
+            "tenant": task.tenant,
+            "sku": task.sku,
+            "asset": task.step.asset or "",
+            "version": task.version,
+        }
+        key = {"review_id": request.review_id}
+        last = None if known is None or known.last is None else t.dumped(known.last)
+        self._upsert(t.reviews, key, {**values, "state": "pending", "record": t.dumped(request), "decision": last})
+
+    def get(self, review_id: str) -> Review | None:
+        """The review with this id, or None."""
+        row = self._first(select(t.reviews).where(t.reviews.c.review_id == review_id))
+        return None if row is None else _review(row)
+
+    def every(self, *, pending: bool = True) -> list[Review]:
+        """Reviews, oldest first; only those that wait for a person when `pending`."""
+        query = select(t.reviews).order_by(t.reviews.c.updated_at_ms, t.reviews.c.review_id)
+        return [_review(row) for row in self._connection.execute(_only_pending(query) if pending else query)]
+
+    def page(self, tenant: str, after: Sequence[str], most: int, wanted: Mapping[str, str]) -> list[Review]:
+        """A tenant's reviews of which each column in `wanted` has that value, by id, behind the one in `after`."""
+        columns = t.reviews.c
+        query = page(t.reviews, tenant, (columns.review_id,), after, most)
+        fits = (columns[name] == value for name, value in wanted.items())
+        return [_review(row) for row in self._connection.execute(query.where(*fits))]
+
+    def pending_of(self, tenant: str, sku: str, asset: str) -> list[Review]:
+        """The reviews of an asset that wait for a person."""
+        columns = t.reviews.c
+        where = (columns.tenant == tenant, columns.sku == sku, columns.asset == asset)
+        return [_review(row) for row in self._connection.execute(_only_pending(select(t.reviews).where(*where)))]
+
+    def decide(self, word: Word, state: str) -> None:
+        """Notes the newest word on a review, and how the review stands by it."""
+        decision = word if isinstance(word, ReviewDecided) else word.decision
+        where = t.reviews.c.review_id == decision.review_id
+        values = {"state": state, "decision": t.dumped(word), "updated_at_ms": self._now_ms}
+        self._connection.execute(update(t.reviews).where(where).values(values))
+
+    def supersede_older(self, tenant: str, sku: str, version: int) -> None:
+        """Closes the pending reviews of a product's versions before `version`."""
+        self._execute(_SUPERSEDING, of_tenant=tenant, of_sku=sku, before=version)
+
+    def supersede_others(self, tenant: str, sku: str, asset: str, review_id: str) -> None:
+        """Closes the pending reviews of an asset but this one: they are about results that a newer one replaced."""
+        columns = t.reviews.c
+        where = (
+            columns.tenant == tenant,
+            columns.sku == sku,
+            columns.asset == asset,
+            columns.review_id != review_id,
+            columns.state == "pending",
+        )
+        self._connection.execute(update(t.reviews).where(*where).values(state="superseded"))
+
+    def named_pictures(self) -> set[str]:
+        """The digests of all pictures that reviews of products' newest versions are about."""
+        rows = self._connection.execute(of_newest(t.reviews))
+        return {blob.digest for row in rows for blob in named_in(load(row.record, ReviewRequested).completed)}
+
+
+def _only_pending(query: Select[Any]) -> Select[Any]:
+    return query.where(t.reviews.c.state == "pending")
+
+
+def _review(row: Any) -> Review:
+    last = load(row.decision, Word) if row.decision else None
+    request = load(row.record, ReviewRequested)
+    return Review(row.review_id, row.asset, row.version, row.state, request, last)

@@ -1,0 +1,69 @@
+"""Colour: the product has the colours of its photograph."""
+
+from schemas.channels import Channel
+from schemas.records import Check
+from streams.flow.gates import BY_EYE, Measures, Threshold, held
+
+POINT = "colour"
+
+MEDIAN_MAX = 1.8  # ΔE00
+
+THRESHOLDS = (
+    Threshold(
+        measure="product_difference_mean",
+        bound="≤",
+        limit=5,
+        unit="of 255, file to canvas",
+        otherwise="fail",
+        data="cloth of the sample catalogue: JPEG at its best adds up to 4.3 to fine one",
+        command=BY_EYE,
+    ),
+    Threshold(
+        measure="colour_difference_median",
+        bound="≤",
+        limit=MEDIAN_MAX,
+        unit="ΔE00 to the source",
+        otherwise="review",
+        fails=3,
+    ),
+    Threshold(
+        measure="colour_difference_p95",
+        bound="≤",
+        limit=4,
+        unit="ΔE00 to the source",
+        otherwise="review",
+    ),
+    Threshold(
+        measure="print_de00_median",
+        bound="≤",
+        limit=MEDIAN_MAX,
+        unit="ΔE00 to what was sent to be printed",
+        otherwise="review",
+        where_measured=True,
+        data="none of its own: what the colour of a packshot may be off",
+        command=BY_EYE,
+    ),
+    Threshold(
+        measure="product_delta_e_median",
+        bound="≤",
+        limit=2,
+        unit="ΔE00; what a scene or a brand's style may do to a product",
+        otherwise="fail",
+        where_measured=True,
+    ),
+    Threshold(
+        measure="product_delta_e_p95",
+        bound="≤",
+        limit=4,
+        unit="ΔE00; what a scene or a brand's style may do to a product",
+        otherwise="review",
+        where_measured=True,
+        data="none of its own: what the colour of a packshot may be off",
+        command=BY_EYE,
+    ),
+)
+
+
+def checks(measures: Measures, _channel: Channel) -> list[Check]:
+    """Of every picture; of artwork on a product; of a product in a scene or in a brand's style."""
+    return held(POINT, THRESHOLDS, measures)

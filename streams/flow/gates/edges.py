@@ -1,0 +1,54 @@
+"""Edges: the cutout is good, and its edge is neither a guess nor a ghost."""
+
+from schemas.channels import Channel
+from schemas.records import Check
+from streams.flow.gates import BY_EYE, Measures, Threshold, held
+
+POINT = "edges"
+
+UNCERTAINTY_MAX = 0.25  # the likelihood that a person would not take the cutout
+PARTIAL_SHARE_MAX = 0.5  # of the solid pixels
+
+UNCERTAINTY = Threshold(
+    measure="cutout.uncertainty",
+    bound="≤",
+    limit=UNCERTAINTY_MAX,
+    unit="likelihood that the cutout is no good, 0..1",
+    otherwise="review",
+    data="the sample catalogue's photographs and composites of its products, two of three; .96 of what passes is good. "
+    "The limit was chosen by eye, and the weights of the measure were fitted to it",
+    command="make calibrate-cutout",
+)
+PARTIAL_SHARE = Threshold(
+    measure="alpha_partial_share",
+    bound="≤",
+    limit=PARTIAL_SHARE_MAX,
+    unit="share of the solid pixels",
+    otherwise="review",
+)
+# A network's matte that is mostly partial is a guess; a supplier's says how see-through its panes are, which have a
+# frame: what is see-through up to its outline is a ghost.
+SOFT_SHARE = Threshold(
+    measure="alpha_soft_share", bound="≤", limit=PARTIAL_SHARE_MAX, unit="share of the solid pixels", otherwise="review"
+)
+OPEN_RIM_SHARE = Threshold(
+    measure="alpha_open_rim_share", bound="≤", limit=PARTIAL_SHARE_MAX, unit="share of the outline", otherwise="review"
+)
+COVERAGE = Threshold(
+    measure="alpha_coverage",
+    bound="≥",
+    limit=0.01,
+    unit="share of the canvas that is solid",
+    otherwise="review",
+    data="none: less is a speck",
+    command=BY_EYE,
+)
+
+THRESHOLDS = (UNCERTAINTY, PARTIAL_SHARE, SOFT_SHARE, OPEN_RIM_SHARE, COVERAGE)
+
+
+def checks(measures: Measures, _channel: Channel) -> list[Check]:
+    """Of every picture; a supplier's own alpha is held to other limits than a network's."""
+    has_own_alpha = measures.get("cutout.has_own_alpha") == 1
+    shares = (SOFT_SHARE, OPEN_RIM_SHARE) if has_own_alpha else (PARTIAL_SHARE,)
+    return held(POINT, (UNCERTAINTY, *shares, COVERAGE), measures)

@@ -1,0 +1,69 @@
+"""Light: shadows lie where their light says, touch what throws them, and are whole. Plain white has neither."""
+
+from schemas.channels import Channel
+from schemas.records import Check
+from streams.flow.gates import BY_EYE, Measures, Threshold, held
+
+POINT = "light"
+
+THRESHOLDS = (
+    Threshold(
+        measure="lighting_made",
+        bound="≥",
+        limit=1,
+        unit="1 when the light that was asked for was made",
+        otherwise="review",
+        where_measured=True,
+        data="none: what was asked for is there or not",
+        command=BY_EYE,
+    ),
+    Threshold(
+        measure="shadow_made",
+        bound="≥",
+        limit=1,
+        unit="1 when the shadow that was asked for was made",
+        otherwise="review",
+        where_measured=True,
+        data="none: what was asked for is there or not",
+        command=BY_EYE,
+    ),
+    Threshold(
+        measure="shadow_azimuth_error_deg",
+        bound="≤",
+        limit=20,
+        unit="degrees",
+        otherwise="review",
+        fails=35,
+        where_measured=True,
+    ),
+    Threshold(
+        measure="shadow_edge_share",
+        bound="≤",
+        limit=0.05,
+        unit="share of the product's width",
+        otherwise="review",
+        where_measured=True,
+        data="soft shadows that were cut off had .067 and more; of which pictures is not known any more",
+    ),
+    Threshold(
+        measure="contact_darkening",
+        bound="≥",
+        limit=0.08,
+        unit="share of the light of the ground, where the product stands",
+        otherwise="review",
+        where_measured=True,
+    ),
+    Threshold(
+        measure="contact_gap",
+        bound="≤",
+        limit=0.03,
+        unit="share of the product's height; what hovers has its shadow below it",
+        otherwise="review",
+        where_measured=True,
+    ),
+)
+
+
+def checks(measures: Measures, _channel: Channel) -> list[Check]:
+    """Of what there is of light and shadow."""
+    return held(POINT, THRESHOLDS, measures)

@@ -1,0 +1,105 @@
+"""Product: what is shown is what was photographed, whole, as large as it is, and printed as it was sent."""
+
+from schemas.channels import Channel
+from schemas.records import Check
+from streams.flow.gates import BY_EYE, Measures, Threshold, held
+
+POINT = "product"
+
+CANVAS_DIFFERENCE = Threshold(
+    measure="canvas_difference_max",
+    bound="≤",
+    limit=2,
+    unit="of 255",
+    otherwise="fail",
+    data="none: it is the invariant that a product's pixels are not changed",
+    command=BY_EYE,
+)
+CROPPED = Threshold(
+    measure="cropped_edges",
+    bound="≤",
+    limit=0,
+    unit="edges of the photograph that cut the product off",
+    otherwise="review",
+    data="none: nothing of a product may be cut off",
+    command=BY_EYE,
+)
+GARMENT_CROPPED = Threshold(
+    measure="cutout.garment_cropped_edges",
+    bound="≤",
+    limit=0,
+    unit="edges of the photograph that cut off what is worn",
+    otherwise="review",
+    data="none: nothing of a product may be cut off",
+    command=BY_EYE,
+)
+FLOATING_CUTS = Threshold(
+    measure="floating_cuts",
+    bound="≤",
+    limit=0,
+    unit="such edges that lie within the canvas",
+    otherwise="review",
+    data="none: who is cut off is so by the picture's edge",
+    command=BY_EYE,
+)
+SCENE = (
+    Threshold(
+        measure="in_frame",
+        bound="≥",
+        limit=1,
+        unit="1 when all of it is",
+        otherwise="review",
+        where_measured=True,
+        data="none: nothing of a product may be cut off",
+        command=BY_EYE,
+    ),
+    Threshold(
+        measure="visible_share",
+        bound="≥",
+        limit=0.6,
+        unit="share of the product",
+        otherwise="review",
+        where_measured=True,
+    ),
+    Threshold(
+        measure="height_error",
+        bound="≤",
+        limit=0.05,
+        unit="share of the height that it should have",
+        otherwise="review",
+        where_measured=True,
+    ),
+)
+PRINT = (
+    Threshold(
+        measure="print_ssim",
+        bound="≥",
+        limit=0.9,
+        unit="SSIM of L* to what was sent",
+        otherwise="review",
+        where_measured=True,
+    ),
+    Threshold(
+        measure="effective_dpi",
+        bound="≥",
+        limit=100,
+        unit="dots per inch in print",
+        otherwise="review",
+        where_measured=True,
+    ),
+)
+
+THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE, *PRINT)
+
+
+def checks(measures: Measures, channel: Channel) -> list[Check]:
+    """Of every picture; of a product in a scene; of artwork on a product."""
+    return held(POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT), measures)
+
+
+def _cropping(measures: Measures, channel: Channel) -> tuple[Threshold, ...]:
+    """Nothing of a product may be cut off; of its wearer, where people may be seen, what ends at the picture's edge."""
+    worn = (GARMENT_CROPPED, FLOATING_CUTS)
+    if not channel.people or measures.get("cutout.worn") != 1 or any(each.measure not in measures for each in worn):
+        return (CROPPED,)
+    return worn

@@ -1,0 +1,49 @@
+"""Where the assets of a product stand: what is known of it, read at one moment. Needs the facts and nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from streams.facts import Asset, Database, Product, TaskFact
+from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class ProductStatus:
+    """A product, its assets, and the tasks of its newest version."""
+
+    tenant: str
+    sku: str
+    product: Product
+    assets: list[Asset]
+    tasks: list[TaskFact]
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The facts. Raises DatabaseUnavailable."""
+    database = Database(settings.database)
+    database.create_tables()
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def tenants_of(database: Database, sku: str, tenant: str | None) -> list[str]:
+    """The tenants that have a product with this SKU. Raises Refused when none has."""
+    found = [its for its, their_sku in database.products() if their_sku == sku and tenant in (None, its)]
+    if not found:
+        raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
+    return found
+
+
+def status_of(database: Database, tenant: str, sku: str) -> ProductStatus:
+    """How a product stands that is known."""
+    with database.read() as facts:
+        product = facts.products.get(tenant, sku)
+        assert product is not None
+        return ProductStatus(
+            tenant, sku, product, facts.assets.of(tenant, sku), facts.tasks.of(tenant, sku, product.version)
+        )

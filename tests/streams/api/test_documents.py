@@ -1,0 +1,67 @@
+"""The descriptions of the API and of the topics are those that are committed, and the API's only grows."""
+
+import copy
+from typing import Any
+
+import msgspec
+import pytest
+from litestar.testing import TestClient
+from litestar.types import ASGIApp
+
+from schemas import codec, topics
+from schemas.records import CatalogChanged
+from streams.api import app, asyncapi, openapi
+from streams.api.openapi import breaking, operations
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(app.document()))
+    return told
+
+
+def test_the_descriptions_are_those_that_are_kept(made: dict[str, Any]) -> None:
+    assert openapi.encoded(made) == openapi.FILE.read_bytes(), "python -m streams.api.openapi"
+    assert openapi.encoded(asyncapi.document()) == asyncapi.FILE.read_bytes(), "python -m streams.api.openapi"
+
+
+def test_every_operation_tells_of_problems_and_of_its_key(made: dict[str, Any]) -> None:
+    assert made["openapi"].startswith("3.1")
+    for path, _, operation in operations(made):
+        assert operation["responses"]["default"] == openapi.PROBLEM
+        assert ("security" in operation) == path.startswith("/v1/")
+    names = [operation["operationId"] for _, _, operation in operations(made)]
+    assert len(set(names)) == len(names)
+
+
+def test_what_would_break_a_client_is_found(made: dict[str, Any]) -> None:
+    assert breaking(made, made) == []
+    without = copy.deepcopy(made)
+    del without["paths"]["/v1/products"]
+    assert breaking(made, without) == ["get /v1/products is gone"]
+    assert breaking(without, made) == []
+    narrower = copy.deepcopy(made)
+    del narrower["components"]["schemas"]["AssetView"]["properties"]["srcset"]
+    narrower["components"]["schemas"]["ProductBody"]["required"].append("title")
+    narrower["paths"]["/v1/assets"]["get"]["parameters"] = []
+    told = breaking(made, narrower)
+    assert "AssetView.srcset is gone" in told
+    assert "ProductBody.title is needed" in told
+    assert "get /v1/assets takes no state any more" in told
+
+
+def test_every_topic_and_record_is_described() -> None:
+    told = asyncapi.document()
+    assert {each["address"] for each in told["channels"].values()} == {
+        topic.name for topic in topics.every(asyncapi.RETRY_DELAYS_MS)
+    }
+    message = told["components"]["messages"]["CatalogChanged"]
+    assert message["x-schema-id"] == codec.schema_id(CatalogChanged)
+    assert message["payload"]["schema"]["name"] == "packshot.CatalogChanged"
+
+
+def test_they_are_served_with_a_page(client: TestClient[ASGIApp]) -> None:
+    assert client.get("/openapi.json").json()["openapi"].startswith("3.1")
+    assert client.get("/asyncapi.json").json()["asyncapi"] == "3.0.0"
+    page = client.get("/docs").text
+    assert "PUT /v1/products/{sku}" in page

@@ -1,0 +1,71 @@
+"""What happens to products, as it is told: to its tenant only, and on from where a listener was cut off."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from schemas.records import AssetRetracted
+from streams.api.callers import Caller
+from streams.api.gateway import Gateway
+from streams.api.routes import events
+from streams.consumer.letters import Delivery, outgoing
+from streams.facts import Database
+from streams.services import keys
+from streams.services.progress import Progress
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Progress, "_read", lambda _self: None)  # the records are told here
+
+
+def record(offset: int, tenant: str = "demo", sku: str = "A") -> Delivery:
+    event = AssetRetracted(
+        tenant=tenant, sku=sku, version=1, asset="amazon-1", reason="gone", urls=[], retracted_at_ms=1
+    )
+    made = outgoing(event, "test")
+    return Delivery(made.topic, 0, offset, made.key, made.value, made.headers, 1)
+
+
+async def heard(stream: AsyncIterator[Any], count: int) -> list[tuple[str, str]]:
+    found = []
+    async for message in stream:
+        if message.event is not None:
+            found.append((message.event, str(message.id or "").rpartition("/")[2]))
+        if len(found) == count:
+            break
+    await stream.aclose()  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.fixture
+def caller(gateway: Gateway, database: Database) -> Caller:
+    return Caller(gateway, keys.create(database, "shop", ("demo",))[1], "demo")
+
+
+def test_a_listener_hears_of_its_own_and_goes_on_behind_the_last(caller: Caller) -> None:
+    async def course() -> None:
+        progress = caller.gateway.progress
+        listening = asyncio.create_task(heard(events._events(caller, None, None), 2))
+        while not progress._listeners:
+            await asyncio.sleep(0.01)
+        for each in (record(1), record(2, tenant="other"), record(3, sku="B")):
+            progress.tell(each)
+        assert await listening == [("AssetRetracted", "1"), ("AssetRetracted", "3")]
+        assert not progress._listeners
+        assert await heard(events._events(caller, None, record(1).position), 1) == [("AssetRetracted", "3")]
+        assert await heard(events._events(caller, None, "imagery.published/0/99"), 1) == [("reset", "")]
+
+    asyncio.run(course())
+
+
+def test_the_end_is_told_to_those_who_listen(caller: Caller) -> None:
+    async def course() -> None:
+        caller.gateway.progress.close()
+        with contextlib.suppress(StopAsyncIteration):
+            assert await heard(events._events(caller, None, None), 1) == []
+
+    asyncio.run(course())

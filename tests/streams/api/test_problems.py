@@ -1,0 +1,153 @@
+"""Errors, traces, limits and repeats: one shape everywhere, each code explained, nothing done twice."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from litestar.testing import TestClient
+from litestar.types import ASGIApp
+
+import streams
+from streams.api.codes import CODES
+from streams.api.gateway import Gateway
+from streams.api.limits import Buckets
+from streams.api.problems import ProblemDetails
+from streams.facts import Database, DatabaseUnavailable
+from streams.facts.answers import KEPT_MS, LEFT_AFTER_MS, ApiAnswers
+from streams.services import keys
+from tests.streams.flow import Recorder
+
+Client = TestClient[ASGIApp]
+BODY = {"sources": [{"uri": "https://images.example/a.jpg"}], "channels": ["amazon"]}
+ROOT = Path(streams.__file__).parent
+REACHED = ("services/catalogue.py", "services/decisions.py", "services/dead.py", "flow/processors/planning.py")
+NOT_FROM_HERE = {"missing_attribute", "bad_attribute", "too_many_assets"}  # of what a worker or a plan is asked
+
+
+def problem(client: Client, method: str, path: str, **request: object) -> ProblemDetails:
+    answer = client.request(method, path, **request)  # type: ignore[arg-type]
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = msgspec.json.decode(answer.content, type=ProblemDetails)
+    assert told.status == answer.status_code
+    assert told.type.endswith(f"/problems/{told.code}")
+    assert re.fullmatch("[0-9a-f]{32}", told.trace_id)
+    assert client.get(f"/problems/{told.code}").status_code == 200
+    return told
+
+
+def test_every_error_has_the_same_shape(demo: Client) -> None:
+    asked = [
+        ("GET", "/nowhere", "not_found"),
+        ("PATCH", "/v1/products/A", "method_not_allowed"),
+        ("GET", "/v1/products/A", "unknown_product"),
+        ("GET", "/v1/assets?limit=x", "malformed_request"),
+        ("GET", "/problems/nothing", "unknown_code"),
+        ("GET", "/v1/recipes/nothing", "unknown_recipe"),
+    ]
+    for method, path, code in asked:
+        assert problem(demo, method, path).code == code
+    assert problem(demo, "PUT", "/v1/products/A", content=b"{").code == "malformed_request"
+
+
+def test_what_nobody_foresaw_tells_nothing_of_our_inside(demo: Client, recorder: Recorder) -> None:
+    def break_down(_records: object) -> None:
+        raise RuntimeError("postgresql://user:secret@host")
+
+    recorder.send = break_down  # type: ignore[method-assign,assignment]
+    told = problem(demo, "PUT", "/v1/products/A", json=BODY)
+    assert (told.code, told.status, told.retryable, told.detail) == ("unexpected", 500, True, "")
+
+
+def test_a_database_that_is_away_is_told(demo: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_self: object) -> None:
+        raise DatabaseUnavailable("gone")
+
+    monkeypatch.setattr(Database, "read", away)
+    told = problem(demo, "GET", "/v1/products")
+    assert (told.code, told.retryable) == ("unavailable", True)
+
+
+def test_the_callers_trace_goes_on(demo: Client) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    answer = demo.get("/v1/products/A", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    assert answer.json()["trace_id"] == trace
+    assert answer.headers["traceparent"].split("-")[1] == trace
+
+
+def test_every_code_that_a_service_refuses_with_is_explained() -> None:
+    said = {code for file in REACHED for code in re.findall(r'Refused\(\s*"(\w+)"', (ROOT / file).read_text())}
+    assert said - CODES.keys() - NOT_FROM_HERE == set()
+    api = "".join(file.read_text() for file in (ROOT / "api").rglob("*.py"))
+    assert set(re.findall(r'Problem\("(\w+)"', api)) - CODES.keys() == set()
+
+
+def test_a_bucket_fills_evenly() -> None:
+    now = [0.0]
+    buckets = Buckets(lambda: now[0])
+    taken = [buckets.take("key", "a", 2) for _ in range(3)]
+    assert [each.left for each in taken] == [1, 0, 0]
+    assert [each.wait_s for each in taken] == [0, 0, 30]
+    now[0] = 30.0
+    assert buckets.take("key", "a", 2).wait_s == 0
+    assert buckets.take("key", "b", 2).left == 1
+
+
+def test_over_the_quota_is_told_and_reading_is_free(demo: Client, gateway: Gateway) -> None:
+    quota = gateway.settings.gateway_key_per_minute
+    answers = [demo.put("/v1/products/A", json=BODY) for _ in range(quota + 5)]
+    assert [each.status_code for each in answers[:quota]] == [202] * quota
+    assert answers[0].headers["ratelimit-policy"] == f'"key";q={quota};w=60, "tenant";q=3000;w=60'
+    over = [each for each in answers if each.status_code == 429]
+    assert over
+    assert over[0].json()["violated-policies"] == ["key"]
+    assert int(over[0].headers["retry-after"]) >= 1
+    assert demo.get("/v1/products").status_code == 200
+
+
+def test_a_repeat_is_answered_as_the_first_and_does_nothing(demo: Client, recorder: Recorder) -> None:
+    headers = {"Idempotency-Key": "9f3c"}
+    first = demo.put("/v1/products/A", json=BODY, headers=headers)
+    again = demo.put("/v1/products/A", json=BODY, headers=headers)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    assert len(recorder.records) == 1
+    assert problem(demo, "PUT", "/v1/products/B", json=BODY, headers=headers).code == "idempotency_mismatch"
+    wrong = problem(demo, "PUT", "/v1/products/A", json=BODY, headers={"Idempotency-Key": "a b"})
+    assert wrong.code == "bad_idempotency_key"
+
+
+def test_an_error_is_repeated_but_not_that_something_is_away(demo: Client, recorder: Recorder) -> None:
+    bad, away = {"Idempotency-Key": "bad"}, {"Idempotency-Key": "away"}
+    answers = [demo.put("/v1/products/A", json={}, headers=bad) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    send = recorder.send
+
+    def refuse(_records: object) -> None:
+        raise DatabaseUnavailable("gone")
+
+    recorder.send = refuse  # type: ignore[method-assign,assignment]
+    assert demo.put("/v1/products/A", json=BODY, headers=away).status_code == 503
+    recorder.send = send  # type: ignore[method-assign]
+    assert demo.put("/v1/products/A", json=BODY, headers=away).status_code == 202
+
+
+def test_a_first_that_is_at_work_is_not_overtaken(demo: Client, database: Database) -> None:
+    answers = ApiAnswers(database)
+    assert answers.begin("demo", "k", "request", 1000) is None
+    known = answers.begin("demo", "k", "request", 1000 + LEFT_AFTER_MS)
+    assert known is not None
+    assert known.status is None
+    assert answers.begin("other", "k", "request", 1000) is None
+    assert answers.begin("demo", "k", "request", 1001 + LEFT_AFTER_MS) is None  # whoever was at work on it is gone
+    assert answers.begin("demo", "k", "request", 1002 + LEFT_AFTER_MS + KEPT_MS) is None
+    assert demo.get("/livez").text == "ok\n"
+
+
+def test_keys_are_never_logged(demo: Client, key: str, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    demo.get("/v1/products")
+    demo.get("/v1/nothing")
+    keys.revoke(database, keys.digest_of(key)[: keys.ID_CHARACTERS])
+    demo.get("/v1/products")
+    told = capsys.readouterr()
+    assert key not in told.out + told.err

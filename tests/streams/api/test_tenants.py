@@ -1,0 +1,148 @@
+"""Keys, scopes and tenants: every route is found by itself and tried with somebody else's names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from litestar.types import ASGIApp
+
+from schemas.records import CampaignRequested
+from streams.api import app
+from streams.consumer import letters
+from streams.consumer.letters import Delivery
+from streams.facts import Database
+from streams.facts.keys import ApiKeys
+from streams.runtime.errors import Refused
+from streams.services import dead, keys
+from streams.services.dead import DeadLetter
+from tests.streams.flow import Flow
+from tests.streams.test_undoing import doubtful
+
+Client = TestClient[ASGIApp]
+METHODS = ("GET", "PUT", "POST", "DELETE", "PATCH")
+BODIES: dict[str, Any] = {
+    "/v1/products/{sku:str}": {"sources": [{"uri": "https://images.example/a.jpg"}], "channels": ["amazon"]},
+    "/v1/products/{sku:str}/retraction": {"reason": "wrong"},
+    "/v1/campaigns/{campaign:str}": {"skus": ["A"], "channels": ["amazon"]},
+    "/v1/reviews/{review_id:str}/decision": {"approved": True},
+}
+SHARED = ("/v1/recipes", "/v1/channels", "/v1/brands")  # every tenant's
+MADE = {("PUT", "/v1/products/{sku:str}"), ("PUT", "/v1/campaigns/{campaign:str}")}  # each tenant has names of its own
+
+
+def routes() -> Iterator[tuple[str, str, Any]]:
+    made: Litestar = app.build_app(app.nothing())
+    for route in made.routes:
+        for handler in route.route_handlers:  # type: ignore[union-attr]
+            for method in sorted(getattr(handler, "http_methods", ())):
+                if method in METHODS:
+                    yield method, route.path, handler
+
+
+OURS = [(method, path, handler) for method, path, handler in routes()]
+CLOSED = [(method, path) for method, path, handler in OURS if not handler.opt.get("open")]
+NAMED = [(method, path) for method, path in CLOSED if "{" in path and not path.startswith(SHARED)]
+
+
+def test_every_route_says_who_may_use_it() -> None:
+    assert [
+        path for _, path, handler in OURS if not handler.opt.get("open") and handler.opt.get("scope") not in keys.SCOPES
+    ] == []
+    assert {path for _, path, handler in OURS if handler.opt.get("open")} == {
+        "/livez", "/readyz", "/problems", "/problems/{code:str}", "/openapi.json", "/asyncapi.json", "/docs",
+    }  # fmt: skip
+    assert len(NAMED) >= 13
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_no_route_answers_without_a_key(method: str, path: str, client: Client) -> None:
+    answer = client.request(method, concrete(path, "x"), json={})
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_required")
+    answer = client.request(method, concrete(path, "x"), json={}, headers={"X-Api-Key": f"psk_live_{'A' * 33}"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_unknown")
+
+
+def concrete(path: str, name: str) -> str:
+    begin, _, rest = path.partition("{")
+    return f"{begin}{name}{rest.partition('}')[2]}" if rest else begin
+
+
+@pytest.fixture
+def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the tenant demo has, by the name of the part of a path that names it."""
+    review = doubtful(Flow(database))
+    sku = review.completed.task.sku
+    with database.begin() as facts:
+        facts.campaigns.put(
+            CampaignRequested(tenant="demo", campaign="SALE", skus=[sku], channels=["amazon"], version=1)
+        )
+    record = Delivery(
+        "imagery.dead", 0, 7, f"demo|{sku}".encode(), b"", [(letters.ORIGIN_TOPIC, b"imagery.catalog")], 1
+    )
+    monkeypatch.setattr(dead, "find", lambda _settings, wanted: list(filter(wanted.fits, [DeadLetter(record)])))
+    monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
+    return {"sku": sku, "campaign": "SALE", "review_id": review.review_id, "letter_id": "0-7"}
+
+
+@pytest.mark.parametrize(("method", "path"), NAMED)
+def test_what_another_tenant_has_is_not_there(
+    method: str, path: str, client: Client, database: Database, theirs: dict[str, str]
+) -> None:
+    name = path.partition("{")[2].partition(":")[0]
+    of = {tenant: keys.create(database, tenant, (tenant,))[0] for tenant in ("demo", "other")}
+
+    def ask(tenant: str) -> Any:
+        headers = {"Authorization": f"Bearer {of[tenant]}"}
+        return client.request(method, concrete(path, theirs[name]), json=BODIES.get(path), headers=headers)
+
+    if (method, path) in MADE:
+        assert ask("other").status_code == 202
+        return
+    answer = ask("other")
+    assert (answer.status_code, answer.json()["code"][:8]) == (404, "unknown_"), answer.text
+    assert ask("demo").status_code in (200, 202, 409, 422)
+
+
+@pytest.mark.parametrize("path", ["/v1/products", "/v1/assets", "/v1/reviews", "/v1/dead-letters", "/v1/costs"])
+def test_lists_hold_only_ones_own(path: str, client: Client, database: Database, theirs: dict[str, str]) -> None:
+    assert theirs
+    text, _ = keys.create(database, "other", ("other",))
+    answer = client.get(path, headers={"Authorization": f"Bearer {text}"}).json()
+    assert answer.get("items", answer.get("groups")) == []
+
+
+def test_a_key_of_several_tenants_says_which(client: Client, database: Database) -> None:
+    text, _ = keys.create(database, "agency", ("demo", "other"))
+    headers = {"Authorization": f"Bearer {text}"}
+    assert client.get("/v1/products", headers=headers).json()["code"] == "tenant_required"
+    assert client.get("/v1/products", headers={**headers, "Packshot-Tenant": "demo"}).status_code == 200
+    assert client.get("/v1/products", headers={**headers, "Packshot-Tenant": "third"}).status_code == 403
+
+
+def test_a_scope_is_all_that_a_key_may_do(client: Client, database: Database) -> None:
+    text, _ = keys.create(database, "reader", ("demo",), ("read",))
+    headers = {"Authorization": f"Bearer {text}"}
+    assert client.get("/v1/products", headers=headers).status_code == 200
+    refused = client.put("/v1/products/A", json=BODIES["/v1/products/{sku:str}"], headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
+
+def test_keys_are_kept_as_digests_and_end(database: Database) -> None:
+    text, key = keys.create(database, "shop", ("demo",))
+    assert keys.is_well_formed(text)
+    assert not keys.is_well_formed(text[:-1] + ("a" if text[-1] != "a" else "b"))
+    assert text not in repr(ApiKeys(database).every())
+    assert keys.opened(database, text) == key
+    assert ApiKeys(database).every()[0].last_used_at_ms is not None
+    second, _ = keys.create(database, "shop", ("demo",))
+    with pytest.raises(Refused, match="revoke one"):
+        keys.create(database, "shop", ("demo",))
+    keys.revoke(database, key.key_id)
+    assert keys.opened(database, text) is None
+    assert keys.opened(database, second) is not None
+    with pytest.raises(Refused):
+        keys.revoke(database, key.key_id)
+    over, _ = keys.create(database, "over", ("demo",), expires_at_ms=1)
+    assert keys.opened(database, over) is None

@@ -1,0 +1,95 @@
+"""The processors: campaigns."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from schemas.records import (
+    CampaignCancelled,
+    CampaignRequested,
+    RetractRequested,
+    TaskFailed,
+)
+from streams.facts import Database
+from streams.services import submission
+from tests.streams.flow import Flow, tasks, upsert
+from tests.streams.processing import CAMPAIGN
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Iterator[Flow]:
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    yield Flow(database)
+    database.close()
+
+
+def test_a_campaign_that_is_asked_for_again_leaves_the_products_it_names_no_more(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(upsert(sku="B"))
+    flow.say(replace(CAMPAIGN, skus=["A", "B"]))
+    retract, *_ = flow.say(replace(CAMPAIGN, skus=["B"]))
+    assert isinstance(retract, RetractRequested)
+    assert (retract.sku, retract.assets) == ("A", ["bf.instagram-1"])
+    assert "bf.instagram-1" not in flow.states("A")
+    assert "bf.instagram-1" in flow.states("B")
+
+
+def test_a_campaign_leaves_what_failed_of_the_catalogue_as_it_is(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    flow.say(TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404"))
+    flow.say(CAMPAIGN)
+    assert flow.states() == {"amazon-1": "failed", "web-1": "failed", "bf.instagram-1": "planned"}
+
+
+def test_a_campaign_makes_its_own_assets_in_its_own_lane(flow: Flow) -> None:
+    flow.say(upsert())
+    (task,) = tasks(flow.say(CAMPAIGN))
+    assert (task.lane, task.campaign, task.deadline_ms) == ("urgent", "bf", 99)
+    assert "bf.instagram-1" in flow.states()
+    assert flow.states()["amazon-1"] == "planned"
+
+
+def test_a_campaign_for_an_unknown_sku_is_retried_then_dead(flow: Flow) -> None:
+    assert flow.letters(CAMPAIGN) == [("imagery.retry.1000ms", "unknown_sku")]
+    assert flow.letters(CAMPAIGN, attempt=1) == [("imagery.dead", "unknown_sku")]
+
+
+def test_a_campaign_starts_with_the_products_that_are_known(flow: Flow) -> None:
+    flow.say(upsert())
+    both = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "B"], channels=["instagram"])
+    assert [task.sku for task in tasks(flow.say(both))] == ["A"]
+    (later,) = [task for task in tasks(flow.say(upsert(sku="B"))) if task.campaign]
+    assert later.sku == "B"
+
+
+def test_a_new_version_is_made_for_the_running_campaigns_too(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(CAMPAIGN)
+    assert {task.campaign for task in tasks(flow.say(upsert(version=2)))} == {None, "bf"}
+
+
+def test_a_cancelled_campaign_leaves_the_plan_and_is_retracted(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(CAMPAIGN)
+    (retract,) = flow.say(CampaignCancelled(tenant="demo", campaign="bf", reason="too late"))
+    assert isinstance(retract, RetractRequested)
+    assert retract.assets == ["bf.instagram-1"]
+    assert retract.reason == "campaign bf was cancelled: too late"
+    assert sorted(flow.states()) == ["amazon-1", "web-1"]
+    assert flow.letters(replace(CAMPAIGN, skus=["A", "B"])) == [("imagery.dead", "campaign_cancelled")]
+
+
+def test_the_request_of_a_cancelled_campaign_read_again_is_no_error(flow: Flow) -> None:
+    flow.say(upsert())
+    flow.say(CAMPAIGN)
+    flow.say(CampaignCancelled(tenant="demo", campaign="bf"))
+    assert flow.letters(CAMPAIGN) == []
+    assert flow.say(CAMPAIGN) == []
+    assert sorted(flow.states()) == ["amazon-1", "web-1"]
+    with flow.database.read() as facts:
+        fate = submission.fate(submission.Submitted("again", CAMPAIGN), facts)
+    assert fate.state == "failed"
+    assert "cancelled" in fate.reason
