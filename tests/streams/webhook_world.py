@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.facts import Database, Endpoint, Message, Secret, Webhooks
+from sqlalchemy import case, func, select
+
+from streams.facts import Database, Endpoint, Message, Secret, Webhooks, tables
 from streams.webhooks.dispatcher import Dispatcher, Sending
 from streams.webhooks.payload import EVENT_TYPES
 from streams.webhooks.schedule import Answer
@@ -16,6 +18,15 @@ from streams.webhooks.slots import Slots
 TICK_S = 1.0
 START_S = 1_700_000_000.0
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLwQQQQQQQQ=="
+
+
+_e, _d = tables.webhook_endpoints.c, tables.webhook_deliveries.c
+_DUE_MS = case((_d.due_at_ms > _e.not_before_ms, _d.due_at_ms), else_=_e.not_before_ms)
+_SOONEST = (
+    select(func.min(_DUE_MS))
+    .select_from(tables.webhook_deliveries.join(tables.webhook_endpoints, _e.endpoint == _d.endpoint))
+    .where(_e.state == "active", _d.state == "waiting")
+)
 
 
 class Killed(BaseException):
@@ -98,25 +109,27 @@ class World:
             Webhooks(self.database).add(each)
         self._start()
 
-    def run(self, until_s: float) -> None:
-        """Lets time pass, from one thing that happens to the next, until so many seconds after the start."""
+    def run(self, until_s: float, tick_s: float | None = TICK_S) -> None:
+        """Lets time pass until so many seconds after the start: in ticks, or from one thing that happens to the next."""
         while self.clock.now_s < START_S + until_s and not self.is_done():
             try:
                 self._turn()
             except Killed:
                 self.deaths += 1
                 self._start()
-            self.clock.now_s = min(max(self._next_s(), self.clock.now_s), START_S + until_s)
+            self.clock.now_s = min(max(self._next_s(tick_s), self.clock.now_s), START_S + until_s)
 
-    def _next_s(self) -> float:
+    def _next_s(self, tick_s: float | None) -> float:
         """When something may happen next; a tick later where what is due is another's, or has no room yet."""
+        if tick_s is not None:
+            return min([self.clock.now_s + tick_s, *(each[0] for each in self._answers[:1])])
+        now_ms = round(self.clock.now_s * 1000)
+        with self.database.look() as connection:
+            soonest_ms = connection.execute(_SOONEST.where(now_ms < _DUE_MS)).scalar()
         moments = [self._answers[0][0]] if self._answers else []
-        for each in Webhooks(self.database).endpoints():
-            if each.state == "active":
-                due = self.webhooks.deliveries(each.endpoint, state="waiting", most=1000)
-                moments += [max(found.due_at_ms, each.not_before_ms) / 1000 for found in due]
-        later = [moment for moment in moments if moment > self.clock.now_s]
-        return min(later) if len(later) == len(moments) and later else min([*later, self.clock.now_s + TICK_S])
+        moments += [soonest_ms / 1000] if soonest_ms is not None else []
+        is_held_up = Webhooks(self.database).is_due(now_ms)
+        return min([*moments, self.clock.now_s + TICK_S] if is_held_up or not moments else moments)
 
     def is_done(self) -> bool:
         """Whether nothing of the topic is left to be told; what waits for who is paused or disabled does not count."""
