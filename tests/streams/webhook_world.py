@@ -110,7 +110,7 @@ class World:
         self._start()
 
     def run(self, until_s: float, tick_s: float | None = TICK_S) -> None:
-        """Lets time pass until so many seconds after the start: in ticks, or from one thing that happens to the next."""
+        """Lets time pass until so many seconds after the start: in ticks, or from event to event."""
         while self.clock.now_s < START_S + until_s and not self.is_done():
             try:
                 self._turn()
