@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,12 @@ def test_what_is_done_is_not_done_again_and_what_changed_is(folder: Folder, monk
     first = folder.made()
     worked: list[Path] = []
     render = Studio.render
-    monkeypatch.setattr(Studio, "render", lambda *given: worked.append(given[2][0].name) or render(*given))
+
+    def noted(*given: Any) -> Any:
+        worked.append(given[2][0].name)
+        return render(*given)
+
+    monkeypatch.setattr(Studio, "render", noted)
     assert outcomes(folder.render()) == {"known": 3, "source_not_an_image": 1}
     folder.put("b.png", content=photograph(product=(160, 120, 20)))
     (folder.target / "c.png").unlink()
