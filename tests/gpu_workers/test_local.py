@@ -24,7 +24,7 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from tests.e2e.system import draw_product
 from tests.gpu_workers.local_pictures import PICTURES, RED, opened, photograph
-from tests.streams.town import MemoryStore
+from tests.memory_store import MemoryStore
 
 
 @pytest.fixture
