@@ -22,10 +22,11 @@ from rich.progress import track
 
 from gpu_workers.engines import open_engine
 from gpu_workers.models.manifest import load_manifest
+from gpu_workers.operations.base import ComposeRequest
 from gpu_workers.operations.cutout.cutout import cutout
+from gpu_workers.operations.cutout.operation import cutout_picture
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.quality import mattes
 from gpu_workers.sources.decoding import Picture, decode
 from loadtest.benchmarks import quality
@@ -99,7 +100,7 @@ def cut_out(files: Sequence[Path]) -> Iterator[Sample]:
             made = cutout(picture.pixels, predict)
             measures = {f"cutout.{name}": value for name, value in made.measures.items()}
             pixels = np.asarray(picture.pixels, np.uint8)
-            yield Sample(file.stem, pixels, cutout_pool.cutout_picture(picture, made), measures)
+            yield Sample(file.stem, pixels, cutout_picture(picture, made), measures)
     finally:
         engine.close()
 

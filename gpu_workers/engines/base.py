@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers import code
 from gpu_workers.models.manifest import Model
 
 Tensor = NDArray[np.float32]
@@ -61,7 +63,7 @@ class Engine(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest over weights, engine, its version and the precision: equal fingerprints, equal pixels."""
+        """Hex digest over weights, their contract, engine, version and precision: equal fingerprints, equal pixels."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -86,8 +88,13 @@ class Engine(Protocol):
 
 
 def engine_fingerprint(model: Model, engine: str, engine_version: str) -> str:
-    """The fingerprint every engine reports for `model`."""
-    parts = (model.sha256, engine, engine_version, model.precision)
+    """The fingerprint every engine reports for `model`.
+
+    In it is what the manifest says of its input and output, and the code that goes by that and runs the engine.
+    """
+    contract = msgspec.json.encode((model.input, model.output)).decode()
+    by = code.installed().fingerprint("gpu_workers.models.contract", f"gpu_workers.engines.{engine}")
+    parts = (model.sha256, engine, engine_version, model.precision, contract, by)
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,9 @@ from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
+from gpu_workers.operations.base import ComposeRequest, Enlarger, File
 from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.operations.cutout.operation import cutout_picture, find_people, metadata_of
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import memory, memory_model, rules
 from gpu_workers.pools.outputs import code_fingerprint
@@ -38,12 +39,9 @@ from streams.runtime.errors import Refused
 from streams.runtime.screen import errors
 from streams.runtime.settings import Settings
 
-# What composes is imported when it is first needed: a cutout needs none of its operations.
-if TYPE_CHECKING:
-    from gpu_workers.pools.composing import ComposeRequest, Enlarger, File
-
-AS_IT_IS = frozenset({"artwork", "upscale"})  # operations that take a picture with all that is in it
-WITH_MASK = frozenset({"style"})  # and those that are given besides where the product is
+# Operations that take a picture with all that is in it, and those that are given besides where the product is.
+AS_IT_IS = frozenset(name for name, each in OPERATIONS.items() if "source" in each.takes)
+WITH_MASK = frozenset(name for name, each in OPERATIONS.items() if "picture" in each.takes)
 
 # What the gates say of the measures of an operation's picture for a channel.
 Judge = Callable[[Mapping[str, float], Channel, str], Verdict]
@@ -61,7 +59,7 @@ class Made:
     media_type: str
     measures: dict[str, float]
     verdict: Verdict
-    files: "Sequence[File]"
+    files: Sequence[File]
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Order:
     operation: str
     parameters: Mapping[str, str]
     category: str
-    request: "ComposeRequest | None"
+    request: ComposeRequest | None
     kept_pixels: int
     engine: str
     rules: str
@@ -131,7 +129,7 @@ class Studio:
         request = None if operation == "cutout" else self._request(operation, channel, category, parameters)
         following = [] if request is None else [_step(operation, channel, parameters)]
         kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category, self.rules)
-        engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}+{code_fingerprint()[:16]}"
+        engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}+{_code(operation)}"
         rules = f"{kept}/{category}/{'' if request is None else _fingerprint(operation, request)}"
         return Order(operation, parameters, category, request, kept, engine, rules)
 
@@ -147,7 +145,7 @@ class Studio:
         """The picture in `data`, a file called `name`, of a large one no more than `kept_pixels`. Raises Refused."""
         try:
             head = header(data, self._limits(), name)
-            wanted = memory_model.source_bytes(len(data), head, kept_pixels)
+            wanted = memory_model.photograph_bytes("source", len(data), head, kept_pixels)
             with memory.admitted(self._budget, wanted, "sources", _sized(name, head)):
                 return decode(data, self._limits(kept_pixels), name)
         except SourceError as error:
@@ -160,7 +158,7 @@ class Studio:
             return self._cut(picture, name, parameters, category)
 
     def picture(
-        self, operation: str, inputs: Sequence[Picture], request: "ComposeRequest", before: Mapping[str, float]
+        self, operation: str, inputs: Sequence[Picture], request: ComposeRequest, before: Mapping[str, float]
     ) -> Made:
         """The picture of an operation; `before` is what was measured in the steps before it. Raises Refused."""
         canvas = memory_model.canvas_of(request.channel, request.parameters)
@@ -178,7 +176,7 @@ class Studio:
         pictures = [self._decoded(source, order.kept_pixels) for source in sources]
         if order.request is None:
             cut = self._cut(pictures[0], sources[0].name, order.parameters, order.category)
-            file = lossless(cut.rgba, cutout_pool.metadata_of(pictures[0], cut))
+            file = lossless(cut.rgba, metadata_of(pictures[0], cut))
             return Output(file, "image/png", {**cut.measures, **pictures[0].measures})
         names = [source.name for source in sources]
         inputs, before = self._inputs(order.operation, pictures, names, order.category)
@@ -217,14 +215,14 @@ class Studio:
         before = {f"cutout.{name}": value for name, value in measured.items()}
         if operation in WITH_MASK:
             return [pictures[0], _mask_of(pictures[0], cuts[0])], before
-        return [cutout_pool.cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
+        return [cutout_picture(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)], before
 
     def _composed(
-        self, operation: str, inputs: Sequence[Picture], request: "ComposeRequest", before: Mapping[str, float]
+        self, operation: str, inputs: Sequence[Picture], request: ComposeRequest, before: Mapping[str, float]
     ) -> Made:
         from gpu_workers.pools import compose as compose_pool
 
-        if operation == "upscale":
+        if OPERATIONS[operation].network:
             request = replace(request, library=replace(request.library, enlarger=self._enlarger_open()))
         composed = compose_pool.compose(operation, inputs, request)
         verdict = self._judge({**before, **composed.measures}, request.channel, operation)
@@ -250,7 +248,10 @@ class Studio:
         files = [(len(source.fetched.data), head) for source, head in zip(sources, heads, strict=True)]
         is_cut_out = order.operation not in AS_IT_IS
         wanted = memory_model.rendering_bytes(order.operation, files, order.kept_pixels, canvas, is_cut_out=is_cut_out)
-        too_large = max(memory_model.cutout_bytes(*file, order.kept_pixels) for file in files) > self._budget.bytes_max
+        too_large = (
+            max(memory_model.photograph_bytes("cutout", *file, order.kept_pixels) for file in files)
+            > self._budget.bytes_max
+        )
         field = "sources" if too_large or request is None else "inputs"
         what = ", ".join(_sized(source.name, head) for source, head in zip(sources, heads, strict=True))
         with memory.admitted(self._budget, wanted, field, what):
@@ -275,7 +276,7 @@ class Studio:
     def _find_people(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self._opening, _opening_refused("model"):
             self._fetch()
-            people = cutout_pool.find_people(self._settings.weights_folder)
+            people = find_people(self._settings.weights_folder)
         return people(picture)
 
     def _fetch(self) -> None:
@@ -283,7 +284,7 @@ class Studio:
             fetch_all(self._settings.weights_folder, errors.say)
             self._is_fetched = True
 
-    def _enlarger_open(self) -> "Enlarger | None":
+    def _enlarger_open(self) -> Enlarger | None:
         from gpu_workers.operations.upscale.errors import BadTiles
         from gpu_workers.pools import compose as compose_pool
 
@@ -305,9 +306,8 @@ class Studio:
 
     def _request(
         self, operation: str, channel: str | None, category: str, parameters: Mapping[str, str]
-    ) -> "ComposeRequest":
+    ) -> ComposeRequest:
         from gpu_workers.pools.compose import library
-        from gpu_workers.pools.composing import ComposeRequest
 
         rules = _channel(operation, channel, category, self.rules)
         return ComposeRequest(rules, parameters, category, library=library(self._settings))
@@ -345,10 +345,15 @@ def _check_parameters(operation: str, parameters: Mapping[str, str]) -> None:
         raise Refused.because(error) from error
 
 
-def _fingerprint(operation: str, request: "ComposeRequest") -> str:
+def _fingerprint(operation: str, request: ComposeRequest) -> str:
     from gpu_workers.pools.compose import library_fingerprint
 
     return f"{request.channel.rule_version}/{library_fingerprint(operation, request)}"
+
+
+def _code(operation: str) -> str:
+    """The code that makes an operation's picture of a photograph, which is cut out before."""
+    return "+".join(code_fingerprint(each)[:16] for each in dict.fromkeys(("cutout", operation)))
 
 
 def _channel_name(operation: str, name: str | None) -> str | None:

@@ -9,10 +9,11 @@ import msgspec
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.metering import Meter
+from gpu_workers.operations import base as operations
+from gpu_workers.operations.base import Composed, ComposeRequest, Enlarger, Library
 from gpu_workers.operations.upscale.network import enlarge_with
-from gpu_workers.pools import composing, memory_model
+from gpu_workers.pools import memory_model
 from gpu_workers.pools.admission import Budget
-from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
 from gpu_workers.pools.rules import shipped
@@ -24,6 +25,7 @@ from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel, Rulebook
 from schemas.errors import InputError
 from schemas.identity import result_id
+from schemas.operations import OPERATIONS
 from schemas.records import Task
 from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.runtime.errors import Refused
@@ -64,7 +66,6 @@ class Compose:
         self._rules = rules
         self._budget = budget
         self._library = library
-        self._engine = f"compose+{code_fingerprint()[:16]}"
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         """The result of a task on a cutout, its id, and whether it was known. Raises Refused."""
@@ -77,7 +78,7 @@ class Compose:
         request = ComposeRequest(channel, step.parameters, task.category, is_asset, goes_on, self._library())
         used = library_fingerprint(step.operation, request)
         rules = f"{channel.rule_version}/{task.category}/{is_asset:d}{goes_on:d}{used}"
-        identity = result_id(step.operation, step.parameters, inputs, self._engine, rules)
+        identity = result_id(step.operation, step.parameters, inputs, _engine(step.operation), rules)
         result, known = results.get_or_make(identity, lambda: self._compose(task, request, meter))
         if known:
             meter.lap("lookup")
@@ -106,8 +107,8 @@ class Compose:
             raise Refused("engine_failed", str(error), transient=True) from error
         blobs = [store(self._blobs, each.role, each.data, each.media_type, each.shape) for each in composed.files]
         meter.lap("store", bytes_out=sum(len(each.data) for each in composed.files))
-        result = result_of(task, blobs, composed.measures, self._engine, meter)
-        enlarger = request.library.enlarger if task.step.operation == "upscale" else None
+        result = result_of(task, blobs, composed.measures, _engine(task.step.operation), meter)
+        enlarger = request.library.enlarger if OPERATIONS[task.step.operation].network else None
         return msgspec.structs.replace(result, model=None if enlarger is None else enlarger.model)
 
 
@@ -118,9 +119,15 @@ def _channel(name: str, category: str, rules: Rulebook) -> Channel:
         raise Refused.because(error, field="step.channel") from error
 
 
+def _engine(operation: str) -> str:
+    """What a result says that it was made by."""
+    return f"compose+{code_fingerprint(operation)[:16]}"
+
+
 def library_fingerprint(operation: str, request: ComposeRequest) -> str:
+    """What an operation would use of the library. Raises Refused."""
     try:
-        return composing.fingerprint(operation, request)
+        return operations.fingerprint(operation, request)
     except InputError as error:
         raise Refused.because(error) from error
 
@@ -128,7 +135,7 @@ def library_fingerprint(operation: str, request: ComposeRequest) -> str:
 def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) -> Composed:
     """What an operation makes of its inputs. Raises Refused."""
     try:
-        return composing.compose(operation, inputs, request)
+        return operations.compose(operation, inputs, request)
     except InputError as error:
         raise Refused.because(error) from error
 

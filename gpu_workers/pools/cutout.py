@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.imaging.encoding import lossless
-from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.metering import Meter
 from gpu_workers.models.people import People
 from gpu_workers.models.policy import stand
+from gpu_workers.operations.base import Made, PixelHalf, SourceRequest, pixel_half
 from gpu_workers.operations.cutout import cutout as cutting
-from gpu_workers.operations.packshot.lighting import background_of
+from gpu_workers.operations.cutout.cutout import MaskPredictor
+from gpu_workers.operations.cutout.operation import find_people
 from gpu_workers.pools import memory_model
 from gpu_workers.pools.admission import Budget
 from gpu_workers.pools.memory import admitted
@@ -31,13 +32,15 @@ from gpu_workers.results import Result, Results
 from gpu_workers.serving.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
 from gpu_workers.serving.model_registry import ModelRegistry, model_for
 from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
-from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, Pixels, decode, header
-from gpu_workers.sources.fetch import Fetched, FetchLimits, SourceError, fetch
+from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, decode, header
+from gpu_workers.sources.fetch import Fetched, FetchLimits, fetch
 from schemas.channels.rulebook import Rulebook
+from schemas.errors import InputError
 from schemas.identity import result_id
+from schemas.operations import OPERATIONS
 from schemas.operations.base import BadParameters
 from schemas.operations.cutout import CutoutParameters
-from schemas.records import Lane, Shadow, Task
+from schemas.records import Blob, Lane, Shadow, Task
 from schemas.releases import ModelSplit
 from schemas.text import printable
 from streams.blobs import Blobs
@@ -94,12 +97,33 @@ def open_network(settings: Settings, registry: ModelRegistry, ref: str, tokens: 
 
 
 @dataclass(frozen=True)
-class _Readable:
-    """What a source's header says, how it is decoded, and what that adds to the result's id."""
+class _Job:
+    """A task on a source that was fetched: what its header says and how it is decoded, who makes its picture, and what
+    both add to the result's id."""
 
+    task: Task
+    uri: str
+    fetched: Fetched
     head: Header
     limits: DecodeLimits
-    size: str
+    half: PixelHalf[SourceRequest, Any]
+    request: SourceRequest
+    rules: str
+
+    @property
+    def operation(self) -> str:
+        return self.task.step.operation
+
+    def result_id(self, engine: str) -> str:
+        return result_id(self.operation, self.task.step.parameters, [self.fetched.sha256], engine, self.rules)
+
+    def decoded(self) -> Picture:
+        """The source's picture. Raises SourceError."""
+        return decode(self.fetched.data, self.limits, self.uri)
+
+    def asked_of(self, predict: MaskPredictor, people: MaskPredictor) -> SourceRequest:
+        """What is wanted, with the networks that it is made by."""
+        return replace(self.request, predict=predict, find_people=people)
 
 
 class Cutout:
@@ -124,7 +148,6 @@ class Cutout:
         self._blobs = blobs
         self._s3 = s3
         self._serving = serving
-        self._without_network = f"source+{code_fingerprint()[:16]}"
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         """The result of a task on a source, its id, and whether it was known. Raises Refused."""
@@ -133,14 +156,10 @@ class Cutout:
         try:
             fetched = fetch(task.source.uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
             meter.lap("fetch", bytes_in=len(fetched.data))
-            readable = self._readable(fetched.data, task)
-            if task.step.operation == "source":
-                identity = result_id("source", {}, [fetched.sha256], self._without_network, readable.size)
-                keep = partial(self._keep, fetched.data, readable, task, meter)
-                result, known = results.get_or_make(identity, keep)
-            else:
-                identity, result, known = self._cut_out(fetched, readable, task, results, meter)
-        except SourceError as error:
+            job = self._job(fetched, task)
+            work = self._with_network if OPERATIONS[task.step.operation].network else self._without_network
+            identity, result, known = work(job, results, meter)
+        except InputError as error:
             raise Refused.because(error) from error
         except NoModel as error:
             raise Refused("no_model", str(error), transient=True) from error
@@ -148,89 +167,91 @@ class Cutout:
             meter.lap("lookup")
         return identity, result, known
 
-    def _readable(self, data: bytes, task: Task) -> _Readable:
-        """How `data` is decoded; where every pixel is kept, that adds nothing to the result's id."""
+    def _job(self, fetched: Fetched, task: Task) -> _Job:
+        """How a source is decoded; where every pixel is kept, that adds nothing to the result's id."""
         assert task.source is not None
+        half = pixel_half(task.step.operation, "cutout")
+        request = SourceRequest(task.step.parameters, task.category)
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
-        head = header(data, limits, task.source.uri)
+        head = header(fetched.data, limits, task.source.uri)
         if head.pixels <= memory_model.KEPT_PIXELS_MAX:
-            return _Readable(head, limits, "")
+            return _Job(task, task.source.uri, fetched, head, limits, half, request, half.fingerprint(request))
         kept = memory_model.kept_pixels(task.step, task.category, self._rules())
-        return _Readable(head, replace(limits, kept_pixels_max=kept), f"{kept} px")
+        limits = replace(limits, kept_pixels_max=kept)
+        told = f"{kept} px{half.fingerprint(request)}"
+        return _Job(task, task.source.uri, fetched, head, limits, half, request, told)
+
+    def _without_network(self, job: _Job, results: Results, meter: Meter) -> tuple[str, Result, bool]:
+        engine = f"{job.operation}+{code_fingerprint(job.operation)[:16]}"
+
+        def make() -> Result:
+            with self._admitted(job, meter):
+                picture = job.decoded()
+                meter.lap("decode")
+                made = job.half.run([picture], job.request)
+                blob, measures = self._stored(job, made, meter)
+                return result_of(job.task, [blob], measures, engine, meter)
+
+        identity = job.result_id(engine)
+        return identity, *results.get_or_make(identity, make)
+
+    def _with_network(self, job: _Job, results: Results, meter: Meter) -> tuple[str, Result, bool]:
+        with self._serving.lease(job.task.tenant, job.task.sku) as leased:
+            engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint(job.operation)[:16]}"
+
+            def make() -> Result:
+                with self._admitted(job, meter):
+                    return self._predicted(job, leased, engine, meter)
+
+            identity = job.result_id(engine)
+            return identity, *results.get_or_make(identity, make)
 
     @contextmanager
-    def _admitted(self, data: bytes, readable: _Readable, task: Task, meter: Meter) -> Iterator[None]:
-        assert task.source is not None
-        head = readable.head
-        estimate = memory_model.source_bytes if task.step.operation == "source" else memory_model.cutout_bytes
-        wanted = estimate(len(data), head, readable.limits.kept_pixels_max)
-        what = f"{task.source.uri}: {head.width_px:,} x {head.height_px:,} px"
-        with admitted(self._budget, wanted, "sources", what, task.lane, meter):
+    def _admitted(self, job: _Job, meter: Meter) -> Iterator[None]:
+        meter.lap("lookup")
+        wanted = memory_model.photograph_bytes(
+            job.operation, len(job.fetched.data), job.head, job.limits.kept_pixels_max
+        )
+        what = f"{job.uri}: {job.head.width_px:,} x {job.head.height_px:,} px"
+        with admitted(self._budget, wanted, "sources", what, job.task.lane, meter):
             yield
 
-    def _keep(self, data: bytes, readable: _Readable, task: Task, meter: Meter) -> Result:
-        meter.lap("lookup")
-        with self._admitted(data, readable, task, meter):
-            return self._keep_decoded(data, readable.limits, task, meter)
-
-    def _keep_decoded(self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter) -> Result:
-        assert task.source is not None
-        picture = decode(data, limits, task.source.uri)
-        meter.lap("decode")
-        png = lossless(picture.pixels, picture.metadata)
-        blob = store(self._blobs, "source", png, "image/png", picture.pixels.shape)
-        meter.lap("store", bytes_out=len(png))
-        return result_of(task, [blob], picture.measures, self._without_network, meter)
-
-    def _cut_out(
-        self, fetched: Fetched, readable: _Readable, task: Task, results: Results, meter: Meter
-    ) -> tuple[str, Result, bool]:
-        size = readable.size + (" worn" if _of_task(task).subject == "everything" else "")
-        with self._serving.lease(task.tenant, task.sku) as leased:
-            engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint()[:16]}"
-            identity = result_id("cutout", task.step.parameters, [fetched.sha256], engine, size)
-            cut = partial(self._cut, fetched.data, readable, task, meter, leased, engine)
-            return identity, *results.get_or_make(identity, cut)
-
-    def _cut(self, data: bytes, readable: _Readable, task: Task, meter: Meter, leased: Leased, engine: str) -> Result:
-        meter.lap("lookup")
-        with self._admitted(data, readable, task, meter):
-            return self._cut_decoded(data, readable.limits, task, meter, leased, engine)
-
-    def _cut_decoded(
-        self, data: bytes, limits: DecodeLimits, task: Task, meter: Meter, leased: Leased, engine: str
-    ) -> Result:
-        assert task.source is not None
+    def _predicted(self, job: _Job, leased: Leased, engine: str, meter: Meter) -> Result:
+        task = job.task
         with predicting(leased.network, _wanted_by(task), task.tenant, meter, "cutout") as predictor:
-            picture = decode(data, limits, task.source.uri)
+            picture = job.decoded()
             meter.lap("decode")
-            parameters = _of_task(task)
-            made = self._made(picture.pixels, predictor, parameters, leased.network, task.source.uri)
+            made = self._made(job, picture, predictor, leased.network)
         meter.lap("cutout")
-        png = lossless(made.rgba, metadata_of(picture, made))
-        blob = store(self._blobs, "cutout", png, "image/png", made.rgba.shape)
-        meter.lap("store", bytes_out=len(png))
+        blob, measures = self._stored(job, made, meter)
         shadow = None
         if leased.beside is not None and predictor.predictions and task.lane != "urgent":
-            people = find_people(self._settings.weights_folder)
-            shadow = _compared(picture.pixels, made, parameters, leased.beside, people, task, meter)
-        measures = {**made.measures, **picture.measures}
+            shadow = _compared(job, picture, made, leased.beside, self._people, meter)
+        model = leased.network.model.ref if predictor.predictions else None
         result = result_of(task, [blob], measures, engine, meter)
-        return msgspec.structs.replace(
-            result, model=leased.network.model.ref if predictor.predictions else None, shadow=shadow
-        )
+        return msgspec.structs.replace(result, model=model, shadow=shadow)
 
-    def _made(
-        self, pixels: Pixels, predictor: "Predictor", parameters: CutoutParameters, network: Network, uri: str
-    ) -> cutting.Cutout:
-        with cutout_refusals(uri):
+    def _stored(self, job: _Job, made: Made, meter: Meter) -> tuple[Blob, dict[str, float]]:
+        """The picture in the blob store, and what was measured of it."""
+        png = lossless(made.canvas, made.metadata)
+        blob = store(self._blobs, job.operation, png, "image/png", made.canvas.shape)
+        meter.lap("store", bytes_out=len(png))
+        return blob, job.half.measure(png, made, job.request)
+
+    def _made(self, job: _Job, picture: Picture, predictor: "Predictor", network: Network) -> Made:
+        with cutout_refusals(job.uri):
             try:
-                return cutting.cutout(pixels, predictor, parameters, find_people(self._settings.weights_folder))
+                made: Made = job.half.run([picture], job.asked_of(predictor, self._people))
+                return made
             except PoisonInput:
                 raise
             except (BatchingError, EngineError):
                 self._serving.report_broken(network)
                 raise
+
+    @property
+    def _people(self) -> People:
+        return find_people(self._settings.weights_folder)
 
 
 class Predictor:
@@ -266,51 +287,20 @@ def predicting(network: Network, deadline: float, tenant: str, meter: Meter, sta
         yield Predictor(partial(network.predict, deadline, tenant), meter, stage, asking.close)
 
 
-def _compared(
-    pixels: Pixels,
-    used: cutting.Cutout,
-    parameters: CutoutParameters,
-    network: Network,
-    people: People,
-    task: Task,
-    meter: Meter,
-) -> Shadow:
+def _compared(job: _Job, picture: Picture, used: Made, network: Network, people: MaskPredictor, meter: Meter) -> Shadow:
     """What another network makes of the picture, compared and thrown away. It never fails the task."""
+    task = job.task
     ref = network.model.ref
     try:
         with predicting(network, _wanted_by(task), task.tenant, meter, "shadow") as predictor:
-            other = cutting.cutout(pixels, predictor, parameters, people)
+            other = job.half.run([picture], job.asked_of(predictor, people))
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
         return Shadow(model=ref, error=printable(f"{type(error).__name__}: {error}", SHADOW_ERROR_MAX))
     finally:
         meter.lap("shadow")
-    agreement, difference = cutting.compare(used.rgba[..., 3], other.rgba[..., 3])
+    agreement, difference = cutting.compare(used.canvas[..., 3], other.canvas[..., 3])
     return Shadow(model=ref, agreement=agreement, difference=difference, engine_ms=round(predictor.engine_ms, 3))
-
-
-def cutout_picture(photograph: Picture, made: cutting.Cutout) -> Picture:
-    """A cutout as the compose pool reads it."""
-    return replace(
-        photograph, pixels=made.rgba, media_type="image/png", had_alpha=True, metadata=metadata_of(photograph, made)
-    )
-
-
-def metadata_of(picture: Picture, made: cutting.Cutout) -> Metadata:
-    """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
-    plain = made.measures["plain_background"] == 1
-    alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
-    return replace(picture.metadata, background=background_of(picture.pixels, alpha) if plain else None)
-
-
-@cache
-def find_people(folder: Path) -> People:
-    """The network that sees people, its file in `folder`; opened once. Raises WeightsMissing, WeightsCorrupt."""
-    return People(folder)
-
-
-def _of_task(task: Task) -> CutoutParameters:
-    return cutout_parameters(task.step.parameters, task.category)
 
 
 def cutout_parameters(values: dict[str, str], category: str) -> CutoutParameters:

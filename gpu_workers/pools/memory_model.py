@@ -6,12 +6,13 @@ not been run whole since they were set.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from gpu_workers.operations.base import Memory, pixel_half
 from gpu_workers.sources.decoding import Header, Pixels
 from schemas.channels import Channel, Size
 from schemas.channels.rulebook import Rulebook
-from schemas.operations.base import BadParameters, SizedParameters
+from schemas.operations import OPERATIONS
+from schemas.operations.base import BadParameters, Extent, SizedParameters
 from schemas.records import Blob, Step
 
 MB = 2**20
@@ -19,40 +20,20 @@ MB = 2**20
 # worker of 2 GB, and hardly any camera makes more.
 KEPT_PIXELS_MAX = 25_000_000
 _KEPT_PIXELS_MIN = 12_000_000
+_DEAREST = Memory(300, 50, 120)
 _FRAME_SHARE = 0.5  # a product takes so much of its photograph's longer side at least, mostly
-
-
-@dataclass(frozen=True)
-class _Cost:
-    """`base_mb`, and bytes for each pixel of the inputs and of the canvas, 8 bits deep; twice that for 16."""
-
-    base_mb: int
-    input_bytes: int
-    canvas_bytes: int
-
-
-_CUTOUT = _Cost(300, 28, 0)
-_SOURCE = _Cost(0, 16, 0)
-_COMPOSE = {
-    "packshot": _Cost(50, 40, 60),
-    "transparent": _Cost(50, 40, 60),
-    "mockup": _Cost(150, 40, 120),
-    "artwork": _Cost(250, 40, 120),
-    "style": _Cost(50, 40, 40),
-    "upscale": _Cost(300, 50, 0),
-}
-_DEAREST = _Cost(300, 50, 120)
 _HELD_BYTES = 7  # a pixel: a photograph's three samples and its cutout's four
 
 
-def cutout_bytes(file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
-    """What it takes to decode a photograph and to cut it out."""
-    return _photograph_bytes(_CUTOUT, file_bytes, header, kept_pixels_max)
-
-
-def source_bytes(file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
-    """What it takes to decode a photograph and to keep it as it is."""
-    return _photograph_bytes(_SOURCE, file_bytes, header, kept_pixels_max)
+def photograph_bytes(operation: str, file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
+    """What it takes to decode a photograph and to do with it what an operation of the cutout pool does."""
+    cost = _memory(operation)
+    is_kept = kept_pixels_max is None or header.pixels <= kept_pixels_max
+    worked_on = header.pixels if is_kept else kept_pixels_max or 0
+    deep = 2 if header.bits > 8 or header.bands > 4 else 1
+    # Those that cannot be read in strips lie in their decoder's memory whole.
+    of_decoder = header.bands * header.bits // 8 * (2 if header.is_progressive else 1)
+    return cost.base_mb * MB + 2 * file_bytes + header.pixels * of_decoder + worked_on * cost.input_bytes * deep
 
 
 def compose_bytes(operation: str, inputs: Sequence[Blob], canvas: Size) -> int:
@@ -63,8 +44,6 @@ def compose_bytes(operation: str, inputs: Sequence[Blob], canvas: Size) -> int:
 def decoded_bytes(operation: str, inputs: Sequence[Pixels], canvas: Size | None = None) -> int:
     """What it takes to cut out pictures that are decoded already, or to make one of this `canvas` out of them."""
     pixels = sum(int(picture[..., 0].nbytes) for picture in inputs)
-    if operation == "cutout":
-        return _CUTOUT.base_mb * MB + pixels * _CUTOUT.input_bytes
     return _composing_bytes(operation, pixels, canvas or Size(0, 0))
 
 
@@ -75,8 +54,8 @@ def rendering_bytes(
 
     They are read and, where the operation works on cutouts, cut out one after the other; each stays until the end.
     """
-    one = _CUTOUT if is_cut_out else _SOURCE
-    reading = max(_photograph_bytes(one, size, head, kept_pixels_max) for size, head in photographs)
+    one = "cutout" if is_cut_out else "source"
+    reading = max(photograph_bytes(one, size, head, kept_pixels_max) for size, head in photographs)
     pixels = [min(head.pixels, kept_pixels_max) * (2 if head.bits > 8 else 1) for _, head in photographs]
     reading += (sum(pixels) - min(pixels)) * _HELD_BYTES
     if operation == "cutout":
@@ -86,7 +65,7 @@ def rendering_bytes(
 
 def _composing_bytes(operation: str, pixels: int, canvas: Size) -> int:
     """`pixels` are the inputs', those of 16 bits counted twice."""
-    cost = _COMPOSE.get(operation, _DEAREST)
+    cost = _memory(operation)
     return cost.base_mb * MB + pixels * cost.input_bytes + canvas.width_px * canvas.height_px * cost.canvas_bytes
 
 
@@ -115,7 +94,7 @@ def _longest_px(steps: Sequence[Step], category: str, rules: Rulebook) -> Iterat
     """The longest side that a product has in each of the steps and in those after them, at most; None where nothing
     tells: there is no channel that we know, or the canvas cuts the product off."""
     for step in steps:
-        known = step.channel in rules.names() and step.operation in ("packshot", "transparent", "mockup", "style")
+        known = step.channel in rules.names() and _extent(step) != "any"
         is_told = known and step.parameters.get("scaling", "fit") == "fit"
         yield _side_px(rules.load(step.channel, category), step) if is_told and step.channel else None
         yield from _longest_px(step.next, category, rules)
@@ -125,17 +104,17 @@ def _side_px(channel: Channel, step: Step) -> float:
     """That of the canvas, of which a packshot leaves the channel's room empty, if nobody asks for another."""
     canvas = canvas_of(channel, step.parameters)
     own_room = any(name.startswith(("margin", "padding")) for name in step.parameters)
-    fills = channel.fill.target if step.operation in ("packshot", "transparent") and not own_room else 1.0
+    fills = channel.fill.target if _extent(step) == "fill" and not own_room else 1.0
     return max(canvas.width_px, canvas.height_px) * fills
 
 
-def _photograph_bytes(cost: _Cost, file_bytes: int, header: Header, kept_pixels_max: int | None) -> int:
-    is_kept = kept_pixels_max is None or header.pixels <= kept_pixels_max
-    worked_on = header.pixels if is_kept else kept_pixels_max or 0
-    deep = 2 if header.bits > 8 or header.bands > 4 else 1
-    # Those that cannot be read in strips lie in their decoder's memory whole.
-    of_decoder = header.bands * header.bits // 8 * (2 if header.is_progressive else 1)
-    return cost.base_mb * MB + 2 * file_bytes + header.pixels * of_decoder + worked_on * cost.input_bytes * deep
+def _memory(operation: str) -> Memory:
+    """What an operation takes; of one that is not known, the most that any takes."""
+    return _DEAREST if operation not in OPERATIONS else pixel_half(operation, OPERATIONS[operation].pool).MEMORY
+
+
+def _extent(step: Step) -> Extent:
+    return "any" if step.operation not in OPERATIONS else OPERATIONS[step.operation].extent
 
 
 def _depth(blob: Blob) -> int:

@@ -1,19 +1,13 @@
 """What a pool gives: pictures in the blob store, and the result that names them."""
 
-import hashlib
 from functools import cache
-from importlib import resources
-from pathlib import Path
 
+from gpu_workers import code
 from gpu_workers.metering import Meter
+from gpu_workers.operations.base import module_of
 from gpu_workers.results import Result
 from schemas.records import Blob, Task
 from streams.blobs import Blobs
-
-_PIXELS = ("imaging", "library", "operations", "quality", "sources")
-
-
-_PIXELS_TOO = ("models/people.py", "pools/composing.py", "pools/memory_model.py")
 
 
 def store(blobs: Blobs, role: str, data: bytes, media_type: str, shape: tuple[int, ...]) -> Blob:
@@ -26,12 +20,18 @@ def store(blobs: Blobs, role: str, data: bytes, media_type: str, shape: tuple[in
 
 
 @cache
-def code_fingerprint() -> str:
-    """SHA-256 over the code that makes pixels: other code, other results."""
-    package = Path(str(resources.files("gpu_workers")))
-    files = [file for folder in _PIXELS for file in sorted((package / folder).rglob("*.py"))]
-    files += [package / name for name in _PIXELS_TOO]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+def code_fingerprint(operation: str) -> str:
+    """SHA-256 (hex) over the code that makes an operation's pictures: other code, other results.
+
+    Raises UnknownOperation.
+    """
+    return code.installed().fingerprint(*modules_of(operation))
+
+
+def modules_of(operation: str) -> tuple[str, ...]:
+    """The modules that decide on an operation's pixels, with all that they import: its pixel half, and what says how
+    large a photograph is kept. Raises UnknownOperation."""
+    return module_of(operation), "gpu_workers.pools.memory_model"
 
 
 def result_of(task: Task, blobs: list[Blob], measures: dict[str, float], engine: str, meter: Meter) -> Result:

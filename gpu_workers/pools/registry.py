@@ -6,11 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.operations.cutout.operation import find_people
 from gpu_workers.pools import compose, cutout
 from gpu_workers.pools.memory import memory_budget
+from gpu_workers.pools.outputs import code_fingerprint
 from gpu_workers.pools.rules import rules_that_count
 from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.worker import Work
+from schemas.operations import OPERATIONS
 from streams.blobs import Blobs
 from streams.facts import Database
 from streams.runtime.settings import Settings
@@ -28,7 +31,7 @@ class UnknownPool(ValueError):
 @contextmanager
 def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", database: Database) -> Iterator[Work]:
     with cutout.open_serving(settings, ModelRegistry.of(settings, blobs, database), database) as serving:
-        cutout.find_people(settings.weights_folder)
+        find_people(settings.weights_folder)
         cutting.warm_up()
         rules = partial(rules_that_count, database)
         yield cutout.Cutout(settings, blobs, s3, serving, memory_budget(settings), rules).work
@@ -50,4 +53,6 @@ def open_pool(
     """The work of a pool, with its engines open for as long as the block lasts. Raises UnknownPool."""
     if pool not in POOLS:
         raise UnknownPool(f"there is no pool {pool!r}; there are {', '.join(POOLS)}")
+    for operation in [name for name, each in OPERATIONS.items() if each.pool == pool]:
+        code_fingerprint(operation)  # takes some tenths of a second, which no task is to wait for
     return POOLS[pool](settings, blobs, s3, database)

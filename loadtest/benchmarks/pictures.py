@@ -36,15 +36,16 @@ from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.artwork.artwork import artwork
+from gpu_workers.operations.base import ComposeRequest, compose
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.mockup.mockup import mockup
 from gpu_workers.operations.mockup.scene_placing import Product
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
-from gpu_workers.operations.packshot.transparent import transparent
 from gpu_workers.operations.style.style import style
+from gpu_workers.operations.transparent import transparent
 from gpu_workers.operations.upscale.upscale import upscale
-from gpu_workers.pools import composing, memory_model
-from gpu_workers.quality.packshot import measure
+from gpu_workers.pools import memory_model
 from gpu_workers.sources.decoding import DecodeLimits, decode
 from loadtest.benchmarks import quality
 from schemas import channels
@@ -127,7 +128,7 @@ def from_a_large_file(given: Given) -> object:
     made = cutting.cutout(photograph.pixels, _predict)
     cut = decode(encoding.lossless(made.rgba))
     del photograph, made
-    return composing.compose("packshot", [cut], composing.ComposeRequest(channels.load("shopify"), {}))
+    return compose("packshot", [cut], ComposeRequest(channels.load("shopify"), {}))
 
 
 OPERATIONS: dict[str, Callable[[Given], object]] = {

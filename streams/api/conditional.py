@@ -17,7 +17,8 @@ class Conditional:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
-        if scope["type"] != "http" or scope["method"] != "GET":
+        told: Any = scope
+        if told["type"] != "http" or told["method"] != "GET":
             await self._app(scope, receive, send)
             return
         known = [value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"]

@@ -14,7 +14,7 @@ from schemas.identity import content_id
 from streams.api.gateway import Gateway
 from streams.api.problems import Problem
 from streams.facts.answers import ApiAnswer, ApiAnswers
-from streams.services.roles import now_ms
+from streams.runtime.clock import now_ms
 
 BODY_MAX_BYTES = 1024 * 1024  # of what is held to tell one request from another
 METHODS = frozenset({"POST", "PUT", "DELETE"})

@@ -55,7 +55,8 @@ class Buckets:
 
 def check_quota(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Counts what changes or makes something; reading is free. Raises Problem."""
-    if handler.opt.get("open") or connection.scope["method"] in ("GET", "HEAD", "OPTIONS"):
+    scope: Any = connection.scope
+    if handler.opt.get("open") or scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return
     caller, settings = connection.user, connection.app.state.gateway.settings
     quotas = (
@@ -63,7 +64,7 @@ def check_quota(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         ("tenant", f"tenant {caller.tenant}", settings.gateway_tenant_per_minute),
     )
     taken = [connection.app.state.buckets.take(policy, name, quota) for policy, name, quota in quotas if quota]
-    connection.scope["state"][HEADERS] = headers(taken)
+    scope["state"][HEADERS] = headers(taken)
     empty = [each for each in taken if each.wait_s]
     if empty:
         wait_s = math.ceil(max(each.wait_s for each in empty))

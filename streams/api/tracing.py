@@ -24,11 +24,12 @@ class Traced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
-        if scope["type"] != "http":
+        request: Any = scope
+        if request["type"] != "http":
             await self._app(scope, receive, send)
             return
         told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        method = str(scope["method"])
+        method = str(request["method"])
         with tracer.start_as_current_span(f"HTTP {method}", context=propagate.extract(told)):
             began_s, status = time.perf_counter(), 0
 

@@ -14,6 +14,18 @@ LOGGED = frozenset(
     {"run"}
 )  # commands whose log is for whoever runs the system; the roles of `up` have files for theirs
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+# The errors that have a sentence of their own. Whoever raised one has imported its module: nobody does so to compare.
+TOLD = (
+    ("streams.runtime.settings", "SettingsError"),
+    ("streams.runtime.errors", "Unavailable"),
+    ("streams.runtime.errors", "Refused"),
+    ("streams.blobs", "StoreError"),
+    ("streams.embedded", "BrokerUnavailable"),
+    ("streams.runtime.supervisor", "AlreadyRunning"),
+    ("streams.consumer.clients", "NotAcknowledged"),
+    ("streams.runtime.private", "NotPrivate"),
+    ("gpu_workers.models.manifest", "ModelError"),
+)
 # Every command: its module and its name there, and what it does in a line; a test holds the lines to the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("status:audit", "Compare topics, facts and origin: is anything lost, stale, doubled or missing?"),
@@ -102,26 +114,7 @@ def main() -> None:
 
 def _answered(error: Exception) -> int:
     """Says what went wrong; the exit status."""
-    from gpu_workers.models.manifest import ModelError
-    from streams.blobs import StoreError
-    from streams.consumer.clients import NotAcknowledged
-    from streams.embedded import BrokerUnavailable
-    from streams.runtime.errors import Refused, Unavailable
-    from streams.runtime.private import NotPrivate
-    from streams.runtime.settings import SettingsError
-    from streams.runtime.supervisor import AlreadyRunning
-
-    told = (
-        SettingsError,
-        Unavailable,
-        Refused,
-        StoreError,
-        BrokerUnavailable,
-        AlreadyRunning,
-        NotAcknowledged,
-        NotPrivate,
-        ModelError,
-    )
+    told = tuple(getattr(sys.modules[module], name) for module, name in TOLD if module in sys.modules)
     if isinstance(error, told):
         _tell(f"packshot: {error}")
         return Exit.NOT_DONE

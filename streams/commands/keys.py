@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from streams.runtime.screen import console, print_json, styled, table
+from streams.runtime.screen import console, errors, print_json, table
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
@@ -36,17 +36,17 @@ def create(
 ) -> None:
     """Make a key, and show it this once. Two of a name are valid at a time, so that one can be changed for another."""
     from streams.services import keys as desk
-    from streams.services import local
+    from streams.services import status
 
-    with local.open_database(settings) as database:
+    with status.open_database(settings) as database:
         mode: Any = "test" if is_test else "live"
         text, key = desk.create(database, name, tenants, scopes or desk.SCOPES, mode, expires_at_ms)
     if as_json:
         print_json({"key": text, **_facts(key)})
     else:
-        console.say(styled(text, "bold"))
-        console.say(f"{key.name} ({key.key_id}), for {', '.join(key.tenants)}: {', '.join(key.scopes)}")
-        console.say("nobody can show it again: keep it where you keep passwords")
+        console.say(text)  # alone on standard output, so that KEY=$(packshot keys create …) has it
+        errors.say(f"{key.name} ({key.key_id}), for {', '.join(key.tenants)}: {', '.join(key.scopes)}")
+        errors.say("nobody can show it again: keep it where you keep passwords")
 
 
 @keys.command("list")
@@ -55,9 +55,9 @@ def create(
 def keys_list(settings: Settings, as_json: bool) -> None:
     """Show every key by its id, never itself."""
     from streams.facts.keys import ApiKeys
-    from streams.services import local
+    from streams.services import status
 
-    with local.open_database(settings) as database:
+    with status.open_database(settings) as database:
         known = ApiKeys(database).every()
     if as_json:
         print_json([_facts(key) for key in known])
@@ -77,9 +77,9 @@ def keys_list(settings: Settings, as_json: bool) -> None:
 def revoke(settings: Settings, key_id: str, as_json: bool) -> None:
     """End a key at once."""
     from streams.services import keys as desk
-    from streams.services import local
+    from streams.services import status
 
-    with local.open_database(settings) as database:
+    with status.open_database(settings) as database:
         desk.revoke(database, key_id)
     if as_json:
         print_json({"revoked": key_id})

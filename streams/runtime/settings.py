@@ -147,7 +147,7 @@ class Settings(BaseModel):
         description="The largest body that the API reads; NDJSON is read as it comes, each line up to 1 MiB.",
     )
     gateway_key_per_minute: NonNegativeInt = Field(
-        600, description="Requests of one key in a minute that change or make something; reading is free; 0: any."
+        600, description="Requests of one key in a minute, but those that only read; 0: any."
     )
     gateway_tenant_per_minute: NonNegativeInt = Field(
         3000, description="The same of all keys of a tenant together; each gateway counts on its own."

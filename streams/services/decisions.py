@@ -1,15 +1,17 @@
 """What people decide: on reviews, and on what is live. Each call sends one event and waits for its acknowledgement."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from schemas.records import DecisionUndone, Event, RetractionDecided, ReviewDecided
+from schemas.records import DecisionUndone, RetractionDecided, ReviewDecided
 from streams.consumer.letters import outgoing
 from streams.facts import Database, Review
 from streams.flow.processors.planning import redone
 from streams.flow.relay import Sender
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
+
+Decided = TypeVar("Decided", ReviewDecided, DecisionUndone, RetractionDecided)
 
 
 def decide(review: Review, sender: Sender, **decision: Any) -> ReviewDecided:
@@ -65,8 +67,7 @@ def retract(
     return _sent(event, "retract", "packshot/retract", sender)
 
 
-def _sent(event: Any, what: str, source: str, sender: Sender) -> Any:
-    assert isinstance(event, Event)
+def _sent(event: Decided, what: str, source: str, sender: Sender) -> Decided:
     with tracer.start_as_current_span(what):
         sender.send([outgoing(event, source)])
     return event

@@ -12,8 +12,8 @@ import msgspec
 from schemas.records import Name
 from streams.facts import Database
 from streams.facts.keys import USED_EVERY_MS, ApiKey, ApiKeys, Mode
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
-from streams.services.roles import now_ms
 
 Scope = Literal["read", "write", "review", "operate", "make"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

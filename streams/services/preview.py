@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from gpu_workers.local import files
 from gpu_workers.local.studio import Made, Studio
+from gpu_workers.operations.base import ComposeRequest
+from gpu_workers.operations.cutout.operation import cutout_picture
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.sources.decoding import Picture, decode
 from gpu_workers.sources.fetch import SourceError, fetch
 from schemas import recipes
@@ -109,9 +110,7 @@ class _Making:
         if step.operation == "source":
             return photograph, {}
         cut = self.studio.cutout(photograph, name, step.parameters, category)
-        return cutout_pool.cutout_picture(photograph, cut), {
-            f"cutout.{name}": value for name, value in cut.measures.items()
-        }
+        return cutout_picture(photograph, cut), {f"cutout.{name}": value for name, value in cut.measures.items()}
 
     def _made(
         self,

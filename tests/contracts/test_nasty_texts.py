@@ -179,7 +179,7 @@ def _rows(facts: Facts) -> list[tuple[str, ...]]:
     return [
         (table.name, *map(str, row))
         for table in tables.metadata.sorted_tables
-        for row in facts._connection.execute(table.select()).all()
+        for row in facts._transaction.connection.execute(table.select()).all()
     ]
 
 

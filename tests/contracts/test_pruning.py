@@ -112,7 +112,9 @@ def test_pictures_of_products_as_they_are_stay(store: ObjectStore, database: Dat
             )
         else:
             failed = TaskFailed(task=of, kind="permanent", code="no_subject")
-            facts.tasks.put({"queued": of, "done": done(of, [after]), "failed": failed}[named_by])
+            records: dict[str, Task | TaskCompleted | TaskFailed]
+            records = {"queued": of, "done": done(of, [after]), "failed": failed}
+            facts.tasks.put(records[named_by])
     pruned(store, database)
     assert Blobs(store).get_result("cafe01") is None, "to make it again is all that costs"
     assert Blobs(store).get(before.digest) == b"cutout"
@@ -148,7 +150,9 @@ def test_the_oldest_goes_until_it_is_small_enough(database: Database) -> None:
     assert pruned(store, database, done.left_bytes).results == 0
 
 
-def test_a_picture_that_is_used_meanwhile_stays(store: ObjectStore, database: Database) -> None:
+def test_a_picture_that_is_used_meanwhile_stays(
+    store: ObjectStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The prune has listed what is old; then a worker uses the picture for another result."""
     [shared] = made(store, "cafe01", b"shared")
     prune = Prune(store, database, later_ms, 30 * DAY_S)
@@ -158,7 +162,7 @@ def test_a_picture_that_is_used_meanwhile_stays(store: ObjectStore, database: Da
         Blobs(store, lambda: later_ms() + 2 * DAY_S * 1000).put(b"shared")
         evict(*arguments)  # type: ignore[arg-type]
 
-    prune._evict = used  # type: ignore[method-assign]
+    monkeypatch.setattr(prune, "_evict", used)
     prune._before_ms = store.written_at_ms("results/ca/cafe01") or 0
     _until_later(store, prune._before_ms)
     prune.run()

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from gpu_workers.pools.composing import Composed, ComposeRequest, compose
+from gpu_workers.operations.base import Composed, ComposeRequest, compose
 from gpu_workers.sources.decoding import Picture
 from schemas import channels
 from streams.flow.processors.judging import judge

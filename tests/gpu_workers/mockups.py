@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.encoding import encode
 from gpu_workers.library.scenes import Scene, load
+from gpu_workers.operations.mockup.measures import measure
 from gpu_workers.operations.mockup.mockup import Mockup, mockup
 from gpu_workers.operations.mockup.scene_placing import Product
-from gpu_workers.quality.mockup import measure
 from schemas import channels
 from schemas.channels import Channel, Fill, Size
 from schemas.operations.mockup import MockupParameters

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import pyvips
 
+from gpu_workers.operations.base import ComposeRequest
 from gpu_workers.pools import admission, memory, memory_model
 from gpu_workers.pools.admission import MB, Budget, OutOfMemory, TooMuchMemory
-from gpu_workers.pools.composing import ComposeRequest
 from gpu_workers.sources.decoding import Header, Picture
 from schemas import channels
 from schemas.channels.rulebook import SHIPPED
@@ -249,7 +249,7 @@ def test_the_largest_picture_of_8_bits_fits_a_worker_of_4_gb_and_of_3() -> None:
         for progressive in (False, True):
             photograph = head(10_000, 10_000, is_progressive=progressive)
             kept = memory_model.KEPT_PIXELS_MAX
-            assert memory_model.cutout_bytes(2_000_000, photograph, kept) < room
+            assert memory_model.photograph_bytes("cutout", 2_000_000, photograph, kept) < room
 
 
 def test_what_is_kept_of_a_photograph_follows_from_what_its_steps_make() -> None:

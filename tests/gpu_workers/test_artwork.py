@@ -11,7 +11,7 @@ from gpu_workers.imaging.resampling import resample
 from gpu_workers.library import templates
 from gpu_workers.library.templates import Area, BadTemplate, Template, UnknownTemplate
 from gpu_workers.operations.artwork.artwork import BadArtwork, Printed, artwork, place
-from gpu_workers.quality.artwork import print_fidelity
+from gpu_workers.operations.artwork.fidelity import print_fidelity
 from schemas.operations.artwork import ArtworkParameters
 from schemas.operations.base import BadParameters
 

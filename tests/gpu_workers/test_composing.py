@@ -15,8 +15,8 @@ from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.imaging.metadata import GENERATED, Metadata
 from gpu_workers.library import brands, scenes, templates
-from gpu_workers.pools.composing import Composed, ComposeRequest, File, Library, compose, fingerprint
-from gpu_workers.quality.packshot import measure_restyled
+from gpu_workers.operations.base import Composed, ComposeRequest, File, Library, compose, fingerprint
+from gpu_workers.operations.packshot.measures import measure_restyled
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.errors import InputError

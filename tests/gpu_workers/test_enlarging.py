@@ -18,12 +18,12 @@ from gpu_workers.engines import open_engine
 from gpu_workers.local import studio
 from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, load_manifest, parse_manifest
 from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
+from gpu_workers.operations.base import Composed, ComposeRequest, Enlarger, Library, compose, fingerprint
 from gpu_workers.operations.upscale.errors import BadTiles
 from gpu_workers.operations.upscale.network import TILE_PX
 from gpu_workers.operations.upscale.sharpness import text_mask
 from gpu_workers.pools import compose as compose_pool
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Composed, ComposeRequest, Enlarger, Library, compose, fingerprint
 from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels

@@ -86,7 +86,9 @@ def test_a_header_tells_what_a_picture_will_take() -> None:
     assert (told.width_px, told.height_px, told.bands, told.bits) == (WIDTH_PX, HEIGHT_PX, 3, 16)
     assert header(bytes(FILES["progressive"]())).is_progressive
     assert not header(bytes(FILES["jpeg"]())).is_progressive
-    deep_bytes, bytes_8 = (memory_model.cutout_bytes(0, header(bytes(FILES[name]())), None) for name in ("deep", "png"))
+    deep_bytes, bytes_8 = (
+        memory_model.photograph_bytes("cutout", 0, header(bytes(FILES[name]())), None) for name in ("deep", "png")
+    )
     assert deep_bytes > bytes_8 > 0
 
 

@@ -13,8 +13,8 @@ from gpu_workers.imaging.encoding import encode
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.operations.packshot import light, shadow
 from gpu_workers.operations.packshot.light import Light
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
-from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.operations.packshot import PackshotParameters

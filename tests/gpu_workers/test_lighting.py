@@ -8,11 +8,11 @@ from gpu_workers.imaging.colour_difference import ciede2000, light_to_lab
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import to_linear
 from gpu_workers.imaging.metadata import Metadata
+from gpu_workers.operations.base import Composed, ComposeRequest, compose
 from gpu_workers.operations.cutout.cutout import Cutout
+from gpu_workers.operations.cutout.operation import metadata_of
 from gpu_workers.operations.packshot.lighting import CHANGE_MAX, NO_CHANGE, background_of, correction
 from gpu_workers.operations.packshot.packshot import packshot
-from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools.composing import Composed, ComposeRequest, compose
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Channel, Size
@@ -101,7 +101,7 @@ def test_a_cutout_remembers_a_plain_ground_only(plain: bool) -> None:
     photograph = np.full((200, 240, 3), 200, np.uint8)
     picture = decode(written(photograph))
     made = Cutout(mug(), {"plain_background": float(plain)})
-    metadata = cutout_pool.metadata_of(picture, made)
+    metadata = metadata_of(picture, made)
     read = decode(lossless(made.rgba, metadata)).metadata
     light = float(to_linear(np.array(200, np.uint8)))
     assert read.background == (pytest.approx([light] * 3, abs=1e-5) if plain else None)

@@ -21,7 +21,7 @@ from gpu_workers.imaging.metadata import (
     strongest,
     xmp,
 )
-from gpu_workers.pools.composing import ComposeRequest, compose
+from gpu_workers.operations.base import ComposeRequest, compose
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from streams.publishing.renditions import render

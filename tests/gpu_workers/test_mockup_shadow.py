@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.encoding import encode
 from gpu_workers.library.scenes import load
+from gpu_workers.operations.mockup.measures import measure
 from gpu_workers.operations.mockup.mockup import Mockup, mockup
 from gpu_workers.operations.mockup.scene_ground import ground_of
 from gpu_workers.operations.mockup.scene_placing import Product
 from gpu_workers.operations.mockup.scene_shadow import Caster, thrown
 from gpu_workers.operations.mockup.standing import stance
-from gpu_workers.quality.mockup import measure
 from schemas import channels
 from schemas.operations.mockup import MockupParameters
 from streams.flow.processors.judging import judge

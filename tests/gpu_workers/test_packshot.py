@@ -11,7 +11,7 @@ from gpu_workers.imaging.linear_light import to_linear, to_srgb
 from gpu_workers.imaging.resampling import resample
 from gpu_workers.operations.packshot import shadow
 from gpu_workers.operations.packshot.packshot import EmptyCutout, Rendered, packshot, place
-from gpu_workers.operations.packshot.transparent import transparent
+from gpu_workers.operations.transparent import transparent
 from schemas import channels
 from schemas.channels import Size
 from schemas.operations.base import BadParameters

@@ -10,7 +10,7 @@ from gpu_workers.imaging.encoding import TooHeavy, encode
 from gpu_workers.imaging.metadata import after
 from gpu_workers.operations.packshot import shadow
 from gpu_workers.operations.packshot.packshot import packshot
-from gpu_workers.operations.packshot.transparent import transparent
+from gpu_workers.operations.transparent import transparent
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from schemas.operations.base import BadParameters

@@ -7,9 +7,9 @@ import pytest
 
 from gpu_workers.imaging.encoding import encode
 from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
-from gpu_workers.operations.packshot.transparent import transparent
-from gpu_workers.quality.packshot import measure
+from gpu_workers.operations.transparent import transparent
 from schemas import channels
 from schemas.channels import Channel, Size
 from schemas.operations.packshot import PackshotParameters

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from gpu_workers.imaging.encoding import encode
 from gpu_workers.operations.cutout import uncertainty, wearing
 from gpu_workers.operations.cutout.cutout import cutout
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import packshot
 from gpu_workers.operations.packshot.placement import cut_off
-from gpu_workers.quality.packshot import measure
 from schemas import channels
 from schemas.operations.cutout import CutoutParameters
 from streams.flow.gates.edges import UNCERTAINTY_MAX

@@ -13,9 +13,9 @@ from gpu_workers.imaging.encoding import encode, lossless
 from gpu_workers.imaging.linear_light import coded, eight_bit, to_linear, to_srgb
 from gpu_workers.imaging.wide_gamut import in_srgb, profile
 from gpu_workers.operations.packshot import shadow
+from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import on_canvas, packshot, place
-from gpu_workers.operations.packshot.transparent import transparent
-from gpu_workers.quality.packshot import measure
+from gpu_workers.operations.transparent import transparent
 from gpu_workers.sources.decoding import decode
 from schemas import channels
 from schemas.channels import Channel

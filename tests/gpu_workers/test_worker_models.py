@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from gpu_workers.metering import Meter
+from gpu_workers.operations.base import Library
 from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.operations.cutout.operation import find_people
 from gpu_workers.pools import compose as compose_pool
-from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import outputs
-from gpu_workers.pools.composing import Library
 from gpu_workers.results import Results
 from gpu_workers.worker import Worker
 from schemas.records import Lane, ModelReleased, Source, Step, Task
@@ -100,7 +100,7 @@ def test_a_shadow_looks_for_who_wears_it_as_well(
         worker = Worker("cutout", work, Results(blobs), database, PRICES)
         completed(worker, replace(photographed(tmp_path), category="Dresses"))
     used, shadow = looked
-    assert used == shadow == ("everything", cutout_pool.find_people(Settings().weights_folder))
+    assert used == shadow == ("everything", find_people(Settings().weights_folder))
 
 
 def test_what_is_worn_is_another_result_than_what_is_not(tmp_path: Path, blobs: Blobs, database: Database) -> None:

@@ -106,7 +106,7 @@ def test_each_role_may_ask_about_the_groups_that_it_asks_about(role: str) -> Non
 
 def test_transactional_ids_are_those_of_the_code() -> None:
     with_some = {role: rights.transactions for role, rights in load().items() if rights.transactions}
-    assert with_some == {"publisher": (f"{groups.PUBLISHER}.*",), "operator": (dead.WRITER,)}
+    assert with_some == {"publisher": (f"{groups.PUBLISHER}.*",), "gateway": (dead.WRITER,), "operator": (dead.WRITER,)}
 
 
 def test_every_topic_has_a_reader_and_a_writer() -> None:

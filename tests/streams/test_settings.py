@@ -1,7 +1,4 @@
-"""Settings: what the environment says, what is given, and what a command imports for them."""
-
-import subprocess
-import sys
+"""Settings: what the environment says, and what is given."""
 
 import pytest
 
@@ -26,17 +23,3 @@ def test_every_wrong_setting_is_told_by_its_variable(monkeypatch: pytest.MonkeyP
         read_settings()
     for said in ("PACKSHOT_KAFKA_PARTITIONS: ", "PACKSHOT_BATCH_MAX: ", "did you mean PACKSHOT_LOG_LEVEL?"):
         assert said in str(told.value)
-
-
-@pytest.mark.parametrize(
-    ("module", "spared"),
-    [
-        ("streams.commands.submit", {"sqlalchemy", "confluent_kafka", "pydantic_settings", "opentelemetry", "numpy"}),
-        ("streams.commands.tables.submit", {"sqlalchemy", "confluent_kafka", "structlog", "opentelemetry", "numpy"}),
-        ("streams.services.status", {"confluent_kafka", "structlog", "opentelemetry", "alembic", "numpy", "rich"}),
-    ],
-)
-def test_a_command_imports_what_it_uses(module: str, spared: set[str]) -> None:
-    code = f"import sys, {module}; print(*{{each.partition('.')[0] for each in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert spared & set(done.stdout.split()) == set()

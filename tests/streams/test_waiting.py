@@ -129,7 +129,7 @@ def test_a_batch_that_was_stopped_is_not_committed(monkeypatch: pytest.MonkeyPat
     def ended(status: int) -> NoReturn:
         raise SystemExit(status)
 
-    monkeypatch.setattr(app.os, "_exit", ended)
+    monkeypatch.setattr("streams.flow.app.os._exit", ended)
     app._leave_if_failed(None, [record()])
     for error, status in ((Stopped(), Exit.OK), (RuntimeError(), Exit.BROKE)):
         with pytest.raises(SystemExit) as left:

@@ -13,7 +13,7 @@ from streams.api.callers import Asking, Caller
 from streams.api.paging import Cursor, Limit, behind, following, given
 from streams.api.routes.products import known
 from streams.facts import Asset, AssetState, Facts, Grouping
-from streams.services.submission import SETTLED
+from streams.facts.states import SETTLED
 from streams.services.views import AssetView, asset_view
 
 READ = {"scope": "read"}
@@ -66,8 +66,8 @@ def get_product_assets(caller: Asking, sku: FromPath[str]) -> ProductAssets:
     with caller.read() as facts:
         assets = facts.assets.of(caller.tenant, sku)
         views = _views(caller, assets, facts)
-    told = {"tenant": caller.tenant, "sku": sku, "version": product.version, "settled": is_settled(assets)}
-    return ProductAssets(**told, assets=views)
+    settled = is_settled(assets)
+    return ProductAssets(tenant=caller.tenant, sku=sku, version=product.version, settled=settled, assets=views)
 
 
 @get("/v1/assets", opt=READ, sync_to_thread=True)

@@ -7,12 +7,14 @@ import msgspec
 from litestar import get, post
 from litestar.params import FromPath, FromQuery
 
+from schemas import topics
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem
 from streams.services import dead
 from streams.services.dead import DeadLetter, Wanted
 from streams.services.views import LetterContent, LetterView, letter_content, letter_view
 
+OPERATORS = frozenset({topics.PUBLISHED.name, topics.MODELS.name, topics.RECIPES.name})  # no tenant's own
 READ, OPERATE = {"scope": "read"}, {"scope": "operate"}
 
 
@@ -49,6 +51,8 @@ def replay_letter(caller: Asking, letter_id: FromPath[str]) -> Letters:
     letter = _known(caller, letter_id)
     if caller.key.mode == "test":
         raise Problem("scope_missing", "a test key replays nothing")
+    if letter.origin in OPERATORS:
+        raise Problem("no_origin", f"what came from {letter.origin} an operator sends back", field="letter_id")
     sent = dead.replay(caller.settings, Wanted(frozenset([letter.name]), tenant=caller.tenant), caller.name)
     return Letters(items=[letter_view(each) for each in sent])
 

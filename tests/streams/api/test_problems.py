@@ -54,7 +54,7 @@ def test_what_nobody_foresaw_tells_nothing_of_our_inside(demo: Client, recorder:
     def break_down(_records: object) -> None:
         raise RuntimeError("postgresql://user:secret@host")
 
-    recorder.send = break_down  # type: ignore[method-assign]
+    recorder.send = break_down  # type: ignore[method-assign,assignment]
     told = problem(demo, "PUT", "/v1/products/A", json=BODY)
     assert (told.code, told.status, told.retryable, told.detail) == ("unexpected", 500, True, "")
 

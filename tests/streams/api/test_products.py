@@ -75,7 +75,7 @@ def test_a_broker_that_is_away_is_told_within_the_time(demo: Client, recorder: R
     def refuse(_records: object) -> None:
         raise NotAcknowledged("timed out")
 
-    recorder.send = refuse  # type: ignore[method-assign]
+    recorder.send = refuse  # type: ignore[method-assign,assignment]
     answer = demo.put("/v1/products/A", json=BODY)
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "not_acknowledged", "2")
     (line,) = lines(

@@ -36,8 +36,8 @@ from gpu_workers.imaging.wide_gamut import in_srgb
 from gpu_workers.operations.mockup.mockup import Mockup, Placed
 from gpu_workers.operations.mockup.scene_ground import Ground
 from gpu_workers.operations.mockup.scene_shadow import Caster, shift, thrown
+from gpu_workers.operations.packshot.measures import ERODE_PX, light_in
 from gpu_workers.quality.files import file_facts, read
-from gpu_workers.quality.packshot import ERODE_PX, light_in
 from schemas.channels import Channel
 
 Bool = NDArray[np.bool_]

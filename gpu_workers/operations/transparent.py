@@ -1,11 +1,24 @@
 """Transparent: the cut-out itself, trimmed to the product, on nothing."""
 
+from collections.abc import Sequence
+
 from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.operations.base import ComposeRequest, only
 from gpu_workers.operations.packshot.lighting import Light
+from gpu_workers.operations.packshot.operation import MEMORY, Shot, fingerprint, measure, shot
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
+from gpu_workers.sources.decoding import Picture
 from schemas.channels import Channel
 from schemas.operations.base import BadParameters
 from schemas.operations.packshot import PackshotParameters
+
+__all__ = ["MEMORY", "fingerprint", "measure", "run", "transparent"]
+
+
+def run(inputs: Sequence[Picture], request: ComposeRequest) -> Shot:
+    """The product of one cutout on nothing."""
+    source, parameters = only(inputs), PackshotParameters.parse(request.parameters)
+    return shot(transparent(source.pixels, request.channel, parameters, source.metadata.background), source, parameters)
 
 
 def transparent(

@@ -54,10 +54,10 @@ from gpu_workers.imaging.linear_light import (
     to_srgb,
 )
 from gpu_workers.imaging.wide_gamut import in_srgb
+from gpu_workers.operations.packshot.light_measures import measure_light
 from gpu_workers.operations.packshot.packshot import EDGES, Placement, Rendered, behind
 from gpu_workers.operations.packshot.placement import floating_cuts
 from gpu_workers.quality.files import file_facts, read
-from gpu_workers.quality.light import measure_light
 from schemas.channels import Channel
 
 Bool = NDArray[np.bool_]

@@ -1,0 +1,68 @@
+"""The cutout's pixel half."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from gpu_workers.imaging.metadata import Metadata
+from gpu_workers.models.people import People
+from gpu_workers.operations.base import Made, Memory, SourceRequest, only
+from gpu_workers.operations.cutout import cutout as cutting
+from gpu_workers.operations.cutout.cutout import Cutout
+from gpu_workers.operations.packshot.lighting import background_of
+from gpu_workers.sources.decoding import Picture
+from schemas.operations.cutout import CutoutParameters
+
+MEMORY = Memory(300, 28, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutOut(Made):
+    """A cutout, and what was measured of it and of its photograph."""
+
+    measures: Mapping[str, float]
+
+
+def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
+    """The product in one photograph. Raises CutoutError besides."""
+    photograph, parameters = only(inputs), _parameters(request)
+    made = cutting.cutout(photograph.pixels, request.predict, parameters, request.find_people)
+    measures = {**made.measures, **photograph.measures}
+    return CutOut(canvas=made.rgba, metadata=metadata_of(photograph, made), measures=measures)
+
+
+def fingerprint(request: SourceRequest) -> str:
+    """Whether who wears the product stays, which the parameters leave to the product's category."""
+    return " worn" if _parameters(request).subject == "everything" else ""
+
+
+def measure(_file: bytes, made: CutOut, _request: SourceRequest) -> dict[str, float]:
+    """What was measured while it was made."""
+    return {**made.measures}
+
+
+def metadata_of(photograph: Picture, made: Cutout) -> Metadata:
+    """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
+    plain = made.measures["plain_background"] == 1
+    alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
+    return replace(photograph.metadata, background=background_of(photograph.pixels, alpha) if plain else None)
+
+
+def cutout_picture(photograph: Picture, made: Cutout) -> Picture:
+    """A cutout as the compose pool reads it."""
+    return replace(
+        photograph, pixels=made.rgba, media_type="image/png", had_alpha=True, metadata=metadata_of(photograph, made)
+    )
+
+
+@cache
+def find_people(folder: Path) -> People:
+    """The network that sees people, its file in `folder`; opened once. Raises WeightsMissing, WeightsCorrupt."""
+    return People(folder)
+
+
+def _parameters(request: SourceRequest) -> CutoutParameters:
+    return CutoutParameters.parse(request.parameters).of(request.category)

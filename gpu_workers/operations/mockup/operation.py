@@ -1,0 +1,55 @@
+"""The mockup's pixel half."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gpu_workers.imaging.metadata import composite
+from gpu_workers.library.scenes import Scene
+from gpu_workers.operations.base import ComposeRequest, Made, Memory, said
+from gpu_workers.operations.mockup import measures, scene_layers
+from gpu_workers.operations.mockup.mockup import Mockup, mockup, scene_for
+from gpu_workers.operations.mockup.scene_placing import Product
+from gpu_workers.sources.decoding import Picture
+from schemas.operations.base import BadParameters
+from schemas.operations.mockup import MockupParameters
+
+MEMORY = Memory(150, 40, 120)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InScene(Made):
+    """A mockup, and how it was rendered."""
+
+    rendered: Mockup
+
+
+def run(inputs: Sequence[Picture], request: ComposeRequest) -> InScene:
+    """The product of the first cutout in a scene, those of the others beside it."""
+    parameters = MockupParameters.parse(request.parameters)
+    if parameters.others is not None:
+        raise BadParameters(
+            "`others` are products of the catalogue: the flow has their cut-outs, this has not", "others"
+        )
+    heights = [parameters.height_cm, *parameters.others_height_cm]
+    if len(heights) != len(inputs):
+        told = f"`others.height_cm` has {len(heights) - 1} heights for {len(inputs) - 1} other products"
+        raise BadParameters(told, "others.height_cm")
+    products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
+    rendered = mockup(products, _scene(request, parameters), request.channel, parameters)
+    told_of_itself = said(inputs[0], composite(*(each.metadata.source_type for each in inputs)))
+    return InScene(canvas=rendered.canvas, mask=rendered.mask, metadata=told_of_itself, rendered=rendered)
+
+
+def fingerprint(request: ComposeRequest) -> str:
+    """The scene's files."""
+    scene = _scene(request, MockupParameters.parse(request.parameters))
+    return scene_layers.fingerprint(scene.folder, scene)
+
+
+def measure(file: bytes, made: InScene, request: ComposeRequest) -> dict[str, float]:
+    """See `measures`."""
+    return {"has_scene": 1.0, **measures.measure(file, made.rendered, request.channel)}
+
+
+def _scene(request: ComposeRequest, parameters: MockupParameters) -> Scene:
+    return scene_for(request.library.scenes, parameters, request.category)
