@@ -9,7 +9,7 @@ from streams.runtime.screen import console, errors, print_json, table
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
-SCOPES = ("read", "write", "review", "operate", "make")
+SCOPES = ("read", "write", "review", "operate")
 
 
 @click.group()

@@ -15,7 +15,7 @@ from streams.facts.keys import USED_EVERY_MS, ApiKey, ApiKeys, Mode
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 
-Scope = Literal["read", "write", "review", "operate", "make"]
+Scope = Literal["read", "write", "review", "operate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 RANDOM_BYTES = 20  # 160 bits: nobody finds one by trying, so that a fast hash is enough to keep it by
 RANDOM_CHARACTERS = 27  # of 62 that hold as much
