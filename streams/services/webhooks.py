@@ -13,7 +13,7 @@ from streams.facts import Endpoint, EndpointState, Secret, WebhookDelivery, Webh
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.local import open_database
+from streams.services.status import open_database
 from streams.webhooks.noting import message_in
 from streams.webhooks.payload import EVENT_TYPES
 from streams.webhooks.posting import check_url
@@ -76,6 +76,10 @@ def rotate(settings: Settings, name: str, kept_s: float) -> Secret:
         valid = [each for each in found.secrets if each.until_ms is None or each.until_ms > now]
         if len(valid) >= SECRETS_MAX:
             raise Refused("rotation_running", "the secret before the last is still valid", field="endpoint")
+        if not valid:
+            raise Refused(
+                "no_secret", "none of its secrets is valid; remove the endpoint and add it anew", field="endpoint"
+            )
         new = Secret(new_secret(scheme_of(valid[0].secret)))
         webhooks.set_secrets(name, [new, *(replace(each, until_ms=now + round(kept_s * 1000)) for each in valid)])
     return new

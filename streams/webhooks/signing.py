@@ -46,9 +46,14 @@ def verifier(secret: str) -> str:
 
 
 def headers(message: str, at_s: int, body: bytes, with_secrets: Iterable[str]) -> dict[str, str]:
-    """The three headers of an attempt at `at_s`, Unix time in seconds; one signature for each secret."""
+    """The three headers of an attempt at `at_s`, Unix time in seconds; one signature for each secret.
+
+    Raises ValueError where there is none: nothing is sent unsigned.
+    """
     signed = f"{message}.{at_s}.".encode() + body
     signatures = " ".join(_signature(secret, signed) for secret in with_secrets)
+    if not signatures:
+        raise ValueError("none of the endpoint's secrets is valid")
     return {"webhook-id": message, "webhook-timestamp": str(at_s), "webhook-signature": signatures}
 
 

@@ -2,7 +2,9 @@
 
 import base64
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.structs import replace
 
 from schemas.records import AssetPublished, AssetRetracted, ProductPublished, Rendition, Verdict
+from streams.facts import Secret, Webhooks
 from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from streams.services import webhooks as desk
+from streams.services.status import open_database
 from streams.webhooks import payload, signing
 from streams.webhooks.posting import check_url, retry_after_s
 from streams.webhooks.schedule import AWAY, DELAYS_S, DISABLED_AFTER_S, Answer, Health, Ruling, ruling
@@ -75,6 +81,31 @@ def test_secrets_are_as_long_as_the_standard_wants_and_never_the_same() -> None:
     assert len(secrets) == 50
     assert all(24 <= len(base64.b64decode(each.removeprefix("whsec_"))) <= 64 for each in secrets)
     assert signing.scheme_of(signing.new_secret("v1a")) == "v1a"
+
+
+def test_nothing_is_sent_unsigned() -> None:
+    with pytest.raises(ValueError, match="none of the endpoint's secrets"):
+        signing.headers("msg_1", 1, b"{}", [])
+
+
+def test_a_rotation_keeps_the_scheme_and_one_secret_before_and_says_why_it_cannot(tmp_path: Path) -> None:
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/facts.db", data_folder=tmp_path)
+    added = desk.add(settings, "acme", "https://shop.example/hook", (), "v1a")
+    new = desk.rotate(settings, added.endpoint, kept_s=3600)
+    found, _ = desk.endpoint(settings, added.endpoint)
+    assert (signing.scheme_of(new.secret), found.secrets[0]) == ("v1a", new)
+    assert [each.secret for each in found.secrets] == [new.secret, added.secrets[0].secret]
+    assert refused(lambda: desk.rotate(settings, added.endpoint, kept_s=3600)) == "rotation_running"
+    with open_database(settings) as database:
+        Webhooks(database).set_secrets(added.endpoint, [Secret(new.secret, until_ms=1)])
+    assert refused(lambda: desk.rotate(settings, added.endpoint, kept_s=3600)) == "no_secret"
+    assert refused(lambda: desk.rotate(settings, "ep_none", kept_s=3600)) == "unknown_endpoint"
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(Refused) as error:
+        call()
+    return error.value.code
 
 
 def told(event: payload.Published) -> dict[str, object]:
