@@ -36,6 +36,10 @@ class Slots:
         doubtful = {endpoint.endpoint for endpoint, is_doubtful in self._held.values() if is_doubtful}
         return [name for name, count in self._endpoints.items() if count >= self._of_endpoint or name in doubtful]
 
+    def busy_endpoints(self) -> Collection[str]:
+        """Endpoints that have anything in flight: of these the doubtful may have nothing more."""
+        return [name for name, count in self._endpoints.items() if count]
+
     def tenants_full_of_doubtful(self) -> Collection[str]:
         """Tenants whose doubtful endpoints may have nothing more."""
         most = self._of_tenant * DOUBTFUL_SHARE

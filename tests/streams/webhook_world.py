@@ -1,6 +1,7 @@
 """Endpoints, receivers and processes that can be killed at any step, on virtual time; a database outlives them."""
 
 import heapq
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,18 +16,11 @@ from streams.webhooks.payload import EVENT_TYPES
 from streams.webhooks.schedule import Answer
 from streams.webhooks.slots import Slots
 
-TICK_S = 1.0
 START_S = 1_700_000_000.0
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLwQQQQQQQQ=="
-
-
 _e, _d = tables.webhook_endpoints.c, tables.webhook_deliveries.c
-_DUE_MS = case((_d.due_at_ms > _e.not_before_ms, _d.due_at_ms), else_=_e.not_before_ms)
-_SOONEST = (
-    select(func.min(_DUE_MS))
-    .select_from(tables.webhook_deliveries.join(tables.webhook_endpoints, _e.endpoint == _d.endpoint))
-    .where(_e.state == "active", _d.state == "waiting")
-)
+_WAITING = tables.webhook_deliveries.join(tables.webhook_endpoints, _e.endpoint == _d.endpoint)
+_MOMENTS = (_d.due_at_ms, _e.not_before_ms, _e.held_until_ms)
 
 
 class Killed(BaseException):
@@ -109,27 +103,24 @@ class World:
             Webhooks(self.database).add(each)
         self._start()
 
-    def run(self, until_s: float, tick_s: float | None = TICK_S) -> None:
-        """Lets time pass until so many seconds after the start: in ticks, or from event to event."""
+    def run(self, until_s: float) -> None:
+        """Lets time pass, from event to event, until so many seconds after the start."""
         while self.clock.now_s < START_S + until_s and not self.is_done():
             try:
                 self._turn()
             except Killed:
                 self.deaths += 1
                 self._start()
-            self.clock.now_s = min(max(self._next_s(tick_s), self.clock.now_s), START_S + until_s)
+            self.clock.now_s = min(self._next_s(), START_S + until_s)
 
-    def _next_s(self, tick_s: float | None) -> float:
-        """When something may happen next; a tick later where what is due is another's, or has no room yet."""
-        if tick_s is not None:
-            return min([self.clock.now_s + tick_s, *(each[0] for each in self._answers[:1])])
+    def _next_s(self) -> float:
+        """When something may happen next: an answer comes, a delivery is due, or a pause or a lease is over."""
         now_ms = round(self.clock.now_s * 1000)
+        query = select(*(func.min(case((each > now_ms, each))) for each in _MOMENTS)).select_from(_WAITING)
         with self.database.look() as connection:
-            soonest_ms = connection.execute(_SOONEST.where(now_ms < _DUE_MS)).scalar()
-        moments = [self._answers[0][0]] if self._answers else []
-        moments += [soonest_ms / 1000] if soonest_ms is not None else []
-        is_held_up = Webhooks(self.database).is_due(now_ms)
-        return min([*moments, self.clock.now_s + TICK_S] if is_held_up or not moments else moments)
+            row = connection.execute(query.where(_e.state == "active", _d.state == "waiting")).one()
+        moments = [each / 1000 for each in row if each is not None] + [each[0] for each in self._answers[:1]]
+        return self.clock.now_s if self._is_new else max(min(moments, default=math.inf), self.clock.now_s)
 
     def is_done(self) -> bool:
         """Whether nothing of the topic is left to be told; what waits for who is paused or disabled does not count."""
@@ -137,6 +128,7 @@ class World:
         return is_read and not Webhooks(self.database).backlog(0).count
 
     def _turn(self) -> None:
+        self._is_new = False
         while self.committed < len(self.topic):
             told, names = self.topic[self.committed]
             self.webhooks.note(told, names, round(self.clock.now_s * 1000))
@@ -160,6 +152,7 @@ class World:
         self.webhooks = MortalWebhooks(self.database, self._step)
         self.dispatcher = Dispatcher(self.webhooks, self.slots(), self.clock, jitter=lambda: 0.0)
         self._answers: list[tuple[float, int, Sending, Answer]] = []
+        self._is_new = True  # it has work at once
 
     def _step(self) -> None:
         self.steps += 1
