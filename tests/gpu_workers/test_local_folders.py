@@ -165,7 +165,7 @@ def test_pictures_at_once_wait_for_memory_and_none_is_refused_for_the_others(
 ) -> None:
     """Memory for one picture and a half: of four threads one works at a time."""
     folder.put(*(f"{number}.png" for number in range(6)))
-    one = memory_model.cutout_bytes(len(photograph()), header(photograph()), memory_model.KEPT_PIXELS_MAX)
+    one = memory_model.photograph_bytes("cutout", len(photograph()), header(photograph()), memory_model.KEPT_PIXELS_MAX)
     mb = admission.PROCESS_MB + 4 * folder.settings.source_max_bytes // admission.MB + one * 3 // 2 // admission.MB + 1
     folder.settings = folder.settings.model_copy(update={"memory_budget_mb": mb})
     inside, most, lock = 0, 0, threading.Lock()
