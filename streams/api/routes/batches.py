@@ -13,6 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import Receive, Send
 
+from schemas.decoding import prepare
 from schemas.records import Submission
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem, problem_of
@@ -172,5 +173,7 @@ async def _whole(stream: AsyncIterator[bytes], bytes_max: int) -> bytes:
             raise Problem("body_too_large", f"a file has at most {bytes_max} bytes; NDJSON has no bound")
     return bytes(data)
 
+
+prepare(LineAnswer)
 
 ROUTES: tuple[Any, ...] = (post_batch,)
