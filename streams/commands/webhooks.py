@@ -79,35 +79,38 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 @webhooks.command()
 @_endpoint
 @click.option("--why", default="by hand", help="The reason, which is kept.")
+@_as_json
 @click.pass_obj
-def pause(settings: Settings, name: str, why: str) -> None:
+def pause(settings: Settings, name: str, why: str, as_json: bool) -> None:
     """Send nothing to an endpoint; what is to be sent waits."""
     from streams.services import webhooks as desk
 
     desk.set_state(settings, name, "paused", why)
-    _say(f"{name} is paused; what is published meanwhile waits for it")
+    _say(f"{name} is paused; what is published meanwhile waits for it", {"paused": name}, as_json)
 
 
 @webhooks.command()
 @_endpoint
+@_as_json
 @click.pass_obj
-def resume(settings: Settings, name: str) -> None:
+def resume(settings: Settings, name: str, as_json: bool) -> None:
     """Have an endpoint that was paused or disabled go on."""
     from streams.services import webhooks as desk
 
     desk.set_state(settings, name, "active", "")
-    _say(f"{name} goes on")
+    _say(f"{name} goes on", {"resumed": name}, as_json)
 
 
 @webhooks.command()
 @_endpoint
+@_as_json
 @click.pass_obj
-def remove(settings: Settings, name: str) -> None:
+def remove(settings: Settings, name: str, as_json: bool) -> None:
     """Forget an endpoint and all its deliveries."""
     from streams.services import webhooks as desk
 
     desk.remove(settings, name)
-    _say(f"{name} is removed")
+    _say(f"{name} is removed", {"removed": name}, as_json)
 
 
 @webhooks.command()
@@ -145,12 +148,14 @@ def deliveries(
 @_endpoint
 @click.option("--since", "since_ms", type=Moment(), required=True, help="From when on: a time, or 2h ago.")
 @click.option("--until", "until_ms", type=Moment(), help="Before when.")
+@_as_json
 @click.pass_obj
-def replay(settings: Settings, name: str, since_ms: int, until_ms: int | None) -> None:
+def replay(settings: Settings, name: str, since_ms: int, until_ms: int | None, as_json: bool) -> None:
     """Send what was published in a range of time once more, each with the id that it had."""
     from streams.services import webhooks as desk
 
-    _say(f"{desk.replay(settings, name, since_ms, until_ms)} deliveries are to be sent again")
+    count = desk.replay(settings, name, since_ms, until_ms)
+    _say(f"{count} deliveries are to be sent again", {"endpoint": name, "sent_again": count}, as_json)
 
 
 def _show_deliveries(found: "Sequence[WebhookDelivery]") -> None:
@@ -200,7 +205,7 @@ def _moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _say(text: str) -> None:
-    from streams.runtime.screen import console
+def _say(text: str, facts: dict[str, Any], as_json: bool) -> None:
+    from streams.runtime.screen import console, print_json
 
-    console.say(text)
+    print_json(facts) if as_json else console.say(text)

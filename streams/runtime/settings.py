@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -25,36 +23,13 @@ from pydantic import (
     model_validator,
 )
 
+from streams.runtime.addresses import Address, SecretAddress
+
 NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 PREFIX = "PACKSHOT_"
 
 
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        _ = parts.hostname, parts.port
-    except ValueError:  # its message holds parts of the address
-        raise ValueError("cannot be read as an address; what is special in a password is written as %XX") from None
-    if not parts.scheme:
-        raise ValueError("an address begins with its scheme, as https:// or file:///")
-    return text
-
-
-def _secret_address(secret: SecretStr) -> SecretStr:
-    _address(secret.get_secret_value())
-    return secret
-
-
-def _open_address(text: str) -> str:
-    if "@" in urlsplit(_address(text)).netloc:
-        raise ValueError("no user name or password may stand in it: it is shown to others")
-    return text
-
-
 Commas = list[str]
-Address = Annotated[str, AfterValidator(_open_address)]
-SecretAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
-"""Addresses that are shown, and those that may hold a password and are not."""
 
 
 class SettingsError(Exception):
