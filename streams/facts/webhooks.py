@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
+from schemas.decoding import prepare
 from streams.facts import tables as t
 from streams.facts.database import Database
 
@@ -361,3 +362,6 @@ def _delivery(row: Row[Any]) -> WebhookDelivery:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+prepare(Secret, Attempt)

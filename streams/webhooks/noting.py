@@ -7,6 +7,7 @@ from prometheus_client import Counter
 from schemas.identity import content_id
 from schemas.records import AssetPublished, AssetRetracted, ProductPublished
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in
+from streams.consumer.work import Wait
 from streams.facts import Endpoint, Message, Webhooks
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Refused
@@ -25,7 +26,7 @@ class Noting:
         self._webhooks = webhooks
         self._clock = clock
 
-    def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
+    def handle(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:  # noqa: ARG002
         """See streams.consumer.work.Handler."""
         tenant, message = message_in(delivery)
         interested = [
