@@ -1,11 +1,11 @@
 """`packshot webhooks`: who is told of what was published, and how that went."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.commands.tables import moment
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
@@ -165,8 +165,8 @@ def _show_deliveries(found: "Sequence[WebhookDelivery]") -> None:
     for each in found:
         last = each.log[-1] if each.log else None
         answer = "" if last is None else f"{last.status or ''} {last.reason}".strip()[:80]
-        due = _moment(each.due_at_ms) if each.state == "waiting" else ""
-        told = (each.message, each.state, each.type, each.sku, _moment(each.created_at_ms), str(each.tries), due)
+        due = moment(each.due_at_ms) if each.state == "waiting" else ""
+        told = (each.message, each.state, each.type, each.sku, moment(each.created_at_ms), str(each.tries), due)
         shown.add_row(*told, answer)
     console.show(shown) if found else console.say("nothing")
 
@@ -199,10 +199,6 @@ def _show_secret(name: str, secret: str, as_json: bool) -> None:
 
 def _open(counts: dict[str, int]) -> int:
     return counts.get("waiting", 0) + counts.get("behind", 0)
-
-
-def _moment(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _say(text: str, facts: dict[str, Any], as_json: bool) -> None:
