@@ -53,6 +53,15 @@ def test_every_role_is_in_the_readme() -> None:
         assert re.search(rf"`{role}\b", README), role
 
 
+def test_every_module_that_the_makefile_runs_or_imports_is_there() -> None:
+    text = (ROOT / "Makefile").read_text()
+    run = re.findall(r"python -m ((?:gpu_workers|streams|schemas|infra|loadtest|tests)[a-z_.]*)", text)
+    imported = [f"{package}.{name}" for package, name in re.findall(r"from ([a-z_.]+) import ([a-z_]+)", text)]
+    assert run
+    assert imported
+    assert [name for name in [*run, *imported] if find_spec(name) is None] == []
+
+
 def test_every_target_that_the_readme_names_is_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"make ([a-z-]+)", README)) <= targets

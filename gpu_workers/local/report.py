@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.decoding import prepare
 from schemas.records import Verdict
 
 # `waits`: it is there, and the gates would not let it pass by itself.
@@ -67,3 +68,6 @@ def _line(text: bytes) -> Line | None:
         return msgspec.json.decode(text, type=Line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+prepare(Line)

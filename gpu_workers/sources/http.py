@@ -31,7 +31,7 @@ from gpu_workers.sources.errors import (
     SourceTooLarge,
     SourceUnavailable,
 )
-from gpu_workers.sources.networks import is_public, is_within
+from schemas.networks import is_public, is_within
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -22,6 +22,7 @@ from streams.api.tracing import Traced
 from streams.blobs import Blobs, open_store
 from streams.facts import Database
 from streams.runtime.settings import Settings
+from streams.services.admission import Admission
 from streams.services.pictures import Pictures
 from streams.services.progress import Progress
 from streams.services.replies import Replies
@@ -64,5 +65,7 @@ def nothing() -> Gateway:
     """A gateway over nothing: to describe the API."""
     settings = Settings()
     database = Database("sqlite:///:memory:")
-    pictures = Pictures(database, Blobs(open_store(settings.blobs)), Replies(settings), Nowhere())
+    pictures = Pictures(
+        database, Blobs(open_store(settings.blobs)), Replies(settings), Nowhere(), Admission(lambda _own: {})
+    )
     return Gateway(settings, database, Nowhere(), Progress(settings), pictures)

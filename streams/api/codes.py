@@ -28,9 +28,6 @@ CODES: dict[str, Meaning] = {
         401, "The key opens nothing", "It is mistyped, revoked or over. `packshot keys list` shows which are valid."
     ),
     "scope_missing": Meaning(403, "The key may not do this", "Make one with the scope that `detail` names."),
-    "live_key_required": Meaning(
-        403, "A test key makes no pictures", "Pictures are work: send the same with a key that begins with `psk_live_`."
-    ),
     "tenant_forbidden": Meaning(403, "The key is not for this tenant", "`packshot keys list` shows for which it is."),
     "not_found": Meaning(404, "There is nothing here", "See /docs for what there is."),
     "unknown_product": Meaning(404, "No such product", "The tenant has no product with this SKU, or not yet."),
@@ -39,6 +36,9 @@ CODES: dict[str, Meaning] = {
     "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
     "unknown_job": Meaning(
         404, "No such job", "The tenant has no job with this id, or none any more: ask for it anew."
+    ),
+    "unknown_upload": Meaning(
+        404, "No such upload", "The tenant has put no file for this id, or nobody used it for long: put it again."
     ),
     "unknown_code": Meaning(404, "No such code", "See /problems for all of them."),
     "method_not_allowed": Meaning(405, "Not this method here", "See /docs for which there are."),
@@ -70,6 +70,9 @@ CODES: dict[str, Meaning] = {
         "The source is not to be fetched",
         "An address begins with https://, http:// or s3://. Files are taken only from PACKSHOT_SOURCE_FILE_ROOTS.",
     ),
+    "upload_mismatch": Meaning(
+        422, "The file is another than was said", "Its size and SHA-256 are fixed in the upload's id: make a new one."
+    ),
     "idempotency_mismatch": Meaning(
         422, "The key was used for another request", "Take a new `Idempotency-Key` for a new request."
     ),
@@ -83,6 +86,12 @@ CODES: dict[str, Meaning] = {
     ),
     "unavailable": Meaning(
         503, "A part of the system is away", "Nothing is lost. Ask again after `Retry-After`.", retryable=True
+    ),
+    "over_capacity": Meaning(
+        503,
+        "It would not be made before its deadline",
+        "Nothing was begun, and nothing is charged. Ask again after `Retry-After`, or with a longer `Cancel-After`.",
+        retryable=True,
     ),
     "too_late": Meaning(
         504,

@@ -19,7 +19,7 @@ from streams.runtime.clock import now_ms
 BODY_MAX_BYTES = 1024 * 1024  # of what is held to tell one request from another
 METHODS = frozenset({"POST", "PUT", "DELETE"})
 # A batch's lines are each idempotent by their versions; pictures are by all that is asked for.
-BY_CONTENT = frozenset({"/v1/products:batch", "/v1/cutouts", "/v1/packshots", "/v1/mockups"})
+BY_CONTENT = frozenset({"/v1/products:batch", "/v1/cutouts", "/v1/packshots", "/v1/mockups", "/v1/renders"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from litestar.params import QueryParameter
 
+from schemas.decoding import prepare
 from schemas.identity import content_id
 from streams.api.problems import Problem
 
@@ -51,3 +52,6 @@ def given(**filters: Any) -> dict[str, str]:
 
 def _named(filters: Mapping[str, str]) -> str:
     return content_id("filters", dict(filters))[:12]
+
+
+prepare(_Place)

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from opentelemetry import trace
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
+from schemas.decoding import prepare
 from schemas.text import MESSAGE_MAX, printable
 from streams.api.codes import CODES, Meaning
 from streams.blobs import StoreError
@@ -176,3 +177,6 @@ def index(codes: Mapping[str, Meaning]) -> str:
         for code, each in codes.items()
     )
     return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Problems</title><table>{rows}</table></html>'
+
+
+prepare(FieldError, ProblemDetails)

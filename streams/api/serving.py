@@ -14,6 +14,7 @@ from streams.runtime import observability
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import roles
+from streams.services.admission import Admission, Unread
 from streams.services.pictures import Pictures
 from streams.services.progress import Progress
 from streams.services.replies import Replies
@@ -37,10 +38,12 @@ def run_gateway(settings: Settings) -> None:
     producer = AcknowledgedProducer(settings, ACKNOWLEDGED_WITHIN_S)
     replies = Replies(settings)
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
-    pictures = Pictures(database, blobs, replies, producer)
+    unread = Unread(settings)
+    pictures = Pictures(database, blobs, replies, producer, Admission(unread.others))
     try:
         serve(Gateway(settings, database, producer, Progress(settings), pictures))
     finally:
+        unread.close()
         replies.close()
         producer.close()
         database.close()

@@ -22,7 +22,7 @@ def up(settings: Settings) -> None:
 
 
 @click.command()
-@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "cdn", "gateway"]))
+@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "webhooks", "cdn", "gateway"]))
 @click.option("--pool", type=click.Choice(POOLS), help="Which pool a worker works for.")
 @click.pass_obj
 def run(settings: Settings, role: str, pool: Any) -> None:

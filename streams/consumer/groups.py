@@ -8,6 +8,7 @@ from schemas.topics import Topic
 STREAMS = "packshot.streams"
 PUBLISHER = "packshot.publisher"
 RETRIER = "packshot.retrier"
+WEBHOOKS = "packshot.webhooks"
 READER = "packshot.reader"  # never commits
 
 CONSUMED = (  # by STREAMS
@@ -32,5 +33,6 @@ def readers(retry_delays_ms: tuple[int, ...]) -> dict[str, list[Topic]]:
     return workers | {
         STREAMS: list(CONSUMED),
         PUBLISHER: [topics.PUBLISH],
+        WEBHOOKS: [topics.PUBLISHED],
         RETRIER: [topics.retry(delay_ms) for delay_ms in retry_delays_ms],
     }

@@ -67,7 +67,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Facts]:
         """A consistent look at the facts, without holding anybody off."""
-        with _translated(), self._engine.connect() as connection:
+        with self.look() as connection:
             yield Facts(connection, 0)
 
     @contextmanager

@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -25,36 +23,13 @@ from pydantic import (
     model_validator,
 )
 
+from streams.runtime.addresses import Address, SecretAddress
+
 NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 PREFIX = "PACKSHOT_"
 
 
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        _ = parts.hostname, parts.port
-    except ValueError:  # its message holds parts of the address
-        raise ValueError("cannot be read as an address; what is special in a password is written as %XX") from None
-    if not parts.scheme:
-        raise ValueError("an address begins with its scheme, as https:// or file:///")
-    return text
-
-
-def _secret_address(secret: SecretStr) -> SecretStr:
-    _address(secret.get_secret_value())
-    return secret
-
-
-def _open_address(text: str) -> str:
-    if "@" in urlsplit(_address(text)).netloc:
-        raise ValueError("no user name or password may stand in it: it is shown to others")
-    return text
-
-
 Commas = list[str]
-Address = Annotated[str, AfterValidator(_open_address)]
-SecretAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
-"""Addresses that are shown, and those that may hold a password and are not."""
 
 
 class SettingsError(Exception):
@@ -216,6 +191,10 @@ class Settings(BaseModel):
     )
     source_buckets: Commas = Field([], description="Buckets that s3: sources may lie in, with commas.")
 
+    webhook_private_networks: Commas = Field(
+        [], description="Networks (10.1.0.0/16,…) that webhooks may lead to although they are private or loopback."
+    )
+
     tenant_quota_per_hour: NonNegativeInt = Field(
         0,
         description="Photographs of a tenant that are begun in an hour in the lane asked for; more go to bulk; 0: any.",
@@ -258,12 +237,19 @@ class Settings(BaseModel):
         known = {field: told[variable(field)] for field in cls.model_fields if variable(field) in told}
         return {**known, **given}
 
-    @field_validator("source_private_networks", "source_file_roots", "source_buckets", "retry_delays_ms", mode="before")
+    @field_validator(
+        "source_private_networks",
+        "source_file_roots",
+        "source_buckets",
+        "webhook_private_networks",
+        "retry_delays_ms",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("source_private_networks")
+    @field_validator("source_private_networks", "webhook_private_networks")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         for number, each in enumerate(value, start=1):

@@ -30,6 +30,7 @@ ROLES: tuple[tuple[str, ...], ...] = (
     ("worker", "--pool", "compose"),
     ("publisher",),
     ("retrier",),
+    ("webhooks",),
 )
 STOP_S = 40.0
 RESTART_WAIT_S = 1.0

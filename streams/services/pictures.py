@@ -1,12 +1,12 @@
-"""One picture, now: a photograph and an operation in, its picture out, by the workers that the flow has.
+"""One picture, now: a photograph and what is wanted of it in, its picture out, by the workers that the flow has.
 
 Nothing of it is published, and no product knows of it. A job's id is the hash of all that was asked for, so that the
 same again is the same job: while it is at work it is waited for, and once it is done its picture is known for
-`KNOWN_MS`. Jobs are kept in the blob store, as results are, and go when those go.
+`KNOWN_MS`. Jobs are kept in the blob store, as results are, and go when those go. A job whose gateway has ended is gone
+on with by whichever is asked for it, and has the workers find what they made: nothing is made or charged twice.
 """
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -14,14 +14,11 @@ import structlog
 from msgspec.structs import replace
 
 from gpu_workers.results import Result
-from schemas.channels import Channel, UnknownChannel
-from schemas.channels.rulebook import BadChannel
 from schemas.costs import total
 from schemas.decoding import prepare
 from schemas.identity import content_id, task_id
 from schemas.operations import OPERATIONS
-from schemas.operations.base import BadParameters
-from schemas.records import Blob, Cost, Source, Step, Task, TaskCompleted, TaskFailed, Verdict
+from schemas.records import Blob, Cost, Task, TaskCompleted, TaskFailed, Verdict
 from streams.blobs import BadKey, Blobs, StoreError
 from streams.consumer.clients import NotAcknowledged
 from streams.facts import Database
@@ -32,6 +29,9 @@ from streams.flow.processors.routing import models_of
 from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
+from streams.services import uploads
+from streams.services.admission import Admission
+from streams.services.orders import Order, Slip, drawn
 from streams.services.replies import Answer, Replies
 
 KNOWN_MS = 3600 * 1000  # a network that is released meanwhile is asked after that; one that is recalled counts at once
@@ -40,27 +40,14 @@ ENDS_WITHIN_MS = 120_000  # of work that began before its deadline, with its tri
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is wanted: an operation of a photograph, which is either to be fetched or in the blob store."""
-
-    tenant: str
-    operation: str
-    channel: str | None = None
-    category: str = ""
-    parameters: dict[str, str] = field(default_factory=dict)
-    source: Source | None = None
-    upload: Blob | None = None
-
-
-class Job(Result, kw_only=True):
+class Job(Result, frozen=True, kw_only=True):
     """What became of an order: at work, done with the picture in `outputs`, or failed. Times are Unix times in ms.
 
     `measures` are those of the picture, and of the steps before as `operation.measure`; `cost` is what the order took.
     """
 
     job_id: str
-    tenant: str
+    order: Order
     operation: str
     channel: str | None
     state: Literal["working", "done", "failed"]
@@ -78,80 +65,91 @@ class Job(Result, kw_only=True):
 class Pictures:
     """Carries orders out. Its coroutines belong to one event loop."""
 
-    def __init__(self, database: Database, blobs: Blobs, replies: Replies, sender: Sender) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, replies: Replies, sender: Sender, admission: Admission
+    ) -> None:
         self.blobs = blobs
         self._database = database
         self._replies = replies
         self._sender = sender
+        self._admission = admission
         self._running: dict[str, asyncio.Task[Job]] = {}
+        self._noting: dict[str, asyncio.Task[None]] = {}
 
-    async def order(self, order: Order, deadline_ms: int, wait_s: float) -> Job:
+    async def order(self, order: Order, data: bytes, deadline_ms: int, wait_s: float) -> Job:
         """The job of an order, after `wait_s` seconds at most; it goes on if it is at work then.
 
-        Work that has not begun by `deadline_ms` is not begun. Raises Refused, Unavailable, StoreError.
+        `data` is the file that is its photograph, if it came with the order. Work that has not begun by `deadline_ms`
+        is not begun. Raises Refused, of which OverCapacity before anything is done; Unavailable, StoreError.
         """
-        job_id, step = await asyncio.to_thread(self._checked, order)
-        known = await asyncio.to_thread(self.find, order.tenant, job_id)
-        if known is not None and self._counts(known):
-            return replace(known, cost=Cost())
-        job = begun(order, job_id, deadline_ms)
-        if job_id not in self._running:
-            await asyncio.to_thread(self._keep, job)
-        if job_id not in self._running:  # nobody else has begun it meanwhile
-            running = asyncio.create_task(self._run(order, step, job))
-            self._running[job_id] = running
-            running.add_done_callback(lambda _: self._running.pop(job_id, None))
-        running = self._running[job_id]
-        done, _ = await asyncio.wait([running], timeout=wait_s)
-        return running.result() if done else job
+        slip = await asyncio.to_thread(self._drawn, order)
+        if slip.job_id not in self._running:
+            known = await asyncio.to_thread(self._known, order, slip.job_id)
+            if known is not None:
+                return replace(known, cost=Cost())
+        job = begun(order, slip, deadline_ms)
+        if slip.job_id not in self._running:  # nobody else has begun it meanwhile
+            self._admission.check([OPERATIONS[each.operation].pool for each in slip.steps], deadline_ms)
+        running = self._begin(slip, job, data)
+        await asyncio.wait([running], timeout=wait_s)
+        return running.result() if running.done() else await self._later(running, job)
 
-    def find(self, tenant: str, job_id: str) -> Job | None:
+    async def look(self, tenant: str, job_id: str, is_test: bool = False) -> Job | None:
+        """A tenant's job, as `find` knows it; one whose gateway has ended is gone on with.
+
+        Raises Refused, Unavailable, StoreError.
+        """
+        job = await asyncio.to_thread(self.find, tenant, job_id, is_test)
+        if job is not None and job.state == "working" and now_ms() < job.deadline_ms and job_id not in self._running:
+            self._begin(await asyncio.to_thread(self._drawn, job.order), job)
+        return job
+
+    def find(self, tenant: str, job_id: str, is_test: bool = False) -> Job | None:
         """A tenant's job, as it is known to every gateway; None where there is no such job of its."""
         try:
             record = self.blobs.get_result(job_id)
             job = None if record is None else msgspec.json.decode(record, type=Job)
         except (BadKey, msgspec.DecodeError):  # a result that is no job
             return None
-        return job if job is not None and job.tenant == tenant else None
+        is_its = job is not None and (job.order.tenant, job.order.is_test) == (tenant, is_test)
+        return job if is_its else None
 
-    def _counts(self, job: Job) -> bool:
-        """Whether an old answer is one to a new question, too."""
-        if job.state != "done" or now_ms() - job.ended_at_ms > KNOWN_MS:
-            return False
+    def _begin(self, slip: Slip, job: Job, data: bytes = b"") -> asyncio.Task[Job]:
+        """The one run of a job in this gateway."""
+        if job.job_id not in self._running:
+            running = asyncio.create_task(self._run(slip, job, data))
+            self._running[job.job_id] = running
+            running.add_done_callback(lambda _: self._running.pop(job.job_id, None))
+        return self._running[job.job_id]
+
+    async def _later(self, running: asyncio.Task[Job], job: Job) -> Job:
+        """The job that goes on, once every gateway can find it; or what has become of it meanwhile."""
+        if job.job_id not in self._noting:
+            self._noting[job.job_id] = asyncio.create_task(asyncio.to_thread(self._keep, job))
+            running.add_done_callback(lambda _: self._noting.pop(job.job_id, None))
+        await asyncio.shield(self._noting[job.job_id])
+        return running.result() if running.done() else job
+
+    def _known(self, order: Order, job_id: str) -> Job | None:
+        """An old answer that is one to a new question, too; never of a photograph that may be another one now."""
+        job = self.find(order.tenant, job_id, order.is_test) if order.digest is not None else None
+        if job is None or job.state != "done" or now_ms() - job.ended_at_ms > KNOWN_MS:
+            return None
         with self._database.read() as facts:
             if made_by_recalled(job.models, facts):
-                return False
-        return self.blobs.renew(job.job_id, [each.digest for each in job.outputs])
+                return None
+        return job if self.blobs.renew(job.job_id, [each.digest for each in job.outputs]) else None
 
-    def _checked(self, order: Order) -> tuple[str, Step]:
-        """The id of an order, and its steps. Raises Refused."""
-        operation = OPERATIONS[order.operation]
-        try:
-            operation.parameters.parse(order.parameters)
-        except BadParameters as error:
-            raise Refused.because(error) from error
-        last = Step(operation=order.operation, parameters=order.parameters)
-        rules = ""
-        if operation.takes:
-            if order.channel is None:
-                raise Refused("unknown_channel", f"a {order.operation} is for a channel", field="channel")
-            rules = self._rules(order.channel, order.category).rule_version
-            last = replace(last, channel=order.channel, asset=f"{order.channel}-1")
-        photograph = order.source or (order.upload.digest if order.upload else None)
-        asked = (order.tenant, order.operation, order.channel, order.category, order.parameters, photograph, rules)
-        return content_id("job", *asked), Step(operation="cutout", next=[last]) if operation.takes else last
-
-    def _rules(self, channel: str, category: str) -> Channel:
+    def _drawn(self, order: Order) -> Slip:
         with self._database.read() as facts:
-            try:
-                return facts.recipes.cookbook().rules.load(channel, category)
-            except (UnknownChannel, BadChannel) as error:
-                raise Refused.because(error, field="channel") from error
+            return drawn(order, facts.recipes.cookbook())
 
-    async def _run(self, order: Order, step: Step, job: Job) -> Job:
+    async def _run(self, slip: Slip, job: Job, data: bytes) -> Job:
         """The job in its end, which is kept; whatever happens it has one."""
         try:
-            ended = await self._ended(_first(order, step, job), job)
+            if data and job.order.upload is not None:
+                await asyncio.to_thread(self.blobs.put, data, job.order.upload.media_type)
+            ended, _ = await asyncio.gather(self._ended(_first(slip, job), job), self._note(job.order))
         except Refused as refusal:
             ended = _failed(job, refusal)
         except (NotAcknowledged, StoreError, Unavailable) as error:
@@ -161,10 +159,17 @@ class Pictures:
             log.exception("a job did not end", job=job.job_id)
             ended = _failed(job, Refused("unexpected", type(error).__name__, transient=True))
         try:
+            if job.job_id in self._noting:  # that it is at work is not to be written over how it ended
+                await asyncio.wait([self._noting[job.job_id]])
             await asyncio.to_thread(self._keep, ended)
         except Exception as error:
             log.warning("a job is not kept", job=job.job_id, reason=str(error))
         return ended
+
+    async def _note(self, order: Order) -> None:
+        if order.upload is not None:
+            result_id = content_id("photograph", order.tenant, order.upload.digest)
+            await asyncio.to_thread(uploads.note, self.blobs, result_id, order.upload)
 
     async def _ended(self, task: Task, job: Job) -> Job:
         """Asks for one step after the other."""
@@ -182,12 +187,16 @@ class Pictures:
             task = await asyncio.to_thread(self._next, answer)
 
     async def _answer(self, task: Task) -> Answer:
-        answer = await asyncio.to_thread(self._replies.ask, task, self._sender)
-        left_s = (task.deadline_ms or 0) + ENDS_WITHIN_MS - now_ms()
+        place, answer = self._admission.begin(OPERATIONS[task.step.operation].pool), None
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(answer), left_s / 1000)
+            asked = await asyncio.to_thread(self._replies.ask, task, self._sender)
+            left_s = ((task.deadline_ms or 0) + ENDS_WITHIN_MS - now_ms()) / 1000
+            answer = await asyncio.wait_for(asyncio.wrap_future(asked), left_s)
+            return answer
         except TimeoutError:
             raise Refused("no_answer", "no worker answered in time", transient=True) from None
+        finally:
+            self._admission.end(place, was_done=isinstance(answer, TaskCompleted) and answer.outcome == "done")
 
     def _next(self, answer: TaskCompleted) -> Task:
         (step,) = answer.task.step.next
@@ -195,14 +204,15 @@ class Pictures:
             return joined(answer.task, step, answer.outputs, _measures(answer), models_of(answer), facts)
 
     def _done(self, job: Job, answer: TaskCompleted, cost: Cost) -> Job:
-        measures, channel = answer.task.measures | answer.measures, answer.task.step.channel
-        verdict = None
-        if channel is not None:
-            verdict = judge(measures, self._rules(channel, answer.task.category), job.operation)
+        measures, verdict = answer.task.measures | answer.measures, None
+        if job.channel is not None:
+            with self._database.read() as facts:
+                rules = facts.recipes.cookbook().rules.load(job.channel, answer.task.category)
+            verdict = judge(measures, rules, job.operation)
         return replace(
             job,
             state="done",
-            outputs=answer.outputs,
+            outputs=[self._marked(each) for each in answer.outputs[:1]] if job.order.is_test else answer.outputs,
             measures=measures,
             engine=answer.engine,
             timings_ms=answer.timings_ms,
@@ -212,17 +222,24 @@ class Pictures:
             ended_at_ms=now_ms(),
         )
 
+    def _marked(self, blob: Blob) -> Blob:
+        """A picture as a test key gets it."""
+        from streams.services.watermarks import watermarked  # with a library that live keys do not need
+
+        data = watermarked(self.blobs.get(blob.digest))
+        return replace(blob, digest=self.blobs.put(data, blob.media_type), size_bytes=len(data))
+
     def _keep(self, job: Job) -> None:
         self.blobs.put_result(job.job_id, msgspec.json.encode(job))
 
 
-def begun(order: Order, job_id: str, deadline_ms: int) -> Job:
+def begun(order: Order, slip: Slip, deadline_ms: int) -> Job:
     """A job that is at work."""
     return Job(
-        job_id=job_id,
-        tenant=order.tenant,
-        operation=order.operation,
-        channel=order.channel,
+        job_id=slip.job_id,
+        order=order,
+        operation=slip.steps[-1].operation,
+        channel=slip.steps[-1].channel,
         state="working",
         deadline_ms=deadline_ms,
         outputs=[],
@@ -237,16 +254,17 @@ def _failed(job: Job, why: Refused) -> Job:
     return replace(job, state="failed", ended_at_ms=now_ms(), **told)
 
 
-def _first(order: Order, step: Step, job: Job) -> Task:
+def _first(slip: Slip, job: Job) -> Task:
     """The task of the first step: of no product, so its job's id stands in place of a SKU."""
+    order = job.order
     inputs = [] if order.upload is None else [order.upload]
     return Task(
-        task_id=task_id(order.tenant, job.job_id, 1, None, step, order.source, inputs),
+        task_id=task_id(order.tenant, job.job_id, 1, None, slip.step, order.source, inputs),
         tenant=order.tenant,
         sku=job.job_id,
         version=1,
         lane="urgent",
-        step=step,
+        step=slip.step,
         source=order.source,
         inputs=inputs,
         category=order.category,

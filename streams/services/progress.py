@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from schemas import topics
+from schemas.decoding import prepare
 from schemas.records import (
     AssetPublished,
     AssetRetracted,
@@ -146,3 +147,6 @@ def news_of(event: Event) -> News | None:
             return None
     tenant, sku, version, asset, detail = about
     return News(type=type(event).__name__, tenant=tenant, sku=sku, version=version, asset=asset, detail=detail)
+
+
+prepare(News)

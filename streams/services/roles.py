@@ -3,6 +3,8 @@
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,7 +24,7 @@ from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, OpenConsumer
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Executor
-from streams.facts import Database, ProductStates, Trials
+from streams.facts import Database, ProductStates, Trials, Webhooks
 from streams.flow.processing import Processing
 from streams.runtime import observability
 from streams.runtime.clock import now_ms
@@ -67,6 +69,8 @@ def _run(role: str, pool: Pool | None, settings: Settings, database: Database, s
             run_publisher(settings, database, stop)
         case "retrier":
             run_retrier(settings, database, stop)
+        case "webhooks":
+            run_webhooks(settings, database, stop)
 
 
 def begin(settings: Settings, name: str) -> None:
@@ -106,12 +110,15 @@ def run_worker(pool: Pool, settings: Settings, database: Database, stop: threadi
         executor = Executor(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
         has_record = partial(reading.has_record, settings)
         members: list[Consumer] = []
-        lanes = {lane: (_lane(settings, pool, lane, members), topics.TASKS[pool, lane].name) for lane in LANES}
+        lanes = {
+            lane: (_member(settings, groups.worker(pool, lane), members), topics.TASKS[pool, lane].name)
+            for lane in LANES
+        }
         loop = ConsumerLoop(f"worker-{pool}", lanes, executor, has_record, settings.stalled_after_s)
         reach.watch(settings, members)
         log.info("ready", pool=pool)
         observability.tell_ready()
-        _run_or_exit(loop, stop)
+        _or_exit(f"worker-{pool}", partial(loop.run, stop))
         producer.close()
 
 
@@ -150,6 +157,32 @@ def run_retrier(settings: Settings, database: Database, stop: threading.Event) -
     producer.close()
 
 
+def run_webhooks(settings: Settings, database: Database, stop: threading.Event) -> None:
+    """Notes what is published for those who asked for it, and tells them."""
+    from streams.webhooks.dispatcher import Dispatcher
+    from streams.webhooks.noting import DEAD_AT_ONCE as LETTERS
+    from streams.webhooks.noting import Noting
+
+    webhooks, producer = Webhooks(database), AcknowledgedProducer(settings)
+    letters = replace(LETTERS, originals=_blobs(settings))
+    isolation = Isolation("webhooks", Trials(database))
+    executor = Executor("webhooks", Noting(webhooks, time), producer, letters, isolation, threads=1)
+    members: list[Consumer] = []
+    lanes: dict[Lane, tuple[OpenConsumer, str]] = {
+        "standard": (_member(settings, groups.WEBHOOKS, members), topics.PUBLISHED.name)
+    }
+    loop = ConsumerLoop("webhooks", lanes, executor, partial(reading.has_record, settings), settings.stalled_after_s)
+    reach.watch(settings, members)
+    networks = tuple(settings.webhook_private_networks)
+    sending = partial(_or_exit, "webhooks", partial(Dispatcher(webhooks).run, stop, networks))
+    sender = threading.Thread(target=sending, name="webhooks-sender")
+    sender.start()
+    observability.tell_ready()
+    _or_exit("webhooks", partial(loop.run, stop))
+    sender.join()
+    producer.close()
+
+
 def run_cdn(settings: Settings) -> None:
     """The local CDN."""
     from aiohttp import web
@@ -169,7 +202,15 @@ def _groups(role: str, pool: Pool | None) -> list[str]:
     """The groups that a role reads in."""
     if pool is not None:
         return [groups.worker(pool, lane) for lane in LANES]
-    return {"streams": [groups.STREAMS], "publisher": [groups.PUBLISHER], "retrier": [groups.RETRIER]}[role]
+    return _GROUPS[role]
+
+
+_GROUPS = {
+    "streams": [groups.STREAMS],
+    "publisher": [groups.PUBLISHER],
+    "retrier": [groups.RETRIER],
+    "webhooks": [groups.WEBHOOKS],
+}
 
 
 def _prepare_topics(settings: Settings) -> None:
@@ -190,20 +231,20 @@ def s3_client(settings: Settings) -> "S3Client | None":
     return boto3.client("s3", endpoint_url=settings.s3_endpoint)
 
 
-def _lane(settings: Settings, pool: Pool, lane: Lane, members: list[Consumer]) -> OpenConsumer:
+def _member(settings: Settings, group: str, members: list[Consumer]) -> OpenConsumer:
     def open_noted(on_commit: OnCommit) -> Consumer:
-        members.append(open_member(settings, groups.worker(pool, lane), on_commit=on_commit))
+        members.append(open_member(settings, group, on_commit=on_commit))
         return members[-1]
 
     return open_noted
 
 
-def _run_or_exit(loop: ConsumerLoop, stop: threading.Event) -> None:
-    """Runs the loop. Where it fails the process ends at once, uncommitted; a worker that hangs is not waited for."""
+def _or_exit(role: str, run: Callable[[], None]) -> None:
+    """Runs it. Where it fails the process ends at once, uncommitted; a thread that hangs is not waited for."""
     try:
-        loop.run(stop)
+        run()
     except Exception:
-        log.exception("the worker cannot go on")
+        log.exception("it cannot go on", role=role)
         os._exit(Exit.BROKE)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas import codec
+from schemas.decoding import prepare
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, LetterResolved, Source, Verdict
 from streams.consumer import letters as header
@@ -172,3 +173,6 @@ def letter_content(letter: DeadLetter) -> LetterContent:
         history=letter.record.history,
         headers=as_mapping(letter.record.headers),
     )
+
+
+prepare(ProductView, Disclosure, AssetView, ReviewView, LetterView, LetterContent)

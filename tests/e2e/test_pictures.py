@@ -1,20 +1,26 @@
-"""One picture, now, of a running system: through HTTP, Kafka and a real worker, and past one that is killed."""
+"""One picture, now, of a running system: through HTTP, Kafka and a real worker, and past parts that are killed."""
 
+import http.client
 import io
 import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 
 from tests.e2e.system import System, draw_product, running
 from tests.e2e.test_gateway import api, wait_until_ready
+
+SOON_S = 300
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +68,20 @@ def photo_of(folder: Path, red: int) -> bytes:
     return (folder / "photo.png").read_bytes()
 
 
-def worker(system: System) -> int:
-    """The process of the cutout worker."""
+def role(system: System, *words: str) -> int:
+    """The process of a role."""
     assert system.process is not None
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        words = each.read_bytes().split(b"\0")
-        parent = (each.parent / "stat").read_text().rpartition(")")[2].split()[1]
-        if int(parent) == system.process.pid and b"worker" in words and b"cutout" in words:
-            return int(each.parent.name)
-    raise AssertionError("no worker runs")
+    for child in psutil.Process(system.process.pid).children():
+        if set(words) <= set(child.cmdline()):
+            return int(child.pid)
+    raise AssertionError(f"no {' '.join(words)} runs")
+
+
+def made_anew(system: System, job_id: str) -> list[bool]:
+    """For each time that workers ended a task of a job, whether they had to make its picture."""
+    lines = (line for file in (system.folder / "data" / "logs").glob("*.log") for line in file.read_text().splitlines())
+    told = [json.loads(line) for line in lines if '"task ended"' in line and job_id in line]
+    return [not each["cached"] for each in told if each["outcome"] == "done"]
 
 
 def test_a_cutout_and_a_packshot_come_back_to_who_asked(system: System, key: str, tmp_path: Path) -> None:
@@ -83,10 +94,61 @@ def test_a_cutout_and_a_packshot_come_back_to_who_asked(system: System, key: str
 
 
 def test_a_worker_that_is_killed_at_work_reads_the_task_again(system: System, key: str, tmp_path: Path) -> None:
-    photo, killed = photo_of(tmp_path, 90), worker(system)
+    photo, killed = photo_of(tmp_path, 90), role(system, "worker", "cutout")
     status, headers, _ = post(system, key, "/v1/cutouts", photo, wait_s=0)
     assert (status, "/v1/jobs/" in headers["Location"]) == (202, True)
     os.kill(killed, signal.SIGKILL)
     _, answer = made(system, key, "/v1/cutouts", photo)
     assert Image.open(io.BytesIO(answer)).size == (600, 800)
-    assert worker(system) != killed
+    assert role(system, "worker", "cutout") != killed
+
+
+def test_a_gateway_that_is_killed_in_a_wait_loses_nothing_and_charges_once(
+    system: System, key: str, tmp_path: Path
+) -> None:
+    photo, killed, at_work = photo_of(tmp_path, 120), role(system, "gateway"), role(system, "worker", "cutout")
+    records, results = set(), system.folder / "data" / "blobs" / "results"
+    records.update(results.rglob("*"))
+    os.kill(at_work, signal.SIGSTOP)  # so that the wait is long
+    try:
+        with ThreadPoolExecutor(1) as callers:
+            waiting = callers.submit(post, system, key, "/v1/cutouts", photo)
+            wait_until(lambda: set(results.rglob("*")) > records)  # the photograph is noted, so its task is on its way
+            os.kill(killed, signal.SIGKILL)
+            with pytest.raises((urllib.error.URLError, ConnectionError, http.client.HTTPException)):
+                waiting.result(SOON_S)
+    finally:
+        os.kill(at_work, signal.SIGCONT)
+    wait_until_ready(system)
+    assert role(system, "gateway") != killed
+    headers, body = made(system, key, "/v1/cutouts", photo)
+    again, same = made(system, key, "/v1/cutouts", photo)
+    assert (body, again["x-packshot-cost-nanos"]) == (same, "0")
+    assert sum(made_anew(system, headers["Content-Location"].rpartition("/")[2])) == 1
+
+
+def test_a_job_whose_gateway_is_killed_is_found_at_its_url(system: System, key: str, tmp_path: Path) -> None:
+    photo, at_work = photo_of(tmp_path, 150), role(system, "worker", "cutout")
+    os.kill(at_work, signal.SIGSTOP)
+    try:
+        status, headers, _ = post(system, key, "/v1/cutouts", photo, wait_s=0)
+        os.kill(role(system, "gateway"), signal.SIGKILL)
+    finally:
+        os.kill(at_work, signal.SIGCONT)
+    assert status == 202
+    wait_until_ready(system)
+    request = urllib.request.Request(headers["Location"], headers={"Authorization": f"Bearer {key}"})
+
+    def answer() -> int:
+        with urllib.request.urlopen(request, timeout=120) as found:
+            return int(found.status)
+
+    wait_until(lambda: answer() == 200)
+    assert sum(made_anew(system, headers["Location"].rpartition("/")[2])) == 1
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    give_up_s = time.monotonic() + SOON_S
+    while not holds():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.1)

@@ -41,6 +41,7 @@ ROLES = {
     "worker-compose": ("worker", "compose"),
     "publisher": ("publisher",),
     "retrier": ("retrier",),
+    "webhooks": ("webhooks",),
 }
 
 

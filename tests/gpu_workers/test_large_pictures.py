@@ -1,6 +1,7 @@
 """Large pictures are read smaller, and say so; an edge that is too much to solve is solved smaller, and says so."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -115,7 +116,7 @@ def test_an_edge_that_is_too_much_to_solve_is_solved_smaller(monkeypatch: pytest
     rgb = (0.1 + 0.8 * mask[..., None] + 0.02 * noise(side_px)).astype(np.float32)
     strands = np.ones(known.shape, np.bool_)  # nothing of the band may be narrowed
     whole = matting.solve(rgb, contrast.edges(rgb), known, mask, strands)
-    monkeypatch.setattr(matting, "_BAND_PIXELS_MAX", 5_000)
+    monkeypatch.setattr(matting, "BAND", replace(matting.BAND, pixels_max=5_000))
     coarse = matting.solve(rgb, contrast.edges(rgb), known, mask, strands)
     band_px = int((known == 0.5).sum())
     assert whole.scale == 1
@@ -131,7 +132,7 @@ def test_a_cutout_that_was_solved_smaller_is_told_and_doubted(monkeypatch: pytes
     cv2.circle(picture, (150, 150), 90, (40, 90, 160), -1)
     soft = cv2.GaussianBlur((picture[..., 0] < 100).astype(np.float32), (0, 0), 12)
     sure = cutting.cutout(picture, lambda seen: cv2.resize(soft, seen.shape[1::-1]))
-    monkeypatch.setattr(matting, "_BAND_PIXELS_MAX", 200)
+    monkeypatch.setattr(matting, "BAND", replace(matting.BAND, pixels_max=200))
     coarse = cutting.cutout(picture, lambda seen: cv2.resize(soft, seen.shape[1::-1]))
     assert sure.measures["band_scale"] == 1
     assert 0 < coarse.measures["band_scale"] < 1

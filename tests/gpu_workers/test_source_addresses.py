@@ -21,7 +21,7 @@ from gpu_workers.sources.errors import (
     SourceUnavailable,
 )
 from gpu_workers.sources.fetch import FetchLimits, fetch
-from gpu_workers.sources.networks import NOT_PUBLIC, is_public
+from schemas.networks import NOT_PUBLIC, is_public
 from tests.gpu_workers.source_server import JPEG, Server, limits
 
 

@@ -17,6 +17,7 @@ from streams.consumer.groups import CONSUMED
 from streams.publishing.publisher import DEAD_AT_ONCE
 from streams.runtime.settings import Settings
 from streams.services import dead
+from streams.webhooks import noting
 
 DELAYS_MS = (1000,)
 NAMES = {topic.name.removeprefix(topics.PREFIX) for topic in topics.every(DELAYS_MS)}
@@ -25,6 +26,7 @@ ROLE_OF_GROUP = {
     groups.STREAMS: "streams",
     groups.PUBLISHER: "publisher",
     groups.RETRIER: "retrier",
+    groups.WEBHOOKS: "webhooks",
     **{groups.worker(pool, lane): f"worker-{pool}" for pool, lane in topics.TASKS},
 }
 
@@ -62,8 +64,9 @@ MODULES = {
     "worker-cutout": [*Path("gpu_workers").rglob("*.py")],
     "worker-compose": [*Path("gpu_workers").rglob("*.py")],
     "publisher": [*Path("streams/publishing").glob("*.py")],
+    "webhooks": [*Path("streams/webhooks").glob("*.py")],
 }
-LETTERS = {"publisher": [topics.DEAD]}  # of the others everything that they read may be tried again
+LETTERS = {"publisher": [topics.DEAD], "webhooks": [topics.DEAD]}  # what the others read may be tried again
 GIVEN_BACK = {topic for group, read in READERS.items() if group != groups.RETRIER for topic in read}
 
 
@@ -79,8 +82,8 @@ def test_each_role_may_write_what_its_code_writes_and_nothing_else(role: str) ->
     assert matching(load()[role].writes) == needed_writes(role)
 
 
-def test_the_publisher_tries_nothing_again_on_a_topic() -> None:
-    assert DEAD_AT_ONCE.delays_ms == ()
+def test_the_publisher_and_webhooks_try_nothing_again_on_a_topic() -> None:
+    assert DEAD_AT_ONCE.delays_ms == noting.DEAD_AT_ONCE.delays_ms == ()
 
 
 @pytest.mark.parametrize("role", sorted(set(ROLE_OF_GROUP.values())))

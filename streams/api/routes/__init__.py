@@ -11,6 +11,7 @@ from streams.api.routes import (
     products,
     reviews,
     rules,
+    uploads,
 )
 
 ROUTES = (
@@ -18,6 +19,7 @@ ROUTES = (
     *products.ROUTES,
     *batches.ROUTES,
     *pictures.ROUTES,
+    *uploads.ROUTES,
     *assets.ROUTES,
     *campaigns.ROUTES,
     *reviews.ROUTES,

@@ -8,6 +8,7 @@ import msgspec
 from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from schemas.decoding import prepare
 from schemas.records import Milliseconds
 from streams.api.callers import Asking, Caller
 from streams.api.paging import Cursor, Limit, behind, following, given
@@ -112,5 +113,7 @@ def _views(caller: Caller, assets: Sequence[Asset], facts: Facts) -> list[AssetV
     spent = facts.costs.of_assets(caller.tenant, sorted({each.sku for each in assets}))
     return [asset_view(each, spent.get((each.sku, each.asset, each.version), 0)) for each in assets]
 
+
+prepare(ProductAssets, AssetPage, CostGroup, Costs)
 
 ROUTES: tuple[Any, ...] = (get_product_assets, list_assets, get_costs)

@@ -13,10 +13,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import Receive, Send
 
+from schemas.decoding import prepare
 from schemas.records import Submission
+from streams.api.bodies import whole
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem, problem_of
-from streams.api.uploads import whole
 from streams.runtime.errors import Refused
 from streams.services import event_files
 from streams.services.catalogue import subject_of
@@ -164,5 +165,7 @@ async def _file(data: bytes) -> AsyncIterator[Sequence[Line]]:
     for first in range(0, len(lines), GROUP):
         yield lines[first : first + GROUP]
 
+
+prepare(LineAnswer)
 
 ROUTES: tuple[Any, ...] = (post_batch,)

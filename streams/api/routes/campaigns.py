@@ -8,6 +8,7 @@ from litestar import Response, delete, get, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
+from schemas.decoding import prepare
 from schemas.records import Lane, Milliseconds, Name, Sku, Text
 from streams.api.callers import Asking
 from streams.api.problems import Problem
@@ -80,5 +81,7 @@ def cancel_campaign(
     """Take a campaign back: nothing more is made for it, what is live of it goes."""
     return accepted(caller, caller.catalogue.cancel(caller.tenant, campaign, reason), "campaigns/{}")
 
+
+prepare(CampaignBody, CampaignView)
 
 ROUTES: tuple[Any, ...] = (put_campaign, get_campaign, cancel_campaign)

@@ -8,6 +8,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery
 
 from schemas import topics
+from schemas.decoding import prepare
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem
 from streams.services import dead
@@ -63,5 +64,7 @@ def _known(caller: Caller, letter_id: str) -> DeadLetter:
         raise Problem("unknown_letter", f"no dead letter has the id {letter_id!r}", field="letter_id")
     return found[0]
 
+
+prepare(Letters)
 
 ROUTES: tuple[Any, ...] = (list_letters, get_letter, replay_letter)

@@ -9,6 +9,7 @@ from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import Meta, field
 
+from schemas.decoding import prepare
 from schemas.records import AssetName, Label, Lane, Milliseconds, Name, RetractionDecided, Source, Text, Version
 from streams.api.callers import Asking, Caller
 from streams.api.paging import Cursor, Limit, behind, following
@@ -130,5 +131,7 @@ def _version(if_match: str | None) -> int | None:
         raise Problem("malformed_request", 'If-Match is a version in quotes, as "17"', field="If-Match")
     return int(text)
 
+
+prepare(ProductBody, Accepted, ProductPage, RetractionBody)
 
 ROUTES: tuple[Any, ...] = (list_products, put_product, get_product, delete_product, retract_product)

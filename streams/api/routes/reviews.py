@@ -8,6 +8,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import field
 
+from schemas.decoding import prepare
 from schemas.records import DecisionUndone, Parameters, ReviewDecided, Text
 from streams.api.callers import Asking, Caller
 from streams.api.paging import Cursor, Limit, behind, following, given
@@ -85,5 +86,7 @@ def _known(caller: Caller, review_id: str) -> Review:
         raise Problem("unknown_review", f"no review has the id {review_id!r}", field="review_id")
     return review
 
+
+prepare(ReviewPage, DecisionBody)
 
 ROUTES: tuple[Any, ...] = (list_reviews, get_review, decide, undo_decision)

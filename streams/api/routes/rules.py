@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery
 
 from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel
+from schemas.decoding import prepare
 from schemas.recipes import Recipe, UnknownRecipe
 from schemas.recipes.reading import BadRecipe
 from streams.api.callers import Asking
@@ -103,5 +104,7 @@ def _row(name: str, load: Any) -> ChannelRow:
     except BadChannel as error:
         return ChannelRow(name=name, version="", wrong=str(error))
 
+
+prepare(RecipeRow, ChannelRow, BrandRow)
 
 ROUTES: tuple[Any, ...] = (list_recipes, get_recipe, list_channels, get_channel, list_brands)

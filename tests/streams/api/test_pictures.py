@@ -1,116 +1,37 @@
 """One picture, now: over a stand-in for Kafka, with the worker's own code on networks that see a disc."""
 
 import io
-import threading
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from confluent_kafka import TopicPartition
 from litestar.testing import TestClient
-from litestar.types import ASGIApp
 from PIL import Image
 
 from gpu_workers.metering import Meter
-from gpu_workers.pools import compose
 from gpu_workers.results import Result, Results
-from gpu_workers.worker import Work, Worker
-from schemas import codec, topics
+from schemas import topics
 from schemas.records import Task
 from streams.api.app import build
 from streams.api.gateway import Gateway
-from streams.blobs import Blobs
 from streams.consumer import replies as addresses
-from streams.consumer.clients import NotAcknowledged
-from streams.consumer.letters import Delivery, Outgoing
-from streams.consumer.work import Wait
+from streams.consumer.letters import Delivery
 from streams.facts import Database
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import keys
+from streams.services.admission import Admission
 from streams.services.pictures import KNOWN_MS, Pictures
-from streams.services.progress import Progress
 from streams.services.replies import Replies
-from tests.gpu_workers.worker_parts import PRICES, ROOM, cutout_work, photograph
-
-Client = TestClient[ASGIApp]
-SOON_S = 120
-
-
-class Workers:
-    """A sender behind which a worker of each pool works at once, when it is let; `times` says how often it answers."""
-
-    def __init__(self, replies: Replies, workers: dict[str, Worker]) -> None:
-        self.tasks: list[Task] = []
-        self.written: list[Outgoing] = []
-        self.let = threading.Event()
-        self.let.set()
-        self.is_away = False
-        self.times = 1
-        self._replies = replies
-        self._workers = workers
-
-    def send(self, records: Sequence[Outgoing]) -> None:
-        if self.is_away:
-            raise NotAcknowledged("no broker")
-        for record in records:
-            task = codec.decode(record.value)
-            assert isinstance(task, Task)
-            self.tasks.append(task)
-            threading.Thread(target=self._work, args=[record], daemon=True).start()
-
-    def _work(self, record: Outgoing) -> None:
-        assert self.let.wait(SOON_S)
-        worker = self._workers[record.topic.split(".")[2]]
-        delivery = Delivery(record.topic, 0, 0, record.key, record.value, record.headers)
-        for _ in range(self.times):
-            try:
-                written = worker.handle(delivery, Wait())
-            except Refused as refusal:
-                written = worker.give_up(delivery, refusal)
-            self.written += written
-            for each in written:
-                self._replies.tell(Delivery(each.topic, each.partition or 0, 0, each.key, each.value, each.headers))
-
-
-def place() -> TopicPartition:
-    return TopicPartition(topics.REPLIES.name, 3, 0)
+from tests.streams.api.picture_workers import Client, Workers, post
 
 
 @pytest.fixture
-def replies(settings: Settings) -> Iterator[Replies]:
-    opened = Replies(settings, place())
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def workers(tmp_path: Path, replies: Replies, database: Database, blobs: Blobs) -> Iterator[Workers]:
-    def library() -> Any:
-        return compose.library(Settings())
-
-    with cutout_work(tmp_path, blobs) as cutting:
-        pools: dict[str, Work] = {"cutout": cutting, "compose": compose.Compose(blobs, library, ROOM).work}
-        made = {name: Worker(name, work, Results(blobs), database, PRICES) for name, work in pools.items()}
-        yield Workers(replies, made)
-
-
-@pytest.fixture
-def gateway(settings: Settings, database: Database, blobs: Blobs, workers: Workers, replies: Replies) -> Gateway:
-    return Gateway(settings, database, workers, Progress(settings), Pictures(database, blobs, replies, workers))
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> bytes:
-    return photograph(tmp_path).read_bytes()
-
-
-def post(client: Client, what: str, photo: bytes, accept: str = "*/*", wait_s: int = 60, **query: str) -> Any:
-    headers = {"Content-Type": "image/png", "Prefer": f"wait={wait_s}", "Accept": accept}
-    return client.post(f"/v1/{what}", content=photo, params=query, headers=headers)
+def gateway(working: Gateway) -> Gateway:
+    return working
 
 
 def test_a_cutout_is_answered_as_a_picture_and_of_no_product(demo: Client, workers: Workers, photo: bytes) -> None:
@@ -119,7 +40,7 @@ def test_a_cutout_is_answered_as_a_picture_and_of_no_product(demo: Client, worke
     picture = Image.open(io.BytesIO(answer.content))
     assert (answer.headers["content-type"], picture.mode, picture.size) == ("image/png", "RGBA", (200, 200))
     assert (answer.headers["x-packshot-model"], float(answer.headers["x-packshot-engine-ms"]) > 0) == ("disc@1", True)
-    assert 0 <= float(answer.headers["x-packshot-uncertainty"]) <= 1
+    assert 0 <= float(answer.headers["x-uncertainty"]) <= 1
     (task,) = workers.tasks
     assert (task.lane, task.source, len(task.inputs)) == ("urgent", None, 1)
     (written,) = workers.written
@@ -173,8 +94,7 @@ def test_what_takes_longer_is_found_later_at_another_gateway(
     workers.let.set()
     made = post(demo, "cutouts", photo)
     assert len(workers.tasks) == 1
-    beside = Pictures(gateway.database, gateway.pictures.blobs, Replies(gateway.settings), workers)
-    other = replace(gateway, pictures=beside)
+    other = replace(gateway, pictures=beside(gateway, workers))
     with TestClient(build(other)) as elsewhere:
         found = elsewhere.get(path, headers={"Authorization": f"Bearer {key}"})
     assert (found.status_code, found.content) == (200, made.content)
@@ -195,7 +115,7 @@ def test_a_worker_that_refuses_answers_with_its_code(
     def refuse(_task: Task, _results: Results, _meter: Meter) -> tuple[str, Result, bool]:
         raise Refused("empty_cutout", "nothing stands out", field="source")
 
-    monkeypatch.setattr(workers._workers["cutout"], "_work", refuse)
+    monkeypatch.setattr(workers.by_pool["cutout"], "_work", refuse)
     answer = post(demo, "packshots", photo, channel="amazon")
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "empty_cutout", "source")
     assert len(workers.tasks) == 1
@@ -207,6 +127,7 @@ def test_work_that_is_too_late_to_begin_is_not_begun(
     monkeypatch.setattr("gpu_workers.worker.time.time", lambda: now_ms() / 1000 + 61)
     answer = post(demo, "cutouts", photo)
     assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (504, "too_late", True)
+    assert answer.headers["x-packshot-cost-nanos"] == "0"
     assert workers.tasks[0].deadline_ms is not None
 
 
@@ -226,10 +147,16 @@ def test_a_broker_that_is_away_is_said_and_the_same_again_works(demo: Client, wo
         ("packshots", {}, "unknown_channel"),
         ("packshots", {"channel": "nowhere"}, "unknown_channel"),
         ("mockups", {"channel": "web", "seed": "x"}, "bad_parameters"),
+        ("mockups", {"channel": "web"}, "bad_parameters"),
+        ("cutouts", {"recipe": "marketplace"}, "bad_parameters"),
+        ("renders", {"channel": "web"}, "invalid_event"),
+        ("renders", {"channel": "web", "recipe": "nothing"}, "unknown_recipe"),
+        ("renders", {"channel": "web", "recipe": "prints"}, "unknown_asset"),
+        ("renders", {"channel": "web", "recipe": "prints", "asset": "plate"}, "unknown_asset"),
     ],
 )
 def test_what_is_wrong_is_said_before_any_work(
-    what: str, query: dict[str, str], code: str, demo: Client, workers: Workers, photo: bytes
+    what: str, query: dict[str, Any], code: str, demo: Client, workers: Workers, photo: bytes
 ) -> None:
     answer = post(demo, what, photo, **query)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
@@ -250,14 +177,26 @@ def test_what_is_no_picture_or_too_large_or_not_to_be_fetched_is_refused(
     assert workers.tasks == []
 
 
-def test_a_test_key_makes_no_pictures_and_is_counted(
-    client: Client, database: Database, workers: Workers, photo: bytes
+def test_a_test_key_gets_pictures_with_a_watermark_and_nobody_elses(
+    client: Client, key: str, database: Database, workers: Workers, photo: bytes
 ) -> None:
     text, _ = keys.create(database, "trial", ("demo",), mode="test")
-    client.headers["Authorization"] = f"Bearer {text}"
-    answer = post(client, "cutouts", photo)
-    assert (answer.status_code, answer.json()["code"]) == (403, "live_key_required")
-    assert workers.tasks == []
+    live, trial = {"Authorization": f"Bearer {key}"}, {"Authorization": f"Bearer {text}"}
+    client.headers.update(live)
+    clean = post(client, "cutouts", photo)
+    client.headers.update(trial)
+    marked = post(client, "cutouts", photo)
+    assert (marked.status_code, marked.headers["x-packshot-test"]) == (200, "watermarked")
+    assert "x-packshot-test" not in clean.headers
+    seen, known = (Image.open(io.BytesIO(each.content)) for each in (marked, clean))
+    assert (seen.format, seen.mode, seen.size) == (known.format, known.mode, known.size)
+    share = np.mean(np.any(np.asarray(seen) != np.asarray(known), axis=2))
+    assert share > 0.03
+    for headers, answer in ((trial, clean), (live, marked)):
+        path = answer.headers["content-location"].partition("8088")[2]
+        assert client.get(path, headers=headers).status_code == 404
+    assert len(workers.tasks) == 2
+    assert marked.headers["x-packshot-cost-nanos"] == "0"
 
 
 def test_a_job_is_asked_for_anew_after_a_while(
@@ -268,3 +207,66 @@ def test_a_job_is_asked_for_anew_after_a_while(
     monkeypatch.setattr("streams.services.pictures.now_ms", lambda: later_ms)
     assert post(demo, "cutouts", photo).status_code == 200
     assert len(workers.tasks) == 2
+
+
+def beside(gateway: Gateway, workers: Workers) -> Pictures:
+    """The pictures of another gateway on the same stores."""
+    here = Admission(lambda _own: {})
+    return Pictures(gateway.database, gateway.pictures.blobs, gateway.pictures._replies, workers, here)
+
+
+def test_a_job_whose_gateway_has_ended_is_gone_on_with_by_another(
+    demo: Client, key: str, gateway: Gateway, workers: Workers, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway.pictures._replies, "tell", lambda _record: None)  # its replies come to nobody
+    answer = post(demo, "cutouts", photo, wait_s=0)
+    assert answer.status_code == 202
+    path = answer.headers["location"].removeprefix(gateway.settings.gateway)
+    monkeypatch.undo()
+    headers = {"Authorization": f"Bearer {key}"}
+    with TestClient(build(replace(gateway, pictures=beside(gateway, workers)))) as elsewhere:
+        while (found := elsewhere.get(path, headers=headers)).status_code == 202:
+            assert len(workers.tasks) <= 2
+        again = post_as(elsewhere, key, photo)
+    assert (found.status_code, found.headers["content-type"]) == (200, "image/png")
+    assert (again.content, again.headers["x-packshot-cost-nanos"]) == (found.content, "0")
+    assert len(workers.tasks) == 2
+    assert workers.tasks[0].task_id == workers.tasks[1].task_id
+
+
+def post_as(client: Client, key: str, photo: bytes) -> Any:
+    client.headers["Authorization"] = f"Bearer {key}"
+    return post(client, "cutouts", photo)
+
+
+def test_a_full_lane_is_said_at_once_and_costs_nothing(demo: Client, workers: Workers, photo: bytes) -> None:
+    assert post(demo, "cutouts", photo).status_code == 200
+    workers.others = {"cutout": 10**9}
+    answer = post(demo, "cutouts", photo, speckle_share="0.01")
+    assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (503, "over_capacity", True)
+    assert (int(answer.headers["retry-after"]) >= 1, answer.headers["x-packshot-cost-nanos"]) == (True, "0")
+    assert len(workers.tasks) == 1
+    assert post(demo, "cutouts", photo).status_code == 200, "what is known needs no room"
+    workers.others = {}
+    assert post(demo, "cutouts", photo, speckle_share="0.01").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "operations"),
+    [
+        ({"recipe": "marketplace", "channel": "amazon"}, ["cutout", "packshot"]),
+        ({"recipe": "marketplace", "channel": "web"}, ["cutout", "transparent"]),
+        ({"recipe": "campaign", "channel": "instagram", "shadow.mode": "none"}, ["cutout", "packshot"]),
+        ({"recipe": "prints", "channel": "web", "asset": "mug"}, ["source", "artwork"]),
+    ],
+)
+def test_a_render_is_what_a_recipe_makes_for_a_channel(
+    query: dict[str, Any], operations: list[str], demo: Client, workers: Workers, photo: bytes
+) -> None:
+    answer = post(demo, "renders", photo, "application/json", **query)
+    assert answer.status_code == 200, answer.text
+    assert [task.step.operation for task in workers.tasks] == operations
+    assert answer.json()["operation"] == operations[-1]
+    if "shadow.mode" in query:
+        assert workers.tasks[-1].step.parameters["shadow.mode"] == "none"
+        assert workers.tasks[-1].step.parameters["background.color"] == "#EFE7DB"

@@ -1,0 +1,207 @@
+"""`packshot webhooks`: who is told of what was published, and how that went."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.commands.tables import moment
+from streams.runtime.settings import Settings
+from streams.services.moments import Moment
+
+if TYPE_CHECKING:
+    from streams.facts import Endpoint, WebhookDelivery
+
+STATES = ("waiting", "behind", "delivered", "failed")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+_endpoint = click.argument("name", metavar="ID")
+
+
+@click.group()
+def webhooks() -> None:
+    """Webhooks: who is told of what was published, and how that went."""
+
+
+@webhooks.command()
+@click.argument("url")
+@click.option("--tenant", required=True, help="Whose events.")
+@click.option("--events", default="", help="Which, with commas: asset.published,…; all when none is named.")
+@click.option("--asymmetric", is_flag=True, help="Sign by Ed25519 (v1a), not by HMAC-SHA256 (v1).")
+@_as_json
+@click.pass_obj
+def add(settings: Settings, url: str, tenant: str, events: str, asymmetric: bool, as_json: bool) -> None:
+    """Have events of a tenant sent to URL; shows once what receivers verify them with."""
+    from streams.services import webhooks as desk
+    from streams.webhooks.signing import verifier
+
+    named = [each.strip() for each in events.split(",") if each.strip()]
+    added = desk.add(settings, tenant, url, named, "v1a" if asymmetric else "v1")
+    _show_secret(added.endpoint, verifier(added.secrets[0].secret), as_json)
+
+
+@webhooks.command("list")
+@click.option("--tenant", help="Those of this tenant.")
+@_as_json
+@click.pass_obj
+def webhooks_list(settings: Settings, tenant: str | None, as_json: bool) -> None:
+    """Show the endpoints, and how many deliveries each has."""
+    from streams.runtime.screen import console, print_json, table
+    from streams.services import webhooks as desk
+
+    found = desk.endpoints(settings, tenant)
+    if as_json:
+        print_json([_facts(*each) for each in found])
+        return
+    shown = table("id", "tenant", "state", "url", "events", "waiting", "delivered", "failed")
+    for each, counts in found:
+        columns = (each.endpoint, each.tenant, each.state, each.url, ", ".join(each.events))
+        shown.add_row(*columns, str(_open(counts)), str(counts.get("delivered", 0)), str(counts.get("failed", 0)))
+    console.show(shown) if found else console.say("nobody is told of anything")
+
+
+@webhooks.command()
+@_endpoint
+@_as_json
+@click.pass_obj
+def show(settings: Settings, name: str, as_json: bool) -> None:
+    """Show one endpoint; of its secrets only what is public, and until when they are valid."""
+    from streams.runtime.screen import console, print_json
+    from streams.services import webhooks as desk
+
+    facts = _facts(*desk.endpoint(settings, name))
+    if as_json:
+        print_json(facts)
+        return
+    for title, value in facts.items():
+        console.say(f"{title:<18}", str(value))
+
+
+@webhooks.command()
+@_endpoint
+@click.option("--why", default="by hand", help="The reason, which is kept.")
+@_as_json
+@click.pass_obj
+def pause(settings: Settings, name: str, why: str, as_json: bool) -> None:
+    """Send nothing to an endpoint; what is to be sent waits."""
+    from streams.services import webhooks as desk
+
+    desk.set_state(settings, name, "paused", why)
+    _say(f"{name} is paused; what is published meanwhile waits for it", {"paused": name}, as_json)
+
+
+@webhooks.command()
+@_endpoint
+@_as_json
+@click.pass_obj
+def resume(settings: Settings, name: str, as_json: bool) -> None:
+    """Have an endpoint that was paused or disabled go on."""
+    from streams.services import webhooks as desk
+
+    desk.set_state(settings, name, "active", "")
+    _say(f"{name} goes on", {"resumed": name}, as_json)
+
+
+@webhooks.command()
+@_endpoint
+@_as_json
+@click.pass_obj
+def remove(settings: Settings, name: str, as_json: bool) -> None:
+    """Forget an endpoint and all its deliveries."""
+    from streams.services import webhooks as desk
+
+    desk.remove(settings, name)
+    _say(f"{name} is removed", {"removed": name}, as_json)
+
+
+@webhooks.command()
+@_endpoint
+@click.option("--keep-hours", default=24.0, show_default=True, help="For how long the secret before signs as well.")
+@_as_json
+@click.pass_obj
+def rotate(settings: Settings, name: str, keep_hours: float, as_json: bool) -> None:
+    """Give an endpoint a new secret; both sign until the one before is over."""
+    from streams.services import webhooks as desk
+    from streams.webhooks.signing import verifier
+
+    _show_secret(name, verifier(desk.rotate(settings, name, keep_hours * 3600).secret), as_json)
+
+
+@webhooks.command()
+@_endpoint
+@click.option("--state", type=click.Choice(STATES), help="Those in this state.")
+@click.option("--since", "since_ms", type=Moment(), help="Those noted then or later: a time, or 2h ago.")
+@click.option("--limit", default=50, show_default=True, help="The most that are shown, the newest first.")
+@_as_json
+@click.pass_obj
+def deliveries(
+    settings: Settings, name: str, state: str | None, since_ms: int | None, limit: int, as_json: bool
+) -> None:
+    """Show what an endpoint was told, is to be told, and how each attempt went."""
+    from streams.runtime.screen import print_json
+    from streams.services import webhooks as desk
+
+    found = desk.deliveries(settings, name, state, since_ms, limit)
+    print_json([each.__dict__ for each in found]) if as_json else _show_deliveries(found)
+
+
+@webhooks.command()
+@_endpoint
+@click.option("--since", "since_ms", type=Moment(), required=True, help="From when on: a time, or 2h ago.")
+@click.option("--until", "until_ms", type=Moment(), help="Before when.")
+@_as_json
+@click.pass_obj
+def replay(settings: Settings, name: str, since_ms: int, until_ms: int | None, as_json: bool) -> None:
+    """Send what was published in a range of time once more, each with the id that it had."""
+    from streams.services import webhooks as desk
+
+    count = desk.replay(settings, name, since_ms, until_ms)
+    _say(f"{count} deliveries are to be sent again", {"endpoint": name, "sent_again": count}, as_json)
+
+
+def _show_deliveries(found: "Sequence[WebhookDelivery]") -> None:
+    from streams.runtime.screen import console, table
+
+    shown = table("message", "state", "event", "sku", "noted", "tries", "due", "last answer")
+    for each in found:
+        last = each.log[-1] if each.log else None
+        answer = "" if last is None else f"{last.status or ''} {last.reason}".strip()[:80]
+        due = moment(each.due_at_ms) if each.state == "waiting" else ""
+        told = (each.message, each.state, each.type, each.sku, moment(each.created_at_ms), str(each.tries), due)
+        shown.add_row(*told, answer)
+    console.show(shown) if found else console.say("nothing")
+
+
+def _facts(endpoint: "Endpoint", counts: dict[str, int]) -> dict[str, Any]:
+    """All but what nobody is to see."""
+    from streams.webhooks.signing import scheme_of, verifier
+
+    secrets = [
+        {
+            "scheme": scheme_of(each.secret),
+            "public_key": verifier(each.secret) if scheme_of(each.secret) == "v1a" else None,
+            "until_ms": each.until_ms,
+        }
+        for each in endpoint.secrets
+    ]
+    return {**endpoint.__dict__, "secrets": secrets, "deliveries": counts}
+
+
+def _show_secret(name: str, secret: str, as_json: bool) -> None:
+    from streams.runtime.screen import console, print_json
+
+    if as_json:
+        print_json({"endpoint": name, "secret": secret})
+        return
+    console.say(f"endpoint  {name}")
+    console.say(f"secret    {secret}")
+    console.say("Receivers verify with it; it is not shown again.")
+
+
+def _open(counts: dict[str, int]) -> int:
+    return counts.get("waiting", 0) + counts.get("behind", 0)
+
+
+def _say(text: str, facts: dict[str, Any], as_json: bool) -> None:
+    from streams.runtime.screen import console, print_json
+
+    print_json(facts) if as_json else console.say(text)
