@@ -59,7 +59,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     cost: Cost
 
 
-MADE = {202: ResponseSpec(JobView, description="It is at work; `Location` is where it will be.")}
+# Examples would be made up from patterns, which takes minutes.
+MADE = {202: ResponseSpec(JobView, False, "It is at work; `Location` is where it will be.")}
 
 
 @post("/v1/cutouts", opt=WRITE, status_code=200, responses=MADE)

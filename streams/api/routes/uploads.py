@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, post, put
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
@@ -47,7 +46,7 @@ def post_upload(caller: Asking, data: JSONBody[UploadBody]) -> UploadView:
     return _view(caller, upload, is_here=caller.gateway.uploads.has(caller.tenant, upload))
 
 
-@put("/v1/uploads/{upload_id:str}", opt=WRITE, status_code=200, responses={200: ResponseSpec(UploadView)})
+@put("/v1/uploads/{upload_id:str}", opt=WRITE, status_code=200)
 async def put_upload(request: Request[Caller, Any, Any], caller: Asking, upload_id: FromPath[str]) -> UploadView:
     """Takes the file, which is to be just what was fixed."""
     upload = Upload.of(upload_id)
