@@ -107,8 +107,8 @@ def test_a_gateway_that_is_killed_in_a_wait_loses_nothing_and_charges_once(
     system: System, key: str, tmp_path: Path
 ) -> None:
     photo, killed, at_work = photo_of(tmp_path, 120), role(system, "gateway"), role(system, "worker", "cutout")
-    records, results = set(), system.folder / "data" / "blobs" / "results"
-    records.update(results.rglob("*"))
+    results = system.folder / "data" / "blobs" / "results"
+    records = set(results.rglob("*"))
     os.kill(at_work, signal.SIGSTOP)  # so that the wait is long
     try:
         with ThreadPoolExecutor(1) as callers:
