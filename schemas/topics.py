@@ -109,7 +109,7 @@ CAMPAIGNS = Topic(
 )
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 # What became of a task whose asker waits for it, in the partition that the task names; nobody else is told.
-REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed), retention_days=1)
+REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
     PREFIX + "decisions", (ReviewDecided, DecisionUndone, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES

@@ -34,8 +34,8 @@ def document(app: Litestar) -> dict[str, Any]:
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "psk_live_…"}}
     components["responses"] = {"Problem": _problem()}
     components.setdefault("schemas", {}).update(_problem_schemas())
-    for path, _, operation in operations(made):
-        operation |= ordering.described(path, operation)
+    for path, method, operation in operations(made):
+        operation |= ordering.described(path, method, operation)
         for status in [each for each in operation["responses"] if int(each) >= 400]:
             del operation["responses"][status]
         operation["responses"]["default"] = PROBLEM

@@ -8,7 +8,7 @@ import msgspec
 from schemas.operations import OPERATIONS
 
 OPERATION_OF = {"/v1/cutouts": "cutout", "/v1/packshots": "packshot", "/v1/mockups": "mockup"}
-RENDERS = "/v1/renders"
+RENDERS, JOB, UPLOAD = "/v1/renders", "/v1/jobs/{job_id}", "/v1/uploads/{upload_id}"
 TEXT = (
     "The photograph is the body itself, `image` in a form, an address (`source.uri` in JSON, `imageUrl` in a query) or "
     "the id of an upload (`upload_id`). Parameters go into the query, the form or JSON's `parameters`, by their names "
@@ -21,16 +21,29 @@ _OF_RECIPE = {
     "asset": {"type": "string", "description": "Which of a recipe's pictures, where it makes several for a channel."},
 }
 _FILE = {"type": "string", "contentMediaType": "image/*"}
+_MADE = {
+    "description": "The picture, or the job as JSON, by `Accept`.",
+    "content": {
+        "image/*": {"schema": _FILE},
+        "application/json": {"schema": {"$ref": "#/components/schemas/JobView"}},
+    },
+}
 _PHOTOGRAPH = {
     "source": {"type": "object", "properties": {"uri": {"type": "string"}, "sha256": {"type": "string"}}},
     "upload_id": {"type": "string"},
 }
 
 
-def described(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """What is added to the description of an operation that takes orders; nothing for any other."""
-    if path not in OPERATION_OF and path != RENDERS:
-        return {}
+def described(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """What is added to the description of an operation that takes or answers pictures; nothing for any other."""
+    if (path, method) == (UPLOAD, "put"):
+        return {"requestBody": {"content": {"image/*": {"schema": _FILE}}, "required": True}}
+    if path == JOB:
+        return {"responses": {**operation["responses"], "200": _MADE}}
+    return _order(path, operation) if path in OPERATION_OF or path == RENDERS else {}
+
+
+def _order(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
     own = {"category": _CATEGORY} if path == "/v1/cutouts" else {"channel": _CHANNEL, "category": _CATEGORY}
     own |= _OF_RECIPE if path == RENDERS else {}
     parameters = {} if path == RENDERS else _parameters(OPERATION_OF[path])
@@ -39,6 +52,7 @@ def described(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
         "description": f"{operation.get('description', '')} {TEXT}".strip(),
         "parameters": [*operation.get("parameters", []), *(_in_query(*each) for each in in_query.items())],
         "requestBody": {"content": _content(own, parameters), "required": False},
+        "responses": {**operation["responses"], "200": _MADE},
     }
 
 

@@ -48,6 +48,11 @@ def correlation_id(reply: Delivery) -> str:
     return as_mapping(reply.headers).get(CORRELATION, "")
 
 
+def stands_alone(task: Delivery) -> bool:
+    """Whether the record of a task, or its letter, is of no product: whoever asked is told, and the facts are not."""
+    return TOPIC in as_mapping(task.headers)
+
+
 def address_in(task: Delivery) -> Address | None:
     """Where a task's answer is wanted; None where it goes on as usual. Raises Refused for what is no address."""
     told = as_mapping(task.headers)

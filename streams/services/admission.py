@@ -21,7 +21,7 @@ from schemas.operations.base import POOLS, Pool
 from schemas.records import Lane
 from streams.consumer import groups, reading
 from streams.consumer.clients import open_consumer
-from streams.runtime.clock import now_ms
+from streams.runtime.clock import Clock
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
 
@@ -65,8 +65,9 @@ class Admission:
     `others` tells how much of each pool is unread beyond what this gateway has asked; see `Unread.others`.
     """
 
-    def __init__(self, others: Seen) -> None:
+    def __init__(self, others: Seen, clock: Clock = time) -> None:
         self._others = others
+        self._clock = clock
         self._asked: dict[Pool, int] = dict.fromkeys(POOLS, 0)
         self._place_ms: dict[Pool, float | None] = dict.fromkeys(POOLS)
         self._lock = threading.Lock()
@@ -76,7 +77,7 @@ class Admission:
 
         Where nothing is ahead they may try: so the pace is learnt anew after a bad time.
         """
-        left_ms = deadline_ms - now_ms()
+        left_ms = deadline_ms - self._clock.time() * 1000
         places = {pool: self._ahead(pool) for pool in pools}
         wait_ms = sum((count + 1) * (self._place_ms[pool] or 0.0) for pool, count in places.items())
         if any(places.values()) and wait_ms > FILLED_SHARE * left_ms:
@@ -88,11 +89,11 @@ class Admission:
         count = self._ahead(pool)
         with self._lock:
             self._asked[pool] += 1
-        return Place(pool, count, time.monotonic())
+        return Place(pool, count, self._clock.monotonic())
 
     def end(self, place: Place, was_done: bool) -> None:
         """Notes that a task has its answer, or that nobody waits for it any more."""
-        took_ms = (time.monotonic() - place.since_s) * 1000
+        took_ms = (self._clock.monotonic() - place.since_s) * 1000
         with self._lock:
             self._asked[place.pool] -= 1
             if not was_done:

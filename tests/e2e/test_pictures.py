@@ -147,6 +147,11 @@ def test_a_job_whose_gateway_is_killed_is_found_at_its_url(system: System, key: 
     assert sum(made_anew(system, headers["Location"].rpartition("/")[2])) == 1
 
 
+def test_the_audit_finds_nothing_wrong_after_all_that(system: System) -> None:
+    told = system.json("audit")
+    assert told["findings"] == []
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     give_up_s = time.monotonic() + SOON_S
     while not holds():

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,8 @@ from streams.consumer.work import Wait
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
+from streams.services.audit.tasks import TaskLedger
+from streams.services.rebuilding import fill
 from streams.services.replies import Replies
 from tests.memory_store import MemoryStore
 
@@ -121,6 +124,26 @@ def test_a_question_comes_back_over_a_broker(memory_bootstrap: str, worker: Work
             each.close()
         reader.close()
         producer.close()
+
+
+def test_facts_that_are_made_anew_know_nothing_of_it(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    with database.begin() as facts:
+        fill(facts, [asked()], [])
+        assert facts.tasks.states() == {}
+        fill(facts, [read(outgoing(task(), "test"))], [])
+        assert len(facts.tasks.states()) == 1, "of any other they do"
+    database.close()
+
+
+def test_the_audit_holds_it_against_its_reply_and_not_against_facts() -> None:
+    ledger = TaskLedger({(asked().topic, 0): 1})
+    ledger.written(asked())
+    (entry,) = ledger.entries.values()
+    assert (entry.stands_alone, entry.state) == (True, "lost")
+    ledger.told(TaskCompleted(task=task(), outcome="done"))
+    assert (entry.state, ledger.findings()) == ("done", [])
 
 
 def test_headers_name_the_address_and_nothing_else() -> None:
