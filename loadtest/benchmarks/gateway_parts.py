@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -52,9 +53,18 @@ class Photographs:
         crops = itertools.product(range(CROPPED_PX_MAX), range(CROPPED_PX_MAX), quality.PHOTOGRAPHS)
         self._each = iter(crops)
         self._read: dict[Path, Pixels] = {}
+        self._ready: deque[bytes] = deque()
+
+    def prepare(self, count: int) -> None:
+        """Makes so many before they are asked for: what that takes is no caller's wait."""
+        while len(self._ready) < count:
+            self._ready.append(self._encoded())
 
     def new(self) -> bytes:
         """The next one's file."""
+        return self._ready.popleft() if self._ready else self._encoded()
+
+    def _encoded(self) -> bytes:
         left, top, file = next(self._each)
         encoded, data = cv2.imencode(".jpg", self._pixels(file)[top:, left:], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         assert encoded

@@ -26,7 +26,8 @@ SOON_S = 300
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("pictures")
-    with running(folder, {"PACKSHOT_EMBEDDED_BROKER": "memory"}) as started:
+    around = {"PACKSHOT_EMBEDDED_BROKER": "kafka", "PACKSHOT_KAFKA_SESSION_TIMEOUT_MS": "6000"}
+    with running(folder, around) as started:
         yield started
 
 
