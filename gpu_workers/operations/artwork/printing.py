@@ -4,13 +4,11 @@ The filter is elliptical, P. Heckbert, Fundamentals of Texture Mapping and Image
 about two samples a pixel; its weights are Robidoux' cubic (N. Robidoux et al., 2012), as sharp as does not ring.
 """
 
-from typing import Any
-
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.linear_light import Codes, premultiplied_light, resampled_light
 from gpu_workers.imaging.resampling import resample
 
@@ -20,10 +18,6 @@ Bool = NDArray[np.bool_]
 _SAMPLES_PER_PX = 1.75
 _MARGIN = 4
 _STRIP_PX = 2_000_000
-
-
-def _compiled(signature: str) -> Any:
-    return numba.njit(signature, cache=True, nogil=True)
 
 
 def slopes(places: Plane, known: Bool) -> Plane:
@@ -141,7 +135,7 @@ def premultiplied(art: Codes, shrink: int = 1) -> Plane:
     return out
 
 
-@_compiled("f4(f4)")
+@compiled("f4(f4)")
 def _weight(r):  # type: ignore[no-untyped-def]
     """Robidoux' cubic, B = 0.3782 and C = 0.3109, at the distance `r` in pixels; zero from 2 on."""
     if r < 1.0:
@@ -149,7 +143,7 @@ def _weight(r):  # type: ignore[no-untyped-def]
     return np.float32(1.7478562 + r * (-3.2435685 + r * (1.9326764 - r * 0.3739281)))
 
 
-@_compiled("void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], b1[:,:], f4[:,:,::1])")
+@compiled("void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], b1[:,:], f4[:,:,::1])")
 def _sample(sheet, at, slope, known, out):  # type: ignore[no-untyped-def]
     """Fill `out` where known: around `at` (samples of `sheet`) the ellipse that `slope` makes of a pixel's circle."""
     height, width, _ = sheet.shape

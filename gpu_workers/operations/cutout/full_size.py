@@ -7,9 +7,10 @@ channel, and a third of the memory.
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from gpu_workers.imaging.compiled import compiled
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Plane = NDArray[np.float32]
@@ -26,7 +27,7 @@ def composed(crop: Image, alpha: Plane, colours: Plane, out: Image) -> None:
     _composed(crop, np.ascontiguousarray(alpha), np.ascontiguousarray(colours, np.float32), out)
 
 
-@numba.njit([_KERNEL.format(code=code) for code in ("u1", "u2")], cache=True, nogil=True)
+@compiled(*[_KERNEL.format(code=code) for code in ("u1", "u2")])
 def _composed(crop, alpha, colours, out):  # type: ignore[no-untyped-def]
     height, width = alpha.shape
     rows, columns = colours.shape[0], colours.shape[1]

@@ -1,10 +1,10 @@
 """Glass before a plain ground: which parts of a product are see-through, and how much."""
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.linear_light import code_of, light_of
 from gpu_workers.operations.cutout import contrast
 from gpu_workers.operations.cutout.contrast import Plane
@@ -64,7 +64,7 @@ def _veil(rgb: Plane, background: Plane) -> tuple[Plane, Plane]:
     return share, off
 
 
-@numba.njit("void(f4[:, :, :], f4[:, :, :], f4[:, ::1], f4[:, ::1])", cache=True, nogil=True)
+@compiled("void(f4[:, :, :], f4[:, :, :], f4[:, ::1], f4[:, ::1])")
 def _unveil(rgb, background, share, off):  # type: ignore[no-untyped-def]
     one, least = np.float32(1), np.float32(1e-3)
     for row in range(share.shape[0]):

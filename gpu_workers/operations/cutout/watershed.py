@@ -3,9 +3,10 @@
 S. Beucher and F. Meyer, The Morphological Approach to Segmentation: the Watershed Transformation, 1993.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from gpu_workers.imaging.compiled import compiled
 
 Plane = NDArray[np.float32]
 
@@ -23,7 +24,7 @@ def flood(known: Plane, height: Plane) -> NDArray[np.bool_]:
     return np.asarray(_flooded(np.ascontiguousarray(known, np.float32), levels) == 1)
 
 
-@numba.njit("i1[:, ::1](f4[:, ::1], i4[:, ::1])", cache=True, nogil=True)
+@compiled("i1[:, ::1](f4[:, ::1], i4[:, ::1])")
 def _flooded(known, levels):  # type: ignore[no-untyped-def]
     """1 product, 2 background. A queue for each level; who comes first goes first."""
     h, w = known.shape

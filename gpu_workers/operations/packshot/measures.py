@@ -37,12 +37,12 @@ Those of light and shadow are only there where there is something to measure.
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers.imaging.colour_difference import ciede2000, light_to_lab
+from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.linear_light import (
     Codes,
     colour,
@@ -178,7 +178,7 @@ def _edge(product: Code) -> dict[str, float]:
 
 
 # Compiled: the edge is a hundredth of a large picture, all of which numpy and OpenCV would blur.
-@numba.njit("Tuple((i8, f8, f8))(u1[:, :, :], i8[:], i8[:])", cache=True, nogil=True)
+@compiled("Tuple((i8, f8, f8))(u1[:, :, :], i8[:], i8[:])")
 def _beside_inside(part, rows, columns):  # type: ignore[no-untyped-def]
     """How many of these pixels of RGBA (h, w, 4) have enough of the product's inside about them, and the sums of how
     much lighter, and of how much more coloured in each channel, they are than its mean."""
