@@ -216,8 +216,8 @@ def facts(file: bytes, request: ComposeRequest) -> dict[str, float]:
 def _picture(role: str, made: Made, request: ComposeRequest) -> File:
     if not request.is_asset:
         return File(role, lossless(made.canvas, made.metadata), "image/png", made.canvas.shape)
-    told = made.metadata
+    metadata = made.metadata
     encoded = encoding.encode(
-        made.canvas, request.channel, source_type=told.source_type, credits=told.credits, dpi=made.dpi
+        made.canvas, request.channel, source_type=metadata.source_type, credits=metadata.credits, dpi=made.dpi
     )
     return File(role, encoded.data, encoded.media_type, made.canvas.shape)

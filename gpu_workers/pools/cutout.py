@@ -69,12 +69,12 @@ def open_serving(settings: Settings, registry: ModelRegistry, database: Database
     """The networks that cut out, as they were released; they share the device."""
     tokens = DeviceTokens()
 
-    def standing_now() -> ModelSplit:
+    def current_split() -> ModelSplit:
         with database.read() as facts:
             releases = facts.models.releases("cutout")
         return stand(settings.cutout_model, DEFAULT_MODEL, releases, registry.models().values())
 
-    serving = Serving(standing_now, lambda ref: open_network(settings, registry, ref, tokens))
+    serving = Serving(current_split, lambda ref: open_network(settings, registry, ref, tokens))
     try:
         yield serving
     finally:
@@ -178,8 +178,8 @@ class Cutout:
             return _Job(task, task.source.uri, fetched, head, limits, half, request, half.fingerprint(request))
         kept = memory_model.kept_pixels(task.step, task.category, self._rules())
         limits = replace(limits, kept_pixels_max=kept)
-        told = f"{kept} px{half.fingerprint(request)}"
-        return _Job(task, task.source.uri, fetched, head, limits, half, request, told)
+        fingerprint = f"{kept} px{half.fingerprint(request)}"
+        return _Job(task, task.source.uri, fetched, head, limits, half, request, fingerprint)
 
     def _without_network(self, job: _Job, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         engine = f"{job.operation}+{code_fingerprint(job.operation)[:16]}"

@@ -134,5 +134,5 @@ def _write_sheets(entries: list[ContactEntry], folder: Path) -> None:
 
 def _sum_up(fates: Sequence[Fate], took_s: float) -> None:
     counted = Counter(asset.state for fate in fates for asset in fate.assets)
-    told = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
-    console.say(styled(told, "bold"), f" in {took_s:.0f} s, the start of the broker and of every role included")
+    states = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
+    console.say(styled(states, "bold"), f" in {took_s:.0f} s, the start of the broker and of every role included")

@@ -65,8 +65,8 @@ def keys_list(settings: Settings, as_json: bool) -> None:
     shown = table("id", "name", "mode", "tenants", "scopes", "made", "ends", "revoked", "last used")
     for key in known:
         times = key.created_at_ms, key.expires_at_ms, key.revoked_at_ms, key.last_used_at_ms
-        told = map(_moment, times)
-        shown.add_row(key.key_id, key.name, key.mode, ", ".join(key.tenants), ", ".join(key.scopes), *told)
+        moments = map(_moment, times)
+        shown.add_row(key.key_id, key.name, key.mode, ", ".join(key.tenants), ", ".join(key.scopes), *moments)
     console.show(shown)
 
 

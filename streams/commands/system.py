@@ -68,8 +68,8 @@ def show_settings(as_json: bool) -> None:
 
 def _setting_facts(name: str, field: Any) -> dict[str, Any]:
     default = field.get_default(call_default_factory=True)
-    told = str(default) if isinstance(default, Path) else default
-    return {"name": variable(name), "default": told, "description": field.description}
+    value = str(default) if isinstance(default, Path) else default
+    return {"name": variable(name), "default": value, "description": field.description}
 
 
 @click.command()

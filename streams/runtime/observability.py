@@ -47,8 +47,8 @@ def tell_ready() -> None:
     """Tells whoever started this process that it is ready, by systemd's protocol (sd_notify); nobody may have asked."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asked:
-            asked.sendto(f"READY=1\nMAINPID={os.getpid()}".encode(), address.replace("@", "\0", 1))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(f"READY=1\nMAINPID={os.getpid()}".encode(), address.replace("@", "\0", 1))
 
 
 def serve_metrics(settings: Settings) -> int:

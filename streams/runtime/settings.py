@@ -233,8 +233,8 @@ class Settings(BaseModel):
     @classmethod
     def _with_environment(cls, given: dict[str, object]) -> dict[str, object]:
         """What is given counts before what the environment says."""
-        told = {name.upper(): value for name, value in os.environ.items()}
-        known = {field: told[variable(field)] for field in cls.model_fields if variable(field) in told}
+        environment = {name.upper(): value for name, value in os.environ.items()}
+        known = {field: environment[variable(field)] for field in cls.model_fields if variable(field) in environment}
         return {**known, **given}
 
     @field_validator(
@@ -357,7 +357,7 @@ def variable(field: str) -> str:
 def read_settings(environment: Iterable[str] = os.environ) -> Settings:
     """The settings of this process. Raises SettingsError, which says what is wrong with each and shows no value."""
     known = [variable(field) for field in Settings.model_fields]
-    wrong = [told for name in environment if (told := _meant(name, known))]
+    wrong = [message for name in environment if (message := _meant(name, known))]
     try:
         settings = Settings()
     except ValidationError as error:

@@ -16,6 +16,7 @@ from schemas.records import DecisionUndone, Event, RetractionDecided, ReviewDeci
 from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import event_in
+from streams.consumer.registry import codec_of
 from streams.embedded import choose_broker
 from streams.facts import Database, Review, schema
 from streams.runtime import observability
@@ -115,9 +116,10 @@ def _check_stopped(settings: Settings) -> None:
 
 def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
     """The events for listing services from the first on; ends at the topic's end unless `follow`."""
+    codec = codec_of(settings)
     for each in reading.read(settings, [topics.PUBLISHED.name], follow=follow):
         try:
-            yield event_in(each)
+            yield event_in(each, codec)
         except Refused as refusal:
             log.warning("no event", position=each.position, code=refusal.code, reason=refusal.message)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from schemas import codec
+from schemas.codec import WireError
 from schemas.decoding import prepare
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, LetterResolved, Source, Verdict
@@ -108,16 +108,16 @@ class LetterContent(View, frozen=True, kw_only=True):
 def product_view(product: Product) -> ProductView:
     """A product as it is told."""
     event = product.event
-    told = {name: getattr(event, name) for name in ProductView.__struct_fields__ if hasattr(event, name)}
-    return ProductView(**told | {"deleted": product.deleted})
+    shared = {name: getattr(event, name) for name in ProductView.__struct_fields__ if hasattr(event, name)}
+    return ProductView(**shared | {"deleted": product.deleted})
 
 
 def asset_view(asset: Asset, cost_nanos: int = 0) -> AssetView:
     """An asset as it is told."""
     live = asset.live
-    told = {name: getattr(asset, name) for name in AssetView.__struct_fields__ if hasattr(asset, name)}
+    shared = {name: getattr(asset, name) for name in AssetView.__struct_fields__ if hasattr(asset, name)}
     return AssetView(
-        **told,
+        **shared,
         url=None if live is None else live.file.url,
         srcset={} if live is None else live.srcset,
         cost_nanos=cost_nanos,
@@ -164,8 +164,8 @@ def letter_view(letter: DeadLetter) -> LetterView:
 def letter_content(letter: DeadLetter) -> LetterContent:
     """What a letter holds, as it is told."""
     try:
-        event: Mapping[str, Any] = msgspec.to_builtins(codec.decode(letter.record.value))
-    except codec.WireError as error:
+        event: Mapping[str, Any] = msgspec.to_builtins(letter.codec.decode(letter.record.value))
+    except WireError as error:
         event = {"unreadable": str(error), "bytes": letter.record.value.hex()}
     return LetterContent(
         letter=letter_view(letter),

@@ -37,18 +37,18 @@ COUNT, KILLER = 7, 3
 ROLE = """
     import os, sys
 
-    from schemas import codec
+    from schemas.codec import Codec
     from streams.services import roles
     from streams.consumer import retrier
     from streams.runtime.settings import Settings
 
     role, pool, number = sys.argv[1], sys.argv[2] or None, int(sys.argv[3])
-    decode, returned = codec.decode, retrier.returned
+    decode, returned = Codec.decode, retrier.returned
 
-    def deadly_decode(data, *more):
+    def deadly_decode(codec, data, *more):
         if b"KILLER" in data:
             os.kill(os.getpid(), number)
-        return decode(data, *more)
+        return decode(codec, data, *more)
 
     def deadly_returned(letter, *more):
         if b"KILLER" in letter.value:
@@ -58,7 +58,7 @@ ROLE = """
     if role == "retrier":
         retrier.returned = deadly_returned
     else:
-        codec.decode = deadly_decode
+        Codec.decode = deadly_decode
     roles.run(role, pool, Settings())
 """
 

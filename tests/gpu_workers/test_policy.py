@@ -21,8 +21,8 @@ STABLE = ModelReleased(operation="cutout", model="net@2", stage="stable", releas
     ],
 )
 def test_a_policy_says_which_models_are_ready(policy: str, stable: tuple[str, ...], kept: int) -> None:
-    standing = stand(policy, "net@1", [STABLE], MODELS)
-    assert (standing.stable, standing.kept) == (stable, kept)
+    split = stand(policy, "net@1", [STABLE], MODELS)
+    assert (split.stable, split.kept) == (stable, kept)
 
 
 @pytest.mark.parametrize("policy", ["net@10", "net:latest-2"])

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from sqlalchemy import delete
 
 from schemas import codec, topics
+from schemas.codec import HASHED
 from schemas.records import (
     AssetRetracted,
     AssetWithheld,
@@ -75,6 +76,8 @@ class Killed(BaseException):
 class Member:
     """A streams process. `fate` is where it dies or stands still in the batch in hand."""
 
+    codec = HASHED
+
     def __init__(self, world: "FlowWorld", index: int) -> None:
         self.world = world
         self.index = index
@@ -117,6 +120,8 @@ class _Doomed:
 class FlowWorld:
     """Everything there is. `rng` decides what the steps leave open."""
 
+    codec = HASHED
+
     def __init__(self, rng: Random, database: Database) -> None:
         self.rng = rng
         self.database = database
@@ -135,7 +140,7 @@ class FlowWorld:
         self.overtaken = ""  # not raised where it is found: the relay would take it for an error of the broker
         self._seen: set[int] = set()
         self._newest_sent: dict[tuple[str, bytes | None], int] = {}
-        self._standing = ProductStates(database)
+        self._states = ProductStates(database)
 
     # topics
 
@@ -307,15 +312,15 @@ class FlowWorld:
         if record is None:
             return
         event = codec.decode(record.value)
-        standing = self._standing.standing("demo", event.sku)  # type: ignore[union-attr]
-        assert standing is not None
+        product = self._states.state_of("demo", event.sku)  # type: ignore[union-attr]
+        assert product is not None
         if isinstance(event, RetractRequested):
-            self._retract(event, standing)
+            self._retract(event, product)
         elif isinstance(event, PublishRequested):
-            self._go_live(event, standing)
+            self._go_live(event, product)
 
-    def _go_live(self, event: PublishRequested, standing: ProductState) -> None:
-        if standing.deleted or standing.version != event.version or event.asset not in standing.plan:
+    def _go_live(self, event: PublishRequested, product: ProductState) -> None:
+        if product.deleted or product.version != event.version or event.asset not in product.plan:
             return
         if _draw(event.asset, event.version) < 0.2:
             about = {"tenant": "demo", "sku": event.sku, "asset": event.asset, "version": event.version}
@@ -324,10 +329,10 @@ class FlowWorld:
             self.live[event.sku, event.asset] = event
             self.say(published(event))
 
-    def _retract(self, event: RetractRequested, standing: ProductState) -> None:
+    def _retract(self, event: RetractRequested, product: ProductState) -> None:
         for (sku, asset), live in list(self.live.items()):
             meant = sku == event.sku and (event.assets is None or asset in event.assets)
-            if meant and live.version <= event.version and (standing.deleted or asset not in standing.plan):
+            if meant and live.version <= event.version and (product.deleted or asset not in product.plan):
                 del self.live[sku, asset]
                 about = {"tenant": "demo", "sku": sku, "asset": asset, "version": event.version, "reason": ""}
                 self.say(AssetRetracted(**about, urls=[], retracted_at_ms=1))  # type: ignore[arg-type]

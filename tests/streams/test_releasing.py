@@ -21,7 +21,7 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
-from schemas.releases import standing
+from schemas.releases import split_of
 from streams.blobs import Blobs
 from streams.facts import Database
 from tests.memory_store import MemoryStore
@@ -88,7 +88,7 @@ def test_a_release_that_comes_late_does_not_replace_one_that_was_made_after_it(f
     for event in (release("withdrawn", at_ms=9), release("stable", at_ms=5)):
         flow.say(event)
     assert [event.stage for event in releases(flow)] == ["stable", "withdrawn"]
-    assert standing(releases(flow), ()).stable == ()
+    assert split_of(releases(flow), ()).stable == ()
 
 
 def test_a_model_may_not_take_the_place_of_one_that_ships(flow: Flow) -> None:

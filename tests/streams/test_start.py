@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.commands.cli import TOLD
+from streams.commands.cli import EXPLAINED
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_a_command_imports_what_it_uses(module: str, spared: set[str]) -> None:
 
 
 def test_errors_with_a_sentence_of_their_own_are_there() -> None:
-    for module, name in TOLD:
+    for module, name in EXPLAINED:
         assert issubclass(getattr(import_module(module), name), Exception)
 
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from gpu_workers.models.manifest import load_manifest
 from schemas import channels, codec, topics
 from schemas.channels import version_number
+from schemas.codec import HASHED
 from schemas.envelope import as_mapping
 from schemas.identity import content_id
 from schemas.records import (
@@ -42,13 +43,13 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from schemas.releases import recalled, standing
+from schemas.releases import recalled, split_of
 from streams.blobs import Blobs
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
 from streams.facts import Database, ProductStates, Review
 from streams.flow.processing import Processing
-from streams.flow.processors.planning import request_of, ways
+from streams.flow.processors.planning import lineages, request_of
 from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication
 from streams.runtime.errors import Refused
@@ -88,6 +89,7 @@ def _manifest(model: str) -> str:
 class Town:
     """The installation. `send` writes records as the processors do."""
 
+    codec = HASHED
     database: Database
     random: Random
     now_ms: int = 1_000_000
@@ -98,14 +100,15 @@ class Town:
         self.processing = Processing(self.database, self, POLICY)
         self.origin = MemoryStore()
         self.blobs = Blobs(MemoryStore())
-        standing = ProductStates(self.database)
-        self.publication = Publication(self.origin, self.blobs, standing, "http://cdn", lambda: self.now_ms)
+        self.publication = Publication(
+            self.origin, self.blobs, ProductStates(self.database), "http://cdn", lambda: self.now_ms
+        )
         self.engine = 1
         self.made_by: dict[str, str] = {}
         self.recalls: list[ModelReleased] = []
         self.channel_versions = {"amazon": 0, "bazaar": 0}
         self.recipe_versions = {"marketplace": 1, "campaign": 1, "spring": 0, "demo": 0}
-        self.ways: dict[str, set[str | None]] = {}
+        self.lineages: dict[str, set[str | None]] = {}
 
     # topics
 
@@ -216,7 +219,7 @@ class Town:
         step = task.step
         result = content_id(source, model, inputs, step.operation, step.channel, step.parameters, self.engine)
         digest = self.blobs.put(result.encode())
-        self.ways.setdefault(digest, set()).add(task.way)
+        self.lineages.setdefault(digest, set()).add(task.way)
         made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
         doubtful = task.step.asset is not None and int(result[:2], 16) < 90
         measures = GOOD | ({"fill": 0.5} if doubtful else {})
@@ -236,7 +239,7 @@ class Town:
 
     def _model(self, task: Task) -> str | None:
         with self.database.read() as facts:
-            return standing(facts.models.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
+            return split_of(facts.models.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
 
     def _undecided(self) -> list[Review]:
         decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
@@ -447,13 +450,13 @@ class Town:
             for product, campaigns in facts.recipes.wanting():
                 requests = [request_of(product), *map(request_of, campaigns)]
                 now = {
-                    name: way
+                    name: lineage
                     for request in requests
-                    for name, way in ways(product, request, facts.recipes.cookbook()).items()
+                    for name, lineage in lineages(product, request, facts.recipes.cookbook()).items()
                 }
                 for asset in facts.assets.of(product.tenant, product.sku):
                     live = asset.live if asset.state == "published" else None
-                    if live is not None and now.get(asset.asset) not in self.ways[live.file.sha256]:
+                    if live is not None and now.get(asset.asset) not in self.lineages[live.file.sha256]:
                         yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as an older recipe made it")
 
     def _views(self, announcements: Announcements) -> Iterator[ProductView]:

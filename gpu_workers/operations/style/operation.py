@@ -33,8 +33,10 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Restyled:
     source, parameters = inputs[0], StyleParameters.parse(request.parameters)
     mask = eight_bit(inputs[1].pixels)[..., 0]
     styled = style(source.pixels, mask, _brand(request, parameters), parameters, _demanded_ground(request))
-    told = said(source, after(source.metadata.source_type, enhanced=True))
-    return Restyled(canvas=styled.canvas, mask=mask, metadata=told, styled=styled, before=source.pixels, product=mask)
+    metadata = said(source, after(source.metadata.source_type, enhanced=True))
+    return Restyled(
+        canvas=styled.canvas, mask=mask, metadata=metadata, styled=styled, before=source.pixels, product=mask
+    )
 
 
 def fingerprint(request: ComposeRequest) -> str:

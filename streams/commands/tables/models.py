@@ -60,8 +60,8 @@ def show_built(built: Built, *, as_json: bool) -> None:
         return
     ready = f" on {built.engine}, ready in {built.took_s:.1f} s ({built.fingerprint[:16]})"
     console.say(styled(built.ref, "bold"), ready)
-    told = ", ".join(f"{size}: {latency_ms:.0f} ms" for size, latency_ms in built.latency_ms.items())
-    console.say(f"a batch of {told}")
+    latencies = ", ".join(f"{size}: {latency_ms:.0f} ms" for size, latency_ms in built.latency_ms.items())
+    console.say(f"a batch of {latencies}")
 
 
 def _compared(comparison: Comparison | None) -> Text | str:
@@ -74,10 +74,10 @@ def _compared(comparison: Comparison | None) -> Text | str:
 
 def _model_facts(row: Row) -> dict[str, Any]:
     model = msgspec.to_builtins(row.model)
-    told = {"stage": row.stage, "is_here": row.is_here, "live": row.live, "in_review": row.in_review}
+    standing = {"stage": row.stage, "is_here": row.is_here, "live": row.live, "in_review": row.in_review}
     return {
         "ref": row.model.ref,
-        **told,
+        **standing,
         "shadow": asdict(row.comparison) if row.comparison else None,
         "manifest": model,
     }

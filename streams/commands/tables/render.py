@@ -94,5 +94,5 @@ def show_preview(target: Path, entries: Sequence[Entry], *, as_json: bool) -> No
     for entry in entries:
         for picture in entry.pictures:
             outcomes[picture.outcome] = outcomes.get(picture.outcome, 0) + 1
-    told = [line(f", {count} ", coloured("not made" if name == "none" else name)) for name, count in outcomes.items()]
-    console.say(styled(f"{target}", "bold"), " written", *told)
+    counts = [line(f", {count} ", coloured("not made" if name == "none" else name)) for name, count in outcomes.items()]
+    console.say(styled(f"{target}", "bold"), " written", *counts)

@@ -75,5 +75,5 @@ def _task_of(fact: TaskFact) -> Task:
 
 def _task_facts(fact: TaskFact) -> dict[str, Any]:
     task = _task_of(fact)
-    told = {"operation": fact.operation, "state": fact.state, "task_id": fact.task_id}
-    return told | {"lane": task.lane, "demoted": task.demoted}
+    facts = {"operation": fact.operation, "state": fact.state, "task_id": fact.task_id}
+    return facts | {"lane": task.lane, "demoted": task.demoted}
