@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -32,7 +33,7 @@ SQUARE = "■"
 
 def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> int:
     """Runs everything; 0 when every asset is published or in review."""
-    settings = settings.model_copy(update={"data_folder": settings.data_folder / "demo"})
+    settings = replace(settings, data_folder=settings.data_folder / "demo")
     began = time.monotonic()
     console.say(
         styled("Packshot", "bold"), ": starting a broker, the streams, two workers, the publisher and a local CDN …"

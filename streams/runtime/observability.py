@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def set_up(settings: Settings, role: str) -> None:
 
 def set_up_command(settings: Settings) -> None:
     """Sets up both for a command that a person waits for: what an engine is and the like is not for its screen."""
-    set_up(settings.model_copy(update={"log_level": "warning"}), "command")
+    set_up(replace(settings, log_level="warning"), "command")
 
 
 def tell_ready() -> None:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -106,7 +107,7 @@ def rebuild_facts(settings: Settings) -> list[Rebuilt]:
         _check_stopped(settings)
         return rebuild(settings)
     with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, _, _):
-        return rebuild(settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers}))
+        return rebuild(replace(settings, kafka_bootstrap_servers=bootstrap_servers))
 
 
 def _check_stopped(settings: Settings) -> None:
@@ -135,7 +136,7 @@ def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
         _free_ports(settings),
         _broker(settings) as (bootstrap_servers, name, promises),
     ):
-        settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
+        settings = replace(settings, kafka_bootstrap_servers=bootstrap_servers)
         upgraded(settings)
         with open_database(settings):
             drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)

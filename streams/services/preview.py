@@ -200,7 +200,7 @@ def _reading_here(settings: Settings) -> Settings:
     """Whoever asks for a preview may read this machine's files anyway, where no folder is named."""
     if settings.source_file_roots:
         return settings
-    return settings.model_copy(update={"source_file_roots": ["/"]})
+    return dataclasses.replace(settings, source_file_roots=["/"])
 
 
 def _failed(step: Step, refusal: Refused) -> Iterator[Shown]:

@@ -1,7 +1,7 @@
 """What is told of products, assets, reviews and letters: typed, the same for routes and for `--json`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,8 +10,11 @@ from schemas.decoding import prepare
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, LetterResolved, Source, Verdict
 from streams.consumer import letters as header
-from streams.facts import Asset, Product, Review
-from streams.services.dead import DeadLetter
+from streams.facts import Asset, Product, Review, TaskFact
+
+if TYPE_CHECKING:
+    from streams.services.dead import DeadLetter
+    from streams.services.status import ProductStatus
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +65,27 @@ class AssetView(View, frozen=True, kw_only=True):
     cost_nanos: int
     disclosure: Disclosure | None
     live: AssetPublished | None
+
+
+class TaskView(View, frozen=True, kw_only=True):
+    """A task of a product's newest version; `demoted` is why it is in another lane than was asked for."""
+
+    operation: str
+    state: str
+    task_id: str
+    lane: str
+    demoted: str
+
+
+class StatusView(View, frozen=True, kw_only=True):
+    """A product with all its assets, and the tasks of its newest version."""
+
+    tenant: str
+    sku: str
+    version: int
+    deleted: bool
+    assets: Sequence[AssetView]
+    tasks: Sequence[TaskView]
 
 
 class ReviewView(View, frozen=True, kw_only=True):
@@ -125,6 +149,24 @@ def asset_view(asset: Asset, cost_nanos: int = 0) -> AssetView:
     )
 
 
+def task_view(fact: TaskFact) -> TaskView:
+    """A task as it is told."""
+    told = {"operation": fact.operation, "state": fact.state, "task_id": fact.task_id}
+    return TaskView(**told, lane=fact.task.lane, demoted=fact.task.demoted)
+
+
+def status_view(status: "ProductStatus") -> StatusView:
+    """A product's status as it is told."""
+    return StatusView(
+        tenant=status.tenant,
+        sku=status.sku,
+        version=status.product.version,
+        deleted=status.product.deleted,
+        assets=[asset_view(each, status.spent_nanos(each)) for each in status.assets],
+        tasks=[task_view(each) for each in status.tasks],
+    )
+
+
 def review_view(review: Review) -> ReviewView:
     """A review as it is told."""
     task = review.request.completed.task
@@ -141,7 +183,7 @@ def review_view(review: Review) -> ReviewView:
     )
 
 
-def letter_view(letter: DeadLetter) -> LetterView:
+def letter_view(letter: "DeadLetter") -> LetterView:
     """A dead letter as it is told."""
     tenant, sku = letter.product
     return LetterView(
@@ -161,7 +203,7 @@ def letter_view(letter: DeadLetter) -> LetterView:
     )
 
 
-def letter_content(letter: DeadLetter) -> LetterContent:
+def letter_content(letter: "DeadLetter") -> LetterContent:
     """What a letter holds, as it is told."""
     try:
         event: Mapping[str, Any] = msgspec.to_builtins(letter.codec.decode(letter.record.value))
@@ -175,4 +217,4 @@ def letter_content(letter: DeadLetter) -> LetterContent:
     )
 
 
-prepare(ProductView, Disclosure, AssetView, ReviewView, LetterView, LetterContent)
+prepare(ProductView, Disclosure, AssetView, TaskView, StatusView, ReviewView, LetterView, LetterContent)

@@ -1,6 +1,6 @@
 """Models that are added, released and recalled, as the processors and the facts have them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,20 +23,11 @@ from schemas.records import (
 )
 from schemas.releases import split_of
 from streams.blobs import Blobs
-from streams.facts import Database
 from tests.memory_store import MemoryStore
 from tests.streams.flow import Flow, blob, done, published, upsert
 
 MANIFEST = msgspec.yaml.encode(replace(load_manifest("u2netp@1"), name="mine", published=None)).decode()
 ADDED = ModelAdded(operation="cutout", model="mine@1", manifest=MANIFEST, added_at_ms=1)
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    database = Database(f"sqlite:///{tmp_path}/facts.db")
-    database.create_tables()
-    yield Flow(database)
-    database.close()
 
 
 def release(stage: str, model: str = "mine@1", at_ms: int = 1, **more: object) -> ModelReleased:

@@ -6,15 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
 
 from streams.commands import cli
 from streams.facts import Database, DatabaseUnavailable
+from streams.runtime.addresses import SecretStr
 from streams.runtime.exits import Exit
 from streams.runtime.masking import masked
 from streams.runtime.settings import Settings, SettingsError, read_settings
@@ -52,11 +53,9 @@ def test_settings_show_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert settings.database.count(SECRET) == 2
     assert settings.sasl_password == SECRET
-    for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
+    for shown in (repr(settings), str(settings), str(asdict(settings))):
         assert SECRET not in shown
-    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
-    assert all("SecretStr" in str(kinds[name.removeprefix("PACKSHOT_").lower()]) for name in HELD)
-    assert SecretStr.__name__ in str(kinds["kafka_sasl_password"])
+    assert all(isinstance(getattr(settings, name.removeprefix("PACKSHOT_").lower()), SecretStr) for name in HELD)
 
 
 @pytest.mark.parametrize("name", ["BLOBS_URL", "ORIGIN_URL", "S3_ENDPOINT", "CDN_BASE_URL"])
@@ -91,7 +90,7 @@ def test_a_typo_is_named_and_not_repeated(
     assert SECRET not in told.out + told.err
     assert ended.value.code == 2
     if name == "DATABASE_URL":
-        with pytest.raises((ValidationError, SettingsError, DatabaseUnavailable)) as raised:
+        with pytest.raises((SettingsError, DatabaseUnavailable)) as raised:
             Database(Settings().database).create_tables()
         assert SECRET not in str(raised.value) + repr(raised.value)
 

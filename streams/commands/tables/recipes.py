@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from streams.commands.tables import moment
 from streams.runtime.screen import console, errors, print_json, styled, table
 
@@ -79,7 +77,7 @@ def released_facts(ref: str, products: Sequence[tuple[str, str]], is_noted: bool
 
 def _recipe_facts(row: RecipeRow) -> dict[str, Any]:
     facts = {"name": row.name, "kind": row.kind, "version": row.version, "operations": row.operations}
-    return {**facts, "wrong": row.wrong, "release": msgspec.to_builtins(row.release)}
+    return {**facts, "wrong": row.wrong, "release": row.release}
 
 
 def _step_facts(step: ShownStep) -> dict[str, Any]:

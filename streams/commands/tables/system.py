@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     """What `packshot check` found."""
     if as_json:
-        print_json([{"name": each.name, "ok": each.ok, "text": each.text} for each in findings])
+        print_json(findings)
         return
     shown = table("", "what", "")
     for each in findings:
@@ -28,8 +28,7 @@ def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
 def show_report(report: Report, *, as_json: bool) -> None:
     """What `packshot audit` counted and found."""
     if as_json:
-        findings = [{"kind": each.kind, "name": each.name, "text": each.text} for each in report.findings]
-        print_json({"clean": report.clean, "figures": report.figures, "findings": findings})
+        print_json({"clean": report.clean, "figures": report.figures, "findings": report.findings})
         return
     counted = table("counted", "")
     for name, count in report.counts.items():
