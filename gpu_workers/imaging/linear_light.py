@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Codes
 from gpu_workers.imaging.wide_gamut import SRGB_OF_WIDE, WIDE_OF_SRGB, in_srgb
-
-Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def _decode(code: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import lab_to_srgb, srgb_to_lab
 from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Codes
 from schemas.errors import InputError
 
 Table = NDArray[np.float32]
-Code = NDArray[np.uint8] | NDArray[np.uint16]
 
 SIZE = 33
 _SIZE_MAX = 129
@@ -41,13 +41,13 @@ class Lut:
         flat = np.require(rgb.reshape(-1, 3), np.float32, ["C", "W"])
         return np.asarray(_looked_up(flat, self.table), np.float32).reshape(rgb.shape)
 
-    def applied(self, canvas: Code, weight: NDArray[np.float32]) -> Code:
+    def applied(self, canvas: Codes, weight: NDArray[np.float32]) -> Codes:
         """`canvas` (h, w, 3; uint8 or uint16) moved by `weight` (h, w; 0..1) of the way to what the table says.
 
         Rounded to the nearest code value; a pixel whose weight is 0 is as it was.
         """
         code, share = np.require(canvas, None, ["C", "W"]), np.require(weight, np.float32, ["C", "W"])
-        graded: Code = _graded(code, share, self.table, np.float32(np.iinfo(canvas.dtype).max))
+        graded: Codes = _graded(code, share, self.table, np.float32(np.iinfo(canvas.dtype).max))
         return graded
 
 

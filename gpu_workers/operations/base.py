@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging import encoding
 from gpu_workers.imaging.encoding import lossless
-from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.imaging.metadata import NO_METADATA, Metadata
+from gpu_workers.imaging.types import Code, Codes
 from gpu_workers.quality.files import file_facts, read
 from gpu_workers.sources.decoding import Picture
 from schemas.channels import Channel
 from schemas.errors import InputError
 from schemas.operations import OPERATIONS
 from schemas.operations.base import Pool
-
-Code = NDArray[np.uint8]
 
 
 class BadInputs(InputError, ValueError):

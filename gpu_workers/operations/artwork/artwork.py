@@ -6,15 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, coded, colour, opacity, to_linear
+from gpu_workers.imaging.linear_light import coded, colour, opacity, to_linear
+from gpu_workers.imaging.types import Codes, Plane
 from gpu_workers.library.templates import Area, Template, layers
 from gpu_workers.operations.artwork.printing import printed
 from schemas.channels import Size
 from schemas.errors import InputError
 from schemas.operations.artwork import ArtworkParameters
 from schemas.operations.base import BadParameters
-
-Plane = NDArray[np.float32]
 
 _CM_PER_INCH = 2.54
 _ENLARGED_MAX = 2.0

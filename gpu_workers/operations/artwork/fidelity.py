@@ -5,13 +5,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
-from gpu_workers.imaging.linear_light import Codes, eight_bit, resampled_light, to_linear, to_srgb
+from gpu_workers.imaging.linear_light import eight_bit, resampled_light, to_linear, to_srgb
 from gpu_workers.imaging.resampling import resample
+from gpu_workers.imaging.types import Codes, Flags, Plane
 from gpu_workers.operations.artwork.artwork import Printed
 from gpu_workers.operations.artwork.printing import continued, footprint, premultiplied, slopes
-
-Plane = NDArray[np.float32]
-Bool = NDArray[np.bool_]
 
 _WHOLE = 0.995
 _LIGHT_MIN = 0.12
@@ -47,7 +45,7 @@ def print_fidelity(printed: Printed, art: Codes) -> dict[str, float]:
     return {"print_checked": float(seen.mean())} | _compared(srgb_to_lab(found), srgb_to_lab(wanted), alpha, seen)
 
 
-def _inverse(printed: Printed, slope: Plane, cell: float) -> tuple[Plane, Plane, Bool]:
+def _inverse(printed: Printed, slope: Plane, cell: float) -> tuple[Plane, Plane, Flags]:
     """Where in the picture each cell of the flat print lies: x, y (rows, columns) and whether it does; by Newton's
     method from the mean of the pixels near it."""
     left, top, width, height = printed.placement.box
@@ -94,7 +92,7 @@ def _sheet(printed: Printed, art: Codes, cell: float, size: tuple[int, int]) -> 
     return to_srgb(colours + (1 - alpha) * to_linear(printed.product)), alpha[..., 0]
 
 
-def _compared(found: Plane, wanted: Plane, alpha: Plane, seen: Bool) -> dict[str, float]:
+def _compared(found: Plane, wanted: Plane, alpha: Plane, seen: Flags) -> dict[str, float]:
     inner = cv2.erode(seen.astype(np.uint8), np.ones((_WINDOW, _WINDOW), np.uint8), borderValue=0).astype(bool)
     out = {}
     if inner.any():

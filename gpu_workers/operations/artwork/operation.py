@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.imaging.metadata import composite
+from gpu_workers.imaging.types import Codes
 from gpu_workers.library import digest, templates
 from gpu_workers.library.templates import Template, UnknownTemplate
 from gpu_workers.operations.artwork.artwork import Printed, artwork

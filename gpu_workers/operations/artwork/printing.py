@@ -6,21 +6,18 @@ about two samples a pixel; its weights are Robidoux' cubic (N. Robidoux et al., 
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gpu_workers.imaging.compiled import compiled
-from gpu_workers.imaging.linear_light import Codes, premultiplied_light, resampled_light
+from gpu_workers.imaging.linear_light import premultiplied_light, resampled_light
 from gpu_workers.imaging.resampling import resample
-
-Plane = NDArray[np.float32]
-Bool = NDArray[np.bool_]
+from gpu_workers.imaging.types import Codes, Flags, Plane
 
 _SAMPLES_PER_PX = 1.75
 _MARGIN = 4
 _STRIP_PX = 2_000_000
 
 
-def slopes(places: Plane, known: Bool) -> Plane:
+def slopes(places: Plane, known: Flags) -> Plane:
     """How `places` (h, w, 2) change from pixel to pixel: (h, w, 4), du/dx, du/dy, dv/dx, dv/dy.
 
     Where `known` (h, w) says that a place or its neighbours are not, the nearest that are say it.
@@ -34,7 +31,7 @@ def slopes(places: Plane, known: Bool) -> Plane:
     return continued(out, certain)
 
 
-def _change(places: Plane, known: Bool, axis: int) -> tuple[Plane, Bool]:
+def _change(places: Plane, known: Flags, axis: int) -> tuple[Plane, Flags]:
     """Half the difference of the neighbours on both sides, else the difference to the one there is."""
     ahead, behind = np.roll(places, -1, axis), np.roll(places, 1, axis)
     is_ahead, is_behind = np.roll(known, -1, axis) & known, np.roll(known, 1, axis) & known
@@ -45,7 +42,7 @@ def _change(places: Plane, known: Bool, axis: int) -> tuple[Plane, Bool]:
     return np.asarray(step / np.maximum(sides, 1)[..., None], np.float32), sides > 0
 
 
-def continued(values: Plane, certain: Bool) -> Plane:
+def continued(values: Plane, certain: Flags) -> Plane:
     """`values` (h, w, n) where certain, elsewhere the mean of the certain ones near, else of all."""
     weight = certain.astype(np.float32)
     if not certain.any():
@@ -71,7 +68,7 @@ def printed(
     box: tuple[float, float, float, float],
     size: tuple[float, float],
     places: Plane,
-    known: Bool,
+    known: Flags,
 ) -> Plane:
     """`art` (h, w, 4; straight alpha) printed at `box` (left, top, width, height) of a surface of `size` (width,
     height), all in one unit, as seen where `places` (h, w, 2; in that unit) are `known`.

@@ -8,11 +8,9 @@ import math
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gpu_workers.imaging.compiled import compiled
-
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.types import Plane
 
 _DARKEST = 1e-3  # light of a ground, below which nothing is divided by it
 

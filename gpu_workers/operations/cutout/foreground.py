@@ -5,14 +5,13 @@ bits are those of the reference implementation in pymatting, single-threaded.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gpu_workers.imaging.compiled import compiled
-
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.types import Plane
 
 _REGULARIZATION = 1e-5
-_SMALL_PX, _SMALL_PASSES, _BIG_PASSES = 32, 10, 2
+_SMALL_PX, _SMALL_PASSES, _BIG_PASSES = 32, 10, 2  # up to this side a level is gone over so often, above it so often
+_SURELY = (0.1, 0.9)  # of alpha: below is background, above product, whose means the solution begins with
 
 
 def estimate_foreground(rgb: Plane, alpha: Plane) -> Plane:
@@ -76,11 +75,11 @@ def _foreground(rgb, alpha):  # type: ignore[no-untyped-def]
     count_f = count_b = 0
     for y in range(h0):
         for x in range(w0):
-            if alpha[y, x] > 0.9:
+            if alpha[y, x] > _SURELY[1]:
                 for c in range(3):
                     mean_f[c] += rgb[y, x, c]
                 count_f += 1
-            if alpha[y, x] < 0.1:
+            if alpha[y, x] < _SURELY[0]:
                 for c in range(3):
                     mean_b[c] += rgb[y, x, c]
                 count_b += 1

@@ -8,16 +8,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Codes, Plane
 
-Image = NDArray[np.uint8] | NDArray[np.uint16]
-Plane = NDArray[np.float32]
 _KERNEL = "void({code}[:, :, :], f4[:, ::1], f4[:, :, ::1], {code}[:, :, :])"
 
 
-def composed(crop: Image, alpha: Plane, colours: Plane, out: Image) -> None:
+def composed(crop: Codes, alpha: Plane, colours: Plane, out: Codes) -> None:
     """Writes the cutout of `crop` (h, w, 3) into `out` (h, w, 4), zeros of the same type.
 
     `alpha` (h', w') and `colours` (h', w', 3), 0..1, may be smaller. A solid pixel keeps its samples.

@@ -5,9 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.compiled import compiled
-from gpu_workers.operations.cutout.contrast import Plane
-
-Flags = NDArray[np.bool_]
+from gpu_workers.imaging.types import Flags, Plane
 
 _EDGE_SLOPE_MIN = 0.03  # a pixel, of code values 0..1: an edge that is seen; set by hand
 

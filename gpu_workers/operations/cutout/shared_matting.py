@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Plane
 from gpu_workers.operations.cutout.expansion import expanded
-
-Plane = NDArray[np.float32]
 
 _ANGLES, _STARTS = 4, 8
 _REFINEMENT_PX, _REFINEMENT_SAMPLES = 5, 3

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.compiled import compiled
-
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.types import Plane
 
 _LEVELS = 256
 

@@ -12,11 +12,8 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.imaging.linear_light import to_srgb
+from gpu_workers.imaging.types import LUMINANCE, Code, Plane
 
-Plane = NDArray[np.float32]
-Code = NDArray[np.uint8]
-
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _NEUTRAL_CHROMA = 0.2
 _NEUTRAL_SHARE_MIN = 0.05
 _BRIGHT_MIN = 0.3

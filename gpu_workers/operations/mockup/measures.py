@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.imaging.linear_light import eight_bit, levels, resampled_light, to_linear, to_srgb
+from gpu_workers.imaging.types import HALF, LUMINANCE, Code, Flags, Plane
 from gpu_workers.imaging.wide_gamut import in_srgb
 from gpu_workers.operations.mockup.mockup import Mockup, Placed
 from gpu_workers.operations.mockup.scene_ground import Ground
@@ -40,13 +41,7 @@ from gpu_workers.operations.packshot.measures import ERODE_PX, light_in
 from gpu_workers.quality.files import file_facts, read
 from schemas.channels import Channel
 
-Bool = NDArray[np.bool_]
-Code = NDArray[np.uint8]
-Plane = NDArray[np.float32]
-
-_HALF = 128
 _SHOWN = 2
-_LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 _SEEN = 0.01
 _SIDELESS_DEG = 80.0
 _STEP_DEG = 5.0
@@ -107,7 +102,7 @@ def _visible_share(one: Placed) -> float:
 
 def _height_error(one: Placed) -> float:
     """The silhouette's height on the canvas, its foot's depth left out, against the ground's scale where it stands."""
-    rows = np.flatnonzero(((one.mask.astype(np.int16) + one.hidden) >= _HALF).any(axis=1))
+    rows = np.flatnonzero(((one.mask.astype(np.int16) + one.hidden) >= HALF).any(axis=1))
     deep_px = one.stance.box[3] - one.stance.box[1] - one.stance.height_px
     tall_px = rows[-1] + 1 - rows[0] - deep_px * one.placement.scale
     return float(tall_px / (one.height_cm * one.ground.cosine * one.ground.px_per_cm) - 1)
@@ -141,8 +136,8 @@ def _difference(written: Code, mockup: Mockup) -> dict[str, float]:
     }
 
 
-def _core(one: Placed) -> Bool:
-    solid = ((one.mask >= _HALF) & (one.hidden < _SHOWN)).astype(np.uint8)
+def _core(one: Placed) -> Flags:
+    solid = ((one.mask >= HALF) & (one.hidden < _SHOWN)).astype(np.uint8)
     side = 2 * ERODE_PX + 1
     core = cv2.erode(solid, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(core > 0)
@@ -167,7 +162,7 @@ def _halo(written: Code, mockup: Mockup, one: Placed) -> float:
     soft &= one.hidden[box] < _SHOWN
     if not soft.any():
         return 0.0
-    light, ground = (cv2.transform(part[box], _LUMINANCE).astype(np.float32) for part in (written, mockup.ground))
+    light, ground = (cv2.transform(part[box], LUMINANCE[None]).astype(np.float32) for part in (written, mockup.ground))
     low, high = (_beside(light, inside, extreme) for extreme in (np.minimum, np.maximum))
     above = light - np.maximum(high, ground)
     below = np.minimum(low, ground) - light
@@ -184,7 +179,7 @@ def _beside(light: Plane, inside: Plane, extreme: np.ufunc) -> Plane:
 
 def _shadow(written: Code, mockup: Mockup) -> dict[str, float]:
     before, made, after = (
-        cv2.transform(to_linear(picture), _LUMINANCE) for picture in (mockup.bare, mockup.ground, written)
+        cv2.transform(to_linear(picture), LUMINANCE[None]) for picture in (mockup.bare, mockup.ground, written)
     )
     darkening = np.asarray(np.clip(1 - after / np.maximum(before, 1e-4), 0, 1), np.float32)
     found = {

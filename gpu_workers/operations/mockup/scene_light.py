@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import colour, opacity, to_linear
+from gpu_workers.imaging.types import Plane
 from gpu_workers.library.scenes import Paint, Prop, Scene
 from gpu_workers.operations.mockup.scene_layers import Layers
 from gpu_workers.operations.mockup.scene_variation import Variation, View
 from schemas.channels import Size
 from schemas.operations.base import BadParameters
-
-Plane = NDArray[np.float32]
 
 _REPAINT_MAX = 6.0
 _DARKEST = 0.02

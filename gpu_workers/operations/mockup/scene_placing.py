@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, levels, premultiplied_light, resampled_light
+from gpu_workers.imaging.linear_light import levels, premultiplied_light, resampled_light
 from gpu_workers.imaging.resampling import resample
+from gpu_workers.imaging.types import Codes, Plane
 from gpu_workers.library.scenes import BadScene, Place, Scene
 from gpu_workers.operations.mockup.scene_ground import Ground
 from gpu_workers.operations.mockup.scene_layers import Layers
@@ -20,9 +21,6 @@ from gpu_workers.operations.packshot.packshot import Placement, cut_off
 from schemas.channels import Channel
 from schemas.operations.base import BadParameters
 from schemas.operations.mockup import MockupParameters
-
-Plane = NDArray[np.float32]
-Code = NDArray[np.uint8]
 
 _WIDTH_TOLERANCE = 1.1
 _FILL_SHARE = 0.5

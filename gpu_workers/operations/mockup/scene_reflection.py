@@ -2,9 +2,8 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.types import Plane
 
 _STEPS = 4
 _SPREAD = 0.35

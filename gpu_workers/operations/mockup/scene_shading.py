@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import levels
+from gpu_workers.imaging.types import LUMINANCE, Plane
 from gpu_workers.library.scenes import Light, Scene
-from gpu_workers.operations.mockup.harmonising import LUMINANCE, STRIP_ROWS, grained
+from gpu_workers.operations.mockup.harmonising import STRIP_ROWS, grained
 from gpu_workers.operations.mockup.scene_ground import Ground, seen_from
 from gpu_workers.operations.mockup.scene_light import Lit
 from gpu_workers.operations.mockup.scene_placing import Drawn
@@ -18,8 +19,6 @@ from gpu_workers.operations.mockup.scene_reflection import reflection, spread_px
 from gpu_workers.operations.mockup.scene_shadow import Caster, shadows, shift
 from gpu_workers.operations.mockup.scene_variation import View
 from schemas.channels import Size
-
-Plane = NDArray[np.float32]
 
 _SHADOW_COARSE, _CANVAS_COARSE = 4, 2
 # How dark, and over how many cm, for a product of 20 cm.

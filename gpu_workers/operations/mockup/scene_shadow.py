@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import Plane
 from gpu_workers.library.scenes import Light
 from gpu_workers.operations.mockup.scene_ground import Ground
 from gpu_workers.operations.mockup.standing import Stance
-
-Plane = NDArray[np.float32]
 
 _LIGHT_POINTS = 40
 _SKY_POINTS = 32

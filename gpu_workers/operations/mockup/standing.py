@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import HALF
 from gpu_workers.operations.packshot.packshot import box_of
 
-_HALF = 128
 _STRIP_SHARE, _LEGS_SHARE = 0.14, 0.26
 _LEG_WIDTH_SHARE = 0.15
 _STEEP = 0.8
@@ -60,7 +60,7 @@ def stance(alpha: NDArray[np.uint8]) -> Stance:
     outermost of them show the foot's middle.
     """
     box = left, top, right, bottom = box_of(alpha)
-    solid = alpha[:, left:right] >= _HALF
+    solid = alpha[:, left:right] >= HALF
     lowest = (len(solid) - np.argmax(solid[::-1], axis=0)).astype(np.float32)
     lowest[~solid.any(axis=0)] = 0
     contour = cv2.medianBlur(lowest[None], 5)[0]

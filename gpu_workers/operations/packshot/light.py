@@ -14,10 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.uint8]
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.types import HALF, Mask, Plane
 
-_HALF = 128
 _CAMERA_ELEVATION_DEG = 10.0
 _FORESHORTENED = math.sin(math.radians(_CAMERA_ELEVATION_DEG))
 _FOOT_REACH = 0.25
@@ -96,7 +94,7 @@ def stand(alpha: Mask) -> Stand:
     Its feet are where its lower outline turns up on both sides, not more than a quarter of its height above its lowest
     point: legs at the back are seen higher than those in front. Between feet the ground runs straight.
     """
-    solid = alpha >= _HALF
+    solid = alpha >= HALF
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     height, width = float(rows[-1] + 1 - rows[0]), float(columns[-1] + 1 - columns[0])
     lowest = np.where(solid.any(axis=0), len(solid) - np.argmax(solid[::-1], axis=0), -1.0).astype(np.float32)
@@ -150,7 +148,7 @@ def occlusion(alpha: Mask, stood: Stand, light: Light) -> Plane:
     What is high above the ground darkens it less, since other light comes in beneath.
     """
     along, away = _throw(light)
-    solid = alpha >= _HALF
+    solid = alpha >= HALF
     y, x = np.nonzero(solid)
     above = np.maximum(stood.ground[x] - y, 0)
     foot, deep, run = _foot_widths(stood)[x], _foot_depths(stood)[x], _runs(solid)[y, x]
@@ -191,7 +189,7 @@ def is_flat(stood: Stand) -> bool:
 
 def is_stable(alpha: Mask, stood: Stand) -> bool:
     """Whether the product `alpha` (h, w) would not tip over: its middle is above its feet, or between them."""
-    across = np.count_nonzero(alpha >= _HALF, axis=0)
+    across = np.count_nonzero(alpha >= HALF, axis=0)
     middle = float(across @ np.arange(len(across))) / max(int(across.sum()), 1)
     feet = np.flatnonzero(stood.feet)
     return bool(feet[0] <= middle <= feet[-1])

@@ -6,16 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gpu_workers.imaging.linear_light import (
-    Codes,
-    coded,
-    colour,
-    levels,
-    premultiplied_light,
-    resampled_light,
-    to_linear,
-)
+from gpu_workers.imaging.linear_light import coded, colour, levels, premultiplied_light, resampled_light, to_linear
 from gpu_workers.imaging.resampling import resample, resample_turned
+from gpu_workers.imaging.types import Codes, Plane
 from gpu_workers.imaging.wide_gamut import in_srgb
 from gpu_workers.operations.packshot import light as lights
 from gpu_workers.operations.packshot import lighting, shadow, straightening
@@ -37,7 +30,6 @@ __all__ = [
     "place",
 ]
 
-Plane = NDArray[np.float32]
 
 _SEEN = 10
 

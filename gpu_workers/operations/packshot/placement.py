@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import HALF
 from schemas.channels import Channel, Size
 from schemas.errors import InputError
 from schemas.operations.base import BadParameters
@@ -17,7 +18,6 @@ Edge = Literal["left", "top", "right", "bottom"]
 EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")
 Box = tuple[float, float, float, float]
 
-_HALF = 128
 CUT_SHARE = 0.1  # of the side of a square as large as the product: a longer line along the frame is a cut
 _STRAIGHT_SHARE = 0.95
 _RIM_PX = 3  # a frame's cut may lie two lines within a picture that was drawn or cropped with a margin
@@ -111,7 +111,7 @@ def floating_cuts(mask: NDArray[np.uint8], cropped: tuple[Edge, ...]) -> int:
 def cut_off(alpha: NDArray[np.uint8]) -> tuple[Edge, ...]:
     """The edges that cut the product off. A picture trimmed to the product touches all four, and is not cut."""
     lines = cut_lines(alpha)
-    least = CUT_SHARE * np.sqrt((alpha >= _HALF).sum())
+    least = CUT_SHARE * np.sqrt((alpha >= HALF).sum())
     cut = tuple(edge for edge, line in zip(EDGES, lines, strict=True) if line.sum() > least)
     return () if all(line.any() for line in lines) else cut
 
@@ -123,7 +123,7 @@ def cut_lines(alpha: NDArray[np.uint8], of: NDArray[np.uint8] | None = None) -> 
     """
     lines = []
     for turns in (-1, 0, 1, 2):  # the edge in question is on top
-        rim, part = (np.rot90(plane, turns)[: 2 * _RIM_PX] >= _HALF for plane in (alpha, alpha if of is None else of))
+        rim, part = (np.rot90(plane, turns)[: 2 * _RIM_PX] >= HALF for plane in (alpha, alpha if of is None else of))
         first = int(np.argmax(rim[:_RIM_PX].any(axis=1)))
         # Off the frame itself only what is as wide further in was cut: what is round is not.
         is_cut = first == 0 or rim[first].sum() >= _STRAIGHT_SHARE * rim[first:].any(axis=0).sum()
@@ -159,7 +159,7 @@ def _between_cuts(room: _Room, cropped: tuple[Edge, ...]) -> _Room:
 
 def box_of(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """The box (left, top, right, bottom) round what is at least half opaque. Raises EmptyCutout."""
-    solid = alpha >= _HALF
+    solid = alpha >= HALF
     columns, rows = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
     if not len(columns):
         raise EmptyCutout("nothing in the cut-out is at least half opaque")
@@ -169,7 +169,7 @@ def box_of(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
 def _turned_box(alpha: NDArray[np.uint8], angle_deg: float) -> Box:
     """The box about the product after it was turned: that of its convex hull's corners."""
     box_of(alpha)
-    hull = cv2.convexHull(cv2.findNonZero((alpha >= _HALF).astype(np.uint8)))[:, 0].astype(np.float64)
+    hull = cv2.convexHull(cv2.findNonZero((alpha >= HALF).astype(np.uint8)))[:, 0].astype(np.float64)
     corners = np.concatenate([hull + np.array([x, y]) for x in (0, 1) for y in (0, 1)])
     turned = corners @ turn(angle_deg).T
     (left, top), (right, bottom) = turned.min(axis=0), turned.max(axis=0)

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, eight_bit, opacity, to_linear
+from gpu_workers.imaging.linear_light import eight_bit, opacity, to_linear
+from gpu_workers.imaging.types import HALF, Codes, Mask, Plane
 from gpu_workers.operations.packshot import light
-from gpu_workers.operations.packshot.light import Crease, Light, Mask, Plane, Stand
+from gpu_workers.operations.packshot.light import Crease, Light, Stand
 from schemas.channels import ShadowMode
 
 _DARK = 64
 _DIM, _GREY = 128, 48  # a shadow in the light that a product throws back had up to 110, and 37 between its channels
-_HALF = 128
 _FADED = 16
 _FAINT = 32
 _LEAST_SHARE = 0.002
@@ -66,7 +66,7 @@ def _stripped(rgba: Codes) -> Codes | None:
     """As `strip`; None where there is no shadow."""
     seen = eight_bit(rgba)
     alpha = seen[..., 3]
-    product = (alpha >= _HALF).astype(np.uint8)
+    product = (alpha >= HALF).astype(np.uint8)
     shadow = _shadow(seen, product)
     if not shadow.any():
         return None
@@ -94,7 +94,7 @@ def _shadow(rgba: NDArray[np.uint8], product: Mask) -> NDArray[np.bool_]:
     red, green, blue, alpha = cv2.split(rgba)
     brightest = cv2.max(cv2.max(red, green), blue)
     dark = (brightest < _DARK) | (alpha < _FAINT)  # so faint a pixel's colour says nothing
-    haze = (alpha > 0) & (alpha < _HALF) & dark
+    haze = (alpha > 0) & (alpha < HALF) & dark
     away = cv2.dilate(product, np.ones((7, 7), np.uint8)) == 0
     fading = haze & away & (alpha < _FADED)
     if fading.sum() < _LEAST_SHARE * product.sum():
@@ -112,7 +112,7 @@ def _scraps(rgba: NDArray[np.uint8], product: Mask, shadow: NDArray[np.bool_]) -
     grey = (brightest < _DIM) & (brightest - darkest < _GREY)
     beside = cv2.dilate(shadow.astype(np.uint8), np.ones((2 * _ABOUT_PX + 1, 2 * _ABOUT_PX + 1), np.uint8)) > 0
     soft = cv2.dilate(product, np.ones((5, 5), np.uint8)) > 0
-    return np.asarray((rgba[..., 3] > 0) & (rgba[..., 3] < _HALF) & grey & beside & ~soft)
+    return np.asarray((rgba[..., 3] > 0) & (rgba[..., 3] < HALF) & grey & beside & ~soft)
 
 
 def _unmix(out: Codes, band: NDArray[np.bool_], rgba: Codes, far: NDArray[np.bool_]) -> None:
@@ -152,7 +152,7 @@ def cast(alpha: Mask, mode: ShadowMode, lit: Light | None = None) -> Plane:
     what a lamp does; `floating` hovers above its ground. `lit` takes the place of the mode's light. Nothing is cast by
     `none`, nor by `own`, which is the supplier's.
     """
-    if mode in ("none", "own") or not (alpha >= _HALF).any():
+    if mode in ("none", "own") or not (alpha >= HALF).any():
         return np.zeros(alpha.shape, np.float32)
     total = _thrown(reduced(alpha, mode), mode, lit or LIGHTS.get(mode))
     return np.asarray(cv2.resize(total, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

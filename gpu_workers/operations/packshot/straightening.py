@@ -8,11 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import HALF, Mask
 from gpu_workers.operations.packshot.placement import cut_off
 
-Mask = NDArray[np.uint8]
-
-_HALF = 128
 _MOST_DEG, _LEAST_DEG = 8.0, 0.3
 _LOOKED_AT_PX = 256
 _STEP_DEG = 0.5
@@ -28,7 +26,7 @@ def angle(alpha: Mask) -> float:
 
     What the photograph cut off stays as it is, for its edge must meet the canvas'.
     """
-    solid = (alpha >= _HALF).astype(np.uint8)
+    solid = (alpha >= HALF).astype(np.uint8)
     if not solid.any() or cut_off(alpha):
         return 0.0
     small = _small(solid)

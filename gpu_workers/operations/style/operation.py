@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gpu_workers.imaging.linear_light import Codes, colour, eight_bit
+from gpu_workers.imaging.linear_light import colour, eight_bit
 from gpu_workers.imaging.metadata import after
+from gpu_workers.imaging.types import Code, Codes
 from gpu_workers.library import brands, digest
 from gpu_workers.library.brands import BadBrand, BrandProfile
-from gpu_workers.operations.base import BadInputs, Code, ComposeRequest, Made, Memory, facts, said
+from gpu_workers.operations.base import BadInputs, ComposeRequest, Made, Memory, facts, said
 from gpu_workers.operations.packshot.measures import measure_restyled
 from gpu_workers.operations.style.style import Styled, style
 from gpu_workers.sources.decoding import Picture

@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import codes_to_lab
-from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.imaging.types import Codes, Mask
 from gpu_workers.library.brands import DIRECTIONS, LEVELS, BrandProfile, Kind, Surroundings
 from schemas.errors import InputError
 
 Samples = NDArray[np.float32]
-Mask = NDArray[np.uint8]
 
 _SIDE_PX = 160  # noise and grain are averaged away: they are not a style
 _CLEAR = 8
