@@ -74,7 +74,7 @@ class TaskView(View, frozen=True, kw_only=True):
     state: str
     task_id: str
     lane: str
-    demoted: str
+    demoted: str | None
 
 
 class StatusView(View, frozen=True, kw_only=True):

@@ -11,14 +11,15 @@ from gpu_workers.imaging.types import Codes, Flags, Plane
 from gpu_workers.operations.artwork.artwork import Printed
 from gpu_workers.operations.artwork.printing import continued, footprint, premultiplied, slopes
 
-_WHOLE = 0.995
-_LIGHT_MIN = 0.12
-_COARSE = 8
-_ROUNDS = 5
-_MISS_MAX = 0.1
-_FLAT_RANGE = 2.0
-_WINDOW_SIGMA, _WINDOW = 1.5, 11
-_C1, _C2 = (0.01 * 100) ** 2, (0.03 * 100) ** 2
+# Set by hand, none is fitted, but where a line says so.
+_WHOLE = 0.995  # of coverage: all of a pixel is print
+_LIGHT_MIN = 0.12  # of full light: in less a print's colours are not told
+_COARSE = 8  # times that the search for where each pixel of the print came out begins smaller
+_ROUNDS = 5  # of Newton's method, after which nothing moves
+_MISS_MAX = 0.1  # of a cell, by which a place may be missed
+_FLAT_RANGE = 2.0  # of L*a*b*: what differs less within a window is flat, and its structure noise
+_WINDOW_SIGMA, _WINDOW = 1.5, 11  # px, as in Z. Wang et al., Image Quality Assessment, 2004
+_C1, _C2 = (0.01 * 100) ** 2, (0.03 * 100) ** 2  # as there, of a range of 100
 
 
 def print_fidelity(printed: Printed, art: Codes) -> dict[str, float]:

@@ -12,9 +12,10 @@ from gpu_workers.imaging.linear_light import premultiplied_light, resampled_ligh
 from gpu_workers.imaging.resampling import resample
 from gpu_workers.imaging.types import Codes, Flags, Plane
 
-_SAMPLES_PER_PX = 1.75
-_MARGIN = 4
-_STRIP_PX = 2_000_000
+# Set by hand, none is fitted, but where a line says so.
+_SAMPLES_PER_PX = 1.75  # of the print, before the warp samples it: less would soften, more costs time
+_MARGIN = 4  # samples beyond the frame, for the filter's reach
+_STRIP_PX = 2_000_000  # at a time, so that a large print does not stand in memory twice
 
 
 def slopes(places: Plane, known: Flags) -> Plane:

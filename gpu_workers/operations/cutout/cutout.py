@@ -67,7 +67,8 @@ class _Seen:
     within it, which may be larger, and the plain ground.
 
     `codes` is `rgb` in the photograph's own gamut. `agreement` is that of the network's two predictions, `predicted_px`
-    the longer side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the product is part of it.
+    the longer side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the product is
+    part of it.
     """
 
     rgb: Rgba

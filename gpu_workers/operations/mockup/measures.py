@@ -41,20 +41,22 @@ from gpu_workers.operations.packshot.measures import ERODE_PX, light_in
 from gpu_workers.quality.files import file_facts, read
 from schemas.channels import Channel
 
-_SHOWN = 2
-_SEEN = 0.01
-_SIDELESS_DEG = 80.0
-_STEP_DEG = 5.0
-_CELLS = 40
-_BLUR_CELLS = 2.5
-_WHOLLY = 0.99
-_EXPLAINED = 0.4
-_RIM_PX = 7
-_SHOWING = 0.02
-_POINTS_MAX, _LINE = 40_000, 64
-_CONTACT_CM = 0.4
+# Set by hand, none is fitted, but where a line says so.
+_SHOWN = 2  # of an alpha of 255 of what hides it
+_SEEN = 0.01  # of the ground's light: a shadow that is seen
+_SIDELESS_DEG = 80.0  # of elevation: a light from above has no side
+_STEP_DEG = 5.0  # between azimuths that are tried; the parabola through the best three finds what is between
+_CELLS = 40  # of the tallest product's height, of the grid in which shadows are thrown to be compared
+_BLUR_CELLS = 2.5  # of a shadow's edge there
+_WHOLLY = 0.99  # of the ground, of which nothing else is seen
+_EXPLAINED = 0.4  # of a shadow's variation, which one light must explain
+_RIM_PX = 7  # about products, whose soft edges are no shadow
+_SHOWING = 0.02  # of light that the ground mirrors: where more is, darkness is no shadow
+_POINTS_MAX, _LINE = 40_000, 64  # of the ground that are compared, so many in a row, as they are thrown together
+_CONTACT_CM = 0.4  # how far below a foot its contact shadow is read
+# of the height that is read below a foot, of its columns that must be seen there, of the darkest strip
 _GAP_SEEN, _GAP_COLUMNS, _GAP_DARKEST = 0.25, 0.3, 0.95
-_EDGE_PX = 15
+_EDGE_PX = 15  # the window in which a soft edge is compared with what is inside and behind it
 
 
 def measure(file: bytes, mockup: Mockup, channel: Channel) -> dict[str, float]:

@@ -31,8 +31,8 @@ from schemas.operations.mockup import MockupParameters
 _Codes = TypeVar("_Codes", bound=NDArray[Any])
 
 AUTO = "auto"
-_CORE = 0.99
-_SAMPLE_STEP = 4
+_CORE = 0.99  # of alpha: unmixed
+_SAMPLE_STEP = 4  # px between those that are looked at
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from gpu_workers.sources.errors import PictureError
 # Of scenes of 12 MP with a key, these are some 400 MB.
 _SCENES_KEPT = 4
 _LIMITS = DecodeLimits(pixels_max=40_000_000, side_px_min=1)
-_ALPHA = 4
+_ALPHA = 4  # bands
 
 
 @dataclass(frozen=True)

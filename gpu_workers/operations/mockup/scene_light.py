@@ -15,8 +15,8 @@ from gpu_workers.operations.mockup.scene_variation import Variation, View
 from schemas.channels import Size
 from schemas.operations.base import BadParameters
 
-_REPAINT_MAX = 6.0
-_DARKEST = 0.02
+_REPAINT_MAX = 6.0  # times as light: more would bring up noise
+_DARKEST = 0.02  # of full light, below which nothing is divided by it
 
 
 @dataclass(frozen=True)

@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.types import HALF, Mask, Plane
 
-_CAMERA_ELEVATION_DEG = 10.0
+# Set by hand, none is fitted, but where a line says so.
+_CAMERA_ELEVATION_DEG = 10.0  # of product photography, from slightly above
 _FORESHORTENED = math.sin(math.radians(_CAMERA_ELEVATION_DEG))
-_FOOT_REACH = 0.25
-_FOOT_RISE = 0.02
-_CLIMB = 0.6
-_LEVELS = 9
-_THIN = 0.08
-_SLIM = 0.5
+_FOOT_REACH = 0.25  # of the product's height: how far above its lowest point something may still stand on the ground
+_FOOT_RISE = 0.02  # of the product's height: an underside that rises as much between two low points has two feet
+_CLIMB = 0.6  # rows a column: an underside that climbs faster is the foot's edge no more
+_LEVELS = 9  # heights from which a shadow is thrown, each blurred as far as it is from the ground
+_THIN = 0.08  # rows of ground for each row of the product, at least: a light from the side has a shadow, too
+_SLIM = 0.5  # of its foot's width: what is narrower is as deep as it is wide
 _BESIDE = 0.9  # what overhangs a foot is as deep as the foot at this share of the way to its end
 _BACK = 0.2  # by how much of its depth a foot's back is rounded; chosen by eye
 _DEPTHS = 4  # steps in which a foot's depth follows its round outline
-_FILLED = 0.75
+_FILLED = 0.75  # of the darkness that what is thrown from the top has lost: other light comes in beneath
+# of the height that a flat base may rise, of the width it must have, percent of it that is corners
 _FLAT, _WIDE, _ROUNDED = 0.02, 0.3, 20
+# of the light that is mirrored, of the height that is, and its blur, of the height
 _MIRROR, _MIRRORED, _GLOSS = 0.3, 0.4, 0.0015
 
 

@@ -14,16 +14,17 @@ from gpu_workers.operations.packshot import shadow
 from gpu_workers.operations.packshot.light import Light
 from gpu_workers.operations.packshot.packshot import Rendered
 
-_LOOKED_AT_PX = 160
-_CLEAR_PX = 3
-_FEW_PX = 20
-_EXPLAINED = 0.4
+# Set by hand, none is fitted, but where a line says so.
+_LOOKED_AT_PX = 160  # the longer side at which a shadow's direction is searched for
+_CLEAR_PX = 3  # about the product, whose soft edge is no shadow
+_FEW_PX = 20  # of clear ground: on less no direction can be told
+_EXPLAINED = 0.4  # of a shadow's variation, which one light must explain
 _EDGE_AT_PX = 500  # the longer side at which a shadow's edges are looked for
 _EDGE_ROWS = 4  # an edge is sharp when a shadow ends within so many rows, at that size; chosen by eye
 _EDGE_DARK = 0.06  # of the ground's light: what is fainter shows no edge
 _EDGE_LEFT = 0.35  # of the darkness that is left beyond an edge
 _ABOVE = 0.03  # of the product's height: closer to the ground its contact shadow has an edge, and may
-_NOT_FOUND_DEG = 180.0
+_NOT_FOUND_DEG = 180.0  # as wrong as a direction can be
 
 
 def measure_light(written: NDArray[np.uint8], rendered: Rendered) -> dict[str, float]:

@@ -13,13 +13,15 @@ Light = tuple[float, float, float]
 CHANGE_MAX = 1.3  # median ΔE00 of the product; the gates let 1.8 pass, and JPEG takes some of it
 NO_CHANGE: Light = (1.0, 1.0, 1.0)
 
-_RING_SHARE = 0.12
-_RING_LEAST = 500
-_COLOURED = 18.0
+# Set by hand, none is fitted, but where a line says so.
+_RING_SHARE = 0.12  # of the picture's longer side: so far about the product its ground says what the light is
+_RING_LEAST = 500  # pixels of ground, fewer of which say nothing
+_COLOURED = 18.0  # chroma (a*b*) from which a ground is coloured paper and not white in coloured light
+# of full light: from which a ground was meant to be white, and what white is brought to
 _MEANT_WHITE, _WHITE = 0.5, 0.95
-_SOLID = 250
-_SAMPLES = 20_000
-_HALVINGS = 10
+_SOLID = 250  # of an alpha of 255, above which a pixel is unmixed
+_SAMPLES = 20_000  # pixels, enough for a median
+_HALVINGS = 10  # of the interval: a thousandth of the change that is searched for
 
 
 def background_of(pixels: Codes, alpha: NDArray[np.uint8]) -> Light | None:

@@ -61,18 +61,19 @@ from gpu_workers.quality.files import file_facts, read
 from schemas.channels import Channel
 
 _RED, _GREEN, _BLUE = LUMINANCE_WEIGHTS
-_NEAR = 2
+# Set by hand, none is fitted, but where a line says so.
+_NEAR = 2  # of 255 in each channel: JPEG's rounding of a plain ground
 _PANE_STEP = 3  # of 255 within two pixels: tinted lenses and glass change less, an edge 150 px wide more
 _FRAME_SHARE = 0.02  # of the longer side: fur and lace are see-through no further in from the outline
-_RING_PX = 8
-ERODE_PX = 3
-_MARGIN_PX = 8
-_SPECK_SHARE = 0.001
-_SAMPLES = 40_000
+_RING_PX = 8  # about the product, where the ground is read
+ERODE_PX = 3  # off the outline, inside which the product is unmixed
+_MARGIN_PX = 8  # about what is resampled again to be compared: more than the filter reaches
+_SPECK_SHARE = 0.001  # of the product's area: a smaller island or hole is a speck
+_SAMPLES = 40_000  # pixels, enough for a median and a 95th percentile
 _EDGE_SAMPLES = 200_000  # of the soft edge, which fur makes as large as the product
-_BESIDE_PX, _INSIDE_SHARE = 7, 0.1
-_LOBES = 3
-_BEYOND = 0.002
+_BESIDE_PX, _INSIDE_SHARE = 7, 0.1  # about a pixel of the edge, and of that window what must be the product's inside
+_LOBES = 3  # of Lanczos' filter, as in imaging.resampling
+_BEYOND = 0.002  # of light beyond 0..1: rounding, and no colour that sRGB lacks
 
 
 def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, float]:

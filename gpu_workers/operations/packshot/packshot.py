@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-_SEEN = 10
+_SEEN = 10  # of an alpha of 255: less is not seen on the canvas
 
 
 @dataclass(frozen=True)

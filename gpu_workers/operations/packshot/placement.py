@@ -19,9 +19,9 @@ EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")
 Box = tuple[float, float, float, float]
 
 CUT_SHARE = 0.1  # of the side of a square as large as the product: a longer line along the frame is a cut
-_STRAIGHT_SHARE = 0.95
+_STRAIGHT_SHARE = 0.95  # of a side along which an outline runs straight: a cut of the frame, and no coincidence
 _RIM_PX = 3  # a frame's cut may lie two lines within a picture that was drawn or cropped with a margin
-_LEAST_ROOM = 0.05
+_LEAST_ROOM = 0.05  # of the canvas' side: a product that is left less is refused
 _START, _END = ("left", "top"), ("right", "bottom")
 
 

@@ -10,20 +10,21 @@ from gpu_workers.operations.packshot import light
 from gpu_workers.operations.packshot.light import Crease, Light, Stand
 from schemas.channels import ShadowMode
 
-_DARK = 64
+# Set by hand, none is fitted, but where a line says so.
+_DARK = 64  # of 255 in the brightest channel: darker is a supplier's shadow
 _DIM, _GREY = 128, 48  # a shadow in the light that a product throws back had up to 110, and 37 between its channels
-_FADED = 16
-_FAINT = 32
-_LEAST_SHARE = 0.002
-_REACH = (9, 9)
+_FADED = 16  # of an alpha of 255: how faint a shadow's end must get
+_FAINT = 32  # of an alpha of 255, below which a pixel's colour says nothing
+_LEAST_SHARE = 0.002  # of the product's area that must fade, or it is no shadow
+_REACH = (9, 9)  # px, the window in which a shadow is taken to be the same
 _ABOUT_PX = 8  # a product's edge is unmixed up to 3 px from its shadow, by what lies up to 4 px further off
-_TRACE = 0.08
-_INVISIBLE = 0.004
+_TRACE = 0.08  # of alpha that is left of a shadow that was taken out
+_INVISIBLE = 0.004  # of the ground's light, one code value of white
 
 _STEP_SOFT = 4  # a blurred shadow is as good at a quarter of the size
 _STEP: dict[ShadowMode, int] = {"hard": 2}
-_RIM, _RIM_EMPTY = 0.1, 0.1
-_HOVER = 0.06
+_RIM, _RIM_EMPTY = 0.1, 0.1  # of the picture's side, within which a shadow fades out, and of that what stays empty
+_HOVER = 0.06  # of the product's longer side: how high above the ground it floats
 LIGHTS: dict[ShadowMode, Light] = {
     "soft": Light(azimuth_deg=-45, elevation_deg=62, softness_deg=40, share=0.32),
     "hard": Light(azimuth_deg=-45, elevation_deg=58, softness_deg=6, share=0.5),

@@ -30,11 +30,12 @@ from schemas.errors import InputError
 
 Rgb = NDArray[np.uint8]
 
-_SWATCHES = 6
-_SWATCH_LAB, _SWATCH_SAMPLES = 12.0, 50_000
-_ROUNDS = 8
-_CLEAR = 8
-_LEAST_SHADOW = 0.04
+# Set by hand, none is fitted, but where a line says so.
+_SWATCHES = 6  # colours of a palette, as many as people name
+_SWATCH_LAB, _SWATCH_SAMPLES = 12.0, 50_000  # of L*a*b*, nearer colours are one; pixels, enough for shares
+_ROUNDS = 8  # of k-means, after which little moves
+_CLEAR = 8  # of an alpha of 255: ground
+_LEAST_SHADOW = 0.04  # of the ground's light: less is none
 _NEAR, _FAR = (0.002, 0.012), (0.04, 0.06)  # of the product's height, below its foot
 
 

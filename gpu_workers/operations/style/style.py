@@ -28,19 +28,20 @@ from gpu_workers.library.brands import BrandProfile, Colours
 from gpu_workers.operations.style.surroundings import Seen, distance_to, quantiles, see, style_z
 from schemas.operations.style import StyleParameters
 
-SLOPE_MIN, SLOPE_MAX = 0.5, 2.0
-_LEVELS_APART = 1.0
-_GRAIN = 3.0
+# Set by hand, none is fitted, but where a line says so.
+SLOPE_MIN, SLOPE_MAX = 0.5, 2.0  # of a tone curve: flatter loses shading, steeper brings up noise
+_LEVELS_APART = 1.0  # of L*, between knots
+_GRAIN = 3.0  # of L*a*b*
 _TONE_MAX, _SHIFT_MAX = 15.0, 15.0  # L* and chroma: further, and the product would look pasted in
-_CAST_MAX = 4.0
+_CAST_MAX = 4.0  # of a*b* in greys
 _GREYS = np.linspace(20, 95, 16, dtype=np.float32)[:, None]
-_DARK, _LIGHT = 12.0, 6.0
-_GROUND_REACH = 20.0
-_CLEAR, _CORE = 4, 250
-_BESIDE_PX, _TRACE = 2, 1e-4
-_SAMPLES = 8_000
-_ROUNDING = 0.05
-_STEPS = 10
+_DARK, _LIGHT = 12.0, 6.0  # of L*, from black and from white, within which a change fades out
+_GROUND_REACH = 20.0  # of L*a*b* from the ground, within which a change fades out: it keeps its colour
+_CLEAR, _CORE = 4, 250  # of an alpha of 255, between which a pixel is mixed
+_BESIDE_PX, _TRACE = 2, 1e-4  # sigma of what is beside a mixed pixel, and the weight of its own change where nothing is
+_SAMPLES = 8_000  # pixels, enough for a median
+_ROUNDING = 0.05  # of L*a*b*
+_STEPS = 10  # halvings: a thousandth of the change that is searched for
 _CAP_MARGIN = 0.97  # the sample is not the whole product
 
 
