@@ -23,6 +23,7 @@ from schemas.records import CatalogChanged, Source, Step
 from streams.flow.processors.planning import AssetRequest, Slip, slips
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
+from streams.runtime.fields import Commas
 from streams.runtime.settings import Settings
 from streams.services import preview_page
 from streams.services.event_files import read_events
@@ -200,7 +201,7 @@ def _reading_here(settings: Settings) -> Settings:
     """Whoever asks for a preview may read this machine's files anyway, where no folder is named."""
     if settings.source_file_roots:
         return settings
-    return dataclasses.replace(settings, source_file_roots=["/"])
+    return dataclasses.replace(settings, source_file_roots=Commas("/"))
 
 
 def _failed(step: Step, refusal: Refused) -> Iterator[Shown]:
