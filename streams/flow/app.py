@@ -37,7 +37,7 @@ from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
 from streams.consumer.stalled import Progress, StalledPartitions, unread
 from streams.consumer.watchdog import Stalled
-from streams.flow.processing import Processing
+from streams.flow.processing import Work
 from streams.runtime.errors import Unavailable
 from streams.runtime.exits import Exit
 from streams.runtime.observability import tell_ready
@@ -57,7 +57,7 @@ log = structlog.get_logger()
 tombstones = Counter("packshot_tombstones_total", "Records of the catalogue topic without a value, which are ignored")
 
 
-def build_app(settings: Settings, processing: Processing, isolation: Isolation) -> faust.App:
+def build_app(settings: Settings, processing: Work, isolation: Isolation) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
     private_folder(settings.data_folder)  # Faust makes its own folder in it, but not this one
     app = faust.App(
@@ -159,7 +159,7 @@ class _PartitionRecords(fetcher.PartitionRecords):
 fetcher.PartitionRecords = _PartitionRecords
 
 
-def run_app(app: faust.App, settings: Settings, processing: Processing, isolation: Isolation) -> None:
+def run_app(app: faust.App, settings: Settings, processing: Work, isolation: Isolation) -> None:
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
     arguments = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
     threading.Thread(target=_watch, args=arguments, name="liveness", daemon=True).start()
@@ -292,19 +292,22 @@ def _leaving(isolation: Isolation, handed: dict[Place, int]) -> Callable[..., Aw
     return left
 
 
-def _agent(
-    processing: Processing, isolation: Isolation, executor: ThreadPoolExecutor
-) -> Callable[[Any], Awaitable[None]]:
+def _agent(processing: Work, isolation: Isolation, executor: ThreadPoolExecutor) -> Callable[[Any], Awaitable[None]]:
     async def work(stream: Any) -> None:
         async for event in stream.events():
-            batch = _without_tombstones(event.message.value)
-            if batch:
-                await _run_batch(partial(isolation.work, batch, processing.run, processing.bury), executor, batch)
+            read = event.message.value
+            await _run_batch(partial(_work_on, read, processing, isolation), executor, read)
 
     return work
 
 
-def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
+def _work_on(read: Sequence[Delivery], processing: Work, isolation: Isolation) -> None:
+    batch = _without_tombstones(read)
+    if batch:
+        isolation.work(batch, processing.run, processing.bury)
+
+
+def _tending(processing: Work, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
     async def tend() -> None:
         with suppress(Stopped):  # what was left there is sent by whoever starts next
             await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
@@ -312,7 +315,7 @@ def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[
     return tend
 
 
-def _stopping(processing: Processing, isolation: Isolation) -> Callable[..., Awaitable[None]]:
+def _stopping(processing: Work, isolation: Isolation) -> Callable[..., Awaitable[None]]:
     async def stop(_app: faust.App, **_: Any) -> None:
         """Or a batch that waits for a database would hold up the end of the process for as long as that is away."""
         processing.stopping.set()

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -105,6 +105,22 @@ class Answered:
 
     records: Sequence[Outgoing]
     how: Literal["done", "retried", "dead"]
+
+
+class Work(Protocol):
+    """What the agents of the app do with batches: Processing's part, or a benchmark's."""
+
+    @property
+    def is_waiting(self) -> bool: ...
+
+    @property
+    def stopping(self) -> threading.Event: ...
+
+    def run(self, batch: Sequence[Delivery]) -> None: ...
+
+    def bury(self, delivery: Delivery, why: Refused) -> None: ...
+
+    def tend(self) -> None: ...
 
 
 class Processing:
