@@ -22,8 +22,8 @@ from schemas.recipes.cookbook import Cookbook, Origin, filled
 from schemas.records import CatalogChanged, Source, Step
 from streams.flow.processors.planning import AssetRequest, Slip, slips
 from streams.runtime.errors import Refused
-from streams.runtime.observability import set_up_command
 from streams.runtime.fields import Commas
+from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings
 from streams.services import preview_page
 from streams.services.event_files import read_events
