@@ -49,7 +49,7 @@ from tests.gpu_workers.worker_parts import PRICES, network
 from tests.memory_store import MemoryStore
 from tests.simulation.broker import Broker, Member
 from tests.simulation.clock import VirtualClock
-from tests.simulation.flow_world import running
+from tests.simulation.flow_running import running
 from tests.streams.flow import upsert
 
 DELAYS_MS = (1000,)
