@@ -255,7 +255,7 @@ class Cutout:
 
 
 class Predictor:
-    """What a cutout looks with: a network, the time it is waited for kept apart from that of the stage about it."""
+    """What a cutout predicts with: a network, the time it is waited for kept apart from that of the stage about it."""
 
     def __init__(self, predict: Predict, meter: Meter, stage: str, asks_no_more: Callable[[], None]) -> None:
         self.predictions = 0
@@ -281,7 +281,7 @@ class Predictor:
 
 @contextmanager
 def predicting(network: Network, deadline: float, tenant: str, meter: Meter, stage: str) -> Iterator[Predictor]:
-    """What looks with a network; until it has asked for all that a cutout needs, batches wait for it."""
+    """What predicts with a network; until it has asked for all that a cutout needs, batches wait for it."""
     with ExitStack() as asking:
         asking.enter_context(network.batcher.requester())
         yield Predictor(partial(network.predict, deadline, tenant), meter, stage, asking.close)

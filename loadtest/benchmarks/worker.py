@@ -1,9 +1,10 @@
 """What a worker makes of a backlog of photographs, beside what else would cut them out.
 
-The cutout pool's worker as production runs it, on Apache Kafka: fetch, decode, two looks of the network, matting, PNG,
-store, and no two pictures the same. Beside it, with as many threads: a loop written by hand about the same parts,
-without Kafka; rembg with the same weights, plain (one look, no matting) and with its matting; the same network on the
-same engine behind LitServe and behind mosec, asked over HTTP by a plain consumer that does the rest as the worker does.
+The cutout pool's worker as production runs it, on Apache Kafka: fetch, decode, two predictions of the network, matting,
+PNG, store, and no two pictures the same. Beside it, with as many threads: a loop written by hand about the same parts,
+without Kafka; rembg with the same weights, plain (one prediction, no matting) and with its matting; the same network on
+the same engine behind LitServe and behind mosec, asked over HTTP by a plain consumer that does the rest as the worker
+does.
 
 The contenders take turns, each started anew and warm, and a ratio is the median of those of the rounds, for others use
 this machine too. CPU is that of all processes of a contender while it works. What comes out is compared: worker, loop
@@ -67,7 +68,7 @@ ROUNDS = 3
 WARM_PICTURES = 4
 MATTED_EVERY = 5  # rembg's matting takes seconds: of every fifth photograph
 TOPICS = {"litserve": topics.TASKS["compose", "standard"].name, "mosec": topics.TASKS["compose", "bulk"].name}
-LOOK_S = 0.4  # of the stand-in engine: longer than two cores take for the rest of a picture
+PREDICTION_S = 0.4  # of the stand-in engine: longer than two cores take for the rest of a picture
 TARGETS = {
     "worker_to_hand": ("ge", 0.95),
     "worker_to_rembg": ("ge", 2),
@@ -97,7 +98,7 @@ def _worker(bench: Bench, target: Path) -> Iterator[Ready]:
 @contextmanager
 def _served(server: str, bench: Bench, target: Path) -> Iterator[Ready]:
     port = _free_port()
-    # On a busy machine a look takes longer than mosec's time-out of 3 s.
+    # On a busy machine a prediction takes longer than mosec's time-out of 3 s.
     address = {"MOSEC_ADDRESS": "127.0.0.1", "MOSEC_PORT": str(port), "MOSEC_TIMEOUT": "60000"}
     address |= {"MOSEC_LOG_LEVEL": "error", "PYTHONWARNINGS": "ignore"}
     client = ["client", str(THREADS), server, str(port), TOPICS[server], str(target)]
@@ -211,7 +212,7 @@ class Slow:
 
     def infer(self, batch: Tensor) -> Tensor:
         """See Engine.infer."""
-        time.sleep(LOOK_S * len(batch))
+        time.sleep(PREDICTION_S * len(batch))
         y, x = np.mgrid[-1:1:320j, -1:1:320j]
         disc = np.clip((0.7 - np.hypot(x, y)) * 40, 0, 1).astype(np.float32)
         return np.repeat(disc[None, None], len(batch), axis=0)

@@ -13,9 +13,12 @@ from streams.commands.cli import EXPLAINED
 @pytest.mark.parametrize(
     ("module", "spared"),
     [
-        ("streams.commands.submit", {"sqlalchemy", "confluent_kafka", "pydantic_settings", "opentelemetry", "numpy"}),
+        ("streams.commands.submit", {"sqlalchemy", "confluent_kafka", "pydantic", "opentelemetry", "numpy"}),
         ("streams.commands.tables.submit", {"sqlalchemy", "confluent_kafka", "structlog", "opentelemetry", "numpy"}),
-        ("streams.services.status", {"confluent_kafka", "structlog", "opentelemetry", "alembic", "numpy", "rich"}),
+        (
+            "streams.services.status",
+            {"confluent_kafka", "structlog", "opentelemetry", "alembic", "numpy", "rich", "pydantic", "yaml"},
+        ),
     ],
 )
 def test_a_command_imports_what_it_uses(module: str, spared: set[str]) -> None:

@@ -80,10 +80,7 @@ def packshot(
     parameters = parameters or PackshotParameters()
     product = shadow.strip(rgba)
     mode = parameters.shadow_mode or channel.shadow
-    alpha = levels(product[..., 3])
-    angle_deg = straightening.angle(alpha) if parameters.straighten == "auto" else 0.0
-    placed = _with_shadow(rgba, alpha) if mode == "own" else alpha
-    placement = place(placed, channel, parameters, angle_deg)
+    placement = _placement(rgba, product, channel, parameters, mode)
     light = on_canvas(product, placement)
     gain = lighting.NO_CHANGE
     if parameters.lighting_mode == "auto" and photographed_on is not None:
@@ -95,12 +92,12 @@ def packshot(
     hex_code = parameters.background_color or channel.background
     background = colour(hex_code) if hex_code else None
     darkness, reflection, made = _ground(rgba, product, light, mask, placement, mode)
+    if background is None:
+        canvas = _straight(light, product.dtype)
+    else:
+        canvas = _over(light, background, darkness, reflection, product.dtype)
     return Rendered(
-        canvas=(
-            _straight(light, product.dtype)
-            if background is None
-            else _over(light, background, darkness, reflection, product.dtype)
-        ),
+        canvas=canvas,
         mask=mask,
         shadow=darkness,
         background=background,
@@ -114,6 +111,15 @@ def packshot(
         gain=gain,
         lit=None if parameters.lighting_mode == "none" else photographed_on is not None,
     )
+
+
+def _placement(
+    rgba: Codes, product: Codes, channel: Channel, parameters: PackshotParameters, mode: ShadowMode
+) -> Placement:
+    """Where the product goes, straightened; with its own shadow where that is kept."""
+    alpha = levels(product[..., 3])
+    angle_deg = straightening.angle(alpha) if parameters.straighten == "auto" else 0.0
+    return place(_with_shadow(rgba, alpha) if mode == "own" else alpha, channel, parameters, angle_deg)
 
 
 def _ground(

@@ -70,18 +70,7 @@ def place(
     width, height = right - left, bottom - top
     cropped = cut_off(alpha)
     room = _between_cuts(_room(channel, parameters), cropped)
-    canvas = parameters.size or channel.canvas
-    sides = (room.width * canvas.width_px / width, room.height * canvas.height_px / height)
-    scale = max(sides) if parameters.scaling == "fill" else min(sides)
-    if scale > channel.scale_max and parameters.size is None:
-        least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
-        shrink = max(channel.scale_max / scale, least)
-        canvas, scale = canvas.shrunk(shrink), scale * shrink
-    scale = min(scale, channel.scale_max)
-    if math.isclose(scale, 1.0):
-        scale = 1.0
-    if channel.trim and parameters.size is None:
-        canvas = Size(round(width * scale / room.width), round(height * scale / room.height))
+    canvas, scale = _scaled(width, height, room, channel, parameters)
     x_px = _align(
         canvas.width_px,
         (room.left, room.left + room.width),
@@ -99,6 +88,25 @@ def place(
     if scale == 1.0 and not angle_deg:
         x_px, y_px = float(round(x_px)), float(round(y_px))  # whole steps: no pixel is resampled
     return Placement(scale, x_px, y_px, canvas, cropped, angle_deg)
+
+
+def _scaled(
+    width: float, height: float, room: _Room, channel: Channel, parameters: PackshotParameters
+) -> tuple[Size, float]:
+    """The canvas, and by how much a product of this size in px is scaled on it."""
+    canvas = parameters.size or channel.canvas
+    sides = (room.width * canvas.width_px / width, room.height * canvas.height_px / height)
+    scale = max(sides) if parameters.scaling == "fill" else min(sides)
+    if scale > channel.scale_max and parameters.size is None:
+        least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
+        shrink = max(channel.scale_max / scale, least)
+        canvas, scale = canvas.shrunk(shrink), scale * shrink
+    scale = min(scale, channel.scale_max)
+    if math.isclose(scale, 1.0):
+        scale = 1.0
+    if channel.trim and parameters.size is None:
+        canvas = Size(round(width * scale / room.width), round(height * scale / room.height))
+    return canvas, scale
 
 
 def floating_cuts(mask: NDArray[np.uint8], cropped: tuple[Edge, ...]) -> int:
