@@ -46,7 +46,7 @@ class Member:
 
 
 class _Doomed:
-    """A catalogue whose transactions may be cut off before they are kept."""
+    """Facts whose transactions may be cut off before they are kept."""
 
     def __init__(self, world: "FlowWorld", member: Member) -> None:
         self._world = world
