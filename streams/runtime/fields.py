@@ -64,6 +64,7 @@ def Field(  # noqa: N802 - it stands for dataclasses.Field
 ) -> Any:
     """A field with what it is for, and its limits as msgspec.Meta has them."""
     about = {"description": description, "limits": Meta(**limits)}
+    default = tuple(default) if isinstance(default, list) else default  # settings are frozen
     return field(default=default, default_factory=default_factory, metadata=about)
 
 
