@@ -11,6 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.results import Result, Results
+from schemas.codec import HASHED, Codec
 from schemas.costs import total
 from schemas.envelope import as_mapping
 from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
@@ -38,16 +39,19 @@ Work = Callable[[Task, Results, Meter], tuple[str, Result, bool]]
 class Worker:
     """Handles the tasks of one pool; see streams.consumer.work.Handler."""
 
-    def __init__(self, pool: str, work: Work, results: Results, database: Database, prices: Prices) -> None:
+    def __init__(
+        self, pool: str, work: Work, results: Results, database: Database, prices: Prices, codec: Codec = HASHED
+    ) -> None:
         self._pool = pool
         self._work = work
         self._results = results
         self._database = database
         self._prices = prices
+        self._codec = codec
 
     def handle(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:
         """The completion of the task in `delivery`."""
-        task, address = _task_in(delivery), replies.address_in(delivery)
+        task, address = self._task_in(delivery), replies.address_in(delivery)
         about = {"packshot.tenant": task.tenant, "packshot.sku": task.sku, "packshot.task": task.task_id}
         with span(f"worker {task.step.operation}", as_mapping(delivery.headers), about):
             began = time.perf_counter()
@@ -62,7 +66,7 @@ class Worker:
     def give_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
         """The failure of the task in `delivery`; nothing for bytes that hold no task, or that nobody can be told of."""
         try:
-            task, address = _task_in(delivery), replies.address_in(delivery)
+            task, address = self._task_in(delivery), replies.address_in(delivery)
         except Refused:
             return []
         failed = TaskFailed(
@@ -70,10 +74,6 @@ class Worker:
         )
         with span("worker gives up", as_mapping(delivery.headers), {"packshot.code": refusal.code}):
             return [self._told(failed, address)]
-
-    def _told(self, event: TaskCompleted | TaskFailed, address: Address | None) -> Outgoing:
-        record = outgoing(event, f"packshot/worker/{self._pool}")
-        return record if address is None else replies.answering(record, address)
 
     def _completed(self, task: Task, wait: Wait) -> TaskCompleted:
         meter = Meter(self._prices, wait.aside)
@@ -122,6 +122,15 @@ class Worker:
             return "cancelled"
         return _late(task)
 
+    def _task_in(self, delivery: Delivery) -> Task:
+        event = event_in(delivery, self._codec)
+        assert isinstance(event, Task), "a worker reads topics of tasks"
+        return event
+
+    def _told(self, event: TaskCompleted | TaskFailed, address: Address | None) -> Outgoing:
+        record = outgoing(event, f"packshot/worker/{self._pool}", codec=self._codec)
+        return record if address is None else replies.answering(record, address)
+
 
 def _late(task: Task) -> Outcome | None:
     return "expired" if task.deadline_ms is not None and time.time() * 1000 > task.deadline_ms else None
@@ -130,9 +139,3 @@ def _late(task: Task) -> Outcome | None:
 def _saved(result: Result, meter: Meter) -> Cost:
     """What the stages cost that were not gone through again."""
     return total(cost for stage, cost in result.costs.items() if stage not in meter.costs)
-
-
-def _task_in(delivery: Delivery) -> Task:
-    event = event_in(delivery)
-    assert isinstance(event, Task), "a worker reads topics of tasks"
-    return event

@@ -17,6 +17,7 @@ from schemas.records import Task, TaskCompleted, TaskFailed
 from streams.consumer import groups, reading, replies
 from streams.consumer.clients import delivery, open_consumer
 from streams.consumer.letters import Delivery, event_in, outgoing
+from streams.consumer.registry import codec_of
 from streams.consumer.replies import Address
 from streams.flow.relay import Sender
 from streams.runtime.errors import Refused, Unavailable
@@ -37,6 +38,7 @@ class Replies:
     def __init__(self, settings: Settings, place: TopicPartition | None = None) -> None:
         """`place` is where to read from, if that is known; else the end of any partition."""
         self._settings = settings
+        self._codec = codec_of(settings)
         self._place = place
         self._waiting: dict[str, Future[Answer]] = {}
         self._lock = threading.Lock()
@@ -51,7 +53,7 @@ class Replies:
         self._waiting[address.correlation_id] = answer
         answer.add_done_callback(lambda _: self._waiting.pop(address.correlation_id, None))
         try:
-            sender.send([replies.asking(outgoing(task, SOURCE), address)])
+            sender.send([replies.asking(outgoing(task, SOURCE, codec=sender.codec), address)])
         except BaseException:
             answer.cancel()
             raise
@@ -63,7 +65,7 @@ class Replies:
         if answer is None or not answer.set_running_or_notify_cancel():
             return
         try:
-            event = event_in(record)
+            event = event_in(record, self._codec)
             assert isinstance(event, TaskCompleted | TaskFailed), "nothing else belongs among the replies"
             answer.set_result(event)
         except Refused as refusal:

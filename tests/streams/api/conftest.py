@@ -40,7 +40,8 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_folder=tmp_path, kafka_bootstrap_servers="127.0.0.1:1", gateway_key_per_minute=50)
+    brokers = {"kafka_bootstrap_servers": "127.0.0.1:1"}
+    return Settings(data_folder=tmp_path, source_file_roots=[str(tmp_path)], gateway_key_per_minute=50, **brokers)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from gpu_workers.pools import compose
 from gpu_workers.results import Results
 from gpu_workers.worker import Work, Worker
 from schemas import codec
+from schemas.codec import HASHED
 from schemas.operations.base import Pool
 from schemas.records import Task
 from streams.blobs import Blobs
@@ -32,6 +33,8 @@ SOON_S = 120
 class Workers:
     """A sender behind which a worker of each pool works at once, when it is let; `times` says how often it answers, and
     `others` how much waits that other gateways have asked."""
+
+    codec = HASHED
 
     def __init__(self, replies: Replies, workers: dict[str, Worker]) -> None:
         self.tasks: list[Task] = []

@@ -58,7 +58,7 @@ def test_a_photograph_comes_as_a_body_in_a_form_or_by_its_address(
     elif way == "form":
         answer = demo.post("/v1/packshots", files={"image": ("a.png", photo)}, data=query, headers=headers)
     else:
-        gateway.settings.source_file_roots.append(str(tmp_path))
+        assert str(tmp_path) in gateway.settings.source_file_roots
         source = {"uri": (tmp_path / "photo.png").as_uri()}
         body = {"source": source, "channel": "amazon", "parameters": {"padding": 0.1}}
         answer = demo.post("/v1/packshots", json=body, headers=headers)
