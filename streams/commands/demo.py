@@ -14,9 +14,9 @@ from rich.text import Text
 
 from schemas.records import CatalogChanged, Submission
 from streams.blobs import Blobs, NotFound, open_store
+from streams.commands.running import announce, tell_death
 from streams.commands.tables import COLOUR, coloured
 from streams.commands.tables.submit import show_submission
-from streams.commands.tables.system import show_death, show_running
 from streams.facts import Asset, Database
 from streams.runtime.errors import Refused
 from streams.runtime.exits import Exit
@@ -39,9 +39,9 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
     console.say(
         styled("Packshot", "bold"), ": starting a broker, the streams, two workers, the publisher and a local CDN …"
     )
-    with local.running_system(settings, console.say, show_death) as (running, supervisor):
+    with local.running_system(settings, console.say, tell_death) as (running, supervisor):
         supervisor.wait_until_ready(threading.Event())
-        show_running(running)
+        announce(running)
         with local.connect(running) as (database, producer):
             submitted = submission.send(_events(catalogue_file), producer)
             submitted += submission.send(_events(campaign_file), producer)

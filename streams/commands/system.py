@@ -17,10 +17,10 @@ from streams.runtime.settings import Settings, default_of, variable
 @click.pass_obj
 def up(settings: Settings) -> None:
     """Run the whole system on this machine until Ctrl-C."""
-    from streams.commands.tables.system import show_death, show_running
+    from streams.commands.running import announce, tell_death
     from streams.services.local import run_until_stopped
 
-    run_until_stopped(settings, console.say, show_death, show_running)
+    run_until_stopped(settings, console.say, tell_death, announce)
 
 
 @click.command()
