@@ -195,6 +195,11 @@ class Settings(BaseModel):
         [], description="Networks (10.1.0.0/16,…) that webhooks may lead to although they are private or loopback."
     )
 
+    connector_private_networks: Commas = Field(
+        [],
+        description="Networks (10.1.0.0/16,…) that connectors' shops may lie on although they are private or loopback.",
+    )
+
     tenant_quota_per_hour: NonNegativeInt = Field(
         0,
         description="Photographs of a tenant that are begun in an hour in the lane asked for; more go to bulk; 0: any.",
@@ -242,6 +247,7 @@ class Settings(BaseModel):
         "source_file_roots",
         "source_buckets",
         "webhook_private_networks",
+        "connector_private_networks",
         "retry_delays_ms",
         mode="before",
     )
@@ -249,7 +255,7 @@ class Settings(BaseModel):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("source_private_networks", "webhook_private_networks")
+    @field_validator("source_private_networks", "webhook_private_networks", "connector_private_networks")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:
         for number, each in enumerate(value, start=1):
