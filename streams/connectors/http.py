@@ -129,7 +129,7 @@ class Client:
 
 def graphql_data(url: str, answer: Any) -> Any:
     """The `data` of an answer. Raises Refused, Unavailable."""
-    errors: list[Any] = answer.get("errors") if isinstance(answer, dict) else [{"message": "no GraphQL answer"}]
+    errors: list[Any] | None = answer.get("errors") if isinstance(answer, dict) else [{"message": "no GraphQL answer"}]
     if not errors:
         return answer["data"]
     if any((each.get("extensions") or {}).get("code") == "THROTTLED" for each in errors if isinstance(each, dict)):

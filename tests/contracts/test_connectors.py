@@ -4,23 +4,26 @@ The stand-ins are held to the shops' schemas; what a shop does beyond them only 
 """
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from schemas import topics
+from schemas.records import CatalogChanged
 from streams.connectors.base import kind, kinds
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from tests.contracts.shops.base import StandIn, serving
 from tests.contracts.shops.feed import FeedFolder
+from tests.contracts.shops.shopify import ShopifyStandIn
 from tests.contracts.shops.vendure import VendureStandIn
 from tests.contracts.shops.vendure_real import RealVendure
 from tests.streams.connector_world import START_MS, World
 
 REAL = "vendure-real"
-STAND_INS: dict[str, type[StandIn]] = {"feed": FeedFolder, "vendure": VendureStandIn}
+STAND_INS: dict[str, type[StandIn]] = {"feed": FeedFolder, "shopify": ShopifyStandIn, "vendure": VendureStandIn}
 REAL_ONE = pytest.param(REAL, marks=pytest.mark.long)
 HOOKED = [*sorted(STAND_INS.keys() - {"feed"}), REAL_ONE]
 HOUR_S = 3600.0
@@ -58,12 +61,19 @@ def versions(world: World, sku: str) -> list[int]:
     return [each.version for each in world.broker.events() if each.sku == sku]
 
 
+def sources(event: CatalogChanged) -> list[str]:
+    """The names of its pictures, without what Vendure puts behind one that it has already."""
+    names = [each.uri.rpartition("/")[2].partition("?")[0] for each in event.sources]
+    return [re.sub(r"__\d+\.", ".", name) for name in names]
+
+
 def test_every_kind_is_held_to_this() -> None:
     assert sorted(STAND_INS) == kinds()
 
 
-def test_it_says_who_answers(world: World) -> None:
-    world.shop().check() if world.connector.kind != "feed" else None
+def test_it_says_who_answers(world: World, shop: StandIn) -> None:
+    shop.put("1", "Mug", START_MS - 5000)
+    assert "1" in world.shop().check()
 
 
 def test_a_shop_is_taken_in_with_its_photographs_and_the_time_of_the_change(world: World, shop: StandIn) -> None:
@@ -72,7 +82,7 @@ def test_a_shop_is_taken_in_with_its_photographs_and_the_time_of_the_change(worl
     world.turn()
     assert sorted(told(world)) == [("upsert", "Jug"), ("upsert", "Mug")]
     [mug] = [each for each in world.broker.events() if each.title == "Mug"]
-    assert [each.uri.rpartition("/")[2].partition("?")[0] for each in mug.sources] == ["front.jpg", "back.jpg"]
+    assert sources(mug) == ["front.jpg", "back.jpg"]
     assert mug.version >= START_MS - 5000
     world.turn(2 * HOUR_S)
     world.sweep()
@@ -168,9 +178,7 @@ def test_our_own_pictures_are_no_change_and_no_source(world: World, shop: StandI
     assert told(world) == [("upsert", "Mug")]
     shop.put("1", "Large mug", world.now_ms)
     world.turn(HOUR_S)
-    assert [
-        [each.uri.rpartition("/")[2].partition("?")[0] for each in event.sources] for event in world.broker.events()
-    ] == [["front.jpg"]] * 2
+    assert [sources(event) for event in world.broker.events()] == [["front.jpg"]] * 2
 
 
 def test_who_is_killed_while_it_writes_leaves_nothing_twice(
@@ -219,12 +227,11 @@ def test_an_older_state_loses_in_whatever_order_they_are_seen(world: World, shop
 def test_a_hook_is_taken_and_its_product_looked_at(world: World, shop: StandIn) -> None:
     world.turn()
     shop.put("1", "Mug", world.now_ms)
-    assert world.hook(*shop.hook("1", world.now_ms))
+    headers, body = shop.hook("1", world.now_ms)
+    assert world.hook(headers, body)
     [record] = [each for each in world.broker.records if each.topic == topics.INBOUND.name]
-    assert (record.key, record.value) == (
-        b"shop|" + world.rows.changes("shop", world.now_ms, 9)[0].source_id.encode(),
-        shop.hook("1", world.now_ms)[1],
-    )
+    [change] = world.rows.changes("shop", world.now_ms, 9)
+    assert (record.key, record.value) == (f"shop|{change.source_id}".encode(), body)
     world.turn()
     assert told(world) == [("upsert", "Mug")]
 
