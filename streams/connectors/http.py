@@ -129,9 +129,11 @@ class Client:
 
 def graphql_data(url: str, answer: Any) -> Any:
     """The `data` of an answer. Raises Refused, Unavailable."""
-    errors: list[Any] | None = answer.get("errors") if isinstance(answer, dict) else [{"message": "no GraphQL answer"}]
+    told = answer if isinstance(answer, dict) else {}
+    errors = told.get("errors") or ([] if told.get("data") else ["no GraphQL answer"])
     if not errors:
-        return answer["data"]
+        return told["data"]
+    errors = errors if isinstance(errors, list) else [errors]
     if any((each.get("extensions") or {}).get("code") == "THROTTLED" for each in errors if isinstance(each, dict)):
         raise Unavailable(f"{_host(url)} asks to wait")
     said = "; ".join(str(each.get("message", each) if isinstance(each, dict) else each) for each in errors[:5])

@@ -139,12 +139,13 @@ class Connectors:
     def take(self, holder: str, now_ms: int, most: int) -> list[Connector]:
         """Connectors that have something to do and that nobody holds, now leased to `holder`."""
         query = select(t.connectors).where(_c.held_until_ms <= now_ms, _has_work(now_ms))
-        query = query.order_by(_c.due_at_ms).limit(most).with_for_update(skip_locked=True, of=t.connectors)
+        query = query.order_by(_c.due_at_ms).limit(most)
         with self._database.look() as connection:
             if connection.execute(query.with_only_columns(_c.connector)).first() is None:
                 return []
         with self._database.transaction() as connection:
-            found = [_connector(row) for row in connection.execute(query)]
+            locked = query.with_for_update(skip_locked=True, of=t.connectors)
+            found = [_connector(row) for row in connection.execute(locked)]
             names = [each.connector for each in found]
             held = {"held_by": holder, "held_until_ms": now_ms + LEASE_MS}
             connection.execute(update(t.connectors).where(_c.connector.in_(names)).values(**held))
@@ -231,8 +232,8 @@ class Connectors:
             kept = known or row
             seen_ms = max(row.seen_ms, kept.seen_ms)
             writing = {name: getattr(kept, name) for name in ("due_at_ms", "serial", "tries", "why_unwritten")}
-            _write(connection, _with_pictures(connection, replace(row, seen_ms=seen_ms, **writing), known))
-            return True
+            written = _with_pictures(connection, replace(row, seen_ms=seen_ms, **writing), known)
+            return _write(connection, written, is_new=known is None)
 
     def saw(self, name: str, source_ids: Collection[str], seen_ms: int) -> None:
         """Notes that the shop has these products, which are as they were."""
@@ -349,12 +350,14 @@ def _same(known: ConnectorPicture, told: ConnectorPicture) -> bool:
     return known.wanted == told.wanted and known.file == told.file
 
 
-def _write(connection: Connection, row: ConnectorProduct) -> None:
+def _write(connection: Connection, row: ConnectorProduct, *, is_new: bool) -> bool:
+    """Whether it is written: where there was none to hold, another may have been faster."""
     told = asdict(row) | {"why": row.why[:_WHY_MAX]}
-    statement = dialect_of(connection).insert(t.connector_products).values(told)
-    keys = ["connector", "source_id"]
-    fresh = {name: value for name, value in told.items() if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh))
+    if is_new:
+        statement = dialect_of(connection).insert(t.connector_products).values(told).on_conflict_do_nothing()
+        return bool(connection.execute(statement).rowcount == 1)
+    connection.execute(update(t.connector_products).where(*_key(row)).values(**told))
+    return True
 
 
 def _put_picture(connection: Connection, key: dict[str, Any], told: dict[str, Any]) -> None:

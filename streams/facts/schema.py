@@ -10,7 +10,7 @@ from streams.runtime.settings import SettingsError
 
 HEAD = "0005"  # the newest of migrations/versions; a test holds it against them
 VERSION_TABLE = "packshot_schema"
-_APART = connector_tables.apart  # with the tables of every file
+_APART = connector_tables.connectors.metadata  # those of tables.py and of this
 _LOCK = 0x9AC54  # any number, the same in all processes
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import secrets as chance
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from streams.services.status import open_database
 
 SECRET_BYTES = 32
 HINDERED_SHOWN = 20
+HELD_WITHIN_S = 300.0  # longer than the lease of one that was killed
 RECIPE = "recipe"
 
 
@@ -80,6 +82,8 @@ def add(settings: Settings, connector: Connector) -> Connector:
         if Connectors(database).get(connector.connector) is None:
             with _shop(settings, connector) as shop:
                 shop.check()
+                keys = shop.published_keys()
+            connector = _with(connector, options={**connector.options, **({} if keys is None else {"keys": keys})})
         Connectors(database).add(connector)
     return connector
 
@@ -110,13 +114,12 @@ def remove(settings: Settings, name: str) -> None:
 def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress], None]) -> Progress:
     """Takes a whole shop in, in lane bulk, and notes which of its pictures are live already; tells how far it is.
 
-    Raises Refused while another process works for it, Unavailable where the shop does not answer.
+    Raises Refused where another process works for it for long, Unavailable where the shop does not answer.
     """
     with connect(settings) as (database, producer):
         rows, holder, progress = Connectors(database), uuid4().hex, Progress()
         connector = opened(rows, name)
-        if not rows.hold(name, holder, now_ms()):
-            raise Refused("connector_at_work", f"another process sweeps {name}; try again in a minute", field="NAME")
+        _wait_for(rows, name, holder)
         try:
             showing = Showing(rows, open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
             held = lambda: rows.hold(name, holder, now_ms())  # noqa: E731
@@ -149,6 +152,15 @@ def receive(database: Database, sender: Sender, name: str, headers: Mapping[str,
 def new_secret() -> str:
     """A secret as Standard Webhooks has them."""
     return WHSEC + base64.b64encode(chance.token_bytes(SECRET_BYTES)).decode()
+
+
+def _wait_for(rows: Connectors, name: str, holder: str) -> None:
+    """Holds a connector once whoever works for it has come to an end. Raises Refused where that takes too long."""
+    give_up_at_s = time.monotonic() + HELD_WITHIN_S
+    while not rows.hold(name, holder, now_ms()):
+        if time.monotonic() > give_up_at_s:
+            raise Refused("connector_at_work", f"another process is at work for {name}: try again later", field="NAME")
+        time.sleep(0.2)
 
 
 def _note_published(settings: Settings, rows: Connectors, name: str) -> None:

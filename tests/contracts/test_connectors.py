@@ -17,13 +17,19 @@ from streams.facts import Database
 from streams.runtime.errors import Refused
 from tests.contracts.shops.base import StandIn, serving
 from tests.contracts.shops.feed import FeedFolder
+from tests.contracts.shops.saleor import SaleorStandIn
 from tests.contracts.shops.shopify import ShopifyStandIn
 from tests.contracts.shops.vendure import VendureStandIn
 from tests.contracts.shops.vendure_real import RealVendure
 from tests.streams.connector_world import START_MS, World
 
 REAL = "vendure-real"
-STAND_INS: dict[str, type[StandIn]] = {"feed": FeedFolder, "shopify": ShopifyStandIn, "vendure": VendureStandIn}
+STAND_INS: dict[str, type[StandIn]] = {
+    "feed": FeedFolder,
+    "saleor": SaleorStandIn,
+    "shopify": ShopifyStandIn,
+    "vendure": VendureStandIn,
+}
 REAL_ONE = pytest.param(REAL, marks=pytest.mark.long)
 HOOKED = [*sorted(STAND_INS.keys() - {"feed"}), REAL_ONE]
 HOUR_S = 3600.0

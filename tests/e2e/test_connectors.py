@@ -68,7 +68,8 @@ def test_a_shop_is_connected_in_ten_minutes_as_the_readme_says(system: System, t
         shell, env=around, cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:] + system.log()
-    assert "1 products: 1 new or changed" in done.stdout
+    assert "1 products: " in done.stdout  # the role may have been faster
+    assert ", 0 hindered" in done.stdout
     supplement = tmp_path / "feed" / "packshot-supplemental.tsv"
     until(lambda: supplement.exists() or (approved(system) and False), system)
     assert re.search(r"^MUG-1\thttp://127.0.0.1:\d+/demo/mug-1", supplement.read_text(), re.MULTILINE)

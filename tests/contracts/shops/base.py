@@ -154,10 +154,11 @@ def parts(headers: Mapping[str, str], body: bytes) -> dict[str, tuple[str | None
     """The parts of a form: their files' names and what is in them."""
     whole = f"Content-Type: {headers['content-type']}\r\n\r\n".encode() + body
     message = email.message_from_bytes(whole, policy=email.policy.HTTP)
-    found = {}
-    for part in message.iter_parts():  # type: ignore[attr-defined]
-        name = part.get_param("name", header="content-disposition")
-        found[name] = (part.get_filename(), part.get_payload(decode=True))
+    found: dict[str, tuple[str | None, bytes]] = {}
+    for part in message.iter_parts():
+        name, data = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+        assert isinstance(data, bytes)
+        found[str(name)] = (part.get_filename(), data)
     return found
 
 
