@@ -78,7 +78,7 @@ def add(
     known, given = desk.one_kind(kind), {each: _value(text) for each, text in map(_pair, secrets)}
     for each, text in known.secrets.items():
         if each not in given and each != known.signed_by:
-            given[each] = click.prompt(f"{each} ({text})", hide_input=True)
+            given[each] = click.prompt(f"{each} ({text})", hide_input=True, err=True)
     wanted = dict(map(_pair, options))
     added = desk.add(settings, Connector(name, kind, tenant, url.rstrip("/"), channels, wanted, given))
     made = None if known.signed_by is None or known.signed_by in given else added.secrets[known.signed_by]

@@ -41,6 +41,9 @@ class Showing:
         except Refused as refusal:
             self._put_off(shop, products, refusal, now_ms)
             return
+        except Unavailable as away:  # another time others come first: it may be that the shop breaks at one of these
+            self._put_off(shop, products, Refused("shop_away", str(away), transient=True), now_ms)
+            raise
         for product, pictures in found:
             self.connectors.written(product, pictures)
             shown.labels(shop.connector.kind, "written").inc()
@@ -80,7 +83,7 @@ def load(origin: ObjectStore, file: Rendition) -> bytes:
     except NotFound as error:
         raise Refused("picture_gone", f"{file.key} was replaced since", transient=True) from error
     if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise Unavailable(f"{file.key} is not what was published")
+        raise Refused("picture_corrupt", f"{file.key} is not what was published", transient=True)
     return data
 
 

@@ -15,7 +15,7 @@ from streams.connectors.base import Page, Shop
 from streams.connectors.showing import Showing
 from streams.connectors.taking import Taking
 from streams.facts.connectors import Connector, Connectors, NotedChange
-from streams.runtime.errors import Refused
+from streams.runtime.errors import Refused, Unavailable
 
 CHANGES_AT_ONCE = 50
 CHANGE_TRIES = 6  # then the sweep is left to find it
@@ -58,11 +58,12 @@ class Work:
     def turn(self, shop: Shop) -> None:
         """Does what is due. Raises Refused, Unavailable and LeaseLost."""
         self.changes(shop)
+        self.pictures(shop)
         if shop.connector.due_at_ms <= self.now_ms() and not self._is_as_it_was(shop):
             for _ in self.sweep(shop, self._is_full(shop)):
                 self.changes(shop)
                 self.pictures(shop)
-        self.pictures(shop)
+            self.pictures(shop)
 
     def changes(self, shop: Shop) -> None:
         """Looks at the products that hooks told of."""
@@ -73,6 +74,9 @@ class Work:
                 self._look(shop, noted)
             except Refused:
                 self._one_by_one(shop, noted)
+            except Unavailable:  # another time others come first: it may be that the shop breaks at one of these
+                self.connectors.end_changes(name, noted, self.now_ms() + CHANGE_WAIT_MS)
+                raise
             else:
                 self.connectors.end_changes(name, noted)
 

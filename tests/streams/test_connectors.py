@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from streams.connectors.base import Picture, Shop, standing
+from streams.commands.connectors import connectors
+from streams.connectors.base import Picture, Shelf, Shop, standing
 from streams.connectors.http import Client
-from streams.connectors.kinds.shopify import VERSION
+from streams.connectors.kinds.shopify import VERSION, Shopify
 from streams.connectors.running import Runner
 from streams.connectors.working import FAILED_WAIT_MS
 from streams.facts import Connector, Database
@@ -110,6 +112,33 @@ def test_media_that_the_shop_is_still_at_work_on_are_waited_for_and_not_doubled(
     world.turn(60)
     assert len(shop.shown("1")) == 2
     assert world.rows.hindered("shop", 9) == []
+
+
+def test_a_shop_that_breaks_at_one_product_gets_the_pictures_of_the_others(
+    world: World, shop: ShopifyStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.put("1", "Mug", START_MS - 5000)
+    shop.put("2", "Jug", START_MS - 5000)
+    world.turn()
+    for sku in ("SKU-1", "SKU-2"):
+        world.publish(sku, "web-1", sku.encode())
+    whole = Shopify._show
+
+    def broken(self: Shopify, shelf: Shelf, product: Any) -> None:
+        if shelf.sku == "SKU-1":
+            raise Unavailable("it answers 500")
+        whole(self, shelf, product)
+
+    monkeypatch.setattr(Shopify, "_show", broken)
+    for _ in range(3):
+        turn(world)
+        world.now_ms = max(world.connector.due_at_ms, world.now_ms + 1000)
+    assert (len(shop.shown("1")), len(shop.shown("2"))) == (0, 1)
+    assert "it answers 500" in world.rows.hindered("shop", 9)[0].why_unwritten
+    monkeypatch.setattr(Shopify, "_show", whole)
+    world.now_ms += 3_600_000
+    turn(world)
+    assert len(shop.shown("1")) == 1
 
 
 def test_a_picture_that_was_replaced_before_it_was_written_is_no_error_for_good(
@@ -221,6 +250,22 @@ def test_a_shop_that_does_not_answer_is_not_added_and_one_name_is_taken_once(
     assert desk.check(settings, "shop").answer == "Stand-in, 0 products"
     desk.remove(settings, "shop")
     assert desk.listing(settings, None) == []
+
+
+def test_commands_ask_for_secrets_and_show_none(tmp_path: Path, shop: ShopifyStandIn) -> None:
+    settings = Settings(data_folder=tmp_path, connector_private_networks=list(NETWORKS))
+    (tmp_path / "token").write_text("shpat_token\n")
+    words = ["add", "shopify", "mine", "--tenant", "demo", "--url", shop.url + "/", "--channel", "web"]
+    given = ["--secret", f"token=@{tmp_path / 'token'}"]
+    asked = CliRunner().invoke(connectors, [*words, *given], obj=settings, input="shpss_one\n")
+    assert asked.exit_code == 0, asked.output
+    assert "/hooks/mine" in asked.output
+    for command in (["list"], ["list", "--json"], ["list", "--kinds"], ["check", "mine"], ["check", "mine", "--json"]):
+        told = CliRunner().invoke(connectors, command, obj=settings)
+        assert told.exit_code == 0, told.output
+        assert "shpat_token" not in told.output + asked.output
+        assert "shpss_one" not in told.output + asked.output
+    assert CliRunner().invoke(connectors, ["remove", "mine"], obj=settings).exit_code == 0
 
 
 def test_a_kind_that_does_nothing_says_so() -> None:

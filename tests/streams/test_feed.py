@@ -7,8 +7,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from streams.blobs import open_store
 from streams.connectors import feed_files
-from streams.connectors.kinds.feed import OUT, source_type
+from streams.connectors.http import Client
+from streams.connectors.kinds.feed import OUT, Feed, source_type
 from streams.facts import Connector, Database
 from streams.runtime.errors import Refused
 from tests.streams.connector_world import START_MS, World
@@ -218,3 +220,25 @@ def test_what_is_no_feed_is_told_with_its_file_and_line(name: str, data: bytes, 
 def test_a_picture_says_itself_how_it_was_made() -> None:
     assert source_type(b"x digitalsourcetype/trainedAlgorithmicMedia< x") == "trainedAlgorithmicMedia"
     assert source_type(b"none") == ""
+
+
+def test_a_prefix_of_a_bucket_is_a_folder_too(
+    tmp_path: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.connectors.kinds.feed.SETTLED_MS", 0)
+    url = f"s3://packshot/feeds-{tmp_path.name}"
+    store = open_store(url, s3_endpoint=s3_endpoint)
+    store.put("products.csv", b"id,title,image_link\nMUG-1,Mug,photos/mug.jpg\n")
+    store.put("photos/mug.jpg", b"a photograph")
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    world = World(database, tmp_path, Connector("shelf", "feed", "demo", url, ("web",)))
+    shop = Feed(world.connector, Client(), s3_endpoint)
+    for _ in world.work.sweep(shop, full=True):
+        pass
+    [event] = world.broker.events()
+    assert event.sources[0].uri == f"{url}/photos/mug.jpg"
+    world.publish("MUG-1", "web-1", b"one")
+    world.work.pictures(shop)
+    assert b"MUG-1\thttps://cdn.example/demo/mug-1/web-1/" in store.get(OUT).data
+    database.close()
