@@ -228,7 +228,7 @@ def test_ours_are_told_from_theirs_by_name_whatever_a_shop_puts_behind_it() -> N
 def test_what_is_wrong_with_a_connector_is_told_before_it_is_added(
     tmp_path: Path, shop: ShopifyStandIn, change: dict[str, Any], code: str
 ) -> None:
-    settings = Settings(data_folder=tmp_path, connector_private_networks=list(NETWORKS))
+    settings = Settings(data_folder=tmp_path, connector_private_networks=NETWORKS)
     with pytest.raises(Refused) as refusal:
         desk.add(settings, Connector(**{**shop.connector().__dict__, **change}))
     assert refusal.value.code == code
@@ -237,7 +237,7 @@ def test_what_is_wrong_with_a_connector_is_told_before_it_is_added(
 def test_a_shop_that_does_not_answer_is_not_added_and_one_name_is_taken_once(
     tmp_path: Path, shop: ShopifyStandIn
 ) -> None:
-    settings = Settings(data_folder=tmp_path, connector_private_networks=list(NETWORKS))
+    settings = Settings(data_folder=tmp_path, connector_private_networks=NETWORKS)
     wrong = Connector(**{**shop.connector().__dict__, "secrets": {"token": "no", "hook": "h"}})
     with pytest.raises(Refused, match="401"):
         desk.add(settings, wrong)
@@ -253,7 +253,7 @@ def test_a_shop_that_does_not_answer_is_not_added_and_one_name_is_taken_once(
 
 
 def test_commands_ask_for_secrets_and_show_none(tmp_path: Path, shop: ShopifyStandIn) -> None:
-    settings = Settings(data_folder=tmp_path, connector_private_networks=list(NETWORKS))
+    settings = Settings(data_folder=tmp_path, connector_private_networks=NETWORKS)
     (tmp_path / "token").write_text("shpat_token\n")
     words = ["add", "shopify", "mine", "--tenant", "demo", "--url", shop.url + "/", "--channel", "web"]
     given = ["--secret", f"token=@{tmp_path / 'token'}"]
