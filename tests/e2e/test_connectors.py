@@ -19,8 +19,8 @@ from tests.contracts.shops.vendure_real import RealVendure
 from tests.e2e.system import ROOT, System, draw_product, running
 from tests.servers import skip_or_fail
 
-pytestmark = pytest.mark.long
-WITHIN_S = 600.0
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]  # each step waits for what a busy machine does late
+WITHIN_S = 900.0
 
 
 @pytest.fixture(scope="module")
