@@ -109,6 +109,8 @@ CAMPAIGNS = Topic(
     PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), None, WRITTEN_BY_OTHERS_BYTES
 )
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
+# What became of a task whose asker waits for it, in the partition that the task names; nobody else is told.
+REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
     PREFIX + "decisions", (ReviewDecided, DecisionUndone, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES
@@ -143,9 +145,8 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    fixed = [
-        INBOUND, CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES,
-    ]  # fmt: skip
+    asked = [INBOUND, CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
+    fixed = [*asked, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 

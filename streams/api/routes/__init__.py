@@ -8,15 +8,19 @@ from streams.api.routes import (
     documents,
     events,
     letters,
+    pictures,
     products,
     reviews,
     rules,
+    uploads,
 )
 
 ROUTES = (
     *documents.ROUTES,
     *products.ROUTES,
     *batches.ROUTES,
+    *pictures.ROUTES,
+    *uploads.ROUTES,
     *assets.ROUTES,
     *campaigns.ROUTES,
     *reviews.ROUTES,
