@@ -98,6 +98,7 @@ def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, byt
     return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
 
 
+INBOUND = Topic(PREFIX + "inbound", (), max_bytes=WRITTEN_BY_OTHERS_BYTES)  # what shops send, as it came
 CATALOG = Topic(
     PREFIX + "catalog",
     (CatalogChanged, ReplanRequested, ReplansRequested, ReplansContinued),
@@ -144,7 +145,7 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    asked = [CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
+    asked = [INBOUND, CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
     fixed = [*asked, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 

@@ -21,6 +21,13 @@ CODES: dict[str, Meaning] = {
         400, "No cursor of ours", "Take `next` of the answer before as it is, with the same filters."
     ),
     "bad_idempotency_key": Meaning(400, "No idempotency key", "It has 1 to 255 printable ASCII characters."),
+    "hook_malformed": Meaning(400, "No hook of this shop", "`detail` says what is missing in it."),
+    "hook_stale": Meaning(
+        400, "The hook is too old", "It may be somebody's repeat. The sweep finds what it was about."
+    ),
+    "hook_signature": Meaning(
+        401, "The hook is not signed by the shop", "Compare the secret of the connector with that of the shop."
+    ),
     "key_required": Meaning(
         401, "A key is needed", "Send `Authorization: Bearer psk_…`. `packshot keys create` makes one."
     ),
@@ -34,6 +41,7 @@ CODES: dict[str, Meaning] = {
     "unknown_campaign": Meaning(404, "No such campaign", "The tenant has no campaign of this name, or not yet."),
     "unknown_review": Meaning(404, "No such review", "The tenant has no review with this id."),
     "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
+    "unknown_connector": Meaning(404, "No such connector", "`packshot connectors list` tells which there are."),
     "unknown_job": Meaning(
         404, "No such job", "The tenant has no job with this id, or none any more: ask for it anew."
     ),
@@ -86,6 +94,9 @@ CODES: dict[str, Meaning] = {
     ),
     "unavailable": Meaning(
         503, "A part of the system is away", "Nothing is lost. Ask again after `Retry-After`.", retryable=True
+    ),
+    "hook_key_unknown": Meaning(
+        503, "The hook is signed with a key that is not known yet", "The next sweep asks for it.", retryable=True
     ),
     "over_capacity": Meaning(
         503,

@@ -12,6 +12,8 @@ from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings, default_of, variable
 
+ROLES = ("streams", "worker", "publisher", "retrier", "webhooks", "connectors", "cdn", "gateway")
+
 
 @click.command()
 @click.pass_obj
@@ -24,7 +26,7 @@ def up(settings: Settings) -> None:
 
 
 @click.command()
-@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "webhooks", "cdn", "gateway"]))
+@click.argument("role", type=click.Choice(ROLES))
 @click.option("--pool", type=click.Choice(POOLS), help="Which pool a worker works for.")
 @click.pass_obj
 def run(settings: Settings, role: str, pool: Any) -> None:

@@ -2,6 +2,7 @@
 
 from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
+from streams.facts.connectors import Connector, ConnectorPicture, ConnectorProduct, Connectors, NotedChange
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
 from streams.facts.facts import Facts
@@ -26,6 +27,10 @@ __all__ = [
     "Backlog",
     "CampaignProgress",
     "Comparison",
+    "Connector",
+    "ConnectorPicture",
+    "ConnectorProduct",
+    "Connectors",
     "Database",
     "DatabaseUnavailable",
     "Endpoint",
@@ -37,6 +42,7 @@ __all__ = [
     "Loss",
     "Losses",
     "Message",
+    "NotedChange",
     "Product",
     "ProductState",
     "ProductStates",

@@ -4,6 +4,7 @@ from streams.api.routes import (
     assets,
     batches,
     campaigns,
+    connectors,
     documents,
     events,
     letters,
@@ -26,4 +27,5 @@ ROUTES = (
     *letters.ROUTES,
     *events.ROUTES,
     *rules.ROUTES,
+    *connectors.ROUTES,
 )

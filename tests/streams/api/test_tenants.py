@@ -65,6 +65,7 @@ def test_every_route_says_who_may_use_it() -> None:
     ] == []
     assert {path for _, path, handler in OURS if handler.opt.get("open")} == {
         "/livez", "/readyz", "/problems", "/problems/{code:str}", "/openapi.json", "/asyncapi.json", "/docs",
+        "/hooks/{connector:str}",
     }  # fmt: skip
     assert len(NAMED) >= 13
 
