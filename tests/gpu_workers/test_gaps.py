@@ -1,10 +1,11 @@
-"""Gaps in a product through which a plain sweep shows: what a net or a grid has between its wires, and beside them."""
+"""Where a plain sweep shows: between the wires of a net or a grid, and right beside any product."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.operations.cutout.gaps import GAPS, open_gaps
+from gpu_workers.operations.cutout.sweep import bare
 
 NOISE = 0.002
 SLIVER, LABEL, BESIDE = np.s_[60:63, 130:134], np.s_[110:150, 110:150], np.s_[12:20, 40:160]
@@ -42,3 +43,18 @@ def test_a_label_on_a_grid_is_no_gap() -> None:
     found, mask = open_gaps(known, np.ones_like(known), gaps, contrast, NOISE)
     assert (found[LABEL] == 1).all()
     assert (mask[LABEL] == 1).all()
+
+
+@pytest.mark.parametrize(("product", "cleared"), [(0.8, True), (0.05, False)], ids=["dark", "white on white"])
+def test_what_shows_the_sweep_beside_a_product_is_sweep(product: float, cleared: bool) -> None:
+    contrast, known = np.zeros((60, 60), np.float32), np.zeros((60, 60), np.float32)
+    contrast[20:, :], known[26:, :], known[14:26, :] = product, 1, 0.5
+    assert bare(known, contrast, NOISE)[16:20].all() == cleared
+    assert not bare(known, contrast, NOISE)[20:].any()
+
+
+def test_what_looks_like_the_sweep_within_a_product_is_left_to_the_mask() -> None:
+    contrast, known = np.full((60, 60), 0.8, np.float32), np.ones((60, 60), np.float32)
+    contrast[:10], known[:10] = 0, 0
+    contrast[30:33, 30:34], known[28:35, 28:36] = 0, 0.5
+    assert not bare(known, contrast, NOISE).any()
