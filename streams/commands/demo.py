@@ -4,10 +4,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from msgspec.structs import replace
+from msgspec import structs
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ from schemas.records import CatalogChanged, Submission
 from streams.blobs import Blobs, NotFound, open_store
 from streams.commands.tables import COLOUR, coloured
 from streams.commands.tables.submit import show_submission
+from streams.commands.tables.system import show_death, show_running
 from streams.facts import Asset, Database, Facts
 from streams.flow.processors.intake import content
 from streams.runtime.errors import Refused
@@ -34,15 +36,15 @@ SQUARE = "■"
 
 def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> int:
     """Runs everything; 0 when every asset is published or in review."""
-    settings = settings.model_copy(update={"data_folder": settings.data_folder / "demo"})
+    settings = replace(settings, data_folder=settings.data_folder / "demo")
     events = _events(catalogue_file) + _events(campaign_file)
     began = time.monotonic()
     console.say(
         styled("Packshot", "bold"), ": starting a broker, the streams, two workers, the publisher and a local CDN …"
     )
-    with local.running_system(settings) as (running, supervisor):
+    with local.running_system(settings, console.say, show_death) as (running, supervisor):
         supervisor.wait_until_ready(threading.Event())
-        local.announce(running)
+        show_running(running)
         with local.connect(running) as (database, producer):
             with database.read() as facts:
                 events = [as_news(event, facts) for event in events]
@@ -65,8 +67,8 @@ def as_news(event: Submission, facts: Facts) -> Submission:
     known = facts.products.get(event.tenant, event.sku) if isinstance(event, CatalogChanged) else None
     if known is None:
         return event
-    is_known = content(replace(event, version=known.version)) == content(known.event)
-    return replace(event, version=known.version if is_known else known.version + 1)
+    is_known = content(structs.replace(event, version=known.version)) == content(known.event)
+    return structs.replace(event, version=known.version if is_known else known.version + 1)
 
 
 def contact_entries(submitted: Sequence[Submitted], database: Database, settings: Settings) -> list[ContactEntry]:
@@ -150,5 +152,5 @@ def _write_sheets(entries: list[ContactEntry], folder: Path) -> None:
 
 def _sum_up(fates: Sequence[Fate], took_s: float) -> None:
     counted = Counter(asset.state for fate in fates for asset in fate.assets)
-    told = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
-    console.say(styled(told, "bold"), f" in {took_s:.0f} s, the start of the broker and of every role included")
+    states = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
+    console.say(styled(states, "bold"), f" in {took_s:.0f} s, the start of the broker and of every role included")

@@ -1,11 +1,25 @@
 """What can be asked of the API, a file a subject; each handler is a few lines over a service."""
 
-from streams.api.routes import assets, batches, campaigns, documents, events, letters, products, reviews, rules
+from streams.api.routes import (
+    assets,
+    batches,
+    campaigns,
+    documents,
+    events,
+    letters,
+    pictures,
+    products,
+    reviews,
+    rules,
+    uploads,
+)
 
 ROUTES = (
     *documents.ROUTES,
     *products.ROUTES,
     *batches.ROUTES,
+    *pictures.ROUTES,
+    *uploads.ROUTES,
     *assets.ROUTES,
     *campaigns.ROUTES,
     *reviews.ROUTES,
