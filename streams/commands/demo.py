@@ -64,7 +64,9 @@ def as_news(event: Submission, facts: Facts) -> Submission:
 
     A product's version stands for one content. Its sample picture may have moved since.
     """
-    known = facts.products.get(event.tenant, event.sku) if isinstance(event, CatalogChanged) else None
+    if not isinstance(event, CatalogChanged):
+        return event
+    known = facts.products.get(event.tenant, event.sku)
     if known is None:
         return event
     is_known = content(structs.replace(event, version=known.version)) == content(known.event)
