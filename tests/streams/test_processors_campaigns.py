@@ -1,5 +1,6 @@
 """The processors: campaigns."""
 
+import pytest
 from msgspec.structs import replace
 
 from schemas.records import (
