@@ -153,7 +153,7 @@ class Taking:
 
     def _send(self, event: CatalogChanged) -> None:
         try:
-            self.sender.send([outgoing(event, SOURCE)])
+            self.sender.send([outgoing(event, SOURCE, codec=self.sender.codec)])
         except NotAcknowledged as error:
             raise Unavailable(f"the broker does not take it: {error}") from error
 

@@ -197,7 +197,9 @@ def run_connectors(settings: Settings, database: Database, stop: threading.Event
     connectors, producer = Connectors(database), AcknowledgedProducer(settings)
     letters = replace(LETTERS, originals=_blobs(settings))
     isolation = Isolation("connectors", Trials(database))
-    executor = Executor("connectors", Noting(connectors, now_ms), producer, letters, isolation, threads=1)
+    executor = Executor(
+        "connectors", Noting(connectors, now_ms, producer.codec), producer, letters, isolation, threads=1
+    )
     members: list[Consumer] = []
     lanes: dict[Lane, tuple[OpenConsumer, str]] = {
         "urgent": (_member(settings, groups.CONNECTORS_IN, members), topics.INBOUND.name),
