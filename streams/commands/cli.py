@@ -24,6 +24,7 @@ TOLD = (
     ("streams.runtime.supervisor", "AlreadyRunning"),
     ("streams.consumer.clients", "NotAcknowledged"),
     ("streams.runtime.private", "NotPrivate"),
+    ("streams.client.problems", "ClientError"),
     ("gpu_workers.models.manifest", "ModelError"),
 )
 # Every command: its module and its name there, and what it does in a line; a test holds the lines to the commands.

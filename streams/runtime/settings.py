@@ -128,6 +128,12 @@ class Settings(BaseModel):
         3000, description="The same of all keys of a tenant together; each gateway counts on its own."
     )
 
+    remote: Address | None = Field(
+        None,
+        description="The URL of an API elsewhere that `submit` and `status` are to go through; unset, they go direct.",
+    )
+    remote_key: SecretStr | None = Field(None, description="The key for that API.")
+
     replaced_grace_s: NonNegativeFloat = Field(
         3600.0,
         le=366 * 24 * 3600,

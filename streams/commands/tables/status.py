@@ -11,7 +11,11 @@ from streams.commands.tables import coloured
 from streams.runtime.screen import console, print_json, styled, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from schemas.records import Verdict
+    from streams.client.records import Asset as RemoteAsset
+    from streams.client.records import KnownProduct
     from streams.facts import Asset, TaskFact
     from streams.services.status import ProductStatus
 
@@ -31,10 +35,7 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
             }
         )
         return
-    gone = styled(" deleted", "red") if product.deleted else ""
-    console.say(
-        styled(status.sku, "bold"), f" ({status.tenant}) version {product.version}", gone, f"  {product.event.title}"
-    )
+    _heading(status.tenant, status.sku, product.version, product.deleted, product.event.title)
     shown = table("asset", "state", "live version", "why", "URL")
     for asset in status.assets:
         live = "" if asset.live is None else f"{asset.live.version}"
@@ -49,6 +50,25 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
     console.say("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
 
 
+def show_remote_status(product: KnownProduct, assets: Sequence[RemoteAsset], *, as_json: bool) -> None:
+    """The same as an API tells it, which tells of no tasks."""
+    if as_json:
+        told = {name: getattr(product, name) for name in ("tenant", "sku", "version", "deleted")}
+        print_json({**told, "assets": [asset_facts(asset) for asset in assets]})
+        return
+    _heading(product.tenant, product.sku, product.version, product.deleted, product.title)
+    shown = table("asset", "state", "live version", "why", "URL")
+    for asset in assets:
+        live = "" if asset.live is None else str(asset.live.get("version", ""))
+        shown.add_row(asset.asset, coloured(asset.state), live, asset.reason, asset.url or "")
+    console.show(shown)
+
+
+def _heading(tenant: str, sku: str, version: int, deleted: bool, title: str) -> None:
+    gone = styled(" deleted", "red") if deleted else ""
+    console.say(styled(sku, "bold"), f" ({tenant}) version {version}", gone, f"  {title}")
+
+
 def _verdict_line(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
@@ -56,7 +76,7 @@ def _verdict_line(verdict: Verdict | None) -> str:
     return f"{sum(check.outcome == 'pass' for check in ran)} of {len(ran)} checks passed"
 
 
-def asset_facts(asset: Asset) -> dict[str, Any]:
+def asset_facts(asset: Asset | RemoteAsset) -> dict[str, Any]:
     """An asset as JSON tells of it."""
     return {
         "sku": asset.sku,
