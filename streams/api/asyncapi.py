@@ -24,7 +24,7 @@ schema's parsing canonical form, without the highest bit; with one it is the reg
 `wrong_key` whose field is `key`. Partitions are chosen by murmur2, Kafka's own way: librdkafka needs
 `partitioner=murmur2_random`. The schema id alone says which record it is; headers are CloudEvents 1.0, and may carry
 a W3C trace context: `ce_id` names the event in letters, without it the record's place does. A record has at most
-1,000,000 bytes with key and headers. JSON is not read from Kafka: who has no Avro sends NDJSON to
+999,424 bytes with key and headers. JSON is not read from Kafka: who has no Avro sends NDJSON to
 `POST /v1/products:batch`, which answers each line, and follows `GET /v1/events` or asks for webhooks.
 """
 KEYS = {

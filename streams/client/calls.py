@@ -67,7 +67,7 @@ def get_product(sku: str) -> Call[KnownProduct]:
 
 def list_products(limit: int = 100) -> Call[Page[KnownProduct]]:
     """The products, by SKU."""
-    return _call("GET", "products", Page[KnownProduct], limit=limit)
+    return _call("GET", "products", Page[KnownProduct], params={"limit": limit})
 
 
 def get_assets(sku: str) -> Call[ProductAssets]:
@@ -77,7 +77,7 @@ def get_assets(sku: str) -> Call[ProductAssets]:
 
 def list_assets(limit: int = 100, **filters: str | None) -> Call[Page[Asset]]:
     """The assets that fit every filter: state, channel, campaign, sku."""
-    return _call("GET", "assets", Page[Asset], limit=limit, **filters)
+    return _call("GET", "assets", Page[Asset], params={"limit": limit, **filters})
 
 
 def retract(sku: str, reason: str, assets: Sequence[str] = ()) -> Call[Any]:
@@ -97,12 +97,12 @@ def get_campaign(campaign: str) -> Call[Campaign]:
 
 def cancel_campaign(campaign: str, reason: str = "") -> Call[Accepted]:
     """Take a campaign back."""
-    return _call("DELETE", _path("campaigns", campaign), Accepted, reason=reason or None)
+    return _call("DELETE", _path("campaigns", campaign), Accepted, params={"reason": reason or None})
 
 
 def list_reviews(state: str = "pending", sku: str | None = None, limit: int = 100) -> Call[Page[Review]]:
     """What waits for a person, or has waited."""
-    return _call("GET", "reviews", Page[Review], limit=limit, state=state, sku=sku)
+    return _call("GET", "reviews", Page[Review], params={"limit": limit, "state": state, "sku": sku})
 
 
 def decide(review_id: str, approved: bool, reason: str = "") -> Call[Any]:
@@ -112,7 +112,7 @@ def decide(review_id: str, approved: bool, reason: str = "") -> Call[Any]:
 
 def list_letters(**filters: str | int | None) -> Call[Page[Letter]]:
     """The dead letters that fit every filter: sku, code, event_id, since_ms."""
-    return _call("GET", "dead-letters", Page[Letter], **filters)
+    return _call("GET", "dead-letters", Page[Letter], params=filters)
 
 
 def post_batch(events: Iterable[Mapping[str, Any]]) -> Call[list[LineAnswer]]:
@@ -132,9 +132,9 @@ def _call(
     answer: Any,
     body: object = None,
     headers: Mapping[str, str] | None = None,
-    **params: str | int | None,
+    params: Mapping[str, str | int | None] | None = None,
 ) -> Call[Any]:
-    told = {name: str(value) for name, value in params.items() if value is not None}
+    told = {name: str(value) for name, value in (params or {}).items() if value is not None}
     data = b"" if body is None else msgspec.json.encode(body)
     kind = {} if body is None else {"Content-Type": "application/json"}
     decoder = msgspec.json.Decoder(answer)

@@ -66,15 +66,17 @@ class Client(_Requests):
 
     def pages(self, call: Call[Page[T]]) -> Iterator[T]:
         """All of many, page by page as they are wanted."""
-        page: Page[T] | None = self.send(call)
-        while page is not None:
+        left: Call[Page[T]] | None = call
+        while left is not None:
+            page = self.send(left)
             yield from page.items
-            page = self.send(behind(call, page.next)) if page.next is not None else None
+            left = None if page.next is None else behind(call, page.next)
 
     def batch(self, events: Iterable[Mapping[str, Any]]) -> Iterator[LineAnswer]:
         """Sends any number of events, and tells of each what became of it; `line` counts from 1."""
         for first, group in _groups(events):
-            yield from _numbered(self.send(post_batch(group)), first)
+            answers = self.send(post_batch(group))
+            yield from _numbered(answers, first)
 
     def events(self, sku: str | None = None, after: str | None = None) -> Iterator[News]:
         """What happens, without end; goes on where it was cut off. `after` is the id of the last news known."""
@@ -124,16 +126,18 @@ class AsyncClient(_Requests):
 
     async def pages(self, call: Call[Page[T]]) -> AsyncIterator[T]:
         """All of many, page by page as they are wanted."""
-        page: Page[T] | None = await self.send(call)
-        while page is not None:
+        left: Call[Page[T]] | None = call
+        while left is not None:
+            page = await self.send(left)
             for each in page.items:
                 yield each
-            page = await self.send(behind(call, page.next)) if page.next is not None else None
+            left = None if page.next is None else behind(call, page.next)
 
     async def batch(self, events: Iterable[Mapping[str, Any]]) -> AsyncIterator[LineAnswer]:
         """Sends any number of events, and tells of each what became of it; `line` counts from 1."""
         for first, group in _groups(events):
-            for answer in _numbered(await self.send(post_batch(group)), first):
+            answers = await self.send(post_batch(group))
+            for answer in _numbered(answers, first):
                 yield answer
 
     async def events(self, sku: str | None = None, after: str | None = None) -> AsyncIterator[News]:

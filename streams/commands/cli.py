@@ -76,7 +76,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "topics": ("topics:topics", "The topics' settings: what differs from what Packshot relies on."),
     "up": ("system:up", "Run the whole system on this machine until Ctrl-C."),
-    "webhooks": ("webhooks:webhooks", "Webhooks: who is told of what was published, and how that went."),
+    "webhooks": ("webhooks:group", "Webhooks: who is told of what was published, and how that went."),
 }
 
 

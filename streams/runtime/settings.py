@@ -201,6 +201,12 @@ class Settings(BaseModel):
         [], description="Networks (10.1.0.0/16,…) that webhooks may lead to although they are private or loopback."
     )
 
+    webhook_secrets_keys: SecretStr | None = Field(
+        None,
+        description="Fernet keys (32 bytes in URL-safe Base64), with commas, that webhooks' secrets are sealed with in "
+        "the database: by the first, opened by any; unset, they lie there as they are.",
+    )
+
     tenant_quota_per_hour: NonNegativeInt = Field(
         0,
         description="Photographs of a tenant that are begun in an hour in the lane asked for; more go to bulk; 0: any.",
@@ -298,6 +304,11 @@ class Settings(BaseModel):
     def sasl_password(self) -> str | None:
         """The SASL password."""
         return _revealed(self.kafka_sasl_password)
+
+    @property
+    def webhook_keys(self) -> list[str]:
+        """The keys of webhooks' secrets."""
+        return [each.strip() for each in (_revealed(self.webhook_secrets_keys) or "").split(",") if each.strip()]
 
     @property
     def blobs(self) -> str:

@@ -1,6 +1,17 @@
 """What can be asked of the API, a file a subject; each handler is a few lines over a service."""
 
-from streams.api.routes import assets, batches, campaigns, documents, events, letters, products, reviews, rules
+from streams.api.routes import (
+    assets,
+    batches,
+    campaigns,
+    documents,
+    events,
+    letters,
+    products,
+    reviews,
+    rules,
+    webhooks,
+)
 
 ROUTES = (
     *documents.ROUTES,
@@ -12,4 +23,5 @@ ROUTES = (
     *letters.ROUTES,
     *events.ROUTES,
     *rules.ROUTES,
+    *webhooks.ROUTES,
 )

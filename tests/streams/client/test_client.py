@@ -36,14 +36,18 @@ MUG = Product(sources=[{"uri": "https://images.example/a.jpg"}], channels=["amaz
 
 
 class Open(Protocol):
-    def __call__(self, key: str = "", **options: Any) -> Client: ...
+    def __call__(self, own: str = "", **options: Any) -> Client: ...
 
 
 @pytest.fixture
 def opened(url: str, key: str) -> Iterator[Open]:
     """Makes clients, and closes them."""
     with ExitStack() as stack:
-        yield lambda own="", **options: stack.enter_context(Client(url, own or key, **options))
+
+        def made(own: str = "", **options: Any) -> Client:
+            return stack.enter_context(Client(url, own or key, **options))
+
+        yield made
 
 
 @pytest.fixture
