@@ -94,7 +94,7 @@ class Topic:
 
 def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
     """No less than what a record takes in a batch of its own, uncompressed."""
-    in_headers = sum(len(name.encode()) + len(told) + HEADER_OVERHEAD_BYTES for name, told in headers)
+    in_headers = sum(len(name.encode()) + len(held) + HEADER_OVERHEAD_BYTES for name, held in headers)
     return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
 
 
@@ -108,6 +108,8 @@ CAMPAIGNS = Topic(
     PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), None, WRITTEN_BY_OTHERS_BYTES
 )
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
+# What became of a task whose asker waits for it, in the partition that the task names; nobody else is told.
+REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
     PREFIX + "decisions", (ReviewDecided, DecisionUndone, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES
@@ -142,7 +144,8 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
+    asked = [CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
+    fixed = [*asked, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from schemas import codec, topics
+from schemas.codec import HASHED
 from schemas.recipes.cookbook import Cookbook, shipped
 from schemas.records import CampaignRequested, CatalogChanged, Task
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
@@ -123,6 +124,8 @@ class Bare:
 
 class Answers:
     """What follows from an event, for libraries that write it themselves."""
+
+    codec = HASHED
 
     def __init__(self, name: str) -> None:
         self._records: Sequence[Outgoing] = ()

@@ -14,8 +14,8 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
 
     `keep_own_alpha`: a source that is cut out already keeps its alpha, bit for bit. `shadow.own`: whether the shadow
     that such a source has in its alpha stays. `speckle_share`: islands and pinholes under this share of the subject's
-    area go. `subject`: the product alone, so that people are doubt; everything that stands out, people included; auto
-    is everything for what people wear, by the product's category, and the product alone otherwise.
+    area go. `subject`: the product alone, so that people make it uncertain; everything that stands out, people
+    included; auto is everything for what people wear, by the product's category, and the product alone otherwise.
     """
 
     keep_own_alpha: bool = True

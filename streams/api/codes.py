@@ -35,6 +35,12 @@ CODES: dict[str, Meaning] = {
     "unknown_review": Meaning(404, "No such review", "The tenant has no review with this id."),
     "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
     "unknown_endpoint": Meaning(404, "No such webhook", "GET /v1/webhooks tells which endpoints the tenant has."),
+    "unknown_job": Meaning(
+        404, "No such job", "The tenant has no job with this id, or none any more: ask for it anew."
+    ),
+    "unknown_upload": Meaning(
+        404, "No such upload", "The tenant has put no file for this id, or nobody used it for long: put it again."
+    ),
     "unknown_code": Meaning(404, "No such code", "See /problems for all of them."),
     "method_not_allowed": Meaning(405, "Not this method here", "See /docs for which there are."),
     "not_acceptable": Meaning(406, "Not in this media type", "See /docs for which there are."),
@@ -78,6 +84,9 @@ CODES: dict[str, Meaning] = {
     ),
     "unknown_event": Meaning(422, "No such event", "`detail` names those that there are."),
     "too_many_endpoints": Meaning(422, "The tenant has as many webhooks as it may", "Remove one first."),
+    "upload_mismatch": Meaning(
+        422, "The file is another than was said", "Its size and SHA-256 are fixed in the upload's id: make a new one."
+    ),
     "idempotency_mismatch": Meaning(
         422, "The key was used for another request", "Take a new `Idempotency-Key` for a new request."
     ),
@@ -92,6 +101,21 @@ CODES: dict[str, Meaning] = {
     "unavailable": Meaning(
         503, "A part of the system is away", "Nothing is lost. Ask again after `Retry-After`.", retryable=True
     ),
+    "over_capacity": Meaning(
+        503,
+        "It would not be made before its deadline",
+        "Nothing was begun, and nothing is charged. Ask again after `Retry-After`, or with a longer `Cancel-After`.",
+        retryable=True,
+    ),
+    "too_late": Meaning(
+        504,
+        "The deadline had passed before the work began",
+        "Nothing was made, and nothing is charged. Ask again, or for more time with `Cancel-After`.",
+        retryable=True,
+    ),
+    "no_answer": Meaning(503, "No worker answered", "Ask again: what was made meanwhile is known.", retryable=True),
+    "not_made": Meaning(503, "It could not be made now", "`detail` says why. Ask again.", retryable=True),
+    "job_lost": Meaning(503, "The job is lost", "Ask for it anew: what was made of it is known.", retryable=True),
     "not_acknowledged": Meaning(
         503,
         "The broker did not take it in time",

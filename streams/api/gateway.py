@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from schemas.codec import HASHED
 from streams.consumer import reading
 from streams.consumer.letters import Outgoing
 from streams.facts import Database
@@ -12,13 +13,17 @@ from streams.facts.keys import ApiKey
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
 from streams.services.catalogue import Catalogue
+from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.uploads import Uploads
 
 ANSWERS_WITHIN_S = 2.0
 
 
 class Nowhere:
     """Takes what a test key sends: it was checked like any other, and goes nowhere."""
+
+    codec = HASHED
 
     def send(self, _records: Sequence[Outgoing]) -> None:
         """Drops records."""
@@ -32,6 +37,12 @@ class Gateway:
     database: Database
     producer: Sender
     progress: Progress
+    pictures: Pictures
+
+    @property
+    def uploads(self) -> Uploads:
+        """Files that wait to be ordered of."""
+        return Uploads(self.pictures.blobs)
 
     def check(self) -> None:
         """Raises Unavailable while the database or the broker is away."""

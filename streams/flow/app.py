@@ -35,7 +35,7 @@ from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Progress, Standstill, unread
+from streams.consumer.stalled import Progress, StalledPartitions, unread
 from streams.consumer.watchdog import Stalled
 from streams.flow.processing import Work
 from streams.runtime.errors import Unavailable
@@ -244,19 +244,19 @@ class _Transport(aiokafka.Transport):
 def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -> None:
     """Ends the process when a partition of this member stands still although the broker has records of it for us."""
     has_record = partial(reading.has_record, settings)
-    unended = Standstill(settings.stalled_after_s, has_record)
-    unfetched = Standstill(min(settings.stalled_after_s, UNREAD_AFTER_S), has_record)
+    unended = StalledPartitions(settings.stalled_after_s, has_record)
+    unfetched = StalledPartitions(min(settings.stalled_after_s, UNREAD_AFTER_S), has_record)
 
-    def look(standings: dict[Place, Progress]) -> None:
-        unended.look(standings)
-        unfetched.look(unread(standings, app.transport.handed))
+    def look(progress: dict[Place, Progress]) -> None:
+        unended.look(progress)
+        unfetched.look(unread(progress, app.transport.handed))
 
     while True:
         time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
         try:
-            look({} if is_waiting() else _standings(settings, _assigned(app)))
-        except Stalled as stood:
-            log.error("a partition is not read; leaving without a commit", reason=str(stood))
+            look({} if is_waiting() else _progress(settings, _assigned(app)))
+        except Stalled as stalled:
+            log.error("a partition is not read; leaving without a commit", reason=str(stalled))
             os._exit(Exit.STUCK)
         except Unavailable as away:
             log.warning("liveness not known", reason=str(away))
@@ -266,7 +266,7 @@ def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -
             look({})
 
 
-def _standings(settings: Settings, places: set[Place]) -> dict[Place, Progress]:
+def _progress(settings: Settings, places: set[Place]) -> dict[Place, Progress]:
     if not places:
         return {}
     committed = reading.committed(settings, groups.STREAMS, sorted({topic for topic, _ in places}))

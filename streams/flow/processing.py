@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 import structlog
 from msgspec.structs import replace
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
@@ -128,6 +128,7 @@ class Processing:
 
     def __init__(self, database: Database, sender: Sender, policy: RetryPolicy, tenant_quota_per_hour: int = 0) -> None:
         self._relay = Relay(database, sender, self._instead)
+        self._codec = sender.codec
         self._policy = policy
         self._quota_per_hour = tenant_quota_per_hour
         self._turn = threading.Lock()
@@ -208,7 +209,7 @@ class Processing:
         try:
             with facts.savepoint():
                 is_letter = not topics.records_on(row.topic)
-                answers = [] if is_letter else poison.ends(codec.decode(row.value), facts, f"{why.code}: {why}")
+                answers = [] if is_letter else poison.ends(self._codec.decode(row.value), facts, f"{why.code}: {why}")
                 return [letter, *self._records(answers)]
         except Unavailable:
             raise
@@ -235,7 +236,7 @@ class Processing:
 
     def _poisoned(self, delivery: Delivery, facts: Facts, *, why: Refused) -> Answered:
         try:
-            event: Event | None = event_in(delivery)
+            event: Event | None = event_in(delivery, self._codec)
         except Exception:  # then nobody knows what it was about
             event = None
         answers = poison.ends(event, facts, f"{why.code}: {why.message}") if event is not None else []
@@ -250,7 +251,8 @@ class Processing:
         with span(f"streams {name}", as_mapping(delivery.headers), {"packshot.position": delivery.position}):
             try:
                 with facts.savepoint():
-                    answers = _process(delivery, facts)
+                    event = event_in(delivery, self._codec)
+                    answers = PROCESSORS[type(event)](placed(event, delivery), facts)
                     answers = admitted(answers, facts, self._quota_per_hour, delivery.timestamp_ms)
             except Refused as refusal:
                 answers = [refusal]
@@ -263,7 +265,8 @@ class Processing:
 
     def _records(self, answers: Sequence[Event | Refused]) -> list[Outgoing]:
         """Answers as records. Raises Refused for one that no topic takes."""
-        return [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
+        events = [answer for answer in answers if not isinstance(answer, Refused)]
+        return [outgoing(event, "packshot/streams", codec=self._codec) for event in events]
 
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
@@ -274,11 +277,6 @@ class Processing:
             about = delivery.event_id, delivery.topic, delivery.subject
             facts.refusals.put(Refusal(*about, **details, position=delivery.position))
         return letter
-
-
-def _process(delivery: Delivery, facts: Facts) -> Sequence[Event | Refused]:
-    event = event_in(delivery)
-    return PROCESSORS[type(event)](placed(event, delivery), facts)
 
 
 def placed(event: Event, delivery: Delivery) -> Event:

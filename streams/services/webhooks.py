@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from schemas import topics
 from streams.consumer import reading
+from streams.consumer.registry import codec_of
 from streams.facts import Endpoint, EndpointState, Secret, WebhookDelivery, Webhooks
 from streams.facts.sealing import Sealer
 from streams.runtime.clock import now_ms
@@ -43,8 +44,8 @@ def add(
     check_url(url, tuple(networks))
     unknown = sorted(set(events) - set(EVENT_TYPES))
     if unknown:
-        told = f"{', '.join(unknown)}: no events of ours; there are {', '.join(EVENT_TYPES)}"
-        raise Refused("unknown_event", told, field="events")
+        message = f"{', '.join(unknown)}: no events of ours; there are {', '.join(EVENT_TYPES)}"
+        raise Refused("unknown_event", message, field="events")
     wanted = tuple(dict.fromkeys(events)) or EVENT_TYPES
     _check_is_new(webhooks.endpoints(tenant), url, wanted)
     endpoint = Endpoint(
@@ -124,12 +125,12 @@ def replay(
     What still waits to be delivered is not doubled. Raises Refused for an endpoint that is not there.
     """
     found = known(webhooks, name, tenant)
-    count = 0
+    count, codec = 0, codec_of(settings)
     for record in reading.read(settings, [topics.PUBLISHED.name], since_ms=since_ms):
         if until_ms is not None and record.timestamp_ms >= until_ms:
             continue
         try:
-            its_tenant, message = message_in(record)
+            its_tenant, message = message_in(record, codec)
         except Refused as refusal:
             log.warning("no event", position=record.position, code=refusal.code)
             continue

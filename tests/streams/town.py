@@ -4,7 +4,7 @@ The processors and the publication are the real ones. Who does something next, h
 what is done twice and what fails for a while, the seed decides; times only tell in what order records were written.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from gpu_workers.models.manifest import load_manifest
 from schemas import channels, codec, topics
 from schemas.channels import version_number
+from schemas.codec import HASHED
 from schemas.envelope import as_mapping
 from schemas.identity import content_id
 from schemas.records import (
@@ -42,21 +43,15 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from schemas.releases import recalled, standing
+from schemas.releases import split_of
 from streams.blobs import Blobs
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
 from streams.facts import Database, ProductStates, Review
 from streams.flow.processing import Processing
-from streams.flow.processors.planning import request_of, ways
-from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.audit.announcements import Announcements
-from streams.services.audit.findings import Finding
-from streams.services.audit.products import ProductView, disagreements, stuck
-from streams.services.audit.tasks import TaskLedger
 from streams.services.dead import DeadLetter
 from streams.services.replanning import Selection, select
 from tests.memory_store import MemoryStore
@@ -88,6 +83,7 @@ def _manifest(model: str) -> str:
 class Town:
     """The installation. `send` writes records as the processors do."""
 
+    codec = HASHED
     database: Database
     random: Random
     now_ms: int = 1_000_000
@@ -98,14 +94,15 @@ class Town:
         self.processing = Processing(self.database, self, POLICY)
         self.origin = MemoryStore()
         self.blobs = Blobs(MemoryStore())
-        standing = ProductStates(self.database)
-        self.publication = Publication(self.origin, self.blobs, standing, "http://cdn", lambda: self.now_ms)
+        self.publication = Publication(
+            self.origin, self.blobs, ProductStates(self.database), "http://cdn", lambda: self.now_ms
+        )
         self.engine = 1
         self.made_by: dict[str, str] = {}
         self.recalls: list[ModelReleased] = []
         self.channel_versions = {"amazon": 0, "bazaar": 0}
         self.recipe_versions = {"marketplace": 1, "campaign": 1, "spring": 0, "demo": 0}
-        self.ways: dict[str, set[str | None]] = {}
+        self.lineages: dict[str, set[str | None]] = {}
 
     # topics
 
@@ -216,7 +213,7 @@ class Town:
         step = task.step
         result = content_id(source, model, inputs, step.operation, step.channel, step.parameters, self.engine)
         digest = self.blobs.put(result.encode())
-        self.ways.setdefault(digest, set()).add(task.way)
+        self.lineages.setdefault(digest, set()).add(task.way)
         made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
         doubtful = task.step.asset is not None and int(result[:2], 16) < 90
         measures = GOOD | ({"fill": 0.5} if doubtful else {})
@@ -236,7 +233,7 @@ class Town:
 
     def _model(self, task: Task) -> str | None:
         with self.database.read() as facts:
-            return standing(facts.models.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
+            return split_of(facts.models.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
 
     def _undecided(self) -> list[Review]:
         decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
@@ -394,73 +391,3 @@ class Town:
             self.send([replayed(self.random.choice(letters).record)])
 
     # what an audit would say
-
-    def findings(self) -> list[Finding]:
-        """What is wrong once everything has come to rest."""
-        tasks = TaskLedger({place: len(records) for place, records in self.log.items()})
-        names = {topic.name for topic in topics.TASKS.values()}
-        for record in self.on(*names):
-            tasks.written(record)
-        for record in self.on(*RETRIES):
-            if as_mapping(record.headers)["packshot-origin-topic"] in names:
-                tasks.retried(record)
-        for letter in self.dead_letters():
-            if letter.origin in names:
-                tasks.died(letter.record, is_open=True)
-        for record in self.on(topics.COMPLETED.name):
-            event = codec.decode(record.value)
-            assert isinstance(event, TaskCompleted | TaskFailed)
-            tasks.told(event)
-        announcements = Announcements()
-        for record in self.on(topics.PUBLISHED.name):
-            announcements.told(codec.decode(record.value))
-        lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
-        products = [finding for view in self._views(announcements) for finding in (*disagreements(view), *stuck(view))]
-        people = [*self._recalled_and_live(), *self._outdated_and_live(), *self._held_and_live()]
-        return [*lost, *announcements.findings, *products, *people]
-
-    def _held_and_live(self) -> Iterator[Finding]:
-        """What is live although the last word on just this result is not to publish it."""
-        with self.database.read() as facts:
-            for review in facts.reviews.every(pending=False):
-                task = review.request.completed.task
-                manifest, _ = manifests.load(self.origin, task.tenant, task.sku)
-                live = manifest.assets.get(review.asset) if manifest else None
-                is_held = review.state in ("pending", "rejected") and review.last is not None
-                if is_held and live is not None and live.approved_by and self._is_of(review, live.result_id):
-                    yield Finding("stuck", f"{task.sku} {review.asset}", f"live, and {review.state} by a person")
-
-    @staticmethod
-    def _is_of(review: Review, result_id: str) -> bool:
-        return review.request.completed.result_id == result_id
-
-    def _recalled_and_live(self) -> Iterator[Finding]:
-        with self.database.read() as facts:
-            gone = recalled(facts.models.releases())
-            for asset in facts.assets.every():
-                if asset.state == "published" and asset.live and gone.intersection(asset.live.models):
-                    yield Finding("stuck", f"{asset.sku} {asset.asset}", f"made by {asset.live.models}, recalled")
-
-    def _outdated_and_live(self) -> Iterator[Finding]:
-        """What is live but would be made in another way today."""
-        with self.database.read() as facts:
-            for product, campaigns in facts.recipes.wanting():
-                requests = [request_of(product), *map(request_of, campaigns)]
-                now = {
-                    name: way
-                    for request in requests
-                    for name, way in ways(product, request, facts.recipes.cookbook()).items()
-                }
-                for asset in facts.assets.of(product.tenant, product.sku):
-                    live = asset.live if asset.state == "published" else None
-                    if live is not None and now.get(asset.asset) not in self.ways[live.file.sha256]:
-                        yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as an older recipe made it")
-
-    def _views(self, announcements: Announcements) -> Iterator[ProductView]:
-        with self.database.read() as facts:
-            for (tenant, sku), (version, deleted) in facts.products.every().items():
-                manifest, _ = manifests.load(self.origin, tenant, sku)
-                assets = {asset.asset: asset for asset in facts.assets.of(tenant, sku)}
-                announced = announcements.live.get((tenant, sku), {})
-                reviewed = {each.asset for each in facts.reviews.every() if each.request.completed.task.sku == sku}
-                yield ProductView(tenant, sku, version, deleted, assets, manifest, announced, reviewed)

@@ -7,9 +7,11 @@ from streams.api.routes import (
     documents,
     events,
     letters,
+    pictures,
     products,
     reviews,
     rules,
+    uploads,
     webhooks,
 )
 
@@ -17,6 +19,8 @@ ROUTES = (
     *documents.ROUTES,
     *products.ROUTES,
     *batches.ROUTES,
+    *pictures.ROUTES,
+    *uploads.ROUTES,
     *assets.ROUTES,
     *campaigns.ROUTES,
     *reviews.ROUTES,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from streams.commands.tables import coloured
 from streams.runtime.screen import console, print_json, table
+from streams.services.views import review_view
 
 if TYPE_CHECKING:
     from streams.facts import Review
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:
     """Reviews with what the gates said."""
     if as_json:
-        print_json([_review_facts(each) for each in reviews])
+        print_json([review_view(each) for each in reviews])
         return
     if not reviews:
         console.say("nothing waits for a decision")
@@ -35,18 +34,3 @@ def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:
             picture,
         )
     console.show(shown)
-
-
-def _review_facts(review: Review) -> dict[str, Any]:
-    task = review.request.completed.task
-    return {
-        "review_id": review.review_id,
-        "tenant": task.tenant,
-        "sku": task.sku,
-        "version": review.version,
-        "asset": review.asset,
-        "state": review.state,
-        "reason": review.request.reason,
-        "verdict": msgspec.to_builtins(review.request.verdict),
-        "picture": review.request.completed.outputs[0].digest,
-    }

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from schemas import topics
+from schemas.codec import Codec
 from schemas.envelope import as_mapping
 from schemas.records import TaskCompleted, TaskFailed
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
 from streams.consumer.reading import read
+from streams.consumer.registry import codec_of
 from streams.facts import UNSENT_AFTER_S, Asset, Database
 from streams.publishing import manifest as manifests
 from streams.publishing.manifest import MANIFEST_NAME, Manifest
@@ -44,7 +46,7 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
     offsets = progress(settings)
     facts = _Facts(settings)
     origin = _Origin(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
-    log = _Log(offsets, _now_ms() - topics.RETENTION_DAYS * DAY_MS)
+    log = _Log(offsets, _now_ms() - topics.RETENTION_DAYS * DAY_MS, codec_of(settings))
     log.read(settings)
     settled = [view for view in _views(facts, origin, log) if not log.moves((view.tenant, view.sku))]
     idle = [view for view in settled if not log.is_busy((view.tenant, view.sku))]
@@ -131,8 +133,9 @@ class _Origin:
 class _Log:
     """What the topics tell, read once."""
 
-    def __init__(self, progress: Mapping[Place, int], horizon_ms: int) -> None:
-        self.tasks = TaskLedger(progress, horizon_ms)
+    def __init__(self, progress: Mapping[Place, int], horizon_ms: int, codec: Codec) -> None:
+        self.tasks = TaskLedger(progress, horizon_ms, codec)
+        self._codec = codec
         self.announcements = Announcements()
         self._progress = progress
         self._moving: set[bytes] = set()
@@ -150,6 +153,7 @@ class _Log:
             topics.CATALOG,
             topics.CAMPAIGNS,
             topics.COMPLETED,
+            topics.REPLIES,
             topics.DECISIONS,
             topics.PUBLISH,
             topics.PUBLISHED,
@@ -187,6 +191,9 @@ class _Log:
         }
 
     def _note(self, record: Delivery) -> None:
+        if record.topic == topics.REPLIES.name:  # which no group reads: nothing of it is to be worked on
+            self._tell(record)
+            return
         if record.offset >= self._progress.get((record.topic, record.partition), 0):
             self._moving.add(record.key or b"")
             if topics.CAMPAIGNS.name in (record.topic, as_mapping(record.headers).get(ORIGIN_TOPIC)):
@@ -205,7 +212,7 @@ class _Log:
 
     def _tell(self, record: Delivery) -> None:
         try:
-            event = event_in(record)
+            event = event_in(record, self._codec)
         except Refused as refusal:
             if record.topic == topics.PUBLISHED.name:  # of others whoever reads them for work makes a dead letter
                 self._foreign[record.position] = refusal.message
@@ -236,6 +243,8 @@ def _views(facts: _Facts, origin: _Origin, log: _Log) -> Sequence[ProductView]:
 def _task_facts(facts: _Facts, log: _Log) -> Iterator[Finding]:
     for identity, entry in log.tasks.entries.items():
         noted = facts.task_states.get(identity, "unknown")
+        if entry.stands_alone:
+            continue
         if entry.outcomes and not entry.waiting and not log.moves(entry.product) and noted != entry.outcomes[-1]:
             text = f"{'|'.join(entry.product)}: {entry.outcomes[-1]} on the topic, {noted} in the facts"
             yield Finding("facts_differ", entry.name, text)
