@@ -2,6 +2,8 @@
 
 from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
+from streams.facts.cases import Case, Fitting, Waiting
+from streams.facts.claims import Claim, Claims
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
 from streams.facts.facts import Facts
@@ -25,6 +27,9 @@ __all__ = [
     "Attempt",
     "Backlog",
     "CampaignProgress",
+    "Case",
+    "Claim",
+    "Claims",
     "Comparison",
     "Database",
     "DatabaseUnavailable",
@@ -32,6 +37,7 @@ __all__ = [
     "EndpointState",
     "Facts",
     "Fate",
+    "Fitting",
     "Grouping",
     "IllegalTransition",
     "Loss",
@@ -51,6 +57,7 @@ __all__ = [
     "Trial",
     "Trials",
     "Unsent",
+    "Waiting",
     "WebhookDelivery",
     "Webhooks",
     "Word",
