@@ -2,6 +2,8 @@
 
 from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
+from streams.facts.cases import Case, Fitting, Waiting
+from streams.facts.claims import Claim, Claims
 from streams.facts.connectors import Connector, ConnectorPicture, ConnectorProduct, Connectors, NotedChange
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
@@ -27,6 +29,9 @@ __all__ = [
     "Attempt",
     "Backlog",
     "CampaignProgress",
+    "Case",
+    "Claim",
+    "Claims",
     "Comparison",
     "Connector",
     "ConnectorPicture",
@@ -38,6 +43,7 @@ __all__ = [
     "EndpointState",
     "Facts",
     "Fate",
+    "Fitting",
     "Grouping",
     "IllegalTransition",
     "Loss",
@@ -58,6 +64,7 @@ __all__ = [
     "Trial",
     "Trials",
     "Unsent",
+    "Waiting",
     "WebhookDelivery",
     "Webhooks",
     "Word",
