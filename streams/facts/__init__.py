@@ -16,7 +16,8 @@ from streams.facts.reviews import Review, Word
 from streams.facts.states import AssetEvent, AssetState, IllegalTransition
 from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
-from streams.facts.webhooks import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery, Webhooks
+from streams.facts.webhook_records import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery
+from streams.facts.webhooks import Webhooks
 
 __all__ = [
     "UNSENT_AFTER_S",

@@ -13,6 +13,7 @@ from streams.api.routes import (
     reviews,
     rules,
     uploads,
+    webhooks,
 )
 
 ROUTES = (
@@ -28,4 +29,5 @@ ROUTES = (
     *events.ROUTES,
     *rules.ROUTES,
     *connectors.ROUTES,
+    *webhooks.ROUTES,
 )
