@@ -8,16 +8,19 @@ from streams.facts.facts import Facts
 from streams.facts.losses import Loss, Losses
 from streams.facts.models import Comparison
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
+from streams.facts.overviews import CampaignRow, Judged, Queued
 from streams.facts.products import Product
 from streams.facts.refusals import Refusal
 from streams.facts.replans import Replan
 from streams.facts.reviews import Review, Word
+from streams.facts.sessions import EVERY, DeskSession, DeskSessions
 from streams.facts.states import AssetEvent, AssetState, IllegalTransition
 from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
 from streams.facts.webhooks import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery, Webhooks
 
 __all__ = [
+    "EVERY",
     "UNSENT_AFTER_S",
     "Asset",
     "AssetEvent",
@@ -25,21 +28,26 @@ __all__ = [
     "Attempt",
     "Backlog",
     "CampaignProgress",
+    "CampaignRow",
     "Comparison",
     "Database",
     "DatabaseUnavailable",
+    "DeskSession",
+    "DeskSessions",
     "Endpoint",
     "EndpointState",
     "Facts",
     "Fate",
     "Grouping",
     "IllegalTransition",
+    "Judged",
     "Loss",
     "Losses",
     "Message",
     "Product",
     "ProductState",
     "ProductStates",
+    "Queued",
     "Refusal",
     "Replan",
     "Review",

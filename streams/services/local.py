@@ -17,14 +17,14 @@ from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import event_in
 from streams.embedded import choose_broker
-from streams.facts import Database, Review, schema
+from streams.facts import EVERY, Database, Review, schema
 from streams.runtime import observability
 from streams.runtime.errors import Refused
 from streams.runtime.masking import masked
 from streams.runtime.screen import console, errors, styled
 from streams.runtime.settings import Settings, SettingsError, variable
 from streams.runtime.supervisor import Supervisor, environment, only_one, write_running_file
-from streams.services import decisions
+from streams.services import decisions, sessions
 from streams.services.rebuilding import Rebuilt, rebuild
 from streams.services.status import open_database, tenants_of
 
@@ -200,8 +200,16 @@ def announce(settings: Settings) -> None:
     console.say(f"  origin    {settings.origin}")
     console.say(f"  CDN       {settings.cdn}")
     console.say(f"  API       {settings.gateway}  (a key: packshot keys create NAME --tenant TENANT)")
+    console.say(f"  desk      {_desk_link(settings)}")
+    console.say("            (signs you in once, within 15 minutes; another: packshot desk link --tenant '*' --name NAME)")
     console.say(f"  logs      {settings.data_folder / 'logs'}")
     console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
+
+
+def _desk_link(settings: Settings) -> str:
+    """A link that signs in whoever runs the system here: they may do everything anyway."""
+    with open_database(settings) as database:
+        return sessions.address(settings.gateway, sessions.link(database, "here", (EVERY,), "operator"))
 
 
 def _one_review(reviews: list[Review], shortened: str, which: str) -> Review:
