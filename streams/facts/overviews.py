@@ -72,7 +72,9 @@ class Overviews(Repository):
 
     def tenants(self) -> list[str]:
         """Every tenant that has a product, by name."""
-        return list(self._connection.execute(select(t.products.c.tenant).distinct().order_by(t.products.c.tenant)).scalars())
+        return list(
+            self._connection.execute(select(t.products.c.tenant).distinct().order_by(t.products.c.tenant)).scalars()
+        )
 
     def products(
         self, tenant: str, text: str, state: str, channel: str, after: Sequence[str], most: int

@@ -41,7 +41,9 @@ def _of_tasks(tenant: str, product: Product, facts: Facts, tasks_ms: dict[str, i
         match record:
             case TaskFailed():
                 asset = record.task.step.asset or ""
-                yield Happening(at_ms, f"{fact.operation} failed", asset, f"{record.code}: {record.message}", is_bad=True)
+                yield Happening(
+                    at_ms, f"{fact.operation} failed", asset, f"{record.code}: {record.message}", is_bad=True
+                )
             case TaskCompleted():
                 why = "found, made before" if record.cached else record.model or ""
                 yield Happening(at_ms, f"{fact.operation} {fact.state}", record.task.step.asset or "", why)

@@ -201,7 +201,9 @@ def announce(settings: Settings) -> None:
     console.say(f"  CDN       {settings.cdn}")
     console.say(f"  API       {settings.gateway}  (a key: packshot keys create NAME --tenant TENANT)")
     console.say(f"  desk      {_desk_link(settings)}")
-    console.say("            (signs you in once, within 15 minutes; another: packshot desk link --tenant '*' --name NAME)")
+    console.say(
+        "            (signs you in once, within 15 minutes; another: packshot desk link --tenant '*' --name NAME)"
+    )
     console.say(f"  logs      {settings.data_folder / 'logs'}")
     console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
 

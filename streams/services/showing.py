@@ -27,6 +27,7 @@ KEPT_BYTES_MAX = 96 * 1024 * 1024  # of pictures that were made small, or had to
 SMALL_QUALITY, WHOLE_QUALITY = 82, 92
 LEFT_OUT = (214, 54, 92)  # what the cutout left out is tinted with it, and its edge shown in EDGE
 EDGE = (0, 174, 239)
+SAME_SHAPE = 0.01  # of width to height: less is rounding
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,18 @@ class Showing:
         """A file of the origin. Raises Refused where it is gone."""
         return self._known(("live", key), lambda: _shown(self._live(key), media_type))
 
-    def source(self, source: Source) -> Shown:
-        """A photograph, by the rules by which workers fetch theirs. Raises Refused."""
-        return self._known(("source", source.uri, source.sha256 or ""), lambda: _jpeg(self._photograph(source)))
+    def source(self, source: Source, pixels_max: int = WHOLE_PIXELS_MAX) -> Shown:
+        """A photograph of no more pixels, by the rules by which workers fetch theirs. Raises Refused."""
+        name = ("source", source.uri, source.sha256 or "", str(pixels_max))
+        return self._known(name, lambda: _jpeg(self._photograph(source, pixels_max)))
 
-    def left_out(self, source: Source, cutout: str) -> Shown:
-        """The photograph with what the cutout leaves out tinted, and with its edge marked. Raises Refused."""
-        name = ("left out", source.uri, source.sha256 or "", cutout)
-        return self._known(name, lambda: _jpeg(_marked(self._photograph(source), self._blob(cutout))))
+    def named(self, name: str, make: Callable[[], bytes]) -> Shown:
+        """A picture in WebP that somebody else makes, by a name that is of just this one."""
+        return self._known(("named", name), lambda: Shown(make(), "image/webp"))
+
+    def left_out(self, photograph: Callable[[], Shown], cutout: str) -> Shown:
+        """A photograph with what its cutout leaves out tinted, and with the edge marked. Raises Refused."""
+        return self._known(("left out", cutout), lambda: _jpeg(_marked(photograph().data, self._blob(cutout))))
 
     def small(self, name: str, whole: Callable[[], Shown], size_px: int) -> Shown:
         """A picture with no side longer than `size_px`; it is looked up as `name` first. Raises Refused."""
@@ -92,15 +97,15 @@ class Showing:
         except NotFound as error:
             raise Refused("picture_gone", f"{key} is gone from the origin", field="picture") from error
 
-    def _photograph(self, source: Source) -> "NDArray[np.uint8]":
+    def _photograph(self, source: Source, pixels_max: int) -> "NDArray[np.uint8]":
         from gpu_workers.imaging.linear_light import eight_bit
-        from gpu_workers.pools.cutout import fetch_limits
+        from gpu_workers.pools.limits import fetch_limits
         from gpu_workers.sources.decoding import DecodeLimits, decode
         from gpu_workers.sources.fetch import SourceError, fetch
         from streams.services.roles import s3_client
 
         settings = self._settings
-        limits = DecodeLimits(pixels_max=settings.source_max_pixels, kept_pixels_max=WHOLE_PIXELS_MAX)
+        limits = DecodeLimits(pixels_max=settings.source_max_pixels, kept_pixels_max=pixels_max)
         try:
             fetched = fetch(source.uri, fetch_limits(settings), sha256=source.sha256, s3=s3_client(settings))
             return eight_bit(decode(fetched.data, limits, source.uri).pixels)
@@ -109,7 +114,7 @@ class Showing:
 
 
 def source_of(completed: TaskCompleted, facts: Facts) -> Source | None:
-    """The photograph that a picture was made of, the main one: that of its cutout's task. None where it is not known."""
+    """The main photograph that a picture was made of: that of its cutout's task. None where it is not known."""
     task = completed.task
     if task.source is not None or not task.inputs:
         return task.source
@@ -153,17 +158,18 @@ def _jpeg(pixels: "NDArray[np.uint8]") -> Shown:
     return Shown(written.getvalue(), "image/jpeg")
 
 
-def _marked(photograph: "NDArray[np.uint8]", cutout: bytes) -> "NDArray[np.uint8]":
-    """(h, w, 3), uint8. A cutout of another size, as of a straightened photograph, is shown on its own ground."""
+def _marked(photograph: bytes, cutout: bytes) -> "NDArray[np.uint8]":
+    """(h, w, 3), uint8, as large as the photograph; a cutout of another shape, as of a straightened one, lies on
+    its own ground."""
     import numpy as np
     from PIL import Image
 
-    with Image.open(io.BytesIO(cutout)) as opened:
-        cut = np.asarray(opened.convert("RGBA"))
-    alpha = cut[..., 3:].astype(np.float32) / 255
-    ground = photograph[..., :3] if photograph.shape[:2] == cut.shape[:2] else cut[..., :3]
-    grey = ground.astype(np.float32).mean(axis=2, keepdims=True)
-    away = 0.45 * grey + 0.55 * np.array(LEFT_OUT, np.float32)
+    with Image.open(io.BytesIO(photograph)) as opened, Image.open(io.BytesIO(cutout)) as cut:
+        is_alike = abs(opened.width / opened.height - cut.width / cut.height) < SAME_SHAPE
+        whole = cut.convert("RGBA").resize(opened.size) if is_alike else cut.convert("RGBA")
+        ground = np.asarray(opened.convert("RGB") if is_alike else whole.convert("RGB"), np.float32)
+    alpha = np.asarray(whole, np.float32)[..., 3:] / 255
+    away = 0.45 * ground.mean(axis=2, keepdims=True) + 0.55 * np.array(LEFT_OUT, np.float32)
     shown = ground * alpha + away * (1 - alpha)
     edge = 4 * alpha * (1 - alpha)  # 1 where a pixel is half of the product, 0 where it is all or none of it
     marked: NDArray[np.uint8] = (shown * (1 - edge) + np.array(EDGE, np.float32) * edge + 0.5).astype(np.uint8)

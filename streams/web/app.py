@@ -1,5 +1,7 @@
 """The desk's application: its pages, and what every request for one goes through."""
 
+from typing import Any
+
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -38,7 +40,8 @@ def with_desk(api: ASGIApp, stores: Stores) -> ASGIApp:
     desk = build(Place.of(stores))
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"] if scope["type"] == "http" else ""
+        told: Any = scope
+        path = told["path"] if told["type"] == "http" else ""
         mine = path == "/" or path == "/desk" or path.startswith("/desk/")
         await (desk if mine else api)(scope, receive, send)
 

@@ -16,7 +16,7 @@ from streams.blobs import StoreError
 from streams.consumer.clients import NotAcknowledged
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.masking import masked
-from streams.web import telling
+from streams.web import files, telling
 
 SIGN_IN = "/desk/-/sign-in"
 CSP = "; ".join(
@@ -39,6 +39,22 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# The menu: a page's address, its title, its sign as an SVG path of 16 × 16, and the templates that are part of it.
+MENU = (
+    ("try", "Try it", "M3 13h10M8 3v7m0-7L5 6m3-3 3 3", ("try",)),
+    ("products", "Products", "M2 3h5v5H2zM9 3h5v5H9zM2 10h5v4H2zM9 10h5v4H9z", ("products", "product")),
+    ("campaigns", "Campaigns", "M3 14V2m0 1h9l-2 3 2 3H3", ("campaigns", "campaign")),
+    ("flow", "Live flow", "M1 8h3l2-5 4 10 2-5h3", ("flow", "letter")),
+    ("quality", "Quality", "M3 14V9m5 5V3m5 11V6", ("quality",)),
+    ("costs", "Costs", "M8 2v12M11 4.5C10 3 5 3 5 5.5S11 8 11 10.5 6 13 5 11.5", ("costs",)),
+    ("keys", "Keys", "M6 10a3.5 3.5 0 1 1 3-3l5 5v2h-2l-1-1v-1H9.500z", ("keys",)),
+    (
+        "webhooks",
+        "Webhooks",
+        "M8 8 5 13m3-5 5 2M8 8V3M4 14a1 1 0 1 0 .1 0M13 11a1 1 0 1 0 .1 0M8 3a1 1 0 1 0 .1 0",
+        ("webhooks",),
+    ),
+)
 UNSTORED = {"Cache-Control": "no-store"}
 
 log = structlog.get_logger()
@@ -67,6 +83,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(telling.FILTERS)
+    made.globals.update(asset_file=files.address, MENU=MENU, STATES=telling.STATES, ORDER=tuple(telling.STATES))
     return made
 
 
@@ -120,7 +137,11 @@ def _told(error: Exception) -> tuple[int, str, str]:
             return 404 if gone else 422, "That does not work", error.message
         case Unavailable() | StoreError() | NotAcknowledged():
             log.warning("away", reason=str(error))
-            return 503, "Something is away", "The database, a store or the broker does not answer. Try again in a moment."
+            return (
+                503,
+                "Something is away",
+                "The database, a store or the broker does not answer. Try again in a moment.",
+            )
         case HTTPException() if error.status_code < 500:
             return error.status_code, "Not found" if error.status_code == 404 else "That does not work", error.detail
     log.exception("unexpected error", exc_info=error)

@@ -1,14 +1,27 @@
 """How figures and moments are told on pages."""
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.records import Check
 from streams.runtime.clock import now_ms
 
 NANOS = 1_000_000_000
+OUTCOMES = ("fail", "review", "not_run", "pass")
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+# The states of an asset as pages call them, in the order in which they are shown.
+STATES = {
+    "published": "live",
+    "publishing": "going live",
+    "planned": "in the making",
+    "review": "to review",
+    "rejected": "rejected",
+    "failed": "failed",
+    "leaving": "leaving",
+}
 # What the checks say, for people; one that is not here is told by its own name.
 CHECKS = {
     "cutout.uncertainty": "The cutout may be wrong",
@@ -102,11 +115,22 @@ def size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
+def tally(values: Iterable[str]) -> dict[str, int]:
+    """How often each value is there."""
+    return dict(Counter(values))
+
+
+def worst_first(checks: Iterable[Check]) -> list[Check]:
+    """Checks as people want to see them: what failed, what is doubtful, what was not run, what passed."""
+    return sorted(checks, key=lambda each: OUTCOMES.index(each.outcome))
+
+
 def readable(value: Any) -> str:
     """A value as JSON that people can read."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    each.__name__: each for each in (ago, span, moment, stamp, price, share, figure, check, size, readable)
+    each.__name__: each
+    for each in (ago, span, moment, stamp, price, share, figure, check, size, tally, worst_first, readable)
 }

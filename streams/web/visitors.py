@@ -54,7 +54,9 @@ class Visitor:
 
     def address(self, page: str, **query: object) -> str:
         """The address of a page about the tenant."""
-        asked = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in query.items() if value not in (None, ""))
+        asked = "&".join(
+            f"{name}={quote(str(value), safe='')}" for name, value in query.items() if value not in (None, "")
+        )
         return f"/desk/{self.tenant}/{page}{'?' if asked else ''}{asked}"
 
 

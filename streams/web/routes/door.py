@@ -1,8 +1,5 @@
 """The door: signing in by a link, signing out, the first page, and the files that pages need."""
 
-import hashlib
-from functools import cache
-from importlib import resources
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -13,22 +10,13 @@ from litestar.response import Redirect
 
 from streams.runtime.errors import Refused
 from streams.services import sessions
+from streams.web import files
 from streams.web.pages import SIGN_IN, UNSTORED, NotHere, page
 from streams.web.place import Place
 from streams.web.visitors import COOKIE, OPEN, VIEW, Looking
 
-TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FIRST_TENANT = "demo"  # of the sample catalogue, where there is no product yet
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
-
-
-@cache
-def files() -> tuple[str, dict[str, bytes]]:
-    """The files that pages need, and a name for just these: they are kept by browsers for as long as it stays."""
-    folder = resources.files("streams.web") / "static"
-    found = {each.name: each.read_bytes() for each in folder.iterdir() if each.name.partition(".")[2] in TYPES}
-    whole = b"".join(name.encode() + data for name, data in sorted(found.items()))
-    return hashlib.sha256(whole).hexdigest()[:12], found
 
 
 @get("/", opt=OPEN, sync_to_thread=False)
@@ -56,7 +44,7 @@ def sign_in(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     """Opens a session, once for each link."""
     place: Place = request.app.state.place
     try:
-        token, session = sessions.enter(place.database, data.get("code", "").strip())
+        token, _ = sessions.enter(place.database, data.get("code", "").strip())
     except Refused as refusal:
         wrong = page(None, "sign_in", wrong=refusal.message)
         wrong.status_code = 403
@@ -74,11 +62,11 @@ def sign_out(request: Request[Any, Any, Any], visitor: Looking) -> Redirect:
 @get("/desk/-/static/{version:str}/{name:str}", opt=OPEN, sync_to_thread=False)
 def static(version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """A file that pages need."""
-    known, found = files()
-    if version != known or name not in found:
+    data = files.of(version).get(name)
+    if data is None:
         raise NotHere("there is no such file")
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(found[name], media_type=f"{TYPES[name.rpartition('.')[2]]}; charset=utf-8", headers=headers)
+    return Response(data, media_type=f"{files.TYPES[name.rpartition('.')[2]]}; charset=utf-8", headers=headers)
 
 
 def _cookie(request: Request[Any, Any, Any], token: str) -> Cookie:

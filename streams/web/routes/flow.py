@@ -94,14 +94,15 @@ def _known(visitor: Visitor, name: str) -> DeadLetter:
     return found[0]
 
 
-def _by_pool(queued: Sequence[Queued]) -> dict[tuple[str, str], tuple[int, int]]:
-    """For pool and lane: how many tasks wait, and since when the oldest does (Unix time in ms)."""
-    found: dict[tuple[str, str], tuple[int, int]] = {}
+def _by_pool(queued: Sequence[Queued]) -> list[tuple[str, dict[str, int], int]]:
+    """For each pool: how many tasks wait by lane, and since when the oldest does (Unix time in ms)."""
+    found: dict[str, tuple[dict[str, int], int]] = {}
     for each in queued:
         pool = OPERATIONS[each.operation].pool if each.operation in OPERATIONS else "other"
-        count, oldest_ms = found.get((pool, each.lane), (0, each.oldest_ms))
-        found[pool, each.lane] = (count + each.count, min(oldest_ms, each.oldest_ms))
-    return found
+        lanes, oldest_ms = found.get(pool, ({}, each.oldest_ms))
+        lanes[each.lane] = lanes.get(each.lane, 0) + each.count
+        found[pool] = (lanes, min(oldest_ms, each.oldest_ms))
+    return [(pool, *found[pool]) for pool in sorted(found)]
 
 
 def _readers(settings: Settings) -> list[Reading]:

@@ -29,7 +29,7 @@ def show_asset(
     row, showing = rows.get(asset), visitor.place.showing
     if row is not None and row.live is not None and not pending:
         file = row.live.file
-        return _answer(request, visitor, file.sha256, partial(showing.live, file.key, file.media_type), size_px)
+        return answer_picture(request, visitor, file.sha256, partial(showing.live, file.key, file.media_type), size_px)
     if row is None or not pending:
         raise NotHere("there is no picture of it")
     return _part(request, visitor, pending[-1], "result", size_px)
@@ -73,7 +73,9 @@ def _part(
     completed, showing = review.request.completed, visitor.place.showing
     if part == "result":
         blob = completed.outputs[0]
-        return _answer(request, visitor, blob.digest, partial(showing.blob, blob.digest, blob.media_type), size_px)
+        return answer_picture(
+            request, visitor, blob.digest, partial(showing.blob, blob.digest, blob.media_type), size_px
+        )
     with visitor.place.read() as facts:
         source = source_of(completed, facts)
     if source is None:
@@ -82,15 +84,19 @@ def _part(
         return _photograph(request, visitor, source, size_px)
     cutout = completed.task.inputs[0].digest
     name = f"left-out-{cutout}"
-    return _answer(request, visitor, name, partial(showing.left_out, source, cutout), size_px)
+    return answer_picture(
+        request, visitor, name, partial(showing.left_out, partial(showing.source, source), cutout), size_px
+    )
 
 
 def _photograph(request: Request[Any, Any, Any], visitor: Visitor, source: Source, size_px: int) -> Response[bytes]:
     name = f"{source.uri} {source.sha256 or ''}"
-    return _answer(request, visitor, name, partial(visitor.place.showing.source, source), size_px, is_named=False)
+    return answer_picture(
+        request, visitor, name, partial(visitor.place.showing.source, source), size_px, is_named=False
+    )
 
 
-def _answer(
+def answer_picture(
     request: Request[Any, Any, Any], visitor: Visitor, name: str, whole: Any, size_px: int, *, is_named: bool = True
 ) -> Response[bytes]:
     """The picture; one that is named by what is in it is not sent to whoever has it."""

@@ -14,14 +14,18 @@ from streams.web.routes.door import Form
 from streams.web.visitors import REVIEW, VIEW, Looking, Visitor
 
 PAGE_ROWS = 40
-THUMBNAILS = 8  # of a product in the list
+THUMBNAILS = 7  # of a product in the list
 
 State = Annotated[AssetState | None, QueryParameter(name="state")]
 
 
 @get("/desk/{tenant:str}/products", opt=VIEW, sync_to_thread=True)
 def list_products(
-    visitor: Looking, q: FromQuery[str] = "", where: State = None, channel: FromQuery[str] = "", after: FromQuery[str] = ""
+    visitor: Looking,
+    q: FromQuery[str] = "",
+    where: State = None,
+    channel: FromQuery[str] = "",
+    after: FromQuery[str] = "",
 ) -> Response[str]:
     """The products that fit, each with its assets."""
     behind = (after,) if after else ()
@@ -50,7 +54,9 @@ def show_product(visitor: Looking, sku: FromQuery[str], done: FromQuery[str] = "
         if product is None:
             raise NotHere(f"no product has the SKU {sku!r}")
         assets = facts.assets.of(visitor.tenant, sku)
-        reviews = {each.asset: each for each, _ in facts.overviews.reviews(visitor.tenant, sku) if each.state != "superseded"}
+        reviews = {
+            each.asset: each for each, _ in facts.overviews.reviews(visitor.tenant, sku) if each.state != "superseded"
+        }
         timeline = history.of(visitor.tenant, product, facts)
         spent = facts.costs.of_assets(visitor.tenant, [sku])
     costs = {(each.asset): spent.get((sku, each.asset, each.version), 0) for each in assets}
@@ -63,9 +69,7 @@ def take_down(visitor: Looking, data: Form) -> Redirect:
     """Takes an asset off the shop, or all of them."""
     place, sku = visitor.place, data.get("sku", "")
     assets = [data["asset"]] if data.get("asset") else []
-    decisions.retract(
-        place.database, place.sender, visitor.tenant, sku, assets, _reason(data), visitor.name
-    )
+    decisions.retract(place.database, place.sender, visitor.tenant, sku, assets, _reason(data), visitor.name)
     return _back(visitor, sku, "It is being taken down.")
 
 

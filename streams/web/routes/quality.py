@@ -13,6 +13,7 @@ from streams.web.pages import page
 from streams.web.visitors import VIEW, Looking
 
 WORST_MAX = 20
+MISSED = ("fail", "review")
 
 
 @dataclass
@@ -26,10 +27,10 @@ class Tally:
     failed: int = 0
 
     def add(self, outcome: str) -> None:
-        """Counts one."""
-        self.judged += 1
+        """Counts one; what was not run says nothing."""
+        self.judged += outcome != "not_run"
         self.passed += outcome == "pass"
-        self.review += outcome in ("review", "not_run")
+        self.review += outcome == "review"
         self.failed += outcome == "fail"
 
 
@@ -79,12 +80,15 @@ def _by_check(judged: Sequence[Judged]) -> list[Tally]:
                 worst[check.name] = check
         for name, check in worst.items():
             found.setdefault(name, Tally(name)).add(check.outcome)
-    return sorted(found.values(), key=lambda tally: (-(tally.review + tally.failed), tally.name))
+    return sorted(
+        (tally for tally in found.values() if tally.judged),
+        key=lambda tally: (-(tally.review + tally.failed), tally.name),
+    )
 
 
 def _worst(judged: Sequence[Judged]) -> list[tuple[Judged, list[Check]]]:
     """The assets that miss the most limits."""
-    missed = [(each, [check for check in each.verdict.checks if check.outcome != "pass"]) for each in judged]
+    missed = [(each, [check for check in each.verdict.checks if check.outcome in MISSED]) for each in judged]
     return sorted((each for each in missed if each[1]), key=lambda each: -len(each[1]))[:WORST_MAX]
 
 
