@@ -65,8 +65,11 @@ class DeskSessions:
     def enter(self, link: str, session: str, now_ms: int, lasts_ms: int) -> DeskSession | None:
         """The session that a link opens, noted under the digest `session`; None for one that is used, over or unknown.
 
-        Of several that use a link at once one gets in.
+        Of several that use a link at once one gets in. What was never made locks nothing.
         """
+        with self._database.look() as connection:
+            if _first(connection, t.desk_links, link) is None:
+                return None
         with self._database.transaction() as connection:
             free = (_links.digest == link, _links.used_at_ms.is_(None), _links.expires_at_ms > now_ms)
             if not connection.execute(update(t.desk_links).where(*free).values(used_at_ms=now_ms)).rowcount:

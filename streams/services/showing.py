@@ -169,7 +169,7 @@ def _marked(photograph: bytes, cutout: bytes) -> "NDArray[np.uint8]":
         whole = cut.convert("RGBA").resize(opened.size) if is_alike else cut.convert("RGBA")
         ground = np.asarray(opened.convert("RGB") if is_alike else whole.convert("RGB"), np.float32)
     alpha = np.asarray(whole, np.float32)[..., 3:] / 255
-    away = 0.45 * ground.mean(axis=2, keepdims=True) + 0.55 * np.array(LEFT_OUT, np.float32)
+    away = 0.62 * ground.mean(axis=2, keepdims=True) + 0.38 * np.array(LEFT_OUT, np.float32)
     shown = ground * alpha + away * (1 - alpha)
     edge = 4 * alpha * (1 - alpha)  # 1 where a pixel is half of the product, 0 where it is all or none of it
     marked: NDArray[np.uint8] = (shown * (1 - edge) + np.array(EDGE, np.float32) * edge + 0.5).astype(np.uint8)

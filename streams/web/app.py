@@ -13,7 +13,7 @@ from streams.web.place import Place, Stores
 from streams.web.routes import ROUTES
 from streams.web.visitors import SignedIn, check_form, check_role, check_tenant, provide_visitor
 
-UPLOAD_MAX_BYTES = 64 * 1024 * 1024
+BODY_MAX_BYTES = 1024 * 1024  # of a form; photographs say their own
 
 
 def build(place: Place) -> ASGIApp:
@@ -28,7 +28,7 @@ def pages(place: Place) -> Litestar:
         dependencies={"visitor": Provide(provide_visitor, sync_to_thread=False)},
         middleware=[DefineMiddleware(SignedIn, exclude_from_auth_key="open")],
         exception_handlers={Exception: answer},
-        request_max_body_size=UPLOAD_MAX_BYTES,
+        request_max_body_size=BODY_MAX_BYTES,
         state=State({"place": place}),
         openapi_config=None,
         logging_config=None,

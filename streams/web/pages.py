@@ -42,6 +42,7 @@ HEADERS = {
 # The menu: a page's address, its title, its sign as an SVG path of 16 × 16, and the templates that are part of it.
 MENU = (
     ("try", "Try it", "M3 13h10M8 3v7m0-7L5 6m3-3 3 3", ("try",)),
+    ("review", "Review", "M2 8.5 6 12l8-8", ("review",)),
     ("products", "Products", "M2 3h5v5H2zM9 3h5v5H9zM2 10h5v4H2zM9 10h5v4H9z", ("products", "product")),
     ("campaigns", "Campaigns", "M3 14V2m0 1h9l-2 3 2 3H3", ("campaigns", "campaign")),
     ("flow", "Live flow", "M1 8h3l2-5 4 10 2-5h3", ("flow", "letter")),
@@ -55,6 +56,7 @@ MENU = (
         ("webhooks",),
     ),
 )
+GONE = "client disconnected prematurely"  # what Litestar says of somebody who left before all was sent
 UNSTORED = {"Cache-Control": "no-store"}
 
 log = structlog.get_logger()
@@ -142,6 +144,8 @@ def _told(error: Exception) -> tuple[int, str, str]:
                 "Something is away",
                 "The database, a store or the broker does not answer. Try again in a moment.",
             )
+        case HTTPException() if error.detail == GONE:
+            return 400, "That does not work", error.detail
         case HTTPException() if error.status_code < 500:
             return error.status_code, "Not found" if error.status_code == 404 else "That does not work", error.detail
     log.exception("unexpected error", exc_info=error)

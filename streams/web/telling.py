@@ -1,6 +1,7 @@
 """How figures and moments are told on pages."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from schemas.records import Check
 from streams.runtime.clock import now_ms
 
 NANOS = 1_000_000_000
-OUTCOMES = ("fail", "review", "not_run", "pass")
+OUTCOMES = ("fail", "not_run", "review", "pass")
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 # The states of an asset as pages call them, in the order in which they are shown.
 STATES = {
@@ -22,40 +23,42 @@ STATES = {
     "failed": "failed",
     "leaving": "leaving",
 }
-# What the checks say, for people; one that is not here is told by its own name.
+# What the checks are about, for people; one that is not here is told by its own name.
 CHECKS = {
-    "cutout.uncertainty": "The cutout may be wrong",
-    "alpha_partial_share": "Much of the edge is half see-through",
-    "alpha_soft_share": "Much of the product is see-through",
-    "alpha_open_rim_share": "The outline is see-through",
-    "alpha_coverage": "There is hardly any product",
-    "cropped_edges": "The product is cut off",
-    "canvas_difference_max": "The ground is not even",
-    "product_difference_mean": "The file differs from what was made",
-    "colour_difference_median": "The colour is off",
-    "colour_difference_p95": "Some colours are off",
-    "product_delta_e_median": "The scene changes the product's colour",
-    "product_delta_e_p95": "The scene changes some of the product's colours",
-    "width_px": "The width",
-    "height_px": "The height",
-    "fill": "How much of the frame the product fills",
-    "scale": "The product is enlarged",
-    "size_bytes": "The file's size",
-    "format_allowed": "The file's format",
-    "background_as_channel": "The background is not the channel's",
-    "background_exact_share": "The background is not pure",
-    "background_near_share": "The background is not as asked for",
-    "cutout.person_share": "A person is in the picture",
-    "has_scene": "The channel takes no scenes",
-    "has_srgb_profile": "The colour profile",
-    "has_source_type": "What the file says of its making",
-    "upscaled_by": "The picture is enlarged",
-    "effective_dpi": "The print is too coarse",
-    "print_ssim": "The print is not as sent",
-    "height_error": "The product's size in the scene",
-    "in_frame": "The product leaves the frame",
-    "visible_share": "The product is hidden",
+    "cutout.uncertainty": "Doubt about the cutout",
+    "alpha_partial_share": "Edge that is half see-through",
+    "alpha_soft_share": "Product that is see-through",
+    "alpha_open_rim_share": "Outline that is see-through",
+    "alpha_coverage": "Share of the picture that is product",
+    "cropped_edges": "Sides at which the product is cut off",
+    "canvas_difference_max": "Evenness of the ground",
+    "product_difference_mean": "Loss by the file's compression",
+    "colour_difference_median": "Colour, to the photograph",
+    "colour_difference_p95": "Colour, where it is off the most",
+    "product_delta_e_median": "Colour, by the scene or the style",
+    "product_delta_e_p95": "Colour by the scene, where it is off the most",
+    "width_px": "Width in px",
+    "height_px": "Height in px",
+    "fill": "Share of the frame that the product fills",
+    "scale": "Enlargement",
+    "size_bytes": "Size of the file in bytes",
+    "format_allowed": "Format of the file",
+    "background_as_channel": "Background, as the channel wants it",
+    "background_exact_share": "Background that is pure",
+    "background_near_share": "Background, as asked for",
+    "cutout.person_share": "People in the picture",
+    "has_scene": "A scene",
+    "has_srgb_profile": "Colour profile",
+    "has_source_type": "Note of how it was made",
+    "upscaled_by": "Enlargement",
+    "effective_dpi": "Resolution of the print",
+    "print_ssim": "Print, as it was sent",
+    "height_error": "Size of the product in the scene",
+    "in_frame": "Product within the frame",
+    "visible_share": "Product that can be seen",
 }
+UNMEASURED = "not measured"  # the name of a check that says so of a whole point of the checklist
+_NUMBER = re.compile(r"\d+(?:\.\d+)?e[+-]?\d+|\d{5,}")
 
 
 def ago(at_ms: int | None) -> str:
@@ -120,9 +123,24 @@ def tally(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter(values))
 
 
+def subject(line: Check) -> str:
+    """What a line of a verdict is about."""
+    return f"{line.point.capitalize()}, as a whole" if line.name == UNMEASURED else check(line.name)
+
+
+def limit(text: str) -> str:
+    """A limit with its large numbers as people write them."""
+    return _NUMBER.sub(lambda found: f"{float(found[0]):,.10g}", text)
+
+
+def doubtful(checks: Iterable[Check]) -> list[Check]:
+    """Those for which a person has to look."""
+    return [each for each in checks if each.outcome != "pass" and each.name != UNMEASURED]
+
+
 def worst_first(checks: Iterable[Check]) -> list[Check]:
-    """Checks as people want to see them: what failed, what is doubtful, what was not run, what passed."""
-    return sorted(checks, key=lambda each: OUTCOMES.index(each.outcome))
+    """Checks as people want to see them: what failed, what is doubtful, what passed; what was not measured last."""
+    return sorted(checks, key=lambda each: (each.name == UNMEASURED, OUTCOMES.index(each.outcome)))
 
 
 def readable(value: Any) -> str:
@@ -132,5 +150,21 @@ def readable(value: Any) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (ago, span, moment, stamp, price, share, figure, check, size, tally, worst_first, readable)
+    for each in (
+        subject,
+        limit,
+        doubtful,
+        ago,
+        span,
+        moment,
+        stamp,
+        price,
+        share,
+        figure,
+        check,
+        size,
+        tally,
+        worst_first,
+        readable,
+    )
 }

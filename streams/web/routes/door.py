@@ -15,6 +15,7 @@ from streams.web.pages import SIGN_IN, UNSTORED, NotHere, page
 from streams.web.place import Place
 from streams.web.visitors import COOKIE, OPEN, VIEW, Looking
 
+FORM_MAX_BYTES = 4096  # of what anybody may send
 FIRST_TENANT = "demo"  # of the sample catalogue, where there is no product yet
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
@@ -39,7 +40,7 @@ def sign_in_page() -> Response[str]:
     return page(None, "sign_in", wrong="")
 
 
-@post(SIGN_IN, opt=OPEN, sync_to_thread=True, status_code=200)
+@post(SIGN_IN, opt=OPEN, sync_to_thread=True, status_code=200, request_max_body_size=FORM_MAX_BYTES)
 def sign_in(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     """Opens a session, once for each link."""
     place: Place = request.app.state.place

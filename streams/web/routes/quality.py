@@ -9,11 +9,11 @@ from litestar import Response, get
 from schemas.records import Check
 from streams.facts import Judged
 from streams.facts.overviews import JUDGED_MAX
+from streams.web import telling
 from streams.web.pages import page
 from streams.web.visitors import VIEW, Looking
 
 WORST_MAX = 20
-MISSED = ("fail", "review")
 
 
 @dataclass
@@ -27,10 +27,10 @@ class Tally:
     failed: int = 0
 
     def add(self, outcome: str) -> None:
-        """Counts one; what was not run says nothing."""
-        self.judged += outcome != "not_run"
+        """Counts one. What was not run does not pass."""
+        self.judged += 1
         self.passed += outcome == "pass"
-        self.review += outcome == "review"
+        self.review += outcome in ("review", "not_run")
         self.failed += outcome == "fail"
 
 
@@ -79,6 +79,8 @@ def _by_check(judged: Sequence[Judged]) -> list[Tally]:
             if check.name not in worst or check.outcome != "pass":
                 worst[check.name] = check
         for name, check in worst.items():
+            if name == telling.UNMEASURED:
+                continue
             found.setdefault(name, Tally(name)).add(check.outcome)
     return sorted(
         (tally for tally in found.values() if tally.judged),
@@ -88,7 +90,7 @@ def _by_check(judged: Sequence[Judged]) -> list[Tally]:
 
 def _worst(judged: Sequence[Judged]) -> list[tuple[Judged, list[Check]]]:
     """The assets that miss the most limits."""
-    missed = [(each, [check for check in each.verdict.checks if check.outcome in MISSED]) for each in judged]
+    missed = [(each, telling.doubtful(each.verdict.checks)) for each in judged]
     return sorted((each for each in missed if each[1]), key=lambda each: -len(each[1]))[:WORST_MAX]
 
 

@@ -28,6 +28,7 @@ from streams.web.visitors import OPERATE, REVIEW, VIEW, Looking
 SAMPLES = Path(__file__).parents[3] / "loadtest" / "rendering" / "catalogue"
 SAMPLES_SHOWN = ("MUG-STONE-350", "BTL-OLIVE-500", "SHO-CANVAS-42", "BAG-TAN-36", "CHR-ASH-86", "BWL-WIRE-29")
 ALONE = ("cutout", "packshot", "transparent", "upscale")  # what needs nothing but a photograph
+UPLOAD_MAX_BYTES = 65 * 1024 * 1024  # a little more than a source may have
 SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tif", "image/avif": "avif"}
 
 
@@ -81,7 +82,13 @@ def show_sample(
     return answer_picture(request, visitor, f"sample-{name}", whole, size)
 
 
-@post("/desk/{tenant:str}/try/render", opt=REVIEW, sync_to_thread=True, status_code=200)
+@post(
+    "/desk/{tenant:str}/try/render",
+    opt=REVIEW,
+    sync_to_thread=True,
+    status_code=200,
+    request_max_body_size=UPLOAD_MAX_BYTES,
+)
 def render(
     visitor: Looking,
     data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)],
@@ -133,10 +140,10 @@ def _is_readable(rules: Any, name: str) -> bool:
 
 def _told(check: Any) -> CheckTold:
     return CheckTold(
-        told=telling.check(check.name),
+        told=telling.subject(check),
         outcome=check.outcome,
-        measured=telling.figure(check.measured),
-        limit=check.limit,
+        measured="–" if check.measured is None else telling.figure(check.measured),
+        limit=telling.limit(check.limit) or "–",
         rule=check.rule,
     )
 

@@ -27,7 +27,7 @@ HOSTILE = [
     "&lt;b&gt;",
     "مرحبا <b>",
 ]
-PAGES = ["try", "products", "campaigns", "flow", "quality", "costs", "keys", "webhooks"]
+PAGES = ["try", "products", "campaigns", "flow", "quality", "costs", "keys", "webhooks", "review"]
 ROOT = Path(files.__file__).parent
 
 
@@ -60,7 +60,7 @@ def test_what_people_wrote_is_text(hostile: str, sign_in: SignIn, database: Data
     flow, event = Flow(database), upsert()
     flow.say(replace(event, sku="A", title=hostile, category=hostile, attributes={"x": hostile}))
     client = sign_in("demo")
-    for address in ("products", "products?q=" + "x", "product?sku=A"):
+    for address in ("products", "products?q=" + "x", "product?sku=A", "review"):
         check_harmless(client.get(f"/desk/demo/{address}").text)
     told = client.get("/desk/demo/products", params={"q": hostile, "channel": hostile})
     check_harmless(told.text)

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from streams.commands.desk import desk
 from streams.facts import Database, DeskSessions
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import sessions
@@ -18,7 +19,7 @@ SignIn = Callable[..., Client]
 
 
 def later(monkeypatch: pytest.MonkeyPatch, by_ms: int) -> None:
-    now = sessions.now_ms()
+    now = now_ms()
     monkeypatch.setattr(sessions, "now_ms", lambda: now + by_ms)
 
 

@@ -12,7 +12,7 @@ from streams.consumer.letters import Delivery
 from streams.facts import Database
 from streams.facts.keys import ApiKeys
 from streams.runtime.settings import Settings
-from streams.services import dead, keys
+from streams.services import cases, dead, keys
 from streams.services.dead import DeadLetter
 from streams.services.showing import Showing
 from streams.web import app
@@ -33,17 +33,27 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "picture/asset": ("sku", "asset"),
     "picture/source": ("sku",),
     "picture/review": ("review",),
+    "review/case": ("case",),
+    "review/claim": ("case",),
+    "review/picture": ("case", "digest"),
+    "review/photograph": ("case",),
 }
 FORMS: dict[str, tuple[str, ...]] = {
     "product/take-down": ("sku",),
     "product/undo": ("review",),
     "flow/replay": ("letter",),
 }
-BODIES: dict[str, dict[str, Any]] = {}
+BODIES: dict[str, dict[str, Any]] = {
+    "review/keep": {"epoch": 1},
+    "review/release": {"epoch": 1},
+    "review/decide": {"decision": {"outcome": "approve"}},
+    "review/undo": {},
+    "review/next": {},
+}
 # Pages that name nothing: they show what the tenant has, or begin something of its own.
 LISTS = {
     "try", "try/render", "try/sample", "try/catalogue", "products", "campaigns", "flow", "flow/lanes", "flow/readers",
-    "flow/letters", "quality", "costs", "keys", "webhooks",
+    "flow/letters", "quality", "costs", "keys", "webhooks", "review", "review/cases", "review/next",
 }  # fmt: skip
 
 
@@ -91,8 +101,10 @@ def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     monkeypatch.setattr(dead, "find", lambda _settings, wanted: list(filter(wanted.fits, [DeadLetter(record)])))
     monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
     monkeypatch.setattr(backlog, "find", lambda _settings: [])
+    waiting = cases.page(database, cases.Wanted(tenant="demo")).items
     return {
         "sku": sku, "asset": "amazon-1", "name": "SALE", "review": review.review_id, "letter": "0/7",
+        "case": waiting[0].case_id, "digest": waiting[0].picture.digest,
     }  # fmt: skip
 
 
@@ -137,7 +149,7 @@ def test_ones_own_are(method: str, path: str, sign_in: SignIn, theirs: dict[str,
         assert answer.status_code == 200, answer.text
 
 
-LISTING = ("products", "campaigns", "flow/lanes", "flow/letters", "quality", "costs", "keys", "webhooks")
+LISTING = ("products", "campaigns", "flow/lanes", "flow/letters", "quality", "costs", "keys", "webhooks", "review")
 
 
 @pytest.mark.parametrize("page", LISTING)
