@@ -15,6 +15,7 @@ from schemas.records import (
     CampaignRequested,
     CatalogChanged,
     ChannelReleased,
+    CutoutRetouched,
     DecisionUndone,
     DefaultsReleased,
     Event,
@@ -110,7 +111,10 @@ CAMPAIGNS = Topic(
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
-    PREFIX + "decisions", (ReviewDecided, DecisionUndone, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES
+    PREFIX + "decisions",
+    (ReviewDecided, DecisionUndone, RetractionDecided, CutoutRetouched),
+    None,
+    WRITTEN_BY_OTHERS_BYTES,
 )
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)

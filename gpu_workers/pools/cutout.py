@@ -27,6 +27,7 @@ from gpu_workers.pools.admission import Budget
 from gpu_workers.pools.limits import fetch_limits as fetch_limits
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
+from gpu_workers.pools.retouches import retouching_of
 from gpu_workers.pools.rules import shipped
 from gpu_workers.results import Result, Results
 from gpu_workers.serving.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
@@ -171,7 +172,8 @@ class Cutout:
         """How a source is decoded; where every pixel is kept, that adds nothing to the result's id."""
         assert task.source is not None
         half = pixel_half(task.step.operation, "cutout")
-        request = SourceRequest(task.step.parameters, task.category)
+        marks = retouching_of(task.step.parameters, fetched.sha256, self._blobs)
+        request = SourceRequest(task.step.parameters, task.category, retouching=marks)
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
         head = header(fetched.data, limits, task.source.uri)
         if head.pixels <= memory_model.KEPT_PIXELS_MAX:

@@ -33,6 +33,8 @@ CODES: dict[str, Meaning] = {
     "unknown_product": Meaning(404, "No such product", "The tenant has no product with this SKU, or not yet."),
     "unknown_campaign": Meaning(404, "No such campaign", "The tenant has no campaign of this name, or not yet."),
     "unknown_review": Meaning(404, "No such review", "The tenant has no review with this id."),
+    "unknown_case": Meaning(404, "No such case", "The tenant has no review case with this id."),
+    "unknown_picture": Meaning(404, "No such picture", "It is none of the case's, or not kept any more."),
     "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
     "unknown_code": Meaning(404, "No such code", "See /problems for all of them."),
     "method_not_allowed": Meaning(405, "Not this method here", "See /docs for which there are."),
@@ -41,6 +43,11 @@ CODES: dict[str, Meaning] = {
         409, "The version is known with other content, or a newer one is known", "Send a higher `version`, or none."
     ),
     "review_closed": Meaning(409, "The review is decided already, or over", "GET it again to see how it stands."),
+    "case_claimed": Meaning(
+        409, "Somebody else has the case", "`detail` says who. Take another, or ask again in a minute.", retryable=True
+    ),
+    "claim_lost": Meaning(409, "The claim has ended", "Claim the case again: somebody else may have it by now."),
+    "redone_before": Meaning(409, "It was made so before", "Ask for other parameters."),
     "idempotency_in_progress": Meaning(
         409, "The first request with this key is still at work", "Ask again in a moment.", retryable=True
     ),
@@ -58,6 +65,7 @@ CODES: dict[str, Meaning] = {
     "unknown_asset": Meaning(422, "No such asset", "GET /v1/products/SKU/assets tells which there are."),
     "bad_recipe": Meaning(422, "The recipe is refused by today's rules", "`detail` says which rule."),
     "bad_channel": Meaning(422, "The channel's rules cannot be read", "Tell whoever runs this system."),
+    "bad_retouch": Meaning(422, "The strokes cannot be read", "`detail` names the field."),
     "bad_parameters": Meaning(422, "A parameter is not one of the operation's", "`detail` names it."),
     "source_not_allowed": Meaning(
         422,

@@ -2,6 +2,8 @@
 
 from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
+from streams.facts.cases import Case, Fitting, Waiting
+from streams.facts.claims import Claim, Claims
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
 from streams.facts.facts import Facts
@@ -29,6 +31,9 @@ __all__ = [
     "Backlog",
     "CampaignProgress",
     "CampaignRow",
+    "Case",
+    "Claim",
+    "Claims",
     "Comparison",
     "Database",
     "DatabaseUnavailable",
@@ -38,6 +43,7 @@ __all__ = [
     "EndpointState",
     "Facts",
     "Fate",
+    "Fitting",
     "Grouping",
     "IllegalTransition",
     "Judged",
@@ -59,6 +65,7 @@ __all__ = [
     "Trial",
     "Trials",
     "Unsent",
+    "Waiting",
     "WebhookDelivery",
     "Webhooks",
     "Word",

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from streams.facts.assets import Assets
 from streams.facts.campaigns import Campaigns
+from streams.facts.cases import Cases
 from streams.facts.costs import Costs
 from streams.facts.models import Models
 from streams.facts.outbox import Outbox
@@ -17,6 +18,7 @@ from streams.facts.recipes import Recipes
 from streams.facts.refusals import Refusals
 from streams.facts.replans import Replans
 from streams.facts.repository import Transaction
+from streams.facts.retouches import Retouches
 from streams.facts.reviews import Reviews
 from streams.facts.tasks import Tasks
 
@@ -60,6 +62,16 @@ class Facts:
     def reviews(self) -> Reviews:
         """What waits for a person, and what people said."""
         return Reviews(self._transaction)
+
+    @cached_property
+    def cases(self) -> Cases:
+        """What many assets wait for together, and what people said of it."""
+        return Cases(self._transaction)
+
+    @cached_property
+    def retouches(self) -> Retouches:
+        """How people have photographs cut out otherwise."""
+        return Retouches(self._transaction)
 
     @cached_property
     def campaigns(self) -> Campaigns:

@@ -14,7 +14,7 @@ from streams.facts import tables as t
 from streams.facts.assets import Asset, _asset
 from streams.facts.products import Product, _product
 from streams.facts.repository import Repository, load, page
-from streams.facts.reviews import Review, _review
+from streams.facts.reviews import Review, review_in
 from streams.facts.states import SETTLED
 
 JUDGED_MAX = 5000  # of the newest verdicts, that quality is told of
@@ -114,14 +114,14 @@ class Overviews(Repository):
         columns = t.reviews.c
         where = (columns.tenant == tenant, columns.sku == sku)
         rows = self._connection.execute(select(t.reviews).where(*where).order_by(columns.updated_at_ms))
-        return [(_review(row), row.updated_at_ms) for row in rows]
+        return [(review_in(row), row.updated_at_ms) for row in rows]
 
     def waiting(self, tenant: str, most: int) -> list[tuple[Review, int]]:
         """The reviews of a tenant that wait for a person, oldest first, and since when."""
         columns = t.reviews.c
         where = (columns.tenant == tenant, columns.state == "pending")
         query = select(t.reviews).where(*where).order_by(columns.updated_at_ms, columns.review_id).limit(most)
-        return [(_review(row), row.updated_at_ms) for row in self._connection.execute(query)]
+        return [(review_in(row), row.updated_at_ms) for row in self._connection.execute(query)]
 
     def noted(self, tenant: str, sku: str) -> tuple[int, dict[str, int]]:
         """When a product was noted last, and when each of its tasks was, by id; Unix times in ms."""

@@ -45,6 +45,7 @@ from streams.flow.processing import Processing
 from streams.flow.processors import recipes, replanning
 from streams.flow.relay import Relay
 from streams.services import replanning as command
+from tests.simulation import flow_people
 from tests.simulation.broker import Violation
 from tests.streams.flow import done, published
 
@@ -299,7 +300,7 @@ class FlowWorld:
         elif (task.source and "gone" in task.source.uri) or (not task.source and task.task_id[0] in "01"):
             self.say(TaskFailed(task=task, kind="permanent", code="gone"))
         else:
-            self.say(done(task))
+            self.say(done(task, **_doubts(task)))
 
     def publish(self) -> None:
         """The publisher carries out a request, as the facts allow."""
@@ -355,6 +356,9 @@ class FlowWorld:
             for step in (self.streams, self.work, self.publish, self.give_back):
                 step()
             if not self._waiting((*STREAMS, *TASKS, RETRY, topics.PUBLISH.name)):
+                if flow_people.is_asked(self):
+                    flow_people.decide(self)
+                    continue
                 self.tend()
                 if not self._waiting((*STREAMS, *TASKS, RETRY, topics.PUBLISH.name)):
                     self._check()
@@ -378,6 +382,7 @@ class FlowWorld:
         self._check_live(assets)
         self._check_withheld(assets)
         self._check_campaign(assets, gone)
+        flow_people.check(self)
         dead = {record.value for record in self.on(topics.DEAD.name)}
         lost = self.poison - sum(_is_poison(value) for value in dead)
         if lost:
@@ -436,6 +441,12 @@ def _decoded(record: Delivery) -> Event:
     return codec.decode(record.value)
 
 
+def _doubts(task: Task) -> dict[str, float]:
+    """What is in doubt of a picture: the cutout that it shows, or what its channel wants."""
+    drawn = task.task_id[:2] if task.step.asset else ""
+    return {"alpha_partial_share": 0.9} if drawn > "c0" else {"fill": 0.5} if drawn > "90" else {}
+
+
 def _draw(asset: str, version: int) -> float:
     return hashlib.sha256(f"{asset} {version}".encode()).digest()[0] / 256
 
@@ -491,6 +502,8 @@ _CHOICES: list[tuple[Callable[[FlowWorld], None], float]] = [
     (FlowWorld.garbage, 0.5),
     (FlowWorld.release, 0.3),
     (FlowWorld.replay, 0.3),
+    (flow_people.decide, 2.0),
+    (flow_people.retouch, 0.3),
     (FlowWorld.streams, 15.0),
     (FlowWorld.strike, 5.0),
     (FlowWorld.work, 10.0),

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from gpu_workers.models.manifest import load_manifest
 from schemas import channels, codec, topics
 from schemas.channels import version_number
+from schemas.doubts import waits_for
 from schemas.envelope import as_mapping
 from schemas.identity import content_id
 from schemas.records import (
@@ -26,6 +27,7 @@ from schemas.records import (
     CatalogChanged,
     ChannelReleased,
     Cost,
+    CutoutRetouched,
     DecisionUndone,
     DefaultsReleased,
     Event,
@@ -49,6 +51,7 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, 
 from streams.facts import Database, ProductStates, Review
 from streams.flow.processing import Processing
 from streams.flow.processors.planning import request_of, ways
+from streams.flow.processors.settling import by_cases
 from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication
 from streams.runtime.errors import Refused
@@ -106,6 +109,7 @@ class Town:
         self.channel_versions = {"amazon": 0, "bazaar": 0}
         self.recipe_versions = {"marketplace": 1, "campaign": 1, "spring": 0, "demo": 0}
         self.ways: dict[str, set[str | None]] = {}
+        self.retouched: dict[str, int] = {}
 
     # topics
 
@@ -219,7 +223,9 @@ class Town:
         self.ways.setdefault(digest, set()).add(task.way)
         made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
         doubtful = task.step.asset is not None and int(result[:2], 16) < 90
-        measures = GOOD | ({"fill": 0.5} if doubtful else {})
+        unsure = {"uncertainty": 0.5 if int(result[2:4], 16) < 100 else 0.05, "person_share": 0.0}
+        measures = GOOD | ({"fill": 0.5} if doubtful else {}) | (unsure if task.source else {})
+        self.retouched[digest] = task.origin.retouch if task.origin else 0
         told: dict[str, object] = {
             "outputs": [made],
             "measures": measures,
@@ -240,15 +246,33 @@ class Town:
 
     def _undecided(self) -> list[Review]:
         decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
-        decided = {(event.review_id, event.version) for event in decisions if isinstance(event, ReviewDecided)}
+        words = [event for event in decisions if isinstance(event, ReviewDecided)]
+        decided = {(event.review_id, event.version) for event in words if event.case is None}
         with self.database.read() as facts:
             return [its for its in facts.reviews.every() if (its.review_id, its.rank + 1) not in decided]
 
     def _person(self) -> None:
-        """Decides on a review that she sees as pending."""
+        """Decides on a review that she sees as pending, or on one of its cases."""
         undecided = self._undecided()
-        if undecided and self.random.random() < 0.2:
-            self._decide(self.random.choice(undecided))
+        if not undecided or self.random.random() > 0.2:
+            return
+        review = self.random.choice(undecided)
+        if self.random.random() < 0.6:
+            self._decide_case(review)
+        else:
+            self._decide(review)
+
+    def _decide_case(self, review: Review) -> None:
+        doubt = self.random.choice(waits_for(review.request))
+        with self.database.read() as facts:
+            case = facts.cases.get(doubt.case)
+            waiting = facts.cases.waiting([doubt.case])[doubt.case]
+        said = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
+        assert case is not None
+        place = (case.case_id, case.rank + 1)
+        is_said = any(isinstance(each, ReviewDecided) and (each.case, each.version) == place for each in said)
+        if waiting and not is_said:
+            self._say_of(waiting[0], case=case.case_id, checks=doubt.checks, version=case.rank + 1)
 
     def undo(self) -> None:
         """She takes a decision back, one of before it was taken back at times."""
@@ -262,6 +286,9 @@ class Town:
         self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))  # type: ignore[arg-type]
 
     def _decide(self, review: Review) -> None:
+        self._say_of(review, version=review.rank + 1)
+
+    def _say_of(self, review: Review, **more: object) -> None:
         task = review.request
         redo = self.random.random() < 0.3
         approved = not redo and self.random.random() < 0.6
@@ -276,9 +303,34 @@ class Town:
                 parameters=parameters,
                 decided_by="ada",
                 reason="seen",
-                version=review.rank + 1,
+                **more,  # type: ignore[arg-type]
             )
         )
+
+    def undo_case(self) -> None:
+        """She takes a decision on a case back."""
+        words = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
+        cases = sorted({event.case for event in words if isinstance(event, ReviewDecided) and event.case})
+        if not cases:
+            return
+        with self.database.read() as facts:
+            case = facts.cases.get(self.random.choice(cases))
+        if case is not None and case.decision is not None:
+            about = {"tenant": "demo", "sku": case.sku, "decision": case.decision, "version": case.rank + 1}
+            self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))  # type: ignore[arg-type]
+
+    def retouch(self) -> None:
+        """She has a photograph cut out otherwise, or as it was."""
+        with self.database.read() as facts:
+            product = facts.products.get("demo", self.random.choice(SKUS))
+            if product is None or product.deleted:
+                return
+            source = product.event.sources[0]
+            known = facts.retouches.get("demo", product.event.sku, source)
+        version = (0 if known is None else known.version) + self.random.choice((1, 1, 2))
+        parameters = self.random.choice(({}, {"subject": "everything"}, {"speckle_share": "0.02"}))
+        about = {"tenant": "demo", "sku": product.event.sku, "source": source, "version": version}
+        self.say(CutoutRetouched(**about, parameters=parameters, decided_by="ada"))  # type: ignore[arg-type]
 
     def _operator(self) -> None:
         """Has the products made again that a recalled model made, once the recall is noted."""
@@ -377,6 +429,8 @@ class Town:
             lambda: self.release_recipe(),
             lambda: self.undo(),
             lambda: self.undo(),
+            lambda: self.undo_case(),
+            lambda: self.retouch(),
             lambda: self.release_channel(),
         ]
         return self.random.choice(acts)
@@ -417,7 +471,32 @@ class Town:
         lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
         products = [finding for view in self._views(announcements) for finding in (*disagreements(view), *stuck(view))]
         people = [*self._recalled_and_live(), *self._outdated_and_live(), *self._held_and_live()]
-        return [*lost, *announcements.findings, *products, *people]
+        return [
+            *lost,
+            *announcements.findings,
+            *products,
+            *people,
+            *self._retouched_since(),
+            *self._asked_for_nothing(),
+        ]
+
+    def _retouched_since(self) -> Iterator[Finding]:
+        """What is live but was cut out as a person had it before the last time."""
+        with self.database.read() as facts:
+            for asset in facts.assets.every():
+                product = facts.products.get(asset.tenant, asset.sku)
+                if asset.state != "published" or asset.live is None or product is None or product.deleted:
+                    continue
+                known = facts.retouches.get(asset.tenant, asset.sku, product.event.sources[0])
+                if known is not None and known.parameters and not self.retouched[asset.live.file.sha256]:
+                    yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as it was before it was retouched")
+
+    def _asked_for_nothing(self) -> Iterator[Finding]:
+        """What a person is asked about though all of its cases are settled."""
+        with self.database.read() as facts:
+            for review in facts.reviews.every():
+                if review.last is None and by_cases(review.request, 0, facts) is not None:
+                    yield Finding("stuck", review.asset, "waits, and its cases are decided")
 
     def _held_and_live(self) -> Iterator[Finding]:
         """What is live although the last word on just this result is not to publish it."""
@@ -462,5 +541,5 @@ class Town:
                 manifest, _ = manifests.load(self.origin, tenant, sku)
                 assets = {asset.asset: asset for asset in facts.assets.of(tenant, sku)}
                 announced = announcements.live.get((tenant, sku), {})
-                reviewed = {each.asset for each in facts.reviews.every() if each.request.completed.task.sku == sku}
+                reviewed = {asset for _, its, asset in facts.cases.waiting_assets() if its == sku}
                 yield ProductView(tenant, sku, version, deleted, assets, manifest, announced, reviewed)

@@ -1,6 +1,17 @@
 """What can be asked of the API, a file a subject; each handler is a few lines over a service."""
 
-from streams.api.routes import assets, batches, campaigns, documents, events, letters, products, reviews, rules
+from streams.api.routes import (
+    assets,
+    batches,
+    campaigns,
+    cases,
+    documents,
+    events,
+    letters,
+    products,
+    reviews,
+    rules,
+)
 
 ROUTES = (
     *documents.ROUTES,
@@ -8,6 +19,7 @@ ROUTES = (
     *batches.ROUTES,
     *assets.ROUTES,
     *campaigns.ROUTES,
+    *cases.ROUTES,
     *reviews.ROUTES,
     *letters.ROUTES,
     *events.ROUTES,

@@ -18,7 +18,7 @@ from schemas.operations.base import BadParameters
 from schemas.recipes import UnknownRecipe
 from schemas.recipes.cookbook import Cookbook
 from schemas.recipes.reading import BadRecipe
-from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Source, Step, Task
+from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Origin, Source, Step, Task
 from streams.runtime.errors import Refused
 
 HEIGHT = "height_cm"  # a product's attribute and a parameter of operations, under one name
@@ -176,7 +176,16 @@ def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str,
         demoted=task.demoted,
         models=models,
         way=way_id(task.way, step) if task.way else None,
+        origin=_origin(task, inputs),
     )
+
+
+def _origin(task: Task, inputs: list[Blob]) -> Origin | None:
+    """What the pictures behind a task began with; `inputs` are what it made."""
+    known = task.origin or (Origin(source=task.source) if task.source else None)
+    if known is None or task.source is None or not inputs or OPERATIONS[task.step.operation].makes != "cutout":
+        return known
+    return replace(known, cutout=inputs[0])
 
 
 def redone(task: Task, parameters: Mapping[str, str]) -> Task:

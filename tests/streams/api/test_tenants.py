@@ -27,6 +27,8 @@ BODIES: dict[str, Any] = {
     "/v1/products/{sku:str}/retraction": {"reason": "wrong"},
     "/v1/campaigns/{campaign:str}": {"skus": ["A"], "channels": ["amazon"]},
     "/v1/reviews/{review_id:str}/decision": {"approved": True},
+    "/v1/reviews/cases/{case_id:str}/decision": {"outcome": "approve"},
+    "/v1/reviews/cases/{case_id:str}/claim": {"holder": "ada"},
 }
 SHARED = ("/v1/recipes", "/v1/channels", "/v1/brands")  # every tenant's
 MADE = {("PUT", "/v1/products/{sku:str}"), ("PUT", "/v1/campaigns/{campaign:str}")}  # each tenant has names of its own
@@ -83,7 +85,13 @@ def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     )
     monkeypatch.setattr(dead, "find", lambda _settings, wanted: list(filter(wanted.fits, [DeadLetter(record)])))
     monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
-    return {"sku": sku, "campaign": "SALE", "review_id": review.review_id, "letter_id": "0-7"}
+    return {
+        "sku": sku,
+        "campaign": "SALE",
+        "review_id": review.review_id,
+        "case_id": review.doubts[0].case,
+        "letter_id": "0-7",
+    }
 
 
 @pytest.mark.parametrize(("method", "path"), NAMED)
@@ -105,7 +113,9 @@ def test_what_another_tenant_has_is_not_there(
     assert ask("demo").status_code in (200, 202, 409, 422)
 
 
-@pytest.mark.parametrize("path", ["/v1/products", "/v1/assets", "/v1/reviews", "/v1/dead-letters", "/v1/costs"])
+@pytest.mark.parametrize(
+    "path", ["/v1/products", "/v1/assets", "/v1/reviews", "/v1/reviews/cases", "/v1/dead-letters", "/v1/costs"]
+)
 def test_lists_hold_only_ones_own(path: str, client: Client, database: Database, theirs: dict[str, str]) -> None:
     assert theirs
     text, _ = keys.create(database, "other", ("other",))
