@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Inspector, inspect, text
 
-from streams.facts import tables
+from streams.facts import case_tables, tables
 from streams.runtime.settings import SettingsError
 
 HEAD = "0007"  # the newest of migrations/versions; a test holds it against them
 VERSION_TABLE = "packshot_schema"
+_ALL = (tables, case_tables)  # imported so that all tables are known
 _LOCK = 0x9AC54  # any number, the same in all processes
 
 

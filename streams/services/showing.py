@@ -61,10 +61,6 @@ class Showing:
         name = ("source", source.uri, source.sha256 or "", str(pixels_max))
         return self._known(name, lambda: _jpeg(self._photograph(source, pixels_max)))
 
-    def named(self, name: str, make: Callable[[], bytes]) -> Shown:
-        """A picture in WebP that somebody else makes, by a name that is of just this one."""
-        return self._known(("named", name), lambda: Shown(make(), "image/webp"))
-
     def left_out(self, photograph: Callable[[], Shown], cutout: str) -> Shown:
         """A photograph with what its cutout leaves out tinted, and with the edge marked. Raises Refused."""
         return self._known(("left out", cutout), lambda: _jpeg(_marked(photograph().data, self._blob(cutout))))

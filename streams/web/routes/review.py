@@ -14,13 +14,12 @@ from schemas.decoding import prepare
 from schemas.records import DecisionUndone
 from streams.services import cases
 from streams.services.cases import CasePage, CaseView, Claimed, ClaimView, Decision, Wanted, Word
-from streams.services.showing import Shown
 from streams.web import telling
-from streams.web.pages import UNSTORED, page
+from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.pictures import answer_picture
 from streams.web.visitors import REVIEW, VIEW, Looking, Visitor
 
-SOURCE_PX = 2048
+SOURCE_PX = 2048  # of a photograph, as if it were square: more is not seen on a screen
 SHOWN_AT_ONCE = 50
 Id = Annotated[str, QueryParameter(name="case", max_length=64)]
 
@@ -157,13 +156,10 @@ def show_photograph(
     place = visitor.place
     view = cases.get(place.database, visitor.tenant, case)
     source, cutout = view.summary.source, view.summary.cutout
-    name = f"{case}-{source.uri if source else ''}-{source.sha256 if source else ''}"
-
-    def photograph() -> Shown:
-        return place.showing.named(
-            name, lambda: cases.photograph(place.database, place.settings, visitor.tenant, case, SOURCE_PX)
-        )
-
+    if source is None:
+        raise NotHere("nobody has noted which photograph this was")
+    photograph = partial(place.showing.source, source, SOURCE_PX * SOURCE_PX)
+    name = f"{source.uri} {source.sha256 or ''}"
     if part == "source" or cutout is None:
         return answer_picture(request, visitor, name, photograph, 0, is_named=False)
     left_out = partial(place.showing.left_out, photograph, cutout.digest)

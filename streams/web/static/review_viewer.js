@@ -79,8 +79,7 @@ export class Viewer {
     this.stage.classList.toggle("is-slide", this.view === "slide");
     this.divide.hidden = this.view !== "slide";
     mark("view", this.view);
-    await Promise.all([this.fill(this.panes[0], left), this.fill(this.panes[1], right)]);
-    this.place();
+    await Promise.all([left, right].map((part, number) => this.fill(this.panes[number], part).then(() => this.place())));
   }
 
   /** What the panes show. Before and after are of one shape where there is a cutout, else each is shown whole. */
