@@ -238,11 +238,14 @@ def heartbeat(database: Database, tenant: str, case_id: str, holder: str, epoch:
     return case_views.claim_view(kept)
 
 
-def release(database: Database, tenant: str, case_id: str, holder: str, epoch: int) -> None:
-    """Gives a case back; a claim that has ended already changes nothing."""
+def release(database: Database, tenant: str, case_id: str, holder: str, epoch: int | None = None) -> None:
+    """Gives a case back, by whichever claim of the holder's without an `epoch`; one that has ended changes nothing."""
     with database.read() as facts:
         _known(facts, tenant, case_id)
-    Claims(database).release(Claim(case_id, holder, epoch, 0))
+    claims = Claims(database)
+    held = claims.of(case_id, now_ms())
+    if held is not None and held.holder == holder and epoch in (None, held.epoch):
+        claims.release(held)
 
 
 def next_case(database: Database, wanted: Wanted, holder: str) -> Claimed | None:

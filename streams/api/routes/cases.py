@@ -124,7 +124,7 @@ def claim_case(caller: Asking, case_id: FromPath[str], data: JSONBody[ClaimBody]
 def release_case(
     caller: Asking,
     case_id: FromPath[str],
-    epoch: Annotated[int, QueryParameter(ge=1, description="Of the claim.")],
+    epoch: Annotated[int | None, QueryParameter(ge=1, description="Of the claim; whichever it is without one.")] = None,
     holder: Annotated[Text, QueryParameter(description="Who has it, as they claimed it.")] = "",
 ) -> None:
     """Give a case back; a claim that has ended already changes nothing."""
