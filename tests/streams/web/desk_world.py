@@ -17,16 +17,15 @@ from PIL import Image
 
 from infra.servers.process import free_port
 from schemas.records import Blob, CampaignRequested, CatalogChanged, Event, PublishRequested, Source
-from streams.api.app import build
-from streams.api.gateway import Gateway
 from streams.blobs import Blobs, open_store
 from streams.facts import Database
 from streams.facts.sessions import Role
 from streams.runtime.clock import now_ms
 from streams.runtime.settings import Settings
 from streams.services import event_files, keys, sessions
-from streams.services.progress import Progress
-from streams.web.app import with_desk
+from streams.services.showing import Showing
+from streams.web.app import build
+from streams.web.place import Place
 from tests.streams.flow import Flow, Recorder, done, published, tasks
 
 ROOT = Path(__file__).parents[3]
@@ -73,8 +72,8 @@ def running(folder: Path, bootstrap: str = "127.0.0.1:1", doubtful: int | None =
     database.create_tables()
     world = DeskWorld(settings.gateway, settings, database, Recorder())
     _plant(world, doubtful)
-    gateway = Gateway(settings, database, world.recorder, Progress(settings))
-    config = uvicorn.Config(with_desk(build(gateway), gateway), host="127.0.0.1", port=port, log_config=None)
+    app = build(Place(settings, database, world.recorder, Showing(settings)))
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
