@@ -50,10 +50,10 @@ bench-backlog: $(MARK_DEV)  ## What a backlog of a million tasks costs a worker 
 bench-batcher: $(MARK_DEV)  ## How many pictures are in time, beside the batching of Triton, mosec and fixed sizes
 	$(BIN)/python -m loadtest.benchmarks.batcher
 
-bench-cutout: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## How good cutouts are, how far their doubt can be trusted, beside rembg
+bench-cutout: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## How good cutouts are, how far their uncertainty can be trusted, beside rembg
 	$(BIN)/python -m loadtest.benchmarks.cutout
 
-calibrate-cutout: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Fits what a cutout's signs of doubt mean; prints the weights
+calibrate-cutout: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Fits what a cutout's features say of its uncertainty; prints the weights
 	$(BIN)/python -m loadtest.benchmarks.calibrate_cutout
 
 bench-engine: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Pictures a second by engine, model and batch size, and how good the masks are

@@ -44,8 +44,8 @@ class Code:
 
     def fingerprint(self, *names: str) -> str:
         """SHA-256 (hex) over the modules `names` and all that they import of ours. Raises ModuleNotFoundError."""
-        told = [f"{name} {file.digest}" for name, file in sorted(self._closure(names).items())]
-        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+        lines = [f"{name} {file.digest}" for name, file in sorted(self._closure(names).items())]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def closure(self, *names: str) -> list[str]:
         """`names` and all that they import of ours, sorted, packages with them. Raises ModuleNotFoundError."""

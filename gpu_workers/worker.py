@@ -8,6 +8,7 @@ from prometheus_client import Counter, Histogram
 
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.results import Result, Results
+from schemas.codec import HASHED, Codec
 from schemas.costs import total
 from schemas.envelope import as_mapping
 from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
@@ -33,16 +34,19 @@ Work = Callable[[Task, Results, Meter], tuple[str, Result, bool]]
 class Worker:
     """Handles the tasks of one pool; see streams.consumer.work.Handler."""
 
-    def __init__(self, pool: str, work: Work, results: Results, database: Database, prices: Prices) -> None:
+    def __init__(
+        self, pool: str, work: Work, results: Results, database: Database, prices: Prices, codec: Codec = HASHED
+    ) -> None:
         self._pool = pool
         self._work = work
         self._results = results
         self._database = database
         self._prices = prices
+        self._codec = codec
 
     def handle(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:
         """The completion of the task in `delivery`."""
-        task = _task_in(delivery)
+        task = self._task_in(delivery)
         about = {"packshot.tenant": task.tenant, "packshot.sku": task.sku, "packshot.task": task.task_id}
         with span(f"worker {task.step.operation}", as_mapping(delivery.headers), about):
             began = time.perf_counter()
@@ -52,19 +56,19 @@ class Worker:
             task_seconds.labels(self._pool, task.step.operation).observe(took_s)
             ending = {"outcome": completed.outcome, "cached": completed.cached, "took_ms": round(took_s * 1000)}
             log.info("task ended", sku=task.sku, operation=task.step.operation, asset=task.step.asset, **ending)
-            return [outgoing(completed, f"packshot/worker/{self._pool}")]
+            return [self._outgoing(completed)]
 
     def give_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
         """The failure of the task in `delivery`; nothing for bytes that hold no task."""
         try:
-            task = _task_in(delivery)
+            task = self._task_in(delivery)
         except Refused:
             return []
         failed = TaskFailed(
             task=task, kind=refusal.kind, code=refusal.code, field=refusal.field, message=refusal.message
         )
         with span("worker gives up", as_mapping(delivery.headers), {"packshot.code": refusal.code}):
-            return [outgoing(failed, f"packshot/worker/{self._pool}")]
+            return [self._outgoing(failed)]
 
     def _completed(self, task: Task, wait: Wait) -> TaskCompleted:
         meter = Meter(self._prices, wait.aside)
@@ -115,13 +119,15 @@ class Worker:
             return "expired"
         return None
 
+    def _task_in(self, delivery: Delivery) -> Task:
+        event = event_in(delivery, self._codec)
+        assert isinstance(event, Task), "a worker reads topics of tasks"
+        return event
+
+    def _outgoing(self, event: TaskCompleted | TaskFailed) -> Outgoing:
+        return outgoing(event, f"packshot/worker/{self._pool}", codec=self._codec)
+
 
 def _saved(result: Result, meter: Meter) -> Cost:
     """What the stages cost that were not gone through again."""
     return total(cost for stage, cost in result.costs.items() if stage not in meter.costs)
-
-
-def _task_in(delivery: Delivery) -> Task:
-    event = event_in(delivery)
-    assert isinstance(event, Task), "a worker reads topics of tasks"
-    return event

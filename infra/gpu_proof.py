@@ -134,15 +134,15 @@ def sustained(proof: Proof) -> str:
         allowed = DIFFERENCE_MAX[proof.model.precision]
 
         def ask(number: int) -> int:
-            asked = 0
+            inferred = 0
             with batcher.requester():
-                while time.monotonic() < stop_at or not asked:
+                while time.monotonic() < stop_at or not inferred:
                     answer = batcher.infer(pictures[number])
                     assert np.abs(answer - expected[number]).max() <= allowed, "an answer is another picture's"
-                    asked += 1
+                    inferred += 1
                     if number == 0:
                         held.append(psutil.Process().memory_info().rss)
-            return asked
+            return inferred
 
         began = time.monotonic()
         with ThreadPoolExecutor(THREADS) as threads:
@@ -214,8 +214,8 @@ def main(arguments: list[str]) -> int:
     models = [load_manifest(ref) for ref in chosen.models] or list(shipped().values())
     proofs = [_proved(model, chosen.weights, chosen.minutes) for model in models]
     failed = [check for proof in proofs for check in proof.checks.values() if check.startswith("FAILED")]
-    told = {proof.model.ref: {**proof.checks, "speed": [asdict(each) for each in proof.speeds]} for proof in proofs}
-    print(json.dumps({"models": told, "failed": len(failed)}))
+    report = {proof.model.ref: {**proof.checks, "speed": [asdict(each) for each in proof.speeds]} for proof in proofs}
+    print(json.dumps({"models": report, "failed": len(failed)}))
     return 1 if failed else 0
 
 
@@ -226,12 +226,12 @@ def _proved(model: Model, weights: Path, minutes: float) -> Proof:
         proof = Proof(model, Path(folder), minutes)
         print(f"\n{model.ref} ({model.precision})")
         for check in CHECKS:
-            proof.checks[check.__name__] = _told(check, proof)
+            proof.checks[check.__name__] = _outcome(check, proof)
             print(f"  {check.__name__.replace('_', ' '):20} {proof.checks[check.__name__]}", flush=True)
     return proof
 
 
-def _told(check: Check, proof: Proof) -> str:
+def _outcome(check: Check, proof: Proof) -> str:
     try:
         return check(proof)
     except Exception as error:  # whatever it is, the report says so and the others go on

@@ -1,5 +1,6 @@
 """The page of all settings, infra/settings.md, made from the typed settings: `make settings` writes it anew."""
 
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,20 @@ Environment variables, the same for every role; `packshot settings` shows them, 
 
 def page() -> str:
     """The page as it is to be."""
-    return HEAD + "".join(f"{_row(name, field)}\n" for name, field in Settings.model_fields.items())
+    return HEAD + "".join(f"{_row(each)}\n" for each in fields(Settings))
 
 
-def _row(name: str, field: Any) -> str:
-    made = field.default_factory is not None  # it depends on the machine, and its description says how
+def _row(field: Any) -> str:
+    made = field.default_factory is not MISSING  # it depends on the machine, and its description says how
     default = "" if made or field.default is None else _text(field.default)
     shown = f"`{default}`" if default else ""
-    return f"| `{variable(name)}` | {shown} | {field.description.replace('|', chr(92) + '|')} |"
+    return f"| `{variable(field.name)}` | {shown} | {field.metadata['description'].replace('|', chr(92) + '|')} |"
 
 
 def _text(default: Any) -> str:
     return (
         ",".join(default)
-        if isinstance(default, list)
+        if isinstance(default, tuple)
         else f"{default:g}"
         if isinstance(default, float)
         else f"{default}"

@@ -35,9 +35,9 @@ def names() -> frozenset[str]:
 @lru_cache(4096)  # categories are the tenants' own words
 def groups(category: str) -> frozenset[str]:
     """The groups that `category` (free text, or empty) belongs to: "Men's T-Shirts" to clothing."""
-    told = set(_WORD.findall(category.casefold()))
-    told |= {part for word in told for part in word.split("-")}
-    stems = told | {word.removesuffix(plural) for word in told for plural in _PLURALS}
+    own = set(_WORD.findall(category.casefold()))
+    own |= {part for word in own for part in word.split("-")}
+    stems = own | {word.removesuffix(plural) for word in own for plural in _PLURALS}
     return frozenset(name for name, words in _file().groups.items() if stems.intersection(words))
 
 

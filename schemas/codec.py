@@ -18,6 +18,7 @@ for none of its items is without bytes; so the bound on the size of a record is 
 import io
 import struct
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol, cast
 
@@ -90,51 +91,72 @@ class SchemaRegistry(Protocol):
         """The parsed schema with this id, or None."""
 
 
-_registry: SchemaRegistry | None = None
-
-
-def use_registry(registry: SchemaRegistry | None) -> None:
-    """From now on ids are those of `registry`; None goes back to ids that are hashes."""
-    global _registry
-    _registry = registry
-    _others.clear()
-
-
 @cache
 def schema_id(record: type[Event]) -> int:
     """The id of a record's schema where there is no registry."""
     return fingerprint(schema_of(record))
 
 
-def encode(event: Event) -> bytes:
-    """`event` as framed Avro. Raises InvalidRecord for one that nobody could read."""
-    record = type(event)
-    identity = _registry.id_of(record, topics.topic_of(event).name) if _registry else schema_id(record)
-    body = io.BytesIO()
-    body.write(_FRAME.pack(0, identity))
-    try:
-        fields = msgspec.to_builtins(event)
-        msgspec.convert(fields, record)  # who makes a record is asked nothing
-        fastavro.schemaless_writer(body, _bounded_schema_of(record), fields)
-    except (msgspec.ValidationError, TooDeep, RecursionError, UnicodeError) as error:
-        raise _invalid(record, error) from error
-    return body.getvalue()
+@dataclass(frozen=True)
+class Codec:
+    """Events to bytes and back, with the ids of a registry or, without one, with hashes. Thread-safe.
 
-
-def decode(data: bytes, allowed: Collection[type[Event]] = EVENTS) -> Event:
-    """The event in `data`, written with whatever schema it ever had; of another record than those `allowed` only that
-    is read which it is.
-
-    Raises a WireError that says what is wrong and, where it is one, with which field.
+    With a registry both methods may raise streams.runtime.errors.Unavailable.
     """
-    record, writer = _written_with(data)
-    if record not in allowed:
-        expected = ", ".join(each.__name__ for each in allowed)
-        raise WrongTopic(f"a {record.__name__} does not belong here: {expected or 'no record'} does")
-    try:
-        return msgspec.convert(_read_body(data, record, writer), record)
-    except (msgspec.ValidationError, TooDeep, RecursionError) as error:
-        raise _invalid(record, error) from error
+
+    registry: SchemaRegistry | None = None
+    _others: dict[int, "_Written"] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was written with other schemas than today's, by schema id."""
+
+    def encode(self, event: Event) -> bytes:
+        """`event` as framed Avro. Raises InvalidRecord for one that nobody could read."""
+        record = type(event)
+        body = io.BytesIO()
+        body.write(_FRAME.pack(0, self._id_of(event)))
+        try:
+            fields = msgspec.to_builtins(event)
+            msgspec.convert(fields, record)  # who makes a record is asked nothing
+            fastavro.schemaless_writer(body, _bounded_schema_of(record), fields)
+        except (msgspec.ValidationError, TooDeep, RecursionError, UnicodeError) as error:
+            raise _invalid(record, error) from error
+        return body.getvalue()
+
+    def decode(self, data: bytes, allowed: Collection[type[Event]] = EVENTS) -> Event:
+        """The event in `data`, written with whatever schema it ever had; of another record than those `allowed` only
+        that is read which it is.
+
+        Raises a WireError that says what is wrong and, where it is one, with which field.
+        """
+        record, writer = self._written_with(data)
+        if record not in allowed:
+            expected = ", ".join(each.__name__ for each in allowed)
+            raise WrongTopic(f"a {record.__name__} does not belong here: {expected or 'no record'} does")
+        try:
+            return msgspec.convert(_read_body(data, record, writer), record)
+        except (msgspec.ValidationError, TooDeep, RecursionError) as error:
+            raise _invalid(record, error) from error
+
+    def _id_of(self, event: Event) -> int:
+        if self.registry is None:
+            return schema_id(type(event))
+        return self.registry.id_of(type(event), topics.topic_of(event).name)
+
+    def _written_with(self, data: bytes) -> "_Written":
+        identity = _id_in(data)
+        known = _today().get(identity) or self._others.get(identity)
+        if known is not None:
+            return known
+        found = history.by_id().get(identity) or self._registered(identity)
+        if found is None:
+            raise UnknownSchema(f"no schema has the id {identity}")
+        return self._others.setdefault(identity, (found[0], bounded(found[1])))
+
+    def _registered(self, identity: int) -> "_Written | None":
+        return None if self.registry is None else _of_ours(self.registry.schema(identity))
+
+
+_Written = tuple[type[Event], Any]
+"""A record, and the schema that it was written with."""
 
 
 def _invalid(record: type[Event], error: Exception) -> InvalidRecord:
@@ -159,31 +181,22 @@ def _bounded_schema_of(record: type[Event]) -> Any:
     return bounded(schema_of(record))
 
 
-_others: dict[int, tuple[type[Event], Any]] = {}  # by their ids; those of the registry's are the registry's
-
-
-def _written_with(data: bytes) -> tuple[type[Event], Any]:
-    """The record in `data` and the schema that it was written with, bounded."""
+def _id_in(data: bytes) -> int:
+    """The schema id in a frame."""
     if len(data) > SIZE_MAX_BYTES:
         raise TooLarge(f"{len(data):,} bytes; a record has {SIZE_MAX_BYTES:,} at most")
     if len(data) < _FRAME.size or data[0] != 0:
         raise NotFramed(f"not a framed record: {data[:8]!r} of {len(data)} bytes")
-    found = _FRAME.unpack_from(data)[1]
-    known = _today().get(found) or _others.get(found)
-    if known is not None:
-        return known
-    told = history.by_id().get(found) or (_of_ours(_registry.schema(found)) if _registry is not None else None)
-    if told is None:
-        raise UnknownSchema(f"no schema has the id {found}")
-    return _others.setdefault(found, (told[0], bounded(told[1])))
+    identity: int = _FRAME.unpack_from(data)[1]
+    return identity
 
 
 @cache
-def _today() -> dict[int, tuple[type[Event], Any]]:
+def _today() -> dict[int, _Written]:
     return {schema_id(record): (record, _bounded_schema_of(record)) for record in EVENTS}
 
 
-def _of_ours(schema: Any | None) -> tuple[type[Event], Any] | None:
+def _of_ours(schema: Any | None) -> _Written | None:
     if schema is None:
         return None
     named = {f"packshot.{record.__name__}": record for record in EVENTS}
@@ -201,3 +214,7 @@ def _read_body(data: bytes, record: type[Event], writer: Any) -> dict[str, Any]:
     if body.read(1):
         raise MalformedAvro(f"{record.__name__}: bytes are left after the record")
     return cast(dict[str, Any], {**fields, "type": record.__name__})
+
+
+HASHED = Codec()
+encode, decode = HASHED.encode, HASHED.decode  # for who has no registry to ask

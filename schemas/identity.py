@@ -26,8 +26,8 @@ def task_id(
     return content_id("task", tenant, sku, version, campaign, step, source, [blob.digest for blob in inputs])
 
 
-def way_id(before: str | None, step: Step) -> str:
-    """The id of the steps up to `step`, `before` being that of those before it."""
+def lineage_id(before: str | None, step: Step) -> str:
+    """The lineage of what `step` makes: an id of the steps up to it, `before` being that of those before it."""
     return content_id("way", before, step.operation, step.channel, step.parameters)
 
 

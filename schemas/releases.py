@@ -40,7 +40,7 @@ class ModelSplit:
         return tuple(release.model for release in (self.canary, self.shadow) if release is not None)
 
 
-def standing(releases: Sequence[ModelReleased], default: Sequence[str]) -> ModelSplit:
+def split_of(releases: Sequence[ModelReleased], default: Sequence[str]) -> ModelSplit:
     """How the models stand after `releases`, oldest first; `default` works where no stable one is left."""
     newest_first = _last(releases)[::-1]
     stable = [release.model for release in newest_first if release.stage == "stable"]

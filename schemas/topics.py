@@ -95,7 +95,7 @@ class Topic:
 
 def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
     """No less than what a record takes in a batch of its own, uncompressed."""
-    in_headers = sum(len(name.encode()) + len(told) + HEADER_OVERHEAD_BYTES for name, told in headers)
+    in_headers = sum(len(name.encode()) + len(held) + HEADER_OVERHEAD_BYTES for name, held in headers)
     return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
 
 

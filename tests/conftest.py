@@ -5,8 +5,6 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from schemas import codec
-
 pytest_plugins = ["tests.servers"]
 
 
@@ -14,5 +12,4 @@ pytest_plugins = ["tests.servers"]
 def process_as_it_was() -> Iterator[None]:
     """What a command sets for its whole process ends with the test that ran it."""
     yield
-    codec.use_registry(None)
     structlog.reset_defaults()

@@ -146,7 +146,7 @@ def _shadow(random: Random, alpha: Alpha) -> Alpha:
 
 
 def _close_up(random: Random, rgb: Picture, alpha: Alpha) -> Picture:
-    """The box about the product, as the second look takes it; the whole picture where there is none."""
+    """The box about the product, as the crop's prediction takes it; the whole picture where there is none."""
     try:
         box = subject_box(alpha)
     except NoSubject:

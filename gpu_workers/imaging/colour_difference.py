@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, to_linear
+from gpu_workers.imaging.linear_light import to_linear
+from gpu_workers.imaging.types import Codes
 from gpu_workers.imaging.wide_gamut import SRGB_OF_WIDE, WIDE_OF_SRGB
 
 Lab = NDArray[np.float32]

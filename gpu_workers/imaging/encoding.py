@@ -13,8 +13,9 @@ from PIL import Image, ImageCms
 
 from gpu_workers.imaging import metadata, wide_gamut
 from gpu_workers.imaging.credits import NO_CREDITS, Credits
-from gpu_workers.imaging.linear_light import Codes, eight_bit
+from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.imaging.metadata import NO_METADATA, Metadata, written_into
+from gpu_workers.imaging.types import Codes
 from schemas.channels import Channel
 from schemas.errors import InputError
 

@@ -7,13 +7,12 @@ another.
 
 from collections.abc import Iterator
 
-import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Codes
 from gpu_workers.imaging.wide_gamut import SRGB_OF_WIDE, WIDE_OF_SRGB, in_srgb
-
-Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def _decode(code: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -53,7 +52,7 @@ def premultiplied_light(code: Codes) -> NDArray[np.float32]:
 
 
 # Compiled: numpy goes through a picture five times for it, and holds three of them.
-@numba.njit([f"void({code}[:, :, :], f4[::1], f4, f4[:, :, ::1])" for code in ("u1", "u2")], cache=True, nogil=True)
+@compiled(*[f"void({code}[:, :, :], f4[::1], f4, f4[:, :, ::1])" for code in ("u1", "u2")])
 def _premultiplied(code, table, full, out):  # type: ignore[no-untyped-def]
     for row in range(code.shape[0]):
         for column in range(code.shape[1]):

@@ -6,17 +6,16 @@ greys stay on the cell's diagonal, so that a neutral table keeps them neutral.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import lab_to_srgb, srgb_to_lab
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Codes
 from schemas.errors import InputError
 
 Table = NDArray[np.float32]
-Code = NDArray[np.uint8] | NDArray[np.uint16]
 
 SIZE = 33
 _SIZE_MAX = 129
@@ -42,13 +41,13 @@ class Lut:
         flat = np.require(rgb.reshape(-1, 3), np.float32, ["C", "W"])
         return np.asarray(_looked_up(flat, self.table), np.float32).reshape(rgb.shape)
 
-    def applied(self, canvas: Code, weight: NDArray[np.float32]) -> Code:
+    def applied(self, canvas: Codes, weight: NDArray[np.float32]) -> Codes:
         """`canvas` (h, w, 3; uint8 or uint16) moved by `weight` (h, w; 0..1) of the way to what the table says.
 
         Rounded to the nearest code value; a pixel whose weight is 0 is as it was.
         """
         code, share = np.require(canvas, None, ["C", "W"]), np.require(weight, np.float32, ["C", "W"])
-        graded: Code = _graded(code, share, self.table, np.float32(np.iinfo(canvas.dtype).max))
+        graded: Codes = _graded(code, share, self.table, np.float32(np.iinfo(canvas.dtype).max))
         return graded
 
 
@@ -146,11 +145,7 @@ def _numbers(words: list[str], number: int) -> list[float]:
     return values
 
 
-def _compiled(*signatures: str) -> Any:
-    return numba.njit(list(signatures), cache=True, nogil=True)
-
-
-@_compiled("UniTuple(f4, 3)(f4, f4, f4, f4[:, :, :, ::1])")
+@compiled("UniTuple(f4, 3)(f4, f4, f4, f4[:, :, :, ::1])")
 def _mixed(red, green, blue, table):  # type: ignore[no-untyped-def]
     """The colour between four corners of the cell that holds (red, green, blue), 0..1."""
     last = table.shape[0] - 1
@@ -181,7 +176,7 @@ def _mixed(red, green, blue, table):  # type: ignore[no-untyped-def]
     )
 
 
-@_compiled("f4[:, ::1](f4[:, ::1], f4[:, :, :, ::1])")
+@compiled("f4[:, ::1](f4[:, ::1], f4[:, :, :, ::1])")
 def _looked_up(rgb, table):  # type: ignore[no-untyped-def]
     out = np.empty_like(rgb)
     for n in range(len(rgb)):
@@ -189,7 +184,7 @@ def _looked_up(rgb, table):  # type: ignore[no-untyped-def]
     return out
 
 
-@_compiled(
+@compiled(
     "u1[:, :, ::1](u1[:, :, ::1], f4[:, ::1], f4[:, :, :, ::1], f4)",
     "u2[:, :, ::1](u2[:, :, ::1], f4[:, ::1], f4[:, :, :, ::1], f4)",
 )

@@ -6,10 +6,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import Plane
+
 _LOBES = 3
 _BLOCK_PX = 32
-
-Plane = NDArray[np.float32]
 
 
 def resample(image: Plane, scale: float, offset_px: tuple[float, float], size_px: tuple[int, int]) -> Plane:

@@ -5,12 +5,11 @@ surfaces can show of ProPhoto RGB, with sRGB's white and curve. So an array says
 """
 
 from functools import cache
-from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.icc import SRGB_CURVE, SRGB_XY, WHITE_XY, matrix_profile, to_d50, xyz_of
 
 Matrix = NDArray[np.float64]
@@ -67,11 +66,7 @@ def in_srgb(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return inside
 
 
-def _compiled(signature: str) -> Any:
-    return numba.njit(signature, cache=True, nogil=True)
-
-
-@_compiled("UniTuple(f8, 3)(f8, f8, f8)")
+@compiled("UniTuple(f8, 3)(f8, f8, f8)")
 def _light_of(lightness, a, b):  # type: ignore[no-untyped-def]
     long = (_TO_CONES[0, 0] * lightness + _TO_CONES[0, 1] * a + _TO_CONES[0, 2] * b) ** 3
     medium = (_TO_CONES[1, 0] * lightness + _TO_CONES[1, 1] * a + _TO_CONES[1, 2] * b) ** 3
@@ -83,7 +78,7 @@ def _light_of(lightness, a, b):  # type: ignore[no-untyped-def]
     )
 
 
-@_compiled("void(f8[:, ::1], f4[:, ::1])")
+@compiled("void(f8[:, ::1], f4[:, ::1])")
 def _less_vivid(colours, out):  # type: ignore[no-untyped-def]
     """Fills `out` (n, 3) with the most chroma that sRGB has at each colour's (n, 3) lightness and hue, by bisection."""
     for n in range(len(colours)):

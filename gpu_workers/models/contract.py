@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import Plane
 from gpu_workers.models.manifest import Input, Output
-
-Plane = NDArray[np.float32]
 
 
 def tensor_of(picture: NDArray[np.uint8], of: Input) -> Plane:

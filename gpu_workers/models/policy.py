@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gpu_workers.models.manifest import Model, UnknownModel, version_order
 from schemas.records import ModelReleased
-from schemas.releases import ModelSplit, recalled, standing
+from schemas.releases import ModelSplit, recalled, split_of
 
 RELEASED = "released"
 LATEST = ":latest-"
@@ -18,7 +18,7 @@ def stand(policy: str, default: str, releases: Sequence[ModelReleased], models: 
     Raises UnknownModel for a name without a version.
     """
     if policy == RELEASED:
-        return standing(releases, [default])
+        return split_of(releases, [default])
     gone = recalled(releases)
     if LATEST not in policy:
         return ModelSplit(tuple({policy} - gone), recalled=gone)

@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging import encoding
 from gpu_workers.imaging.encoding import lossless
-from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.imaging.metadata import NO_METADATA, Metadata
+from gpu_workers.imaging.types import Code, Codes
 from gpu_workers.quality.files import file_facts, read
 from gpu_workers.sources.decoding import Picture
 from schemas.channels import Channel
 from schemas.errors import InputError
 from schemas.operations import OPERATIONS
 from schemas.operations.base import Pool
-
-Code = NDArray[np.uint8]
 
 
 class BadInputs(InputError, ValueError):
@@ -217,8 +215,8 @@ def facts(file: bytes, request: ComposeRequest) -> dict[str, float]:
 def _picture(role: str, made: Made, request: ComposeRequest) -> File:
     if not request.is_asset:
         return File(role, lossless(made.canvas, made.metadata), "image/png", made.canvas.shape)
-    told = made.metadata
+    metadata = made.metadata
     encoded = encoding.encode(
-        made.canvas, request.channel, source_type=told.source_type, credits=told.credits, dpi=made.dpi
+        made.canvas, request.channel, source_type=metadata.source_type, credits=metadata.credits, dpi=made.dpi
     )
     return File(role, encoded.data, encoded.media_type, made.canvas.shape)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.imaging.types import Codes
 from gpu_workers.operations.base import ComposeRequest, only
 from gpu_workers.operations.packshot.lighting import Light
 from gpu_workers.operations.packshot.operation import MEMORY, Shot, fingerprint, measure, shot

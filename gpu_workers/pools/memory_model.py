@@ -81,11 +81,11 @@ def kept_pixels(step: Step, category: str, rules: Rulebook) -> int:
 
 def canvas_of(channel: Channel, parameters: Mapping[str, str]) -> Size:
     """The canvas that a step makes, at most."""
-    asked = parameters.get("outputSize")
-    if asked is None:
+    output_size = parameters.get("outputSize")
+    if output_size is None:
         return channel.canvas
     try:
-        return SizedParameters.parse({"outputSize": asked}).size or channel.canvas
+        return SizedParameters.parse({"outputSize": output_size}).size or channel.canvas
     except BadParameters:
         return channel.canvas  # the step itself says what is wrong with it
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 BAND_PX = 10
 EDGE_PX = 3
-_GRADIENT_SIGMA = 1.4
-_STEP = 0.1
-_SLACK = 0.15
+_GRADIENT_SIGMA = 1.4  # px, as in C. Rhemann et al., A Perceptually Motivated Online Benchmark, 2009
+_STEP = 0.1  # between thresholds of alpha, as there
+_SLACK = 0.15  # of alpha: as there, less is no loss of connection
 
 Alpha = NDArray[np.floating[Any]]
 

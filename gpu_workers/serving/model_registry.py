@@ -24,7 +24,7 @@ class ModelRegistry:
         self._folder = folder
         self._blobs = blobs
         self._added = added
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     @classmethod
     def of(cls, settings: Settings, blobs: Blobs, database: Database) -> "ModelRegistry":
@@ -54,8 +54,8 @@ class ModelRegistry:
         try:
             return model_in(event)
         except BadManifest as error:
-            if event.model not in self._told:
-                self._told.add(event.model)
+            if event.model not in self._logged:
+                self._logged.add(event.model)
                 log.error("a model is left out: its manifest is bad", model=event.model, reason=str(error))
             return None
 

@@ -70,21 +70,21 @@ class Leased:
 class Serving:
     """The networks of one operation. Safe to use from several threads.
 
-    `standing_now` tells how the models stand and may raise Unavailable; `open_network` opens NAME@VERSION, warms it up,
-    and may raise ModelError, EngineError, StoreError or Unavailable. Raises what it raised when none of the models that
-    may work can be opened at the start.
+    `current_split` tells how the work is split and may raise Unavailable; `open_network` opens NAME@VERSION, warms it
+    up, and may raise ModelError, EngineError, StoreError or Unavailable. Raises what it raised when none of the
+    models that may work can be opened at the start.
     """
 
     def __init__(
         self,
-        standing_now: Callable[[], ModelSplit],
+        current_split: Callable[[], ModelSplit],
         open_network: Callable[[str], Network],
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
-        self._standing_now = standing_now
+        self._current_split = current_split
         self._open_network = open_network
         self._look_every_s = look_every_s
-        self._standing = standing_now()
+        self._split = current_split()
         self._changed = threading.Condition()
         self._open: dict[str, Network] = {}
         self._leases: Tally[int] = Tally()  # by the identity of the network
@@ -102,7 +102,7 @@ class Serving:
         """The networks for a product, which stay open for as long as the block lasts. Raises NoModel."""
         with self._changed:
             ref = self._wait_for(tenant, sku)
-            beside = self._standing.beside(tenant, sku)
+            beside = self._split.beside(tenant, sku)
             taken = [ref] + ([beside] if beside in self._open and beside != ref else [])
             networks = [self._open[each] for each in taken]
             for network in networks:
@@ -143,11 +143,11 @@ class Serving:
 
     def _chosen(self, tenant: str, sku: str) -> str | None:
         """The first that is open of: the one chosen, the stable ones, and whatever else worked until now."""
-        chosen = self._standing.choose(tenant, sku)
+        chosen = self._split.choose(tenant, sku)
         if chosen is None:
             raise NoModel("every model that could work is withdrawn or recalled")
-        usable = [chosen, *self._standing.stable, *self._open]
-        return next((ref for ref in usable if ref in self._open and ref not in self._standing.recalled), None)
+        usable = [chosen, *self._split.stable, *self._open]
+        return next((ref for ref in usable if ref in self._open and ref not in self._split.recalled), None)
 
     def _why(self) -> str:
         failures = "; ".join(f"{ref}: {error}" for ref, (error, _) in self._failed.items())
@@ -175,7 +175,7 @@ class Serving:
 
     def _look_again(self) -> None:
         try:
-            standing = self._standing_now()
+            split = self._current_split()
         except (Unavailable, ModelError) as error:
             log.warning("releases not known; going on as before", reason=str(error))
             return
@@ -183,9 +183,9 @@ class Serving:
             log.exception("releases not known; going on as before")
             return
         with self._changed:
-            if standing != self._standing:
-                log.info("models stand anew", stable=standing.stable[:1], trials=standing.trials)
-            self._standing = standing
+            if split != self._split:
+                log.info("models stand anew", stable=split.stable[:1], trials=split.trials)
+            self._split = split
             self._changed.notify_all()
 
     def _reopen_broken(self) -> None:
@@ -211,12 +211,12 @@ class Serving:
 
     def _needed(self) -> list[str]:
         """The trials and, of the stable ones, as many that can be opened as are kept."""
-        standing = self._standing
+        split = self._split
         stable: list[str] = []
-        for ref in standing.stable:
-            if len([each for each in stable if each not in self._failed]) < standing.kept:
+        for ref in split.stable:
+            if len([each for each in stable if each not in self._failed]) < split.kept:
                 stable.append(ref)
-        return list(dict.fromkeys([*stable, *(ref for ref in standing.trials if ref not in standing.recalled)]))
+        return list(dict.fromkeys([*stable, *(ref for ref in split.trials if ref not in split.recalled)]))
 
     def _has_just_failed(self, ref: str) -> bool:
         return ref in self._failed and time.monotonic() - self._failed[ref][1] < TRY_AGAIN_S

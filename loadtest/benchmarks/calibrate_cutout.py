@@ -1,8 +1,8 @@
-"""What a cutout's signs of doubt mean: fits the weights of operations.cutout.uncertainty, and says how well they do.
+"""Fits the weights of operations.cutout.uncertainty to what a cutout's features say, and says how well they do.
 
 The sample catalogue's photographs and two composites of every product on every ground are cut out and held against the
-truth. A logistic sum of the signs is fitted, its weights 0 or more, on two products of three, and made as cautious as
-the gate needs it to be; the figures are also of the third, which the fit has not seen. The last line is JSON: the
+truth. A logistic sum of the features is fitted, its weights 0 or more, on two products of three, and made as cautious
+as the gate needs it to be; the figures are also of the third, which the fit has not seen. The last line is JSON: the
 weights to be put into uncertainty.py, and the figures.
 """
 
@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Case:
-    """The signs that a cutout of a product showed, and whether it was good."""
+    """The features of a cutout of a product, and whether it was good."""
 
     name: str
     product: str
@@ -99,14 +99,14 @@ def fitted(those: Sequence[Case]) -> tuple[float, dict[str, float]]:
 def cautious(those: Sequence[Case], bias: float, weights: Mapping[str, float]) -> float:
     """The bias, this or a higher one, with which the gate passes most of those and enough of them are good."""
     features, bad = _arrays(those)
-    doubts = features @ np.array([weights[name] for name in uncertainty.WEIGHTS])
-    order = np.argsort(doubts)
+    scores = features @ np.array([weights[name] for name in uncertainty.WEIGHTS])
+    order = np.argsort(scores)
     good_shares = 1 - np.cumsum(bad[order]) / np.arange(1, len(bad) + 1)
     passing = np.flatnonzero(good_shares >= GOOD_OF_PASSED_MIN)
-    assert len(passing), "the pictures with the fewest signs are not good: the signs say nothing"
+    assert len(passing), "the surest pictures are not good: the features say nothing"
     gate = np.log(UNCERTAINTY_MAX / (1 - UNCERTAINTY_MAX))
     # Rounded up, so that the last of them may be left out but no other let in.
-    return max(bias, float(np.ceil(100 * (gate - doubts[order][passing[-1]]) - 1e-9)) / 100)
+    return max(bias, float(np.ceil(100 * (gate - scores[order][passing[-1]]) - 1e-9)) / 100)
 
 
 def judged(those: Sequence[Case], bias: float, weights: Mapping[str, float]) -> dict[str, float]:

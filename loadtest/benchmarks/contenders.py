@@ -10,18 +10,21 @@ The jobs: `plan` is what production does with an event, on facts of which nothin
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from schemas import codec, topics
+from schemas.codec import HASHED
 from schemas.recipes.cookbook import Cookbook, shipped
 from schemas.records import CampaignRequested, CatalogChanged, Task
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.facts import Asset, Database, Product, Unsent
-from streams.flow.processing import Processing
+from streams.flow.processing import Processing, Work
 from streams.flow.relay import Place, Sender
 from streams.runtime import observability
+from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 
 OUTPUT = topics.TASKS["cutout", "standard"].name
@@ -94,23 +97,22 @@ class NoDatabase:
         yield NoFacts()
 
 
-class Job(Protocol):
-    """Works on deliveries in order; returns when all that follows is sent."""
-
-    def run(self, batch: Sequence[Delivery]) -> None: ...
-
-
 class Bare:
     """Validates events and writes each back, as often as it has photographs."""
 
     is_waiting = False
 
     def __init__(self, sender: Sender) -> None:
+        self.stopping = threading.Event()
         self._sender = sender
 
     def run(self, batch: Sequence[Delivery]) -> None:
-        """See Job."""
+        """See streams.flow.processing.Work."""
         self._sender.send([record for delivery in batch for record in self._follow(delivery)])
+
+    def bury(self, _delivery: Delivery, why: Refused) -> None:
+        """No event of the benchmark is poison."""
+        raise why
 
     def tend(self) -> None:
         """There is nothing to tend."""
@@ -122,6 +124,8 @@ class Bare:
 
 class Answers:
     """What follows from an event, for libraries that write it themselves."""
+
+    codec = HASHED
 
     def __init__(self, name: str) -> None:
         self._records: Sequence[Outgoing] = ()
@@ -137,7 +141,7 @@ class Answers:
         return self._records
 
 
-def job(name: str, sender: Sender) -> Job:
+def job(name: str, sender: Sender) -> Work:
     """The job called `name`."""
     if name == "bare":
         return Bare(sender)
@@ -154,7 +158,7 @@ def run_streams(settings: Settings, name: str) -> None:
     from streams.consumer.isolation import Isolation, MemoryTrials
     from streams.flow.app import build_app, run_app
 
-    processing = cast(Processing, job(name, AcknowledgedProducer(settings)))
+    processing = job(name, AcknowledgedProducer(settings))
     isolation = Isolation("streams", MemoryTrials())
     run_app(build_app(settings, processing, isolation), settings, processing, isolation)
 

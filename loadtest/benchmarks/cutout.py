@@ -1,9 +1,11 @@
-"""How good cutouts are, how far their own doubt can be trusted, and what they cost, beside rembg with the same weights.
+"""How good cutouts are, how far their uncertainty can be trusted, and what they cost, beside rembg's of the same
+weights.
 
 The sample catalogue's photographs, and its products and some drawn ones on grounds made here, the exact alpha of all of
-them known. rembg runs plain (one look, no matting) and with its alpha matting, which takes seconds and therefore gets
-every fourth picture. Seconds are of the processor, for others use this machine too; outside is without the network.
-A contact sheet of the ten worst is left in .packshot/cutouts-worst.png: picture, truth, cutout's alpha, cutout.
+them known. rembg runs plain (one prediction, no matting) and with its alpha matting, which takes seconds and therefore
+gets every fourth picture. Seconds are of the processor, for others use this machine too; outside is without the
+network. A contact sheet of the ten worst is left in .packshot/cutouts-worst.png: picture, truth, cutout's alpha,
+cutout.
 """
 
 import json
@@ -38,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / ".cache" / "weights"
 OTHERS = str(ROOT / ".venv-worker" / "bin" / "python")
 SHEET = ROOT / ".packshot" / "cutouts-worst.png"
-SEED = 4  # not one of those that the doubt was calibrated on
+SEED = 4  # not one of those that the uncertainty was calibrated on
 COMPOSITES_EVERY = 5
 MATTED_EVERY = 4
 LARGE_PIXELS = 2_000_000

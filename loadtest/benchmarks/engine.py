@@ -4,8 +4,8 @@ Every model that ships, on every engine that can run here. The contenders take t
 this machine too, and a ratio is the median of those of the rounds: to OpenVINO with the FP32 model, one picture a call.
 The calls come one after another, so that what a batch is for is spreading over the processor's streams.
 
-Quality does not depend on the batch: intersection over union of a mask, at one look, with the rendered truth and with
-the mask of the FP32 model on ONNX Runtime, and how far off a finished cutout's alpha is at its edge.
+Quality does not depend on the batch: intersection over union of a mask, at one prediction, with the rendered truth and
+with the mask of the FP32 model on ONNX Runtime, and how far off a finished cutout's alpha is at its edge.
 """
 
 import json
@@ -121,7 +121,7 @@ def judged(contenders: Sequence[Contender], pictures: Sequence[Picture]) -> dict
 
 
 def masks(contender: Contender, pictures: Sequence[Picture]) -> list[quality.Alpha]:
-    """The mask of each picture at one look, at its size."""
+    """The mask of each picture at one prediction, at its size."""
     predict = quality.predict(contender.model, contender.engine.infer)
     sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
     found = [cv2.resize(predict(picture), size) for picture, size in zip(pictures, sizes, strict=True)]

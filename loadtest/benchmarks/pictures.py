@@ -32,7 +32,7 @@ from rich.table import Table
 
 from gpu_workers.engines import open_engine
 from gpu_workers.imaging import encoding
-from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.imaging.types import Codes
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.artwork.artwork import artwork

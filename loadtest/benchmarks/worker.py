@@ -1,9 +1,10 @@
 """What a worker makes of a backlog of photographs, beside what else would cut them out.
 
-The cutout pool's worker as production runs it, on Apache Kafka: fetch, decode, two looks of the network, matting, PNG,
-store, and no two pictures the same. Beside it, with as many threads: a loop written by hand about the same parts,
-without Kafka; rembg with the same weights, plain (one look, no matting) and with its matting; the same network on the
-same engine behind LitServe and behind mosec, asked over HTTP by a plain consumer that does the rest as the worker does.
+The cutout pool's worker as production runs it, on Apache Kafka: fetch, decode, two predictions of the network, matting,
+PNG, store, and no two pictures the same. Beside it, with as many threads: a loop written by hand about the same parts,
+without Kafka; rembg with the same weights, plain (one prediction, no matting) and with its matting; the same network on
+the same engine behind LitServe and behind mosec, asked over HTTP by a plain consumer that does the rest as the worker
+does.
 
 The contenders take turns, each started anew and warm, and a ratio is the median of those of the rounds, for others use
 this machine too. CPU is that of all processes of a contender while it works. What comes out is compared: worker, loop
@@ -11,25 +12,20 @@ and servers must write the same bytes, and of rembg the alpha is held against th
 """
 
 import json
-import os
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import mean, median
 
 import cv2
 import numpy as np
-import psutil
 import structlog
-from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from gpu_workers.engines import Tensor
 from gpu_workers.metering import Prices
@@ -42,37 +38,37 @@ from gpu_workers.serving.batching import Batcher
 from gpu_workers.serving.serving import Network, Serving
 from gpu_workers.worker import Worker
 from loadtest.benchmarks import quality
+from loadtest.benchmarks.worker_backlog import (
+    CACHE,
+    ROOT,
+    THREADS,
+    Bench,
+    Drained,
+    Process,
+    family,
+)
 from loadtest.benchmarks.worker_contenders import MODEL
-from schemas import codec, topics
-from schemas.identity import content_id
-from schemas.records import CatalogChanged, Source, Step, Task, TaskCompleted
+from schemas import topics
 from schemas.releases import ModelSplit
 from streams.blobs import Blobs, open_store
 from streams.consumer import groups
-from streams.consumer.clients import AcknowledgedProducer, make_topics, open_consumer, open_member, producer_config
+from streams.consumer.clients import AcknowledgedProducer, make_topics, open_member
 from streams.consumer.isolation import Isolation, MemoryTrials
-from streams.consumer.letters import RetryPolicy, outgoing
+from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OpenConsumer
 from streams.consumer.reading import has_record
 from streams.consumer.work import Executor
 from streams.embedded import choose_broker
-from streams.facts import Database
 from streams.runtime.settings import Settings
 
-ROOT = Path(__file__).parents[2]
-CACHE = ROOT / ".cache"
 OTHERS = str(ROOT / ".venv-worker" / "bin" / "python")
 CONTENDER = ["-m", "loadtest.benchmarks.worker_contenders"]
-THREADS = (os.cpu_count() or 1) + 2
 ROUNDS = 3
 WARM_PICTURES = 4
 MATTED_EVERY = 5  # rembg's matting takes seconds: of every fifth photograph
-TIMEOUT_S = 300.0
 TOPICS = {"litserve": topics.TASKS["compose", "standard"].name, "mosec": topics.TASKS["compose", "bulk"].name}
-NONE: dict[str, str] = {}
-QUIET = {"log_level": 0}  # the broker is stopped before these clients are gone
-LOOK_S = 0.4  # of the stand-in engine: longer than two cores take for the rest of a picture
+PREDICTION_S = 0.4  # of the stand-in engine: longer than two cores take for the rest of a picture
 TARGETS = {
     "worker_to_hand": ("ge", 0.95),
     "worker_to_rembg": ("ge", 2),
@@ -83,117 +79,8 @@ TARGETS = {
 }
 
 
-Process = subprocess.Popen[str]
 Drain = Callable[[Sequence[Path]], None]
 Ready = tuple[Drain, list[Process]]
-
-
-@dataclass(frozen=True)
-class Drained:
-    """How long a contender took for so many pictures, by the clock and by the processor."""
-
-    pictures: int
-    wall_s: float
-    cpu_s: float
-
-    @property
-    def per_s(self) -> float:
-        """Pictures a second."""
-        return self.pictures / self.wall_s
-
-    @property
-    def cpu_s_each(self) -> float:
-        """Seconds of CPU a picture."""
-        return self.cpu_s / self.pictures
-
-
-class Bench:
-    """The broker, the facts, and what came out."""
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.settings = settings
-        self.folder = folder
-        self.database = Database(settings.database)
-        self.database.create_tables()
-        self._producer = Producer(producer_config(settings) | QUIET)
-        self._watcher = open_consumer(settings, groups.READER, **QUIET)
-
-    def say(self, topic: str, pictures: Sequence[Path]) -> None:
-        """Writes a task for each picture."""
-        with self.database.begin() as facts:
-            for picture in pictures:
-                facts.products.put(_product(picture))
-        for picture in pictures:
-            record = outgoing(_task(picture), "bench")
-            self._producer.produce(topic, record.value, record.key, headers=list(record.headers))
-        self._producer.flush()
-
-    def await_topics(self) -> None:
-        """Waits until the topics have leaders."""
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while True:
-            with suppress(KafkaException):
-                self.ends()
-                return
-            assert time.monotonic() < deadline_s, "waited in vain for the topics"
-            self._watcher.list_topics(topics.COMPLETED.name, timeout=10)
-
-    def ends(self) -> dict[int, int]:
-        """The next offset of each partition of what was completed."""
-        places = [TopicPartition(topics.COMPLETED.name, number) for number in range(self.settings.kafka_partitions)]
-        return {place.partition: self._watcher.get_watermark_offsets(place, timeout=10)[1] for place in places}
-
-    def completed(self, since: dict[int, int]) -> list[TaskCompleted]:
-        """What the worker wrote since then: every task done, none of it found in the cache."""
-        reader = open_consumer(self.settings, groups.READER)
-        reader.assign([TopicPartition(topics.COMPLETED.name, *place) for place in since.items()])
-        left, found = sum(self.ends().values()) - sum(since.values()), []
-        while left:
-            messages = reader.consume(min(left, 500), 1.0)
-            left -= len(messages)
-            found += [codec.decode(message.value() or b"") for message in messages]
-        reader.close()
-        events = [event for event in found if isinstance(event, TaskCompleted) and event.outcome == "done"]
-        assert len(events) == len(found), found
-        assert not any(event.cached for event in events)
-        return events
-
-    def drain(self, topic: str, members: Sequence[Process], pictures: Sequence[Path]) -> None:
-        """Writes tasks, and waits until as many are completed."""
-        wanted = sum(self.ends().values()) + len(pictures)
-        self.say(topic, pictures)
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while sum(self.ends().values()) < wanted:
-            assert time.monotonic() < deadline_s, "waited in vain for pictures"
-            assert all(member.poll() is None for member in members), "a contender has ended"
-            time.sleep(0.02)
-
-    @contextmanager
-    def process(
-        self, command: Sequence[str], environment: dict[str, str] = NONE, *, piped: bool = False
-    ) -> Iterator[Process]:
-        """A process with the bench's settings in its environment, ended with the block."""
-        settings: dict[str, str] = {
-            "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
-            "PACKSHOT_DATA_FOLDER": str(self.settings.data_folder),
-            "PACKSHOT_CACHE_FOLDER": str(CACHE),
-            "PACKSHOT_SOURCE_FILE_ROOTS": "/",
-            "PACKSHOT_WORKER_THREADS": str(THREADS),
-            "PACKSHOT_CUTOUT_MODEL": MODEL.ref,
-            "PACKSHOT_LOG_LEVEL": "warning",
-        }
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | settings | environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            _end(process)
 
 
 @contextmanager
@@ -211,7 +98,7 @@ def _worker(bench: Bench, target: Path) -> Iterator[Ready]:
 @contextmanager
 def _served(server: str, bench: Bench, target: Path) -> Iterator[Ready]:
     port = _free_port()
-    # On a busy machine a look takes longer than mosec's time-out of 3 s.
+    # On a busy machine a prediction takes longer than mosec's time-out of 3 s.
     address = {"MOSEC_ADDRESS": "127.0.0.1", "MOSEC_PORT": str(port), "MOSEC_TIMEOUT": "60000"}
     address |= {"MOSEC_LOG_LEVEL": "error", "PYTHONWARNINGS": "ignore"}
     client = ["client", str(THREADS), server, str(port), TOPICS[server], str(target)]
@@ -325,7 +212,7 @@ class Slow:
 
     def infer(self, batch: Tensor) -> Tensor:
         """See Engine.infer."""
-        time.sleep(LOOK_S * len(batch))
+        time.sleep(PREDICTION_S * len(batch))
         y, x = np.mgrid[-1:1:320j, -1:1:320j]
         disc = np.clip((0.7 - np.hypot(x, y)) * 40, 0, 1).astype(np.float32)
         return np.repeat(disc[None, None], len(batch), axis=0)
@@ -381,44 +268,10 @@ def _cropped(folder: Path, by_px: int) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def _product(picture: Path) -> CatalogChanged:
-    source = Source(uri=picture.as_uri())
-    return CatalogChanged(tenant="bench", sku=picture.stem, version=1, sources=[source], channels=["amazon"])
-
-
-def _task(picture: Path) -> Task:
-    return Task(
-        task_id=content_id(picture.as_uri()),
-        tenant="bench",
-        sku=picture.stem,
-        version=1,
-        lane="standard",
-        step=Step(operation="cutout"),
-        source=Source(uri=picture.as_uri()),
-    )
-
-
 def _cpu_s(processes: Sequence[Process]) -> float:
     """The processor time of processes and of those that they started."""
-    every = [each for process in processes for each in _family(process.pid)]
+    every = [each for process in processes for each in family(process.pid)]
     return sum(sum(each.cpu_times()[:2]) for each in every)
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
-
-
-def _end(process: Process) -> None:
-    if process.poll() is not None:
-        return
-    family = _family(process.pid)
-    process.terminate()
-    psutil.wait_procs(family, timeout=20)
-    for left in family:
-        with suppress(psutil.NoSuchProcess):
-            left.kill()
-    process.wait()
 
 
 def _free_port() -> int:

@@ -2,8 +2,8 @@
 
 Run as `python -m loadtest.benchmarks.worker_contenders NAME THREADS`. `hand`, `rembg` and `rembg-matting` read a line
 of JSON a job on standard input, `[[from, to], …]`, and answer with a line when all of it is there. `client` reads tasks
-of a Kafka topic and asks a server of loadtest.benchmarks.worker_servers for each look at a picture: everything but the
-network is done by the same code with as many threads.
+of a Kafka topic and asks a server of loadtest.benchmarks.worker_servers for each prediction of a picture: everything
+but the network is done by the same code with as many threads.
 """
 
 import http.client
@@ -86,7 +86,7 @@ def do_jobs(work: Work, pool: Executor) -> None:
 
 
 def client(threads: int, server: str, port: int, topic: str, target: Path) -> None:
-    """Reads tasks, asks `server` for the looks, and commits what has ended, until SIGTERM."""
+    """Reads tasks, asks `server` for the predictions, and commits what has ended, until SIGTERM."""
     from confluent_kafka import KafkaException, Message
 
     from schemas import codec, topics

@@ -18,7 +18,7 @@ from gpu_workers.models.manifest import load_manifest
 WEIGHTS = Path(__file__).parents[2] / ".cache" / "weights"
 MODEL = load_manifest("u2netp@1")
 BATCH_MAX = 8
-BATCH_WAIT_MS = 5  # a tenth of what a look takes
+BATCH_WAIT_MS = 5  # a tenth of what a prediction takes
 BINARY = "application/octet-stream"
 
 

@@ -103,7 +103,7 @@ class FaultInjector:
         while time.monotonic() < over_s + RECOVERED_WITHIN_S:
             time.sleep(0.5)
             long_enough = time.monotonic() > began_s + AT_LEAST_S and self._stalls.looked_since(over_s + AFTER_S)
-            if long_enough and self._cluster.is_ready() and not self._stalls.standing(groups, over_s):
+            if long_enough and self._cluster.is_ready() and not self._stalls.stalled(groups, over_s):
                 return True
         return False
 

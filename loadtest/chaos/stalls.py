@@ -84,7 +84,7 @@ class Stalls:
                 raise RuntimeError("nobody samples any more") from self._failure
             return self._looked_s > moment_s
 
-    def standing(self, of: Collection[str], since_s: float) -> int:
+    def stalled(self, of: Collection[str], since_s: float) -> int:
         """How many partitions of these groups have something to read and have not moved since then."""
         with self._lock:
             return sum(

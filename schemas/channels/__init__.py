@@ -127,13 +127,13 @@ class _CategoryRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("`people` must have a `source`")
 
     def covers(self, category: str) -> bool:
-        told = category.casefold()
-        return any(word in told for word in self.words) or not categories.groups(category).isdisjoint(self.groups)
+        lowered = category.casefold()
+        return any(word in lowered for word in self.words) or not categories.groups(category).isdisjoint(self.groups)
 
     def rules(self) -> dict[str, Any]:
         """The channel's rules that these take the place of."""
-        told = {"smallest": self.smallest, "fill": self.fill, "people": self.people}
-        return {name: rule for name, rule in told.items() if rule is not None}
+        rules = {"smallest": self.smallest, "fill": self.fill, "people": self.people}
+        return {name: rule for name, rule in rules.items() if rule is not None}
 
 
 class _File(Channel, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,8 +40,8 @@ class Rulebook:
             raise UnknownChannel(f"no channel is called {name!r}; there are: {', '.join(self.names())}")
         return channels.load(name, category)
 
-    def way(self, names: Collection[str]) -> str | None:
-        """What a way begins with: the released rules of these channels, or None where all go by those that ship."""
+    def lineage(self, names: Collection[str]) -> str | None:
+        """What a lineage begins with: the released rules of these channels, or None where all go by those that ship."""
         refs = sorted(self.load(name).rule_version for name in self.released.keys() & set(names))
         return ",".join(refs) or None
 

@@ -13,11 +13,11 @@ from schemas.records import Sha256
 class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a recipe may set.
 
-    `keep_own_alpha`: a source that is cut out already keeps its alpha, bit for bit. `shadow.own`: whether the
-    shadow that such a source has in its alpha stays. `speckle_share`: islands and pinholes under this share of the
-    subject's area go. `retouch`: the strokes of a person, by the digest of their blob, see schemas.retouching.
-    `subject`: the product alone, so that people are doubt; everything that stands out, people included; auto is
-    everything for what people wear, by the product's category, and the product alone otherwise.
+    `keep_own_alpha`: a source that is cut out already keeps its alpha, bit for bit. `shadow.own`: whether the shadow
+    that such a source has in its alpha stays. `speckle_share`: islands and pinholes under this share of the subject's
+    area go. `retouch`: the strokes of a person, by the digest of their blob, see schemas.retouching. `subject`: the
+    product alone, so that people make it uncertain; everything that stands out, people included; auto is everything for
+    what people wear, by the product's category, and the product alone otherwise.
     """
 
     keep_own_alpha: bool = True

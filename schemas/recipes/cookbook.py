@@ -88,27 +88,27 @@ class Cookbook:
         """What is written into a step for a tenant and channel, and who says so."""
         mine = self.defaults_of(tenant)
         defaults = {} if mine is None else mine.of(step.operation, channel)
-        told: dict[str, tuple[str, Origin]] = {name: (value, "tenant") for name, value in defaults.items()}
-        told |= {name: (value, "recipe") for name, value in step.parameters.items()}
+        chosen: dict[str, tuple[str, Origin]] = {name: (value, "tenant") for name, value in defaults.items()}
+        chosen |= {name: (value, "recipe") for name, value in step.parameters.items()}
         if channel is not None and self.rules.load(channel).background_required:
-            return {name: each for name, each in told.items() if not name.startswith(("background.", "shadow."))}
-        return told
+            return {name: each for name, each in chosen.items() if not name.startswith(("background.", "shadow."))}
+        return chosen
 
 
 def filled(
-    operation: str, told: Mapping[str, tuple[str, Origin]], channel: str | None, rulebook: Rulebook = SHIPPED
+    operation: str, chosen: Mapping[str, tuple[str, Origin]], channel: str | None, rulebook: Rulebook = SHIPPED
 ) -> dict[str, tuple[str, Origin]]:
     """All that a step goes by: what is written into it, what the channel's rules add, and the operation's defaults."""
-    all_told = dict(told)
+    complete = dict(chosen)
     rules = {} if channel is None else _of_channel(channel, rulebook)
     for each in msgspec.structs.fields(OPERATIONS[operation].parameters):
-        if each.encode_name in told:
+        if each.encode_name in chosen:
             continue
         if each.default not in (None, msgspec.NODEFAULT):
-            all_told[each.encode_name] = (_written(each.default), "operation")
+            complete[each.encode_name] = (_written(each.default), "operation")
         elif each.encode_name in rules:
-            all_told[each.encode_name] = (rules[each.encode_name], "channel")
-    return all_told
+            complete[each.encode_name] = (rules[each.encode_name], "channel")
+    return complete
 
 
 @cache

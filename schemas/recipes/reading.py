@@ -136,6 +136,6 @@ class _Document:
 
 def _syntax(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    told = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    told = told if isinstance(error, documents.Unbounded) else f"no YAML: {told}"
-    return Problem(1 if mark is None else mark.line + 1, "", told)
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    reason = reason if isinstance(error, documents.Unbounded) else f"no YAML: {reason}"
+    return Problem(1 if mark is None else mark.line + 1, "", reason)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from schemas.codec import HASHED
 from streams.consumer import reading
 from streams.consumer.letters import Outgoing
 from streams.facts import Database
@@ -19,6 +20,8 @@ ANSWERS_WITHIN_S = 2.0
 
 class Nowhere:
     """Takes what a test key sends: it was checked like any other, and goes nowhere."""
+
+    codec = HASHED
 
     def send(self, _records: Sequence[Outgoing]) -> None:
         """Drops records."""

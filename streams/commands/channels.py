@@ -29,9 +29,9 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
         _, made = read_file(file)
         return made.rule_version
 
-    told = [checked(file, ref) for file in files]
-    show_checked(told, as_json=as_json)
-    sys.exit(Exit.FOUND if any(each.wrong for each in told) else Exit.OK)
+    found = [checked(file, ref) for file in files]
+    show_checked(found, as_json=as_json)
+    sys.exit(Exit.FOUND if any(each.wrong for each in found) else Exit.OK)
 
 
 @channels.command("list")
@@ -73,8 +73,9 @@ def release(settings: Settings, files: tuple[Path, ...], dry_run: bool, why: str
     from streams.commands.tables.channels import show_channels_released
     from streams.services import channels as desk
 
-    told = [desk.release(settings, file, why, by, dry_run=dry_run) for file in files or desk.files_to_release(settings)]
-    show_channels_released(told, dry_run=dry_run, as_json=as_json)
+    files = files or tuple(desk.files_to_release(settings))
+    released = [desk.release(settings, file, why, by, dry_run=dry_run) for file in files]
+    show_channels_released(released, dry_run=dry_run, as_json=as_json)
 
 
 @channels.command()
@@ -95,5 +96,5 @@ def withdraw(
     from streams.commands.tables.channels import show_channels_released
     from streams.services import channels as desk
 
-    told = desk.withdraw(settings, name, version, why, by, dry_run=dry_run)
-    show_channels_released([told], dry_run=dry_run, as_json=as_json)
+    withdrawn = desk.withdraw(settings, name, version, why, by, dry_run=dry_run)
+    show_channels_released([withdrawn], dry_run=dry_run, as_json=as_json)

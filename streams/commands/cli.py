@@ -15,7 +15,7 @@ LOGGED = frozenset(
 )  # commands whose log is for whoever runs the system; the roles of `up` have files for theirs
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 # The errors that have a sentence of their own. Whoever raised one has imported its module: nobody does so to compare.
-TOLD = (
+EXPLAINED = (
     ("streams.runtime.settings", "SettingsError"),
     ("streams.runtime.errors", "Unavailable"),
     ("streams.runtime.errors", "Refused"),
@@ -116,8 +116,8 @@ def main() -> None:
 
 def _answered(error: Exception) -> int:
     """Says what went wrong; the exit status."""
-    told = tuple(getattr(sys.modules[module], name) for module, name in TOLD if module in sys.modules)
-    if isinstance(error, told):
+    explained = tuple(getattr(sys.modules[module], name) for module, name in EXPLAINED if module in sys.modules)
+    if isinstance(error, explained):
         _tell(f"packshot: {error}")
         return Exit.NOT_DONE
     if isinstance(error, OSError):  # a folder that is read-only, a disk that is full
@@ -131,10 +131,10 @@ def _of_system(error: OSError) -> str:
     """What the system refused, and how to go on where it is the place."""
     from streams.runtime.settings import variable
 
-    told = f"{error.filename or 'the disk'}: {error.strerror or error}"
+    text = f"{error.filename or 'the disk'}: {error.strerror or error}"
     if error.errno not in UNWRITABLE:
-        return told
-    return f"{told}; {variable('data_folder')} names another place for the data"
+        return text
+    return f"{text}; {variable('data_folder')} names another place for the data"
 
 
 def _tell(text: str) -> None:
@@ -163,12 +163,7 @@ def packshot(context: click.Context) -> None:
         logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
     from streams.runtime.settings import read_settings
 
-    context.obj = settings = read_settings()
-    if settings.schema_registry is not None:
-        from schemas.codec import use_registry
-        from streams.consumer.registry import Registry
-
-        use_registry(Registry(settings.schema_registry))
+    context.obj = read_settings()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +16,7 @@ from schemas.records import CatalogChanged, Submission
 from streams.blobs import Blobs, NotFound, open_store
 from streams.commands.tables import COLOUR, coloured
 from streams.commands.tables.submit import show_submission
+from streams.commands.tables.system import show_death, show_running
 from streams.facts import Asset, Database
 from streams.runtime.errors import Refused
 from streams.runtime.exits import Exit
@@ -32,14 +34,14 @@ SQUARE = "■"
 
 def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> int:
     """Runs everything; 0 when every asset is published or in review."""
-    settings = settings.model_copy(update={"data_folder": settings.data_folder / "demo"})
+    settings = replace(settings, data_folder=settings.data_folder / "demo")
     began = time.monotonic()
     console.say(
         styled("Packshot", "bold"), ": starting a broker, the streams, two workers, the publisher and a local CDN …"
     )
-    with local.running_system(settings) as (running, supervisor):
+    with local.running_system(settings, console.say, show_death) as (running, supervisor):
         supervisor.wait_until_ready(threading.Event())
-        local.announce(running)
+        show_running(running)
         with local.connect(running) as (database, producer):
             submitted = submission.send(_events(catalogue_file), producer)
             submitted += submission.send(_events(campaign_file), producer)
@@ -134,5 +136,5 @@ def _write_sheets(entries: list[ContactEntry], folder: Path) -> None:
 
 def _sum_up(fates: Sequence[Fate], took_s: float) -> None:
     counted = Counter(asset.state for fate in fates for asset in fate.assets)
-    told = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
-    console.say(styled(told, "bold"), f" in {took_s:.0f} s, the start of the broker and of every role included")
+    states = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
+    console.say(styled(states, "bold"), f" in {took_s:.0f} s, the start of the broker and of every role included")

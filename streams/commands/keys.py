@@ -1,10 +1,10 @@
 """`packshot keys`: who may use the API."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from streams.commands.tables import moment
 from streams.runtime.screen import console, errors, print_json, table
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
@@ -42,7 +42,7 @@ def create(
         mode: Any = "test" if is_test else "live"
         text, key = desk.create(database, name, tenants, scopes or desk.SCOPES, mode, expires_at_ms)
     if as_json:
-        print_json({"key": text, **_facts(key)})
+        print_json({"key": text, **desk.view(key)})
     else:
         console.say(text)  # alone on standard output, so that KEY=$(packshot keys create …) has it
         errors.say(f"{key.name} ({key.key_id}), for {', '.join(key.tenants)}: {', '.join(key.scopes)}")
@@ -55,18 +55,19 @@ def create(
 def keys_list(settings: Settings, as_json: bool) -> None:
     """Show every key by its id, never itself."""
     from streams.facts.keys import ApiKeys
+    from streams.services import keys as desk
     from streams.services import status
 
     with status.open_database(settings) as database:
         known = ApiKeys(database).every()
     if as_json:
-        print_json([_facts(key) for key in known])
+        print_json([desk.view(key) for key in known])
         return
     shown = table("id", "name", "mode", "tenants", "scopes", "made", "ends", "revoked", "last used")
     for key in known:
         times = key.created_at_ms, key.expires_at_ms, key.revoked_at_ms, key.last_used_at_ms
-        told = map(_moment, times)
-        shown.add_row(key.key_id, key.name, key.mode, ", ".join(key.tenants), ", ".join(key.scopes), *told)
+        moments = ("" if at_ms is None else moment(at_ms, "minutes") for at_ms in times)
+        shown.add_row(key.key_id, key.name, key.mode, ", ".join(key.tenants), ", ".join(key.scopes), *moments)
     console.show(shown)
 
 
@@ -85,11 +86,3 @@ def revoke(settings: Settings, key_id: str, as_json: bool) -> None:
         print_json({"revoked": key_id})
     else:
         console.say(f"{key_id} opens nothing any more")
-
-
-def _facts(key: Any) -> dict[str, Any]:
-    return {name: value for name, value in key.__dict__.items() if name != "digest"}
-
-
-def _moment(at_ms: int | None) -> str:
-    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(" ", "minutes")[:16]

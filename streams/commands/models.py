@@ -139,8 +139,8 @@ def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: 
 
     gone, works, products = desk.rollback(settings, ref, recall, lane, why, by)
     if as_json:
-        again_told = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
-        print_json({"withdrawn": gone, "works": works, "products": again_told})
+        made_again = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
+        print_json({"withdrawn": gone, "works": works, "products": made_again})
         return
     again = f"; {len(products)} products are made again" if recall else ""
     console.say(f"{gone} is withdrawn, {works} works{again}")
@@ -156,7 +156,7 @@ def distill(settings: Settings, target: Path, photographs: Path, steps: int | No
     """Teach a faster network what u2netp@1 sees, and say how near it comes. Needs `pip install packshot[distill]`."""
     from streams.services import models as desk
 
-    _told(desk.distill(settings, photographs, target, steps), report)
+    _report(desk.distill(settings, photographs, target, steps), report)
 
 
 @models.command()
@@ -179,10 +179,10 @@ def quantize(
     """Write a model with smaller numbers, explicit in the graph, and say what that costs in quality."""
     from streams.services import models as desk
 
-    _told(desk.quantize(settings, ref, target, precision, photographs, leave_out), report)
+    _report(desk.quantize(settings, ref, target, precision, photographs, leave_out), report)
 
 
-def _told(compared: Any, report: Path | None) -> None:
+def _report(compared: Any, report: Path | None) -> None:
     from gpu_workers.distillation.comparing import as_json, as_table
 
     console.show(as_table(compared))

@@ -28,9 +28,9 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
         _, made = read_file(file)
         return made.ref
 
-    told = [checked(file, ref) for file in files]
-    show_checked(told, as_json=as_json)
-    sys.exit(Exit.FOUND if any(each.wrong for each in told) else Exit.OK)
+    found = [checked(file, ref) for file in files]
+    show_checked(found, as_json=as_json)
+    sys.exit(Exit.FOUND if any(each.wrong for each in found) else Exit.OK)
 
 
 @recipes.command("list")

@@ -47,6 +47,7 @@ def replay(
 def rebuild_facts(settings: Settings, as_json: bool) -> None:
     """Make the facts anew from the topics, with nothing else at work on them."""
     from streams.commands.tables.replay import show_rebuilt
+    from streams.runtime.screen import errors
     from streams.services import local
 
-    show_rebuilt(local.rebuild_facts(settings), as_json=as_json)
+    show_rebuilt(local.rebuild_facts(settings, errors.say), as_json=as_json)

@@ -31,9 +31,9 @@ def sweep(settings: Settings, unnamed_s: float, dry_run: bool, as_json: bool) ->
 
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     done: Swept = Sweep(origin, now_ms, unnamed_s=unnamed_s, dry_run=dry_run).run()
-    told = {"removed": done.removed, "in_grace": done.in_grace, "unclaimed": done.unclaimed, "faults": done.faults}
+    facts = {"removed": done.removed, "in_grace": done.in_grace, "unclaimed": done.unclaimed, "faults": done.faults}
     if as_json:
-        print_json(told)
+        print_json(facts)
     else:
         _show(done.removed, dry_run=dry_run)
         console.say(f"{done.in_grace} stay until their grace is over, {done.unclaimed} lie beside no manifest")

@@ -1,6 +1,7 @@
 """`packshot up`, `run`, `check`, `settings` and `demo`: the system itself."""
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,17 @@ import click
 from schemas.operations.base import POOLS
 from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
-from streams.runtime.settings import Settings, variable
+from streams.runtime.settings import Settings, default_of, variable
 
 
 @click.command()
 @click.pass_obj
 def up(settings: Settings) -> None:
     """Run the whole system on this machine until Ctrl-C."""
+    from streams.commands.tables.system import show_death, show_running
     from streams.services.local import run_until_stopped
 
-    run_until_stopped(settings)
+    run_until_stopped(settings, console.say, show_death, show_running)
 
 
 @click.command()
@@ -58,19 +60,19 @@ def check(settings: Settings, as_json: bool) -> None:
 def show_settings(as_json: bool) -> None:
     """Show every setting, its default and what it is for."""
     if as_json:
-        print_json([_setting_facts(name, field) for name, field in Settings.model_fields.items()])
+        print_json([_setting_facts(each) for each in fields(Settings)])
         return
-    for name, field in Settings.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        shown = ",".join(default) if isinstance(default, list) else default
-        console.say(f"{variable(name)}  [{'' if shown is None else shown}]")
-        console.say(f"    {field.description}")
+    for each in fields(Settings):
+        default = default_of(each)
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        console.say(f"{variable(each.name)}  [{'' if shown is None else shown}]")
+        console.say(f"    {each.metadata['description']}")
 
 
-def _setting_facts(name: str, field: Any) -> dict[str, Any]:
-    default = field.get_default(call_default_factory=True)
-    told = str(default) if isinstance(default, Path) else default
-    return {"name": variable(name), "default": told, "description": field.description}
+def _setting_facts(field: Any) -> dict[str, Any]:
+    default = default_of(field)
+    value = str(default) if isinstance(default, Path) else default
+    return {"name": variable(field.name), "default": value, "description": field.metadata["description"]}
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -82,9 +81,9 @@ def _show_recovered(
     if as_json:
         again = [{"tenant": tenant, "sku": sku, "lane": lane} for (tenant, sku), lane in sorted(products.items())]
         print_json({
-            "lost": [asdict(each) for each in lost],
+            "lost": lost,
             "products": again,
-            "left": [asdict(each) for each in left],
+            "left": left,
         })  # fmt: skip
         return
     for each in lost:
@@ -105,7 +104,7 @@ def _show(drifts: "Sequence[Drift]", *, as_json: bool, done: str = "") -> None:
     from streams.runtime.screen import console, print_json, table
 
     if as_json:
-        print_json([asdict(each) for each in drifts])
+        print_json(drifts)
     elif not drifts:
         console.say("nothing to mend")
     else:

@@ -166,8 +166,8 @@ def _show_deliveries(found: "Sequence[WebhookDelivery]") -> None:
         last = each.log[-1] if each.log else None
         answer = "" if last is None else f"{last.status or ''} {last.reason}".strip()[:80]
         due = moment(each.due_at_ms) if each.state == "waiting" else ""
-        told = (each.message, each.state, each.type, each.sku, moment(each.created_at_ms), str(each.tries), due)
-        shown.add_row(*told, answer)
+        cells = (each.message, each.state, each.type, each.sku, moment(each.created_at_ms), str(each.tries), due)
+        shown.add_row(*cells, answer)
     console.show(shown) if found else console.say("nothing")
 
 

@@ -17,6 +17,7 @@ from prometheus_client import Counter
 
 from schemas import topics
 from streams.consumer.letters import Delivery, Outgoing, written_at_ms
+from streams.consumer.registry import codec_of
 from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings
 
@@ -165,6 +166,8 @@ class AcknowledgedProducer:
     def __init__(self, settings: Settings, within_s: float | None = None) -> None:
         """`within_s` bounds how long a record may wait for its acknowledgement; unset, librdkafka's 5 minutes."""
         bound = {} if within_s is None else {"delivery.timeout.ms": round(within_s * 1000)}
+        self.codec = codec_of(settings)
+        """Encodes what is sent."""
         self._config = producer_config(settings) | bound
         self._producer = Producer(self._config)
         self._stopping = threading.Event()

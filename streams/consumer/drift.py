@@ -70,7 +70,7 @@ class Drift:
 def find(settings: Settings) -> list[Drift]:
     """Every difference. Raises Unavailable, Refused where it may not be asked."""
     admin = AdminClient(client_config(settings))
-    there = _asked(settings, lambda: admin.list_topics(timeout=CALL_S)).topics
+    there = _result(settings, lambda: admin.list_topics(timeout=CALL_S)).topics
     wanted = topics.every(settings.retry_delays)
     present = [topic for topic in wanted if topic.name in there]
     missing = [Drift(topic.name, EXISTENCE, "missing", "there") for topic in wanted if topic.name not in there]
@@ -186,10 +186,10 @@ def _altered(topic: str, drifts: Sequence[Drift]) -> ConfigResource:
 
 
 def _answer(settings: Settings, future: Future[Any]) -> Any:
-    return _asked(settings, lambda: future.result(timeout=CALL_S))
+    return _result(settings, lambda: future.result(timeout=CALL_S))
 
 
-def _asked(settings: Settings, ask: Callable[[], Any]) -> Any:
+def _result(settings: Settings, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except KafkaException as error:

@@ -98,7 +98,7 @@ class Isolation:
         self._lock = threading.Lock()
         self._first: dict[Place, int] = {}
         self._care: dict[Place, int] = {}
-        self._told: dict[Place, str] = {}
+        self._logged: dict[Place, str] = {}
         self.is_waiting = False
         """Whether a batch stands on purpose, until the database is back."""
         self.stopping = threading.Event()
@@ -171,11 +171,11 @@ class Isolation:
     def tell(self, delivery: Delivery, why: str) -> None:
         """Notes why the partition of a record stands, for `packshot audit`; once for each reason."""
         place = (delivery.topic, delivery.partition)
-        if self._told.get(place) == why:
+        if self._logged.get(place) == why:
             return
         try:
             self._trials.tell(self._role, place, why)
-            self._told[place] = why
+            self._logged[place] = why
         except Unavailable as away:
             log.warning("not noted", why=why, reason=str(away))
 
@@ -185,7 +185,7 @@ class Isolation:
             for place in places:
                 self._first.pop(place, None)
                 self._care.pop(place, None)
-                self._told.pop(place, None)
+                self._logged.pop(place, None)
             self._count_careful()
 
     def _care_needed(self, place: Place, first: int) -> int:
@@ -193,8 +193,8 @@ class Isolation:
         starts, tried = self._trials.start(self._role, place, first)
         if starts < CAREFUL_FROM_STARTS and not tried:
             return 0
-        told = {"topic": place[0], "partition": place[1], "offset": first, "starts": starts}
-        log.warning("a partition stands; its records are tried one by one", role=self._role, **told)
+        standstill = {"topic": place[0], "partition": place[1], "offset": first, "starts": starts}
+        log.warning("a partition stands; its records are tried one by one", role=self._role, **standstill)
         return CAREFUL_RECORDS
 
     def _attempt(self, delivery: Delivery) -> None:
@@ -206,8 +206,8 @@ class Isolation:
         tries = self._trials.attempt(self._role, place, delivery.offset)
         if tries > TRIES_MAX:
             isolated_total.labels(self._role).inc()
-            told = f"whoever worked on it was gone before it ended, {TRIES_MAX} times"
-            raise EndedTheProcess(told, untouchable=tries > TRIES_MAX + 1)
+            message = f"whoever worked on it was gone before it ended, {TRIES_MAX} times"
+            raise EndedTheProcess(message, untouchable=tries > TRIES_MAX + 1)
 
     def _survived(self, delivery: Delivery) -> None:
         try:

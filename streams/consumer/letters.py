@@ -15,7 +15,8 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta
 
-from schemas import codec, topics
+from schemas import topics
+from schemas.codec import HASHED, Codec, InvalidRecord, WireError
 from schemas.decoding import prepare
 from schemas.envelope import Headers, as_mapping, cloud_event
 from schemas.identity import content_id
@@ -174,7 +175,7 @@ def written_at_ms(told_ms: int | None) -> int:
     return told_ms if told_ms is not None and 0 <= told_ms <= now_ms + CLOCKS_APART_MAX_MS else now_ms
 
 
-def event_in(delivery: Delivery) -> Event:
+def event_in(delivery: Delivery, codec: Codec = HASHED) -> Event:
     """The event in a delivery, of a record that belongs on its topic. Raises Refused.
 
     Its key must be its own, for it says which events stay in order: with another one, or with none, a record would
@@ -182,7 +183,7 @@ def event_in(delivery: Delivery) -> Event:
     """
     try:
         event = codec.decode(delivery.value, topics.records_on(delivery.topic))
-    except codec.WireError as error:
+    except WireError as error:
         raise Refused.because(error) from error
     if not topics.belongs(event, delivery.topic):
         raise Refused("wrong_topic", f"this {type(event).__name__} does not belong on {delivery.topic}")
@@ -192,7 +193,7 @@ def event_in(delivery: Delivery) -> Event:
     return event
 
 
-def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
+def outgoing(event: Event, source: str, event_id: str = "", codec: Codec = HASHED) -> Outgoing:
     """`event` as a record for its topic, continuing the current trace; its id is the hash of its content by default.
 
     Raises Refused for an event that nobody could read, a task that no pool works on (`unknown_operation`), and one that
@@ -200,7 +201,7 @@ def outgoing(event: Event, source: str, event_id: str = "") -> Outgoing:
     """
     try:
         value = codec.encode(event)
-    except codec.InvalidRecord as error:
+    except InvalidRecord as error:
         raise Refused.because(error) from error
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     identity = event_id or content_id(type(event).__name__, value.hex())

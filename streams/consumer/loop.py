@@ -13,7 +13,7 @@ from streams.consumer.breaker import Breaker
 from streams.consumer.clients import MAX_POLL_INTERVAL_S
 from streams.consumer.reader import WATERMARKS, LaneReader, OpenConsumer, Watermarks
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Standstill
+from streams.consumer.stalled import StalledPartitions
 from streams.consumer.watchdog import Stalled, Watchdog
 from streams.consumer.work import Ended, Executor, Job
 from streams.runtime.clock import Clock
@@ -49,7 +49,7 @@ class ConsumerLoop:
         watermarks: Watermarks = WATERMARKS,
     ) -> None:
         self._role = role
-        self._crew = executor
+        self._executor = executor
         self._clock = clock
         next_epoch = itertools.count(1).__next__
         self.readers = {
@@ -58,7 +58,7 @@ class ConsumerLoop:
         }
         self._breakers = {lane: self._breaker(lane) for lane in lanes}
         self._watchdog = Watchdog(stalled_after_s, clock)
-        self._standstill = Standstill(stalled_after_s, has_record, clock)
+        self._stalled = StalledPartitions(stalled_after_s, has_record, clock)
         self._looks = itertools.cycle(self.readers.values())
         self._leaving: set[Lane] = set()
         self._is_closing = False
@@ -71,7 +71,7 @@ class ConsumerLoop:
             while not stop.is_set():
                 self.turn()
         except BaseException:
-            self._crew.abandon()
+            self._executor.abandon()
             raise
         self.close()
 
@@ -79,7 +79,7 @@ class ConsumerLoop:
         """Joins the groups and starts the executor."""
         for reader in self.readers.values():
             reader.subscribe()
-        self._crew.start()
+        self._executor.start()
 
     def turn(self) -> None:
         """Reads every lane once, takes what has ended, commits and looks round when it is time."""
@@ -95,7 +95,7 @@ class ConsumerLoop:
         if now_s >= self._look_at:
             self._look_at = now_s + LOOK_EVERY_S
             next(self._looks).look()  # one partition a time: asking the broker holds up the polls
-            self._watchdog.look(self._crew.signs_of_life())
+            self._watchdog.look(self._executor.marks())
             self._look_for_records()
         for breaker in self._breakers.values():
             breaker.look()
@@ -110,8 +110,8 @@ class ConsumerLoop:
         Raises Stalled when something runs on.
         """
         self._is_closing = True
-        self._crew.abandon()
-        self._drop(self._crew.lanes.drop(lambda _job: True))
+        self._executor.abandon()
+        self._drop(self._executor.lanes.drop(lambda _job: True))
         give_up_at = self._clock.monotonic() + DRAIN_S
         while self._in_hand() and self._clock.monotonic() < give_up_at:
             self._clock.sleep(POLL_S)
@@ -126,17 +126,17 @@ class ConsumerLoop:
         return sum(reader.in_hand() for reader in self.readers.values())
 
     def _breaker(self, lane: Lane) -> Breaker:
-        return Breaker(self._role, lane, lambda count: self._crew.lanes.allow(lane, count), self._clock)
+        return Breaker(self._role, lane, lambda count: self._executor.lanes.allow(lane, count), self._clock)
 
     def _read(self, reader: LaneReader, wait_s: float = 0.0) -> None:
         for job in reader.read(wait_s):
-            self._crew.put(job)
+            self._executor.put(job)
 
     def _collect(self) -> None:
         """Takes the executor's reports. Raises the error of a job that could not be brought to an end."""
         while True:
             try:
-                self._end(self._crew.reports.get_nowait())
+                self._end(self._executor.reports.get_nowait())
             except queue.Empty:
                 break
         for reader in self.readers.values():
@@ -153,10 +153,10 @@ class ConsumerLoop:
 
         Meanwhile the other lanes are read: their members stay in their groups, and urgent work waits for nobody.
         """
-        self._drop(self._crew.lanes.drop(lambda job: job.epoch in epochs))
+        self._drop(self._executor.lanes.drop(lambda job: job.epoch in epochs))
         if settle and not self._is_closing:
             self._settle(reader, epochs)
-        self._crew.left(reader.places(epochs))
+        self._executor.left(reader.places(epochs))
 
     def _settle(self, reader: LaneReader, epochs: Collection[int]) -> None:
         self._leaving.add(reader.lane)
@@ -175,8 +175,8 @@ class ConsumerLoop:
 
     def _look_for_records(self) -> None:
         """Raises Stalled for a partition that has records for us which do not come."""
-        standings = {place: its for reader in self.readers.values() for place, its in reader.lagging().items()}
+        progress = {place: its for reader in self.readers.values() for place, its in reader.lagging().items()}
         try:
-            self._standstill.look(standings)
+            self._stalled.look(progress)
         except Unavailable as away:
             log.warning("liveness not known", role=self._role, reason=str(away))

@@ -67,8 +67,8 @@ def _watch(reach: Reach) -> None:
         time.sleep(LOOK_EVERY_S)
         try:
             reach.look()
-        except Stalled as stood:
-            log.error("a client has lost the brokers for good; leaving without a commit", reason=str(stood))
+        except Stalled as stalled:
+            log.error("a client has lost the brokers for good; leaving without a commit", reason=str(stalled))
             os._exit(Exit.STUCK)
         except Exception:
             log.exception("reach not known")

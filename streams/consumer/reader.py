@@ -13,7 +13,7 @@ from streams.consumer.clients import delivery
 from streams.consumer.ledger import Ledger
 from streams.consumer.offsets import OffsetTracker
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Progress
+from streams.consumer.stalled import Progress
 from streams.consumer.work import Job
 
 ASK_S = 2.0
@@ -91,7 +91,7 @@ class LaneReader:
         self._in_hand: Tally[int] = Tally()
         self._held_back: set[int] = set()
         self._is_full = False
-        self._asked: dict[int, int] = {}
+        self._committing: dict[int, int] = {}
         self._lagging: dict[int, Progress] = {}
         self._looks = 0
         self._consumer = open_consumer(self._on_commit)
@@ -151,14 +151,14 @@ class LaneReader:
 
     def commit(self) -> None:
         """Asks the broker to commit what has ended, unless it has not yet answered the last time."""
-        if self._asked:
+        if self._committing:
             return
         ready = self._committable(self._trackers)
         if not ready:
             return
         try:
             self._consumer.commit(offsets=self._places(ready), asynchronous=True)
-            self._asked = ready
+            self._committing = ready
         except KafkaException as error:
             log.warning("commit refused", lane=self.lane, error=str(error))
 
@@ -183,13 +183,13 @@ class LaneReader:
         self._looks += 1
         partition = idle[self._looks % len(idle)]
         try:
-            standing = self._standing(partition)
+            progress = self._progress_of(partition)
         except KafkaException as error:
             log.warning("lag not known", lane=self.lane, error=str(error))
             return
         self._lagging.pop(partition, None)
-        if standing.committed < standing.end:
-            self._lagging[partition] = standing
+        if progress.committed < progress.end:
+            self._lagging[partition] = progress
 
     def lagging(self) -> dict[Place, Progress]:
         """How each partition stands that did not end where we are when it was looked at, and still gets no record.
@@ -197,9 +197,9 @@ class LaneReader:
         Transactions' markers may be all that there is of it.
         """
         return {
-            (self.topic, partition): standing
-            for partition, standing in self._lagging.items()
-            if self._is_idle(partition) and self._trackers[partition].next in (None, standing.committed)
+            (self.topic, partition): progress
+            for partition, progress in self._lagging.items()
+            if self._is_idle(partition) and self._trackers[partition].next in (None, progress.committed)
         }
 
     def close(self) -> None:
@@ -211,7 +211,7 @@ class LaneReader:
         tracker = self._trackers.get(partition)
         return tracker is not None and partition not in self._held_back and not self._in_hand[tracker.epoch]
 
-    def _standing(self, partition: int) -> Progress:
+    def _progress_of(self, partition: int) -> Progress:
         """Where we read on, and where the partition ends."""
         place = TopicPartition(self.topic, partition)
         watermarks = self._consumer.get_watermark_offsets(place, timeout=ASK_S)
@@ -232,10 +232,10 @@ class LaneReader:
         if error is not None:
             log.warning("commit refused", lane=self.lane, error=str(error))
         for place in places:
-            if self._asked.get(place.partition) == place.offset:
+            if self._committing.get(place.partition) == place.offset:
                 if error is None:
-                    self._note_commit(place, self._asked)
-                del self._asked[place.partition]
+                    self._note_commit(place, self._committing)
+                del self._committing[place.partition]
 
     def _note_commit(self, place: TopicPartition, offsets: dict[int, int]) -> None:
         if place.error is not None:
@@ -289,7 +289,7 @@ class LaneReader:
     def _let_go(self, places: list[TopicPartition]) -> None:
         for place in places:
             self._trackers.pop(place.partition, None)
-            self._asked.pop(place.partition, None)
+            self._committing.pop(place.partition, None)
             self._lagging.pop(place.partition, None)
             self._held_back.discard(place.partition)
         self._consumer.incremental_unassign(places)

@@ -191,8 +191,8 @@ def _partitions(consumer: Consumer, names: Sequence[str]) -> list[TopicPartition
 def _from(consumer: Consumer, places: list[TopicPartition], since_ms: int | None) -> list[TopicPartition]:
     if since_ms is None or not places:
         return [TopicPartition(place.topic, place.partition, 0) for place in places]
-    asked = [TopicPartition(place.topic, place.partition, since_ms) for place in places]
-    found: list[TopicPartition] = consumer.offsets_for_times(asked, timeout=CALL_S)
+    moments = [TopicPartition(place.topic, place.partition, since_ms) for place in places]
+    found: list[TopicPartition] = consumer.offsets_for_times(moments, timeout=CALL_S)
     return found
 
 

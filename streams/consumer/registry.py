@@ -15,11 +15,18 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from fastavro.schema import parse_schema
 
 from schemas import history
+from schemas.codec import Codec
 from schemas.records import Event
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.settings import Settings
 
 TIMEOUT_S = 10.0
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+
+
+def codec_of(settings: Settings) -> Codec:
+    """The codec of the brokers that the settings name: with their registry, where they have one."""
+    return Codec(Registry(settings.schema_registry) if settings.schema_registry else None)
 
 
 class Registry:

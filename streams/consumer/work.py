@@ -137,7 +137,7 @@ class Executor:
         """Is told which partitions are no longer this worker's."""
         self._isolation.left(places)
 
-    def signs_of_life(self) -> dict[Hashable, object]:
+    def marks(self) -> dict[Hashable, object]:
         """For each worker that has a job when it last got anywhere with it; waiting for what is away counts."""
         return {**self._signs}
 

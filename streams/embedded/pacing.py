@@ -56,9 +56,9 @@ class Pacing:
         broker_out = None
         try:
             broker_in, broker_out = await asyncio.open_connection("127.0.0.1", self._upstream_port)
-            asked = _Asked(_place(self._upstream_port), _place(self._port))
-            requests = asyncio.create_task(_requests(client_in, broker_out, asked))
-            answers = asyncio.create_task(_answers(broker_in, client_out, asked))
+            pending = _Pending(_place(self._upstream_port), _place(self._port))
+            requests = asyncio.create_task(_requests(client_in, broker_out, pending))
+            answers = asyncio.create_task(_answers(broker_in, client_out, pending))
             ended, other = await asyncio.wait({requests, answers}, return_when=asyncio.FIRST_COMPLETED)
             for task in other:
                 task.cancel()
@@ -72,7 +72,7 @@ class Pacing:
 
 
 @dataclass
-class _Asked:
+class _Pending:
     """What a connection waits for, by correlation id; and the broker's own place, and the one to give out for it."""
 
     own_place: bytes
@@ -86,28 +86,28 @@ def _place(port: int) -> bytes:
     return b"127.0.0.1" + _SIZE.pack(port)
 
 
-async def _requests(client: asyncio.StreamReader, broker: asyncio.StreamWriter, asked: _Asked) -> None:
+async def _requests(client: asyncio.StreamReader, broker: asyncio.StreamWriter, pending: _Pending) -> None:
     while (frame := await _read(client)) is not None:
         api, _, correlation = _REQUEST.unpack_from(frame)
         if api == _FETCH:
-            asked.fetches.add(correlation)
+            pending.fetches.add(correlation)
         elif api in _NAMES_THE_BROKER:
-            asked.names.add(correlation)
+            pending.names.add(correlation)
         await _write(broker, frame)
 
 
-async def _answers(broker: asyncio.StreamReader, client: asyncio.StreamWriter, asked: _Asked) -> None:
+async def _answers(broker: asyncio.StreamReader, client: asyncio.StreamWriter, pending: _Pending) -> None:
     last_length = 0
     while (frame := await _read(broker)) is not None:
         (correlation,) = _SIZE.unpack_from(frame)
-        if correlation in asked.fetches:
-            asked.fetches.discard(correlation)
+        if correlation in pending.fetches:
+            pending.fetches.discard(correlation)
             if len(frame) == last_length:
                 await asyncio.sleep(HOLD_S)
             last_length = len(frame)
-        elif correlation in asked.names:
-            asked.names.discard(correlation)
-            frame = frame.replace(asked.own_place, asked.given_place)
+        elif correlation in pending.names:
+            pending.names.discard(correlation)
+            frame = frame.replace(pending.own_place, pending.given_place)
         await _write(client, frame)
 
 

@@ -44,9 +44,9 @@ class ApiAnswers:
 
     def end(self, tenant: str, key: str, answer: ApiAnswer) -> None:
         """Keeps an answer for those who repeat the request."""
-        told = {"status": answer.status, "headers": answer.headers, "body": answer.body}
+        columns = {"status": answer.status, "headers": answer.headers, "body": answer.body}
         with self._database.transaction() as connection:
-            connection.execute(update(tables.api_answers).where(*_of(tenant, key)).values(told))
+            connection.execute(update(tables.api_answers).where(*_of(tenant, key)).values(columns))
 
     def forget(self, tenant: str, key: str) -> None:
         """Lets the next request with the key be worked on anew."""

@@ -146,11 +146,13 @@ class Assets(Repository):
             return False
         return (live.version, live.file.sha256, list(live.models)) == (version, digest, list(models))
 
-    def put_live(self, event: AssetPublished) -> None:
-        """Notes what is live of an asset; one that has left the plan meanwhile is leaving."""
+    def put_live(self, event: AssetPublished) -> bool:
+        """Notes what is live of an asset; False for one that has left the plan meanwhile: it is leaving."""
         where = (*_is_asset(event.tenant, event.sku, event.asset), t.assets.c.state != "leaving")
-        if not self._connection.execute(update(t.assets).where(*where).values(live=t.dumped(event))).rowcount:
-            self._put_leaving(event)
+        if self._connection.execute(update(t.assets).where(*where).values(live=t.dumped(event))).rowcount:
+            return True
+        self._put_leaving(event)
+        return False
 
     def put_gone(self, tenant: str, sku: str, name: str) -> None:
         """Notes that nothing of an asset is live; one that was leaving is gone."""

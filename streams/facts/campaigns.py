@@ -50,14 +50,14 @@ class Campaigns(Repository):
 
     def get(self, tenant: str, campaign: str) -> tuple[CampaignRequested, bool] | None:
         """A campaign, with some of its products at least, and whether it was cancelled; or None."""
-        known = self.standing(tenant, campaign)
+        known = self.progress(tenant, campaign)
         return None if known is None else (known.request, known.cancelled)
 
     def naming(self, tenant: str, sku: str) -> list[CampaignRequested]:
         """The campaigns that want pictures of a product, by name."""
         return [load(row.record, CampaignRequested) for row in self._execute(_NAMING, tenant=tenant, sku=sku)]
 
-    def standing(self, tenant: str, campaign: str) -> CampaignProgress | None:
+    def progress(self, tenant: str, campaign: str) -> CampaignProgress | None:
         """How a campaign stands, or None for one that nobody asked for."""
         row = self._connection.execute(select(t.campaigns).where(*_of(t.campaigns, tenant, campaign))).first()
         if row is None:
@@ -81,8 +81,8 @@ class Campaigns(Repository):
         fresh = self._not_named(event, rank)
         self._put(t.campaign_skus, [{**key, "sku": sku, "rank": rank} for sku in fresh])
         self._put(t.campaign_work, [{**key, "sku": sku} for sku in fresh])
-        standing = self.standing(event.tenant, event.campaign)
-        if standing is not None and standing.is_complete:
+        progress = self.progress(event.tenant, event.campaign)
+        if progress is not None and progress.is_complete:
             self._take_out(event.tenant, event.campaign, t.campaign_skus.c.rank < rank)
 
     def cancel(self, event: CampaignCancelled) -> None:

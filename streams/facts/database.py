@@ -171,7 +171,7 @@ class ProductStates:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def standing(self, tenant: str, sku: str) -> ProductState | None:
+    def state_of(self, tenant: str, sku: str) -> ProductState | None:
         """The product's newest version and the state of each planned asset, or None for an unknown product."""
         with self._database.read() as facts:
             product = facts.products.get(tenant, sku)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -14,13 +15,15 @@ from streams.facts.models import Models
 from streams.facts.outbox import Outbox
 from streams.facts.overviews import Overviews
 from streams.facts.products import Products
-from streams.facts.recipes import Recipes
 from streams.facts.refusals import Refusals
 from streams.facts.replans import Replans
 from streams.facts.repository import Transaction
 from streams.facts.retouches import Retouches
 from streams.facts.reviews import Reviews
 from streams.facts.tasks import Tasks
+
+if TYPE_CHECKING:
+    from streams.facts.recipes import Recipes
 
 
 class Facts:
@@ -89,8 +92,10 @@ class Facts:
         return Models(self._transaction)
 
     @cached_property
-    def recipes(self) -> Recipes:
+    def recipes(self) -> "Recipes":
         """The recipes, defaults and channels' rules."""
+        from streams.facts.recipes import Recipes  # YAML and all channels, of which most commands need none
+
         return Recipes(self._transaction)
 
     @cached_property

@@ -82,6 +82,6 @@ def _json(texts: Sequence[str]) -> str:
 
 
 def _key(row: object) -> ApiKey:
-    told = dict(row._mapping)  # type: ignore[attr-defined]
-    lists = {name: tuple(msgspec.json.decode(told[name], type=list[str])) for name in ("scopes", "tenants")}
-    return ApiKey(**told | lists)
+    fields = dict(row._mapping)  # type: ignore[attr-defined]
+    lists = {name: tuple(msgspec.json.decode(fields[name], type=list[str])) for name in ("scopes", "tenants")}
+    return ApiKey(**fields | lists)

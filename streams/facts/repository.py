@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, Select, Table, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 
 @dataclass
@@ -63,7 +63,11 @@ def page(
 
 def dialect_of(connection: Connection) -> Any:
     """SQLAlchemy's module for the statements that only the two databases know."""
-    return postgresql if connection.dialect.name == "postgresql" else sqlite
+    return _dialect(connection.dialect.name)
+
+
+def _dialect(name: str) -> Any:
+    return import_module(f"sqlalchemy.dialects.{name}")  # the other one's takes longer to import than a query
 
 
 def load(text: str, of: Any) -> Any:
@@ -73,8 +77,7 @@ def load(text: str, of: Any) -> Any:
 
 @cache
 def _upserting(dialect_name: str, table: Table, columns: tuple[str, ...], final: str | None) -> Executable:
-    dialect = postgresql if dialect_name == "postgresql" else sqlite
-    statement = dialect.insert(table)
+    statement = _dialect(dialect_name).insert(table)
     keys = [column.name for column in table.primary_key]
     fresh = {name: statement.excluded[name] for name in columns if name not in keys}
     changes = None if final is None else table.c.state != final

@@ -37,7 +37,7 @@ def make(connection: Connection) -> None:
         return
     found = _revision(connection, known)
     if found != HEAD:
-        raise SchemaMismatch(_told(found))
+        raise SchemaMismatch(_mismatch(found))
 
 
 def upgrade(connection: Connection) -> str | None:
@@ -50,7 +50,7 @@ def upgrade(connection: Connection) -> str | None:
 
     found = _revision(connection, inspect(connection))
     if found not in (None, *_revisions()):
-        raise SchemaMismatch(_told(found))
+        raise SchemaMismatch(_mismatch(found))
     config = Config()
     config.set_main_option("script_location", "streams.facts:migrations")
     config.attributes["connection"] = connection
@@ -63,7 +63,7 @@ def _check_is_head(connection: Connection) -> None:
     """Raises SchemaMismatch where the revisions led elsewhere; all that they did is undone then."""
     reached = _revision(connection, inspect(connection))
     if reached != HEAD:
-        raise SchemaMismatch(_told(reached))
+        raise SchemaMismatch(_mismatch(reached))
 
 
 def drop(connection: Connection) -> None:
@@ -90,7 +90,7 @@ def _revisions() -> list[str]:
     return sorted(file.name[1:5] for file in files if file.name.startswith("v"))
 
 
-def _told(found: str | None) -> str:
+def _mismatch(found: str | None) -> str:
     if found in (None, *_revisions()):
         before = "before there were revisions" if found is None else f"at revision {found}"
         return (

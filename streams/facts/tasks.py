@@ -21,6 +21,11 @@ class TaskFact:
     state: str
     record: TaskRecord
 
+    @property
+    def task(self) -> Task:
+        """The task itself."""
+        return self.record if isinstance(self.record, Task) else self.record.task
+
 
 class Tasks(Repository):
     """The tasks as one transaction sees and changes them."""

@@ -324,21 +324,21 @@ def _taken(
 def _note_attempt(
     connection: Connection, sent: WebhookDelivery, attempt: Attempt, settled: Settled, now_ms: int
 ) -> None:
-    told = {
+    columns = {
         "state": settled.state,
         "tries": sent.tries + 1,
         "due_at_ms": settled.due_at_ms,
         "ended_at_ms": None if settled.state == "waiting" else now_ms,
         "log": _json([*sent.log, attempt][-LOG_MAX:]),
     }
-    connection.execute(update(t.webhook_deliveries).where(_d.id == sent.id).values(told))
+    connection.execute(update(t.webhook_deliveries).where(_d.id == sent.id).values(columns))
 
 
 def _note_health(connection: Connection, endpoint: Endpoint, settled: Settled) -> None:
-    told: dict[str, Any] = {name: getattr(settled, name) for name in ("failing_since_ms", "pauses", "not_before_ms")}
+    columns: dict[str, Any] = {name: getattr(settled, name) for name in ("failing_since_ms", "pauses", "not_before_ms")}
     if settled.disabled and endpoint.state == "active":
-        told |= {"state": "disabled", "why": settled.disabled}
-    connection.execute(update(t.webhook_endpoints).where(_e.endpoint == endpoint.endpoint).values(told))
+        columns |= {"state": "disabled", "why": settled.disabled}
+    connection.execute(update(t.webhook_endpoints).where(_e.endpoint == endpoint.endpoint).values(columns))
 
 
 def _next_of_product(connection: Connection, ended: WebhookDelivery, now_ms: int) -> None:

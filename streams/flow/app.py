@@ -35,9 +35,9 @@ from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
-from streams.consumer.standstill import Progress, Standstill, unread
+from streams.consumer.stalled import Progress, StalledPartitions, unread
 from streams.consumer.watchdog import Stalled
-from streams.flow.processing import Processing
+from streams.flow.processing import Work
 from streams.runtime.errors import Unavailable
 from streams.runtime.exits import Exit
 from streams.runtime.observability import tell_ready
@@ -57,7 +57,7 @@ log = structlog.get_logger()
 tombstones = Counter("packshot_tombstones_total", "Records of the catalogue topic without a value, which are ignored")
 
 
-def build_app(settings: Settings, processing: Processing, isolation: Isolation) -> faust.App:
+def build_app(settings: Settings, processing: Work, isolation: Isolation) -> faust.App:
     """The app: one agent a topic, each working on one batch at a time."""
     private_folder(settings.data_folder)  # Faust makes its own folder in it, but not this one
     app = faust.App(
@@ -159,7 +159,7 @@ class _PartitionRecords(fetcher.PartitionRecords):
 fetcher.PartitionRecords = _PartitionRecords
 
 
-def run_app(app: faust.App, settings: Settings, processing: Processing, isolation: Isolation) -> None:
+def run_app(app: faust.App, settings: Settings, processing: Work, isolation: Isolation) -> None:
     """Runs the app in this process until it is told to stop by a signal, or stands still."""
     arguments = [app, settings, lambda: processing.is_waiting or isolation.is_waiting]
     threading.Thread(target=_watch, args=arguments, name="liveness", daemon=True).start()
@@ -244,19 +244,19 @@ class _Transport(aiokafka.Transport):
 def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -> None:
     """Ends the process when a partition of this member stands still although the broker has records of it for us."""
     has_record = partial(reading.has_record, settings)
-    unended = Standstill(settings.stalled_after_s, has_record)
-    unfetched = Standstill(min(settings.stalled_after_s, UNREAD_AFTER_S), has_record)
+    unended = StalledPartitions(settings.stalled_after_s, has_record)
+    unfetched = StalledPartitions(min(settings.stalled_after_s, UNREAD_AFTER_S), has_record)
 
-    def look(standings: dict[Place, Progress]) -> None:
-        unended.look(standings)
-        unfetched.look(unread(standings, app.transport.handed))
+    def look(progress: dict[Place, Progress]) -> None:
+        unended.look(progress)
+        unfetched.look(unread(progress, app.transport.handed))
 
     while True:
         time.sleep(min(settings.stalled_after_s / 20, LOOK_EVERY_MAX_S))
         try:
-            look({} if is_waiting() else _standings(settings, _assigned(app)))
-        except Stalled as stood:
-            log.error("a partition is not read; leaving without a commit", reason=str(stood))
+            look({} if is_waiting() else _progress(settings, _assigned(app)))
+        except Stalled as stalled:
+            log.error("a partition is not read; leaving without a commit", reason=str(stalled))
             os._exit(Exit.STUCK)
         except Unavailable as away:
             log.warning("liveness not known", reason=str(away))
@@ -266,7 +266,7 @@ def _watch(app: faust.App, settings: Settings, is_waiting: Callable[[], bool]) -
             look({})
 
 
-def _standings(settings: Settings, places: set[Place]) -> dict[Place, Progress]:
+def _progress(settings: Settings, places: set[Place]) -> dict[Place, Progress]:
     if not places:
         return {}
     committed = reading.committed(settings, groups.STREAMS, sorted({topic for topic, _ in places}))
@@ -292,19 +292,22 @@ def _leaving(isolation: Isolation, handed: dict[Place, int]) -> Callable[..., Aw
     return left
 
 
-def _agent(
-    processing: Processing, isolation: Isolation, executor: ThreadPoolExecutor
-) -> Callable[[Any], Awaitable[None]]:
+def _agent(processing: Work, isolation: Isolation, executor: ThreadPoolExecutor) -> Callable[[Any], Awaitable[None]]:
     async def work(stream: Any) -> None:
         async for event in stream.events():
-            batch = _without_tombstones(event.message.value)
-            if batch:
-                await _run_batch(partial(isolation.work, batch, processing.run, processing.bury), executor, batch)
+            read = event.message.value
+            await _run_batch(partial(_work_on, read, processing, isolation), executor, read)
 
     return work
 
 
-def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
+def _work_on(read: Sequence[Delivery], processing: Work, isolation: Isolation) -> None:
+    batch = _without_tombstones(read)
+    if batch:
+        isolation.work(batch, processing.run, processing.bury)
+
+
+def _tending(processing: Work, executor: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
     async def tend() -> None:
         with suppress(Stopped):  # what was left there is sent by whoever starts next
             await asyncio.get_running_loop().run_in_executor(executor, processing.tend)
@@ -312,7 +315,7 @@ def _tending(processing: Processing, executor: ThreadPoolExecutor) -> Callable[[
     return tend
 
 
-def _stopping(processing: Processing, isolation: Isolation) -> Callable[..., Awaitable[None]]:
+def _stopping(processing: Work, isolation: Isolation) -> Callable[..., Awaitable[None]]:
     async def stop(_app: faust.App, **_: Any) -> None:
         """Or a batch that waits for a database would hold up the end of the process for as long as that is away."""
         processing.stopping.set()

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import structlog
 from msgspec.structs import replace
 
-from schemas import codec, topics
+from schemas import topics
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
@@ -109,11 +109,28 @@ class Answered:
     how: Literal["done", "retried", "dead"]
 
 
+class Work(Protocol):
+    """What the agents of the app do with batches: Processing's part, or a benchmark's."""
+
+    @property
+    def is_waiting(self) -> bool: ...
+
+    @property
+    def stopping(self) -> threading.Event: ...
+
+    def run(self, batch: Sequence[Delivery]) -> None: ...
+
+    def bury(self, delivery: Delivery, why: Refused) -> None: ...
+
+    def tend(self) -> None: ...
+
+
 class Processing:
     """The processors at work on batches of deliveries. Safe to use from several threads, which take turns."""
 
     def __init__(self, database: Database, sender: Sender, policy: RetryPolicy, tenant_quota_per_hour: int = 0) -> None:
         self._relay = Relay(database, sender, self._instead)
+        self._codec = sender.codec
         self._policy = policy
         self._quota_per_hour = tenant_quota_per_hour
         self._turn = threading.Lock()
@@ -194,7 +211,7 @@ class Processing:
         try:
             with facts.savepoint():
                 is_letter = not topics.records_on(row.topic)
-                answers = [] if is_letter else poison.ends(codec.decode(row.value), facts, f"{why.code}: {why}")
+                answers = [] if is_letter else poison.ends(self._codec.decode(row.value), facts, f"{why.code}: {why}")
                 return [letter, *self._records(answers)]
         except Unavailable:
             raise
@@ -221,7 +238,7 @@ class Processing:
 
     def _poisoned(self, delivery: Delivery, facts: Facts, *, why: Refused) -> Answered:
         try:
-            event: Event | None = event_in(delivery)
+            event: Event | None = event_in(delivery, self._codec)
         except Exception:  # then nobody knows what it was about
             event = None
         answers = poison.ends(event, facts, f"{why.code}: {why.message}") if event is not None else []
@@ -236,7 +253,8 @@ class Processing:
         with span(f"streams {name}", as_mapping(delivery.headers), {"packshot.position": delivery.position}):
             try:
                 with facts.savepoint():
-                    answers = _process(delivery, facts)
+                    event = event_in(delivery, self._codec)
+                    answers = PROCESSORS[type(event)](placed(event, delivery), facts)
                     answers = admitted(answers, facts, self._quota_per_hour, delivery.timestamp_ms)
             except Refused as refusal:
                 answers = [refusal]
@@ -249,7 +267,8 @@ class Processing:
 
     def _records(self, answers: Sequence[Event | Refused]) -> list[Outgoing]:
         """Answers as records. Raises Refused for one that no topic takes."""
-        return [outgoing(answer, "packshot/streams") for answer in answers if not isinstance(answer, Refused)]
+        events = [answer for answer in answers if not isinstance(answer, Refused)]
+        return [outgoing(event, "packshot/streams", codec=self._codec) for event in events]
 
     def _letter(self, delivery: Delivery, refusal: Refused, facts: Facts) -> Outgoing:
         letter = self._policy.letter(delivery, refusal, time.time_ns() // 1_000_000)
@@ -260,11 +279,6 @@ class Processing:
             about = delivery.event_id, delivery.topic, delivery.subject
             facts.refusals.put(Refusal(*about, **details, position=delivery.position))
         return letter
-
-
-def _process(delivery: Delivery, facts: Facts) -> Sequence[Event | Refused]:
-    event = event_in(delivery)
-    return PROCESSORS[type(event)](placed(event, delivery), facts)
 
 
 def placed(event: Event, delivery: Delivery) -> Event:

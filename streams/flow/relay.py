@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import structlog
 from prometheus_client import Gauge
 
+from schemas.codec import Codec
 from streams.consumer.clients import NotAcknowledged, TooLarge
 from streams.consumer.letters import Outgoing
 from streams.facts import Database, Facts, Unsent
@@ -30,8 +31,10 @@ log = structlog.get_logger()
 
 
 class Sender(Protocol):
-    """Writes records and returns when the broker has acknowledged every one."""
+    """Writes records and returns when the broker has acknowledged every one; `codec` encodes them."""
 
+    @property
+    def codec(self) -> Codec: ...
     def send(self, records: Sequence[Outgoing]) -> None: ...
 
 

@@ -47,28 +47,28 @@ class Taken(msgspec.Struct, frozen=True):
 class Turn:
     """One look at everything that a request's outcome depends on.
 
-    `start` is the manifest with `etag`, or an empty one where there is none; `standing` was asked for after that.
+    `start` is the manifest with `etag`, or an empty one where there is none; `product` was read after that.
     """
 
     event: Request
     position: str
     requested_at_ms: int
-    standing: ProductState | None
+    product: ProductState | None
     start: Manifest
     etag: str | None
 
     @property
     def is_deleted(self) -> bool:
         """Whether the facts say that the product is gone."""
-        return self.standing is not None and self.standing.deleted
+        return self.product is not None and self.product.deleted
 
     @property
     def may_be_live(self) -> bool:
         """Whether the request's version is the newest, and its asset in the plan and not held back since."""
-        event, standing = self.event, self.standing
-        if not isinstance(event, PublishRequested) or standing is None or standing.deleted:
+        event, product = self.event, self.product
+        if not isinstance(event, PublishRequested) or product is None or product.deleted:
             return False
-        return standing.version == event.version and standing.plan.get(event.asset) not in (None, *HELD)
+        return product.version == event.version and product.plan.get(event.asset) not in (None, *HELD)
 
     @property
     def newcomer(self) -> PublishRequested | None:
@@ -146,9 +146,9 @@ class Turn:
 
     def announcement(self, moved: Manifest) -> list[Announcement]:
         """The product's announcement, if it was this request that completed the plan which is still the newest."""
-        if self.standing is None or moved.announcement is None or moved.announced_at != self.position:
+        if self.product is None or moved.announcement is None or moved.announced_at != self.position:
             return []
-        return [moved.announcement] if moved.announced == _plan_id(moved, self.standing) else []
+        return [moved.announcement] if moved.announced == _plan_id(moved, self.product) else []
 
     def _relation(self, manifest: Manifest) -> Relation:
         """How the request stands to what is live.
@@ -233,39 +233,39 @@ class Turn:
 
     def _stays(self, event: RetractRequested, name: str, live: ManifestAsset) -> bool:
         """Whether an asset is planned again by now or, where one result is meant, another is live or it is approved."""
-        plan = {} if self.standing is None else self.standing.plan
+        plan = {} if self.product is None else self.product.plan
         if event.result_id is None:
             return event.assets is not None and plan.get(name) not in (None, "rejected")
         if live.result_id != event.result_id:
             return True
-        is_newest = self.standing is not None and self.standing.version == live.version
+        is_newest = self.product is not None and self.product.version == live.version
         return is_newest and plan.get(name) not in (None, *HELD)
 
     def _completed(self, manifest: Manifest, manifest_url: str, now_ms: int) -> Manifest:
         """The manifest with nothing but the plan in it and the announcement of that, once the plan is complete."""
-        standing = self.standing
-        if standing is None or standing.version != self.event.version or not _is_complete(manifest, standing):
+        product = self.product
+        if product is None or product.version != self.event.version or not _is_complete(manifest, product):
             return manifest
-        plan = _plan_id(manifest, standing)
+        plan = _plan_id(manifest, product)
         if manifest.announced == plan:
             return manifest
-        final = without(manifest, _outside_plan(manifest, standing))
+        final = without(manifest, _outside_plan(manifest, product))
         announcement = ProductPublished(
             tenant=manifest.tenant,
             sku=manifest.sku,
-            version=standing.version,
+            version=product.version,
             assets=sorted(final.assets),
-            withheld=self._withheld(final, standing),
+            withheld=self._withheld(final, product),
             manifest_url=manifest_url,
             published_at_ms=now_ms,
         )
         return replace(final, announced=plan, announced_at=self.position, announcement=announcement)
 
-    def _withheld(self, manifest: Manifest, standing: ProductState) -> dict[str, str]:
+    def _withheld(self, manifest: Manifest, product: ProductState) -> dict[str, str]:
         event = self.event
         own = {event.asset: event.reason} if isinstance(event, AssetWithheld) else {}
-        missing = {name: state for name, state in sorted(standing.plan.items()) if name not in manifest.assets}
-        reasons = {n: standing.reasons.get(n) or own.get(n) or state for n, state in missing.items()}
+        missing = {name: state for name, state in sorted(product.plan.items()) if name not in manifest.assets}
+        reasons = {n: product.reasons.get(n) or own.get(n) or state for n, state in missing.items()}
         return {name: reason[:WITHHELD_REASON_MAX] for name, reason in reasons.items()}
 
     def _taken(self, name: str, moved: Manifest, now_ms: int) -> Taken:
@@ -293,9 +293,9 @@ class Turn:
         event = self.event
         if isinstance(event, RetractRequested) and (self.is_deleted or name in self._retracted()):
             return event.reason or DELETED
-        if self.is_deleted or self.standing is None:
+        if self.is_deleted or self.product is None:
             return DELETED
-        return f"not in the plan of version {self.standing.version}"
+        return f"not in the plan of version {self.product.version}"
 
 
 def without(manifest: Manifest, names: Iterable[str]) -> Manifest:
@@ -309,20 +309,20 @@ def _with(manifest: Manifest, assets: dict[str, ManifestAsset]) -> Manifest:
     return replace(manifest, assets=assets, version=max((a.version for a in assets.values()), default=0))
 
 
-def _plan_id(manifest: Manifest, standing: ProductState) -> str:
+def _plan_id(manifest: Manifest, product: ProductState) -> str:
     """The id of a plan and of what is withheld of it: an asset that comes after all is news of the product."""
-    withheld = set(standing.plan) - (set(manifest.assets) - _outside_plan(manifest, standing))
-    return content_id("plan", manifest.tenant, manifest.sku, standing.version, sorted(standing.plan), sorted(withheld))
+    withheld = set(product.plan) - (set(manifest.assets) - _outside_plan(manifest, product))
+    return content_id("plan", manifest.tenant, manifest.sku, product.version, sorted(product.plan), sorted(withheld))
 
 
-def _outside_plan(manifest: Manifest, standing: ProductState) -> set[str]:
+def _outside_plan(manifest: Manifest, product: ProductState) -> set[str]:
     assets = manifest.assets.items()
-    return {n for n, asset in assets if asset.version != standing.version or n not in standing.plan}
+    return {n for n, asset in assets if asset.version != product.version or n not in product.plan}
 
 
-def _is_complete(manifest: Manifest, standing: ProductState) -> bool:
-    live = set(manifest.assets) - _outside_plan(manifest, standing)
-    return bool(live) and all(name in live or state in ENDED_BADLY for name, state in standing.plan.items())
+def _is_complete(manifest: Manifest, product: ProductState) -> bool:
+    live = set(manifest.assets) - _outside_plan(manifest, product)
+    return bool(live) and all(name in live or state in ENDED_BADLY for name, state in product.plan.items())
 
 
 prepare(Taken)

@@ -51,7 +51,7 @@ log = structlog.get_logger()
 class ProductFacts(Protocol):
     """What is true of products. A newer version or a deletion is known here before its requests are on the topic."""
 
-    def standing(self, tenant: str, sku: str) -> ProductState | None:
+    def state_of(self, tenant: str, sku: str) -> ProductState | None:
         """How a product stands, or None for one that nobody knows. Raises Unavailable."""
 
 
@@ -107,13 +107,13 @@ class Publication:
 
     def _look(self, event: Request, position: str, requested_at_ms: int) -> Turn:
         manifest, etag = load(self._origin, event.tenant, event.sku)  # before the facts: see above
-        standing = self._facts.standing(event.tenant, event.sku)
-        if not isinstance(event, RetractRequested) and (standing is None or standing.version < event.version):
-            newest = "none" if standing is None else str(standing.version)
+        product = self._facts.state_of(event.tenant, event.sku)
+        if not isinstance(event, RetractRequested) and (product is None or product.version < event.version):
+            newest = "none" if product is None else str(product.version)
             message = f"the facts know no version {event.version} of {event.tenant}|{event.sku}; the newest is {newest}"
             raise Refused("unknown_version", message, field="version")
         start = manifest or Manifest(tenant=event.tenant, sku=event.sku)
-        return Turn(event, position, requested_at_ms, standing, start, etag)
+        return Turn(event, position, requested_at_ms, product, start, etag)
 
     def _attempt(self, turn: Turn, prepared: list[Encoded] | None) -> list[Announcement]:
         self._remove(turn.start.taken_back())
@@ -193,7 +193,7 @@ class Publication:
 def _check_writable(event: Announcement) -> None:
     """Raises Refused for an announcement that no topic would take, before anything is live because of it."""
     try:
-        size_bytes = len(codec.encode(event))
+        size_bytes = len(codec.encode(event))  # a registry's ids are as long
     except codec.WireError as error:
         raise Refused(error.code, f"the {type(event).__name__} of it: {error}", field=error.field) from error
     if size_bytes > ANNOUNCEMENT_BYTES_MAX:

@@ -21,8 +21,9 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas import topics
+from schemas.codec import HASHED, Codec
 from schemas.envelope import as_mapping
-from schemas.records import AssetWithheld, PublicationFailed, PublishRequested, RetractRequested
+from schemas.records import AssetWithheld, Event, PublicationFailed, PublishRequested, RetractRequested
 from streams.blobs.store import StoreRefused
 from streams.consumer.clients import TooLarge, delivery
 from streams.consumer.isolation import Isolation, is_untouchable
@@ -75,6 +76,7 @@ class Publisher:
         isolation: Isolation,
         folder: Path,
         letters: RetryPolicy = DEAD_AT_ONCE,
+        codec: Codec = HASHED,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
         self._consumer_config = {**consumer_config, "partition.assignment.strategy": "range"}
@@ -84,6 +86,7 @@ class Publisher:
         self._isolation = isolation
         self._folder = folder
         self._letters = letters
+        self._codec = codec
         self._stop = threading.Event()
         self._moved = False
 
@@ -149,7 +152,7 @@ class Publisher:
         except Refused as why:  # it is not tried again: it ended this process too often
             if not is_untouchable(why):  # else it may have been its decoding; then no asset is told to fail
                 with suppress(Refused):
-                    batch[0].request = batch[0].request or _request_in(batch[0].delivery)
+                    batch[0].request = batch[0].request or self._request_in(batch[0].delivery)
             batch[0].refusal = why
             self._apply(batch[0])
 
@@ -179,7 +182,7 @@ class Publisher:
         """Decodes the request and makes the files that it will need; runs beside others of the batch."""
         where = work.delivery
         try:
-            work.request = _request_in(where)
+            work.request = self._request_in(where)
             if isinstance(work.request, PublishRequested):
                 work.prepared = self._publication.prepare(work.request, where.position, where.timestamp_ms)
         except Refused as refusal:
@@ -196,7 +199,7 @@ class Publisher:
             except Refused as refusal:
                 log.error("refused", code=refusal.code, reason=str(refusal), position=where.position)
                 work.refusal = refusal
-                work.records = [self._letter(where, refusal), *_failed(work.request, refusal)]
+                work.records = [self._letter(where, refusal), *self._failed(work.request, refusal)]
 
     def _letter(self, where: Delivery, refusal: Refused) -> Outgoing:
         now_ms = time.time_ns() // 1_000_000
@@ -224,11 +227,11 @@ class Publisher:
 
     def _try(self, work: _Work) -> list[Outgoing]:
         where = work.delivery
-        request = work.request = work.request or _request_in(where)
+        request = work.request = work.request or self._request_in(where)
         announcements = self._patiently(
             lambda: self._publication.apply(request, where.position, work.prepared, where.timestamp_ms), where.position
         )
-        return [outgoing(each, "packshot/publisher") for each in announcements]
+        return [self._outgoing(each) for each in announcements]
 
     def _patiently(self, call: Callable[[], T], position: str) -> T:
         """What the call returns; waits while the facts or a store are away, or refuse everything."""
@@ -263,33 +266,34 @@ class Publisher:
         work.refusal = Refused("record_too_large", str(too_large))
         self._apply(work)
 
+    def _request_in(self, read: Delivery) -> Request:
+        event = event_in(read, self._codec)
+        assert isinstance(event, PublishRequested | AssetWithheld | RetractRequested), "a publisher reads their topic"
+        return event
+
+    def _failed(self, request: Request | None, refusal: Refused) -> list[Outgoing]:
+        """Tells the streams that an asset will not come, unless the request was none for an asset."""
+        if not isinstance(request, PublishRequested):
+            return []
+        event = PublicationFailed(
+            tenant=request.tenant,
+            sku=request.sku,
+            version=request.version,
+            asset=request.asset,
+            code=refusal.code,
+            field=refusal.field,
+            message=refusal.message,
+        )
+        return [self._outgoing(event)]
+
+    def _outgoing(self, event: Event) -> Outgoing:
+        return outgoing(event, "packshot/publisher", codec=self._codec)
+
 
 def _after(batch: Sequence[_Work]) -> list[TopicPartition]:
     """The offset behind the last delivery of each partition."""
     behind = {(work.delivery.topic, work.delivery.partition): work.delivery.offset + 1 for work in batch}
     return [TopicPartition(topic, partition, offset) for (topic, partition), offset in behind.items()]
-
-
-def _request_in(read: Delivery) -> Request:
-    event = event_in(read)
-    assert isinstance(event, PublishRequested | AssetWithheld | RetractRequested), "a publisher reads their topic"
-    return event
-
-
-def _failed(request: Request | None, refusal: Refused) -> list[Outgoing]:
-    """Tells the streams that an asset will not come, unless the request was none for an asset."""
-    if not isinstance(request, PublishRequested):
-        return []
-    event = PublicationFailed(
-        tenant=request.tenant,
-        sku=request.sku,
-        version=request.version,
-        asset=request.asset,
-        code=refusal.code,
-        field=refusal.field,
-        message=refusal.message,
-    )
-    return [outgoing(event, "packshot/publisher")]
 
 
 def _is_record(message: Message) -> bool:

@@ -25,7 +25,7 @@ CALL_S = 2.0
 # client that was idle during an outage may go on to ask the coordinator of before it (#5511). Twice as long after each
 # takeover in a row: on a machine that is slow for a while, a call may well take longer.
 HANGS_AFTER_S = 3.0
-PATIENCE_TIMES_MAX = 8
+TIMEOUT_TIMES_MAX = 8
 RETRY_WAIT_S = 0.5
 # A writer that cannot be made to work by so many new ones in a row has a rival of its name, or may not write at all.
 TAKEOVERS_MAX = 3
@@ -102,7 +102,7 @@ class Transactions:
         then belong to the next transaction of the name, and go with it: so that one is aborted (KIP-890, motivation).
         """
         group = bounded(
-            lambda: self._as_a_stranger(lambda stranger: stranger.consumer_group_metadata()), self._patience_s
+            lambda: self._as_a_stranger(lambda stranger: stranger.consumer_group_metadata()), self._timeout_s
         )
         place = [TopicPartition(self._topic, 0, 0)]
         self._producer.begin_transaction()
@@ -188,7 +188,7 @@ class Transactions:
                 self._take_over(error, has_end=True)  # the new one waits where the brokers are away
 
     def _committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
-        within_s = self._patience_s
+        within_s = self._timeout_s
         ask = partial(self._as_a_stranger, lambda stranger: stranger.committed(places, timeout=within_s))
         committed: list[TopicPartition] = bounded(ask, 2 * within_s)
         for place in committed:
@@ -208,14 +208,14 @@ class Transactions:
             stranger.close()
 
     @property
-    def _patience_s(self) -> float:
+    def _timeout_s(self) -> float:
         """How long a call may take before it counts as one that hangs."""
-        return HANGS_AFTER_S * min(1 << self._replaced, PATIENCE_TIMES_MAX)
+        return HANGS_AFTER_S * min(1 << self._replaced, TIMEOUT_TIMES_MAX)
 
     def _persistently(self, call: Callable[[], T]) -> T:
         while True:
             try:
-                return bounded(call, self._patience_s)
+                return bounded(call, self._timeout_s)
             except KafkaException as error:
                 if not _cause(error).retriable() or self._stop.wait(RETRY_WAIT_S):
                     raise

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,15 @@ def set_up(settings: Settings, role: str) -> None:
 
 def set_up_command(settings: Settings) -> None:
     """Sets up both for a command that a person waits for: what an engine is and the like is not for its screen."""
-    set_up(settings.model_copy(update={"log_level": "warning"}), "command")
+    set_up(replace(settings, log_level="warning"), "command")
 
 
 def tell_ready() -> None:
     """Tells whoever started this process that it is ready, by systemd's protocol (sd_notify); nobody may have asked."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asked:
-            asked.sendto(f"READY=1\nMAINPID={os.getpid()}".encode(), address.replace("@", "\0", 1))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(f"READY=1\nMAINPID={os.getpid()}".encode(), address.replace("@", "\0", 1))
 
 
 def serve_metrics(settings: Settings) -> int:

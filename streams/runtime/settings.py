@@ -1,48 +1,48 @@
 """Every setting, in one typed place: environment variables that begin with PACKSHOT_."""
 
-import difflib
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
+from msgspec import Meta
+
+from streams.runtime.addresses import Address, SecretAddress, SecretStr
+from streams.runtime.fields import (
+    Commas,
     Field,
+    Networks,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
+    WholeDelays,
+    Wrong,
+    converted,
 )
-
-from streams.runtime.addresses import Address, SecretAddress
 
 NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 PREFIX = "PACKSHOT_"
 
 
-Commas = list[str]
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+ModelRef = Annotated[str, Meta(pattern=rf"^{_NAME}@{_NAME}$")]
+ModelPolicy = Annotated[str, Meta(pattern=rf"^(released|{_NAME}(@{_NAME}|:latest-[1-9]\d?))$")]
 
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names its variable."""
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True, init=False)
+class Settings:
     """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field.
 
     Passwords are SecretStr: no text of the settings, and no error about them, shows one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     data_folder: Path = Field(
         Path(".packshot"), description="Where the embedded broker, SQLite, blobs and origin live."
@@ -142,15 +142,13 @@ class Settings(BaseModel):
     engine: Literal["auto", "tensorrt", "openvino", "onnxruntime"] = Field(
         "auto", description="What runs the networks."
     )
-    cutout_model: str = Field(
+    cutout_model: ModelPolicy = Field(
         "released",
-        pattern=r"^(released|[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9][A-Za-z0-9._-]*|:latest-[1-9]\d?))$",
         description="Which network cuts out: `released`, as `packshot models release` says; NAME@VERSION, whatever is "
         "released; or NAME:latest-N, the newest of NAME, with the N newest held ready.",
     )
-    upscale_model: str | None = Field(
+    upscale_model: ModelRef | None = Field(
         None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="NAME@VERSION of the network that enlarges; unset, `upscale` does without one.",
     )
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
@@ -183,24 +181,24 @@ class Settings(BaseModel):
     brands: Path | None = Field(None, description="A folder of brand profiles beside those that ship; see Brands.")
     templates: Path | None = Field(None, description="A folder of print templates beside those that ship.")
 
-    source_private_networks: Commas = Field(
-        [], description="Networks (10.1.0.0/16,…) that sources may lie on although they are private or loopback."
+    source_private_networks: Networks = Field(
+        (), description="Networks (10.1.0.0/16,…) that sources may lie on although they are private or loopback."
     )
     source_file_roots: Commas = Field(
-        [], description="Folders that file: sources may lie in, with commas; `packshot up` allows all."
+        (), description="Folders that file: sources may lie in, with commas; `packshot up` allows all."
     )
-    source_buckets: Commas = Field([], description="Buckets that s3: sources may lie in, with commas.")
+    source_buckets: Commas = Field((), description="Buckets that s3: sources may lie in, with commas.")
 
-    webhook_private_networks: Commas = Field(
-        [], description="Networks (10.1.0.0/16,…) that webhooks may lead to although they are private or loopback."
+    webhook_private_networks: Networks = Field(
+        (), description="Networks (10.1.0.0/16,…) that webhooks may lead to although they are private or loopback."
     )
 
     tenant_quota_per_hour: NonNegativeInt = Field(
         0,
         description="Photographs of a tenant that are begun in an hour in the lane asked for; more go to bulk; 0: any.",
     )
-    retry_delays_ms: Commas = Field(
-        ["1000", "5000", "30000"],
+    retry_delays_ms: WholeDelays = Field(
+        ("1000", "5000", "30000"),
         description="How long each further try of a transient failure waits, with commas.",
     )
 
@@ -229,44 +227,16 @@ class Settings(BaseModel):
         description="Where spans go: otlp (OTEL_EXPORTER_OTLP_… apply) or a file's path; unset, nowhere.",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _with_environment(cls, given: dict[str, object]) -> dict[str, object]:
-        """What is given counts before what the environment says."""
-        told = {name.upper(): value for name, value in os.environ.items()}
-        known = {field: told[variable(field)] for field in cls.model_fields if variable(field) in told}
-        return {**known, **given}
-
-    @field_validator(
-        "source_private_networks",
-        "source_file_roots",
-        "source_buckets",
-        "webhook_private_networks",
-        "retry_delays_ms",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-    @field_validator("source_private_networks", "webhook_private_networks")
-    @classmethod
-    def _networks(cls, value: list[str]) -> list[str]:
-        for number, each in enumerate(value, start=1):
+    def __init__(self, **given: Any) -> None:
+        """What is given counts before what the environment says. Raises SettingsError, which shows no value."""
+        wrong = []
+        for name, value in ({each.name: default_of(each) for each in fields(self)} | _environment() | given).items():
             try:
-                ip_network(each)
-            except ValueError as error:  # it would show the value
-                raise ValueError(
-                    f"network {number} is none: write it as 10.1.0.0/16, with no bit set behind"
-                ) from error
-        return value
-
-    @field_validator("retry_delays_ms")
-    @classmethod
-    def _whole_delays(cls, value: list[str]) -> list[str]:
-        if not all(part.isdigit() and int(part) > 0 for part in value):
-            raise ValueError("delays are whole milliseconds above 0, with commas")
-        return value
+                object.__setattr__(self, name, converted(type(self), name, value))
+            except Wrong as error:
+                wrong.append(f"{variable(name)}: {error}")
+        if wrong:
+            raise SettingsError("; ".join(wrong))
 
     @property
     def retry_delays(self) -> tuple[int, ...]:
@@ -356,27 +326,38 @@ def variable(field: str) -> str:
 
 def read_settings(environment: Iterable[str] = os.environ) -> Settings:
     """The settings of this process. Raises SettingsError, which says what is wrong with each and shows no value."""
-    known = [variable(field) for field in Settings.model_fields]
-    wrong = [told for name in environment if (told := _meant(name, known))]
+    wrong = [message for name in environment if (message := _meant(name))]
     try:
         settings = Settings()
-    except ValidationError as error:
-        wrong += [f"{variable(str(each['loc'][0]))}: {_said(each['msg'])}" for each in error.errors()]
+    except SettingsError as error:
+        wrong.append(str(error))
     if wrong:
         raise SettingsError("; ".join(wrong)) from None
     return settings
 
 
-def _meant(name: str, known: list[str]) -> str:
+def _environment() -> dict[str, str]:
+    """What the environment says of settings, by their names; its own names are in any case."""
+    said = {name.upper(): value for name, value in os.environ.items()}
+    return {each.name: said[variable(each.name)] for each in fields(Settings) if variable(each.name) in said}
+
+
+def default_of(field: Any) -> Any:
+    """What a field is where nobody says."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _meant(name: str) -> str:
     """What to say of a variable that looks like a setting and is none; empty where it is one, or another's."""
-    if not name.upper().startswith(PREFIX) or name.upper() in known:
+    if not name.upper().startswith(PREFIX):
         return ""
+    known = [variable(each.name) for each in fields(Settings)]
+    if name.upper() in known:
+        return ""
+    import difflib  # only who has mistyped one needs it
+
     near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=NEAR_ENOUGH)
     return f"{name} is no setting, did you mean {near[0]}?" if near else ""
-
-
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

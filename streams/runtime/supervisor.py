@@ -164,15 +164,15 @@ def ended(code: int) -> str:
 
 def environment(settings: Settings, bootstrap_servers: str) -> dict[str, str]:
     """What the roles of a local system are told beyond this process's own environment."""
-    told = {
+    variables = {
         variable("data_folder"): str(settings.data_folder.absolute()),
         variable("cache_folder"): str(settings.cache_folder.absolute()),
         variable("kafka_bootstrap_servers"): bootstrap_servers,
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),  # the roles share the cores among themselves
     }
     if variable("source_file_roots") not in os.environ:
-        told[variable("source_file_roots")] = "/"  # whoever runs the system here may read here anyway
-    return told
+        variables[variable("source_file_roots")] = "/"  # whoever runs the system here may read here anyway
+    return variables
 
 
 @contextlib.contextmanager

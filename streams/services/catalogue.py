@@ -61,10 +61,10 @@ class Catalogue:
     sender: Sender
     file_roots: Sequence[str]
 
-    def change(self, tenant: str, sku: str, told: dict[str, Any], if_match: int | None = None) -> Submitted:
+    def change(self, tenant: str, sku: str, fields: dict[str, Any], if_match: int | None = None) -> Submitted:
         """Sends a product's newest state. Raises Refused, NotAcknowledged, Unavailable."""
         with self.database.read() as facts:
-            event = self._product(tenant, sku, told, if_match, facts)
+            event = self._product(tenant, sku, fields, if_match, facts)
             submission.check_makeable(event, facts.recipes.cookbook())
         return self._sent(event)
 
@@ -77,9 +77,9 @@ class Catalogue:
             event = self._product(tenant, sku, {"change": "delete"}, if_match, facts)
         return self._sent(event)
 
-    def request(self, tenant: str, campaign: str, told: dict[str, Any]) -> Submitted:
+    def request(self, tenant: str, campaign: str, fields: dict[str, Any]) -> Submitted:
         """Asks for a campaign's pictures. Raises Refused."""
-        event = parsed({"type": "CampaignRequested", **told, "tenant": tenant, "campaign": campaign})
+        event = parsed({"type": "CampaignRequested", **fields, "tenant": tenant, "campaign": campaign})
         with self.database.read() as facts:
             submission.check_makeable(event, facts.recipes.cookbook())
         return self._sent(event)
@@ -108,11 +108,11 @@ class Catalogue:
     def _checked(self, tenant: str, value: object, cookbook: Cookbook) -> Submission | Refused:
         if not isinstance(value, dict):
             return Invalid([("", f"an event is an object, this is {type(value).__name__}")])
-        told = {"type": "CatalogChanged", "tenant": tenant, **value}
-        if told["type"] == "CatalogChanged":
-            told.setdefault("version", next_version())
+        fields = {"type": "CatalogChanged", "tenant": tenant, **value}
+        if fields["type"] == "CatalogChanged":
+            fields.setdefault("version", next_version())
         try:
-            event = parsed(told)
+            event = parsed(fields)
             if event.tenant != tenant:
                 raise Refused("tenant_forbidden", f"the key's tenant is {tenant}", field="tenant")
             self._check_sources(event)
@@ -122,19 +122,19 @@ class Catalogue:
         return event
 
     def _product(
-        self, tenant: str, sku: str, told: dict[str, Any], if_match: int | None, facts: Facts
+        self, tenant: str, sku: str, fields: dict[str, Any], if_match: int | None, facts: Facts
     ) -> CatalogChanged:
         known = facts.products.get(tenant, sku)
         newest = known.version if known else 0
         if if_match not in (None, newest):
             raise Refused("precondition_failed", f"the newest version is {newest}, not {if_match}", field="If-Match")
-        version = told.get("version") or (newest + 1 if if_match is not None else max(next_version(), newest + 1))
-        event = parsed({**told, "type": "CatalogChanged", "tenant": tenant, "sku": sku, "version": version})
+        version = fields.get("version") or (newest + 1 if if_match is not None else max(next_version(), newest + 1))
+        event = parsed({**fields, "type": "CatalogChanged", "tenant": tenant, "sku": sku, "version": version})
         assert isinstance(event, CatalogChanged)
         self._check_sources(event)
         if (
             known is not None
-            and "version" not in told
+            and "version" not in fields
             and content(replace(event, version=newest)) == content(known.event)
         ):
             return known.event  # said again: nothing is made anew for it
@@ -160,12 +160,12 @@ class Catalogue:
         return any(root != EVERYTHING and os.path.commonpath([root, path]) == root for root in roots)
 
 
-def parsed(told: dict[str, Any]) -> Submission:
+def parsed(fields: dict[str, Any]) -> Submission:
     """An event from JSON. Raises Invalid."""
-    wrong = event_files.problems(told)
+    wrong = event_files.problems(fields)
     if wrong:
         raise Invalid(wrong)
-    return msgspec.convert(told, Submission)  # type: ignore[no-any-return]
+    return msgspec.convert(fields, Submission)  # type: ignore[no-any-return]
 
 
 def subject_of(event: Submission) -> tuple[str, int]:

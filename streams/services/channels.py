@@ -112,12 +112,12 @@ def text_before(name: str, released: Sequence[str], version: str | None = None) 
     if version is None:
         first = [_alike(each) for each in rules].index(_alike(rules[-1]))
         before = texts[first - 1] if first else None
-        told = f"{rules[-1].rule_version} is the first that counted; there is nothing before it"
+        message = f"{rules[-1].rule_version} is the first that counted; there is nothing before it"
     else:
         before = next((text for text, each in zip(texts, rules, strict=True) if each.version == version), None)
-        told = f"{name} has no version {version}; there are: {', '.join(each.version for each in rules)}"
+        message = f"{name} has no version {version}; there are: {', '.join(each.version for each in rules)}"
     if before is None or parse(before) == rules[-1]:
-        raise Refused("nothing_before", told if before is None else f"{name}@{version} counts already", field="NAME")
+        raise Refused("nothing_before", message if before is None else f"{name}@{version} counts already", field="NAME")
     return re.sub(r"(?m)^version:.*$", f'version: "{_above(rules[-1].version)}"', before, count=1)
 
 

@@ -13,6 +13,7 @@ import structlog
 from confluent_kafka import KafkaException, Producer
 
 from schemas import topics
+from schemas.codec import HASHED, Codec
 from schemas.envelope import as_mapping
 from schemas.records import LetterResolved, Resolution
 from streams.blobs import Blobs, open_store
@@ -20,6 +21,7 @@ from streams.consumer import letters as header
 from streams.consumer.clients import is_too_large, producer_config
 from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing, replayed
 from streams.consumer.reading import read
+from streams.consumer.registry import codec_of
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.observability import span
 from streams.runtime.settings import Settings
@@ -34,10 +36,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A record that died, and what a person did about it."""
+    """A record that died, and what a person did about it; `codec` reads the event in it."""
 
     record: Delivery
     resolved: LetterResolved | None = None
+    codec: Codec = HASHED
 
     @property
     def name(self) -> str:
@@ -79,8 +82,8 @@ class DeadLetter:
         return as_mapping(self.record.headers).get(name, "")
 
     def _number(self, name: str) -> int:
-        told = header.whole_number(self.told(name))
-        return self.record.timestamp_ms if told is None else told
+        number = header.whole_number(self.told(name))
+        return self.record.timestamp_ms if number is None else number
 
 
 @dataclass(frozen=True)
@@ -116,19 +119,20 @@ def find(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
     """The letters that are meant, resolved ones too, as their records were first seen. Raises Unavailable."""
     dead: list[Delivery] = []
     resolved: dict[tuple[str, str], LetterResolved] = {}
+    codec = codec_of(settings)
     for record in read(settings, [topics.DEAD.name, topics.LETTERS.name]):
         if record.topic == topics.DEAD.name:
             dead.append(record)
             continue
-        if (event := _resolution_in(record)) is not None:
+        if (event := _resolution_in(record, codec)) is not None:
             resolved[event.letter, event.event_id] = event
-    letters = [DeadLetter(record, resolved.get((record.position, record.event_id))) for record in dead]
+    letters = [DeadLetter(record, resolved.get((record.position, record.event_id)), codec) for record in dead]
     return sorted(filter(wanted.fits, _told_once(letters)), key=lambda letter: letter.order)
 
 
-def _resolution_in(record: Delivery) -> LetterResolved | None:
+def _resolution_in(record: Delivery, codec: Codec) -> LetterResolved | None:
     try:
-        event = event_in(record)
+        event = event_in(record, codec)
     except Refused as refusal:
         log.warning("no resolution", position=record.position, code=refusal.code, reason=refusal.message)
         return None
@@ -185,7 +189,7 @@ def _resolution(letter: DeadLetter, resolution: Resolution, reason: str, by: str
         resolved_at_ms=time.time_ns() // 1_000_000,
     )
     with span(f"letter {resolution}", as_mapping(letter.record.headers), {"packshot.position": event.letter}):
-        return outgoing(event, "packshot/dead")
+        return outgoing(event, "packshot/dead", codec=letter.codec)
 
 
 @contextmanager

@@ -54,8 +54,8 @@ def retract(
     known = sorted(row.asset for row in rows)
     unknown = sorted(set(assets) - set(known))
     if unknown or not known:
-        told = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
-        raise Refused("unknown_asset", told, field="assets")
+        message = f"{sku} has no asset {', '.join(unknown)}; there are {', '.join(known) or 'none'}"
+        raise Refused("unknown_asset", message, field="assets")
     event = RetractionDecided(
         tenant=tenant,
         sku=sku,
@@ -69,5 +69,5 @@ def retract(
 
 def _sent(event: Decided, what: str, source: str, sender: Sender) -> Decided:
     with tracer.start_as_current_span(what):
-        sender.send([outgoing(event, source)])
+        sender.send([outgoing(event, source, codec=sender.codec)])
     return event

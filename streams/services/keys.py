@@ -5,6 +5,7 @@ import hmac
 import re
 import secrets
 import zlib
+from dataclasses import asdict
 from typing import Literal, get_args
 
 import msgspec
@@ -62,6 +63,11 @@ def revoke(database: Database, key_id: str) -> None:
     """Ends a key at once. Raises Refused."""
     if not ApiKeys(database).revoke(key_id, now_ms()):
         raise Refused("unknown_key", f"no key that is not revoked has the id {key_id}", field="ID")
+
+
+def view(key: ApiKey) -> dict[str, object]:
+    """What anybody may see of a key: all but its digest."""
+    return {name: value for name, value in asdict(key).items() if name != "digest"}
 
 
 def is_well_formed(text: str) -> bool:

@@ -1,12 +1,12 @@
 """What the commands do on this machine: connect, read, decide, and run the whole system."""
 
 import contextlib
-import json
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,12 +16,11 @@ from schemas.records import DecisionUndone, Event, RetractionDecided, ReviewDeci
 from streams.consumer import drift, groups, reading
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import event_in
+from streams.consumer.registry import codec_of
 from streams.embedded import choose_broker
 from streams.facts import EVERY, Database, Review, schema
 from streams.runtime import observability
 from streams.runtime.errors import Refused
-from streams.runtime.masking import masked
-from streams.runtime.screen import console, errors, styled
 from streams.runtime.settings import Settings, SettingsError, variable
 from streams.runtime.supervisor import Supervisor, environment, only_one, write_running_file
 from streams.services import decisions, sessions
@@ -29,6 +28,7 @@ from streams.services.rebuilding import Rebuilt, rebuild
 from streams.services.status import open_database, tenants_of
 
 NOTED_WITHIN_S = 15.0
+Say = Callable[[str], None]
 
 log = structlog.get_logger()
 
@@ -96,7 +96,7 @@ def retract(
         return decisions.retract(database, producer, tenants[0], sku, assets, reason, decided_by)
 
 
-def rebuild_facts(settings: Settings) -> list[Rebuilt]:
+def rebuild_facts(settings: Settings, say: Say) -> list[Rebuilt]:
     """Makes the facts anew while nobody else writes them, with a broker of our own where none is named.
 
     Raises Refused while the streams role is at work, AlreadyRunning while a `packshot up` is.
@@ -104,8 +104,8 @@ def rebuild_facts(settings: Settings) -> list[Rebuilt]:
     if settings.kafka_bootstrap_servers:
         _check_stopped(settings)
         return rebuild(settings)
-    with only_one(settings.data_folder), _broker(settings) as (bootstrap_servers, _, _):
-        return rebuild(settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers}))
+    with only_one(settings.data_folder), _broker(settings, say) as (bootstrap_servers, _, _):
+        return rebuild(replace(settings, kafka_bootstrap_servers=bootstrap_servers))
 
 
 def _check_stopped(settings: Settings) -> None:
@@ -115,30 +115,31 @@ def _check_stopped(settings: Settings) -> None:
 
 def published_events(settings: Settings, *, follow: bool) -> Iterator[Event]:
     """The events for listing services from the first on; ends at the topic's end unless `follow`."""
+    codec = codec_of(settings)
     for each in reading.read(settings, [topics.PUBLISHED.name], follow=follow):
         try:
-            yield event_in(each)
+            yield event_in(each, codec)
         except Refused as refusal:
             log.warning("no event", position=each.position, code=refusal.code, reason=refusal.message)
 
 
 @contextlib.contextmanager
-def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
-    """The whole system; everything that was started is stopped when the block ends."""
+def running_system(settings: Settings, say: Say, warn: Say) -> Iterator[tuple[Settings, Supervisor]]:
+    """The whole system, stopped when the block ends. `warn` is told of roles that died."""
     from gpu_workers.models.fetch import fetch_all  # engines and all: what no other command of this module needs
 
     is_own = settings.kafka_bootstrap_servers is None
     with (
         only_one(settings.data_folder),
         _free_ports(settings),
-        _broker(settings) as (bootstrap_servers, name, promises),
+        _broker(settings, say) as (bootstrap_servers, name, promises),
     ):
-        settings = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap_servers})
+        settings = replace(settings, kafka_bootstrap_servers=bootstrap_servers)
         upgraded(settings)
         with open_database(settings):
             drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
-        fetch_all(settings.weights_folder, console.say)
-        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", _died)
+        fetch_all(settings.weights_folder, say)
+        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", warn)
         write_running_file(
             settings,
             bootstrap_servers=bootstrap_servers,
@@ -154,29 +155,29 @@ def running_system(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
             settings.running_file.unlink(missing_ok=True)
 
 
-def run_until_stopped(settings: Settings) -> None:
-    """`packshot up`."""
+def run_until_stopped(settings: Settings, say: Say, warn: Say, announce: Callable[[Settings], None]) -> None:
+    """`packshot up`; `announce` is called once every role is ready."""
     observability.set_up(settings, "up")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with running_system(settings) as (running, supervisor):
-        console.say("starting the roles …")
+    with running_system(settings, say, warn) as (running, supervisor):
+        say("starting the roles …")
         if supervisor.wait_until_ready(stop):
             announce(running)
             observability.tell_ready()
             supervisor.watch(stop)
-        console.say("stopping …")
+        say("stopping …")
 
 
 @contextlib.contextmanager
-def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
+def _broker(settings: Settings, say: Say) -> Iterator[tuple[str, str, str]]:
     """The brokers to use: those of the settings, or one that is started for as long as the block lasts."""
     if settings.kafka_bootstrap_servers:
         yield settings.kafka_bootstrap_servers, "your brokers", ""
         return
     broker = choose_broker(settings.data_folder, settings.cache_folder, settings.embedded_broker)
-    console.say(f"starting {broker.name} …")
+    say(f"starting {broker.name} …")
     broker.start()
     try:
         yield broker.bootstrap_servers, broker.name, broker.promises
@@ -184,32 +185,8 @@ def _broker(settings: Settings) -> Iterator[tuple[str, str, str]]:
         broker.stop()
 
 
-def _died(text: str) -> None:
-    errors.say(styled(text, "red"))
-
-
-def announce(settings: Settings) -> None:
-    """Says what runs, and what its broker does not promise."""
-    running = json.loads(settings.running_file.read_text())
-    console.say(styled("packshot is up", "bold"))
-    console.say(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
-    if running["promises"]:
-        console.say(f"            {running['promises']}")
-    console.say(f"  facts     {masked(settings.database)}")
-    console.say(f"  blobs     {settings.blobs}")
-    console.say(f"  origin    {settings.origin}")
-    console.say(f"  CDN       {settings.cdn}")
-    console.say(f"  API       {settings.gateway}  (a key: packshot keys create NAME --tenant TENANT)")
-    console.say(f"  desk      {_desk_link(settings)}")
-    console.say(
-        "            (signs you in once, within 15 minutes; another: packshot desk link --tenant '*' --name NAME)"
-    )
-    console.say(f"  logs      {settings.data_folder / 'logs'}")
-    console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
-
-
-def _desk_link(settings: Settings) -> str:
-    """A link that signs in whoever runs the system here: they may do everything anyway."""
+def desk_link(settings: Settings) -> str:
+    """A link to the desk for whoever runs the system here: they may do everything anyway."""
     with open_database(settings) as database:
         return sessions.address(settings.gateway, sessions.link(database, "here", (EVERY,), "operator"))
 

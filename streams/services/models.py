@@ -75,7 +75,7 @@ def overview(settings: Settings) -> list[Row]:
     with open_database(settings) as database:
         registry = _registry(settings, database)
         with database.read() as facts:
-            standing = _standing(settings, registry, facts)
+            split = _split(settings, registry, facts)
             assets = facts.assets.every()
             comparisons = {each.model: each for each in facts.models.comparisons()}
             reviews = [review.request.completed for review in facts.reviews.every()]
@@ -84,7 +84,7 @@ def overview(settings: Settings) -> list[Row]:
     return [
         Row(
             model=model,
-            stage=stage_of(ref, standing),
+            stage=stage_of(ref, split),
             is_here=is_right(registry.folder_of(model) / model.file, model.sha256),
             live=sum(ref in _made_by(asset) for asset in assets),
             in_review=sum(ref in made_by for made_by in in_review),
@@ -94,18 +94,16 @@ def overview(settings: Settings) -> list[Row]:
     ]
 
 
-def stage_of(ref: str, standing: ModelSplit) -> str:
+def stage_of(ref: str, split: ModelSplit) -> str:
     """Where a model stands, in a word or two."""
-    if ref in standing.recalled:
+    if ref in split.recalled:
         return "recalled"
-    for stage, trial in (("canary", standing.canary), ("shadow", standing.shadow)):
+    for stage, trial in (("canary", split.canary), ("shadow", split.shadow)):
         if trial is not None and trial.model == ref:
             whose = f" and {', '.join(trial.tenants)}" if trial.tenants else ""
             return f"{stage} {trial.share:.0%}{whose}"
-    if ref in standing.stable:
-        return (
-            "stable" if ref == standing.stable[0] else "ready" if ref in standing.stable[: standing.kept] else "before"
-        )
+    if ref in split.stable:
+        return "stable" if ref == split.stable[0] else "ready" if ref in split.stable[: split.kept] else "before"
     return ""
 
 
@@ -180,9 +178,9 @@ def rollback(
     with local.connect(settings) as (database, producer):
         registry = _registry(settings, database)
         with database.read() as facts:
-            standing = _standing(settings, registry, facts)
-        gone = ref or (standing.canary.model if standing.canary else standing.stable[0] if standing.stable else "")
-        left = [each for each in standing.stable if each != gone]
+            split = _split(settings, registry, facts)
+        gone = ref or (split.canary.model if split.canary else split.stable[0] if split.stable else "")
+        left = [each for each in split.stable if each != gone]
         if not gone or not left:
             raise Refused("nothing_left", f"without {gone or 'it'} no model would work; release another one first")
         operation = _known(registry, gone).operation
@@ -285,7 +283,7 @@ def _blobs(settings: Settings) -> Blobs:
     return Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
 
 
-def _standing(settings: Settings, registry: ModelRegistry, facts: Facts) -> ModelSplit:
+def _split(settings: Settings, registry: ModelRegistry, facts: Facts) -> ModelSplit:
     releases = facts.models.releases(OPERATION)
     return stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, releases, registry.models().values())
 
@@ -313,7 +311,7 @@ def _released(event: ModelReleased, database: Database, producer: AcknowledgedPr
 
 def _send(event: ModelAdded | ModelReleased, producer: AcknowledgedProducer) -> None:
     with tracer.start_as_current_span(f"models {type(event).__name__}"):
-        producer.send([outgoing(event, "packshot/models")])
+        producer.send([outgoing(event, "packshot/models", codec=producer.codec)])
 
 
 def _verified(model: Model, registry: ModelRegistry) -> Iterator[Verified]:

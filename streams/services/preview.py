@@ -22,6 +22,7 @@ from schemas.recipes.cookbook import Cookbook, Origin, filled
 from schemas.records import CatalogChanged, Source, Step
 from streams.flow.processors.planning import AssetRequest, Slip, slips
 from streams.runtime.errors import Refused
+from streams.runtime.fields import Commas
 from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings
 from streams.services import preview_page
@@ -61,7 +62,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
         for product in _products(settings, wanted, cookbook.rules)
         for source, slip in slips(product, AssetRequest(name, product.channels, "standard"), cookbook)
     ]
-    total = sum(len(slip.ways) for _, _, slip in drawn)
+    total = sum(len(slip.lineages) for _, _, slip in drawn)
     if not total:
         raise Refused("nothing_to_make", f"{name} makes no picture that these products' channels allow")
     entries: list[Entry] = []
@@ -125,7 +126,7 @@ class _Making:
             if step.asset is not None and step.asset in lacking:
                 raise lacking[step.asset]
             made = self.studio.picture(
-                step.operation, inputs, _asked(step, product, self.settings, self.studio.rules), before
+                step.operation, inputs, _request(step, product, self.settings, self.studio.rules), before
             )
         except Refused as refusal:
             yield from _failed(step, refusal)
@@ -200,7 +201,7 @@ def _reading_here(settings: Settings) -> Settings:
     """Whoever asks for a preview may read this machine's files anyway, where no folder is named."""
     if settings.source_file_roots:
         return settings
-    return settings.model_copy(update={"source_file_roots": ["/"]})
+    return dataclasses.replace(settings, source_file_roots=Commas("/"))
 
 
 def _failed(step: Step, refusal: Refused) -> Iterator[Shown]:
@@ -209,7 +210,7 @@ def _failed(step: Step, refusal: Refused) -> Iterator[Shown]:
         yield Shown(name, None, why=f"{refusal.code} ({refusal.field}): {refusal}")
 
 
-def _asked(step: Step, product: CatalogChanged, settings: Settings, rules: Rulebook) -> ComposeRequest:
+def _request(step: Step, product: CatalogChanged, settings: Settings, rules: Rulebook) -> ComposeRequest:
     assert step.channel is not None
     channel = rules.load(step.channel, product.category)
     is_asset, goes_on = step.asset is not None, bool(step.next)
@@ -218,7 +219,7 @@ def _asked(step: Step, product: CatalogChanged, settings: Settings, rules: Ruleb
 
 def _shown(step: Step, made: Made, rules: Rulebook) -> Shown:
     assert step.asset is not None
-    told: dict[str, tuple[str, Origin]] = {name: (value, "recipe") for name, value in step.parameters.items()}
-    used = filled(step.operation, told, step.channel, rules)
+    chosen: dict[str, tuple[str, Origin]] = {name: (value, "recipe") for name, value in step.parameters.items()}
+    used = filled(step.operation, chosen, step.channel, rules)
     parameters = {name: (value, name in step.parameters) for name, (value, _) in used.items()}
     return Shown(step.asset, made, step.operation, parameters)

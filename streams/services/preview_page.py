@@ -69,7 +69,7 @@ def page(recipe: str, entries: Sequence[Entry]) -> str:
 def _section(number: int, entry: Entry, has_photograph: bool) -> str:
     product = entry.product
     attributes = ", ".join(f"{name} {value}" for name, value in sorted(product.attributes.items()))
-    told = " · ".join(filter(None, (product.sku, product.category, attributes)))
+    caption = " · ".join(filter(None, (product.sku, product.category, attributes)))
     photograph = f'<div class="frame b{number}" role="img" aria-label="The photograph"></div>'
     if not has_photograph:
         photograph = f'<div class="frame"><p class="none">{escape(_why(entry.photograph))}</p></div>'
@@ -77,7 +77,8 @@ def _section(number: int, entry: Entry, has_photograph: bool) -> str:
     name = entry.source.uri.rpartition("/")[2]
     return (
         f"<section><div class='product'>{photograph}<div><h2>{escape(product.title or product.sku)}</h2>"
-        f'<p>{escape(told)}</p><p class="file">{escape(name)}</p></div></div><div class="cards">{cards}</div></section>'
+        f'<p>{escape(caption)}</p><p class="file">{escape(name)}</p></div></div>'
+        f'<div class="cards">{cards}</div></section>'
     )
 
 

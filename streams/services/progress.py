@@ -26,6 +26,7 @@ from schemas.records import (
 )
 from streams.consumer import reading
 from streams.consumer.letters import Delivery, event_in
+from streams.consumer.registry import codec_of
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 
@@ -65,6 +66,7 @@ class Progress:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._codec = codec_of(settings)
         self._kept: deque[Told] = deque(maxlen=KEPT_MAX)
         self._listeners: set[Listener] = set()
         self._lock = threading.Lock()
@@ -77,10 +79,10 @@ class Progress:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._read, name="progress", daemon=True)
                 self._thread.start()
-            ids = [told.id for told in self._kept] if after is not None else []
+            ids = [entry.id for entry in self._kept] if after is not None else []
             first = ids.index(after) + 1 if after in ids else len(self._kept)
-            for told in list(self._kept)[first:]:
-                listener(told)
+            for entry in list(self._kept)[first:]:
+                listener(entry)
             self._listeners.add(listener)
             if self._is_closed:
                 listener(None)
@@ -101,17 +103,17 @@ class Progress:
     def tell(self, record: Delivery) -> None:
         """Tells the listeners of a record."""
         try:
-            news = news_of(event_in(record))
+            news = news_of(event_in(record, self._codec))
         except Refused as refusal:
             log.warning("no event", position=record.position, code=refusal.code)
             return
         if news is None:
             return
-        told = Told(record.position, news)
+        entry = Told(record.position, news)
         with self._lock:
-            self._kept.append(told)
+            self._kept.append(entry)
             for listener in self._listeners:
-                listener(told)
+                listener(entry)
 
     def _read(self) -> None:
         since_ms = time.time_ns() // 1_000_000 - BACK_MS

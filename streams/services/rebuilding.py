@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas import topics
+from schemas.codec import HASHED, Codec
 from schemas.envelope import as_mapping
 from schemas.identity import review_id
 from schemas.recipes.cookbook import Release, name_of, shipped_version
@@ -38,6 +39,7 @@ from streams.consumer import letters as header
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, event_in
 from streams.consumer.reading import read
+from streams.consumer.registry import codec_of
 from streams.facts import Database, Facts, Refusal
 from streams.flow.processing import PROCESSORS, placed
 from streams.flow.processors import (
@@ -91,25 +93,26 @@ def rebuild(settings: Settings) -> list[Rebuilt]:
     database.create_tables()
     before = database.dump()
     with database.replaced() as facts:
-        fill(facts, read(settings, [topic.name for topic in SOURCES]), find(settings, Wanted()))
+        records = read(settings, [topic.name for topic in SOURCES])
+        fill(facts, records, find(settings, Wanted()), codec_of(settings))
     after = database.dump()
     database.close()
     return [_compared(table, before[table], rows) for table, rows in after.items()]
 
 
-def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter]) -> None:
+def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter], codec: Codec = HASHED) -> None:
     """Makes facts that are empty those that the records tell of."""
     ordered = list(in_order(records))
     died = {letter.origin_position: letter.told(header.ERROR_CODE) for letter in dead}
     noted = [each for each in ordered if each.position not in died or _is_noted(each, died[each.position])]
     for record in noted:
         if record.topic == topics.RECIPES.name:
-            _apply(record, _FIRST, facts)
+            _apply(record, _FIRST, facts, codec)
     for record in noted:
-        _apply(record, _RETOLD, facts)
+        _apply(record, _RETOLD, facts, codec)
     facts.tasks.forget()  # those that intake would begin today; the ones that it began follow
     for record in ordered:
-        _apply(record, _TASKS, facts)
+        _apply(record, _TASKS, facts, codec)
     _note_refusals(ordered, dead, facts)
 
 
@@ -127,10 +130,10 @@ def in_order(records: Iterable[Delivery]) -> Iterator[Delivery]:
     return heapq.merge(*partitions.values(), key=lambda record: (record.timestamp_ms, rank[record.topic]))
 
 
-def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts: Facts) -> None:
+def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts: Facts, codec: Codec) -> None:
     """Notes what a record tells; what was refused, then or now, tells nothing."""
     try:
-        event = event_in(record)
+        event = event_in(record, codec)
     except Refused:
         return
     if type(event) not in processors:
@@ -300,9 +303,9 @@ def _note_refusals(records: Iterable[Delivery], dead: Sequence[DeadLetter], fact
 
 
 def _refusal(letter: DeadLetter) -> Refusal:
-    told = {name: letter.told(f"packshot-error-{name}") for name in ("code", "field", "message")}
+    error = {name: letter.told(f"packshot-error-{name}") for name in ("code", "field", "message")}
     return Refusal(
-        letter.record.event_id, letter.origin, letter.record.subject, **told, position=letter.origin_position
+        letter.record.event_id, letter.origin, letter.record.subject, **error, position=letter.origin_position
     )
 
 

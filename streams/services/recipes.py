@@ -93,8 +93,8 @@ def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tup
         cookbook = facts.recipes.cookbook()
     known = cookbook.rules.names()
     if channel is not None and channel not in known:
-        told = f"no channel is called {channel!r}; there are: {', '.join(known)}"
-        raise Refused("unknown_channel", told, field="channel")
+        message = f"no channel is called {channel!r}; there are: {', '.join(known)}"
+        raise Refused("unknown_channel", message, field="channel")
     try:
         recipe = cookbook.recipe(name)
         return recipe.ref, list(_shown(cookbook, recipe, tenant, channel))
@@ -126,7 +126,7 @@ def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Pro
                 return any(each.text == event.text for each in facts.recipes.releases())
 
         with tracer.start_as_current_span(f"recipes {type(event).__name__}"):
-            producer.send([outgoing(event, "packshot/recipes")])
+            producer.send([outgoing(event, "packshot/recipes", codec=producer.codec)])
         return products, local.noted(is_noted)
 
 
@@ -138,10 +138,10 @@ def _made_again(event: Release, database: Database) -> list[Product]:
 
 
 def _release(made: Recipe | Defaults, text: str, reason: str, by: str) -> Release:
-    told = {"version": made.version, "text": text, "reason": reason, "released_by": by, "released_at_ms": now_ms()}
+    fields = {"version": made.version, "text": text, "reason": reason, "released_by": by, "released_at_ms": now_ms()}
     if isinstance(made, Recipe):
-        return RecipeReleased(recipe=made.name, **told)  # type: ignore[arg-type]
-    return DefaultsReleased(tenant=made.tenant, **told)  # type: ignore[arg-type]
+        return RecipeReleased(recipe=made.name, **fields)  # type: ignore[arg-type]
+    return DefaultsReleased(tenant=made.tenant, **fields)  # type: ignore[arg-type]
 
 
 def _row(name: str, kind: str, found: Recipe | Defaults | BadRecipe, release: Release | None) -> Row:
@@ -169,8 +169,10 @@ def _shown(cookbook: Cookbook, recipe: Recipe, tenant: str, channel: str | None)
         for target in [None] if any_channel else channels_of(step, wanted, above, own, cookbook.rules):
             label = "each" if any_channel else target or ""
             asset = asset_of(step, "CHANNEL" if any_channel else target, "", 1) or ""
-            told = cookbook.parameters(step, tenant, target)
-            yield ShownStep(depth, step.operation, label, asset, filled(step.operation, told, target, cookbook.rules))
+            parameters = cookbook.parameters(step, tenant, target)
+            yield ShownStep(
+                depth, step.operation, label, asset, filled(step.operation, parameters, target, cookbook.rules)
+            )
             for following in step.next:
                 yield from walk(following, target, depth + 1)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from schemas import topics
+from schemas.codec import Codec
 from schemas.records import Lane, ReplanRequested, ReplansRequested
 from streams.consumer.letters import Outgoing, outgoing
 from streams.consumer.reading import read
@@ -36,8 +37,8 @@ def select(selection: Selection, database: Database, settings: Settings) -> list
     with database.read() as facts:
         known = facts.recipes.cookbook().rules.names()
         if selection.rule is not None and selection.rule.partition("@")[0] not in known:
-            told = f"no channel has the rule {selection.rule!r}; the channels are {', '.join(known)}"
-            raise Refused("unknown_channel", told)
+            message = f"no channel has the rule {selection.rule!r}; the channels are {', '.join(known)}"
+            raise Refused("unknown_channel", message)
         products = facts.products.every()
         assets = facts.assets.every() if selection.rule or selection.model else []
         reviews = facts.reviews.every() if selection.model else []
@@ -66,7 +67,7 @@ def replan(products: list[Product], lane: Lane, reason: str, sender: Sender) -> 
     for tenant, sku in products:
         skus.setdefault(tenant, []).append(sku)
     requests = [each for tenant, its in skus.items() for each in _requests(tenant, its, lane, reason)]
-    sender.send([_record(each) for each in requests])
+    sender.send([_record(each, sender.codec) for each in requests])
 
 
 def _requests(tenant: str, skus: list[str], lane: Lane, reason: str) -> list[ReplanRequested | ReplansRequested]:
@@ -76,9 +77,9 @@ def _requests(tenant: str, skus: list[str], lane: Lane, reason: str) -> list[Rep
     return [ReplansRequested(tenant=tenant, skus=part, lane=lane, reason=reason) for part in parts]
 
 
-def _record(request: ReplanRequested | ReplansRequested) -> Outgoing:
+def _record(request: ReplanRequested | ReplansRequested, codec: Codec) -> Outgoing:
     with tracer.start_as_current_span("replan"):
-        return outgoing(request, "packshot/replay")
+        return outgoing(request, "packshot/replay", codec=codec)
 
 
 def _rules(asset: Asset) -> list[str]:

@@ -22,6 +22,7 @@ from streams.consumer.isolation import Isolation
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.reader import OnCommit, OpenConsumer
+from streams.consumer.registry import codec_of
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Executor
 from streams.facts import Database, ProductStates, Trials, Webhooks
@@ -103,8 +104,8 @@ def run_worker(pool: Pool, settings: Settings, database: Database, stop: threadi
         fetch_all(settings.weights_folder, log.info)
     blobs = _blobs(settings)
     with registry.open_pool(pool, settings, blobs, s3_client(settings), database) as work:
-        handler = Worker(pool, work, Results(blobs), database, Prices.of(settings))
         producer = AcknowledgedProducer(settings)
+        handler = Worker(pool, work, Results(blobs), database, Prices.of(settings), producer.codec)
         isolation = Isolation(f"worker-{pool}", Trials(database))
         policy = RetryPolicy(settings.retry_delays, originals=blobs)
         executor = Executor(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
@@ -131,15 +132,15 @@ def run_publisher(settings: Settings, database: Database, stop: threading.Event)
     observability.tell_ready()
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = _blobs(settings)
-    standing = ProductStates(database)
-    publication = Publication(origin, blobs, standing, settings.cdn, now_ms, settings.replaced_grace_s)
+    publication = Publication(origin, blobs, ProductStates(database), settings.cdn, now_ms, settings.replaced_grace_s)
     if settings.sweep_interval_s:
         arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
         threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
     isolation = Isolation("publisher", Trials(database))
     letters = replace(DEAD_AT_ONCE, originals=blobs)
     consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
-    publisher = Publisher(consumer, producer, publication, isolation, settings.names_folder, letters)
+    names = settings.names_folder
+    publisher = Publisher(consumer, producer, publication, isolation, names, letters, codec_of(settings))
     reach.watch(settings, [publisher.member])
     publisher.run(stop)
 
@@ -166,7 +167,7 @@ def run_webhooks(settings: Settings, database: Database, stop: threading.Event) 
     webhooks, producer = Webhooks(database), AcknowledgedProducer(settings)
     letters = replace(LETTERS, originals=_blobs(settings))
     isolation = Isolation("webhooks", Trials(database))
-    executor = Executor("webhooks", Noting(webhooks, time), producer, letters, isolation, threads=1)
+    executor = Executor("webhooks", Noting(webhooks, time, producer.codec), producer, letters, isolation, threads=1)
     members: list[Consumer] = []
     lanes: dict[Lane, tuple[OpenConsumer, str]] = {
         "standard": (_member(settings, groups.WEBHOOKS, members), topics.PUBLISHED.name)

@@ -1,8 +1,8 @@
 """Where the assets of a product stand: what is known of it, read at one moment. Needs the facts and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streams.facts import Asset, Database, Product, TaskFact
 from streams.runtime.errors import Refused
@@ -18,6 +18,11 @@ class ProductStatus:
     product: Product
     assets: list[Asset]
     tasks: list[TaskFact]
+    spent: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+
+    def spent_nanos(self, asset: Asset) -> int:
+        """What an asset's work cost so far, in billionths of the operator's currency."""
+        return self.spent.get((asset.sku, asset.asset, asset.version), 0)
 
 
 @contextmanager
@@ -44,6 +49,5 @@ def status_of(database: Database, tenant: str, sku: str) -> ProductStatus:
     with database.read() as facts:
         product = facts.products.get(tenant, sku)
         assert product is not None
-        return ProductStatus(
-            tenant, sku, product, facts.assets.of(tenant, sku), facts.tasks.of(tenant, sku, product.version)
-        )
+        assets, tasks = facts.assets.of(tenant, sku), facts.tasks.of(tenant, sku, product.version)
+        return ProductStatus(tenant, sku, product, assets, tasks, facts.costs.of_assets(tenant, [sku]))

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from schemas.codec import Codec
 from schemas.recipes.cookbook import Cookbook
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
 from streams.consumer.letters import Outgoing, outgoing
@@ -82,7 +83,7 @@ def send(events: Iterable[Submission], sender: Sender, source: str = "packshot/s
     """
     now_ms = time.time_ns() // 1_000_000
     submitted = [Submitted(str(uuid4()), _versioned(each, now_ms + number)) for number, each in enumerate(events)]
-    sender.send([record for each in submitted for record in _records(each, source)])
+    sender.send([record for each in submitted for record in _records(each, source, sender.codec)])
     return submitted
 
 
@@ -111,9 +112,9 @@ def _sent(submitted: Submitted) -> list[tuple[str, Submission]]:
     return list(zip(ids, parts, strict=True))
 
 
-def _records(submitted: Submitted, source: str) -> list[Outgoing]:
+def _records(submitted: Submitted, source: str, codec: Codec) -> list[Outgoing]:
     with tracer.start_as_current_span(f"submit {type(submitted.event).__name__}"):
-        return [outgoing(event, source, event_id) for event_id, event in _sent(submitted)]
+        return [outgoing(event, source, event_id, codec) for event_id, event in _sent(submitted)]
 
 
 def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
@@ -132,7 +133,7 @@ def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:
 
 def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate:
     mine = facts.assets.of_campaign(event.tenant, event.campaign)
-    known = facts.campaigns.standing(event.tenant, event.campaign)
+    known = facts.campaigns.progress(event.tenant, event.campaign)
     if not refused and known is not None and known.rank > (event.version or known.rank):
         what = "cancelled" if known.cancelled else "asked for otherwise"
         return Fate("superseded", reason=f"campaign {event.campaign} was {what} since")
@@ -146,7 +147,7 @@ def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate
 
 
 def _cancelled_fate(event: CampaignCancelled, facts: Facts) -> Fate:
-    known = facts.campaigns.standing(event.tenant, event.campaign)
+    known = facts.campaigns.progress(event.tenant, event.campaign)
     if known is not None and event.version and known.rank > event.version:
         return Fate("superseded", reason=f"campaign {event.campaign} was asked for since")
     if known is None or not known.cancelled:

@@ -1,17 +1,20 @@
 """What is told of products, assets, reviews and letters: typed, the same for routes and for `--json`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from schemas import codec
+from schemas.codec import WireError
 from schemas.decoding import prepare
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, LetterResolved, Source, Verdict
 from streams.consumer import letters as header
-from streams.facts import Asset, Product, Review
-from streams.services.dead import DeadLetter
+from streams.facts import Asset, Product, Review, TaskFact
+
+if TYPE_CHECKING:
+    from streams.services.dead import DeadLetter
+    from streams.services.status import ProductStatus
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +67,27 @@ class AssetView(View, frozen=True, kw_only=True):
     live: AssetPublished | None
 
 
+class TaskView(View, frozen=True, kw_only=True):
+    """A task of a product's newest version; `demoted` is why it is in another lane than was asked for."""
+
+    operation: str
+    state: str
+    task_id: str
+    lane: str
+    demoted: str | None
+
+
+class StatusView(View, frozen=True, kw_only=True):
+    """A product with all its assets, and the tasks of its newest version."""
+
+    tenant: str
+    sku: str
+    version: int
+    deleted: bool
+    assets: Sequence[AssetView]
+    tasks: Sequence[TaskView]
+
+
 class ReviewView(View, frozen=True, kw_only=True):
     """An asset that waits, or waited, for a person; `picture` is the digest of what was judged."""
 
@@ -108,20 +132,38 @@ class LetterContent(View, frozen=True, kw_only=True):
 def product_view(product: Product) -> ProductView:
     """A product as it is told."""
     event = product.event
-    told = {name: getattr(event, name) for name in ProductView.__struct_fields__ if hasattr(event, name)}
-    return ProductView(**told | {"deleted": product.deleted})
+    shared = {name: getattr(event, name) for name in ProductView.__struct_fields__ if hasattr(event, name)}
+    return ProductView(**shared | {"deleted": product.deleted})
 
 
 def asset_view(asset: Asset, cost_nanos: int = 0) -> AssetView:
     """An asset as it is told."""
     live = asset.live
-    told = {name: getattr(asset, name) for name in AssetView.__struct_fields__ if hasattr(asset, name)}
+    shared = {name: getattr(asset, name) for name in AssetView.__struct_fields__ if hasattr(asset, name)}
     return AssetView(
-        **told,
+        **shared,
         url=None if live is None else live.file.url,
         srcset={} if live is None else live.srcset,
         cost_nanos=cost_nanos,
         disclosure=None if live is None else Disclosure(models=live.models, approved_by=live.approved_by),
+    )
+
+
+def task_view(fact: TaskFact) -> TaskView:
+    """A task as it is told."""
+    told = {"operation": fact.operation, "state": fact.state, "task_id": fact.task_id}
+    return TaskView(**told, lane=fact.task.lane, demoted=fact.task.demoted)
+
+
+def status_view(status: "ProductStatus") -> StatusView:
+    """A product's status as it is told."""
+    return StatusView(
+        tenant=status.tenant,
+        sku=status.sku,
+        version=status.product.version,
+        deleted=status.product.deleted,
+        assets=[asset_view(each, status.spent_nanos(each)) for each in status.assets],
+        tasks=[task_view(each) for each in status.tasks],
     )
 
 
@@ -141,7 +183,7 @@ def review_view(review: Review) -> ReviewView:
     )
 
 
-def letter_view(letter: DeadLetter) -> LetterView:
+def letter_view(letter: "DeadLetter") -> LetterView:
     """A dead letter as it is told."""
     tenant, sku = letter.product
     return LetterView(
@@ -161,11 +203,11 @@ def letter_view(letter: DeadLetter) -> LetterView:
     )
 
 
-def letter_content(letter: DeadLetter) -> LetterContent:
+def letter_content(letter: "DeadLetter") -> LetterContent:
     """What a letter holds, as it is told."""
     try:
-        event: Mapping[str, Any] = msgspec.to_builtins(codec.decode(letter.record.value))
-    except codec.WireError as error:
+        event: Mapping[str, Any] = msgspec.to_builtins(letter.codec.decode(letter.record.value))
+    except WireError as error:
         event = {"unreadable": str(error), "bytes": letter.record.value.hex()}
     return LetterContent(
         letter=letter_view(letter),
@@ -175,4 +217,4 @@ def letter_content(letter: DeadLetter) -> LetterContent:
     )
 
 
-prepare(ProductView, Disclosure, AssetView, ReviewView, LetterView, LetterContent)
+prepare(ProductView, Disclosure, AssetView, TaskView, StatusView, ReviewView, LetterView, LetterContent)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from schemas import topics
 from streams.consumer import reading
+from streams.consumer.registry import codec_of
 from streams.facts import Endpoint, EndpointState, Secret, WebhookDelivery, Webhooks
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
@@ -29,8 +30,8 @@ def add(settings: Settings, tenant: str, url: str, events: Sequence[str], scheme
     check_url(url, tuple(settings.webhook_private_networks))
     unknown = sorted(set(events) - set(EVENT_TYPES))
     if unknown:
-        told = f"{', '.join(unknown)}: no events of ours; there are {', '.join(EVENT_TYPES)}"
-        raise Refused("unknown_event", told, field="events")
+        message = f"{', '.join(unknown)}: no events of ours; there are {', '.join(EVENT_TYPES)}"
+        raise Refused("unknown_event", message, field="events")
     endpoint = Endpoint(
         endpoint=f"ep_{secrets.token_hex(8)}",
         tenant=tenant,
@@ -100,12 +101,12 @@ def replay(settings: Settings, name: str, since_ms: int, until_ms: int | None) -
     """
     with _webhooks(settings) as webhooks:
         found = _one(webhooks, name)
-        count = 0
+        count, codec = 0, codec_of(settings)
         for record in reading.read(settings, [topics.PUBLISHED.name], since_ms=since_ms):
             if until_ms is not None and record.timestamp_ms >= until_ms:
                 continue
             try:
-                tenant, message = message_in(record)
+                tenant, message = message_in(record, codec)
             except Refused as refusal:
                 log.warning("no event", position=record.position, code=refusal.code)
                 continue

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
+from schemas.codec import HASHED, Codec
 from schemas.identity import content_id
 from schemas.records import AssetPublished, AssetRetracted, ProductPublished
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in
@@ -22,13 +23,14 @@ noted = Counter("packshot_webhook_noted_total", "Deliveries noted", ["type"])
 class Noting:
     """Notes what is to be told. Doing it twice changes nothing: a message has the id of its record."""
 
-    def __init__(self, webhooks: Webhooks, clock: Clock) -> None:
+    def __init__(self, webhooks: Webhooks, clock: Clock, codec: Codec = HASHED) -> None:
         self._webhooks = webhooks
         self._clock = clock
+        self._codec = codec
 
     def handle(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:  # noqa: ARG002
         """See streams.consumer.work.Handler."""
-        tenant, message = message_in(delivery)
+        tenant, message = message_in(delivery, self._codec)
         interested = [
             each.endpoint for each in self._webhooks.endpoints(tenant) if wants(each, message, delivery.timestamp_ms)
         ]
@@ -42,9 +44,9 @@ class Noting:
         return []
 
 
-def message_in(delivery: Delivery) -> tuple[str, Message]:
+def message_in(delivery: Delivery, codec: Codec) -> tuple[str, Message]:
     """The tenant that a record is about, and what endpoints are told of it. Raises Refused."""
-    event = event_in(delivery)
+    event = event_in(delivery, codec)
     assert isinstance(event, AssetPublished | AssetRetracted | ProductPublished)
     message = f"msg_{content_id('webhook', delivery.event_id, delivery.position)[:40]}"
     return event.tenant, Message(message, event.sku, payload.type_of(event), payload.body(event).decode())

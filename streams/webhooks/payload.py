@@ -28,11 +28,11 @@ def type_of(event: Published) -> EventType:
 def body(event: Published) -> bytes:
     """The body, less than 20 kB of JSON: what is too long for it is cut, and `truncated` says so."""
     data = {"tenant": event.tenant, "sku": event.sku, "version": event.version, **_data(event)}
-    told = _encoded(event, data)
-    while len(told) >= BODY_BYTES_MAX:
+    encoded = _encoded(event, data)
+    while len(encoded) >= BODY_BYTES_MAX:
         data = {name: _half(value) for name, value in data.items()} | {"truncated": True}
-        told = _encoded(event, data)
-    return told
+        encoded = _encoded(event, data)
+    return encoded
 
 
 def _encoded(event: Published, data: dict[str, Any]) -> bytes:

@@ -50,8 +50,8 @@ def check_url(url: str, networks: tuple[str, ...]) -> None:
     except PrivateAddress as error:
         raise Refused("private_address", str(error), field="url") from error
     if parts.scheme == "http" and not is_inside:
-        told = "http:// is for addresses in PACKSHOT_WEBHOOK_PRIVATE_NETWORKS alone; use https://"
-        raise Refused("bad_url", told, field="url")
+        message = "http:// is for addresses in PACKSHOT_WEBHOOK_PRIVATE_NETWORKS alone; use https://"
+        raise Refused("bad_url", message, field="url")
 
 
 def _split(url: str) -> SplitResult:

@@ -86,24 +86,24 @@ def test_an_asset_of_another_version_is_not_moved(database: Database) -> None:
 
 
 def test_the_standing_is_the_newest_plan_with_its_reasons(database: Database) -> None:
-    assert ProductStates(database).standing("demo", "A") is None
+    assert ProductStates(database).state_of("demo", "A") is None
     with database.begin() as facts:
         facts.products.put(upsert(3))
         facts.assets.put_plan("demo", "A", 3, PLAN)
         facts.assets.move("demo", "A", "amazon-1", 3, "rejected", reason="logo cut off")
-    standing = ProductStates(database).standing("demo", "A")
-    assert standing is not None
-    assert (standing.version, standing.deleted) == (3, False)
-    assert standing.plan == {"amazon-1": "rejected", "bf.instagram-1": "planned"}
-    assert standing.reasons == {"amazon-1": "logo cut off"}
+    state = ProductStates(database).state_of("demo", "A")
+    assert state is not None
+    assert (state.version, state.deleted) == (3, False)
+    assert state.plan == {"amazon-1": "rejected", "bf.instagram-1": "planned"}
+    assert state.reasons == {"amazon-1": "logo cut off"}
 
 
 def test_a_deleted_product_stands_as_deleted(database: Database) -> None:
     with database.begin() as facts:
         facts.products.put(CatalogChanged(change="delete", tenant="demo", sku="A", version=4))
-    standing = ProductStates(database).standing("demo", "A")
-    assert standing is not None
-    assert (standing.version, standing.deleted, standing.plan) == (4, True, {})
+    state = ProductStates(database).state_of("demo", "A")
+    assert state is not None
+    assert (state.version, state.deleted, state.plan) == (4, True, {})
 
 
 def test_a_campaign_is_found_by_its_products_until_it_is_cancelled(database: Database) -> None:

@@ -37,18 +37,18 @@ COUNT, KILLER = 7, 3
 ROLE = """
     import os, sys
 
-    from schemas import codec
+    from schemas.codec import Codec
     from streams.services import roles
     from streams.consumer import retrier
     from streams.runtime.settings import Settings
 
     role, pool, number = sys.argv[1], sys.argv[2] or None, int(sys.argv[3])
-    decode, returned = codec.decode, retrier.returned
+    decode, returned = Codec.decode, retrier.returned
 
-    def deadly_decode(data, *more):
+    def deadly_decode(codec, data, *more):
         if b"KILLER" in data:
             os.kill(os.getpid(), number)
-        return decode(data, *more)
+        return decode(codec, data, *more)
 
     def deadly_returned(letter, *more):
         if b"KILLER" in letter.value:
@@ -58,7 +58,7 @@ ROLE = """
     if role == "retrier":
         retrier.returned = deadly_returned
     else:
-        codec.decode = deadly_decode
+        Codec.decode = deadly_decode
     roles.run(role, pool, Settings())
 """
 
@@ -70,7 +70,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     broker.start()
     try:
         told = {"kafka_bootstrap_servers": broker.bootstrap_servers, "kafka_partitions": 1, "data_folder": tmp_path}
-        made = Settings.model_validate({**told, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
+        made = Settings(**{**told, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
         make_topics(made)
         database = Database(made.database)
         database.create_tables()

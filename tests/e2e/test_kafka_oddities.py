@@ -107,7 +107,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     broker.start()
     try:
         told = {"kafka_bootstrap_servers": broker.bootstrap_servers, "kafka_partitions": 1, "data_folder": tmp_path}
-        made = Settings.model_validate({**told, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
+        made = Settings(**{**told, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
         make_topics(made)
         Database(made.database).create_tables()
         yield made

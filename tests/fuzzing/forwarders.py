@@ -75,7 +75,7 @@ class _Plan:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
 
-    def standing(self, _tenant: str, _sku: str) -> ProductState | None:
+    def state_of(self, _tenant: str, _sku: str) -> ProductState | None:
         """See streams.publishing.publication.ProductFacts."""
         if self._rng.random() < 0.1:
             return None

@@ -34,7 +34,7 @@ from tests.fuzzing.files import file_of_events
 from tests.fuzzing.oracle import Broken, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
 from tests.memory_store import MemoryStore
-from tests.simulation.flow_world import running
+from tests.simulation.flow_running import running
 from tests.streams.flow import Recorder
 
 EVERY = [topic.name for topic in topics.every((1000,))]

@@ -27,9 +27,10 @@ from gpu_workers.results import Results
 from gpu_workers.serving.serving import Serving
 from gpu_workers.worker import Worker
 from schemas import topics
+from schemas.codec import HASHED
 from schemas.operations.base import POOLS, Pool
 from schemas.records import LANES, CatalogChanged, Lane, Source, Task, TaskCompleted
-from schemas.releases import ModelSplit as ModelStanding
+from schemas.releases import ModelSplit
 from streams.blobs import Blobs
 from streams.consumer.clients import TooLarge
 from streams.consumer.groups import CONSUMED
@@ -48,7 +49,7 @@ from tests.gpu_workers.worker_parts import PRICES, network
 from tests.memory_store import MemoryStore
 from tests.simulation.broker import Broker, Member
 from tests.simulation.clock import VirtualClock
-from tests.simulation.flow_world import running
+from tests.simulation.flow_running import running
 from tests.streams.flow import upsert
 
 DELAYS_MS = (1000,)
@@ -65,6 +66,8 @@ def refusing(records: Sequence[Outgoing]) -> Outgoing | None:
 
 class Kept:
     """A sender that keeps what it is given, and refuses what a broker would."""
+
+    codec = HASHED
 
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
@@ -222,7 +225,7 @@ def _at_work(pool: Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
     if pool == "compose":
         yield compose_pool.Compose(blobs, lambda: compose_pool.library(settings), Budget(2**33)).work
         return
-    serving = Serving(lambda: ModelStanding(("disc@1",)), network)
+    serving = Serving(lambda: ModelSplit(("disc@1",)), network)
     with ExitStack() as stack:
         stack.callback(serving.close)
         stack.enter_context(patch.object(cutout_pool, "find_people", lambda _folder: None))

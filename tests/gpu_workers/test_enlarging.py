@@ -163,12 +163,12 @@ def test_a_file_is_rendered_with_the_network_that_the_settings_name(installed: S
     Image.fromarray(photograph(300, 260)).save(tmp_path / "in.png")
     files = []
     for ref in ("grid@1", None):
-        settings = installed.model_copy(update={"upscale_model": ref})
+        settings = replace(installed, upscale_model=ref)
         made = render_one(settings, Wanted("upscale", "shopify"), [tmp_path / "in.png"])
         assert isinstance(made, studio.Output)
         files.append(made.file)
     assert files[0] != files[1]
-    unknown = installed.model_copy(update={"upscale_model": "nobody@1"})
+    unknown = replace(installed, upscale_model="nobody@1")
     with pytest.raises(Refused) as caught:
         render_one(unknown, Wanted("upscale", "shopify"), [tmp_path / "in.png"])
     assert (caught.value.code, caught.value.field) == ("bad_model", "upscale_model")

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, eight_bit, to_linear
+from gpu_workers.imaging.linear_light import eight_bit, to_linear
 from gpu_workers.imaging.metadata import Metadata
+from gpu_workers.imaging.types import Codes
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.operations.base import Composed, ComposeRequest, Library, compose
 from gpu_workers.sources.decoding import Picture, decode

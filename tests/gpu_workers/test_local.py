@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_what_the_operation_does_not_take_and_what_memory_does_not_hold_is_told_
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(photograph())
-    little = settings.model_copy(update={"memory_budget_mb": admission.PROCESS_MB + 100})
+    little = replace(settings, memory_budget_mb=admission.PROCESS_MB + 100)
     assert (
         told(at_home(little, file)) == told(in_pool(little, file)) == ("source_too_many_pixels", "sources", "permanent")
     )
@@ -155,7 +156,7 @@ def test_an_order_that_cannot_be_is_refused_before_any_picture(
 
 
 def test_an_operation_that_takes_one_picture_is_not_given_two(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"source_max_bytes": 10_000_000})
+    settings = replace(settings, source_max_bytes=10_000_000)
     for name in ("a.png", "b.png"):
         draw_product(tmp_path / name, RED)
     sources = [source_of(tmp_path / name, settings) for name in ("a.png", "b.png")]

@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_pictures_at_once_wait_for_memory_and_none_is_refused_for_the_others(
     folder.put(*(f"{number}.png" for number in range(6)))
     one = memory_model.photograph_bytes("cutout", len(photograph()), header(photograph()), memory_model.KEPT_PIXELS_MAX)
     mb = admission.PROCESS_MB + 4 * folder.settings.source_max_bytes // admission.MB + one * 3 // 2 // admission.MB + 1
-    folder.settings = folder.settings.model_copy(update={"memory_budget_mb": mb})
+    folder.settings = replace(folder.settings, memory_budget_mb=mb)
     inside, most, lock = 0, 0, threading.Lock()
     cutout = cutting.cutout
 

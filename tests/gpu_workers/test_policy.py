@@ -1,11 +1,10 @@
 import pytest
 from msgspec.structs import replace
-from pydantic import ValidationError
 
 from gpu_workers.models.manifest import UnknownModel, load_manifest
 from gpu_workers.models.policy import stand
 from schemas.records import ModelReleased
-from streams.runtime.settings import Settings
+from streams.runtime.settings import Settings, SettingsError
 
 MODELS = [replace(load_manifest("u2netp@1"), name="net", version=version) for version in ("1", "2", "10")]
 RECALL = ModelReleased(operation="cutout", model="net@10", stage="withdrawn", recall=True, released_at_ms=2)
@@ -21,8 +20,8 @@ STABLE = ModelReleased(operation="cutout", model="net@2", stage="stable", releas
     ],
 )
 def test_a_policy_says_which_models_are_ready(policy: str, stable: tuple[str, ...], kept: int) -> None:
-    standing = stand(policy, "net@1", [STABLE], MODELS)
-    assert (standing.stable, standing.kept) == (stable, kept)
+    split = stand(policy, "net@1", [STABLE], MODELS)
+    assert (split.stable, split.kept) == (stable, kept)
 
 
 @pytest.mark.parametrize("policy", ["net@10", "net:latest-2"])
@@ -37,5 +36,5 @@ def test_the_latest_of_a_name_that_is_not_there_is_an_error() -> None:
 
 @pytest.mark.parametrize("policy", ["net", "net@", "net:latest-0", "net:newest", "@1", ""])
 def test_a_setting_that_is_no_policy_is_refused(policy: str) -> None:
-    with pytest.raises(ValidationError, match="cutout_model"):
+    with pytest.raises(SettingsError, match="PACKSHOT_CUTOUT_MODEL"):
         Settings(cutout_model=policy)

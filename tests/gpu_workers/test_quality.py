@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpu_workers.imaging.encoding import encode
-from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.imaging.types import Codes
 from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from gpu_workers.operations.transparent import transparent

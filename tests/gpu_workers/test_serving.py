@@ -54,16 +54,16 @@ class World:
     """What operators decided and what can be opened."""
 
     def __init__(self) -> None:
-        self.standing = ModelSplit(("net@1",))
+        self.split = ModelSplit(("net@1",))
         self.engines: list[StandIn] = []
         self.failing: dict[str, Exception] = {}
         self.away = False
         self.opening_takes_s = 0.0
 
-    def standing_now(self) -> ModelSplit:
+    def current_split(self) -> ModelSplit:
         if self.away:
             raise Unavailable("the database does not answer")
-        return self.standing
+        return self.split
 
     def open_network(self, ref: str) -> Network:
         time.sleep(self.opening_takes_s)
@@ -81,7 +81,7 @@ class World:
 
 @contextmanager
 def served(world: World) -> Iterator[Serving]:
-    serving = Serving(world.standing_now, world.open_network, look_every_s=0.01)
+    serving = Serving(world.current_split, world.open_network, look_every_s=0.01)
     try:
         yield serving
     finally:
@@ -116,7 +116,7 @@ def world() -> World:
 def test_a_release_swaps_the_model_and_closes_the_old_one(world: World) -> None:
     with served(world) as serving:
         assert asked(serving) == 0.01
-        world.standing = ModelSplit(("net@2", "net@1"))
+        world.split = ModelSplit(("net@2", "net@1"))
         soon(lambda: asked(serving) == 0.02)
         soon(lambda: world.open_now() == ["net@2"])
 
@@ -140,7 +140,7 @@ def test_no_task_fails_or_waits_while_models_are_swapped_under_load(world: World
     with served(world) as serving, ThreadPoolExecutor(8) as threads:
         working = [threads.submit(work, number) for number in range(8)]
         for version in range(2, 22):
-            world.standing = ModelSplit((f"net@{version}", f"net@{version - 1}"))
+            world.split = ModelSplit((f"net@{version}", f"net@{version - 1}"))
             soon(lambda version=version: version / 100 in seen)
         stop.set()
         assert sum(each.result() for each in working) > 100
@@ -151,7 +151,7 @@ def test_no_task_fails_or_waits_while_models_are_swapped_under_load(world: World
 def test_a_lease_keeps_its_model_open_until_it_ends(world: World) -> None:
     with served(world) as serving:
         with serving.lease("t", "s") as leased:
-            world.standing = ModelSplit(("net@2",))
+            world.split = ModelSplit(("net@2",))
             soon(lambda: asked(serving) == 0.02)
             assert value(leased) == 0.01
             assert world.open_now() == ["net@1", "net@2"]
@@ -162,8 +162,8 @@ def test_a_lease_keeps_its_model_open_until_it_ends(world: World) -> None:
 def test_a_model_that_cannot_be_opened_leaves_the_one_before_at_work(world: World, error: Exception) -> None:
     world.failing["net@2"] = error
     with served(world) as serving:
-        world.standing = ModelSplit(("net@2", "net@1"))
-        soon(lambda: serving._standing.stable[0] == "net@2" and "net@2" in serving._failed)
+        world.split = ModelSplit(("net@2", "net@1"))
+        soon(lambda: serving._split.stable[0] == "net@2" and "net@2" in serving._failed)
         assert asked(serving) == 0.01
 
 
@@ -171,7 +171,7 @@ def test_a_model_that_cannot_be_opened_is_tried_again(world: World, monkeypatch:
     monkeypatch.setattr(module, "TRY_AGAIN_S", 0.05)
     world.failing["net@2"] = Unavailable("the blob store does not answer")
     with served(world) as serving:
-        world.standing = ModelSplit(("net@2", "net@1"))
+        world.split = ModelSplit(("net@2", "net@1"))
         soon(lambda: "net@2" in serving._failed)
         world.failing.clear()
         soon(lambda: asked(serving) == 0.02)
@@ -180,40 +180,40 @@ def test_a_model_that_cannot_be_opened_is_tried_again(world: World, monkeypatch:
 def test_a_worker_whose_only_model_cannot_be_opened_does_not_start(world: World) -> None:
     world.failing["net@1"] = WeightsCorrupt("net@1: sha256 is another")
     with pytest.raises(WeightsCorrupt, match="net@1"):
-        Serving(world.standing_now, world.open_network)
+        Serving(world.current_split, world.open_network)
 
 
 def test_a_worker_starts_with_the_model_before_one_that_cannot_be_opened(world: World) -> None:
-    world.standing = ModelSplit(("net@2", "net@1"))
+    world.split = ModelSplit(("net@2", "net@1"))
     world.failing["net@2"] = WeightsCorrupt("net@2: sha256 is another")
     with served(world) as serving:
         assert asked(serving) == 0.01
 
 
 def test_a_recalled_model_never_works_again_however_long_the_other_takes(world: World) -> None:
-    world.standing = ModelSplit(("net@2", "net@1"))
+    world.split = ModelSplit(("net@2", "net@1"))
     with served(world) as serving:
         assert asked(serving) == 0.02
         world.opening_takes_s = 0.3
-        world.standing = ModelSplit(("net@1",), recalled=frozenset({"net@2"}))
-        soon(lambda: "net@2" in serving._standing.recalled)
+        world.split = ModelSplit(("net@1",), recalled=frozenset({"net@2"}))
+        soon(lambda: "net@2" in serving._split.recalled)
         assert asked(serving) == 0.01
 
 
 def test_a_withdrawn_model_works_until_the_other_is_open(world: World) -> None:
-    world.standing = ModelSplit(("net@2", "net@1"))
+    world.split = ModelSplit(("net@2", "net@1"))
     with served(world) as serving:
         world.opening_takes_s = 0.3
-        world.standing = ModelSplit(("net@1",))
-        soon(lambda: serving._standing.stable == ("net@1",))
+        world.split = ModelSplit(("net@1",))
+        soon(lambda: serving._split.stable == ("net@1",))
         assert asked(serving) == 0.02
         soon(lambda: asked(serving) == 0.01)
 
 
 def test_without_a_model_that_may_work_a_task_is_told_so(world: World) -> None:
     with served(world) as serving:
-        world.standing = ModelSplit((), recalled=frozenset({"net@1"}))
-        soon(lambda: serving._standing.stable == ())
+        world.split = ModelSplit((), recalled=frozenset({"net@1"}))
+        soon(lambda: serving._split.stable == ())
         with pytest.raises(NoModel, match="withdrawn or recalled"):
             asked(serving)
 
@@ -222,7 +222,7 @@ def test_a_canary_works_for_its_tenants_and_the_stable_one_for_the_rest(world: W
     canary = ModelReleased(
         operation="cutout", model="net@2", stage="canary", share=0, tenants=["keen"], released_at_ms=1
     )
-    world.standing = ModelSplit(("net@1",), canary=canary)
+    world.split = ModelSplit(("net@1",), canary=canary)
     with served(world) as serving:
         with serving.lease("keen", "s") as leased:
             assert value(leased) == 0.02
@@ -231,7 +231,7 @@ def test_a_canary_works_for_its_tenants_and_the_stable_one_for_the_rest(world: W
 
 def test_a_shadow_is_leased_beside_the_one_that_works(world: World) -> None:
     shadow = ModelReleased(operation="cutout", model="net@2", stage="shadow", released_at_ms=1)
-    world.standing = ModelSplit(("net@1",), shadow=shadow)
+    world.split = ModelSplit(("net@1",), shadow=shadow)
     with served(world) as serving, serving.lease("t", "s") as leased:
         assert leased.network.model.ref == "net@1"
         assert leased.beside is not None
@@ -239,7 +239,7 @@ def test_a_shadow_is_leased_beside_the_one_that_works(world: World) -> None:
 
 
 def test_the_newest_are_held_ready(world: World) -> None:
-    world.standing = ModelSplit(("net@3", "net@2", "net@1"), kept=2)
+    world.split = ModelSplit(("net@3", "net@2", "net@1"), kept=2)
     with served(world):
         assert world.open_now() == ["net@2", "net@3"]
 
@@ -266,12 +266,12 @@ def test_a_bug_where_releases_are_looked_up_does_not_end_the_looking(
         asked_for.append(1)
         if len(asked_for) == 2:
             raise ZeroDivisionError("a bug")
-        return world.standing
+        return world.split
 
-    monkeypatch.setattr(world, "standing_now", broken)
+    monkeypatch.setattr(world, "current_split", broken)
     with served(world) as serving:
         soon(lambda: len(asked_for) > 2)
-        world.standing = ModelSplit(("net@2",))
+        world.split = ModelSplit(("net@2",))
         soon(lambda: asked(serving) == 0.02)
 
 
@@ -280,5 +280,5 @@ def test_while_the_facts_are_away_it_goes_on_as_before(world: World) -> None:
         world.away = True
         time.sleep(0.05)
         assert asked(serving) == 0.01
-        world.away, world.standing = False, ModelSplit(("net@2",))
+        world.away, world.split = False, ModelSplit(("net@2",))
         soon(lambda: asked(serving) == 0.02)

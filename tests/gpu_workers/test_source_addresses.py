@@ -2,7 +2,6 @@
 
 import io
 import os
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_network
 from pathlib import Path
@@ -23,13 +22,6 @@ from gpu_workers.sources.errors import (
 from gpu_workers.sources.fetch import FetchLimits, fetch
 from schemas.networks import NOT_PUBLIC, is_public
 from tests.gpu_workers.source_server import JPEG, Server, limits
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
 
 
 @pytest.mark.parametrize(

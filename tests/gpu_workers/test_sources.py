@@ -3,7 +3,6 @@
 import hashlib
 import socket
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import cast
 
@@ -24,13 +23,6 @@ from gpu_workers.sources.errors import (
 )
 from gpu_workers.sources.fetch import fetch, sniff
 from tests.gpu_workers.source_server import JPEG, Server, limits, picture
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A worker's completions: what the work cost, what the cache saved, and which task is told of which."""
 
 import io
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -30,24 +29,6 @@ from tests.gpu_workers.worker_parts import (
     photograph,
     task,
 )
-from tests.memory_store import MemoryStore
-from tests.streams.flow import upsert
-
-
-@pytest.fixture
-def blobs() -> Blobs:
-    return Blobs(MemoryStore())
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path}/facts.db")
-    opened.create_tables()
-    with opened.begin() as facts:
-        for sku in "AB":
-            facts.products.put(upsert(sku=sku))
-    yield opened
-    opened.close()
 
 
 def counted(name: str, **labels: str) -> float:

@@ -1,6 +1,5 @@
 """Workers and networks: which one worked, shadows, and what an engine fails at."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +22,6 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from tests.gpu_workers.worker_parts import PRICES, ROOM, completed, cut_out, cutout_work, photograph, task
 from tests.memory_store import MemoryStore
-from tests.streams.flow import upsert
-
-
-@pytest.fixture
-def blobs() -> Blobs:
-    return Blobs(MemoryStore())
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path}/facts.db")
-    opened.create_tables()
-    with opened.begin() as facts:
-        for sku in "AB":
-            facts.products.put(upsert(sku=sku))
-    yield opened
-    opened.close()
 
 
 def photographed(folder: Path, lane: Lane = "standard") -> Task:

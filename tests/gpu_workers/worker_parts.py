@@ -86,9 +86,9 @@ def network(ref: str) -> Network:
 
 
 @contextmanager
-def cutout_work(folder: Path, blobs: Blobs, standing: ModelSplit = ModelSplit(("disc@1",))) -> Iterator[Work]:  # noqa: B008
+def cutout_work(folder: Path, blobs: Blobs, split: ModelSplit = ModelSplit(("disc@1",))) -> Iterator[Work]:  # noqa: B008
     settings = Settings(source_file_roots=[str(folder)])
-    serving = Serving(lambda: standing, network)
+    serving = Serving(lambda: split, network)
     try:
         yield cutout_pool.Cutout(settings, blobs, None, serving, ROOM).work
     finally:

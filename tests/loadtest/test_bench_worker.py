@@ -1,6 +1,7 @@
 import pytest
 
-from loadtest.benchmarks.worker import Drained, compared
+from loadtest.benchmarks.worker import compared
+from loadtest.benchmarks.worker_backlog import Drained
 
 
 def test_ratios_are_medians_of_those_of_the_rounds() -> None:

@@ -190,7 +190,7 @@ def test_a_sampler_that_gets_no_answers_asks_by_new_clients(monkeypatch: pytest.
     assert sampler.looked_since(0.0)
 
 
-class Standing:
+class NoStalls:
     """In the place of Stalls: one partition stands still, and is not looked at anew."""
 
     def __init__(self) -> None:
@@ -202,7 +202,7 @@ class Standing:
         self.is_fresh = self.asked > 2
         return self.is_fresh
 
-    def standing(self, _of: object, _since_s: float) -> int:
+    def stalled(self, _of: object, _since_s: float) -> int:
         assert self.is_fresh, "what was seen before the blow says nothing of what came behind it"
         return 0
 
@@ -228,7 +228,7 @@ class Starting:
 def test_a_blow_is_over_when_it_is_seen_to_be_and_tells_whose_time_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "AT_LEAST_S", 0.0)
     said: list[str] = []
-    injector = FaultInjector(1, cast(Any, Starting()), cast(Any, Standing()), said.append)
+    injector = FaultInjector(1, cast(Any, Starting()), cast(Any, NoStalls()), said.append)
     blow = injector.strike(Fault("kill the broker", "server", [], lambda: time.sleep(0.2)))
     assert blow.recovered
     assert 0.2 <= blow.away_s < 30.0
@@ -240,7 +240,7 @@ def test_a_blow_is_over_when_it_is_seen_to_be_and_tells_whose_time_it_was(monkey
 def test_a_blow_is_not_over_before_everybody_is_ready_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "AT_LEAST_S", 0.0)
     cluster = Starting()
-    injector = FaultInjector(1, cast(Any, cluster), cast(Any, Standing()), lambda _: None)
+    injector = FaultInjector(1, cast(Any, cluster), cast(Any, NoStalls()), lambda _: None)
     assert injector.strike(Fault("kill streams-1", "kill", [], lambda: None)).recovered
     assert cluster.is_ready()
     monkeypatch.setattr(faults, "RECOVERED_WITHIN_S", 0.0)
@@ -266,7 +266,7 @@ def test_an_outage_of_the_only_broker_counts_where_nothing_was_to_be_read() -> N
     at_work = Blow("kill the broker", "server", Stall(26.0), True, 20.0, bars_writers=True)
     assert (at_work.stood_s, at_work.own_s) == (26.0, 6.0)
     assert Blow("kill the broker 2", "server", Stall(0.7), True, 20.0).stood_s == 0.7
-    blows = FaultInjector(1, cast(Any, Starting()), cast(Any, Standing()), lambda _: None).list
+    blows = FaultInjector(1, cast(Any, Starting()), cast(Any, NoStalls()), lambda _: None).list
     assert {blow.name.split(" for ")[0] for blow in blows if blow.bars_writers} == {"kill the broker"}
 
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec import ValidationError, convert
 
 from schemas.records import ModelReleased
-from schemas.releases import recalled, standing
+from schemas.releases import recalled, split_of
 
 DEFAULT = ["net@1"]
 SKUS = [f"S-{number}" for number in range(2000)]
@@ -15,26 +15,26 @@ def release(model: str, stage: str, **more: object) -> ModelReleased:
 
 
 def test_the_default_works_until_something_is_released() -> None:
-    assert standing([], DEFAULT).choose("t", "s") == "net@1"
+    assert split_of([], DEFAULT).choose("t", "s") == "net@1"
 
 
 def test_the_last_that_was_made_stable_works_and_withdrawn_gives_way_to_the_one_before() -> None:
     releases = [release("net@2", "stable"), release("net@3", "stable")]
-    assert standing(releases, DEFAULT).stable == ("net@3", "net@2", "net@1")
+    assert split_of(releases, DEFAULT).stable == ("net@3", "net@2", "net@1")
     releases.append(release("net@3", "withdrawn"))
-    assert standing(releases, DEFAULT).stable == ("net@2", "net@1")
+    assert split_of(releases, DEFAULT).stable == ("net@2", "net@1")
     releases.append(release("net@2", "withdrawn"))
-    assert standing(releases, DEFAULT).choose("t", "s") == "net@1"
+    assert split_of(releases, DEFAULT).choose("t", "s") == "net@1"
 
 
 def test_a_withdrawn_default_works_no_more() -> None:
-    stand = standing([release("net@1", "withdrawn")], DEFAULT)
+    stand = split_of([release("net@1", "withdrawn")], DEFAULT)
     assert stand.choose("t", "s") is None
 
 
 def test_a_canary_works_for_its_share_of_the_products_and_for_the_same_ones_as_it_grows() -> None:
     def meant(share: float) -> set[str]:
-        stand = standing([release("net@2", "canary", share=share)], DEFAULT)
+        stand = split_of([release("net@2", "canary", share=share)], DEFAULT)
         return {sku for sku in SKUS if stand.choose("t", sku) == "net@2"}
 
     assert meant(0.0) == set()
@@ -43,13 +43,13 @@ def test_a_canary_works_for_its_share_of_the_products_and_for_the_same_ones_as_i
 
 
 def test_a_canary_works_for_its_tenants_whatever_its_share() -> None:
-    stand = standing([release("net@2", "canary", share=0.0, tenants=["keen"])], DEFAULT)
+    stand = split_of([release("net@2", "canary", share=0.0, tenants=["keen"])], DEFAULT)
     assert stand.choose("keen", "s") == "net@2"
     assert stand.choose("other", "s") == "net@1"
 
 
 def test_a_shadow_works_beside_and_never_for_a_product() -> None:
-    stand = standing([release("net@2", "shadow")], DEFAULT)
+    stand = split_of([release("net@2", "shadow")], DEFAULT)
     assert (stand.choose("t", "s"), stand.beside("t", "s")) == ("net@1", "net@2")
     assert stand.trials == ("net@2",)
 
@@ -57,20 +57,20 @@ def test_a_shadow_works_beside_and_never_for_a_product() -> None:
 @pytest.mark.parametrize("trial", ["canary", "shadow"])
 def test_a_trial_ends_when_another_becomes_stable_and_when_it_is_withdrawn(trial: str) -> None:
     begun = [release("net@2", trial)]
-    assert standing([*begun, release("net@3", "stable")], DEFAULT).trials == ()
-    assert standing([*begun, release("net@2", "withdrawn")], DEFAULT).trials == ()
-    assert standing([release("net@3", "stable"), *begun], DEFAULT).trials == ("net@2",)
+    assert split_of([*begun, release("net@3", "stable")], DEFAULT).trials == ()
+    assert split_of([*begun, release("net@2", "withdrawn")], DEFAULT).trials == ()
+    assert split_of([release("net@3", "stable"), *begun], DEFAULT).trials == ("net@2",)
 
 
 def test_a_canary_may_be_promoted() -> None:
-    stand = standing([release("net@2", "canary", share=0.1), release("net@2", "stable")], DEFAULT)
+    stand = split_of([release("net@2", "canary", share=0.1), release("net@2", "stable")], DEFAULT)
     assert stand.stable[0] == "net@2"
     assert stand.trials == ()
 
 
 def test_recalled_is_what_was_withdrawn_so_and_not_released_since() -> None:
     releases = [release("net@2", "stable"), release("net@2", "withdrawn", recall=True)]
-    assert recalled(releases) == standing(releases, DEFAULT).recalled == {"net@2"}
+    assert recalled(releases) == split_of(releases, DEFAULT).recalled == {"net@2"}
     assert recalled([*releases, release("net@2", "canary")]) == set()
 
 

@@ -6,7 +6,7 @@ import sys
 
 import structlog
 
-from tests.simulation import flow_world, scenario
+from tests.simulation import flow_running, scenario
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     for seed in range(chosen.seed, chosen.seed + chosen.count):
         try:
             scenario.run(seed)
-            flow_world.run(seed)
+            flow_running.run(seed)
         except BaseException:
             print(f"seed {seed} failed; again: python -m tests.simulation --seed {seed}", file=sys.stderr)
             raise

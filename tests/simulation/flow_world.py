@@ -8,17 +8,15 @@ recipes are released and replays asked for, a product a step, and some records a
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import cache
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
 from msgspec.structs import replace
-from sqlalchemy import delete
 
 from schemas import codec, topics
+from schemas.codec import HASHED
 from schemas.records import (
     AssetRetracted,
     AssetWithheld,
@@ -36,24 +34,20 @@ from schemas.records import (
     TaskFailed,
 )
 from streams.consumer.groups import CONSUMED
-from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, returned
-from streams.facts import Database, Facts, ProductState, Unsent, tables
+from streams.consumer.letters import Delivery, Outgoing, outgoing, returned
+from streams.facts import Database, ProductState
 from streams.facts.database import ProductStates
 from streams.facts.states import SETTLED
-from streams.flow import processing, relay
-from streams.flow.processing import Processing
-from streams.flow.processors import recipes, replanning
-from streams.flow.relay import Relay
 from streams.services import replanning as command
 from tests.simulation import flow_people
 from tests.simulation.broker import Violation
+from tests.simulation.member import Killed, Member
 from tests.streams.flow import done, published
 
 Place = tuple[str, int]
 PARTITIONS = 2
 PROCESSES = 2
 SKUS = ("A", "B", "C")
-POLICY = RetryPolicy((1000,), random_share=lambda: 0.0)
 RETRY = topics.retry(1000).name
 TASKS = tuple(topic.name for topic in topics.TASKS.values())
 STREAMS = tuple(topic.name for topic in CONSUMED)
@@ -69,54 +63,10 @@ steps:
 """
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Member:
-    """A streams process. `fate` is where it dies or stands still in the batch in hand."""
-
-    def __init__(self, world: "FlowWorld", index: int) -> None:
-        self.world = world
-        self.index = index
-        self.fate = ""
-        self.processing = Processing(_Doomed(world, self), self, POLICY)  # type: ignore[arg-type]
-
-    def send(self, records: Sequence[Outgoing]) -> None:
-        """See streams.flow.relay.Sender."""
-        if self.fate == "after_commit":
-            raise Killed
-        if self.fate == "stopped":
-            self.world.meanwhile(self)
-        ids = self.processing._relay.sending  # type: ignore[attr-defined]
-        for number, record in enumerate(records):
-            if self.fate == "in_between" and number >= len(records) // 2:
-                raise Killed
-            self.world.append(record, ids[number])
-        if self.fate == "after_send":
-            raise Killed
-
-
-class _Doomed:
-    """A catalogue whose transactions may be cut off before they are kept."""
-
-    def __init__(self, world: "FlowWorld", member: Member) -> None:
-        self._world = world
-        self._member = member
-
-    @contextmanager
-    def begin(self) -> Iterator[Facts]:
-        with self._world.database.begin() as facts:
-            yield facts
-            if self._member.fate == "before_commit":
-                raise Killed
-
-    def read(self) -> Any:
-        return self._world.database.read()
-
-
 class FlowWorld:
     """Everything there is. `rng` decides what the steps leave open."""
+
+    codec = HASHED
 
     def __init__(self, rng: Random, database: Database) -> None:
         self.rng = rng
@@ -136,7 +86,7 @@ class FlowWorld:
         self.overtaken = ""  # not raised where it is found: the relay would take it for an error of the broker
         self._seen: set[int] = set()
         self._newest_sent: dict[tuple[str, bytes | None], int] = {}
-        self._standing = ProductStates(database)
+        self._states = ProductStates(database)
 
     # topics
 
@@ -300,7 +250,7 @@ class FlowWorld:
         elif (task.source and "gone" in task.source.uri) or (not task.source and task.task_id[0] in "01"):
             self.say(TaskFailed(task=task, kind="permanent", code="gone"))
         else:
-            self.say(done(task, **_doubts(task)))
+            self.say(done(task, **flow_people.doubts_about(task)))
 
     def publish(self) -> None:
         """The publisher carries out a request, as the facts allow."""
@@ -308,15 +258,15 @@ class FlowWorld:
         if record is None:
             return
         event = codec.decode(record.value)
-        standing = self._standing.standing("demo", event.sku)  # type: ignore[union-attr]
-        assert standing is not None
+        product = self._states.state_of("demo", event.sku)  # type: ignore[union-attr]
+        assert product is not None
         if isinstance(event, RetractRequested):
-            self._retract(event, standing)
+            self._retract(event, product)
         elif isinstance(event, PublishRequested):
-            self._go_live(event, standing)
+            self._go_live(event, product)
 
-    def _go_live(self, event: PublishRequested, standing: ProductState) -> None:
-        if standing.deleted or standing.version != event.version or event.asset not in standing.plan:
+    def _go_live(self, event: PublishRequested, product: ProductState) -> None:
+        if product.deleted or product.version != event.version or event.asset not in product.plan:
             return
         if _draw(event.asset, event.version) < 0.2:
             about = {"tenant": "demo", "sku": event.sku, "asset": event.asset, "version": event.version}
@@ -325,10 +275,10 @@ class FlowWorld:
             self.live[event.sku, event.asset] = event
             self.say(published(event))
 
-    def _retract(self, event: RetractRequested, standing: ProductState) -> None:
+    def _retract(self, event: RetractRequested, product: ProductState) -> None:
         for (sku, asset), live in list(self.live.items()):
             meant = sku == event.sku and (event.assets is None or asset in event.assets)
-            if meant and live.version <= event.version and (standing.deleted or asset not in standing.plan):
+            if meant and live.version <= event.version and (product.deleted or asset not in product.plan):
                 del self.live[sku, asset]
                 about = {"tenant": "demo", "sku": sku, "asset": asset, "version": event.version, "reason": ""}
                 self.say(AssetRetracted(**about, urls=[], retracted_at_ms=1))  # type: ignore[arg-type]
@@ -355,10 +305,7 @@ class FlowWorld:
         for _ in range(ROUNDS_MAX):
             for step in (self.streams, self.work, self.publish, self.give_back):
                 step()
-            if not self._waiting((*STREAMS, *TASKS, RETRY, topics.PUBLISH.name)):
-                if flow_people.is_asked(self):
-                    flow_people.decide(self)
-                    continue
+            if not self._waiting((*STREAMS, *TASKS, RETRY, topics.PUBLISH.name)) and not flow_people.decide(self):
                 self.tend()
                 if not self._waiting((*STREAMS, *TASKS, RETRY, topics.PUBLISH.name)):
                     self._check()
@@ -441,12 +388,6 @@ def _decoded(record: Delivery) -> Event:
     return codec.decode(record.value)
 
 
-def _doubts(task: Task) -> dict[str, float]:
-    """What is in doubt of a picture: the cutout that it shows, or what its channel wants."""
-    drawn = task.task_id[:2] if task.step.asset else ""
-    return {"alpha_partial_share": 0.9} if drawn > "c0" else {"fill": 0.5} if drawn > "90" else {}
-
-
 def _draw(asset: str, version: int) -> float:
     return hashlib.sha256(f"{asset} {version}".encode()).digest()[0] / 256
 
@@ -457,70 +398,3 @@ def _is_poison(value: bytes) -> bool:
     except codec.WireError:
         return True
     return isinstance(event, CatalogChanged) and event.title == "poison"
-
-
-@cache
-def _in_memory() -> Database:
-    """One for all courses: to make tables and statements costs far more than a course does."""
-    database = Database("sqlite:///:memory:")
-    database.create_tables()
-    return database
-
-
-@contextmanager
-def running() -> Iterator[Database]:
-    """Facts in memory, processors that break on poison, and a relay that tells which rows it sends."""
-    database = _in_memory()
-    with database.begin() as facts:
-        for table in (*tables.metadata.sorted_tables, *tables.apart.sorted_tables):
-            facts._transaction.connection.execute(delete(table))
-    works, send = processing.PROCESSORS[CatalogChanged], Relay._send
-
-    def breaks(event: CatalogChanged, facts: Facts) -> object:
-        answers = works(event, facts)
-        if event.title == "poison":
-            raise ZeroDivisionError("poison")
-        return answers
-
-    def told(self: Relay, rows: Sequence[Unsent]) -> None:
-        self.sending = [row.id for row in rows]  # type: ignore[attr-defined]
-        send(self, rows)
-
-    with ExitStack() as stack:
-        stack.enter_context(patch.dict(processing.PROCESSORS, {CatalogChanged: breaks}))
-        stack.enter_context(patch.object(Relay, "_send", told))
-        stack.enter_context(patch.object(relay, "LEFT_AFTER_S", -1.0))
-        stack.enter_context(patch.object(recipes, "STEP_PRODUCTS_MAX", 1))
-        stack.enter_context(patch.object(replanning, "STEP_SKUS_MAX", 1))
-        yield database
-
-
-STEPS = 60
-_CHOICES: list[tuple[Callable[[FlowWorld], None], float]] = [
-    (FlowWorld.upsert, 3.0),
-    (FlowWorld.campaign, 2.0),
-    (FlowWorld.garbage, 0.5),
-    (FlowWorld.release, 0.3),
-    (FlowWorld.replay, 0.3),
-    (flow_people.decide, 2.0),
-    (flow_people.retouch, 0.3),
-    (FlowWorld.streams, 15.0),
-    (FlowWorld.strike, 5.0),
-    (FlowWorld.work, 10.0),
-    (FlowWorld.publish, 6.0),
-    (FlowWorld.give_back, 1.0),
-    (FlowWorld.tend, 1.0),
-    (FlowWorld.move, 1.0),
-]
-
-
-def run(seed: int) -> FlowWorld:
-    """A course of events and its end. Raises when anything does not hold."""
-    rng = Random(seed)
-    with running() as database:
-        world = FlowWorld(rng, database)
-        weights = [weight * rng.choice([0.3, 1.0, 3.0]) for _, weight in _CHOICES]
-        for step in rng.choices([step for step, _ in _CHOICES], weights, k=STEPS):
-            step(world)
-        world.settle()
-    return world

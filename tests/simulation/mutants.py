@@ -22,8 +22,8 @@ from streams.flow.processors import campaigns, deciding
 from streams.publishing import publication
 from streams.publishing.manifest import Manifest, manifest_key
 from tests.simulation.broker import Member
+from tests.simulation.process import Process
 from tests.simulation.storage import Store
-from tests.simulation.world import Process
 
 DEAD_MAX = 3
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from random import Random
 
 from schemas.records import LANES
-from tests.simulation.world import PROCESSES, Kind, World
+from tests.simulation.process import Kind
+from tests.simulation.world import PROCESSES, World
 
 STEPS = 300
 KINDS: tuple[Kind, ...] = ("good", "flaky", "bad", "bug")

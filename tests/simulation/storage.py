@@ -17,7 +17,7 @@ class Facts:
     def __init__(self) -> None:
         self.versions: dict[str, int] = {}
 
-    def standing(self, _tenant: str, sku: str) -> ProductState | None:
+    def state_of(self, _tenant: str, sku: str) -> ProductState | None:
         version = self.versions.get(sku)
         return None if version is None else ProductState(version, deleted=False, plan={"web-1": "publishing"})
 

@@ -16,10 +16,11 @@ from schemas import topics
 from schemas.records import LANES, Lane
 from streams.consumer.ledger import Unbalanced
 from streams.consumer.watchdog import Stalled
-from tests.simulation import flow_world, scenario
+from tests.simulation import flow_running, scenario
 from tests.simulation.broker import Violation
 from tests.simulation.mutants import FLOW_MUTANTS, MUTANTS
-from tests.simulation.world import PROCESSES, Kind, World
+from tests.simulation.process import Kind
+from tests.simulation.world import PROCESSES, World
 
 SEEDS = 300
 FLOW_SEEDS = 100
@@ -62,17 +63,17 @@ def test_a_planted_bug_is_found(mutant: Callable[[], AbstractContextManager[None
 @pytest.mark.parametrize("first", range(0, FLOW_SEEDS, SEEDS_OF_A_TEST))
 def test_facts_and_what_follows_from_them_hold_whatever_happens(first: int) -> None:
     given = os.environ.get("SEED")
-    _run_all([int(given)] if given else range(first, first + SEEDS_OF_A_TEST), flow_world.run)
+    _run_all([int(given)] if given else range(first, first + SEEDS_OF_A_TEST), flow_running.run)
 
 
 @pytest.mark.parametrize("mutant", FLOW_MUTANTS)
 def test_a_bug_planted_in_the_flow_is_found(mutant: Callable[[], AbstractContextManager[None]]) -> None:
     with mutant(), pytest.raises(Violation):
-        _run_all(range(SEEDS_OF_A_MUTANT), flow_world.run)
+        _run_all(range(SEEDS_OF_A_MUTANT), flow_running.run)
 
 
 def test_a_seed_of_the_flow_is_one_course_of_events() -> None:
-    first, again = flow_world.run(7), flow_world.run(7)
+    first, again = flow_running.run(7), flow_running.run(7)
     assert [record.value for record in first.on(topics.PUBLISH.name)] == [
         record.value for record in again.on(topics.PUBLISH.name)
     ]

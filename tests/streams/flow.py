@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from schemas import codec, topics
+from schemas.codec import HASHED, Codec
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetPublished,
@@ -59,6 +60,7 @@ class Recorder:
     """A sender that keeps what it is given."""
 
     records: list[Outgoing] = field(default_factory=list)
+    codec: Codec = HASHED
 
     def send(self, records: Sequence[Outgoing]) -> None:
         self.records += records

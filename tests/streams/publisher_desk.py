@@ -33,7 +33,7 @@ class Crash(Exception):
 class Facts:
     """Every product has just the asset `web-1`, in version 1."""
 
-    def standing(self, _tenant: str, _sku: str) -> ProductState:
+    def state_of(self, _tenant: str, _sku: str) -> ProductState:
         return ProductState(1, deleted=False, plan={"web-1": "publishing"})
 
 

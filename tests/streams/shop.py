@@ -40,7 +40,7 @@ class Facts:
         self.looks_left = 0
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def standing(self, _tenant: str, _sku: str) -> ProductState | None:
+    def state_of(self, _tenant: str, _sku: str) -> ProductState | None:
         self.looks_left -= 1
         if self.looks_left == 0:
             self.meanwhile()

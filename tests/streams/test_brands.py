@@ -1,6 +1,7 @@
 """`packshot brands`: a brand that was learned is there for whoever styles pictures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_a_brand_that_is_there_may_hold_corrections_and_is_kept(settings: Settin
 
 
 def test_what_is_wrong_is_told_with_its_field(settings: Settings, pictures: list[Path], tmp_path: Path) -> None:
-    nowhere = settings.model_copy(update={"brands": None})
+    nowhere = replace(settings, brands=None)
     pictures[4].write_text("no picture")
     for given, name, files, code, field in (
         (nowhere, "house", pictures, "missing_folder", "into"),

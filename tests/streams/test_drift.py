@@ -75,7 +75,7 @@ def test_every_setting_that_is_less_is_told_refused_and_mended(settings: Setting
     assert drifts(settings) == [f"{topic.name}: {name} is {found}, should be {wanted}"]
     with pytest.raises(Refused, match=f"{topic.name}: {name} is {found}, should be {wanted}: `packshot topics apply`"):
         drift.verify(settings)
-    drift.verify(settings.model_copy(update={"kafka_accept_weaker_topics": True}))
+    drift.verify(replace(settings, kafka_accept_weaker_topics=True))
     assert [each.setting for each in drift.mend(settings, drift.find(settings))] == [name]
     assert drifts(settings) == []
     drift.verify(settings)
@@ -99,7 +99,7 @@ def test_more_than_we_rely_on_is_left_alone(settings: Settings) -> None:
 
 def test_three_replicas_wait_for_two_and_one_is_too_few(settings: Settings) -> None:
     make_topics(settings)
-    strict = settings.model_copy(update={"kafka_replication": 3})
+    strict = replace(settings, kafka_replication=3)
     found = [each for each in drift.find(strict) if each.topic == named("catalog").name]
     assert {(each.setting, each.found, each.wanted) for each in found} == {
         ("min.insync.replicas", "1", "2"),
@@ -112,7 +112,7 @@ def test_three_replicas_wait_for_two_and_one_is_too_few(settings: Settings) -> N
 
 def test_partitions_are_told_and_added_only_when_asked(settings: Settings) -> None:
     make_topics(settings)
-    more = settings.model_copy(update={"kafka_partitions": 6})
+    more = replace(settings, kafka_partitions=6)
     found = drift.find(more)
     assert {(each.setting, each.found, each.wanted) for each in found} == {("partitions", "4", "6")}
     drift.verify(more)

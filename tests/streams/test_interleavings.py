@@ -86,7 +86,7 @@ class World:
         self.origin = MemoryStore(lambda: self.now_ms)
         self.blobs = MemoryStore()
 
-    def standing(self, _tenant: str, sku: str) -> ProductState | None:
+    def state_of(self, _tenant: str, sku: str) -> ProductState | None:
         return self.facts.get(sku)
 
     def publisher(self, gate: Gate) -> Publication:
@@ -336,8 +336,8 @@ def _fields(record: Any) -> dict[str, Any]:
 
 def _facts_before_the_manifest(self: Publication, event: Request, position: str, requested_at_ms: int) -> Any:
     """As a look was before: a manifest that is newer than the facts beside it."""
-    standing = self._facts.standing(event.tenant, event.sku)
-    with patch.object(self, "_facts", _Noted(standing)):
+    state = self._facts.state_of(event.tenant, event.sku)
+    with patch.object(self, "_facts", _Noted(state)):
         return real_look(self, event, position, requested_at_ms)
 
 
@@ -345,11 +345,11 @@ real_look = Publication._look
 
 
 class _Noted:
-    def __init__(self, standing: ProductState | None) -> None:
-        self._standing = standing
+    def __init__(self, state: ProductState | None) -> None:
+        self._state = state
 
-    def standing(self, _tenant: str, _sku: str) -> ProductState | None:
-        return self._standing
+    def state_of(self, _tenant: str, _sku: str) -> ProductState | None:
+        return self._state
 
 
 MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {

@@ -130,7 +130,7 @@ def test_a_partition_that_is_never_fetched_ends_the_loop(office: Office, monkeyp
         office.turns(2 * round(STALLED_AFTER_S))
 
 
-def test_waiting_for_what_is_away_is_no_standstill_and_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_what_is_away_is_no_stall_and_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.runtime.waiting.AWAY_WAIT_S", 0.005)
     office = Office(threads=1)
     office.write("bulk", b"away")

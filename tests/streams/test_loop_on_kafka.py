@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
@@ -53,8 +54,8 @@ class Pool:
 
     def __init__(self, bootstrap: str, protocol: str) -> None:
         self.name = f"pool-{uuid4().hex[:8]}"
-        self.settings = Settings.model_validate(
-            {"kafka_bootstrap_servers": bootstrap, "kafka_group_protocol": protocol, "kafka_session_timeout_ms": 6000}
+        self.settings = Settings(
+            kafka_bootstrap_servers=bootstrap, kafka_group_protocol=protocol, kafka_session_timeout_ms=6000
         )
         self.handler = Handler(self.topic("results"))
         admin = AdminClient({"bootstrap.servers": bootstrap})
@@ -74,7 +75,7 @@ class Pool:
         return values
 
     def loop(self, instance: str | None = None) -> ConsumerLoop:
-        settings = self.settings.model_copy(update={"kafka_group_instance_id": instance})
+        settings = replace(self.settings, kafka_group_instance_id=instance)
         writer = AcknowledgedProducer(settings)
         executor = Executor("test", self.handler, writer, RetryPolicy(()), Isolation("test", MemoryTrials()), threads=2)
         lanes = {lane: (self._open(settings, lane), self.topic(lane)) for lane in LANES}

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import codec
+from schemas.codec import HASHED
 from schemas.envelope import as_mapping
 from schemas.records import (
     AssetWithheld,
@@ -56,6 +57,8 @@ class Mortal(Flow):
 
 
 class _Dying:
+    codec = HASHED
+
     def send(self, _records: Sequence[Outgoing]) -> None:
         raise Killed
 

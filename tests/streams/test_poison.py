@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas import codec
+from schemas.codec import Codec
 from schemas.envelope import as_mapping
 from schemas.records import AssetWithheld, CatalogChanged, Event, PublicationFailed, Task, TaskCompleted, TaskFailed
 from streams.consumer.isolation import EndedTheProcess
@@ -138,10 +139,10 @@ def test_what_follows_and_is_too_large_to_be_written_ends_with_its_assets(
     (cut,) = tasks(flow.say(upsert()))
     record, write = outgoing(done(cut), "test"), outgoing
 
-    def too_large(event: Event, source: str) -> Outgoing:
+    def too_large(event: Event, source: str, *, codec: Codec) -> Outgoing:
         if isinstance(event, Task):
             raise Refused("record_too_large", "a Task of many bytes")
-        return write(event, source)
+        return write(event, source, codec=codec)
 
     monkeypatch.setattr(processing, "outgoing", too_large)
     assert letter(flow, record)["packshot-error-code"] == "record_too_large"

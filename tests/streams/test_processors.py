@@ -1,8 +1,6 @@
 """The processors: from an event to tasks, results and verdicts."""
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -22,19 +20,11 @@ from schemas.records import (
     Verdict,
 )
 from streams.consumer.letters import ATTEMPT, ERROR_CODE, ERROR_FIELD, REPLAYED, Outgoing, outgoing
-from streams.facts import Database, DatabaseUnavailable, Facts
+from streams.facts import DatabaseUnavailable, Facts
 from streams.flow.processors.routing import _rules
 from streams.runtime.errors import Refused
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 from tests.streams.processing import CAMPAIGN, compose_task, decision, reviewed
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    database = Database(f"sqlite:///{tmp_path}/facts.db")
-    database.create_tables()
-    yield Flow(database)
-    database.close()
 
 
 def test_a_product_becomes_one_cutout_task_that_holds_the_whole_slip(flow: Flow) -> None:

@@ -1,9 +1,5 @@
 """The processors: campaigns."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from msgspec.structs import replace
 
 from schemas.records import (
@@ -12,18 +8,9 @@ from schemas.records import (
     RetractRequested,
     TaskFailed,
 )
-from streams.facts import Database
 from streams.services import submission
 from tests.streams.flow import Flow, tasks, upsert
 from tests.streams.processing import CAMPAIGN
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    database = Database(f"sqlite:///{tmp_path}/facts.db")
-    database.create_tables()
-    yield Flow(database)
-    database.close()
 
 
 def test_a_campaign_that_is_asked_for_again_leaves_the_products_it_names_no_more(flow: Flow) -> None:

@@ -1,8 +1,5 @@
 """The processors: what people decide, and what is made again."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from msgspec.structs import replace
 
@@ -15,17 +12,8 @@ from schemas.records import (
     ReviewRequested,
     Task,
 )
-from streams.facts import Database
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 from tests.streams.processing import CAMPAIGN, compose_task, decision, reviewed
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    database = Database(f"sqlite:///{tmp_path}/facts.db")
-    database.create_tables()
-    yield Flow(database)
-    database.close()
 
 
 def test_a_doubtful_asset_waits_for_a_person(flow: Flow) -> None:

@@ -215,7 +215,7 @@ def test_the_facts_being_away_is_no_answer(shop: Shop, monkeypatch: pytest.Monke
     def away(_tenant: str, _sku: str) -> ProductState:
         raise Unavailable("the database is away")
 
-    monkeypatch.setattr(shop.facts, "standing", away)
+    monkeypatch.setattr(shop.facts, "state_of", away)
     with pytest.raises(Unavailable):
         shop.apply(shop.request("web-1"), 1)
     with pytest.raises(NotFound):

@@ -2,9 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -22,34 +20,7 @@ from streams.publishing.transactions import Transactions
 from streams.runtime.errors import Unavailable
 from tests.streams.publisher_desk import SKUS, WITHIN_S, Crash, Desk, counted, once
 
-
-@pytest.fixture
-def desk(memory_bootstrap: str, tmp_path: Path) -> "Desk":
-    """A publisher's surroundings on the in-memory broker."""
-    return Desk(memory_bootstrap, tmp_path)
-
-
-@pytest.fixture
-def kafka_desk(kafka_bootstrap: str, tmp_path: Path) -> "Desk":
-    """A publisher's surroundings on Apache Kafka: the other one shows nothing behind an aborted transaction."""
-    return Desk(kafka_bootstrap, tmp_path)
-
-
-@pytest.fixture(params=["memory", "kafka"])
-def each_desk(request: pytest.FixtureRequest, tmp_path: Path) -> "Desk":
-    """A publisher's surroundings on either broker."""
-    return Desk(request.getfixturevalue(f"{request.param}_bootstrap"), tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def own_topics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Topics that no other test writes to."""
-    for name in ("PUBLISH", "PUBLISHED", "DEAD", "COMPLETED"):
-        topic = topics.Topic(f"{name.lower()}-{uuid4().hex[:8]}", getattr(topics, name).records)
-        monkeypatch.setattr(topics, name, topic)
-    own = (topics.PUBLISH, topics.PUBLISHED, topics.COMPLETED)
-    monkeypatch.setattr(topics, "_TOPIC_OF", {record: topic for topic in own for record in topic.records})
-    monkeypatch.setattr(topics, "_RECORDS_ON", {topic.name: topic.records for topic in own})
+pytestmark = pytest.mark.usefixtures("own_topics")
 
 
 def test_requests_become_announcements_and_bad_ones_dead_letters(each_desk: Desk) -> None:

@@ -2,14 +2,13 @@
 
 import os
 import threading
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas import codec, topics
+from schemas.codec import Codec
 from schemas.envelope import as_mapping
 from schemas.records import AssetPublished, PublicationFailed
 from streams.consumer import reading
@@ -18,34 +17,7 @@ from streams.consumer.isolation import TRIES_MAX
 from streams.consumer.letters import Outgoing, outgoing
 from tests.streams.publisher_desk import SKUS, WITHIN_S, Desk, counted, once
 
-
-@pytest.fixture
-def desk(memory_bootstrap: str, tmp_path: Path) -> "Desk":
-    """A publisher's surroundings on the in-memory broker."""
-    return Desk(memory_bootstrap, tmp_path)
-
-
-@pytest.fixture
-def kafka_desk(kafka_bootstrap: str, tmp_path: Path) -> "Desk":
-    """A publisher's surroundings on Apache Kafka: the other one shows nothing behind an aborted transaction."""
-    return Desk(kafka_bootstrap, tmp_path)
-
-
-@pytest.fixture(params=["memory", "kafka"])
-def each_desk(request: pytest.FixtureRequest, tmp_path: Path) -> "Desk":
-    """A publisher's surroundings on either broker."""
-    return Desk(request.getfixturevalue(f"{request.param}_bootstrap"), tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def own_topics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Topics that no other test writes to."""
-    for name in ("PUBLISH", "PUBLISHED", "DEAD", "COMPLETED"):
-        topic = topics.Topic(f"{name.lower()}-{uuid4().hex[:8]}", getattr(topics, name).records)
-        monkeypatch.setattr(topics, name, topic)
-    own = (topics.PUBLISH, topics.PUBLISHED, topics.COMPLETED)
-    monkeypatch.setattr(topics, "_TOPIC_OF", {record: topic for topic in own for record in topic.records})
-    monkeypatch.setattr(topics, "_RECORDS_ON", {topic.name: topic.records for topic in own})
+pytestmark = pytest.mark.usefixtures("own_topics")
 
 
 def test_two_publishers_share_the_work_and_double_nothing(each_desk: Desk) -> None:
@@ -121,10 +93,10 @@ def test_a_writer_that_may_not_write_at_all_ends(kafka_desk: Desk, monkeypatch: 
 def test_an_announcement_that_no_topic_takes_is_a_letter_and_the_others_are_made(
     kafka_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unchecked(event: Any, source: str) -> Outgoing:
+    def unchecked(event: Any, source: str, codec: Codec) -> Outgoing:
         if event.sku == "B" and isinstance(event, AssetPublished):
             return Outgoing(topics.PUBLISHED.name, b"acme|B", os.urandom(3_000_000), [])
-        return outgoing(event, source)
+        return outgoing(event, source, codec=codec)
 
     monkeypatch.setattr("streams.publishing.publisher.outgoing", unchecked)
     kafka_desk.ask_for("A", "B", "C")

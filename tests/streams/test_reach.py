@@ -59,7 +59,7 @@ def test_brokers_that_are_away_are_waited_for() -> None:
     look([Client(reaches=False)], Client(reaches=False))
 
 
-def test_a_client_that_is_only_late_has_the_whole_patience() -> None:
+def test_a_client_that_is_only_late_has_the_whole_time() -> None:
     look([Client(reaches=False)], Client(reaches=True), LOST_AFTER_S - LOOK_EVERY_S)
 
 

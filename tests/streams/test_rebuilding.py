@@ -12,6 +12,7 @@ from schemas.records import Event
 from streams.facts import Database
 from streams.services.rebuilding import fill
 from tests.streams.town import Town
+from tests.streams.town_findings import findings
 
 SEEDS = (*range(20), 28)  # the last one has a campaign cancelled before its tasks are worked on
 SHORT = 4  # how many of the seeds `make test` takes
@@ -78,7 +79,7 @@ NAMES = {
 def test_the_facts_come_out_equal_and_nothing_is_lost(database: Database, seed: int, render_nothing: None) -> None:
     _ = render_nothing
     town = lived(database, seed)
-    assert town.findings() == []
+    assert findings(town) == []
     before = dumped(database)
     assert rebuilt(town) == before
     assert rebuilt(town) == before

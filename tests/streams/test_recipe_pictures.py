@@ -53,6 +53,22 @@ def test_an_asset_that_a_recipe_no_longer_makes_is_retracted(flow: Flow) -> None
     assert flow.states() == {"amazon-1": "published", "web-1": "leaving"}
 
 
+def test_an_asset_that_goes_live_after_a_recipe_dropped_it_is_retracted(flow: Flow) -> None:
+    """Its publication was under way: the re-plan knew of nothing that is live, and asked for no retraction."""
+    flow.say(product("A", ["amazon"]))
+    (cut,) = tasks(flow.say(ReplanRequested(tenant="demo", sku="A")))
+    requests = [each for task in tasks(flow.say(done(cut))) for each in flow.say(done(task))]
+    (under_way,) = (each for each in requests if isinstance(each, PublishRequested) and each.asset == "web-1")
+    without = MARKETPLACE.replace("      - {operation: transparent, channel: web}\n", "")
+    flow.say(release(without))
+    answers = flow.say(ReplanRequested(tenant="demo", sku="A"))
+    assert [each for each in answers if isinstance(each, RetractRequested)] == []
+    (retraction,) = flow.say(published(under_way))
+    assert isinstance(retraction, RetractRequested)
+    assert (retraction.version, retraction.assets) == (1, ["web-1"])
+    assert flow.states()["web-1"] == "leaving"
+
+
 def publish_all(flow: Flow, sku: str) -> list[Event]:
     (cut,) = tasks(flow.say(ReplanRequested(tenant="demo", sku=sku)))
     requests = [each for task in tasks(flow.say(done(cut))) for each in flow.say(done(task))]

@@ -1,21 +1,28 @@
 """The registry's client against a small real server that answers as a Confluent registry does."""
 
+import ast
 import base64
 import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
 from schemas import codec, history
+from schemas.codec import Codec
 from schemas.records import CatalogChanged, Event, Source, Step, Task
-from streams.consumer.registry import Registry
+from streams.consumer.letters import Delivery, event_in, outgoing
+from streams.consumer.registry import Registry, codec_of
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.settings import Settings
 
 EVENT = CatalogChanged(tenant="demo", sku="A", version=1, sources=[Source(uri="a.jpg")], channels=["amazon"])
+WITH_CODEC = {"event_in": 2, "outgoing": 4, "Worker": 6, "Publisher": 7, "Noting": 3, "DeadLetter": 3, "TaskLedger": 3}
+ROOT = Path(__file__).parents[2]
 TASK = Task(task_id="0" * 64, tenant="demo", sku="A", version=1, lane="bulk", step=Step(operation="cutout"))
 
 
@@ -76,58 +83,93 @@ def desk() -> Iterator[Desk]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
-    codec.use_registry(None)
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def in_frame(event: Event) -> int:
-    return int.from_bytes(codec.encode(event)[1:5], "big")
+@pytest.fixture
+def registered(desk: Desk) -> Codec:
+    return Codec(Registry(desk.url))
 
 
-def test_schemas_are_registered_once_and_their_ids_carried(desk: Desk) -> None:
-    codec.use_registry(Registry(desk.url))
-    assert (in_frame(EVENT), in_frame(TASK), in_frame(EVENT)) == (1, 2, 1)
+def in_frame(event: Event, its: Codec) -> int:
+    return int.from_bytes(its.encode(event)[1:5], "big")
+
+
+def test_schemas_are_registered_once_and_their_ids_carried(desk: Desk, registered: Codec) -> None:
+    assert [in_frame(event, registered) for event in (EVENT, TASK, EVENT)] == [1, 2, 1]
     assert set(desk.subjects) == {
         "imagery.catalog-packshot.CatalogChanged",
         "imagery.tasks.cutout.bulk-packshot.Task",
     }
     assert len(desk.asked) == 2
-    assert codec.decode(codec.encode(EVENT)) == EVENT
+    assert registered.decode(registered.encode(EVENT)) == EVENT
     assert json.loads(desk.schemas[0])["name"] == "packshot.CatalogChanged"
 
 
-def test_a_newer_producers_record_is_read_by_what_the_registry_knows_of_it(desk: Desk) -> None:
+def test_a_newer_producers_record_is_read_by_what_the_registry_knows_of_it(desk: Desk, registered: Codec) -> None:
     newer = history.written(history.schema_of(CatalogChanged))
     newer["fields"] = [*newer["fields"], {"name": "season", "type": ["null", "string"], "default": None}]
-    codec.use_registry(Registry(desk.url))
-    data = codec.encode(EVENT)
+    data = registered.encode(EVENT)
     identity = desk.add(json.dumps(newer))
     longer = b"\x00" + identity.to_bytes(4, "big") + data[5:] + b"\x02\x0cspring"
-    assert codec.decode(longer) == EVENT
-    codec.decode(longer)
+    assert registered.decode(longer) == EVENT
+    registered.decode(longer)
     assert desk.asked.count(f"GET /schemas/ids/{identity}") == 1
 
 
-def test_records_from_before_the_registry_are_read_all_the_same(desk: Desk) -> None:
-    before = codec.encode(EVENT)
-    codec.use_registry(Registry(desk.url))
-    assert codec.decode(before) == EVENT
+def test_records_from_before_the_registry_are_read_all_the_same(desk: Desk, registered: Codec) -> None:
+    assert registered.decode(codec.encode(EVENT)) == EVENT
     assert desk.asked == []
 
 
-def test_an_id_that_the_registry_does_not_know_is_an_unknown_schema(desk: Desk) -> None:
-    codec.use_registry(Registry(desk.url))
+def test_an_id_that_the_registry_does_not_know_is_an_unknown_schema(registered: Codec) -> None:
     with pytest.raises(codec.UnknownSchema):
-        codec.decode(b"\x00\x00\x00\x00\x63rest")
+        registered.decode(b"\x00\x00\x00\x00\x63rest")
 
 
-def test_a_strangers_schema_is_an_unknown_schema(desk: Desk) -> None:
-    codec.use_registry(Registry(desk.url))
+def test_a_strangers_schema_is_an_unknown_schema(desk: Desk, registered: Codec) -> None:
     identity = desk.add(json.dumps({"type": "record", "name": "other.Thing", "fields": []}))
     with pytest.raises(codec.UnknownSchema):
-        codec.decode(b"\x00" + identity.to_bytes(4, "big"))
+        registered.decode(b"\x00" + identity.to_bytes(4, "big"))
+
+
+def test_codecs_of_two_registries_know_nothing_of_each_other(desk: Desk, registered: Codec) -> None:
+    other = Codec(Registry("http://127.0.0.1:9"))
+    stranger = history.written(history.schema_of(CatalogChanged)) | {"doc": "of the first registry only"}
+    identity = desk.add(json.dumps(stranger))
+    framed = b"\x00" + identity.to_bytes(4, "big") + codec.encode(EVENT)[5:]
+    assert registered.decode(framed) == EVENT
+    with pytest.raises(Unavailable):
+        other.decode(framed)
+    with pytest.raises(codec.UnknownSchema):
+        codec.decode(framed)
+
+
+def test_what_is_written_and_read_goes_by_the_registry_of_the_settings(desk: Desk) -> None:
+    of_settings = codec_of(Settings(schema_registry_url=desk.url))
+    record = outgoing(EVENT, "test", codec=of_settings)
+    assert int.from_bytes(record.value[1:5], "big") == 1
+    delivery = Delivery(record.topic, 0, 0, record.key, record.value, record.headers)
+    assert event_in(delivery, of_settings) == EVENT
+    assert codec_of(Settings(schema_registry_url=None)) == codec.HASHED
+
+
+@pytest.mark.parametrize("package", ["streams", "gpu_workers"])
+def test_whoever_reads_or_writes_events_says_by_which_codec(package: str) -> None:
+    """A forgotten one would go by hashes where the others go by the registry."""
+    assert list(calls(ROOT / package)) == []
+
+
+def calls(folder: Path) -> Iterator[str]:
+    """The places where a record is made or read without a codec, of which there are to be none."""
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in WITH_CODEC:
+                given = {keyword.arg for keyword in node.keywords}
+                if "codec" not in given and len(node.args) < WITH_CODEC[node.func.id]:
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}"
 
 
 def test_credentials_in_the_url_are_sent_and_not_shown(desk: Desk) -> None:

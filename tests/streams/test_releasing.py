@@ -1,6 +1,6 @@
 """Models that are added, released and recalled, as the processors and the facts have them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -21,22 +21,13 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
-from schemas.releases import standing
+from schemas.releases import split_of
 from streams.blobs import Blobs
-from streams.facts import Database
 from tests.memory_store import MemoryStore
 from tests.streams.flow import Flow, blob, done, published, upsert
 
 MANIFEST = msgspec.yaml.encode(replace(load_manifest("u2netp@1"), name="mine", published=None)).decode()
 ADDED = ModelAdded(operation="cutout", model="mine@1", manifest=MANIFEST, added_at_ms=1)
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    database = Database(f"sqlite:///{tmp_path}/facts.db")
-    database.create_tables()
-    yield Flow(database)
-    database.close()
 
 
 def release(stage: str, model: str = "mine@1", at_ms: int = 1, **more: object) -> ModelReleased:
@@ -88,7 +79,7 @@ def test_a_release_that_comes_late_does_not_replace_one_that_was_made_after_it(f
     for event in (release("withdrawn", at_ms=9), release("stable", at_ms=5)):
         flow.say(event)
     assert [event.stage for event in releases(flow)] == ["stable", "withdrawn"]
-    assert standing(releases(flow), ()).stable == ()
+    assert split_of(releases(flow), ()).stable == ()
 
 
 def test_a_model_may_not_take_the_place_of_one_that_ships(flow: Flow) -> None:

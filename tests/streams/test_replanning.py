@@ -107,8 +107,8 @@ def test_facts_are_not_rebuilt_while_the_streams_role_is_at_work(kafka_bootstrap
     while not consumer.assignment() and time.monotonic() < until:
         consumer.poll(0.1)
     with pytest.raises(Refused, match="streams role is at work"):
-        local.rebuild_facts(settings)
+        local.rebuild_facts(settings, print)
     consumer.close()
-    rebuilt = local.rebuild_facts(settings)
+    rebuilt = local.rebuild_facts(settings, print)
     assert {each.table for each in rebuilt} >= {"products", "assets", "tasks"}
     show_rebuilt(rebuilt, as_json=True)

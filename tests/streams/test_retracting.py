@@ -1,8 +1,5 @@
 """A person takes assets off: the facts, what is asked of the publisher, and what brings them back."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from schemas.records import (
@@ -14,16 +11,7 @@ from schemas.records import (
     ReviewRequested,
     Task,
 )
-from streams.facts import Database
 from tests.streams.flow import Flow, done, published, tasks, upsert
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    database = Database(f"sqlite:///{tmp_path}/facts.db")
-    database.create_tables()
-    yield Flow(database)
-    database.close()
 
 
 def off(*assets: str, version: int = 1) -> RetractionDecided:

@@ -324,5 +324,5 @@ def test_half_a_character_is_told_as_its_escape(capsys: pytest.CaptureFixture[st
 def test_a_second_up_is_told_that_it_is_up_though_its_port_is_taken_too(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, only_one(tmp_path):
         settings = Settings(data_folder=tmp_path, cdn_port=taken.getsockname()[1])
-        with pytest.raises(AlreadyRunning), local.running_system(settings):
+        with pytest.raises(AlreadyRunning), local.running_system(settings, print, print):
             pass

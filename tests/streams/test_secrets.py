@@ -6,20 +6,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
 
 from streams.commands import cli
+from streams.commands.tables.system import show_running
 from streams.facts import Database, DatabaseUnavailable
+from streams.runtime.addresses import SecretStr
 from streams.runtime.exits import Exit
 from streams.runtime.masking import masked
 from streams.runtime.settings import Settings, SettingsError, read_settings
 from streams.runtime.supervisor import write_running_file
-from streams.services import local
 from tests.streams.test_screens import commands
 
 SECRET = "hunter2planted"
@@ -52,11 +53,9 @@ def test_settings_show_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert settings.database.count(SECRET) == 2
     assert settings.sasl_password == SECRET
-    for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
+    for shown in (repr(settings), str(settings), str(asdict(settings))):
         assert SECRET not in shown
-    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
-    assert all("SecretStr" in str(kinds[name.removeprefix("PACKSHOT_").lower()]) for name in HELD)
-    assert SecretStr.__name__ in str(kinds["kafka_sasl_password"])
+    assert all(isinstance(getattr(settings, name.removeprefix("PACKSHOT_").lower()), SecretStr) for name in HELD)
 
 
 @pytest.mark.parametrize("name", ["BLOBS_URL", "ORIGIN_URL", "S3_ENDPOINT", "CDN_BASE_URL"])
@@ -91,7 +90,7 @@ def test_a_typo_is_named_and_not_repeated(
     assert SECRET not in told.out + told.err
     assert ended.value.code == 2
     if name == "DATABASE_URL":
-        with pytest.raises((ValidationError, SettingsError, DatabaseUnavailable)) as raised:
+        with pytest.raises((SettingsError, DatabaseUnavailable)) as raised:
             Database(Settings().database).create_tables()
         assert SECRET not in str(raised.value) + repr(raised.value)
 
@@ -158,7 +157,7 @@ with observability.span("s", {{}}, {{"url": url}}):
 def test_what_runs_says_where_its_facts_are_without(tmp_path: Path, capsys: Any) -> None:
     settings = Settings(data_folder=tmp_path, database_url=HELD["PACKSHOT_DATABASE_URL"])
     write_running_file(settings, bootstrap_servers="127.0.0.1:1", broker="b", promises="", cdn=settings.cdn)
-    local.announce(settings)
+    show_running(settings)
     told = capsys.readouterr().out
     assert "facts     postgresql://***@127.0.0.1:1/facts" in told
     assert SECRET not in told + settings.running_file.read_text()

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from schemas import codec, topics
+from schemas.codec import HASHED
 from schemas.records import (
     CatalogChanged,
     DefaultsReleased,
@@ -53,6 +54,8 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
 class World:
     """A streams role on one partition of each topic. What it sends is read by it; at random it is killed meanwhile:
     before the broker has anything, or when it has taken all and nobody was told."""
+
+    codec = HASHED
 
     def __init__(self, database: Database, seed: int | None = None) -> None:
         self._database = database

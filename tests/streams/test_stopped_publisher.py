@@ -36,7 +36,7 @@ class Facts:
     def note(self, event: Request) -> None:
         self._file.write_text(f"{event.version} {isinstance(event, RetractRequested)}")
 
-    def standing(self, _tenant: str, _sku: str) -> ProductState:
+    def state_of(self, _tenant: str, _sku: str) -> ProductState:
         version, deleted = self._file.read_text().split()
         return ProductState(int(version), deleted=deleted == "True", plan={} if deleted == "True" else LIVE)
 

@@ -1,8 +1,5 @@
 """A decision is taken back: before it is carried out, before and after publication, in whatever order words come."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from schemas.records import (
@@ -14,18 +11,10 @@ from schemas.records import (
     ReviewRequested,
     Task,
 )
-from streams.facts import Database, Review
+from streams.facts import Review
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 ASSET = "amazon-1"
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    database = Database(f"sqlite:///{tmp_path}/facts.db")
-    database.create_tables()
-    yield Flow(database)
-    database.close()
 
 
 def doubtful(flow: Flow, version: int = 1) -> ReviewRequested:

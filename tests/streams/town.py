@@ -4,7 +4,7 @@ The processors and the publication are the real ones. Who does something next, h
 what is done twice and what fails for a while, the seed decides; times only tell in what order records were written.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,11 +12,12 @@ from random import Random
 
 import msgspec
 from msgspec.structs import replace
+from tests.streams.town_people import Desk
 
 from gpu_workers.models.manifest import load_manifest
 from schemas import channels, codec, topics
 from schemas.channels import version_number
-from schemas.doubts import waits_for
+from schemas.codec import HASHED
 from schemas.envelope import as_mapping
 from schemas.identity import content_id
 from schemas.records import (
@@ -27,8 +28,6 @@ from schemas.records import (
     CatalogChanged,
     ChannelReleased,
     Cost,
-    CutoutRetouched,
-    DecisionUndone,
     DefaultsReleased,
     Event,
     Lane,
@@ -38,28 +37,20 @@ from schemas.records import (
     RecipeReleased,
     ReplanRequested,
     RetractRequested,
-    ReviewDecided,
     Source,
     Task,
     TaskCompleted,
     TaskFailed,
 )
-from schemas.releases import recalled, standing
+from schemas.releases import split_of
 from streams.blobs import Blobs
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
-from streams.facts import Database, ProductStates, Review
+from streams.facts import Database, ProductStates
 from streams.flow.processing import Processing
-from streams.flow.processors.planning import request_of, ways
-from streams.flow.processors.settling import by_cases
-from streams.publishing import manifest as manifests
 from streams.publishing.publication import Publication
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.audit.announcements import Announcements
-from streams.services.audit.findings import Finding
-from streams.services.audit.products import ProductView, disagreements, stuck
-from streams.services.audit.tasks import TaskLedger
 from streams.services.dead import DeadLetter
 from streams.services.replanning import Selection, select
 from tests.memory_store import MemoryStore
@@ -91,6 +82,7 @@ def _manifest(model: str) -> str:
 class Town:
     """The installation. `send` writes records as the processors do."""
 
+    codec = HASHED
     database: Database
     random: Random
     now_ms: int = 1_000_000
@@ -101,15 +93,17 @@ class Town:
         self.processing = Processing(self.database, self, POLICY)
         self.origin = MemoryStore()
         self.blobs = Blobs(MemoryStore())
-        standing = ProductStates(self.database)
-        self.publication = Publication(self.origin, self.blobs, standing, "http://cdn", lambda: self.now_ms)
+        self.publication = Publication(
+            self.origin, self.blobs, ProductStates(self.database), "http://cdn", lambda: self.now_ms
+        )
         self.engine = 1
         self.made_by: dict[str, str] = {}
         self.recalls: list[ModelReleased] = []
         self.channel_versions = {"amazon": 0, "bazaar": 0}
         self.recipe_versions = {"marketplace": 1, "campaign": 1, "spring": 0, "demo": 0}
-        self.ways: dict[str, set[str | None]] = {}
+        self.lineages: dict[str, set[str | None]] = {}
         self.retouched: dict[str, int] = {}
+        self.desk = Desk(self)
 
     # topics
 
@@ -139,11 +133,11 @@ class Town:
 
     def run(self, acts: list[Callable[[], None]]) -> None:
         """Lets everybody work in an order that the seed decides, until all acts are done and nothing waits."""
-        roles = [self._streams, self._worker, self._publisher, self._retrier, self._person, self._operator]
+        roles = [self._streams, self._worker, self._publisher, self._retrier, self.desk.person, self._operator]
         while True:
             for role in self.random.sample(roles, len(roles)):
                 role()
-            idle = not self._waiting(*WORKED) and not self._undecided() and not self.recalls
+            idle = not self._waiting(*WORKED) and not self.desk.undecided() and not self.recalls
             if acts and (idle or self.random.random() < 0.15):
                 acts.pop(0)()
             elif idle and not acts:
@@ -220,7 +214,7 @@ class Town:
         step = task.step
         result = content_id(source, model, inputs, step.operation, step.channel, step.parameters, self.engine)
         digest = self.blobs.put(result.encode())
-        self.ways.setdefault(digest, set()).add(task.way)
+        self.lineages.setdefault(digest, set()).add(task.way)
         made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
         doubtful = task.step.asset is not None and int(result[:2], 16) < 90
         unsure = {"uncertainty": 0.5 if int(result[2:4], 16) < 100 else 0.05, "person_share": 0.0}
@@ -242,95 +236,7 @@ class Town:
 
     def _model(self, task: Task) -> str | None:
         with self.database.read() as facts:
-            return standing(facts.models.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
-
-    def _undecided(self) -> list[Review]:
-        decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
-        words = [event for event in decisions if isinstance(event, ReviewDecided)]
-        decided = {(event.review_id, event.version) for event in words if event.case is None}
-        with self.database.read() as facts:
-            return [its for its in facts.reviews.every() if (its.review_id, its.rank + 1) not in decided]
-
-    def _person(self) -> None:
-        """Decides on a review that she sees as pending, or on one of its cases."""
-        undecided = self._undecided()
-        if not undecided or self.random.random() > 0.2:
-            return
-        review = self.random.choice(undecided)
-        if self.random.random() < 0.6:
-            self._decide_case(review)
-        else:
-            self._decide(review)
-
-    def _decide_case(self, review: Review) -> None:
-        doubt = self.random.choice(waits_for(review.request))
-        with self.database.read() as facts:
-            case = facts.cases.get(doubt.case)
-            waiting = facts.cases.waiting([doubt.case])[doubt.case]
-        said = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
-        assert case is not None
-        place = (case.case_id, case.rank + 1)
-        is_said = any(isinstance(each, ReviewDecided) and (each.case, each.version) == place for each in said)
-        if waiting and not is_said:
-            self._say_of(waiting[0], case=case.case_id, checks=doubt.checks, version=case.rank + 1)
-
-    def undo(self) -> None:
-        """She takes a decision back, one of before it was taken back at times."""
-        with self.database.read() as facts:
-            known = [review for review in facts.reviews.every(pending=False) if review.last is not None]
-        if not known:
-            return
-        review = self.random.choice(known)
-        last = review.last if isinstance(review.last, ReviewDecided) else review.last.decision  # type: ignore[union-attr]
-        about = {"tenant": "demo", "sku": last.sku, "decision": last, "version": last.version + 1}
-        self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))  # type: ignore[arg-type]
-
-    def _decide(self, review: Review) -> None:
-        self._say_of(review, version=review.rank + 1)
-
-    def _say_of(self, review: Review, **more: object) -> None:
-        task = review.request
-        redo = self.random.random() < 0.3
-        approved = not redo and self.random.random() < 0.6
-        parameters = {"padding": f"0.{self.random.randint(1, 9)}"} if redo else {}
-        self.say(
-            ReviewDecided(
-                review_id=task.review_id,
-                tenant="demo",
-                sku=task.completed.task.sku,
-                approved=approved,
-                redo=redo,
-                parameters=parameters,
-                decided_by="ada",
-                reason="seen",
-                **more,  # type: ignore[arg-type]
-            )
-        )
-
-    def undo_case(self) -> None:
-        """She takes a decision on a case back."""
-        words = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
-        cases = sorted({event.case for event in words if isinstance(event, ReviewDecided) and event.case})
-        if not cases:
-            return
-        with self.database.read() as facts:
-            case = facts.cases.get(self.random.choice(cases))
-        if case is not None and case.decision is not None:
-            about = {"tenant": "demo", "sku": case.sku, "decision": case.decision, "version": case.rank + 1}
-            self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))  # type: ignore[arg-type]
-
-    def retouch(self) -> None:
-        """She has a photograph cut out otherwise, or as it was."""
-        with self.database.read() as facts:
-            product = facts.products.get("demo", self.random.choice(SKUS))
-            if product is None or product.deleted:
-                return
-            source = product.event.sources[0]
-            known = facts.retouches.get("demo", product.event.sku, source)
-        version = (0 if known is None else known.version) + self.random.choice((1, 1, 2))
-        parameters = self.random.choice(({}, {"subject": "everything"}, {"speckle_share": "0.02"}))
-        about = {"tenant": "demo", "sku": product.event.sku, "source": source, "version": version}
-        self.say(CutoutRetouched(**about, parameters=parameters, decided_by="ada"))  # type: ignore[arg-type]
+            return split_of(facts.models.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
 
     def _operator(self) -> None:
         """Has the products made again that a recalled model made, once the recall is noted."""
@@ -427,10 +333,10 @@ class Town:
             lambda: self.release(),
             lambda: self.release_recipe(),
             lambda: self.release_recipe(),
-            lambda: self.undo(),
-            lambda: self.undo(),
-            lambda: self.undo_case(),
-            lambda: self.retouch(),
+            lambda: self.desk.undo(),
+            lambda: self.desk.undo(),
+            lambda: self.desk.undo_case(),
+            lambda: self.desk.retouch(),
             lambda: self.release_channel(),
         ]
         return self.random.choice(acts)
@@ -448,98 +354,3 @@ class Town:
             self.send([replayed(self.random.choice(letters).record)])
 
     # what an audit would say
-
-    def findings(self) -> list[Finding]:
-        """What is wrong once everything has come to rest."""
-        tasks = TaskLedger({place: len(records) for place, records in self.log.items()})
-        names = {topic.name for topic in topics.TASKS.values()}
-        for record in self.on(*names):
-            tasks.written(record)
-        for record in self.on(*RETRIES):
-            if as_mapping(record.headers)["packshot-origin-topic"] in names:
-                tasks.retried(record)
-        for letter in self.dead_letters():
-            if letter.origin in names:
-                tasks.died(letter.record, is_open=True)
-        for record in self.on(topics.COMPLETED.name):
-            event = codec.decode(record.value)
-            assert isinstance(event, TaskCompleted | TaskFailed)
-            tasks.told(event)
-        announcements = Announcements()
-        for record in self.on(topics.PUBLISHED.name):
-            announcements.told(codec.decode(record.value))
-        lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
-        products = [finding for view in self._views(announcements) for finding in (*disagreements(view), *stuck(view))]
-        people = [*self._recalled_and_live(), *self._outdated_and_live(), *self._held_and_live()]
-        return [
-            *lost,
-            *announcements.findings,
-            *products,
-            *people,
-            *self._retouched_since(),
-            *self._asked_for_nothing(),
-        ]
-
-    def _retouched_since(self) -> Iterator[Finding]:
-        """What is live but was cut out as a person had it before the last time."""
-        with self.database.read() as facts:
-            for asset in facts.assets.every():
-                product = facts.products.get(asset.tenant, asset.sku)
-                if asset.state != "published" or asset.live is None or product is None or product.deleted:
-                    continue
-                known = facts.retouches.get(asset.tenant, asset.sku, product.event.sources[0])
-                if known is not None and known.parameters and not self.retouched[asset.live.file.sha256]:
-                    yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as it was before it was retouched")
-
-    def _asked_for_nothing(self) -> Iterator[Finding]:
-        """What a person is asked about though all of its cases are settled."""
-        with self.database.read() as facts:
-            for review in facts.reviews.every():
-                if review.last is None and by_cases(review.request, 0, facts) is not None:
-                    yield Finding("stuck", review.asset, "waits, and its cases are decided")
-
-    def _held_and_live(self) -> Iterator[Finding]:
-        """What is live although the last word on just this result is not to publish it."""
-        with self.database.read() as facts:
-            for review in facts.reviews.every(pending=False):
-                task = review.request.completed.task
-                manifest, _ = manifests.load(self.origin, task.tenant, task.sku)
-                live = manifest.assets.get(review.asset) if manifest else None
-                is_held = review.state in ("pending", "rejected") and review.last is not None
-                if is_held and live is not None and live.approved_by and self._is_of(review, live.result_id):
-                    yield Finding("stuck", f"{task.sku} {review.asset}", f"live, and {review.state} by a person")
-
-    @staticmethod
-    def _is_of(review: Review, result_id: str) -> bool:
-        return review.request.completed.result_id == result_id
-
-    def _recalled_and_live(self) -> Iterator[Finding]:
-        with self.database.read() as facts:
-            gone = recalled(facts.models.releases())
-            for asset in facts.assets.every():
-                if asset.state == "published" and asset.live and gone.intersection(asset.live.models):
-                    yield Finding("stuck", f"{asset.sku} {asset.asset}", f"made by {asset.live.models}, recalled")
-
-    def _outdated_and_live(self) -> Iterator[Finding]:
-        """What is live but would be made in another way today."""
-        with self.database.read() as facts:
-            for product, campaigns in facts.recipes.wanting():
-                requests = [request_of(product), *map(request_of, campaigns)]
-                now = {
-                    name: way
-                    for request in requests
-                    for name, way in ways(product, request, facts.recipes.cookbook()).items()
-                }
-                for asset in facts.assets.of(product.tenant, product.sku):
-                    live = asset.live if asset.state == "published" else None
-                    if live is not None and now.get(asset.asset) not in self.ways[live.file.sha256]:
-                        yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as an older recipe made it")
-
-    def _views(self, announcements: Announcements) -> Iterator[ProductView]:
-        with self.database.read() as facts:
-            for (tenant, sku), (version, deleted) in facts.products.every().items():
-                manifest, _ = manifests.load(self.origin, tenant, sku)
-                assets = {asset.asset: asset for asset in facts.assets.of(tenant, sku)}
-                announced = announcements.live.get((tenant, sku), {})
-                reviewed = {asset for _, its, asset in facts.cases.waiting_assets() if its == sku}
-                yield ProductView(tenant, sku, version, deleted, assets, manifest, announced, reviewed)

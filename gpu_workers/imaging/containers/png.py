@@ -26,7 +26,7 @@ def blocks(data: bytes) -> Blocks:
         elif name == b"caBX":
             found = replace(found, c2pa=body)
         elif name in (b"iTXt", b"zTXt", b"tEXt"):
-            found = _told(found, name, body)
+            found = _with_text(found, name, body)
     return found
 
 
@@ -55,7 +55,7 @@ def _coloured(found: Blocks, name: bytes, body: bytes) -> Blocks:
     return replace(found, srgb=True) if name == b"sRGB" else found
 
 
-def _told(found: Blocks, name: bytes, body: bytes) -> Blocks:
+def _with_text(found: Blocks, name: bytes, body: bytes) -> Blocks:
     keyword, _, rest = body.partition(b"\0")
     if len(found.xmp) >= _PACKETS_MAX or not (keyword == _XMP or keyword.startswith(_RAW)):
         return found

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, coded, colour, opacity, to_linear
+from gpu_workers.imaging.linear_light import coded, colour, opacity, to_linear
+from gpu_workers.imaging.types import Codes, Plane
 from gpu_workers.library.templates import Area, Template, layers
 from gpu_workers.operations.artwork.printing import printed
 from schemas.channels import Size
@@ -14,13 +15,12 @@ from schemas.errors import InputError
 from schemas.operations.artwork import ArtworkParameters
 from schemas.operations.base import BadParameters
 
-Plane = NDArray[np.float32]
-
 _CM_PER_INCH = 2.54
-_ENLARGED_MAX = 2.0
+# Set by hand, none is fitted, but where a line says so.
+_ENLARGED_MAX = 2.0  # times: a print that is enlarged further is refused
 _SHARE = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
-_COVERED = 0.5 / 255
-_SLIGHT = 0.1
+_COVERED = 0.5 / 255  # half a code value: less coverage is none
+_SLIGHT = 0.1  # of the mask, towards which coverage ends: it is uncertain there
 
 
 class BadArtwork(InputError, ValueError):

@@ -5,22 +5,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
-from gpu_workers.imaging.linear_light import Codes, eight_bit, resampled_light, to_linear, to_srgb
+from gpu_workers.imaging.linear_light import eight_bit, resampled_light, to_linear, to_srgb
 from gpu_workers.imaging.resampling import resample
+from gpu_workers.imaging.types import Codes, Flags, Plane
 from gpu_workers.operations.artwork.artwork import Printed
 from gpu_workers.operations.artwork.printing import continued, footprint, premultiplied, slopes
 
-Plane = NDArray[np.float32]
-Bool = NDArray[np.bool_]
-
-_WHOLE = 0.995
-_LIGHT_MIN = 0.12
-_COARSE = 8
-_ROUNDS = 5
-_MISS_MAX = 0.1
-_FLAT_RANGE = 2.0
-_WINDOW_SIGMA, _WINDOW = 1.5, 11
-_C1, _C2 = (0.01 * 100) ** 2, (0.03 * 100) ** 2
+# Set by hand, none is fitted, but where a line says so.
+_WHOLE = 0.995  # of coverage: all of a pixel is print
+_LIGHT_MIN = 0.12  # of full light: in less a print's colours are not told
+_COARSE = 8  # times that the search for where each pixel of the print came out begins smaller
+_ROUNDS = 5  # of Newton's method, after which nothing moves
+_MISS_MAX = 0.1  # of a cell, by which a place may be missed
+_FLAT_RANGE = 2.0  # of L*a*b*: what differs less within a window is flat, and its structure noise
+_WINDOW_SIGMA, _WINDOW = 1.5, 11  # px, as in Z. Wang et al., Image Quality Assessment, 2004
+_C1, _C2 = (0.01 * 100) ** 2, (0.03 * 100) ** 2  # as there, of a range of 100
 
 
 def print_fidelity(printed: Printed, art: Codes) -> dict[str, float]:
@@ -47,7 +46,7 @@ def print_fidelity(printed: Printed, art: Codes) -> dict[str, float]:
     return {"print_checked": float(seen.mean())} | _compared(srgb_to_lab(found), srgb_to_lab(wanted), alpha, seen)
 
 
-def _inverse(printed: Printed, slope: Plane, cell: float) -> tuple[Plane, Plane, Bool]:
+def _inverse(printed: Printed, slope: Plane, cell: float) -> tuple[Plane, Plane, Flags]:
     """Where in the picture each cell of the flat print lies: x, y (rows, columns) and whether it does; by Newton's
     method from the mean of the pixels near it."""
     left, top, width, height = printed.placement.box
@@ -94,7 +93,7 @@ def _sheet(printed: Printed, art: Codes, cell: float, size: tuple[int, int]) -> 
     return to_srgb(colours + (1 - alpha) * to_linear(printed.product)), alpha[..., 0]
 
 
-def _compared(found: Plane, wanted: Plane, alpha: Plane, seen: Bool) -> dict[str, float]:
+def _compared(found: Plane, wanted: Plane, alpha: Plane, seen: Flags) -> dict[str, float]:
     inner = cv2.erode(seen.astype(np.uint8), np.ones((_WINDOW, _WINDOW), np.uint8), borderValue=0).astype(bool)
     out = {}
     if inner.any():

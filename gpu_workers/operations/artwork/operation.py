@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_workers.imaging.linear_light import Codes
 from gpu_workers.imaging.metadata import composite
+from gpu_workers.imaging.types import Codes
 from gpu_workers.library import digest, templates
 from gpu_workers.library.templates import Template, UnknownTemplate
 from gpu_workers.operations.artwork.artwork import Printed, artwork
@@ -33,8 +33,8 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Print:
     if art.shape[2] == 3:
         art = np.concatenate([art, np.full_like(art[..., :1], np.iinfo(art.dtype).max)], axis=2)
     printed = artwork(art, _template(request, parameters), parameters)
-    told = said(source, composite(source.metadata.source_type))
-    return Print(canvas=printed.canvas, mask=printed.mask, metadata=told, printed=printed, art=art)
+    metadata = said(source, composite(source.metadata.source_type))
+    return Print(canvas=printed.canvas, mask=printed.mask, metadata=metadata, printed=printed, art=art)
 
 
 def fingerprint(request: ComposeRequest) -> str:

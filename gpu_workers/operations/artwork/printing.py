@@ -4,29 +4,21 @@ The filter is elliptical, P. Heckbert, Fundamentals of Texture Mapping and Image
 about two samples a pixel; its weights are Robidoux' cubic (N. Robidoux et al., 2012), as sharp as does not ring.
 """
 
-from typing import Any
-
 import cv2
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, premultiplied_light, resampled_light
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.linear_light import premultiplied_light, resampled_light
 from gpu_workers.imaging.resampling import resample
+from gpu_workers.imaging.types import Codes, Flags, Plane
 
-Plane = NDArray[np.float32]
-Bool = NDArray[np.bool_]
-
-_SAMPLES_PER_PX = 1.75
-_MARGIN = 4
-_STRIP_PX = 2_000_000
-
-
-def _compiled(signature: str) -> Any:
-    return numba.njit(signature, cache=True, nogil=True)
+# Set by hand, none is fitted, but where a line says so.
+_SAMPLES_PER_PX = 1.75  # of the print, before the warp samples it: less would soften, more costs time
+_MARGIN = 4  # samples beyond the frame, for the filter's reach
+_STRIP_PX = 2_000_000  # at a time, so that a large print does not stand in memory twice
 
 
-def slopes(places: Plane, known: Bool) -> Plane:
+def slopes(places: Plane, known: Flags) -> Plane:
     """How `places` (h, w, 2) change from pixel to pixel: (h, w, 4), du/dx, du/dy, dv/dx, dv/dy.
 
     Where `known` (h, w) says that a place or its neighbours are not, the nearest that are say it.
@@ -40,7 +32,7 @@ def slopes(places: Plane, known: Bool) -> Plane:
     return continued(out, certain)
 
 
-def _change(places: Plane, known: Bool, axis: int) -> tuple[Plane, Bool]:
+def _change(places: Plane, known: Flags, axis: int) -> tuple[Plane, Flags]:
     """Half the difference of the neighbours on both sides, else the difference to the one there is."""
     ahead, behind = np.roll(places, -1, axis), np.roll(places, 1, axis)
     is_ahead, is_behind = np.roll(known, -1, axis) & known, np.roll(known, 1, axis) & known
@@ -51,7 +43,7 @@ def _change(places: Plane, known: Bool, axis: int) -> tuple[Plane, Bool]:
     return np.asarray(step / np.maximum(sides, 1)[..., None], np.float32), sides > 0
 
 
-def continued(values: Plane, certain: Bool) -> Plane:
+def continued(values: Plane, certain: Flags) -> Plane:
     """`values` (h, w, n) where certain, elsewhere the mean of the certain ones near, else of all."""
     weight = certain.astype(np.float32)
     if not certain.any():
@@ -77,7 +69,7 @@ def printed(
     box: tuple[float, float, float, float],
     size: tuple[float, float],
     places: Plane,
-    known: Bool,
+    known: Flags,
 ) -> Plane:
     """`art` (h, w, 4; straight alpha) printed at `box` (left, top, width, height) of a surface of `size` (width,
     height), all in one unit, as seen where `places` (h, w, 2; in that unit) are `known`.
@@ -141,7 +133,7 @@ def premultiplied(art: Codes, shrink: int = 1) -> Plane:
     return out
 
 
-@_compiled("f4(f4)")
+@compiled("f4(f4)")
 def _weight(r):  # type: ignore[no-untyped-def]
     """Robidoux' cubic, B = 0.3782 and C = 0.3109, at the distance `r` in pixels; zero from 2 on."""
     if r < 1.0:
@@ -149,7 +141,7 @@ def _weight(r):  # type: ignore[no-untyped-def]
     return np.float32(1.7478562 + r * (-3.2435685 + r * (1.9326764 - r * 0.3739281)))
 
 
-@_compiled("void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], b1[:,:], f4[:,:,::1])")
+@compiled("void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], b1[:,:], f4[:,:,::1])")
 def _sample(sheet, at, slope, known, out):  # type: ignore[no-untyped-def]
     """Fill `out` where known: around `at` (samples of `sheet`) the ellipse that `slope` makes of a pixel's circle."""
     height, width, _ = sheet.shape

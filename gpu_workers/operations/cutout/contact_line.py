@@ -12,25 +12,37 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
-Flags = NDArray[np.bool_]
+from gpu_workers.imaging.types import Flags, Plane
+
 Index = NDArray[np.intp]
 
-_WIDTH_SHARE = 0.009
-_ABOVE_PX = 4
-_BELOW_PX = 5
-_SOFT_PX = 3
-_WHOLLY = 0.6  # the product itself is darker there
-_DARKER_SHARE, _DARKER = 0.8, 0.06
-_OF_GROUND = 0.75
-_TINT_MAX = 0.11
-_SHADED = 0.995
-_GROUND_MIN = 0.2
-_OWN_RIM_SHARE = 0.2
-_ALONG_PX = 41
-_ALONG_SHARE = 0.7
-_STEP_PX = 5  # from one column to the next an edge may rise or fall by as much
-_BETWEEN_PX = 6  # as far from what was found is still between
+
+@dataclass(frozen=True)
+class _Limits:
+    """What such a line is. Set by hand, none is fitted.
+
+    Levels are means of the channels' code values, 0..1.
+    """
+
+    width_share: float = 0.009  # of the picture's longer side: a line is no wider
+    above_px: int = 4  # above the line, where the product's own colour is read
+    below_px: int = 5  # below the edge, where a ground that is stood on is in shade
+    soft_px: int = 3  # below the edge, which the matte leaves soft
+    of_product_max: float = 0.8  # of the product's level; a line is darker than that
+    below_product_min: float = 0.06  # and darker by that
+    of_ground_max: float = 0.75  # of the ground's level
+    tint_max: float = 0.11  # the largest channel's distance from a shade of the ground
+    shaded_max: float = 0.995  # of the ground's level: what is stood on has a shade, however faint
+    ground_min: float = 0.2  # the level of a ground on which a line can be told
+    own_rim_share: float = 0.2  # of the upper edges: where so many are as dark, the rim is the product's own
+    along_px: int = 41  # the side of the window in which edges are counted
+    along_share: float = 0.7  # of the edges in it, or it is a spot of the product
+    step_px: int = 5  # from one column to the next an edge may rise or fall by as much
+    between_px: int = 6  # as far from what was found is still between
+    wholly: float = 0.6  # of the product's colour, from which it is all product: it is darker there itself
+
+
+_LINE = _Limits()
 
 
 @dataclass(frozen=True)
@@ -59,20 +71,20 @@ def without(rgb: Plane, ground: Plane, alpha: Plane) -> Plane:
         return alpha
     # A rim that is as dark at the top is the product's own: a seam, piping, a frame.
     above = _edges(rgb[::-1], ground[::-1], alpha[::-1])
-    if above.valleys.mean() > _OWN_RIM_SHARE:
+    if above.valleys.mean() > _LINE.own_rim_share:
         return alpha
-    found = edges.valleys & _is_shaded(rgb[edges.up[:, 0] + _BELOW_PX, edges.columns], edges.ground)
+    found = edges.valleys & _is_shaded(rgb[edges.up[:, 0] + _LINE.below_px, edges.columns], edges.ground)
     line, model = _along(found, edges.up[:, 0], edges.columns, alpha.shape)
     return _cut(alpha, edges, line, model)
 
 
 def _edges(rgb: Plane, ground: Plane, alpha: Plane) -> _Edges:
-    width_px = max(3, round(_WIDTH_SHARE * max(alpha.shape)))
+    width_px = max(3, round(_LINE.width_share * max(alpha.shape)))
     solid = alpha > 0.5
     rows, columns = np.nonzero(solid[:-1] & ~solid[1:])
-    inside = (rows >= width_px + _ABOVE_PX) & (rows + _BELOW_PX < len(alpha))
+    inside = (rows >= width_px + _LINE.above_px) & (rows + _LINE.below_px < len(alpha))
     rows, columns = rows[inside], columns[inside]
-    up = rows[:, None] - np.arange(width_px + _ABOVE_PX)
+    up = rows[:, None] - np.arange(width_px + _LINE.above_px)
     colours, here = rgb[up, columns[:, None]], ground[rows, columns]
     product = colours[:, width_px:].mean(axis=1)
     darkest = colours.mean(axis=2)[:, :width_px].argmin(axis=1)
@@ -85,12 +97,16 @@ def _is_valley(product: Plane, dark: Plane, ground: Plane) -> Flags:
     """Whether colours (n, 3) are darker than the product's and the ground's (n, 3), and a shade of the latter."""
     level, above, below = (colours.mean(axis=1) for colours in (dark, product, ground))
     tint = np.abs(dark - (level / np.maximum(below, 1e-3))[:, None] * ground).max(axis=1)
-    darker = (level < _DARKER_SHARE * above) & (above - level > _DARKER) & (level < _OF_GROUND * below)
-    return np.asarray(darker & (tint < _TINT_MAX) & (below > _GROUND_MIN))
+    darker = (
+        (level < _LINE.of_product_max * above)
+        & (above - level > _LINE.below_product_min)
+        & (level < _LINE.of_ground_max * below)
+    )
+    return np.asarray(darker & (tint < _LINE.tint_max) & (below > _LINE.ground_min))
 
 
 def _is_shaded(below: Plane, ground: Plane) -> Flags:
-    return np.asarray(below.mean(axis=1) < _SHADED * ground.mean(axis=1))
+    return np.asarray(below.mean(axis=1) < _LINE.shaded_max * ground.mean(axis=1))
 
 
 def _along(found: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) -> tuple[Flags, Index]:
@@ -100,8 +116,8 @@ def _along(found: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) ->
     edge, line = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     edge[rows, columns] = 1
     line[rows, columns] = found
-    near = [cv2.blur(plane, (_ALONG_PX, _ALONG_PX))[rows, columns] for plane in (line, edge)]
-    is_line = near[0] > _ALONG_SHARE * near[1]
+    near = [cv2.blur(plane, (_LINE.along_px, _LINE.along_px))[rows, columns] for plane in (line, edge)]
+    is_line = near[0] > _LINE.along_share * near[1]
     if not is_line.any():
         return is_line, np.arange(len(found))
     away, labels = cv2.distanceTransformWithLabels(
@@ -109,7 +125,7 @@ def _along(found: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) ->
     )
     of_label = np.zeros(int(labels.max()) + 1, np.intp)
     of_label[labels[rows[found], columns[found]]] = np.flatnonzero(found)
-    is_line &= away[rows, columns] <= _BETWEEN_PX
+    is_line &= away[rows, columns] <= _LINE.between_px
     return _long(is_line, rows, columns, shape), of_label[labels[rows, columns]]
 
 
@@ -117,18 +133,18 @@ def _long(line: Flags, rows: Index, columns: Index, shape: tuple[int, ...]) -> F
     """What of a line (n,) is part of a piece that is long enough: a short one, cut out, is a bite of the product."""
     pieces = np.zeros(shape, np.uint8)
     pieces[rows[line], columns[line]] = 1
-    joined = cv2.dilate(pieces, np.ones((_STEP_PX, _STEP_PX), np.uint8))
+    joined = cv2.dilate(pieces, np.ones((_LINE.step_px, _LINE.step_px), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    return np.asarray(line & (stats[:, cv2.CC_STAT_WIDTH] >= _ALONG_PX + _STEP_PX)[labels[rows, columns]])
+    return np.asarray(line & (stats[:, cv2.CC_STAT_WIDTH] >= _LINE.along_px + _LINE.step_px)[labels[rows, columns]])
 
 
 def _share(edges: _Edges) -> Plane:
     """How much of the product is in the colours from the edge up (n, k), 0..1: none up to the line's darkest."""
-    way = edges.product - edges.dark
-    share = np.einsum("nkc,nc->nk", edges.colours - edges.dark[:, None], way)
-    share /= np.maximum((way * way).sum(axis=1), 1e-6)[:, None]
+    span = edges.product - edges.dark
+    share = np.einsum("nkc,nc->nk", edges.colours - edges.dark[:, None], span)
+    share /= np.maximum((span * span).sum(axis=1), 1e-6)[:, None]
     share[np.arange(share.shape[1]) <= edges.darkest[:, None]] = 0
-    return np.asarray(np.maximum.accumulate(np.clip(share / _WHOLLY, 0, 1), axis=1), np.float32)
+    return np.asarray(np.maximum.accumulate(np.clip(share / _LINE.wholly, 0, 1), axis=1), np.float32)
 
 
 def _cut(alpha: Plane, edges: _Edges, line: Flags, model: Index) -> Plane:
@@ -137,7 +153,7 @@ def _cut(alpha: Plane, edges: _Edges, line: Flags, model: Index) -> Plane:
     up, columns = edges.up[line], edges.columns[line][:, None]
     cut = alpha.copy()
     cut[up, columns] = np.minimum(alpha[up, columns], _share(edges)[model[line]])
-    below = np.minimum(up[:, :1] + np.arange(1, _SOFT_PX + 1), len(alpha) - 1)
+    below = np.minimum(up[:, :1] + np.arange(1, _LINE.soft_px + 1), len(alpha) - 1)
     part = cut[below, columns]
     cut[below, columns] = np.where(part <= 0.5, 0, part)
     return cut

@@ -5,20 +5,14 @@ time, and the same bits.
 """
 
 import math
-from typing import Any
 
 import cv2
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Plane
 
 _DARKEST = 1e-3  # light of a ground, below which nothing is divided by it
-
-
-def _compiled(signature: str) -> Any:
-    return numba.njit(signature, cache=True, nogil=True)
 
 
 def largest_difference(one: Plane, other: Plane) -> Plane:
@@ -54,7 +48,7 @@ def steepness(values: Plane) -> Plane:
     return np.asarray(across, np.float32)
 
 
-@_compiled("void(f4[:, :, :], f4[:, :, :], f4[:, ::1])")
+@compiled("void(f4[:, :, :], f4[:, :, :], f4[:, ::1])")
 def _largest_difference(one, other, out):  # type: ignore[no-untyped-def]
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
@@ -64,7 +58,7 @@ def _largest_difference(one, other, out):  # type: ignore[no-untyped-def]
             out[row, column] = max(max(red, green), blue)
 
 
-@_compiled("void(f4[:, :, :], f4[:, :, :], f4[:, ::1], f4[:, ::1])")
+@compiled("void(f4[:, :, :], f4[:, :, :], f4[:, ::1], f4[:, ::1])")
 def _tint(rgb, background, light, out):  # type: ignore[no-untyped-def]
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
@@ -75,7 +69,7 @@ def _tint(rgb, background, light, out):  # type: ignore[no-untyped-def]
             out[row, column] = max(max(red, green), blue)
 
 
-@_compiled("void(f4[:, ::1], f4[:, ::1])")
+@compiled("void(f4[:, ::1], f4[:, ::1])")
 def _length(across, down):  # type: ignore[no-untyped-def]
     for row in range(across.shape[0]):
         for column in range(across.shape[1]):

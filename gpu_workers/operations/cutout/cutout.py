@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from gpu_workers.imaging import linear_light
+from gpu_workers.imaging.types import Codes, Plane
 from gpu_workers.operations.cutout import contrast, framing, full_size, matting, measuring, uncertainty, wearing
-from gpu_workers.operations.cutout.contrast import Plane
 from gpu_workers.operations.cutout.errors import BadImage, CutoutError, NoSubject
 from gpu_workers.operations.cutout.prediction import (
     PREDICTIONS,
@@ -21,7 +21,7 @@ from gpu_workers.operations.cutout.prediction import (
 )
 from gpu_workers.operations.cutout.refining import Part, matte_of, with_glass
 from gpu_workers.operations.cutout.retouching import Retouching, Seeds, on_alpha, retouched
-from gpu_workers.operations.cutout.samples import Image, Rgba, checked, eight_bit, full, on_white
+from gpu_workers.operations.cutout.samples import Rgba, checked, eight_bit, full, on_white
 from gpu_workers.operations.cutout.supplied import has_clean_alpha, own_shadow_share
 from gpu_workers.operations.cutout.sweep import Sweep, find_sweep, unexplained
 from gpu_workers.operations.packshot import shadow
@@ -42,23 +42,23 @@ __all__ = [
     "warm_up",
 ]
 
-_SOLVE_PIXELS_MAX = 2_500_000
+_SOLVE_PIXELS_MAX = 2_500_000  # a matte of so many shows every hair of a packshot; more is reduced. Set by hand
 
 
 @dataclass(frozen=True)
 class Cutout:
     """A cutout, RGBA (h, w, 4) with straight alpha in the picture's own type, and what was measured while making it.
 
-    Measures: uncertainty 0..1, agreement of the two looks 0..1, coverage 0..1, band_width_px, islands,
+    Measures: uncertainty 0..1, agreement of the two predictions 0..1, coverage 0..1, band_width_px, islands,
     plain_background 0 or 1, has_own_alpha 0 or 1, own_shadow_share 0..1, see_through_share 0..1 of glass, person_share
     0..1 of skin, band_scale 0..1 at which the edge was solved, below 1 where there was too much of it, framed_share
     0..1 of the frame within plain bars that it lies along, worn 1 where its wearer is part of it, garment_cropped_edges
-    the edges of the frame that cut off what is worn, and the signs of doubt that uncertainty.py explains. On a plain
+    the edges of the frame that cut off what is worn, and the features that uncertainty.py explains. On a plain
     background also, over the product's area: look_through_share, product that cannot be told from the background, and
     left_out_share, what is neither.
     """
 
-    rgba: Image
+    rgba: Codes
     measures: dict[str, float]
 
 
@@ -67,9 +67,9 @@ class _Seen:
     """What the network saw in a photograph, reduced to uint8 RGB (h, w, 3): the subject's box in that, the mask
     within it, which may be larger, and the plain ground.
 
-    `codes` is `rgb` in the photograph's own gamut. `agreement` is that of the network's two looks, `look_px` the longer
-    side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the product is part of it;
-    `seeds` are what a person says of what lies in the box.
+    `codes` is `rgb` in the photograph's own gamut. `agreement` is that of the network's two predictions, `predicted_px`
+    the longer side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the product is
+    part of it; `seeds` are what a person says of what lies in the box.
     """
 
     rgb: Rgba
@@ -78,7 +78,7 @@ class _Seen:
     mask: Plane
     sweep: Sweep | None
     agreement: float
-    look_px: int
+    predicted_px: int
     people: Plane | None
     worn: bool
     seeds: Seeds | None = None
@@ -92,7 +92,7 @@ class _Seen:
 
 
 def cutout(
-    image: Image,
+    image: Codes,
     predict: MaskPredictor,
     parameters: CutoutParameters | None = None,
     find_people: MaskPredictor | None = None,
@@ -117,15 +117,15 @@ def cutout(
 
 
 def _seen(
-    photograph: Image,
+    photograph: Codes,
     predict: MaskPredictor,
     find_people: MaskPredictor | None,
     retouching: Retouching | None,
     *,
     with_wearer: bool,
-) -> tuple[_Seen, Box, Image]:
+) -> tuple[_Seen, Box, Codes]:
     """What the network saw, the subject's box in the photograph, and what lies in it at the size of its mask."""
-    # What needs no detail looks at no more pixels than are solved.
+    # What needs no detail is given no more pixels than are solved.
     small = full_size.reduced(photograph, _SOLVE_PIXELS_MAX)
     rgb, codes = linear_light.eight_bit(small), eight_bit(small)
     seen = predict(rgb)
@@ -160,7 +160,7 @@ def _told(seen: _Seen, box: Box, shape: tuple[int, ...], retouching: Retouching)
     return replace(seen, mask=seeds.on_mask(mask), seeds=seeds)
 
 
-def compare(first: Image, second: Image) -> tuple[float, float]:
+def compare(first: Codes, second: Codes) -> tuple[float, float]:
     """How two alphas (h, w) agree: intersection over union of what is solid, and mean difference in 0..1."""
     one, other = eight_bit(first), eight_bit(second)
     either = np.count_nonzero((one > 127) | (other > 127))
@@ -177,7 +177,7 @@ def warm_up() -> None:
     matting.foreground_colours(rgb, solved.alpha)
 
 
-def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: MaskPredictor | None) -> Cutout:
+def _as_it_is(picture: Codes, parameters: CutoutParameters, find_people: MaskPredictor | None) -> Cutout:
     shown = linear_light.eight_bit(picture)
     _refuse_empty(shown)
     small = full_size.reduced(shown, _SOLVE_PIXELS_MAX)
@@ -196,7 +196,7 @@ def _as_it_is(picture: Image, parameters: CutoutParameters, find_people: MaskPre
     return Cutout(shadow.strip(picture) if parameters.own_shadow == "drop" else picture, measures)
 
 
-def _refined(photograph: Image, box: Box, part: Part, seen: _Seen, parameters: CutoutParameters) -> Cutout:
+def _refined(photograph: Codes, box: Box, part: Part, seen: _Seen, parameters: CutoutParameters) -> Cutout:
     """The cutout that comes of what was seen in the `box` of the photograph, the `part`."""
     matte = matte_of(part)
     alpha = matte.alpha
@@ -229,27 +229,26 @@ def shares_of(box: Box, shape: tuple[int, ...]) -> tuple[float, float, float, fl
     return box.left / across, box.top / down, box.right / across, box.bottom / down
 
 
-def _part(photograph: Image, box: Box, solved: Image, seen: _Seen) -> Part:
+def _part(photograph: Codes, box: Box, solved: Codes, seen: _Seen) -> Part:
     """What lies in the `box` of the photograph, of the size at which it is `solved`."""
     height, width = solved.shape[:2]
     shares = shares_of(box, photograph.shape)
     rgb = solved.astype(np.float32) / np.float32(full(solved))
     ground = None if seen.sweep is None else seen.sweep.colours(height, width, shares)
     scale = width / (box.right - box.left)
-    return Part(
-        rgb, contrast.edges(rgb), seen.mask, scale, max(height, width) / seen.look_px, seen.sweep, ground, seen.seeds
-    )
+    reach_px = max(height, width) / seen.predicted_px
+    return Part(rgb, contrast.edges(rgb), seen.mask, scale, reach_px, seen.sweep, ground, seen.seeds)
 
 
 def _measured(seen: _Seen, part: Part, alpha: Plane) -> dict[str, float]:
     """What can be said of `alpha` (h, w), the matte of `part`."""
     whole = seen.placed(alpha)
-    look_through, left_out = unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
+    unexplained_share, left_out = unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
     return dict.fromkeys(measuring.MEASURES, 0.0) | {
         "agreement": seen.agreement,
         "band_width_px": measuring.band_width_px(alpha) / part.scale,
         "plain_background": float(part.sweep is not None),
-        "look_through_share": look_through,
+        "look_through_share": unexplained_share,
         "left_out_share": left_out,
         **measuring.of_people(seen.rgb, whole, seen.people, seen.worn),
         **uncertainty.seen(part.rgb, part.mask, alpha),

@@ -4,20 +4,14 @@ T. Germer et al., Fast Multi-Level Foreground Estimation, 2020. As in shared_mat
 bits are those of the reference implementation in pymatting, single-threaded.
 """
 
-from typing import Any
-
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Plane
 
 _REGULARIZATION = 1e-5
-_SMALL_PX, _SMALL_PASSES, _BIG_PASSES = 32, 10, 2
-
-
-def _compiled(signature: str) -> Any:
-    return numba.njit(signature, cache=True, nogil=True)
+_SMALL_PX, _SMALL_PASSES, _BIG_PASSES = 32, 10, 2  # up to this side a level is gone over so often, above it so often
+_SURELY = (0.1, 0.9)  # of alpha: below is background, above product, whose means the solution begins with
 
 
 def estimate_foreground(rgb: Plane, alpha: Plane) -> Plane:
@@ -26,7 +20,7 @@ def estimate_foreground(rgb: Plane, alpha: Plane) -> Plane:
     return found
 
 
-@_compiled("f4[:, :, ::1](f4[:, :, ::1], i8, i8)")
+@compiled("f4[:, :, ::1](f4[:, :, ::1], i8, i8)")
 def _resized(picture, height, width):  # type: ignore[no-untyped-def]
     """`picture` by its nearest pixels."""
     h, w, depth = picture.shape
@@ -40,7 +34,7 @@ def _resized(picture, height, width):  # type: ignore[no-untyped-def]
     return resized
 
 
-@_compiled("void(f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1])")
+@compiled("void(f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1])")
 def _relax(foreground, background, rgb, alpha):  # type: ignore[no-untyped-def]
     """One pass over a level: each pixel's two colours given those about it."""
     h, w, _ = rgb.shape
@@ -73,7 +67,7 @@ def _relax(foreground, background, rgb, alpha):  # type: ignore[no-untyped-def]
                 background[y, x, c] = max(0.0, min(1.0, b01 * f + b11 * b))
 
 
-@_compiled("f4[:, :, ::1](f4[:, :, ::1], f4[:, ::1])")
+@compiled("f4[:, :, ::1](f4[:, :, ::1], f4[:, ::1])")
 def _foreground(rgb, alpha):  # type: ignore[no-untyped-def]
     """Solves for the colours on ever finer levels, each beginning with what the one before found."""
     h0, w0 = alpha.shape
@@ -81,11 +75,11 @@ def _foreground(rgb, alpha):  # type: ignore[no-untyped-def]
     count_f = count_b = 0
     for y in range(h0):
         for x in range(w0):
-            if alpha[y, x] > 0.9:
+            if alpha[y, x] > _SURELY[1]:
                 for c in range(3):
                     mean_f[c] += rgb[y, x, c]
                 count_f += 1
-            if alpha[y, x] < 0.1:
+            if alpha[y, x] < _SURELY[0]:
                 for c in range(3):
                     mean_b[c] += rgb[y, x, c]
                 count_b += 1

@@ -6,12 +6,11 @@ too, for what stands out.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Codes = NDArray[np.uint8]
-Flags = NDArray[np.bool_]
+from gpu_workers.imaging.types import Code, Flags
 
-_SOLID = 127
+_SOLID = 127  # of an alpha of 255: above, more product than ground
+# Set by hand, none is fitted. Levels are code values of 255.
 _RIM_SHARE = 0.95  # of the outermost pixels: a product that is cut off on all four sides has its ground somewhere
 _HOLE_SHARE = 0.05  # of the picture: what is clear inside a rim that is solid
 _WHITE, _WHITE_SHARE = 253, 0.995  # what a white product's own shading and noise never reach
@@ -22,7 +21,7 @@ _SHARP_PX = 3  # JPEG smears the end of a bar as far
 _DEPTH_SHARE = 0.01  # of the shorter side: how near to the frame a mask must come
 
 
-def emptiness(rgba: Codes) -> str:
+def emptiness(rgba: Code) -> str:
     """Why a cutout (h, w, 4), sRGB with straight alpha, shows no product; "" where it does."""
     solid = rgba[..., 3] > _SOLID
     rim = np.concatenate([solid[0], solid[-1], solid[:, 0], solid[:, -1]])
@@ -35,7 +34,7 @@ def emptiness(rgba: Codes) -> str:
     return ""
 
 
-def framed_share(codes: Codes, solid: Flags) -> float:
+def framed_share(codes: Code, solid: Flags) -> float:
     """How much of the frame within plain bars the mask `solid` (h, w) lies along, 0..1; 0 where there are no bars."""
     height, width = solid.shape
     top, bottom = _bars(codes[:, :: max(1, width // _SAMPLES)], along=1)
@@ -52,7 +51,7 @@ def framed_share(codes: Codes, solid: Flags) -> float:
     return float(np.mean([(side & end).mean() for side, end in zip(sides, ends, strict=True)]))
 
 
-def _ends(inside: Codes, bars: tuple[int, int, int, int], codes: Codes) -> list[Flags]:
+def _ends(inside: Code, bars: tuple[int, int, int, int], codes: Code) -> list[Flags]:
     """Where, along each side, the bar ends within the same few lines; everywhere where there is no bar.
 
     A screen cuts a picture to the pixel. A rectangular product on a plain ground was photographed, and stands a little
@@ -67,7 +66,7 @@ def _ends(inside: Codes, bars: tuple[int, int, int, int], codes: Codes) -> list[
     return ends
 
 
-def _bars(sampled: Codes, along: int) -> tuple[int, int]:
+def _bars(sampled: Code, along: int) -> tuple[int, int]:
     """How many lines `along` an axis of (h, w, 3) are all of one colour at the first end and at the last, each end
     having its own."""
     sampled = np.ascontiguousarray(sampled)

@@ -7,16 +7,15 @@ channel, and a third of the memory.
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8] | NDArray[np.uint16]
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Codes, Plane
+
 _KERNEL = "void({code}[:, :, :], f4[:, ::1], f4[:, :, ::1], {code}[:, :, :])"
 
 
-def composed(crop: Image, alpha: Plane, colours: Plane, out: Image) -> None:
+def composed(crop: Codes, alpha: Plane, colours: Plane, out: Codes) -> None:
     """Writes the cutout of `crop` (h, w, 3) into `out` (h, w, 4), zeros of the same type.
 
     `alpha` (h', w') and `colours` (h', w', 3), 0..1, may be smaller. A solid pixel keeps its samples.
@@ -26,7 +25,7 @@ def composed(crop: Image, alpha: Plane, colours: Plane, out: Image) -> None:
     _composed(crop, np.ascontiguousarray(alpha), np.ascontiguousarray(colours, np.float32), out)
 
 
-@numba.njit([_KERNEL.format(code=code) for code in ("u1", "u2")], cache=True, nogil=True)
+@compiled(*[_KERNEL.format(code=code) for code in ("u1", "u2")])
 def _composed(crop, alpha, colours, out):  # type: ignore[no-untyped-def]
     height, width = alpha.shape
     rows, columns = colours.shape[0], colours.shape[1]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from gpu_workers.operations.cutout.contrast import Plane, largest_difference, light_and_tint, mean_channel, steepness
-from gpu_workers.operations.cutout.regions import Flags, at_the_frame, disc, edged_share, joined, means
+from gpu_workers.imaging.types import Flags, Plane
+from gpu_workers.operations.cutout.contrast import largest_difference, light_and_tint, mean_channel, steepness
+from gpu_workers.operations.cutout.regions import at_the_frame, disc, edged_share, joined, means
 from gpu_workers.operations.cutout.sweep import noises
 
 

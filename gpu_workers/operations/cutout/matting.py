@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from gpu_workers.imaging.linear_light import light_of
+from gpu_workers.imaging.types import Flags, Plane
 from gpu_workers.operations.cutout import foreground, shared_matting, watershed
-from gpu_workers.operations.cutout.contrast import Plane, largest_difference, steepness
-from gpu_workers.operations.cutout.regions import Flags, disc, largest_in_each
+from gpu_workers.operations.cutout.contrast import largest_difference, steepness
+from gpu_workers.operations.cutout.regions import disc, largest_in_each
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Trust:
 
 BAND = Band()
 TRUST = Trust()
+_CLEAR_MAX, _OPAQUE_MIN = 0.02, 0.98  # of alpha, what solvers leave of nothing, and of the whole; set by hand
+_EDGE_SIGMA_PX, _EDGE_SLOPE_LEAST = 1.0, 0.02  # a mask's outline, smoothed, and its slope a pixel at least; set by hand
+_APART_LEAST = 1e-4  # squared, of light 0..1: two colours that are nearer say nothing of what is mixed of them
 _BACKED_MIN = 0.5  # what a mask says somewhere in an island that stays
 _EMPTY_MAX = 0.2  # and what it leaves out at most in a hole that is closed
 
@@ -148,14 +152,16 @@ def in_linear_light(alpha: Plane, foreground: Plane, background: Plane) -> Plane
     length = (span * span).sum(axis=1)
     linear = alpha.copy()
     found = np.clip(((mixed - dark) * span).sum(axis=1) / np.maximum(length, 1e-6), 0, 1)
-    linear[partial] = np.where(length > 1e-4, found, share[:, 0])
+    linear[partial] = np.where(length > _APART_LEAST, found, share[:, 0])
     return linear
 
 
 def sharpened(mask: Plane) -> Plane:
     """The mask with its edge drawn about two pixels wide where it crosses one half."""
-    soft = cv2.GaussianBlur(mask, (0, 0), 1.0)
-    return np.asarray(np.clip((soft - 0.5) / np.maximum(2 * steepness(soft), 0.02) + 0.5, 0, 1), np.float32)
+    soft = cv2.GaussianBlur(mask, (0, 0), _EDGE_SIGMA_PX)
+    return np.asarray(
+        np.clip((soft - 0.5) / np.maximum(2 * steepness(soft), _EDGE_SLOPE_LEAST) + 0.5, 0, 1), np.float32
+    )
 
 
 def snapped(alpha: Plane) -> Plane:
@@ -169,12 +175,12 @@ def without_speckle(alpha: Plane, mask: Plane, area_min: float) -> tuple[Plane, 
     Also returns how many islands are left.
     """
     cleaned = alpha.copy()
-    _, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.02).astype(np.uint8), connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > _CLEAR_MAX).astype(np.uint8), connectivity=8)
     backing = largest_in_each(mask, labels, len(stats))
     kept = (stats[:, cv2.CC_STAT_AREA] >= area_min) & (backing > _BACKED_MIN)
     kept[0] = True
     cleaned[~kept[labels]] = 0
-    _, labels, stats, _ = cv2.connectedComponentsWithStats((cleaned < 0.98).astype(np.uint8), connectivity=4)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((cleaned < _OPAQUE_MIN).astype(np.uint8), connectivity=4)
     emptiness = largest_in_each(1 - mask, labels, len(stats))
     pinholes = (stats[:, cv2.CC_STAT_AREA] < area_min) & (emptiness < _EMPTY_MAX)
     pinholes[0] = False
@@ -187,7 +193,7 @@ def without_false_holes(alpha: Plane, known: Plane) -> Plane:
 
     Print as bright as the ground looks to the matte like a hole; on a plain ground a real one shows the ground.
     """
-    count, labels = cv2.connectedComponents((alpha < 0.98).astype(np.uint8), connectivity=4)
+    count, labels = cv2.connectedComponents((alpha < _OPAQUE_MIN).astype(np.uint8), connectivity=4)
     shown = np.zeros(count, np.bool_)
     shown[labels[known == 0]] = True
     return np.where(shown[labels], alpha, 1).astype(np.float32)

@@ -3,16 +3,15 @@
 import cv2
 import numpy as np
 
+from gpu_workers.imaging.types import Flags, Plane
 from gpu_workers.operations.cutout import uncertainty, wearing
-from gpu_workers.operations.cutout.contrast import Plane
-from gpu_workers.operations.cutout.regions import Flags
 from gpu_workers.operations.cutout.samples import Rgba
 
 # What people and frames in a cutout add; set by hand: more than the gates let pass.
 UNCERTAINTY_OF_PEOPLE = 0.5
-_FRAMED_SHARE_MAX, _UNCERTAINTY_OF_FRAMES = 0.5, 0.5
-_PARTIAL = (0.02, 0.98)  # alpha
-_ISLAND_SHARE_MIN = 0.001  # of what is solid
+_FRAMED_SHARE_MAX, _UNCERTAINTY_OF_FRAMES = 0.5, 0.5  # of the frame within bars, along which a mask lies
+_PARTIAL = (0.02, 0.98)  # of alpha, between which a pixel is mixed: solvers leave as much of nothing; set by hand
+_ISLAND_SHARE_MIN = 0.001  # of what is solid: a smaller one is a speck; set by hand
 MEASURES = (
     "uncertainty",
     "agreement",

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout.contrast import Plane
+from gpu_workers.imaging.types import Plane
 from gpu_workers.operations.cutout.errors import NoSubject
 from gpu_workers.operations.cutout.samples import Rgba
 
 MaskPredictor = Callable[[Rgba], Plane]
-PREDICTIONS = 2
+PREDICTIONS = 2  # of the network for a cutout: the whole picture, then the subject's box or its mirror image
 
 _Picture = TypeVar("_Picture", bound=NDArray[Any])
 
@@ -27,7 +27,7 @@ class Prediction:
     island_share_min: float = 0.0005
     margin_share: float = 0.12  # of the box's longer side
     margin_px_min: int = 8
-    crop_share_max: float = 0.8  # a box that leaves less out is looked at mirrored
+    crop_share_max: float = 0.8  # a box that leaves less out is predicted mirrored
     at_odds: float = 0.8  # intersection over union of the two masks
     sure: float = 0.9
 
@@ -88,12 +88,12 @@ def resized(plane: Plane, shape: tuple[int, ...]) -> Plane:
 
 
 def refined_mask(crop: Rgba, first: Plane, share: float, predict: MaskPredictor) -> tuple[Plane, float]:
-    """The mask within the subject's box, looked at more closely, and how far the two looks agree there.
+    """The mask within the subject's box by a second prediction, and how far the two agree there.
 
-    `crop` (h, w, 3) is what lies in the box, `first` (h, w) what the first look saw there, `share` how much of the
-    picture it is. When the box leaves little out, a mirrored look says more than the same one again. So close a look
-    may lose whole parts of a product, the band between two ear cups: where the two are at odds, what the first was sure
-    of stays.
+    `crop` (h, w, 3) is what lies in the box, `first` (h, w) what the first predicted there, `share` how much of the
+    picture it is. When the box leaves little out, flipping it (test-time augmentation) says more than the same picture
+    again. A refinement of so close a crop may lose whole parts of a product, the band between two ear cups: where the
+    two are at odds, what the first was sure of stays.
     """
     if share < PREDICTION.crop_share_max:
         second = enlarged(predict(crop), crop.shape)

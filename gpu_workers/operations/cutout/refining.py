@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from gpu_workers.imaging.types import Plane
 from gpu_workers.operations.cutout import contact_line, contrast, gaps, glass, matting, sweep
-from gpu_workers.operations.cutout.contrast import Plane
 from gpu_workers.operations.cutout.retouching import Seeds
 from gpu_workers.operations.cutout.sweep import Sweep
 

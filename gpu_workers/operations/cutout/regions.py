@@ -1,13 +1,11 @@
 """Regions of a picture: what hangs together, and what runs along its rim."""
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout.contrast import Plane
-
-Flags = NDArray[np.bool_]
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Flags, Plane
 
 _EDGE_SLOPE_MIN = 0.03  # a pixel, of code values 0..1: an edge that is seen; set by hand
 
@@ -35,7 +33,7 @@ def means(values: Plane, labels: NDArray[np.int32], count: int) -> NDArray[np.fl
     return sums / np.maximum(areas, 1)[:, None]
 
 
-@numba.njit("void(f4[:, :, :], i4[:, :], f8[:, ::1], i8[::1])", cache=True, nogil=True)
+@compiled("void(f4[:, :, :], i4[:, :], f8[:, ::1], i8[::1])")
 def _add_up(values, labels, sums, areas):  # type: ignore[no-untyped-def]
     for row in range(labels.shape[0]):
         for column in range(labels.shape[1]):

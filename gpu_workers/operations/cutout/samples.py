@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging import linear_light
+from gpu_workers.imaging.types import Codes
 from gpu_workers.operations.cutout.errors import BadImage
 
-Image = NDArray[np.uint8] | NDArray[np.uint16]
 Rgba = NDArray[np.uint8]
 
 
-def checked(image: Image) -> Image:
+def checked(image: Codes) -> Codes:
     """The picture as the kernels take it. Raises BadImage."""
     if image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
         raise BadImage(f"the picture has shape {image.shape}, not (height, width, 3 or 4)")
@@ -19,7 +19,7 @@ def checked(image: Image) -> Image:
     return image if image.flags.c_contiguous and image.flags.writeable else image.copy()
 
 
-def on_white(picture: Image) -> Image:
+def on_white(picture: Codes) -> Codes:
     """The picture (h, w, 3) on white where it is clear."""
     if picture.shape[2] == 3:
         return picture
@@ -31,12 +31,12 @@ def on_white(picture: Image) -> Image:
     return opaque
 
 
-def full(picture: Image) -> int:
+def full(picture: Codes) -> int:
     """The highest sample that a picture of this type can have."""
     return 65535 if picture.dtype == np.uint16 else 255
 
 
-def eight_bit(picture: Image) -> Rgba:
+def eight_bit(picture: Codes) -> Rgba:
     """uint8 or uint16 samples (any shape) as the nearest of 8 bits, of the same gamut."""
     if picture.dtype == np.uint8:
         return np.asarray(picture, np.uint8)

@@ -9,16 +9,14 @@ the best.
 Arithmetic mixes single and double precision as the reference does; each np.float32() below is one of its roundings.
 """
 
-from typing import Any
-
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Plane
+from gpu_workers.operations.cutout.expansion import expanded
 
-_EXPANSION_PX, _EXPANSION_COLOUR = 10, 0.02
 _ANGLES, _STARTS = 4, 8
 _REFINEMENT_PX, _REFINEMENT_SAMPLES = 5, 3
 _SMOOTHING_PX = 5
@@ -27,17 +25,13 @@ _SMOOTHING_VARIANCE = (2 * _SMOOTHING_PX + 1) ** 2 / (9 * np.pi)
 _CONFIDENCE_VARIANCE = 0.1
 
 
-def _compiled(signature: str) -> Any:
-    return numba.njit(signature, cache=True, nogil=True)
-
-
 def estimate_alpha(rgb: Plane, known: Plane) -> tuple[Plane, Plane, Plane]:
     """Alpha (h, w) where `known` is neither 0 nor 1, and the colours (h, w, 3) that each pixel is mixed of.
 
     Needs some of each in `known`: product (1) and background (0).
     """
     rgb, known = np.ascontiguousarray(rgb, np.float32), np.ascontiguousarray(known, np.float32)
-    known = _expanded(known, rgb, _steps_to((known == 0) | (known == 1)))
+    known = expanded(known, rgb, _steps_to((known == 0) | (known == 1)))
     foreground, background = _gathered(rgb, known, _steps_to(known == 1), _steps_to(known == 0))
     foreground, background, alpha = _refine(foreground, background, rgb, known)
     foreground, background, alpha = _smooth(foreground, background, alpha, rgb, known)
@@ -49,7 +43,7 @@ def _steps_to(flags: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.asarray(cv2.convertScaleAbs(cv2.distanceTransform((~flags).view(np.uint8), cv2.DIST_C, 3)), np.uint8)
 
 
-@_compiled("f4(f4, f4, f4, f4, f4, f4, f4, f4, f4)")
+@compiled("f4(f4, f4, f4, f4, f4, f4, f4, f4, f4)")
 def _share(p0, p1, p2, f0, f1, f2, b0, b1, b2):  # type: ignore[no-untyped-def]
     """How much of the foreground f is in the colour p, the rest being b."""
     d0, d1, d2 = f0 - b0, f1 - b1, f2 - b2
@@ -57,7 +51,7 @@ def _share(p0, p1, p2, f0, f1, f2, b0, b1, b2):  # type: ignore[no-untyped-def]
     return max(0.0, min(1.0, share))
 
 
-@_compiled("f4(f4, f4, f4, f4, f4, f4, f4, f4, f4)")
+@compiled("f4(f4, f4, f4, f4, f4, f4, f4, f4, f4)")
 def _misfit(p0, p1, p2, f0, f1, f2, b0, b1, b2):  # type: ignore[no-untyped-def]
     """Squared distance of p from the best mix of f and b."""
     a = _share(p0, p1, p2, f0, f1, f2, b0, b1, b2)
@@ -67,49 +61,13 @@ def _misfit(p0, p1, p2, f0, f1, f2, b0, b1, b2):  # type: ignore[no-untyped-def]
     return d0 * d0 + d1 * d1 + d2 * d2
 
 
-@_compiled("f4(f4, f4, f4, f4, f4, f4)")
+@compiled("f4(f4, f4, f4, f4, f4, f4)")
 def _distance(f0, f1, f2, b0, b1, b2):  # type: ignore[no-untyped-def]
     d0, d1, d2 = f0 - b0, f1 - b1, f2 - b2
     return np.sqrt(0.0 + d0 * d0 + d1 * d1 + d2 * d2)
 
 
-@_compiled("f4[:, ::1](f4[:, ::1], f4[:, :, ::1], u1[:, ::1])")
-def _expanded(known, rgb, away):  # type: ignore[no-untyped-def]
-    """`known` with what is unknown as the nearest known pixel of nearly its colour, if one is near.
-
-    `away` is how many steps off the nearest known pixel is.
-    """
-    h, w = known.shape
-    side = 2 * _EXPANSION_PX + 1
-    distances = np.empty(side * side)
-    for k in range(side * side):
-        distances[k] = np.hypot(k // side - _EXPANSION_PX, k % side - _EXPANSION_PX)
-    order = np.argsort(distances, kind="mergesort")
-    first = np.zeros(_EXPANSION_PX + 1, np.int64)
-    for step in range(1, _EXPANSION_PX + 1):
-        first[step] = first[step - 1]
-        while distances[order[first[step]]] < step:
-            first[step] += 1
-    expanded = known.copy()
-    near = np.float32(_EXPANSION_COLOUR)
-    for y in range(h):
-        for x in range(w):
-            if known[y, x] == 0 or known[y, x] == 1 or away[y, x] > _EXPANSION_PX:
-                continue
-            for k in order[first[away[y, x]] :]:
-                if distances[k] > _EXPANSION_PX:
-                    break
-                y2, x2 = y + k // side - _EXPANSION_PX, x + k % side - _EXPANSION_PX
-                if x2 < 0 or x2 >= w or y2 < 0 or y2 >= h or (known[y2, x2] != 0 and known[y2, x2] != 1):
-                    continue
-                d0, d1, d2 = rgb[y, x, 0] - rgb[y2, x2, 0], rgb[y, x, 1] - rgb[y2, x2, 1], rgb[y, x, 2] - rgb[y2, x2, 2]
-                if np.sqrt(d0 * d0 + d1 * d1 + d2 * d2) <= near:
-                    expanded[y, x] = known[y2, x2]
-                    break
-    return expanded
-
-
-@_compiled("f4(f4[:, :, ::1], i8, i8, i8, i8)")
+@compiled("f4(f4[:, :, ::1], i8, i8, i8, i8)")
 def _roughness(rgb, x, y, to_x, to_y):  # type: ignore[no-untyped-def]
     """How much the colour changes on the way to another pixel."""
     away_x, away_y = to_x - x, to_y - y
@@ -138,9 +96,9 @@ def _roughness(rgb, x, y, to_x, to_y):  # type: ignore[no-untyped-def]
     return total
 
 
-@_compiled("f8(f4[:, :, ::1], i8, i8, f4, f4, f4, f4, f4, f4, f8, f8, f8, f8)")
-def _pair_cost(rgb, x, y, f0, f1, f2, b0, b1, b2, doubt, away_f, away_b, least):  # type: ignore[no-untyped-def]
-    """What speaks against a pair: its misfit at a pixel and the eight about it, its `doubt`, and how far off it is.
+@compiled("f8(f4[:, :, ::1], i8, i8, f4, f4, f4, f4, f4, f4, f8, f8, f8, f8)")
+def _pair_cost(rgb, x, y, f0, f1, f2, b0, b1, b2, improbability, away_f, away_b, least):  # type: ignore[no-untyped-def]
+    """What speaks against a pair: its misfit at a pixel and those about it, its `improbability`, and how far off it is.
 
     Once that is no less than `least`, what is known of it so far.
     """
@@ -152,13 +110,13 @@ def _pair_cost(rgb, x, y, f0, f1, f2, b0, b1, b2, doubt, away_f, away_b, least):
             column = max(0, min(w - 1, x2))
             total += _misfit(rgb[row, column, 0], rgb[row, column, 1], rgb[row, column, 2], f0, f1, f2, b0, b1, b2)
         misfit = np.float32(total)
-        cost = misfit * misfit * misfit * (doubt * doubt) * away_f * away_b**4
+        cost = misfit * misfit * misfit * (improbability * improbability) * away_f * away_b**4
         if cost >= least:
             break
     return cost
 
 
-@_compiled("f4[::1](f4[:, :, ::1], f4[:, ::1], f4)")
+@compiled("f4[::1](f4[:, :, ::1], f4[:, ::1], f4)")
 def _mean_where(rgb, known, value):  # type: ignore[no-untyped-def]
     """The mean colour where `known` has this value."""
     h, w = known.shape
@@ -174,7 +132,7 @@ def _mean_where(rgb, known, value):  # type: ignore[no-untyped-def]
     return mean
 
 
-@_compiled("void(u1[:, ::1], u1[:, ::1], i8, i8, f8[::1], f8[::1], i8[:, :, ::1], i8[::1])")
+@compiled("void(u1[:, ::1], u1[:, ::1], i8, i8, f8[::1], f8[::1], i8[:, :, ::1], i8[::1])")
 def _search(to_product, to_background, x, y, across, down, places, counts):  # type: ignore[no-untyped-def]
     """Where a pixel's directions first meet product (`places[0]`) and background (`places[1]`).
 
@@ -207,7 +165,7 @@ def _search(to_product, to_background, x, y, across, down, places, counts):  # t
                 step += max(1, min(to_product[y2, x2], to_background[y2, x2]))
 
 
-@_compiled("UniTuple(i8, 2)(f4[:, :, ::1], i8, i8, i8[:, :, ::1], f4[:, :, ::1], i8[::1])")
+@compiled("UniTuple(i8, 2)(f4[:, :, ::1], i8, i8, i8[:, :, ::1], f4[:, :, ::1], i8[::1])")
 def _best_pair(rgb, x, y, places, colours, counts):  # type: ignore[no-untyped-def]
     """Which product and which background are near, smoothly reached, and explain the pixel and those about it."""
     smoothest_product = smoothest_background = np.inf
@@ -224,14 +182,14 @@ def _best_pair(rgb, x, y, places, colours, counts):  # type: ignore[no-untyped-d
         for j in range(counts[1]):
             b0, b1, b2 = colours[1, j, 0], colours[1, j, 1], colours[1, j, 2]
             away_j = np.hypot(x - places[1, j, 0], y - places[1, j, 1])
-            doubt = likely + (1.0 - 2.0 * likely) * _share(p0, p1, p2, f0, f1, f2, b0, b1, b2)
-            cost = _pair_cost(rgb, x, y, f0, f1, f2, b0, b1, b2, doubt, away_i, away_j, least)
+            improbability = likely + (1.0 - 2.0 * likely) * _share(p0, p1, p2, f0, f1, f2, b0, b1, b2)
+            cost = _pair_cost(rgb, x, y, f0, f1, f2, b0, b1, b2, improbability, away_i, away_j, least)
             if least > cost:
                 least, best_i, best_j = cost, i, j
     return best_i, best_j
 
 
-@_compiled("UniTuple(f4[:, :, ::1], 2)(f4[:, :, ::1], f4[:, ::1], u1[:, ::1], u1[:, ::1])")
+@compiled("UniTuple(f4[:, :, ::1], 2)(f4[:, :, ::1], f4[:, ::1], u1[:, ::1], u1[:, ::1])")
 def _gathered(rgb, known, to_product, to_background):  # type: ignore[no-untyped-def]
     """For each pixel the best of the pairs of product and background that are found first in a few directions.
 
@@ -272,7 +230,7 @@ def _gathered(rgb, known, to_product, to_background):  # type: ignore[no-untyped
     return foreground, background
 
 
-@_compiled("Tuple((f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1]))(f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1])")
+@compiled("Tuple((f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1]))(f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1])")
 def _refine(foreground, background, rgb, known):  # type: ignore[no-untyped-def]
     """The mean of those pairs about a pixel that explain its colour best, and its alpha by that."""
     h, w = known.shape
@@ -312,29 +270,37 @@ def _refine(foreground, background, rgb, known):  # type: ignore[no-untyped-def]
     return refined_f, refined_b, alpha
 
 
-@_compiled(
-    "Tuple((f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1]))"
-    "(f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4[:, :, ::1], f4[:, ::1])"
-)
-def _smooth(foreground, background, alpha, rgb, known):  # type: ignore[no-untyped-def]
+def _smooth(foreground: Plane, background: Plane, alpha: Plane, rgb: Plane, known: Plane) -> tuple[Plane, Plane, Plane]:
     """Colours averaged about each pixel, and alpha by them as far as they can be trusted."""
-    h, w = known.shape
-    reach = _SMOOTHING_PX
-    side = 2 * reach + 1
+    near = _nearness()
+    smooth_f, smooth_b = _averaged(foreground, background, alpha, known, near)
+    mixed, spread = _spreads(smooth_f, smooth_b, alpha, known)
+    return smooth_f, smooth_b, _trusted(smooth_f, smooth_b, alpha, rgb, known, near, mixed, spread)
+
+
+@compiled("f8[:, ::1]()")
+def _nearness():  # type: ignore[no-untyped-def]
+    """How much a pixel of the window about another counts, by its distance."""
+    side = 2 * _SMOOTHING_PX + 1
     near = np.empty((side, side))
     for dy in range(side):
         for dx in range(side):
-            away = (dx - reach) * (dx - reach) + (dy - reach) * (dy - reach)
+            away = (dx - _SMOOTHING_PX) * (dx - _SMOOTHING_PX) + (dy - _SMOOTHING_PX) * (dy - _SMOOTHING_PX)
             near[dy, dx] = np.exp(-1.0 / np.float32(_SMOOTHING_VARIANCE) * away)
-    smooth_f, smooth_b, smooth_alpha = foreground.copy(), background.copy(), known.copy()
-    mixed, spread = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
+    return near
+
+
+@compiled("UniTuple(f4[:, :, ::1], 2)(f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4[:, ::1], f8[:, ::1])")
+def _averaged(foreground, background, alpha, known, near):  # type: ignore[no-untyped-def]
+    """The colours of each unknown pixel as the mean of those about it, near ones of another alpha most."""
+    h, w = known.shape
+    reach = _SMOOTHING_PX
+    smooth_f, smooth_b = foreground.copy(), background.copy()
     mean_f, mean_b = np.empty(3, np.float32), np.empty(3, np.float32)
     for y in range(h):
         for x in range(w):
             if known[y, x] == 0 or known[y, x] == 1:
                 continue
-            mean_f[:] = 0
-            mean_b[:] = 0
             f0 = f1 = f2 = b0 = b1 = b2 = np.float32(0)
             sum_f = sum_b = 0.0
             own = alpha[y, x]
@@ -359,8 +325,34 @@ def _smooth(foreground, background, alpha, rgb, known):  # type: ignore[no-untyp
             mean_b /= sum_b
             smooth_f[y, x] = mean_f
             smooth_b[y, x] = mean_b
-            mixed[y, x] = own * (1.0 - own)
-            spread[y, x] = mixed[y, x] * _distance(mean_f[0], mean_f[1], mean_f[2], mean_b[0], mean_b[1], mean_b[2])
+    return smooth_f, smooth_b
+
+
+@compiled("UniTuple(f4[:, ::1], 2)(f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4[:, ::1])")
+def _spreads(foreground, background, alpha, known):  # type: ignore[no-untyped-def]
+    """How mixed each unknown pixel is, and that times how far apart its two colours are."""
+    h, w = known.shape
+    mixed, spread = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
+    for y in range(h):
+        for x in range(w):
+            if known[y, x] == 0 or known[y, x] == 1:
+                continue
+            f0, f1, f2 = foreground[y, x, 0], foreground[y, x, 1], foreground[y, x, 2]
+            b0, b1, b2 = background[y, x, 0], background[y, x, 1], background[y, x, 2]
+            mixed[y, x] = alpha[y, x] * (1.0 - alpha[y, x])
+            spread[y, x] = mixed[y, x] * _distance(f0, f1, f2, b0, b1, b2)
+    return mixed, spread
+
+
+@compiled(
+    "f4[:, ::1]"
+    "(f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4[:, :, ::1], f4[:, ::1], f8[:, ::1], f4[:, ::1], f4[:, ::1])"
+)
+def _trusted(foreground, background, alpha, rgb, known, near, mixed, spread):  # type: ignore[no-untyped-def]
+    """Alpha by the two colours as far as they are apart and explain the pixel, else the mean of that about it."""
+    h, w = known.shape
+    reach = _SMOOTHING_PX
+    smooth_alpha = known.copy()
     for y in range(h):
         for x in range(w):
             if known[y, x] == 0 or known[y, x] == 1:
@@ -375,8 +367,8 @@ def _smooth(foreground, background, alpha, rgb, known):  # type: ignore[no-untyp
                     low_weights += weight
             spread_mean = spread_sum / (weight_sum + 1e-5) + 1e-5
             p0, p1, p2 = rgb[y, x, 0], rgb[y, x, 1], rgb[y, x, 2]
-            f0, f1, f2 = smooth_f[y, x, 0], smooth_f[y, x, 1], smooth_f[y, x, 2]
-            b0, b1, b2 = smooth_b[y, x, 0], smooth_b[y, x, 1], smooth_b[y, x, 2]
+            f0, f1, f2 = foreground[y, x, 0], foreground[y, x, 1], foreground[y, x, 2]
+            b0, b1, b2 = background[y, x, 0], background[y, x, 1], background[y, x, 2]
             own_spread = _distance(f0, f1, f2, b0, b1, b2)
             misfit = np.sqrt(_misfit(p0, p1, p2, f0, f1, f2, b0, b1, b2))
             trust = np.float32(
@@ -384,4 +376,4 @@ def _smooth(foreground, background, alpha, rgb, known):  # type: ignore[no-untyp
             )
             own = _share(p0, p1, p2, f0, f1, f2, b0, b1, b2)
             smooth_alpha[y, x] = trust * own + (1.0 - trust) * np.float32(low_sum / low_weights)
-    return smooth_f, smooth_b, smooth_alpha
+    return smooth_alpha

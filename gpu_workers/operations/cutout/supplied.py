@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from gpu_workers.operations.cutout.samples import Image, Rgba, full
+from gpu_workers.imaging.types import Codes
+from gpu_workers.operations.cutout.samples import Rgba, full
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class OwnAlpha:
 OWN_ALPHA = OwnAlpha()
 
 
-def has_clean_alpha(picture: Image) -> bool:
+def has_clean_alpha(picture: Codes) -> bool:
     """Whether uint8 or uint16 RGBA is a cutout already: some of it solid, much of its rim and some of it clear."""
     if picture.shape[2] != 4:
         return False

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout.contrast import Plane, largest_difference, light_and_tint, mean_channel, steepness
-from gpu_workers.operations.cutout.regions import Flags, disc, edged_share, joined
+from gpu_workers.imaging.types import Flags, Plane
+from gpu_workers.operations.cutout.contrast import largest_difference, light_and_tint, mean_channel, steepness
+from gpu_workers.operations.cutout.regions import disc, edged_share, joined
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How unsure a cutout is: what can be seen of it without the truth, and what that was found to mean.
 
-The uncertainty is the likelihood that a person would not take the cutout: a logistic sum of signs, each of which only
-adds to it, and the first of it most. `make calibrate-cutout` fits the weights on rendered pictures whose truth is
+The uncertainty is the likelihood that a person would not take the cutout: a logistic sum of features, each of which
+only adds to it, and the first of it most. `make calibrate-cutout` fits the weights on rendered pictures whose truth is
 known, and says how well.
 """
 
@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
-Flags = NDArray[np.bool_]
+from gpu_workers.imaging.types import Flags, Plane
+
 Points = NDArray[np.complex128]  # x + iy
 
 # By `make calibrate-cutout`: of 164 pictures, fitted on, 78 pass, .974 of them good; of 80 others 17, all good.
-# The signs themselves were chosen while looking at all of these pictures.
+# The features themselves were chosen while looking at all of these pictures.
 BIAS = -6.94
 WEIGHTS = {
     "mask_doubt": 1.66,
@@ -32,24 +32,29 @@ WEIGHTS = {
 }
 SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "ragged")
 
-_SIZE_PX = 400
-_FAINT_SLOPE = 0.06
-_EDGE_SLOPE = 0.05
-_CORE_PX = 4
-_RING_PX = (3, 30)
-_SHADES = 12
-_SPREADS_PX = (96, 48, 24, 12)
-_COARSER = 4
-_VEIL_MAX = 0.5
-_VEIL_SLACK = 0.08
-_VEIL_OFF_MAX = 0.06
+# How the features are read off: chosen while looking at the same pictures, none is fitted. Slopes (a pixel), veils and
+# distances of colours are of code values 0..1, pixels those of the reduced picture.
+_SIZE_PX = 400  # the longer side at which all of them are read
+_SOFT_SIGMA_PX = 0.8  # by which noise is smoothed before slopes are taken
+_FAINT_SLOPE = 0.06  # below, an outline has no edge
+_EDGE_SLOPE = 0.05  # above, there is an edge within the product
+_CORE_PX = 4  # inside the outline, where the product is unmixed
+_RING_PX = (3, 30)  # outside the outline: the ground about the product, from where it is unmixed
+_SHADES = 12  # of each channel, in the histograms of colours
+_SPREADS_PX = (96, 48, 24, 12)  # by which the ground goes on, from afar only where nothing is near
+_SEEN_ENOUGH = 0.05  # of the weights within a spread: with less the ground is that of the wider one, too
+_COARSER = 4  # times that it is reduced for that: a ground is smooth
+_VEIL_MAX = 0.5  # of white over the ground
+_VEIL_SLACK = 0.08  # and a shade is one, down to as much
+_VEIL_OFF_MAX = 0.06  # from the veiled ground
 _VEIL_SLOPE_MAX = 0.02
 _GROUND_OFF_MAX = 0.08  # of the ground as it would go on: shades of a sweep are nearer, most print is further off
-_UNSURE_PX = 10.0  # a band this wide is nothing but doubt; the network's own outlines are two or three wide
+_UNSURE_PX = 10.0  # a band this wide is wholly unsure; the network's own outlines are two or three wide
 _OUTLINE_MIN_PX = 20  # a shorter one is a speck
 _ALONG_PX = (1.0, 3.0)  # smoothed by the first the steps of pixels are gone, by the second what is rough
-_PERSON_SHARE_MIN = 0.8
-_BARE_SHARE_MIN = 0.5
+_PERSON_SHARE_MIN = 0.8  # of the cutout: below, it is no person but may be held by one
+_BARE_SHARE_MIN = 0.5  # of what is likely a person: a part that is mostly skin is a hand
+_LEFT_OUT_TIMES = 10  # what is left out shows by its highlights only: far more is missing than is seen to be
 
 
 def uncertainty(measures: Mapping[str, float]) -> float:
@@ -63,8 +68,7 @@ def features(measures: Mapping[str, float]) -> dict[str, float]:
     raw = {
         **{name: measures[name] for name in SEEN},
         "disagreement": 1 - measures["agreement"],
-        # What is left out shows by its highlights only: far more is missing than is seen to be.
-        "left_out": min(1.0, 10 * measures["left_out_share"]),
+        "left_out": min(1.0, _LEFT_OUT_TIMES * measures["left_out_share"]),
         "see_through": measures["see_through_share"],
         "busy_ground": 1 - measures["plain_background"],
     }
@@ -190,7 +194,7 @@ def _continued(picture: Plane, known: Flags) -> Plane:
     ground = np.zeros_like(weighted)
     for spread_px in _SPREADS_PX:
         weight, sums = (cv2.GaussianBlur(plane, (0, 0), spread_px / _COARSER) for plane in (weights, weighted))
-        near = np.clip(weight / 0.05, 0, 1)[..., None]
+        near = np.clip(weight / _SEEN_ENOUGH, 0, 1)[..., None]
         ground = ground * (1 - near) + near * sums / np.maximum(weight, 1e-4)[..., None]
     return np.asarray(cv2.resize(ground, known.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
@@ -201,7 +205,7 @@ def _share(flags: Flags, within: Flags) -> float:
 
 def _steepest(picture: Plane) -> Plane:
     """How steeply the steepest channel changes, per pixel."""
-    soft = cv2.GaussianBlur(picture, (0, 0), 0.8)
+    soft = cv2.GaussianBlur(picture, (0, 0), _SOFT_SIGMA_PX)
     across, down = (cv2.Sobel(soft, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
     return np.asarray(np.hypot(across, down).max(axis=2), np.float32)
 

@@ -3,13 +3,13 @@
 S. Beucher and F. Meyer, The Morphological Approach to Segmentation: the Watershed Transformation, 1993.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.compiled import compiled
+from gpu_workers.imaging.types import Plane
 
-_LEVELS = 256
+_LEVELS = 256  # heights that are told apart: as many as a picture's code values
 
 
 def flood(known: Plane, height: Plane) -> NDArray[np.bool_]:
@@ -23,19 +23,26 @@ def flood(known: Plane, height: Plane) -> NDArray[np.bool_]:
     return np.asarray(_flooded(np.ascontiguousarray(known, np.float32), levels) == 1)
 
 
-@numba.njit("i1[:, ::1](f4[:, ::1], i4[:, ::1])", cache=True, nogil=True)
-def _flooded(known, levels):  # type: ignore[no-untyped-def]
-    """1 product, 2 background. A queue for each level; who comes first goes first."""
-    h, w = known.shape
-    sides = np.zeros((h, w), np.int8)
-    following = np.full(h * w, -1, np.int64)
-    first, last = np.full(_LEVELS, -1, np.int64), np.full(_LEVELS, -1, np.int64)
-    for y in range(h):
-        for x in range(w):
+@compiled("i1[:, ::1](f4[:, ::1])")
+def _sides(known):  # type: ignore[no-untyped-def]
+    """1 product, 2 background, 0 where neither is known."""
+    sides = np.zeros(known.shape, np.int8)
+    for y in range(known.shape[0]):
+        for x in range(known.shape[1]):
             if known[y, x] == 1:
                 sides[y, x] = 1
             elif known[y, x] == 0:
                 sides[y, x] = 2
+    return sides
+
+
+@compiled("i1[:, ::1](f4[:, ::1], i4[:, ::1])")
+def _flooded(known, levels):  # type: ignore[no-untyped-def]
+    """1 product, 2 background. A queue for each level; who comes first goes first."""
+    h, w = known.shape
+    sides = _sides(known)
+    following = np.full(h * w, -1, np.int64)
+    first, last = np.full(_LEVELS, -1, np.int64), np.full(_LEVELS, -1, np.int64)
     for y in range(h):
         for x in range(w):
             if sides[y, x] == 0:

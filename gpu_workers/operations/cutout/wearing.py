@@ -2,14 +2,10 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import Code, Flags, Plane
 from gpu_workers.operations.cutout import uncertainty
-from gpu_workers.operations.cutout.contrast import Plane
-from gpu_workers.operations.cutout.regions import Flags
 from gpu_workers.operations.packshot.placement import CUT_SHARE, cut_lines
-
-Codes = NDArray[np.uint8]
 
 PERSON_SHARE_MAX = 0.01  # of what was cut out: less skin than a thumb is wood, leather or the light
 _CELLS = 256  # a side, of the network that finds people
@@ -18,7 +14,7 @@ _GARMENT_LAB = 25.0  # a dye in light and in folds; skin, hair and another garme
 _LIGHT_WEIGHT = 0.5  # folds change the light more than the dye
 
 
-def wearers(rgb: Codes, people: Plane, mask: Plane) -> Plane | None:
+def wearers(rgb: Code, people: Plane, mask: Plane) -> Plane | None:
     """Those of `people` (h, w) that the product of `mask` (h, w) is on; None where nobody's skin shows.
 
     Along the mask's own outline theirs, far coarser, adds nothing: what is too thin to be more than its error is left
@@ -41,7 +37,7 @@ def unsure_px(shape: tuple[int, ...]) -> int:
     return max(1, round(_UNSURE_CELLS * max(shape) / _CELLS))
 
 
-def cropped_edges(rgb: Codes, alpha: Codes) -> int:
+def cropped_edges(rgb: Code, alpha: Code) -> int:
     """How many edges of the frame cut off the garment that the cutout `alpha` (h, w) of uint8 RGB (h, w, 3) shows.
 
     The garment is what has the colours of the cutout's middle half that are no skin; a wearer may be cut off.
@@ -52,7 +48,7 @@ def cropped_edges(rgb: Codes, alpha: Codes) -> int:
     return sum(int(line.sum() > least) for line in cut_lines(alpha, garment))
 
 
-def _garment(rgb: Codes, solid: Flags) -> Flags:
+def _garment(rgb: Code, solid: Flags) -> Flags:
     lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 2).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     middle = _middle(solid) & solid & ~uncertainty.skin(rgb)
     if not middle.any():
@@ -62,7 +58,7 @@ def _garment(rgb: Codes, solid: Flags) -> Flags:
     return np.asarray(solid & ~uncertainty.skin(rgb) & (np.linalg.norm(away, axis=2) < _GARMENT_LAB))
 
 
-def _disc(radius_px: int) -> Codes:
+def _disc(radius_px: int) -> Code:
     side = 2 * radius_px + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 

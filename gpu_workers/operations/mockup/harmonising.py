@@ -12,31 +12,33 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.imaging.linear_light import to_srgb
+from gpu_workers.imaging.types import LUMINANCE, Code, Plane
 
-Plane = NDArray[np.float32]
-Code = NDArray[np.uint8]
-
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
-_NEUTRAL_CHROMA = 0.2
-_NEUTRAL_SHARE_MIN = 0.05
+# Set by hand, none is fitted, but where a line says so.
+_NEUTRAL_CHROMA = 0.2  # of the strongest channel, by which a grey's channels may differ
+_NEUTRAL_SHARE_MIN = 0.05  # of the surroundings that must be grey to tell the light's colour
+# of full light, of a product's 95th percentile: a darker product does not tell how bright its light was
 _BRIGHT_MIN = 0.3
-_TOWARDS = 0.4
-_GAIN_MIN, _GAIN_MAX = 0.9, 1.12
-_TINT_MAX = 0.05
-_PRODUCT_CAP = 2.0
-_TINT_SHARE = 0.1
-_HALVINGS, _SMALLER = 16, 0.75
-_NOISE_STEPS_MAX = 2.5
-_FLAT_SHARE = 0.3
-_SOLID = 250
-_SIDE_PX = 400
+_TOWARDS = 0.4  # the power of the ratio by which a product is brought towards the scene: part of the way
+_GAIN_MIN, _GAIN_MAX = 0.9, 1.12  # of the product's light
+_TINT_MAX = 0.05  # of a channel's light
+_PRODUCT_CAP = 2.0  # median ΔE00 of the product: it may change no more
+_TINT_SHARE = 0.1  # the power of the difference in colour that a product takes on
+_HALVINGS, _SMALLER = 16, 0.75  # tries, each with so much of the change of the one before
+_NOISE_STEPS_MAX = 2.5  # steps of 255, of grain that is laid over a product
+_FLAT_SHARE = 0.3  # of a picture, its calmest, in which noise is measured
+_SOLID = 250  # of an alpha of 255, above which a pixel is unmixed
+_SIDE_PX = 400  # the longer side at which light and dark sides are compared
+# px of half a row, pairs of pixels in it, and pairs in all: fewer say nothing
 _HALF_ROW_MIN, _ROW_PAIRS_MIN, _PAIRS_MIN = 5, 4, 100
-_DARK = 5.0
+_DARK = 5.0  # of L*, so that black on black has no sides
+# of a*b*, and as a share of L*: points that differ more are of other material, not in other light
 _TINT_ALIKE, _SHARE_ALIKE = 8.0, 0.35
+# the mean difference as a share of L*, and of the rows that agree, from which a light is told
 _SIDED_MIN, _AGREED_MIN = 0.025, 0.5
 # Large pictures are gone through in strips, so that only one stands in memory for each that comes of it.
 STRIP_ROWS = 256
-_SLOPE_OF_STEP = np.float32(1.9 / 255)
+_SLOPE_OF_STEP = np.float32(1.9 / 255)  # of light, one step of sRGB at full light; below, it goes by the power of 0.58
 
 
 def scene_gain(product: Plane, scene: Plane) -> NDArray[np.float32]:

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.imaging.linear_light import eight_bit, levels, resampled_light, to_linear, to_srgb
+from gpu_workers.imaging.types import HALF, LUMINANCE, Code, Flags, Plane
 from gpu_workers.imaging.wide_gamut import in_srgb
 from gpu_workers.operations.mockup.mockup import Mockup, Placed
 from gpu_workers.operations.mockup.scene_ground import Ground
@@ -40,26 +41,22 @@ from gpu_workers.operations.packshot.measures import ERODE_PX, light_in
 from gpu_workers.quality.files import file_facts, read
 from schemas.channels import Channel
 
-Bool = NDArray[np.bool_]
-Code = NDArray[np.uint8]
-Plane = NDArray[np.float32]
-
-_HALF = 128
-_SHOWN = 2
-_LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
-_SEEN = 0.01
-_SIDELESS_DEG = 80.0
-_STEP_DEG = 5.0
-_CELLS = 40
-_BLUR_CELLS = 2.5
-_WHOLLY = 0.99
-_EXPLAINED = 0.4
-_RIM_PX = 7
-_SHOWING = 0.02
-_POINTS_MAX, _LINE = 40_000, 64
-_CONTACT_CM = 0.4
+# Set by hand, none is fitted, but where a line says so.
+_SHOWN = 2  # of an alpha of 255 of what hides it
+_SEEN = 0.01  # of the ground's light: a shadow that is seen
+_SIDELESS_DEG = 80.0  # of elevation: a light from above has no side
+_STEP_DEG = 5.0  # between azimuths that are tried; the parabola through the best three finds what is between
+_CELLS = 40  # of the tallest product's height, of the grid in which shadows are thrown to be compared
+_BLUR_CELLS = 2.5  # of a shadow's edge there
+_WHOLLY = 0.99  # of the ground, of which nothing else is seen
+_EXPLAINED = 0.4  # of a shadow's variation, which one light must explain
+_RIM_PX = 7  # about products, whose soft edges are no shadow
+_SHOWING = 0.02  # of light that the ground mirrors: where more is, darkness is no shadow
+_POINTS_MAX, _LINE = 40_000, 64  # of the ground that are compared, so many in a row, as they are thrown together
+_CONTACT_CM = 0.4  # how far below a foot its contact shadow is read
+# of the height that is read below a foot, of its columns that must be seen there, of the darkest strip
 _GAP_SEEN, _GAP_COLUMNS, _GAP_DARKEST = 0.25, 0.3, 0.95
-_EDGE_PX = 15
+_EDGE_PX = 15  # the window in which a soft edge is compared with what is inside and behind it
 
 
 def measure(file: bytes, mockup: Mockup, channel: Channel) -> dict[str, float]:
@@ -107,7 +104,7 @@ def _visible_share(one: Placed) -> float:
 
 def _height_error(one: Placed) -> float:
     """The silhouette's height on the canvas, its foot's depth left out, against the ground's scale where it stands."""
-    rows = np.flatnonzero(((one.mask.astype(np.int16) + one.hidden) >= _HALF).any(axis=1))
+    rows = np.flatnonzero(((one.mask.astype(np.int16) + one.hidden) >= HALF).any(axis=1))
     deep_px = one.stance.box[3] - one.stance.box[1] - one.stance.height_px
     tall_px = rows[-1] + 1 - rows[0] - deep_px * one.placement.scale
     return float(tall_px / (one.height_cm * one.ground.cosine * one.ground.px_per_cm) - 1)
@@ -141,8 +138,8 @@ def _difference(written: Code, mockup: Mockup) -> dict[str, float]:
     }
 
 
-def _core(one: Placed) -> Bool:
-    solid = ((one.mask >= _HALF) & (one.hidden < _SHOWN)).astype(np.uint8)
+def _core(one: Placed) -> Flags:
+    solid = ((one.mask >= HALF) & (one.hidden < _SHOWN)).astype(np.uint8)
     side = 2 * ERODE_PX + 1
     core = cv2.erode(solid, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(core > 0)
@@ -167,7 +164,7 @@ def _halo(written: Code, mockup: Mockup, one: Placed) -> float:
     soft &= one.hidden[box] < _SHOWN
     if not soft.any():
         return 0.0
-    light, ground = (cv2.transform(part[box], _LUMINANCE).astype(np.float32) for part in (written, mockup.ground))
+    light, ground = (cv2.transform(part[box], LUMINANCE[None]).astype(np.float32) for part in (written, mockup.ground))
     low, high = (_beside(light, inside, extreme) for extreme in (np.minimum, np.maximum))
     above = light - np.maximum(high, ground)
     below = np.minimum(low, ground) - light
@@ -184,7 +181,7 @@ def _beside(light: Plane, inside: Plane, extreme: np.ufunc) -> Plane:
 
 def _shadow(written: Code, mockup: Mockup) -> dict[str, float]:
     before, made, after = (
-        cv2.transform(to_linear(picture), _LUMINANCE) for picture in (mockup.bare, mockup.ground, written)
+        cv2.transform(to_linear(picture), LUMINANCE[None]) for picture in (mockup.bare, mockup.ground, written)
     )
     darkening = np.asarray(np.clip(1 - after / np.maximum(before, 1e-4), 0, 1), np.float32)
     found = {

@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, coded, eight_bit, to_srgb
+from gpu_workers.imaging.linear_light import coded, eight_bit, to_srgb
+from gpu_workers.imaging.types import Code, Codes, Plane
 from gpu_workers.library.scenes import BadScene, Light, Scene, load
 from gpu_workers.operations.mockup import harmonising
 from gpu_workers.operations.mockup.scene_ground import Ground, ground_of
@@ -27,13 +28,11 @@ from gpu_workers.operations.packshot.packshot import Placement
 from schemas.channels import Channel
 from schemas.operations.mockup import MockupParameters
 
-Plane = NDArray[np.float32]
-Code = NDArray[np.uint8]
 _Codes = TypeVar("_Codes", bound=NDArray[Any])
 
 AUTO = "auto"
-_CORE = 0.99
-_SAMPLE_STEP = 4
+_CORE = 0.99  # of alpha: unmixed
+_SAMPLE_STEP = 4  # px between those that are looked at
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> InScene:
         )
     heights = [parameters.height_cm, *parameters.others_height_cm]
     if len(heights) != len(inputs):
-        told = f"`others.height_cm` has {len(heights) - 1} heights for {len(inputs) - 1} other products"
-        raise BadParameters(told, "others.height_cm")
+        message = f"`others.height_cm` has {len(heights) - 1} heights for {len(inputs) - 1} other products"
+        raise BadParameters(message, "others.height_cm")
     products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
     rendered = mockup(products, _scene(request, parameters), request.channel, parameters)
     told_of_itself = said(inputs[0], composite(*(each.metadata.source_type for each in inputs)))

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from gpu_workers.library.scenes import Scene
 
-_ELEVATION_DEG_MIN = 2.0
-_SLOPE_MIN = 1e-6
+_ELEVATION_DEG_MIN = 2.0  # a camera in the ground's plane would see none of it
+_SLOPE_MIN = 1e-6  # px per cm and row: a ground without perspective
 
 Matrix = NDArray[np.float64]
 

@@ -10,16 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import Code
 from gpu_workers.library.scenes import FILE, BadScene, Scene
 from gpu_workers.sources.decoding import DecodeLimits, decode
 from gpu_workers.sources.errors import PictureError
 
-Code = NDArray[np.uint8]
-
 # Of scenes of 12 MP with a key, these are some 400 MB.
 _SCENES_KEPT = 4
 _LIMITS = DecodeLimits(pixels_max=40_000_000, side_px_min=1)
-_ALPHA = 4
+_ALPHA = 4  # bands
 
 
 @dataclass(frozen=True)

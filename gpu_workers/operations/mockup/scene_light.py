@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import colour, opacity, to_linear
+from gpu_workers.imaging.types import Plane
 from gpu_workers.library.scenes import Paint, Prop, Scene
 from gpu_workers.operations.mockup.scene_layers import Layers
 from gpu_workers.operations.mockup.scene_variation import Variation, View
 from schemas.channels import Size
 from schemas.operations.base import BadParameters
 
-Plane = NDArray[np.float32]
-
-_REPAINT_MAX = 6.0
-_DARKEST = 0.02
+_REPAINT_MAX = 6.0  # times as light: more would bring up noise
+_DARKEST = 0.02  # of full light, below which nothing is divided by it
 
 
 @dataclass(frozen=True)

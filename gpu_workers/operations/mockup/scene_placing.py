@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, levels, premultiplied_light, resampled_light
+from gpu_workers.imaging.linear_light import levels, premultiplied_light, resampled_light
 from gpu_workers.imaging.resampling import resample
+from gpu_workers.imaging.types import Codes, Plane
 from gpu_workers.library.scenes import BadScene, Place, Scene
 from gpu_workers.operations.mockup.scene_ground import Ground
 from gpu_workers.operations.mockup.scene_layers import Layers
@@ -21,13 +22,12 @@ from schemas.channels import Channel
 from schemas.operations.base import BadParameters
 from schemas.operations.mockup import MockupParameters
 
-Plane = NDArray[np.float32]
-Code = NDArray[np.uint8]
-
-_WIDTH_TOLERANCE = 1.1
-_FILL_SHARE = 0.5
-_SOLID, _FAINT = 250, 8
-_EDGE_PX = 7
+# Set by hand, none is fitted, but where a line says so.
+_WIDTH_TOLERANCE = 1.1  # times a place's width: a product may overlap its edges a little
+_FILL_SHARE = 0.5  # of what a channel wants of a packshot: a scene is more than its product
+_SOLID, _FAINT = 250, 8  # of an alpha of 255
+_EDGE_PX = 7  # the window in which an edge goes from all to nothing: wider is a soft one
+# of a distance, by which a depth map says that the surface has ended; cm that things stand behind its edge
 _OFF_SURFACE, _EDGE_CM = 0.004, 0.5
 
 

@@ -2,13 +2,13 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.types import Plane
 
-_STEPS = 4
-_SPREAD = 0.35
-_FADE = 0.8
+# Set by hand, none is fitted, but where a line says so.
+_STEPS = 4  # blurs between which the rest is interpolated
+_SPREAD = 0.35  # of the height, by which the roughest ground blurs the top of what it mirrors
+_FADE = 0.8  # of the height, within which the roughest ground loses it
 
 
 def reflection(light: Plane, contact: Plane, roughness: float, height_px: float) -> Plane:

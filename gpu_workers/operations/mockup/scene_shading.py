@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import levels
+from gpu_workers.imaging.types import LUMINANCE, Plane
 from gpu_workers.library.scenes import Light, Scene
-from gpu_workers.operations.mockup.harmonising import LUMINANCE, STRIP_ROWS, grained
+from gpu_workers.operations.mockup.harmonising import STRIP_ROWS, grained
 from gpu_workers.operations.mockup.scene_ground import Ground, seen_from
 from gpu_workers.operations.mockup.scene_light import Lit
 from gpu_workers.operations.mockup.scene_placing import Drawn
@@ -19,21 +20,20 @@ from gpu_workers.operations.mockup.scene_shadow import Caster, shadows, shift
 from gpu_workers.operations.mockup.scene_variation import View
 from schemas.channels import Size
 
-Plane = NDArray[np.float32]
-
-_SHADOW_COARSE, _CANVAS_COARSE = 4, 2
+# Set by hand, none is fitted, but where a line says so.
+_SHADOW_COARSE, _CANVAS_COARSE = 4, 2  # px of the canvas a cell: shadows are soft
 # How dark, and over how many cm, for a product of 20 cm.
 _PRINTS = ((0.6, 0.15), (0.35, 0.5))
 _PRINT_OF_CM = 20.0
-_OFF_GROUND_SHARE = 0.15
+_OFF_GROUND_SHARE = 0.15  # of the tallest product's height: what is so far off the ground takes no shadow of it
 _SKY_SHARE = np.float32(0.88)  # the rest is light that product and ground send to and fro
-_GLOSS_MIN = 0.01
-_SHEET_CM = 1.0
-_CELL_BLUR = 0.7
-_NOWHERE_CM = 1e6
-_REFLECTION_COARSE = 2
-_BLUR_REACH = 2.5
-_BEHIND_CM = 1.0
+_GLOSS_MIN = 0.01  # of light: less is not seen
+_SHEET_CM = 1.0  # off the ground that is still its gloss
+_CELL_BLUR = 0.7  # cells, that steps are not seen
+_NOWHERE_CM = 1e6  # off the ground: the far
+_REFLECTION_COARSE = 2  # px of the canvas a cell
+_BLUR_REACH = 2.5  # sigmas, beyond which nothing is left
+_BEHIND_CM = 1.0  # of slack, as depth maps are noisy
 
 
 @dataclass(frozen=True)

@@ -14,27 +14,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import Plane
 from gpu_workers.library.scenes import Light
 from gpu_workers.operations.mockup.scene_ground import Ground
 from gpu_workers.operations.mockup.standing import Stance
 
-Plane = NDArray[np.float32]
-
-_LIGHT_POINTS = 40
-_SKY_POINTS = 32
-_ELEVATION_DEG_MIN = 6.0
+# Set by hand, none is fitted, but where a line says so.
+_LIGHT_POINTS = 40  # of a light, as their shadows add up to a soft one
+_SKY_POINTS = 32  # of the sky
+_ELEVATION_DEG_MIN = 6.0  # a lower light's shadow would not end
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-_LAYERS_MIN, _LAYERS_MAX = 24, 200
-_SIDE_MAX = 640
-_REACH_SHARE = 4.0
-_FAINT = 32
-_DEEP_FOR_THICK = 3.0
-_SCALE_MIN = 0.2
-_STANDS_SHARE = 0.03
-_OWN_GROUND_SHARE = 0.5
+_LAYERS_MIN, _LAYERS_MAX = 24, 200  # slices of a product, of one cell each if they can be
+_SIDE_MAX = 640  # cells of the frame
+_REACH_SHARE = 4.0  # of the height: a longer shadow is faint
+_FAINT = 32  # of an alpha of 255: less is no part of a slice
+_DEEP_FOR_THICK = 3.0  # times as deep as thick at most: a tray is no cylinder
+_SCALE_MIN = 0.2  # of the size that nearness to the light may leave
+_STANDS_SHARE = 0.03  # of the slices, the lowest, which stand on the ground
+_OWN_GROUND_SHARE = 0.5  # of the height: what is lower is read from where its own column meets the ground
+# of the foot that stands, of its width, of the height: legs, and how thick they are
 _LEGS_SHARE_MAX, _BROAD_SHARE, _THICK_SHARE = 0.4, 0.6, 0.06
-_MARGIN = 4
-_FRACTION_BITS = 4
+_MARGIN = 4  # cells about what is drawn, for blurs
+_FRACTION_BITS = 4  # of OpenCV's coordinates
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,17 @@ from gpu_workers.operations.mockup.scene_layers import Layers
 from schemas.channels import Size
 from schemas.operations.base import BadParameters
 
-_CROP_SHARE_MIN = 0.8
-_MARGIN_SHARE = 0.08
-_TIGHT_SHARE_MIN = 0.6
-_FILL_MIN = 1e-3
-_KEY_GAIN = 0.12
-_AMBIENT_GAIN = 0.06
-_WARMTH = 0.04
-_MOVED_SHARE = 0.6
-_SENSOR_CM = 3.6
-_BLUR_PX_MAX = 2.0
+# Set by hand, none is fitted, but where a line says so.
+_CROP_SHARE_MIN = 0.8  # of the plate that a variation shows at least
+_MARGIN_SHARE = 0.08  # of the canvas about the products
+_TIGHT_SHARE_MIN = 0.6  # of the plate: closer, and it shows its pixels
+_FILL_MIN = 1e-3  # so that nothing is divided by nothing
+_KEY_GAIN = 0.12  # of the key light, up or down
+_AMBIENT_GAIN = 0.06  # of the ambient light
+_WARMTH = 0.04  # of red, against blue
+_MOVED_SHARE = 0.6  # of the room that a place leaves
+_SENSOR_CM = 3.6  # the width of a full-frame sensor
+_BLUR_PX_MAX = 2.0  # the disc of a point that is still sharp
 
 Box = tuple[float, float, float, float]
 

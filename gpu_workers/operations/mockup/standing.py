@@ -6,17 +6,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import HALF
 from gpu_workers.operations.packshot.packshot import box_of
 
-_HALF = 128
+# Set by hand, none is fitted, but where a line says so.
+# of the height, above the lowest point, in which a foot stands, and legs that are further off
 _STRIP_SHARE, _LEGS_SHARE = 0.14, 0.26
-_LEG_WIDTH_SHARE = 0.15
-_STEEP = 0.8
-_SLOPE_REACH_SHARE = 0.006
-_RISE_SHARE_MAX = 0.12
-_LID_SHARE_MAX = 0.05
-_ROUND = 0.9
-_FLAT = 0.3
+_LEG_WIDTH_SHARE = 0.15  # of the product's width: what is wider is no leg
+_STEEP = 0.8  # px a column: a contour that falls more steeply is a flank
+_SLOPE_REACH_SHARE = 0.006  # of the product's width, over which a slope is read
+_RISE_SHARE_MAX = 0.12  # of the height, that a foot's middle is seen above its nearest point
+_LID_SHARE_MAX = 0.05  # and its lid
+_ROUND = 0.9  # of its width, how deep a round foot is
+_FLAT = 0.3  # and a flat one
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def stance(alpha: NDArray[np.uint8]) -> Stance:
     outermost of them show the foot's middle.
     """
     box = left, top, right, bottom = box_of(alpha)
-    solid = alpha[:, left:right] >= _HALF
+    solid = alpha[:, left:right] >= HALF
     lowest = (len(solid) - np.argmax(solid[::-1], axis=0)).astype(np.float32)
     lowest[~solid.any(axis=0)] = 0
     contour = cv2.medianBlur(lowest[None], 5)[0]

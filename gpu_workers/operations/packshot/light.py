@@ -14,23 +14,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.uint8]
-Plane = NDArray[np.float32]
+from gpu_workers.imaging.types import HALF, Mask, Plane
 
-_HALF = 128
-_CAMERA_ELEVATION_DEG = 10.0
+# Set by hand, none is fitted, but where a line says so.
+_CAMERA_ELEVATION_DEG = 10.0  # of product photography, from slightly above
 _FORESHORTENED = math.sin(math.radians(_CAMERA_ELEVATION_DEG))
-_FOOT_REACH = 0.25
-_FOOT_RISE = 0.02
-_CLIMB = 0.6
-_LEVELS = 9
-_THIN = 0.08
-_SLIM = 0.5
+_FOOT_REACH = 0.25  # of the product's height: how far above its lowest point something may still stand on the ground
+_FOOT_RISE = 0.02  # of the product's height: an underside that rises as much between two low points has two feet
+_CLIMB = 0.6  # rows a column: an underside that climbs faster is the foot's edge no more
+_LEVELS = 9  # heights from which a shadow is thrown, each blurred as far as it is from the ground
+_THIN = 0.08  # rows of ground for each row of the product, at least: a light from the side has a shadow, too
+_SLIM = 0.5  # of its foot's width: what is narrower is as deep as it is wide
 _BESIDE = 0.9  # what overhangs a foot is as deep as the foot at this share of the way to its end
 _BACK = 0.2  # by how much of its depth a foot's back is rounded; chosen by eye
 _DEPTHS = 4  # steps in which a foot's depth follows its round outline
-_FILLED = 0.75
+_FILLED = 0.75  # of the darkness that what is thrown from the top has lost: other light comes in beneath
+# of the height that a flat base may rise, of the width it must have, percent of it that is corners
 _FLAT, _WIDE, _ROUNDED = 0.02, 0.3, 20
+# of the light that is mirrored, of the height that is, and its blur, of the height
 _MIRROR, _MIRRORED, _GLOSS = 0.3, 0.4, 0.0015
 
 
@@ -96,7 +97,7 @@ def stand(alpha: Mask) -> Stand:
     Its feet are where its lower outline turns up on both sides, not more than a quarter of its height above its lowest
     point: legs at the back are seen higher than those in front. Between feet the ground runs straight.
     """
-    solid = alpha >= _HALF
+    solid = alpha >= HALF
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     height, width = float(rows[-1] + 1 - rows[0]), float(columns[-1] + 1 - columns[0])
     lowest = np.where(solid.any(axis=0), len(solid) - np.argmax(solid[::-1], axis=0), -1.0).astype(np.float32)
@@ -150,7 +151,7 @@ def occlusion(alpha: Mask, stood: Stand, light: Light) -> Plane:
     What is high above the ground darkens it less, since other light comes in beneath.
     """
     along, away = _throw(light)
-    solid = alpha >= _HALF
+    solid = alpha >= HALF
     y, x = np.nonzero(solid)
     above = np.maximum(stood.ground[x] - y, 0)
     foot, deep, run = _foot_widths(stood)[x], _foot_depths(stood)[x], _runs(solid)[y, x]
@@ -191,7 +192,7 @@ def is_flat(stood: Stand) -> bool:
 
 def is_stable(alpha: Mask, stood: Stand) -> bool:
     """Whether the product `alpha` (h, w) would not tip over: its middle is above its feet, or between them."""
-    across = np.count_nonzero(alpha >= _HALF, axis=0)
+    across = np.count_nonzero(alpha >= HALF, axis=0)
     middle = float(across @ np.arange(len(across))) / max(int(across.sum()), 1)
     feet = np.flatnonzero(stood.feet)
     return bool(feet[0] <= middle <= feet[-1])

@@ -8,25 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import to_linear
+from gpu_workers.imaging.types import HALF, LUMINANCE, Plane
 from gpu_workers.operations.packshot import light as lights
 from gpu_workers.operations.packshot import shadow
 from gpu_workers.operations.packshot.light import Light
 from gpu_workers.operations.packshot.packshot import Rendered
 
-Plane = NDArray[np.float32]
-
-_HALF = 128
-_LOOKED_AT_PX = 160
-_CLEAR_PX = 3
-_FEW_PX = 20
-_EXPLAINED = 0.4
+# Set by hand, none is fitted, but where a line says so.
+_LOOKED_AT_PX = 160  # the longer side at which a shadow's direction is searched for
+_CLEAR_PX = 3  # about the product, whose soft edge is no shadow
+_FEW_PX = 20  # of clear ground: on less no direction can be told
+_EXPLAINED = 0.4  # of a shadow's variation, which one light must explain
 _EDGE_AT_PX = 500  # the longer side at which a shadow's edges are looked for
 _EDGE_ROWS = 4  # an edge is sharp when a shadow ends within so many rows, at that size; chosen by eye
 _EDGE_DARK = 0.06  # of the ground's light: what is fainter shows no edge
 _EDGE_LEFT = 0.35  # of the darkness that is left beyond an edge
 _ABOVE = 0.03  # of the product's height: closer to the ground its contact shadow has an edge, and may
-_NOT_FOUND_DEG = 180.0
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_NOT_FOUND_DEG = 180.0  # as wrong as a direction can be
 
 
 def measure_light(written: NDArray[np.uint8], rendered: Rendered) -> dict[str, float]:
@@ -46,8 +44,8 @@ def measure_light(written: NDArray[np.uint8], rendered: Rendered) -> dict[str, f
 
 def _darkness(written: NDArray[np.uint8], background: NDArray[np.uint8]) -> Plane:
     """By how much (h, w; 0..1) less light comes from each pixel than from the background."""
-    ground = float(to_linear(background) @ _LUMINANCE)
-    return np.asarray((1 - to_linear(written) @ _LUMINANCE / max(ground, 1e-4)).clip(0, 1), np.float32)
+    ground = float(to_linear(background) @ LUMINANCE)
+    return np.asarray((1 - to_linear(written) @ LUMINANCE / max(ground, 1e-4)).clip(0, 1), np.float32)
 
 
 def _contact(darkness: Plane, mask: NDArray[np.uint8]) -> dict[str, float]:
@@ -77,7 +75,7 @@ def _edge_share(darkness: Plane, mask: NDArray[np.uint8]) -> float:
     clear = (hidden == 0) & (rows < stood.ground - _ABOVE * stood.height_px)
     above, below = dark[:-_EDGE_ROWS], dark[_EDGE_ROWS:]
     edge = (below > _EDGE_DARK) & (above < _EDGE_LEFT * below) & clear[:-_EDGE_ROWS] & clear[_EDGE_ROWS:]
-    width = np.ptp(np.flatnonzero((alpha >= _HALF).any(axis=0))) + 1
+    width = np.ptp(np.flatnonzero((alpha >= HALF).any(axis=0))) + 1
     return float(_longest_run(edge) / width)
 
 
@@ -96,7 +94,7 @@ def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> flo
         cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for plane in (1 - product.astype(np.float32), darkness * (1 - product), rendered.mask)
     )
-    if not (alpha >= _HALF).any() or clear.sum() < _FEW_PX:
+    if not (alpha >= HALF).any() or clear.sum() < _FEW_PX:
         return _NOT_FOUND_DEG
 
     mode = rendered.shadow_mode

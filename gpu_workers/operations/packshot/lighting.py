@@ -5,21 +5,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, light_to_lab
-from gpu_workers.imaging.linear_light import Codes, to_linear
+from gpu_workers.imaging.linear_light import to_linear
+from gpu_workers.imaging.types import LUMINANCE, Codes
 
 Light = tuple[float, float, float]
 
 CHANGE_MAX = 1.3  # median ΔE00 of the product; the gates let 1.8 pass, and JPEG takes some of it
 NO_CHANGE: Light = (1.0, 1.0, 1.0)
 
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
-_RING_SHARE = 0.12
-_RING_LEAST = 500
-_COLOURED = 18.0
+# Set by hand, none is fitted, but where a line says so.
+_RING_SHARE = 0.12  # of the picture's longer side: so far about the product its ground says what the light is
+_RING_LEAST = 500  # pixels of ground, fewer of which say nothing
+_COLOURED = 18.0  # chroma (a*b*) from which a ground is coloured paper and not white in coloured light
+# of full light: from which a ground was meant to be white, and what white is brought to
 _MEANT_WHITE, _WHITE = 0.5, 0.95
-_SOLID = 250
-_SAMPLES = 20_000
-_HALVINGS = 10
+_SOLID = 250  # of an alpha of 255, above which a pixel is unmixed
+_SAMPLES = 20_000  # pixels, enough for a median
+_HALVINGS = 10  # of the interval: a thousandth of the change that is searched for
 
 
 def background_of(pixels: Codes, alpha: NDArray[np.uint8]) -> Light | None:
@@ -45,7 +47,7 @@ def correction(product: Codes, background: Light) -> Light:
     highlights. A ground that is plainly coloured was chosen so, and says nothing.
     """
     ground = np.array(background, np.float32)
-    luminance = float(ground @ _LUMINANCE)
+    luminance = float(ground @ LUMINANCE)
     if luminance <= 0 or ground.min() <= 0 or np.hypot(*light_to_lab(ground / luminance)[1:]) > _COLOURED:
         return NO_CHANGE
     solid = product[..., :3][product[..., 3] >= _solid(product)]

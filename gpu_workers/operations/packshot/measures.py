@@ -37,14 +37,13 @@ Those of light and shadow are only there where there is something to measure.
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers.imaging.colour_difference import ciede2000, light_to_lab
+from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.linear_light import (
-    Codes,
     colour,
     eight_bit,
     opacity,
@@ -53,6 +52,7 @@ from gpu_workers.imaging.linear_light import (
     to_linear,
     to_srgb,
 )
+from gpu_workers.imaging.types import HALF, LUMINANCE_WEIGHTS, Code, Codes, Flags, Plane
 from gpu_workers.imaging.wide_gamut import in_srgb
 from gpu_workers.operations.packshot.light_measures import measure_light
 from gpu_workers.operations.packshot.packshot import EDGES, Placement, Rendered, behind
@@ -60,23 +60,20 @@ from gpu_workers.operations.packshot.placement import floating_cuts
 from gpu_workers.quality.files import file_facts, read
 from schemas.channels import Channel
 
-Bool = NDArray[np.bool_]
-Code = NDArray[np.uint8]
-Plane = NDArray[np.float32]
-
-_HALF = 128
-_NEAR = 2
+_RED, _GREEN, _BLUE = LUMINANCE_WEIGHTS
+# Set by hand, none is fitted, but where a line says so.
+_NEAR = 2  # of 255 in each channel: JPEG's rounding of a plain ground
 _PANE_STEP = 3  # of 255 within two pixels: tinted lenses and glass change less, an edge 150 px wide more
 _FRAME_SHARE = 0.02  # of the longer side: fur and lace are see-through no further in from the outline
-_RING_PX = 8
-ERODE_PX = 3
-_MARGIN_PX = 8
-_SPECK_SHARE = 0.001
-_SAMPLES = 40_000
+_RING_PX = 8  # about the product, where the ground is read
+ERODE_PX = 3  # off the outline, inside which the product is unmixed
+_MARGIN_PX = 8  # about what is resampled again to be compared: more than the filter reaches
+_SPECK_SHARE = 0.001  # of the product's area: a smaller island or hole is a speck
+_SAMPLES = 40_000  # pixels, enough for a median and a 95th percentile
 _EDGE_SAMPLES = 200_000  # of the soft edge, which fur makes as large as the product
-_BESIDE_PX, _INSIDE_SHARE = 7, 0.1
-_LOBES = 3
-_BEYOND = 0.002
+_BESIDE_PX, _INSIDE_SHARE = 7, 0.1  # about a pixel of the edge, and of that window what must be the product's inside
+_LOBES = 3  # of Lanczos' filter, as in imaging.resampling
+_BEYOND = 0.002  # of light beyond 0..1: rounding, and no colour that sRGB lacks
 
 
 def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, float]:
@@ -122,7 +119,7 @@ def _rim(plane: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
 
 def _box(mask: Code) -> dict[str, float]:
-    solid = mask >= _HALF
+    solid = mask >= HALF
     height, width = solid.shape
     x, y = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
     fill_width, fill_height = (x[-1] + 1 - x[0]) / width, (y[-1] + 1 - y[0]) / height
@@ -136,7 +133,7 @@ def _box(mask: Code) -> dict[str, float]:
 
 
 def _alpha(mask: Code) -> dict[str, float]:
-    solid = mask >= _HALF
+    solid = mask >= HALF
     area = int(solid.sum())
     partial = (mask > 4) & (mask < 251)
     return {
@@ -162,7 +159,7 @@ def _steps(mask: Code) -> Code:
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)), np.uint8)
 
 
-def _parts(where: Bool, area_min: float) -> int:
+def _parts(where: Flags, area_min: float) -> int:
     count, _, stats, _ = cv2.connectedComponentsWithStats(where.astype(np.uint8), connectivity=4)
     return int((stats[1:count, cv2.CC_STAT_AREA] > area_min).sum())
 
@@ -178,7 +175,7 @@ def _edge(product: Code) -> dict[str, float]:
 
 
 # Compiled: the edge is a hundredth of a large picture, all of which numpy and OpenCV would blur.
-@numba.njit("Tuple((i8, f8, f8))(u1[:, :, :], i8[:], i8[:])", cache=True, nogil=True)
+@compiled("Tuple((i8, f8, f8))(u1[:, :, :], i8[:], i8[:])")
 def _beside_inside(part, rows, columns):  # type: ignore[no-untyped-def]
     """How many of these pixels of RGBA (h, w, 4) have enough of the product's inside about them, and the sums of how
     much lighter, and of how much more coloured in each channel, they are than its mean."""
@@ -198,7 +195,7 @@ def _beside_inside(part, rows, columns):  # type: ignore[no-untyped-def]
             continue
         apart_red, apart_green = part[y, x, 0] - red / inside, part[y, x, 1] - green / inside
         apart_blue = part[y, x, 2] - blue / inside
-        lightness = 0.2126 * apart_red + 0.7152 * apart_green + 0.0722 * apart_blue
+        lightness = _RED * apart_red + _GREEN * apart_green + _BLUE * apart_blue
         count += 1
         lighter += lightness
         coloured += abs(apart_red - lightness) + abs(apart_green - lightness) + abs(apart_blue - lightness)
@@ -218,7 +215,7 @@ def _background(written: Code, rendered: Rendered) -> dict[str, float]:
     return _beside(written, covered, rendered.background)
 
 
-def _beside(written: Code, covered: Bool, ground: Code | None) -> dict[str, float]:
+def _beside(written: Code, covered: Flags, ground: Code | None) -> dict[str, float]:
     """How `written` (h, w, 3 or 4) is where nothing is `covered` (h, w): as the `ground` (3,), or clear for None."""
     side = 2 * _RING_PX + 1
     ring = cv2.dilate(covered.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
@@ -270,9 +267,9 @@ def _beyond_srgb(product: Codes) -> float:
     return float(outside.mean()) if len(light) else 0.0
 
 
-def _core(rendered: Rendered) -> Bool:
+def _core(rendered: Rendered) -> Flags:
     """The product's pixels a few away from its edge, and from where the photograph cut it off."""
-    solid = (rendered.mask >= _HALF).astype(np.uint8)
+    solid = (rendered.mask >= HALF).astype(np.uint8)
     side = 2 * ERODE_PX + 1
     core = cv2.erode(solid, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(core > 0)
@@ -286,7 +283,7 @@ def _flat(pixels: Code) -> Code:
     return to_srgb(to_linear(pixels[..., :3]) * alpha + (1 - alpha))
 
 
-def _expected(rendered: Rendered, core: Bool) -> tuple[NDArray[np.intp], NDArray[np.intp], Plane]:
+def _expected(rendered: Rendered, core: Flags) -> tuple[NDArray[np.intp], NDArray[np.intp], Plane]:
     """What the source says of the canvas' pixels in `core`, by another way than the operation's: their rows, columns,
     and premultiplied linear light (n, 4). Of a product that was turned a good many of them, else all.
     """

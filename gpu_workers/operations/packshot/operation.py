@@ -40,5 +40,7 @@ def measure(file: bytes, made: Shot, request: ComposeRequest) -> dict[str, float
 
 def shot(rendered: Rendered, source: Picture, parameters: PackshotParameters) -> Shot:
     """What was `rendered` of `source`, with what its file says of itself."""
-    told = said(source, after(source.metadata.source_type, enhanced=rendered.gain != NO_CHANGE))
-    return Shot(canvas=rendered.canvas, mask=rendered.mask, metadata=told, dpi=parameters.export_dpi, rendered=rendered)
+    metadata = said(source, after(source.metadata.source_type, enhanced=rendered.gain != NO_CHANGE))
+    return Shot(
+        canvas=rendered.canvas, mask=rendered.mask, metadata=metadata, dpi=parameters.export_dpi, rendered=rendered
+    )

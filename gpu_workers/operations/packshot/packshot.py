@@ -6,16 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gpu_workers.imaging.linear_light import (
-    Codes,
-    coded,
-    colour,
-    levels,
-    premultiplied_light,
-    resampled_light,
-    to_linear,
-)
+from gpu_workers.imaging.linear_light import coded, colour, levels, premultiplied_light, resampled_light, to_linear
 from gpu_workers.imaging.resampling import resample, resample_turned
+from gpu_workers.imaging.types import Codes, Plane
 from gpu_workers.imaging.wide_gamut import in_srgb
 from gpu_workers.operations.packshot import light as lights
 from gpu_workers.operations.packshot import lighting, shadow, straightening
@@ -37,9 +30,8 @@ __all__ = [
     "place",
 ]
 
-Plane = NDArray[np.float32]
 
-_SEEN = 10
+_SEEN = 10  # of an alpha of 255: less is not seen on the canvas
 
 
 @dataclass(frozen=True)
@@ -88,10 +80,7 @@ def packshot(
     parameters = parameters or PackshotParameters()
     product = shadow.strip(rgba)
     mode = parameters.shadow_mode or channel.shadow
-    alpha = levels(product[..., 3])
-    angle_deg = straightening.angle(alpha) if parameters.straighten == "auto" else 0.0
-    placed = _with_shadow(rgba, alpha) if mode == "own" else alpha
-    placement = place(placed, channel, parameters, angle_deg)
+    placement = _placement(rgba, product, channel, parameters, mode)
     light = on_canvas(product, placement)
     gain = lighting.NO_CHANGE
     if parameters.lighting_mode == "auto" and photographed_on is not None:
@@ -103,12 +92,12 @@ def packshot(
     hex_code = parameters.background_color or channel.background
     background = colour(hex_code) if hex_code else None
     darkness, reflection, made = _ground(rgba, product, light, mask, placement, mode)
+    if background is None:
+        canvas = _straight(light, product.dtype)
+    else:
+        canvas = _over(light, background, darkness, reflection, product.dtype)
     return Rendered(
-        canvas=(
-            _straight(light, product.dtype)
-            if background is None
-            else _over(light, background, darkness, reflection, product.dtype)
-        ),
+        canvas=canvas,
         mask=mask,
         shadow=darkness,
         background=background,
@@ -122,6 +111,15 @@ def packshot(
         gain=gain,
         lit=None if parameters.lighting_mode == "none" else photographed_on is not None,
     )
+
+
+def _placement(
+    rgba: Codes, product: Codes, channel: Channel, parameters: PackshotParameters, mode: ShadowMode
+) -> Placement:
+    """Where the product goes, straightened; with its own shadow where that is kept."""
+    alpha = levels(product[..., 3])
+    angle_deg = straightening.angle(alpha) if parameters.straighten == "auto" else 0.0
+    return place(_with_shadow(rgba, alpha) if mode == "own" else alpha, channel, parameters, angle_deg)
 
 
 def _ground(

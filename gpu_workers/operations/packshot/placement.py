@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import HALF
 from schemas.channels import Channel, Size
 from schemas.errors import InputError
 from schemas.operations.base import BadParameters
@@ -17,11 +18,10 @@ Edge = Literal["left", "top", "right", "bottom"]
 EDGES: tuple[Edge, ...] = ("left", "top", "right", "bottom")
 Box = tuple[float, float, float, float]
 
-_HALF = 128
 CUT_SHARE = 0.1  # of the side of a square as large as the product: a longer line along the frame is a cut
-_STRAIGHT_SHARE = 0.95
+_STRAIGHT_SHARE = 0.95  # of a side along which an outline runs straight: a cut of the frame, and no coincidence
 _RIM_PX = 3  # a frame's cut may lie two lines within a picture that was drawn or cropped with a margin
-_LEAST_ROOM = 0.05
+_LEAST_ROOM = 0.05  # of the canvas' side: a product that is left less is refused
 _START, _END = ("left", "top"), ("right", "bottom")
 
 
@@ -70,18 +70,7 @@ def place(
     width, height = right - left, bottom - top
     cropped = cut_off(alpha)
     room = _between_cuts(_room(channel, parameters), cropped)
-    canvas = parameters.size or channel.canvas
-    sides = (room.width * canvas.width_px / width, room.height * canvas.height_px / height)
-    scale = max(sides) if parameters.scaling == "fill" else min(sides)
-    if scale > channel.scale_max and parameters.size is None:
-        least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
-        shrink = max(channel.scale_max / scale, least)
-        canvas, scale = canvas.shrunk(shrink), scale * shrink
-    scale = min(scale, channel.scale_max)
-    if math.isclose(scale, 1.0):
-        scale = 1.0
-    if channel.trim and parameters.size is None:
-        canvas = Size(round(width * scale / room.width), round(height * scale / room.height))
+    canvas, scale = _scaled(width, height, room, channel, parameters)
     x_px = _align(
         canvas.width_px,
         (room.left, room.left + room.width),
@@ -101,6 +90,25 @@ def place(
     return Placement(scale, x_px, y_px, canvas, cropped, angle_deg)
 
 
+def _scaled(
+    width: float, height: float, room: _Room, channel: Channel, parameters: PackshotParameters
+) -> tuple[Size, float]:
+    """The canvas, and by how much a product of this size in px is scaled on it."""
+    canvas = parameters.size or channel.canvas
+    sides = (room.width * canvas.width_px / width, room.height * canvas.height_px / height)
+    scale = max(sides) if parameters.scaling == "fill" else min(sides)
+    if scale > channel.scale_max and parameters.size is None:
+        least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
+        shrink = max(channel.scale_max / scale, least)
+        canvas, scale = canvas.shrunk(shrink), scale * shrink
+    scale = min(scale, channel.scale_max)
+    if math.isclose(scale, 1.0):
+        scale = 1.0
+    if channel.trim and parameters.size is None:
+        canvas = Size(round(width * scale / room.width), round(height * scale / room.height))
+    return canvas, scale
+
+
 def floating_cuts(mask: NDArray[np.uint8], cropped: tuple[Edge, ...]) -> int:
     """How many of the edges at which a product was cut off lie within the canvas, where its `mask` (h, w) ends."""
     left, top, right, bottom = box_of(mask)
@@ -111,7 +119,7 @@ def floating_cuts(mask: NDArray[np.uint8], cropped: tuple[Edge, ...]) -> int:
 def cut_off(alpha: NDArray[np.uint8]) -> tuple[Edge, ...]:
     """The edges that cut the product off. A picture trimmed to the product touches all four, and is not cut."""
     lines = cut_lines(alpha)
-    least = CUT_SHARE * np.sqrt((alpha >= _HALF).sum())
+    least = CUT_SHARE * np.sqrt((alpha >= HALF).sum())
     cut = tuple(edge for edge, line in zip(EDGES, lines, strict=True) if line.sum() > least)
     return () if all(line.any() for line in lines) else cut
 
@@ -123,7 +131,7 @@ def cut_lines(alpha: NDArray[np.uint8], of: NDArray[np.uint8] | None = None) -> 
     """
     lines = []
     for turns in (-1, 0, 1, 2):  # the edge in question is on top
-        rim, part = (np.rot90(plane, turns)[: 2 * _RIM_PX] >= _HALF for plane in (alpha, alpha if of is None else of))
+        rim, part = (np.rot90(plane, turns)[: 2 * _RIM_PX] >= HALF for plane in (alpha, alpha if of is None else of))
         first = int(np.argmax(rim[:_RIM_PX].any(axis=1)))
         # Off the frame itself only what is as wide further in was cut: what is round is not.
         is_cut = first == 0 or rim[first].sum() >= _STRAIGHT_SHARE * rim[first:].any(axis=0).sum()
@@ -159,7 +167,7 @@ def _between_cuts(room: _Room, cropped: tuple[Edge, ...]) -> _Room:
 
 def box_of(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """The box (left, top, right, bottom) round what is at least half opaque. Raises EmptyCutout."""
-    solid = alpha >= _HALF
+    solid = alpha >= HALF
     columns, rows = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
     if not len(columns):
         raise EmptyCutout("nothing in the cut-out is at least half opaque")
@@ -169,7 +177,7 @@ def box_of(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
 def _turned_box(alpha: NDArray[np.uint8], angle_deg: float) -> Box:
     """The box about the product after it was turned: that of its convex hull's corners."""
     box_of(alpha)
-    hull = cv2.convexHull(cv2.findNonZero((alpha >= _HALF).astype(np.uint8)))[:, 0].astype(np.float64)
+    hull = cv2.convexHull(cv2.findNonZero((alpha >= HALF).astype(np.uint8)))[:, 0].astype(np.float64)
     corners = np.concatenate([hull + np.array([x, y]) for x in (0, 1) for y in (0, 1)])
     turned = corners @ turn(angle_deg).T
     (left, top), (right, bottom) = turned.min(axis=0), turned.max(axis=0)

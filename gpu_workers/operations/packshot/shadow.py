@@ -4,26 +4,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.linear_light import Codes, eight_bit, opacity, to_linear
+from gpu_workers.imaging.linear_light import eight_bit, opacity, to_linear
+from gpu_workers.imaging.types import HALF, Codes, Mask, Plane
 from gpu_workers.operations.packshot import light
-from gpu_workers.operations.packshot.light import Crease, Light, Mask, Plane, Stand
+from gpu_workers.operations.packshot.light import Crease, Light, Stand
 from schemas.channels import ShadowMode
 
-_DARK = 64
+# Set by hand, none is fitted, but where a line says so.
+_DARK = 64  # of 255 in the brightest channel: darker is a supplier's shadow
 _DIM, _GREY = 128, 48  # a shadow in the light that a product throws back had up to 110, and 37 between its channels
-_HALF = 128
-_FADED = 16
-_FAINT = 32
-_LEAST_SHARE = 0.002
-_REACH = (9, 9)
+_FADED = 16  # of an alpha of 255: how faint a shadow's end must get
+_FAINT = 32  # of an alpha of 255, below which a pixel's colour says nothing
+_LEAST_SHARE = 0.002  # of the product's area that must fade, or it is no shadow
+_REACH = (9, 9)  # px, the window in which a shadow is taken to be the same
 _ABOUT_PX = 8  # a product's edge is unmixed up to 3 px from its shadow, by what lies up to 4 px further off
-_TRACE = 0.08
-_INVISIBLE = 0.004
+_TRACE = 0.08  # of alpha that is left of a shadow that was taken out
+_INVISIBLE = 0.004  # of the ground's light, one code value of white
 
 _STEP_SOFT = 4  # a blurred shadow is as good at a quarter of the size
 _STEP: dict[ShadowMode, int] = {"hard": 2}
-_RIM, _RIM_EMPTY = 0.1, 0.1
-_HOVER = 0.06
+_RIM, _RIM_EMPTY = 0.1, 0.1  # of the picture's side, within which a shadow fades out, and of that what stays empty
+_HOVER = 0.06  # of the product's longer side: how high above the ground it floats
 LIGHTS: dict[ShadowMode, Light] = {
     "soft": Light(azimuth_deg=-45, elevation_deg=62, softness_deg=40, share=0.32),
     "hard": Light(azimuth_deg=-45, elevation_deg=58, softness_deg=6, share=0.5),
@@ -66,7 +67,7 @@ def _stripped(rgba: Codes) -> Codes | None:
     """As `strip`; None where there is no shadow."""
     seen = eight_bit(rgba)
     alpha = seen[..., 3]
-    product = (alpha >= _HALF).astype(np.uint8)
+    product = (alpha >= HALF).astype(np.uint8)
     shadow = _shadow(seen, product)
     if not shadow.any():
         return None
@@ -94,7 +95,7 @@ def _shadow(rgba: NDArray[np.uint8], product: Mask) -> NDArray[np.bool_]:
     red, green, blue, alpha = cv2.split(rgba)
     brightest = cv2.max(cv2.max(red, green), blue)
     dark = (brightest < _DARK) | (alpha < _FAINT)  # so faint a pixel's colour says nothing
-    haze = (alpha > 0) & (alpha < _HALF) & dark
+    haze = (alpha > 0) & (alpha < HALF) & dark
     away = cv2.dilate(product, np.ones((7, 7), np.uint8)) == 0
     fading = haze & away & (alpha < _FADED)
     if fading.sum() < _LEAST_SHARE * product.sum():
@@ -112,7 +113,7 @@ def _scraps(rgba: NDArray[np.uint8], product: Mask, shadow: NDArray[np.bool_]) -
     grey = (brightest < _DIM) & (brightest - darkest < _GREY)
     beside = cv2.dilate(shadow.astype(np.uint8), np.ones((2 * _ABOUT_PX + 1, 2 * _ABOUT_PX + 1), np.uint8)) > 0
     soft = cv2.dilate(product, np.ones((5, 5), np.uint8)) > 0
-    return np.asarray((rgba[..., 3] > 0) & (rgba[..., 3] < _HALF) & grey & beside & ~soft)
+    return np.asarray((rgba[..., 3] > 0) & (rgba[..., 3] < HALF) & grey & beside & ~soft)
 
 
 def _unmix(out: Codes, band: NDArray[np.bool_], rgba: Codes, far: NDArray[np.bool_]) -> None:
@@ -152,7 +153,7 @@ def cast(alpha: Mask, mode: ShadowMode, lit: Light | None = None) -> Plane:
     what a lamp does; `floating` hovers above its ground. `lit` takes the place of the mode's light. Nothing is cast by
     `none`, nor by `own`, which is the supplier's.
     """
-    if mode in ("none", "own") or not (alpha >= _HALF).any():
+    if mode in ("none", "own") or not (alpha >= HALF).any():
         return np.zeros(alpha.shape, np.float32)
     total = _thrown(reduced(alpha, mode), mode, lit or LIGHTS.get(mode))
     return np.asarray(cv2.resize(total, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

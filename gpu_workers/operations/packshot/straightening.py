@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.types import HALF, Mask
 from gpu_workers.operations.packshot.placement import cut_off
 
-Mask = NDArray[np.uint8]
-
-_HALF = 128
-_MOST_DEG, _LEAST_DEG = 8.0, 0.3
-_LOOKED_AT_PX = 256
-_STEP_DEG = 0.5
+# Set by hand, none is fitted, but where a line says so.
+_MOST_DEG, _LEAST_DEG = 8.0, 0.3  # more is meant, less is not seen
+_LOOKED_AT_PX = 256  # the side at which a shape is compared with its mirror image
+_STEP_DEG = 0.5  # between turns that are tried; what is finer lies where two lines meet
+# of the shape's area, by which a symmetric one differs, and must differ more when turned
 _UNLIKE_MAX, _UNLIKE_GAIN = 0.07, 0.03
-_GAIN_DEG = 3.0
-_EDGE_SHARE = 0.3
-_EDGES_APART_DEG = 5.0
-_BEND = 0.008
+_GAIN_DEG = 3.0  # so far from the best turn it must be worse
+_EDGE_SHARE = 0.3  # of the product's height: a straight edge is no shorter
+_EDGES_APART_DEG = 5.0  # more, and the two sides taper: they say nothing of the tilt
+_BEND = 0.008  # of the product's height, by which an edge may bend and still be straight
 
 
 def angle(alpha: Mask) -> float:
@@ -28,7 +28,7 @@ def angle(alpha: Mask) -> float:
 
     What the photograph cut off stays as it is, for its edge must meet the canvas'.
     """
-    solid = (alpha >= _HALF).astype(np.uint8)
+    solid = (alpha >= HALF).astype(np.uint8)
     if not solid.any() or cut_off(alpha):
         return 0.0
     small = _small(solid)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import eight_bit, opacity, to_linear, to_srgb
+from gpu_workers.imaging.types import HALF, LUMINANCE, Mask
 from gpu_workers.library.brands import (
     EXAMPLES_MIN,
     BrandProfile,
@@ -22,19 +23,19 @@ from gpu_workers.library.brands import (
     rounded,
 )
 from gpu_workers.operations.cutout.cutout import CutoutError, MaskPredictor, NoSubject, cutout
-from gpu_workers.operations.style.surroundings import Mask, NoSurroundings, Samples, Seen, distance, quantiles, see
+from gpu_workers.operations.style.surroundings import NoSurroundings, Samples, Seen, distance, quantiles, see
 from gpu_workers.sources.decoding import decode
 from gpu_workers.sources.errors import SourceError
 from schemas.errors import InputError
 
 Rgb = NDArray[np.uint8]
 
-_SWATCHES = 6
-_SWATCH_LAB, _SWATCH_SAMPLES = 12.0, 50_000
-_ROUNDS = 8
-_HALF = 128
-_CLEAR = 8
-_LEAST_SHADOW = 0.04
+# Set by hand, none is fitted, but where a line says so.
+_SWATCHES = 6  # colours of a palette, as many as people name
+_SWATCH_LAB, _SWATCH_SAMPLES = 12.0, 50_000  # of L*a*b*, nearer colours are one; pixels, enough for shares
+_ROUNDS = 8  # of k-means, after which little moves
+_CLEAR = 8  # of an alpha of 255: ground
+_LEAST_SHADOW = 0.04  # of the ground's light: less is none
 _NEAR, _FAR = (0.002, 0.012), (0.04, 0.06)  # of the product's height, below its foot
 
 
@@ -161,7 +162,7 @@ def _on_white(picture: Rgb) -> Rgb:
 
 def _facts(example: Example) -> _Facts:
     seen = see(example.rgb, example.mask)
-    solid = example.mask >= _HALF
+    solid = example.mask >= HALF
     has_product = bool(solid.any())
     return _Facts(
         digest=example.digest,
@@ -233,8 +234,8 @@ def _fill(fills: Sequence[float]) -> float | None:
 
 def _shadow_of(rgb: Rgb, mask: Mask) -> tuple[float, float]:
     """How much of the ground's light is missing just under where the product stands, and further below."""
-    light = to_linear(rgb) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    solid = mask >= _HALF
+    light = to_linear(rgb) @ LUMINANCE
+    solid = mask >= HALF
     rows = np.flatnonzero(solid.any(axis=1))
     height, bottom = int(rows[-1]) + 1 - int(rows[0]), int(rows[-1])
     lowest = len(solid) - 1 - np.argmax(solid[::-1], axis=0)

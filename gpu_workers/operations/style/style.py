@@ -21,28 +21,27 @@ from gpu_workers.imaging.colour_difference import (
     srgb_to_lab,
     wide_to_lab,
 )
-from gpu_workers.imaging.linear_light import Codes, coded, colour, to_linear
+from gpu_workers.imaging.linear_light import coded, colour, to_linear
 from gpu_workers.imaging.lut import Lut, identity, preset
+from gpu_workers.imaging.types import HALF, Codes, Mask, Plane
 from gpu_workers.library.brands import BrandProfile, Colours
-from gpu_workers.operations.style.surroundings import Mask, Seen, distance_to, quantiles, see, style_z
+from gpu_workers.operations.style.surroundings import Seen, distance_to, quantiles, see, style_z
 from schemas.operations.style import StyleParameters
 
-Float = NDArray[np.float32]
-
-SLOPE_MIN, SLOPE_MAX = 0.5, 2.0
-_LEVELS_APART = 1.0
-_GRAIN = 3.0
+# Set by hand, none is fitted, but where a line says so.
+SLOPE_MIN, SLOPE_MAX = 0.5, 2.0  # of a tone curve: flatter loses shading, steeper brings up noise
+_LEVELS_APART = 1.0  # of L*, between knots
+_GRAIN = 3.0  # of L*a*b*
 _TONE_MAX, _SHIFT_MAX = 15.0, 15.0  # L* and chroma: further, and the product would look pasted in
-_CAST_MAX = 4.0
+_CAST_MAX = 4.0  # of a*b* in greys
 _GREYS = np.linspace(20, 95, 16, dtype=np.float32)[:, None]
-_DARK, _LIGHT = 12.0, 6.0
-_GROUND_REACH = 20.0
-_CLEAR, _CORE = 4, 250
-_BESIDE_PX, _TRACE = 2, 1e-4
-_HALF = 128
-_SAMPLES = 8_000
-_ROUNDING = 0.05
-_STEPS = 10
+_DARK, _LIGHT = 12.0, 6.0  # of L*, from black and from white, within which a change fades out
+_GROUND_REACH = 20.0  # of L*a*b* from the ground, within which a change fades out: it keeps its colour
+_CLEAR, _CORE = 4, 250  # of an alpha of 255, between which a pixel is mixed
+_BESIDE_PX, _TRACE = 2, 1e-4  # sigma of what is beside a mixed pixel, and the weight of its own change where nothing is
+_SAMPLES = 8_000  # pixels, enough for a median
+_ROUNDING = 0.05  # of L*a*b*
+_STEPS = 10  # halvings: a thousandth of the change that is searched for
 _CAP_MARGIN = 0.97  # the sample is not the whole product
 
 
@@ -90,7 +89,7 @@ def style(
 
 def _table(
     seen: Seen, brand: BrandProfile, look: Lut | None, strength: float, ground: NDArray[np.uint8] | None, wide: bool
-) -> Float:
+) -> Plane:
     """The table (33, 33, 33, 3) that brings what was seen to what the brand has, by way of the look; of `wide` codes,
     or of sRGB's."""
     to_lab, of_lab = (wide_to_lab, lab_to_wide) if wide else (srgb_to_lab, lab_to_srgb)
@@ -141,7 +140,7 @@ def _matched(lab: Lab, source: Lab, wanted: Colours) -> Lab:
     return _shifted(toned, share * change * np.array([0, 1, 1], np.float32))
 
 
-def _until_cast(greys: Float, wanted: Float) -> float:
+def _until_cast(greys: Plane, wanted: Plane) -> float:
     """How much of a change may be made that turns greys into the chroma `greys` (n, 2): what lies towards the `wanted`
     one (2,) is the brand's look, and more than _CAST_MAX of anything else a cast."""
     length = max(float(np.hypot(*wanted)), 1e-6)
@@ -150,7 +149,7 @@ def _until_cast(greys: Float, wanted: Float) -> float:
     return min(1.0, _CAST_MAX / max(float(cast), 1e-6))
 
 
-def _curve(levels: Sequence[float], goals: Sequence[float], white: float = 100.0) -> tuple[Float, Float]:
+def _curve(levels: Sequence[float], goals: Sequence[float], white: float = 100.0) -> tuple[Plane, Plane]:
     """Knots of the tone curve, L* in and out: black stays black, 100 becomes `white`, the levels go to their goals as
     far as slopes between SLOPE_MIN and SLOPE_MAX allow."""
     knots = [(0.0, 0.0)]
@@ -167,7 +166,7 @@ def _curve(levels: Sequence[float], goals: Sequence[float], white: float = 100.0
     return x, y
 
 
-def _toned(lab: Lab, x: Float, y: Float) -> Lab:
+def _toned(lab: Lab, x: Plane, y: Plane) -> Lab:
     toned = lab.copy()
     toned[..., 0] = np.interp(lab[..., 0], x, y)
     return toned
@@ -179,7 +178,7 @@ def _shifted(lab: Lab, change: Lab) -> Lab:
     return np.asarray(lab + room[..., None] * change, np.float32)
 
 
-def _map(source: NDArray[np.float64], target: NDArray[np.float64]) -> Float:
+def _map(source: NDArray[np.float64], target: NDArray[np.float64]) -> Plane:
     """Monge and Kantorovich's map between covariances (3, 3), no direction stretched beyond the slopes allowed."""
     grain = _GRAIN**2 * np.eye(3)  # what a plain ground has of variance is noise, and not to be stretched
     source, target = source + grain, target + grain
@@ -194,7 +193,7 @@ def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
 
 
-def _smooth(share: Float) -> Float:
+def _smooth(share: Plane) -> Plane:
     """From 0 at 0 to 1 at 1 without a corner."""
     clipped = np.clip(share, 0, 1)
     return np.asarray(clipped * clipped * (3 - 2 * clipped), np.float32)
@@ -225,7 +224,7 @@ def _mixed(canvas: Codes, mask: Mask, lut: Lut, share: float) -> Codes:
     return styled
 
 
-def _beside(change: Float, pure: NDArray[np.bool_], band: NDArray[np.bool_]) -> Float:
+def _beside(change: Plane, pure: NDArray[np.bool_], band: NDArray[np.bool_]) -> Plane:
     """The mean change (n, 3) of the pure pixels near those of the band; their own where there are none."""
     weight = cv2.GaussianBlur(pure.astype(np.float32), (0, 0), _BESIDE_PX)[band][:, None]
     near = cv2.GaussianBlur(change * pure[..., None], (0, 0), _BESIDE_PX)[band]
@@ -236,7 +235,7 @@ def _product(canvas: Codes, mask: Mask) -> Codes:
     """The product's solid pixels (n, 3), evenly taken; of all that are mostly its, if none is."""
     solid = np.flatnonzero(mask >= _CORE)
     if not len(solid):
-        solid = np.flatnonzero(mask >= _HALF)
+        solid = np.flatnonzero(mask >= HALF)
     return canvas.reshape(-1, 3)[solid[:: max(1, len(solid) // _SAMPLES)]]
 
 

@@ -7,21 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import codes_to_lab
-from gpu_workers.imaging.linear_light import Codes
+from gpu_workers.imaging.types import Codes, Mask
 from gpu_workers.library.brands import DIRECTIONS, LEVELS, BrandProfile, Kind, Surroundings
 from schemas.errors import InputError
 
 Samples = NDArray[np.float32]
-Mask = NDArray[np.uint8]
 
 _SIDE_PX = 160  # noise and grain are averaged away: they are not a style
-_CLEAR = 8
-_LEAST_SHARE = 0.01
-_BORDER = 0.03
-_PLAIN_LAB, _PLAIN_SHARE = 12.0, 0.9
-_Z_SAMPLES_MIN = 20
-_Z_MAD_MIN = 0.25
-_MAD_TO_DEVIATION = 1.4826
+# Set by hand, none is fitted, but where a line says so.
+_CLEAR = 8  # of an alpha of 255: ground
+_LEAST_SHARE = 0.01  # of the picture: on less ground nothing is said
+_BORDER = 0.03  # of the shorter side: the frame that a plain ground fills
+_PLAIN_LAB, _PLAIN_SHARE = 12.0, 0.9  # of L*a*b*, and of the ground that must be as near to its own colour
+_Z_SAMPLES_MIN = 20  # pictures, of which a deviation can be told
+_Z_MAD_MIN = 0.25  # of L*a*b*: pictures that are more alike are rounding
+_MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 
 
 class NoSurroundings(InputError, ValueError):

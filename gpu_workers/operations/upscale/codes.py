@@ -5,29 +5,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import channels_light, to_deep, to_srgb
+from gpu_workers.imaging.types import LUMINANCE, Codes
 
-Image = NDArray[np.uint8] | NDArray[np.uint16]
 Light = NDArray[np.float32]
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. ITU-R BT.709
 _BESIDE_PX, _LITTLE = 2.0, 0.05  # how far colours reach where alpha is clear, and the weight that it leaves them
 
 
-def white_of(image: Image) -> float:
+def white_of(image: Codes) -> float:
     """The highest sample that a picture of this type can have."""
     return float(np.iinfo(image.dtype).max)
 
 
-def luma_of(image: Image) -> Light:
+def luma_of(image: Codes) -> Light:
     """Code values 0..1 of the picture's lightness, on mid-grey where it is clear."""
-    code = image[..., :3].astype(np.float32) @ (LUMA / white_of(image))
+    code = image[..., :3].astype(np.float32) @ (LUMINANCE / white_of(image))
     if image.shape[2] == 3:
         return code
     alpha = image[..., 3].astype(np.float32) / white_of(image)
     return np.asarray(code * alpha + (1 - alpha) / 2, np.float32)
 
 
-def code_of(image: Image) -> Light:
+def code_of(image: Codes) -> Light:
     """Code values 0..1 of the colours (h, w, 3); where there is little of the product, those of the product beside."""
     code = image[..., :3].astype(np.float32) / white_of(image)
     if image.shape[2] == 3:
@@ -39,7 +38,7 @@ def code_of(image: Image) -> Light:
     return np.asarray((code * alpha + little * beside) / (alpha + little), np.float32)
 
 
-def premultiplied(image: Image) -> Light:
+def premultiplied(image: Codes) -> Light:
     """Linear light, times alpha where the picture has one, which is then the fourth band."""
     light = channels_light(image[..., :3])
     if image.shape[2] == 3:
@@ -48,7 +47,7 @@ def premultiplied(image: Image) -> Light:
     return np.concatenate([light * alpha, alpha], axis=2)
 
 
-def straight(light: Light, kind: np.dtype) -> Image:
+def straight(light: Light, kind: np.dtype) -> Codes:
     """Linear light, premultiplied, as codes of this kind with straight alpha."""
     encode = to_srgb if kind == np.uint8 else to_deep
     if light.shape[2] == 3:

@@ -26,11 +26,11 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Enlarged:
     made = upscale(source.pixels, parameters, None if enlarger is None else enlarger.enlarge, request.channel)
     if request.is_asset and made.image.shape[2] == 4 and request.channel.formats[0] != "png":
         raise BadInputs(f"{request.channel.rule_version} takes no picture with holes; a packshot is to come after it")
-    told = replace(
+    metadata = replace(
         said(source, after(source.metadata.source_type, enhanced=True)), background=source.metadata.background
     )
     measures = {"upscaled_by" if name == "scale" else name: value for name, value in made.measures.items()}
-    return Enlarged(canvas=made.image, metadata=told, measures=measures)
+    return Enlarged(canvas=made.image, metadata=metadata, measures=measures)
 
 
 def fingerprint(request: ComposeRequest) -> str:

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.upscale.codes import Image, Light, luma_of
+from gpu_workers.imaging.types import Codes
+from gpu_workers.operations.upscale.codes import Light, luma_of
 
 _STROKE_PX, _STROKE_CONTRAST = 9, 0.2  # narrower than this is a stroke, by this much of the code values; set by hand
 _CLEAR_EDGE = 0.15  # of the code values: an edge that is seen clearly; set by hand
@@ -12,7 +13,7 @@ _SHARP_EDGE_PX = 1.4  # how wide the sharpest edges of a picture are that was ne
 _EDGES_LEAST, _ROWS = 50, 512
 
 
-def text_mask(image: Image) -> Light:
+def text_mask(image: Codes) -> Light:
     """Where there may be text, (h, w) 0..1: bright or dark strokes narrower than nine pixels that stand out from what
     is round them by a fifth of the code values, and two pixels about them. Wires and seams count as well."""
     luma = luma_of(image)
@@ -23,7 +24,7 @@ def text_mask(image: Image) -> Light:
     return np.asarray(cv2.blur(cv2.dilate(strokes, np.ones((5, 5), np.uint8)), (3, 3)), np.float32)
 
 
-def effective_resolution_px(image: Image) -> float | None:
+def effective_resolution_px(image: Codes) -> float | None:
     """How many pixels the longer side would need for edges as sharp as the picture's; None with hardly any edge.
 
     An edge is as wide as its contrast is of its steepest step (P. Marziliano et al., "A no-reference perceptual blur

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.linear_light import channels_light, to_srgb
-from gpu_workers.operations.upscale.codes import LUMA, Image, Light, code_of, light_of, premultiplied, straight
+from gpu_workers.imaging.types import LUMINANCE, Codes
+from gpu_workers.operations.upscale.codes import Light, code_of, light_of, premultiplied, straight
 from gpu_workers.operations.upscale.errors import BadImage, UpscalingForbidden
 from gpu_workers.operations.upscale.network import OVERLAP_PX, TILE_PX, Enlarge, tile_row
 from gpu_workers.operations.upscale.sharpness import effective_resolution_px, text_mask
@@ -56,12 +57,12 @@ class Upscaled:
     the source, in 8-bit code values; on white where it has alpha.
     """
 
-    image: Image
+    image: Codes
     measures: dict[str, float]
 
 
 def upscale(
-    image: Image,
+    image: Codes,
     parameters: UpscaleParameters | None = None,
     enlarge: Enlarge | None = None,
     channel: Channel | None = None,
@@ -120,7 +121,7 @@ def _strips(height: int, width: int) -> Iterator[_Strip]:
         yield _Strip(max(0, first - _REACH_PX), first, last, min(last + _REACH_PX, height))
 
 
-def _doubled(image: Image, seen: Light | None) -> tuple[Light, Light]:
+def _doubled(image: Codes, seen: Light | None) -> tuple[Light, Light]:
     """A strip of the picture, doubled, in linear light, premultiplied; and where in the strip there may be text.
 
     `seen` is what the network made of it.
@@ -135,7 +136,7 @@ def _doubled(image: Image, seen: Light | None) -> tuple[Light, Light]:
     return large if image.shape[2] == 3 else _covered(large, image), text
 
 
-def _thinned(light: Light, strip: _Strip, enlarged: Image, height: int) -> Light:
+def _thinned(light: Light, strip: _Strip, enlarged: Codes, height: int) -> Light:
     """The rows of `enlarged` that begin in the strip: the means of what they cover of the doubled picture's pixels."""
     light = _averaged(light, (enlarged.shape[1], len(light)))
     rows, step = strip.scaled(height, len(enlarged)), _TIMES * height / len(enlarged)
@@ -148,7 +149,7 @@ def _thinned(light: Light, strip: _Strip, enlarged: Image, height: int) -> Light
     return total
 
 
-def _check(image: Image) -> None:
+def _check(image: Codes) -> None:
     if image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
         raise BadImage(f"the picture has shape {image.shape}, not (height, width, 3 or 4)")
     if image.dtype not in (np.uint8, np.uint16):
@@ -163,7 +164,7 @@ def _lanczos(code: Light, text: Light) -> Light:
 
 def _detail(code: Light) -> Light:
     """What a blur takes from edges; flat parts have none, for their grain is not detail."""
-    slope = cv2.morphologyEx(code @ LUMA, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))[..., None]
+    slope = cv2.morphologyEx(code @ LUMINANCE, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))[..., None]
     edge = np.clip((slope - SHARPENING.slope_none) / (SHARPENING.slope_full - SHARPENING.slope_none), 0, 1)
     return np.asarray(edge * (code - cv2.GaussianBlur(code, (0, 0), SHARPENING.blur_px)), np.float32)
 
@@ -195,7 +196,7 @@ def _evened(light: Light, source: Light, low: Light, high: Light) -> Light:
     return np.asarray(light + share * above, np.float32)
 
 
-def _covered(light: Light, image: Image) -> Light:
+def _covered(light: Light, image: Codes) -> Light:
     """Doubled colours with the doubled alpha, premultiplied; brighter or darker by what their average is off."""
     source = premultiplied(image)
     alpha = cv2.resize(source[..., 3], None, fx=_TIMES, fy=_TIMES, interpolation=cv2.INTER_LANCZOS4)
@@ -214,7 +215,7 @@ def _repeated(light: Light) -> Light:
     return np.asarray(cv2.resize(light, None, fx=_TIMES, fy=_TIMES, interpolation=cv2.INTER_NEAREST), np.float32)
 
 
-def _eight_bit(image: Image) -> NDArray[np.uint8]:
+def _eight_bit(image: Codes) -> NDArray[np.uint8]:
     """The colours that the network sees of the picture."""
     strips = (code_of(image[strip.about])[strip.inside()] for strip in _strips(*image.shape[:2]))
     return np.concatenate([(code * 255 + 0.5).astype(np.uint8) for code in strips])
@@ -238,13 +239,13 @@ def _enlarged(rgb: NDArray[np.uint8], enlarge: Enlarge) -> Callable[[_Strip], Li
     return seen
 
 
-def _off(doubled: Image, image: Image) -> float:
+def _off(doubled: Codes, image: Codes) -> float:
     """The most that the doubled picture, averaged back down, is off the source, in 8-bit code values."""
     back, was = _averaged(premultiplied(doubled), image.shape[1::-1]), premultiplied(image)
     return float(np.abs(_on_white(back).astype(np.int16) - _on_white(was)).max())
 
 
-def _measures(image: Image, enlarged: Image, text_share: float, off: float) -> dict[str, float]:
+def _measures(image: Codes, enlarged: Codes, text_share: float, off: float) -> dict[str, float]:
     resolutions = {
         "effective_resolution_before_px": effective_resolution_px(image),
         "effective_resolution_px": effective_resolution_px(enlarged),

@@ -54,16 +54,16 @@ def put_campaign(caller: Asking, campaign: FromPath[str], data: JSONBody[Campaig
 def get_campaign(caller: Asking, campaign: FromPath[str]) -> CampaignView:
     """How a campaign stands, and each of its assets."""
     with caller.read() as facts:
-        standing = facts.campaigns.standing(caller.tenant, campaign)
+        progress = facts.campaigns.progress(caller.tenant, campaign)
         assets = facts.assets.of_campaign(caller.tenant, campaign)
-    if standing is None:
+    if progress is None:
         raise Problem("unknown_campaign", f"no campaign is called {campaign!r}", field="campaign")
-    request = standing.request
+    request = progress.request
     return CampaignView(
         tenant=caller.tenant,
         campaign=campaign,
-        cancelled=standing.cancelled,
-        complete=standing.is_complete,
+        cancelled=progress.cancelled,
+        complete=progress.is_complete,
         recipe=request.recipe,
         channels=request.channels,
         priority=request.priority,

@@ -24,8 +24,8 @@ def show_brands(rows: Sequence[BrandRow], *, as_json: bool) -> None:
             shown.add_row(row.name, "", "", "", "", styled(row.wrong, "red"), file)
             continue
         palette = line(*(styled("■", swatch["color"]) for swatch in facts["palette"]))
-        told = (str(facts[name] or "·") for name in ("background", "shadow", "fill"))
-        shown.add_row(row.name, str(facts["pictures"]), *told, palette, file)
+        values = (str(facts[name] or "·") for name in ("background", "shadow", "fill"))
+        shown.add_row(row.name, str(facts["pictures"]), *values, palette, file)
     console.show(shown)
 
 

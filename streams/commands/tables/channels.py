@@ -23,12 +23,12 @@ def show_channels(rows: Sequence[ChannelRow], *, as_json: bool) -> None:
         return
     shown = table("channel", "version", "canvas", "background", "formats", "released", "waits")
     for row in rows:
-        told = "ships" if row.release is None else f"{moment(row.release.released_at_ms)} {row.release.released_by}"
+        released = "ships" if row.release is None else f"{moment(row.release.released_at_ms)} {row.release.released_by}"
         rules = row.rules
         canvas = "" if rules is None else f"{rules.canvas.width_px}x{rules.canvas.height_px}"
         background = styled(row.wrong, "red") if rules is None else rules.background or "transparent"
         formats = "" if rules is None else ", ".join(rules.formats)
-        shown.add_row(row.name, row.version, canvas, background, formats, told if row.version else "", row.waits)
+        shown.add_row(row.name, row.version, canvas, background, formats, released if row.version else "", row.waits)
     console.show(shown)
     if any(row.waits for row in rows):
         console.say("what waits counts for nobody yet: `packshot channels release` lets it")
@@ -36,13 +36,13 @@ def show_channels(rows: Sequence[ChannelRow], *, as_json: bool) -> None:
 
 def show_channel(rules: Channel, *, as_json: bool) -> None:
     """The rules of a channel."""
-    told = msgspec.to_builtins(rules)
+    values = msgspec.to_builtins(rules)
     if as_json:
-        print_json(told)
+        print_json(values)
         return
     console.say(styled(rules.rule_version, "bold"))
     shown = table("rule", "value")
-    for name, value in told.items():
+    for name, value in values.items():
         if name not in ("name", "version"):
             shown.add_row(name, _rule(value))
     console.show(shown)
@@ -57,19 +57,19 @@ def _rule(value: object) -> str:
 
 
 def show_channels_released(
-    told: Sequence[tuple[str, Sequence[tuple[str, str]], bool]], *, dry_run: bool, as_json: bool
+    releases: Sequence[tuple[str, Sequence[tuple[str, str]], bool]], *, dry_run: bool, as_json: bool
 ) -> None:
     """What `packshot channels release` did, or would do, with each file."""
     if as_json:
-        print_json([released_facts(*each, dry_run) for each in told])
+        print_json([released_facts(*each, dry_run) for each in releases])
         return
-    for ref, products, is_noted in told:
+    for ref, products, is_noted in releases:
         show_released(ref, products, dry_run=dry_run, is_noted=is_noted, as_json=False)
-    if not told:
+    if not releases:
         console.say("every file of the folder counts already")
 
 
 def _channel_facts(row: ChannelRow) -> dict[str, object]:
     by, at_ms = ("", 0) if row.release is None else (row.release.released_by, row.release.released_at_ms)
-    told = {"channel": row.name, "version": row.version, "wrong": row.wrong, "waits": row.waits}
-    return {**told, "ships": row.release is None, "released_by": by, "released_at_ms": at_ms}
+    facts = {"channel": row.name, "version": row.version, "wrong": row.wrong, "waits": row.waits}
+    return {**facts, "ships": row.release is None, "released_by": by, "released_at_ms": at_ms}

@@ -17,8 +17,8 @@ def show_costs(
 ) -> None:
     """What accepted images cost, by groups and in all; `total` is empty where no work has ended yet."""
     if as_json:
-        all_told = _spending_facts(total[0]) if total else None
-        print_json({"currency": currency, "groups": [_spending_facts(each) for each in groups], "total": all_told})
+        of_all = _spending_facts(total[0]) if total else None
+        print_json({"currency": currency, "groups": [_spending_facts(each) for each in groups], "total": of_all})
         return
     if not total:
         console.say("no work has ended that costs were measured of")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from schemas import codec, topics
-from schemas.envelope import as_mapping
+from schemas import topics
 from streams.commands.tables import coloured, moment
 from streams.consumer import letters as header
 from streams.runtime.screen import console, print_json, table
+from streams.services.views import letter_content, letter_view
 
 if TYPE_CHECKING:
     from streams.services.dead import DeadLetter
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = "") -> None:
     """Dead letters; `done` says what was just done about them."""
     if as_json:
-        print_json([_letter_facts(each) for each in letters])
+        print_json([letter_view(each) for each in letters])
         return
     if not letters:
         console.say("no letter is meant" if done else "no letter is open")
@@ -36,8 +36,10 @@ def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = ""
 
 def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
     """One dead letter: its story, the event that it holds, its headers."""
+    content: dict[str, Any] = msgspec.to_builtins(letter_content(letter))
+    about = content.pop("letter")
     if as_json:
-        print_json(_letter_facts(letter) | _letter_content(letter))
+        print_json(about | content)
         return
     show_letters([letter], as_json=False, done=letter.state)
     if letter.resolved is not None:
@@ -47,33 +49,4 @@ def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
     for each in letter.record.history:
         tries.add_row(str(each.attempt + 1), moment(each.at_ms, "milliseconds"), each.code, each.message)
     console.show(tries)
-    print_json(_letter_content(letter))
-
-
-def _letter_facts(letter: DeadLetter) -> dict[str, Any]:
-    tenant, sku = letter.product
-    told = {name: letter.told(f"packshot-error-{name}") for name in ("kind", "code", "field", "message")}
-    return {
-        "id": letter.name,
-        "state": letter.state,
-        "event_id": letter.record.event_id,
-        "tenant": tenant,
-        "sku": sku,
-        "origin": letter.origin,
-        "origin_position": letter.origin_position,
-        "failed_at_ms": letter.failed_at_ms,
-        **told,
-        "resolved": msgspec.to_builtins(letter.resolved),
-    }
-
-
-def _letter_content(letter: DeadLetter) -> dict[str, Any]:
-    try:
-        event = msgspec.to_builtins(codec.decode(letter.record.value))
-    except codec.WireError as error:
-        event = {"unreadable": str(error), "bytes": letter.record.value.hex()}
-    return {
-        "event": event,
-        "history": msgspec.to_builtins(letter.record.history),
-        "headers": as_mapping(letter.record.headers),
-    }
+    print_json(content)

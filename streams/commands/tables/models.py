@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from streams.commands.tables import coloured
 from streams.runtime.screen import console, line, print_json, styled, table
@@ -45,7 +42,7 @@ def show_models(rows: Sequence[Row], *, as_json: bool) -> None:
 def show_verified(found: Sequence[Verified], *, as_json: bool) -> None:
     """What was checked, and what is wrong."""
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json(found)
         return
     shown = table("model", "engine", "")
     for each in found:
@@ -56,12 +53,12 @@ def show_verified(found: Sequence[Verified], *, as_json: bool) -> None:
 def show_built(built: Built, *, as_json: bool) -> None:
     """A model that is ready."""
     if as_json:
-        print_json(asdict(built))
+        print_json(built)
         return
     ready = f" on {built.engine}, ready in {built.took_s:.1f} s ({built.fingerprint[:16]})"
     console.say(styled(built.ref, "bold"), ready)
-    told = ", ".join(f"{size}: {latency_ms:.0f} ms" for size, latency_ms in built.latency_ms.items())
-    console.say(f"a batch of {told}")
+    latencies = ", ".join(f"{size}: {latency_ms:.0f} ms" for size, latency_ms in built.latency_ms.items())
+    console.say(f"a batch of {latencies}")
 
 
 def _compared(comparison: Comparison | None) -> Text | str:
@@ -73,11 +70,10 @@ def _compared(comparison: Comparison | None) -> Text | str:
 
 
 def _model_facts(row: Row) -> dict[str, Any]:
-    model = msgspec.to_builtins(row.model)
-    told = {"stage": row.stage, "is_here": row.is_here, "live": row.live, "in_review": row.in_review}
+    standing = {"stage": row.stage, "is_here": row.is_here, "live": row.live, "in_review": row.in_review}
     return {
         "ref": row.model.ref,
-        **told,
-        "shadow": asdict(row.comparison) if row.comparison else None,
-        "manifest": model,
+        **standing,
+        "shadow": row.comparison,
+        "manifest": row.model,
     }

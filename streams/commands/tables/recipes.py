@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from streams.commands.tables import moment
 from streams.runtime.screen import console, errors, print_json, styled, table
 
@@ -23,9 +21,9 @@ def show_recipes(rows: Sequence[RecipeRow], *, as_json: bool) -> None:
         return
     shown = table("name", "version", "", "operations", "released")
     for row in rows:
-        told = "ships" if row.release is None else f"{moment(row.release.released_at_ms)} {row.release.released_by}"
+        released = "ships" if row.release is None else f"{moment(row.release.released_at_ms)} {row.release.released_by}"
         operations = styled(row.wrong, "red") if row.wrong else ", ".join(row.operations)
-        shown.add_row(row.name, str(row.version), row.kind, operations, told)
+        shown.add_row(row.name, str(row.version), row.kind, operations, released)
     console.show(shown)
 
 
@@ -45,12 +43,12 @@ def show_recipe(ref: str, steps: Sequence[ShownStep], *, as_json: bool) -> None:
     console.show(shown)
 
 
-def show_checked(told: Sequence[Checked], *, as_json: bool) -> None:
+def show_checked(checked: Sequence[Checked], *, as_json: bool) -> None:
     """What is wrong with each file of recipes or rules, or what it holds."""
     if as_json:
-        print_json([{"file": str(each.file), "ref": each.ref, "wrong": "\n".join(each.wrong)} for each in told])
+        print_json([{"file": str(each.file), "ref": each.ref, "wrong": "\n".join(each.wrong)} for each in checked])
         return
-    for each in told:
+    for each in checked:
         for wrong in each.wrong:
             errors.say(wrong)
         if not each.wrong:
@@ -73,13 +71,13 @@ def show_released(
 
 def released_facts(ref: str, products: Sequence[tuple[str, str]], is_noted: bool, dry_run: bool) -> dict[str, object]:
     """A release as JSON tells of it."""
-    told = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
-    return {"released": ref, "dry_run": dry_run, "noted": is_noted, "products": told}
+    made_again = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
+    return {"released": ref, "dry_run": dry_run, "noted": is_noted, "products": made_again}
 
 
 def _recipe_facts(row: RecipeRow) -> dict[str, Any]:
     facts = {"name": row.name, "kind": row.kind, "version": row.version, "operations": row.operations}
-    return {**facts, "wrong": row.wrong, "release": msgspec.to_builtins(row.release)}
+    return {**facts, "wrong": row.wrong, "release": row.release}
 
 
 def _step_facts(step: ShownStep) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from streams.commands.tables import coloured
 from streams.runtime.screen import console, errors, line, print_json, styled, table
 
@@ -22,7 +20,7 @@ SHOWN_MAX = 20  # refused pictures on the screen; the report has them all
 def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float], *, as_json: bool) -> None:
     """What `packshot render` wrote, and what the gates say of it."""
     if as_json:
-        print_json({"file": str(target), "verdict": msgspec.to_builtins(verdict), "measures": measures})
+        print_json({"file": str(target), "verdict": verdict, "measures": measures})
         return
     console.say(styled(f"{target}", "bold"), " written")
     if verdict is None:
@@ -94,5 +92,5 @@ def show_preview(target: Path, entries: Sequence[Entry], *, as_json: bool) -> No
     for entry in entries:
         for picture in entry.pictures:
             outcomes[picture.outcome] = outcomes.get(picture.outcome, 0) + 1
-    told = [line(f", {count} ", coloured("not made" if name == "none" else name)) for name, count in outcomes.items()]
-    console.say(styled(f"{target}", "bold"), " written", *told)
+    counts = [line(f", {count} ", coloured("not made" if name == "none" else name)) for name, count in outcomes.items()]
+    console.say(styled(f"{target}", "bold"), " written", *counts)

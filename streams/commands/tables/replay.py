@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from streams.runtime.screen import console, print_json, table
@@ -23,7 +22,7 @@ def show_replanned(products: Sequence[tuple[str, str]], *, as_json: bool) -> Non
 def show_rebuilt(tables: Sequence[Rebuilt], *, as_json: bool) -> None:
     """What `packshot rebuild-facts` made of each table."""
     if as_json:
-        print_json([asdict(each) for each in tables])
+        print_json(tables)
         return
     shown = table("table", "rows before", "rows now", "differ")
     for each in tables:

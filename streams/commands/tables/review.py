@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from streams.commands.tables import coloured, moment
 from streams.runtime.screen import console, print_json, table
+from streams.services.views import review_view
 
 if TYPE_CHECKING:
     from streams.facts import Review
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:
     """Reviews with what the gates said."""
     if as_json:
-        print_json([_review_facts(each) for each in reviews])
+        print_json([review_view(each) for each in reviews])
         return
     if not reviews:
         console.say("nothing waits for a decision")
@@ -41,7 +40,7 @@ def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:
 def show_cases(cases: Sequence[CaseSummary], *, as_json: bool) -> None:
     """Cases by deadline, then age."""
     if as_json:
-        print_json([msgspec.to_builtins(each) for each in cases])
+        print_json(cases)
         return
     if not cases:
         console.say("nothing waits for a decision")
@@ -59,7 +58,7 @@ def show_cases(cases: Sequence[CaseSummary], *, as_json: bool) -> None:
 def show_case(case: CaseView, *, as_json: bool) -> None:
     """One case, the failing check first."""
     if as_json:
-        print_json(msgspec.to_builtins(case))
+        print_json(case)
         return
     told = case.summary
     console.say(f"case {told.case_id}: {told.about} of {told.tenant} {told.sku}, {told.state}")
@@ -77,18 +76,3 @@ def show_case(case: CaseView, *, as_json: bool) -> None:
 
 def _measured(check: CaseCheck) -> str:
     return "not measured" if check.measured is None else f"{check.measured:.4g} {check.unit}".rstrip()
-
-
-def _review_facts(review: Review) -> dict[str, Any]:
-    task = review.request.completed.task
-    return {
-        "review_id": review.review_id,
-        "tenant": task.tenant,
-        "sku": task.sku,
-        "version": review.version,
-        "asset": review.asset,
-        "state": review.state,
-        "reason": review.request.reason,
-        "verdict": msgspec.to_builtins(review.request.verdict),
-        "picture": review.request.completed.outputs[0].digest,
-    }

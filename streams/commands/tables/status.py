@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from schemas.records import Task
 from streams.commands.tables import coloured
 from streams.runtime.screen import console, print_json, styled, table
 
 if TYPE_CHECKING:
     from schemas.records import Verdict
-    from streams.facts import Asset, TaskFact
     from streams.services.status import ProductStatus
 
 
@@ -20,16 +16,9 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
     """Where every asset of one product stands, and its tasks."""
     product = status.product
     if as_json:
-        print_json(
-            {
-                "tenant": status.tenant,
-                "sku": status.sku,
-                "version": product.version,
-                "deleted": product.deleted,
-                "assets": [asset_facts(asset) for asset in status.assets],
-                "tasks": [_task_facts(each) for each in status.tasks],
-            }
-        )
+        from streams.services.views import status_view
+
+        print_json(status_view(status))
         return
     gone = styled(" deleted", "red") if product.deleted else ""
     console.say(
@@ -44,7 +33,7 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
     counted: dict[str, int] = {}
     for each in status.tasks:
         counted[f"{each.operation} {each.state}"] = counted.get(f"{each.operation} {each.state}", 0) + 1
-    for why in sorted({task.demoted for task in map(_task_of, status.tasks) if task.demoted}):
+    for why in sorted({each.task.demoted for each in status.tasks if each.task.demoted}):
         console.say(styled("demoted to bulk", "yellow"), f": {why}")
     console.say("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
 
@@ -54,26 +43,3 @@ def _verdict_line(verdict: Verdict | None) -> str:
         return ""
     ran = [check for check in verdict.checks if check.outcome != "not_run"]
     return f"{sum(check.outcome == 'pass' for check in ran)} of {len(ran)} checks passed"
-
-
-def asset_facts(asset: Asset) -> dict[str, Any]:
-    """An asset as JSON tells of it."""
-    return {
-        "sku": asset.sku,
-        "asset": asset.asset,
-        "version": asset.version,
-        "state": asset.state,
-        "reason": asset.reason,
-        "verdict": msgspec.to_builtins(asset.verdict),
-        "live": msgspec.to_builtins(asset.live),
-    }
-
-
-def _task_of(fact: TaskFact) -> Task:
-    return fact.record if isinstance(fact.record, Task) else fact.record.task
-
-
-def _task_facts(fact: TaskFact) -> dict[str, Any]:
-    task = _task_of(fact)
-    told = {"operation": fact.operation, "state": fact.state, "task_id": fact.task_id}
-    return told | {"lane": task.lane, "demoted": task.demoted}

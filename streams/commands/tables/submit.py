@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.records import AssetPublished, AssetRetracted, ProductPublished
 from streams.commands.tables import COLOUR, coloured
-from streams.commands.tables.status import asset_facts
 from streams.runtime.screen import console, print_json, print_json_line, styled, table
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def show_submission(
         print_json(
             {
                 "submitted": [_submission_facts(each, fates[n] if fates else None) for n, each in enumerate(submitted)],
-                "bad_lines": [{"line": b.line, "field": b.field, "message": b.message} for b in bad],
+                "bad_lines": bad,
             }
         )
         return
@@ -76,8 +75,13 @@ def _count(assets: Sequence[Asset], state: str) -> Text | str:
     return styled(str(number), COLOUR[state]) if number else "·"
 
 
+def _asset_facts(asset: Asset) -> dict[str, Any]:
+    names = ("sku", "asset", "version", "state", "reason", "verdict", "live")
+    return {name: getattr(asset, name) for name in names}
+
+
 def _submission_facts(each: Submitted, fate: Fate | None) -> dict[str, Any]:
     facts: dict[str, Any] = {"event_id": each.event_id, "subject": each.subject}
     if fate is not None:
-        facts |= {"state": fate.state, "reason": fate.reason, "assets": [asset_facts(asset) for asset in fate.assets]}
+        facts |= {"state": fate.state, "reason": fate.reason, "assets": [_asset_facts(asset) for asset in fate.assets]}
     return facts

@@ -67,8 +67,8 @@ def _place(point: str) -> int:
 
 def held(point: str, thresholds: Iterable[Threshold], measures: Measures) -> list[Check]:
     """The measures against thresholds of a gate."""
-    asked = (each for each in thresholds if each.measure in measures or not each.where_measured)
-    return [_against(point, each, measures) for each in asked]
+    applicable = (each for each in thresholds if each.measure in measures or not each.where_measured)
+    return [_against(point, each, measures) for each in applicable]
 
 
 def _against(point: str, threshold: Threshold, measures: Measures) -> Check:

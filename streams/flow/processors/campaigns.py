@@ -33,7 +33,7 @@ log = structlog.get_logger()
 def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
     """A campaign wants pictures. Products that are not known (yet) make the event come back later."""
     request = checked(event, facts.recipes.cookbook())
-    known = facts.campaigns.standing(event.tenant, event.campaign)
+    known = facts.campaigns.progress(event.tenant, event.campaign)
     if known is not None and _is_over(event, known):
         log.info("stale event", tenant=event.tenant, campaign=event.campaign, version=event.version)
         return []
@@ -54,7 +54,7 @@ def campaign_requested(event: CampaignRequested, facts: Facts) -> Answers:
 
 def campaign_cancelled(event: CampaignCancelled, facts: Facts) -> Answers:
     """A campaign is off: its assets leave every plan, and what is live of it is retracted."""
-    known = facts.campaigns.standing(event.tenant, event.campaign)
+    known = facts.campaigns.progress(event.tenant, event.campaign)
     if known is None:
         message = f"no campaign is called {event.campaign!r}"
         raise Refused("unknown_campaign", message, field="campaign", transient=True)
@@ -107,7 +107,7 @@ def _content(event: CampaignRequested) -> CampaignRequested:
 
 def _step(tenant: str, campaign: str, facts: Facts, why: str = "") -> Answers:
     """Begins or takes out the next products; asks to be continued while more are left."""
-    known = facts.campaigns.standing(tenant, campaign)
+    known = facts.campaigns.progress(tenant, campaign)
     skus = facts.campaigns.left(tenant, campaign, STEP_SKUS_MAX)
     if known is None or not skus:
         return []

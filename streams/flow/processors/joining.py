@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from schemas.identity import way_id
+from schemas.identity import lineage_id
 from schemas.operations.base import BadParameters
 from schemas.operations.mockup import MockupParameters
 from schemas.records import Blob, CatalogChanged, Step, Task, TaskCompleted
@@ -47,7 +47,7 @@ def joined(
         {**measures, **worst},
         sorted({*models, *(each.model for each in cutouts if each.model is not None)}),
     )
-    return replace(made, way=way_id(task.way, step) if task.way else None)
+    return replace(made, way=lineage_id(task.way, step) if task.way else None)
 
 
 def _others(step: Step) -> tuple[str, ...]:

@@ -56,10 +56,10 @@ def rules_of(channel: Channel) -> str:
 
 def reasons(verdict: Verdict) -> str:
     """Why an asset did not pass, in a sentence."""
-    return "; ".join(_told(check) for check in verdict.checks if check.outcome in ("fail", "review"))
+    return "; ".join(_reason(check) for check in verdict.checks if check.outcome in ("fail", "review"))
 
 
-def _told(check: Check) -> str:
+def _reason(check: Check) -> str:
     if check.measured is None:
         return f"{check.name} was not measured"
     return f"{check.name} is {check.measured:.4g}, the limit {check.limit}"

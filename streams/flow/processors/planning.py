@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from schemas import recipes
 from schemas.channels import UnknownChannel
 from schemas.channels.rulebook import BadChannel
-from schemas.identity import task_id, way_id
+from schemas.identity import lineage_id, task_id
 from schemas.operations import OPERATIONS
 from schemas.operations.base import BadParameters
 from schemas.recipes import UnknownRecipe
@@ -39,11 +39,11 @@ class AssetRequest:
 
 @dataclass(frozen=True)
 class Slip:
-    """A whole slip and the id of its first step's way; the ids of its assets' ways, and why which cannot be made."""
+    """A whole slip and its first step's lineage; the lineages of its assets, and why which cannot be made."""
 
     step: Step
-    way: str
-    ways: Mapping[str, str]
+    lineage: str
+    lineages: Mapping[str, str]
     lacking: Mapping[str, Refused]
 
 
@@ -104,7 +104,7 @@ def first_tasks(
 ) -> list[Task]:
     """The tasks that begin the slips of a request, without the branches whose assets have `ended` or cannot be made."""
     drawn = slips(product, request, cookbook)
-    pruned = [(source, _left(slip, ended), slip.way) for source, slip in drawn]
+    pruned = [(source, _left(slip, ended), slip.lineage) for source, slip in drawn]
     return [
         Task(
             task_id=task_id(product.tenant, product.sku, product.version, request.campaign, step, source, []),
@@ -117,9 +117,9 @@ def first_tasks(
             category=product.category,
             campaign=request.campaign,
             deadline_ms=request.deadline_ms,
-            way=way,
+            way=lineage,
         )
-        for source, step, way in pruned
+        for source, step, lineage in pruned
         if step is not None
     ]
 
@@ -129,9 +129,9 @@ def lacking(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook) 
     return {name: why for _, slip in slips(product, request, cookbook) for name, why in slip.lacking.items()}
 
 
-def ways(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook) -> dict[str, str]:
-    """The ids of the ways of a request's assets. Raises Refused as `slips` does."""
-    return {name: way for _, slip in slips(product, request, cookbook) for name, way in slip.ways.items()}
+def lineages(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook) -> dict[str, str]:
+    """The lineages of a request's assets. Raises Refused as `slips` does."""
+    return {name: lineage for _, slip in slips(product, request, cookbook) for name, lineage in slip.lineages.items()}
 
 
 def is_changed(product: CatalogChanged, request: AssetRequest, before: Cookbook, after: Cookbook) -> bool:
@@ -145,7 +145,7 @@ def _outline(product: CatalogChanged, request: AssetRequest, cookbook: Cookbook)
         drawn = slips(product, request, cookbook)
     except Refused:
         return {}
-    return {name: (way, name in slip.lacking) for _, slip in drawn for name, way in slip.ways.items()}
+    return {name: (lineage, name in slip.lacking) for _, slip in drawn for name, lineage in slip.lineages.items()}
 
 
 @contextmanager
@@ -175,7 +175,7 @@ def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str,
         asked_at_ms=task.asked_at_ms,
         demoted=task.demoted,
         models=models,
-        way=way_id(task.way, step) if task.way else None,
+        way=lineage_id(task.way, step) if task.way else None,
         origin=_origin(task, inputs),
     )
 
@@ -206,7 +206,7 @@ def _assets(slip: Step) -> Iterator[tuple[str, str]]:
 
 
 def _left(slip: Slip, ended: Collection[str]) -> Step | None:
-    if not slip.lacking and slip.ways.keys().isdisjoint(ended):
+    if not slip.lacking and slip.lineages.keys().isdisjoint(ended):
         return slip.step
     return _prune(slip.step, {*ended, *slip.lacking})
 
@@ -236,11 +236,13 @@ def _of_source(
     """The slips of a source; products that want the same share them. `height_cm` is the height in the catalogue."""
     height = height_of(height_cm)
     drawn = [_filled(step, height) for step in cookbook.slips(recipe, tenant, wanted, campaign, number)]
-    return tuple(_slip(step, cookbook.rules.way([channel for _, channel in _assets(step)]), height) for step in drawn)
+    return tuple(
+        _slip(step, cookbook.rules.lineage([channel for _, channel in _assets(step)]), height) for step in drawn
+    )
 
 
 def _slip(step: Step, rules: str | None, height: str | Refused) -> Slip:
-    return Slip(step, way_id(rules, step), dict(_ways(step, rules)), dict(_lacking(step, height)))
+    return Slip(step, lineage_id(rules, step), dict(_lineages(step, rules)), dict(_lacking(step, height)))
 
 
 @lru_cache(4096)
@@ -290,12 +292,12 @@ def height_of(text: str | None) -> str | Refused:
     return f"{height_cm:.6g}"
 
 
-def _ways(step: Step, before: str | None) -> Iterator[tuple[str, str]]:
-    way = way_id(before, step)
+def _lineages(step: Step, before: str | None) -> Iterator[tuple[str, str]]:
+    lineage = lineage_id(before, step)
     if step.asset is not None:
-        yield step.asset, way
+        yield step.asset, lineage
     for following in step.next:
-        yield from _ways(following, way)
+        yield from _lineages(following, lineage)
 
 
 def _lacking(step: Step, height: str | Refused) -> Iterator[tuple[str, Refused]]:

@@ -23,7 +23,7 @@ from streams.flow.processors.asking import asked
 from streams.flow.processors.costing import shares
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge, reasons, rules_of
-from streams.flow.processors.planning import redone, request_of, ways
+from streams.flow.processors.planning import lineages, redone, request_of
 from streams.flow.processors.releasing import made_again, made_by_recalled
 from streams.flow.processors.retouching import is_retouched_since
 from streams.flow.processors.retracting import is_retracted, is_undone
@@ -111,7 +111,7 @@ def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:
     asker = facts.campaigns.get(task.tenant, task.campaign) if task.campaign else (product, False)
     if task.way is None or asker is None:
         return False
-    now = ways(product, request_of(asker[0]), facts.recipes.cookbook())
+    now = lineages(product, request_of(asker[0]), facts.recipes.cookbook())
     return task.step.asset in now and now[task.step.asset] != task.way
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from schemas import topics
+from schemas.codec import Codec
 from schemas.envelope import as_mapping
 from schemas.records import TaskCompleted, TaskFailed
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
 from streams.consumer.reading import read
+from streams.consumer.registry import codec_of
 from streams.facts import UNSENT_AFTER_S, Asset, Database
 from streams.publishing import manifest as manifests
 from streams.publishing.manifest import MANIFEST_NAME, Manifest
@@ -44,7 +46,7 @@ def audit(settings: Settings, *, deep: bool = False) -> Report:
     offsets = progress(settings)
     facts = _Facts(settings)
     origin = _Origin(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
-    log = _Log(offsets, _now_ms() - topics.RETENTION_DAYS * DAY_MS)
+    log = _Log(offsets, _now_ms() - topics.RETENTION_DAYS * DAY_MS, codec_of(settings))
     log.read(settings)
     settled = [view for view in _views(facts, origin, log) if not log.moves((view.tenant, view.sku))]
     idle = [view for view in settled if not log.is_busy((view.tenant, view.sku))]
@@ -130,8 +132,9 @@ class _Origin:
 class _Log:
     """What the topics tell, read once."""
 
-    def __init__(self, progress: Mapping[Place, int], horizon_ms: int) -> None:
-        self.tasks = TaskLedger(progress, horizon_ms)
+    def __init__(self, progress: Mapping[Place, int], horizon_ms: int, codec: Codec) -> None:
+        self.tasks = TaskLedger(progress, horizon_ms, codec)
+        self._codec = codec
         self.announcements = Announcements()
         self._progress = progress
         self._moving: set[bytes] = set()
@@ -204,7 +207,7 @@ class _Log:
 
     def _tell(self, record: Delivery) -> None:
         try:
-            event = event_in(record)
+            event = event_in(record, self._codec)
         except Refused as refusal:
             if record.topic == topics.PUBLISHED.name:  # of others whoever reads them for work makes a dead letter
                 self._foreign[record.position] = refusal.message

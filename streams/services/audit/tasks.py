@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schemas import codec
+from schemas.codec import HASHED, Codec, WireError
 from schemas.envelope import as_mapping
 from schemas.records import Task, TaskCompleted, TaskFailed
 from streams.consumer.letters import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Delivery
@@ -50,7 +50,8 @@ class TaskLedger:
     its outcome may have passed its retention.
     """
 
-    def __init__(self, committed: Mapping[Place, int], horizon_ms: int = 0) -> None:
+    def __init__(self, committed: Mapping[Place, int], horizon_ms: int = 0, codec: Codec = HASHED) -> None:
+        self._codec = codec
         self._committed = committed
         self._horizon_ms = horizon_ms
         self._foreign: dict[str, str] = {}  # by position: a letter need not have the bytes of its original in it
@@ -60,7 +61,7 @@ class TaskLedger:
         """A record of a task topic. One that holds no task goes by the hash of its bytes."""
         if record.timestamp_ms < self._horizon_ms:
             return
-        task, identity, product = _identity(record)
+        task, identity, product = self._identity(record)
         if task is None:
             self._foreign[record.position] = identity
         entry = self.entries.setdefault(identity, Entry(identity[:12], product))
@@ -131,18 +132,17 @@ class TaskLedger:
     def _entry(self, letter: Delivery) -> Entry | None:
         headers = as_mapping(letter.headers)
         origin = "/".join(headers.get(name, "") for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET))
-        return self.entries.get(self._foreign.get(origin) or _identity(letter)[1])
+        return self.entries.get(self._foreign.get(origin) or self._identity(letter)[1])
 
     def _is_committed(self, record: Delivery) -> bool:
         return record.offset < self._committed.get((record.topic, record.partition), 0)
 
-
-def _identity(record: Delivery) -> tuple[Task | None, str, tuple[str, str]]:
-    """The task in a record if it is one, its id and its product."""
-    try:
-        event = codec.decode(record.value, (Task,))
-    except codec.WireError:
-        event = None
-    if isinstance(event, Task):
-        return event, event.task_id, (event.tenant, event.sku)
-    return None, hashlib.sha256(record.value).hexdigest(), ("", record.subject)
+    def _identity(self, record: Delivery) -> tuple[Task | None, str, tuple[str, str]]:
+        """The task in a record if it is one, its id and its product."""
+        try:
+            event = self._codec.decode(record.value, (Task,))
+        except WireError:
+            event = None
+        if isinstance(event, Task):
+            return event, event.task_id, (event.tenant, event.sku)
+        return None, hashlib.sha256(record.value).hexdigest(), ("", record.subject)

@@ -1,7 +1,7 @@
 """Partitions that have records for a member and are not read, seen from outside the client that should read them.
 
 A committed offset below a partition's end is no proof of it: the markers of transactions occupy offsets too, and nobody
-reads those. So what stands still is looked into before anything is made of it.
+reads those. So what seems to be stalled is looked into before anything is made of it.
 """
 
 import time
@@ -20,36 +20,36 @@ class Progress(NamedTuple):
     end: int
 
 
-class Standstill:
+class StalledPartitions:
     """Looks on from time to time. `has_record` says whether a record stands at or behind an offset of a partition."""
 
-    def __init__(self, patience_s: float, has_record: Callable[[Place, int], bool], clock: Clock = time) -> None:
-        self._watchdog = Watchdog(patience_s, clock)
+    def __init__(self, stalled_after_s: float, has_record: Callable[[Place, int], bool], clock: Clock = time) -> None:
+        self._watchdog = Watchdog(stalled_after_s, clock)
         self._has_record = has_record
         self._barren: dict[Place, Progress] = {}
 
-    def look(self, standings: Mapping[Place, Progress]) -> None:
-        """`standings` is how each partition of this member stands; none of them where nothing can be said.
+    def look(self, progress: Mapping[Place, Progress]) -> None:
+        """`progress` is how each partition of this member stands; none of them where nothing can be said.
 
-        Raises Stalled for one that has had a record for us for longer than the patience.
+        Raises Stalled for one that has had a record for us for longer than that.
         """
         marks = {
-            place: standing.committed
-            for place, standing in standings.items()
-            if standing.committed < standing.end and self._barren.get(place) != standing
+            place: its.committed
+            for place, its in progress.items()
+            if its.committed < its.end and self._barren.get(place) != its
         }
         try:
             self._watchdog.look(marks)
-        except Stalled as stood:
-            place = next(place for place in marks if place == stood.subject)
+        except Stalled as stalled:
+            place = next(place for place in marks if place == stalled.subject)
             if self._has_record(place, marks[place]):
                 raise
-            self._barren[place] = standings[place]
+            self._barren[place] = progress[place]
 
 
-def unread(standings: Mapping[Place, Progress], handed: Mapping[Place, int]) -> dict[Place, Progress]:
+def unread(progress: Mapping[Place, Progress], handed: Mapping[Place, int]) -> dict[Place, Progress]:
     """Of the partitions those of which no record is being worked on.
 
     `handed` is the offset behind the last record of each that was handed over to be worked on, where one was.
     """
-    return {place: standing for place, standing in standings.items() if handed.get(place, 0) <= standing.committed}
+    return {place: its for place, its in progress.items() if handed.get(place, 0) <= its.committed}

@@ -1,4 +1,4 @@
-"""The signs of doubt tell flaws apart from what a product is: thin, or printed on."""
+"""The features of uncertainty tell flaws apart from what a product is: thin, or printed on."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ GROUND = 0.85
 
 
 def seen(alpha: Plane, colour: float = 0.3) -> dict[str, float]:
-    """The signs of a matte (h, w) of a product of one grey on a lighter sweep."""
+    """The features of a matte (h, w) of a product of one grey on a lighter sweep."""
     rgb = np.repeat((GROUND + (colour - GROUND) * alpha)[..., None], 3, axis=2).astype(np.float32)
     return uncertainty.seen(rgb, alpha, alpha)
 

@@ -1,0 +1,94 @@
+"""What is wrong with a town: what an audit would find, and what only who has seen everything can tell."""
+
+from collections.abc import Iterator
+
+from schemas import codec, topics
+from schemas.envelope import as_mapping
+from schemas.records import (
+    TaskCompleted,
+    TaskFailed,
+)
+from schemas.releases import recalled
+from streams.facts import Review
+from streams.flow.processors.planning import lineages, request_of
+from streams.publishing import manifest as manifests
+from streams.services.audit.announcements import Announcements
+from streams.services.audit.findings import Finding
+from streams.services.audit.products import ProductView, disagreements, stuck
+from streams.services.audit.tasks import TaskLedger
+from tests.streams.town import RETRIES, Town
+
+
+def findings(town: Town) -> list[Finding]:
+    """What is wrong once everything has come to rest."""
+    tasks = TaskLedger({place: len(records) for place, records in town.log.items()})
+    names = {topic.name for topic in topics.TASKS.values()}
+    for record in town.on(*names):
+        tasks.written(record)
+    for record in town.on(*RETRIES):
+        if as_mapping(record.headers)["packshot-origin-topic"] in names:
+            tasks.retried(record)
+    for letter in town.dead_letters():
+        if letter.origin in names:
+            tasks.died(letter.record, is_open=True)
+    for record in town.on(topics.COMPLETED.name):
+        event = codec.decode(record.value)
+        assert isinstance(event, TaskCompleted | TaskFailed)
+        tasks.told(event)
+    announcements = Announcements()
+    for record in town.on(topics.PUBLISHED.name):
+        announcements.told(codec.decode(record.value))
+    lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
+    products = [finding for view in _views(town, announcements) for finding in (*disagreements(view), *stuck(view))]
+    people = [*_recalled_and_live(town), *_outdated_and_live(town), *_held_and_live(town)]
+    return [*lost, *announcements.findings, *products, *people]
+
+
+def _held_and_live(town: Town) -> Iterator[Finding]:
+    """What is live although the last word on just this result is not to publish it."""
+    with town.database.read() as facts:
+        for review in facts.reviews.every(pending=False):
+            task = review.request.completed.task
+            manifest, _ = manifests.load(town.origin, task.tenant, task.sku)
+            live = manifest.assets.get(review.asset) if manifest else None
+            is_held = review.state in ("pending", "rejected") and review.last is not None
+            if is_held and live is not None and live.approved_by and _is_of(review, live.result_id):
+                yield Finding("stuck", f"{task.sku} {review.asset}", f"live, and {review.state} by a person")
+
+
+def _is_of(review: Review, result_id: str) -> bool:
+    return review.request.completed.result_id == result_id
+
+
+def _recalled_and_live(town: Town) -> Iterator[Finding]:
+    with town.database.read() as facts:
+        gone = recalled(facts.models.releases())
+        for asset in facts.assets.every():
+            if asset.state == "published" and asset.live and gone.intersection(asset.live.models):
+                yield Finding("stuck", f"{asset.sku} {asset.asset}", f"made by {asset.live.models}, recalled")
+
+
+def _outdated_and_live(town: Town) -> Iterator[Finding]:
+    """What is live but would be made in another way today."""
+    with town.database.read() as facts:
+        for product, campaigns in facts.recipes.wanting():
+            requests = [request_of(product), *map(request_of, campaigns)]
+            now = {
+                name: lineage
+                for request in requests
+                for name, lineage in lineages(product, request, facts.recipes.cookbook()).items()
+            }
+            for asset in facts.assets.of(product.tenant, product.sku):
+                live = asset.live if asset.state == "published" else None
+                if live is not None and now.get(asset.asset) not in town.lineages[live.file.sha256]:
+                    yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as an older recipe made it")
+
+
+def _views(town: Town, announcements: Announcements) -> Iterator[ProductView]:
+    with town.database.read() as facts:
+        for (tenant, sku), (version, deleted) in facts.products.every().items():
+            manifest, _ = manifests.load(town.origin, tenant, sku)
+            assets = {asset.asset: asset for asset in facts.assets.of(tenant, sku)}
+            announced = announcements.live.get((tenant, sku), {})
+            reviewed = {each.asset for each in facts.reviews.every() if each.request.completed.task.sku == sku}
+            yield ProductView(tenant, sku, version, deleted, assets, manifest, announced, reviewed)
