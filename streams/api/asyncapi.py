@@ -23,7 +23,9 @@ schema's canonical form, without the highest bit. The key is UTF-8: `tenant|sku`
 campaigns; an event with another key is refused. Partitions are chosen by murmur2, Kafka's own way: librdkafka needs
 `partitioner=murmur2_random`. Headers are CloudEvents 1.0 and may carry a W3C trace context.
 """
+HOLDS = {"imagery.inbound": "what shops send by hooks, as it came"}
 KEYS = {
+    "imagery.inbound": "connector|the shop's id of a product",
     "imagery.catalog": "tenant|sku",
     "imagery.campaigns": "tenant|campaign",
     "imagery.letters": "topic/partition/offset of the letter",
@@ -52,7 +54,8 @@ def _name(topic: Topic) -> str:
 
 def _channel(topic: Topic) -> dict[str, Any]:
     kept = "for ever" if topic.retention_days is None else f"for {topic.retention_days} days"
-    held = "original bytes of any event, with their story in headers" if not topic.records else "events"
+    held = HOLDS.get(topic.name, "original bytes of any event, with their story in headers")
+    held = "events" if topic.records else held
     config = {"cleanup.policy": ["delete"], "retention.ms": topic.retention_ms, "max.message.bytes": topic.max_bytes}
     return {
         "address": topic.name,

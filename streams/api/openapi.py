@@ -13,6 +13,8 @@ import msgspec
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 
+from streams.api import ordering
+
 FILE = Path(__file__).parents[2] / "schemas" / "openapi.json"
 VERSION = "1.0.0"
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -32,7 +34,8 @@ def document(app: Litestar) -> dict[str, Any]:
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "psk_live_…"}}
     components["responses"] = {"Problem": _problem()}
     components.setdefault("schemas", {}).update(_problem_schemas())
-    for _, _, operation in operations(made):
+    for path, method, operation in operations(made):
+        operation |= ordering.described(path, method, operation)
         for status in [each for each in operation["responses"] if int(each) >= 400]:
             del operation["responses"][status]
         operation["responses"]["default"] = PROBLEM

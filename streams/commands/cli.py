@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("cache:cache", "The cache of results: what may be taken away at any time."),
     "channels": ("channels:channels", "Channels: their rules, by name and version."),
     "check": ("system:check", "Check that everything is reachable and sane."),
+    "connectors": (
+        "connectors:connectors",
+        "Connectors: shops and PIMs whose products come in, and whose pictures go back.",
+    ),
     "costs": ("status:costs", "Tell what an accepted image cost, and what was wasted or saved by the cache."),
     "database": ("database:database", "The tables of the facts, from one version to the next."),
     "dead": ("dead:dead", "Events that could not be worked on."),

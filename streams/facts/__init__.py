@@ -4,6 +4,7 @@ from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
 from streams.facts.cases import Case, Fitting, Waiting
 from streams.facts.claims import Claim, Claims
+from streams.facts.connectors import Connector, ConnectorPicture, ConnectorProduct, Connectors, NotedChange
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
 from streams.facts.facts import Facts
@@ -35,6 +36,10 @@ __all__ = [
     "Claim",
     "Claims",
     "Comparison",
+    "Connector",
+    "ConnectorPicture",
+    "ConnectorProduct",
+    "Connectors",
     "Database",
     "DatabaseUnavailable",
     "DeskSession",
@@ -50,6 +55,7 @@ __all__ = [
     "Loss",
     "Losses",
     "Message",
+    "NotedChange",
     "Product",
     "ProductState",
     "ProductStates",

@@ -193,6 +193,11 @@ class Settings:
         (), description="Networks (10.1.0.0/16,…) that webhooks may lead to although they are private or loopback."
     )
 
+    connector_private_networks: Networks = Field(
+        (),
+        description="Networks (10.1.0.0/16,…) that connectors' shops may lie on although they are private or loopback.",
+    )
+
     tenant_quota_per_hour: NonNegativeInt = Field(
         0,
         description="Photographs of a tenant that are begun in an hour in the lane asked for; more go to bulk; 0: any.",
