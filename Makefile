@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks check format schemas settings lock clean
+.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -58,6 +58,9 @@ calibrate-cutout: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Fits what a cutout's fea
 
 bench-engine: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Pictures a second by engine, model and batch size, and how good the masks are
 	$(BIN)/python -m loadtest.benchmarks.engine
+
+bench-gateway: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## What a caller of the API waits for, beside the same in-process, rembg's server and LitServe
+	$(BIN)/python -m loadtest.benchmarks.gateway
 
 bench-priority: $(MARK_DEV)  ## How long urgent work waits while bulk work saturates the workers
 	$(BIN)/python -m loadtest.benchmarks.priority

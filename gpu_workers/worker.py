@@ -1,4 +1,7 @@
-"""A worker: tasks of one pool in, completions out. Drops what is stale before it costs anything."""
+"""A worker: tasks of one pool in, completions out. Drops what is stale before it costs anything.
+
+A task that says where its answer is wanted stands alone: it is of no product, and its completion goes there only.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +15,9 @@ from schemas.codec import HASHED, Codec
 from schemas.costs import total
 from schemas.envelope import as_mapping
 from schemas.records import Cost, Outcome, Task, TaskCompleted, TaskFailed
+from streams.consumer import replies
 from streams.consumer.letters import Delivery, Outgoing, event_in, outgoing
+from streams.consumer.replies import Address
 from streams.consumer.work import Wait
 from streams.facts import Database
 from streams.runtime.errors import Refused
@@ -46,29 +51,29 @@ class Worker:
 
     def handle(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:
         """The completion of the task in `delivery`."""
-        task = self._task_in(delivery)
+        task, address = self._task_in(delivery), replies.address_in(delivery)
         about = {"packshot.tenant": task.tenant, "packshot.sku": task.sku, "packshot.task": task.task_id}
         with span(f"worker {task.step.operation}", as_mapping(delivery.headers), about):
             began = time.perf_counter()
-            dropped = self._stale(task)
+            dropped = _late(task) if address else self._stale(task)
             completed = TaskCompleted(task=task, outcome=dropped) if dropped else self._completed(task, wait)
             took_s = time.perf_counter() - began
             task_seconds.labels(self._pool, task.step.operation).observe(took_s)
             ending = {"outcome": completed.outcome, "cached": completed.cached, "took_ms": round(took_s * 1000)}
             log.info("task ended", sku=task.sku, operation=task.step.operation, asset=task.step.asset, **ending)
-            return [self._outgoing(completed)]
+            return [self._told(completed, address)]
 
     def give_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
-        """The failure of the task in `delivery`; nothing for bytes that hold no task."""
+        """The failure of the task in `delivery`; nothing for bytes that hold no task, or that nobody can be told of."""
         try:
-            task = self._task_in(delivery)
+            task, address = self._task_in(delivery), replies.address_in(delivery)
         except Refused:
             return []
         failed = TaskFailed(
             task=task, kind=refusal.kind, code=refusal.code, field=refusal.field, message=refusal.message
         )
         with span("worker gives up", as_mapping(delivery.headers), {"packshot.code": refusal.code}):
-            return [self._outgoing(failed)]
+            return [self._told(failed, address)]
 
     def _completed(self, task: Task, wait: Wait) -> TaskCompleted:
         meter = Meter(self._prices, wait.aside)
@@ -115,17 +120,20 @@ class Worker:
             return "superseded"
         if campaign is not None and campaign[1]:
             return "cancelled"
-        if task.deadline_ms is not None and time.time() * 1000 > task.deadline_ms:
-            return "expired"
-        return None
+        return _late(task)
 
     def _task_in(self, delivery: Delivery) -> Task:
         event = event_in(delivery, self._codec)
         assert isinstance(event, Task), "a worker reads topics of tasks"
         return event
 
-    def _outgoing(self, event: TaskCompleted | TaskFailed) -> Outgoing:
-        return outgoing(event, f"packshot/worker/{self._pool}", codec=self._codec)
+    def _told(self, event: TaskCompleted | TaskFailed, address: Address | None) -> Outgoing:
+        record = outgoing(event, f"packshot/worker/{self._pool}", codec=self._codec)
+        return record if address is None else replies.answering(record, address)
+
+
+def _late(task: Task) -> Outcome | None:
+    return "expired" if task.deadline_ms is not None and time.time() * 1000 > task.deadline_ms else None
 
 
 def _saved(result: Result, meter: Meter) -> Cost:

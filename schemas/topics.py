@@ -99,6 +99,7 @@ def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, byt
     return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
 
 
+INBOUND = Topic(PREFIX + "inbound", (), max_bytes=WRITTEN_BY_OTHERS_BYTES)  # what shops send, as it came
 CATALOG = Topic(
     PREFIX + "catalog",
     (CatalogChanged, ReplanRequested, ReplansRequested, ReplansContinued),
@@ -109,6 +110,8 @@ CAMPAIGNS = Topic(
     PREFIX + "campaigns", (CampaignRequested, CampaignCancelled, CampaignContinued), None, WRITTEN_BY_OTHERS_BYTES
 )
 COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationFailed))
+# What became of a task whose asker waits for it, in the partition that the task names; nobody else is told.
+REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
     PREFIX + "decisions",
@@ -146,7 +149,8 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    fixed = [CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
+    asked = [INBOUND, CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
+    fixed = [*asked, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 

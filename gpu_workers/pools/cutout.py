@@ -1,5 +1,6 @@
 """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it."""
 
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ from gpu_workers.serving.batching import Batcher, BatchingError, DeviceTokens, P
 from gpu_workers.serving.model_registry import ModelRegistry, model_for
 from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
 from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, decode, header
-from gpu_workers.sources.fetch import Fetched, FetchLimits, fetch
+from gpu_workers.sources.fetch import Fetched, FetchLimits, fetch, from_stream
 from schemas.channels.rulebook import Rulebook
 from schemas.errors import InputError
 from schemas.identity import result_id
@@ -44,7 +45,7 @@ from schemas.operations.cutout import CutoutParameters
 from schemas.records import Blob, Lane, Shadow, Task
 from schemas.releases import ModelSplit
 from schemas.text import printable
-from streams.blobs import Blobs
+from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 DEFAULT_MODEL = "u2netp@1"
+UPLOAD = "the upload"  # what a file is called that has no address
 SHADOW_ERROR_MAX = 500  # characters
 
 # What a network sees by, given who is told the engine's ms.
@@ -152,12 +154,10 @@ class Cutout:
 
     def work(self, task: Task, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         """The result of a task on a source, its id, and whether it was known. Raises Refused."""
-        if task.source is None:
-            raise Refused("missing_source", f"a {task.step.operation} task needs a source", field="source")
         try:
-            fetched = fetch(task.source.uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
+            uri, fetched = self._fetched(task)
             meter.lap("fetch", bytes_in=len(fetched.data))
-            job = self._job(fetched, task)
+            job = self._job(uri, fetched, task)
             work = self._with_network if OPERATIONS[task.step.operation].network else self._without_network
             identity, result, known = work(job, results, meter)
         except InputError as error:
@@ -168,20 +168,32 @@ class Cutout:
             meter.lap("lookup")
         return identity, result, known
 
-    def _job(self, fetched: Fetched, task: Task) -> _Job:
+    def _fetched(self, task: Task) -> tuple[str, Fetched]:
+        """What a task begins with, and its name: a source to fetch, or a file that was put into the blob store."""
+        if task.source is not None:
+            uri = task.source.uri
+            return uri, fetch(uri, self._fetch_limits, sha256=task.source.sha256, s3=self._s3)
+        if len(task.inputs) != 1:
+            raise Refused("missing_source", f"a {task.step.operation} task needs a source", field="source")
+        try:
+            data = self._blobs.get(task.inputs[0].digest)
+        except (NotFound, BlobCorrupt) as error:
+            raise Refused("input_lost", str(error), field="inputs") from error
+        return UPLOAD, from_stream(UPLOAD, io.BytesIO(data), self._fetch_limits)
+
+    def _job(self, uri: str, fetched: Fetched, task: Task) -> _Job:
         """How a source is decoded; where every pixel is kept, that adds nothing to the result's id."""
-        assert task.source is not None
         half = pixel_half(task.step.operation, "cutout")
         marks = retouching_of(task.step.parameters, fetched.sha256, self._blobs)
         request = SourceRequest(task.step.parameters, task.category, retouching=marks)
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
-        head = header(fetched.data, limits, task.source.uri)
+        head = header(fetched.data, limits, uri)
         if head.pixels <= memory_model.KEPT_PIXELS_MAX:
-            return _Job(task, task.source.uri, fetched, head, limits, half, request, half.fingerprint(request))
+            return _Job(task, uri, fetched, head, limits, half, request, half.fingerprint(request))
         kept = memory_model.kept_pixels(task.step, task.category, self._rules())
         limits = replace(limits, kept_pixels_max=kept)
         fingerprint = f"{kept} px{half.fingerprint(request)}"
-        return _Job(task, task.source.uri, fetched, head, limits, half, request, fingerprint)
+        return _Job(task, uri, fetched, head, limits, half, request, fingerprint)
 
     def _without_network(self, job: _Job, results: Results, meter: Meter) -> tuple[str, Result, bool]:
         engine = f"{job.operation}+{code_fingerprint(job.operation)[:16]}"

@@ -19,6 +19,7 @@ BENCHMARKS = (
     "engine",
     "cutout",
     "worker",
+    "gateway",
     "renditions",
     "pictures",
     "start",

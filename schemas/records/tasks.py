@@ -66,7 +66,8 @@ class Origin(Record, frozen=True, kw_only=True):
 
 
 class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
-    """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store.
+    """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store; so has
+    a first one of a file that was uploaded.
 
     `measures` are those of the steps before, as `operation.measure`, and `models` the networks that worked on its
     inputs. `asked_at_ms` is the Unix time of the event that asked for it; `demoted` says why it is in another lane than

@@ -19,9 +19,13 @@ from streams.api.idempotency import Idempotent
 from streams.api.limits import Buckets, check_quota
 from streams.api.routes import ROUTES
 from streams.api.tracing import Traced
+from streams.blobs import Blobs, open_store
 from streams.facts import Database
 from streams.runtime.settings import Settings
+from streams.services.admission import Admission
+from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.replies import Replies
 
 
 def build_app(gateway: Gateway) -> Litestar:
@@ -60,4 +64,8 @@ def _app(gateway: Gateway, config: OpenAPIConfig | None) -> Litestar:
 def nothing() -> Gateway:
     """A gateway over nothing: to describe the API."""
     settings = Settings()
-    return Gateway(settings, Database("sqlite:///:memory:"), Nowhere(), Progress(settings))
+    database = Database("sqlite:///:memory:")
+    pictures = Pictures(
+        database, Blobs(open_store(settings.blobs)), Replies(settings), Nowhere(), Admission(lambda _own: {})
+    )
+    return Gateway(settings, database, Nowhere(), Progress(settings), pictures)

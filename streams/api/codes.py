@@ -21,6 +21,13 @@ CODES: dict[str, Meaning] = {
         400, "No cursor of ours", "Take `next` of the answer before as it is, with the same filters."
     ),
     "bad_idempotency_key": Meaning(400, "No idempotency key", "It has 1 to 255 printable ASCII characters."),
+    "hook_malformed": Meaning(400, "No hook of this shop", "`detail` says what is missing in it."),
+    "hook_stale": Meaning(
+        400, "The hook is too old", "It may be somebody's repeat. The sweep finds what it was about."
+    ),
+    "hook_signature": Meaning(
+        401, "The hook is not signed by the shop", "Compare the secret of the connector with that of the shop."
+    ),
     "key_required": Meaning(
         401, "A key is needed", "Send `Authorization: Bearer psk_…`. `packshot keys create` makes one."
     ),
@@ -36,12 +43,27 @@ CODES: dict[str, Meaning] = {
     "unknown_case": Meaning(404, "No such case", "The tenant has no review case with this id."),
     "unknown_picture": Meaning(404, "No such picture", "It is none of the case's, or not kept any more."),
     "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
+    "unknown_connector": Meaning(404, "No such connector", "`packshot connectors list` tells which there are."),
+    "unknown_endpoint": Meaning(404, "No such webhook", "GET /v1/webhooks tells which endpoints the tenant has."),
+    "unknown_job": Meaning(
+        404, "No such job", "The tenant has no job with this id, or none any more: ask for it anew."
+    ),
+    "unknown_upload": Meaning(
+        404, "No such upload", "The tenant has put no file for this id, or nobody used it for long: put it again."
+    ),
     "unknown_code": Meaning(404, "No such code", "See /problems for all of them."),
     "method_not_allowed": Meaning(405, "Not this method here", "See /docs for which there are."),
     "not_acceptable": Meaning(406, "Not in this media type", "See /docs for which there are."),
     "version_conflict": Meaning(
         409, "The version is known with other content, or a newer one is known", "Send a higher `version`, or none."
     ),
+    "endpoint_exists": Meaning(
+        409,
+        "The URL is told of these events already",
+        "Use the endpoint that `detail` names; a rotation shows a secret.",
+    ),
+    "rotation_running": Meaning(409, "A rotation is not over", "Wait until the secret before the last is over."),
+    "no_secret": Meaning(409, "The endpoint has no valid secret", "Remove it, and add it anew."),
     "review_closed": Meaning(409, "The review is decided already, or over", "GET it again to see how it stands."),
     "case_claimed": Meaning(
         409, "Somebody else has the case", "`detail` says who. Take another, or ask again in a minute.", retryable=True
@@ -72,6 +94,15 @@ CODES: dict[str, Meaning] = {
         "The source is not to be fetched",
         "An address begins with https://, http:// or s3://. Files are taken only from PACKSHOT_SOURCE_FILE_ROOTS.",
     ),
+    "bad_url": Meaning(422, "No URL for a webhook", "It is an https:// address without user name and password."),
+    "private_address": Meaning(
+        422, "The address is not on the public internet", "Whoever runs the system may allow its network."
+    ),
+    "unknown_event": Meaning(422, "No such event", "`detail` names those that there are."),
+    "too_many_endpoints": Meaning(422, "The tenant has as many webhooks as it may", "Remove one first."),
+    "upload_mismatch": Meaning(
+        422, "The file is another than was said", "Its size and SHA-256 are fixed in the upload's id: make a new one."
+    ),
     "idempotency_mismatch": Meaning(
         422, "The key was used for another request", "Take a new `Idempotency-Key` for a new request."
     ),
@@ -86,6 +117,24 @@ CODES: dict[str, Meaning] = {
     "unavailable": Meaning(
         503, "A part of the system is away", "Nothing is lost. Ask again after `Retry-After`.", retryable=True
     ),
+    "hook_key_unknown": Meaning(
+        503, "The hook is signed with a key that is not known yet", "The next sweep asks for it.", retryable=True
+    ),
+    "over_capacity": Meaning(
+        503,
+        "It would not be made before its deadline",
+        "Nothing was begun, and nothing is charged. Ask again after `Retry-After`, or with a longer `Cancel-After`.",
+        retryable=True,
+    ),
+    "too_late": Meaning(
+        504,
+        "The deadline had passed before the work began",
+        "Nothing was made, and nothing is charged. Ask again, or for more time with `Cancel-After`.",
+        retryable=True,
+    ),
+    "no_answer": Meaning(503, "No worker answered", "Ask again: what was made meanwhile is known.", retryable=True),
+    "not_made": Meaning(503, "It could not be made now", "`detail` says why. Ask again.", retryable=True),
+    "job_lost": Meaning(503, "The job is lost", "Ask for it anew: what was made of it is known.", retryable=True),
     "not_acknowledged": Meaning(
         503,
         "The broker did not take it in time",

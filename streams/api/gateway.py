@@ -13,7 +13,9 @@ from streams.facts.keys import ApiKey
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
 from streams.services.catalogue import Catalogue
+from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.uploads import Uploads
 
 ANSWERS_WITHIN_S = 2.0
 
@@ -35,6 +37,12 @@ class Gateway:
     database: Database
     producer: Sender
     progress: Progress
+    pictures: Pictures
+
+    @property
+    def uploads(self) -> Uploads:
+        """Files that wait to be ordered of."""
+        return Uploads(self.pictures.blobs)
 
     def check(self) -> None:
         """Raises Unavailable while the database or the broker is away."""

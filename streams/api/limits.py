@@ -1,6 +1,7 @@
 """How much a key and a tenant may ask in a minute: token buckets, told in RateLimit headers (IETF draft 11).
 
-Each gateway counts on its own, from full buckets when it starts: N gateways let through N times as much at most.
+Test keys have a tenant's quota of their own. Each gateway counts on its own, from full buckets when it starts: N
+gateways let through N times as much at most.
 """
 
 import math
@@ -61,14 +62,19 @@ def check_quota(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     caller, settings = connection.user, connection.app.state.gateway.settings
     quotas = (
         ("key", caller.key.digest, settings.gateway_key_per_minute),
-        ("tenant", f"tenant {caller.tenant}", settings.gateway_tenant_per_minute),
+        ("tenant", f"tenant {caller.key.mode} {caller.tenant}", settings.gateway_tenant_per_minute),
     )
     taken = [connection.app.state.buckets.take(policy, name, quota) for policy, name, quota in quotas if quota]
-    scope["state"][HEADERS] = headers(taken)
+    tell(scope, headers(taken))
     empty = [each for each in taken if each.wait_s]
     if empty:
         wait_s = math.ceil(max(each.wait_s for each in empty))
         raise Problem("quota_exceeded", retry_after_s=wait_s, violated=[each.policy for each in empty])
+
+
+def tell(scope: Any, told: dict[str, str]) -> None:
+    """Adds headers to the answer to a request, whatever that is."""
+    scope["state"][HEADERS] = scope["state"].get(HEADERS, {}) | told
 
 
 def headers(taken: list[Taken]) -> dict[str, str]:

@@ -7,13 +7,17 @@ import uvicorn
 
 from streams.api.app import build
 from streams.api.gateway import Gateway
+from streams.blobs import Blobs, open_store
 from streams.consumer.clients import AcknowledgedProducer
 from streams.facts import Database
 from streams.runtime import observability
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import roles
+from streams.services.admission import Admission, Unread
+from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.replies import Replies
 
 ACKNOWLEDGED_WITHIN_S = 10.0  # longer than a broker takes to elect a leader; a caller waits no longer than that
 ENDS_WITHIN_S = 20
@@ -32,9 +36,15 @@ def run_gateway(settings: Settings) -> None:
     except Stopped:
         return
     producer = AcknowledgedProducer(settings, ACKNOWLEDGED_WITHIN_S)
+    replies = Replies(settings)
+    blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+    unread = Unread(settings)
+    pictures = Pictures(database, blobs, replies, producer, Admission(unread.others))
     try:
-        serve(Gateway(settings, database, producer, Progress(settings)))
+        serve(Gateway(settings, database, producer, Progress(settings), pictures))
     finally:
+        unread.close()
+        replies.close()
         producer.close()
         database.close()
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 from streams.blobs.content import Blobs
 from streams.blobs.folder import FolderStore
 from streams.blobs.journal import Journal
+from streams.blobs.presigned import PresignedPut, presigned_put
 from streams.blobs.store import (
     BadKey,
     BadUrl,
@@ -30,12 +31,14 @@ __all__ = [
     "NotFound",
     "ObjectStore",
     "PreconditionFailed",
+    "PresignedPut",
     "StoreError",
     "StoreFull",
     "StoreRefused",
     "StoreUnavailable",
     "Stored",
     "open_store",
+    "presigned_put",
 ]
 
 

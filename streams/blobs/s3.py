@@ -127,6 +127,13 @@ class S3Store:
             return None
         return round(found["LastModified"].timestamp() * 1000)
 
+    def presigned_put(self, key: str, content_type: str, size_bytes: int, sha256: str, valid_s: int) -> str:
+        """A URL that takes one object under `key` for `valid_s` seconds, with these headers; `sha256` is in base64."""
+        fixed = {"ContentType": content_type, "ContentLength": size_bytes, "ChecksumSHA256": sha256}
+        request = {"Bucket": self.bucket, "Key": self._name(key), **fixed}
+        with self._errors(key):
+            return self._client.generate_presigned_url("put_object", Params=request, ExpiresIn=valid_s)
+
     def _listed(self, prefix: str) -> "Iterator[tuple[str, ObjectTypeDef]]":
         pages = self._client.get_paginator("list_objects_v2")
         with self._errors(prefix):
@@ -181,6 +188,7 @@ def _client(endpoint: str | None) -> "S3Client":
         read_timeout=30,
         retries={"mode": "standard", "total_max_attempts": 4},
         max_pool_connections=32,
+        signature_version="s3v4",  # the older one, which URLs are signed by else, leaves size and digest open
         s3={"addressing_style": "path" if endpoint else "auto"},
         # Other S3 servers know the older checksums only, and those are all that PutObject and GetObject need.
         request_checksum_calculation="when_required",

@@ -24,6 +24,7 @@ EXPLAINED = (
     ("streams.runtime.supervisor", "AlreadyRunning"),
     ("streams.consumer.clients", "NotAcknowledged"),
     ("streams.runtime.private", "NotPrivate"),
+    ("streams.client.problems", "ClientError"),
     ("gpu_workers.models.manifest", "ModelError"),
 )
 # Every command: its module and its name there, and what it does in a line; a test holds the lines to the commands.
@@ -33,6 +34,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("cache:cache", "The cache of results: what may be taken away at any time."),
     "channels": ("channels:channels", "Channels: their rules, by name and version."),
     "check": ("system:check", "Check that everything is reachable and sane."),
+    "connectors": (
+        "connectors:connectors",
+        "Connectors: shops and PIMs whose products come in, and whose pictures go back.",
+    ),
     "costs": ("status:costs", "Tell what an accepted image cost, and what was wasted or saved by the cache."),
     "database": ("database:database", "The tables of the facts, from one version to the next."),
     "dead": ("dead:dead", "Events that could not be worked on."),
@@ -75,7 +80,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "topics": ("topics:topics", "The topics' settings: what differs from what Packshot relies on."),
     "up": ("system:up", "Run the whole system on this machine until Ctrl-C."),
-    "webhooks": ("webhooks:webhooks", "Webhooks: who is told of what was published, and how that went."),
+    "webhooks": ("webhooks:group", "Webhooks: who is told of what was published, and how that went."),
 }
 
 

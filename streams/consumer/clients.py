@@ -22,6 +22,7 @@ from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings
 
 PARTITIONER = "murmur2_random"  # librdkafka's own default would put a key elsewhere than Java and aiokafka do
+PARTITION_OF_KEY = -1
 LIBRARY = "librdkafka"
 MAX_POLL_INTERVAL_S = 300.0
 CLOSE_S = 10.0
@@ -206,6 +207,7 @@ class AcknowledgedProducer:
                     record.topic,
                     record.value,
                     record.key,
+                    PARTITION_OF_KEY if record.partition is None else record.partition,
                     headers=list(record.headers),
                     on_delivery=lambda error, _message: countdown.one_ended(error, record),
                 )
@@ -244,6 +246,11 @@ class AcknowledgedProducer:
         del self._producer  # or it would go on looking for brokers that are gone
 
 
+def is_nowhere(error: KafkaError, record: Outgoing) -> bool:
+    """Whether a record is for a partition that there is not: whoever asked for it there does not read it either."""
+    return record.partition is not None and error.code() == KafkaError._UNKNOWN_PARTITION
+
+
 def is_too_large(error: KafkaError) -> bool:
     """Whether a record is refused for its size; another try would change nothing."""
     return bool(error.code() == KafkaError.MSG_SIZE_TOO_LARGE)
@@ -262,6 +269,9 @@ class _Countdown:
         return min(self.failed, key=lambda failure: is_too_large(failure[0]))
 
     def one_ended(self, error: KafkaError | None, record: Outgoing) -> None:
+        if error is not None and is_nowhere(error, record):
+            log.warning("no such partition", topic=record.topic, partition=record.partition)
+            error = None
         with self._lock:
             if error is not None:
                 self.failed.append((error, record))

@@ -133,12 +133,13 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One record to write."""
+    """One record to write; to `partition`, or to that which its key is for."""
 
     topic: str
     key: bytes | None
     value: bytes
     headers: Headers
+    partition: int | None = None
 
     @property
     def size_bytes(self) -> int:

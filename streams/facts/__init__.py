@@ -4,6 +4,7 @@ from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
 from streams.facts.cases import Case, Fitting, Waiting
 from streams.facts.claims import Claim, Claims
+from streams.facts.connectors import Connector, ConnectorPicture, ConnectorProduct, Connectors, NotedChange
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
 from streams.facts.facts import Facts
@@ -17,7 +18,8 @@ from streams.facts.reviews import Review, Word
 from streams.facts.states import AssetEvent, AssetState, IllegalTransition
 from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
-from streams.facts.webhooks import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery, Webhooks
+from streams.facts.webhook_records import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery
+from streams.facts.webhooks import Webhooks
 
 __all__ = [
     "UNSENT_AFTER_S",
@@ -31,6 +33,10 @@ __all__ = [
     "Claim",
     "Claims",
     "Comparison",
+    "Connector",
+    "ConnectorPicture",
+    "ConnectorProduct",
+    "Connectors",
     "Database",
     "DatabaseUnavailable",
     "Endpoint",
@@ -43,6 +49,7 @@ __all__ = [
     "Loss",
     "Losses",
     "Message",
+    "NotedChange",
     "Product",
     "ProductState",
     "ProductStates",

@@ -5,12 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Inspector, inspect, text
 
-from streams.facts import case_tables, tables
+from streams.facts import case_tables, connector_tables, tables
 from streams.runtime.settings import SettingsError
 
-HEAD = "0004"  # the newest of migrations/versions; a test holds it against them
+HEAD = "0004"  # the newest of migrations/versions, which is not the highest number; a test holds it against them
 VERSION_TABLE = "packshot_schema"
-_ALL = (tables, case_tables)  # imported so that all tables are known
+_APART = connector_tables.connectors.metadata  # those of tables.py, of this and of the cases
+_CASES = case_tables.cases.metadata  # imported so that they are known
 _LOCK = 0x9AC54  # any number, the same in all processes
 
 
@@ -31,7 +32,7 @@ def make(connection: Connection) -> None:
     known = inspect(connection)
     if not _has_ours(known):
         tables.metadata.create_all(connection)
-        tables.apart.create_all(connection)
+        _APART.create_all(connection)
         connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ('{HEAD}')"))
         return
@@ -69,12 +70,12 @@ def _check_is_head(connection: Connection) -> None:
 def drop(connection: Connection) -> None:
     """Forgets every table of ours."""
     tables.metadata.drop_all(connection)
-    tables.apart.drop_all(connection)
+    _APART.drop_all(connection)
     connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
 
 
 def _has_ours(known: Inspector) -> bool:
-    names = {*tables.metadata.tables, *tables.apart.tables, VERSION_TABLE}
+    names = {*tables.metadata.tables, *_APART.tables, VERSION_TABLE}
     return not names.isdisjoint(known.get_table_names())
 
 

@@ -144,8 +144,12 @@ class Catalogue:
 
     def _check_sources(self, event: Submission) -> None:
         for number, source in enumerate(event.sources if isinstance(event, CatalogChanged) else ()):
-            if not self._may_be_fetched(source.uri):
-                raise Refused("source_not_allowed", f"{source.uri!r}", field=f"sources[{number}].uri")
+            self.check_source(source.uri, f"sources[{number}].uri")
+
+    def check_source(self, uri: str, field: str) -> None:
+        """Raises Refused for an address that nobody is to fetch; `field` is what the caller calls it."""
+        if not self._may_be_fetched(uri):
+            raise Refused("source_not_allowed", f"{uri!r}", field=field)
 
     def _may_be_fetched(self, uri: str) -> bool:
         """Whether workers are to look at an address at all; what it leads to they check themselves."""

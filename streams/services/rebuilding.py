@@ -36,6 +36,7 @@ from schemas.records import (
     TaskFailed,
 )
 from streams.consumer import letters as header
+from streams.consumer import replies
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, event_in
 from streams.consumer.reading import read
@@ -102,7 +103,7 @@ def rebuild(settings: Settings) -> list[Rebuilt]:
 
 def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter], codec: Codec = HASHED) -> None:
     """Makes facts that are empty those that the records tell of."""
-    ordered = list(in_order(records))
+    ordered = [each for each in in_order(records) if not replies.stands_alone(each)]
     died = {letter.origin_position: letter.told(header.ERROR_CODE) for letter in dead}
     noted = [each for each in ordered if each.position not in died or _is_noted(each, died[each.position])]
     for record in noted:

@@ -59,8 +59,8 @@ def matte_of(part: Part) -> Matte:
     if part.sweep is None or part.ground is None:
         solved = matting.solve(part.rgb, part.slope, _said(part, known), part.mask)
         return Matte(solved.alpha, solved.behind, part.mask, solved.scale)
-    known, mask = _by_sweep(part, part.ground, part.sweep.noise, known)
     far = contrast.largest_difference(part.rgb, part.ground)
+    known, mask = _by_sweep(part, part.ground, far, part.sweep.noise, known)
     strands = gaps.frayed(part.slope, far, mask)
     known, mask = gaps.part_strands(known, mask, strands, far)
     known = _said(part, known)
@@ -87,8 +87,9 @@ def with_glass(part: Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, 
     return np.where(clear, thin * alpha, alpha), np.where(clear[..., None], tint, colours), share
 
 
-def _by_sweep(part: Part, background: Plane, noise: float, known: Plane) -> tuple[Plane, Plane]:
-    """`known` and the part's mask (h, w) with what a plain `background` (h, w, 3) gives away."""
+def _by_sweep(part: Part, background: Plane, far: Plane, noise: float, known: Plane) -> tuple[Plane, Plane]:
+    """`known` and the part's mask (h, w) with what a plain `background` (h, w, 3), which the picture is `far` (h, w)
+    from, gives away."""
     rgb = part.rgb
     shown = contrast.light_and_tint(rgb, background)
     swept, product = sweep.read_sweep(shown, part.slope, noise, part.mask)
@@ -105,4 +106,8 @@ def _by_sweep(part: Part, background: Plane, noise: float, known: Plane) -> tupl
     # In a gap the product takes light from both sides.
     shade = sweep.shade_of(shown[0], swept, mask) ** 2
     found = gaps.find_gaps(rgb, part.slope, background, noise, shade)
-    return gaps.open_gaps(known, mask, found, contrast.largest_difference(rgb, background), noise)
+    known, mask = gaps.open_gaps(known, mask, found, far, noise)
+    bare = sweep.bare(known, far, noise)
+    known[bare] = 0
+    mask[bare] = np.minimum(mask[bare], GIVEN.swept_max)
+    return known, mask

@@ -5,18 +5,24 @@ from streams.api.routes import (
     batches,
     campaigns,
     cases,
+    connectors,
     documents,
     events,
     letters,
+    pictures,
     products,
     reviews,
     rules,
+    uploads,
+    webhooks,
 )
 
 ROUTES = (
     *documents.ROUTES,
     *products.ROUTES,
     *batches.ROUTES,
+    *pictures.ROUTES,
+    *uploads.ROUTES,
     *assets.ROUTES,
     *campaigns.ROUTES,
     *cases.ROUTES,
@@ -24,4 +30,6 @@ ROUTES = (
     *letters.ROUTES,
     *events.ROUTES,
     *rules.ROUTES,
+    *connectors.ROUTES,
+    *webhooks.ROUTES,
 )

@@ -15,6 +15,7 @@ from litestar.types import Receive, Send
 
 from schemas.decoding import prepare
 from schemas.records import Submission
+from streams.api.bodies import whole
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem, problem_of
 from streams.runtime.errors import Refused
@@ -60,7 +61,7 @@ async def post_batch(request: Request[Caller, Any, Any], caller: Asking) -> Resp
     if kind in LINES:
         groups = _lines(request.stream())
     else:
-        groups = _file(await _whole(request.stream(), caller.settings.gateway_body_max_bytes))
+        groups = _file(await whole(request.stream(), caller.settings.gateway_body_max_bytes))
     return _Lines(_answers(caller, groups))
 
 
@@ -163,15 +164,6 @@ async def _file(data: bytes) -> AsyncIterator[Sequence[Line]]:
     lines = await asyncio.to_thread(lambda: list(_read(1, data)))
     for first in range(0, len(lines), GROUP):
         yield lines[first : first + GROUP]
-
-
-async def _whole(stream: AsyncIterator[bytes], bytes_max: int) -> bytes:
-    data = bytearray()
-    async for chunk in stream:
-        data += chunk
-        if len(data) > bytes_max:
-            raise Problem("body_too_large", f"a file has at most {bytes_max} bytes; NDJSON has no bound")
-    return bytes(data)
 
 
 prepare(LineAnswer)

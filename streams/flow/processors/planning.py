@@ -23,6 +23,7 @@ from streams.runtime.errors import Refused
 
 HEIGHT = "height_cm"  # a product's attribute and a parameter of operations, under one name
 HEIGHT_CM_MAX = 1000.0
+ERA_MS = 946_684_800_000  # the year 2000: today's seconds since 1970 are less for 28,000 years to come
 LACKING = frozenset({"missing_attribute", "bad_attribute", BadParameters.code})  # codes of what one asset lacks
 
 
@@ -55,8 +56,12 @@ def request_of(event: CatalogChanged | CampaignRequested) -> AssetRequest:
 
 
 def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> AssetRequest:
-    """What an event asks for. Raises Refused for a channel or recipe that is not there."""
+    """What an event asks for. Raises Refused for a channel or recipe that is not there, and for a deadline that was
+    told in seconds."""
     request = request_of(event)
+    if request.deadline_ms is not None and request.deadline_ms < ERA_MS:
+        message = f"{request.deadline_ms} is before the year 2000: a deadline is Unix time in milliseconds, not seconds"
+        raise Refused("invalid_event", message, field="deadline_ms")
     for channel in request.channels:
         if channel not in cookbook.rules.names():
             known = ", ".join(cookbook.rules.names())

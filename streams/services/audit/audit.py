@@ -152,6 +152,7 @@ class _Log:
             topics.CATALOG,
             topics.CAMPAIGNS,
             topics.COMPLETED,
+            topics.REPLIES,
             topics.DECISIONS,
             topics.PUBLISH,
             topics.PUBLISHED,
@@ -189,6 +190,9 @@ class _Log:
         }
 
     def _note(self, record: Delivery) -> None:
+        if record.topic == topics.REPLIES.name:  # which no group reads: nothing of it is to be worked on
+            self._tell(record)
+            return
         if record.offset >= self._progress.get((record.topic, record.partition), 0):
             self._moving.add(record.key or b"")
             if topics.CAMPAIGNS.name in (record.topic, as_mapping(record.headers).get(ORIGIN_TOPIC)):
@@ -238,6 +242,8 @@ def _views(facts: _Facts, origin: _Origin, log: _Log) -> Sequence[ProductView]:
 def _task_facts(facts: _Facts, log: _Log) -> Iterator[Finding]:
     for identity, entry in log.tasks.entries.items():
         noted = facts.task_states.get(identity, "unknown")
+        if entry.stands_alone:
+            continue
         if entry.outcomes and not entry.waiting and not log.moves(entry.product) and noted != entry.outcomes[-1]:
             text = f"{'|'.join(entry.product)}: {entry.outcomes[-1]} on the topic, {noted} in the facts"
             yield Finding("facts_differ", entry.name, text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from schemas.codec import HASHED, Codec, WireError
 from schemas.envelope import as_mapping
 from schemas.records import Task, TaskCompleted, TaskFailed
+from streams.consumer import replies
 from streams.consumer.letters import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Delivery
 from streams.services.audit.findings import Finding
 
@@ -17,7 +18,10 @@ FAILED = "failed"
 
 @dataclass
 class Entry:
-    """What is known of one task. `read` counts the records of it that the workers have committed."""
+    """What is known of one task, of which the facts know nothing where it `stands_alone`.
+
+    `read` counts the records of it that the workers have committed.
+    """
 
     name: str
     product: tuple[str, str]
@@ -27,6 +31,7 @@ class Entry:
     waiting: int = 0
     outcomes: list[str] = field(default_factory=list)
     open_letters: int = 0
+    stands_alone: bool = False
 
     @property
     def state(self) -> str:
@@ -66,6 +71,7 @@ class TaskLedger:
             self._foreign[record.position] = identity
         entry = self.entries.setdefault(identity, Entry(identity[:12], product))
         entry.fresh += record.attempt == 0
+        entry.stands_alone |= replies.stands_alone(record)
         if self._is_committed(record):
             entry.read += 1
         else:

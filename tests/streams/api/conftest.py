@@ -4,15 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
+from schemas import topics
 from streams.api.app import build
 from streams.api.gateway import Gateway
+from streams.blobs import Blobs
 from streams.facts import Database
 from streams.runtime.settings import Settings
 from streams.services import keys
+from streams.services.admission import Admission
+from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.replies import Replies
+from tests.gpu_workers.worker_parts import photograph
+from tests.memory_store import MemoryStore
+from tests.streams.api.picture_workers import Workers, workers_of
 from tests.streams.flow import Recorder
 
 
@@ -31,12 +40,47 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_folder=tmp_path, kafka_bootstrap_servers="127.0.0.1:1", gateway_key_per_minute=50)
+    brokers = {"kafka_bootstrap_servers": "127.0.0.1:1"}
+    return Settings(data_folder=tmp_path, source_file_roots=[str(tmp_path)], gateway_key_per_minute=50, **brokers)
 
 
 @pytest.fixture
-def gateway(settings: Settings, database: Database, recorder: Recorder) -> Gateway:
-    return Gateway(settings, database, recorder, Progress(settings))
+def gateway(settings: Settings, database: Database, recorder: Recorder, blobs: Blobs) -> Gateway:
+    pictures = Pictures(database, blobs, Replies(settings), recorder, Admission(lambda _own: {}))
+    return Gateway(settings, database, recorder, Progress(settings), pictures)
+
+
+@pytest.fixture
+def replies(settings: Settings) -> Iterator[Replies]:
+    """Replies that nobody reads from Kafka."""
+    opened = Replies(settings, TopicPartition(topics.REPLIES.name, 3, 0))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def workers(
+    tmp_path: Path, settings: Settings, replies: Replies, database: Database, blobs: Blobs
+) -> Iterator[Workers]:
+    with workers_of(settings, tmp_path, blobs, database, replies) as made:
+        yield made
+
+
+@pytest.fixture
+def working(settings: Settings, database: Database, blobs: Blobs, workers: Workers, replies: Replies) -> Gateway:
+    """A gateway behind which workers work."""
+    pictures = Pictures(database, blobs, replies, workers, Admission(lambda _own: workers.others))
+    return Gateway(settings, database, workers, Progress(settings), pictures)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> bytes:
+    return photograph(tmp_path).read_bytes()
+
+
+@pytest.fixture
+def blobs() -> Blobs:
+    return Blobs(MemoryStore())
 
 
 @pytest.fixture
