@@ -19,9 +19,13 @@ AVRO = "application/vnd.apache.avro+json;version=1.12.0"
 TEXT = """
 Events of Packshot on Kafka. A value is a zero byte, the schema's id as 4 bytes (big-endian), and the record in Avro's
 binary form. Without a schema registry the id is `x-schema-id` of the message: the first 4 bytes of the SHA-256 of the
-schema's canonical form, without the highest bit. The key is UTF-8: `tenant|sku` for products, `tenant|campaign` for
-campaigns; an event with another key is refused. Partitions are chosen by murmur2, Kafka's own way: librdkafka needs
-`partitioner=murmur2_random`. Headers are CloudEvents 1.0 and may carry a W3C trace context.
+schema's parsing canonical form, without the highest bit; with one it is the registry's. The key is UTF-8:
+`tenant|sku` for products, `tenant|campaign` for campaigns. An event with another key, or with none, is a dead letter
+`wrong_key` whose field is `key`. Partitions are chosen by murmur2, Kafka's own way: librdkafka needs
+`partitioner=murmur2_random`. The schema id alone says which record it is; headers are CloudEvents 1.0, and may carry
+a W3C trace context: `ce_id` names the event in letters, without it the record's place does. A record has at most
+999,424 bytes with key and headers. JSON is not read from Kafka: who has no Avro sends NDJSON to
+`POST /v1/products:batch`, which answers each line, and follows `GET /v1/events` or asks for webhooks.
 """
 HOLDS = {"imagery.inbound": "what shops send by hooks, as it came"}
 KEYS = {

@@ -44,6 +44,7 @@ CODES: dict[str, Meaning] = {
     "unknown_picture": Meaning(404, "No such picture", "It is none of the case's, or not kept any more."),
     "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
     "unknown_connector": Meaning(404, "No such connector", "`packshot connectors list` tells which there are."),
+    "unknown_endpoint": Meaning(404, "No such webhook", "GET /v1/webhooks tells which endpoints the tenant has."),
     "unknown_job": Meaning(
         404, "No such job", "The tenant has no job with this id, or none any more: ask for it anew."
     ),
@@ -56,6 +57,13 @@ CODES: dict[str, Meaning] = {
     "version_conflict": Meaning(
         409, "The version is known with other content, or a newer one is known", "Send a higher `version`, or none."
     ),
+    "endpoint_exists": Meaning(
+        409,
+        "The URL is told of these events already",
+        "Use the endpoint that `detail` names; a rotation shows a secret.",
+    ),
+    "rotation_running": Meaning(409, "A rotation is not over", "Wait until the secret before the last is over."),
+    "no_secret": Meaning(409, "The endpoint has no valid secret", "Remove it, and add it anew."),
     "review_closed": Meaning(409, "The review is decided already, or over", "GET it again to see how it stands."),
     "case_claimed": Meaning(
         409, "Somebody else has the case", "`detail` says who. Take another, or ask again in a minute.", retryable=True
@@ -86,6 +94,12 @@ CODES: dict[str, Meaning] = {
         "The source is not to be fetched",
         "An address begins with https://, http:// or s3://. Files are taken only from PACKSHOT_SOURCE_FILE_ROOTS.",
     ),
+    "bad_url": Meaning(422, "No URL for a webhook", "It is an https:// address without user name and password."),
+    "private_address": Meaning(
+        422, "The address is not on the public internet", "Whoever runs the system may allow its network."
+    ),
+    "unknown_event": Meaning(422, "No such event", "`detail` names those that there are."),
+    "too_many_endpoints": Meaning(422, "The tenant has as many webhooks as it may", "Remove one first."),
     "upload_mismatch": Meaning(
         422, "The file is another than was said", "Its size and SHA-256 are fixed in the upload's id: make a new one."
     ),

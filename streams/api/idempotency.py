@@ -17,7 +17,8 @@ from streams.facts.answers import ApiAnswer, ApiAnswers
 from streams.runtime.clock import now_ms
 
 BODY_MAX_BYTES = 1024 * 1024  # of what is held to tell one request from another
-METHODS = frozenset({"POST", "PUT", "DELETE"})
+METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+SHOWN_ONCE = re.compile(r"/v1/webhooks(/[^/]+/rotation)?")  # answers with secrets, which nobody is to keep
 # A batch's lines are each idempotent by their versions; pictures are by all that is asked for.
 BY_CONTENT = frozenset({"/v1/products:batch", "/v1/cutouts", "/v1/packshots", "/v1/mockups", "/v1/renders"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -55,7 +56,7 @@ class Idempotent:
         try:
             await self._app(scope, _again(body, receive), kept)
         finally:
-            if kept.is_final:
+            if kept.is_final and not (kept.status < 400 and SHOWN_ONCE.fullmatch(scope["path"])):
                 answer = ApiAnswer(request, kept.status, msgspec.msgpack.encode(kept.headers), bytes(kept.body))
                 await asyncio.to_thread(answers.end, tenant, key, answer)
             else:

@@ -134,9 +134,20 @@ def breaking(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     for path, method, operation in operations(before):
         now = known.get((path, method))
         found += [f"{method} {path} is gone"] if now is None else _narrower(f"{method} {path}", operation, now)
-    schemas = after["components"]["schemas"]
+    schemas, sent = after["components"]["schemas"], _sent(after)
     for name, schema in before["components"]["schemas"].items():
-        found += _lost(name, schema, schemas[name]) if name in schemas else []  # what names it is compared itself
+        if name in schemas:  # what names it is compared itself
+            found += _lost(name, schema, schemas[name], is_sent=name in sent)
+    return found
+
+
+def _sent(made: Mapping[str, Any]) -> set[str]:
+    """The schemas that clients send: only there is a field more that is required one too many."""
+    left = {name for _, _, operation in operations(made) for name in _names(operation.get("requestBody"))}
+    found: set[str] = set()
+    while left:
+        found |= left
+        left = {each for name in left for each in _names(made["components"]["schemas"][name])} - found
     return found
 
 
@@ -152,10 +163,11 @@ def _narrower(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     return found + [f"{name} has another {part}" for part in parts]
 
 
-def _lost(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def _lost(name: str, before: Mapping[str, Any], after: Mapping[str, Any], *, is_sent: bool) -> list[str]:
     was, now = before.get("properties", {}), after.get("properties", {})
     found = [f"{name}.{each} is gone" for each in was.keys() - now.keys()]
-    found += [f"{name}.{each} is needed" for each in set(after.get("required", ())) - set(before.get("required", was))]
+    needed = set(after.get("required", ())) - set(before.get("required", was)) if is_sent else set()
+    found += [f"{name}.{each} is needed" for each in needed]
     for each in was.keys() & now.keys():
         if was[each].get("type") != now[each].get("type"):
             found.append(f"{name}.{each} is of another type")

@@ -24,6 +24,7 @@ EXPLAINED = (
     ("streams.runtime.supervisor", "AlreadyRunning"),
     ("streams.consumer.clients", "NotAcknowledged"),
     ("streams.runtime.private", "NotPrivate"),
+    ("streams.client.problems", "ClientError"),
     ("gpu_workers.models.manifest", "ModelError"),
 )
 # Every command: its module and its name there, and what it does in a line; a test holds the lines to the commands.
@@ -80,7 +81,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "topics": ("topics:topics", "The topics' settings: what differs from what Packshot relies on."),
     "up": ("system:up", "Run the whole system on this machine until Ctrl-C."),
-    "webhooks": ("webhooks:webhooks", "Webhooks: who is told of what was published, and how that went."),
+    "webhooks": ("webhooks:group", "Webhooks: who is told of what was published, and how that went."),
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from streams.commands.options import through
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
@@ -14,15 +15,32 @@ from streams.services.moments import Moment
 @click.argument("sku")
 @click.option("--tenant", default=None, help="The tenant; needed only when several have the SKU.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@through
 @click.pass_obj
-def status(settings: Settings, sku: str, tenant: str | None, as_json: bool) -> None:
+def status(
+    settings: Settings, sku: str, tenant: str | None, as_json: bool, remote: str | None, key: str | None
+) -> None:
     """Tell where every asset of a product stands, and why."""
+    if url := remote or settings.remote:
+        _remote_status(settings, url, key, tenant, sku, as_json)
+        return
     from streams.commands.tables.status import show_status
     from streams.services.status import open_database, status_of, tenants_of
 
     with open_database(settings) as database:
         for each in tenants_of(database, sku, tenant):
             show_status(status_of(database, each, sku), as_json=as_json)
+
+
+def _remote_status(settings: Settings, url: str, key: str | None, tenant: str | None, sku: str, as_json: bool) -> None:
+    from streams.client import calls
+    from streams.commands.tables.status import show_remote_status
+    from streams.services import remote
+
+    with remote.clients(settings, url, key) as clients:
+        product = clients(tenant).send(calls.get_product(sku))
+        assets = clients(tenant).send(calls.get_assets(sku)).assets
+    show_remote_status(product, assets, as_json=as_json)
 
 
 @click.command()

@@ -2,12 +2,22 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from streams.commands.options import through
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.services.event_files import BadLine, Read
+    from streams.services.remote import Fate as RemoteFate
+    from streams.services.submission import Fate
+
+CLOCKS_DIFFER_MS = 60_000  # this machine's and the brokers'
 
 
 @click.command()
@@ -15,8 +25,17 @@ from streams.runtime.settings import Settings
 @click.option("--wait", is_flag=True, help="Follow every event until its assets are published, in review or failed.")
 @click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="How long to wait, in seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@through
 @click.pass_obj
-def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json: bool) -> None:
+def submit(
+    settings: Settings,
+    file: Path,
+    wait: bool,
+    timeout_s: float,
+    as_json: bool,
+    remote: str | None,
+    key: str | None,
+) -> None:
     """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
     from streams.commands.tables import progress
     from streams.commands.tables.submit import show_submission
@@ -28,6 +47,9 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
     if not events:  # then it takes no broker to say so
         show_submission([], [], bad or [event_files.BadLine(1, "", "no event in it")], as_json=as_json)
         sys.exit(Exit.NOT_DONE)
+    if url := remote or settings.remote:
+        _submit_remotely(settings, url, key, events, bad, timeout_s if wait else None, as_json)
+        return
     from streams.services import following, local, submission  # Kafka's client and the flow's planning
 
     with local.connect(settings) as (database, producer):
@@ -45,7 +67,35 @@ def submit(settings: Settings, file: Path, wait: bool, timeout_s: float, as_json
                 ends = time.monotonic() + timeout_s, settings.stalled_after_s
                 fates = following.follow(submitted, database, news, report, *ends)
     show_submission(submitted, fates, bad, as_json=as_json)
-    sys.exit(Exit.FOUND if bad or any(fate.state in ("failed", "waiting") for fate in fates) else Exit.OK)
+    sys.exit(_status(fates, bad))
+
+
+def _submit_remotely(
+    settings: Settings,
+    url: str,
+    key: str | None,
+    events: "Sequence[Read]",
+    bad: "list[BadLine]",
+    timeout_s: float | None,
+    as_json: bool,
+) -> None:
+    from streams.commands.tables import progress
+    from streams.commands.tables.submit import show_submission
+    from streams.services import remote
+
+    since_ms = time.time_ns() // 1_000_000 - CLOCKS_DIFFER_MS
+    with remote.clients(settings, url, key) as clients:
+        sent, refused = remote.submit(clients, events)
+        fates: list[remote.Fate] = []
+        if timeout_s is not None:
+            with progress("events", hidden=as_json) as report:
+                fates = remote.follow(clients, sent, timeout_s, since_ms, report)
+    show_submission(sent, fates, [*bad, *refused], as_json=as_json)
+    sys.exit(_status(fates, [*bad, *refused]))
+
+
+def _status(fates: "Sequence[Fate | RemoteFate]", bad: "Sequence[BadLine]") -> Exit:
+    return Exit.FOUND if bad or any(fate.state in ("failed", "waiting") for fate in fates) else Exit.OK
 
 
 @click.command()

@@ -12,17 +12,17 @@ from streams.services.moments import Moment
 if TYPE_CHECKING:
     from streams.facts import Endpoint, WebhookDelivery
 
-STATES = ("waiting", "behind", "delivered", "failed")
+STATES = ("waiting", "behind", "delivered", "failed", "dropped")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 _endpoint = click.argument("name", metavar="ID")
 
 
-@click.group()
-def webhooks() -> None:
+@click.group("webhooks")
+def group() -> None:
     """Webhooks: who is told of what was published, and how that went."""
 
 
-@webhooks.command()
+@group.command()
 @click.argument("url")
 @click.option("--tenant", required=True, help="Whose events.")
 @click.option("--events", default="", help="Which, with commas: asset.published,…; all when none is named.")
@@ -35,11 +35,13 @@ def add(settings: Settings, url: str, tenant: str, events: str, asymmetric: bool
     from streams.webhooks.signing import verifier
 
     named = [each.strip() for each in events.split(",") if each.strip()]
-    added = desk.add(settings, tenant, url, named, "v1a" if asymmetric else "v1")
+    with desk.opened(settings) as webhooks:
+        networks = settings.webhook_private_networks
+        added = desk.add(webhooks, networks, tenant, url, named, "v1a" if asymmetric else "v1")
     _show_secret(added.endpoint, verifier(added.secrets[0].secret), as_json)
 
 
-@webhooks.command("list")
+@group.command("list")
 @click.option("--tenant", help="Those of this tenant.")
 @_as_json
 @click.pass_obj
@@ -48,7 +50,8 @@ def webhooks_list(settings: Settings, tenant: str | None, as_json: bool) -> None
     from streams.runtime.screen import console, print_json, table
     from streams.services import webhooks as desk
 
-    found = desk.endpoints(settings, tenant)
+    with desk.opened(settings) as webhooks:
+        found = desk.endpoints(webhooks, tenant)
     if as_json:
         print_json([_facts(*each) for each in found])
         return
@@ -59,7 +62,7 @@ def webhooks_list(settings: Settings, tenant: str | None, as_json: bool) -> None
     console.show(shown) if found else console.say("nobody is told of anything")
 
 
-@webhooks.command()
+@group.command()
 @_endpoint
 @_as_json
 @click.pass_obj
@@ -68,7 +71,8 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
     from streams.runtime.screen import console, print_json
     from streams.services import webhooks as desk
 
-    facts = _facts(*desk.endpoint(settings, name))
+    with desk.opened(settings) as webhooks:
+        facts = _facts(*desk.endpoint(webhooks, name))
     if as_json:
         print_json(facts)
         return
@@ -76,7 +80,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
         console.say(f"{title:<18}", str(value))
 
 
-@webhooks.command()
+@group.command()
 @_endpoint
 @click.option("--why", default="by hand", help="The reason, which is kept.")
 @_as_json
@@ -85,11 +89,12 @@ def pause(settings: Settings, name: str, why: str, as_json: bool) -> None:
     """Send nothing to an endpoint; what is to be sent waits."""
     from streams.services import webhooks as desk
 
-    desk.set_state(settings, name, "paused", why)
+    with desk.opened(settings) as webhooks:
+        desk.set_state(webhooks, name, "paused", why)
     _say(f"{name} is paused; what is published meanwhile waits for it", {"paused": name}, as_json)
 
 
-@webhooks.command()
+@group.command()
 @_endpoint
 @_as_json
 @click.pass_obj
@@ -97,11 +102,12 @@ def resume(settings: Settings, name: str, as_json: bool) -> None:
     """Have an endpoint that was paused or disabled go on."""
     from streams.services import webhooks as desk
 
-    desk.set_state(settings, name, "active", "")
+    with desk.opened(settings) as webhooks:
+        desk.set_state(webhooks, name, "active", "")
     _say(f"{name} goes on", {"resumed": name}, as_json)
 
 
-@webhooks.command()
+@group.command()
 @_endpoint
 @_as_json
 @click.pass_obj
@@ -109,11 +115,12 @@ def remove(settings: Settings, name: str, as_json: bool) -> None:
     """Forget an endpoint and all its deliveries."""
     from streams.services import webhooks as desk
 
-    desk.remove(settings, name)
+    with desk.opened(settings) as webhooks:
+        desk.remove(webhooks, name)
     _say(f"{name} is removed", {"removed": name}, as_json)
 
 
-@webhooks.command()
+@group.command()
 @_endpoint
 @click.option("--keep-hours", default=24.0, show_default=True, help="For how long the secret before signs as well.")
 @_as_json
@@ -123,10 +130,12 @@ def rotate(settings: Settings, name: str, keep_hours: float, as_json: bool) -> N
     from streams.services import webhooks as desk
     from streams.webhooks.signing import verifier
 
-    _show_secret(name, verifier(desk.rotate(settings, name, keep_hours * 3600).secret), as_json)
+    with desk.opened(settings) as webhooks:
+        new = desk.rotate(webhooks, name, keep_hours * 3600)
+    _show_secret(name, verifier(new.secret), as_json)
 
 
-@webhooks.command()
+@group.command()
 @_endpoint
 @click.option("--state", type=click.Choice(STATES), help="Those in this state.")
 @click.option("--since", "since_ms", type=Moment(), help="Those noted then or later: a time, or 2h ago.")
@@ -140,11 +149,12 @@ def deliveries(
     from streams.runtime.screen import print_json
     from streams.services import webhooks as desk
 
-    found = desk.deliveries(settings, name, state, since_ms, limit)
+    with desk.opened(settings) as webhooks:
+        found = desk.deliveries(webhooks, name, state, since_ms, limit)
     print_json([each.__dict__ for each in found]) if as_json else _show_deliveries(found)
 
 
-@webhooks.command()
+@group.command()
 @_endpoint
 @click.option("--since", "since_ms", type=Moment(), required=True, help="From when on: a time, or 2h ago.")
 @click.option("--until", "until_ms", type=Moment(), help="Before when.")
@@ -154,7 +164,8 @@ def replay(settings: Settings, name: str, since_ms: int, until_ms: int | None, a
     """Send what was published in a range of time once more, each with the id that it had."""
     from streams.services import webhooks as desk
 
-    count = desk.replay(settings, name, since_ms, until_ms)
+    with desk.opened(settings) as webhooks:
+        count = desk.replay(settings, webhooks, name, since_ms, until_ms)
     _say(f"{count} deliveries are to be sent again", {"endpoint": name, "sent_again": count}, as_json)
 
 
@@ -164,6 +175,11 @@ def _show_deliveries(found: "Sequence[WebhookDelivery]") -> None:
     shown = table("message", "state", "event", "sku", "noted", "tries", "due", "last answer")
     for each in found:
         last = each.log[-1] if each.log else None
+        if each.state == "dropped":
+            shown.add_row(
+                "", each.state, "", "", moment(each.created_at_ms), str(each.tries), "", "the endpoint was full"
+            )
+            continue
         answer = "" if last is None else f"{last.status or ''} {last.reason}".strip()[:80]
         due = moment(each.due_at_ms) if each.state == "waiting" else ""
         cells = (each.message, each.state, each.type, each.sku, moment(each.created_at_ms), str(each.tries), due)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from schemas import topics
+from schemas.codec import HASHED, Codec
 from schemas.records import AssetPublished, AssetRetracted
 from streams.connectors.base import Hook
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in
@@ -22,9 +23,10 @@ log = structlog.get_logger()
 class Noting:
     """Notes what is to be done. Doing it twice changes nothing."""
 
-    def __init__(self, connectors: Connectors, now_ms: Callable[[], int]) -> None:
+    def __init__(self, connectors: Connectors, now_ms: Callable[[], int], codec: Codec = HASHED) -> None:
         self._connectors = connectors
         self._now_ms = now_ms
+        self._codec = codec
 
     def handle(self, delivery: Delivery, wait: Wait) -> Sequence[Outgoing]:  # noqa: ARG002
         """See streams.consumer.work.Handler."""
@@ -50,7 +52,7 @@ class Noting:
 
     def note_published(self, delivery: Delivery, only: str | None = None) -> bool:
         """Notes what is to stand in the shops of its tenant, or in `only` one of them; whether that is news."""
-        event = event_in(delivery)
+        event = event_in(delivery, self._codec)
         if not isinstance(event, AssetPublished | AssetRetracted):
             return False
         mine = [each for each in self._connectors.every(event.tenant) if only in (None, each.connector)]

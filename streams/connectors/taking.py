@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 from prometheus_client import Counter
 
+from schemas.codec import Codec
 from schemas.decoding import prepare
 from schemas.identity import content_id
 from schemas.records import CatalogChanged, Lane
@@ -39,8 +40,10 @@ taken = Counter("packshot_connector_taken_total", "Products that shops told of",
 
 
 class Sender(Protocol):
-    """Writes records and returns when the broker has acknowledged every one."""
+    """Writes records and returns when the broker has acknowledged every one; `codec` encodes them."""
 
+    @property
+    def codec(self) -> Codec: ...
     def send(self, records: Sequence[Outgoing]) -> None: ...
 
 
@@ -153,7 +156,7 @@ class Taking:
 
     def _send(self, event: CatalogChanged) -> None:
         try:
-            self.sender.send([outgoing(event, SOURCE)])
+            self.sender.send([outgoing(event, SOURCE, codec=self.sender.codec)])
         except NotAcknowledged as error:
             raise Unavailable(f"the broker does not take it: {error}") from error
 

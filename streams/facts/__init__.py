@@ -20,7 +20,8 @@ from streams.facts.sessions import EVERY, DeskSession, DeskSessions
 from streams.facts.states import AssetEvent, AssetState, IllegalTransition
 from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
-from streams.facts.webhooks import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery, Webhooks
+from streams.facts.webhook_records import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery
+from streams.facts.webhooks import Webhooks
 
 __all__ = [
     "EVERY",

@@ -4,135 +4,53 @@ An endpoint hears of each product in order: of its deliveries about one product,
 `waiting`, and all others are `behind` it. Whoever ends one makes the next `waiting`, in the same transaction. Whoever
 adds or ends deliveries of an endpoint holds its row until the transaction ends, so that none is left behind for ever.
 
+An endpoint has so many deliveries that have not ended and no more: what is published while it is full is not noted for
+it. One row a day, `dropped`, tells of that: from when until when, and of how many in `tries`. A replay of that time
+brings them.
+
 Which process sends for an endpoint is settled by a lease in its row. One that outlives its lease, being stopped in the
 middle of a request, may send a delivery that another sends as well; the first answer counts.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
-from schemas.decoding import prepare
 from streams.facts import tables as t
 from streams.facts.database import Database
+from streams.facts.sealing import Sealer
+from streams.facts.webhook_records import (
+    Attempt,
+    Backlog,
+    Endpoint,
+    EndpointState,
+    Message,
+    Secret,
+    Settled,
+    Slots,
+    WebhookDelivery,
+)
 
-EndpointState = Literal["active", "paused", "disabled"]
-DeliveryState = Literal["waiting", "behind", "delivered", "failed"]
+DAY_MS = 24 * 3600 * 1000
 LEASE_MS = 60_000  # four times what a request may take
 LOG_MAX = 40  # attempts that are kept of a delivery: those of its schedule, and of a few replays
+OPEN_MAX = 10_000  # deliveries of an endpoint that have not ended: about 200 MB at most, of bodies below 20 kB
 FORGOTTEN_AT_ONCE = 1000  # rows that one statement takes away
 _e, _d = t.webhook_endpoints.c, t.webhook_deliveries.c
 _OPEN = ("waiting", "behind")
 
 
-class Secret(msgspec.Struct, frozen=True):
-    """A secret that deliveries are signed with, until a Unix time in ms or for ever."""
-
-    secret: str
-    until_ms: int | None = None
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """One attempt at a delivery: its answer's status, None without an answer, and the begin of what it said."""
-
-    at_ms: int
-    took_ms: int
-    status: int | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Who is told, and of what; since when nothing has succeeded, and until when it is left alone."""
-
-    endpoint: str
-    tenant: str
-    url: str
-    events: tuple[str, ...]
-    secrets: tuple[Secret, ...]
-    state: EndpointState = "active"
-    why: str = ""
-    created_at_ms: int = 0
-    failing_since_ms: int | None = None
-    pauses: int = 0
-    not_before_ms: int = 0
-
-    def valid_secrets(self, now_ms: int) -> list[str]:
-        """The secrets to sign with, the newest first."""
-        return [each.secret for each in self.secrets if each.until_ms is None or each.until_ms > now_ms]
-
-
-@dataclass(frozen=True)
-class Message:
-    """What an endpoint is told once; its id is the same in all attempts, and in a replay."""
-
-    message: str
-    sku: str
-    type: str
-    body: str
-
-
-@dataclass(frozen=True)
-class WebhookDelivery:
-    """A message on its way to an endpoint, after `tries` attempts."""
-
-    id: int
-    endpoint: str
-    message: str
-    sku: str
-    type: str
-    body: str
-    state: DeliveryState
-    tries: int
-    due_at_ms: int
-    created_at_ms: int
-    ended_at_ms: int | None
-    log: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True)
-class Settled:
-    """How a delivery and its endpoint stand after an attempt; `disabled` says why the endpoint is to be, if it is."""
-
-    state: Literal["delivered", "waiting", "failed"]
-    due_at_ms: int
-    failing_since_ms: int | None
-    pauses: int
-    not_before_ms: int
-    disabled: str = ""
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """How many deliveries have not ended, and how old the oldest of them is."""
-
-    count: int
-    oldest_ms: int
-
-
-class Slots(Protocol):
-    """Who may be served now."""
-
-    def full_tenants(self) -> Collection[str]: ...
-    def full_endpoints(self) -> Collection[str]: ...
-    def busy_endpoints(self) -> Collection[str]: ...
-    def tenants_full_of_doubtful(self) -> Collection[str]: ...
-    def in_flight(self) -> Collection[int]: ...
-    def takes_doubtful(self) -> bool: ...
-    def room(self, endpoint: Endpoint) -> int:
-        """How many deliveries an endpoint may have beside those in flight."""
-
-    def fill(self, endpoint: Endpoint, delivery: int) -> None: ...
-
-
 class Webhooks:
-    """Each call is a transaction of its own. Raises DatabaseUnavailable."""
+    """Each call is a transaction of its own. Raises DatabaseUnavailable.
 
-    def __init__(self, database: Database) -> None:
+    Secrets are kept sealed where there is a key for it; Unsealable is raised for those that no key of ours opens.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self._database = database
+        self._sealer = sealer or Sealer()
 
     def add(self, endpoint: Endpoint) -> None:
         """Adds an endpoint."""
@@ -141,7 +59,7 @@ class Webhooks:
             "tenant": endpoint.tenant,
             "url": endpoint.url,
             "events": _json(endpoint.events),
-            "secrets": _json(endpoint.secrets),
+            "secrets": self._sealer.sealed(_json(endpoint.secrets)),
             "state": endpoint.state,
             "why": endpoint.why,
             "created_at_ms": endpoint.created_at_ms,
@@ -156,7 +74,13 @@ class Webhooks:
         if tenant is not None:
             query = query.where(_e.tenant == tenant)
         with self._database.look() as connection:
-            return [_endpoint(row) for row in connection.execute(query)]
+            return [self._endpoint(row) for row in connection.execute(query)]
+
+    def find(self, endpoint: str) -> Endpoint | None:
+        """The endpoint of that name."""
+        with self._database.look() as connection:
+            row = connection.execute(select(t.webhook_endpoints).where(_e.endpoint == endpoint)).first()
+        return None if row is None else self._endpoint(row)
 
     def set_state(self, endpoint: str, state: EndpointState, why: str) -> None:
         """Sets how an endpoint stands; one that is made active is well until it shows otherwise."""
@@ -165,11 +89,18 @@ class Webhooks:
             its = update(t.webhook_endpoints).where(_e.endpoint == endpoint)
             connection.execute(its.values(state=state, why=why, **(well if state == "active" else {})))
 
-    def set_secrets(self, endpoint: str, secrets: Sequence[Secret]) -> None:
-        """Sets what an endpoint's deliveries are signed with."""
+    def change_secrets(self, endpoint: str, change: Callable[[Endpoint], Sequence[Secret]]) -> bool:
+        """Gives an endpoint the secrets that `change` makes of those that it has; False for one that is not there.
+
+        It is held meanwhile: of two who change them at once, the second sees what the first has made.
+        """
         with self._database.transaction() as connection:
+            known = self._hold(connection, endpoint)
+            if known is None:
+                return False
             its = update(t.webhook_endpoints).where(_e.endpoint == endpoint)
-            connection.execute(its.values(secrets=_json(secrets)))
+            connection.execute(its.values(secrets=self._sealer.sealed(_json(change(known)))))
+        return True
 
     def remove(self, endpoint: str) -> None:
         """Forgets an endpoint and all its deliveries."""
@@ -183,7 +114,7 @@ class Webhooks:
         `anew`: one that has ended is sent again, from the first try on and behind what is there, with its log kept.
         """
         with self._database.transaction() as connection:
-            held = [name for name in sorted(endpoints) if _hold(connection, name) is not None]
+            held = [name for name in sorted(endpoints) if self._hold(connection, name) is not None]
             return sum(_noted(connection, message, name, now_ms, anew) for name in held)
 
     def is_due(self, now_ms: int) -> bool:
@@ -211,7 +142,7 @@ class Webhooks:
         has_room = and_(_e.tenant.not_in(slots.tenants_full_of_doubtful()), _e.endpoint.not_in(slots.busy_endpoints()))
         query = query.where(or_(_e.pauses == 0, has_room))
         with self._database.transaction() as connection:
-            endpoints = [_endpoint(row) for row in connection.execute(query)]
+            endpoints = [self._endpoint(row) for row in connection.execute(query)]
             return [pair for each in endpoints for pair in _taken(connection, each, holder, now_ms, slots)]
 
     def release(self, holder: str) -> None:
@@ -225,7 +156,7 @@ class Webhooks:
     ) -> Settled | None:
         """Notes an attempt at `sent`, and what `rule` makes of it; None where another's attempt was noted before."""
         with self._database.transaction() as connection:
-            endpoint = _hold(connection, sent.endpoint)
+            endpoint = self._hold(connection, sent.endpoint)
             row = connection.execute(select(t.webhook_deliveries).where(_d.id == sent.id)).first()
             if endpoint is None or row is None or (row.state, row.tries) != ("waiting", sent.tries):
                 return None
@@ -269,6 +200,18 @@ class Webhooks:
         with self._database.transaction() as connection:
             return connection.execute(delete(t.webhook_deliveries).where(_d.id.in_(old))).rowcount
 
+    def _hold(self, connection: Connection, endpoint: str) -> Endpoint | None:
+        """The endpoint, held until the transaction ends; in SQLite there is one writer at a time anyway."""
+        query: Select[Any] = select(t.webhook_endpoints).where(_e.endpoint == endpoint).with_for_update()
+        row = connection.execute(query).first()
+        return None if row is None else self._endpoint(row)
+
+    def _endpoint(self, row: Row[Any]) -> Endpoint:
+        said = {name: getattr(row, name) for name in Endpoint.__dataclass_fields__}
+        events = msgspec.json.decode(row.events, type=tuple[str, ...])
+        secrets = msgspec.json.decode(self._sealer.opened(row.secrets), type=tuple[Secret, ...])
+        return Endpoint(**said | {"events": events, "secrets": secrets})
+
 
 def _servable(now_ms: int) -> tuple[ColumnElement[bool], ...]:
     return _e.state == "active", _e.not_before_ms <= now_ms
@@ -279,17 +222,13 @@ def _has_due(now_ms: int, in_flight: Iterable[int]) -> ColumnElement[bool]:
     return select(_d.id).where(mine, _d.id.not_in(list(in_flight))).correlate(t.webhook_endpoints).exists()
 
 
-def _hold(connection: Connection, endpoint: str) -> Endpoint | None:
-    """The endpoint, held until the transaction ends; in SQLite there is one writer at a time anyway."""
-    query: Select[Any] = select(t.webhook_endpoints).where(_e.endpoint == endpoint).with_for_update()
-    row = connection.execute(query).first()
-    return None if row is None else _endpoint(row)
-
-
 def _noted(connection: Connection, message: Message, endpoint: str, now_ms: int, anew: bool) -> bool:
     its = (_d.endpoint == endpoint, _d.message == message.message)
     known = connection.execute(select(t.webhook_deliveries).where(*its)).first()
     if known is not None and not (anew and known.state not in _OPEN):
+        return False
+    if _is_full(connection, endpoint):
+        _drop(connection, endpoint, now_ms)
         return False
     connection.execute(delete(t.webhook_deliveries).where(*its))
     others = select(_d.id).where(_d.endpoint == endpoint, _d.sku == message.sku, _d.state.in_(_OPEN)).limit(1)
@@ -298,6 +237,23 @@ def _noted(connection: Connection, message: Message, endpoint: str, now_ms: int,
     log = "[]" if known is None else known.log
     connection.execute(insert(t.webhook_deliveries).values(row | {"created_at_ms": now_ms, "log": log}))
     return True
+
+
+def _is_full(connection: Connection, endpoint: str) -> bool:
+    open_ones = select(_d.id).where(_d.endpoint == endpoint, _d.state.in_(_OPEN))
+    return connection.execute(open_ones.limit(1).offset(OPEN_MAX - 1)).first() is not None
+
+
+def _drop(connection: Connection, endpoint: str, now_ms: int) -> None:
+    """Counts one that is not noted, in the row of its day."""
+    day = f"dropped_{now_ms // DAY_MS}"
+    its = (_d.endpoint == endpoint, _d.message == day)
+    more = update(t.webhook_deliveries).where(*its).values(tries=_d.tries + 1, ended_at_ms=now_ms)
+    if connection.execute(more).rowcount:
+        return
+    told = {"message": day, "sku": "", "type": "", "body": "", "state": "dropped", "tries": 1, "log": "[]"}
+    at = {"created_at_ms": now_ms, "due_at_ms": now_ms, "ended_at_ms": now_ms}
+    connection.execute(insert(t.webhook_deliveries).values(endpoint=endpoint, **told, **at))
 
 
 def _taken(
@@ -349,12 +305,6 @@ def _next_of_product(connection: Connection, ended: WebhookDelivery, now_ms: int
         connection.execute(its.values(state="waiting", due_at_ms=now_ms))
 
 
-def _endpoint(row: Row[Any]) -> Endpoint:
-    said = {name: getattr(row, name) for name in Endpoint.__dataclass_fields__}
-    events = msgspec.json.decode(row.events, type=tuple[str, ...])
-    return Endpoint(**said | {"events": events, "secrets": msgspec.json.decode(row.secrets, type=tuple[Secret, ...])})
-
-
 def _delivery(row: Row[Any]) -> WebhookDelivery:
     said = {name: getattr(row, name) for name in WebhookDelivery.__dataclass_fields__}
     return WebhookDelivery(**said | {"log": msgspec.json.decode(row.log, type=tuple[Attempt, ...])})
@@ -362,6 +312,3 @@ def _delivery(row: Row[Any]) -> WebhookDelivery:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-prepare(Secret, Attempt)

@@ -128,6 +128,12 @@ class Settings:
         3000, description="The same of all keys of a tenant together; each gateway counts on its own."
     )
 
+    remote: Address | None = Field(
+        None,
+        description="The URL of an API elsewhere that `submit` and `status` are to go through; unset, they go direct.",
+    )
+    remote_key: SecretStr | None = Field(None, description="The key for that API.")
+
     replaced_grace_s: NonNegativeFloat = Field(
         3600.0,
         le=366 * 24 * 3600,
@@ -196,6 +202,11 @@ class Settings:
     connector_private_networks: Networks = Field(
         (),
         description="Networks (10.1.0.0/16,…) that connectors' shops may lie on although they are private or loopback.",
+    )
+    webhook_secrets_keys: SecretStr | None = Field(
+        None,
+        description="Fernet keys (32 bytes in URL-safe Base64), with commas, that webhooks' secrets are sealed with in "
+        "the database: by the first, opened by any; unset, they lie there as they are.",
     )
 
     tenant_quota_per_hour: NonNegativeInt = Field(
@@ -267,6 +278,11 @@ class Settings:
     def sasl_password(self) -> str | None:
         """The SASL password."""
         return _revealed(self.kafka_sasl_password)
+
+    @property
+    def webhook_keys(self) -> list[str]:
+        """The keys of webhooks' secrets."""
+        return [each.strip() for each in (_revealed(self.webhook_secrets_keys) or "").split(",") if each.strip()]
 
     @property
     def blobs(self) -> str:

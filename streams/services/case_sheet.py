@@ -1,9 +1,12 @@
 """A review case as a page that needs nothing but itself: the photograph, its cutout, and what was made of it."""
 
+import dataclasses
+
 from schemas.records import Source
 from streams.blobs import Blobs, StoreError, open_store
 from streams.facts import Database
 from streams.runtime.errors import Refused
+from streams.runtime.fields import Commas
 from streams.runtime.settings import Settings
 from streams.services import cases, photographs
 from streams.services.case_views import CaseAsset, CaseView
@@ -44,7 +47,7 @@ def _photograph(source: Source | None, settings: Settings) -> bytes | None:
     """Whoever asks may read this machine's files anyway, where no folder is named."""
     if source is None:
         return None
-    here = settings if settings.source_file_roots else settings.model_copy(update={"source_file_roots": ["/"]})
+    here = settings if settings.source_file_roots else dataclasses.replace(settings, source_file_roots=Commas("/"))
     try:
         return photographs.shown(here, source, SHOWN_PX)
     except Refused:

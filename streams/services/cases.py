@@ -330,7 +330,7 @@ def _lost() -> Refused:
 
 def _send(event: Event, sender: Sender) -> None:
     with tracer.start_as_current_span("decide"):
-        sender.send([outgoing(event, "packshot/review")])
+        sender.send([outgoing(event, "packshot/review", codec=sender.codec)])
 
 
 def _fitting(wanted: Wanted, free_at_ms: int | None = None) -> Fitting:

@@ -21,6 +21,7 @@ from streams.connectors.signatures import WHSEC
 from streams.connectors.taking import Taking
 from streams.connectors.working import Progress, Work, opened
 from streams.consumer import reading
+from streams.consumer.registry import codec_of
 from streams.facts import Connector, ConnectorProduct, Connectors, Database
 from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
@@ -165,7 +166,7 @@ def _wait_for(rows: Connectors, name: str, holder: str) -> None:
 
 def _note_published(settings: Settings, rows: Connectors, name: str) -> None:
     """What was published before the connector was there."""
-    noting, tenant = Noting(rows, now_ms), opened(rows, name).tenant
+    noting, tenant = Noting(rows, now_ms, codec_of(settings)), opened(rows, name).tenant
     for record in reading.read(settings, [topics.PUBLISHED.name]):
         if record.tenant == tenant:
             try:

@@ -26,6 +26,7 @@ from streams.consumer.registry import codec_of
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Executor
 from streams.facts import Connectors, Database, ProductStates, Trials, Webhooks
+from streams.facts.sealing import Sealer
 from streams.flow.processing import Processing
 from streams.runtime import observability
 from streams.runtime.clock import now_ms
@@ -166,7 +167,8 @@ def run_webhooks(settings: Settings, database: Database, stop: threading.Event) 
     from streams.webhooks.noting import DEAD_AT_ONCE as LETTERS
     from streams.webhooks.noting import Noting
 
-    webhooks, producer = Webhooks(database), AcknowledgedProducer(settings)
+    webhooks, producer = Webhooks(database, Sealer(settings.webhook_keys)), AcknowledgedProducer(settings)
+    webhooks.endpoints()  # ends here, and not at a delivery, where the keys of their secrets are missing
     letters = replace(LETTERS, originals=_blobs(settings))
     isolation = Isolation("webhooks", Trials(database))
     executor = Executor("webhooks", Noting(webhooks, time, producer.codec), producer, letters, isolation, threads=1)
@@ -197,7 +199,9 @@ def run_connectors(settings: Settings, database: Database, stop: threading.Event
     connectors, producer = Connectors(database), AcknowledgedProducer(settings)
     letters = replace(LETTERS, originals=_blobs(settings))
     isolation = Isolation("connectors", Trials(database))
-    executor = Executor("connectors", Noting(connectors, now_ms), producer, letters, isolation, threads=1)
+    executor = Executor(
+        "connectors", Noting(connectors, now_ms, producer.codec), producer, letters, isolation, threads=1
+    )
     members: list[Consumer] = []
     lanes: dict[Lane, tuple[OpenConsumer, str]] = {
         "urgent": (_member(settings, groups.CONNECTORS_IN, members), topics.INBOUND.name),

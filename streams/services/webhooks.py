@@ -1,4 +1,7 @@
-"""What the commands do about webhooks: endpoints, their secrets, what was delivered, and sending a range again."""
+"""What commands and routes do about webhooks: endpoints, their secrets, what was delivered, and a range once more.
+
+`tenant` None stands for whoever runs the system: of another tenant's endpoint nobody else hears that it is there.
+"""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -11,6 +14,7 @@ from schemas import topics
 from streams.consumer import reading
 from streams.consumer.registry import codec_of
 from streams.facts import Endpoint, EndpointState, Secret, WebhookDelivery, Webhooks
+from streams.facts.sealing import Sealer
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -21,108 +25,127 @@ from streams.webhooks.posting import check_url
 from streams.webhooks.signing import Scheme, new_secret, scheme_of
 
 SECRETS_MAX = 2  # valid at a time: one more would be nobody's
+ENDPOINTS_MAX = 100  # of a tenant: each is looked at for every event of it
 
 log = structlog.get_logger()
 
 
-def add(settings: Settings, tenant: str, url: str, events: Sequence[str], scheme: Scheme) -> Endpoint:
+@contextmanager
+def opened(settings: Settings) -> Iterator[Webhooks]:
+    """The tables, for a command."""
+    with open_database(settings) as database:
+        yield Webhooks(database, Sealer(settings.webhook_keys))
+
+
+def add(
+    webhooks: Webhooks, networks: Sequence[str], tenant: str, url: str, events: Sequence[str], scheme: Scheme
+) -> Endpoint:
     """Adds an endpoint, with its first secret; of all events where none is named. Raises Refused."""
-    check_url(url, tuple(settings.webhook_private_networks))
+    check_url(url, tuple(networks))
     unknown = sorted(set(events) - set(EVENT_TYPES))
     if unknown:
         message = f"{', '.join(unknown)}: no events of ours; there are {', '.join(EVENT_TYPES)}"
         raise Refused("unknown_event", message, field="events")
+    wanted = tuple(dict.fromkeys(events)) or EVENT_TYPES
+    _check_is_new(webhooks.endpoints(tenant), url, wanted)
     endpoint = Endpoint(
         endpoint=f"ep_{secrets.token_hex(8)}",
         tenant=tenant,
         url=url,
-        events=tuple(events) or EVENT_TYPES,
+        events=wanted,
         secrets=(Secret(new_secret(scheme)),),
         created_at_ms=now_ms(),
     )
-    with _webhooks(settings) as webhooks:
-        webhooks.add(endpoint)
+    webhooks.add(endpoint)
     return endpoint
 
 
-def endpoints(settings: Settings, tenant: str | None) -> list[tuple[Endpoint, dict[str, int]]]:
+def _check_is_new(known: Sequence[Endpoint], url: str, events: Sequence[str]) -> None:
+    """A repeat of a request whose answer was lost adds nothing; nobody knows the secret, and a rotation gives one."""
+    for each in known:
+        if each.url == url and set(each.events) == set(events):
+            raise Refused("endpoint_exists", f"{each.endpoint} is told of the same at this URL", field="url")
+    if len(known) >= ENDPOINTS_MAX:
+        raise Refused("too_many_endpoints", f"a tenant has at most {ENDPOINTS_MAX} endpoints", field="url")
+
+
+def endpoints(webhooks: Webhooks, tenant: str | None) -> list[tuple[Endpoint, dict[str, int]]]:
     """All endpoints, or a tenant's, each with how many deliveries it has by state."""
-    with _webhooks(settings) as webhooks:
-        return [(each, webhooks.counts(each.endpoint)) for each in webhooks.endpoints(tenant)]
+    return [(each, webhooks.counts(each.endpoint)) for each in webhooks.endpoints(tenant)]
 
 
-def endpoint(settings: Settings, name: str) -> tuple[Endpoint, dict[str, int]]:
+def endpoint(webhooks: Webhooks, name: str, tenant: str | None = None) -> tuple[Endpoint, dict[str, int]]:
     """One endpoint, likewise. Raises Refused for one that is not there."""
-    with _webhooks(settings) as webhooks:
-        return _one(webhooks, name), webhooks.counts(name)
+    return known(webhooks, name, tenant), webhooks.counts(name)
 
 
-def set_state(settings: Settings, name: str, state: EndpointState, why: str) -> None:
+def set_state(webhooks: Webhooks, name: str, state: EndpointState, why: str, tenant: str | None = None) -> None:
     """Pauses an endpoint, whose deliveries wait then, or has it go on. Raises Refused for one that is not there."""
-    with _webhooks(settings) as webhooks:
-        webhooks.set_state(_one(webhooks, name).endpoint, state, why)
+    webhooks.set_state(known(webhooks, name, tenant).endpoint, state, why)
 
 
-def remove(settings: Settings, name: str) -> None:
+def remove(webhooks: Webhooks, name: str, tenant: str | None = None) -> None:
     """Forgets an endpoint and all its deliveries. Raises Refused for one that is not there."""
-    with _webhooks(settings) as webhooks:
-        webhooks.remove(_one(webhooks, name).endpoint)
+    webhooks.remove(known(webhooks, name, tenant).endpoint)
 
 
-def rotate(settings: Settings, name: str, kept_s: float) -> Secret:
+def rotate(webhooks: Webhooks, name: str, kept_s: float, tenant: str | None = None) -> Secret:
     """Gives an endpoint a new secret; the one before signs beside it for so long. Raises Refused."""
-    with _webhooks(settings) as webhooks:
-        now = now_ms()
-        found = _one(webhooks, name)
+    now, made = now_ms(), list[Secret]()
+
+    def rotated(found: Endpoint) -> list[Secret]:
         valid = [each for each in found.secrets if each.until_ms is None or each.until_ms > now]
         if len(valid) >= SECRETS_MAX:
             raise Refused("rotation_running", "the secret before the last is still valid", field="endpoint")
         if not valid:
-            raise Refused(
-                "no_secret", "none of its secrets is valid; remove the endpoint and add it anew", field="endpoint"
-            )
-        new = Secret(new_secret(scheme_of(valid[0].secret)))
-        webhooks.set_secrets(name, [new, *(replace(each, until_ms=now + round(kept_s * 1000)) for each in valid)])
-    return new
+            told = "none of its secrets is valid; remove the endpoint and add it anew"
+            raise Refused("no_secret", told, field="endpoint")
+        made[:] = [Secret(new_secret(scheme_of(valid[0].secret)))]
+        return [*made, *(replace(each, until_ms=now + round(kept_s * 1000)) for each in valid)]
+
+    webhooks.change_secrets(known(webhooks, name, tenant).endpoint, rotated)
+    if not made:  # it was removed in between
+        raise _unknown(name)
+    return made[0]
 
 
 def deliveries(
-    settings: Settings, name: str, state: str | None, since_ms: int | None, most: int
+    webhooks: Webhooks, name: str, state: str | None, since_ms: int | None, most: int, tenant: str | None = None
 ) -> list[WebhookDelivery]:
     """The newest deliveries of an endpoint. Raises Refused for one that is not there."""
-    with _webhooks(settings) as webhooks:
-        return webhooks.deliveries(_one(webhooks, name).endpoint, state=state, since_ms=since_ms or 0, most=most)
+    found = known(webhooks, name, tenant)
+    return webhooks.deliveries(found.endpoint, state=state, since_ms=since_ms or 0, most=most)
 
 
-def replay(settings: Settings, name: str, since_ms: int, until_ms: int | None) -> int:
+def replay(
+    settings: Settings, webhooks: Webhooks, name: str, since_ms: int, until_ms: int | None, tenant: str | None = None
+) -> int:
     """Sends an endpoint what was published from then on, before `until_ms`, once more; returns how much that is.
 
     What still waits to be delivered is not doubled. Raises Refused for an endpoint that is not there.
     """
-    with _webhooks(settings) as webhooks:
-        found = _one(webhooks, name)
-        count, codec = 0, codec_of(settings)
-        for record in reading.read(settings, [topics.PUBLISHED.name], since_ms=since_ms):
-            if until_ms is not None and record.timestamp_ms >= until_ms:
-                continue
-            try:
-                tenant, message = message_in(record, codec)
-            except Refused as refusal:
-                log.warning("no event", position=record.position, code=refusal.code)
-                continue
-            if tenant == found.tenant and message.type in found.events:
-                count += webhooks.note(message, [name], now_ms(), anew=True)
+    found = known(webhooks, name, tenant)
+    count, codec = 0, codec_of(settings)
+    for record in reading.read(settings, [topics.PUBLISHED.name], since_ms=since_ms):
+        if until_ms is not None and record.timestamp_ms >= until_ms:
+            continue
+        try:
+            its_tenant, message = message_in(record, codec)
+        except Refused as refusal:
+            log.warning("no event", position=record.position, code=refusal.code)
+            continue
+        if its_tenant == found.tenant and message.type in found.events:
+            count += webhooks.note(message, [name], now_ms(), anew=True)
     return count
 
 
-def _one(webhooks: Webhooks, name: str) -> Endpoint:
-    for each in webhooks.endpoints():
-        if each.endpoint == name:
-            return each
-    raise Refused("unknown_endpoint", f"there is no endpoint {name!r}", field="endpoint")
+def known(webhooks: Webhooks, name: str, tenant: str | None) -> Endpoint:
+    """An endpoint. Raises Refused for one that is not there, or is another tenant's."""
+    found = webhooks.find(name)
+    if found is None or tenant not in (None, found.tenant):
+        raise _unknown(name)
+    return found
 
 
-@contextmanager
-def _webhooks(settings: Settings) -> Iterator[Webhooks]:
-    with open_database(settings) as database:
-        yield Webhooks(database)
+def _unknown(name: str) -> Refused:
+    return Refused("unknown_endpoint", f"there is no endpoint {name!r}", field="endpoint")

@@ -94,7 +94,7 @@ def test_what_a_supplier_cut_out_is_retouched_too(picture: NDArray[np.uint8]) ->
 
 def test_strokes_are_read_from_their_blob_for_their_photograph_alone() -> None:
     blobs = Blobs(MemoryStore())
-    grey = np.full((20, 30), 128, np.uint8)
+    grey = np.full((70, 80), 128, np.uint8)
     mask = blobs.put(lossless(grey), "image/png")
     retouch = Retouch(marks=[Click(x=0.5, y=0.5, keep=True)], mask=mask, source="b" * 64)
     digest = blobs.put(written(retouch))
@@ -102,7 +102,7 @@ def test_strokes_are_read_from_their_blob_for_their_photograph_alone() -> None:
     assert found is not None
     assert found.retouch == retouch
     assert found.mask is not None
-    assert (found.mask.shape, round(float(found.mask.mean()), 2)) == ((20, 30), 0.5)
+    assert (found.mask.shape, round(float(found.mask.mean()), 2)) == ((70, 80), 0.5)
     assert retouching_of({"retouch": digest}, "c" * 64, blobs) is None
     assert retouching_of({}, "b" * 64, blobs) is None
     with pytest.raises(Refused, match=r"blob|found|there"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.doubts import waits_for
-from schemas.records import CutoutRetouched, ReviewDecided
+from schemas.records import CutoutRetouched, ReviewDecided, Task
 from streams.facts import Fitting
 from streams.flow.processors.settling import by_cases
 from tests.simulation.broker import Violation
@@ -17,12 +17,12 @@ PEOPLE = ("ada", "bob")
 EVERY = 99
 
 
-def decide(world: FlowWorld) -> None:
-    """One decides on a case that waits; now and then both do, and not alike."""
+def decide(world: FlowWorld) -> bool:
+    """One decides on a case that waits; now and then both do, and not alike. False where none waits."""
     with world.database.read() as facts:
         found = facts.cases.page(Fitting(), None, EVERY)
         if not found:
-            return
+            return False
         case = facts.cases.get(world.rng.choice(found).case_id)
         assert case is not None
         waiting = facts.cases.waiting([case.case_id])[case.case_id]
@@ -40,6 +40,7 @@ def decide(world: FlowWorld) -> None:
                 checks=sorted(checks),
             )
         )
+    return True
 
 
 def retouch(world: FlowWorld) -> None:
@@ -57,10 +58,10 @@ def retouch(world: FlowWorld) -> None:
     world.say(CutoutRetouched(**about))  # type: ignore[arg-type]
 
 
-def is_asked(world: FlowWorld) -> bool:
-    """Whether anything waits for a person."""
-    with world.database.read() as facts:
-        return bool(facts.cases.page(Fitting(), None, 1))
+def doubts_about(task: Task) -> dict[str, float]:
+    """What is in doubt of a picture: the cutout that it shows, or what its channel wants."""
+    drawn = task.task_id[:2] if task.step.asset else ""
+    return {"alpha_partial_share": 0.9} if drawn > "c0" else {"fill": 0.5} if drawn > "90" else {}
 
 
 def check(world: FlowWorld) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas import codec, topics
+from schemas.codec import HASHED, Codec
 from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Event, Rendition, Verdict
 from streams.blobs import FolderStore
 from streams.connectors.base import Shop, kind
@@ -30,6 +31,7 @@ class Broker:
 
     flow: Flow
     records: list[Outgoing] = field(default_factory=list)
+    codec: Codec = HASHED
 
     def send(self, records: Sequence[Outgoing]) -> None:
         self.records += records

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import codec
+from schemas.codec import HASHED
 from schemas.records import CutoutRetouched, DecisionUndone, ReviewDecided
 from schemas.retouching import Retouch, Scribble
 from streams.blobs import Blobs
@@ -152,6 +153,8 @@ class Crash(Exception):
 
 class Office:
     """Reviewers who decide at once and die at times, before, in and behind a send; the flow works beside them."""
+
+    codec = HASHED
 
     def __init__(self, database: Database, seed: int) -> None:
         self.database = database

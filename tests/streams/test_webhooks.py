@@ -2,7 +2,9 @@
 
 import base64
 import itertools
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,18 +14,21 @@ import standardwebhooks
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from schemas.records import AssetPublished, AssetRetracted, ProductPublished, Rendition, Verdict
-from streams.facts import Secret, Webhooks
+from streams.facts import Database, Secret, Webhooks, tables
+from streams.facts.sealing import Sealer
 from streams.runtime.errors import Refused
-from streams.runtime.settings import Settings
+from streams.runtime.settings import Settings, SettingsError
 from streams.services import webhooks as desk
-from streams.services.status import open_database
 from streams.webhooks import payload, signing
 from streams.webhooks.posting import check_url, retry_after_s
 from streams.webhooks.schedule import AWAY, DELAYS_S, DISABLED_AFTER_S, Answer, Health, Ruling, ruling
 from streams.webhooks.slots import Slots
-from tests.streams.webhook_world import endpoint
+from tests.streams.webhook_world import SECRET, endpoint, message
+
+_e = tables.webhook_endpoints.c
 
 NOW_MS = 1_700_000_000_000
 FILE = Rendition(
@@ -89,17 +94,76 @@ def test_nothing_is_sent_unsigned() -> None:
 
 
 def test_a_rotation_keeps_the_scheme_and_one_secret_before_and_says_why_it_cannot(tmp_path: Path) -> None:
-    settings = Settings(database_url=f"sqlite:///{tmp_path}/facts.db", data_folder=tmp_path)
-    added = desk.add(settings, "acme", "https://shop.example/hook", (), "v1a")
-    new = desk.rotate(settings, added.endpoint, kept_s=3600)
-    found, _ = desk.endpoint(settings, added.endpoint)
-    assert (signing.scheme_of(new.secret), found.secrets[0]) == ("v1a", new)
-    assert [each.secret for each in found.secrets] == [new.secret, added.secrets[0].secret]
-    assert refused(lambda: desk.rotate(settings, added.endpoint, kept_s=3600)) == "rotation_running"
-    with open_database(settings) as database:
-        Webhooks(database).set_secrets(added.endpoint, [Secret(new.secret, until_ms=1)])
-    assert refused(lambda: desk.rotate(settings, added.endpoint, kept_s=3600)) == "no_secret"
-    assert refused(lambda: desk.rotate(settings, "ep_none", kept_s=3600)) == "unknown_endpoint"
+    with desk.opened(Settings(database_url=f"sqlite:///{tmp_path}/facts.db", data_folder=tmp_path)) as webhooks:
+        added = desk.add(webhooks, (), "acme", "https://shop.example/hook", (), "v1a")
+        new = desk.rotate(webhooks, added.endpoint, kept_s=3600)
+        found, _ = desk.endpoint(webhooks, added.endpoint)
+        assert (signing.scheme_of(new.secret), found.secrets[0]) == ("v1a", new)
+        assert [each.secret for each in found.secrets] == [new.secret, added.secrets[0].secret]
+        assert refused(lambda: desk.rotate(webhooks, added.endpoint, kept_s=3600)) == "rotation_running"
+        webhooks.change_secrets(added.endpoint, lambda _: [Secret(new.secret, until_ms=1)])
+        assert refused(lambda: desk.rotate(webhooks, added.endpoint, kept_s=3600)) == "no_secret"
+        assert refused(lambda: desk.rotate(webhooks, "ep_none", kept_s=3600)) == "unknown_endpoint"
+
+
+def test_of_two_rotations_at_once_one_is_refused(tmp_path: Path) -> None:
+    """The second sees what the first has made, and no secret that was handed out is lost."""
+    with desk.opened(Settings(database_url=f"sqlite:///{tmp_path}/facts.db", data_folder=tmp_path)) as webhooks:
+        added = desk.add(webhooks, (), "acme", "https://shop.example/hook", (), "v1")
+        meet = threading.Barrier(4)
+
+        def rotate(_: int) -> str:
+            meet.wait()
+            try:
+                return desk.rotate(webhooks, added.endpoint, kept_s=3600).secret
+            except Refused as refusal:
+                return refusal.code
+
+        with ThreadPoolExecutor(4) as pool:
+            told = list(pool.map(rotate, range(4)))
+        assert told.count("rotation_running") == 3
+        handed_out = {each for each in told if each != "rotation_running"} | {added.secrets[0].secret}
+        assert {each.secret for each in desk.known(webhooks, added.endpoint, None).secrets} == handed_out
+
+
+def test_secrets_are_sealed_under_a_key_and_opened_by_any(tmp_path: Path) -> None:
+    old, new = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    kept = Webhooks(database, Sealer([old]))
+    kept.add(endpoint("ours"))
+    Webhooks(database).add(endpoint("plain"))  # from before there was a key
+    with database.look() as connection:
+        rows = dict(connection.execute(select(_e.endpoint, _e.secrets)).all())  # type: ignore[arg-type]
+    assert (rows["ours"][:7], SECRET in rows["ours"], SECRET in rows["plain"]) == ("fernet:", False, True)
+    for keys in ([old], [new, old]):
+        assert [each.secrets for each in Webhooks(database, Sealer(keys)).endpoints()] == [(Secret(SECRET),)] * 2
+    for keys in ([], [new]):
+        with pytest.raises(SettingsError, match="PACKSHOT_WEBHOOK_SECRETS_KEYS"):
+            Webhooks(database, Sealer(keys)).endpoints()
+    with pytest.raises(SettingsError, match="32 bytes"):
+        Sealer(["short"])
+    database.close()
+
+
+def test_a_full_endpoint_drops_and_says_so_and_a_replay_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.facts.webhooks.OPEN_MAX", 3)
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    database.create_tables()
+    webhooks = Webhooks(database)
+    webhooks.add(endpoint("ours", state="paused"))
+    webhooks.add(endpoint("other"))
+    noted = [webhooks.note(message(number), ["ours"], NOW_MS + number) for number in range(5)]
+    assert noted == [1, 1, 1, 0, 0]
+    assert webhooks.note(message(9), ["other"], NOW_MS) == 1
+    (told,) = webhooks.deliveries("ours", state="dropped")
+    assert (told.tries, told.created_at_ms, told.ended_at_ms) == (2, NOW_MS + 3, NOW_MS + 4)
+    assert webhooks.counts("ours") == {"waiting": 1, "behind": 2, "dropped": 1}
+    monkeypatch.setattr("streams.facts.webhooks.OPEN_MAX", 10)
+    assert [webhooks.note(message(number), ["ours"], NOW_MS, anew=True) for number in (3, 4)] == [1, 1]
+    database.close()
 
 
 def refused(call: Callable[[], object]) -> str:

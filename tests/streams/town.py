@@ -12,7 +12,6 @@ from random import Random
 
 import msgspec
 from msgspec.structs import replace
-from tests.streams.town_people import Desk
 
 from gpu_workers.models.manifest import load_manifest
 from schemas import channels, codec, topics
@@ -55,6 +54,7 @@ from streams.services.dead import DeadLetter
 from streams.services.replanning import Selection, select
 from tests.memory_store import MemoryStore
 from tests.streams.flow import GOOD
+from tests.streams.town_people import Desk
 
 PARTITIONS = 2
 RULES = (Path(channels.__file__).parent / "amazon.yaml").read_text()

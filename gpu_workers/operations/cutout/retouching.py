@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout.contrast import Plane
-from gpu_workers.operations.cutout.regions import Flags
-from gpu_workers.operations.cutout.samples import Image, full
+from gpu_workers.imaging.types import Codes, Flags, Plane
+from gpu_workers.operations.cutout.samples import full
 from schemas.retouching import Box, Brush, Click, Mark, Retouch, Scribble
 
 KEEP, REMOVE = 1, 2
@@ -83,7 +82,7 @@ def on_alpha(alpha: Plane, seeds: Seeds | None) -> Plane:
     return alpha if seeds is None else seeds.on_mask(alpha)
 
 
-def retouched(picture: Image, retouching: Retouching | None) -> Image:
+def retouched(picture: Codes, retouching: Retouching | None) -> Codes:
     """A picture (h, w, 4) that was cut out by its supplier, with what a person says: of its own samples no other."""
     if retouching is None:
         return picture

@@ -14,6 +14,7 @@ from streams.api.routes import (
     reviews,
     rules,
     uploads,
+    webhooks,
 )
 
 ROUTES = (
@@ -30,4 +31,5 @@ ROUTES = (
     *events.ROUTES,
     *rules.ROUTES,
     *connectors.ROUTES,
+    *webhooks.ROUTES,
 )

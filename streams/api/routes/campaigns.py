@@ -30,10 +30,11 @@ class CampaignBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign as it is known; `complete` when all of its parts are."""
+    """A campaign as it is known; `complete` when all of its parts are. `version` is its newest event's."""
 
     tenant: str
     campaign: str
+    version: int
     cancelled: bool
     complete: bool
     recipe: str
@@ -62,6 +63,7 @@ def get_campaign(caller: Asking, campaign: FromPath[str]) -> CampaignView:
     return CampaignView(
         tenant=caller.tenant,
         campaign=campaign,
+        version=progress.rank,
         cancelled=progress.cancelled,
         complete=progress.is_complete,
         recipe=request.recipe,

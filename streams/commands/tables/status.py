@@ -8,7 +8,11 @@ from streams.commands.tables import coloured
 from streams.runtime.screen import console, print_json, styled, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from schemas.records import Verdict
+    from streams.client.records import Asset as RemoteAsset
+    from streams.client.records import KnownProduct
     from streams.services.status import ProductStatus
 
 
@@ -20,10 +24,7 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
 
         print_json(status_view(status))
         return
-    gone = styled(" deleted", "red") if product.deleted else ""
-    console.say(
-        styled(status.sku, "bold"), f" ({status.tenant}) version {product.version}", gone, f"  {product.event.title}"
-    )
+    _heading(status.tenant, status.sku, product.version, product.deleted, product.event.title)
     shown = table("asset", "state", "live version", "why", "URL")
     for asset in status.assets:
         live = "" if asset.live is None else f"{asset.live.version}"
@@ -36,6 +37,25 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
     for why in sorted({each.task.demoted for each in status.tasks if each.task.demoted}):
         console.say(styled("demoted to bulk", "yellow"), f": {why}")
     console.say("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
+
+
+def show_remote_status(product: KnownProduct, assets: Sequence[RemoteAsset], *, as_json: bool) -> None:
+    """The same as an API tells it, which tells of no tasks."""
+    if as_json:
+        told = {name: getattr(product, name) for name in ("tenant", "sku", "version", "deleted")}
+        print_json({**told, "assets": list(assets)})
+        return
+    _heading(product.tenant, product.sku, product.version, product.deleted, product.title)
+    shown = table("asset", "state", "live version", "why", "URL")
+    for asset in assets:
+        live = "" if asset.live is None else str(asset.live.get("version", ""))
+        shown.add_row(asset.asset, coloured(asset.state), live, asset.reason, asset.url or "")
+    console.show(shown)
+
+
+def _heading(tenant: str, sku: str, version: int, deleted: bool, title: str) -> None:
+    gone = styled(" deleted", "red") if deleted else ""
+    console.say(styled(sku, "bold"), f" ({tenant}) version {version}", gone, f"  {title}")
 
 
 def _verdict_line(verdict: Verdict | None) -> str:

@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from schemas.records import Event
+    from streams.client.records import Asset as RemoteAsset
     from streams.facts import Asset
+    from streams.services import remote
     from streams.services.event_files import BadLine
     from streams.services.submission import Fate, Submitted
 
 
 def show_submission(
-    submitted: Sequence[Submitted], fates: Sequence[Fate], bad: Sequence[BadLine], *, as_json: bool
+    submitted: Sequence[Submitted | remote.Sent],
+    fates: Sequence[Fate | remote.Fate],
+    bad: Sequence[BadLine],
+    *,
+    as_json: bool,
 ) -> None:
     """What was sent, what became of it, and which lines held no event."""
     if as_json:
@@ -70,17 +76,17 @@ def show_published(event: Event, *, as_json: bool) -> None:
     console.say(styled(f"{type(event).__name__:<16}", colour), f" {event.sku} v{event.version} {text}")
 
 
-def _count(assets: Sequence[Asset], state: str) -> Text | str:
+def _count(assets: Sequence[Asset | RemoteAsset], state: str) -> Text | str:
     number = sum(asset.state == state for asset in assets)
     return styled(str(number), COLOUR[state]) if number else "·"
 
 
-def _asset_facts(asset: Asset) -> dict[str, Any]:
+def _asset_facts(asset: Asset | RemoteAsset) -> dict[str, Any]:
     names = ("sku", "asset", "version", "state", "reason", "verdict", "live")
     return {name: getattr(asset, name) for name in names}
 
 
-def _submission_facts(each: Submitted, fate: Fate | None) -> dict[str, Any]:
+def _submission_facts(each: Submitted | remote.Sent, fate: Fate | remote.Fate | None) -> dict[str, Any]:
     facts: dict[str, Any] = {"event_id": each.event_id, "subject": each.subject}
     if fate is not None:
         facts |= {"state": fate.state, "reason": fate.reason, "assets": [_asset_facts(asset) for asset in fate.assets]}

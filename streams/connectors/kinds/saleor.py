@@ -104,7 +104,7 @@ class Saleor(Shop):
     def _standing(self, shelf: Shelf, picture: Picture, known: str | None, alts: Mapping[str, str]) -> str:
         """The id of a picture's media, which has its alt text now."""
         if known is None:
-            told = {"product": shelf.source_id, "alt": picture.alt[:250], "image": None}
+            told: dict[str, Any] = {"product": shelf.source_id, "alt": picture.alt[:250], "image": None}
             file = {"input.image": Upload(picture.name, picture.load(), picture.media_type)}
             made = self.client.graphql_upload(self.connector.url, CREATE, {"input": told}, file, self._headers)
             return str(self._done(made["productMediaCreate"])["media"]["id"])

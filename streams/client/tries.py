@@ -1,0 +1,94 @@
+"""When a request is sent once more: what may work later, each time after a longer wait, or after Retry-After."""
+
+import random
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+
+import httpx
+import msgspec
+
+from streams.client.problems import Unreachable, details_of, problem_of
+from streams.client.records import News
+
+TRIES = 5
+WAIT_S = 0.5  # before the second try, twice as long before each one more, and half of it by chance
+WAIT_MAX_S = 30.0
+RETRY_AFTER_MAX_S = 120.0  # who is told to wait for longer is told so at once
+AGAIN = frozenset({429, 502, 503, 504})
+
+
+class Tries:
+    """The tries of one request."""
+
+    def __init__(self, tries: int) -> None:
+        self._left = tries - 1
+        self._wait_s = WAIT_S
+
+    def again_in_s(self, outcome: httpx.Response | httpx.TransportError) -> float | None:
+        """How long to wait before the next try; None when this outcome is the last."""
+        asked_s = 0.0 if isinstance(outcome, httpx.TransportError) else _asked_s(outcome)
+        if self._left <= 0 or asked_s is None or asked_s > RETRY_AFTER_MAX_S:
+            return None
+        wait_s = self._wait_s * random.uniform(0.5, 1.0)
+        self._left, self._wait_s = self._left - 1, min(2 * self._wait_s, WAIT_MAX_S)
+        return max(wait_s, asked_s)
+
+
+def _asked_s(answer: httpx.Response) -> float | None:
+    """The seconds that an answer asks to wait; None for one that is final."""
+    details = details_of(answer.content) if answer.status_code >= 400 else None
+    if answer.status_code not in AGAIN and not (details and details.retryable):
+        return None
+    told = answer.headers.get("Retry-After", "")
+    if told.isascii() and told.isdigit():
+        return float(told)
+    try:
+        return max(parsedate_to_datetime(told).timestamp() - time.time(), 0.0)
+    except ValueError:
+        return 0.0
+
+
+def body_of(outcome: httpx.Response | httpx.TransportError) -> bytes:
+    """The body of an answer that is none of an error. Raises ClientError."""
+    if isinstance(outcome, httpx.TransportError):
+        raise Unreachable(str(outcome) or type(outcome).__name__) from outcome
+    if not outcome.is_success:
+        raise problem_of(outcome.status_code, outcome.content)
+    return outcome.content
+
+
+class Events:
+    """What was heard of server-sent events, where to go on when the connection ends, and whether to."""
+
+    def __init__(self, after: str | None, tries: int) -> None:
+        self._last = after
+        self._tries, self._tries_max = Tries(tries), tries
+        self._told: dict[str, str] = {}
+        self.ended: httpx.Response | httpx.TransportError = httpx.ReadError("the stream ended")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What asks for all that comes behind the last event."""
+        return {"Accept": "text/event-stream"} | ({} if self._last is None else {"Last-Event-ID": self._last})
+
+    def read(self, line: str) -> Iterator[News]:
+        """The news that a line completes."""
+        self._tries = Tries(self._tries_max)
+        if line:
+            name, _, value = line.partition(":")
+            self._told[name] = value.removeprefix(" ")
+            return
+        told, self._told = self._told, {}
+        if "data" in told:
+            self._last = told.get("id", self._last)
+            named = {"type": told.get("event", ""), "id": told.get("id", "")}
+            yield msgspec.convert({**msgspec.json.decode(told["data"]), **named}, News)
+
+    def again_in_s(self) -> float:
+        """How long to wait before the next connection. Raises ClientError when there is to be none."""
+        again_in_s, self._told = self._tries.again_in_s(self.ended), {}
+        if again_in_s is None:
+            body_of(self.ended)
+        self.ended = httpx.ReadError("the stream ended")
+        return again_in_s or 0.0

@@ -1,0 +1,32 @@
+"""The real API on a socket, over SQLite and a producer that keeps what it is given."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+
+from streams.api.app import build
+from streams.api.gateway import Gateway
+from streams.services.progress import Progress
+from tests.streams.api.conftest import blobs, database, gateway, key, recorder, settings
+
+__all__ = ["blobs", "database", "gateway", "key", "recorder", "settings", "url"]
+
+
+@pytest.fixture
+def url(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where the API listens; what happens is told by the tests, and read from nowhere."""
+    monkeypatch.setattr(Progress, "_read", lambda _self: None)
+    server = uvicorn.Server(uvicorn.Config(build(gateway), port=0, log_config=None, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    gateway.progress.close()
+    server.should_exit = True
+    thread.join(60)
+    assert not thread.is_alive()
