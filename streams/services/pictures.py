@@ -25,7 +25,7 @@ from streams.facts import Database
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge
 from streams.flow.processors.releasing import made_by_recalled
-from streams.flow.processors.routing import models_of
+from streams.flow.processors.accepting import models_of
 from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
