@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "database": ("database:database", "The tables of the facts, from one version to the next."),
     "dead": ("dead:dead", "Events that could not be worked on."),
     "demo": ("system:demo", "Run the whole system over a catalogue and an urgent campaign, and show what came out."),
+    "desk": ("desk:desk", "The desk: pages on which people see what becomes of their products, and decide."),
     "keys": ("keys:keys", "Keys of the API: who may use it, for which tenants, for what."),
     "models": ("models:models", "Networks: which there are, and which of them works."),
     "preview": ("render:preview", "Show what a recipe makes of products, before and after, on one page."),

@@ -5,6 +5,7 @@ import json
 from streams.runtime.masking import masked
 from streams.runtime.screen import console, errors, styled
 from streams.runtime.settings import Settings
+from streams.services.local import desk_link
 
 
 def announce(settings: Settings) -> None:
@@ -19,6 +20,8 @@ def announce(settings: Settings) -> None:
     console.say(f"  origin    {settings.origin}")
     console.say(f"  CDN       {settings.cdn}")
     console.say(f"  API       {settings.gateway}  (a key: packshot keys create NAME --tenant TENANT)")
+    console.say(f"  desk      {desk_link(settings)}")
+    console.say("            (signs you in, once; another: packshot desk link --tenant '*' --name NAME)")
     console.say(f"  logs      {settings.data_folder / 'logs'}")
     console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
 

@@ -37,8 +37,9 @@ def run(settings: Settings, role: str, pool: Any) -> None:
         raise click.UsageError("a worker, and nothing else, needs --pool")
     if role == "gateway":
         from streams.api.serving import run_gateway
+        from streams.web.app import with_desk
 
-        run_gateway(settings)
+        run_gateway(settings, with_desk)
     else:
         roles.run(role, pool, settings)
 

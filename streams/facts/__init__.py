@@ -11,10 +11,12 @@ from streams.facts.facts import Facts
 from streams.facts.losses import Loss, Losses
 from streams.facts.models import Comparison
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
+from streams.facts.overviews import CampaignRow, Judged, Queued
 from streams.facts.products import Product
 from streams.facts.refusals import Refusal
 from streams.facts.replans import Replan
 from streams.facts.reviews import Review, Word
+from streams.facts.sessions import EVERY, DeskSession, DeskSessions
 from streams.facts.states import AssetEvent, AssetState, IllegalTransition
 from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
@@ -22,6 +24,7 @@ from streams.facts.webhook_records import Attempt, Endpoint, EndpointState, Mess
 from streams.facts.webhooks import Webhooks
 
 __all__ = [
+    "EVERY",
     "UNSENT_AFTER_S",
     "Asset",
     "AssetEvent",
@@ -29,6 +32,7 @@ __all__ = [
     "Attempt",
     "Backlog",
     "CampaignProgress",
+    "CampaignRow",
     "Case",
     "Claim",
     "Claims",
@@ -39,6 +43,8 @@ __all__ = [
     "Connectors",
     "Database",
     "DatabaseUnavailable",
+    "DeskSession",
+    "DeskSessions",
     "Endpoint",
     "EndpointState",
     "Facts",
@@ -46,6 +52,7 @@ __all__ = [
     "Fitting",
     "Grouping",
     "IllegalTransition",
+    "Judged",
     "Loss",
     "Losses",
     "Message",
@@ -53,6 +60,7 @@ __all__ = [
     "Product",
     "ProductState",
     "ProductStates",
+    "Queued",
     "Refusal",
     "Replan",
     "Review",

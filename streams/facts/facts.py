@@ -13,6 +13,7 @@ from streams.facts.cases import Cases
 from streams.facts.costs import Costs
 from streams.facts.models import Models
 from streams.facts.outbox import Outbox
+from streams.facts.overviews import Overviews
 from streams.facts.products import Products
 from streams.facts.refusals import Refusals
 from streams.facts.replans import Replans
@@ -111,3 +112,8 @@ class Facts:
     def outbox(self) -> Outbox:
         """What follows from these facts, to be kept with them."""
         return Outbox(self._transaction)
+
+    @cached_property
+    def overviews(self) -> Overviews:
+        """What people look at: across products, and across tables."""
+        return Overviews(self._transaction)
