@@ -35,11 +35,11 @@ IN_A_ROW = settings(EACH, max_examples=20, stateful_step_count=8)
 @pytest.fixture
 def app(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> ASGIApp:
     """The API with no end of quota, and topics that hold nothing."""
-    free = {"gateway_key_per_minute": 0, "gateway_tenant_per_minute": 0}
+    free = replace(gateway.settings, gateway_key_per_minute=0, gateway_tenant_per_minute=0)
     monkeypatch.setattr(dead, "find", lambda _settings, _wanted: [])
     monkeypatch.setattr(reading, "read", lambda *_args, **_more: iter(()))
     monkeypatch.setattr(reading, "check", lambda *_args: None)
-    return build(replace(gateway, settings=replace(gateway.settings, **free)))
+    return build(replace(gateway, settings=free))
 
 
 @pytest.fixture
