@@ -4,15 +4,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from msgspec.structs import replace
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from streams.facts import Database, schema, tables
+from streams.facts import Database, Fitting, schema, tables
 from streams.facts.schema import HEAD, VERSION_TABLE, SchemaMismatch
-from tests.streams.flow import upsert
+from tests.streams.case_flow import asked
+from tests.streams.flow import Flow, upsert
 
 OLDEST = Path(__file__).parent / "schemas"  # the tables as roles made them before there were revisions
 
@@ -117,6 +122,31 @@ def test_many_may_upgrade_at_once(url: str, engine: Engine) -> None:
     assert sorted(found, key=str) == [HEAD, HEAD, HEAD, None]
     for opener in openers:
         opener.close()
+
+
+def test_what_waited_before_there_were_cases_waits_for_its_cases(
+    database: Database, engine: Engine, tmp_path: Path
+) -> None:
+    elsewhere = Database(f"sqlite:///{tmp_path}/elsewhere.db")
+    elsewhere.create_tables()
+    requests = [replace(each, doubts=[]) for each in asked(Flow(elsewhere))]
+    elsewhere.close()
+    config = Config()
+    config.set_main_option("script_location", "streams.facts:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        for each in requests:
+            about = {"review_id": each.review_id, "record": msgspec.json.encode(each).decode()}
+            columns = "review_id, tenant, sku, asset, version, state, record, updated_at_ms"
+            values = f":review_id, 'demo', 'A', '{each.completed.task.step.asset}', 1, 'pending', :record, 7"
+            connection.execute(text(f"INSERT INTO reviews ({columns}) VALUES ({values})"), about)
+    assert database.upgrade() == "0003"
+    with database.read() as facts:
+        (found,) = facts.cases.page(Fitting(tenant="demo", about="cutout"), None, 9)
+        waiting = facts.cases.waiting([found.case_id])[found.case_id]
+    assert found.since_ms == 7
+    assert {each.review_id for each in waiting} == {each.review_id for each in requests}
 
 
 def test_the_head_is_the_newest_revision() -> None:
