@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks check format schemas settings lock clean
+.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks screens check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -88,6 +88,9 @@ gallery: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Every operation over the sample c
 
 looks: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## All that becomes of pictures, to be looked at: FROM="FOLDER… EVENTS.jsonl…"
 	$(BIN)/python -m loadtest.looks $(FROM)
+
+screens: $(MARK_DEV)  ## A screenshot of every page of the desk, to be looked at; into another folder: TO=DIR
+	$(BIN)/python -m tests.streams.web.screens $(or $(TO),.packshot/screens)
 
 check: $(MARK_DEV)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .

@@ -39,3 +39,21 @@ def result_id(operation: str, parameters: Mapping[str, str], digests: Sequence[s
 def review_id(task: str, result: str) -> str:
     """The id of the one review of a task's result."""
     return content_id("review", task, result)
+
+
+def case_id(tenant: str, sku: str, about: str, *looked_at: object) -> str:
+    """The id of what is in doubt of a product: what a person looks at, and nothing of when or for how many."""
+    return content_id("case", tenant, sku, about, *looked_at)
+
+
+def picture_id(tenant: str, sku: str, channel: str | None, step: Step, made_of: Sequence[str], rules: str) -> str:
+    """The id of a picture as it was judged: of what by which step, and by which rules; not of its product's version.
+
+    `made_of` are the digests of what it was made of, and its own.
+    """
+    return content_id("picture", tenant, sku, channel, step.operation, step.parameters, list(made_of), rules)
+
+
+def source_id(source: Source) -> str:
+    """The id of a product's own file."""
+    return content_id("source", source.uri, source.sha256)

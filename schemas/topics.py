@@ -15,6 +15,7 @@ from schemas.records import (
     CampaignRequested,
     CatalogChanged,
     ChannelReleased,
+    CutoutRetouched,
     DecisionUndone,
     DefaultsReleased,
     Event,
@@ -98,6 +99,7 @@ def size_bytes(key: bytes | None, value: bytes, headers: Sequence[tuple[str, byt
     return len(key or b"") + len(value) + in_headers + BATCH_OVERHEAD_BYTES
 
 
+INBOUND = Topic(PREFIX + "inbound", (), max_bytes=WRITTEN_BY_OTHERS_BYTES)  # what shops send, as it came
 CATALOG = Topic(
     PREFIX + "catalog",
     (CatalogChanged, ReplanRequested, ReplansRequested, ReplansContinued),
@@ -112,7 +114,10 @@ COMPLETED = Topic(PREFIX + "completed", (TaskCompleted, TaskFailed, PublicationF
 REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
-    PREFIX + "decisions", (ReviewDecided, DecisionUndone, RetractionDecided), None, WRITTEN_BY_OTHERS_BYTES
+    PREFIX + "decisions",
+    (ReviewDecided, DecisionUndone, RetractionDecided, CutoutRetouched),
+    None,
+    WRITTEN_BY_OTHERS_BYTES,
 )
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
@@ -144,7 +149,7 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    asked = [CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
+    asked = [INBOUND, CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
     fixed = [*asked, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 

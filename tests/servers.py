@@ -10,7 +10,7 @@ from typing import Literal, NoReturn, TypeVar
 
 import pytest
 
-from infra.servers import KafkaCluster, S3Server, ServerUnavailable, postgres, versitygw
+from infra.servers import KafkaCluster, S3Server, ServerUnavailable, VendureShop, postgres, vendure, versitygw
 from streams.embedded import BrokerUnavailable, choose_broker
 
 _CACHE = Path(__file__).parents[1] / ".cache"
@@ -38,6 +38,13 @@ def s3_endpoint(s3_server: S3Server) -> Iterator[str]:
         patch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key)
         patch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_key)
         yield s3_server.endpoint
+
+
+@pytest.fixture(scope="session")
+def vendure_shop() -> Iterator[VendureShop]:
+    """A Vendure shop from npm."""
+    with tempfile.TemporaryDirectory() as folder, _started(lambda at: vendure(at, _CACHE), Path(folder)) as shop:
+        yield shop
 
 
 @pytest.fixture(scope="session")

@@ -84,13 +84,14 @@ class SourceRequest:
     """What is wanted of an operation of the cutout pool, whose picture goes to a next step.
 
     Of uint8 RGB (h, w, 3) `predict`, the network of an operation that says it has one, tells where the product is, and
-    `find_people` where people are: (h, w), 0..1.
+    `find_people` where people are: (h, w), 0..1. `retouching` is what a person says of it.
     """
 
     parameters: Mapping[str, str]
     category: str
     predict: Callable[[Code], NDArray[np.float32]] = _no_network
     find_people: Callable[[Code], NDArray[np.float32]] | None = None
+    retouching: Any = None  # the cutout's own: `gpu_workers.operations.cutout.retouching.Retouching`
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,15 +25,17 @@ from gpu_workers.operations.cutout.cutout import MaskPredictor
 from gpu_workers.operations.cutout.operation import find_people
 from gpu_workers.pools import memory_model
 from gpu_workers.pools.admission import Budget
+from gpu_workers.pools.limits import fetch_limits as fetch_limits
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
+from gpu_workers.pools.retouches import retouching_of
 from gpu_workers.pools.rules import shipped
 from gpu_workers.results import Result, Results
 from gpu_workers.serving.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
 from gpu_workers.serving.model_registry import ModelRegistry, model_for
 from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
 from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, decode, header
-from gpu_workers.sources.fetch import Fetched, FetchLimits, fetch, from_stream
+from gpu_workers.sources.fetch import Fetched, fetch, from_stream
 from schemas.channels.rulebook import Rulebook
 from schemas.errors import InputError
 from schemas.identity import result_id
@@ -183,7 +184,8 @@ class Cutout:
     def _job(self, uri: str, fetched: Fetched, task: Task) -> _Job:
         """How a source is decoded; where every pixel is kept, that adds nothing to the result's id."""
         half = pixel_half(task.step.operation, "cutout")
-        request = SourceRequest(task.step.parameters, task.category)
+        marks = retouching_of(task.step.parameters, fetched.sha256, self._blobs)
+        request = SourceRequest(task.step.parameters, task.category, retouching=marks)
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
         head = header(fetched.data, limits, uri)
         if head.pixels <= memory_model.KEPT_PIXELS_MAX:
@@ -321,18 +323,6 @@ def cutout_parameters(values: dict[str, str], category: str) -> CutoutParameters
         return CutoutParameters.parse(values).of(category)
     except BadParameters as error:
         raise Refused.because(error) from error
-
-
-def fetch_limits(settings: Settings) -> FetchLimits:
-    """The limits of downloads."""
-    return FetchLimits(
-        size_bytes_max=settings.source_max_bytes,
-        time_s_max=settings.source_timeout_s,
-        redirects_max=settings.source_max_redirects,
-        private_networks=tuple(settings.source_private_networks),
-        file_roots=tuple(Path(root) for root in settings.source_file_roots),
-        buckets=frozenset(settings.source_buckets),
-    )
 
 
 def _wanted_by(task: Task) -> float:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from schemas.categories import is_worn
 from schemas.operations.base import Operation, Parameters
+from schemas.records import Sha256
 
 
 class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -14,14 +15,16 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
 
     `keep_own_alpha`: a source that is cut out already keeps its alpha, bit for bit. `shadow.own`: whether the shadow
     that such a source has in its alpha stays. `speckle_share`: islands and pinholes under this share of the subject's
-    area go. `subject`: the product alone, so that people make it uncertain; everything that stands out, people
-    included; auto is everything for what people wear, by the product's category, and the product alone otherwise.
+    area go. `retouch`: the strokes of a person, by the digest of their blob, see schemas.retouching. `subject`: the
+    product alone, so that people make it uncertain; everything that stands out, people included; auto is everything for
+    what people wear, by the product's category, and the product alone otherwise.
     """
 
     keep_own_alpha: bool = True
     own_shadow: Literal["keep", "drop"] = field(default="keep", name="shadow.own")
     speckle_share: float = 0.001
     subject: Literal["auto", "product", "everything"] = "auto"
+    retouch: Sha256 | None = None
 
     def of(self, category: str) -> "CutoutParameters":
         """These for a product of `category`: `subject` is not auto any more."""

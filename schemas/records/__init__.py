@@ -65,8 +65,17 @@ from schemas.records.releases import (
     RecipeReleased,
     ReleaseContinued,
 )
-from schemas.records.reviews import Check, DecisionUndone, RetractionDecided, ReviewDecided, ReviewRequested, Verdict
-from schemas.records.tasks import Blob, Cost, Shadow, Step, Task, TaskCompleted, TaskFailed
+from schemas.records.reviews import (
+    Check,
+    CutoutRetouched,
+    DecisionUndone,
+    Doubt,
+    RetractionDecided,
+    ReviewDecided,
+    ReviewRequested,
+    Verdict,
+)
+from schemas.records.tasks import Blob, Cost, Origin, Shadow, Step, Task, TaskCompleted, TaskFailed
 
 Event = (
     CatalogChanged
@@ -84,6 +93,7 @@ Event = (
     | ReviewDecided
     | DecisionUndone
     | RetractionDecided
+    | CutoutRetouched
     | PublishRequested
     | AssetWithheld
     | RetractRequested
@@ -114,6 +124,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReviewDecided,
     DecisionUndone,
     RetractionDecided,
+    CutoutRetouched,
     PublishRequested,
     AssetWithheld,
     RetractRequested,
@@ -150,8 +161,10 @@ __all__ = [
     "CheckOutcome",
     "Code",
     "Cost",
+    "CutoutRetouched",
     "DecisionUndone",
     "DefaultsReleased",
+    "Doubt",
     "Event",
     "EventId",
     "FailureKind",
@@ -169,6 +182,7 @@ __all__ = [
     "Name",
     "Nanos",
     "Number",
+    "Origin",
     "Outcome",
     "Parameters",
     "Pixels",

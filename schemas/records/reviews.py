@@ -19,6 +19,7 @@ from schemas.records.base import (
     VerdictOutcome,
     Version,
 )
+from schemas.records.catalogue import Source
 from schemas.records.tasks import TaskCompleted
 
 
@@ -41,19 +42,12 @@ class Verdict(Record, frozen=True, kw_only=True):
     rules: Label
 
 
-class ReviewRequested(Record, frozen=True, kw_only=True, tag="ReviewRequested", tag_field="type"):
-    """An asset that the gates do not let pass waits for a person."""
-
-    review_id: Sha256
-    completed: TaskCompleted
-    verdict: Verdict
-    reason: Reason
-
-
 class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_field="type"):
     """A person's decision. A rejected asset is redone with `parameters` when `redo`, else it ends.
 
-    `version` is its place among the words on this review, from 1: the newest counts, in whatever order they come.
+    With a `case` it is on all that is in doubt for that cause, and counts for every asset that waits for it, and for
+    those to come of which nothing but `checks` is in doubt for it; `review_id` is one of them. `version` is its place
+    among the words on the case, else on the review, from 1: the newest counts, in whatever order they come.
     """
 
     review_id: Sha256
@@ -65,6 +59,32 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
     redo: bool = False
     parameters: Parameters = field(default_factory=dict)
     version: Version = 1
+    case: Sha256 | None = None
+    checks: Annotated[list[Label], Meta(max_length=256)] = field(default_factory=list)
+
+
+class Doubt(Record, frozen=True, kw_only=True):
+    """One cause for which an asset waits: the case, what it is about, and the names of the checks that say so."""
+
+    case: Sha256
+    about: Name
+    checks: Annotated[list[Label], Meta(max_length=256)]
+
+
+class ReviewRequested(Record, frozen=True, kw_only=True, tag="ReviewRequested", tag_field="type"):
+    """An asset that the gates do not let pass waits for a person, for each of its `doubts`.
+
+    It does not wait where `settled`: by what was decided on the same picture, or on all of its cases, before. `again`
+    says why what was decided before does not hold.
+    """
+
+    review_id: Sha256
+    completed: TaskCompleted
+    verdict: Verdict
+    reason: Reason
+    doubts: Annotated[list[Doubt], Meta(max_length=64)] = field(default_factory=list)
+    settled: ReviewDecided | None = None
+    again: Reason = ""
 
 
 class DecisionUndone(Record, frozen=True, kw_only=True, tag="DecisionUndone", tag_field="type"):
@@ -92,4 +112,24 @@ class RetractionDecided(Record, frozen=True, kw_only=True, tag="RetractionDecide
     version: Version
     assets: Annotated[list[AssetName], Meta(max_length=1000)] = field(default_factory=list)
     reason: Text
+    decided_by: Text = ""
+
+
+class CutoutRetouched(Record, frozen=True, kw_only=True, tag="CutoutRetouched", tag_field="type"):
+    """A person has a photograph cut out otherwise: with other `parameters`, by the strokes in the blob `strokes`.
+
+    It counts for every version of the product that has just this `source`, until a newer word; one with neither takes
+    back those before it. With `approved` the person has seen what comes of it, and its edges are not asked about again.
+    `version` is its place among the words on this photograph's cutout, from 1.
+    """
+
+    tenant: Name
+    sku: Sku
+    source: Source
+    version: Version
+    parameters: Parameters = field(default_factory=dict)
+    strokes: Sha256 | None = None
+    approved: bool = False
+    case: Sha256 | None = None
+    reason: Text = ""
     decided_by: Text = ""

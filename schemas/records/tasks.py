@@ -54,13 +54,24 @@ class Blob(Record, frozen=True, kw_only=True):
     size_bytes: Bytes
 
 
+class Origin(Record, frozen=True, kw_only=True):
+    """What a picture began with: the product's own file, and the cutout of it once there is one.
+
+    `retouch` is the place among the words on the cutout, see CutoutRetouched, that it was made by; 0 for none.
+    """
+
+    source: Source
+    cutout: Blob | None = None
+    retouch: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+
+
 class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     """One step for one pool. A first step has a `source` to fetch, a later one has `inputs` in the blob store; so has
     a first one of a file that was uploaded.
 
     `measures` are those of the steps before, as `operation.measure`, and `models` the networks that worked on its
     inputs. `asked_at_ms` is the Unix time of the event that asked for it; `demoted` says why it is in another lane than
-    that asked for. `way` is the id of the steps up to this one, as they were planned.
+    that asked for. `way` is the id of the steps up to this one, as they were planned; `origin` is what they began with.
     """
 
     task_id: Sha256
@@ -79,6 +90,7 @@ class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
     demoted: Text | None = None
     models: Models = field(default_factory=list)
     way: Sha256 | None = None
+    origin: Origin | None = None
 
 
 class Shadow(Record, frozen=True, kw_only=True):

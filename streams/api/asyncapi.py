@@ -27,7 +27,9 @@ a W3C trace context: `ce_id` names the event in letters, without it the record's
 999,424 bytes with key and headers. JSON is not read from Kafka: who has no Avro sends NDJSON to
 `POST /v1/products:batch`, which answers each line, and follows `GET /v1/events` or asks for webhooks.
 """
+HOLDS = {"imagery.inbound": "what shops send by hooks, as it came"}
 KEYS = {
+    "imagery.inbound": "connector|the shop's id of a product",
     "imagery.catalog": "tenant|sku",
     "imagery.campaigns": "tenant|campaign",
     "imagery.letters": "topic/partition/offset of the letter",
@@ -56,7 +58,8 @@ def _name(topic: Topic) -> str:
 
 def _channel(topic: Topic) -> dict[str, Any]:
     kept = "for ever" if topic.retention_days is None else f"for {topic.retention_days} days"
-    held = "original bytes of any event, with their story in headers" if not topic.records else "events"
+    held = HOLDS.get(topic.name, "original bytes of any event, with their story in headers")
+    held = "events" if topic.records else held
     config = {"cleanup.policy": ["delete"], "retention.ms": topic.retention_ms, "max.message.bytes": topic.max_bytes}
     return {
         "address": topic.name,

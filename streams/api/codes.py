@@ -21,6 +21,13 @@ CODES: dict[str, Meaning] = {
         400, "No cursor of ours", "Take `next` of the answer before as it is, with the same filters."
     ),
     "bad_idempotency_key": Meaning(400, "No idempotency key", "It has 1 to 255 printable ASCII characters."),
+    "hook_malformed": Meaning(400, "No hook of this shop", "`detail` says what is missing in it."),
+    "hook_stale": Meaning(
+        400, "The hook is too old", "It may be somebody's repeat. The sweep finds what it was about."
+    ),
+    "hook_signature": Meaning(
+        401, "The hook is not signed by the shop", "Compare the secret of the connector with that of the shop."
+    ),
     "key_required": Meaning(
         401, "A key is needed", "Send `Authorization: Bearer psk_…`. `packshot keys create` makes one."
     ),
@@ -33,7 +40,10 @@ CODES: dict[str, Meaning] = {
     "unknown_product": Meaning(404, "No such product", "The tenant has no product with this SKU, or not yet."),
     "unknown_campaign": Meaning(404, "No such campaign", "The tenant has no campaign of this name, or not yet."),
     "unknown_review": Meaning(404, "No such review", "The tenant has no review with this id."),
+    "unknown_case": Meaning(404, "No such case", "The tenant has no review case with this id."),
+    "unknown_picture": Meaning(404, "No such picture", "It is none of the case's, or not kept any more."),
     "unknown_letter": Meaning(404, "No such dead letter", "The tenant has no dead letter with this id."),
+    "unknown_connector": Meaning(404, "No such connector", "`packshot connectors list` tells which there are."),
     "unknown_endpoint": Meaning(404, "No such webhook", "GET /v1/webhooks tells which endpoints the tenant has."),
     "unknown_job": Meaning(
         404, "No such job", "The tenant has no job with this id, or none any more: ask for it anew."
@@ -55,6 +65,11 @@ CODES: dict[str, Meaning] = {
     "rotation_running": Meaning(409, "A rotation is not over", "Wait until the secret before the last is over."),
     "no_secret": Meaning(409, "The endpoint has no valid secret", "Remove it, and add it anew."),
     "review_closed": Meaning(409, "The review is decided already, or over", "GET it again to see how it stands."),
+    "case_claimed": Meaning(
+        409, "Somebody else has the case", "`detail` says who. Take another, or ask again in a minute.", retryable=True
+    ),
+    "claim_lost": Meaning(409, "The claim has ended", "Claim the case again: somebody else may have it by now."),
+    "redone_before": Meaning(409, "It was made so before", "Ask for other parameters."),
     "idempotency_in_progress": Meaning(
         409, "The first request with this key is still at work", "Ask again in a moment.", retryable=True
     ),
@@ -72,6 +87,7 @@ CODES: dict[str, Meaning] = {
     "unknown_asset": Meaning(422, "No such asset", "GET /v1/products/SKU/assets tells which there are."),
     "bad_recipe": Meaning(422, "The recipe is refused by today's rules", "`detail` says which rule."),
     "bad_channel": Meaning(422, "The channel's rules cannot be read", "Tell whoever runs this system."),
+    "bad_retouch": Meaning(422, "The strokes cannot be read", "`detail` names the field."),
     "bad_parameters": Meaning(422, "A parameter is not one of the operation's", "`detail` names it."),
     "source_not_allowed": Meaning(
         422,
@@ -100,6 +116,9 @@ CODES: dict[str, Meaning] = {
     ),
     "unavailable": Meaning(
         503, "A part of the system is away", "Nothing is lost. Ask again after `Retry-After`.", retryable=True
+    ),
+    "hook_key_unknown": Meaning(
+        503, "The hook is signed with a key that is not known yet", "The next sweep asks for it.", retryable=True
     ),
     "over_capacity": Meaning(
         503,

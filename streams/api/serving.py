@@ -1,9 +1,14 @@
-"""The role `gateway`: the API on uvicorn until it is told to stop; what is under way is answered before it ends."""
+"""The role `gateway`: the API on uvicorn until it is told to stop; what is under way is answered before it ends.
 
+What else it serves at the same address is put beside the API by whoever starts it.
+"""
+
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
 import uvicorn
+from litestar.types import ASGIApp
 
 from streams.api.app import build
 from streams.api.gateway import Gateway
@@ -23,11 +28,14 @@ ACKNOWLEDGED_WITHIN_S = 10.0  # longer than a broker takes to elect a leader; a 
 ENDS_WITHIN_S = 20
 IDLE_S = 65  # longer than proxies keep idle connections, so that they and not we close them
 
+Beside = Callable[[ASGIApp, Gateway], ASGIApp]
+"""The API with something beside it, over the same stores."""
+
 log = structlog.get_logger()
 
 
-def run_gateway(settings: Settings) -> None:
-    """Serves the API. Waits for a database that is away."""
+def run_gateway(settings: Settings, beside: Beside) -> None:
+    """Serves the API, and what is put beside it. Waits for a database that is away."""
     roles.begin(settings, "gateway")
     stop = roles.stop_on_signals()
     database = Database(settings.database)
@@ -41,7 +49,7 @@ def run_gateway(settings: Settings) -> None:
     unread = Unread(settings)
     pictures = Pictures(database, blobs, replies, producer, Admission(unread.others))
     try:
-        serve(Gateway(settings, database, producer, Progress(settings), pictures))
+        serve(Gateway(settings, database, producer, Progress(settings), pictures), beside)
     finally:
         unread.close()
         replies.close()
@@ -49,11 +57,11 @@ def run_gateway(settings: Settings) -> None:
         database.close()
 
 
-def serve(gateway: Gateway) -> None:
+def serve(gateway: Gateway, beside: Beside) -> None:
     """Answers until SIGTERM or SIGINT."""
     settings = gateway.settings
     config = uvicorn.Config(
-        build(gateway),
+        beside(build(gateway), gateway),
         host=settings.gateway_host,
         port=settings.gateway_port,
         log_config=None,

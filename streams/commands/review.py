@@ -1,12 +1,21 @@
 """`packshot review`: a person's decisions on doubtful assets."""
 
-from typing import Any
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.commands.options import parameters
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
+from streams.services.moments import Age
+
+if TYPE_CHECKING:
+    from streams.facts import Database
+
+_SAID = {"approve": "approved", "reject": "rejected", "redo": "to be redone:"}
 
 
 @click.group()
@@ -15,71 +24,145 @@ def review() -> None:
 
 
 @review.command("list")
-@click.option("--all", "everything", is_flag=True, help="Those that are decided, too.")
+@click.option("--tenant", help="Only this tenant's.")
+@click.option("--sku", help="Only this product's.")
+@click.option("--channel", help="Only those with an asset for this channel.")
+@click.option("--check", help="Only those for which this check is in doubt.")
+@click.option("--category", help="Only products of this category.")
+@click.option("--older-than", "older_than_s", type=Age(), help="Only those that wait for so long: 15m, 2h, 3d.")
+@click.option("--assets", is_flag=True, help="One line an asset, not a case.")
+@click.option("--all", "everything", is_flag=True, help="One line an asset, those that are decided, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
 @click.pass_obj
-def review_list(settings: Settings, everything: bool, as_json: bool) -> None:
-    """Show the assets that wait for a decision."""
-    from streams.commands.tables.review import show_reviews
+def review_list(
+    settings: Settings,
+    tenant: str | None,
+    sku: str | None,
+    channel: str | None,
+    check: str | None,
+    category: str | None,
+    older_than_s: float | None,
+    assets: bool,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Show what waits for a decision, by its cause: one decision on a case counts for all its assets."""
+    from streams.commands.tables.review import show_cases, show_reviews
+    from streams.services import cases
     from streams.services.status import open_database
 
-    with open_database(settings) as database, database.read() as facts:
-        show_reviews(facts.reviews.every(pending=not everything), as_json=as_json)
+    wanted = cases.Wanted(
+        tenant=tenant, sku=sku, channel=channel, check=check, category=category, older_than_s=older_than_s
+    )
+    if (assets or everything) and wanted != cases.Wanted():
+        raise click.UsageError("filters are for cases, without --assets or --all")
+    with open_database(settings) as database:
+        if not assets and not everything:
+            show_cases(cases.every(database, wanted), as_json=as_json)
+            return
+        with database.read() as facts:
+            show_reviews(facts.reviews.every(pending=not everything), as_json=as_json)
 
 
 @review.command()
-@click.argument("review_id", metavar="ID")
+@click.argument("case_id", metavar="CASE")
+@click.option("--open", "opens", is_flag=True, help="Write the pictures to a page, and open it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.pass_obj
+def show(settings: Settings, case_id: str, opens: bool, as_json: bool) -> None:
+    """Show a case: the failing check first, and its assets. CASE may be shortened to its first digits."""
+    from streams.commands.tables.review import show_case
+    from streams.services import cases
+    from streams.services.status import open_database
+
+    with open_database(settings) as database:
+        case_id = cases.find(database, None, case_id)
+        show_case(cases.get(database, None, case_id), as_json=as_json)
+        if opens:
+            _open_page(database, settings, case_id)
+
+
+@review.command()
+@click.argument("review_id", metavar="ID", default="")
+@click.option("--case", "case_id", default="", help="A case, instead of one asset: for all that wait for it.")
 @click.option("--why", default="", help="The reason, which is kept.")
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
-def approve(settings: Settings, review_id: str, why: str, decided_by: str, as_json: bool) -> None:
-    """Let an asset go live. ID may be shortened to its first digits."""
+def approve(settings: Settings, review_id: str, case_id: str, why: str, decided_by: str, as_json: bool) -> None:
+    """Let an asset go live, or all of a case. Ids may be shortened to their first digits."""
+    _check_which(review_id, case_id)
+    if case_id:
+        _decide_case(settings, case_id, decided_by, as_json, outcome="approve", reason=why)
+        return
     _decide(settings, review_id, as_json, approved=True, reason=why, decided_by=decided_by)
 
 
 @review.command()
-@click.argument("review_id", metavar="ID")
+@click.argument("review_id", metavar="ID", default="")
+@click.option("--case", "case_id", default="", help="A case, instead of one asset: for all that wait for it.")
 @click.option("--why", required=True, help="The reason, which is kept.")
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
 @click.option("--redo", is_flag=True, help="Make the asset again, with the parameters given by --set.")
+@click.option("--step", help="With --case and --redo: the step to redo, `cutout` or the asset's own.")
+@click.option("--retouch", type=click.Path(exists=True, dir_okay=False), help="With --step cutout: a file of strokes.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter for --redo.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
 def reject(
-    settings: Settings, review_id: str, why: str, decided_by: str, redo: bool, pairs: tuple[str, ...], as_json: bool
+    settings: Settings,
+    review_id: str,
+    case_id: str,
+    why: str,
+    decided_by: str,
+    redo: bool,
+    step: str | None,
+    retouch: str | None,
+    pairs: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Keep an asset from going live. ID may be shortened to its first digits."""
-    if pairs and not redo:
-        raise click.UsageError("--set is for --redo")
-    _decide(
-        settings,
-        review_id,
-        as_json,
-        approved=False,
-        reason=why,
-        decided_by=decided_by,
-        redo=redo,
-        parameters=parameters(pairs),
-    )
+    """Keep an asset from going live, or all of a case. Ids may be shortened to their first digits."""
+    _check_which(review_id, case_id)
+    if (pairs or step or retouch) and not redo:
+        raise click.UsageError("--set, --step and --retouch are for --redo")
+    if (step or retouch) and not case_id:
+        raise click.UsageError("--step and --retouch are for --case")
+    if case_id:
+        told = {"outcome": "redo" if redo else "reject", "reason": why, "step": step, "parameters": parameters(pairs)}
+        _decide_case(settings, case_id, decided_by, as_json, strokes=retouch, **told)
+        return
+    about = {"reason": why, "decided_by": decided_by, "parameters": parameters(pairs)}
+    _decide(settings, review_id, as_json, approved=False, redo=redo, **about)
 
 
 @review.command()
-@click.argument("review_id", metavar="ID")
+@click.argument("review_id", metavar="ID", default="")
+@click.option("--case", "case_id", default="", help="A case, instead of one asset: the decision on it.")
 @click.option("--why", required=True, help="The reason, which is kept.")
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who takes it back; by default the user's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
-def undo(settings: Settings, review_id: str, why: str, decided_by: str, as_json: bool) -> None:
+def undo(settings: Settings, review_id: str, case_id: str, why: str, decided_by: str, as_json: bool) -> None:
     """Take a decision back: what went live by it goes, and the asset waits for a decision again."""
-    from streams.services import local
+    from streams.services import cases, local
 
-    event = local.undo(settings, review_id, why, decided_by)
+    _check_which(review_id, case_id)
+    if case_id:
+        with local.connect(settings) as (database, producer):
+            event = cases.undo(database, producer, None, cases.find(database, None, case_id), why, decided_by)
+    else:
+        event = local.undo(settings, review_id, why, decided_by)
     if as_json:
         print_json(event)
         return
     taken = "approval" if event.decision.approved else "rejection"
-    console.say(f"the {taken} of {event.decision.review_id[:12]} is taken back ({event.tenant} {event.sku})")
+    of = f"case {event.decision.case[:12]}" if event.decision.case else event.decision.review_id[:12]
+    console.say(f"the {taken} of {of} is taken back ({event.tenant} {event.sku})")
+
+
+def _check_which(review_id: str, case_id: str) -> None:
+    if bool(review_id) == bool(case_id):
+        raise click.UsageError("say which: the ID of one asset's review, or --case CASE")
 
 
 def _decide(settings: Settings, review_id: str, as_json: bool, **decision: Any) -> None:
@@ -90,3 +173,41 @@ def _decide(settings: Settings, review_id: str, as_json: bool, **decision: Any) 
         print_json(event)
         return
     console.say(f"{'approved' if event.approved else 'rejected'} {event.review_id[:12]} ({event.tenant} {event.sku})")
+
+
+def _decide_case(
+    settings: Settings, shortened: str, decided_by: str, as_json: bool, strokes: str | None = None, **decision: Any
+) -> None:
+    from schemas import retouching
+    from streams.blobs import Blobs, open_store
+    from streams.services import cases, local
+
+    retouch = None if strokes is None else retouching.read(Path(strokes).read_bytes())
+    with local.connect(settings) as (database, producer):
+        case_id = cases.find(database, None, shortened)
+        word = cases.decide(
+            database,
+            producer,
+            None,
+            case_id,
+            cases.Decision(**decision, retouch=retouch),
+            decided_by,
+            blobs=Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)),
+        )
+    if as_json:
+        print_json(word)
+        return
+    console.say(f"{_SAID[word.outcome]} case {case_id[:12]}: {word.assets} assets")
+
+
+def _open_page(database: Database, settings: Settings, case_id: str) -> None:
+    import tempfile
+    import webbrowser
+
+    from streams.services.case_sheet import case_page
+
+    page = case_page(database, settings, case_id)
+    with tempfile.NamedTemporaryFile("w", prefix="packshot-case-", suffix=".html", delete=False) as file:
+        file.write(page)
+    console.say(f"the pictures: {file.name}")
+    webbrowser.open(Path(file.name).as_uri())

@@ -12,19 +12,21 @@ from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings, default_of, variable
 
+ROLES = ("streams", "worker", "publisher", "retrier", "webhooks", "connectors", "cdn", "gateway")
+
 
 @click.command()
 @click.pass_obj
 def up(settings: Settings) -> None:
     """Run the whole system on this machine until Ctrl-C."""
-    from streams.commands.tables.system import show_death, show_running
+    from streams.commands.running import announce, tell_death
     from streams.services.local import run_until_stopped
 
-    run_until_stopped(settings, console.say, show_death, show_running)
+    run_until_stopped(settings, console.say, tell_death, announce)
 
 
 @click.command()
-@click.argument("role", type=click.Choice(["streams", "worker", "publisher", "retrier", "webhooks", "cdn", "gateway"]))
+@click.argument("role", type=click.Choice(ROLES))
 @click.option("--pool", type=click.Choice(POOLS), help="Which pool a worker works for.")
 @click.pass_obj
 def run(settings: Settings, role: str, pool: Any) -> None:
@@ -35,8 +37,9 @@ def run(settings: Settings, role: str, pool: Any) -> None:
         raise click.UsageError("a worker, and nothing else, needs --pool")
     if role == "gateway":
         from streams.api.serving import run_gateway
+        from streams.web.app import with_desk
 
-        run_gateway(settings)
+        run_gateway(settings, with_desk)
     else:
         roles.run(role, pool, settings)
 

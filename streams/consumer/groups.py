@@ -9,7 +9,11 @@ STREAMS = "packshot.streams"
 PUBLISHER = "packshot.publisher"
 RETRIER = "packshot.retrier"
 WEBHOOKS = "packshot.webhooks"
+CONNECTORS_IN = "packshot.connectors.in"
+CONNECTORS_OUT = "packshot.connectors.out"
 READER = "packshot.reader"  # never commits
+APART = frozenset({WEBHOOKS, CONNECTORS_IN, CONNECTORS_OUT})
+"""Who only tells others of the flow, or hears of it from them: they are no part of it, and may not run at all."""
 
 CONSUMED = (  # by STREAMS
     topics.CATALOG,
@@ -34,5 +38,7 @@ def readers(retry_delays_ms: tuple[int, ...]) -> dict[str, list[Topic]]:
         STREAMS: list(CONSUMED),
         PUBLISHER: [topics.PUBLISH],
         WEBHOOKS: [topics.PUBLISHED],
+        CONNECTORS_IN: [topics.INBOUND],
+        CONNECTORS_OUT: [topics.PUBLISHED],
         RETRIER: [topics.retry(delay_ms) for delay_ms in retry_delays_ms],
     }

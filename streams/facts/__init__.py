@@ -2,16 +2,21 @@
 
 from streams.facts.assets import Asset, ProductState
 from streams.facts.campaigns import CampaignProgress, rank_of
+from streams.facts.cases import Case, Fitting, Waiting
+from streams.facts.claims import Claim, Claims
+from streams.facts.connectors import Connector, ConnectorPicture, ConnectorProduct, Connectors, NotedChange
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
 from streams.facts.facts import Facts
 from streams.facts.losses import Loss, Losses
 from streams.facts.models import Comparison
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
+from streams.facts.overviews import CampaignRow, Judged, Queued
 from streams.facts.products import Product
 from streams.facts.refusals import Refusal
 from streams.facts.replans import Replan
 from streams.facts.reviews import Review, Word
+from streams.facts.sessions import EVERY, DeskSession, DeskSessions
 from streams.facts.states import AssetEvent, AssetState, IllegalTransition
 from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
@@ -19,6 +24,7 @@ from streams.facts.webhook_records import Attempt, Endpoint, EndpointState, Mess
 from streams.facts.webhooks import Webhooks
 
 __all__ = [
+    "EVERY",
     "UNSENT_AFTER_S",
     "Asset",
     "AssetEvent",
@@ -26,21 +32,35 @@ __all__ = [
     "Attempt",
     "Backlog",
     "CampaignProgress",
+    "CampaignRow",
+    "Case",
+    "Claim",
+    "Claims",
     "Comparison",
+    "Connector",
+    "ConnectorPicture",
+    "ConnectorProduct",
+    "Connectors",
     "Database",
     "DatabaseUnavailable",
+    "DeskSession",
+    "DeskSessions",
     "Endpoint",
     "EndpointState",
     "Facts",
     "Fate",
+    "Fitting",
     "Grouping",
     "IllegalTransition",
+    "Judged",
     "Loss",
     "Losses",
     "Message",
+    "NotedChange",
     "Product",
     "ProductState",
     "ProductStates",
+    "Queued",
     "Refusal",
     "Replan",
     "Review",
@@ -52,6 +72,7 @@ __all__ = [
     "Trial",
     "Trials",
     "Unsent",
+    "Waiting",
     "WebhookDelivery",
     "Webhooks",
     "Word",

@@ -9,13 +9,16 @@ from sqlalchemy import Connection
 
 from streams.facts.assets import Assets
 from streams.facts.campaigns import Campaigns
+from streams.facts.cases import Cases
 from streams.facts.costs import Costs
 from streams.facts.models import Models
 from streams.facts.outbox import Outbox
+from streams.facts.overviews import Overviews
 from streams.facts.products import Products
 from streams.facts.refusals import Refusals
 from streams.facts.replans import Replans
 from streams.facts.repository import Transaction
+from streams.facts.retouches import Retouches
 from streams.facts.reviews import Reviews
 from streams.facts.tasks import Tasks
 
@@ -64,6 +67,16 @@ class Facts:
         return Reviews(self._transaction)
 
     @cached_property
+    def cases(self) -> Cases:
+        """What many assets wait for together, and what people said of it."""
+        return Cases(self._transaction)
+
+    @cached_property
+    def retouches(self) -> Retouches:
+        """How people have photographs cut out otherwise."""
+        return Retouches(self._transaction)
+
+    @cached_property
     def campaigns(self) -> Campaigns:
         """The campaigns, and what is left to do for them."""
         return Campaigns(self._transaction)
@@ -99,3 +112,8 @@ class Facts:
     def outbox(self) -> Outbox:
         """What follows from these facts, to be kept with them."""
         return Outbox(self._transaction)
+
+    @cached_property
+    def overviews(self) -> Overviews:
+        """What people look at: across products, and across tables."""
+        return Overviews(self._transaction)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select, update
 
+from schemas.doubts import picture_of
 from schemas.records import DecisionUndone, ReviewDecided, ReviewRequested, TaskCompleted
 from streams.facts import tables as t
 from streams.facts.pictures import named_in, of_newest
@@ -26,7 +27,10 @@ _SUPERSEDING = (
 
 @dataclass(frozen=True)
 class Review:
-    """A review and its state: pending, approved, rejected or superseded. `last` is the newest word on it."""
+    """A review and its state: pending, approved, rejected or superseded. `last` is the newest word on it.
+
+    `since_ms` is the Unix time since when it is in this state.
+    """
 
     review_id: str
     asset: str
@@ -34,6 +38,7 @@ class Review:
     state: str
     request: ReviewRequested
     last: Word | None
+    since_ms: int
 
     @property
     def decision(self) -> ReviewDecided | None:
@@ -68,6 +73,7 @@ class Reviews(Repository):
             "asset": task.step.asset or "",
             "version": task.version,
         }
+        values["picture"] = picture_of(request.completed, request.verdict)
         key = {"review_id": request.review_id}
         last = None if known is None or known.last is None else t.dumped(known.last)
         self._upsert(t.reviews, key, {**values, "state": "pending", "record": t.dumped(request), "decision": last})
@@ -75,25 +81,41 @@ class Reviews(Repository):
     def get(self, review_id: str) -> Review | None:
         """The review with this id, or None."""
         row = self._first(select(t.reviews).where(t.reviews.c.review_id == review_id))
-        return None if row is None else _review(row)
+        return None if row is None else review_in(row)
+
+    def last_on(self, tenant: str, picture: str) -> Review | None:
+        """The review of just this picture, of whatever version, on which there was a word last; None without any."""
+        where = (t.reviews.c.tenant == tenant, t.reviews.c.picture == picture)
+        return self._last_worded(*where)
+
+    def last_of(self, tenant: str, sku: str, asset: str) -> Review | None:
+        """The review of an asset, of whatever version, on which there was a word last; None without any."""
+        columns = t.reviews.c
+        return self._last_worded(columns.tenant == tenant, columns.sku == sku, columns.asset == asset)
+
+    def _last_worded(self, *where: Any) -> Review | None:
+        columns = t.reviews.c
+        query = select(t.reviews).where(*where, columns.decision.is_not(None))
+        row = self._first(query.order_by(columns.updated_at_ms.desc(), columns.review_id.desc()).limit(1))
+        return None if row is None else review_in(row)
 
     def every(self, *, pending: bool = True) -> list[Review]:
         """Reviews, oldest first; only those that wait for a person when `pending`."""
         query = select(t.reviews).order_by(t.reviews.c.updated_at_ms, t.reviews.c.review_id)
-        return [_review(row) for row in self._connection.execute(_only_pending(query) if pending else query)]
+        return [review_in(row) for row in self._connection.execute(_only_pending(query) if pending else query)]
 
     def page(self, tenant: str, after: Sequence[str], most: int, wanted: Mapping[str, str]) -> list[Review]:
         """A tenant's reviews of which each column in `wanted` has that value, by id, behind the one in `after`."""
         columns = t.reviews.c
         query = page(t.reviews, tenant, (columns.review_id,), after, most)
         fits = (columns[name] == value for name, value in wanted.items())
-        return [_review(row) for row in self._connection.execute(query.where(*fits))]
+        return [review_in(row) for row in self._connection.execute(query.where(*fits))]
 
     def pending_of(self, tenant: str, sku: str, asset: str) -> list[Review]:
         """The reviews of an asset that wait for a person."""
         columns = t.reviews.c
         where = (columns.tenant == tenant, columns.sku == sku, columns.asset == asset)
-        return [_review(row) for row in self._connection.execute(_only_pending(select(t.reviews).where(*where)))]
+        return [review_in(row) for row in self._connection.execute(_only_pending(select(t.reviews).where(*where)))]
 
     def decide(self, word: Word, state: str) -> None:
         """Notes the newest word on a review, and how the review stands by it."""
@@ -128,7 +150,8 @@ def _only_pending(query: Select[Any]) -> Select[Any]:
     return query.where(t.reviews.c.state == "pending")
 
 
-def _review(row: Any) -> Review:
+def review_in(row: Any) -> Review:
+    """The review in a row of the table."""
     last = load(row.decision, Word) if row.decision else None
     request = load(row.record, ReviewRequested)
-    return Review(row.review_id, row.asset, row.version, row.state, request, last)
+    return Review(row.review_id, row.asset, row.version, row.state, request, last, row.updated_at_ms)

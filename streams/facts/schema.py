@@ -5,11 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Inspector, inspect, text
 
-from streams.facts import tables
+from streams.facts import case_tables, connector_tables, desk_tables, tables
 from streams.runtime.settings import SettingsError
 
-HEAD = "0003"  # the newest of migrations/versions; a test holds it against them
+HEAD = "0006"  # the newest of migrations/versions; a test holds it against them
 VERSION_TABLE = "packshot_schema"
+_APART = connector_tables.connectors.metadata  # those of tables.py, of this, of the cases and the desk
+_ALSO = (case_tables, desk_tables)  # imported so that they are known
 _LOCK = 0x9AC54  # any number, the same in all processes
 
 
@@ -30,7 +32,7 @@ def make(connection: Connection) -> None:
     known = inspect(connection)
     if not _has_ours(known):
         tables.metadata.create_all(connection)
-        tables.apart.create_all(connection)
+        _APART.create_all(connection)
         connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ('{HEAD}')"))
         return
@@ -68,12 +70,12 @@ def _check_is_head(connection: Connection) -> None:
 def drop(connection: Connection) -> None:
     """Forgets every table of ours."""
     tables.metadata.drop_all(connection)
-    tables.apart.drop_all(connection)
+    _APART.drop_all(connection)
     connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
 
 
 def _has_ours(known: Inspector) -> bool:
-    names = {*tables.metadata.tables, *tables.apart.tables, VERSION_TABLE}
+    names = {*tables.metadata.tables, *_APART.tables, VERSION_TABLE}
     return not names.isdisjoint(known.get_table_names())
 
 

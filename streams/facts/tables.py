@@ -139,7 +139,9 @@ reviews = Table(
     Column("state", Characters(Name), nullable=False, index=True),
     Column("record", Characters(), nullable=False),
     Column("decision", Characters()),
+    Column("picture", Characters(Sha256), nullable=False, index=True),  # what was judged, whatever the version
     Column("updated_at_ms", BigInteger, nullable=False),
+    Index("reviews_of_asset", "tenant", "sku", "asset"),
 )
 
 UNVERSIONED = -(2**62)  # the rank of a campaign's event that has no version is this and its place on its topic

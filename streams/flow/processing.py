@@ -28,6 +28,7 @@ from schemas.records import (
     CampaignRequested,
     CatalogChanged,
     ChannelReleased,
+    CutoutRetouched,
     DecisionUndone,
     DefaultsReleased,
     Event,
@@ -55,6 +56,7 @@ from streams.facts import Database, Facts, Refusal, Unsent
 from streams.flow.processors import (
     Processor,
     campaigns,
+    deciding,
     intake,
     poison,
     publications,
@@ -62,7 +64,6 @@ from streams.flow.processors import (
     releasing,
     replanning,
     retracting,
-    reviewing,
     routing,
 )
 from streams.flow.processors.quotas import admitted
@@ -81,8 +82,9 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     CampaignContinued: campaigns.campaign_continued,
     TaskCompleted: routing.task_completed,
     TaskFailed: routing.task_failed,
-    ReviewDecided: reviewing.review_decided,
-    DecisionUndone: reviewing.decision_undone,
+    ReviewDecided: deciding.decided,
+    DecisionUndone: deciding.undone,
+    CutoutRetouched: intake.cutout_retouched,
     RetractionDecided: retracting.retraction_decided,
     AssetPublished: publications.asset_published,
     AssetRetracted: publications.asset_retracted,

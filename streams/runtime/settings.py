@@ -199,6 +199,10 @@ class Settings:
         (), description="Networks (10.1.0.0/16,…) that webhooks may lead to although they are private or loopback."
     )
 
+    connector_private_networks: Networks = Field(
+        (),
+        description="Networks (10.1.0.0/16,…) that connectors' shops may lie on although they are private or loopback.",
+    )
     webhook_secrets_keys: SecretStr | None = Field(
         None,
         description="Fernet keys (32 bytes in URL-safe Base64), with commas, that webhooks' secrets are sealed with in "

@@ -31,6 +31,7 @@ ROLES: tuple[tuple[str, ...], ...] = (
     ("publisher",),
     ("retrier",),
     ("webhooks",),
+    ("connectors",),
 )
 STOP_S = 40.0
 RESTART_WAIT_S = 1.0

@@ -18,12 +18,12 @@ from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import event_in
 from streams.consumer.registry import codec_of
 from streams.embedded import choose_broker
-from streams.facts import Database, Review, schema
+from streams.facts import EVERY, Database, Review, schema
 from streams.runtime import observability
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings, SettingsError, variable
 from streams.runtime.supervisor import Supervisor, environment, only_one, write_running_file
-from streams.services import decisions
+from streams.services import decisions, sessions
 from streams.services.rebuilding import Rebuilt, rebuild
 from streams.services.status import open_database, tenants_of
 
@@ -183,6 +183,12 @@ def _broker(settings: Settings, say: Say) -> Iterator[tuple[str, str, str]]:
         yield broker.bootstrap_servers, broker.name, broker.promises
     finally:
         broker.stop()
+
+
+def desk_link(settings: Settings) -> str:
+    """A link to the desk for whoever runs the system here: they may do everything anyway."""
+    with open_database(settings) as database:
+        return sessions.address(settings.gateway, sessions.link(database, "here", (EVERY,), "operator"))
 
 
 def _one_review(reviews: list[Review], shortened: str, which: str) -> Review:

@@ -39,11 +39,20 @@ class Age(click.ParamType):
         if isinstance(value, float):
             return value
         text = str(value)
-        if not _AGE.fullmatch(text):
-            return self.fail(f"{text!r} is not like 90s, 15m, 2h or 3d", param, ctx)
-        if (age_s := _seconds(text)) < self._min_s:
+        try:
+            found_s = age_s(text)
+        except ValueError as error:
+            return self.fail(str(error), param, ctx)
+        if found_s < self._min_s:
             return self.fail(f"{text!r} is less than {self._min_s:.0f}s", param, ctx)
-        return age_s
+        return found_s
+
+
+def age_s(text: str) -> float:
+    """The seconds of `15m`, `2h` or `30d`. Raises ValueError."""
+    if not _AGE.fullmatch(text):
+        raise ValueError(f"{text!r} is not like 90s, 15m, 2h or 3d")
+    return _seconds(text)
 
 
 def _seconds(age: str) -> float:

@@ -43,8 +43,19 @@ from streams.consumer.reading import read
 from streams.consumer.registry import codec_of
 from streams.facts import Database, Facts, Refusal
 from streams.flow.processing import PROCESSORS, placed
-from streams.flow.processors import Answers, Processor, costing, intake, recipes, reviewing, routing
+from streams.flow.processors import (
+    Answers,
+    Processor,
+    asking,
+    costing,
+    deciding,
+    intake,
+    recipes,
+    reviewing,
+    routing,
+)
 from streams.flow.processors.planning import LACKING
+from streams.flow.processors.retouching import is_retouched_since
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.dead import DeadLetter, Wanted, find
@@ -159,22 +170,30 @@ def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
     known = facts.reviews.get(event.review_id)
     if known is not None and not (known.state == "superseded" and known.precedes(event.completed)):
         return []
-    facts.reviews.put(event)
+    review = asking.open_review(event, facts)
     product = facts.products.get(task.tenant, task.sku)
     if product is not None:
         facts.reviews.supersede_older(task.tenant, task.sku, product.version)
     name = task.step.asset or ""
     facts.reviews.supersede_others(task.tenant, task.sku, name, event.review_id)
     where = (task.tenant, task.sku, name, task.version)
-    if not facts.assets.move(
+    is_late = product is None or product.version > task.version or is_retouched_since(task, facts)
+    if is_late or not facts.assets.move(
         *where, "judged doubtful", reason=event.reason, verdict=event.verdict
     ):  # it has left the plan since
         facts.reviews.supersede_others(task.tenant, task.sku, name, "")
+    elif product is not None:
+        deciding.catch_up(review, event.settled, product, facts)
     return []
 
 
 def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
+    if event.case is not None:
+        case = facts.cases.get(event.case)
+        if case is not None and case.rank < event.version:
+            deciding.note(event, event.case, facts)
+        return []
     review = facts.reviews.get(event.review_id)
     if review is not None and review.rank < event.version:
         reviewing.check_product(review, event)
@@ -185,6 +204,11 @@ def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
 def _decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
     review = facts.reviews.get(event.decision.review_id)
     product = facts.products.get(event.tenant, event.sku)
+    if event.decision.case is not None:
+        case = facts.cases.get(event.decision.case)
+        if case is not None and product is not None and case.rank < event.version:
+            deciding.take_back(event, event.decision.case, product, facts)
+        return []
     if review is not None and product is not None and review.rank < event.version:
         reviewing.check_product(review, event.decision)
         reviewing.reopen(review, event, product, facts)
@@ -198,9 +222,18 @@ def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     if event.approved_by is None:
         facts.reviews.supersede_others(event.tenant, event.sku, event.asset, "")
         facts.assets.move(*where, "retold live" if is_live else "judged good", verdict=event.verdict)
-    elif not is_live:
+    elif not is_live and not _was_taken_back(event, facts):
         facts.assets.move(*where, "approved", verdict=event.verdict)
     return []
+
+
+def _was_taken_back(event: PublishRequested, facts: Facts) -> bool:
+    """Whether the approval that a request follows from was taken back before it was written."""
+    waiting = facts.reviews.pending_of(event.tenant, event.sku, event.asset)
+    return any(
+        each.request.completed.result_id == event.result_id and isinstance(each.last, DecisionUndone)
+        for each in waiting
+    )
 
 
 def _first_released(event: RecipeReleased | ChannelReleased, facts: Facts) -> Answers:

@@ -25,7 +25,7 @@ from streams.consumer.reader import OnCommit, OpenConsumer
 from streams.consumer.registry import codec_of
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Executor
-from streams.facts import Database, ProductStates, Trials, Webhooks
+from streams.facts import Connectors, Database, ProductStates, Trials, Webhooks
 from streams.facts.sealing import Sealer
 from streams.flow.processing import Processing
 from streams.runtime import observability
@@ -73,6 +73,8 @@ def _run(role: str, pool: Pool | None, settings: Settings, database: Database, s
             run_retrier(settings, database, stop)
         case "webhooks":
             run_webhooks(settings, database, stop)
+        case "connectors":
+            run_connectors(settings, database, stop)
 
 
 def begin(settings: Settings, name: str) -> None:
@@ -186,6 +188,38 @@ def run_webhooks(settings: Settings, database: Database, stop: threading.Event) 
     producer.close()
 
 
+def run_connectors(settings: Settings, database: Database, stop: threading.Event) -> None:
+    """Notes what shops say and what is published, and works for every connector."""
+    from streams.connectors.noting import DEAD_AT_ONCE as LETTERS
+    from streams.connectors.noting import Noting
+    from streams.connectors.running import Runner
+    from streams.connectors.showing import Showing
+    from streams.connectors.taking import Taking
+
+    connectors, producer = Connectors(database), AcknowledgedProducer(settings)
+    letters = replace(LETTERS, originals=_blobs(settings))
+    isolation = Isolation("connectors", Trials(database))
+    executor = Executor(
+        "connectors", Noting(connectors, now_ms, producer.codec), producer, letters, isolation, threads=1
+    )
+    members: list[Consumer] = []
+    lanes: dict[Lane, tuple[OpenConsumer, str]] = {
+        "urgent": (_member(settings, groups.CONNECTORS_IN, members), topics.INBOUND.name),
+        "standard": (_member(settings, groups.CONNECTORS_OUT, members), topics.PUBLISHED.name),
+    }
+    loop = ConsumerLoop("connectors", lanes, executor, partial(reading.has_record, settings), settings.stalled_after_s)
+    reach.watch(settings, members)
+    showing = Showing(connectors, open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
+    networks = settings.connector_private_networks
+    runner = Runner(connectors, Taking(database, producer), showing, networks, settings.s3_endpoint)
+    working = threading.Thread(target=partial(_or_exit, "connectors", partial(runner.run, stop)), name="connectors")
+    working.start()
+    observability.tell_ready()
+    _or_exit("connectors", partial(loop.run, stop))
+    working.join()
+    producer.close()
+
+
 def run_cdn(settings: Settings) -> None:
     """The local CDN."""
     from aiohttp import web
@@ -213,6 +247,7 @@ _GROUPS = {
     "publisher": [groups.PUBLISHER],
     "retrier": [groups.RETRIER],
     "webhooks": [groups.WEBHOOKS],
+    "connectors": [groups.CONNECTORS_IN, groups.CONNECTORS_OUT],
 }
 
 

@@ -42,6 +42,7 @@ ROLES = {
     "publisher": ("publisher",),
     "retrier": ("retrier",),
     "webhooks": ("webhooks",),
+    "connectors": ("connectors",),
 }
 
 

@@ -1,11 +1,14 @@
 """`packshot up` as somebody starts it for the first time: from any folder, twice, and with a part that cannot run."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,15 @@ def wait_for(text: str, log: Path, process: subprocess.Popen[bytes]) -> str:
     return told
 
 
+def check_the_link_signs_in(told: str) -> None:
+    (page, code), *others = re.findall(r"(http://127\.0\.0\.1:\d+/desk/-/sign-in)#(\S+)", told)
+    assert others == []
+    form = urllib.parse.urlencode({"code": code}).encode()
+    with urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(page, form, timeout=60) as answer:
+        assert answer.url.endswith("/desk/demo/try")
+        assert "Drop a photograph" in answer.read().decode()
+
+
 def test_it_is_up_from_any_folder_once_every_role_is_ready_and_only_once(tmp_path: Path) -> None:
     command, around, log = [sys.executable, "-m", "streams.commands.cli", "up"], environment(), tmp_path / "screen"
     root = str(Path(__file__).parents[2])
@@ -55,6 +67,7 @@ def test_it_is_up_from_any_folder_once_every_role_is_ready_and_only_once(tmp_pat
         logs = {file.stem: file.read_text() for file in (shop / ".packshot" / "logs").iterdir()}
         assert '"event": "ready"' in logs["worker-cutout"]
         assert '"event": "ready"' in logs["worker-compose"]
+        check_the_link_signs_in(told)
         again = subprocess.run(
             command, cwd=shop, env=around | environment(), capture_output=True, text=True, check=False
         )

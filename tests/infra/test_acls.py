@@ -12,6 +12,7 @@ from confluent_kafka.admin import AclOperation
 from infra.kafka.acls import Rights, bindings, load
 from schemas import topics
 from schemas.records import Event
+from streams.connectors import noting as shops
 from streams.consumer import backlog, groups
 from streams.consumer.groups import CONSUMED
 from streams.publishing.publisher import DEAD_AT_ONCE
@@ -27,6 +28,8 @@ ROLE_OF_GROUP = {
     groups.PUBLISHER: "publisher",
     groups.RETRIER: "retrier",
     groups.WEBHOOKS: "webhooks",
+    groups.CONNECTORS_IN: "connectors",
+    groups.CONNECTORS_OUT: "connectors",
     **{groups.worker(pool, lane): f"worker-{pool}" for pool, lane in topics.TASKS},
 }
 
@@ -65,8 +68,11 @@ MODULES = {
     "worker-compose": [*Path("gpu_workers").rglob("*.py")],
     "publisher": [*Path("streams/publishing").glob("*.py")],
     "webhooks": [*Path("streams/webhooks").glob("*.py")],
+    "connectors": [*Path("streams/connectors").rglob("*.py")],
 }
-LETTERS = {"publisher": [topics.DEAD], "webhooks": [topics.DEAD]}  # what the others read may be tried again
+LETTERS = {
+    role: [topics.DEAD] for role in ("publisher", "webhooks", "connectors")
+}  # what the others read may be tried again
 GIVEN_BACK = {topic for group, read in READERS.items() if group != groups.RETRIER for topic in read}
 
 
@@ -82,8 +88,8 @@ def test_each_role_may_write_what_its_code_writes_and_nothing_else(role: str) ->
     assert matching(load()[role].writes) == needed_writes(role)
 
 
-def test_the_publisher_and_webhooks_try_nothing_again_on_a_topic() -> None:
-    assert DEAD_AT_ONCE.delays_ms == noting.DEAD_AT_ONCE.delays_ms == ()
+def test_the_publisher_webhooks_and_connectors_try_nothing_again_on_a_topic() -> None:
+    assert DEAD_AT_ONCE.delays_ms == noting.DEAD_AT_ONCE.delays_ms == shops.DEAD_AT_ONCE.delays_ms == ()
 
 
 @pytest.mark.parametrize("role", sorted(set(ROLE_OF_GROUP.values())))

@@ -15,6 +15,7 @@ from streams.facts import Database, Facts, Unsent, tables
 from streams.flow import processing, relay
 from streams.flow.processors import recipes, replanning
 from streams.flow.relay import Relay
+from tests.simulation import flow_people
 from tests.simulation.flow_world import FlowWorld
 
 
@@ -55,12 +56,14 @@ def running() -> Iterator[Database]:
 
 
 STEPS = 60
-_CHOICES: list[tuple[Callable[[FlowWorld], None], float]] = [
+_CHOICES: list[tuple[Callable[[FlowWorld], object], float]] = [
     (FlowWorld.upsert, 3.0),
     (FlowWorld.campaign, 2.0),
     (FlowWorld.garbage, 0.5),
     (FlowWorld.release, 0.3),
     (FlowWorld.replay, 0.3),
+    (flow_people.decide, 2.0),
+    (flow_people.retouch, 0.3),
     (FlowWorld.streams, 15.0),
     (FlowWorld.strike, 5.0),
     (FlowWorld.work, 10.0),

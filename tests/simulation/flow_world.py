@@ -39,6 +39,7 @@ from streams.facts import Database, ProductState
 from streams.facts.database import ProductStates
 from streams.facts.states import SETTLED
 from streams.services import replanning as command
+from tests.simulation import flow_people
 from tests.simulation.broker import Violation
 from tests.simulation.member import Killed, Member
 from tests.streams.flow import done, published
@@ -249,7 +250,7 @@ class FlowWorld:
         elif (task.source and "gone" in task.source.uri) or (not task.source and task.task_id[0] in "01"):
             self.say(TaskFailed(task=task, kind="permanent", code="gone"))
         else:
-            self.say(done(task))
+            self.say(done(task, **flow_people.doubts_about(task)))
 
     def publish(self) -> None:
         """The publisher carries out a request, as the facts allow."""
@@ -304,7 +305,7 @@ class FlowWorld:
         for _ in range(ROUNDS_MAX):
             for step in (self.streams, self.work, self.publish, self.give_back):
                 step()
-            if not self._waiting((*STREAMS, *TASKS, RETRY, topics.PUBLISH.name)):
+            if not self._waiting((*STREAMS, *TASKS, RETRY, topics.PUBLISH.name)) and not flow_people.decide(self):
                 self.tend()
                 if not self._waiting((*STREAMS, *TASKS, RETRY, topics.PUBLISH.name)):
                     self._check()
@@ -328,6 +329,7 @@ class FlowWorld:
         self._check_live(assets)
         self._check_withheld(assets)
         self._check_campaign(assets, gone)
+        flow_people.check(self)
         dead = {record.value for record in self.on(topics.DEAD.name)}
         lost = self.poison - sum(_is_poison(value) for value in dead)
         if lost:

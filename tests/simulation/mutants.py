@@ -8,16 +8,17 @@ import msgspec
 from confluent_kafka import KafkaError, TopicPartition
 
 from schemas import topics
-from schemas.records import ReleaseContinued, ReplansContinued
+from schemas.records import ReleaseContinued, ReplansContinued, ReviewRequested
 from streams.consumer.lanes import Lanes
 from streams.consumer.letters import Outgoing
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.offsets import OffsetTracker
 from streams.consumer.reader import LaneReader
 from streams.facts import Unsent
+from streams.facts.cases import Cases
 from streams.facts.outbox import Outbox
 from streams.flow.processing import PROCESSORS, Processing
-from streams.flow.processors import campaigns
+from streams.flow.processors import campaigns, deciding
 from streams.publishing import publication
 from streams.publishing.manifest import Manifest, manifest_key
 from tests.simulation.broker import Member
@@ -164,6 +165,25 @@ def makes_a_part_again() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def asks_nobody_about_what_waits() -> Iterator[None]:
+    """An asset waits, and stands in no case that anybody is shown."""
+    put = Cases.put
+
+    def settled(self: Cases, request: ReviewRequested, _settled: object) -> None:
+        put(self, request, {doubt.case for doubt in request.doubts})
+
+    with patch.object(Cases, "put", settled):
+        yield
+
+
+@contextmanager
+def lets_the_second_decision_count() -> Iterator[None]:
+    """Of two who decide on a case the last one's word stands, whatever was made of the first one's."""
+    with patch.object(deciding, "_is_stale", lambda _event, _case, _facts: False):
+        yield
+
+
 FLOW_MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     drops_what_follows_before_it_is_sent,
     sends_nothing_of_those_before_it,
@@ -172,6 +192,8 @@ FLOW_MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     takes_no_second_look_at_poison,
     holds_a_part_against_a_release,
     makes_a_part_again,
+    asks_nobody_about_what_waits,
+    lets_the_second_decision_count,
 ]
 MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     commits_past_unfinished,

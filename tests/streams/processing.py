@@ -9,7 +9,9 @@ from schemas.records import (
 )
 from tests.streams.flow import Flow, done, tasks, upsert
 
-CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=99)
+CAMPAIGN = CampaignRequested(
+    tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], deadline_ms=1_800_000_000_099
+)
 
 
 def compose_task(flow: Flow, event: CatalogChanged | None = None) -> Task:

@@ -1,5 +1,6 @@
 """The processors: campaigns."""
 
+import pytest
 from msgspec.structs import replace
 
 from schemas.records import (
@@ -9,6 +10,7 @@ from schemas.records import (
     TaskFailed,
 )
 from streams.services import submission
+from streams.services.event_files import Read
 from tests.streams.flow import Flow, tasks, upsert
 from tests.streams.processing import CAMPAIGN
 
@@ -34,9 +36,21 @@ def test_a_campaign_leaves_what_failed_of_the_catalogue_as_it_is(flow: Flow) -> 
 def test_a_campaign_makes_its_own_assets_in_its_own_lane(flow: Flow) -> None:
     flow.say(upsert())
     (task,) = tasks(flow.say(CAMPAIGN))
-    assert (task.lane, task.campaign, task.deadline_ms) == ("urgent", "bf", 99)
+    assert (task.lane, task.campaign, task.deadline_ms) == ("urgent", "bf", CAMPAIGN.deadline_ms)
     assert "bf.instagram-1" in flow.states()
     assert flow.states()["amazon-1"] == "planned"
+
+
+@pytest.mark.parametrize("told", [0, 1_800_000_000])
+def test_a_deadline_in_seconds_is_named_and_not_obeyed(flow: Flow, told: int) -> None:
+    flow.say(upsert())
+    campaign = replace(CAMPAIGN, deadline_ms=told)
+    assert flow.letters(campaign) == [("imagery.dead", "invalid_event")]
+    assert "bf.instagram-1" not in flow.states()
+    with flow.database.read() as facts:
+        (wrong,) = submission.unmakeable([Read(7, campaign)], facts)
+    assert (wrong.line, wrong.field) == (7, "deadline_ms")
+    assert "milliseconds" in wrong.message
 
 
 def test_a_campaign_for_an_unknown_sku_is_retried_then_dead(flow: Flow) -> None:

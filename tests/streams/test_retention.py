@@ -100,6 +100,6 @@ def test_every_role_that_reads_notes_its_own_groups() -> None:
     from streams.services.roles import _groups
 
     roles = [("streams", None), ("publisher", None), ("retrier", None), ("worker", "cutout"), ("worker", "compose")]
-    roles.append(("webhooks", None))
+    roles += [("webhooks", None), ("connectors", None)]
     noted = [group for role, pool in roles for group in _groups(role, pool)]  # type: ignore[arg-type]
     assert sorted(noted) == sorted(groups.readers((1000,)))

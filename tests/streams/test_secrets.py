@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from streams.commands import cli
-from streams.commands.tables.system import show_running
+from streams.commands.running import announce
 from streams.facts import Database, DatabaseUnavailable
 from streams.runtime.addresses import SecretStr
 from streams.runtime.exits import Exit
@@ -157,7 +157,7 @@ with observability.span("s", {{}}, {{"url": url}}):
 def test_what_runs_says_where_its_facts_are_without(tmp_path: Path, capsys: Any) -> None:
     settings = Settings(data_folder=tmp_path, database_url=HELD["PACKSHOT_DATABASE_URL"])
     write_running_file(settings, bootstrap_servers="127.0.0.1:1", broker="b", promises="", cdn=settings.cdn)
-    show_running(settings)
+    announce(settings)
     told = capsys.readouterr().out
     assert "facts     postgresql://***@127.0.0.1:1/facts" in told
     assert SECRET not in told + settings.running_file.read_text()

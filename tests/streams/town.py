@@ -27,7 +27,6 @@ from schemas.records import (
     CatalogChanged,
     ChannelReleased,
     Cost,
-    DecisionUndone,
     DefaultsReleased,
     Event,
     Lane,
@@ -37,7 +36,6 @@ from schemas.records import (
     RecipeReleased,
     ReplanRequested,
     RetractRequested,
-    ReviewDecided,
     Source,
     Task,
     TaskCompleted,
@@ -47,7 +45,7 @@ from schemas.releases import split_of
 from streams.blobs import Blobs
 from streams.consumer.groups import CONSUMED
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing, replayed, returned
-from streams.facts import Database, ProductStates, Review
+from streams.facts import Database, ProductStates
 from streams.flow.processing import Processing
 from streams.publishing.publication import Publication
 from streams.runtime.errors import Refused
@@ -56,6 +54,7 @@ from streams.services.dead import DeadLetter
 from streams.services.replanning import Selection, select
 from tests.memory_store import MemoryStore
 from tests.streams.flow import GOOD
+from tests.streams.town_people import Desk
 
 PARTITIONS = 2
 RULES = (Path(channels.__file__).parent / "amazon.yaml").read_text()
@@ -103,6 +102,8 @@ class Town:
         self.channel_versions = {"amazon": 0, "bazaar": 0}
         self.recipe_versions = {"marketplace": 1, "campaign": 1, "spring": 0, "demo": 0}
         self.lineages: dict[str, set[str | None]] = {}
+        self.retouched: dict[str, int] = {}
+        self.desk = Desk(self)
 
     # topics
 
@@ -132,11 +133,11 @@ class Town:
 
     def run(self, acts: list[Callable[[], None]]) -> None:
         """Lets everybody work in an order that the seed decides, until all acts are done and nothing waits."""
-        roles = [self._streams, self._worker, self._publisher, self._retrier, self._person, self._operator]
+        roles = [self._streams, self._worker, self._publisher, self._retrier, self.desk.person, self._operator]
         while True:
             for role in self.random.sample(roles, len(roles)):
                 role()
-            idle = not self._waiting(*WORKED) and not self._undecided() and not self.recalls
+            idle = not self._waiting(*WORKED) and not self.desk.undecided() and not self.recalls
             if acts and (idle or self.random.random() < 0.15):
                 acts.pop(0)()
             elif idle and not acts:
@@ -216,7 +217,9 @@ class Town:
         self.lineages.setdefault(digest, set()).add(task.way)
         made = Blob(role="x", digest=digest, media_type="image/jpeg", width_px=9, height_px=9, size_bytes=64)
         doubtful = task.step.asset is not None and int(result[:2], 16) < 90
-        measures = GOOD | ({"fill": 0.5} if doubtful else {})
+        unsure = {"uncertainty": 0.5 if int(result[2:4], 16) < 100 else 0.05, "person_share": 0.0}
+        measures = GOOD | ({"fill": 0.5} if doubtful else {}) | (unsure if task.source else {})
+        self.retouched[digest] = task.origin.retouch if task.origin else 0
         told: dict[str, object] = {
             "outputs": [made],
             "measures": measures,
@@ -234,48 +237,6 @@ class Town:
     def _model(self, task: Task) -> str | None:
         with self.database.read() as facts:
             return split_of(facts.models.releases("cutout"), ["u2netp@1"]).choose(task.tenant, task.sku)
-
-    def _undecided(self) -> list[Review]:
-        decisions = [codec.decode(record.value) for record in self.on(topics.DECISIONS.name)]
-        decided = {(event.review_id, event.version) for event in decisions if isinstance(event, ReviewDecided)}
-        with self.database.read() as facts:
-            return [its for its in facts.reviews.every() if (its.review_id, its.rank + 1) not in decided]
-
-    def _person(self) -> None:
-        """Decides on a review that she sees as pending."""
-        undecided = self._undecided()
-        if undecided and self.random.random() < 0.2:
-            self._decide(self.random.choice(undecided))
-
-    def undo(self) -> None:
-        """She takes a decision back, one of before it was taken back at times."""
-        with self.database.read() as facts:
-            known = [review for review in facts.reviews.every(pending=False) if review.last is not None]
-        if not known:
-            return
-        review = self.random.choice(known)
-        last = review.last if isinstance(review.last, ReviewDecided) else review.last.decision  # type: ignore[union-attr]
-        about = {"tenant": "demo", "sku": last.sku, "decision": last, "version": last.version + 1}
-        self.say(DecisionUndone(**about, reason="a slip", decided_by="ada"))  # type: ignore[arg-type]
-
-    def _decide(self, review: Review) -> None:
-        task = review.request
-        redo = self.random.random() < 0.3
-        approved = not redo and self.random.random() < 0.6
-        parameters = {"padding": f"0.{self.random.randint(1, 9)}"} if redo else {}
-        self.say(
-            ReviewDecided(
-                review_id=task.review_id,
-                tenant="demo",
-                sku=task.completed.task.sku,
-                approved=approved,
-                redo=redo,
-                parameters=parameters,
-                decided_by="ada",
-                reason="seen",
-                version=review.rank + 1,
-            )
-        )
 
     def _operator(self) -> None:
         """Has the products made again that a recalled model made, once the recall is noted."""
@@ -372,8 +333,10 @@ class Town:
             lambda: self.release(),
             lambda: self.release_recipe(),
             lambda: self.release_recipe(),
-            lambda: self.undo(),
-            lambda: self.undo(),
+            lambda: self.desk.undo(),
+            lambda: self.desk.undo(),
+            lambda: self.desk.undo_case(),
+            lambda: self.desk.retouch(),
             lambda: self.release_channel(),
         ]
         return self.random.choice(acts)

@@ -11,6 +11,7 @@ from schemas.records import (
 from schemas.releases import recalled
 from streams.facts import Review
 from streams.flow.processors.planning import lineages, request_of
+from streams.flow.processors.settling import by_cases
 from streams.publishing import manifest as manifests
 from streams.services.audit.announcements import Announcements
 from streams.services.audit.findings import Finding
@@ -41,7 +42,28 @@ def findings(town: Town) -> list[Finding]:
     lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
     products = [finding for view in _views(town, announcements) for finding in (*disagreements(view), *stuck(view))]
     people = [*_recalled_and_live(town), *_outdated_and_live(town), *_held_and_live(town)]
-    return [*lost, *announcements.findings, *products, *people]
+    desk = [*_retouched_since(town), *_asked_for_nothing(town)]
+    return [*lost, *announcements.findings, *products, *people, *desk]
+
+
+def _retouched_since(town: Town) -> Iterator[Finding]:
+    """What is live but was cut out as it was before a person had it otherwise."""
+    with town.database.read() as facts:
+        for asset in facts.assets.every():
+            product = facts.products.get(asset.tenant, asset.sku)
+            if asset.state != "published" or asset.live is None or product is None or product.deleted:
+                continue
+            known = facts.retouches.get(asset.tenant, asset.sku, product.event.sources[0])
+            if known is not None and known.parameters and not town.retouched[asset.live.file.sha256]:
+                yield Finding("stuck", f"{asset.sku} {asset.asset}", "live as it was before it was retouched")
+
+
+def _asked_for_nothing(town: Town) -> Iterator[Finding]:
+    """What a person is asked about though all of its cases are settled."""
+    with town.database.read() as facts:
+        for review in facts.reviews.every():
+            if review.last is None and by_cases(review.request, 0, facts) is not None:
+                yield Finding("stuck", review.asset, "waits, and its cases are decided")
 
 
 def _held_and_live(town: Town) -> Iterator[Finding]:
@@ -90,5 +112,5 @@ def _views(town: Town, announcements: Announcements) -> Iterator[ProductView]:
             manifest, _ = manifests.load(town.origin, tenant, sku)
             assets = {asset.asset: asset for asset in facts.assets.of(tenant, sku)}
             announced = announcements.live.get((tenant, sku), {})
-            reviewed = {each.asset for each in facts.reviews.every() if each.request.completed.task.sku == sku}
+            reviewed = {asset for _, its, asset in facts.cases.waiting_assets() if its == sku}
             yield ProductView(tenant, sku, version, deleted, assets, manifest, announced, reviewed)

@@ -1,6 +1,6 @@
 """Cutout: the product alone, with straight alpha and its own colours at the edges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from gpu_workers.operations.cutout.prediction import (
     subject_box,
 )
 from gpu_workers.operations.cutout.refining import Part, matte_of, with_glass
+from gpu_workers.operations.cutout.retouching import Retouching, Seeds, on_alpha, retouched
 from gpu_workers.operations.cutout.samples import Rgba, checked, eight_bit, full, on_white
 from gpu_workers.operations.cutout.supplied import has_clean_alpha, own_shadow_share
 from gpu_workers.operations.cutout.sweep import Sweep, find_sweep, unexplained
@@ -68,7 +69,7 @@ class _Seen:
 
     `codes` is `rgb` in the photograph's own gamut. `agreement` is that of the network's two predictions, `predicted_px`
     the longer side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the product is
-    part of it.
+    part of it; `seeds` are what a person says of what lies in the box.
     """
 
     rgb: Rgba
@@ -80,6 +81,7 @@ class _Seen:
     predicted_px: int
     people: Plane | None
     worn: bool
+    seeds: Seeds | None = None
 
     def placed(self, alpha: Plane) -> Rgba:
         """The `alpha` (h', w') of what is in the box, on the reduced picture (h, w)."""
@@ -94,26 +96,33 @@ def cutout(
     predict: MaskPredictor,
     parameters: CutoutParameters | None = None,
     find_people: MaskPredictor | None = None,
+    retouching: Retouching | None = None,
 ) -> Cutout:
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
     `predict` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at;
     it is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is
     seen. The subject is the product alone unless it is everything: auto depends on its category, which is not known
-    here. What is solid keeps its samples, of 16 bits too. Equal inputs give equal bytes. Raises BadImage,
-    NoSubject, and what the two raise.
+    here. What a person says in `retouching` counts, whatever the network sees. What is solid keeps its samples, of 16
+    bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the two raise.
     """
     parameters = parameters or CutoutParameters()
     picture = checked(image)
     if parameters.keep_own_alpha and has_clean_alpha(picture):
-        return _as_it_is(picture, parameters, find_people)
+        return _as_it_is(retouched(picture, retouching), parameters, find_people)
     photograph = on_white(picture)
-    seen, box, solved = _seen(photograph, predict, find_people, with_wearer=parameters.subject == "everything")
+    with_wearer = parameters.subject == "everything"
+    seen, box, solved = _seen(photograph, predict, find_people, retouching, with_wearer=with_wearer)
     return _refined(photograph, box, _part(photograph, box, solved, seen), seen, parameters)
 
 
 def _seen(
-    photograph: Codes, predict: MaskPredictor, find_people: MaskPredictor | None, *, with_wearer: bool
+    photograph: Codes,
+    predict: MaskPredictor,
+    find_people: MaskPredictor | None,
+    retouching: Retouching | None,
+    *,
+    with_wearer: bool,
 ) -> tuple[_Seen, Box, Codes]:
     """What the network saw, the subject's box in the photograph, and what lies in it at the size of its mask."""
     # What needs no detail is given no more pixels than are solved.
@@ -125,6 +134,9 @@ def _seen(
     worn = wearing.wearers(rgb, people, coarse) if people is not None and with_wearer else None
     if worn is not None:
         coarse = np.maximum(coarse, worn)
+    if retouching is not None:
+        coarse = retouching.begun(coarse)
+        coarse = retouching.seeds(coarse).on_mask(coarse)
     inner = subject_box(coarse)
     box = inner.between(small.shape, photograph.shape)
     solved = full_size.reduced(box.of(photograph), _SOLVE_PIXELS_MAX)
@@ -136,7 +148,16 @@ def _seen(
         agreement = agreement_of(first, mask)
     sweep = find_sweep(codes, coarse)
     longest_px = max(seen.shape)
-    return _Seen(rgb, codes, inner, mask, sweep, agreement, longest_px, people, worn is not None), box, solved
+    told = _Seen(rgb, codes, inner, mask, sweep, agreement, longest_px, people, worn is not None)
+    return (told if retouching is None else _told(told, box, photograph.shape, retouching)), box, solved
+
+
+def _told(seen: _Seen, box: Box, shape: tuple[int, ...], retouching: Retouching) -> _Seen:
+    """What was seen in the `box` of a photograph of this `shape`, with what a person says of it."""
+    shares = shares_of(box, shape)
+    mask = retouching.begun(seen.mask, shares)
+    seeds = retouching.seeds(mask, shares)
+    return replace(seen, mask=seeds.on_mask(mask), seeds=seeds)
 
 
 def compare(first: Codes, second: Codes) -> tuple[float, float]:
@@ -186,6 +207,7 @@ def _refined(photograph: Codes, box: Box, part: Part, seen: _Seen, parameters: C
     colours = matting.foreground_colours(part.rgb, alpha)
     alpha = matting.in_linear_light(alpha, colours, matte.behind)
     alpha, colours, measures["see_through_share"] = with_glass(part, alpha, colours)
+    alpha = on_alpha(alpha, seen.seeds)
     rgba = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
     full_size.composed(box.of(photograph), alpha, colours, box.of(rgba))
     _refuse_empty(eight_bit(rgba))
@@ -201,15 +223,21 @@ def _refuse_empty(shown: Rgba) -> None:
         raise NoSubject(why)
 
 
+def shares_of(box: Box, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """A box as shares of a picture's width and height: left, top, right, bottom."""
+    down, across = shape[:2]
+    return box.left / across, box.top / down, box.right / across, box.bottom / down
+
+
 def _part(photograph: Codes, box: Box, solved: Codes, seen: _Seen) -> Part:
     """What lies in the `box` of the photograph, of the size at which it is `solved`."""
     height, width = solved.shape[:2]
-    down, across = photograph.shape[:2]
-    shares = (box.left / across, box.top / down, box.right / across, box.bottom / down)
+    shares = shares_of(box, photograph.shape)
     rgb = solved.astype(np.float32) / np.float32(full(solved))
     ground = None if seen.sweep is None else seen.sweep.colours(height, width, shares)
     scale = width / (box.right - box.left)
-    return Part(rgb, contrast.edges(rgb), seen.mask, scale, max(height, width) / seen.predicted_px, seen.sweep, ground)
+    reach_px = max(height, width) / seen.predicted_px
+    return Part(rgb, contrast.edges(rgb), seen.mask, scale, reach_px, seen.sweep, ground, seen.seeds)
 
 
 def _measured(seen: _Seen, part: Part, alpha: Plane) -> dict[str, float]:

@@ -32,6 +32,7 @@ class Gaps:
     mesh_edged_share_min: float = 0.9
     mesh_off_max: float = 0.04
     meshes_min: int = 12
+    mesh_share_max: float = 0.12  # of the contrast of the wires, up to which what is between them is sweep
     rim_px: int = 5
     contrast_least: float = 0.1
     ridge_share_min: float = 0.85
@@ -127,12 +128,32 @@ def open_gaps(known: Plane, mask: Plane, gaps: Flags, contrast: Plane, noise: fl
     if not gaps.any():
         return known, mask
     reach = disc(GAPS.rim_px)
-    rim = cv2.dilate(gaps.astype(np.uint8), reach) > 0
     share = contrast / np.maximum(cv2.dilate(contrast, reach), GAPS.contrast_least)
     clear = gaps | joined(gaps, contrast < noises(GAPS.alike, noise), 3 * GAPS.rim_px)
+    gaps = gaps | _between_wires(gaps, share, known)
+    clear |= gaps
+    rim = cv2.dilate(gaps.astype(np.uint8), reach) > 0
     known, mask = known.copy(), mask.copy()
     known[rim & (known == 1)] = 0.5
     known[rim & (share > GAPS.ridge_share_min) & (mask > 0.5)] = 1
     known[clear] = 0
     mask[rim | clear] = np.minimum(mask, share)[rim | clear]
     return known, mask
+
+
+def _between_wires(gaps: Flags, share: Plane, known: Plane) -> Flags:
+    """Where the sweep is seen between the wires of a net or a grid, and beside them, besides in its `gaps` (h, w).
+
+    It is so where little of the contrast of the wires is left, a `share` (h, w) of it. What is larger than any gap and
+    does not reach what is surely sweep is a label. None where there are too few gaps for a net.
+    """
+    count, _, stats, _ = cv2.connectedComponentsWithStats(gaps.astype(np.uint8), connectivity=4)
+    if count - 1 < GAPS.meshes_min:
+        return np.zeros_like(gaps)
+    largest_px = stats[1:, cv2.CC_STAT_AREA].max()
+    faint = share < GAPS.mesh_share_max
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(faint.astype(np.uint8), connectivity=4)
+    seen = stats[:, cv2.CC_STAT_AREA] <= largest_px
+    seen[labels[faint & (known == 0)]] = True
+    seen[0] = False
+    return np.asarray(seen[labels])

@@ -29,8 +29,10 @@ class CutOut(Made):
 def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
     """The product in one photograph. Raises CutoutError besides."""
     photograph, parameters = only(inputs), _parameters(request)
-    made = cutting.cutout(photograph.pixels, request.predict, parameters, request.find_people)
+    made = cutting.cutout(photograph.pixels, request.predict, parameters, request.find_people, request.retouching)
     measures = {**made.measures, **photograph.measures}
+    if parameters.retouch is not None:  # 0 where the strokes were made on another photograph
+        measures["retouched"] = float(request.retouching is not None)
     return CutOut(canvas=made.rgba, metadata=metadata_of(photograph, made), measures=measures)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from gpu_workers.imaging.types import Plane
 from gpu_workers.operations.cutout import contact_line, contrast, gaps, glass, matting, sweep
+from gpu_workers.operations.cutout.retouching import Seeds
 from gpu_workers.operations.cutout.sweep import Sweep
 
 
@@ -26,7 +27,7 @@ class Part:
     """The picture (h, w, 3) and the mask (h, w) in the subject's box, 0..1, `scale` times as large as they were.
 
     `slope` (h, w) is how steep the picture is, and the mask's edge is known to `reach_px`. Before a plain sweep,
-    `ground` (h, w, 3) is what it shows there.
+    `ground` (h, w, 3) is what it shows there; `seeds` are what a person says.
     """
 
     rgb: Plane
@@ -36,6 +37,7 @@ class Part:
     reach_px: float
     sweep: Sweep | None
     ground: Plane | None
+    seeds: Seeds | None = None
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,21 @@ def matte_of(part: Part) -> Matte:
     """The matte of a part, by a plain ground where it has one."""
     known = matting.trimap(part.mask, part.reach_px)
     if part.sweep is None or part.ground is None:
-        solved = matting.solve(part.rgb, part.slope, known, part.mask)
+        solved = matting.solve(part.rgb, part.slope, _said(part, known), part.mask)
         return Matte(solved.alpha, solved.behind, part.mask, solved.scale)
-    known, mask = _by_sweep(part, part.ground, part.sweep.noise, known)
     far = contrast.largest_difference(part.rgb, part.ground)
+    known, mask = _by_sweep(part, part.ground, far, part.sweep.noise, known)
     strands = gaps.frayed(part.slope, far, mask)
     known, mask = gaps.part_strands(known, mask, strands, far)
+    known = _said(part, known)
     solved = matting.solve(part.rgb, part.slope, known, mask, strands)
     alpha = matting.without_false_holes(solved.alpha, known)
     return Matte(contact_line.without(part.rgb, part.ground, alpha), solved.behind, mask, solved.scale)
+
+
+def _said(part: Part, known: Plane) -> Plane:
+    """The trimap `known` (h, w) with what a person says of it."""
+    return known if part.seeds is None else part.seeds.on_known(known)
 
 
 def with_glass(part: Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, float]:
@@ -79,8 +87,9 @@ def with_glass(part: Part, alpha: Plane, colours: Plane) -> tuple[Plane, Plane, 
     return np.where(clear, thin * alpha, alpha), np.where(clear[..., None], tint, colours), share
 
 
-def _by_sweep(part: Part, background: Plane, noise: float, known: Plane) -> tuple[Plane, Plane]:
-    """`known` and the part's mask (h, w) with what a plain `background` (h, w, 3) gives away."""
+def _by_sweep(part: Part, background: Plane, far: Plane, noise: float, known: Plane) -> tuple[Plane, Plane]:
+    """`known` and the part's mask (h, w) with what a plain `background` (h, w, 3), which the picture is `far` (h, w)
+    from, gives away."""
     rgb = part.rgb
     shown = contrast.light_and_tint(rgb, background)
     swept, product = sweep.read_sweep(shown, part.slope, noise, part.mask)
@@ -97,4 +106,8 @@ def _by_sweep(part: Part, background: Plane, noise: float, known: Plane) -> tupl
     # In a gap the product takes light from both sides.
     shade = sweep.shade_of(shown[0], swept, mask) ** 2
     found = gaps.find_gaps(rgb, part.slope, background, noise, shade)
-    return gaps.open_gaps(known, mask, found, contrast.largest_difference(rgb, background), noise)
+    known, mask = gaps.open_gaps(known, mask, found, far, noise)
+    bare = sweep.bare(known, far, noise)
+    known[bare] = 0
+    mask[bare] = np.minimum(mask[bare], GIVEN.swept_max)
+    return known, mask

@@ -57,6 +57,8 @@ class Reading:
     rim_px: int = 5
     edged_share_min: float = 0.6
     shade_px: int = 25
+    bare: tuple[float, float] = (3, 0.03)  # as far from the sweep as the gaps that show it
+    bare_beside_min: float = 0.2  # of the contrast within `front_px`: a strong edge
     unexplained_size_px: int = 400
     unexplained_difference_max: float = 0.03
 
@@ -134,6 +136,21 @@ def read_sweep(shown: tuple[Plane, Plane], slope: Plane, noise: float, mask: Pla
     other &= mask > READING.surely_outside
     other = cv2.erode(other.astype(np.uint8), np.ones((5, 5))) > 0
     return swept, np.asarray(other | (_beyond_an_edge(swept, slope) & (mask > READING.beyond_mask_min)))
+
+
+def bare(known: Plane, contrast: Plane, noise: float) -> Flags:
+    """What of the unknown band of `known` (h, w) shows the sweep itself, right beside a product that is far from it.
+
+    The picture is too steep there for `read_sweep`, and a matte may take it for product: crumbs beside the outline.
+    `contrast` (h, w) is how far the picture is from the sweep. What does not hang together with surely sweep, or has
+    nothing but the sweep's colours about it, is left to the mask: a white label, white before white.
+    """
+    alike = (known == 0.5) & (contrast < noises(READING.bare, noise))
+    _, labels = cv2.connectedComponents((alike | (known == 0)).astype(np.uint8), connectivity=4)
+    reached = np.zeros(int(labels.max()) + 1, np.bool_)
+    reached[labels[known == 0]] = True
+    beside = cv2.dilate(contrast, disc(READING.front_px)) > READING.bare_beside_min
+    return np.asarray(alike & reached[labels] & beside)
 
 
 def _lit_as_background(light: Plane, tint: Plane, noise: float, mask: Plane) -> Flags:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from streams.commands.tables import GOOD, WRONG
-from streams.runtime.masking import masked
-from streams.runtime.screen import console, errors, print_json, styled, table
+from streams.runtime.screen import console, print_json, styled, table
 from streams.services.audit.findings import KINDS
 
 if TYPE_CHECKING:
-    from streams.runtime.settings import Settings
     from streams.services.audit.findings import Report
     from streams.services.checks import Finding
 
@@ -44,24 +41,3 @@ def show_report(report: Report, *, as_json: bool) -> None:
     console.show(found)
     for each in report.findings:
         console.say(styled(each.kind.replace("_", " "), "red"), f"  {each.name}  {each.text}")
-
-
-def show_running(settings: Settings) -> None:
-    """Says what runs, and what its broker does not promise."""
-    running = json.loads(settings.running_file.read_text())
-    console.say(styled("packshot is up", "bold"))
-    console.say(f"  broker    {running['broker']} at {running['bootstrap_servers']}")
-    if running["promises"]:
-        console.say(f"            {running['promises']}")
-    console.say(f"  facts     {masked(settings.database)}")
-    console.say(f"  blobs     {settings.blobs}")
-    console.say(f"  origin    {settings.origin}")
-    console.say(f"  CDN       {settings.cdn}")
-    console.say(f"  API       {settings.gateway}  (a key: packshot keys create NAME --tenant TENANT)")
-    console.say(f"  logs      {settings.data_folder / 'logs'}")
-    console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
-
-
-def show_death(text: str) -> None:
-    """That a role died, and that it is started again."""
-    errors.say(styled(text, "red"))

@@ -10,6 +10,7 @@ from schemas.recipes.cookbook import Cookbook
 from schemas.records import (
     AssetWithheld,
     CatalogChanged,
+    CutoutRetouched,
     Event,
     ReplanRequested,
     RetractRequested,
@@ -18,6 +19,7 @@ from streams.facts import AssetState, Facts
 from streams.facts.states import IN_PLAN, UNFINISHED
 from streams.flow.processors import Answers
 from streams.flow.processors.planning import AssetRequest, checked, first_tasks, lacking, plan, request_of
+from streams.flow.processors.retouching import begun_again, retouched
 from streams.flow.processors.retracting import is_retracted
 from streams.runtime.errors import Refused
 
@@ -65,6 +67,16 @@ def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
     return [*begun, *([retract(product.event, gone, "it is not in the recipe any more")] if gone else [])]
 
 
+def cutout_retouched(event: CutoutRetouched, facts: Facts) -> Answers:
+    """A person has a photograph cut out otherwise, and waits for what is made of it."""
+    product = facts.products.get(event.tenant, event.sku, lock=True)
+    if product is None:
+        raise Refused("unknown_product", f"no product has the SKU {event.sku!r}", field="sku", transient=True)
+    # The deadlines were for the first making.
+    requests = [replace_request(each, lane="urgent", deadline_ms=None) for each in all_requests(product.event, facts)]
+    return begun_again(event, product, requests, facts)
+
+
 def all_requests(product: CatalogChanged, facts: Facts) -> list[AssetRequest]:
     """What the catalogue and all campaigns want of a product."""
     return [request_of(product), *(request_of(event) for event in facts.campaigns.naming(product.tenant, product.sku))]
@@ -87,6 +99,7 @@ def start(
     ended = {row.asset for row in rows if row.state in settled}
     failed = {row.asset for row in rows if row.state == "failed" or is_retracted(row)}
     tasks = [task for request in begun for task in first_tasks(product, request, cookbook, ended)]
+    tasks = retouched(tasks, facts)
     for task in tasks:  # noted as tasks once it is known in which lane
         for name in failed.intersection(recipes.assets(task.step)):
             facts.assets.move(task.tenant, task.sku, name, task.version, "begun again")

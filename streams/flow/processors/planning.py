@@ -18,11 +18,12 @@ from schemas.operations.base import BadParameters
 from schemas.recipes import UnknownRecipe
 from schemas.recipes.cookbook import Cookbook
 from schemas.recipes.reading import BadRecipe
-from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Source, Step, Task
+from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Origin, Source, Step, Task
 from streams.runtime.errors import Refused
 
 HEIGHT = "height_cm"  # a product's attribute and a parameter of operations, under one name
 HEIGHT_CM_MAX = 1000.0
+ERA_MS = 946_684_800_000  # the year 2000: today's seconds since 1970 are less for 28,000 years to come
 LACKING = frozenset({"missing_attribute", "bad_attribute", BadParameters.code})  # codes of what one asset lacks
 
 
@@ -55,8 +56,12 @@ def request_of(event: CatalogChanged | CampaignRequested) -> AssetRequest:
 
 
 def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> AssetRequest:
-    """What an event asks for. Raises Refused for a channel or recipe that is not there."""
+    """What an event asks for. Raises Refused for a channel or recipe that is not there, and for a deadline that was
+    told in seconds."""
     request = request_of(event)
+    if request.deadline_ms is not None and request.deadline_ms < ERA_MS:
+        message = f"{request.deadline_ms} is before the year 2000: a deadline is Unix time in milliseconds, not seconds"
+        raise Refused("invalid_event", message, field="deadline_ms")
     for channel in request.channels:
         if channel not in cookbook.rules.names():
             known = ", ".join(cookbook.rules.names())
@@ -176,7 +181,16 @@ def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str,
         demoted=task.demoted,
         models=models,
         way=lineage_id(task.way, step) if task.way else None,
+        origin=_origin(task, inputs),
     )
+
+
+def _origin(task: Task, inputs: list[Blob]) -> Origin | None:
+    """What the pictures behind a task began with; `inputs` are what it made."""
+    known = task.origin or (Origin(source=task.source) if task.source else None)
+    if known is None or task.source is None or not inputs or OPERATIONS[task.step.operation].makes != "cutout":
+        return known
+    return replace(known, cutout=inputs[0])
 
 
 def redone(task: Task, parameters: Mapping[str, str]) -> Task:

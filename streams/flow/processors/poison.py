@@ -43,6 +43,13 @@ def ends(event: Event, facts: Facts, reason: str) -> Answers:
             return _withheld(task.tenant, task.sku, task.version, recipes.assets(task.step), reason, facts)
         case PublicationFailed() | PublishRequested():
             return _withheld(event.tenant, event.sku, event.version, [event.asset], reason, facts)
+        case ReviewDecided(case=str(case_id)):
+            waiting = facts.cases.waiting([case_id])[case_id]
+            return [
+                answer
+                for each in waiting
+                for answer in _withheld(event.tenant, event.sku, each.version, [each.asset], reason, facts)
+            ]
         case ReviewDecided():
             review = facts.reviews.get(event.review_id)
             assets = [] if review is None else [review.asset]

@@ -18,9 +18,9 @@ from schemas.records import (
 )
 from streams.facts import AssetEvent, Facts, Product, Review, Word
 from streams.flow.processors import Answers
+from streams.flow.processors.accepting import publish_request
 from streams.flow.processors.planning import redone
 from streams.flow.processors.retracting import was_undone
-from streams.flow.processors.routing import publish_request
 from streams.runtime.errors import Refused
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     product = facts.products.get(event.tenant, event.sku, lock=True)
     if product is None or _is_stale(event, review):
         return []
-    answer = _answer(review, event, product.event.title)
+    answer = answer_to(review, event, product.event.title)
     if event == review.last:
         return [answer]
     if isinstance(answer, Task) and facts.tasks.has(answer.task_id) and not was_undone(review, answer):
@@ -54,9 +54,9 @@ def decision_undone(event: DecisionUndone, facts: Facts) -> Answers:
         message = f"review {review.review_id} was decided otherwise since"
         raise Refused("review_closed", message, field="decision")
     if event != review.last:
-        _check_last(review, event.decision, facts)
+        check_last(review, event.decision, facts)
         reopen(review, event, product, facts)
-    return _withdrawn(review, event.decision, event.reason, facts)
+    return withdrawn(review, event.decision, event.reason, facts)
 
 
 def check_product(review: Review, event: ReviewDecided) -> None:
@@ -82,6 +82,7 @@ def reopen(review: Review, event: DecisionUndone, product: Product, facts: Facts
         facts.reviews.decide(event, "superseded")
         return
     facts.reviews.decide(event, "pending")
+    facts.cases.reopen(review.review_id)
     where = (event.tenant, event.sku, review.asset)
     facts.reviews.supersede_others(*where, review.review_id)
     request = review.request
@@ -122,7 +123,7 @@ def _stands_by(review: Review, decision: ReviewDecided, product: Product, facts:
     return decision.redo or row.verdict == review.request.verdict
 
 
-def _check_last(review: Review, decision: ReviewDecided, facts: Facts) -> None:
+def check_last(review: Review, decision: ReviewDecided, facts: Facts) -> None:
     """Raises Refused where a person has decided since on what the decision had redone."""
     remade = _remade(review, decision, facts)
     later = None if remade is None else facts.reviews.get(review_id(remade.task.task_id, remade.result_id))
@@ -131,7 +132,7 @@ def _check_last(review: Review, decision: ReviewDecided, facts: Facts) -> None:
         raise Refused("decided_since", message, field="decision")
 
 
-def _withdrawn(review: Review, decision: ReviewDecided, reason: str, facts: Facts) -> list[RetractRequested]:
+def withdrawn(review: Review, decision: ReviewDecided, reason: str, facts: Facts) -> list[RetractRequested]:
     """The request to take away what went live by a decision, if anything may have."""
     made = review.request.completed if decision.approved else _remade(review, decision, facts)
     if made is None:
@@ -157,7 +158,8 @@ def _remade(review: Review, decision: ReviewDecided, facts: Facts) -> TaskComple
     return known if isinstance(known, TaskCompleted) and known.result_id else None
 
 
-def _answer(review: Review, event: ReviewDecided, title: str) -> PublishRequested | Task | AssetWithheld:
+def answer_to(review: Review, event: ReviewDecided, title: str) -> PublishRequested | Task | AssetWithheld:
+    """What follows from a decision on a review. Raises Refused for a redo with parameters that there are not."""
     completed = review.request.completed
     task = completed.task
     if event.approved:

@@ -3,27 +3,29 @@
 from schemas import recipes
 from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel
+from schemas.doubts import doubts_of
 from schemas.identity import review_id
 from schemas.records import (
     AssetWithheld,
     CatalogChanged,
     Event,
-    PublishRequested,
     ReplanRequested,
     ReviewRequested,
     Step,
     Task,
     TaskCompleted,
     TaskFailed,
-    Verdict,
 )
 from streams.facts import AssetEvent, Facts, Review
 from streams.flow.processors import Answers
+from streams.flow.processors.accepting import models_of, publish_request
+from streams.flow.processors.asking import asked
 from streams.flow.processors.costing import shares
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge, reasons, rules_of
 from streams.flow.processors.planning import lineages, redone, request_of
 from streams.flow.processors.releasing import made_again, made_by_recalled
+from streams.flow.processors.retouching import is_retouched_since
 from streams.flow.processors.retracting import is_retracted, is_undone
 from streams.runtime.errors import Refused
 
@@ -60,39 +62,10 @@ def _rules(task: Task, channel: str, facts: Facts) -> Channel:
         raise Refused.because(error, field="task.step.channel") from error
 
 
-def models_of(event: TaskCompleted) -> list[str]:
-    """The networks that worked on what a task made, in this step and in those before."""
-    return sorted({*event.task.models, *([event.model] if event.model else [])})
-
-
 def task_failed(event: TaskFailed, facts: Facts) -> Answers:
     """Ends every asset that the failed task would have led to."""
     facts.tasks.put(event)
     return _withhold(event.task, event.task.step, f"{event.code}: {event.message}", facts)
-
-
-def publish_request(
-    event: TaskCompleted, verdict: Verdict, title: str, approved_by: str | None = None
-) -> PublishRequested:
-    """The request to publish the asset that a task made."""
-    task = event.task
-    assert task.step.asset is not None
-    assert task.step.channel is not None
-    return PublishRequested(
-        tenant=task.tenant,
-        sku=task.sku,
-        version=task.version,
-        asset=task.step.asset,
-        channel=task.step.channel,
-        file=event.outputs[0],
-        verdict=verdict,
-        engine=event.engine,
-        result_id=event.result_id,
-        title=title,
-        campaign=task.campaign,
-        approved_by=approved_by,
-        models=models_of(event),
-    )
 
 
 def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
@@ -104,7 +77,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     if is_live_already(event, facts, rules_of(rules)):
         return []
     rows = {row.asset: row for row in facts.assets.of(task.tenant, task.sku)}
-    if is_retracted(rows.get(task.step.asset)) or is_undone(task, facts):
+    if is_retracted(rows.get(task.step.asset)) or is_undone(task, facts) or is_retouched_since(task, facts):
         return []
     if _is_outdated(task, product.event, facts):
         return [ReplanRequested(tenant=task.tenant, sku=task.sku, lane=task.lane, reason="it is planned otherwise now")]
@@ -125,9 +98,9 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     facts.reviews.supersede_others(task.tenant, task.sku, name, "" if passed else identity)
     if passed:
         return [publish_request(event, verdict, product.event.title)]
-    request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why)
-    facts.reviews.put(request)
-    return [request]
+    doubts = doubts_of(event, verdict)
+    request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why, doubts=doubts)
+    return asked(request, product.event.title, facts)
 
 
 def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:

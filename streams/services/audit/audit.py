@@ -76,9 +76,8 @@ class _Facts:
             self.outbox = facts.outbox.backlog()
             self.assets: dict[Product, dict[str, Asset]] = {}
             self.reviewed: dict[Product, set[str]] = {}
-            for review in facts.reviews.every():
-                task = review.request.completed.task
-                self.reviewed.setdefault((task.tenant, task.sku), set()).add(review.asset)
+            for tenant, sku, name in facts.cases.waiting_assets():
+                self.reviewed.setdefault((tenant, sku), set()).add(name)
             for asset in facts.assets.every():
                 self.assets.setdefault((asset.tenant, asset.sku), {})[asset.asset] = asset
 

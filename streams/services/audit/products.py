@@ -21,7 +21,7 @@ class ProductView:
     assets: Mapping[str, Asset] = field(default_factory=dict)
     manifest: Manifest | None = None
     announced: Mapping[str, AssetPublished] = field(default_factory=dict)
-    reviewed: Collection[str] = ()  # the assets that a review waits for
+    reviewed: Collection[str] = ()  # the assets that a person is asked about, by a case
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ def stuck(view: ProductView) -> Iterator[Finding]:
     """Assets that wait; to be asked only of a product for which nothing is under way."""
     for name, asset in view.assets.items():
         if asset.state == "review" and name not in view.reviewed:
-            yield Finding("stuck", f"{view.name} {name} v{asset.version}", "review, and nobody is asked")
+            yield Finding("stuck", f"{view.name} {name} v{asset.version}", "review, and no case waits for a person")
         if asset.state in UNDER_WAY and not _leaves_with_the_plan(view, asset):
             yield Finding("stuck", f"{view.name} {name} v{asset.version}", f"{asset.state}, and nothing is under way")
 

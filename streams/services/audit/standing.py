@@ -15,11 +15,10 @@ STANDS_AFTER_MS = 120_000  # longer than any one piece of work, and than a role 
 
 def progress(settings: Settings) -> dict[Place, int]:
     """How far the flow is with every partition; who only tells others of it is no part. Raises Unavailable."""
-    readers = groups.readers(settings.retry_delays)
-    del readers[groups.WEBHOOKS]  # reads what streams reads as well, and may not run at all
     return {
         place: offset
-        for group, read_by in readers.items()
+        for group, read_by in groups.readers(settings.retry_delays).items()
+        if group not in groups.APART
         for place, offset in committed(settings, group, [topic.name for topic in read_by]).items()
     }
 

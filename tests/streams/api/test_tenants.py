@@ -39,6 +39,8 @@ BODIES: dict[str, Any] = {
     "/v1/webhooks/{endpoint:str}/rotation": {},
     "/v1/webhooks/{endpoint:str}/replay": {"since_ms": 0},
     "/v1/uploads/{upload_id:str}": {},
+    "/v1/reviews/cases/{case_id:str}/decision": {"outcome": "approve"},
+    "/v1/reviews/cases/{case_id:str}/claim": {"holder": "ada"},
 }
 SHARED = ("/v1/recipes", "/v1/channels", "/v1/brands")  # every tenant's
 # Each tenant has names of its own.
@@ -69,6 +71,7 @@ def test_every_route_says_who_may_use_it() -> None:
     ] == []
     assert {path for _, path, handler in OURS if handler.opt.get("open")} == {
         "/livez", "/readyz", "/problems", "/problems/{code:str}", "/openapi.json", "/asyncapi.json", "/docs",
+        "/hooks/{connector:str}",
     }  # fmt: skip
     assert len(NAMED) >= 13
 
@@ -107,7 +110,7 @@ def theirs(database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch) ->
     upload = Upload(hashlib.sha256(b"{}").hexdigest(), 2, "image/png")
     Uploads(blobs).put("demo", upload, b"{}")
     ids = {"job_id": job.job_id, "review_id": review.review_id, "letter_id": "0-7", "upload_id": upload.upload_id}
-    return {"sku": sku, "campaign": "SALE", "endpoint": hook, **ids}
+    return {"sku": sku, "campaign": "SALE", "endpoint": hook, "case_id": review.doubts[0].case, **ids}
 
 
 @pytest.mark.parametrize(("method", "path"), NAMED)
@@ -129,9 +132,10 @@ def test_what_another_tenant_has_is_not_there(
     assert ask("demo").status_code in (200, 201, 202, 204, 409, 422)
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/products", "/v1/assets", "/v1/reviews", "/v1/dead-letters", "/v1/costs", "/v1/webhooks"]
-)
+LISTS = ("products", "assets", "reviews", "reviews/cases", "dead-letters", "costs", "webhooks")
+
+
+@pytest.mark.parametrize("path", [f"/v1/{name}" for name in LISTS])
 def test_lists_hold_only_ones_own(path: str, client: Client, database: Database, theirs: dict[str, str]) -> None:
     assert theirs
     text, _ = keys.create(database, "other", ("other",))

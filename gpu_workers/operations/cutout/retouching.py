@@ -1,0 +1,152 @@
+"""What a person marked on a photograph: where the product is and where not, as the matting takes it.
+
+A scribble is known for what it says, and the matting solves what is about it, as with any trimap that a person draws
+(J. Wang and M. Cohen, Image and Video Matting: A Survey, 2007). A hard brush, a box and a click say it of every pixel
+that is theirs. Marks only choose among the photograph's own pixels; none is painted.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_workers.imaging.types import Codes, Flags, Plane
+from gpu_workers.operations.cutout.samples import full
+from schemas.retouching import Box, Brush, Click, Mark, Retouch, Scribble
+
+KEEP, REMOVE = 1, 2
+SOLVED_REACH = 2.0  # times a scribble's radius: so far about it nothing is known any more
+_HANGS_TOGETHER = 0.1  # what a mask says of a part of which a click may be
+_CLICK_RADIUS = 0.01  # of the longer side, where a mask says nothing
+Shares = tuple[float, float, float, float]
+WHOLE: Shares = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Retouching:
+    """A person's marks, and the alpha (h, w) in 0..1 that they begin from in place of a network's."""
+
+    retouch: Retouch
+    mask: Plane | None = None
+
+    def seeds(self, mask: Plane, shares: Shares = WHOLE) -> "Seeds":
+        """The marks on the part of the photograph that lies in `shares` (left, top, right, bottom), at the size of
+        `mask` (h, w), which says what hangs together there."""
+        drawn = np.zeros(mask.shape, np.uint8)
+        near = np.zeros(mask.shape, np.bool_)
+        for mark in self.retouch.marks:
+            where = _MARKS[type(mark)](mark, mask, shares)
+            if isinstance(mark, Box) and mark.keep:
+                drawn[~where] = REMOVE
+            else:
+                drawn[where] = KEEP if mark.keep else REMOVE
+            if isinstance(mark, Scribble):
+                near |= _grown(where, SOLVED_REACH * _radius_px(mark.radius, mask.shape, shares))
+            else:
+                near &= ~where
+        return Seeds(drawn == KEEP, drawn == REMOVE, near)
+
+    def begun(self, mask: Plane, shares: Shares = WHOLE) -> Plane:
+        """What there is to begin from in the part: the person's own mask, or `mask` (h, w)."""
+        if self.mask is None:
+            return mask
+        height, width = self.mask.shape
+        left, top, right, bottom = (
+            round(share * side) for share, side in zip(shares, (width, height) * 2, strict=True)
+        )
+        part = self.mask[top : max(bottom, top + 1), left : max(right, left + 1)]
+        return np.asarray(cv2.resize(part, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Where a person says that the product is and where not (h, w), and where the matting is to find out."""
+
+    keep: Flags
+    remove: Flags
+    near: Flags
+
+    def on_mask(self, mask: Plane) -> Plane:
+        """`mask` (h, w) with what is said."""
+        return np.asarray(np.where(self.keep, 1, np.where(self.remove, 0, mask)), np.float32)
+
+    def on_known(self, known: Plane) -> Plane:
+        """The trimap `known` (h, w): unknown about scribbles, and as it is said under the marks."""
+        return self.on_mask(np.asarray(np.where(self.near, 0.5, known), np.float32))
+
+
+def on_alpha(alpha: Plane, seeds: Seeds | None) -> Plane:
+    """`alpha` (h, w) with what is said under the marks, whatever came between."""
+    return alpha if seeds is None else seeds.on_mask(alpha)
+
+
+def retouched(picture: Codes, retouching: Retouching | None) -> Codes:
+    """A picture (h, w, 4) that was cut out by its supplier, with what a person says: of its own samples no other."""
+    if retouching is None:
+        return picture
+    alpha = picture[..., 3].astype(np.float32) / np.float32(full(picture))
+    begun = retouching.begun(alpha)
+    changed = picture.copy()
+    changed[..., 3] = np.rint(retouching.seeds(begun).on_mask(begun) * full(picture))
+    return changed
+
+
+def _stroke(mark: Scribble | Brush, mask: Plane, shares: Shares) -> Flags:
+    drawn = np.zeros(mask.shape, np.uint8)
+    points = _pixels(mark.points, mask.shape, shares)
+    radius_px = max(1, round(_radius_px(mark.radius, mask.shape, shares)))
+    if len(points) == 1:
+        cv2.circle(drawn, tuple(int(each) for each in points[0]), radius_px, 1, -1)
+    else:
+        cv2.polylines(drawn, [points], False, 1, thickness=2 * radius_px, lineType=cv2.LINE_8)
+    return np.asarray(drawn > 0)
+
+
+def _box(mark: Box, mask: Plane, shares: Shares) -> Flags:
+    corners = [(mark.left, mark.top), (mark.right, mark.bottom)]
+    (left, top), (right, bottom) = _pixels(corners, mask.shape, shares, clipped=True)
+    inside = np.zeros(mask.shape, np.bool_)
+    inside[top:bottom, left:right] = True
+    return inside
+
+
+def _click(mark: Click, mask: Plane, shares: Shares) -> Flags:
+    """The part of the mask that the click is in; where there is none, a little about it."""
+    ((column, row),) = _pixels([(mark.x, mark.y)], mask.shape, shares)
+    inside = 0 <= row < mask.shape[0] and 0 <= column < mask.shape[1]
+    if inside and mask[row, column] > _HANGS_TOGETHER:
+        _, labels = cv2.connectedComponents((mask > _HANGS_TOGETHER).astype(np.uint8), connectivity=8)
+        return np.asarray(labels == labels[row, column])
+    return _stroke(Brush(points=[(mark.x, mark.y)], radius=_CLICK_RADIUS, keep=mark.keep), mask, shares)
+
+
+_MARKS: dict[type[Mark], Callable[[Mark, Plane, Shares], Flags]] = {
+    Scribble: _stroke,  # type: ignore[dict-item]
+    Brush: _stroke,  # type: ignore[dict-item]
+    Box: _box,  # type: ignore[dict-item]
+    Click: _click,  # type: ignore[dict-item]
+}
+
+
+def _pixels(
+    places: Sequence[tuple[float, float]], shape: tuple[int, ...], shares: Shares, *, clipped: bool = False
+) -> NDArray[np.int32]:
+    """Places of the whole photograph as pixels (n, 2) of a part of it, x first."""
+    left, top, right, bottom = shares
+    size = np.array([shape[1], shape[0]])
+    found = (np.array(places, np.float64) - (left, top)) / (right - left, bottom - top) * size
+    pixels = np.rint(np.clip(found, -1e6, 1e6)).astype(np.int32)
+    return np.asarray(np.clip(pixels, 0, size), np.int32) if clipped else pixels
+
+
+def _radius_px(radius: float, shape: tuple[int, ...], shares: Shares) -> float:
+    """A radius, of the whole photograph's longer side, in pixels of a part."""
+    whole = (shape[1] / (shares[2] - shares[0]), shape[0] / (shares[3] - shares[1]))
+    return radius * max(whole)
+
+
+def _grown(where: Flags, radius_px: float) -> Flags:
+    away = cv2.distanceTransform((~where).astype(np.uint8), cv2.DIST_L2, 5)
+    return np.asarray(away <= radius_px)

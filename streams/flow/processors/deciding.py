@@ -1,0 +1,187 @@
+"""Deciding: what people say of a review, or of a case and so of every asset that waits for it.
+
+Each review that a case's decision settles has a word of its own that follows from it, and is carried out as any other:
+so one of them may be taken back alone. Of several words on a case the newest counts, in whatever order they come.
+"""
+
+import structlog
+
+from schemas.doubts import waits_for
+from schemas.records import DecisionUndone, ReviewDecided, Task
+from streams.facts import Case, Facts, Product, Review, Word
+from streams.flow.processors import Answers
+from streams.flow.processors.planning import redone
+from streams.flow.processors.retracting import was_undone
+from streams.flow.processors.reviewing import (
+    answer_to,
+    carry_out,
+    check_last,
+    decision_undone,
+    reopen,
+    review_decided,
+    withdrawn,
+)
+from streams.flow.processors.settling import by_cases, on_review, passed, settled_by
+from streams.runtime.errors import Refused
+
+log = structlog.get_logger()
+
+
+def decided(event: ReviewDecided, facts: Facts) -> Answers:
+    """Carries out a decision on a review or on a case. Told again it is answered the same and moves nothing."""
+    return review_decided(event, facts) if event.case is None else _case_decided(event, event.case, facts)
+
+
+def undone(event: DecisionUndone, facts: Facts) -> Answers:
+    """Takes a decision back, or one that is still to come. Told again it is answered the same and moves nothing."""
+    case_id = event.decision.case
+    return decision_undone(event, facts) if case_id is None else _case_undone(event, case_id, facts)
+
+
+def note(event: ReviewDecided, case_id: str, facts: Facts) -> list[tuple[Review, ReviewDecided]]:
+    """Notes a decision on a case, and which reviews are settled by it, each with its own word."""
+    facts.cases.decide(case_id, event)
+    settled = []
+    for review in facts.cases.reviews(case_id):
+        if review.state != "pending":
+            continue
+        _note_what_passes(review, facts)
+        word = by_cases(review.request, review.rank, facts)
+        if word is not None and carry_out(review, word, facts):
+            settled.append((review, word))
+    return settled
+
+
+def take_back(event: DecisionUndone, case_id: str, product: Product, facts: Facts) -> list[Review]:
+    """Has the reviews that a case's decision settled wait again, unless another case's does; those, as they were."""
+    every = facts.cases.reviews(case_id)
+    settled = [review for review in every if _stands_by_cases(review, facts)]
+    for review in settled:
+        assert review.decision is not None
+        check_last(review, review.decision, facts)
+    facts.cases.decide(case_id, event)
+    for review in settled:
+        undoing = _of(review, event)
+        reopen(review, undoing, product, facts)
+        left = by_cases(review.request, undoing.version, facts)
+        if left is not None and review.version == product.version:
+            carry_out(review, left, facts)
+    for review in every:
+        _note_what_passes(review, facts)
+    return settled
+
+
+def catch_up(review: Review, settled: ReviewDecided | None, product: Product, facts: Facts) -> None:
+    """Settles a review that is noted behind words which came before it, or after: as it was settled then."""
+    word = settled or settled_by(review.request, review.rank, facts)
+    if word is None or not carry_out(review, word, facts):
+        return
+    for doubt in waits_for(review.request):
+        case = facts.cases.get(doubt.case)
+        last = None if case is None else case.last
+        if isinstance(last, DecisionUndone) and on_review(review.request, review.rank, last.decision) == word:
+            reopen(review, _of(review, last, word), product, facts)
+            return
+
+
+def _note_what_passes(review: Review, facts: Facts) -> None:
+    passing = passed(review.request, facts)
+    for doubt in waits_for(review.request):
+        facts.cases.settle(doubt.case, review.review_id, doubt.case in passing)
+
+
+def _case_decided(event: ReviewDecided, case_id: str, facts: Facts) -> Answers:
+    case = _case_of(event, case_id, facts)
+    product = facts.products.get(event.tenant, event.sku, lock=True)
+    if product is None or _is_stale(event, case, facts):
+        return []
+    title = product.event.title
+    if event == case.last:
+        told = [review for review in facts.cases.reviews(case_id) if _stands_by_cases(review, facts)]
+        return [
+            answer_to(each, each.decision, title) for each in told if each.decision and each.version == product.version
+        ]
+    _check(event, facts.cases.waiting([case_id])[case_id], facts)
+    answers = [answer_to(review, word, title) for review, word in note(event, case_id, facts)]
+    for answer in answers:
+        if isinstance(answer, Task):
+            facts.tasks.put(answer)
+    return answers
+
+
+def _case_undone(event: DecisionUndone, case_id: str, facts: Facts) -> Answers:
+    case = _case_of(event.decision, case_id, facts)
+    product = facts.products.get(event.tenant, event.sku, lock=True)
+    if product is None or _is_stale(event, case, facts):
+        return []
+    if case.decision not in (None, event.decision):
+        raise Refused("review_closed", f"case {case_id} was decided otherwise since", field="decision")
+    if event == case.last:
+        reviews = [each for each in facts.cases.reviews(case_id) if _was_taken_back(each, event)]
+    else:
+        reviews = take_back(event, case_id, product, facts)
+    words = ((review, _settling(review)) for review in reviews)
+    return [each for review, word in words if word for each in withdrawn(review, word, event.reason, facts)]
+
+
+def _case_of(event: ReviewDecided, case_id: str, facts: Facts) -> Case:
+    case = facts.cases.get(case_id)
+    if case is None:
+        raise Refused("unknown_case", f"no case has the id {case_id}", field="case", transient=True)
+    if (event.tenant, event.sku) != (case.tenant, case.sku):
+        message = f"case {case_id} is of another product than {event.tenant}|{event.sku}"
+        raise Refused("wrong_review", message, field="sku" if event.tenant == case.tenant else "tenant")
+    return case
+
+
+def _is_stale(event: Word, case: Case, facts: Facts) -> bool:
+    """Whether a newer word is known. Raises Refused where another has the event's place, or nothing waits."""
+    if event.version < case.rank:
+        log.info("stale decision", case=case.case_id, version=event.version, newest=case.rank)
+        return True
+    is_closed = isinstance(event, ReviewDecided) and not facts.cases.waiting([case.case_id])[case.case_id]
+    if event != case.last and (event.version == case.rank or is_closed):
+        is_early = case.decision is not None and event.version > case.rank
+        message = f"nothing waits for case {case.case_id} any more"
+        raise Refused("review_closed", message, field="case", transient=is_early)
+    return False
+
+
+def _check(event: ReviewDecided, waiting: list[Review], facts: Facts) -> None:
+    """Raises Refused for one that lets pass and says not what, and for a redo of what was tried before."""
+    if event.approved and not event.checks:
+        raise Refused("missing_checks", "a decision on a case says which checks it was made on", field="checks")
+    if not event.redo:
+        return
+    for review in waiting:
+        task = redone(review.request.completed.task, event.parameters)
+        if facts.tasks.has(task.task_id) and not was_undone(review, task):
+            message = f"just these parameters were tried before for {review.asset}"
+            raise Refused("redone_before", message, field="parameters")
+
+
+def _stands_by_cases(review: Review, facts: Facts) -> bool:
+    """Whether a review is as the words on its cases leave it."""
+    return review.decision is not None and by_cases(review.request, review.rank - 1, facts) == review.decision
+
+
+def _was_taken_back(review: Review, event: DecisionUndone) -> bool:
+    return isinstance(review.last, DecisionUndone) and _of(review, event, review.last.decision) == review.last
+
+
+def _of(review: Review, event: DecisionUndone, decision: ReviewDecided | None = None) -> DecisionUndone:
+    """A word on a case as one on just this review."""
+    word = decision or review.decision
+    assert word is not None
+    return DecisionUndone(
+        tenant=event.tenant,
+        sku=event.sku,
+        decision=word,
+        version=word.version + 1,
+        reason=event.reason,
+        decided_by=event.decided_by,
+    )
+
+
+def _settling(review: Review) -> ReviewDecided | None:
+    return review.last.decision if isinstance(review.last, DecisionUndone) else review.decision

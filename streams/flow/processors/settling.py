@@ -1,0 +1,135 @@
+"""Settling: what people said before of the same picture, or of all that is in doubt of it, settles it again.
+
+A decision belongs to what a person saw: the photograph, its cutout, the step and its parameters, the rules. A newer
+version of the product in which all that is as it was asks nobody; where something is another, `again` says what.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from schemas.doubts import CUTOUT, picture_of, waits_for
+from schemas.records import CutoutRetouched, Doubt, ReviewDecided, ReviewRequested, Task
+from schemas.text import REASON_MAX
+from streams.facts import Facts
+from streams.flow.processors.planning import redone
+from streams.runtime.errors import Refused
+
+TEXT_MAX = 1024  # characters of what a person said
+
+
+def settled_by(request: ReviewRequested, rank: int, facts: Facts) -> ReviewDecided | None:
+    """The decision that an asset which is asked about again has already; None where a person has to look.
+
+    What was taken back on just this picture waits, whatever was said of its cases. `rank` is that of the newest word on
+    the review.
+    """
+    before = facts.reviews.last_on(request.completed.task.tenant, picture_of(request.completed, request.verdict))
+    if before is None:
+        return by_cases(request, rank, facts)
+    if before.decision is None or _tried(before.decision, request):
+        return None
+    return on_review(request, rank, before.decision)
+
+
+def by_cases(request: ReviewRequested, rank: int, facts: Facts) -> ReviewDecided | None:
+    """The decision on a review that follows from those on its cases: one rejects it, or all let it pass."""
+    words = [word_on(doubt, request, facts) for doubt in waits_for(request)]
+    said = [word for word in words if word is not None]
+    rejecting = next((word for word in said if not word.approved), None)
+    if rejecting is not None:
+        return on_review(request, rank, rejecting)
+    if not said or len(said) < len(words):
+        return None
+    reasons, people = _once(word.reason for word in said), _once(word.decided_by for word in said)
+    return on_review(request, rank, replace(said[0], reason=reasons, decided_by=people))
+
+
+def word_on(doubt: Doubt, request: ReviewRequested, facts: Facts) -> ReviewDecided | None:
+    """What settles one doubt of a review, if anything does: a decision on its case, or who set the edges themselves.
+
+    One that lets pass covers what was in doubt then. One to redo covers what was not made so yet.
+    """
+    case = facts.cases.get(doubt.case)
+    said = None if case is None else case.decision
+    if said is None:
+        return _by_retouch(doubt, request, facts)
+    if said.approved:
+        return said if set(doubt.checks) <= set(said.checks) else _by_retouch(doubt, request, facts)
+    return None if _tried(said, request) else said
+
+
+def passed(request: ReviewRequested, facts: Facts) -> set[str]:
+    """The cases of a review that let it pass."""
+    words = ((doubt.case, word_on(doubt, request, facts)) for doubt in waits_for(request))
+    return {case for case, word in words if word is not None and word.approved}
+
+
+def again(request: ReviewRequested, facts: Facts) -> str:
+    """Why what was decided on the asset before does not hold; "" where nothing was."""
+    task = request.completed.task
+    before = facts.reviews.last_of(task.tenant, task.sku, task.step.asset or "")
+    if before is None or before.review_id == request.review_id:
+        return ""
+    return f"decided before, and now: {', '.join(_differences(before.request, request)) or 'taken back'}"[:REASON_MAX]
+
+
+def _differences(before: ReviewRequested, now: ReviewRequested) -> Iterator[str]:
+    old, new = before.completed.task, now.completed.task
+    if old.origin is not None and new.origin is not None and old.origin.source != new.origin.source:
+        yield "another photograph"
+    if [each.digest for each in old.inputs] != [each.digest for each in new.inputs]:
+        yield "another cutout"
+    if (old.step.operation, old.step.parameters) != (new.step.operation, new.step.parameters):
+        yield "another recipe"
+    if before.verdict.rules != now.verdict.rules:
+        yield f"other rules ({now.verdict.rules})"
+    known = {name for doubt in waits_for(before) for name in doubt.checks}
+    if more := sorted({name for doubt in waits_for(now) for name in doubt.checks} - known):
+        yield f"{', '.join(more)} in doubt"
+    if before.completed.outputs[0].digest != now.completed.outputs[0].digest:
+        yield "another picture"
+
+
+def _by_retouch(doubt: Doubt, request: ReviewRequested, facts: Facts) -> ReviewDecided | None:
+    """Who set a cutout's edges themselves and saw what came of it has let them pass."""
+    task = request.completed.task
+    event = retouch_of(task, facts)
+    if doubt.about != CUTOUT or event is None or not event.approved:
+        return None
+    return ReviewDecided(
+        review_id=request.review_id,
+        tenant=task.tenant,
+        sku=task.sku,
+        approved=True,
+        reason=event.reason,
+        decided_by=event.decided_by,
+    )
+
+
+def retouch_of(task: Task, facts: Facts) -> CutoutRetouched | None:
+    """The retouch that the task's cutout was made by, where it still counts."""
+    if task.origin is None or not task.origin.retouch:
+        return None
+    event = facts.retouches.get(task.tenant, task.sku, task.origin.source)
+    return event if event is not None and event.version == task.origin.retouch else None
+
+
+def _tried(decision: ReviewDecided, request: ReviewRequested) -> bool:
+    """Whether a decision to redo asks for just what was made, or for what cannot be."""
+    if not decision.redo:
+        return False
+    task = request.completed.task
+    try:
+        return redone(task, decision.parameters).task_id == task.task_id
+    except Refused:
+        return True
+
+
+def on_review(request: ReviewRequested, rank: int, said: ReviewDecided) -> ReviewDecided:
+    """A decision as one on just this review."""
+    return replace(said, review_id=request.review_id, version=rank + 1, case=None, checks=[])
+
+
+def _once(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))[:TEXT_MAX]

@@ -1,0 +1,46 @@
+"""What the pages stand on: the gateway's stores, and the pictures."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.facts import Database, Facts
+from streams.flow.relay import Sender
+from streams.runtime.settings import Settings
+from streams.services.catalogue import Catalogue
+from streams.services.showing import Showing
+
+
+class Stores(Protocol):
+    """What the gateway has, which the API stands on as well."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def producer(self) -> Sender: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """One desk's stores, its producer, and the pictures that it shows."""
+
+    settings: Settings
+    database: Database
+    sender: Sender
+    showing: Showing
+
+    @classmethod
+    def of(cls, stores: Stores) -> "Place":
+        """A desk over the stores of a gateway."""
+        return cls(stores.settings, stores.database, stores.producer, Showing(stores.settings))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What takes products and campaigns."""
+        return Catalogue(self.database, self.sender, self.settings.source_file_roots)
+
+    def read(self) -> AbstractContextManager[Facts]:
+        """A consistent look at the facts."""
+        return self.database.read()

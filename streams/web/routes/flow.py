@@ -1,0 +1,123 @@
+"""The live flow: what waits where, how old it is, who works on it, and the letters that died."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromQuery
+from litestar.response import Redirect
+
+from schemas import topics
+from schemas.operations import OPERATIONS
+from streams.consumer import backlog, groups
+from streams.consumer.backlog import Unread
+from streams.consumer.reading import has_members
+from streams.facts import Queued
+from streams.runtime.clock import now_ms
+from streams.runtime.settings import Settings
+from streams.services import dead
+from streams.services.dead import DeadLetter, Wanted
+from streams.services.views import letter_content, letter_view
+from streams.web.pages import UNSTORED, NotHere, page
+from streams.web.routes.door import Form
+from streams.web.visitors import OPERATE, VIEW, Looking, Visitor
+
+LETTERS_MAX = 200
+OPERATORS = frozenset({topics.PUBLISHED.name, topics.MODELS.name, topics.RECIPES.name})  # no tenant's own
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A consumer group: how many records it has not read, the age of the oldest, and whether anybody is at work."""
+
+    group: str
+    behind: int
+    age_ms: int
+    has_members: bool
+
+
+@get("/desk/{tenant:str}/flow", opt=VIEW, sync_to_thread=True)
+def show_flow(visitor: Looking, done: FromQuery[str] = "") -> Response[str]:
+    """The page; what is on it is fetched every few seconds."""
+    with visitor.place.read() as facts:
+        queued = facts.overviews.queued(visitor.tenant)
+        counts = facts.overviews.counts(visitor.tenant)
+    return page(visitor, "flow", queued=_by_pool(queued), counts=counts, done=done, now_ms=now_ms())
+
+
+@get("/desk/{tenant:str}/flow/lanes", opt=VIEW, sync_to_thread=True)
+def show_lanes(visitor: Looking) -> Response[str]:
+    """What waits of the tenant's, anew."""
+    with visitor.place.read() as facts:
+        queued = facts.overviews.queued(visitor.tenant)
+        counts = facts.overviews.counts(visitor.tenant)
+    return page(visitor, "flow_lanes", queued=_by_pool(queued), counts=counts, now_ms=now_ms())
+
+
+@get("/desk/{tenant:str}/flow/readers", opt=OPERATE, sync_to_thread=True)
+def show_readers(visitor: Looking) -> Response[str]:
+    """What the roles of the whole system have not read; that is nobody's but an operator's to see."""
+    return page(visitor, "flow_readers", readers=_readers(visitor.place.settings))
+
+
+@get("/desk/{tenant:str}/flow/letters", opt=VIEW, sync_to_thread=True)
+def show_letters(visitor: Looking) -> Response[str]:
+    """The tenant's letters that nobody has dealt with, the newest first."""
+    found = dead.find(visitor.place.settings, Wanted(tenant=visitor.tenant))
+    letters = [letter_view(each) for each in reversed(found) if each.state == "open"]
+    return page(visitor, "flow_letters", letters=letters[:LETTERS_MAX], more=max(0, len(letters) - LETTERS_MAX))
+
+
+@get("/desk/{tenant:str}/flow/letter", opt=VIEW, sync_to_thread=True)
+def show_letter(visitor: Looking, letter: FromQuery[str]) -> Response[str]:
+    """A letter: the event, its story, its headers."""
+    return page(visitor, "letter", content=letter_content(_known(visitor, letter)))
+
+
+@post("/desk/{tenant:str}/flow/replay", opt=OPERATE, sync_to_thread=True)
+def replay(visitor: Looking, data: Form) -> Redirect:
+    """Sends an open letter back to where it came from."""
+    letter = _known(visitor, data.get("letter", ""))
+    if letter.origin in OPERATORS:
+        raise NotHere(f"what came from {letter.origin} is sent back by `packshot dead replay`")
+    wanted = Wanted(frozenset([letter.name]), tenant=visitor.tenant)
+    sent = dead.replay(visitor.place.settings, wanted, visitor.name)
+    done = "It is sent back." if sent else "It was dealt with before."
+    return Redirect(visitor.address("flow", done=done), status_code=303, headers=UNSTORED)
+
+
+def _known(visitor: Visitor, name: str) -> DeadLetter:
+    found = dead.find(visitor.place.settings, Wanted(frozenset([name]), tenant=visitor.tenant))
+    if not found:
+        raise NotHere("there is no such letter")
+    return found[0]
+
+
+def _by_pool(queued: Sequence[Queued]) -> list[tuple[str, dict[str, int], int]]:
+    """For each pool: how many tasks wait by lane, and since when the oldest does (Unix time in ms)."""
+    found: dict[str, tuple[dict[str, int], int]] = {}
+    for each in queued:
+        pool = OPERATIONS[each.operation].pool if each.operation in OPERATIONS else "other"
+        lanes, oldest_ms = found.get(pool, ({}, each.oldest_ms))
+        lanes[each.lane] = lanes.get(each.lane, 0) + each.count
+        found[pool] = (lanes, min(oldest_ms, each.oldest_ms))
+    return [(pool, *found[pool]) for pool in sorted(found)]
+
+
+def _readers(settings: Settings) -> list[Reading]:
+    unread: dict[str, list[Unread]] = {group: [] for group in groups.readers(settings.retry_delays)}
+    for each in backlog.find(settings):
+        unread[each.group].append(each)
+    return [
+        Reading(
+            group.removeprefix("packshot."),
+            sum(each.behind for each in behind),
+            max((each.age_ms for each in behind), default=0),
+            has_members(settings, group),
+        )
+        for group, behind in unread.items()
+    ]
+
+
+ROUTES: tuple[Any, ...] = (show_flow, show_lanes, show_readers, show_letters, show_letter, replay)

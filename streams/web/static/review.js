@@ -1,0 +1,258 @@
+// The review screen: one case after the other, by keyboard.
+import { Queue } from "./review_queue.js";
+import { Viewer } from "./review_viewer.js";
+
+const at = (id) => document.getElementById(id);
+const root = at("review");
+const REASONS = [
+  "the cutout's edge is wrong", "something of the product is missing", "something is there that is no product", "the colour is off",
+  "the shadow or the light is wrong", "it is the wrong product", "the photograph is no good",
+];
+const WORDS = JSON.parse(root.dataset.words); // what the checks are about, by name
+const STEP = 0.12; // of what is seen, that an arrow moves by
+
+if (root.dataset.may === "yes") begin();
+
+function begin() {
+  const wanted = {};
+  for (const name of ["about", "channel", "sku"]) if (root.dataset[name]) wanted[name] = root.dataset[name];
+  const viewer = new Viewer(at("stage"), at("divide"));
+  const prepared = new Map();
+  let current = null;
+  let asset = 0;
+
+  const queue = new Queue(root.dataset.at, wanted, { tell, prepare });
+
+  function picture(view, digest, size = 0) {
+    return `${root.dataset.at}/picture?case=${view.summary.case_id}&digest=${digest}&size=${size}`;
+  }
+
+  function addresses(view, number) {
+    const { case_id, source, cutout } = view.summary;
+    const shown = view.assets[number];
+    const found = { result: picture(view, (shown?.picture ?? view.summary.picture).digest) };
+    if (source) found.source = `${root.dataset.at}/photograph?case=${case_id}`;
+    if (cutout) found.cutout = picture(view, cutout.digest);
+    if (source && cutout) found["left-out"] = `${root.dataset.at}/photograph?case=${case_id}&part=left-out`;
+    return found;
+  }
+
+  /** Fetches what a case shows before it is shown. */
+  function prepare(view) {
+    const images = Object.values(addresses(view, 0)).map((address) => {
+      const image = new Image();
+      image.src = address;
+      image.decode().catch(() => {}); // it is told when it is shown
+      return image;
+    });
+    prepared.set(view.summary.case_id, images);
+  }
+
+  async function advance() {
+    const began = performance.now();
+    current = await queue.next();
+    at("bench").hidden = !current;
+    at("nothing").hidden = Boolean(current);
+    at("count").textContent = current ? `${queue.left + 1}${queue.isEmpty ? "" : "+"} waiting` : "nothing waits";
+    if (current) await show(current, began);
+  }
+
+  async function show(view, began = performance.now()) {
+    current = view;
+    asset = 0;
+    at("bench").hidden = false;
+    at("nothing").hidden = true;
+    tellCase(view);
+    await viewer.show(addresses(view, 0));
+    prepared.delete(view.summary.case_id);
+    root.dataset.case = view.summary.case_id;
+    requestAnimationFrame(() => performance.measure("packshot.case", { start: began, end: performance.now() }));
+  }
+
+  function tellCase(view) {
+    const { about, again, title, sku, category, waiting, releases, deadline_ms: deadline } = view.summary;
+    at("doubt").textContent = again ? `${about} · again: ${again}` : about;
+    at("title").textContent = title || sku;
+    const due = deadline ? ` · due ${new Date(deadline).toISOString().slice(0, 16).replace("T", " ")}` : "";
+    at("told").textContent = `${sku}${category ? ` · ${category}` : ""} · ${waiting} waiting, ${releases} released by this${due}`;
+    const failing = view.checks.filter((check) => check.outcome !== "pass");
+    const others = (view.assets[0]?.checks ?? []).filter((check) => !failing.some((each) => each.name === check.name));
+    at("failing").replaceChildren(...failing.map(card));
+    at("others").querySelector("summary").textContent = `${others.length} other checks of the picture`;
+    at("others").querySelector("div").replaceChildren(...others.map(line));
+    at("strip").replaceChildren(...view.assets.map((each, number) => tile(view, each, number)));
+  }
+
+  function tile(view, each, number) {
+    const image = element("img", { width: 64, height: 64, alt: "", src: picture(view, each.picture.digest, 96) });
+    const stays = each.also_in.length > 0;
+    const name = element("span", { textContent: each.asset, className: stays ? "stays" : "" });
+    const button = element("button", { type: "button", title: stays ? `${each.asset}: waits for another case, too` : each.asset });
+    button.append(image, name);
+    button.setAttribute("aria-current", String(number === asset));
+    button.addEventListener("click", () => pick(number));
+    const item = element("div", {});
+    item.setAttribute("role", "listitem");
+    item.append(button);
+    return item;
+  }
+
+  function pick(number) {
+    const count = current.assets.length;
+    asset = (number + count) % count;
+    [...at("strip").querySelectorAll("button")].forEach((each, index) => each.setAttribute("aria-current", String(index === asset)));
+    viewer.addresses = addresses(current, asset);
+    viewer.draw();
+  }
+
+  function decide(outcome, more = {}) {
+    if (!current) return;
+    const view = current;
+    queue.decide(view, { outcome, reason: "", ...more });
+    const said = { approve: "Approved", reject: "Rejected", redo: "To be made again" }[outcome];
+    tell(`${said}: ${view.summary.title || view.summary.sku} (${view.summary.waiting})`, false, true);
+    advance();
+  }
+
+  async function undo() {
+    const before = current;
+    try {
+      const view = await queue.undo();
+      if (!view) return;
+      if (before) queue.putBack(before);
+      await show(view);
+      tell("Undone");
+    } catch (error) {
+      tell(error.message, true);
+    }
+  }
+
+  function skip() {
+    if (!current) return;
+    queue.skip(current);
+    advance();
+  }
+
+  function askWhy() {
+    if (!current || at("why").open) return;
+    at("other").value = "";
+    at("why").returnValue = "";
+    at("why").showModal();
+    at("reasons").querySelector("button").focus();
+  }
+
+  function askAgain() {
+    if (!current || !current.steps.length) return;
+    at("step").replaceChildren(...current.steps.map((step) => element("option", { textContent: step.operation })));
+    fillParameters();
+    at("again-why").value = "";
+    at("again").returnValue = "";
+    at("again").showModal();
+  }
+
+  function fillParameters() {
+    const step = current.steps.find((each) => each.operation === at("step").value);
+    at("parameters").replaceChildren(...Object.entries(step.takes).map(([name, kind]) => {
+      const label = element("label", { textContent: name.replaceAll("_", " ") });
+      label.append(element("input", { name, value: step.parameters[name] ?? "", placeholder: kind, title: kind }));
+      return label;
+    }));
+  }
+
+  function changed() {
+    const step = current.steps.find((each) => each.operation === at("step").value);
+    const inputs = [...at("parameters").querySelectorAll("input")];
+    return Object.fromEntries(inputs.filter((each) => each.value !== (step.parameters[each.name] ?? "")).map((each) => [each.name, each.value]));
+  }
+
+  REASONS.forEach((reason, number) => {
+    const button = element("button", { type: "button" });
+    button.append(element("kbd", { textContent: String(number + 1) }), reason);
+    button.addEventListener("click", () => rejectFor(reason));
+    const item = element("li", {});
+    item.append(button);
+    at("reasons").append(item);
+  });
+
+  function rejectFor(reason) {
+    at("why").close("");
+    decide("reject", { reason });
+  }
+
+  at("why").addEventListener("close", () => {
+    if (at("why").returnValue === "say" && at("other").value.trim()) decide("reject", { reason: at("other").value.trim() });
+  });
+  at("why").addEventListener("keydown", (event) => {
+    if (event.target !== at("other") && REASONS[Number(event.key) - 1]) rejectFor(REASONS[Number(event.key) - 1]);
+  });
+  at("again").addEventListener("close", () => {
+    if (at("again").returnValue !== "say") return;
+    decide("redo", { reason: at("again-why").value.trim(), step: at("step").value, parameters: changed() });
+  });
+  at("step").addEventListener("change", fillParameters);
+  at("approve").addEventListener("click", () => decide("approve"));
+  at("reject").addEventListener("click", askWhy);
+  at("redo").addEventListener("click", askAgain);
+  at("skip").addEventListener("click", skip);
+  at("undo").addEventListener("click", undo);
+  at("zoom").addEventListener("click", () => viewer.toggleWhole());
+  at("help").addEventListener("click", () => at("legend").showModal());
+  for (const button of root.querySelectorAll("[data-view]")) button.addEventListener("click", () => viewer.look(button.dataset.view));
+  for (const button of root.querySelectorAll("[data-ground]")) button.addEventListener("click", () => viewer.ground(button.dataset.ground));
+
+  const KEYS = {
+    a: () => decide("approve"), r: askWhy, e: askAgain, n: skip, u: undo, v: () => viewer.next(), s: () => viewer.slide(),
+    z: () => viewer.toggleWhole(), "+": () => viewer.closer(1.25), "=": () => viewer.closer(1.25), "-": () => viewer.closer(0.8),
+    ArrowLeft: () => viewer.move(-STEP, 0), ArrowRight: () => viewer.move(STEP, 0), ArrowUp: () => viewer.move(0, -STEP), ArrowDown: () => viewer.move(0, STEP),
+    1: () => viewer.groundAt(0), 2: () => viewer.groundAt(1), 3: () => viewer.groundAt(2), 4: () => viewer.groundAt(3),
+    "[": () => pick(asset - 1), "]": () => pick(asset + 1), ",": () => viewer.divideBy(-5), ".": () => viewer.divideBy(5), "?": () => at("legend").showModal(),
+  };
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, dialog")) return;
+    const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!act || (event.repeat && "arenu".includes(event.key.toLowerCase()))) return;
+    event.preventDefault();
+    if (current || event.key === "?" || event.key.toLowerCase() === "u") act();
+  });
+
+  advance();
+}
+
+function card(check) {
+  const made = element("div", { className: `check-card ${check.outcome}` });
+  const figures = element("div", { className: "figures" });
+  figures.append(
+    element("span", { textContent: check.measured === null ? "not measured" : `measured ${figure(check.measured)}` }),
+    element("span", { textContent: `limit ${check.limit}` }),
+  );
+  made.append(element("b", { textContent: named(check.name) }), figures, element("span", { className: "soft small", textContent: [check.unit, check.rule].filter(Boolean).join(" · ") }));
+  return made;
+}
+
+function line(check) {
+  const made = element("div", { className: "small" });
+  made.append(element("span", { className: `dot ${check.outcome}` }), `${named(check.name)}: ${check.measured === null ? "not measured" : figure(check.measured)}, ${check.limit}`);
+  return made;
+}
+
+let hiding = 0;
+function tell(text, isWrong = false, canUndo = false) {
+  at("toast").hidden = false;
+  at("toast").classList.toggle("is-wrong", isWrong);
+  at("toast").querySelector("span").textContent = text;
+  at("undo").hidden = !canUndo;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => { at("toast").hidden = true; }, isWrong ? 12_000 : 5_000);
+}
+
+function named(name) {
+  return WORDS[name] ?? name.replaceAll("_", " ").replaceAll(".", ": ");
+}
+
+function figure(value) {
+  return Math.abs(value) >= 1000 || Number.isInteger(value) ? value.toLocaleString("en") : value.toPrecision(3);
+}
+
+function element(tag, values) {
+  return Object.assign(document.createElement(tag), values);
+}

@@ -1,0 +1,170 @@
+"""How figures and moments are told on pages."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.records import Check
+from streams.runtime.clock import now_ms
+
+NANOS = 1_000_000_000
+OUTCOMES = ("fail", "not_run", "review", "pass")
+UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+# The states of an asset as pages call them, in the order in which they are shown.
+STATES = {
+    "published": "live",
+    "publishing": "going live",
+    "planned": "in the making",
+    "review": "to review",
+    "rejected": "rejected",
+    "failed": "failed",
+    "leaving": "leaving",
+}
+# What the checks are about, for people; one that is not here is told by its own name.
+CHECKS = {
+    "cutout.uncertainty": "Doubt about the cutout",
+    "alpha_partial_share": "Edge that is half see-through",
+    "alpha_soft_share": "Product that is see-through",
+    "alpha_open_rim_share": "Outline that is see-through",
+    "alpha_coverage": "Share of the picture that is product",
+    "cropped_edges": "Sides at which the product is cut off",
+    "canvas_difference_max": "Evenness of the ground",
+    "product_difference_mean": "Loss by the file's compression",
+    "colour_difference_median": "Colour, to the photograph",
+    "colour_difference_p95": "Colour, where it is off the most",
+    "product_delta_e_median": "Colour, by the scene or the style",
+    "product_delta_e_p95": "Colour by the scene, where it is off the most",
+    "width_px": "Width in px",
+    "height_px": "Height in px",
+    "fill": "Share of the frame that the product fills",
+    "scale": "Enlargement",
+    "size_bytes": "Size of the file in bytes",
+    "format_allowed": "Format of the file",
+    "background_as_channel": "Background, as the channel wants it",
+    "background_exact_share": "Background that is pure",
+    "background_near_share": "Background, as asked for",
+    "cutout.person_share": "People in the picture",
+    "has_scene": "A scene",
+    "has_srgb_profile": "Colour profile",
+    "has_source_type": "Note of how it was made",
+    "upscaled_by": "Enlargement",
+    "effective_dpi": "Resolution of the print",
+    "print_ssim": "Print, as it was sent",
+    "height_error": "Size of the product in the scene",
+    "in_frame": "Product within the frame",
+    "visible_share": "Product that can be seen",
+}
+UNMEASURED = "not measured"  # the name of a check that says so of a whole point of the checklist
+_NUMBER = re.compile(r"\d+(?:\.\d+)?e[+-]?\d+|\d{5,}")
+
+
+def ago(at_ms: int | None) -> str:
+    """How long ago a moment was, or how far away it is."""
+    if not at_ms:
+        return "–"
+    seconds = (now_ms() - at_ms) / 1000
+    told = span(abs(seconds))
+    return "just now" if told == "0 s" else f"{told} ago" if seconds > 0 else f"in {told}"
+
+
+def span(seconds: float) -> str:
+    """A time as people say it: the largest unit that fits."""
+    for size, unit in UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def moment(at_ms: int | None) -> str:
+    """A moment, to the minute, in UTC."""
+    return "–" if not at_ms else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def stamp(at_ms: int | None) -> str:
+    """A moment for machines, of an HTML time."""
+    return "" if not at_ms else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def price(nanos: float | None) -> str:
+    """Billionths of a currency as its whole units, with as many digits as say something."""
+    if nanos is None:
+        return "–"
+    value = nanos / NANOS
+    return f"{value:,.2f}" if value >= 1 else f"{value:.5f}" if value else "0"
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole, in per cent."""
+    return f"{part / whole:.0%}" if whole else "–"
+
+
+def figure(value: float | None) -> str:
+    """A measured figure, with three significant digits."""
+    if value is None:
+        return "not measured"
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
+
+
+def check(name: str) -> str:
+    """What a check is about, for people."""
+    return CHECKS.get(name, name.replace("_", " ").replace(".", ": "))
+
+
+def size(count: int) -> str:
+    """Bytes, in kB or MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def tally(values: Iterable[str]) -> dict[str, int]:
+    """How often each value is there."""
+    return dict(Counter(values))
+
+
+def subject(line: Check) -> str:
+    """What a line of a verdict is about."""
+    return f"{line.point.capitalize()}, as a whole" if line.name == UNMEASURED else check(line.name)
+
+
+def limit(text: str) -> str:
+    """A limit with its large numbers as people write them."""
+    return _NUMBER.sub(lambda found: f"{float(found[0]):,.10g}", text)
+
+
+def doubtful(checks: Iterable[Check]) -> list[Check]:
+    """Those for which a person has to look."""
+    return [each for each in checks if each.outcome != "pass" and each.name != UNMEASURED]
+
+
+def worst_first(checks: Iterable[Check]) -> list[Check]:
+    """Checks as people want to see them: what failed, what is doubtful, what passed; what was not measured last."""
+    return sorted(checks, key=lambda each: (each.name == UNMEASURED, OUTCOMES.index(each.outcome)))
+
+
+def readable(value: Any) -> str:
+    """A value as JSON that people can read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    each.__name__: each
+    for each in (
+        subject,
+        limit,
+        doubtful,
+        ago,
+        span,
+        moment,
+        stamp,
+        price,
+        share,
+        figure,
+        check,
+        size,
+        tally,
+        worst_first,
+        readable,
+    )
+}

@@ -1,0 +1,124 @@
+"""A person's marks on a photograph: what they say counts, and every pixel is the photograph's own."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gpu_workers.imaging.encoding import lossless
+from gpu_workers.operations.cutout.cutout import Cutout, cutout
+from gpu_workers.operations.cutout.retouching import Retouching
+from gpu_workers.pools.retouches import retouching_of
+from schemas.retouching import BadRetouch, Box, Brush, Click, Mark, Retouch, Scribble, read, written
+from streams.blobs import Blobs
+from streams.runtime.errors import Refused
+from tests.gpu_workers.cutouts import SIZE_PX, disc, photograph, sees_red
+from tests.memory_store import MemoryStore
+
+PRODUCT, STICKER = (80, 120, 45), (190, 120, 25)
+
+
+@pytest.fixture(scope="module")
+def picture() -> NDArray[np.uint8]:
+    """Two red discs: the product, and what lies beside it."""
+    return photograph(np.maximum(disc(*PRODUCT), disc(*STICKER)))
+
+
+def cut(picture: NDArray[np.uint8], *marks: Mark, mask: NDArray[np.float32] | None = None) -> Cutout:
+    digest = None if mask is None else "a" * 64
+    return cutout(picture, sees_red, retouching=Retouching(Retouch(marks=list(marks), mask=digest), mask))
+
+
+def at(result: Cutout, x: int, y: int) -> int:
+    return int(result.rgba[y, x, 3])
+
+
+def share(x: float, y: float) -> tuple[float, float]:
+    return x / SIZE_PX, y / SIZE_PX
+
+
+def test_a_click_takes_away_what_hangs_together_about_it(picture: NDArray[np.uint8]) -> None:
+    plain = cutout(picture, sees_red)
+    assert (at(plain, 80, 120), at(plain, 190, 120)) == (255, 255)
+    x, y = share(190, 120)
+    made = cut(picture, Click(x=x, y=y, keep=False))
+    assert not made.rgba[:, 150:, 3].any()
+    product = disc(*PRODUCT) == 1
+    assert (made.rgba[..., 3][product] == 255).mean() > 0.97
+
+
+def test_a_box_says_where_the_product_is(picture: NDArray[np.uint8]) -> None:
+    left, top = share(20, 60)
+    right, bottom = share(140, 180)
+    made = cut(picture, Box(left=left, top=top, right=right, bottom=bottom, keep=True))
+    assert (at(made, 80, 120), at(made, 190, 120)) == (255, 0)
+
+
+def test_a_brush_is_exact_and_shows_the_photographs_own_pixels(picture: NDArray[np.uint8]) -> None:
+    strokes = [Brush(points=[share(40, 40), share(100, 40)], radius=5 / SIZE_PX, keep=True)]
+    strokes.append(Brush(points=[share(80, 120)], radius=8 / SIZE_PX, keep=False))
+    made = cut(picture, *strokes)
+    assert (made.rgba[38:43, 45:95, 3] == 255).all()
+    assert not made.rgba[117:124, 77:84].any()
+    solid = made.rgba[..., 3] == 255
+    np.testing.assert_array_equal(made.rgba[solid][:, :3], picture[solid])
+    assert made.rgba.tobytes() == cut(picture, *strokes).rgba.tobytes(), "equal strokes, equal bytes"
+
+
+def test_a_scribble_is_known_and_what_is_about_it_is_solved(picture: NDArray[np.uint8]) -> None:
+    only_product = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    only_product[disc(*PRODUCT) > 0.5] = 1
+    assert at(cut(picture, mask=only_product), 190, 120) == 0
+    made = cut(
+        picture, Scribble(points=[share(182, 120), share(198, 120)], radius=14 / SIZE_PX, keep=True), mask=only_product
+    )
+    assert at(made, 190, 120) == 255
+    assert at(made, 225, 120) == 0, "the ground beside it is none of the product"
+    edge = [at(made, x, 120) for x in range(212, 220)]
+    assert edge == sorted(edge, reverse=True)
+
+
+def test_a_later_mark_counts_over_an_earlier_one(picture: NDArray[np.uint8]) -> None:
+    x, y = share(190, 120)
+    keep = Brush(points=[(x, y)], radius=6 / SIZE_PX, keep=True)
+    assert at(cut(picture, Click(x=x, y=y, keep=False), keep), 190, 120) == 255
+    assert at(cut(picture, keep, Click(x=x, y=y, keep=False)), 190, 120) == 0
+
+
+def test_what_a_supplier_cut_out_is_retouched_too(picture: NDArray[np.uint8]) -> None:
+    alpha = np.rint(np.maximum(disc(*PRODUCT), disc(*STICKER)) * 255).astype(np.uint8)
+    x, y = share(190, 120)
+    made = cut(np.dstack([picture, alpha]), Click(x=x, y=y, keep=False))
+    assert made.measures["has_own_alpha"] == 1
+    assert (at(made, 80, 120), at(made, 190, 120)) == (255, 0)
+
+
+def test_strokes_are_read_from_their_blob_for_their_photograph_alone() -> None:
+    blobs = Blobs(MemoryStore())
+    grey = np.full((70, 80), 128, np.uint8)
+    mask = blobs.put(lossless(grey), "image/png")
+    retouch = Retouch(marks=[Click(x=0.5, y=0.5, keep=True)], mask=mask, source="b" * 64)
+    digest = blobs.put(written(retouch))
+    found = retouching_of({"retouch": digest}, "b" * 64, blobs)
+    assert found is not None
+    assert found.retouch == retouch
+    assert found.mask is not None
+    assert (found.mask.shape, round(float(found.mask.mean()), 2)) == ((70, 80), 0.5)
+    assert retouching_of({"retouch": digest}, "c" * 64, blobs) is None
+    assert retouching_of({}, "b" * 64, blobs) is None
+    with pytest.raises(Refused, match=r"blob|found|there"):
+        retouching_of({"retouch": "d" * 64}, "b" * 64, blobs)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"{}", "marks"),
+        (b'{"marks": [{"type": "click", "x": 2, "y": 0, "keep": true}]}', "x"),
+        (b'{"marks": [{"type": "box", "left": 0.5, "top": 0, "right": 0.5, "bottom": 1, "keep": true}]}', "left"),
+        (b'{"marks": [{"type": "paint", "colour": "red"}]}', "paint"),
+        (b"nothing", "malformed"),
+    ],
+)
+def test_a_bad_retouch_names_its_field(text: bytes, said: str) -> None:
+    with pytest.raises(BadRetouch, match=said):
+        read(text)

@@ -1,0 +1,79 @@
+"""Two people at the desk of the flow's simulation: they decide on cases, on the same one at times, and retouch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.doubts import waits_for
+from schemas.records import CutoutRetouched, ReviewDecided, Task
+from streams.facts import Fitting
+from streams.flow.processors.settling import by_cases
+from tests.simulation.broker import Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.flow_world import FlowWorld
+
+PEOPLE = ("ada", "bob")
+EVERY = 99
+
+
+def decide(world: FlowWorld) -> bool:
+    """One decides on a case that waits; now and then both do, and not alike. False where none waits."""
+    with world.database.read() as facts:
+        found = facts.cases.page(Fitting(), None, EVERY)
+        if not found:
+            return False
+        case = facts.cases.get(world.rng.choice(found).case_id)
+        assert case is not None
+        waiting = facts.cases.waiting([case.case_id])[case.case_id]
+    checks = {name for review in waiting for doubt in waits_for(review.request) for name in doubt.checks}
+    for name in PEOPLE if world.rng.random() < 0.2 else world.rng.sample(PEOPLE, 1):
+        world.say(
+            ReviewDecided(
+                review_id=waiting[0].review_id,
+                tenant="demo",
+                sku=case.sku,
+                approved=world.rng.random() < 0.7,
+                decided_by=name,
+                version=case.rank + 1,
+                case=case.case_id,
+                checks=sorted(checks),
+            )
+        )
+    return True
+
+
+def retouch(world: FlowWorld) -> None:
+    """One has a photograph cut out otherwise."""
+    sku = world.rng.choice(sorted(world.versions))
+    with world.database.read() as facts:
+        product = facts.products.get("demo", sku)
+        if product is None or product.deleted:
+            return
+        source = product.event.sources[0]
+        known = facts.retouches.get("demo", sku, source)
+    version = 1 if known is None else known.version + 1
+    parameters = {"speckle_share": f"0.0{version}"}
+    about = {"tenant": "demo", "sku": sku, "source": source, "version": version, "parameters": parameters}
+    world.say(CutoutRetouched(**about))  # type: ignore[arg-type]
+
+
+def doubts_about(task: Task) -> dict[str, float]:
+    """What is in doubt of a picture: the cutout that it shows, or what its channel wants."""
+    drawn = task.task_id[:2] if task.step.asset else ""
+    return {"alpha_partial_share": 0.9} if drawn > "c0" else {"fill": 0.5} if drawn > "90" else {}
+
+
+def check(world: FlowWorld) -> None:
+    """Whoever waits is asked about by a case, and what stands decided stands as its cases say."""
+    with world.database.read() as facts:
+        asked = facts.cases.waiting_assets()
+        for asset in facts.assets.every():
+            if asset.state == "review" and (asset.tenant, asset.sku, asset.asset) not in asked:
+                raise Violation(f"{asset.sku} {asset.asset} waits, and nobody is asked")
+        for review in facts.reviews.every(pending=False):
+            product = facts.products.get("demo", review.request.completed.task.sku)
+            is_newest = product is not None and product.version == review.version
+            said = review.decision
+            if is_newest and said is not None and by_cases(review.request, review.rank - 1, facts) != said:
+                raise Violation(f"{review.asset} is {review.state} by {said.decided_by}, and its cases say otherwise")

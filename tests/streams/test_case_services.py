@@ -1,0 +1,230 @@
+"""What pages, routes and commands do with review cases: list, look, claim, decide and take back."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+import pytest
+from msgspec.structs import replace
+
+from schemas import codec
+from schemas.codec import HASHED
+from schemas.records import CutoutRetouched, DecisionUndone, ReviewDecided
+from schemas.retouching import Retouch, Scribble
+from streams.blobs import Blobs
+from streams.facts import Database
+from streams.runtime.errors import Refused
+from streams.services import cases
+from streams.services.cases import Decision, Wanted
+from tests.memory_store import MemoryStore
+from tests.streams.case_flow import CHANNELS, asked, case_of
+from tests.streams.flow import Flow, Recorder, upsert
+
+APPROVE = Decision(outcome="approve")
+PRODUCTS = 12
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    sqlite = request.param == "sqlite"
+    opened = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
+    opened.create_tables()
+    yield opened
+    opened.drop_tables()
+    opened.close()
+
+
+@pytest.fixture
+def flow(database: Database) -> Flow:
+    return Flow(database)
+
+
+def sent(recorder: Recorder) -> list[object]:
+    return [codec.decode(record.value) for record in recorder.records]
+
+
+def refusal(call: object, *args: object, **more: object) -> str:
+    with pytest.raises(Refused) as caught:
+        call(*args, **more)  # type: ignore[operator]
+    return caught.value.code
+
+
+def test_a_case_is_told_with_what_failed_first(flow: Flow, database: Database) -> None:
+    reviews = asked(flow, replace(upsert(channels=CHANNELS), title="Bowl", category="Bowls"))
+    (told,) = cases.page(database, Wanted(tenant="demo")).items
+    assert (told.case_id, told.about, told.waiting, told.releases) == (case_of(reviews), "cutout", 4, 4)
+    assert told.why == "cutout.uncertainty is 0.5, the limit ≤ 0.25"
+    assert (told.title, told.source) == ("Bowl", reviews[0].completed.task.origin.source)  # type: ignore[union-attr]
+    case = cases.get(database, "demo", told.case_id)
+    assert case.summary == told
+    assert [(each.name, each.measured, each.unit) for each in case.checks] == [
+        ("cutout.uncertainty", 0.5, "likelihood that the cutout is no good, 0..1")
+    ]
+    assert case.assets[0].checks[0].name == "cutout.uncertainty"
+    assert [step.operation for step in case.steps] == ["cutout", "packshot", "transparent"]
+    assert case.steps[0].takes["subject"] == "auto | everything | product"
+    cutout = told.cutout
+    assert cutout is not None
+    assert cases.picture(database, "demo", told.case_id, cutout.digest).digest == cutout.digest
+    assert refusal(cases.picture, database, "demo", told.case_id, "0" * 64) == "unknown_picture"
+    assert refusal(cases.get, database, "other", told.case_id) == "unknown_case"
+
+
+def test_cases_come_by_deadline_and_page_by_page(flow: Flow, database: Database) -> None:
+    for number in range(5):
+        asked(flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))
+    first = cases.page(database, Wanted(tenant="demo"), limit=3)
+    second = cases.page(database, Wanted(tenant="demo"), first.next, limit=3)
+    assert len({each.sku for each in (*first.items, *second.items)}) == 5
+    assert second.next is None
+    assert refusal(cases.page, database, Wanted(tenant="demo", sku="S1"), first.next) == "bad_cursor"
+    assert cases.page(database, Wanted(tenant="demo", older_than_s=3600)).items == []
+    assert len(cases.every(database, Wanted(channel="amazon"))) == 5
+
+
+def test_a_decision_says_what_was_in_doubt_and_is_checked_at_once(flow: Flow, database: Database) -> None:
+    case_id, recorder = case_of(asked(flow)), Recorder()
+    bad = Decision(outcome="redo", parameters={"colour": "red"})
+    assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
+    bad = Decision(outcome="redo", step="cutout", parameters={"subject": "half"})
+    assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
+    bad = Decision(outcome="approve", parameters={"padding": "0.1"})
+    assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
+    bad = Decision(outcome="redo", step="upscale")
+    assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
+    assert recorder.records == []
+    word = cases.decide(database, recorder, "demo", case_id, APPROVE, "ada")
+    assert (word.version, word.assets) == (1, 4)
+    (event,) = sent(recorder)
+    assert isinstance(event, ReviewDecided)
+    assert (event.case, event.checks, event.approved) == (case_id, ["cutout.uncertainty"], True)
+    assert refusal(cases.decide, database, recorder, "demo", case_id, APPROVE, "bob") == "case_claimed"
+    flow.say(event)
+    assert refusal(cases.decide, database, recorder, "demo", case_id, APPROVE, "bob") == "review_closed"
+    undone = cases.undo(database, recorder, "demo", case_id, "slip", "ada")
+    assert isinstance(undone, DecisionUndone)
+    flow.say(undone)
+    assert cases.decide(database, recorder, "demo", case_id, APPROVE, "bob").version == 3
+
+
+def test_strokes_are_kept_as_a_blob_and_stay_until_others_come(flow: Flow, database: Database) -> None:
+    case_id, recorder, blobs = case_of(asked(flow)), Recorder(), Blobs(MemoryStore())
+    stroke = Retouch(marks=[Scribble(points=[(0.2, 0.3)], radius=0.01, keep=True)])
+    redo = Decision(outcome="redo", step="cutout", retouch=stroke, reason="the handle")
+    assert refusal(cases.decide, database, recorder, "demo", case_id, redo, "ada") == "bad_retouch"
+    cases.decide(database, recorder, "demo", case_id, redo, "ada", blobs=blobs)
+    (event,) = sent(recorder)
+    assert isinstance(event, CutoutRetouched)
+    assert event.strokes is not None
+    assert b"scribble" in blobs.get(event.strokes)
+    flow.say(event)
+    assert cases.page(database, Wanted()).items == []
+    assert cases.get(database, "demo", case_id).summary.state == "superseded"
+
+
+def test_a_claim_is_one_persons_until_it_ends(flow: Flow, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    case_id, recorder = case_of(asked(flow)), Recorder()
+    mine = cases.claim(database, "demo", case_id, "ada")
+    assert refusal(cases.claim, database, "demo", case_id, "bob") == "case_claimed"
+    assert cases.page(database, Wanted()).items[0].claimed_by == "ada"
+    assert cases.next_case(database, Wanted(tenant="demo"), "bob") is None
+    assert cases.heartbeat(database, "demo", case_id, "ada", mine.epoch).until_ms >= mine.until_ms
+    second = cases.claim(database, "demo", case_id, "ada")
+    assert second.epoch == mine.epoch + 1, "another page of the same person's"
+    assert refusal(cases.heartbeat, database, "demo", case_id, "ada", mine.epoch) == "claim_lost"
+    late = replace(APPROVE, epoch=mine.epoch)
+    assert refusal(cases.decide, database, recorder, "demo", case_id, late, "ada") == "claim_lost"
+    monkeypatch.setattr("streams.services.cases.now_ms", lambda: second.until_ms + 1)
+    taken = cases.next_case(database, Wanted(tenant="demo"), "bob")
+    assert taken is not None
+    assert (taken.claim.case_id, taken.claim.holder) == (case_id, "bob")
+    late = replace(APPROVE, epoch=second.epoch)
+    assert refusal(cases.decide, database, recorder, "demo", case_id, late, "ada") == "claim_lost"
+    cases.release(database, "demo", case_id, "bob", taken.claim.epoch)
+    assert cases.claim(database, "demo", case_id, "ada").epoch == taken.claim.epoch + 1
+    assert recorder.records == []
+
+
+class Crash(Exception):
+    """The reviewer's process is gone."""
+
+
+class Office:
+    """Reviewers who decide at once and die at times, before, in and behind a send; the flow works beside them."""
+
+    codec = HASHED
+
+    def __init__(self, database: Database, seed: int) -> None:
+        self.database = database
+        self.random = Random(seed)
+        self.flow = Flow(database)
+        self.lock = threading.Lock()
+        self.said = threading.Event()
+        self.topic: list[ReviewDecided] = []
+        self.refused: list[str] = []
+        self.now_ms = 1_000_000  # goes on whenever somebody finds nothing to do: so do the leases of the dead
+
+    def send(self, records: list[object]) -> None:
+        with self.lock:
+            fate = self.random.random()
+            if fate > 0.2:
+                self.topic += [codec.decode(record.value) for record in records]  # type: ignore[attr-defined, misc]
+        self.said.set()
+        if fate < 0.4:
+            raise Crash
+
+    def review(self, name: str) -> None:
+        while not self.is_over():
+            try:
+                found = cases.next_case(self.database, Wanted(tenant="demo"), name)
+                if found is None:
+                    self.now_ms += 1000
+                elif self.random.random() > 0.2:
+                    said = replace(APPROVE, epoch=found.claim.epoch, reason=name)
+                    cases.decide(self.database, self, "demo", found.claim.case_id, said, name)  # type: ignore[arg-type]
+            except Crash:
+                continue
+            except Refused as error:
+                self.refused.append(error.code)
+
+    def work(self) -> None:
+        """The streams role takes what was said, one by one."""
+        done = 0
+        while not self.is_over():
+            if done < len(self.topic):
+                self.flow.say(self.topic[done])
+                done += 1
+            else:
+                self.said.wait(0.05)
+                self.said.clear()
+
+    def is_over(self) -> bool:
+        return not cases.page(self.database, Wanted(), limit=1).items
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)])
+def test_no_case_is_decided_twice_and_none_is_lost(
+    database: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(database, seed)
+    monkeypatch.setattr(cases, "now_ms", lambda: office.now_ms)
+    expected = {
+        case_of(asked(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))) for number in range(PRODUCTS)
+    }
+    with ThreadPoolExecutor(3) as threads:
+        ends = [threads.submit(office.review, "ada"), threads.submit(office.review, "bob"), threads.submit(office.work)]
+        for end in ends:
+            end.result()
+    with database.read() as facts:
+        found = {case_id: facts.cases.get(case_id) for case_id in expected}
+        assert facts.reviews.every() == []
+    assert all(case is not None and case.decision is not None for case in found.values())
+    said = {(event.case, event.version): event for event in reversed(office.topic)}
+    for case_id, case in found.items():
+        assert case is not None
+        assert case.last == said[case_id, case.rank], "the first word of its place counts"
+    twice = {(event.case, event.version) for event in office.topic if office.topic.count(event) > 1}
+    assert twice == set()
+    assert set(office.refused) <= {"claim_lost", "case_claimed", "review_closed"}

@@ -1,0 +1,192 @@
+"""Pages: what people wrote is text and never markup, nothing comes from elsewhere, and errors are pages, too."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from schemas.records import CampaignRequested
+from streams.facts import Database, DatabaseUnavailable
+from streams.services import dead
+from streams.web import files, telling
+from tests.streams.flow import Flow, upsert
+from tests.streams.web.conftest import Client
+
+SignIn = Callable[..., Client]
+FIRST_PAGE_BYTES_MAX = 150_000
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "</title><svg/onload=alert(1)>",
+    "{{ 7*7 }}{% raw %}",
+    "javascript:alert(1)",
+    "'-alert(1)-'",
+    "&lt;b&gt;",
+    "مرحبا <b>",
+]
+PAGES = ["try", "products", "campaigns", "flow", "quality", "costs", "keys", "webhooks", "review"]
+ROOT = Path(files.__file__).parent
+
+
+class Elements(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def check_harmless(text: str) -> None:
+    """Raises where a page has anything that its policy would stop, or anything from elsewhere."""
+    for tag, attributes in Elements(text).found:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], (tag, attributes)
+        if tag == "script":
+            assert (attributes["src"] or "").startswith("/desk/-/static/")
+        for name in ("href", "src", "action"):
+            assert (attributes.get(name) or "/").startswith(("/", "#")), (tag, attributes)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_people_wrote_is_text(hostile: str, sign_in: SignIn, database: Database) -> None:
+    flow, event = Flow(database), upsert()
+    flow.say(replace(event, sku="A", title=hostile, category=hostile, attributes={"x": hostile}))
+    client = sign_in("demo")
+    for address in ("products", "products?q=" + "x", "product?sku=A", "review"):
+        check_harmless(client.get(f"/desk/demo/{address}").text)
+    told = client.get("/desk/demo/products", params={"q": hostile, "channel": hostile})
+    check_harmless(told.text)
+    page = client.get("/desk/demo/product", params={"sku": "A", "done": hostile}).text
+    check_harmless(page)
+    assert page.count("<h1>") == 1
+    assert hostile in "".join(Elements(page).texts)
+
+
+@pytest.mark.parametrize("sku", ["A/B", "../../etc", "A&b=c", "A?x#y", "A%2FB", "ä ö", '"><b>'])
+def test_a_sku_of_any_kind_has_a_page(sku: str, sign_in: SignIn, database: Database) -> None:
+    Flow(database).say(replace(upsert(), sku=sku))
+    client = sign_in("demo")
+    listed = client.get("/desk/demo/products").text
+    check_harmless(listed)
+    links = [
+        attributes["href"] or "" for tag, attributes in Elements(listed).found if attributes.get("class") == "name"
+    ]
+    assert len(links) == 1
+    assert client.get(links[0]).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_has_a_policy_and_keeps_to_it(page: str, sign_in: SignIn) -> None:
+    answer = sign_in("demo", role="operator").get(f"/desk/demo/{page}")
+    assert answer.status_code == 200, answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    check_harmless(answer.text)
+
+
+def test_errors_have_the_policy_too(client: Client, sign_in: SignIn) -> None:
+    for answer in (client.get("/desk/-/sign-in"), sign_in("demo").get("/desk/demo/nothing")):
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        check_harmless(answer.text)
+
+
+def test_the_first_page_is_small(client: Client, sign_in: SignIn) -> None:
+    """With all that it loads, without pictures."""
+    door, first = client.get("/desk/-/sign-in"), sign_in("demo").get("/desk/demo/try")
+    named = set(re.findall(r"/desk/-/static/\w+/([\w.]+)", door.text + first.text))
+    imported = {"talking.js"}
+    sizes = {name: len((ROOT / "static" / name).read_bytes()) for name in named | imported}
+    assert sum(sizes.values()) + len(door.content) + len(first.content) < FIRST_PAGE_BYTES_MAX, sizes
+
+
+def test_files_are_kept_by_their_version(client: Client) -> None:
+    address = files.address("desk.css")
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["cache-control"]
+    assert client.get(address.replace(address.split("/")[4], "0" * 12)).status_code == 404
+    assert client.get(address.rpartition("/")[0] + "/..%2Fpages.py").status_code == 404
+
+
+def test_scripts_put_no_markup_together() -> None:
+    """What a script shows is text; a part of a page is made by our templates."""
+    for file in (ROOT / "static").glob("*.js"):
+        found = re.findall(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", file.read_text()
+        )
+        assert found == (["innerHTML"] if file.name == "desk.js" else []), file.name
+
+
+def test_products_are_found(sign_in: SignIn, database: Database) -> None:
+    flow = Flow(database)
+    for sku, title in (("MUG-1", "Stoneware mug"), ("BOX_1", "Tea 100%"), ("BOXX1", "Tin")):
+        flow.say(replace(upsert(), sku=sku, title=title))
+    client = sign_in("demo")
+
+    def found(**query: str) -> list[str]:
+        return re.findall(r'class="sku">([^<]+)', client.get("/desk/demo/products", params=query).text)
+
+    assert found() == ["BOXX1", "BOX_1", "MUG-1"]
+    assert found(q="stoneware") == ["MUG-1"]
+    assert found(q="box_") == ["BOX_1"]
+    assert found(q="100%") == ["BOX_1"]
+    assert found(state="published") == []
+    assert found(channel="amazon", state="planned") == ["BOXX1", "BOX_1", "MUG-1"]
+    assert client.get("/desk/demo/products", params={"state": "nonsense"}).status_code == 400
+
+
+def test_a_late_campaign_says_so(sign_in: SignIn, database: Database) -> None:
+    flow = Flow(database)
+    flow.say(upsert())
+    for name, deadline_ms in (("late", 1000), ("early", 9_000_000_000_000)):
+        flow.say(
+            CampaignRequested(
+                tenant="demo", campaign=name, skus=["A"], channels=["instagram"], deadline_ms=deadline_ms, version=1
+            )
+        )
+    text = sign_in("demo").get("/desk/demo/campaigns").text
+    assert re.findall(r'class="name" href="[^"]+">(\w+)', text) == ["late", "early"]
+    assert text.count(">late</span>") == 1
+
+
+def test_what_is_away_is_a_page(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = sign_in("demo", role="operator")
+
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("postgresql://user:secret@host")
+
+    monkeypatch.setattr(dead, "find", away)
+    answer = client.get("/desk/demo/flow/letters")
+    assert answer.status_code == 503
+    assert "secret" not in answer.text
+
+
+def test_what_nobody_foresaw_tells_nothing_of_our_inside(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = sign_in("demo")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(dead, "find", broken)
+    answer = client.get("/desk/demo/flow/letters")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+
+
+def test_figures_are_told_in_few_digits() -> None:
+    assert [telling.span(each) for each in (0, 59, 60, 3600, 90_000)] == ["0 s", "59 s", "1 min", "1 h", "1 d"]
+    assert [telling.figure(each) for each in (None, 0.41938, 1600.0, 3.0)] == ["not measured", "0.419", "1,600", "3"]
+    assert [telling.price(each) for each in (None, 0, 41_000, 2_500_000_000)] == ["–", "0", "0.00004", "2.50"]
+    assert telling.share(1, 0) == "–"
