@@ -22,10 +22,10 @@ from schemas.records import Blob, Cost, Task, TaskCompleted, TaskFailed, Verdict
 from streams.blobs import BadKey, Blobs, StoreError
 from streams.consumer.clients import NotAcknowledged
 from streams.facts import Database
+from streams.flow.processors.accepting import models_of
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge
 from streams.flow.processors.releasing import made_by_recalled
-from streams.flow.processors.routing import models_of
 from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable

@@ -77,7 +77,7 @@ def told() -> Iterator[Delivery]:
         key="k", url="https://cdn.example/k.jpg", media_type="image/jpeg", width_px=2, height_px=2, size_bytes=9,
         sha256="0" * 64,
     )  # fmt: skip
-    about = {"tenant": "demo", "sku": "MUG", "version": 1, "asset": "amazon-1"}
+    about: dict[str, Any] = {"tenant": "demo", "sku": "MUG", "version": 1, "asset": "amazon-1"}
     yield record(1, AssetPublished(
         **about, channel="amazon", file=file, renditions=[file], srcset={}, engine="e", published_at_ms=1,
         verdict=Verdict(outcome="pass", rules="amazon@1", checks=[]), manifest_url="https://cdn.example/m.json",

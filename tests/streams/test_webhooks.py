@@ -134,7 +134,7 @@ def test_secrets_are_sealed_under_a_key_and_opened_by_any(tmp_path: Path) -> Non
     kept.add(endpoint("ours"))
     Webhooks(database).add(endpoint("plain"))  # from before there was a key
     with database.look() as connection:
-        rows = dict(connection.execute(select(_e.endpoint, _e.secrets)).all())  # type: ignore[arg-type]
+        rows = dict(connection.execute(select(_e.endpoint, _e.secrets)).all())
     assert (rows["ours"][:7], SECRET in rows["ours"], SECRET in rows["plain"]) == ("fernet:", False, True)
     for keys in ([old], [new, old]):
         assert [each.secrets for each in Webhooks(database, Sealer(keys)).endpoints()] == [(Secret(SECRET),)] * 2

@@ -26,14 +26,14 @@ def list_campaigns(visitor: Looking) -> Response[str]:
 def show_campaign(visitor: Looking, name: FromQuery[str]) -> Response[str]:
     """One campaign: each asset that is not live yet, and why."""
     with visitor.place.read() as facts:
-        standing = facts.campaigns.standing(visitor.tenant, name)
+        progress = facts.campaigns.progress(visitor.tenant, name)
         assets = facts.assets.of_campaign(visitor.tenant, name)
         rows = facts.overviews.campaigns(visitor.tenant, CAMPAIGNS_MAX)
-    if standing is None:
+    if progress is None:
         raise NotHere(f"no campaign is called {name!r}")
     row = next((each for each in rows if each.request.campaign == name), None)
     first = sorted(assets, key=lambda each: (each.state == "published", each.sku, each.asset))
-    return page(visitor, "campaign", standing=standing, row=row, assets=first, now_ms=now_ms())
+    return page(visitor, "campaign", progress=progress, row=row, assets=first, now_ms=now_ms())
 
 
 def _order(row: CampaignRow, now: int) -> tuple[bool, bool, float]:

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -139,7 +139,7 @@ def serving(shop: StandIn) -> Iterator[None]:
 class GraphQL:
     """A GraphQL API by its schema: what does not fit it is an error, as in the shop itself."""
 
-    def __init__(self, schema: str, root: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(self, schema: str, root: Mapping[str, Any]) -> None:
         self._schema = build_schema(schema)
         self._root = root
 

@@ -67,7 +67,7 @@ class SaleorStandIn(StandIn):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         names = ("Create", "Update", "Delete", "Reorder")
-        mutations = {f"productMedia{name}": getattr(self, f"_{name.lower()}") for name in names}
+        mutations: dict[str, Any] = {f"productMedia{name}": getattr(self, f"_{name.lower()}") for name in names}
         self.api = GraphQL(SCHEMA, {"shop": {"name": "Stand-in"}, "products": self._products, **mutations})
 
     def connector(self) -> Connector:

@@ -8,7 +8,7 @@ from schemas.doubts import doubts_of, picture_of
 from schemas.records import ReviewRequested
 
 revision = "0004"
-down_revision = "0005"
+down_revision = "0003"
 
 tables = MetaData()
 

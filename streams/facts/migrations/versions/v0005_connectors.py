@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 tables = MetaData()
 

@@ -3,8 +3,8 @@
 from alembic import op
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text
 
-revision = "0007"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 tables = MetaData()
 
