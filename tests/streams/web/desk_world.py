@@ -31,7 +31,7 @@ from tests.streams.flow import Flow, Recorder, done, published, tasks
 ROOT = Path(__file__).parents[3]
 CATALOGUE = ROOT / "loadtest" / "rendering" / "catalogue"
 CAMPAIGN = "black-friday"
-HOUR_MS = 3600_000
+LONG_AGO_MS = 1_700_000_000_000
 TENANT = "demo"
 DOUBT = 0.47  # of a cutout that a person has to look at
 SIDE_PX = 900
@@ -124,7 +124,12 @@ class _Planting:
     def campaign(self, skus: Sequence[str]) -> None:
         """A campaign that is late."""
         event = CampaignRequested(
-            tenant=TENANT, campaign=CAMPAIGN, skus=list(skus), channels=["instagram"], deadline_ms=HOUR_MS, version=1
+            tenant=TENANT,
+            campaign=CAMPAIGN,
+            skus=list(skus),
+            channels=["instagram"],
+            deadline_ms=LONG_AGO_MS,
+            version=1,
         )
         self._flow.say(event)
 
