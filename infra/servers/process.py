@@ -42,6 +42,7 @@ def running(
     ready: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
+    within_s: float = START_TIMEOUT_S,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends. Raises ServerUnavailable, with the end of its log, when it does not start."""
     with log.open("ab") as output:
@@ -49,7 +50,7 @@ def running(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent
         )
     try:
-        _wait_until_ready(name, process, log, ready)
+        _wait_until_ready(name, process, log, ready, within_s)
         yield process
     finally:
         stop(process, stop_signal)
@@ -73,13 +74,15 @@ def run(name: str, command: Sequence[str], environment: Mapping[str, str] | None
         raise ServerUnavailable(f"{name}: {Path(command[0]).name} failed with {done.returncode}: {said}")
 
 
-def _wait_until_ready(name: str, process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + START_TIMEOUT_S
+def _wait_until_ready(
+    name: str, process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool], within_s: float
+) -> None:
+    give_up = time.monotonic() + within_s
     while not ready():
         if process.poll() is not None:
             raise ServerUnavailable(f"{name}: ended with {process.returncode} at its start: {_tail(log)}")
         if time.monotonic() > give_up:
-            raise ServerUnavailable(f"{name}: not ready after {START_TIMEOUT_S:.0f} s: {_tail(log)}")
+            raise ServerUnavailable(f"{name}: not ready after {within_s:.0f} s: {_tail(log)}")
         time.sleep(_POLL_S)
 
 

@@ -12,6 +12,7 @@ from infra.servers.process import LOOPBACK, ServerUnavailable, free_port, runnin
 
 NAME = "Vendure"
 VERSION = "3.7.3"
+START_S = 900.0  # it takes 20 s of a core, of which a busy machine has little
 INSTALL_S = 180.0  # 430 packages, 200 MB; where that takes longer, it is no part of a run
 _HERE = Path(__file__).parent
 _PLUGIN = _HERE.parent / "examples" / "vendure-plugin.cjs"
@@ -37,7 +38,7 @@ def vendure(folder: Path, cache: Path, hook: str = "-", secret: str = "-") -> It
     modules, port, log = installed(cache), free_port(), folder / "vendure.log"
     command = [node, str(_HERE / "vendure.cjs"), str(port), str(folder), hook, secret, str(_PLUGIN)]
     around = {**os.environ, "NODE_PATH": str(modules)}
-    with running(NAME, command, log, lambda: "READY" in log.read_text(errors="replace"), around):
+    with running(NAME, command, log, lambda: "READY" in log.read_text(errors="replace"), around, within_s=START_S):
         yield VendureShop(f"http://{LOOPBACK}:{port}/admin-api")
 
 
