@@ -63,7 +63,7 @@ function show(made, seconds) {
   at("after").src = address;
   at("download").href = address;
   at("download").setAttribute("download", made.name);
-  const words = { pass: "passes every check", review: "a person would look", fail: "does not pass" };
+  const words = { pass: "passes all that was measured", review: "a person would look", fail: "does not pass" };
   at("verdict").className = `chip ${made.outcome ?? ""}`;
   at("verdict").textContent = words[made.outcome] ?? "made";
   at("told").textContent = `${made.width_px} × ${made.height_px} px, ${(bytes.length / 1000).toFixed(0)} kB, in ${seconds.toFixed(1)} s`;
