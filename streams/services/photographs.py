@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from gpu_workers.imaging.linear_light import eight_bit
-from gpu_workers.pools.cutout import fetch_limits
+from gpu_workers.pools.limits import fetch_limits
 from gpu_workers.sources.decoding import DecodeLimits, decode
 from gpu_workers.sources.fetch import fetch
 from schemas.errors import InputError
