@@ -71,7 +71,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ProductMedia:
     """What of ours is to stand at a product, in this order and nothing else; `gone` are names of what stood there."""
 
     source_id: str
@@ -134,8 +134,8 @@ class Shop:
         """Products as they are now; those that the shop does not have any more are left out."""
         raise NotImplementedError
 
-    def show(self, shelves: Sequence[Shelf]) -> None:
-        """Makes our pictures at these products just what the shelves say: the same again changes nothing.
+    def show(self, wanted: Sequence[ProductMedia]) -> None:
+        """Makes our pictures at these products just what the wanted say: the same again changes nothing.
 
         The shop's own media stay, behind ours. At a product that the shop does not have any more nothing is done.
         """

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 
 from schemas.records import Rendition
 from streams.blobs import NotFound, ObjectStore
-from streams.connectors.base import Picture, Shelf, Shop, file_name
+from streams.connectors.base import Picture, ProductMedia, Shop, file_name
 from streams.facts.connectors import ConnectorPicture, ConnectorProduct, Connectors
 from streams.runtime.errors import Refused, Unavailable
 
@@ -37,7 +37,7 @@ class Showing:
         name = shop.connector.connector
         found = [(each, self.connectors.pictures(name, each.sku)) for each in products]
         try:
-            shop.show([self.shelf(*each) for each in found])
+            shop.show([self.media(*each) for each in found])
         except Refused as refusal:
             self._put_off(shop, products, refusal, now_ms)
             return
@@ -48,7 +48,7 @@ class Showing:
             self.connectors.written(product, pictures)
             shown.labels(shop.connector.kind, "written").inc()
 
-    def shelf(self, product: ConnectorProduct, pictures: Sequence[ConnectorPicture]) -> Shelf:
+    def media(self, product: ConnectorProduct, pictures: Sequence[ConnectorPicture]) -> ProductMedia:
         """What is to stand at a product: in the order of the assets' names, with the product's title as alt text."""
         wanted = sorted((each for each in pictures if each.wanted and not product.deleted), key=_place)
         made = [
@@ -63,7 +63,7 @@ class Showing:
             for number, each in enumerate(wanted, start=1)
         ]
         gone = [name_of(each) for each in pictures if not each.wanted or product.deleted]
-        return Shelf(product.source_id, product.sku, product.title, made, gone)
+        return ProductMedia(product.source_id, product.sku, product.title, made, gone)
 
     def _put_off(self, shop: Shop, products: Sequence[ConnectorProduct], refusal: Refused, now_ms: int) -> None:
         """One that will not work later either waits until something is new for it."""

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.commands.connectors import connectors
-from streams.connectors.base import Picture, Shelf, Shop, standing
+from streams.connectors.base import Picture, ProductMedia, Shop, standing
 from streams.connectors.http import Client
 from streams.connectors.kinds.shopify import VERSION, Shopify
 from streams.connectors.running import Runner
@@ -124,10 +124,10 @@ def test_a_shop_that_breaks_at_one_product_gets_the_pictures_of_the_others(
         world.publish(sku, "web-1", sku.encode())
     whole = Shopify._show
 
-    def broken(self: Shopify, shelf: Shelf, product: Any) -> None:
-        if shelf.sku == "SKU-1":
+    def broken(self: Shopify, media: ProductMedia, product: Any) -> None:
+        if media.sku == "SKU-1":
             raise Unavailable("it answers 500")
-        whole(self, shelf, product)
+        whole(self, media, product)
 
     monkeypatch.setattr(Shopify, "_show", broken)
     for _ in range(3):

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from schemas.identity import content_id
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.connectors import feed_files
-from streams.connectors.base import Page, Shelf, Shop, ShopProduct
+from streams.connectors.base import Page, ProductMedia, Shop, ShopProduct
 from streams.connectors.feed_files import Row
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
@@ -75,17 +75,17 @@ class Feed(Shop):
         wanted = set(source_ids)
         return [each for page in self.pages(None) for each in page.products if each.source_id in wanted]
 
-    def show(self, shelves: Sequence[Shelf]) -> None:
+    def show(self, wanted: Sequence[ProductMedia]) -> None:
         """Writes the supplemental feed anew, where a row of it is another one now."""
         try:
             before = self.store.get(OUT)
             rows = {row["id"]: row for _, row in feed_files.rows(OUT, before.data)}
         except NotFound:
             before, rows = None, {}
-        for shelf in shelves:
-            rows.pop(shelf.sku, None)
-            if shelf.pictures:
-                rows[shelf.sku] = _supplement(shelf)
+        for media in wanted:
+            rows.pop(media.sku, None)
+            if media.pictures:
+                rows[media.sku] = _supplement(media)
         data = _encoded(rows)
         if before is None or data != before.data:
             self.store.put(OUT, data, content_type="text/tab-separated-values")
@@ -162,15 +162,15 @@ def _is_address(text: str) -> bool:
         return True
 
 
-def _supplement(shelf: Shelf) -> Row:
+def _supplement(media: ProductMedia) -> Row:
     """A product's row: the first picture is the main one, scenes are `lifestyle`; how each was made is disclosed."""
-    scenes = [each for each in shelf.pictures if each.asset.partition(".")[2] == "lifestyle"]
-    plain = [each for each in shelf.pictures if each not in scenes]
+    scenes = [each for each in media.pictures if each.asset.partition(".")[2] == "lifestyle"]
+    plain = [each for each in media.pictures if each not in scenes]
     main, *more = plain or scenes
     lifestyle = [each for each in scenes if each is not main]
     shown = [main, *more[:ADDITIONAL_MAX], *lifestyle]
     return {
-        "id": shelf.sku,
+        "id": media.sku,
         "image_link": main.url,
         "additional_image_link": ",".join(each.url for each in more[:ADDITIONAL_MAX]),
         "lifestyle_image_link": ",".join(each.url for each in lifestyle),

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, Shelf, Shop, ShopProduct, is_ours, standing
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, standing
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -83,28 +83,28 @@ class Saleor(Shop):
         """See Shop."""
         return [self._product(each) for each in self._found(source_ids)]
 
-    def show(self, shelves: Sequence[Shelf]) -> None:
+    def show(self, wanted: Sequence[ProductMedia]) -> None:
         """See Shop."""
-        for shelf in shelves:
-            for product in self._found([shelf.source_id]):
-                self._show(shelf, product)
+        for media in wanted:
+            for product in self._found([media.source_id]):
+                self._show(media, product)
 
-    def _show(self, shelf: Shelf, product: Mapping[str, Any]) -> None:
-        stands = standing(shelf.pictures, [(each["id"], each["url"]) for each in product["media"]])
+    def _show(self, media: ProductMedia, product: Mapping[str, Any]) -> None:
+        stands = standing(media.pictures, [(each["id"], each["url"]) for each in product["media"]])
         alts = {each["id"]: each["alt"] for each in product["media"]}
-        mine = [self._standing(shelf, each, stands.kept.get(each.name), alts) for each in shelf.pictures]
+        mine = [self._standing(media, each, stands.kept.get(each.name), alts) for each in media.pictures]
         for each in stands.going:
             self._done(self._ask(DELETE, {"id": each})["productMediaDelete"])
         stays = [each["id"] for each in product["media"] if each["id"] not in stands.going]
         made = [each for each in mine if each not in alts]
         wanted = [*mine, *stands.theirs]
         if [*stays, *made] != wanted:
-            self._done(self._ask(REORDER, {"product": shelf.source_id, "media": wanted})["productMediaReorder"])
+            self._done(self._ask(REORDER, {"product": media.source_id, "media": wanted})["productMediaReorder"])
 
-    def _standing(self, shelf: Shelf, picture: Picture, known: str | None, alts: Mapping[str, str]) -> str:
+    def _standing(self, media: ProductMedia, picture: Picture, known: str | None, alts: Mapping[str, str]) -> str:
         """The id of a picture's media, which has its alt text now."""
         if known is None:
-            told: dict[str, Any] = {"product": shelf.source_id, "alt": picture.alt[:250], "image": None}
+            told: dict[str, Any] = {"product": media.source_id, "alt": picture.alt[:250], "image": None}
             file = {"input.image": Upload(picture.name, picture.load(), picture.media_type)}
             made = self.client.graphql_upload(self.connector.url, CREATE, {"input": told}, file, self._headers)
             return str(self._done(made["productMediaCreate"])["media"]["id"])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, Shelf, Shop, ShopProduct, is_ours, standing
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, standing
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -79,30 +79,30 @@ class Shopify(Shop):
         """See Shop."""
         return [_product(each) for each in self._found(source_ids)]
 
-    def show(self, shelves: Sequence[Shelf]) -> None:
+    def show(self, wanted: Sequence[ProductMedia]) -> None:
         """See Shop."""
-        for shelf in shelves:
-            for product in self._found([shelf.source_id]):
-                self._show(shelf, product)
+        for media in wanted:
+            for product in self._found([media.source_id]):
+                self._show(media, product)
 
-    def _show(self, shelf: Shelf, product: Mapping[str, Any]) -> None:
+    def _show(self, wanted: ProductMedia, product: Mapping[str, Any]) -> None:
         media = product["media"]["nodes"]
         if any(each["status"] not in ENDED for each in media):
             raise Refused("media_in_processing", "Shopify is at work on media of this product", transient=True)
-        stands = standing(shelf.pictures, [(each["id"], _url(each)) for each in media])
+        stands = standing(wanted.pictures, [(each["id"], _url(each)) for each in media])
         alts = {each["id"]: each["alt"] or "" for each in media}
-        kept = [stands.kept.get(each.name) for each in shelf.pictures]
+        kept = [stands.kept.get(each.name) for each in wanted.pictures]
         is_so = [*kept, *stands.theirs] == [each["id"] for each in media]
-        if is_so and all(alts[str(known)] == each.alt for known, each in zip(kept, shelf.pictures, strict=True)):
+        if is_so and all(alts[str(known)] == each.alt for known, each in zip(kept, wanted.pictures, strict=True)):
             return
         mine = [
             {"id": known, "alt": each.alt} if known else self._uploaded(each)
-            for known, each in zip(kept, shelf.pictures, strict=True)
+            for known, each in zip(kept, wanted.pictures, strict=True)
         ]
         files = [*mine, *({"id": each} for each in stands.theirs)]
         if len(files) > MEDIA_MAX:
             raise Refused("too_many_media", f"{len(files)} pictures, and a product has {MEDIA_MAX} at most")
-        self._done(self._ask(SET, {"input": {"id": shelf.source_id, "files": files}})["productSet"])
+        self._done(self._ask(SET, {"input": {"id": wanted.source_id, "files": files}})["productSet"])
         if stands.going:
             self._done(self._ask(DELETE, {"ids": list(stands.going)})["fileDelete"])
 

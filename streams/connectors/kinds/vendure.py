@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import structlog
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, Shelf, Shop, ShopProduct, is_ours, standing
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, standing
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -71,21 +71,21 @@ class Vendure(Shop):
         """See Shop."""
         return [_product(each) for each in self._found(source_ids)]
 
-    def show(self, shelves: Sequence[Shelf]) -> None:
+    def show(self, wanted: Sequence[ProductMedia]) -> None:
         """See Shop."""
-        for shelf in shelves:
-            for product in self._found([shelf.source_id]):
-                self._show(shelf, product)
-            self._delete([asset for name in shelf.gone for asset in self._named(name)])
+        for media in wanted:
+            for product in self._found([media.source_id]):
+                self._show(media, product)
+            self._delete([asset for name in media.gone for asset in self._named(name)])
 
-    def _show(self, shelf: Shelf, product: Mapping[str, Any]) -> None:
-        stands = standing(shelf.pictures, [(each["id"], each["name"]) for each in product["assets"]])
-        mine = [stands.kept.get(each.name) or self._uploaded(each) for each in shelf.pictures]
+    def _show(self, media: ProductMedia, product: Mapping[str, Any]) -> None:
+        stands = standing(media.pictures, [(each["id"], each["name"]) for each in product["assets"]])
+        mine = [stands.kept.get(each.name) or self._uploaded(each) for each in media.pictures]
         wanted = [*mine, *stands.theirs]
         featured = (product["featuredAsset"] or {}).get("id")
         first = wanted[0] if mine or featured not in stands.theirs else featured
         if [each["id"] for each in product["assets"]] != wanted or featured != first:
-            told = {"id": shelf.source_id, "assetIds": wanted, "featuredAssetId": first}
+            told = {"id": media.source_id, "assetIds": wanted, "featuredAssetId": first}
             self._ask(UPDATE, {"input": told})
         self._delete(stands.going)
 
