@@ -79,10 +79,17 @@ def table(*columns: str) -> Table:
     return made
 
 
+def _plain(value: object) -> str:
+    """A text of a kind of its own, such as an address of the settings, as any other."""
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError
+
+
 def print_json(value: object) -> None:
     """A value as JSON, indented."""
     try:
-        _write(msgspec.json.format(msgspec.json.encode(value), indent=2))
+        _write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2))
     except UnicodeEncodeError:
         _write(_with_halves(value, indent=2))
 
@@ -90,14 +97,14 @@ def print_json(value: object) -> None:
 def print_json_line(value: object) -> None:
     """A value as one line of JSON."""
     try:
-        _write(msgspec.json.encode(value))
+        _write(msgspec.json.encode(value, enc_hook=_plain))
     except UnicodeEncodeError:
         _write(_with_halves(value))
 
 
 def _with_halves(value: object, indent: int | None = None) -> bytes:
     """JSON of what holds half characters, as the names of files may, and texts that are no UTF-8: as their escapes."""
-    return json.dumps(msgspec.to_builtins(value), indent=indent).encode()
+    return json.dumps(msgspec.to_builtins(value, enc_hook=_plain), indent=indent).encode()
 
 
 def _write(text: bytes) -> None:

@@ -28,6 +28,7 @@ MEANT = {
     "": {"SKU": "MUG-1", "SKU…": "MUG-1", "RECIPE": "marketplace", "--follow": ""},
     "review": {"ID": "0123456789ab"},
     "dead": {"ID": "0/0"},
+    "connectors": {"KIND": "feed", "NAME": "shop", "TENANT": "demo", "URL": "file:///nowhere"},
     "recipes": {"NAME": "marketplace", "FILE": "own.yaml", "FILE…": "own.yaml"},
     "channels": {"NAME": "amazon", "FILE…": "rules.yaml"},
     "brands": {"NAME": "house", "PICTURES…": "photographs"},
@@ -43,6 +44,8 @@ ENDS = {
     "audit": FOUND,
     "check": FOUND,
     "render": FOUND,
+    "review show": (REFUSED,),  # nothing is in doubt
+    "connectors add": (REFUSED,),  # there is no such folder
     "review approve": (REFUSED,),  # nothing of that id waits
     "review reject": (REFUSED,),
     "review undo": (REFUSED,),
