@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from schemas import documents
 from schemas.decoding import prepare
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
@@ -48,6 +47,8 @@ def is_worn(category: str) -> bool:
 
 @cache
 def _file() -> _File:
+    from schemas import documents  # with a reader of YAML, which most commands do without
+
     return documents.decode((resources.files("schemas") / "categories.yaml").read_bytes(), _File)
 
 

@@ -59,6 +59,9 @@ class NoRest:
     def naming(self, _tenant: str, _sku: str) -> list[CampaignRequested]:
         return []
 
+    def of(self, _tenant: str, _sku: str) -> dict[str, object]:
+        return {}
+
     def supersede_older(self, tenant: str, sku: str, version: int) -> None: ...
 
     def put(self, task: Task) -> None: ...
@@ -80,7 +83,7 @@ class NoFacts:
     """Facts of which nothing is known and nothing is kept: what is left is the flow around them."""
 
     products, assets, outbox = NoProducts(), NoAssets(), NoOutbox()
-    recipes = campaigns = reviews = tasks = NoRest()
+    recipes = campaigns = reviews = retouches = tasks = NoRest()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -51,7 +51,7 @@ WORKED_ON = (
     *topics.TASKS.values(),
     topics.retry(RETRY_FIRST_MS),
 )
-KEPT = (topics.INBOUND, topics.REVIEWS, topics.LETTERS)  # which no role works on
+KEPT = (topics.INBOUND, topics.REPLIES, topics.REVIEWS, topics.LETTERS)  # which no role works on
 NASTY = {
     "newline": b"\n",
     "nul": b"\0",

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
-from schemas import categories, documents
+from schemas import categories
 from schemas.decoding import prepare
 from schemas.errors import InputError
 from schemas.records import Name
@@ -166,6 +166,8 @@ def load(name: str, category: str = "") -> Channel:
 
 def parse(text: bytes, category: str = "") -> Channel:
     """The rules in a YAML file's `text`. Raises msgspec.DecodeError, which names the field at fault."""
+    from schemas import documents  # see schemas.categories
+
     file = documents.decode(text, _File)
     rules: dict[str, Any] = {name: getattr(file, name) for name in Channel.__struct_fields__}
     for special in file.by_category:

@@ -14,6 +14,7 @@ ClientError
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -99,3 +100,7 @@ def problem_of(status: int, body: bytes) -> ClientError:
     if details is None:
         return Unreadable(f"HTTP {status}, and no problem of the API's: {body[:200]!r}")
     return _OF_STATUS.get(status, Away if status >= 500 else Invalid)(details)
+
+
+with suppress(msgspec.ValidationError):  # see streams.client.records
+    msgspec.convert(object(), Details)

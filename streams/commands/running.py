@@ -2,6 +2,7 @@
 
 import json
 
+from streams.runtime.errors import Unavailable
 from streams.runtime.masking import masked
 from streams.runtime.screen import console, errors, styled
 from streams.runtime.settings import Settings
@@ -20,10 +21,17 @@ def announce(settings: Settings) -> None:
     console.say(f"  origin    {settings.origin}")
     console.say(f"  CDN       {settings.cdn}")
     console.say(f"  API       {settings.gateway}  (a key: packshot keys create NAME --tenant TENANT)")
-    console.say(f"  desk      {desk_link(settings)}")
+    console.say(f"  desk      {_desk(settings)}")
     console.say("            (signs you in, once; another: packshot desk link --tenant '*' --name NAME)")
     console.say(f"  logs      {settings.data_folder / 'logs'}")
     console.say("Ctrl-C stops it; what is not done goes on when it starts again.")
+
+
+def _desk(settings: Settings) -> str:
+    try:
+        return desk_link(settings)
+    except Unavailable:
+        return f"{settings.gateway}/desk  (no link, for the database does not answer)"
 
 
 def tell_death(text: str) -> None:

@@ -67,10 +67,10 @@ def a_position_stands() -> Iterator[None]:
 def the_publisher_trusts_its_topic() -> Iterator[None]:
     """What is on the publisher's topic is taken for a request."""
 
-    def trusting(read: Delivery) -> Event:
+    def trusting(_publisher: publisher.Publisher, read: Delivery) -> Event:
         return codec.decode(read.value)
 
-    with patch.object(publisher, "_request_in", trusting):
+    with patch.object(publisher.Publisher, "_request_in", trusting):
         yield
 
 

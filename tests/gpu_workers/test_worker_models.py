@@ -73,9 +73,9 @@ def test_a_shadow_looks_for_who_wears_it_as_well(
     looked: list[object] = []
     cut = cutting.cutout
 
-    def spied(pixels: Any, look: Any, parameters: Any = None, people: Any = None) -> Any:
+    def spied(pixels: Any, predict: Any, parameters: Any, people: Any, retouching: Any) -> Any:
         looked.append((parameters.subject, people))
-        return cut(pixels, look, parameters, people)
+        return cut(pixels, predict, parameters, people, retouching)
 
     monkeypatch.setattr(cutting, "cutout", spied)
     with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:

@@ -113,7 +113,7 @@ CAUGHT = {
     "a further branch of a union": (changed(deadline_ms={"type": ["null", "long", "string"]}), "$.deadline_ms"),
     "a further symbol": (changed(lane={"type": LANE}), "$.lane"),
     "another name of a record": ({**changed(), "name": "packshot.Job"}, "$"),
-    "other items": (changed(inputs={"type": {"type": "array", "items": "string"}}), "$.inputs[]"),
+    "other items": (changed(models={"type": {"type": "array", "items": "long"}}), "$.models[]"),
     "other values": (changed(measures={"type": {"type": "map", "values": "string"}}), "$.measures[]"),
     "a nested field without a default": (changed(step={"type": STEP_WITHOUT_DEFAULT}), "$.step.weight"),
 }

@@ -73,7 +73,8 @@ def late(module: ModuleType) -> dict[str, Any]:
     (block,) = (node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.If))
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     return {
-        each.asname or each.name: getattr(import_module(node.module or ""), each.name)
+        each.asname or each.name: getattr(import_module(node.module or ""), each.name, None)
+        or import_module(f"{node.module}.{each.name}")
         for node in imports
         for each in node.names
     }

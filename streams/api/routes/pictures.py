@@ -10,6 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter
 
+from schemas.decoding import prepare
 from schemas.records import Blob, Cost, Verdict
 from streams.api import bodies
 from streams.api.callers import Asking, Caller
@@ -185,3 +186,5 @@ def _view(job: Job, url: str) -> JobView:
 
 
 ROUTES: tuple[Any, ...] = (post_cutout, post_packshot, post_mockup, post_render, get_job)
+
+prepare(JobView)

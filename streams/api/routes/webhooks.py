@@ -206,6 +206,7 @@ def _view(endpoint: Endpoint, counts: Mapping[str, int]) -> WebhookView:
 
 
 prepare(WebhookBody, WebhookChange, RotationBody, ReplayBody, WebhookView, WebhookSecret, WebhookDeliveries)
+prepare(WebhookList, WebhookReplay)
 
 ROUTES: tuple[Any, ...] = (
     list_webhooks,

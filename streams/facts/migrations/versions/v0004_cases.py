@@ -2,7 +2,7 @@
 
 import msgspec
 from alembic import op
-from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Table, Text, insert, select, text, update
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Table, Text, insert, inspect, select, text, update
 
 from schemas.doubts import doubts_of, picture_of
 from schemas.records import ReviewRequested
@@ -17,6 +17,8 @@ def upgrade() -> None:
     """Makes the tables, and has what waits for a person wait for its cases."""
     bind = op.get_bind()
     tables.create_all(bind)
+    if "picture" in {column["name"] for column in inspect(bind).get_columns("reviews")}:
+        return  # tables without a revision may have been made by any version
     bind.execute(text("ALTER TABLE reviews ADD COLUMN picture TEXT NOT NULL DEFAULT ''"))
     for identity in bind.execute(select(reviews.c.review_id)).scalars().all():
         row = bind.execute(select(reviews).where(reviews.c.review_id == identity)).one()  # one at a time: they are long
