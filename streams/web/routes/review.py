@@ -12,6 +12,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from schemas.decoding import prepare
 from schemas.records import DecisionUndone
+from streams.runtime.errors import Refused
 from streams.services import cases
 from streams.services.cases import CasePage, CaseView, Claimed, ClaimView, Decision, Wanted, Word
 from streams.web import telling
@@ -105,9 +106,15 @@ def claim(visitor: Looking, case: Id) -> Claimed:
 
 
 @post("/desk/{tenant:str}/review/keep", opt=REVIEW, sync_to_thread=True, status_code=200)
-def keep(visitor: Looking, data: JSONBody[Held]) -> ClaimView:
-    """Keeps a claim, a heartbeat longer."""
-    return cases.heartbeat(visitor.place.database, visitor.tenant, data.case, visitor.name, data.epoch)
+def keep(visitor: Looking, data: JSONBody[Held]) -> Response[ClaimView | None]:
+    """Keeps a claim, a heartbeat longer; null for one that has ended, as when its case is decided in this moment."""
+    try:
+        held = cases.heartbeat(visitor.place.database, visitor.tenant, data.case, visitor.name, data.epoch)
+    except Refused as refusal:
+        if refusal.code != "claim_lost":
+            raise
+        return Response(None, headers=UNSTORED)
+    return Response(held, headers=UNSTORED)
 
 
 @post("/desk/{tenant:str}/review/release", opt=REVIEW, sync_to_thread=True, status_code=204)

@@ -114,12 +114,10 @@ export class Queue {
 
   async keep() {
     for (const [id, epoch] of this.held) {
-      try {
-        await ask(`${this.at}/keep`, { case: id, epoch });
-      } catch (error) {
-        this.held.delete(id);
-        this.ahead = this.ahead.filter((view) => view.summary.case_id !== id);
-      }
+      const kept = await ask(`${this.at}/keep`, { case: id, epoch }).catch(() => null);
+      if (kept) continue;
+      this.held.delete(id);
+      this.ahead = this.ahead.filter((view) => view.summary.case_id !== id);
     }
   }
 
