@@ -16,7 +16,7 @@ from schemas.records import (
     TaskCompleted,
     TaskFailed,
 )
-from streams.facts import AssetEvent, Facts, Review
+from streams.facts import Asset, AssetEvent, Facts, Review
 from streams.flow.processors import Answers
 from streams.flow.processors.accepting import models_of, publish_request
 from streams.flow.processors.asking import asked
@@ -84,7 +84,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     identity = review_id(task.task_id, event.result_id)
     review = facts.reviews.get(identity)
     if review is not None and review.state != "pending":
-        if not review.precedes(event):
+        if not review.precedes(event) and not _is_waited_for(review, rows.get(review.asset)):
             return []
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
@@ -101,6 +101,11 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     doubts = doubts_of(event, verdict)
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why, doubts=doubts)
     return asked(request, product.event.title, facts)
+
+
+def _is_waited_for(review: Review, asset: Asset | None) -> bool:
+    """Whether an asset that left the plan and came back in the same moment waits for what was reviewed before."""
+    return review.state == "superseded" and review.decision is None and asset is not None and asset.state == "planned"
 
 
 def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:
