@@ -5,6 +5,7 @@ in which order hooks come, how often, or whether at all: the sweep finds what th
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module, resources
@@ -81,7 +82,7 @@ class ProductMedia:
     gone: Sequence[str] = ()
 
 
-class Shop:
+class Shop(ABC):
     """A shop or PIM. Every method raises Refused for what it will not do, and Unavailable while it is away.
 
     A shop is opened for one piece of work, on one thread.
@@ -107,9 +108,9 @@ class Shop:
         self.client = client
         self.s3_endpoint = s3_endpoint
 
+    @abstractmethod
     def check(self) -> str:
         """Who answers, in a line for the operator."""
-        raise NotImplementedError
 
     def received(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> Hook:  # noqa: ARG002
         """What a hook says, whose signature and freshness are right; header names are in lower case. Asks nobody.
@@ -126,20 +127,20 @@ class Shop:
         """What all products together look like, where that is cheap to know: the cursor of the sweep that saw it."""
         return None
 
+    @abstractmethod
     def pages(self, since: str | None) -> Iterator[Page]:
         """The products that have changed since a cursor, or all of them where it is None."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fetch(self, source_ids: Sequence[str]) -> list[ShopProduct]:
         """Products as they are now; those that the shop does not have any more are left out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show(self, wanted: Sequence[ProductMedia]) -> None:
-        """Makes our pictures at these products just what the wanted say: the same again changes nothing.
+        """Makes our pictures at these products just those that are wanted: the same again changes nothing.
 
         The shop's own media stay, behind ours. At a product that the shop does not have any more nothing is done.
         """
-        raise NotImplementedError
 
 
 def kinds() -> list[str]:

@@ -19,7 +19,7 @@ from prometheus_client import Counter
 from schemas.codec import Codec
 from schemas.decoding import prepare
 from schemas.identity import content_id
-from schemas.records import CatalogChanged, Lane
+from schemas.records import CatalogChanged, Label, Lane, Sku
 from schemas.text import printable
 from streams.connectors.base import ShopProduct
 from streams.consumer.clients import NotAcknowledged
@@ -96,6 +96,7 @@ class Taking:
 
     def _take(self, connector: Connector, product: ShopProduct, seen_ms: int, lane: Lane) -> Outcome | None:
         """None where the row was changed meanwhile."""
+        _check_names(product)
         rows = Connectors(self.database)
         before = rows.product(connector.connector, product.source_id)
         if before is not None and _is_stale(before, product, seen_ms):
@@ -159,6 +160,15 @@ class Taking:
             self.sender.send([outgoing(event, SOURCE, codec=self.sender.codec)])
         except NotAcknowledged as error:
             raise Unavailable(f"the broker does not take it: {error}") from error
+
+
+def _check_names(product: ShopProduct) -> None:
+    """Before anything is looked up by them. Raises Refused, which names the field."""
+    for field, text, kind in (("sku", product.sku, Sku), ("source_id", product.source_id, Label)):
+        try:
+            msgspec.convert(text, kind)
+        except msgspec.ValidationError as error:
+            raise Refused("bad_name", f"{text[:64]!r}: {error}", field=field) from error
 
 
 def told_of(connector: Connector, product: ShopProduct) -> dict[str, Any]:

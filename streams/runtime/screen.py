@@ -83,7 +83,7 @@ def _plain(value: object) -> str:
     """A text of a kind of its own, such as an address of the settings, as any other."""
     if isinstance(value, str):
         return str(value)
-    raise NotImplementedError
+    raise NotImplementedError  # so msgspec names the type itself
 
 
 def print_json(value: object) -> None:

@@ -9,10 +9,13 @@ import sys
 import textwrap
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -27,8 +30,9 @@ from infra.servers.raw_kafka import RawRecord
 from schemas import topics
 from streams.consumer import reading
 from streams.consumer.clients import producer_config
+from streams.consumer.isolation import Isolation, MemoryTrials
 from streams.consumer.letters import Delivery
-from streams.flow.app import _Consumer, _ConsumerThread, _without_tombstones
+from streams.flow.app import _agent, _Consumer, _ConsumerThread, _without_tombstones
 from streams.runtime.errors import Unavailable
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
@@ -235,6 +239,27 @@ def test_tombstones_of_the_catalogue_are_ignored_and_no_others() -> None:
         Delivery(campaigns, 0, 0, b"", b""),
     ]
     assert _without_tombstones(batch) == [batch[0], batch[2]]
+
+
+def test_a_batch_that_breaks_before_it_is_worked_on_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust would acknowledge it and go on."""
+
+    class Left(BaseException):
+        """In place of the process's end."""
+
+    def leave(status: int) -> None:
+        raise Left(status)
+
+    class Stream:
+        async def events(self) -> AsyncIterator[Any]:
+            yield SimpleNamespace(message=SimpleNamespace(value=[None]))
+
+    monkeypatch.setattr(os, "_exit", leave)
+    work: Any = None
+    with ThreadPoolExecutor(1) as executor:
+        agent: Any = _agent(work, Isolation("streams", MemoryTrials()), executor)
+        with pytest.raises(Left, match=str(int(Exit.BROKE))):
+            asyncio.run(agent(Stream()))
 
 
 def _offsets(settings: Settings, topic: str) -> list[int]:

@@ -6,10 +6,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from schemas.records import AssetWithheld, DecisionUndone, PublishRequested, RetractRequested, ReviewRequested, Task
+from schemas.records import (
+    AssetWithheld,
+    CampaignCancelled,
+    DecisionUndone,
+    PublishRequested,
+    RetractRequested,
+    ReviewRequested,
+    Task,
+)
 from streams.facts import Database, Fitting
 from tests.streams.case_flow import CHANNELS, UNSURE, asked, case_of, decision, finished, kinds, known, made
 from tests.streams.flow import Flow, published, tasks, upsert
+from tests.streams.processing import CAMPAIGN
 
 ASSETS = [*(f"{channel}-1" for channel in CHANNELS), "web-1"]
 
@@ -235,3 +244,18 @@ def test_steps_behind_a_cutout_know_what_they_began_with(flow: Flow) -> None:
     assert step.origin is not None
     assert (step.origin.source, step.origin.cutout, step.origin.retouch) == (cut.source, made(cut).outputs[0], 0)
     assert finished(flow, [cut], {}, {}) == []
+
+
+def test_what_comes_back_into_the_plan_in_the_same_moment_is_asked_about_again(flow: Flow) -> None:
+    """Its result is as old as the one that was reviewed before, and so is no news by its time."""
+    flow.say(upsert())
+    (cut,) = tasks(flow.say(CAMPAIGN))
+    (step,) = tasks(flow.say(made(cut, **UNSURE)))
+    (review,) = flow.say(made(step))
+    assert isinstance(review, ReviewRequested)
+    flow.say(CampaignCancelled(tenant="demo", campaign="bf", version=2))
+    flow.say(replace(CAMPAIGN, version=3))
+    assert flow.states()["bf.instagram-1"] == "planned"
+    (again,) = flow.say(review.completed)
+    assert isinstance(again, ReviewRequested)
+    assert flow.states()["bf.instagram-1"] == "review"

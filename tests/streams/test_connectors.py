@@ -1,7 +1,7 @@
 """The role `connectors` beyond what every kind promises: leases, shops that are away or break, and its commands."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.commands.connectors import connectors
-from streams.connectors.base import Picture, ProductMedia, Shop, standing
+from streams.connectors.base import Page, Picture, ProductMedia, Shop, ShopProduct, standing
 from streams.connectors.http import Client
 from streams.connectors.kinds.shopify import VERSION, Shopify
 from streams.connectors.running import Runner
@@ -269,7 +269,23 @@ def test_commands_ask_for_secrets_and_show_none(tmp_path: Path, shop: ShopifySta
 
 
 def test_a_kind_that_does_nothing_says_so() -> None:
-    blank = Shop(Connector("a", "feed", "demo", "file:///x", ("web",)), Client())
+    class Blank(Shop):
+        """A kind with no more than a kind has to have."""
+
+        TEXT = "nothing"
+
+        def check(self) -> str:
+            return ""
+
+        def pages(self, since: str | None) -> Iterator[Page]:  # noqa: ARG002
+            return iter(())
+
+        def fetch(self, source_ids: Sequence[str]) -> list[ShopProduct]:  # noqa: ARG002
+            return []
+
+        def show(self, wanted: Sequence[ProductMedia]) -> None: ...
+
+    blank = Blank(Connector("a", "feed", "demo", "file:///x", ("web",)), Client())
     with pytest.raises(Refused, match="sends no hooks"):
         blank.received({}, b"", 0)
     assert (blank.fingerprint(), blank.published_keys()) == (None, None)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from schemas import codec, topics
 from schemas.records import CatalogChanged
@@ -23,6 +24,10 @@ def made() -> dict[str, Any]:
 def test_the_descriptions_are_those_that_are_kept(made: dict[str, Any]) -> None:
     assert openapi.encoded(made) == openapi.FILE.read_bytes(), "python -m streams.api.openapi"
     assert openapi.encoded(asyncapi.document()) == asyncapi.FILE.read_bytes(), "python -m streams.api.openapi"
+
+
+def test_the_description_is_valid_openapi(made: dict[str, Any]) -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(made).iter_errors()] == []
 
 
 def test_every_operation_tells_of_problems_and_of_its_key(made: dict[str, Any]) -> None:
