@@ -61,6 +61,13 @@ def memory_bootstrap() -> Iterator[str]:
         yield servers
 
 
+@pytest.fixture
+def fresh_bootstrap() -> Iterator[str]:
+    """host:port of an in-memory broker that has seen no other test: a role refuses topics that others made smaller."""
+    with tempfile.TemporaryDirectory() as folder, _started(partial(_broker, "memory"), Path(folder)) as servers:
+        yield servers
+
+
 @pytest.fixture(scope="session")
 def kafka_cluster() -> Iterator[KafkaCluster]:
     """Three brokers of Apache Kafka; whoever kills one starts it again."""

@@ -163,9 +163,9 @@ def test_what_runs_says_where_its_facts_are_without(tmp_path: Path, capsys: Any)
     assert SECRET not in told + settings.running_file.read_text()
 
 
-def test_a_role_whose_database_is_away_shows_none(memory_bootstrap: str, tmp_path: Path) -> None:
+def test_a_role_whose_database_is_away_shows_none(fresh_bootstrap: str, tmp_path: Path) -> None:
     held = {name: value for name, value in HELD.items() if name != "PACKSHOT_SCHEMA_REGISTRY_URL"}
-    told = {"PACKSHOT_DATA_FOLDER": str(tmp_path), "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": memory_bootstrap}
+    told = {"PACKSHOT_DATA_FOLDER": str(tmp_path), "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": fresh_bootstrap}
     environment = {**os.environ, **held, **told, "PACKSHOT_TRACES": str(tmp_path / "spans")}
     with (tmp_path / "log").open("w") as log:
         role = subprocess.Popen(
@@ -174,7 +174,7 @@ def test_a_role_whose_database_is_away_shows_none(memory_bootstrap: str, tmp_pat
     try:
         give_up_at = time.monotonic() + 300
         while "the database does not answer" not in (tmp_path / "log").read_text():
-            assert role.poll() is None
+            assert role.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < give_up_at
             time.sleep(0.2)
         assert SECRET.encode() not in Path(f"/proc/{role.pid}/cmdline").read_bytes()
