@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from schemas.doubts import picture_of, waits_for
 from schemas.records import CutoutRetouched, ReviewDecided, Task
 from streams.facts import Fitting, Review
-from streams.flow.processors.settling import by_cases, on_review
+from streams.flow.processors.settling import each_by_cases, on_review
 from tests.simulation.broker import Violation
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def check(world: FlowWorld) -> None:
             product = facts.products.get("demo", review.request.completed.task.sku)
             is_newest = product is not None and product.version == review.version
             said = review.decision
-            words = [by_cases(review.request, review.rank - 1, facts), *_of_its_picture(review, decided)]
+            words = [*each_by_cases(review.request, review.rank - 1, facts), *_of_its_picture(review, decided)]
             if is_newest and said is not None and said not in words:
                 raise Violation(f"{review.asset} is {review.state} by {said.decided_by}, and its cases say otherwise")
 
