@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from schemas.doubts import picture_of, waits_for
-from schemas.records import CutoutRetouched, ReviewDecided, Task
+from schemas.records import CutoutRetouched, DecisionUndone, ReviewDecided, Task
 from streams.facts import Fitting, Review
 from streams.flow.processors.settling import each_by_cases, on_review
 from tests.simulation.broker import Violation
@@ -42,6 +42,20 @@ def decide(world: FlowWorld) -> bool:
             )
         )
     return True
+
+
+def undo(world: FlowWorld) -> None:
+    """One takes back what was said of a case, be it that it settled nothing."""
+    with world.database.read() as facts:
+        decided = facts.reviews.every(pending=False)
+        names = sorted({doubt.case for review in decided for doubt in waits_for(review.request)})
+        known = [case for name in names if (case := facts.cases.get(name)) is not None and case.decision is not None]
+    if not known:
+        return
+    case = world.rng.choice(known)
+    assert case.decision is not None
+    about = {"tenant": "demo", "sku": case.sku, "decision": case.decision, "version": case.rank + 1}
+    world.say(DecisionUndone(**about, decided_by=world.rng.choice(PEOPLE)))  # type: ignore[arg-type]
 
 
 def retouch(world: FlowWorld) -> None:
