@@ -170,6 +170,10 @@ class Studio:
         """What the network sees in a picture. Raises NoNetwork."""
         return self._network_open().predict(math.inf, "", lambda _engine_ms: None)(picture)
 
+    def people(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """How likely each pixel (h, w) of a picture is a person or what one wears, 0..1. Raises NoNetwork."""
+        return self._find_people(picture)
+
     # how a picture is made, with its memory reserved
 
     def _rendered(self, order: Order, sources: Sequence[Source]) -> Output:

@@ -13,7 +13,7 @@ import msgspec
 from schemas import topics
 from schemas.records import Name
 from streams.blobs import open_store
-from streams.connectors.base import Shop, kind, kinds
+from streams.connectors.base import Shop, ShopProduct, kind, kinds
 from streams.connectors.http import Client
 from streams.connectors.noting import Noting, inbound
 from streams.connectors.showing import Showing
@@ -104,6 +104,19 @@ def check(settings: Settings, name: str) -> Checked:
         with _shop(settings, connector) as shop:
             answer = shop.check()
         return Checked(answer, rows.counts(name), rows.hindered(name, HINDERED_SHOWN))
+
+
+def products(settings: Settings, name: str) -> tuple[list[ShopProduct], dict[str, str]]:
+    """Every product that a shop has now, and why others cannot be read, by id. Raises Refused, Unavailable."""
+    with open_database(settings) as database:
+        connector = opened(Connectors(database), name)
+    found: list[ShopProduct] = []
+    unread: dict[str, str] = {}
+    with _shop(settings, connector) as shop:
+        for page in shop.pages(None):
+            found += page.products
+            unread |= page.unread
+    return found, unread
 
 
 def remove(settings: Settings, name: str) -> None:
