@@ -32,6 +32,7 @@ _NEAR = 2  # of 255 in each channel: JPEG's rounding of a plain ground
 _EDGE_SHARE = 0.02  # of an edge's length that the product must take to run into it
 _LOOKED_AT_PX = 1600  # of the longer side, in which detail is measured as it is; more is looked at in its middle
 _SCALES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.33, 0.25)
+_ROUND_PX = 16  # about the product: the filter's reach, so that its own outline is resampled whole
 _STEEP_SHARE = 0.02  # of the product's pixels: the steepest, where a loss of detail shows first
 _LOST_MAX = 0.06  # of the contrast there; see tests/gpu_workers/test_found.py for what it tells apart
 # ITU-T T.81, table K.1, of which the IJG's encoders scale every luminance table.
@@ -119,7 +120,7 @@ def _looked_at(rgb: Pixels, product: Flags) -> tuple[Plane, Plane]:
 def _middle(lines: NDArray[np.intp], length: int) -> slice:
     first, last = (int(lines[0]), int(lines[-1]) + 1) if len(lines) else (0, length)
     spare = max(0, last - first - _LOOKED_AT_PX) // 2
-    return slice(first + spare, last - spare)
+    return slice(max(0, first + spare - _ROUND_PX), min(length, last - spare + _ROUND_PX))
 
 
 def _through(plane: Plane, scale: float) -> Plane:
