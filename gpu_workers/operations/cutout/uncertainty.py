@@ -168,8 +168,14 @@ def _ragged(solid: Flags) -> float:
     padded = np.pad(solid, 1).astype(np.uint8)
     found, _ = cv2.findContours(padded, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     outlines = [each[:, 0].astype(np.float64) @ (1, 1j) for each in found if len(each) >= _OUTLINE_MIN_PX]
-    fine, coarse = (sum(_length(_along(each, sigma)) for each in outlines) for sigma in _ALONG_PX)
+    fine, coarse = (sum(_smoothed_px(each, sigma) for each in outlines) for sigma in _ALONG_PX)
     return float(np.clip(fine / coarse - 1, 0, 1)) if coarse else 0.0
+
+
+def _smoothed_px(outline: Points, sigma_px: float) -> float:
+    """How long a closed outline is, smoothed along itself: a circle, which that makes smaller, as long as before."""
+    radius_px = len(outline) / (2 * np.pi)
+    return _length(_along(outline, sigma_px)) * float(np.exp(sigma_px**2 / (2 * radius_px**2)))
 
 
 def _along(outline: Points, sigma_px: float) -> Points:
