@@ -212,10 +212,10 @@ def letter_view(letter: "DeadLetter") -> LetterView:
         origin=letter.origin,
         origin_position=letter.origin_position,
         failed_at_ms=letter.failed_at_ms,
-        kind=letter.told(header.ERROR_KIND),
-        code=letter.told(header.ERROR_CODE),
-        field=letter.told(header.ERROR_FIELD),
-        message=letter.told(header.ERROR_MESSAGE),
+        kind=letter.header(header.ERROR_KIND),
+        code=letter.header(header.ERROR_CODE),
+        field=letter.header(header.ERROR_FIELD),
+        message=letter.header(header.ERROR_MESSAGE),
         resolved=letter.resolved,
     )
 
