@@ -36,7 +36,7 @@ class Carried:
     """The file that a request carries, if it does, and what it says besides."""
 
     data: bytes = b""
-    texts: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 async def carried(request: Request[Caller, Any, Any]) -> Carried:

@@ -54,10 +54,10 @@ class Visitor:
 
     def address(self, page: str, **query: object) -> str:
         """The address of a page about the tenant."""
-        query = "&".join(
+        text = "&".join(
             f"{name}={quote(str(value), safe='')}" for name, value in query.items() if value not in (None, "")
         )
-        return f"/desk/{self.tenant}/{page}{'?' if query else ''}{query}"
+        return f"/desk/{self.tenant}/{page}{'?' if text else ''}{text}"
 
 
 class SignedIn(AbstractAuthenticationMiddleware):

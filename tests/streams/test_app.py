@@ -39,7 +39,7 @@ from streams.runtime.settings import Settings
 
 WITHIN_S = 180.0  # a machine may be busy
 STALLED_AFTER_S = 4.0
-SESSION_MS = 10_000  # for so long a broker waits for a member that was killed, and the next one for the broker
+SESSION_MS = 20_000  # for so long a broker waits for a member that was killed, and the next one for the broker
 
 MEMBER = """
     import sys, threading, time
