@@ -4,7 +4,6 @@ from functools import cache
 from typing import Any
 
 from litestar import Litestar, Router
-from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
@@ -31,6 +30,7 @@ from streams.services.replies import Replies
 def build_app(gateway: Gateway) -> Litestar:
     """The API over a gateway's stores and producer."""
     app = _app(gateway, None)
+    stand_on(app, gateway)
     made = document()
     app.state.openapi, app.state.reference = openapi.encoded(made), openapi.page(made)
     app.state.asyncapi = openapi.encoded(asyncapi.document())
@@ -39,7 +39,17 @@ def build_app(gateway: Gateway) -> Litestar:
 
 def build(gateway: Gateway) -> ASGIApp:
     """The same, with every request's trace and count, and answers that are known already left out."""
-    return Traced(Conditional(build_app(gateway)))
+    return around(build_app(gateway))
+
+
+def around(app: Litestar) -> ASGIApp:
+    """An application as the server has it."""
+    return Traced(Conditional(app))
+
+
+def stand_on(app: Litestar, gateway: Gateway) -> None:
+    """Has an application work on a gateway's stores and producer, with nobody's quota used."""
+    app.state.update({"gateway": gateway, "base_url": gateway.settings.gateway, "buckets": Buckets()})
 
 
 @cache
@@ -55,7 +65,6 @@ def _app(gateway: Gateway, config: OpenAPIConfig | None) -> Litestar:
         middleware=[DefineMiddleware(KeyAuthentication, exclude_from_auth_key="open"), DefineMiddleware(Idempotent)],
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
         request_max_body_size=gateway.settings.gateway_body_max_bytes,
-        state=State({"gateway": gateway, "base_url": gateway.settings.gateway, "buckets": Buckets()}),
         openapi_config=config,
         logging_config=None,
     )

@@ -128,8 +128,13 @@ def reject(
     if (step or retouch) and not case_id:
         raise click.UsageError("--step and --retouch are for --case")
     if case_id:
-        told = {"outcome": "redo" if redo else "reject", "reason": why, "step": step, "parameters": parameters(pairs)}
-        _decide_case(settings, case_id, decided_by, as_json, strokes=retouch, **told)
+        decision = {
+            "outcome": "redo" if redo else "reject",
+            "reason": why,
+            "step": step,
+            "parameters": parameters(pairs),
+        }
+        _decide_case(settings, case_id, decided_by, as_json, strokes=retouch, **decision)
         return
     about = {"reason": why, "decided_by": decided_by, "parameters": parameters(pairs)}
     _decide(settings, review_id, as_json, approved=False, redo=redo, **about)

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from schemas import topics
+from schemas.decoding import prepare
 from schemas.records import Name
 from streams.blobs import open_store
 from streams.connectors.base import Shop, ShopProduct, kind, kinds
@@ -29,6 +31,7 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.local import connect
 from streams.services.status import open_database
+from streams.services.views import View
 
 SECRET_BYTES = 32
 HINDERED_SHOWN = 20
@@ -54,6 +57,54 @@ class Checked:
     answer: str
     counts: Mapping[str, int]
     hindered: Sequence[ConnectorProduct]
+
+
+class ConnectorView(View, frozen=True, kw_only=True):
+    """A connector; of its secrets only their names."""
+
+    connector: str
+    kind: str
+    tenant: str
+    url: str
+    channels: Sequence[str]
+    options: Mapping[str, str]
+    secrets: Sequence[str]
+    why: str
+    created_at_ms: int
+    cursor: str
+    swept_at_ms: int | None
+    fully_swept_at_ms: int | None
+    failures: int
+    due_at_ms: int
+
+
+class ListedConnector(ConnectorView, frozen=True, kw_only=True):
+    """A connector, how many products it has, how many of them are hindered, and how many pictures wait."""
+
+    products: int
+    hindered: int
+    to_write: int
+
+
+class AddedConnector(ConnectorView, frozen=True, kw_only=True):
+    """A new connector; where its hooks go to, and the secret that was made for them, which is shown this once."""
+
+    hook: str | None
+    hook_secret: str | None
+
+
+def listed(connector: Connector, counts: Mapping[str, int]) -> ListedConnector:
+    """A connector as it is told."""
+    return ListedConnector(**_shared(connector) | dict(counts))
+
+
+def added(connector: Connector, hook: str | None, hook_secret: str | None) -> AddedConnector:
+    """A new connector as it is told."""
+    return AddedConnector(**_shared(connector), hook=hook, hook_secret=hook_secret)
+
+
+def _shared(connector: Connector) -> dict[str, Any]:
+    return {**connector.__dict__, "secrets": sorted(connector.secrets)}
 
 
 def every_kind() -> list[Kind]:
@@ -229,3 +280,6 @@ def _shop(settings: Settings, connector: Connector) -> Iterator[Shop]:
         yield kind(connector.kind)(connector, client, settings.s3_endpoint)
     finally:
         client.close()
+
+
+prepare(ConnectorView, ListedConnector, AddedConnector)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from gpu_workers.models.policy import stand
 from gpu_workers.models.verifying import check_graph, try_out
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.serving.model_registry import ModelRegistry
+from schemas.decoding import prepare
 from schemas.records import Lane, ModelAdded, ModelReleased, ReleaseStage
 from schemas.releases import ModelSplit
 from streams.blobs import Blobs, open_store
@@ -28,6 +29,7 @@ from streams.runtime.settings import Settings
 from streams.services import local
 from streams.services.replanning import Selection, replan, select
 from streams.services.status import open_database
+from streams.services.views import ProductName, View, product_names
 
 if TYPE_CHECKING:
     from gpu_workers.distillation.comparing import Compared
@@ -68,6 +70,58 @@ class Built:
     fingerprint: str
     took_s: float
     latency_ms: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Added:
+    """A model that was added, NAME@VERSION, and whether the streams role has noted it."""
+
+    added: str
+    noted: bool
+
+
+@dataclass(frozen=True)
+class Released:
+    """A model that works for a share of the products, and whether the streams role has noted it."""
+
+    model: str
+    stage: ReleaseStage
+    share: float
+    noted: bool
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """A model that was withdrawn, the one that works now, and the products that are made again."""
+
+    withdrawn: str
+    works: str
+    products: Sequence[ProductName]
+
+
+class ModelView(View, frozen=True, kw_only=True):
+    """A model: where it stands, whether its graph is on this machine, what became of its work, and its manifest."""
+
+    ref: str
+    stage: str
+    is_here: bool
+    live: int
+    in_review: int
+    shadow: Comparison | None
+    manifest: Model
+
+
+def model_view(row: Row) -> ModelView:
+    """A model as it is told."""
+    return ModelView(
+        ref=row.model.ref,
+        stage=row.stage,
+        is_here=row.is_here,
+        live=row.live,
+        in_review=row.in_review,
+        shadow=row.comparison,
+        manifest=row.model,
+    )
 
 
 def overview(settings: Settings) -> list[Row]:
@@ -116,11 +170,8 @@ def verify(settings: Settings, refs: tuple[str, ...]) -> list[Verified]:
         return [found for model in models for found in _verified(model, registry)]
 
 
-def add(settings: Settings, manifest: Path, by: str) -> tuple[Model, bool]:
-    """Adds the model in a manifest, its graph beside it, after trying it out; whether the streams role has noted it.
-
-    Raises Refused.
-    """
+def add(settings: Settings, manifest: Path, by: str) -> Added:
+    """Adds the model in a manifest, its graph beside it, after trying it out. Raises Refused."""
     try:
         model, text = read_manifest(manifest)
         if model.published is not None:
@@ -142,13 +193,13 @@ def add(settings: Settings, manifest: Path, by: str) -> tuple[Model, bool]:
         _blobs(settings).put(path.read_bytes(), GRAPH_TYPE)
         event = ModelAdded(operation=model.operation, model=model.ref, manifest=text, added_by=by, added_at_ms=now_ms())
         _send(event, producer)
-        return model, local.noted(lambda: model.ref in _added(database))
+        return Added(model.ref, local.noted(lambda: model.ref in _added(database)))
 
 
 def release(
     settings: Settings, ref: str, stage: ReleaseStage, share: float, tenants: tuple[str, ...], reason: str, by: str
-) -> bool:
-    """Releases a model; whether the streams role has noted it. Raises Refused."""
+) -> Released:
+    """Releases a model. Raises Refused."""
     with local.connect(settings) as (database, producer):
         model = _known(_registry(settings, database), ref)
         if model.operation != OPERATION:
@@ -164,16 +215,14 @@ def release(
             released_by=by,
             released_at_ms=now_ms(),
         )
-        return _released(event, database, producer)
+        return Released(ref, stage, share, _released(event, database, producer))
 
 
-def rollback(
-    settings: Settings, ref: str | None, recall: bool, lane: Lane, reason: str, by: str
-) -> tuple[str, str, list[tuple[str, str]]]:
+def rollback(settings: Settings, ref: str | None, recall: bool, lane: Lane, reason: str, by: str) -> Withdrawn:
     """Withdraws a model: the one named, else the canary, else the stable one.
 
-    With `recall`, every product with an asset that it made is made again. Returns the model, the one that works now,
-    and those products. Raises Refused when nothing would be left that works, or when nobody notes it.
+    With `recall`, every product with an asset that it made is made again. Raises Refused when nothing would be left
+    that works, or when nobody notes it.
     """
     with local.connect(settings) as (database, producer):
         registry = _registry(settings, database)
@@ -199,7 +248,7 @@ def rollback(
             )
         products = select(Selection(model=gone), database, settings) if recall else []
         replan(products, lane, f"{gone} was recalled", producer)
-        return gone, left[0], products
+        return Withdrawn(gone, left[0], product_names(products))
 
 
 def build(settings: Settings, ref: str) -> Built:
@@ -349,3 +398,6 @@ def _try_on(engine: Preference, model: Model, folder: Path) -> None:
             return
         with _opened(engine, model, folder) as opened:
             try_out(model, opened, reference)
+
+
+prepare(ModelView)

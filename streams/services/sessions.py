@@ -76,8 +76,8 @@ def form_token(token: str) -> str:
 
 
 def _check(name: str, tenants: tuple[str, ...]) -> None:
-    told = (("name", name), *(("tenants", each) for each in tenants if each != EVERY))
-    for field, text in told:
+    names = (("name", name), *(("tenants", each) for each in tenants if each != EVERY))
+    for field, text in names:
         try:
             msgspec.convert(text, Name)
         except msgspec.ValidationError as error:

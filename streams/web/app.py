@@ -40,8 +40,8 @@ def with_desk(api: ASGIApp, stores: Stores) -> ASGIApp:
     desk = build(Place.of(stores))
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        told: Any = scope
-        path = told["path"] if told["type"] == "http" else ""
+        asgi: Any = scope
+        path = asgi["path"] if asgi["type"] == "http" else ""
         mine = path == "/" or path == "/desk" or path.startswith("/desk/")
         await (desk if mine else api)(scope, receive, send)
 

@@ -185,11 +185,11 @@ def source_type(data: bytes) -> str:
 
 
 def _encoded(rows: Mapping[str, Row]) -> bytes:
-    told = io.StringIO()
-    writer = csv.DictWriter(told, COLUMNS, delimiter="\t", lineterminator="\n", restval="", extrasaction="ignore")
+    written = io.StringIO()
+    writer = csv.DictWriter(written, COLUMNS, delimiter="\t", lineterminator="\n", restval="", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows[sku] for sku in sorted(rows))
-    return told.getvalue().encode()
+    return written.getvalue().encode()
 
 
 SHOP = Feed
