@@ -42,7 +42,7 @@ HEADERS = {
 # The menu: a page's address, its title, its sign as an SVG path of 16 × 16, and the templates that are part of it.
 MENU = (
     ("try", "Try it", "M3 13h10M8 3v7m0-7L5 6m3-3 3 3", ("try",)),
-    ("review", "Review", "M2 8.5 6 12l8-8", ("review",)),
+    ("review", "Review", "M2 8.5 6 12l8-8", ("review", "mend")),
     ("products", "Products", "M2 3h5v5H2zM9 3h5v5H9zM2 10h5v4H2zM9 10h5v4H9z", ("products", "product")),
     ("campaigns", "Campaigns", "M3 14V2m0 1h9l-2 3 2 3H3", ("campaigns", "campaign")),
     ("flow", "Live flow", "M1 8h3l2-5 4 10 2-5h3", ("flow", "letter")),

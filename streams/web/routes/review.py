@@ -12,6 +12,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from schemas.decoding import prepare
 from schemas.records import DecisionUndone
+from schemas.retouching import SIZE_BYTES_MAX
 from streams.runtime.errors import Refused
 from streams.services import cases
 from streams.services.cases import CasePage, CaseView, Claimed, ClaimView, Decision, Wanted, Word
@@ -22,6 +23,7 @@ from streams.web.visitors import REVIEW, VIEW, Looking, Visitor
 
 SOURCE_PX = 2048  # of a photograph, as if it were square: more is not seen on a screen
 SHOWN_AT_ONCE = 50
+SAID_BYTES_MAX = 2 * SIZE_BYTES_MAX  # of strokes as a text
 Id = Annotated[str, QueryParameter(name="case", max_length=64)]
 
 
@@ -123,11 +125,19 @@ def release(visitor: Looking, data: JSONBody[Held]) -> None:
     cases.release(visitor.place.database, visitor.tenant, data.case, visitor.name, data.epoch)
 
 
-@post("/desk/{tenant:str}/review/decide", opt=REVIEW, sync_to_thread=True, status_code=202)
+@post(
+    "/desk/{tenant:str}/review/decide",
+    opt=REVIEW,
+    sync_to_thread=True,
+    status_code=202,
+    request_max_body_size=SAID_BYTES_MAX,
+)
 def decide(visitor: Looking, data: JSONBody[Said]) -> Word:
     """Sends a decision; it counts once the broker has it."""
     place = visitor.place
-    return cases.decide(place.database, place.sender, visitor.tenant, data.case, data.decision, visitor.name)
+    return cases.decide(
+        place.database, place.sender, visitor.tenant, data.case, data.decision, visitor.name, blobs=place.blobs
+    )
 
 
 @post("/desk/{tenant:str}/review/undo", opt=REVIEW, sync_to_thread=True, status_code=202)

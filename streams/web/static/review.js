@@ -133,6 +133,11 @@ function begin() {
     advance();
   }
 
+  function mend() {
+    if (!current?.summary.source) return;
+    location.assign(`${at("mend").dataset.at}?case=${current.summary.case_id}`);
+  }
+
   function askWhy() {
     if (!current || at("why").open) return;
     at("other").value = "";
@@ -194,6 +199,7 @@ function begin() {
   at("reject").addEventListener("click", askWhy);
   at("redo").addEventListener("click", askAgain);
   at("skip").addEventListener("click", skip);
+  at("mend").addEventListener("click", mend);
   at("undo").addEventListener("click", undo);
   at("zoom").addEventListener("click", () => viewer.toggleWhole());
   at("help").addEventListener("click", () => at("legend").showModal());
@@ -201,7 +207,7 @@ function begin() {
   for (const button of root.querySelectorAll("[data-ground]")) button.addEventListener("click", () => viewer.ground(button.dataset.ground));
 
   const KEYS = {
-    a: () => decide("approve"), r: askWhy, e: askAgain, n: skip, u: undo, v: () => viewer.next(), s: () => viewer.slide(),
+    a: () => decide("approve"), r: askWhy, e: askAgain, m: mend, n: skip, u: undo, v: () => viewer.next(), s: () => viewer.slide(),
     z: () => viewer.toggleWhole(), "+": () => viewer.closer(1.25), "=": () => viewer.closer(1.25), "-": () => viewer.closer(0.8),
     ArrowLeft: () => viewer.move(-STEP, 0), ArrowRight: () => viewer.move(STEP, 0), ArrowUp: () => viewer.move(0, -STEP), ArrowDown: () => viewer.move(0, STEP),
     1: () => viewer.groundAt(0), 2: () => viewer.groundAt(1), 3: () => viewer.groundAt(2), 4: () => viewer.groundAt(3),
@@ -210,7 +216,7 @@ function begin() {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, dialog")) return;
     const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act || (event.repeat && "arenu".includes(event.key.toLowerCase()))) return;
+    if (!act || (event.repeat && "aremnu".includes(event.key.toLowerCase()))) return;
     event.preventDefault();
     if (current || event.key === "?" || event.key.toLowerCase() === "u") act();
   });

@@ -37,6 +37,9 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "review/claim": ("case",),
     "review/picture": ("case", "digest"),
     "review/photograph": ("case",),
+    "mend": ("case",),
+    "mend/marks": ("case",),
+    "mend/mask": ("case",),
 }
 FORMS: dict[str, tuple[str, ...]] = {
     "product/take-down": ("sku",),
@@ -49,6 +52,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "review/decide": {"decision": {"outcome": "approve"}},
     "review/undo": {},
     "review/next": {},
+    "mend/preview": {},
 }
 # Pages that name nothing: they show what the tenant has, or begin something of its own.
 LISTS = {
