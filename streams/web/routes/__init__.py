@@ -1,6 +1,18 @@
 """What there is to look at, a file a subject; each handler is a few lines over a service."""
 
-from streams.web.routes import campaigns, door, flow, mending, office, pictures, products, quality, review, trying
+from streams.web.routes import (
+    campaigns,
+    door,
+    flow,
+    mending,
+    office,
+    pictures,
+    products,
+    quality,
+    rating,
+    review,
+    trying,
+)
 
 ROUTES = (
     *door.ROUTES,
@@ -11,6 +23,7 @@ ROUTES = (
     *campaigns.ROUTES,
     *flow.ROUTES,
     *quality.ROUTES,
+    *rating.ROUTES,
     *office.ROUTES,
     *pictures.ROUTES,
 )

@@ -21,6 +21,8 @@ PAGES = {
     "campaign": f"campaign?name={CAMPAIGN}",
     "flow": "flow",
     "quality": "quality",
+    "sample": "sample",
+    "agreement": "agreement",
     "costs": "costs",
     "keys": "keys",
     "webhooks": "webhooks",
