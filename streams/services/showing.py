@@ -46,6 +46,7 @@ class Showing:
         self.blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
         self._origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
         self._kept: OrderedDict[tuple[str, ...], Shown] = OrderedDict()
+        self._making: dict[tuple[str, ...], threading.Lock] = {}
         self._lock = threading.Lock()
 
     def blob(self, digest: str, media_type: str) -> Shown:
@@ -70,11 +71,26 @@ class Showing:
         return self._known(("small", name, str(size_px)), lambda: _small(whole(), size_px))
 
     def _known(self, name: tuple[str, ...], make: Callable[[], Shown]) -> Shown:
+        """What is called so; who asks while another makes it waits for that."""
+        kept, turn = self._look(name)
+        if kept is not None:
+            return kept
+        with turn:
+            kept, _ = self._look(name)
+            try:
+                return kept or self._keep(name, make())
+            finally:
+                with self._lock:
+                    self._making.pop(name, None)
+
+    def _look(self, name: tuple[str, ...]) -> tuple[Shown | None, threading.Lock]:
         with self._lock:
             if name in self._kept:
                 self._kept.move_to_end(name)
-                return self._kept[name]
-        made = make()
+                return self._kept[name], threading.Lock()
+            return None, self._making.setdefault(name, threading.Lock())
+
+    def _keep(self, name: tuple[str, ...], made: Shown) -> Shown:
         with self._lock:
             self._kept[name] = made
             while sum(len(each.data) for each in self._kept.values()) > KEPT_BYTES_MAX and len(self._kept) > 1:

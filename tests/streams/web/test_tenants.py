@@ -33,6 +33,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "picture/asset": ("sku", "asset"),
     "picture/source": ("sku",),
     "picture/review": ("review",),
+    "review/alike": ("case",),
     "review/case": ("case",),
     "review/claim": ("case",),
     "review/picture": ("case", "digest"),
@@ -54,6 +55,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "review/release": {"epoch": 1},
     "review/decide": {"decision": {"outcome": "approve"}},
     "review/undo": {},
+    "review/decide-alike": {"decision": {"outcome": "approve"}},
     "review/next": {},
     "mend/preview": {},
 }
@@ -128,6 +130,8 @@ def ask(client: Client, method: str, path: str, has: Mapping[str, str], tenant: 
     if page in FILES:
         return client.request(method, address, files={FILES[page]: b"x"}, follow_redirects=False)
     body = {"case": has["case"], **BODIES[page]} if page in BODIES and page not in LISTS else {}
+    if page == "review/decide-alike":
+        body = {"cases": [has["case"]], **BODIES[page]}
     return client.request(method, address, json=None if method == "GET" else body, follow_redirects=False)
 
 
