@@ -204,14 +204,20 @@ class Office:
         return not cases.page(self.database, Wanted(), limit=1).items
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("seed", "products"),
+    [
+        (1, PRODUCTS),
+        *(pytest.param(seed, count, marks=pytest.mark.long) for seed, count in ((2, 12), (3, 12), (4, 500))),
+    ],
+)
 def test_no_case_is_decided_twice_and_none_is_lost(
-    database: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+    database: Database, seed: int, products: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office = Office(database, seed)
     monkeypatch.setattr(cases, "now_ms", lambda: office.now_ms)
     expected = {
-        case_of(asked(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))) for number in range(PRODUCTS)
+        case_of(asked(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))) for number in range(products)
     }
     with ThreadPoolExecutor(3) as threads:
         ends = [threads.submit(office.review, "ada"), threads.submit(office.review, "bob"), threads.submit(office.work)]

@@ -4,6 +4,7 @@ from streams.web.routes import (
     campaigns,
     door,
     flow,
+    library,
     mending,
     office,
     pictures,
@@ -24,6 +25,7 @@ ROUTES = (
     *flow.ROUTES,
     *quality.ROUTES,
     *rating.ROUTES,
+    *library.ROUTES,
     *office.ROUTES,
     *pictures.ROUTES,
 )

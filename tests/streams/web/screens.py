@@ -23,6 +23,8 @@ PAGES = {
     "quality": "quality",
     "sample": "sample",
     "agreement": "agreement",
+    "library": "library",
+    "connectors": "connectors",
     "costs": "costs",
     "keys": "keys",
     "webhooks": "webhooks",
