@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 def calibrate(
     settings: Settings, from_decisions: bool, channel: str, wrong_max: float, out: Path | None, as_json: bool
 ) -> None:
-    """Propose how doubtful a cutout may be that nobody looks at, with its predicted effect.
+    """Propose a channel's limit of doubt by what people decided.
 
-    Nothing changes until the rules that --out writes are released: `packshot channels release FILE`, which
+    That is how doubtful a cutout may be that nobody looks at; its effect is told of decisions that it was not chosen
+    on. Nothing changes until the rules that --out writes are released: `packshot channels release FILE`, which
     `packshot channels withdraw` takes back.
     """
     assert from_decisions

@@ -1,5 +1,6 @@
 """A second look at what passed: who looks at what, and what it says of how good reviewing is."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -100,9 +101,10 @@ def test_everybody_looks_once_a_share_twice_and_a_third_decides(seed: int) -> No
 
 def test_known_bad_ones_come_among_the_others() -> None:
     passed = [picture(number, "common") for number in range(80)]
-    bad = [replace_by(picture(1000 + number, "", key=""), "bob") for number in range(40)]
+    bad = [dataclasses.replace(picture(1000 + number, "", key=""), rejected_by="bob") for number in range(40)]
     words: dict[str, list[PictureRated]] = defaultdict(list)
-    sample, seen = Sample(passed, bad, words), []
+    sample = Sample(passed, bad, words)
+    seen: list[bool] = []
     for _ in range(3 * KNOWN_BAD_EVERY):
         found = sample.next_for("ada")
         assert found is not None
@@ -113,14 +115,9 @@ def test_known_bad_ones_come_among_the_others() -> None:
     assert all(not each.is_known_bad for each in walked(fellow, "bob", 20)), "nobody is shown what they rejected"
 
 
-def replace_by(of: Picture, person: str) -> Picture:
-    from dataclasses import replace as changed
-
-    return changed(of, rejected_by=person)
-
-
 def walked(sample: Sample, person: str, count: int) -> list[Picture]:
-    found, skipped = [], []
+    found: list[Picture] = []
+    skipped: list[str] = []
     for _ in range(count):
         each = sample.next_for(person, skipped=skipped)
         assert each is not None
