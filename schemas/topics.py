@@ -23,6 +23,7 @@ from schemas.records import (
     LetterResolved,
     ModelAdded,
     ModelReleased,
+    PictureRated,
     ProductPublished,
     PublicationFailed,
     PublishRequested,
@@ -115,7 +116,7 @@ REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
     PREFIX + "decisions",
-    (ReviewDecided, DecisionUndone, RetractionDecided, CutoutRetouched),
+    (ReviewDecided, DecisionUndone, RetractionDecided, CutoutRetouched, PictureRated),
     None,
     WRITTEN_BY_OTHERS_BYTES,
 )

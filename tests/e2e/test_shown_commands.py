@@ -49,6 +49,7 @@ ENDS = {
     "audit": FOUND,
     "check": FOUND,
     "render": FOUND,
+    "calibrate": (REFUSED,),  # nobody decided anything yet
     "review show": (REFUSED,),  # nothing is in doubt
     "connectors add": (REFUSED,),  # there is no such folder
     "review approve": (REFUSED,),  # nothing of that id waits
