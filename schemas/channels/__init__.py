@@ -24,6 +24,8 @@ Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Pixels = Annotated[int, Meta(ge=1, le=30_000)]
 _VERSION = r"[0-9]{4}-[0-9]{2}(\.[0-9]{1,3})?"  # a month and, where there are several in one, a number
 
+CheckedPoint = Literal["product", "text", "colour", "edges", "channel", "light", "style", "policy"]
+
 Rule = Literal[
     "canvas", "smallest", "largest", "background", "fill.min", "fill.max", "formats", "file_bytes_max", "bans", "people"
 ]
@@ -65,7 +67,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `canvas` is what we aim at; a picture may be between `smallest` and `largest`. `scale_max` is how far a
     product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the
     product's own shape. `formats[0]` is what we write. `people` is whether somebody may be seen, wearing the product.
-    `second_hand` names the rules that only third parties report.
+    `second_hand` names the rules that only third parties report. `demands` are points of the checklist that must have
+    been measured: a picture of which one was not goes to a person.
     """
 
     name: Name
@@ -87,6 +90,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     notes: tuple[str, ...]
     trim: bool = False
     people: bool = False
+    demands: tuple[CheckedPoint, ...] = ()
 
     @property
     def rule_version(self) -> str:
