@@ -1,4 +1,4 @@
-"""Policy: nothing that must not be shown or said. Texts are measured in the flow; pictures by what sees people in them."""
+"""Policy: nothing that must not be said. Titles are measured in the flow; who is seen is for the channel's rules."""
 
 from schemas.channels import Channel
 from schemas.records import Check

@@ -8,8 +8,11 @@ REFUSED = "policy_refused"
 
 
 def check_texts(event: CatalogChanged | CampaignRequested) -> None:
-    """Raises Refused, with the rule and its words, for a title or a campaign's name that the policy refuses."""
+    """Raises Refused, with the rule and its words, for a title or a campaign's name that the policy refuses; what is
+    to go may go under any."""
     if isinstance(event, CatalogChanged):
+        if event.change == "delete":
+            return
         field, judged = "title", of_product(event)
     else:
         field, judged = "campaign", shipped().judged(event.campaign.replace("-", " "), tenant=event.tenant)
@@ -19,7 +22,7 @@ def check_texts(event: CatalogChanged | CampaignRequested) -> None:
 
 
 def measures_of(product: CatalogChanged, channel: str) -> dict[str, float]:
-    """What the gates are told of a product's texts: how many rules want a person to look; nothing of what none reads."""
+    """What the gates are told of a title: how many rules want a person to look; nothing of what none can read."""
     judged = of_product(product, channel)
     if not judged.is_read:
         return {}
