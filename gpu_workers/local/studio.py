@@ -22,7 +22,7 @@ from gpu_workers.operations.cutout.operation import cutout_picture, find_people,
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import memory, memory_model, rules
 from gpu_workers.pools.outputs import code_fingerprint
-from gpu_workers.reading.opening import open_reader
+from gpu_workers.reading.opening import READ_BY, open_reader
 from gpu_workers.reading.reader import Reader
 from gpu_workers.serving.batching import BatchingError
 from gpu_workers.serving.model_registry import ModelRegistry
@@ -132,7 +132,7 @@ class Studio:
         request = None if operation == "cutout" else self._request(operation, channel, category, parameters)
         following = [] if request is None else [_step(operation, channel, parameters)]
         kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category, self.rules)
-        engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}+{_code(operation)}"
+        engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}/{READ_BY}+{_code(operation)}"
         rules = f"{kept}/{category}/{'' if request is None else _fingerprint(operation, request)}"
         return Order(operation, parameters, category, request, kept, engine, rules)
 

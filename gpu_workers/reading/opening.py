@@ -19,6 +19,7 @@ from gpu_workers.reading.reader import Reader
 from gpu_workers.reading.recognising import HEIGHT_PX, WIDTHS_PX, Said, said, set_up
 
 DETECTOR, RECOGNISER = "pp-ocr-detector@6", "pp-ocr-recogniser@6"
+READ_BY = f"{DETECTOR}/{RECOGNISER}"
 STEP_PX = 8  # of a line that a step of the recogniser's answer stands for
 SIDE_PX = 736  # at which a photograph is looked at
 SMALL_SIDE_PX = 480  # at which a finished picture is, where only what is meant to be read matters
