@@ -27,7 +27,7 @@ from gpu_workers.engines.onnxruntime import OnnxRuntimeEngine
 from gpu_workers.engines.tensorrt import TensorRtEngine, unavailable_reason
 from gpu_workers.engines.tensorrt_plan import batch_sizes
 from gpu_workers.models.loader import fetch
-from gpu_workers.models.manifest import Model, load_manifest, shipped
+from gpu_workers.models.manifest import Model, load_manifest, shipped_for
 from gpu_workers.models.verifying import DIFFERENCE_MAX
 from gpu_workers.serving.batching import Batcher
 
@@ -211,7 +211,7 @@ def main(arguments: list[str]) -> int:
     if reason := unavailable_reason():
         print(f"TensorRT cannot run here: {reason}", file=sys.stderr)
         return 1
-    models = [load_manifest(ref) for ref in chosen.models] or list(shipped().values())
+    models = [load_manifest(ref) for ref in chosen.models] or list(shipped_for("cutout").values())
     proofs = [_proved(model, chosen.weights, chosen.minutes) for model in models]
     failed = [check for proof in proofs for check in proof.checks.values() if check.startswith("FAILED")]
     report = {proof.model.ref: {**proof.checks, "speed": [asdict(each) for each in proof.speeds]} for proof in proofs}

@@ -12,16 +12,18 @@ from schemas.identity import case_id, picture_id
 from schemas.operations import OPERATIONS
 from schemas.records import Check, Doubt, ReviewRequested, Task, TaskCompleted, Verdict
 
-CUTOUT, PEOPLE, CHANNEL, LIGHT = "cutout", "people", "channel", "light"
+CUTOUT, PEOPLE, CHANNEL, LIGHT, SOURCE = "cutout", "people", "channel", "light", "source"
 ABOUT: Mapping[str, str] = MappingProxyType(  # what a check is about, where it is not its point of the checklist
     {
         "edges": CUTOUT,  # a point
         "cropped_edges": CUTOUT,
         "cutout.garment_cropped_edges": CUTOUT,
         "cutout.person_share": PEOPLE,
+        "cutout.overlay_words": SOURCE,
+        "cutout.watermark_words": SOURCE,
     }
 )
-OF_CUTOUT = frozenset({CUTOUT, PEOPLE})  # what is seen in the cutout alone, whatever was made of it
+OF_CUTOUT = frozenset({CUTOUT, PEOPLE, SOURCE})  # what is seen in the cutout alone, whatever was made of it
 OTHERS = "others.height_cm"  # a parameter of steps that show other products, too
 DOUBTFUL = frozenset({"fail", "review"})
 

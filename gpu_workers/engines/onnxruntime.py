@@ -40,6 +40,7 @@ class OnnxRuntimeEngine:
         self.fingerprint = engine_fingerprint(model, self.name, onnxruntime.__version__)
         self.input_shape = model.input.shape
         self.max_batch = model.max_batch
+        self._output_shape = model.output.shape
         path = model_path(model, folder)
         self._session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         taken = self._session.get_inputs()[0]
@@ -53,9 +54,8 @@ class OnnxRuntimeEngine:
             raise EngineClosed(self.name)
         check_batch(batch, self.input_shape, self.max_batch)
         with out_of_memory_told(self.name):
-            return np.asarray(
-                session.run(None, {self._input_name: batch.astype(self._input_type, copy=False)})[0], np.float32
-            )
+            answers = session.run(None, {self._input_name: batch.astype(self._input_type, copy=False)})[0]
+            return np.asarray(answers, np.float32).reshape(len(batch), *self._output_shape)
 
     def close(self) -> None:
         """See Engine.close."""

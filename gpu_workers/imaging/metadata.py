@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gpu_workers.imaging.containers import Blocks
 from gpu_workers.imaging.credits import NO_CREDITS, Credits, as_rdf, credits_in
+from gpu_workers.imaging.writing import WRITING, Writing, text_of
 
 CAPTURED, ENHANCED = "digitalCapture", "algorithmicallyEnhanced"
 COMPOSITE, GENERATED = "composite", "trainedAlgorithmicMedia"
@@ -62,13 +63,15 @@ class Metadata:
     """`source_type`: a term of IPTC's digitalsourcetype, "" where the file says nothing.
 
     `background`: linear sRGB light (3,), 0..1, of the plain ground that a cutout was photographed on, if it was one.
-    `credits` says whose the picture is, `c2pa` whether the file has a C2PA manifest.
+    `credits` says whose the picture is, `c2pa` whether the file has a C2PA manifest. `writing` is what was read on a
+    cutout's product, None where nobody looked.
     """
 
     source_type: str = ""
     background: tuple[float, float, float] | None = None
     credits: Credits = NO_CREDITS
     c2pa: bool = False
+    writing: Writing | None = None
 
 
 NO_METADATA = Metadata()
@@ -115,7 +118,7 @@ def composite(*source_types: str) -> str:
 
 
 def written_into(png: bytes, metadata: Metadata) -> bytes:
-    """`png` with these notes: XMP, and the background as a text of its own."""
+    """`png` with these notes: XMP; background and writing as texts of their own."""
     chunks = b""
     if metadata.source_type or metadata.credits != NO_CREDITS:
         chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(metadata.source_type, metadata.credits))
@@ -123,6 +126,8 @@ def written_into(png: bytes, metadata: Metadata) -> bytes:
         chunks += _chunk(
             b"tEXt", f"{BACKGROUND}\0".encode() + " ".join(f"{v:.6f}" for v in metadata.background).encode()
         )
+    if metadata.writing is not None:
+        chunks += _chunk(b"tEXt", f"{WRITING}\0{text_of(metadata.writing)}".encode())
     return png[:_HEADER_BYTES] + chunks + png[_HEADER_BYTES:]
 
 

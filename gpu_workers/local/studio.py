@@ -18,11 +18,13 @@ from gpu_workers.models.manifest import ModelError, shipped
 from gpu_workers.models.policy import stand
 from gpu_workers.operations.base import ComposeRequest, Enlarger, File
 from gpu_workers.operations.cutout import cutout as cutting
-from gpu_workers.operations.cutout.operation import cutout_picture, find_people, metadata_of
+from gpu_workers.operations.cutout.operation import cutout_picture, find_people, metadata_of, with_writing
 from gpu_workers.operations.cutout.retouching import Retouching
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import memory, memory_model, rules
 from gpu_workers.pools.outputs import code_fingerprint
+from gpu_workers.reading.opening import READ_BY, open_reader
+from gpu_workers.reading.reader import Reader
 from gpu_workers.serving.batching import BatchingError
 from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.serving.serving import Network
@@ -116,6 +118,7 @@ class Studio:
         self._is_fetched = False
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
+        self._reader: Reader | None = None
         self.rules = _rules_that_count(settings)
 
     def __enter__(self) -> "Studio":
@@ -130,7 +133,7 @@ class Studio:
         request = None if operation == "cutout" else self._request(operation, channel, category, parameters)
         following = [] if request is None else [_step(operation, channel, parameters)]
         kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category, self.rules)
-        engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}+{_code(operation)}"
+        engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}/{READ_BY}+{_code(operation)}"
         rules = f"{kept}/{category}/{'' if request is None else _fingerprint(operation, request)}"
         return Order(operation, parameters, category, request, kept, engine, rules)
 
@@ -221,7 +224,8 @@ class Studio:
                     predictors.append(asking.enter_context(with_network))
                 return predictors[0](rgb)
 
-            return cutting.cutout(picture.pixels, predict, chosen, self._find_people, retouching)
+            made = cutting.cutout(picture.pixels, predict, chosen, self._find_people, retouching)
+            return with_writing(picture, made, self._reader_open())
 
     def _inputs(
         self, operation: str, pictures: Sequence[Picture], names: Sequence[str], category: str
@@ -243,6 +247,7 @@ class Studio:
 
         if OPERATIONS[operation].network:
             request = replace(request, library=replace(request.library, enlarger=self._enlarger_open()))
+        request = replace(request, library=replace(request.library, reader=self._reader_open()))
         composed = compose_pool.compose(operation, inputs, request)
         verdict = self._judge({**before, **composed.measures}, request.channel, operation)
         main = composed.files[0]
@@ -314,6 +319,15 @@ class Studio:
                     opened = compose_pool.open_enlarger(self._settings, self._registry(ref))
                     self._enlarges = self._open.enter_context(opened)
             return self._enlarges
+
+    def _reader_open(self) -> Reader:
+        with self._opening:
+            if self._reader is None:
+                with _opening_refused("model"):
+                    self._fetch()
+                    opened = open_reader(self._settings.weights_folder, self._settings.engine)
+                    self._reader = self._open.enter_context(opened)
+            return self._reader
 
     def _registry(self, ref: str) -> ModelRegistry:
         settings = self._settings

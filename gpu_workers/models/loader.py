@@ -76,7 +76,8 @@ def _graph(model: Model, folder: Path) -> bytes:
     published = model.published
     if published is None:
         return _packaged(model)
-    return free_batch(fetch_published(published, folder).read_bytes(), model.output.tensor)
+    graph = fetch_published(published, folder).read_bytes()
+    return graph if published.sha256 == model.sha256 else free_batch(graph, model.output.tensor)
 
 
 def _packaged(model: Model) -> bytes:

@@ -18,6 +18,7 @@ from schemas.decoding import prepare
 from schemas.records import ModelAdded, Name, Sha256
 
 Side = Annotated[int, Meta(ge=1, le=8192)]
+Count = Annotated[int, Meta(ge=1, le=2**17)]  # of the characters that a network knows
 
 
 class ModelError(Exception):
@@ -75,14 +76,16 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The one output that is used: its name in the graph and its shape without the batch.
 
     Of a `mask`, `activation` is what the graph leaves out; a `stretch`ed one is widened so that it goes from 0 to 1. An
-    `enlargement` is the input's picture, RGB 0..1, twice or four times as large.
+    `enlargement` is the input's picture, RGB 0..1, twice or four times as large. `letters` tell how likely each
+    character is, 0..1, at each step along a line of text, the first one being none: (1, steps, characters); the graph
+    has that without the 1.
     """
 
     tensor: str
-    shape: tuple[Literal[1, 3], Side, Side]
+    shape: tuple[Literal[1, 3], Side, Count]
     activation: Literal["none", "sigmoid"] = "none"
     stretch: bool = False
-    kind: Literal["mask", "enlargement"] = "mask"
+    kind: Literal["mask", "enlargement", "letters"] = "mask"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +93,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     version: Name
-    operation: Literal["cutout", "upscale"]
+    operation: Literal["cutout", "upscale", "read"]
     licence: str
     source: str
     precision: Literal["fp32", "fp16", "int8"]
@@ -106,6 +109,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if (self.operation == "upscale") != (self.output.kind == "enlargement"):
             raise ValueError("`output.kind` must be `enlargement` for upscale, and `mask` for cutout")
+        if self.output.kind == "letters" and self.operation != "read":
+            raise ValueError("`output.kind` may be `letters` for read alone")
         if self.output.kind == "mask" and self.output.shape[0] != 1:
             raise ValueError("`output.shape` must have one band for a mask")
         _, height, width = self.input.shape
@@ -127,6 +132,11 @@ def shipped() -> dict[str, Model]:
     files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
     models = [parse_manifest(file.read_text(encoding="utf-8"), file.name) for file in files]
     return {model.ref: model for model in models}
+
+
+def shipped_for(operation: str) -> dict[str, Model]:
+    """Those of an operation. Raises BadManifest."""
+    return {ref: model for ref, model in shipped().items() if model.operation == operation}
 
 
 def load_manifest(ref: str) -> Model:

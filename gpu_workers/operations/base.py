@@ -4,7 +4,7 @@ The pixel half of an operation is the module of its name beside this one or, whe
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,10 @@ from gpu_workers.imaging import encoding
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.metadata import NO_METADATA, Metadata
 from gpu_workers.imaging.types import Code, Codes
+from gpu_workers.imaging.writing import moved
 from gpu_workers.quality.files import file_facts, read
+from gpu_workers.reading import lettering
+from gpu_workers.reading.reader import Reader
 from gpu_workers.sources.decoding import Picture
 from schemas.channels import Channel
 from schemas.errors import InputError
@@ -52,12 +55,13 @@ class Enlarger:
 @dataclass(frozen=True)
 class Library:
     """What there is to make pictures with beside the cutouts: scenes', brands' and templates' paths by name, and the
-    network that enlarges, if there is one."""
+    network that enlarges, if there is one; and `reader`, by which what is written on products is compared."""
 
     scenes: Mapping[str, Path] = field(default_factory=dict)
     brands: Mapping[str, Path] = field(default_factory=dict)
     templates: Mapping[str, Path] = field(default_factory=dict)
     enlarger: Enlarger | None = None
+    reader: Reader | None = None
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,15 @@ class SourceRequest:
     """What is wanted of an operation of the cutout pool, whose picture goes to a next step.
 
     Of uint8 RGB (h, w, 3) `predict`, the network of an operation that says it has one, tells where the product is, and
-    `find_people` where people are: (h, w), 0..1. `retouching` is what a person says of it.
+    `find_people` where people are: (h, w), 0..1. `reader` reads what is written in it. `retouching` is what a person
+    says of it.
     """
 
     parameters: Mapping[str, str]
     category: str
     predict: Callable[[Code], NDArray[np.float32]] = _no_network
     find_people: Callable[[Code], NDArray[np.float32]] | None = None
+    reader: Reader | None = None
     retouching: Any = None  # the cutout's own: `gpu_workers.operations.cutout.retouching.Retouching`
 
 
@@ -99,13 +105,16 @@ class Made:
     """A picture before it is written: `canvas` (h, w, 3 or 4), uint8 sRGB or uint16 WIDE, with straight alpha.
 
     `mask` (h, w) uint8 is where the product is, for a next step; None where the picture says it itself. `metadata` is
-    what the file says of itself, `dpi` what of its size in print. An operation adds what it measures by.
+    what the file says of itself, `dpi` what of its size in print. `transform`, a (3, 3) matrix, takes points (x, y, 1)
+    of the main input onto the canvas; None where none does, and then nobody can tell what became of what is written on
+    the product. An operation adds what it measures by.
     """
 
     canvas: Codes
     mask: Code | None = None
     metadata: Metadata = NO_METADATA
     dpi: int | None = None
+    transform: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -184,15 +193,26 @@ def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) 
     """
     half = pixel_half(operation, "compose")
     made: Made = half.run(inputs, request)
+    written = inputs[0].metadata.writing if inputs else None
+    if written is not None and made.transform is not None:
+        made = replace(made, metadata=replace(made.metadata, writing=moved(written, made.transform)))
     files = [_picture(operation, made, request)]
     if request.goes_on and made.mask is not None:
         files.append(File("mask", lossless(made.mask), "image/png", made.mask.shape))
-    return Composed(files, half.measure(files[0].data, made, request))
+    measures = half.measure(files[0].data, made, request)
+    if request.is_asset and request.library.reader is not None and made.transform is not None:
+        is_own_ground = OPERATIONS[operation].ground == "own"
+        measures |= lettering.measures(
+            files[0].data, inputs[0], made.mask, made.transform, request.channel, request.library.reader, is_own_ground
+        )
+    return Composed(files, measures)
 
 
 def fingerprint(operation: str, request: ComposeRequest) -> str:
-    """See `PixelHalf.fingerprint`, of an operation of the compose pool."""
-    return pixel_half(operation, "compose").fingerprint(request)
+    """See `PixelHalf.fingerprint`, of an operation of the compose pool; and by what an asset's text is read."""
+    reader = request.library.reader
+    read_by = "" if reader is None or not request.is_asset else reader.fingerprint
+    return pixel_half(operation, "compose").fingerprint(request) + read_by
 
 
 def only(inputs: Sequence[Picture]) -> Picture:

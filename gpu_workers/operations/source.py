@@ -1,7 +1,7 @@
 """Source: a picture with all that is in it, kept for the steps after it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpu_workers.operations.base import Made, Memory, SourceRequest, only
 from gpu_workers.sources.decoding import Picture
@@ -20,7 +20,7 @@ class Kept(Made):
 def run(inputs: Sequence[Picture], request: SourceRequest) -> Kept:
     """The one picture itself."""
     picture, _ = only(inputs), SourceParameters.parse(request.parameters)
-    return Kept(canvas=picture.pixels, metadata=picture.metadata, measures=picture.measures)
+    return Kept(canvas=picture.pixels, metadata=replace(picture.metadata, writing=None), measures=picture.measures)
 
 
 def fingerprint(_request: SourceRequest) -> str:

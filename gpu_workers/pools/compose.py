@@ -17,6 +17,7 @@ from gpu_workers.pools.admission import Budget
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
 from gpu_workers.pools.rules import shipped
+from gpu_workers.reading.reader import Reader
 from gpu_workers.results import Result, Results
 from gpu_workers.serving.model_registry import ModelRegistry, model_for
 from gpu_workers.sources.decoding import Picture, decode
@@ -140,8 +141,9 @@ def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) 
         raise Refused.because(error) from error
 
 
-def library(settings: Settings, enlarger: Enlarger | None = None) -> Library:
-    """The scenes, brands and templates that ship, and the installation's own; and what enlarges, where it is open."""
+def library(settings: Settings, enlarger: Enlarger | None = None, reader: Reader | None = None) -> Library:
+    """The scenes, brands and templates that ship, and the installation's own; and what enlarges and reads, where it is
+    open."""
 
     def folders(named: Path | None) -> list[Path]:
         return [] if named is None else [named]
@@ -151,4 +153,5 @@ def library(settings: Settings, enlarger: Enlarger | None = None) -> Library:
         brands=brands.find(brands.shipped_folder(), *folders(settings.brands)),
         templates=templates.find(templates.shipped_folder(), *folders(settings.templates)),
         enlarger=enlarger,
+        reader=reader,
     )

@@ -30,6 +30,7 @@ from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
 from gpu_workers.pools.retouches import retouching_of
 from gpu_workers.pools.rules import shipped
+from gpu_workers.reading.reader import Reader
 from gpu_workers.results import Result, Results
 from gpu_workers.serving.batching import Batcher, BatchingError, DeviceTokens, PoisonInput
 from gpu_workers.serving.model_registry import ModelRegistry, model_for
@@ -132,7 +133,8 @@ class _Job:
 class Cutout:
     """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it.
 
-    `rules` is asked at each task for the channels' rules that count.
+    `rules` is asked at each task for the channels' rules that count. Without a `reader` nothing is said of what is
+    written on products, and the gates send their pictures to a person.
     """
 
     def __init__(
@@ -143,8 +145,10 @@ class Cutout:
         serving: Serving,
         budget: Budget,
         rules: Callable[[], Rulebook] = shipped,
+        reader: Reader | None = None,
     ) -> None:
         self._settings = settings
+        self._reader = reader
         self._rules = rules
         self._fetch_limits = fetch_limits(settings)
         self._budget = budget
@@ -185,7 +189,7 @@ class Cutout:
         """How a source is decoded; where every pixel is kept, that adds nothing to the result's id."""
         half = pixel_half(task.step.operation, "cutout")
         marks = retouching_of(task.step.parameters, fetched.sha256, self._blobs)
-        request = SourceRequest(task.step.parameters, task.category, retouching=marks)
+        request = SourceRequest(task.step.parameters, task.category, reader=self._reader, retouching=marks)
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
         head = header(fetched.data, limits, uri)
         if head.pixels <= memory_model.KEPT_PIXELS_MAX:
@@ -307,7 +311,8 @@ def _compared(job: _Job, picture: Picture, used: Made, network: Network, people:
     ref = network.model.ref
     try:
         with predicting(network, _wanted_by(task), task.tenant, meter, "shadow") as predictor:
-            other = job.half.run([picture], job.asked_of(predictor, people))
+            asked = replace(job.asked_of(predictor, people), reader=None)  # what is written was read already
+            other = job.half.run([picture], asked)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
         return Shadow(model=ref, error=printable(f"{type(error).__name__}: {error}", SHADOW_ERROR_MAX))

@@ -11,6 +11,7 @@ from gpu_workers.pools import compose, cutout
 from gpu_workers.pools.memory import memory_budget
 from gpu_workers.pools.outputs import code_fingerprint
 from gpu_workers.pools.rules import rules_that_count
+from gpu_workers.reading.opening import SMALL_SIDE_PX, open_reader
 from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.worker import Work
 from schemas.operations import OPERATIONS
@@ -34,14 +35,17 @@ def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", database: D
         find_people(settings.weights_folder)
         cutting.warm_up()
         rules = partial(rules_that_count, database)
-        yield cutout.Cutout(settings, blobs, s3, serving, memory_budget(settings), rules).work
+        with open_reader(settings.weights_folder, settings.engine) as reader:
+            yield cutout.Cutout(settings, blobs, s3, serving, memory_budget(settings), rules, reader).work
 
 
 @contextmanager
 def _compose(settings: Settings, blobs: Blobs, _s3: "S3Client | None", database: Database) -> Iterator[Work]:
     with compose.open_enlarger(settings, ModelRegistry.of(settings, blobs, database)) as enlarger:
         rules = partial(rules_that_count, database)
-        yield compose.Compose(blobs, partial(compose.library, settings, enlarger), memory_budget(settings), rules).work
+        with open_reader(settings.weights_folder, settings.engine, SMALL_SIDE_PX) as reader:
+            library = partial(compose.library, settings, enlarger, reader)
+            yield compose.Compose(blobs, library, memory_budget(settings), rules).work
 
 
 POOLS: Mapping[str, Opener] = {"cutout": _cutout, "compose": _compose}

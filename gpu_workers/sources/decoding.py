@@ -18,6 +18,7 @@ from PIL import BmpImagePlugin, TiffImagePlugin
 from gpu_workers.imaging import containers, metadata, wide_gamut
 from gpu_workers.imaging.containers import Blocks, jpeg
 from gpu_workers.imaging.metadata import NO_METADATA, Metadata
+from gpu_workers.imaging.writing import WRITING, writing_in
 from gpu_workers.sources import shrinking
 from gpu_workers.sources.colour_signalling import PROFILE, SRGB, Colours, Model, colours_of
 from gpu_workers.sources.errors import (
@@ -288,9 +289,14 @@ def _field(image: Any, name: str, default: Any) -> Any:
 
 
 def _metadata(image: Any, blocks: Blocks) -> Metadata:
-    comments = [name for name in image.get_fields() if name.endswith(f"-{metadata.BACKGROUND}")]
-    background = metadata.background_in(image.get(comments[0])) if comments else None
-    return replace(metadata.metadata_in(blocks), background=background)
+    notes = _notes(image, metadata.BACKGROUND)
+    background = metadata.background_in(notes[0]) if notes else None
+    return replace(metadata.metadata_in(blocks), background=background, writing=writing_in(_notes(image, WRITING)))
+
+
+def _notes(image: Any, name: str) -> list[str]:
+    """The texts of this name in a PNG."""
+    return [image.get(each) for each in image.get_fields() if each.endswith(f"-{name}")]
 
 
 def _to_srgb(image: Any, colours: Colours) -> Any:

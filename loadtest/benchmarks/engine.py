@@ -25,7 +25,7 @@ from rich.table import Table
 
 from gpu_workers.engines import Engine, EngineUnavailable, Preference, open_engine
 from gpu_workers.models.contract import tensor_of
-from gpu_workers.models.manifest import Model, load_manifest, shipped
+from gpu_workers.models.manifest import Model, load_manifest, shipped_for
 from gpu_workers.operations.cutout import cutout
 from gpu_workers.quality import mattes
 from gpu_workers.sources.decoding import decode
@@ -85,7 +85,9 @@ def opened() -> Iterator[tuple[list[Contender], dict[str, str]]]:
     reasons: dict[str, str] = {}
     for name in ENGINES:
         try:
-            contenders += [Contender(model, open_engine(model, WEIGHTS, name)) for model in shipped().values()]
+            contenders += [
+                Contender(model, open_engine(model, WEIGHTS, name)) for model in shipped_for("cutout").values()
+            ]
         except EngineUnavailable as error:
             reasons[name] = error.reason
     try:

@@ -24,6 +24,8 @@ Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Pixels = Annotated[int, Meta(ge=1, le=30_000)]
 _VERSION = r"[0-9]{4}-[0-9]{2}(\.[0-9]{1,3})?"  # a month and, where there are several in one, a number
 
+CheckedPoint = Literal["product", "text", "colour", "edges", "channel", "light", "style", "policy"]
+
 Rule = Literal[
     "canvas", "smallest", "largest", "background", "fill.min", "fill.max", "formats", "file_bytes_max", "bans", "people"
 ]
@@ -66,7 +68,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the
     product's own shape. `formats[0]` is what we write. `people` is whether somebody may be seen, wearing the product.
     `uncertainty_max` is how likely a cutout may be no good that nobody looks at; None leaves it to the gates.
-    `second_hand` names the rules that only third parties report.
+    `second_hand` names the rules that only third parties report. `demands` are points of the checklist that must have
+    been measured: a picture of which one was not goes to a person.
     """
 
     name: Name
@@ -89,6 +92,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     trim: bool = False
     people: bool = False
     uncertainty_max: Share | None = None
+    demands: tuple[CheckedPoint, ...] = ()
 
     @property
     def rule_version(self) -> str:

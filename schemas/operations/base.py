@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 import msgspec
 from msgspec import Meta
 
-from schemas.channels import Channel, Size
+from schemas.channels import Channel, CheckedPoint, Size
 from schemas.errors import InputError
 from schemas.text import explained, whole
 
@@ -16,7 +16,7 @@ POOLS: tuple[Pool, ...] = get_args(Pool)
 Kind = Literal["cutout", "source", "picture", "transparent"]
 Ground = Literal["asked", "own", "given"]
 Extent = Literal["fill", "canvas", "any"]
-Point = Literal["product", "text", "colour", "edges", "channel", "light", "style", "policy"]
+Point = CheckedPoint
 Required = Mapping[str, Point]
 
 # What several operations' pictures must have measured, by the point of the checklist that it is for.
@@ -29,7 +29,13 @@ FILE: Required = {
     "has_source_type": "channel",
 }
 KEPT: Required = {"canvas_difference_max": "product", "cropped_edges": "product", "product_difference_mean": "colour"}
-CUT: Required = {"cutout.uncertainty": "edges", "cutout.person_share": "channel"}
+CUT: Required = {
+    "cutout.uncertainty": "edges",
+    "cutout.person_share": "channel",
+    "cutout.overlay_words": "text",
+    "cutout.watermark_words": "text",
+}
+TEXT: Required = {"text_edit_distance": "text", "text_lost": "text", "codes_lost": "text"}
 ALPHA: Required = {
     "alpha_partial_share": "edges",
     "alpha_soft_share": "edges",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from schemas.operations.base import CUT, FILE, KEPT, BadParameters, Operation, SizedParameters
+from schemas.operations.base import CUT, FILE, KEPT, TEXT, BadParameters, Operation, SizedParameters
 from schemas.records import Name
 from schemas.text import whole
 
@@ -73,6 +73,7 @@ OPERATION = Operation(
         **FILE,
         **KEPT,
         **CUT,
+        **TEXT,
         "product_delta_e_median": "colour",
         "in_frame": "product",
         "visible_share": "product",

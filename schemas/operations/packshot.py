@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from schemas.channels import Hex, ShadowMode
-from schemas.operations.base import ALPHA, CUT, FILE, KEPT, Operation, Required, SizedParameters
+from schemas.operations.base import ALPHA, CUT, FILE, KEPT, TEXT, Operation, Required, SizedParameters
 
 Room = Annotated[float, Meta(ge=0.0, le=0.45)]
 
@@ -50,6 +50,7 @@ REQUIRED: Required = {
     **FILE,
     **KEPT,
     **CUT,
+    **TEXT,
     **ALPHA,
     "colour_difference_median": "colour",
     "colour_difference_p95": "colour",

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from schemas.channels import Share
-from schemas.operations.base import ALPHA, FILE, Operation, Parameters
+from schemas.operations.base import ALPHA, FILE, TEXT, Operation, Parameters
 from schemas.records import Name
 
 
@@ -31,5 +31,5 @@ OPERATION = Operation(
     takes=frozenset({"picture"}),
     makes="picture",
     extent="canvas",
-    required={**FILE, **ALPHA, "product_delta_e_median": "colour", "product_delta_e_p95": "colour"},
+    required={**FILE, **ALPHA, **TEXT, "product_delta_e_median": "colour", "product_delta_e_p95": "colour"},
 )

@@ -25,7 +25,7 @@ from streams.facts.cases import NEVER_MS
 from streams.flow.gates import gates
 from streams.services.views import View
 
-About = Literal["cutout", "people", "product", "text", "colour", "light", "style", "policy", "channel"]
+About = Literal["cutout", "people", "source", "product", "text", "colour", "light", "style", "policy", "channel"]
 CaseState = Literal["waiting", "approved", "rejected", "redone", "superseded"]
 Outcome = Literal["approve", "reject", "redo"]
 _RANKS: Mapping[str, int] = {"fail": 0, "review": 1, "not_run": 2, "pass": 3}

@@ -178,6 +178,8 @@ def add(settings: Settings, manifest: Path, by: str) -> Added:
             raise Refused(
                 "bad_model", "`published` is for models that ship; put the graph beside it", field="published"
             )
+        if model.operation == "read":
+            raise Refused("bad_model", "what reads text ships with Packshot", field="operation")
         if model.ref in shipped():
             raise Refused("version_conflict", f"{model.ref} ships with Packshot; give yours another name", field="name")
         path = model_path(model, manifest.parent)

@@ -15,6 +15,7 @@ from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.pools import admission
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools.memory import memory_budget
+from gpu_workers.reading.opening import open_reader
 from gpu_workers.results import Results
 from gpu_workers.serving.serving import Serving
 from schemas.records import Source, Step, Task
@@ -105,8 +106,8 @@ def test_a_cutout_is_the_same_here_and_in_the_pool(settings: Settings, tmp_path:
     with Studio(settings, judge) as studio:
         made = studio.render(studio.order("cutout", None, "", {}), [source_of(tmp_path / "a.png", settings)])
     blobs = Blobs(MemoryStore())
-    with serving() as networks:
-        pool = cutout_pool.Cutout(settings, blobs, None, networks, memory_budget(settings, 1))
+    with serving() as networks, open_reader(settings.weights_folder) as reader:
+        pool = cutout_pool.Cutout(settings, blobs, None, networks, memory_budget(settings, 1), reader=reader)
         task = Task(
             task_id="0" * 64,
             tenant="t",

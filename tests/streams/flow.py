@@ -42,6 +42,11 @@ GOOD = {
     "has_source_type": 1.0,
     "colour_difference_median": 0.3,
     "colour_difference_p95": 0.8,
+    "text_edit_distance": 0.0,
+    "text_lost": 0.0,
+    "codes_lost": 0.0,
+    "cutout.overlay_words": 0.0,
+    "cutout.watermark_words": 0.0,
 }
 OF_OPERATION = {
     "cutout": {"uncertainty": 0.05, "person_share": 0.0},

@@ -83,9 +83,22 @@ def test_a_picture_without_measures_passes_nowhere(channel: str) -> None:
     assert not {check.outcome for check in verdict.checks} & {"pass", "fail"}
 
 
-def test_text_and_policy_say_that_nothing_measured_them() -> None:
-    silent = [check.point for check in judge(good("packshot"), SHOP, "packshot").checks if check.outcome == "not_run"]
-    assert {"text", "policy"} <= {*silent}
+def test_text_says_of_a_print_that_nothing_measured_it() -> None:
+    prints = {name: value for name, value in good("artwork").items() if not name.startswith(("text_", "codes_"))}
+    found = {name: value for name, value in prints.items() if not name.startswith("cutout.")}
+    silent = [check.point for check in judge(found, SHOP, "artwork").checks if check.outcome == "not_run"]
+    assert "text" in silent
+
+
+@pytest.mark.parametrize("brought_in", ["has_scene", "print_ssim"])
+def test_text_beside_a_product_is_looked_for_where_something_may_have_brought_it_in(brought_in: str) -> None:
+    google, found = channels.load("google"), good("mockup") | {brought_in: 1.0}
+    outcomes = {each.name: each.outcome for each in judge(found, google, "mockup").checks}
+    assert outcomes["text_overlay_share"] == "review", "nobody looked"
+    for share, outcome in ((0.0, "pass"), (0.01, "fail")):
+        checks = judge(found | {"text_overlay_share": share}, google, "mockup").checks
+        assert {each.name: each.outcome for each in checks}["text_overlay_share"] == outcome
+    assert "text_overlay_share" not in {each.name for each in judge(found, SHOP, "mockup").checks}
 
 
 def test_the_lines_of_a_verdict_have_their_order() -> None:

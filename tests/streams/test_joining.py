@@ -40,6 +40,9 @@ def flow(tmp_path: Path) -> Iterator[Flow]:
     database.close()
 
 
+UNWRITTEN = {"overlay_words": 0.0, "watermark_words": 0.0}
+
+
 def product(sku: str, height_cm: str, version: int = 1) -> CatalogChanged:
     return replace(upsert(version, sku, ["shopify"], f"{sku}-{version}.jpg"), attributes={"height_cm": height_cm})
 
@@ -48,7 +51,7 @@ def cut_out(
     flow: Flow, event: CatalogChanged, digest: str, model: str = "net@1", doubt: float = 0.1, skin: float = 0.0
 ) -> None:
     (task,) = tasks(flow.say(event))
-    made = replace(done(task, uncertainty=doubt, person_share=skin), outputs=[blob(digest)], model=model)
+    made = replace(done(task, uncertainty=doubt, person_share=skin, **UNWRITTEN), outputs=[blob(digest)], model=model)
     flow.say(made)
 
 
@@ -58,7 +61,7 @@ def asked(flow: Flow, sku: str = "POT") -> TaskCompleted:
         flow.say(product("POT", "20"))
     wanted = CampaignRequested(tenant="demo", campaign="x", skus=[sku], recipe="together", channels=["shopify"])
     (task,) = tasks(flow.say(wanted))
-    return replace(done(task, uncertainty=0.05), model="net@2")
+    return replace(done(task, uncertainty=0.05, person_share=0.0, **UNWRITTEN), model="net@2")
 
 
 def mockup(flow: Flow, event: TaskCompleted) -> Task:

@@ -1,5 +1,6 @@
 """The gates of colour, light and shadow: what passes, what a person looks at, what fails."""
 
+import msgspec
 import pytest
 
 from schemas import channels
@@ -94,3 +95,11 @@ def test_the_background_that_a_channel_demands_is_to_be_measured(name: str) -> N
     assert judge(measures, channels.load("amazon"), "packshot").outcome == "pass"
     del measures[name]
     assert judge(measures, channels.load("amazon"), "packshot").outcome == "review"
+
+
+def test_a_point_that_was_not_measured_is_for_a_person_where_the_channel_demands_it() -> None:
+    demanding = msgspec.structs.replace(SHOP, demands=("policy",))
+    verdict = judge(good("packshot"), demanding, "packshot")
+    assert (verdict.outcome, reasons(verdict)) == ("review", "policy was not measured")
+    assert judge(good("packshot") | {"texts_in_doubt": 0.0}, demanding, "packshot").outcome == "pass"
+    assert judge(good("packshot") | {"texts_in_doubt": 1.0}, SHOP, "packshot").outcome == "review"

@@ -7,6 +7,7 @@ import numpy as np
 
 from gpu_workers.imaging import linear_light
 from gpu_workers.imaging.types import Codes, Plane
+from gpu_workers.imaging.writing import Writing
 from gpu_workers.operations.cutout import contrast, framing, full_size, matting, measuring, uncertainty, wearing
 from gpu_workers.operations.cutout.errors import BadImage, CutoutError, NoSubject
 from gpu_workers.operations.cutout.prediction import (
@@ -60,6 +61,7 @@ class Cutout:
 
     rgba: Codes
     measures: dict[str, float]
+    writing: Writing | None = None  # on the product and beside it, once it was read
 
 
 @dataclass(frozen=True)

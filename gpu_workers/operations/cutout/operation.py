@@ -13,6 +13,8 @@ from gpu_workers.operations.base import Made, Memory, SourceRequest, only
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.cutout import Cutout
 from gpu_workers.operations.packshot.lighting import background_of
+from gpu_workers.reading.photograph import measures_of, read_photograph
+from gpu_workers.reading.reader import Reader
 from gpu_workers.sources.decoding import Picture
 from schemas.operations.cutout import CutoutParameters
 
@@ -30,6 +32,7 @@ def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
     """The product in one photograph. Raises CutoutError besides."""
     photograph, parameters = only(inputs), _parameters(request)
     made = cutting.cutout(photograph.pixels, request.predict, parameters, request.find_people, request.retouching)
+    made = with_writing(photograph, made, request.reader)
     measures = {**made.measures, **photograph.measures}
     if parameters.retouch is not None:  # 0 where the strokes were made on another photograph
         measures["retouched"] = float(request.retouching is not None)
@@ -37,8 +40,9 @@ def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
 
 
 def fingerprint(request: SourceRequest) -> str:
-    """Whether who wears the product stays, which the parameters leave to the product's category."""
-    return " worn" if _parameters(request).subject == "everything" else ""
+    """Whether who wears the product stays, which the parameters leave to the product's category; and who reads it."""
+    worn = " worn" if _parameters(request).subject == "everything" else ""
+    return worn if request.reader is None else f"{worn} {request.reader.fingerprint}"
 
 
 def measure(_file: bytes, made: CutOut, _request: SourceRequest) -> dict[str, float]:
@@ -50,7 +54,17 @@ def metadata_of(photograph: Picture, made: Cutout) -> Metadata:
     """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
     plain = made.measures["plain_background"] == 1
     alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
-    return replace(photograph.metadata, background=background_of(photograph.pixels, alpha) if plain else None)
+    ground = background_of(photograph.pixels, alpha) if plain else None
+    return replace(photograph.metadata, background=ground, writing=made.writing)
+
+
+def with_writing(photograph: Picture, made: Cutout, reader: Reader | None) -> Cutout:
+    """A cutout with what is written in its photograph, and what that says of the photograph. Raises EngineError."""
+    if reader is None:
+        return made
+    writing = read_photograph(photograph.pixels, made.rgba, reader)
+    plain = made.measures["plain_background"] == 1 or made.measures["has_own_alpha"] == 1
+    return replace(made, measures={**made.measures, **measures_of(writing, plain_ground=plain)}, writing=writing)
 
 
 def cutout_picture(photograph: Picture, made: Cutout) -> Picture:

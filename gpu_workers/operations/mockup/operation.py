@@ -37,7 +37,13 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> InScene:
     products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
     rendered = mockup(products, _scene(request, parameters), request.channel, parameters)
     told_of_itself = said(inputs[0], composite(*(each.metadata.source_type for each in inputs)))
-    return InScene(canvas=rendered.canvas, mask=rendered.mask, metadata=told_of_itself, rendered=rendered)
+    return InScene(
+        canvas=rendered.canvas,
+        mask=rendered.mask,
+        metadata=told_of_itself,
+        transform=rendered.placement.matrix,
+        rendered=rendered,
+    )
 
 
 def fingerprint(request: ComposeRequest) -> str:

@@ -42,5 +42,10 @@ def shot(rendered: Rendered, source: Picture, parameters: PackshotParameters) ->
     """What was `rendered` of `source`, with what its file says of itself."""
     metadata = said(source, after(source.metadata.source_type, enhanced=rendered.gain != NO_CHANGE))
     return Shot(
-        canvas=rendered.canvas, mask=rendered.mask, metadata=metadata, dpi=parameters.export_dpi, rendered=rendered
+        canvas=rendered.canvas,
+        mask=rendered.mask,
+        metadata=metadata,
+        dpi=parameters.export_dpi,
+        transform=rendered.placement.matrix,
+        rendered=rendered,
     )

@@ -47,6 +47,14 @@ class Placement:
     cropped: tuple[Edge, ...]
     angle_deg: float = 0.0
 
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The same as a (3, 3) matrix for points (x, y, 1)."""
+        moved = np.eye(3)
+        moved[:2, :2] = turn(self.angle_deg) * self.scale
+        moved[:2, 2] = self.x_px, self.y_px
+        return moved
+
 
 @dataclass(frozen=True)
 class _Room:

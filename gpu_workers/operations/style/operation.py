@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gpu_workers.imaging.linear_light import colour, eight_bit
 from gpu_workers.imaging.metadata import after
 from gpu_workers.imaging.types import Code, Codes
@@ -36,7 +38,13 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Restyled:
     styled = style(source.pixels, mask, _brand(request, parameters), parameters, _demanded_ground(request))
     metadata = said(source, after(source.metadata.source_type, enhanced=True))
     return Restyled(
-        canvas=styled.canvas, mask=mask, metadata=metadata, styled=styled, before=source.pixels, product=mask
+        canvas=styled.canvas,
+        mask=mask,
+        metadata=metadata,
+        transform=np.eye(3),
+        styled=styled,
+        before=source.pixels,
+        product=mask,
     )
 
 

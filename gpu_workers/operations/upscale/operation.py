@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from gpu_workers.imaging.metadata import after
 from gpu_workers.operations.base import BadInputs, ComposeRequest, Made, Memory, facts, only, said
 from gpu_workers.operations.upscale.upscale import upscale
@@ -30,7 +32,8 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Enlarged:
         said(source, after(source.metadata.source_type, enhanced=True)), background=source.metadata.background
     )
     measures = {"upscaled_by" if name == "scale" else name: value for name, value in made.measures.items()}
-    return Enlarged(canvas=made.image, metadata=metadata, measures=measures)
+    times = made.image.shape[1] / source.pixels.shape[1]
+    return Enlarged(canvas=made.image, metadata=metadata, transform=np.diag([times, times, 1.0]), measures=measures)
 
 
 def fingerprint(request: ComposeRequest) -> str:

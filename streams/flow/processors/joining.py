@@ -14,7 +14,12 @@ from streams.flow.processors.releasing import made_by_recalled
 from streams.runtime.errors import Refused
 
 OTHERS, HEIGHTS = "others", "others.height_cm"
-WORST = ("uncertainty", "person_share")  # of all cutouts in a picture the gates judge the worst
+WORST = (
+    "uncertainty",
+    "person_share",
+    "overlay_words",
+    "watermark_words",
+)  # of all cutouts in a picture the gates judge the worst
 
 
 def joined(
@@ -34,17 +39,18 @@ def joined(
     if products:
         parameters[HEIGHTS] = ",".join(_height(product) for product in products)
     cutouts = [_cutout(product, facts) for product in products]
-    worst = {
-        f"cutout.{name}": max(
-            [measures.get(f"cutout.{name}", 0.0), *(each.measures.get(name, 0.0) for each in cutouts)]
-        )
+    found = {
+        f"cutout.{name}": [measures.get(f"cutout.{name}"), *(each.measures.get(name) for each in cutouts)]
         for name in WORST
     }
+    # What is not known of one of them is not known of the picture, which then goes to a person.
+    known = {name: [each for each in values if each is not None] for name, values in found.items()}
+    worst = {name: max(values) for name, values in known.items() if len(values) == len(found[name])}
     made = following(
         task,
         replace(step, parameters=parameters),
         [*inputs, *(each.outputs[0] for each in cutouts)],
-        {**measures, **worst},
+        {**{name: value for name, value in measures.items() if name not in found}, **worst},
         sorted({*models, *(each.model for each in cutouts if each.model is not None)}),
     )
     return replace(made, way=lineage_id(task.way, step) if task.way else None)

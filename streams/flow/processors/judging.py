@@ -1,8 +1,8 @@
 """Judging: every quality gate is asked, and the worst check decides. Measures in, a verdict out.
 
 The gates are the files of streams/flow/gates, one for each point of the checklist. A point for which nothing is
-measured yet says `not_run`, never `pass`. What an operation must leave and has not, or that is no finite number, goes
-to a person: what was not measured did not pass.
+measured says `not_run`, never `pass`, and goes to a person where the channel demands it. What an operation must leave
+and has not, or that is no finite number, goes to a person: what was not measured did not pass.
 """
 
 import math
@@ -35,12 +35,17 @@ def judge(measures: Measures, channel: Channel, operation: str) -> Verdict:
     checks = sorted((check for gate in gates() for check in gate.checks(found, channel)), key=_place)
     checks = [*(check for check in checks if check.name not in missing), *missing.values()]
     covered = {check.point for check in checks}
-    silent = [
-        Check(point=gate.POINT, name="not measured", outcome="not_run") for gate in gates() if gate.POINT not in covered
-    ]
+    checks += [_silent(gate.POINT, channel) for gate in gates() if gate.POINT not in covered]
     outcomes = {check.outcome for check in checks}
     outcome: VerdictOutcome = "fail" if "fail" in outcomes else "review" if "review" in outcomes else "pass"
-    return Verdict(outcome=outcome, checks=[*checks, *silent], rules=rules_of(channel))
+    return Verdict(outcome=outcome, checks=checks, rules=rules_of(channel))
+
+
+def _silent(point: str, channel: Channel) -> Check:
+    """What is said of a point of which nothing was measured: a person looks where the channel demands it."""
+    if point in channel.demands:
+        return Check(point=point, name="not measured", outcome="review", rule=channel.rule_version)
+    return Check(point=point, name="not measured", outcome="not_run")
 
 
 def _place(check: Check) -> int:
@@ -60,6 +65,8 @@ def reasons(verdict: Verdict) -> str:
 
 
 def _reason(check: Check) -> str:
+    if check.name == "not measured":
+        return f"{check.point} was not measured"
     if check.measured is None:
         return f"{check.name} was not measured"
     return f"{check.name} is {check.measured:.4g}, the limit {check.limit}"

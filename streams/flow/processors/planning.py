@@ -19,6 +19,7 @@ from schemas.recipes import UnknownRecipe
 from schemas.recipes.cookbook import Cookbook
 from schemas.recipes.reading import BadRecipe
 from schemas.records import Blob, CampaignRequested, CatalogChanged, Lane, Origin, Source, Step, Task
+from streams.flow.processors.policing import check_texts
 from streams.runtime.errors import Refused
 
 HEIGHT = "height_cm"  # a product's attribute and a parameter of operations, under one name
@@ -56,8 +57,8 @@ def request_of(event: CatalogChanged | CampaignRequested) -> AssetRequest:
 
 
 def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> AssetRequest:
-    """What an event asks for. Raises Refused for a channel or recipe that is not there, and for a deadline that was
-    told in seconds."""
+    """What an event asks for. Raises Refused for a channel or recipe that is not there, for a deadline that was told in
+    seconds, and for texts that the content policy refuses."""
     request = request_of(event)
     if request.deadline_ms is not None and request.deadline_ms < ERA_MS:
         message = f"{request.deadline_ms} is before the year 2000: a deadline is Unix time in milliseconds, not seconds"
@@ -66,6 +67,7 @@ def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> As
         if channel not in cookbook.rules.names():
             known = ", ".join(cookbook.rules.names())
             raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channels")
+    check_texts(event)
     makes_something(event.tenant, request, cookbook)
     return request
 

@@ -24,6 +24,7 @@ from streams.flow.processors.costing import shares
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge, reasons, rules_of
 from streams.flow.processors.planning import lineages, redone, request_of
+from streams.flow.processors.policing import measures_of
 from streams.flow.processors.releasing import made_again, made_by_recalled
 from streams.flow.processors.retouching import is_retouched_since
 from streams.flow.processors.retracting import is_retracted, is_undone
@@ -88,7 +89,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
             return []
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
-    verdict = judge(task.measures | event.measures, rules, task.step.operation)
+    texts = measures_of(product.event, task.step.channel)
+    verdict = judge(task.measures | event.measures | texts, rules, task.step.operation)
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset

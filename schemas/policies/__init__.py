@@ -1,0 +1,193 @@
+"""Content policy: what a merchant's texts may say, as dated YAML rules in the folder `rules`. Pure.
+
+A rule is words and what follows of them. Texts are folded first (`schemas.policies.folding`), and a word counts as a
+whole one; `*` at its end stands for any ending. Of all rules that speak the hardest outcome counts.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from typing import Annotated, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from schemas import categories
+from schemas.decoding import prepare
+from schemas.policies.folding import folded, hides, is_read
+from schemas.records import Name
+from schemas.text import whole
+
+Outcome = Literal["allow", "rewrite", "review", "refuse"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # from the mildest on
+LENGTH_MAX = 500  # characters of a title: all marketplaces allow fewer
+_Words = Annotated[tuple[Annotated[str, Meta(min_length=2, max_length=100)], ...], Meta(max_length=1000)]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What texts with one of `words` in them lead to, but for those with one of `unless` in them, too, and products of
+    one of the category groups `not_of`. `spelled` are regular expressions over the text as it is, and folded.
+
+    A `rewrite` puts `instead` in the words' place. A rule of some `tenants` or `channels` counts for these alone.
+    """
+
+    id: Name
+    outcome: Literal["rewrite", "review", "refuse"]
+    why: str
+    words: _Words = ()
+    spelled: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    not_of: tuple[str, ...] = ()
+    tenants: tuple[Name, ...] = ()
+    channels: tuple[Name, ...] = ()
+    instead: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.words and not self.spelled:
+            raise ValueError("a rule must have `words` or `spelled`")
+        if unknown := set(self.not_of) - categories.names():
+            raise ValueError(f"`not_of`: there are no {', '.join(sorted(unknown))}")
+        for pattern in self.spelled:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"`spelled`: {pattern!r} is no regular expression: {error}") from error
+
+
+class RuleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of rules about one thing."""
+
+    name: Name
+    version: Annotated[str, Meta(pattern=whole(r"[0-9]{4}-[0-9]{2}(\.[0-9]{1,3})?"))]
+    source: str
+    rules: tuple[Rule, ...]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule says of a text: the rule as `file@version/id`, its outcome, and the words that it found."""
+
+    rule: str
+    outcome: Outcome
+    why: str
+    found: str
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A text, what comes of it, and by which rules; `text` is the rewritten one where a rule rewrites. One that
+    `is_read` is in a script that the rules are written in; of others they say nothing."""
+
+    text: str
+    outcome: Outcome
+    is_read: bool
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """The files of rules that count together."""
+
+    files: tuple[RuleFile, ...]
+
+    @property
+    def version(self) -> str:
+        """The newest of the files'."""
+        return max((file.version for file in self.files), default="")
+
+    def judged(self, text: str, *, tenant: str = "", channel: str = "", category: str = "") -> Judged:
+        """What comes of a text of a tenant, about a product of `category`, for a channel or for all."""
+        groups = categories.groups(category)
+        findings: list[Finding] = [*_of_form(text)]
+        read, rewritten = folded(text[:LENGTH_MAX]), text
+        for rule in self._compiled:
+            if not rule.covers(tenant, channel, groups):
+                continue
+            if (found := rule.found(text, read)) is not None:
+                findings.append(Finding(rule=rule.ref, outcome=rule.rule.outcome, why=rule.rule.why, found=found))
+                rewritten = rule.rewritten(rewritten)
+        outcome = max((each.outcome for each in findings), key=OUTCOMES.index, default="allow")
+        return Judged(text=rewritten, outcome=outcome, is_read=is_read(text[:LENGTH_MAX]), findings=tuple(findings))
+
+    @cached_property
+    def _compiled(self) -> tuple["_Compiled", ...]:
+        return tuple(
+            _Compiled(f"{file.name}@{file.version}/{each.id}", each) for file in self.files for each in file.rules
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Compiled:
+    ref: str
+    rule: Rule
+
+    def covers(self, tenant: str, channel: str, groups: frozenset[str]) -> bool:
+        rule = self.rule
+        mine = (not rule.tenants or tenant in rule.tenants) and (not rule.channels or channel in rule.channels)
+        return mine and groups.isdisjoint(rule.not_of)
+
+    def found(self, text: str, read: str) -> str | None:
+        """The words that it speaks of; "" where it speaks of all of the text, None where of nothing."""
+        if self._unless is not None and self._unless.search(read):
+            return None
+        match = self._words.search(read) if self._words is not None else None
+        if match is None:
+            spelled = (each.search(as_it_is) for each in self._spelled for as_it_is in (text, read))
+            match = next((hit for hit in spelled if hit), None)
+        return None if match is None else match[0]
+
+    def rewritten(self, text: str) -> str:
+        if self.rule.outcome != "rewrite":
+            return text
+        for pattern in (*((self._words,) if self._words else ()), *self._spelled):
+            text = pattern.sub(self.rule.instead, text)
+        return " ".join(text.split())
+
+    @cached_property
+    def _words(self) -> re.Pattern[str] | None:
+        return _any_of(self.rule.words)
+
+    @cached_property
+    def _unless(self) -> re.Pattern[str] | None:
+        return _any_of(self.rule.unless)
+
+    @cached_property
+    def _spelled(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(re.compile(each, re.IGNORECASE) for each in self.rule.spelled)
+
+
+def _of_form(text: str) -> Iterator[Finding]:
+    """What is said of any text, whatever its words."""
+    if len(text) > LENGTH_MAX:
+        yield Finding(rule="form/length", outcome="review", why=f"longer than {LENGTH_MAX} characters", found=text[:40])
+    if hides(text):
+        yield Finding(rule="form/hidden", outcome="review", why="a word mixes scripts that look alike", found=text[:40])
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str] | None:
+    parts = [re.escape(folded(each)).replace(r"\*", r"\w*") for each in words]
+    return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)", re.IGNORECASE) if parts else None
+
+
+@cache
+def shipped() -> Policy:
+    """The rules that ship. Raises msgspec.ValidationError naming the field of a file that is not well formed."""
+    folder = resources.files(__name__) / "rules"
+    files = sorted((each for each in folder.iterdir() if each.name.endswith(".yaml")), key=lambda each: each.name)
+    return Policy(tuple(parse(each.read_bytes()) for each in files))
+
+
+def parse(text: bytes | str) -> RuleFile:
+    """A file of rules. Raises msgspec.DecodeError, which names the field at fault."""
+    from schemas import documents  # see schemas.categories
+
+    return documents.decode(text, RuleFile)
+
+
+def joined(own: Mapping[str, RuleFile]) -> Policy:
+    """The rules that ship and one's own, by the files' names; one's own counts in the place of one that ships."""
+    files = {each.name: each for each in shipped().files} | dict(own)
+    return Policy(tuple(files[name] for name in sorted(files)))
+
+
+prepare(RuleFile, Judged)
