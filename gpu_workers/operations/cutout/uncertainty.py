@@ -15,10 +15,10 @@ from gpu_workers.imaging.types import Flags, Plane
 
 Points = NDArray[np.complex128]  # x + iy
 
-# Weights by `make calibrate-cutout`, of cutouts as they were before scraps of the ground beside them were cut away: of 164
-# pictures, fitted on, 78 passed, .974 of them good; of 80 others 17, all good. The bias is higher since, by .12: of the
-# sample catalogue's 28 photographs, cut out as they are now, 11 pass, all good. The features themselves were chosen while
-# looking at all of these pictures.
+# Weights by `make calibrate-cutout`, of cutouts as they were before scraps of the ground beside them were cut away: of
+# 164 pictures, fitted on, 78 passed, .974 of them good; of 80 others 17, all good. The bias is higher since, by .12: of
+# the sample catalogue's 28 photographs, cut out as they are now, 11 pass, all good. The features themselves were chosen
+# while looking at all of these pictures.
 BIAS = -6.82
 WEIGHTS = {
     "mask_doubt": 1.66,
