@@ -15,7 +15,6 @@ from gpu_workers.models.policy import stand
 from gpu_workers.models.verifying import check_graph, try_out
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.serving.model_registry import ModelRegistry
-from schemas.decoding import prepare
 from schemas.records import Lane, ModelAdded, ModelReleased, ReleaseStage
 from schemas.releases import ModelSplit
 from streams.blobs import Blobs, open_store
@@ -29,7 +28,7 @@ from streams.runtime.settings import Settings
 from streams.services import local
 from streams.services.replanning import Selection, replan, select
 from streams.services.status import open_database
-from streams.services.views import ProductName, View, product_names
+from streams.services.views import ProductName, product_names
 
 if TYPE_CHECKING:
     from gpu_workers.distillation.comparing import Compared
@@ -97,31 +96,6 @@ class Withdrawn:
     withdrawn: str
     works: str
     products: Sequence[ProductName]
-
-
-class ModelView(View, frozen=True, kw_only=True):
-    """A model: where it stands, whether its graph is on this machine, what became of its work, and its manifest."""
-
-    ref: str
-    stage: str
-    is_here: bool
-    live: int
-    in_review: int
-    shadow: Comparison | None
-    manifest: Model
-
-
-def model_view(row: Row) -> ModelView:
-    """A model as it is told."""
-    return ModelView(
-        ref=row.model.ref,
-        stage=row.stage,
-        is_here=row.is_here,
-        live=row.live,
-        in_review=row.in_review,
-        shadow=row.comparison,
-        manifest=row.model,
-    )
 
 
 def overview(settings: Settings) -> list[Row]:
@@ -400,6 +374,3 @@ def _try_on(engine: Preference, model: Model, folder: Path) -> None:
             return
         with _opened(engine, model, folder) as opened:
             try_out(model, opened, reference)
-
-
-prepare(ModelView)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def show_models(rows: Sequence[Row], *, as_json: bool) -> None:
     """Every model, where it stands, and what became of its work."""
     if as_json:
-        from streams.services.models import model_view
+        from streams.services.model_views import model_view
 
         print_json([model_view(row) for row in rows])
         return
