@@ -16,7 +16,7 @@ from streams.api.callers import KeyAuthentication, check_scope, provide_caller
 from streams.api.conditional import Conditional
 from streams.api.gateway import Gateway, Nowhere
 from streams.api.idempotency import Idempotent
-from streams.api.limits import Buckets, check_quota
+from streams.api.limits import check_quota
 from streams.api.routes import ROUTES
 from streams.api.tracing import Traced
 from streams.blobs import Blobs, open_store
@@ -25,6 +25,7 @@ from streams.runtime.settings import Settings
 from streams.services.admission import Admission
 from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.quotas import Quotas
 from streams.services.replies import Replies
 
 
@@ -55,7 +56,7 @@ def _app(gateway: Gateway, config: OpenAPIConfig | None) -> Litestar:
         middleware=[DefineMiddleware(KeyAuthentication, exclude_from_auth_key="open"), DefineMiddleware(Idempotent)],
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
         request_max_body_size=gateway.settings.gateway_body_max_bytes,
-        state=State({"gateway": gateway, "base_url": gateway.settings.gateway, "buckets": Buckets()}),
+        state=State({"gateway": gateway, "base_url": gateway.settings.gateway, "quotas": Quotas(gateway.settings)}),
         openapi_config=config,
         logging_config=None,
     )

@@ -4,6 +4,7 @@ What else it serves at the same address is put beside the API by whoever starts 
 """
 
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -15,6 +16,8 @@ from streams.api.gateway import Gateway
 from streams.blobs import Blobs, open_store
 from streams.consumer.clients import AcknowledgedProducer
 from streams.facts import Database
+from streams.facts.resealing import reseal
+from streams.facts.sealing import Sealer
 from streams.runtime import observability
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import Stopped, until, wait_out
@@ -41,6 +44,7 @@ def run_gateway(settings: Settings, beside: Beside) -> None:
     database = Database(settings.database)
     try:
         wait_out(database.create_tables, until(stop))
+        wait_out(partial(reseal, database, Sealer(settings.sealing_keys)), until(stop))
     except Stopped:
         return
     producer = AcknowledgedProducer(settings, ACKNOWLEDGED_WITHIN_S)

@@ -127,6 +127,16 @@ class Settings:
     gateway_tenant_per_minute: NonNegativeInt = Field(
         3000, description="The same of all keys of a tenant together; each gateway counts on its own."
     )
+    gateway_key_megapixels_per_minute: NonNegativeInt = Field(
+        6000, description="Megapixels of photographs that pictures are made of for one key in a minute; 0: any."
+    )
+    gateway_tenant_megapixels_per_minute: NonNegativeInt = Field(
+        30_000, description="The same of all keys of a tenant together."
+    )
+    gateway_key_at_work: NonNegativeInt = Field(
+        64, description="Pictures of one key that a gateway has at work at once; 0: any."
+    )
+    gateway_tenant_at_work: NonNegativeInt = Field(256, description="The same of all keys of a tenant together.")
 
     remote: Address | None = Field(
         None,
@@ -203,7 +213,7 @@ class Settings:
         (),
         description="Networks (10.1.0.0/16,…) that connectors' shops may lie on although they are private or loopback.",
     )
-    webhook_secrets_keys: SecretStr | None = Field(
+    secrets_keys: SecretStr | None = Field(
         None,
         description="Fernet keys (32 bytes in URL-safe Base64), with commas, that webhooks' secrets are sealed with in "
         "the database: by the first, opened by any; unset, they lie there as they are.",
@@ -280,9 +290,9 @@ class Settings:
         return _revealed(self.kafka_sasl_password)
 
     @property
-    def webhook_keys(self) -> list[str]:
+    def sealing_keys(self) -> list[str]:
         """The keys of webhooks' secrets."""
-        return [each.strip() for each in (_revealed(self.webhook_secrets_keys) or "").split(",") if each.strip()]
+        return [each.strip() for each in (_revealed(self.secrets_keys) or "").split(",") if each.strip()]
 
     @property
     def blobs(self) -> str:
