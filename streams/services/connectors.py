@@ -137,14 +137,11 @@ def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress
         return progress
 
 
-def receive(
-    settings: Settings, database: Database, sender: Sender, name: str, headers: Mapping[str, str], body: bytes
-) -> bool:
+def receive(rows: Connectors, sender: Sender, name: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Takes a hook: checked, and on its topic when this returns; False for one that was taken before.
 
     Raises Refused, and NotAcknowledged.
     """
-    rows = _rows(settings, database)
     connector = opened(rows, name)
     now = now_ms()
     hook = kind(connector.kind)(connector, Client()).received(headers, body, now)

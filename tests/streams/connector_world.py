@@ -88,7 +88,7 @@ class World:
         """A hook comes to the gateway, and what it writes is read; whether it wrote anything."""
         before = len(self.broker.records)
         told = {name.lower(): value for name, value in headers.items()}
-        is_new = desk.receive(self.database, self.broker, self.name, told, body)
+        is_new = desk.receive(self.rows, self.broker, self.name, told, body)
         for record in self.broker.records[before:]:
             self._read(record)
         return is_new

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from streams.commands.cli import main
+from streams.commands.cli import packshot
 from streams.facts import Connector, Connectors, Database, Endpoint, Secret, Webhooks
 from streams.facts.connector_tables import connectors
 from streams.facts.resealing import reseal
@@ -90,10 +90,10 @@ def test_an_upgrade_seals_and_no_command_shows_a_secret(
     put(database, Sealer())
     monkeypatch.setenv("PACKSHOT_DATABASE_URL", f"sqlite:///{tmp_path}/facts.db")
     monkeypatch.setenv("PACKSHOT_SECRETS_KEYS", OLD)
-    assert CliRunner().invoke(main, ["database", "upgrade"]).exit_code == 0
+    assert CliRunner().invoke(packshot, ["database", "upgrade"]).exit_code == 0
     assert not any(map(is_plain, rows(database)))
     for command in (["connectors", "list"], ["connectors", "list", "--json"], ["webhooks", "list", "--json"]):
-        shown = CliRunner().invoke(main, command)
+        shown = CliRunner().invoke(packshot, command)
         assert shown.exit_code == 0, shown.output
         assert "shop" in shown.output or "demo.example" in shown.output
         assert not is_plain(shown.output)
