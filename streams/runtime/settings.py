@@ -138,6 +138,20 @@ class Settings:
     )
     gateway_tenant_at_work: NonNegativeInt = Field(256, description="The same of all keys of a tenant together.")
 
+    oidc_issuer: Address | None = Field(
+        None, description="The OpenID Connect provider that reviewers sign in by, as it calls itself; unset, by links."
+    )
+    oidc_client_id: str = Field("packshot", description="As what the desk is registered there.")
+    oidc_client_secret: SecretStr | None = Field(None, description="The secret of that client; unset, it has none.")
+    oidc_scope: str = Field("openid profile", description="What the provider is asked for, with spaces.")
+    oidc_name_claim: str = Field("preferred_username", description="The claim that is a reviewer's name.")
+    oidc_tenants_claim: str = Field(
+        "packshot_tenants", description="The claim that has the tenants of a reviewer: a list, or a text with spaces."
+    )
+    oidc_role_claim: str = Field(
+        "packshot_role", description="The claim that has viewer, reviewer or operator, perhaps among others."
+    )
+
     remote: Address | None = Field(
         None,
         description="The URL of an API elsewhere that `submit` and `status` are to go through; unset, they go direct.",
@@ -288,6 +302,11 @@ class Settings:
     def sasl_password(self) -> str | None:
         """The SASL password."""
         return _revealed(self.kafka_sasl_password)
+
+    @property
+    def oidc_secret(self) -> str | None:
+        """The secret of the identity provider's client."""
+        return _revealed(self.oidc_client_secret)
 
     @property
     def sealing_keys(self) -> list[str]:

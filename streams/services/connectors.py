@@ -137,6 +137,12 @@ def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress
         return progress
 
 
+def warm_up(rows: Connectors) -> None:
+    """Loads the kinds that there are connectors of, which else the first hook of each would wait for."""
+    for name in sorted({each.kind for each in rows.every()} & {*kinds()}):
+        kind(name)
+
+
 def receive(rows: Connectors, sender: Sender, name: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Takes a hook: checked, and on its topic when this returns; False for one that was taken before.
 
