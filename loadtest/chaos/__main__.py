@@ -1,8 +1,8 @@
 """`make chaos`: a seeded stream of events through the whole system while its parts are killed, paused and starved.
 
-Apache Kafka, PostgreSQL and an S3 server; two streams processes, two workers a pool, two publishers. Only the network
-is a stand-in. At the end everything is audited, every live picture is fetched from the CDN and looked at, and every
-dead letter is one that was expected.
+Apache Kafka, PostgreSQL and an S3 server; two streams processes, two workers a pool, two publishers, two that send
+webhooks. Only the network is a stand-in. At the end everything is audited, every live picture is fetched from the CDN
+and looked at, a listing service has heard of all that was published, and every dead letter is one that was expected.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from infra.servers import raw_kafka
 from loadtest.chaos.cluster import Cluster
 from loadtest.chaos.faults import Fault, FaultInjector
 from loadtest.chaos.hosts import HostileHost
+from loadtest.chaos.listener import Listener
 from loadtest.chaos.poison import Poison
 from loadtest.chaos.stalls import Stalls
 from loadtest.chaos.verdict import LOST_KINDS, Verdict, is_settled, judge
@@ -49,6 +50,8 @@ TARGETS = {
     "double_published": ("le", 0),
     "dead_lettered_unexpected": ("le", 0),
     "poison_unanswered": ("le", 0),
+    "webhooks_untold": ("le", 0),
+    "webhooks_unsigned": ("le", 0),
     "not_recovered": ("le", 0),
 }
 
@@ -157,11 +160,12 @@ def run(seed: int, plan: Plan, folder: Path) -> dict[str, float]:
         print(f"[seed {seed}, {time.monotonic() - began_s:5.0f} s] {text}", flush=True)
 
     draw_pictures(folder)
-    with HostileHost() as host:
+    with HostileHost() as host, Listener() as listener:
         workload = Workload(seed, plan.events, folder, host.url)
         cluster = Cluster(folder, plan.brokers)
         try:
             stalls = Stalls(cluster.settings)
+            listener.subscribe(cluster.settings)
             cluster.start_members()
             if not cluster.disk.is_small:
                 say("no small disk can be mounted here (that takes root): it is not filled")
@@ -172,14 +176,21 @@ def run(seed: int, plan: Plan, folder: Path) -> dict[str, float]:
             _inject(injector, plan.of(injector.list), feeder, plan.events)
             say(f"{feeder.sent} events are written, {len(feeder.refused)} of them not acknowledged")
             _settle(cluster, say)
-            verdict = judge(cluster.settings, workload.expected, feeder.codes)
+            verdict = judge(cluster.settings, workload.expected, feeder.codes, listener)
         finally:
             cluster.close()
     stalls.stop()
     for fault in verdict.faults[:FAULTS_SHOWN]:
         say(fault)
     say(f"audit: {verdict.report.figures}")
-    return _figures(feeder, injector, verdict, cluster, workload.expected.poison, time.monotonic() - began_s)
+    of_webhooks = {
+        "webhooks_heard": len(listener.heard),
+        "webhooks_again": listener.again,
+        "webhooks_untold": len(verdict.untold),
+        "webhooks_unsigned": listener.unsigned,
+    }
+    took_s = time.monotonic() - began_s
+    return _figures(feeder, injector, verdict, cluster, workload.expected.poison, took_s) | of_webhooks
 
 
 def _inject(injector: FaultInjector, todo: Sequence[Fault], feeder: Feeder, events: int) -> None:

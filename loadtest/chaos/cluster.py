@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from loadtest.chaos.brokers import brokers_of
 from loadtest.chaos.readiness import Readiness
 from streams.consumer import groups
 from streams.consumer.clients import make_topics
+from streams.facts import Database
 from streams.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -37,15 +38,19 @@ ROLES: dict[str, tuple[str, ...]] = {
     "compose": ("worker", "compose"),
     "publisher": ("publisher",),
     "retrier": ("retrier",),
+    "webhooks": ("webhooks",),
+    "connectors": ("connectors",),
     "cdn": ("cdn",),
 }
-ALONE = ("retrier", "cdn")
+ALONE = ("retrier", "connectors", "cdn")
 GROUPS: dict[str, list[str]] = {
     "streams": [groups.STREAMS],
     "cutout": [groups.worker("cutout", lane) for lane in ("urgent", "standard", "bulk")],
     "compose": [groups.worker("compose", lane) for lane in ("urgent", "standard", "bulk")],
     "publisher": [groups.PUBLISHER],
     "retrier": [],  # its letters wait on purpose
+    "webhooks": [groups.WEBHOOKS],
+    "connectors": [groups.CONNECTORS_IN, groups.CONNECTORS_OUT],
     "cdn": [],
 }
 
@@ -111,9 +116,11 @@ class Cluster:
         self._environment = self._start_servers()
         self.settings = self._settings()
         make_topics(self.settings)
+        with closing(Database(self.settings.database)) as database:
+            database.create_tables()
 
     def start_members(self) -> None:
-        """Two of every role; one retrier, one CDN."""
+        """Two of every role; one of those in ALONE."""
         for role in ROLES:
             for number in (1,) if role in ALONE else (1, 2):
                 self.add(role, number)
@@ -203,6 +210,7 @@ class Cluster:
             "PACKSHOT_S3_ENDPOINT": s3.endpoint,
             "PACKSHOT_SOURCE_FILE_ROOTS": str(self.folder),
             "PACKSHOT_SOURCE_PRIVATE_NETWORKS": f"{LOOPBACK}/32",
+            "PACKSHOT_WEBHOOK_PRIVATE_NETWORKS": f"{LOOPBACK}/32",
             "PACKSHOT_CACHE_FOLDER": str(CACHE),
             "PACKSHOT_CDN_PORT": str(free_port()),
             "AWS_ACCESS_KEY_ID": s3.access_key,

@@ -80,7 +80,7 @@ class FaultInjector:
             *(self._kill_server(name) for name in cluster.servers),
             *(self._pause(role) for role in ROLES if role not in ALONE),
             *(self._pause_at_a_write() for _ in range(4)),
-            *(self._extra(role) for role in ("streams", "cutout", "compose", "publisher")),
+            *(self._extra(role) for role in ("streams", "cutout", "compose", "publisher", "webhooks")),
             *([self._full()] if cluster.disk.is_small else []),
         ]
         self._rng.shuffle(self.list)

@@ -51,7 +51,7 @@ WORKED_ON = (
     *topics.TASKS.values(),
     topics.retry(RETRY_FIRST_MS),
 )
-KEPT = (topics.INBOUND, topics.REPLIES, topics.REVIEWS, topics.LETTERS)  # which no role works on
+KEPT = (topics.REPLIES, topics.REVIEWS, topics.LETTERS)  # which no role here works on
 NASTY = {
     "newline": b"\n",
     "nul": b"\0",
@@ -159,8 +159,10 @@ def _makers() -> Iterator[_Maker]:
         if topic is not topics.CATALOG:  # there it is what some connectors write behind a deletion
             yield partial(_without_value, topic=topic, value=None)
             yield partial(_without_value, topic=topic, value=b"")
-    for topic in (*KEPT, topics.DEAD):
+    for topic in (*KEPT, topics.INBOUND, topics.DEAD):
         yield partial(_garbage, topic=topic)
+    for key in (None, b"", b"no-separator", b"\xff|\x80"):
+        yield partial(_hook_of_nobody, key=key)
     for topic in (topics.CATALOG, topics.TASKS["cutout", "bulk"], topics.PUBLISH):
         yield partial(_too_large, topic=topic)
         yield partial(_corrupt, topic=topic)
@@ -202,8 +204,9 @@ def _makers() -> Iterator[_Maker]:
 
 
 def _garbage(its: _Named, *, topic: topics.Topic) -> Poison:
+    """A hook's body is its shop's affair: with a right key, and no connector of that name, nothing is to be done."""
     made = its.poison("garbage", topic, its.rng.randbytes(40))
-    return replace(made, end="kept" if topic in KEPT else "letter")
+    return replace(made, end="kept" if topic in (*KEPT, topics.INBOUND) else "letter")
 
 
 def _foreign(its: _Named, *, topic: topics.Topic) -> Poison:
@@ -218,6 +221,11 @@ def _large(its: _Named, *, topic: topics.Topic) -> Poison:
 def _packed(its: _Named, *, topic: topics.Topic) -> Poison:
     """Small as the broker counts, and more than a letter may hold."""
     return replace(its.poison("packed", topic, its.rng.randbytes(40) + bytes(PACKED_BYTES)), packed=True)
+
+
+def _hook_of_nobody(its: _Named, *, key: bytes | None) -> Poison:
+    made = its.poison("key: no hook's", topics.INBOUND, its.rng.randbytes(40))
+    return replace(made, record=RawRecord(made.record.value, key, made.record.headers, NOW_MS))
 
 
 def _too_large(its: _Named, *, topic: topics.Topic) -> Poison:

@@ -46,7 +46,6 @@ class Stalls:
         self._places = [
             (group, topic.name, partition)
             for group, read in groups.readers(()).items()
-            if group not in groups.APART  # no such role runs here
             for topic in read
             if topic.name not in UNMEASURED
             for partition in range(settings.kafka_partitions)

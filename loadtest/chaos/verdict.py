@@ -10,6 +10,7 @@ import numpy as np
 import requests
 from PIL import Image
 
+from loadtest.chaos.listener import Listener, is_waited_for, published, unheard
 from loadtest.chaos.poison import name_in, unanswered
 from loadtest.chaos.workload import Expected, Product, colour_of, picture_of
 from schemas.records import AssetPublished
@@ -44,12 +45,13 @@ class Verdict:
     unanswered: list[str]
     unexpected_dead: list[str]
     published: int
+    untold: list[str]
 
     @property
     def faults(self) -> list[str]:
         """Everything that is wrong."""
         audited = [f"{each.kind}: {each.name}: {each.text}" for each in self.report.findings]
-        return [*audited, *self.lost, *self.stale, *self.unanswered, *self.unexpected_dead]
+        return [*audited, *self.lost, *self.stale, *self.unanswered, *self.unexpected_dead, *self.untold]
 
     def count(self, *kinds: Kind) -> int:
         """How many findings of the audit are of these kinds."""
@@ -58,7 +60,7 @@ class Verdict:
 
 def is_settled(settings: Settings, report: Report) -> bool:
     """Whether nothing moves any more, and no asset waits for something."""
-    if report.counts["in_flight"] or report.counts["moving"]:
+    if report.counts["in_flight"] or report.counts["moving"] or is_waited_for(settings):
         return False
     return not waiting(_assets(settings)[1])
 
@@ -81,7 +83,7 @@ def waiting(assets: Iterable[Asset]) -> list[Asset]:
     ]
 
 
-def judge(settings: Settings, expected: Expected, codes: dict[str, int]) -> Verdict:
+def judge(settings: Settings, expected: Expected, codes: dict[str, int], listener: Listener) -> Verdict:
     """Looks at each live picture through the CDN, and audits everything once poison's letters are discarded.
 
     `codes` tell what the broker said to each poison. Raises Unavailable.
@@ -103,7 +105,8 @@ def judge(settings: Settings, expected: Expected, codes: dict[str, int]) -> Verd
     left = [f"poison: {text}" for text in unanswered(expected.poison, told, codes)]
     if of_poison:
         discard(settings, Wanted(names=frozenset(of_poison)), "chaos", "poison")
-    return Verdict(audit(settings, deep=True), missing, stale, len(letters), left, unexpected, len(live))
+    untold = [f"webhook: {text}" for text in unheard(list(published(settings)), list(listener.heard))]
+    return Verdict(audit(settings, deep=True), missing, stale, len(letters), left, unexpected, len(live), untold)
 
 
 def _assets(settings: Settings) -> tuple[dict[Product, tuple[int, bool]], list[Asset]]:

@@ -19,6 +19,7 @@ from loadtest.chaos import faults, stalls
 from loadtest.chaos.__main__ import Plan
 from loadtest.chaos.cluster import Disk
 from loadtest.chaos.faults import Blow, Fault, FaultInjector
+from loadtest.chaos.listener import FAILS_ONE_IN, Listener, unheard
 from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
 from loadtest.chaos.readiness import Readiness
 from loadtest.chaos.stalls import Stall, Stalls
@@ -28,9 +29,10 @@ from schemas import codec, topics
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.consumer import groups
 from streams.consumer.letters import Delivery, Outgoing
-from streams.facts import Asset, AssetState
+from streams.facts import Asset, AssetState, Database
 from streams.runtime.observability import tell_ready
 from streams.runtime.settings import Settings
+from streams.webhooks.signing import headers
 from tests.streams.flow import upsert
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +137,38 @@ def test_poison_without_its_end_is_told(tmp_path: Path) -> None:
     faults = unanswered(made, letters - {letter.name}, codes | {refused.name: 0})
     assert sorted(text.split()[0] for text in faults) == sorted([letter.name, refused.name])
     assert len(list(unanswered(made, letters, {}))) == len([each for each in made if each.end != "refused"])
+
+
+def test_a_message_that_did_not_come_or_came_too_early_is_told() -> None:
+    told = [("north", "a", "1"), ("north", "b", "2"), ("north", "a", "3"), ("south", "a", "4")]
+    assert list(unheard(told, ["4", "1", "3", "2"])) == []
+    assert list(unheard(told, ["1", "2", "3"])) == ["south|a: 4 was published, and no webhook told of it"]
+    assert list(unheard(told, ["3", "1", "2", "4"])) == ["north|a: 3 came before what was published earlier"]
+    assert list(unheard(told, ["1", "2", "3", "4", "5"])) == ["5 was heard of, and never published"]
+
+
+def test_the_listener_hears_only_what_is_signed_and_fails_once(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path, webhook_private_networks=("127.0.0.1/32",))
+    database = Database(settings.database)
+    database.create_tables()
+    database.close()
+    with Listener() as listener:
+        listener.subscribe(settings)
+        secret = listener.secrets["north"]
+        names = [f"msg_{number}" for number in range(10 * FAILS_ONE_IN)]
+        answers = [answer(listener, name, secret) for name in names]
+        failed = [name for name, status in zip(names, answers, strict=True) if status == 500]
+        assert set(answers) == {204, 500}
+        assert [answer(listener, name, secret) for name in [*failed, names[0]]] == [204] * (len(failed) + 1)
+        assert answer(listener, "msg_x", listener.secrets["south"]) == 401
+        assert sorted(listener.heard) == sorted(names)
+        assert (listener.unsigned, listener.again) == (1, 1)
+
+
+def answer(listener: Listener, name: str, secret: str) -> int:
+    """What the listener answers to a delivery for the tenant north that is signed with a secret."""
+    body, at_s = b"{}", round(time.time())
+    return listener.answer("north", headers(name, at_s, body, [secret]), body)
 
 
 def test_blows_are_chosen_by_their_names_and_repeated() -> None:

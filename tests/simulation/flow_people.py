@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from schemas.doubts import waits_for
-from schemas.records import CutoutRetouched, ReviewDecided, Task
-from streams.facts import Fitting
-from streams.flow.processors.settling import by_cases
+from schemas.doubts import picture_of, waits_for
+from schemas.records import CutoutRetouched, DecisionUndone, ReviewDecided, Task
+from streams.facts import Fitting, Review
+from streams.flow.processors.settling import each_by_cases, on_review
 from tests.simulation.broker import Violation
 
 if TYPE_CHECKING:
@@ -43,6 +44,20 @@ def decide(world: FlowWorld) -> bool:
     return True
 
 
+def undo(world: FlowWorld) -> None:
+    """One takes back what was said of a case, be it that it settled nothing."""
+    with world.database.read() as facts:
+        decided = facts.reviews.every(pending=False)
+        names = sorted({doubt.case for review in decided for doubt in waits_for(review.request)})
+        known = [case for name in names if (case := facts.cases.get(name)) is not None and case.decision is not None]
+    if not known:
+        return
+    case = world.rng.choice(known)
+    assert case.decision is not None
+    about = {"tenant": "demo", "sku": case.sku, "decision": case.decision, "version": case.rank + 1}
+    world.say(DecisionUndone(**about, decided_by=world.rng.choice(PEOPLE)))  # type: ignore[arg-type]
+
+
 def retouch(world: FlowWorld) -> None:
     """One has a photograph cut out otherwise."""
     sku = world.rng.choice(sorted(world.versions))
@@ -65,15 +80,29 @@ def doubts_about(task: Task) -> dict[str, float]:
 
 
 def check(world: FlowWorld) -> None:
-    """Whoever waits is asked about by a case, and what stands decided stands as its cases say."""
+    """Whoever waits is asked about by a case; what stands decided stands as its cases say, or as its picture did."""
     with world.database.read() as facts:
         asked = facts.cases.waiting_assets()
         for asset in facts.assets.every():
             if asset.state == "review" and (asset.tenant, asset.sku, asset.asset) not in asked:
                 raise Violation(f"{asset.sku} {asset.asset} waits, and nobody is asked")
-        for review in facts.reviews.every(pending=False):
+        decided = facts.reviews.every(pending=False)
+        for review in decided:
             product = facts.products.get("demo", review.request.completed.task.sku)
             is_newest = product is not None and product.version == review.version
             said = review.decision
-            if is_newest and said is not None and by_cases(review.request, review.rank - 1, facts) != said:
+            words = [*each_by_cases(review.request, review.rank - 1, facts), *_of_its_picture(review, decided)]
+            if is_newest and said is not None and said not in words:
                 raise Violation(f"{review.asset} is {review.state} by {said.decided_by}, and its cases say otherwise")
+
+
+def _of_its_picture(review: Review, decided: Sequence[Review]) -> Iterator[ReviewDecided]:
+    """What was said of the same picture under other tasks: it is not asked about again, whatever doubts are drawn."""
+    for other in decided:
+        is_same = other.review_id != review.review_id and _picture(other) == _picture(review)
+        if is_same and other.decision is not None:
+            yield on_review(review.request, review.rank - 1, other.decision)
+
+
+def _picture(review: Review) -> str:
+    return picture_of(review.request.completed, review.request.verdict)

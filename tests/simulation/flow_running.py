@@ -64,6 +64,7 @@ _CHOICES: list[tuple[Callable[[FlowWorld], object], float]] = [
     (FlowWorld.replay, 0.3),
     (flow_people.decide, 2.0),
     (flow_people.retouch, 0.3),
+    (flow_people.undo, 0.7),
     (FlowWorld.streams, 15.0),
     (FlowWorld.strike, 5.0),
     (FlowWorld.work, 10.0),

@@ -181,6 +181,27 @@ def test_a_decision_on_a_case_is_taken_back_for_all(flow: Flow) -> None:
     assert kinds(flow.say(replace(approval, version=3))) == ["PublishRequested"] * 4
 
 
+@pytest.mark.parametrize("first", ["channel", "cutout"])
+def test_what_two_cases_reject_waits_again_when_both_are_taken_back(flow: Flow, first: str) -> None:
+    (cut,) = tasks(flow.say(upsert(channels=["amazon", "ebay"])))
+    steps = tasks(flow.say(made(cut, **UNSURE)))
+    amazon, ebay = (each for each in steps if each.step.operation == "packshot")
+    reviews = [flow.say(made(amazon, fill=0.5))[0], flow.say(made(ebay))[0]]
+    assert all(isinstance(each, ReviewRequested) for each in reviews)
+    second = "cutout" if first == "channel" else "channel"
+    said = {
+        "channel": decision([reviews[0]], "channel", approved=False, decided_by="bob"),  # type: ignore[list-item]
+        "cutout": decision(reviews, "cutout", approved=False, decided_by="ada"),  # type: ignore[arg-type]
+    }
+    assert [kinds(flow.say(said[about])) for about in ("channel", "cutout")] == [["AssetWithheld"]] * 2
+    assert [flow.states()[name] for name in ("amazon-1", "ebay-1")] == ["rejected"] * 2
+    flow.say(DecisionUndone(tenant="demo", sku="A", decision=said[first], version=2))
+    assert flow.states()["amazon-1"] == "rejected", "the other case rejects it still"
+    flow.say(DecisionUndone(tenant="demo", sku="A", decision=said[second], version=2))
+    assert [flow.states()[name] for name in ("amazon-1", "ebay-1")] == ["review"] * 2
+    assert len(waiting(flow)) == 2
+
+
 def test_one_of_a_case_is_taken_back_alone(flow: Flow) -> None:
     reviews = asked(flow)
     flow.say(decision(reviews))

@@ -21,7 +21,7 @@ from streams.flow.processors.reviewing import (
     review_decided,
     withdrawn,
 )
-from streams.flow.processors.settling import by_cases, on_review, passed, settled_by
+from streams.flow.processors.settling import by_cases, each_by_cases, on_review, passed, settled_by
 from streams.runtime.errors import Refused
 
 log = structlog.get_logger()
@@ -162,7 +162,7 @@ def _check(event: ReviewDecided, waiting: list[Review], facts: Facts) -> None:
 
 def _stands_by_cases(review: Review, facts: Facts) -> bool:
     """Whether a review is as the words on its cases leave it."""
-    return review.decision is not None and by_cases(review.request, review.rank - 1, facts) == review.decision
+    return review.decision in each_by_cases(review.request, review.rank - 1, facts)
 
 
 def _was_taken_back(review: Review, event: DecisionUndone) -> bool:

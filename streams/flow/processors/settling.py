@@ -34,15 +34,18 @@ def settled_by(request: ReviewRequested, rank: int, facts: Facts) -> ReviewDecid
 
 def by_cases(request: ReviewRequested, rank: int, facts: Facts) -> ReviewDecided | None:
     """The decision on a review that follows from those on its cases: one rejects it, or all let it pass."""
+    return next(iter(each_by_cases(request, rank, facts)), None)
+
+
+def each_by_cases(request: ReviewRequested, rank: int, facts: Facts) -> list[ReviewDecided]:
+    """Every decision that may stand by those on its cases: of several that reject it, whichever came first does."""
     words = [word_on(doubt, request, facts) for doubt in waits_for(request)]
     said = [word for word in words if word is not None]
-    rejecting = next((word for word in said if not word.approved), None)
-    if rejecting is not None:
-        return on_review(request, rank, rejecting)
-    if not said or len(said) < len(words):
-        return None
+    rejecting = [on_review(request, rank, word) for word in said if not word.approved]
+    if rejecting or not said or len(said) < len(words):
+        return rejecting
     reasons, people = _once(word.reason for word in said), _once(word.decided_by for word in said)
-    return on_review(request, rank, replace(said[0], reason=reasons, decided_by=people))
+    return [on_review(request, rank, replace(said[0], reason=reasons, decided_by=people))]
 
 
 def word_on(doubt: Doubt, request: ReviewRequested, facts: Facts) -> ReviewDecided | None:
