@@ -57,10 +57,10 @@ class Noting:
 
     def _note_event(self, delivery: Delivery) -> None:
         """Has the product looked at that an event is about which a shop wrote here itself."""
-        subscription = signatures.text_at(signatures.parsed(delivery.value or b""), "subject")
+        subscription = signatures.text_at(signatures.parsed(delivery.value), "subject")
         known = [each for each in self._connectors.every() if each.options.get("subscription") == subscription]
         for connector in known:
-            hook = kind(connector.kind)(connector, Client()).told(delivery.value or b"")
+            hook = kind(connector.kind)(connector, Client()).told(delivery.value)
             self._connectors.note_change(connector.connector, hook.source_id, self._now_ms())
         if not known:
             log.info("an event of no connector", subscription=subscription)

@@ -48,9 +48,10 @@ class Begun:
 class Provider:
     """The identity provider that the settings name. Thread-safe."""
 
-    def __init__(self, settings: Settings, client: httpx.Client | None = None) -> None:
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
+        """`transport` stands in for the network."""
         self._settings = settings
-        self._client = client or httpx.Client(timeout=ANSWERS_WITHIN_S, follow_redirects=False)
+        self._transport = transport
         self._known: dict[str, tuple[float, Any]] = {}
         self._lock = threading.Lock()
 
@@ -111,7 +112,7 @@ class Provider:
 
         wanted = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_S,
-            iss={"essential": True, "value": self._settings.oidc_issuer},
+            iss={"essential": True, "value": str(self._settings.oidc_issuer)},
             aud={"essential": True, "value": self._settings.oidc_client_id},
             exp={"essential": True},
             nonce={"essential": True, "value": _made(seed, "nonce")},
@@ -186,7 +187,8 @@ class Provider:
     def _asked(self, method: str, address: str, **sent: Any) -> dict[str, Any]:
         try:
             sent["headers"] = {"Accept": "application/json", **sent.get("headers", {})}
-            answer = self._client.request(method, address, **sent)
+            with httpx.Client(timeout=ANSWERS_WITHIN_S, transport=self._transport) as client:
+                answer = client.request(method, address, **sent)
             told = msgspec.json.decode(answer.content)
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             raise Unavailable(f"the identity provider does not answer: {type(error).__name__}") from error

@@ -31,7 +31,7 @@ from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
 from streams.services import uploads
-from streams.services.admission import LANE, Admission
+from streams.services.admission import LANE, Admission, OverCapacity
 from streams.services.orders import Order, Slip, drawn
 from streams.services.quotas import Allowance, OverQuota
 from streams.services.replies import Answer, Replies
@@ -143,8 +143,8 @@ class Pictures:
             return
         try:
             self._admission.check([OPERATIONS[each.operation].pool for each in slip.steps], job.deadline_ms)
-        except BaseException:
-            end(0)
+        except OverCapacity:
+            end(None)
             raise
         run = self._begin(slip, job, data)
         run.ended.add_done_callback(lambda ended: end(0 if ended.cancelled() else ended.result().source_pixels))

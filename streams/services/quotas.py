@@ -88,7 +88,7 @@ class Buckets:
         return [_level(*each) for each in zip(policies, after, waits_s, strict=True)]
 
     def overdraw(self, policies: Sequence[Policy], amount: int) -> None:
-        """Takes what was used already."""
+        """Takes what was used already, or gives back what was not used."""
         with self._lock:
             now_s = self._clock()
             for policy in policies:
@@ -174,11 +174,11 @@ class Allowance:
     pixels: Sequence[Policy]
     work: Sequence[Policy]
 
-    def begin(self, pixels: int) -> Callable[[int], None]:
+    def begin(self, pixels: int) -> Callable[[int | None], None]:
         """Counts a picture of a photograph that is to be made. Raises OverQuota.
 
         What is returned is to be called once it is at work no more, with how many pixels there were: those that were
-        not known before, as of a photograph that lay elsewhere, are counted then.
+        not known before, as of a photograph that lay elsewhere, are counted then; with None where it was not begun.
         """
         working = self.quotas.at_work.begin(self.work)
         if any(each.wait_s for each in working):
@@ -189,9 +189,9 @@ class Allowance:
             self.quotas.at_work.end(self.work)
             raise OverQuota(levels)
 
-        def end(found: int) -> None:
+        def end(found: int | None) -> None:
             self.quotas.at_work.end(self.work)
-            self.quotas.buckets.overdraw(self.pixels, max(found - taken, 0))
+            self.quotas.buckets.overdraw(self.pixels, -taken if found is None else max(found - taken, 0))
 
         return end
 

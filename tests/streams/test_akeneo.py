@@ -67,13 +67,13 @@ def test_events_by_kafka_are_found_by_their_subscription(shop: AkeneoStandIn, da
     assert [each.source_id for each in rows.changes("shop", START_MS, 9)] == [uuid_of("1")]
     assert rows.changes("other", START_MS, 9) == []
     noting.note_hook(written(body.replace(b"subscription-1", b"subscription-3")))
-    for wrong in (b"{}", b"no JSON", body.replace(b"uuid", b"code"), None):
+    for wrong in (b"{}", b"no JSON", body.replace(b"uuid", b"code"), b""):
         with pytest.raises(Refused) as refusal:
             noting.note_hook(written(wrong))
         assert refusal.value.code == "hook_malformed"
 
 
-def written(body: bytes | None) -> Delivery:
+def written(body: bytes) -> Delivery:
     """A record as the Event Platform writes it."""
     return Delivery(topics.INBOUND.name, 0, 0, b"whatever", body, [("content-type", b"application/cloudevents+json")])
 

@@ -163,8 +163,8 @@ class Akeneo(Shop):
         wanted: dict[str, set[str]] = {}
         for value in (value for each in items for value in self._photographs(each)):
             if isinstance(value["data"], list):
-                codes = (code for code in value["data"] if not code.startswith(OURS))
-                wanted.setdefault(str(value.get("reference_data_name")), set()).update(codes)
+                theirs = {code for code in value["data"] if not code.startswith(OURS)}
+                wanted.setdefault(str(value.get("reference_data_name")), set()).update(theirs)
         found: dict[tuple[str, str], list[str]] = {}
         for family, codes in wanted.items():
             prefixes = self._prefixes(family) if codes else {}

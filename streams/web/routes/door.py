@@ -106,9 +106,14 @@ def _provider(request: Request[Any, Any, Any]) -> Provider:
 def _seed(request: Request[Any, Any, Any], seed: str) -> Cookie:
     """What the browser keeps while it is away; it comes back from another site, so that `strict` would lose it."""
     place: Place = request.app.state.place
-    kept = {"path": "/desk/-/oidc", "max_age": oidc.SEED_S if seed else 0, "httponly": True}
     return Cookie(
-        key=SEED_COOKIE, value=seed, samesite="lax", secure=place.settings.gateway.startswith("https:"), **kept
+        key=SEED_COOKIE,
+        value=seed,
+        path="/desk/-/oidc",
+        max_age=oidc.SEED_S if seed else 0,
+        httponly=True,
+        samesite="lax",
+        secure=place.settings.gateway.startswith("https:"),
     )
 
 

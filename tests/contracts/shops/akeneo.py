@@ -103,7 +103,7 @@ class AkeneoStandIn(StandIn):
         ]
 
     def _told(self, product: Product) -> dict[str, Any]:
-        pictures = {
+        pictures: dict[str, Any] = {
             "locale": None, "scope": None, "data": [each.id for each in product.media],
             "attribute_type": "pim_catalog_asset_collection", "reference_data_name": FAMILY,
         }  # fmt: skip

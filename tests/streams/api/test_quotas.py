@@ -128,6 +128,15 @@ def test_who_waits_is_told_of_work_at_once_and_who_does_not_gets_bulk(
         pass
 
 
+@pytest.mark.usefixtures("_unfilled")
+def test_what_a_full_lane_refuses_counts_towards_no_quota(demo: Client, workers: Workers, photo: bytes) -> None:
+    before = levels(post(demo, "cutouts", photo))
+    workers.others = {"cutout": 10**9}
+    refused = post(demo, "cutouts", photo, speckle_share="0.01")
+    assert (refused.status_code, levels(refused)["key-pixels"]) == (503, before["key-pixels"])
+    assert levels(refused)["key-work"] == 2
+
+
 def test_pixels_over_the_quota_are_refused_too_and_leave_no_work_behind(
     working: Gateway, key: str, photo: bytes, workers: Workers
 ) -> None:

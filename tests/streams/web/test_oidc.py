@@ -17,7 +17,7 @@ from litestar.types import ASGIApp
 from infra.servers import oidc as servers
 from infra.servers.process import ServerUnavailable
 from streams.facts import Database
-from streams.runtime.addresses import SecretStr
+from streams.runtime.addresses import Address, SecretStr
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
@@ -42,7 +42,7 @@ PEOPLE = {
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return replace(settings, oidc_issuer=ISSUER, oidc_client_secret=SecretStr(servers.SECRET))
+    return replace(settings, oidc_issuer=Address(ISSUER), oidc_client_secret=SecretStr(servers.SECRET))
 
 
 # Against a real provider.
@@ -59,7 +59,7 @@ def issuer(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def browser(issuer: str, settings: Settings, database: Database, recorder: Recorder) -> Iterator[TestClient[ASGIApp]]:
-    place = Place(replace(settings, oidc_issuer=issuer), database, recorder, Showing(settings))
+    place = Place(replace(settings, oidc_issuer=Address(issuer)), database, recorder, Showing(settings))
     with TestClient(build(place), base_url=DESK, raise_server_exceptions=False) as opened:
         yield opened
 
@@ -127,8 +127,7 @@ class StandIn:
         self.claims: dict[str, Any] = {}
         self.userinfo: dict[str, Any] = {}
         self.signed_by, self.asked = self.key, list[str]()
-        client = httpx.Client(transport=httpx.MockTransport(self._answer))
-        self.provider = Provider(settings, client)
+        self.provider = Provider(settings, httpx.MockTransport(self._answer))
 
     def token(self, nonce: str) -> str:
         now = now_ms() // 1000
@@ -245,7 +244,7 @@ def test_an_answer_that_was_not_asked_for_opens_nothing(
 
 def test_a_provider_that_is_away_or_another_is_said(settings: Settings) -> None:
     def answering(answer: Callable[[], httpx.Response]) -> Provider:
-        return Provider(settings, httpx.Client(transport=httpx.MockTransport(lambda _request: answer())))
+        return Provider(settings, httpx.MockTransport(lambda _request: answer()))
 
     def fails() -> httpx.Response:
         raise httpx.ConnectError("refused")
