@@ -22,9 +22,9 @@ from streams.runtime.fields import (
     WholeDelays,
     Wrong,
     converted,
+    meant,
 )
 
-NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 PREFIX = "PACKSHOT_"
 
 
@@ -304,11 +304,6 @@ class Settings:
         return _revealed(self.kafka_sasl_password)
 
     @property
-    def oidc_secret(self) -> str | None:
-        """The secret of the identity provider's client."""
-        return _revealed(self.oidc_client_secret)
-
-    @property
     def sealing_keys(self) -> list[str]:
         """The keys of webhooks' secrets."""
         return [each.strip() for each in (_revealed(self.secrets_keys) or "").split(",") if each.strip()]
@@ -376,7 +371,8 @@ def variable(field: str) -> str:
 
 def read_settings(environment: Iterable[str] = os.environ) -> Settings:
     """The settings of this process. Raises SettingsError, which says what is wrong with each and shows no value."""
-    wrong = [message for name in environment if (message := _meant(name))]
+    known = [variable(each.name) for each in fields(Settings)]
+    wrong = [message for name in environment if (message := meant(name, PREFIX, known))]
     try:
         settings = Settings()
     except SettingsError as error:
@@ -395,19 +391,6 @@ def _environment() -> dict[str, str]:
 def default_of(field: Any) -> Any:
     """What a field is where nobody says."""
     return field.default if field.default_factory is MISSING else field.default_factory()
-
-
-def _meant(name: str) -> str:
-    """What to say of a variable that looks like a setting and is none; empty where it is one, or another's."""
-    if not name.upper().startswith(PREFIX):
-        return ""
-    known = [variable(each.name) for each in fields(Settings)]
-    if name.upper() in known:
-        return ""
-    import difflib  # only who has mistyped one needs it
-
-    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=NEAR_ENOUGH)
-    return f"{name} is no setting, did you mean {near[0]}?" if near else ""
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -98,8 +98,8 @@ class Provider:
             "client_id": self._settings.oidc_client_id,
             "code_verifier": _made(seed, "verifier"),
         }
-        secret = self._settings.oidc_secret
-        login = None if secret is None else httpx.BasicAuth(self._settings.oidc_client_id, secret)
+        secret, client = self._settings.oidc_client_secret, self._settings.oidc_client_id
+        login = None if secret is None else httpx.BasicAuth(client, secret.get_secret_value())
         answer = self._asked("POST", self._described()["token_endpoint"], data=asked, auth=login)
         if not isinstance(answer.get("id_token"), str):
             raise Refused(REFUSAL, f"the provider says {str(answer.get('error', 'nothing'))[:100]}", field="code")
