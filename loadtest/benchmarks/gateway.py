@@ -225,6 +225,7 @@ class Bench:
                 done += answer.status == 200 and time.monotonic() <= end_s
 
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
+        assert done, f"not one cutout in {self.for_s:.0f} s: no share of that is a load"
         return done / self.for_s
 
 

@@ -138,6 +138,10 @@ class System:
             "PACKSHOT_GATEWAY_PORT": str(self.port),
             "PACKSHOT_GATEWAY_KEY_PER_MINUTE": "0",
             "PACKSHOT_GATEWAY_TENANT_PER_MINUTE": "0",
+            "PACKSHOT_GATEWAY_KEY_MEGAPIXELS_PER_MINUTE": "0",
+            "PACKSHOT_GATEWAY_TENANT_MEGAPIXELS_PER_MINUTE": "0",
+            "PACKSHOT_GATEWAY_KEY_AT_WORK": "0",
+            "PACKSHOT_GATEWAY_TENANT_AT_WORK": "0",
             "PACKSHOT_LOG_LEVEL": "warning",
         }
 

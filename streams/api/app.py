@@ -15,7 +15,7 @@ from streams.api.callers import KeyAuthentication, check_scope, provide_caller
 from streams.api.conditional import Conditional
 from streams.api.gateway import Gateway, Nowhere
 from streams.api.idempotency import Idempotent
-from streams.api.limits import Buckets, check_quota
+from streams.api.limits import check_quota
 from streams.api.routes import ROUTES
 from streams.api.tracing import Traced
 from streams.blobs import Blobs, open_store
@@ -24,6 +24,7 @@ from streams.runtime.settings import Settings
 from streams.services.admission import Admission
 from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.quotas import Quotas
 from streams.services.replies import Replies
 
 
@@ -49,7 +50,8 @@ def around(app: Litestar) -> ASGIApp:
 
 def stand_on(app: Litestar, gateway: Gateway) -> None:
     """Has an application work on a gateway's stores and producer, with nobody's quota used."""
-    app.state.update({"gateway": gateway, "base_url": gateway.settings.gateway, "buckets": Buckets()})
+    settings = gateway.settings
+    app.state.update({"gateway": gateway, "base_url": settings.gateway, "quotas": Quotas(settings)})
 
 
 @cache

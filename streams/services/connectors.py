@@ -25,6 +25,7 @@ from streams.connectors.working import Progress, Work, opened
 from streams.consumer import reading
 from streams.consumer.registry import codec_of
 from streams.facts import Connector, ConnectorProduct, Connectors, Database
+from streams.facts.sealing import Sealer
 from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
@@ -131,26 +132,27 @@ def add(settings: Settings, connector: Connector) -> Connector:
     _check_names(connector, known)
     with open_database(settings) as database:
         _check_makeable(database, connector)
-        if Connectors(database).get(connector.connector) is None:
+        rows = _rows(settings, database)
+        if rows.get(connector.connector) is None:
             with _shop(settings, connector) as shop:
                 shop.check()
                 keys = shop.published_keys()
             connector = _with(connector, options={**connector.options, **({} if keys is None else {"keys": keys})})
-        Connectors(database).add(connector)
+        rows.add(connector)
     return connector
 
 
 def listing(settings: Settings, tenant: str | None) -> list[tuple[Connector, dict[str, int]]]:
     """The connectors, each with how many products it has and what of them waits."""
     with open_database(settings) as database:
-        rows = Connectors(database)
+        rows = _rows(settings, database)
         return [(each, rows.counts(each.connector)) for each in rows.every(tenant)]
 
 
 def check(settings: Settings, name: str) -> Checked:
     """Asks a shop whether it answers. Raises Refused, Unavailable."""
     with open_database(settings) as database:
-        rows = Connectors(database)
+        rows = _rows(settings, database)
         connector = opened(rows, name)
         with _shop(settings, connector) as shop:
             answer = shop.check()
@@ -173,7 +175,8 @@ def products(settings: Settings, name: str) -> tuple[list[ShopProduct], dict[str
 def remove(settings: Settings, name: str) -> None:
     """Forgets a connector; its products and pictures stay as they are. Raises Refused."""
     with open_database(settings) as database:
-        Connectors(database).remove(opened(Connectors(database), name).connector)
+        rows = _rows(settings, database)
+        rows.remove(opened(rows, name).connector)
 
 
 def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress], None]) -> Progress:
@@ -182,13 +185,13 @@ def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress
     Raises Refused where another process works for it for long, Unavailable where the shop does not answer.
     """
     with connect(settings) as (database, producer):
-        rows, holder, progress = Connectors(database), uuid4().hex, Progress()
+        rows, holder, progress = _rows(settings, database), uuid4().hex, Progress()
         connector = opened(rows, name)
         _wait_for(rows, name, holder)
         try:
             showing = Showing(rows, open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
             held = lambda: rows.hold(name, holder, now_ms())  # noqa: E731
-            work = Work(rows, Taking(database, producer), showing, now_ms, held)
+            work = Work(rows, Taking(database, rows, producer), showing, now_ms, held)
             with _shop(settings, connector) as shop:
                 for progress in work.sweep(shop, full=True, lane="bulk", believes=believes):
                     tell(progress)
@@ -198,12 +201,17 @@ def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress
         return progress
 
 
-def receive(database: Database, sender: Sender, name: str, headers: Mapping[str, str], body: bytes) -> bool:
+def warm_up(rows: Connectors) -> None:
+    """Loads the kinds that there are connectors of, which else the first hook of each would wait for."""
+    for name in sorted({each.kind for each in rows.every()} & {*kinds()}):
+        kind(name)
+
+
+def receive(rows: Connectors, sender: Sender, name: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Takes a hook: checked, and on its topic when this returns; False for one that was taken before.
 
     Raises Refused, and NotAcknowledged.
     """
-    rows = Connectors(database)
     connector = opened(rows, name)
     now = now_ms()
     hook = kind(connector.kind)(connector, Client()).received(headers, body, now)
@@ -217,6 +225,10 @@ def receive(database: Database, sender: Sender, name: str, headers: Mapping[str,
 def new_secret() -> str:
     """A secret as Standard Webhooks has them."""
     return WHSEC + base64.b64encode(chance.token_bytes(SECRET_BYTES)).decode()
+
+
+def _rows(settings: Settings, database: Database) -> Connectors:
+    return Connectors(database, Sealer(settings.sealing_keys))
 
 
 def _wait_for(rows: Connectors, name: str, holder: str) -> None:

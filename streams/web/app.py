@@ -8,6 +8,7 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from streams.services.oidc import Provider
 from streams.web.pages import HEADERS, answer
 from streams.web.place import Place, Stores
 from streams.web.routes import ROUTES
@@ -29,7 +30,7 @@ def pages(place: Place) -> Litestar:
         middleware=[DefineMiddleware(SignedIn, exclude_from_auth_key="open")],
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_MAX_BYTES,
-        state=State({"place": place}),
+        state=State({"place": place, "provider": Provider(place.settings) if place.settings.oidc_issuer else None}),
         openapi_config=None,
         logging_config=None,
     )

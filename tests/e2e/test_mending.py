@@ -20,8 +20,8 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from streams.blobs import Blobs, open_store
+from tests.e2e.asking import wait_until_ready
 from tests.e2e.system import ROOT, System, running
-from tests.e2e.test_gateway import wait_until_ready
 from tests.servers import skip_or_fail
 from tests.streams.web.browsing import NoBrowser, chromium, opened
 
@@ -50,13 +50,13 @@ def system(tmp_path: Path) -> Iterator[System]:
 def truth() -> Alpha:
     """The bowl's own alpha (h, w), 0..1."""
     with Image.open(CATALOGUE / "truth" / f"{NAME}.png") as opened_one:
-        return np.asarray(opened_one.convert("L"), np.float32) / 255
+        return np.asarray(opened_one.convert("L"), np.float32) / np.float32(255)
 
 
 def alpha_of(system: System, digest: str) -> Alpha:
     """The alpha (h, w) of a picture in the blob store, 0..1."""
     data = Blobs(open_store(f"file://{system.folder}/data/blobs", s3_endpoint=None)).get(digest)
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"), np.float32)[..., 3] / 255
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"), np.float32)[..., 3] / np.float32(255)
 
 
 def wrong(alpha: Alpha) -> float:

@@ -145,7 +145,7 @@ def replay_webhook(caller: Asking, endpoint: FromPath[str], data: JSONBody[Repla
 
 
 def _webhooks(caller: Caller) -> Webhooks:
-    return Webhooks(caller.gateway.database, Sealer(caller.settings.webhook_keys))
+    return Webhooks(caller.gateway.database, Sealer(caller.settings.sealing_keys))
 
 
 def _check_is_live(caller: Caller) -> None:
