@@ -102,6 +102,19 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"streams.commands.{module}"), attribute)
         return command
 
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is asked for. Raises UsageError, which says what a name that is none is most like."""
+        name = arguments[0]
+        if name in COMMANDS or name.startswith("-"):
+            return super().resolve_command(context, arguments)
+        import difflib  # only who has mistyped one needs it
+
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise click.UsageError(f"No such command {name!r}.{hint}", context)
+
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with a line each."""
         with formatter.section("Commands"):

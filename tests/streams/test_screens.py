@@ -220,6 +220,20 @@ def test_a_place_that_takes_no_file_is_told_with_the_setting_that_names_another(
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize(("name", "meant"), [("submti", "'submit'"), ("reviews", "'review'"), ("xyzzy", None)])
+def test_a_command_that_is_none_is_told_with_the_one_that_is_meant(
+    name: str, meant: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["packshot", name])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert f"No such command '{name}'" in told
+    assert ("Did you mean" in told) == (meant is not None)
+    assert meant is None or meant in told
+
+
 @pytest.mark.parametrize("content", ["", "\n\n", "tenant,sku,version,sources,channels\n", "[]"], ids=repr)
 def test_a_file_without_events_is_told_in_a_line_and_takes_no_broker(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
