@@ -162,7 +162,7 @@ def check(settings: Settings, name: str) -> Checked:
 def products(settings: Settings, name: str) -> tuple[list[ShopProduct], dict[str, str]]:
     """Every product that a shop has now, and why others cannot be read, by id. Raises Refused, Unavailable."""
     with open_database(settings) as database:
-        connector = opened(Connectors(database), name)
+        connector = opened(_rows(settings, database), name)
     found: list[ShopProduct] = []
     unread: dict[str, str] = {}
     with _shop(settings, connector) as shop:

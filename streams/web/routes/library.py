@@ -7,6 +7,7 @@ from litestar import Request, Response, get
 from litestar.params import FromQuery
 
 from streams.facts import Connectors
+from streams.facts.sealing import Sealer
 from streams.services import library
 from streams.web.pages import NotHere, page
 from streams.web.routes.pictures import Size, answer_picture
@@ -42,7 +43,7 @@ def show_scene(
 @get("/desk/{tenant:str}/connectors", opt=VIEW, sync_to_thread=True)
 def show_connectors(visitor: Looking) -> Response[str]:
     """The shops and PIMs of the tenant, and what of their products waits."""
-    rows = Connectors(visitor.place.database)
+    rows = Connectors(visitor.place.database, Sealer(visitor.place.settings.sealing_keys))
     found = [(each, rows.counts(each.connector)) for each in rows.every(visitor.tenant)]
     return page(visitor, "connectors", rows=found)
 
