@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gpu_workers.engines import EngineError
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.local import orders
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
@@ -21,8 +22,7 @@ from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.operation import cutout_picture, find_people, metadata_of, with_writing
 from gpu_workers.operations.cutout.retouching import Retouching
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools import memory, memory_model, rules
-from gpu_workers.pools.outputs import code_fingerprint
+from gpu_workers.pools import memory, memory_model
 from gpu_workers.reading.opening import READ_BY, open_reader
 from gpu_workers.reading.reader import Reader
 from gpu_workers.serving.batching import BatchingError
@@ -30,11 +30,9 @@ from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.serving.serving import Network
 from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, decode, header
 from gpu_workers.sources.fetch import Fetched, SourceError
-from schemas.channels import Channel, Size, UnknownChannel
-from schemas.channels.rulebook import BadChannel, Rulebook
+from schemas.channels import Channel, Size
 from schemas.identity import result_id
 from schemas.operations import OPERATIONS
-from schemas.operations.base import BadParameters
 from schemas.records import Step, Verdict
 from streams.blobs import Blobs, open_store
 from streams.facts import Database
@@ -119,7 +117,7 @@ class Studio:
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
         self._reader: Reader | None = None
-        self.rules = _rules_that_count(settings)
+        self.rules = orders.rules_that_count(settings)
 
     def __enter__(self) -> "Studio":
         return self
@@ -129,12 +127,14 @@ class Studio:
 
     def order(self, operation: str, channel: str | None, category: str, parameters: Mapping[str, str]) -> Order:
         """What is wanted, checked before any picture is looked at. Raises Refused."""
-        _check_parameters(operation, parameters)
+        orders.check_parameters(operation, parameters)
         request = None if operation == "cutout" else self._request(operation, channel, category, parameters)
-        following = [] if request is None else [_step(operation, channel, parameters)]
+        following = [] if request is None else [orders.step(operation, channel, parameters)]
         kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category, self.rules)
-        engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}/{READ_BY}+{_code(operation)}"
-        rules = f"{kept}/{category}/{'' if request is None else _fingerprint(operation, request)}"
+        engine = (
+            f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}/{READ_BY}+{orders.code(operation)}"
+        )
+        rules = f"{kept}/{category}/{'' if request is None else orders.fingerprint(operation, request)}"
         return Order(operation, parameters, category, request, kept, engine, rules)
 
     def render(self, order: Order, sources: Sequence[Source]) -> Output:
@@ -342,7 +342,7 @@ class Studio:
     ) -> ComposeRequest:
         from gpu_workers.pools.compose import library
 
-        rules = _channel(operation, channel, category, self.rules)
+        rules = orders.channel(operation, channel, category, self.rules)
         return ComposeRequest(rules, parameters, category, library=library(self._settings))
 
 
@@ -364,53 +364,3 @@ def _sized(name: str, head: Header) -> str:
 def _mask_of(photograph: Picture, made: cutting.Cutout) -> Picture:
     alpha = eight_bit(made.rgba)[..., 3]
     return replace(photograph, pixels=np.dstack([alpha, alpha, alpha]))
-
-
-def _check_parameters(operation: str, parameters: Mapping[str, str]) -> None:
-    if operation not in OPERATIONS:
-        known = ", ".join(sorted(OPERATIONS))
-        raise Refused(
-            "unknown_operation", f"no operation is called {operation!r}; there are: {known}", field="operation"
-        )
-    try:
-        OPERATIONS[operation].parameters.parse(parameters)
-    except BadParameters as error:
-        raise Refused.because(error) from error
-
-
-def _fingerprint(operation: str, request: ComposeRequest) -> str:
-    from gpu_workers.pools.compose import library_fingerprint
-
-    return f"{request.channel.rule_version}/{library_fingerprint(operation, request)}"
-
-
-def _code(operation: str) -> str:
-    """The code that makes an operation's picture of a photograph, which is cut out before."""
-    return "+".join(code_fingerprint(each)[:16] for each in dict.fromkeys(("cutout", operation)))
-
-
-def _channel_name(operation: str, name: str | None) -> str | None:
-    return name or ("web" if operation == "transparent" else None)
-
-
-def _step(operation: str, channel: str | None, parameters: Mapping[str, str]) -> Step:
-    return Step(operation=operation, channel=_channel_name(operation, channel), parameters=dict(parameters))
-
-
-def _channel(operation: str, name: str | None, category: str, rules: Rulebook) -> Channel:
-    name = _channel_name(operation, name)
-    if name is None:
-        raise Refused("missing_channel", f"{operation} needs --channel", field="channel")
-    try:
-        return rules.load(name, category)
-    except (UnknownChannel, BadChannel) as error:
-        raise Refused.because(error, field="channel") from error
-
-
-def _rules_that_count(settings: Settings) -> Rulebook:
-    database = Database(settings.database)
-    try:
-        database.create_tables()
-        return rules.rules_that_count(database)
-    finally:
-        database.close()
