@@ -1,9 +1,9 @@
-"""What an order says before any picture is looked at: its parameters, its channel's rules, the code that makes it."""
+"""What an order of a picture says, checked and named as the pools would."""
 
 from collections.abc import Mapping
 
 from gpu_workers.operations.base import ComposeRequest
-from gpu_workers.pools import rules
+from gpu_workers.pools import rules as pool_rules
 from gpu_workers.pools.outputs import code_fingerprint
 from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel, Rulebook
@@ -16,7 +16,7 @@ from streams.runtime.settings import Settings
 
 
 def check_parameters(operation: str, parameters: Mapping[str, str]) -> None:
-    """Raises Refused for an operation, or for parameters, that there are not."""
+    """Raises Refused for an operation that is not there, or for parameters that it does not take."""
     if operation not in OPERATIONS:
         known = ", ".join(sorted(OPERATIONS))
         raise Refused(
@@ -29,29 +29,30 @@ def check_parameters(operation: str, parameters: Mapping[str, str]) -> None:
 
 
 def fingerprint(operation: str, request: ComposeRequest) -> str:
-    """The rules and the library that a picture is composed by."""
+    """What tells a composed picture's rules and library from all others."""
     from gpu_workers.pools.compose import library_fingerprint
 
     return f"{request.channel.rule_version}/{library_fingerprint(operation, request)}"
 
 
-def code_of(operation: str) -> str:
+def code(operation: str) -> str:
     """The code that makes an operation's picture of a photograph, which is cut out before."""
     return "+".join(code_fingerprint(each)[:16] for each in dict.fromkeys(("cutout", operation)))
 
 
-def _channel_name(operation: str, name: str | None) -> str | None:
+def channel_name(operation: str, name: str | None) -> str | None:
+    """The channel that an operation works for, as far as that is said or follows from it."""
     return name or ("web" if operation == "transparent" else None)
 
 
-def step_of(operation: str, channel: str | None, parameters: Mapping[str, str]) -> Step:
-    """An operation for a channel as a step."""
-    return Step(operation=operation, channel=_channel_name(operation, channel), parameters=dict(parameters))
+def step(operation: str, channel: str | None, parameters: Mapping[str, str]) -> Step:
+    """The step that an order is."""
+    return Step(operation=operation, channel=channel_name(operation, channel), parameters=dict(parameters))
 
 
-def channel_for(operation: str, name: str | None, category: str, rules: Rulebook) -> Channel:
-    """The rules of a channel for a category. Raises Refused where there is none."""
-    name = _channel_name(operation, name)
+def channel(operation: str, name: str | None, category: str, rules: Rulebook) -> Channel:
+    """The rules of a channel. Raises Refused."""
+    name = channel_name(operation, name)
     if name is None:
         raise Refused("missing_channel", f"{operation} needs --channel", field="channel")
     try:
@@ -61,10 +62,10 @@ def channel_for(operation: str, name: str | None, category: str, rules: Rulebook
 
 
 def rules_that_count(settings: Settings) -> Rulebook:
-    """The channels' rules that count in this installation."""
+    """The channels' rules by the facts, as every role has them. Raises DatabaseUnavailable."""
     database = Database(settings.database)
     try:
         database.create_tables()
-        return rules.rules_that_count(database)
+        return pool_rules.rules_that_count(database)
     finally:
         database.close()

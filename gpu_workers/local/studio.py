@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpu_workers.engines import EngineError
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import eight_bit
-from gpu_workers.local.orders import channel_for, check_parameters, code_of, fingerprint, rules_that_count, step_of
+from gpu_workers.local import orders
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
@@ -117,7 +117,7 @@ class Studio:
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
         self._reader: Reader | None = None
-        self.rules = rules_that_count(settings)
+        self.rules = orders.rules_that_count(settings)
 
     def __enter__(self) -> "Studio":
         return self
@@ -127,12 +127,14 @@ class Studio:
 
     def order(self, operation: str, channel: str | None, category: str, parameters: Mapping[str, str]) -> Order:
         """What is wanted, checked before any picture is looked at. Raises Refused."""
-        check_parameters(operation, parameters)
+        orders.check_parameters(operation, parameters)
         request = None if operation == "cutout" else self._request(operation, channel, category, parameters)
-        following = [] if request is None else [step_of(operation, channel, parameters)]
+        following = [] if request is None else [orders.step(operation, channel, parameters)]
         kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category, self.rules)
-        engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}/{READ_BY}+{code_of(operation)}"
-        rules = f"{kept}/{category}/{'' if request is None else fingerprint(operation, request)}"
+        engine = (
+            f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}/{READ_BY}+{orders.code(operation)}"
+        )
+        rules = f"{kept}/{category}/{'' if request is None else orders.fingerprint(operation, request)}"
         return Order(operation, parameters, category, request, kept, engine, rules)
 
     def render(self, order: Order, sources: Sequence[Source]) -> Output:
@@ -340,7 +342,7 @@ class Studio:
     ) -> ComposeRequest:
         from gpu_workers.pools.compose import library
 
-        rules = channel_for(operation, channel, category, self.rules)
+        rules = orders.channel(operation, channel, category, self.rules)
         return ComposeRequest(rules, parameters, category, library=library(self._settings))
 
 

@@ -85,6 +85,14 @@ def workers_of(
         yield Workers(replies, made)
 
 
-def post(client: Client, what: str, photo: bytes, accept: str = "*/*", wait_s: int = 60, **query: Any) -> Any:
+WAIT_S, ASKED_AGAIN = 60, 9
+
+
+def post(client: Client, what: str, photo: bytes, accept: str = "*/*", wait_s: int = WAIT_S, **query: Any) -> Any:
     headers = {"Content-Type": "image/png", "Prefer": f"wait={wait_s}", "Accept": accept}
-    return client.post(f"/v1/{what}", content=photo, params=query, headers=headers)
+    answer = client.post(f"/v1/{what}", content=photo, params=query, headers=headers)
+    for _ in range(ASKED_AGAIN if wait_s == WAIT_S else 0):  # a machine may be busy; the same again is the same job
+        if answer.status_code != 202:
+            break
+        answer = client.post(f"/v1/{what}", content=photo, params=query, headers=headers)
+    return answer
