@@ -61,7 +61,7 @@ def _on_white(picture: Picture) -> tuple[NDArray[np.uint8], Plane | None]:
     pixels = eight_bit(picture.pixels)
     if pixels.shape[2] == 3:
         return pixels, None
-    alpha = pixels[..., 3:].astype(np.float32) / 255
+    alpha = np.asarray(pixels[..., 3:] / np.float32(255), np.float32)
     shown = pixels[..., :3] * alpha + 255 * (1 - alpha)
     return np.asarray(np.rint(shown), np.uint8), alpha[..., 0]
 

@@ -175,7 +175,7 @@ class Stand:
         if "bad" in sources[0].name:
             raise Refused("no_subject", "nothing stands out", field="sources")
         outcome = "review" if "dim" in sources[0].name else "pass"
-        checks = [Check(point="edges", name="halo", outcome=outcome)]
+        checks = [Check(point="edges", name="halo", outcome=outcome)]  # type: ignore[arg-type]
         verdict = Verdict(outcome=outcome, checks=checks, rules="r")  # type: ignore[arg-type]
         stream = io.BytesIO()
         Image.new("RGB", (60, 60), "white").save(stream, "PNG")

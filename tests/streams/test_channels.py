@@ -189,8 +189,8 @@ def test_what_cannot_be_withdrawn_says_why(
 def test_a_dry_run_of_withdrawing_says_what_would_be_made_again(flow: Flow, settings: Settings) -> None:
     flow.say(upsert(sku="A", channels=["amazon"]))
     flow.say(release(STRICT))
-    ref, products, is_noted = desk.withdraw(settings, "amazon", None, "too strict", "ann", dry_run=True)
-    assert (ref, products, is_noted) == ("amazon@2026-11.3", [("demo", "A")], False)
+    found = desk.withdraw(settings, "amazon", None, "too strict", "ann", dry_run=True)
+    assert (found.released, found.products, found.noted) == ("amazon@2026-11.3", [("demo", "A")], False)
     assert desk.counting(flow.database).load("amazon").version == "2026-11.2"
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import typing
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +38,7 @@ from streams.runtime.screen import fit
 from streams.runtime.settings import Settings
 from streams.runtime.supervisor import AlreadyRunning, only_one
 from streams.services import local
+from streams.services.assessing.assess import Assessment, Row
 from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.services.event_files import BadLine
 from streams.services.fates import Fate, SentEvent
@@ -62,6 +64,7 @@ def arguments(name: str, **given: Any) -> dict[str, Any]:
     known = {
         Sequence[Entry]: [entry()],
         Sequence[SentEvent]: [planted(Submitted, HOSTILE)],
+        Assessment: replace(planted(Assessment, HOSTILE), rows=[Row(HOSTILE, "fill", 1, 0.5)]),
         Sequence[Fate]: [Fate("waiting", [planted(Asset, HOSTILE)], HOSTILE)],
     }
     own = {
