@@ -61,7 +61,7 @@ class Worker:
             task_seconds.labels(self._pool, task.step.operation).observe(took_s)
             ending = {"outcome": completed.outcome, "cached": completed.cached, "took_ms": round(took_s * 1000)}
             log.info("task ended", sku=task.sku, operation=task.step.operation, asset=task.step.asset, **ending)
-            return [self._told(completed, address)]
+            return [self._outgoing(completed, address)]
 
     def give_up(self, delivery: Delivery, refusal: Refused) -> Sequence[Outgoing]:
         """The failure of the task in `delivery`; nothing for bytes that hold no task, or that nobody can be told of."""
@@ -73,7 +73,7 @@ class Worker:
             task=task, kind=refusal.kind, code=refusal.code, field=refusal.field, message=refusal.message
         )
         with span("worker gives up", as_mapping(delivery.headers), {"packshot.code": refusal.code}):
-            return [self._told(failed, address)]
+            return [self._outgoing(failed, address)]
 
     def _completed(self, task: Task, wait: Wait) -> TaskCompleted:
         meter = Meter(self._prices, wait.aside)
@@ -127,7 +127,7 @@ class Worker:
         assert isinstance(event, Task), "a worker reads topics of tasks"
         return event
 
-    def _told(self, event: TaskCompleted | TaskFailed, address: Address | None) -> Outgoing:
+    def _outgoing(self, event: TaskCompleted | TaskFailed, address: Address | None) -> Outgoing:
         record = outgoing(event, f"packshot/worker/{self._pool}", codec=self._codec)
         return record if address is None else replies.answering(record, address)
 

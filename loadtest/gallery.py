@@ -207,8 +207,8 @@ def sheet(rows: Sequence[Sequence[Cell]]) -> Image.Image:
         for x, cell in enumerate(row):
             corner = (GAP_PX + x * (CELL_PX + GAP_PX), GAP_PX + y * (CELL_PX + LABEL_PX + GAP_PX))
             whole.paste(thumbnail(cell.picture), corner)
-            told = [cell.label, cell.note[:70]]
-            draw.text((corner[0], corner[1] + CELL_PX + 2), "\n".join(told), fill="#333333", font=font)
+            lines = [cell.label, cell.note[:70]]
+            draw.text((corner[0], corner[1] + CELL_PX + 2), "\n".join(lines), fill="#333333", font=font)
     return whole
 
 

@@ -23,6 +23,7 @@ from schemas.records import (
     LetterResolved,
     ModelAdded,
     ModelReleased,
+    PictureRated,
     ProductPublished,
     PublicationFailed,
     PublishRequested,
@@ -115,7 +116,7 @@ REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
     PREFIX + "decisions",
-    (ReviewDecided, DecisionUndone, RetractionDecided, CutoutRetouched),
+    (ReviewDecided, DecisionUndone, RetractionDecided, CutoutRetouched, PictureRated),
     None,
     WRITTEN_BY_OTHERS_BYTES,
 )
@@ -149,8 +150,8 @@ def tasks(task: Task) -> Topic:
 
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
-    asked = [INBOUND, CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
-    fixed = [*asked, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
+    given = [INBOUND, CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
+    fixed = [*given, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NoReturn, TypeVar
 
+import psycopg
 import pytest
 
 from infra.servers import KafkaCluster, S3Server, ServerUnavailable, VendureShop, postgres, vendure, versitygw
@@ -21,6 +22,9 @@ _Server = TypeVar("_Server")
 def postgres_url() -> Iterator[str]:
     """The URL of an empty database on a PostgreSQL server."""
     with tempfile.TemporaryDirectory() as folder, _started(postgres, Path(folder)) as url:
+        with psycopg.connect(url, autocommit=True) as connection:  # as in conftest: no test has a power cut
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield url
 
 

@@ -19,6 +19,7 @@ from gpu_workers.models.policy import stand
 from gpu_workers.operations.base import ComposeRequest, Enlarger, File
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.operation import cutout_picture, find_people, metadata_of, with_writing
+from gpu_workers.operations.cutout.retouching import Retouching
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import memory, memory_model, rules
 from gpu_workers.pools.outputs import code_fingerprint
@@ -154,11 +155,18 @@ class Studio:
         except SourceError as error:
             raise Refused.because(error) from error
 
-    def cutout(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
-        """The product, of `category`, in a photograph called `name`. Raises Refused."""
+    def cutout(
+        self,
+        picture: Picture,
+        name: str,
+        parameters: Mapping[str, str],
+        category: str,
+        retouching: Retouching | None = None,
+    ) -> cutting.Cutout:
+        """The product, of `category`, in a photograph called `name`, by what a person says of it. Raises Refused."""
         wanted = memory_model.decoded_bytes("cutout", [picture.pixels])
         with memory.admitted(self._budget, wanted, "sources", name):
-            return self._cut(picture, name, parameters, category)
+            return self._cut(picture, name, parameters, category, retouching)
 
     def picture(
         self, operation: str, inputs: Sequence[Picture], request: ComposeRequest, before: Mapping[str, float]
@@ -172,6 +180,10 @@ class Studio:
     def predict(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the network sees in a picture. Raises NoNetwork."""
         return self._network_open().predict(math.inf, "", lambda _engine_ms: None)(picture)
+
+    def people(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """How likely each pixel (h, w) of a picture is a person or what one wears, 0..1. Raises NoNetwork."""
+        return self._find_people(picture)
 
     # how a picture is made, with its memory reserved
 
@@ -192,7 +204,14 @@ class Studio:
         except SourceError as error:
             raise Refused.because(error) from error
 
-    def _cut(self, picture: Picture, name: str, parameters: Mapping[str, str], category: str) -> cutting.Cutout:
+    def _cut(
+        self,
+        picture: Picture,
+        name: str,
+        parameters: Mapping[str, str],
+        category: str,
+        retouching: Retouching | None = None,
+    ) -> cutting.Cutout:
         chosen = cutout_pool.cutout_parameters(dict(parameters), category)
         with cutout_pool.cutout_refusals(name), ExitStack() as asking:
             predictors: list[cutting.MaskPredictor] = []
@@ -205,7 +224,7 @@ class Studio:
                     predictors.append(asking.enter_context(with_network))
                 return predictors[0](rgb)
 
-            made = cutting.cutout(picture.pixels, predict, chosen, self._find_people)
+            made = cutting.cutout(picture.pixels, predict, chosen, self._find_people, retouching)
             return with_writing(picture, made, self._reader_open())
 
     def _inputs(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
 import onnx
 from msgspec.structs import replace
 
@@ -57,7 +58,7 @@ def open_reader(folder: Path, preference: Preference = "auto", side_px: int = SI
 
 def _answer(engine: Engine, frame: Code, model: Model) -> Plane:
     """A network's answer for uint8 RGB (h, w, 3) of its size; PP-OCR's were taught with blue first."""
-    return engine.infer(tensor_of(frame[..., ::-1], model.input)[None])[0]
+    return np.asarray(engine.infer(tensor_of(frame[..., ::-1], model.input)[None])[0], np.float32)
 
 
 def _sized(model: Model, height_px: int, width_px: int) -> Model:

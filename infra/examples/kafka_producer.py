@@ -26,7 +26,7 @@ producer = Producer({"bootstrap.servers": os.environ["BROKERS"], "acks": "all", 
 refused: list[str] = []
 
 
-def told(error: object, _message: object) -> None:
+def delivered(error: object, _message: object) -> None:
     if error is not None:
         refused.append(str(error))
 
@@ -43,7 +43,7 @@ for each in map(json.loads, sys.stdin):
     }
     headers["ce_time"] = datetime.now(UTC).isoformat()
     key = f"{each['tenant']}|{each['sku']}"  # with another key it is a dead letter, wrong_key
-    producer.produce("imagery.catalog", value.getvalue(), key, headers=headers, on_delivery=told)
+    producer.produce("imagery.catalog", value.getvalue(), key, headers=headers, on_delivery=delivered)
     producer.poll(0)
 left = producer.flush(60)
 sys.exit(f"not sent: {left}, refused: {refused}" if left or refused else 0)

@@ -33,8 +33,8 @@ while True:
             if kind == "reset":  # too much was missed, or all of it: ask for what is live
                 print(*(f"live {' '.join(each)}\n" for each in live()), sep="", end="", flush=True)
             elif kind in ("AssetPublished", "AssetRetracted"):
-                told = "live" if kind == "AssetPublished" else "gone"
-                print(told, news["sku"], news["asset"], news["detail"], flush=True)
+                state = "live" if kind == "AssetPublished" else "gone"
+                print(state, news["sku"], news["asset"], news["detail"], flush=True)
             last, event = event.get("id", last), {}
     except OSError as error:
         print("waiting:", error, flush=True)

@@ -89,7 +89,7 @@ class Score:
     urgent_p99_s: float
     padding: float
 
-    def told(self) -> str:
+    def text(self) -> str:
         """All of it in short."""
         waits = f"{self.p99_s * 1000:.0f}/{self.urgent_p99_s * 1000:.0f} ms"
         return f"{self.goodput:.4f} {waits} {self.padding:.0%}"
@@ -311,8 +311,8 @@ def main() -> None:
     for load, gpu, pattern in product(LOADS, LATENCY_MS, PATTERNS):
         scores = compare(scenario(gpu, pattern, load))
         by_load[load].append(scores)
-        told = "  ".join(f"{name} {score.told()}" for name, score in scores.items())
-        print(f"{load:4.0%} {gpu:4} {pattern:8}{told}", flush=True)
+        columns = "  ".join(f"{name} {score.text()}" for name, score in scores.items())
+        print(f"{load:4.0%} {gpu:4} {pattern:8}{columns}", flush=True)
     print(json.dumps({"figures": _figures(by_load), "targets": TARGETS}))
 
 

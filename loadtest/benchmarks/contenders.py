@@ -242,6 +242,7 @@ def run_quix(settings: Settings, name: str) -> None:
         producer_extra_config=PRODUCER,
         loglevel="WARNING",
         auto_create_topics=False,
+        state_dir=settings.data_folder / "quix",  # else it makes a folder where it is started
     )
     read = application.topic(topics.CATALOG.name, key_deserializer="bytes", value_deserializer="bytes")
     written = application.topic(OUTPUT, key_serializer="bytes", value_serializer=ValueOf())

@@ -246,11 +246,11 @@ def show(ours: Sequence[Scored], plain: Sequence[Scored], matted: Sequence[Score
             part = [each for each in those if each.sample.category == category]
             if not part:
                 continue
-            told = [f"{_mean(part, measure):.3f}" for measure in _TOLD]
+            means = [f"{_mean(part, measure):.3f}" for measure in _TOLD]
             passed = [each for each in part if each.uncertainty <= UNCERTAINTY_MAX]
             good = sum(each.is_good for each in passed)
             gate = (str(len(passed)), str(good)) if name == "ours" else ("", "")
-            table.add_row(category, name, str(len(part)), *told, f"{median(each.seconds for each in part):.2f}", *gate)
+            table.add_row(category, name, str(len(part)), *means, f"{median(each.seconds for each in part):.2f}", *gate)
     Console(width=150).print(table)
 
 

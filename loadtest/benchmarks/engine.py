@@ -195,8 +195,8 @@ def show(
     for contender, by_batch in ratios.items():
         speed = [f"{by_batch[batch]:.2f}" if batch in by_batch else "" for batch in BATCHES]
         good = qualities[contender]
-        told = [f"{good.iou_truth:.3f}", f"{good.iou_exact:.3f}", f"{good.band_error:.4f}"]
-        table.add_row(contender.engine.name, f"{contender.model.ref} {contender.model.precision}", *speed, *told)
+        quality = [f"{good.iou_truth:.3f}", f"{good.iou_exact:.3f}", f"{good.band_error:.4f}"]
+        table.add_row(contender.engine.name, f"{contender.model.ref} {contender.model.precision}", *speed, *quality)
     for engine, reason in reasons.items():
         table.add_row(engine, f"cannot run here: {reason}")
     Console(width=140).print(table)

@@ -141,9 +141,9 @@ class Bench:
         cpu_s, began_s = _cpu_s(gateway), time.monotonic()
         kind = {"Content-Type": "application/x-ndjson"}
         async with api.session.post(f"{api.url}/v1/products:batch", data=body, headers=api.headers | kind) as answer:
-            told = (await answer.read()).splitlines()
+            answers = (await answer.read()).splitlines()
         took_s, cpu_s = time.monotonic() - began_s, _cpu_s(gateway) - cpu_s
-        assert [json.loads(each)["status"] for each in told] == [202] * EVENTS
+        assert [json.loads(each)["status"] for each in answers] == [202] * EVENTS
         per_s = {"batch_events_per_cpu_s": EVENTS / cpu_s, "batch_events_per_s": EVENTS / took_s}
         return _said({name: round(each, 1) for name, each in per_s.items()})
 
@@ -225,6 +225,7 @@ class Bench:
                 done += answer.status == 200 and time.monotonic() <= end_s
 
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
+        assert done, f"not one cutout in {self.for_s:.0f} s: no share of that is a load"
         return done / self.for_s
 
 
@@ -300,5 +301,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--beside", action=argparse.BooleanOptionalAction, default=True, help="rembg's server, LitServe"
     )
-    told = parser.parse_args()
-    main(told.seconds, told.beside)
+    arguments = parser.parse_args()
+    main(arguments.seconds, arguments.beside)

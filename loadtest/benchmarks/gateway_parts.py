@@ -89,8 +89,10 @@ class Api:
     async def cutout(self, photograph: bytes, wait_s: int, within_s: int, due_s: float | None = None) -> Called:
         """Asks for a cutout, which is due since `due_s` (time.monotonic()), or now."""
         began_s = time.monotonic() if due_s is None else due_s
-        asked = {"Content-Type": "image/jpeg", "Prefer": f"wait={wait_s}", "Cancel-After": str(within_s)}
-        async with self.session.post(f"{self.url}/v1/cutouts", data=photograph, headers=self.headers | asked) as answer:
+        wishes = {"Content-Type": "image/jpeg", "Prefer": f"wait={wait_s}", "Cancel-After": str(within_s)}
+        async with self.session.post(
+            f"{self.url}/v1/cutouts", data=photograph, headers=self.headers | wishes
+        ) as answer:
             await answer.read()
             return Called(answer.status, time.monotonic() - began_s)
 
@@ -136,6 +138,10 @@ class System:
             "PACKSHOT_GATEWAY_PORT": str(self.port),
             "PACKSHOT_GATEWAY_KEY_PER_MINUTE": "0",
             "PACKSHOT_GATEWAY_TENANT_PER_MINUTE": "0",
+            "PACKSHOT_GATEWAY_KEY_MEGAPIXELS_PER_MINUTE": "0",
+            "PACKSHOT_GATEWAY_TENANT_MEGAPIXELS_PER_MINUTE": "0",
+            "PACKSHOT_GATEWAY_KEY_AT_WORK": "0",
+            "PACKSHOT_GATEWAY_TENANT_AT_WORK": "0",
             "PACKSHOT_LOG_LEVEL": "warning",
         }
 

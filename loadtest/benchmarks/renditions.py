@@ -236,12 +236,12 @@ def show(
         )
     weight = Table("quality number: kB, SSIM", *map(_short, sizes["ours"]))
     for name, by_format in sizes.items():
-        told = []
+        cells = []
         for media_type, size in by_format.items():
             number = f"{qualities[name][media_type]}: " if media_type in qualities[name] else ""
             likeness = f", {alike[name][media_type]:.4f}" if media_type in alike[name] else ""
-            told.append(f"{number}{size / 1000:.0f}{likeness}")
-        weight.add_row(name, *told)
+            cells.append(f"{number}{size / 1000:.0f}{likeness}")
+        weight.add_row(name, *cells)
     console = Console(width=120)
     console.print(speed)
     console.print(weight)

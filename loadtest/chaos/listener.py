@@ -95,7 +95,7 @@ class Listener:
 def is_waited_for(settings: Settings) -> bool:
     """Whether deliveries are still to be made. Raises Unavailable."""
     with closing(Database(settings.database)) as database:
-        return Webhooks(database, Sealer(settings.webhook_keys)).backlog(now_ms()).count > 0
+        return Webhooks(database, Sealer(settings.sealing_keys)).backlog(now_ms()).count > 0
 
 
 def published(settings: Settings) -> Iterator[Message]:

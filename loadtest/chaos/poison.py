@@ -161,8 +161,8 @@ def _makers() -> Iterator[_Maker]:
             yield partial(_without_value, topic=topic, value=b"")
     for topic in (*KEPT, topics.INBOUND, topics.DEAD):
         yield partial(_garbage, topic=topic)
-    for key in (None, b"", b"no-separator", b"\xff|\x80"):
-        yield partial(_hook_of_nobody, key=key)
+    for no_key in (None, b"", b"no-separator", b"\xff|\x80"):
+        yield partial(_hook_of_nobody, key=no_key)
     for topic in (topics.CATALOG, topics.TASKS["cutout", "bulk"], topics.PUBLISH):
         yield partial(_too_large, topic=topic)
         yield partial(_corrupt, topic=topic)

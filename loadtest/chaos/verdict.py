@@ -97,7 +97,7 @@ def judge(settings: Settings, expected: Expected, codes: dict[str, int], listene
     names = {each.name for each in expected.poison}
     of_poison = {number for number, letter in letters.items() if name_in(letter.record) in names}
     unexpected = [
-        f"dead: {each.origin} {each.record.subject} {each.told(ERROR_CODE)}: {each.told(ERROR_MESSAGE)[:200]}"
+        f"dead: {each.origin} {each.record.subject} {each.header(ERROR_CODE)}: {each.header(ERROR_MESSAGE)[:200]}"
         for number, each in letters.items()
         if number not in of_poison
     ]

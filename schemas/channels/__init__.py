@@ -67,6 +67,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `canvas` is what we aim at; a picture may be between `smallest` and `largest`. `scale_max` is how far a
     product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the
     product's own shape. `formats[0]` is what we write. `people` is whether somebody may be seen, wearing the product.
+    `uncertainty_max` is how likely a cutout may be no good that nobody looks at; None leaves it to the gates.
     `second_hand` names the rules that only third parties report. `demands` are points of the checklist that must have
     been measured: a picture of which one was not goes to a person.
     """
@@ -90,6 +91,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     notes: tuple[str, ...]
     trim: bool = False
     people: bool = False
+    uncertainty_max: Share | None = None
     demands: tuple[CheckedPoint, ...] = ()
 
     @property

@@ -106,7 +106,7 @@ class Policy:
             if (found := rule.found(text, read)) is not None:
                 findings.append(Finding(rule=rule.ref, outcome=rule.rule.outcome, why=rule.rule.why, found=found))
                 rewritten = rule.rewritten(rewritten)
-        outcome = max((each.outcome for each in findings), key=OUTCOMES.index, default="allow")
+        outcome: Outcome = max((each.outcome for each in findings), key=OUTCOMES.index, default="allow")
         return Judged(text=rewritten, outcome=outcome, is_read=is_read(text[:LENGTH_MAX]), findings=tuple(findings))
 
     @cached_property

@@ -29,6 +29,7 @@ from schemas.records.base import (
     Outcome,
     Parameters,
     Pixels,
+    RatingPurpose,
     Reason,
     Record,
     ReleaseKind,
@@ -70,6 +71,7 @@ from schemas.records.reviews import (
     CutoutRetouched,
     DecisionUndone,
     Doubt,
+    PictureRated,
     RetractionDecided,
     ReviewDecided,
     ReviewRequested,
@@ -93,6 +95,7 @@ Event = (
     | ReviewDecided
     | DecisionUndone
     | RetractionDecided
+    | PictureRated
     | CutoutRetouched
     | PublishRequested
     | AssetWithheld
@@ -123,6 +126,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReviewRequested,
     ReviewDecided,
     DecisionUndone,
+    PictureRated,
     RetractionDecided,
     CutoutRetouched,
     PublishRequested,
@@ -185,10 +189,12 @@ __all__ = [
     "Origin",
     "Outcome",
     "Parameters",
+    "PictureRated",
     "Pixels",
     "ProductPublished",
     "PublicationFailed",
     "PublishRequested",
+    "RatingPurpose",
     "Reason",
     "RecipeReleased",
     "Record",

@@ -14,6 +14,7 @@ FailureKind = Literal["transient", "permanent", "poison"]
 CheckOutcome = Literal["pass", "review", "fail", "not_run"]
 VerdictOutcome = Literal["pass", "review", "fail"]
 Resolution = Literal["replayed", "discarded"]
+RatingPurpose = Literal["thumb", "sample"]
 ReleaseKind = Literal["recipe", "defaults", "channel"]
 ReleaseStage = Literal["shadow", "canary", "stable", "withdrawn"]
 

@@ -11,6 +11,7 @@ from schemas.records.base import (
     Name,
     Number,
     Parameters,
+    RatingPurpose,
     Reason,
     Record,
     Sha256,
@@ -133,3 +134,25 @@ class CutoutRetouched(Record, frozen=True, kw_only=True, tag="CutoutRetouched", 
     case: Sha256 | None = None
     reason: Text = ""
     decided_by: Text = ""
+
+
+class PictureRated(Record, frozen=True, kw_only=True, tag="PictureRated", tag_field="type"):
+    """Somebody says whether a `picture`, by the digest of its file, is right. It moves nothing.
+
+    `purpose`: a thumb of whoever looks at a product, or a second look at one of a sample of what passed. Some of a
+    sample are known to be wrong, `is_known_bad`, which whoever looks is not told. `stratum` is the part of what passed
+    that it was drawn from. `version` is its place among the words of `rated_by` on the picture: the newest counts.
+    """
+
+    tenant: Name
+    sku: Sku
+    asset: AssetName
+    channel: Name
+    picture: Sha256
+    is_right: bool
+    version: Version
+    purpose: RatingPurpose
+    stratum: Label = ""
+    is_known_bad: bool = False
+    reason: Text = ""
+    rated_by: Text = ""

@@ -4,7 +4,6 @@ from functools import cache
 from typing import Any
 
 from litestar import Litestar, Router
-from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
@@ -16,7 +15,7 @@ from streams.api.callers import KeyAuthentication, check_scope, provide_caller
 from streams.api.conditional import Conditional
 from streams.api.gateway import Gateway, Nowhere
 from streams.api.idempotency import Idempotent
-from streams.api.limits import Buckets, check_quota
+from streams.api.limits import check_quota
 from streams.api.routes import ROUTES
 from streams.api.tracing import Traced
 from streams.blobs import Blobs, open_store
@@ -25,12 +24,14 @@ from streams.runtime.settings import Settings
 from streams.services.admission import Admission
 from streams.services.pictures import Pictures
 from streams.services.progress import Progress
+from streams.services.quotas import Quotas
 from streams.services.replies import Replies
 
 
 def build_app(gateway: Gateway) -> Litestar:
     """The API over a gateway's stores and producer."""
     app = _app(gateway, None)
+    stand_on(app, gateway)
     made = document()
     app.state.openapi, app.state.reference = openapi.encoded(made), openapi.page(made)
     app.state.asyncapi = openapi.encoded(asyncapi.document())
@@ -39,7 +40,18 @@ def build_app(gateway: Gateway) -> Litestar:
 
 def build(gateway: Gateway) -> ASGIApp:
     """The same, with every request's trace and count, and answers that are known already left out."""
-    return Traced(Conditional(build_app(gateway)))
+    return around(build_app(gateway))
+
+
+def around(app: Litestar) -> ASGIApp:
+    """An application as the server has it."""
+    return Traced(Conditional(app))
+
+
+def stand_on(app: Litestar, gateway: Gateway) -> None:
+    """Has an application work on a gateway's stores and producer, with nobody's quota used."""
+    settings = gateway.settings
+    app.state.update({"gateway": gateway, "base_url": settings.gateway, "quotas": Quotas(settings)})
 
 
 @cache
@@ -55,7 +67,6 @@ def _app(gateway: Gateway, config: OpenAPIConfig | None) -> Litestar:
         middleware=[DefineMiddleware(KeyAuthentication, exclude_from_auth_key="open"), DefineMiddleware(Idempotent)],
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
         request_max_body_size=gateway.settings.gateway_body_max_bytes,
-        state=State({"gateway": gateway, "base_url": gateway.settings.gateway, "buckets": Buckets()}),
         openapi_config=config,
         logging_config=None,
     )

@@ -36,21 +36,21 @@ class Carried:
     """The file that a request carries, if it does, and what it says besides."""
 
     data: bytes = b""
-    told: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 async def carried(request: Request[Caller, Any, Any]) -> Carried:
     """What a request carries. Raises Problem."""
     kind = request.headers.get("Content-Type", RAW[0]).partition(";")[0].strip().lower()
-    told = {name: str(value) for name, value in request.query_params.items()}
+    parameters = {name: str(value) for name, value in request.query_params.items()}
     bytes_max = request.user.settings.source_max_bytes
     if kind == JSON:
-        return Carried(told=told | _of_json(await whole(request.stream(), bytes_max)))
+        return Carried(parameters=parameters | _of_json(await whole(request.stream(), bytes_max)))
     if kind == FORM:
         fields, data = await _form(request, bytes_max)
-        return Carried(data, told | fields)
+        return Carried(data, parameters | fields)
     if kind.startswith(RAW):
-        return Carried(await whole(request.stream(), bytes_max), told)
+        return Carried(await whole(request.stream(), bytes_max), parameters)
     raise Problem("unsupported_media_type", f"{kind!r} is none of image/*, {', '.join((RAW[0], FORM, JSON))}")
 
 
@@ -70,19 +70,19 @@ def order_of(caller: Caller, carried: Carried, operation: str | None) -> tuple[O
 
     Raises Problem, Refused, StoreError.
     """
-    told = merchants.ours(carried.told)
-    if operation is None and "recipe" not in told:
+    parameters = merchants.ours(carried.parameters)
+    if operation is None and "recipe" not in parameters:
         raise Problem("invalid_event", "a render is by a recipe: which?", field="recipe")
-    uri, digest, upload_id = (told.pop(name, None) for name in (ADDRESS, DIGEST, UPLOAD))
+    uri, digest, upload_id = (parameters.pop(name, None) for name in (ADDRESS, DIGEST, UPLOAD))
     if sum(bool(each) for each in (carried.data, uri, upload_id)) != 1:
         raise Problem("invalid_event", "one photograph: a file, its address, or the id of an upload", field="image")
     data = carried.data if upload_id is None else caller.gateway.uploads.get(caller.tenant, upload_id)
     kinds = OF_RECIPES if operation is None else OWN
-    own = {name: _checked(told.pop(name), kind, name) for name, kind in kinds.items() if name in told}
+    own = {name: _checked(parameters.pop(name), kind, name) for name, kind in kinds.items() if name in parameters}
     order = Order(
         tenant=caller.tenant,
         operation=operation or CUTOUT,
-        parameters=told,
+        parameters=parameters,
         source=None if uri is None else _source(caller, uri, digest),
         upload=None if uri is not None else upload_of(data, caller.settings),
         is_test=caller.key.mode == "test",
@@ -121,8 +121,8 @@ async def _form(request: Request[Caller, Any, Any], bytes_max: int) -> tuple[dic
     data = await files[0].read(bytes_max + 1) if files else b""
     if len(data) > bytes_max:
         raise Problem("body_too_large", f"a file has at most {bytes_max} bytes")
-    told = {name: each for name, each in form.multi_items() if isinstance(each, str)}
-    return _of_json(told.pop(ENVELOPE, "{}").encode()) | told, data
+    texts = {name: each for name, each in form.multi_items() if isinstance(each, str)}
+    return _of_json(texts.pop(ENVELOPE, "{}").encode()) | texts, data
 
 
 def _source(caller: Caller, uri: str, digest: str | None) -> Source:

@@ -61,7 +61,7 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """The caller. Raises Problem."""
-        text = _told(connection)
+        text = _key_of(connection)
         gateway: Gateway = connection.app.state.gateway
         key = await asyncio.to_thread(keys.opened, gateway.database, text)
         if key is None:
@@ -69,7 +69,7 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         return AuthenticationResult(Caller(gateway, key, _tenant(connection, key)), None)
 
 
-def _told(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+def _key_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     scheme, _, text = connection.headers.get("Authorization", "").partition(" ")
     return text.strip() if scheme.lower() == "bearer" else connection.headers.get("X-Api-Key", "")
 

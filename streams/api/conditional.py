@@ -17,8 +17,8 @@ class Conditional:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
-        told: Any = scope
-        if told["type"] != "http" or told["method"] != "GET":
+        asgi: Any = scope
+        if asgi["type"] != "http" or asgi["method"] != "GET":
             await self._app(scope, receive, send)
             return
         known = [value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"]

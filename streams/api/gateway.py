@@ -8,8 +8,9 @@ from sqlalchemy import text
 from schemas.codec import HASHED
 from streams.consumer import reading
 from streams.consumer.letters import Outgoing
-from streams.facts import Database
+from streams.facts import Connectors, Database
 from streams.facts.keys import ApiKey
+from streams.facts.sealing import Sealer
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
 from streams.services.catalogue import Catalogue
@@ -43,6 +44,11 @@ class Gateway:
     def uploads(self) -> Uploads:
         """Files that wait to be ordered of."""
         return Uploads(self.pictures.blobs)
+
+    @property
+    def connectors(self) -> Connectors:
+        """Shops, whose hooks come here."""
+        return Connectors(self.database, Sealer(self.settings.sealing_keys))
 
     def check(self) -> None:
         """Raises Unavailable while the database or the broker is away."""

@@ -32,9 +32,9 @@ class Idempotent:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application, behind the one that knows the caller."""
-        told: Any = scope
+        asgi: Any = scope
         key = dict(scope["headers"]).get(b"idempotency-key")
-        if key is None or told.get("user") is None or told["method"] not in METHODS or told["path"] in BY_CONTENT:
+        if key is None or asgi.get("user") is None or asgi["method"] not in METHODS or asgi["path"] in BY_CONTENT:
             await self._app(scope, receive, send)
             return
         text = key.decode("latin-1")
@@ -46,8 +46,8 @@ class Idempotent:
         gateway: Gateway = scope["litestar_app"].state.gateway
         answers, tenant = ApiAnswers(gateway.database), scope["user"].tenant
         body = await _body(receive)
-        asked = (scope["user"].key.key_id, scope["method"], scope["path"], scope["query_string"].decode(), body.hex())
-        request = content_id("request", *asked)
+        parts = (scope["user"].key.key_id, scope["method"], scope["path"], scope["query_string"].decode(), body.hex())
+        request = content_id("request", *parts)
         known = await asyncio.to_thread(answers.begin, tenant, key, request, now_ms())
         if known is not None:
             await _repeat(known, request, send)
@@ -78,11 +78,11 @@ class _Kept:
         return 0 < self.status < 500 and self.status != 429
 
     async def __call__(self, message: Message) -> None:
-        told: Any = message
-        if told["type"] == "http.response.start":
-            self.status, self.headers = told["status"], [(bytes(n), bytes(v)) for n, v in told["headers"]]
+        sent: Any = message
+        if sent["type"] == "http.response.start":
+            self.status, self.headers = sent["status"], [(bytes(n), bytes(v)) for n, v in sent["headers"]]
         else:
-            self.body += told.get("body", b"")
+            self.body += sent.get("body", b"")
         await self._send(message)
 
 
@@ -92,19 +92,19 @@ async def _repeat(known: ApiAnswer, request: str, send: Send) -> None:
     if known.status is None:
         raise Problem("idempotency_in_progress", field="Idempotency-Key")
     headers = msgspec.msgpack.decode(known.headers, type=list[tuple[bytes, bytes]])
-    told: Any = {"type": "http.response.start", "status": known.status, "headers": headers}
-    await send(told)
+    start: Any = {"type": "http.response.start", "status": known.status, "headers": headers}
+    await send(start)
     await send({"type": "http.response.body", "body": known.body, "more_body": False})
 
 
 async def _body(receive: Receive) -> bytes:
     body = bytearray()
     while True:
-        told: Any = await receive()
-        body += told.get("body", b"")
+        part: Any = await receive()
+        body += part.get("body", b"")
         if len(body) > BODY_MAX_BYTES:
             raise Problem("body_too_large", f"with an Idempotency-Key a body has at most {BODY_MAX_BYTES} bytes")
-        if not told.get("more_body"):
+        if not part.get("more_body"):
             return bytes(body)
 
 

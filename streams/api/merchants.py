@@ -43,9 +43,9 @@ _COLOURS = {"white": "#FFFFFF", "black": "#000000"}
 _WIDTH, _HEIGHT = "resizing.width", "resizing.height"
 
 
-def flat(told: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
+def flat(nested: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
     """Every value of a JSON object as text, by its path. Raises Problem for a list."""
-    for name, value in told.items():
+    for name, value in nested.items():
         path = f"{under}{name}"
         if isinstance(value, Mapping):
             yield from flat(value, f"{path}.")
@@ -55,9 +55,9 @@ def flat(told: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
             yield path, str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def ours(told: Mapping[str, str]) -> dict[str, str]:
+def ours(given: Mapping[str, str]) -> dict[str, str]:
     """Parameters under our names, with our values. Raises Problem."""
-    named = dict(_sized({_inner(name): value for name, value in told.items()}))
+    named = dict(_sized({_inner(name): value for name, value in given.items()}))
     return {name: _value(name, value) for name, value in named.items() if not _is_done_anyway(name, value)}
 
 
@@ -67,15 +67,15 @@ def _inner(name: str) -> str:
     return _SAME.get(name, name)
 
 
-def _sized(told: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _sized(parameters: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Width and height as one size."""
-    width, height = told.pop(_WIDTH, None), told.pop(_HEIGHT, None)
+    width, height = parameters.pop(_WIDTH, None), parameters.pop(_HEIGHT, None)
     if (width is None) != (height is None):
         lacking = _HEIGHT if height is None else _WIDTH
         raise Problem("bad_parameters", f"a size has both sides: where is {lacking}?", field=lacking)
     if width is not None:
         yield "outputSize", f"{width}x{height}"
-    yield from told.items()
+    yield from parameters.items()
 
 
 def _is_done_anyway(name: str, value: str) -> bool:

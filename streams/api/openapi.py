@@ -59,7 +59,7 @@ def encoded(made: Mapping[str, Any]) -> bytes:
 
 def page(made: Mapping[str, Any]) -> str:
     """The reference: every operation, what it takes and what it answers."""
-    told = "".join(_section(path, method, operation) for path, method, operation in operations(made))
+    sections = "".join(_section(path, method, operation) for path, method, operation in operations(made))
     schemas = "".join(
         f"<h3 id='{name}'>{name}</h3><p>{html.escape(schema.get('description', ''))}</p>{_fields(schema)}"
         for name, schema in sorted(made["components"]["schemas"].items())
@@ -70,7 +70,7 @@ def page(made: Mapping[str, Any]) -> str:
         "td{padding:.1rem 1rem .1rem 0;vertical-align:top}code{white-space:nowrap}h2{margin-top:2rem}</style>"
         f"<h1>{TITLE}: the API</h1><p>{html.escape(TEXT)} <a href='/openapi.json'>OpenAPI</a> · "
         "<a href='/asyncapi.json'>topics (AsyncAPI)</a> · "
-        f"<a href='/problems'>problems</a></p>{told}<h2>What is sent and answered</h2>{schemas}</html>"
+        f"<a href='/problems'>problems</a></p>{sections}<h2>What is sent and answered</h2>{schemas}</html>"
     )
 
 

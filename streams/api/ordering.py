@@ -66,16 +66,18 @@ def _parameters(operation: str) -> dict[str, Any]:
 
 def _in_query(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in schema.items() if key != "description"}
-    told = {"description": schema["description"]} if "description" in schema else {}
-    return {"name": name, "in": "query", "required": False, "schema": kept, **told}
+    description = {"description": schema["description"]} if "description" in schema else {}
+    return {"name": name, "in": "query", "required": False, "schema": kept, **description}
 
 
 def _content(own: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     form = {"image": _FILE, **own, **parameters, "upload_id": _PHOTOGRAPH["upload_id"]}
-    told = {"type": "object", "properties": parameters} if parameters else {"type": "object"}
+    own_parameters = {"type": "object", "properties": parameters} if parameters else {"type": "object"}
     return {
         "image/*": {"schema": _FILE},
         "application/octet-stream": {"schema": _FILE},
         "multipart/form-data": {"schema": {"type": "object", "properties": form}},
-        "application/json": {"schema": {"type": "object", "properties": {**_PHOTOGRAPH, **own, "parameters": told}}},
+        "application/json": {
+            "schema": {"type": "object", "properties": {**_PHOTOGRAPH, **own, "parameters": own_parameters}}
+        },
     }

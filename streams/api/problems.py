@@ -89,8 +89,8 @@ class Problem(Exception):
     def headers(self) -> dict[str, str]:
         """What a caller is told besides."""
         after_s = self.retry_after_s or (RETRY_AFTER_S if self.meaning.retryable else None)
-        told = {"Cache-Control": "no-store"} | ({} if after_s is None else {"Retry-After": str(after_s)})
-        return told | ({"WWW-Authenticate": 'Bearer realm="packshot"'} if self.status == 401 else {})
+        headers = {"Cache-Control": "no-store"} | ({} if after_s is None else {"Retry-After": str(after_s)})
+        return headers | ({"WWW-Authenticate": 'Bearer realm="packshot"'} if self.status == 401 else {})
 
     def details(self, base_url: str, instance: str, trace_id: str) -> ProblemDetails:
         """The body."""
@@ -125,20 +125,20 @@ def problem_of(error: Exception) -> Problem:
             log.warning("away", reason=str(error))
             return Problem("unavailable", "a store, the database or the broker is away")
         case HTTPException() if error.status_code in _OF_STATUS:
-            return Problem(_OF_STATUS[error.status_code], *_told(error))
+            return Problem(_OF_STATUS[error.status_code], *_detail_of(error))
     log.exception("unexpected error", exc_info=error)
     return Problem("unexpected")
 
 
-def _told(error: HTTPException) -> tuple[str]:
+def _detail_of(error: HTTPException) -> tuple[str]:
     return (error.detail,)
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The response to an error."""
     problem = _of_validation(error) or problem_of(error)
-    told = problem.details(request.app.state.base_url, request.url.path, trace_id())
-    body = msgspec.json.encode(told)
+    details = problem.details(request.app.state.base_url, request.url.path, trace_id())
+    body = msgspec.json.encode(details)
     return Response(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
@@ -149,9 +149,9 @@ def _of_validation(error: Exception) -> Problem | None:
         return None
     wrong = [FieldError(str(each.get("key", "")), str(each.get("message", ""))) for each in extra]
     is_body = any(each.get("source") in ("body", None) for each in extra)
-    told = "; ".join(f"{each.field}: {each.message}" for each in wrong)
+    detail = "; ".join(f"{each.field}: {each.message}" for each in wrong)
     code = "invalid_event" if is_body else "malformed_request"
-    return Problem(code, told, field=wrong[0].field if wrong else "", errors=wrong)
+    return Problem(code, detail, field=wrong[0].field if wrong else "", errors=wrong)
 
 
 def trace_id() -> str:

@@ -4,6 +4,7 @@ What else it serves at the same address is put beside the API by whoever starts 
 """
 
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -14,11 +15,13 @@ from streams.api.app import build
 from streams.api.gateway import Gateway
 from streams.blobs import Blobs, open_store
 from streams.consumer.clients import AcknowledgedProducer
-from streams.facts import Database
+from streams.facts import Connectors, Database
+from streams.facts.resealing import reseal
+from streams.facts.sealing import Sealer
 from streams.runtime import observability
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import Stopped, until, wait_out
-from streams.services import roles
+from streams.services import connectors, roles
 from streams.services.admission import Admission, Unread
 from streams.services.pictures import Pictures
 from streams.services.progress import Progress
@@ -41,6 +44,9 @@ def run_gateway(settings: Settings, beside: Beside) -> None:
     database = Database(settings.database)
     try:
         wait_out(database.create_tables, until(stop))
+        sealer = Sealer(settings.sealing_keys)
+        wait_out(partial(reseal, database, sealer), until(stop))
+        wait_out(partial(connectors.warm_up, Connectors(database, sealer)), until(stop))
     except Stopped:
         return
     producer = AcknowledgedProducer(settings, ACKNOWLEDGED_WITHIN_S)

@@ -28,9 +28,9 @@ class Traced:
         if request["type"] != "http":
             await self._app(scope, receive, send)
             return
-        told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         method = str(request["method"])
-        with tracer.start_as_current_span(f"HTTP {method}", context=propagate.extract(told)):
+        with tracer.start_as_current_span(f"HTTP {method}", context=propagate.extract(headers)):
             began_s, status = time.perf_counter(), 0
 
             async def traced(message: Message) -> None:
@@ -47,15 +47,15 @@ class Traced:
 
 
 def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
-    told: Any = scope.get("state") or {}
-    own = {"x-content-type-options": "nosniff", **trace_headers(), **told.get(HEADERS, {})}
+    state: Any = scope.get("state") or {}
+    own = {"x-content-type-options": "nosniff", **trace_headers(), **state.get(HEADERS, {})}
     return [(name.encode(), value.encode()) for name, value in own.items()]
 
 
 def _count(scope: Scope, method: str, status: int, took_s: float) -> None:
     """By the route's template: paths are the callers' own, and without end."""
-    told: Any = scope
-    route = told.get("path_template") or "none"
+    asgi: Any = scope
+    route = asgi.get("path_template") or "none"
     requests.labels(method, route, str(status)).inc()
     seconds.labels(method, route).observe(took_s)
     log.info("request", method=method, route=route, status=status, took_ms=round(took_s * 1000))

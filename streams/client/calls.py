@@ -134,11 +134,11 @@ def _call(
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str | int | None] | None = None,
 ) -> Call[Any]:
-    told = {name: str(value) for name, value in (params or {}).items() if value is not None}
+    query = {name: str(value) for name, value in (params or {}).items() if value is not None}
     data = b"" if body is None else msgspec.json.encode(body)
     kind = {} if body is None else {"Content-Type": "application/json"}
     decoder = msgspec.json.Decoder(answer)
-    return Call(method, path, decoder.decode, told, {**kind, **(headers or {})}, data)
+    return Call(method, path, decoder.decode, query, {**kind, **(headers or {})}, data)
 
 
 def _path(*names: str) -> str:

@@ -33,12 +33,12 @@ class _Requests:
         headers = {**self._headers, **call.headers}
         if call.method != "GET" and len(call.body) <= IDEMPOTENT_BYTES_MAX:
             headers["Idempotency-Key"] = str(uuid4())
-        told = {"method": call.method, "url": self._base + call.path, "params": dict(call.params)}
-        return told | {"headers": headers, "content": call.body}
+        request = {"method": call.method, "url": self._base + call.path, "params": dict(call.params)}
+        return request | {"headers": headers, "content": call.body}
 
     def _listening(self, sku: str | None, events: Events) -> dict[str, Any]:
-        told = {"method": "GET", "url": self._base + "events", "params": {"sku": sku} if sku else {}}
-        return told | {"headers": {**self._headers, **events.headers}, "timeout": SILENT_S}
+        request = {"method": "GET", "url": self._base + "events", "params": {"sku": sku} if sku else {}}
+        return request | {"headers": {**self._headers, **events.headers}, "timeout": SILENT_S}
 
 
 class Client(_Requests):

@@ -40,11 +40,11 @@ def _asked_s(answer: httpx.Response) -> float | None:
     details = details_of(answer.content) if answer.status_code >= 400 else None
     if answer.status_code not in AGAIN and not (details and details.retryable):
         return None
-    told = answer.headers.get("Retry-After", "")
-    if told.isascii() and told.isdigit():
-        return float(told)
+    after = answer.headers.get("Retry-After", "")
+    if after.isascii() and after.isdigit():
+        return float(after)
     try:
-        return max(parsedate_to_datetime(told).timestamp() - time.time(), 0.0)
+        return max(parsedate_to_datetime(after).timestamp() - time.time(), 0.0)
     except ValueError:
         return 0.0
 
@@ -64,7 +64,7 @@ class Events:
     def __init__(self, after: str | None, tries: int) -> None:
         self._last = after
         self._tries, self._tries_max = Tries(tries), tries
-        self._told: dict[str, str] = {}
+        self._fields: dict[str, str] = {}
         self.ended: httpx.Response | httpx.TransportError = httpx.ReadError("the stream ended")
 
     @property
@@ -77,17 +77,17 @@ class Events:
         self._tries = Tries(self._tries_max)
         if line:
             name, _, value = line.partition(":")
-            self._told[name] = value.removeprefix(" ")
+            self._fields[name] = value.removeprefix(" ")
             return
-        told, self._told = self._told, {}
-        if "data" in told:
-            self._last = told.get("id", self._last)
-            named = {"type": told.get("event", ""), "id": told.get("id", "")}
-            yield msgspec.convert({**msgspec.json.decode(told["data"]), **named}, News)
+        fields, self._fields = self._fields, {}
+        if "data" in fields:
+            self._last = fields.get("id", self._last)
+            named = {"type": fields.get("event", ""), "id": fields.get("id", "")}
+            yield msgspec.convert({**msgspec.json.decode(fields["data"]), **named}, News)
 
     def again_in_s(self) -> float:
         """How long to wait before the next connection. Raises ClientError when there is to be none."""
-        again_in_s, self._told = self._tries.again_in_s(self.ended), {}
+        again_in_s, self._fields = self._tries.again_in_s(self.ended), {}
         if again_in_s is None:
             body_of(self.ended)
         self.ended = httpx.ReadError("the stream ended")

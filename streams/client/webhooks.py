@@ -24,8 +24,8 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str, now_s: float 
     `secret` is the `whsec_…`, or the public key `whpk_…`, that was shown when the endpoint was added; of v1a keys
     cryptography is needed. Raises BadSignature.
     """
-    told = {name.lower(): value for name, value in headers.items()}
-    message, at, signatures = (told.get(name, "") for name in HEADERS)
+    named = {name.lower(): value for name, value in headers.items()}
+    message, at, signatures = (named.get(name, "") for name in HEADERS)
     if not (at.isascii() and at.isdigit()) or abs((time.time() if now_s is None else now_s) - int(at)) > TOLERANCE_S:
         raise BadSignature("the time of the request is missing, or too far from now")
     signed = f"{message}.{at}.".encode() + body
@@ -37,12 +37,12 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str, now_s: float 
 def _is_of(signature: str, signed: bytes, secret: str) -> bool:
     scheme, _, text = signature.partition(",")
     try:
-        told = base64.b64decode(text, validate=True)
+        sent = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return False
     if scheme == "v1" and secret.startswith("whsec_"):
-        return hmac.compare_digest(told, hmac.digest(_key(secret, "whsec_"), signed, hashlib.sha256))
-    return scheme == "v1a" and secret.startswith("whpk_") and _is_signed(told, signed, _key(secret, "whpk_"))
+        return hmac.compare_digest(sent, hmac.digest(_key(secret, "whsec_"), signed, hashlib.sha256))
+    return scheme == "v1a" and secret.startswith("whpk_") and _is_signed(sent, signed, _key(secret, "whpk_"))
 
 
 def _is_signed(signature: bytes, signed: bytes, public_key: bytes) -> bool:

@@ -75,7 +75,7 @@ def release(settings: Settings, files: tuple[Path, ...], dry_run: bool, why: str
 
     files = files or tuple(desk.files_to_release(settings))
     released = [desk.release(settings, file, why, by, dry_run=dry_run) for file in files]
-    show_channels_released(released, dry_run=dry_run, as_json=as_json)
+    show_channels_released(released, as_json=as_json)
 
 
 @channels.command()
@@ -97,4 +97,4 @@ def withdraw(
     from streams.services import channels as desk
 
     withdrawn = desk.withdraw(settings, name, version, why, by, dry_run=dry_run)
-    show_channels_released([withdrawn], dry_run=dry_run, as_json=as_json)
+    show_channels_released([withdrawn], as_json=as_json)

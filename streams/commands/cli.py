@@ -29,9 +29,11 @@ EXPLAINED = (
 )
 # Every command: its module and its name there, and what it does in a line; a test holds the lines to the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "assess": ("assess:assess", "Tell what is wrong with the pictures that a shop shows today."),
     "audit": ("status:audit", "Compare topics, facts and origin: is anything lost, stale, doubled or missing?"),
     "brands": ("brands:brands", "Brands: what a house's pictures have in common, for the operation style."),
     "cache": ("cache:cache", "The cache of results: what may be taken away at any time."),
+    "calibrate": ("calibrate:calibrate", "Propose a channel's limit of doubt by what people decided."),
     "channels": ("channels:channels", "Channels: their rules, by name and version."),
     "check": ("system:check", "Check that everything is reachable and sane."),
     "connectors": (

@@ -10,7 +10,7 @@ from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from streams.connectors.working import Progress
-    from streams.facts import Connector
+    from streams.services.connectors import AddedConnector
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _name = click.argument("name", metavar="NAME")
@@ -34,13 +34,13 @@ def connectors_list(settings: Settings, tenant: str | None, kinds: bool, as_json
     if kinds:
         _show_kinds(as_json)
         return
-    found = desk.listing(settings, tenant)
+    found = [desk.listed(*each) for each in desk.listing(settings, tenant)]
     if as_json:
-        print_json([{**_facts(each), **counts} for each, counts in found])
+        print_json(found)
         return
     shown = table("name", "kind", "tenant", "channels", "products", "hindered", "to write", "last sweep", "why")
-    for each, counts in found:
-        numbers = (str(counts[name]) for name in ("products", "hindered", "to_write"))
+    for each in found:
+        numbers = map(str, (each.products, each.hindered, each.to_write))
         swept = "" if each.swept_at_ms is None else moment(each.swept_at_ms)
         shown.add_row(each.connector, each.kind, each.tenant, ", ".join(each.channels), *numbers, swept, each.why)
     console.show(shown) if found else console.say("no shop is connected")
@@ -82,7 +82,8 @@ def add(
     wanted = dict(map(_pair, options))
     added = desk.add(settings, Connector(name, kind, tenant, url.rstrip("/"), channels, wanted, given))
     made = None if known.signed_by is None or known.signed_by in given else added.secrets[known.signed_by]
-    _show_added(settings, added, bool(known.secrets), made, as_json)
+    hook = f"{settings.gateway}/hooks/{added.connector}" if known.secrets else None
+    _show_added(desk.added(added, hook, made), as_json)
 
 
 @connectors.command()
@@ -96,7 +97,7 @@ def check(settings: Settings, name: str, as_json: bool) -> None:
 
     found = desk.check(settings, name)
     if as_json:
-        print_json({**found.__dict__, "hindered": [each.__dict__ for each in found.hindered]})
+        print_json(found)
         return
     console.say(found.answer)
     shown = table("id", "sku", "not taken in", "pictures not written")
@@ -116,12 +117,12 @@ def sync(settings: Settings, name: str, believe: bool, as_json: bool) -> None:
     from streams.services import connectors as desk
 
     if as_json:
-        print_json(desk.sync(settings, name, believe, lambda _progress: None).__dict__)
+        print_json(desk.sync(settings, name, believe, lambda _progress: None))
         return
     with _Bar() as tell:
         ended = desk.sync(settings, name, believe, tell)
-    told = f"{ended.seen} products: {ended.told} new or changed, {ended.same} as they were"
-    console.say(f"{told}, {ended.gone} gone, {ended.hindered} hindered")
+    seen = f"{ended.seen} products: {ended.told} new or changed, {ended.same} as they were"
+    console.say(f"{seen}, {ended.gone} gone, {ended.hindered} hindered")
 
 
 @connectors.command()
@@ -164,7 +165,7 @@ def _show_kinds(as_json: bool) -> None:
 
     found = desk.every_kind()
     if as_json:
-        print_json([each.__dict__ for each in found])
+        print_json(found)
         return
     shown = table("kind", "what it is", "secrets", "options")
     for each in found:
@@ -172,24 +173,18 @@ def _show_kinds(as_json: bool) -> None:
     console.show(shown)
 
 
-def _show_added(settings: Settings, added: "Connector", has_hooks: bool, secret: str | None, as_json: bool) -> None:
+def _show_added(added: "AddedConnector", as_json: bool) -> None:
     from streams.runtime.screen import console, print_json
 
-    hook = f"{settings.gateway}/hooks/{added.connector}" if has_hooks else None
     if as_json:
-        print_json({**_facts(added), "hook": hook, "hook_secret": secret})
+        print_json(added)
         return
     console.say(f"{added.connector} is connected; `packshot connectors sync {added.connector}` takes all of it in now")
-    if hook:
-        console.say(f"hooks go to  {hook}")
-    if secret:
-        console.say(f"signed with  {secret}")
+    if added.hook:
+        console.say(f"hooks go to  {added.hook}")
+    if added.hook_secret:
+        console.say(f"signed with  {added.hook_secret}")
         console.say("The shop signs with it; it is not shown again.")
-
-
-def _facts(connector: "Connector") -> dict[str, Any]:
-    """All but what nobody is to see."""
-    return {**connector.__dict__, "secrets": sorted(connector.secrets)}
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -27,7 +27,8 @@ from streams.runtime.settings import Settings
 from streams.services import local, submission
 from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.services.event_files import read_events
-from streams.services.submission import Fate, Submitted
+from streams.services.fates import Fate
+from streams.services.submission import Submitted
 
 TIMEOUT_S = 900.0
 REFRESH_S = 0.5

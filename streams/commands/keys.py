@@ -42,7 +42,7 @@ def create(
         mode: Any = "test" if is_test else "live"
         text, key = desk.create(database, name, tenants, scopes or desk.SCOPES, mode, expires_at_ms)
     if as_json:
-        print_json({"key": text, **desk.view(key)})
+        print_json(desk.new_view(text, key))
     else:
         console.say(text)  # alone on standard output, so that KEY=$(packshot keys create …) has it
         errors.say(f"{key.name} ({key.key_id}), for {', '.join(key.tenants)}: {', '.join(key.scopes)}")

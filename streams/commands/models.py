@@ -69,11 +69,11 @@ def add(settings: Settings, manifest: Path, by: str, as_json: bool) -> None:
     """Add a model of your own: a manifest, with the ONNX file that it names beside it."""
     from streams.services import models as desk
 
-    model, is_noted = desk.add(settings, manifest, by)
+    added = desk.add(settings, manifest, by)
     if as_json:
-        print_json({"added": model.ref, "noted": is_noted})
+        print_json(added)
         return
-    console.say(f"added {model.ref}{_if_not(is_noted)}")
+    console.say(f"added {added.added}{_if_not(added.noted)}")
 
 
 @models.command()
@@ -118,11 +118,11 @@ def release(
         raise click.UsageError("--tenant is for --canary (a share of 0 is for tenants alone) or --shadow")
     stage = "canary" if canary is not None else "shadow" if shadow is not None else "stable"
     share = canary if canary is not None else shadow if shadow is not None else 1.0
-    is_noted = desk.release(settings, ref, stage, share, tenants, why, by)  # type: ignore[arg-type]
+    released = desk.release(settings, ref, stage, share, tenants, why, by)  # type: ignore[arg-type]
     if as_json:
-        print_json({"model": ref, "stage": stage, "share": share, "noted": is_noted})
+        print_json(released)
         return
-    console.say(f"{ref} is {stage}{_if_not(is_noted)}")
+    console.say(f"{ref} is {stage}{_if_not(released.noted)}")
 
 
 @models.command()
@@ -137,13 +137,12 @@ def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: 
     """Withdraw a model: by default the canary, else the stable one. The one that was stable before works again."""
     from streams.services import models as desk
 
-    gone, works, products = desk.rollback(settings, ref, recall, lane, why, by)
+    gone = desk.rollback(settings, ref, recall, lane, why, by)
     if as_json:
-        made_again = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
-        print_json({"withdrawn": gone, "works": works, "products": made_again})
+        print_json(gone)
         return
-    again = f"; {len(products)} products are made again" if recall else ""
-    console.say(f"{gone} is withdrawn, {works} works{again}")
+    again = f"; {len(gone.products)} products are made again" if recall else ""
+    console.say(f"{gone.withdrawn} is withdrawn, {gone.works} works{again}")
 
 
 @models.command()

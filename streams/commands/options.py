@@ -10,11 +10,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def through(command: Command) -> Command:
     """The options of a command that may go through an API elsewhere."""
-    told = "Go through the API at this URL, without broker and database; unset, PACKSHOT_REMOTE."
+    text = "Go through the API at this URL, without broker and database; unset, PACKSHOT_REMOTE."
     key = click.option(
         "--key", help="The key for it, which others on this machine may see; unset, PACKSHOT_REMOTE_KEY."
     )
-    return click.option("--remote", metavar="URL", help=told)(key(command))
+    return click.option("--remote", metavar="URL", help=text)(key(command))
 
 
 def parameters(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -55,8 +55,7 @@ def show(settings: Settings, name: str, tenant: str, channel: str | None, as_jso
     from streams.commands.tables.recipes import show_recipe
     from streams.services import recipes as desk
 
-    ref, steps = desk.show(settings, name, tenant, channel)
-    show_recipe(ref, steps, as_json=as_json)
+    show_recipe(desk.show(settings, name, tenant, channel), as_json=as_json)
 
 
 @recipes.command()
@@ -71,5 +70,4 @@ def release(settings: Settings, file: Path, dry_run: bool, why: str, by: str, as
     from streams.commands.tables.recipes import show_released
     from streams.services import recipes as desk
 
-    ref, products, is_noted = desk.release(settings, file, why, by, dry_run=dry_run)
-    show_released(ref, products, dry_run=dry_run, is_noted=is_noted, as_json=as_json)
+    show_released(desk.release(settings, file, why, by, dry_run=dry_run), as_json=as_json)

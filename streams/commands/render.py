@@ -8,13 +8,13 @@ import click
 
 from schemas.operations import OPERATIONS
 from streams.commands.options import parameters
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from streams.services.local_render import Wanted
 
 PIPE = "-"
-EXIT_SOME_FAILED = 1
 
 
 @click.command()
@@ -60,7 +60,7 @@ def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], 
     from gpu_workers.local import files
     from streams.commands.tables.render import show_refused, show_render
     from streams.runtime.errors import Refused
-    from streams.services.local_render import render_one
+    from streams.services.local_render import RenderView, render_one
 
     if target == PIPE:
         _check_pipe(as_json=as_json)
@@ -70,13 +70,13 @@ def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], 
     made = render_one(settings, wanted, opened)
     if isinstance(made, Refused):
         show_refused(made.code, made.message)
-        sys.exit(EXIT_SOME_FAILED)
+        sys.exit(Exit.FOUND)
     if target == PIPE:
         sys.stdout.buffer.write(made.file)
         sys.stdout.buffer.flush()
         return
     files.write(Path(target), made.file)
-    show_render(Path(target), made.verdict, made.measures, as_json=as_json)
+    show_render(RenderView(file=str(Path(target)), verdict=made.verdict, measures=made.measures), as_json=as_json)
 
 
 def _check_pipe(*, as_json: bool) -> None:
@@ -99,7 +99,7 @@ def _render_many(
         summary = render_many(settings, wanted, sources, folder, report)
     show_summary(summary, as_json=as_json)
     if summary.refused:
-        sys.exit(EXIT_SOME_FAILED)
+        sys.exit(Exit.FOUND)
 
 
 @click.command()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.commands.options import parameters
+from streams.commands.options import parameters, through
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
 from streams.services.moments import Age
 
 if TYPE_CHECKING:
+    from streams.client import Client
     from streams.facts import Database
 
 _SAID = {"approve": "approved", "reject": "rejected", "redo": "to be redone:"}
@@ -33,6 +37,7 @@ def review() -> None:
 @click.option("--assets", is_flag=True, help="One line an asset, not a case.")
 @click.option("--all", "everything", is_flag=True, help="One line an asset, those that are decided, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@through
 @click.pass_obj
 def review_list(
     settings: Settings,
@@ -45,6 +50,8 @@ def review_list(
     assets: bool,
     everything: bool,
     as_json: bool,
+    remote: str | None,
+    key: str | None,
 ) -> None:
     """Show what waits for a decision, by its cause: one decision on a case counts for all its assets."""
     from streams.commands.tables.review import show_cases, show_reviews
@@ -56,6 +63,12 @@ def review_list(
     )
     if (assets or everything) and wanted != cases.Wanted():
         raise click.UsageError("filters are for cases, without --assets or --all")
+    if url := remote or settings.remote:
+        if assets or everything:
+            raise click.UsageError("through an API there are cases alone, without --assets or --all")
+        with _elsewhere(settings, url, key, tenant) as client:
+            show_cases(remote_review().every(client, wanted), as_json=as_json)
+        return
     with open_database(settings) as database:
         if not assets and not everything:
             show_cases(cases.every(database, wanted), as_json=as_json)
@@ -68,13 +81,20 @@ def review_list(
 @click.argument("case_id", metavar="CASE")
 @click.option("--open", "opens", is_flag=True, help="Write the pictures to a page, and open it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@through
 @click.pass_obj
-def show(settings: Settings, case_id: str, opens: bool, as_json: bool) -> None:
+def show(settings: Settings, case_id: str, opens: bool, as_json: bool, remote: str | None, key: str | None) -> None:
     """Show a case: the failing check first, and its assets. CASE may be shortened to its first digits."""
     from streams.commands.tables.review import show_case
     from streams.services import cases
     from streams.services.status import open_database
 
+    if url := remote or settings.remote:
+        if opens:
+            raise click.UsageError("--open is for this system's own cases: elsewhere the desk shows pictures")
+        with _elsewhere(settings, url, key) as client:
+            show_case(remote_review().get(client, remote_review().find(client, case_id)), as_json=as_json)
+        return
     with open_database(settings) as database:
         case_id = cases.find(database, None, case_id)
         show_case(cases.get(database, None, case_id), as_json=as_json)
@@ -88,13 +108,25 @@ def show(settings: Settings, case_id: str, opens: bool, as_json: bool) -> None:
 @click.option("--why", default="", help="The reason, which is kept.")
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who decides; by default the user's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@through
 @click.pass_obj
-def approve(settings: Settings, review_id: str, case_id: str, why: str, decided_by: str, as_json: bool) -> None:
+def approve(
+    settings: Settings,
+    review_id: str,
+    case_id: str,
+    why: str,
+    decided_by: str,
+    as_json: bool,
+    remote: str | None,
+    key: str | None,
+) -> None:
     """Let an asset go live, or all of a case. Ids may be shortened to their first digits."""
     _check_which(review_id, case_id)
     if case_id:
-        _decide_case(settings, case_id, decided_by, as_json, outcome="approve", reason=why)
+        through_api = remote or settings.remote, key
+        _decide_case(settings, case_id, decided_by, as_json, through_api, outcome="approve", reason=why)
         return
+    _check_is_here(settings, remote)
     _decide(settings, review_id, as_json, approved=True, reason=why, decided_by=decided_by)
 
 
@@ -108,6 +140,7 @@ def approve(settings: Settings, review_id: str, case_id: str, why: str, decided_
 @click.option("--retouch", type=click.Path(exists=True, dir_okay=False), help="With --step cutout: a file of strokes.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter for --redo.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@through
 @click.pass_obj
 def reject(
     settings: Settings,
@@ -120,6 +153,8 @@ def reject(
     retouch: str | None,
     pairs: tuple[str, ...],
     as_json: bool,
+    remote: str | None,
+    key: str | None,
 ) -> None:
     """Keep an asset from going live, or all of a case. Ids may be shortened to their first digits."""
     _check_which(review_id, case_id)
@@ -128,9 +163,16 @@ def reject(
     if (step or retouch) and not case_id:
         raise click.UsageError("--step and --retouch are for --case")
     if case_id:
-        told = {"outcome": "redo" if redo else "reject", "reason": why, "step": step, "parameters": parameters(pairs)}
-        _decide_case(settings, case_id, decided_by, as_json, strokes=retouch, **told)
+        decision = {
+            "outcome": "redo" if redo else "reject",
+            "reason": why,
+            "step": step,
+            "parameters": parameters(pairs),
+        }
+        where = remote or settings.remote, key
+        _decide_case(settings, case_id, decided_by, as_json, where, strokes=retouch, **decision)
         return
+    _check_is_here(settings, remote)
     about = {"reason": why, "decided_by": decided_by, "parameters": parameters(pairs)}
     _decide(settings, review_id, as_json, approved=False, redo=redo, **about)
 
@@ -141,16 +183,30 @@ def reject(
 @click.option("--why", required=True, help="The reason, which is kept.")
 @click.option("--by", "decided_by", default="", envvar="USER", help="Who takes it back; by default the user's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@through
 @click.pass_obj
-def undo(settings: Settings, review_id: str, case_id: str, why: str, decided_by: str, as_json: bool) -> None:
+def undo(
+    settings: Settings,
+    review_id: str,
+    case_id: str,
+    why: str,
+    decided_by: str,
+    as_json: bool,
+    remote: str | None,
+    key: str | None,
+) -> None:
     """Take a decision back: what went live by it goes, and the asset waits for a decision again."""
     from streams.services import cases, local
 
     _check_which(review_id, case_id)
-    if case_id:
+    if case_id and (url := remote or settings.remote):
+        with _elsewhere(settings, url, key) as client:
+            event = remote_review().undo(client, remote_review().find(client, case_id), why)
+    elif case_id:
         with local.connect(settings) as (database, producer):
             event = cases.undo(database, producer, None, cases.find(database, None, case_id), why, decided_by)
     else:
+        _check_is_here(settings, remote)
         event = local.undo(settings, review_id, why, decided_by)
     if as_json:
         print_json(event)
@@ -165,6 +221,27 @@ def _check_which(review_id: str, case_id: str) -> None:
         raise click.UsageError("say which: the ID of one asset's review, or --case CASE")
 
 
+def _check_is_here(settings: Settings, remote: str | None) -> None:
+    if remote or settings.remote:
+        raise click.UsageError("through an API decisions are on a case: --case CASE")
+
+
+@contextmanager
+def _elsewhere(settings: Settings, url: str, key: str | None, tenant: str | None = None) -> Iterator[Client]:
+    """The client of an API elsewhere. Raises SettingsError without a key."""
+    from streams.services import remote
+
+    with remote.clients(settings, url, key) as clients:
+        yield clients(tenant)
+
+
+def remote_review() -> ModuleType:
+    """The service, which only those who go elsewhere load."""
+    from streams.services import remote_review as service
+
+    return service
+
+
 def _decide(settings: Settings, review_id: str, as_json: bool, **decision: Any) -> None:
     from streams.services import local
 
@@ -176,28 +253,32 @@ def _decide(settings: Settings, review_id: str, as_json: bool, **decision: Any) 
 
 
 def _decide_case(
-    settings: Settings, shortened: str, decided_by: str, as_json: bool, strokes: str | None = None, **decision: Any
+    settings: Settings,
+    shortened: str,
+    decided_by: str,
+    as_json: bool,
+    through_api: tuple[str | None, str | None],
+    strokes: str | None = None,
+    **decision: Any,
 ) -> None:
     from schemas import retouching
     from streams.blobs import Blobs, open_store
     from streams.services import cases, local
 
     retouch = None if strokes is None else retouching.read(Path(strokes).read_bytes())
-    with local.connect(settings) as (database, producer):
-        case_id = cases.find(database, None, shortened)
-        word = cases.decide(
-            database,
-            producer,
-            None,
-            case_id,
-            cases.Decision(**decision, retouch=retouch),
-            decided_by,
-            blobs=Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)),
-        )
+    said, (url, key) = cases.Decision(**decision, retouch=retouch), through_api
+    if url:
+        with _elsewhere(settings, url, key) as client:
+            word = remote_review().decide(client, remote_review().find(client, shortened), said, decided_by)
+    else:
+        with local.connect(settings) as (database, producer):
+            case_id = cases.find(database, None, shortened)
+            blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+            word = cases.decide(database, producer, None, case_id, said, decided_by, blobs=blobs)
     if as_json:
         print_json(word)
         return
-    console.say(f"{_SAID[word.outcome]} case {case_id[:12]}: {word.assets} assets")
+    console.say(f"{_SAID[word.outcome]} case {word.case_id[:12]}: {word.assets} assets")
 
 
 def _open_page(database: Database, settings: Settings, case_id: str) -> None:

@@ -71,9 +71,9 @@ def audit(settings: Settings, deep: bool, as_json: bool) -> None:
 def costs(settings: Settings, tenant: str | None, since_ms: int, by: tuple[Any, ...], as_json: bool) -> None:
     """Tell what an accepted image cost, and what was wasted or saved by the cache."""
     from streams.commands.tables.costs import show_costs
+    from streams.services.costs import costs_of
     from streams.services.status import open_database
 
-    with open_database(settings) as database, database.read() as facts:
-        groups = facts.costs.spendings(by, tenant=tenant, since_ms=since_ms) if by else []
-        total = facts.costs.spendings(tenant=tenant, since_ms=since_ms)
-    show_costs(groups, total, by, settings.price_currency, as_json=as_json)
+    with open_database(settings) as database:
+        found = costs_of(database, by, tenant, since_ms, settings.price_currency)
+    show_costs(found, by, as_json=as_json)

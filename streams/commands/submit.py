@@ -14,8 +14,7 @@ from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from streams.services.event_files import BadLine, Read
-    from streams.services.remote import Fate as RemoteFate
-    from streams.services.submission import Fate
+    from streams.services.fates import Fate
 
 CLOCKS_DIFFER_MS = 60_000  # this machine's and the brokers'
 
@@ -86,7 +85,7 @@ def _submit_remotely(
     since_ms = time.time_ns() // 1_000_000 - CLOCKS_DIFFER_MS
     with remote.clients(settings, url, key) as clients:
         sent, refused = remote.submit(clients, events)
-        fates: list[remote.Fate] = []
+        fates: list[Fate] = []
         if timeout_s is not None:
             with progress("events", hidden=as_json) as report:
                 fates = remote.follow(clients, sent, timeout_s, since_ms, report)
@@ -94,7 +93,7 @@ def _submit_remotely(
     sys.exit(_status(fates, [*bad, *refused]))
 
 
-def _status(fates: "Sequence[Fate | RemoteFate]", bad: "Sequence[BadLine]") -> Exit:
+def _status(fates: "Sequence[Fate]", bad: "Sequence[BadLine]") -> Exit:
     return Exit.FOUND if bad or any(fate.state in ("failed", "waiting") for fate in fates) else Exit.OK
 
 

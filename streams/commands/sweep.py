@@ -31,9 +31,8 @@ def sweep(settings: Settings, unnamed_s: float, dry_run: bool, as_json: bool) ->
 
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     done: Swept = Sweep(origin, now_ms, unnamed_s=unnamed_s, dry_run=dry_run).run()
-    facts = {"removed": done.removed, "in_grace": done.in_grace, "unclaimed": done.unclaimed, "faults": done.faults}
     if as_json:
-        print_json(facts)
+        print_json(done)
     else:
         _show(done.removed, dry_run=dry_run)
         console.say(f"{done.in_grace} stay until their grace is over, {done.unclaimed} lie beside no manifest")

@@ -1,7 +1,6 @@
 """`packshot up`, `run`, `check`, `settings` and `demo`: the system itself."""
 
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 from schemas.operations.base import POOLS
 from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
-from streams.runtime.settings import Settings, default_of, variable
+from streams.runtime.settings import Settings
 
 ROLES = ("streams", "worker", "publisher", "retrier", "webhooks", "connectors", "cdn", "gateway")
 
@@ -61,20 +60,15 @@ def check(settings: Settings, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
 def show_settings(as_json: bool) -> None:
     """Show every setting, its default and what it is for."""
+    from streams.services.setting_views import described
+
     if as_json:
-        print_json([_setting_facts(each) for each in fields(Settings)])
+        print_json(list(described()))
         return
-    for each in fields(Settings):
-        default = default_of(each)
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        console.say(f"{variable(each.name)}  [{'' if shown is None else shown}]")
-        console.say(f"    {each.metadata['description']}")
-
-
-def _setting_facts(field: Any) -> dict[str, Any]:
-    default = default_of(field)
-    value = str(default) if isinstance(default, Path) else default
-    return {"name": variable(field.name), "default": value, "description": field.metadata["description"]}
+    for each in described():
+        shown = ",".join(each.default) if isinstance(each.default, tuple) else each.default
+        console.say(f"{each.name}  [{'' if shown is None else shown}]")
+        console.say(f"    {each.description}")
 
 
 @click.command()

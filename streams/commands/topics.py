@@ -77,14 +77,10 @@ def _show_recovered(
     lost: "Sequence[Loss]", products: "Mapping[Product, Lane]", left: "Sequence[Loss]", *, as_json: bool
 ) -> None:
     from streams.runtime.screen import console, errors, print_json
+    from streams.services import retention
 
     if as_json:
-        again = [{"tenant": tenant, "sku": sku, "lane": lane} for (tenant, sku), lane in sorted(products.items())]
-        print_json({
-            "lost": lost,
-            "products": again,
-            "left": left,
-        })  # fmt: skip
+        print_json(retention.recovery_view(lost, products, left))
         return
     for each in lost:
         console.say(f"{each.name}: {each.text}")

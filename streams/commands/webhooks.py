@@ -1,16 +1,17 @@
 """`packshot webhooks`: who is told of what was published, and how that went."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from streams.commands.tables import moment
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
 if TYPE_CHECKING:
-    from streams.facts import Endpoint, WebhookDelivery
+    from streams.services.webhook_views import WebhookDeliveryView, WebhookSecret
 
 STATES = ("waiting", "behind", "delivered", "failed", "dropped")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -32,13 +33,13 @@ def group() -> None:
 def add(settings: Settings, url: str, tenant: str, events: str, asymmetric: bool, as_json: bool) -> None:
     """Have events of a tenant sent to URL; shows once what receivers verify them with."""
     from streams.services import webhooks as desk
-    from streams.webhooks.signing import verifier
+    from streams.services.webhook_views import secret_view
 
     named = [each.strip() for each in events.split(",") if each.strip()]
     with desk.opened(settings) as webhooks:
         networks = settings.webhook_private_networks
         added = desk.add(webhooks, networks, tenant, url, named, "v1a" if asymmetric else "v1")
-    _show_secret(added.endpoint, verifier(added.secrets[0].secret), as_json)
+    _show_secret(secret_view(added.endpoint, added.secrets[0]), as_json)
 
 
 @group.command("list")
@@ -49,15 +50,16 @@ def webhooks_list(settings: Settings, tenant: str | None, as_json: bool) -> None
     """Show the endpoints, and how many deliveries each has."""
     from streams.runtime.screen import console, print_json, table
     from streams.services import webhooks as desk
+    from streams.services.webhook_views import webhook_view
 
     with desk.opened(settings) as webhooks:
-        found = desk.endpoints(webhooks, tenant)
+        found = [webhook_view(*each) for each in desk.endpoints(webhooks, tenant)]
     if as_json:
-        print_json([_facts(*each) for each in found])
+        print_json(found)
         return
     shown = table("id", "tenant", "state", "url", "events", "waiting", "delivered", "failed")
-    for each, counts in found:
-        columns = (each.endpoint, each.tenant, each.state, each.url, ", ".join(each.events))
+    for each in found:
+        columns, counts = (each.endpoint, each.tenant, each.state, each.url, ", ".join(each.events)), each.deliveries
         shown.add_row(*columns, str(_open(counts)), str(counts.get("delivered", 0)), str(counts.get("failed", 0)))
     console.show(shown) if found else console.say("nobody is told of anything")
 
@@ -70,13 +72,14 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
     """Show one endpoint; of its secrets only what is public, and until when they are valid."""
     from streams.runtime.screen import console, print_json
     from streams.services import webhooks as desk
+    from streams.services.webhook_views import webhook_view
 
     with desk.opened(settings) as webhooks:
-        facts = _facts(*desk.endpoint(webhooks, name))
+        found = webhook_view(*desk.endpoint(webhooks, name))
     if as_json:
-        print_json(facts)
+        print_json(found)
         return
-    for title, value in facts.items():
+    for title, value in msgspec.to_builtins(found).items():
         console.say(f"{title:<18}", str(value))
 
 
@@ -128,11 +131,11 @@ def remove(settings: Settings, name: str, as_json: bool) -> None:
 def rotate(settings: Settings, name: str, keep_hours: float, as_json: bool) -> None:
     """Give an endpoint a new secret; both sign until the one before is over."""
     from streams.services import webhooks as desk
-    from streams.webhooks.signing import verifier
+    from streams.services.webhook_views import secret_view
 
     with desk.opened(settings) as webhooks:
         new = desk.rotate(webhooks, name, keep_hours * 3600)
-    _show_secret(name, verifier(new.secret), as_json)
+    _show_secret(secret_view(name, new), as_json)
 
 
 @group.command()
@@ -148,10 +151,11 @@ def deliveries(
     """Show what an endpoint was told, is to be told, and how each attempt went."""
     from streams.runtime.screen import print_json
     from streams.services import webhooks as desk
+    from streams.services.webhook_views import delivery_view
 
     with desk.opened(settings) as webhooks:
-        found = desk.deliveries(webhooks, name, state, since_ms, limit)
-    print_json([each.__dict__ for each in found]) if as_json else _show_deliveries(found)
+        found = [delivery_view(each) for each in desk.deliveries(webhooks, name, state, since_ms, limit)]
+    print_json(found) if as_json else _show_deliveries(found)
 
 
 @group.command()
@@ -169,7 +173,7 @@ def replay(settings: Settings, name: str, since_ms: int, until_ms: int | None, a
     _say(f"{count} deliveries are to be sent again", {"endpoint": name, "sent_again": count}, as_json)
 
 
-def _show_deliveries(found: "Sequence[WebhookDelivery]") -> None:
+def _show_deliveries(found: "Sequence[WebhookDeliveryView]") -> None:
     from streams.runtime.screen import console, table
 
     shown = table("message", "state", "event", "sku", "noted", "tries", "due", "last answer")
@@ -187,33 +191,18 @@ def _show_deliveries(found: "Sequence[WebhookDelivery]") -> None:
     console.show(shown) if found else console.say("nothing")
 
 
-def _facts(endpoint: "Endpoint", counts: dict[str, int]) -> dict[str, Any]:
-    """All but what nobody is to see."""
-    from streams.webhooks.signing import scheme_of, verifier
-
-    secrets = [
-        {
-            "scheme": scheme_of(each.secret),
-            "public_key": verifier(each.secret) if scheme_of(each.secret) == "v1a" else None,
-            "until_ms": each.until_ms,
-        }
-        for each in endpoint.secrets
-    ]
-    return {**endpoint.__dict__, "secrets": secrets, "deliveries": counts}
-
-
-def _show_secret(name: str, secret: str, as_json: bool) -> None:
+def _show_secret(made: "WebhookSecret", as_json: bool) -> None:
     from streams.runtime.screen import console, print_json
 
     if as_json:
-        print_json({"endpoint": name, "secret": secret})
+        print_json(made)
         return
-    console.say(f"endpoint  {name}")
-    console.say(f"secret    {secret}")
+    console.say(f"endpoint  {made.endpoint}")
+    console.say(f"secret    {made.secret}")
     console.say("Receivers verify with it; it is not shown again.")
 
 
-def _open(counts: dict[str, int]) -> int:
+def _open(counts: Mapping[str, int]) -> int:
     return counts.get("waiting", 0) + counts.get("behind", 0)
 
 

@@ -119,6 +119,13 @@ class Shop(ABC):
         """
         raise Refused("hook_malformed", f"{self.connector.kind} sends no hooks")
 
+    def told(self, body: bytes) -> Hook:  # noqa: ARG002
+        """What an event says that the shop itself wrote to `imagery.inbound`, where only it may write for itself.
+
+        It is found by its CloudEvents `subject`, which is the connector's option `subscription`. Raises Refused.
+        """
+        raise Refused("hook_malformed", f"{self.connector.kind} writes no events")
+
     def published_keys(self) -> str | None:
         """What hooks are verified with, where the shop publishes it: each sweep asks, and it is kept as `keys`."""
         return None

@@ -73,12 +73,12 @@ class Client:
         Raises Unavailable where there is none, or one that says so (429, 5xx); Refused for any other that is not 2xx
         and not one of `ok`.
         """
-        told = {"User-Agent": "packshot", "Accept": "application/json", **(headers or {})}
+        all_headers = {"User-Agent": "packshot", "Accept": "application/json", **(headers or {})}
         sent: dict[str, Any] = {"fields": [_field(*each) for each in form]} if form else {}
         if body is not None:
             sent["body"] = body if isinstance(body, bytes) else json.dumps(body).encode()
-            told.setdefault("Content-Type", "application/json")
-        answer = self._sent(method, url, told, sent)
+            all_headers.setdefault("Content-Type", "application/json")
+        answer = self._sent(method, url, all_headers, sent)
         if answer.status in AWAY:
             raise Unavailable(f"{_host(url)} answers {answer.status}: {shown(answer.body)}")
         if not 200 <= answer.status < 300 and answer.status not in ok:
@@ -87,8 +87,8 @@ class Client:
 
     def graphql(self, url: str, query: str, variables: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
         """The `data` of a GraphQL answer. Raises Refused for errors in it, Unavailable where it says to wait."""
-        told = {"query": query, "variables": variables}
-        return graphql_data(url, self.request("POST", url, headers=headers, body=told).json())
+        body = {"query": query, "variables": variables}
+        return graphql_data(url, self.request("POST", url, headers=headers, body=body).json())
 
     def graphql_upload(
         self,
@@ -129,10 +129,10 @@ class Client:
 
 def graphql_data(url: str, answer: Any) -> Any:
     """The `data` of an answer. Raises Refused, Unavailable."""
-    told = answer if isinstance(answer, dict) else {}
-    errors = told.get("errors") or ([] if told.get("data") else ["no GraphQL answer"])
+    found = answer if isinstance(answer, dict) else {}
+    errors = found.get("errors") or ([] if found.get("data") else ["no GraphQL answer"])
     if not errors:
-        return told["data"]
+        return found["data"]
     errors = errors if isinstance(errors, list) else [errors]
     if any((each.get("extensions") or {}).get("code") == "THROTTLED" for each in errors if isinstance(each, dict)):
         raise Unavailable(f"{_host(url)} asks to wait")
@@ -187,5 +187,5 @@ def _checked(base: type[HTTPConnection], networks: tuple[str, ...]) -> type[HTTP
 
 def _check(host: str, address: str, networks: tuple[str, ...]) -> None:
     if not is_within(address, networks) and not is_public(address):
-        told = f"{host} is {address}, which is not on the public internet"
-        raise Refused("private_address", f"{told}; PACKSHOT_CONNECTOR_PRIVATE_NETWORKS allows it", field="url")
+        where = f"{host} is {address}, which is not on the public internet"
+        raise Refused("private_address", f"{where}; PACKSHOT_CONNECTOR_PRIVATE_NETWORKS allows it", field="url")

@@ -7,7 +7,9 @@ import structlog
 from schemas import topics
 from schemas.codec import HASHED, Codec
 from schemas.records import AssetPublished, AssetRetracted
-from streams.connectors.base import Hook
+from streams.connectors import signatures
+from streams.connectors.base import Hook, kind
+from streams.connectors.http import Client
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in
 from streams.consumer.work import Wait
 from streams.facts.connectors import Connector, ConnectorPicture, Connectors
@@ -42,6 +44,9 @@ class Noting:
 
     def note_hook(self, delivery: Delivery) -> None:
         """Has the product that a hook is about looked at. Its signature was checked before it came here."""
+        if not any(name == HOOK for name, _ in delivery.headers):
+            self._note_event(delivery)
+            return
         name, source_id = topics.product_of(delivery.key)
         if not name or not source_id:
             raise Refused("wrong_key", f"the key is connector|id, not {delivery.subject!r}", field="key")
@@ -49,6 +54,16 @@ class Noting:
             log.info("a hook of no connector", connector=name)
             return
         self._connectors.note_change(name, source_id, self._now_ms())
+
+    def _note_event(self, delivery: Delivery) -> None:
+        """Has the product looked at that an event is about which a shop wrote here itself."""
+        subscription = signatures.text_at(signatures.parsed(delivery.value), "subject")
+        known = [each for each in self._connectors.every() if each.options.get("subscription") == subscription]
+        for connector in known:
+            hook = kind(connector.kind)(connector, Client()).told(delivery.value)
+            self._connectors.note_change(connector.connector, hook.source_id, self._now_ms())
+        if not known:
+            log.info("an event of no connector", subscription=subscription)
 
     def note_published(self, delivery: Delivery, only: str | None = None) -> bool:
         """Notes what is to stand in the shops of its tenant, or in `only` one of them; whether that is news."""

@@ -19,9 +19,9 @@ from streams.connectors.working import LeaseLost, Work
 from streams.facts.connectors import Connector, Connectors
 from streams.runtime.clock import now_ms as now
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.waiting import AWAY_WAIT_S
 
 POLL_S = 0.5
-AWAY_WAIT_S = 1.0
 AT_ONCE = 8  # connectors; they wait for shops most of the time
 HOOKS_KEPT_MS = 3 * 24 * 3600 * 1000  # longer than any shop tries a hook again
 FORGET_EVERY_S = 3600.0

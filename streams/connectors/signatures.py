@@ -44,7 +44,7 @@ def check_standard(headers: Mapping[str, str], body: bytes, secret: str, now_ms:
     text = secret.removeprefix(WHSEC)
     expected = digest(base64.b64decode(text + "=" * (-len(text) % 4)), f"{message}.{at_s}.".encode() + body)
     told = [each.removeprefix("v1,") for each in headers.get("webhook-signature", "").split() if each.startswith("v1,")]
-    if not any(_is(expected, each) for each in told):
+    if not any(fits(expected, each) for each in told):
         raise Refused("hook_signature", "none of the signatures is that of this body", field="webhook-signature")
     check_fresh(int(at_s) * 1000, now_ms)
     return message
@@ -67,9 +67,10 @@ def text_at(value: Any, *path: str) -> str:
     return str(value)
 
 
-def _is(expected: bytes, told: str) -> bool:
+def fits(expected: bytes, told: str, *, is_hex: bool = False) -> bool:
+    """Whether a header, base64 or hex, holds what was expected."""
     try:
-        check(expected, told)
+        check(expected, told, is_hex=is_hex)
     except Refused:
         return False
     return True

@@ -52,6 +52,7 @@ class Taking:
     """Takes a shop's products in."""
 
     database: Database
+    rows: Connectors
     sender: Sender
 
     def take(self, connector: Connector, product: ShopProduct, seen_ms: int, lane: Lane = "standard") -> Outcome:
@@ -76,12 +77,12 @@ class Taking:
     def gone(self, connector: Connector, source_id: str, seen_ms: int) -> Outcome:
         """Tells that a shop does not have a product any more, as it said at `seen_ms`. Raises Unavailable."""
         for _ in range(TRIES):
-            before = Connectors(self.database).product(connector.connector, source_id)
+            before = self.rows.product(connector.connector, source_id)
             if before is None or before.deleted or before.seen_ms > seen_ms:
                 return "same"
             version = self._deleted(connector, before, seen_ms)
             row = replace(before, deleted=True, seen_ms=seen_ms, version=version, why="")
-            if Connectors(self.database).put_product(row, before):
+            if self.rows.put_product(row, before):
                 taken.labels(connector.kind, "gone").inc()
                 return "told"
         raise Unavailable(f"{source_id} is changed by others all the time")
@@ -89,15 +90,15 @@ class Taking:
     def hindered(self, connector: Connector, source_id: str, why: str, seen_ms: int) -> None:
         """Notes why a product cannot be taken in; what was told of it before stays. Raises Unavailable."""
         source_id = fit(source_id, LABEL_MAX)
-        before = Connectors(self.database).product(connector.connector, source_id)
+        before = self.rows.product(connector.connector, source_id)
         blank = ConnectorProduct(connector.connector, source_id, "", "", 0, seen_ms, 0, "", deleted=False)
-        Connectors(self.database).put_product(replace(before or blank, seen_ms=seen_ms, why=why), before)
+        self.rows.put_product(replace(before or blank, seen_ms=seen_ms, why=why), before)
         taken.labels(connector.kind, "hindered").inc()
 
     def _take(self, connector: Connector, product: ShopProduct, seen_ms: int, lane: Lane) -> Outcome | None:
         """None where the row was changed meanwhile."""
         _check_names(product)
-        rows = Connectors(self.database)
+        rows = self.rows
         before = rows.product(connector.connector, product.source_id)
         if before is not None and _is_stale(before, product, seen_ms):
             return "stale"
@@ -137,7 +138,7 @@ class Taking:
         return event.version
 
     def _check_sku(self, connector: Connector, product: ShopProduct) -> None:
-        holder = Connectors(self.database).holder_of(connector.connector, product.sku)
+        holder = self.rows.holder_of(connector.connector, product.sku)
         if holder is not None and holder.source_id != product.source_id:
             raise Refused("sku_taken", f"{product.sku!r} is that of {holder.source_id}, too", field="sku")
 

@@ -111,8 +111,8 @@ class Work:
     def failed(self, connector: Connector, why: str) -> None:
         """Notes why a turn came to nothing, and when there is another."""
         wait_ms = min(FAILED_WAIT_MS * 2 ** min(connector.failures, 20), FAILED_WAIT_MAX_MS)
-        told = {"why": why, "failures": connector.failures + 1, "due_at_ms": self.now_ms() + wait_ms}
-        self.connectors.set(connector.connector, **told)
+        failure = {"why": why, "failures": connector.failures + 1, "due_at_ms": self.now_ms() + wait_ms}
+        self.connectors.set(connector.connector, **failure)
         sweeps.labels(connector.kind, "failed").inc()
         log.warning("a shop is not to be worked with", connector=connector.connector, reason=why, again_in_ms=wait_ms)
 

@@ -28,8 +28,8 @@ class Address:
     @property
     def headers(self) -> Headers:
         """The address as a task carries it."""
-        told = {TOPIC: topics.REPLIES.name, PARTITION: str(self.partition), CORRELATION: self.correlation_id}
-        return [(name, value.encode()) for name, value in told.items()]
+        named = {TOPIC: topics.REPLIES.name, PARTITION: str(self.partition), CORRELATION: self.correlation_id}
+        return [(name, value.encode()) for name, value in named.items()]
 
 
 def asking(task: Outgoing, address: Address) -> Outgoing:
@@ -55,12 +55,12 @@ def stands_alone(task: Delivery) -> bool:
 
 def address_in(task: Delivery) -> Address | None:
     """Where a task's answer is wanted; None where it goes on as usual. Raises Refused for what is no address."""
-    told = as_mapping(task.headers)
-    if TOPIC not in told:
+    named = as_mapping(task.headers)
+    if TOPIC not in named:
         return None
-    if told[TOPIC] != topics.REPLIES.name:
+    if named[TOPIC] != topics.REPLIES.name:
         raise Refused("bad_reply_address", f"answers go to {topics.REPLIES.name} alone", field=TOPIC)
-    partition, name = whole_number(told.get(PARTITION)), told.get(CORRELATION, "")
+    partition, name = whole_number(named.get(PARTITION)), named.get(CORRELATION, "")
     if partition is None or partition > PARTITIONS_MAX:
         raise Refused("bad_reply_address", "an address names a partition", field=PARTITION)
     if not 0 < len(name) <= CORRELATION_MAX or not name.isascii():

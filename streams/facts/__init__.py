@@ -11,7 +11,7 @@ from streams.facts.facts import Facts
 from streams.facts.losses import Loss, Losses
 from streams.facts.models import Comparison
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
-from streams.facts.overviews import CampaignRow, Judged, Queued
+from streams.facts.overviews import CampaignRow, Judged, Live, Queued
 from streams.facts.products import Product
 from streams.facts.refusals import Refusal
 from streams.facts.replans import Replan
@@ -53,6 +53,7 @@ __all__ = [
     "Grouping",
     "IllegalTransition",
     "Judged",
+    "Live",
     "Loss",
     "Losses",
     "Message",

@@ -1,8 +1,9 @@
-"""The tables of review cases, beside those of the reviews: see cases.py, retouches.py and claims.py."""
+"""The tables of review cases, beside those of the reviews: see cases.py, retouches.py, ratings.py and
+claims.py."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Table
 
-from schemas.records import Name, Sha256, Sku, Text
+from schemas.records import AssetName, Name, Sha256, Sku, Text
 from streams.facts.tables import Characters, apart, metadata
 
 cases = Table(
@@ -43,6 +44,21 @@ retouches = Table(
     Column("version", BigInteger, nullable=False),
     Column("record", Characters(), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+ratings = Table(  # the newest word of each person on each picture
+    "ratings",
+    metadata,
+    Column("tenant", Characters(Name), primary_key=True),
+    Column("picture", Characters(Sha256), primary_key=True),
+    Column("rated_by", Characters(Text), primary_key=True),
+    Column("purpose", Characters(Name), primary_key=True),
+    Column("sku", Characters(Sku), nullable=False),
+    Column("asset", Characters(AssetName), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("record", Characters(), nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Index("ratings_of_product", "tenant", "sku"),
 )
 
 case_claims = Table(  # no facts: who looks at a case just now

@@ -89,6 +89,11 @@ class Cases(Repository):
         row = self._first(select(ct.cases).where(_c.case_id == case_id))
         return None if row is None else _case(row)
 
+    def about(self, tenant: str, about: str) -> list[Case]:
+        """Every case of a tenant that is about this, whatever its state."""
+        query = select(ct.cases).where(_c.tenant == tenant, _c.about == about).order_by(_c.case_id)
+        return [_case(row) for row in self._connection.execute(query)]
+
     def beginning(self, tenant: str | None, shortened: str) -> list[str]:
         """The ids of the cases, of a tenant or of all, that begin so."""
         where = _c.case_id.startswith(shortened, autoescape=True)

@@ -19,6 +19,7 @@ from schemas.records import Rendition
 from streams.facts import connector_tables as t
 from streams.facts.database import Database
 from streams.facts.repository import dialect_of
+from streams.facts.sealing import Sealer
 from streams.runtime.errors import Refused
 
 LEASE_MS = 120_000  # several times what one request to a shop may take; renewed between them
@@ -97,14 +98,15 @@ class NotedChange:
 class Connectors:
     """The connectors' tables. Each call is a transaction of its own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
 
     def add(self, connector: Connector) -> None:
         """Adds a connector. Raises Refused where its name is taken."""
         try:
             with self._database.transaction() as connection:
-                connection.execute(insert(t.connectors).values(**_row(connector), held_by="", held_until_ms=0))
+                connection.execute(insert(t.connectors).values(**self._row(connector), held_by="", held_until_ms=0))
         except IntegrityError as error:
             raise Refused("connector_known", f"there is a connector {connector.connector}", field="NAME") from error
 
@@ -112,13 +114,13 @@ class Connectors:
         """All connectors, or a tenant's, by name."""
         query = select(t.connectors).order_by(_c.connector)
         with self._database.look() as connection:
-            return [_connector(row) for row in connection.execute(_of_tenant(query, tenant))]
+            return [self._connector(row) for row in connection.execute(_of_tenant(query, tenant))]
 
     def get(self, name: str) -> Connector | None:
         """One connector, or None."""
         with self._database.look() as connection:
             row = connection.execute(select(t.connectors).where(_c.connector == name)).first()
-        return None if row is None else _connector(row)
+        return None if row is None else self._connector(row)
 
     def remove(self, name: str) -> None:
         """Forgets a connector and all that is known of its products."""
@@ -128,7 +130,8 @@ class Connectors:
                 connection.execute(delete(columns.connector.table).where(columns.connector == name))
 
     def set(self, name: str, **values: Any) -> None:
-        """Sets what a connector says of itself."""
+        """Sets what a connector says of itself; its secrets stay."""
+        assert "secrets" not in values, "they would not be sealed"
         told = {key: _json(value) if isinstance(value, Mapping | tuple) else value for key, value in values.items()}
         told |= {"why": str(told["why"])[:_WHY_MAX]} if "why" in told else {}
         with self._database.transaction() as connection:
@@ -145,7 +148,7 @@ class Connectors:
                 return []
         with self._database.transaction() as connection:
             locked = query.with_for_update(skip_locked=True, of=t.connectors)
-            found = [_connector(row) for row in connection.execute(locked)]
+            found = [self._connector(row) for row in connection.execute(locked)]
             names = [each.connector for each in found]
             held = {"held_by": holder, "held_until_ms": now_ms + LEASE_MS}
             connection.execute(update(t.connectors).where(_c.connector.in_(names)).values(**held))
@@ -310,6 +313,18 @@ class Connectors:
             its = update(t.connector_products).where(*_key(product), _p.serial == product.serial)
             connection.execute(its.values(**told))
 
+    def _row(self, connector: Connector) -> dict[str, Any]:
+        told = {name: getattr(connector, name) for name in Connector.__dataclass_fields__}
+        told |= {name: _json(told[name]) for name in ("channels", "options", "secrets")}
+        return told | {"secrets": self._sealer.sealed(told["secrets"])}
+
+    def _connector(self, row: Row[Any]) -> Connector:
+        said = {name: getattr(row, name) for name in Connector.__dataclass_fields__}
+        said["channels"] = msgspec.json.decode(row.channels, type=tuple[str, ...])
+        said["options"] = msgspec.json.decode(row.options)
+        said["secrets"] = msgspec.json.decode(self._sealer.opened(row.secrets))
+        return Connector(**said)
+
     def _products(self, *where: Any, most: int | None = None) -> list[ConnectorProduct]:
         query = select(t.connector_products).where(*where).order_by(_p.due_at_ms, _p.source_id).limit(most)
         with self._database.look() as connection:
@@ -367,17 +382,6 @@ def _put_picture(connection: Connection, key: dict[str, Any], told: dict[str, An
 
 def _key(row: ConnectorProduct) -> tuple[Any, ...]:
     return _p.connector == row.connector, _p.source_id == row.source_id
-
-
-def _row(connector: Connector) -> dict[str, Any]:
-    told = {name: getattr(connector, name) for name in Connector.__dataclass_fields__}
-    return told | {name: _json(told[name]) for name in ("channels", "options", "secrets")}
-
-
-def _connector(row: Row[Any]) -> Connector:
-    said = {name: getattr(row, name) for name in Connector.__dataclass_fields__}
-    said["channels"] = msgspec.json.decode(row.channels, type=tuple[str, ...])
-    return Connector(**said | {name: msgspec.json.decode(said[name]) for name in ("options", "secrets")})
 
 
 def _product(row: Row[Any]) -> ConnectorProduct:

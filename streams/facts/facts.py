@@ -15,6 +15,7 @@ from streams.facts.models import Models
 from streams.facts.outbox import Outbox
 from streams.facts.overviews import Overviews
 from streams.facts.products import Products
+from streams.facts.ratings import Ratings
 from streams.facts.refusals import Refusals
 from streams.facts.replans import Replans
 from streams.facts.repository import Transaction
@@ -75,6 +76,11 @@ class Facts:
     def retouches(self) -> Retouches:
         """How people have photographs cut out otherwise."""
         return Retouches(self._transaction)
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """What people say of pictures that are live."""
+        return Ratings(self._transaction)
 
     @cached_property
     def campaigns(self) -> Campaigns:

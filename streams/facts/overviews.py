@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, cast, exists, func, or_, select, type_coerce
+from sqlalchemy import JSON, ColumnElement, and_, cast, exists, func, or_, select, type_coerce
 
-from schemas.records import CampaignRequested, Verdict
+from schemas.records import AssetPublished, CampaignRequested, Verdict
 from streams.facts import tables as t
 from streams.facts.assets import Asset, _asset
 from streams.facts.products import Product, _product
@@ -65,6 +65,14 @@ class Judged:
     channel: str
     state: str
     verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Live:
+    """A picture that is live, and the category of its product."""
+
+    published: AssetPublished
+    category: str
 
 
 class Overviews(Repository):
@@ -174,6 +182,28 @@ class Overviews(Repository):
         )
         rows = self._connection.execute(query)
         return [Judged(row.sku, row.asset, row.channel, row.state, load(row.verdict, Verdict)) for row in rows]
+
+    def live(self, tenant: str, most: int) -> list[Live]:
+        """The pictures of a tenant that are live, those that were noted last first."""
+        its, columns = t.products.c, t.assets.c
+        of_product = and_(its.tenant == columns.tenant, its.sku == columns.sku)
+        query = (
+            select(columns.live, self._told(its.record, "category").label("category"))
+            .join(t.products, of_product)
+            .where(columns.tenant == tenant, columns.live.is_not(None))
+            .order_by(columns.updated_at_ms.desc(), columns.sku, columns.asset)
+            .limit(most)
+        )
+        rows = self._connection.execute(query)
+        return [Live(load(row.live, AssetPublished), row.category or "") for row in rows]
+
+    def rejected(self, tenant: str, most: int) -> list[Review]:
+        """The reviews of a tenant that a person rejected for good, the newest first."""
+        columns = t.reviews.c
+        where = (columns.tenant == tenant, columns.state == "rejected")
+        query = select(t.reviews).where(*where).order_by(columns.updated_at_ms.desc(), columns.review_id).limit(most)
+        found = [review_in(row) for row in self._connection.execute(query)]
+        return [each for each in found if each.decision is not None and not each.decision.redo]
 
     def _campaign_states(self, tenant: str) -> dict[str, dict[str, int]]:
         columns = t.assets.c

@@ -20,6 +20,7 @@ class Sealer:
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
         self._fernet = _fernet(keys) if keys else None
+        self._first = _fernet(keys[:1]) if keys else None
 
     def sealed(self, text: str) -> str:
         """The text as it is to be kept."""
@@ -30,13 +31,28 @@ class Sealer:
         if not kept.startswith(SEALED):
             return kept
         if self._fernet is None:
-            raise Unsealable("webhooks' secrets are sealed: name their key in PACKSHOT_WEBHOOK_SECRETS_KEYS")
+            raise Unsealable("secrets are sealed: name their key in PACKSHOT_SECRETS_KEYS")
         from cryptography.fernet import InvalidToken
 
         try:
             return self._fernet.decrypt(kept.removeprefix(SEALED).encode()).decode()
         except InvalidToken as error:
-            raise Unsealable("PACKSHOT_WEBHOOK_SECRETS_KEYS has not the key of a webhook's secrets") from error
+            raise Unsealable("PACKSHOT_SECRETS_KEYS has not the key that secrets are sealed with") from error
+
+    def renewed(self, kept: str) -> str:
+        """What was kept, sealed by the first key; the same where it is. Raises Unsealable."""
+        text = self.opened(kept)
+        return kept if self._first is None or self._is_by_first(kept) else self.sealed(text)
+
+    def _is_by_first(self, kept: str) -> bool:
+        from cryptography.fernet import InvalidToken
+
+        assert self._first is not None
+        try:
+            self._first.decrypt(kept.removeprefix(SEALED).encode())
+        except InvalidToken:
+            return False
+        return True
 
 
 def _fernet(keys: Sequence[str]) -> "MultiFernet":
@@ -45,4 +61,4 @@ def _fernet(keys: Sequence[str]) -> "MultiFernet":
     try:
         return MultiFernet([Fernet(key) for key in keys])
     except ValueError as error:  # its message tells nothing of the key
-        raise SettingsError("PACKSHOT_WEBHOOK_SECRETS_KEYS: a key is 32 bytes in URL-safe Base64") from error
+        raise SettingsError("PACKSHOT_SECRETS_KEYS: a key is 32 bytes in URL-safe Base64") from error

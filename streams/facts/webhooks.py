@@ -48,9 +48,9 @@ class Webhooks:
     Secrets are kept sealed where there is a key for it; Unsealable is raised for those that no key of ours opens.
     """
 
-    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
-        self._sealer = sealer or Sealer()
+        self._sealer = sealer
 
     def add(self, endpoint: Endpoint) -> None:
         """Adds an endpoint."""

@@ -1,6 +1,6 @@
 """What a setting may be: the types of fields, and how a text of the environment becomes one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, field
 from functools import cache
 from ipaddress import ip_network
@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
+
+NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 
 PositiveInt = Annotated[int, Meta(gt=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
@@ -98,3 +100,13 @@ def _made(kind: type, value: Any) -> Any:
 def _choices(kind: Any) -> tuple[str, ...]:
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     return get_args(bare) if get_origin(bare) is Literal else ()
+
+
+def meant(name: str, prefix: str, known: Sequence[str]) -> str:
+    """What to say of a variable that looks like a setting and is none; empty where it is one, or another's."""
+    if not name.upper().startswith(prefix) or name.upper() in known:
+        return ""
+    import difflib  # only who has mistyped one needs it
+
+    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=NEAR_ENOUGH)
+    return f"{name} is no setting, did you mean {near[0]}?" if near else ""

@@ -22,9 +22,9 @@ from streams.runtime.fields import (
     WholeDelays,
     Wrong,
     converted,
+    meant,
 )
 
-NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 PREFIX = "PACKSHOT_"
 
 
@@ -127,6 +127,30 @@ class Settings:
     gateway_tenant_per_minute: NonNegativeInt = Field(
         3000, description="The same of all keys of a tenant together; each gateway counts on its own."
     )
+    gateway_key_megapixels_per_minute: NonNegativeInt = Field(
+        6000, description="Megapixels of photographs that pictures are made of for one key in a minute; 0: any."
+    )
+    gateway_tenant_megapixels_per_minute: NonNegativeInt = Field(
+        30_000, description="The same of all keys of a tenant together."
+    )
+    gateway_key_at_work: NonNegativeInt = Field(
+        64, description="Pictures of one key that a gateway has at work at once; 0: any."
+    )
+    gateway_tenant_at_work: NonNegativeInt = Field(256, description="The same of all keys of a tenant together.")
+
+    oidc_issuer: Address | None = Field(
+        None, description="The OpenID Connect provider that reviewers sign in by, as it calls itself; unset, by links."
+    )
+    oidc_client_id: str = Field("packshot", description="As what the desk is registered there.")
+    oidc_client_secret: SecretStr | None = Field(None, description="The secret of that client; unset, it has none.")
+    oidc_scope: str = Field("openid profile", description="What the provider is asked for, with spaces.")
+    oidc_name_claim: str = Field("preferred_username", description="The claim that is a reviewer's name.")
+    oidc_tenants_claim: str = Field(
+        "packshot_tenants", description="The claim that has the tenants of a reviewer: a list, or a text with spaces."
+    )
+    oidc_role_claim: str = Field(
+        "packshot_role", description="The claim that has viewer, reviewer or operator, perhaps among others."
+    )
 
     remote: Address | None = Field(
         None,
@@ -203,7 +227,7 @@ class Settings:
         (),
         description="Networks (10.1.0.0/16,…) that connectors' shops may lie on although they are private or loopback.",
     )
-    webhook_secrets_keys: SecretStr | None = Field(
+    secrets_keys: SecretStr | None = Field(
         None,
         description="Fernet keys (32 bytes in URL-safe Base64), with commas, that webhooks' secrets are sealed with in "
         "the database: by the first, opened by any; unset, they lie there as they are.",
@@ -280,9 +304,9 @@ class Settings:
         return _revealed(self.kafka_sasl_password)
 
     @property
-    def webhook_keys(self) -> list[str]:
+    def sealing_keys(self) -> list[str]:
         """The keys of webhooks' secrets."""
-        return [each.strip() for each in (_revealed(self.webhook_secrets_keys) or "").split(",") if each.strip()]
+        return [each.strip() for each in (_revealed(self.secrets_keys) or "").split(",") if each.strip()]
 
     @property
     def blobs(self) -> str:
@@ -347,7 +371,8 @@ def variable(field: str) -> str:
 
 def read_settings(environment: Iterable[str] = os.environ) -> Settings:
     """The settings of this process. Raises SettingsError, which says what is wrong with each and shows no value."""
-    wrong = [message for name in environment if (message := _meant(name))]
+    known = [variable(each.name) for each in fields(Settings)]
+    wrong = [message for name in environment if (message := meant(name, PREFIX, known))]
     try:
         settings = Settings()
     except SettingsError as error:
@@ -366,19 +391,6 @@ def _environment() -> dict[str, str]:
 def default_of(field: Any) -> Any:
     """What a field is where nobody says."""
     return field.default if field.default_factory is MISSING else field.default_factory()
-
-
-def _meant(name: str) -> str:
-    """What to say of a variable that looks like a setting and is none; empty where it is one, or another's."""
-    if not name.upper().startswith(PREFIX):
-        return ""
-    known = [variable(each.name) for each in fields(Settings)]
-    if name.upper() in known:
-        return ""
-    import difflib  # only who has mistyped one needs it
-
-    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=NEAR_ENOUGH)
-    return f"{name} is no setting, did you mean {near[0]}?" if near else ""
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

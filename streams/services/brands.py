@@ -1,21 +1,25 @@
 """The brands of an installation: which there are, what each looks like, and how one is learned from pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from gpu_workers.library import brands
 from gpu_workers.library.brands import BadBrand, BrandProfile
 from gpu_workers.models.manifest import ModelError
 from gpu_workers.operations.style.brand_learning import BadExample, TooFewExamples, learn_from_files
 from gpu_workers.pools import compose as compose_pool
+from schemas.decoding import prepare
 from schemas.records import Name
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings, variable
 from streams.services.local_render import open_studio
+from streams.services.views import View
 
 Progress = Callable[[int, int], None]
 
@@ -38,6 +42,46 @@ class Row:
     def ships(self) -> bool:
         """Whether it is one of ours."""
         return self.file.parent == brands.shipped_folder()
+
+
+class PaletteColour(View, frozen=True, kw_only=True):
+    """A colour of a brand's palette, and its share of its pictures, 0..1."""
+
+    color: str
+    share: float
+
+
+class BrandView(View, frozen=True, kw_only=True):
+    """A brand's file; what it looks like, and the parameters of a packshot that is one of its own, unless `wrong`."""
+
+    name: str
+    file: str
+    ships: bool
+    wrong: str
+    pictures: int | UnsetType = UNSET
+    palette: Sequence[PaletteColour] | UnsetType = UNSET
+    background: str | UnsetType | None = UNSET
+    shadow: str | UnsetType | None = UNSET
+    fill: float | UnsetType | None = UNSET
+    lut: str | UnsetType | None = UNSET
+    parameters: Mapping[str, str] | UnsetType = UNSET
+
+
+def brand_view(row: Row) -> BrandView:
+    """A brand as it is told."""
+    view = BrandView(name=row.name, file=str(row.file), ships=row.ships, wrong=row.wrong)
+    if (brand := row.brand) is None:
+        return view
+    return replace(
+        view,
+        pictures=brand.learned_from.count,
+        palette=[PaletteColour(color=each.color, share=each.share) for each in brand.palette],
+        background=brand.background,
+        shadow=None if brand.shadow is None else brand.shadow.mode,
+        fill=brand.fill,
+        lut=brand.lut,
+        parameters=row.parameters,
+    )
 
 
 def overview(settings: Settings) -> list[Row]:
@@ -90,3 +134,6 @@ def _row(name: str, file: Path) -> Row:
         return Row(name, file, brands.load(file))
     except BadBrand as error:
         return Row(name, file, None, str(error))
+
+
+prepare(PaletteColour, BrandView)

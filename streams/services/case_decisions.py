@@ -49,8 +49,8 @@ def event_of(
         return _cutout_again(case, waiting, decision, decided_by, retouch, blobs)
     operations = {review.request.completed.task.step.operation for review in waiting}
     if decision.step is not None and decision.step not in operations:
-        told = f"the case's assets are made by {', '.join(sorted(operations))}; there is {OPERATION} besides"
-        raise Refused("bad_parameters", told, field="step")
+        message = f"the case's assets are made by {', '.join(sorted(operations))}; there is {OPERATION} besides"
+        raise Refused("bad_parameters", message, field="step")
     if decision.outcome == "redo":
         for review in waiting:
             redone(review.request.completed.task, decision.parameters)

@@ -19,12 +19,12 @@ def case_page(database: Database, settings: Settings, case_id: str) -> str:
     """The page. Raises Refused `unknown_case`; a picture that is not there is left out."""
     case = cases.get(database, None, case_id)
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
-    told = case.summary
+    summary = case.summary
     cells = [_cell(asset, blobs) for asset in case.assets]
-    if told.cutout is not None:
-        cells.insert(0, ContactCell("cutout", told.about, _complaints(case), _file(told.cutout.digest, blobs)))
-    title = f"{told.title or told.sku}: {told.about} in doubt"
-    return contact_sheet_html([ContactEntry(told.sku, title, _photograph(told.source, settings), cells)])
+    if summary.cutout is not None:
+        cells.insert(0, ContactCell("cutout", summary.about, _complaints(case), _file(summary.cutout.digest, blobs)))
+    title = f"{summary.title or summary.sku}: {summary.about} in doubt"
+    return contact_sheet_html([ContactEntry(summary.sku, title, _photograph(summary.source, settings), cells)])
 
 
 def _cell(asset: CaseAsset, blobs: Blobs) -> ContactCell:

@@ -197,7 +197,7 @@ def summary(
         category=task.category,
         about=case.about,  # type: ignore[arg-type]
         state="waiting" if waiting else _state(case),
-        why=_told(worst),
+        why=_why(worst),
         again=next((review.request.again for review in waiting if review.request.again), ""),
         checks=sorted({name for review in waiting or every for name in checks_of(review, case.case_id)}),
         channels=sorted({review.request.completed.task.step.channel or "" for review in waiting or every}),
@@ -214,7 +214,7 @@ def summary(
 
 
 def detail(
-    told: CaseSummary,
+    summary: CaseSummary,
     case: Case,
     reviews: Sequence[Review],
     also: Mapping[str, set[str]],
@@ -223,7 +223,7 @@ def detail(
 ) -> CaseView:
     """One case, of the `reviews` that are shown."""
     return CaseView(
-        summary=told,
+        summary=summary,
         checks=_checks(case, reviews),
         assets=[_asset(review, case, also.get(review.review_id, set())) for review in reviews],
         steps=_steps(reviews, retouch),
@@ -292,8 +292,8 @@ def _rank(check: CaseCheck, case: Case) -> tuple[bool, int, str]:
 
 
 def _check(check: Check) -> CaseCheck:
-    told = {name: getattr(check, name) for name in ("point", "name", "outcome", "measured", "limit", "rule")}
-    return CaseCheck(**told, unit=_unit(check.name), about=about(check))
+    shared = {name: getattr(check, name) for name in ("point", "name", "outcome", "measured", "limit", "rule")}
+    return CaseCheck(**shared, unit=_unit(check.name), about=about(check))
 
 
 def _unit(name: str) -> str:
@@ -306,7 +306,7 @@ def _of_gates() -> Mapping[str, str]:
     return {each.measure: each.unit for gate in gates() for each in gate.THRESHOLDS}
 
 
-def _told(check: CaseCheck) -> str:
+def _why(check: CaseCheck) -> str:
     if check.measured is None:
         return f"{check.name} was not measured"
     return f"{check.name} is {check.measured:.4g}, the limit {check.limit}"
@@ -341,10 +341,10 @@ def _step(operation: str, parameters: Parameters) -> StepView:
 
 def _words(of: object) -> str:
     """A parameter's type in words, as a JSON Schema has it."""
-    told = msgspec.json.schema(of)
-    if "enum" in told:
-        return " | ".join(map(str, told["enum"]))
-    kinds = [each.get("type", "") for each in told.get("anyOf", [told])]
+    schema = msgspec.json.schema(of)
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    kinds = [each.get("type", "") for each in schema.get("anyOf", [schema])]
     return " | ".join(kind for kind in kinds if kind and kind != "null") or "string"
 
 

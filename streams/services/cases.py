@@ -126,9 +126,9 @@ def get(database: Database, tenant: str | None, case_id: str) -> CaseView:
         every, waiting = facts.cases.reviews(case_id), facts.cases.waiting([case_id])[case_id]
         shown = waiting or _newest(every)
         also = facts.cases.open_doubts([review.review_id for review in shown])
-        told = case_views.summary(case, shown, waiting, also, claimed, facts)
+        summary = case_views.summary(case, shown, waiting, also, claimed, facts)
         retouch = _retouched(case, shown, facts)
-    return case_views.detail(told, case, shown, also, retouch, claimed)
+    return case_views.detail(summary, case, shown, also, retouch, claimed)
 
 
 def find(database: Database, tenant: str | None, shortened: str) -> str:
@@ -165,10 +165,10 @@ def photograph(
     """
     from streams.services.photographs import shown  # what decodes pictures, which nothing else here needs
 
-    told = get(database, tenant, case_id).summary
-    if told.source is None:
+    summary = get(database, tenant, case_id).summary
+    if summary.source is None:
         raise Refused("unknown_source", "nobody has noted which photograph this was", field="case_id")
-    return shown(settings, told.source, longest_px)
+    return shown(settings, summary.source, longest_px)
 
 
 def decide(
@@ -314,8 +314,8 @@ def _take(database: Database, case_id: str, holder: str) -> Claim:
     taken = Claims(database).take(case_id, holder, at_ms, until_ms)
     if taken is None:
         held = Claims(database).of(case_id, at_ms)
-        told = "it is decided already, which is being carried out" if held is None else f"{held.holder} has it"
-        raise Refused("case_claimed", told, field="case_id")
+        message = "it is decided already, which is being carried out" if held is None else f"{held.holder} has it"
+        raise Refused("case_claimed", message, field="case_id")
     return taken
 
 

@@ -14,15 +14,17 @@ from msgspec.structs import replace
 from schemas import channels
 from schemas.channels import Channel, UnknownChannel
 from schemas.channels.rulebook import BadChannel, Rulebook, parse
+from schemas.decoding import prepare
 from schemas.records import ChannelReleased
 from streams.facts import Database
-from streams.flow.processors.recipes import Product
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import recipes
 from streams.services.channel_folder import read_file, unreleased
+from streams.services.recipes import Released
 from streams.services.status import open_database
+from streams.services.views import View
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,31 @@ class Row:
     rules: Channel | None = None
     wrong: str = ""
     waits: str = ""
+
+
+class ChannelView(View, frozen=True, kw_only=True):
+    """A channel: the version that counts or `wrong`, who released it when (Unix, ms), and the version that `waits`."""
+
+    channel: str
+    version: str
+    wrong: str
+    waits: str
+    ships: bool
+    released_by: str
+    released_at_ms: int
+
+
+def channel_view(row: Row) -> ChannelView:
+    """A channel as it is told."""
+    return ChannelView(
+        channel=row.name,
+        version=row.version,
+        wrong=row.wrong,
+        waits=row.waits,
+        ships=row.release is None,
+        released_by="" if row.release is None else row.release.released_by,
+        released_at_ms=0 if row.release is None else row.release.released_at_ms,
+    )
 
 
 def overview(settings: Settings) -> list[Row]:
@@ -76,19 +103,16 @@ def files_to_release(settings: Settings) -> list[Path]:
     return [file for file, _ in unreleased(settings, rules)]
 
 
-def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> tuple[str, list[Product], bool]:
-    """Releases a channel's rules; with `dry_run` it only looks. See streams.services.recipes.release."""
+def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> Released:
+    """Releases a channel's rules; with `dry_run` it only looks. Raises Refused."""
     text, made = read_file(file)
     return _send(settings, made, text, reason, by, dry_run=dry_run)
 
 
-def withdraw(
-    settings: Settings, name: str, version: str | None, reason: str, by: str, *, dry_run: bool
-) -> tuple[str, list[Product], bool]:
+def withdraw(settings: Settings, name: str, version: str | None, reason: str, by: str, *, dry_run: bool) -> Released:
     """Lets the rules that a channel had before count again, or those of a `version` that counted once.
 
-    They are released anew, in a version above the one that goes: the newest wins, as ever. Raises Refused. See
-    streams.services.recipes.release.
+    They are released anew, in a version above the one that goes: the newest wins, as ever. Raises Refused.
     """
     with open_database(settings) as database, database.read() as facts:
         known = [each for each in facts.recipes.releases() if isinstance(each, ChannelReleased)]
@@ -121,9 +145,7 @@ def text_before(name: str, released: Sequence[str], version: str | None = None) 
     return re.sub(r"(?m)^version:.*$", f'version: "{_above(rules[-1].version)}"', before, count=1)
 
 
-def _send(
-    settings: Settings, made: Channel, text: str, reason: str, by: str, *, dry_run: bool
-) -> tuple[str, list[Product], bool]:
+def _send(settings: Settings, made: Channel, text: str, reason: str, by: str, *, dry_run: bool) -> Released:
     event = ChannelReleased(
         channel=made.name,
         version=made.number,
@@ -132,7 +154,7 @@ def _send(
         released_by=by,
         released_at_ms=now_ms(),
     )
-    return (made.rule_version, *recipes.send(settings, event, dry_run=dry_run))
+    return recipes.send(settings, made.rule_version, event, dry_run=dry_run)
 
 
 def _shipped(name: str) -> str:
@@ -158,3 +180,6 @@ def _row(name: str, rules: Rulebook, release: ChannelReleased | None, waiting: C
     except BadChannel as error:
         return Row(name, "", release, wrong=str(error), waits=waits)
     return Row(name, its.version, release, its, waits=waits)
+
+
+prepare(ChannelView)

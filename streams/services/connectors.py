@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from schemas import topics
+from schemas.decoding import prepare
 from schemas.records import Name
 from streams.blobs import open_store
-from streams.connectors.base import Shop, kind, kinds
+from streams.connectors.base import Shop, ShopProduct, kind, kinds
 from streams.connectors.http import Client
 from streams.connectors.noting import Noting, inbound
 from streams.connectors.showing import Showing
@@ -23,12 +25,14 @@ from streams.connectors.working import Progress, Work, opened
 from streams.consumer import reading
 from streams.consumer.registry import codec_of
 from streams.facts import Connector, ConnectorProduct, Connectors, Database
+from streams.facts.sealing import Sealer
 from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.local import connect
 from streams.services.status import open_database
+from streams.services.views import View
 
 SECRET_BYTES = 32
 HINDERED_SHOWN = 20
@@ -56,6 +60,54 @@ class Checked:
     hindered: Sequence[ConnectorProduct]
 
 
+class ConnectorView(View, frozen=True, kw_only=True):
+    """A connector; of its secrets only their names."""
+
+    connector: str
+    kind: str
+    tenant: str
+    url: str
+    channels: Sequence[str]
+    options: Mapping[str, str]
+    secrets: Sequence[str]
+    why: str
+    created_at_ms: int
+    cursor: str
+    swept_at_ms: int | None
+    fully_swept_at_ms: int | None
+    failures: int
+    due_at_ms: int
+
+
+class ListedConnector(ConnectorView, frozen=True, kw_only=True):
+    """A connector, how many products it has, how many of them are hindered, and how many pictures wait."""
+
+    products: int
+    hindered: int
+    to_write: int
+
+
+class AddedConnector(ConnectorView, frozen=True, kw_only=True):
+    """A new connector; where its hooks go to, and the secret that was made for them, which is shown this once."""
+
+    hook: str | None
+    hook_secret: str | None
+
+
+def listed(connector: Connector, counts: Mapping[str, int]) -> ListedConnector:
+    """A connector as it is told."""
+    return ListedConnector(**_shared(connector) | dict(counts))
+
+
+def added(connector: Connector, hook: str | None, hook_secret: str | None) -> AddedConnector:
+    """A new connector as it is told."""
+    return AddedConnector(**_shared(connector), hook=hook, hook_secret=hook_secret)
+
+
+def _shared(connector: Connector) -> dict[str, Any]:
+    return {**connector.__dict__, "secrets": sorted(connector.secrets)}
+
+
 def every_kind() -> list[Kind]:
     """The kinds that there are."""
     return [one_kind(name) for name in kinds()]
@@ -80,36 +132,51 @@ def add(settings: Settings, connector: Connector) -> Connector:
     _check_names(connector, known)
     with open_database(settings) as database:
         _check_makeable(database, connector)
-        if Connectors(database).get(connector.connector) is None:
+        rows = _rows(settings, database)
+        if rows.get(connector.connector) is None:
             with _shop(settings, connector) as shop:
                 shop.check()
                 keys = shop.published_keys()
             connector = _with(connector, options={**connector.options, **({} if keys is None else {"keys": keys})})
-        Connectors(database).add(connector)
+        rows.add(connector)
     return connector
 
 
 def listing(settings: Settings, tenant: str | None) -> list[tuple[Connector, dict[str, int]]]:
     """The connectors, each with how many products it has and what of them waits."""
     with open_database(settings) as database:
-        rows = Connectors(database)
+        rows = _rows(settings, database)
         return [(each, rows.counts(each.connector)) for each in rows.every(tenant)]
 
 
 def check(settings: Settings, name: str) -> Checked:
     """Asks a shop whether it answers. Raises Refused, Unavailable."""
     with open_database(settings) as database:
-        rows = Connectors(database)
+        rows = _rows(settings, database)
         connector = opened(rows, name)
         with _shop(settings, connector) as shop:
             answer = shop.check()
         return Checked(answer, rows.counts(name), rows.hindered(name, HINDERED_SHOWN))
 
 
+def products(settings: Settings, name: str) -> tuple[list[ShopProduct], dict[str, str]]:
+    """Every product that a shop has now, and why others cannot be read, by id. Raises Refused, Unavailable."""
+    with open_database(settings) as database:
+        connector = opened(Connectors(database), name)
+    found: list[ShopProduct] = []
+    unread: dict[str, str] = {}
+    with _shop(settings, connector) as shop:
+        for page in shop.pages(None):
+            found += page.products
+            unread |= page.unread
+    return found, unread
+
+
 def remove(settings: Settings, name: str) -> None:
     """Forgets a connector; its products and pictures stay as they are. Raises Refused."""
     with open_database(settings) as database:
-        Connectors(database).remove(opened(Connectors(database), name).connector)
+        rows = _rows(settings, database)
+        rows.remove(opened(rows, name).connector)
 
 
 def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress], None]) -> Progress:
@@ -118,13 +185,13 @@ def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress
     Raises Refused where another process works for it for long, Unavailable where the shop does not answer.
     """
     with connect(settings) as (database, producer):
-        rows, holder, progress = Connectors(database), uuid4().hex, Progress()
+        rows, holder, progress = _rows(settings, database), uuid4().hex, Progress()
         connector = opened(rows, name)
         _wait_for(rows, name, holder)
         try:
             showing = Showing(rows, open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
             held = lambda: rows.hold(name, holder, now_ms())  # noqa: E731
-            work = Work(rows, Taking(database, producer), showing, now_ms, held)
+            work = Work(rows, Taking(database, rows, producer), showing, now_ms, held)
             with _shop(settings, connector) as shop:
                 for progress in work.sweep(shop, full=True, lane="bulk", believes=believes):
                     tell(progress)
@@ -134,12 +201,17 @@ def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress
         return progress
 
 
-def receive(database: Database, sender: Sender, name: str, headers: Mapping[str, str], body: bytes) -> bool:
+def warm_up(rows: Connectors) -> None:
+    """Loads the kinds that there are connectors of, which else the first hook of each would wait for."""
+    for name in sorted({each.kind for each in rows.every()} & {*kinds()}):
+        kind(name)
+
+
+def receive(rows: Connectors, sender: Sender, name: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Takes a hook: checked, and on its topic when this returns; False for one that was taken before.
 
     Raises Refused, and NotAcknowledged.
     """
-    rows = Connectors(database)
     connector = opened(rows, name)
     now = now_ms()
     hook = kind(connector.kind)(connector, Client()).received(headers, body, now)
@@ -153,6 +225,10 @@ def receive(database: Database, sender: Sender, name: str, headers: Mapping[str,
 def new_secret() -> str:
     """A secret as Standard Webhooks has them."""
     return WHSEC + base64.b64encode(chance.token_bytes(SECRET_BYTES)).decode()
+
+
+def _rows(settings: Settings, database: Database) -> Connectors:
+    return Connectors(database, Sealer(settings.sealing_keys))
 
 
 def _wait_for(rows: Connectors, name: str, holder: str) -> None:
@@ -216,3 +292,6 @@ def _shop(settings: Settings, connector: Connector) -> Iterator[Shop]:
         yield kind(connector.kind)(connector, client, settings.s3_endpoint)
     finally:
         client.close()
+
+
+prepare(ConnectorView, ListedConnector, AddedConnector)

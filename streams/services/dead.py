@@ -55,12 +55,12 @@ class DeadLetter:
     @property
     def origin(self) -> str:
         """The topic that it was read from; empty when somebody else wrote it here."""
-        return self.told(header.ORIGIN_TOPIC)
+        return self.header(header.ORIGIN_TOPIC)
 
     @property
     def origin_position(self) -> str:
         """Where its last try stood: topic/partition/offset."""
-        return f"{self.origin}/{self.told(header.ORIGIN_PARTITION)}/{self.told(header.ORIGIN_OFFSET)}"
+        return f"{self.origin}/{self.header(header.ORIGIN_PARTITION)}/{self.header(header.ORIGIN_OFFSET)}"
 
     @property
     def product(self) -> tuple[str, str]:
@@ -77,12 +77,12 @@ class DeadLetter:
         """Sorts letters as their records were first seen."""
         return self._number(header.FIRST_SEEN), self.record.partition, self.record.offset
 
-    def told(self, name: str) -> str:
+    def header(self, name: str) -> str:
         """A header as text; empty when there is none."""
         return as_mapping(self.record.headers).get(name, "")
 
     def _number(self, name: str) -> int:
-        number = header.whole_number(self.told(name))
+        number = header.whole_number(self.header(name))
         return self.record.timestamp_ms if number is None else number
 
 
@@ -106,7 +106,7 @@ class Wanted:
         return (
             (not self.names or letter.name in self.names)
             and (self.topic is None or topic == self.topic.removeprefix(topics.PREFIX))
-            and self.code in (None, letter.told(header.ERROR_CODE))
+            and self.code in (None, letter.header(header.ERROR_CODE))
             and self.tenant in (None, tenant)
             and self.sku in (None, sku)
             and self.event_id in (None, letter.record.event_id)

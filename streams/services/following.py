@@ -15,7 +15,8 @@ from schemas.records import CampaignRequested
 from streams.consumer import reading
 from streams.facts import Database
 from streams.runtime.settings import Settings
-from streams.services.submission import Fate, Submitted, fate
+from streams.services.fates import Fate
+from streams.services.submission import Submitted, fate
 
 LOOK_AGAIN_S = 0.25  # after a record of it; twice as long after each look that finds nothing new
 LOOK_AGAIN_MAX_S = 4.0  # longer than the streams role takes to note what it has read

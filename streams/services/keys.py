@@ -5,16 +5,19 @@ import hmac
 import re
 import secrets
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
+from schemas.decoding import prepare
 from schemas.records import Name
 from streams.facts import Database
 from streams.facts.keys import USED_EVERY_MS, ApiKey, ApiKeys, Mode
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
+from streams.services.views import View
 
 Scope = Literal["read", "write", "review", "operate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -25,6 +28,26 @@ VALID_MAX = 2  # of one name: the old and the new one while a key is changed
 ID_CHARACTERS = 12
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY = re.compile(rf"(psk_(?:live|test)_[0-9A-Za-z]{{{RANDOM_CHARACTERS}}})([0-9A-Za-z]{{{CHECK_CHARACTERS}}})")
+
+
+class KeyView(View, frozen=True, kw_only=True):
+    """What anybody may see of a key: all but its digest."""
+
+    key_id: str
+    name: str
+    mode: Mode
+    scopes: Sequence[str]
+    tenants: Sequence[str]
+    created_at_ms: int
+    expires_at_ms: int | None
+    revoked_at_ms: int | None
+    last_used_at_ms: int | None
+
+
+class NewKey(KeyView, frozen=True, kw_only=True):
+    """A new key, itself included: shown this once."""
+
+    key: str
 
 
 def create(
@@ -65,8 +88,17 @@ def revoke(database: Database, key_id: str) -> None:
         raise Refused("unknown_key", f"no key that is not revoked has the id {key_id}", field="ID")
 
 
-def view(key: ApiKey) -> dict[str, object]:
-    """What anybody may see of a key: all but its digest."""
+def view(key: ApiKey) -> KeyView:
+    """A key as it is told."""
+    return KeyView(**_shared(key))
+
+
+def new_view(text: str, key: ApiKey) -> NewKey:
+    """A new key as it is told once."""
+    return NewKey(key=text, **_shared(key))
+
+
+def _shared(key: ApiKey) -> dict[str, Any]:
     return {name: value for name, value in asdict(key).items() if name != "digest"}
 
 
@@ -110,3 +142,6 @@ def _base62(number: int, characters: int) -> str:
 
 def _is_long_ago(key: ApiKey, now: int) -> bool:
     return key.last_used_at_ms is None or key.last_used_at_ms < now - USED_EVERY_MS
+
+
+prepare(KeyView, NewKey)

@@ -19,6 +19,8 @@ from streams.consumer.letters import event_in
 from streams.consumer.registry import codec_of
 from streams.embedded import choose_broker
 from streams.facts import EVERY, Database, Review, schema
+from streams.facts.resealing import reseal
+from streams.facts.sealing import Sealer
 from streams.runtime import observability
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings, SettingsError, variable
@@ -34,10 +36,15 @@ log = structlog.get_logger()
 
 
 def upgraded(settings: Settings) -> tuple[str | None, str]:
-    """Brings the database's tables forward to this version's; the revisions before and after. Raises SchemaMismatch."""
+    """Brings the database's tables forward to this version's, and seals their secrets; the revisions before and after.
+
+    Raises SchemaMismatch, Unsealable.
+    """
     database = Database(settings.database)
     try:
-        return database.upgrade(), schema.HEAD
+        before = database.upgrade()
+        reseal(database, Sealer(settings.sealing_keys))
+        return before, schema.HEAD
     finally:
         database.close()
 

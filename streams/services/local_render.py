@@ -13,10 +13,13 @@ from gpu_workers.local.report import Line
 from gpu_workers.local.studio import NoNetwork, Order, Output, Source, Studio
 from gpu_workers.sources.http import Readable
 from gpu_workers.threads import one_thread_each
+from schemas.decoding import prepare
+from schemas.records import Verdict
 from streams.flow.processors.judging import judge
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings
+from streams.services.views import View
 
 Progress = Callable[[int, int], None]
 
@@ -53,6 +56,34 @@ class Summary:
     def refused_total(self) -> int:
         """How many pictures were refused."""
         return sum(self.refused.values())
+
+
+class RenderView(View, frozen=True, kw_only=True):
+    """A picture that was made: its file, what the gates say of it, and what was measured."""
+
+    file: str
+    verdict: Verdict | None
+    measures: Mapping[str, float]
+
+
+class SummaryView(View, frozen=True, kw_only=True):
+    """What became of many pictures; see Summary. Which were refused, and why, stands in the file `report`."""
+
+    done: int
+    waiting: int
+    known: int
+    waits: Mapping[str, int]
+    refused: Mapping[str, int]
+    left_out: int
+    seconds: float
+    mean_s: float | None
+    report: str
+
+
+def summary_view(summary: Summary) -> SummaryView:
+    """A summary as it is told."""
+    names = (name for name in SummaryView.__struct_fields__ if name != "report")
+    return SummaryView(**{name: getattr(summary, name) for name in names}, report=str(summary.report))
 
 
 def open_studio(settings: Settings, model: str | None = None, threads: int = 1) -> Studio:
@@ -135,3 +166,6 @@ def _summary(ended: Sequence[Ended], found: Jobs, seconds: float, report: Path) 
 def _doubtful(line: Line) -> list[str]:
     checks = line.verdict.checks if line.verdict is not None else []
     return [check.name for check in checks if check.outcome in ("review", "fail")]
+
+
+prepare(RenderView, SummaryView)

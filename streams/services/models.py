@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from streams.runtime.settings import Settings
 from streams.services import local
 from streams.services.replanning import Selection, replan, select
 from streams.services.status import open_database
+from streams.services.views import ProductName, product_names
 
 if TYPE_CHECKING:
     from gpu_workers.distillation.comparing import Compared
@@ -68,6 +69,33 @@ class Built:
     fingerprint: str
     took_s: float
     latency_ms: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Added:
+    """A model that was added, NAME@VERSION, and whether the streams role has noted it."""
+
+    added: str
+    noted: bool
+
+
+@dataclass(frozen=True)
+class Released:
+    """A model that works for a share of the products, and whether the streams role has noted it."""
+
+    model: str
+    stage: ReleaseStage
+    share: float
+    noted: bool
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """A model that was withdrawn, the one that works now, and the products that are made again."""
+
+    withdrawn: str
+    works: str
+    products: Sequence[ProductName]
 
 
 def overview(settings: Settings) -> list[Row]:
@@ -116,11 +144,8 @@ def verify(settings: Settings, refs: tuple[str, ...]) -> list[Verified]:
         return [found for model in models for found in _verified(model, registry)]
 
 
-def add(settings: Settings, manifest: Path, by: str) -> tuple[Model, bool]:
-    """Adds the model in a manifest, its graph beside it, after trying it out; whether the streams role has noted it.
-
-    Raises Refused.
-    """
+def add(settings: Settings, manifest: Path, by: str) -> Added:
+    """Adds the model in a manifest, its graph beside it, after trying it out. Raises Refused."""
     try:
         model, text = read_manifest(manifest)
         if model.published is not None:
@@ -144,13 +169,13 @@ def add(settings: Settings, manifest: Path, by: str) -> tuple[Model, bool]:
         _blobs(settings).put(path.read_bytes(), GRAPH_TYPE)
         event = ModelAdded(operation=model.operation, model=model.ref, manifest=text, added_by=by, added_at_ms=now_ms())
         _send(event, producer)
-        return model, local.noted(lambda: model.ref in _added(database))
+        return Added(model.ref, local.noted(lambda: model.ref in _added(database)))
 
 
 def release(
     settings: Settings, ref: str, stage: ReleaseStage, share: float, tenants: tuple[str, ...], reason: str, by: str
-) -> bool:
-    """Releases a model; whether the streams role has noted it. Raises Refused."""
+) -> Released:
+    """Releases a model. Raises Refused."""
     with local.connect(settings) as (database, producer):
         model = _known(_registry(settings, database), ref)
         if model.operation != OPERATION:
@@ -166,16 +191,14 @@ def release(
             released_by=by,
             released_at_ms=now_ms(),
         )
-        return _released(event, database, producer)
+        return Released(ref, stage, share, _released(event, database, producer))
 
 
-def rollback(
-    settings: Settings, ref: str | None, recall: bool, lane: Lane, reason: str, by: str
-) -> tuple[str, str, list[tuple[str, str]]]:
+def rollback(settings: Settings, ref: str | None, recall: bool, lane: Lane, reason: str, by: str) -> Withdrawn:
     """Withdraws a model: the one named, else the canary, else the stable one.
 
-    With `recall`, every product with an asset that it made is made again. Returns the model, the one that works now,
-    and those products. Raises Refused when nothing would be left that works, or when nobody notes it.
+    With `recall`, every product with an asset that it made is made again. Raises Refused when nothing would be left
+    that works, or when nobody notes it.
     """
     with local.connect(settings) as (database, producer):
         registry = _registry(settings, database)
@@ -201,7 +224,7 @@ def rollback(
             )
         products = select(Selection(model=gone), database, settings) if recall else []
         replan(products, lane, f"{gone} was recalled", producer)
-        return gone, left[0], products
+        return Withdrawn(gone, left[0], product_names(products))
 
 
 def build(settings: Settings, ref: str) -> Built:

@@ -66,8 +66,8 @@ def drawn(order: Order, cookbook: Cookbook) -> Slip:
         _check(each)
     rules = "" if order.channel is None else _rules(order, cookbook)
     photograph = order.upload.digest if order.upload is not None else order.source
-    asked = (order.tenant, order.is_test, step, order.category, photograph, rules)
-    return Slip(content_id("job", *asked), step)
+    parts = (order.tenant, order.is_test, step, order.category, photograph, rules)
+    return Slip(content_id("job", *parts), step)
 
 
 def _of_operation(order: Order, cookbook: Cookbook) -> Step:

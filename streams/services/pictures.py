@@ -7,6 +7,7 @@ on with by whichever is asked for it, and has the workers find what they made: n
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -18,7 +19,7 @@ from schemas.costs import total
 from schemas.decoding import prepare
 from schemas.identity import content_id, task_id
 from schemas.operations import OPERATIONS
-from schemas.records import Blob, Cost, Task, TaskCompleted, TaskFailed, Verdict
+from schemas.records import Blob, Cost, Lane, Task, TaskCompleted, TaskFailed, Verdict
 from streams.blobs import BadKey, Blobs, StoreError
 from streams.consumer.clients import NotAcknowledged
 from streams.facts import Database
@@ -30,8 +31,9 @@ from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
 from streams.services import uploads
-from streams.services.admission import Admission
+from streams.services.admission import LANE, Admission, OverCapacity
 from streams.services.orders import Order, Slip, drawn
+from streams.services.quotas import Allowance, OverQuota
 from streams.services.replies import Answer, Replies
 
 KNOWN_MS = 3600 * 1000  # a network that is released meanwhile is asked after that; one that is recalled counts at once
@@ -44,6 +46,7 @@ class Job(Result, frozen=True, kw_only=True):
     """What became of an order: at work, done with the picture in `outputs`, or failed. Times are Unix times in ms.
 
     `measures` are those of the picture, and of the steps before as `operation.measure`; `cost` is what the order took.
+    `demoted` says why it is in lane bulk; `source_pixels` is the photograph's size once it is known, else 0.
     """
 
     job_id: str
@@ -56,10 +59,26 @@ class Job(Result, frozen=True, kw_only=True):
     verdict: Verdict | None = None
     models: list[str] = msgspec.field(default_factory=list)
     cost: Cost = Cost()
+    demoted: str | None = None
+    source_pixels: int = 0
     code: str = ""
     field: str = ""
     message: str = ""
     transient: bool = False
+
+    @property
+    def lane(self) -> Lane:
+        """Where its tasks are."""
+        return "urgent" if self.demoted is None else "bulk"
+
+
+@dataclass
+class _Run:
+    """A job at work in this gateway, its end, and its note for the other gateways once somebody is sent away."""
+
+    job: Job
+    ended: asyncio.Task[Job]
+    noted: asyncio.Task[None] | None = None
 
 
 class Pictures:
@@ -73,26 +92,25 @@ class Pictures:
         self._replies = replies
         self._sender = sender
         self._admission = admission
-        self._running: dict[str, asyncio.Task[Job]] = {}
-        self._noting: dict[str, asyncio.Task[None]] = {}
+        self._runs: dict[str, _Run] = {}
 
-    async def order(self, order: Order, data: bytes, deadline_ms: int, wait_s: float) -> Job:
+    async def order(self, order: Order, data: bytes, deadline_ms: int, wait_s: float, allowance: Allowance) -> Job:
         """The job of an order, after `wait_s` seconds at most; it goes on if it is at work then.
 
         `data` is the file that is its photograph, if it came with the order. Work that has not begun by `deadline_ms`
-        is not begun. Raises Refused, of which OverCapacity before anything is done; Unavailable, StoreError.
+        is not begun. What is over the allowance is made in lane bulk where nobody waits for it. Raises Refused, of
+        which OverQuota and OverCapacity before anything is done; Unavailable, StoreError.
         """
         slip = await asyncio.to_thread(self._drawn, order)
-        if slip.job_id not in self._running:
+        if slip.job_id not in self._runs:
             known = await asyncio.to_thread(self._known, order, slip.job_id)
             if known is not None:
                 return replace(known, cost=Cost())
-        job = begun(order, slip, deadline_ms)
-        if slip.job_id not in self._running:  # nobody else has begun it meanwhile
-            self._admission.check([OPERATIONS[each.operation].pool for each in slip.steps], deadline_ms)
-        running = self._begin(slip, job, data)
-        await asyncio.wait([running], timeout=wait_s)
-        return running.result() if running.done() else await self._later(running, job)
+        if slip.job_id not in self._runs:  # nobody else has begun it meanwhile
+            self._admit(slip, begun(order, slip, deadline_ms), data, allowance, waits=wait_s > 0)
+        run = self._runs[slip.job_id]
+        await asyncio.wait([run.ended], timeout=wait_s)
+        return run.ended.result() if run.ended.done() else await self._later(run)
 
     async def look(self, tenant: str, job_id: str, is_test: bool = False) -> Job | None:
         """A tenant's job, as `find` knows it; one whose gateway has ended is gone on with.
@@ -100,7 +118,7 @@ class Pictures:
         Raises Refused, Unavailable, StoreError.
         """
         job = await asyncio.to_thread(self.find, tenant, job_id, is_test)
-        if job is not None and job.state == "working" and now_ms() < job.deadline_ms and job_id not in self._running:
+        if job is not None and job.state == "working" and now_ms() < job.deadline_ms and job_id not in self._runs:
             self._begin(await asyncio.to_thread(self._drawn, job.order), job)
         return job
 
@@ -114,21 +132,37 @@ class Pictures:
         is_its = job is not None and (job.order.tenant, job.order.is_test) == (tenant, is_test)
         return job if is_its else None
 
-    def _begin(self, slip: Slip, job: Job, data: bytes = b"") -> asyncio.Task[Job]:
-        """The one run of a job in this gateway."""
-        if job.job_id not in self._running:
-            running = asyncio.create_task(self._run(slip, job, data))
-            self._running[job.job_id] = running
-            running.add_done_callback(lambda _: self._running.pop(job.job_id, None))
-        return self._running[job.job_id]
+    def _admit(self, slip: Slip, job: Job, data: bytes, allowance: Allowance, *, waits: bool) -> None:
+        """Begins with a job within the allowance, or in lane bulk. Raises OverQuota, OverCapacity."""
+        try:
+            end = allowance.begin(job.source_pixels)
+        except OverQuota as over:
+            if waits:
+                raise
+            self._begin(slip, replace(job, demoted=f"{LANE} was asked for, and {over.message}"), data)
+            return
+        try:
+            self._admission.check([OPERATIONS[each.operation].pool for each in slip.steps], job.deadline_ms)
+        except OverCapacity:
+            end(None)
+            raise
+        run = self._begin(slip, job, data)
+        run.ended.add_done_callback(lambda ended: end(0 if ended.cancelled() else ended.result().source_pixels))
 
-    async def _later(self, running: asyncio.Task[Job], job: Job) -> Job:
+    def _begin(self, slip: Slip, job: Job, data: bytes = b"") -> _Run:
+        """The one run of a job in this gateway."""
+        if job.job_id not in self._runs:
+            run = _Run(job, asyncio.create_task(self._run(slip, job, data)))
+            self._runs[job.job_id] = run
+            run.ended.add_done_callback(lambda _: self._runs.pop(job.job_id, None))
+        return self._runs[job.job_id]
+
+    async def _later(self, run: _Run) -> Job:
         """The job that goes on, once every gateway can find it; or what has become of it meanwhile."""
-        if job.job_id not in self._noting:
-            self._noting[job.job_id] = asyncio.create_task(asyncio.to_thread(self._keep, job))
-            running.add_done_callback(lambda _: self._noting.pop(job.job_id, None))
-        await asyncio.shield(self._noting[job.job_id])
-        return running.result() if running.done() else job
+        if run.noted is None:
+            run.noted = asyncio.create_task(asyncio.to_thread(self._keep, run.job))
+        await asyncio.shield(run.noted)
+        return run.ended.result() if run.ended.done() else run.job
 
     def _known(self, order: Order, job_id: str) -> Job | None:
         """An old answer that is one to a new question, too; never of a photograph that may be another one now."""
@@ -149,6 +183,7 @@ class Pictures:
         try:
             if data and job.order.upload is not None:
                 await asyncio.to_thread(self.blobs.put, data, job.order.upload.media_type)
+            data = b""  # in bulk it may be long until there is an answer
             ended, _ = await asyncio.gather(self._ended(_first(slip, job), job), self._note(job.order))
         except Refused as refusal:
             ended = _failed(job, refusal)
@@ -159,8 +194,8 @@ class Pictures:
             log.exception("a job did not end", job=job.job_id)
             ended = _failed(job, Refused("unexpected", type(error).__name__, transient=True))
         try:
-            if job.job_id in self._noting:  # that it is at work is not to be written over how it ended
-                await asyncio.wait([self._noting[job.job_id]])
+            if (noted := self._runs[job.job_id].noted) is not None:
+                await asyncio.wait([noted])  # that it is at work is not to be written over how it ended
             await asyncio.to_thread(self._keep, ended)
         except Exception as error:
             log.warning("a job is not kept", job=job.job_id, reason=str(error))
@@ -181,22 +216,29 @@ class Pictures:
                 return _failed(job, refusal)
             if answer.outcome != "done":
                 return _failed(job, Refused("too_late", "its deadline had passed before the work began"))
+            job = replace(job, source_pixels=job.source_pixels or _pixels(answer.outputs[0]))
             costs += answer.costs.values()
             if not task.step.next:
                 return await asyncio.to_thread(self._done, job, answer, total(costs))
             task = await asyncio.to_thread(self._next, answer)
 
     async def _answer(self, task: Task) -> Answer:
+        if task.lane != LANE:
+            return await self._told(task)
         place, answer = self._admission.begin(OPERATIONS[task.step.operation].pool), None
+        try:
+            answer = await self._told(task)
+            return answer
+        finally:
+            self._admission.end(place, was_done=isinstance(answer, TaskCompleted) and answer.outcome == "done")
+
+    async def _told(self, task: Task) -> Answer:
         try:
             asked = await asyncio.to_thread(self._replies.ask, task, self._sender)
             left_s = ((task.deadline_ms or 0) + ENDS_WITHIN_MS - now_ms()) / 1000
-            answer = await asyncio.wait_for(asyncio.wrap_future(asked), left_s)
-            return answer
+            return await asyncio.wait_for(asyncio.wrap_future(asked), left_s)
         except TimeoutError:
             raise Refused("no_answer", "no worker answered in time", transient=True) from None
-        finally:
-            self._admission.end(place, was_done=isinstance(answer, TaskCompleted) and answer.outcome == "done")
 
     def _next(self, answer: TaskCompleted) -> Task:
         (step,) = answer.task.step.next
@@ -246,6 +288,7 @@ def begun(order: Order, slip: Slip, deadline_ms: int) -> Job:
         measures={},
         engine="",
         timings_ms={},
+        source_pixels=0 if order.upload is None else _pixels(order.upload),
     )
 
 
@@ -263,7 +306,8 @@ def _first(slip: Slip, job: Job) -> Task:
         tenant=order.tenant,
         sku=job.job_id,
         version=1,
-        lane="urgent",
+        lane=job.lane,
+        demoted=job.demoted,
         step=slip.step,
         source=order.source,
         inputs=inputs,
@@ -271,6 +315,10 @@ def _first(slip: Slip, job: Job) -> Task:
         deadline_ms=job.deadline_ms,
         asked_at_ms=now_ms(),
     )
+
+
+def _pixels(blob: Blob) -> int:
+    return blob.width_px * blob.height_px
 
 
 def _measures(answer: TaskCompleted) -> dict[str, float]:

@@ -9,11 +9,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gpu_workers.local.studio import Made
+from schemas.decoding import prepare
 from schemas.records import CatalogChanged, Check, Source, Verdict
 from streams.runtime.errors import Refused
 from streams.services.contact_sheet import escape, thumbnail
+from streams.services.views import View
 
 BEFORE_PX = 640
 AFTER_PX = 1080
@@ -44,6 +47,29 @@ class Entry:
     source: Source
     photograph: bytes | Refused
     pictures: list[Shown] = field(default_factory=list)
+
+
+class PreviewPicture(View, frozen=True, kw_only=True):
+    """What a page shows of an asset."""
+
+    sku: str
+    asset: str
+    outcome: str
+    why: str
+
+
+class PreviewView(View, frozen=True, kw_only=True):
+    """A page that was written, and what is on it."""
+
+    page: str
+    pictures: Sequence[PreviewPicture]
+
+
+def preview_view(file: Path, entries: Sequence[Entry]) -> PreviewView:
+    """A page as it is told."""
+    shown = ((entry.product.sku, picture) for entry in entries for picture in entry.pictures)
+    pictures = [PreviewPicture(sku=sku, asset=each.asset, outcome=each.outcome, why=each.why) for sku, each in shown]
+    return PreviewView(page=str(file), pictures=pictures)
 
 
 def page(recipe: str, entries: Sequence[Entry]) -> str:
@@ -234,3 +260,6 @@ td:last-child { padding-right: 0; } td + td { color: var(--soft); white-space: n
 @media (min-width: 430px) and (max-width: 680px) { .cards { grid-template-columns: 1fr 1fr; } }
 @media print { section { break-inside: avoid; } .product { position: static; } }
 """
+
+
+prepare(PreviewPicture, PreviewView)

@@ -27,6 +27,7 @@ from streams.blobs.content import RENEWED_AFTER_S, RESULTS, blob_key
 from streams.facts import Database
 from streams.runtime.clock import now_ms
 from streams.runtime.settings import Settings
+from streams.services.status import open_database
 
 UNUSED_S_MIN = 2 * RENEWED_AFTER_S
 
@@ -128,9 +129,6 @@ class Prune:
 
 def prune(settings: Settings, unused_s: float, bytes_max: int | None = None, *, dry_run: bool = False) -> Pruned:
     """Prunes the store of blobs that the settings name. Raises StoreError, DatabaseUnavailable or ValueError."""
-    database = Database(settings.database)
-    try:
-        store = open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)
+    store = open_store(settings.blobs, s3_endpoint=settings.s3_endpoint)
+    with open_database(settings) as database:
         return Prune(store, database, now_ms, unused_s, dry_run=dry_run).run(bytes_max)
-    finally:
-        database.close()

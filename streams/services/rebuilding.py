@@ -104,7 +104,7 @@ def rebuild(settings: Settings) -> list[Rebuilt]:
 def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter], codec: Codec = HASHED) -> None:
     """Makes facts that are empty those that the records tell of."""
     ordered = [each for each in in_order(records) if not replies.stands_alone(each)]
-    died = {letter.origin_position: letter.told(header.ERROR_CODE) for letter in dead}
+    died = {letter.origin_position: letter.header(header.ERROR_CODE) for letter in dead}
     noted = [each for each in ordered if each.position not in died or _is_noted(each, died[each.position])]
     for record in noted:
         if record.topic == topics.RECIPES.name:
@@ -304,7 +304,7 @@ def _note_refusals(records: Iterable[Delivery], dead: Sequence[DeadLetter], fact
 
 
 def _refusal(letter: DeadLetter) -> Refusal:
-    error = {name: letter.told(f"packshot-error-{name}") for name in ("code", "field", "message")}
+    error = {name: letter.header(f"packshot-error-{name}") for name in ("code", "field", "message")}
     return Refusal(
         letter.record.event_id, letter.origin, letter.record.subject, **error, position=letter.origin_position
     )

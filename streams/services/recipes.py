@@ -1,23 +1,25 @@
 """The recipes of an installation: which there are, what they make a product go by, and how they are released."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.channels.rulebook import SHIPPED, Rulebook
+from schemas.decoding import prepare
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
 from schemas.recipes.cookbook import Cookbook, Origin, Release, asset_of, channels_of, filled, name_of, own_channels
 from schemas.recipes.reading import BadRecipe, parse
 from schemas.records import DefaultsReleased, RecipeReleased
 from streams.consumer.letters import outgoing
 from streams.facts import Database
-from streams.flow.processors.recipes import Product, check_version, touched
+from streams.flow.processors.recipes import check_version, touched
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
 from streams.runtime.settings import Settings
 from streams.services import local
 from streams.services.status import open_database
+from streams.services.views import ProductName, View, product_names
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,40 @@ class Row:
 
 
 @dataclass(frozen=True)
+class ShownParameter:
+    """A parameter's value, and who says so."""
+
+    value: str
+    said_by: Origin
+
+
+@dataclass(frozen=True)
 class ShownStep:
-    """A step as it would be used: `parameters` are its values, and who says so."""
+    """A step as it would be used."""
 
     depth: int
     operation: str
     channel: str
     asset: str
-    parameters: dict[str, tuple[str, Origin]] = field(default_factory=dict)
+    parameters: Mapping[str, ShownParameter]
+
+
+@dataclass(frozen=True)
+class ShownRecipe:
+    """NAME@VERSION of a recipe, and its steps as a tenant's product would go by them."""
+
+    recipe: str
+    steps: Sequence[ShownStep]
+
+
+@dataclass(frozen=True)
+class Released:
+    """NAME@VERSION that is released, or would be, the products that are made again for it, and whether it counts."""
+
+    released: str
+    products: Sequence[ProductName]
+    noted: bool
+    dry_run: bool
 
 
 def read_file(file: Path, rules: Rulebook = SHIPPED) -> tuple[str, Recipe | Defaults]:
@@ -61,6 +89,19 @@ class Checked:
     file: Path
     ref: str = ""
     wrong: tuple[str, ...] = ()
+
+
+class CheckedView(View, frozen=True, kw_only=True):
+    """A file, and NAME@VERSION of what it holds or what is wrong with it."""
+
+    file: str
+    ref: str
+    wrong: str
+
+
+def checked_view(found: Checked) -> CheckedView:
+    """A file as it is told."""
+    return CheckedView(file=str(found.file), ref=found.ref, wrong="\n".join(found.wrong))
 
 
 def checked(file: Path, ref: Callable[[Path], str]) -> Checked:
@@ -87,8 +128,8 @@ def overview(settings: Settings) -> list[Row]:
     ]
 
 
-def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tuple[str, list[ShownStep]]:
-    """NAME@VERSION of a recipe, and its steps as a tenant's product would go by them. Raises Refused."""
+def show(settings: Settings, name: str, tenant: str, channel: str | None) -> ShownRecipe:
+    """A recipe as a tenant's product would go by it. Raises Refused."""
     with open_database(settings) as database, database.read() as facts:
         cookbook = facts.recipes.cookbook()
     known = cookbook.rules.names()
@@ -97,27 +138,24 @@ def show(settings: Settings, name: str, tenant: str, channel: str | None) -> tup
         raise Refused("unknown_channel", message, field="channel")
     try:
         recipe = cookbook.recipe(name)
-        return recipe.ref, list(_shown(cookbook, recipe, tenant, channel))
+        return ShownRecipe(recipe.ref, list(_shown(cookbook, recipe, tenant, channel)))
     except (UnknownRecipe, BadRecipe) as error:
         raise Refused.because(error, field="NAME") from error
 
 
-def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> tuple[str, list[Product], bool]:
-    """Releases a recipe or a tenant's defaults; with `dry_run` it only looks.
-
-    Returns NAME@VERSION, the products that are made again, and whether the streams role has noted it. Raises Refused.
-    """
+def release(settings: Settings, file: Path, reason: str, by: str, *, dry_run: bool) -> Released:
+    """Releases a recipe or a tenant's defaults; with `dry_run` it only looks. Raises Refused."""
     with open_database(settings) as database, database.read() as facts:
         rules = facts.recipes.cookbook().rules
     text, made = read_file(file, rules)
-    return (made.ref, *send(settings, _release(made, text, reason, by), dry_run=dry_run))
+    return send(settings, made.ref, _release(made, text, reason, by), dry_run=dry_run)
 
 
-def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Product], bool]:
-    """Releases what `event` says; with `dry_run` it only looks. See `release`."""
+def send(settings: Settings, ref: str, event: Release, *, dry_run: bool) -> Released:
+    """Releases what `event` says, which is called `ref`; with `dry_run` it only looks."""
     if dry_run:
         with open_database(settings) as database:
-            return _made_again(event, database), False
+            return Released(ref, _made_again(event, database), noted=False, dry_run=True)
     with local.connect(settings) as (database, producer):
         products = _made_again(event, database)
 
@@ -127,14 +165,14 @@ def send(settings: Settings, event: Release, *, dry_run: bool) -> tuple[list[Pro
 
         with tracer.start_as_current_span(f"recipes {type(event).__name__}"):
             producer.send([outgoing(event, "packshot/recipes", codec=producer.codec)])
-        return products, local.noted(is_noted)
+        return Released(ref, products, noted=local.noted(is_noted), dry_run=False)
 
 
-def _made_again(event: Release, database: Database) -> list[Product]:
+def _made_again(event: Release, database: Database) -> list[ProductName]:
     with database.read() as facts:
         known = facts.recipes.releases()
         check_version(event, known)
-        return list(touched(event, known, facts))
+        return product_names(touched(event, known, facts))
 
 
 def _release(made: Recipe | Defaults, text: str, reason: str, by: str) -> Release:
@@ -170,11 +208,14 @@ def _shown(cookbook: Cookbook, recipe: Recipe, tenant: str, channel: str | None)
             label = "each" if any_channel else target or ""
             asset = asset_of(step, "CHANNEL" if any_channel else target, "", 1) or ""
             parameters = cookbook.parameters(step, tenant, target)
-            yield ShownStep(
-                depth, step.operation, label, asset, filled(step.operation, parameters, target, cookbook.rules)
-            )
+            values = filled(step.operation, parameters, target, cookbook.rules)
+            shown = {name: ShownParameter(*value) for name, value in values.items()}
+            yield ShownStep(depth, step.operation, label, asset, shown)
             for following in step.next:
                 yield from walk(following, target, depth + 1)
 
     for step in recipe.steps:
         yield from walk(step, None, 0)
+
+
+prepare(CheckedView)

@@ -3,19 +3,20 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from schemas.decoding import prepare
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
 from streams.client import Client, calls
 from streams.client.problems import NotFound
-from streams.client.records import Asset, Letter, LineAnswer
+from streams.client.records import Asset, KnownProduct, Letter, LineAnswer
 from streams.runtime.settings import Settings, SettingsError
 from streams.services.event_files import BadLine, Read
+from streams.services.fates import SETTLED, Fate, subject_of
 
-SETTLED = frozenset({"published", "review", "rejected", "failed"})
 LOOK_AGAIN_S = 1.0  # twice as long after each look that finds nothing new
 LOOK_AGAIN_MAX_S = 30.0
 
@@ -35,23 +36,23 @@ class Sent:
     @property
     def subject(self) -> str:
         """What the event is about, for people."""
-        if isinstance(self.event, CatalogChanged):
-            return f"{self.event.sku} v{self.version}"
-        return f"campaign {self.event.campaign}"
+        return subject_of(self.event, self.version)
 
 
-@dataclass(frozen=True)
-class Fate:
-    """How an event stands, as far as the API tells."""
+class RemoteStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A product with all its assets, as an API tells it, which tells of no tasks."""
 
-    state: Literal["waiting", "done", "failed", "superseded"]
-    assets: Sequence[Asset] = field(default_factory=list)
-    reason: str = ""
+    tenant: str
+    sku: str
+    version: int
+    deleted: bool
+    assets: Sequence[Asset]
 
-    @property
-    def waits_for(self) -> list[str]:
-        """The assets that are on their way, each with its state."""
-        return [f"{each.sku} {each.asset} ({each.state})" for each in self.assets if each.state not in SETTLED]
+
+def remote_status(product: KnownProduct, assets: Sequence[Asset]) -> RemoteStatus:
+    """A product's status as it is told."""
+    known = {name: getattr(product, name) for name in ("tenant", "sku", "version", "deleted")}
+    return RemoteStatus(**known, assets=assets)
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def submit(clients: Clients, events: Sequence[Read]) -> tuple[list[Sent], list[B
     bad: list[BadLine] = []
     for tenant in sorted({each.event.tenant for each in events}):
         mine = [each for each in events if each.event.tenant == tenant]
-        for read, answer in zip(mine, clients(tenant).batch(map(_told, mine)), strict=True):
+        for read, answer in zip(mine, clients(tenant).batch(map(_body, mine)), strict=True):
             if answer.status == 202:
                 taken.append((read.line, Sent(tenant, answer.event_id, answer.version, read.event)))
             else:
@@ -158,10 +159,13 @@ def _letters(clients: Clients, tenants: Iterable[str], since_ms: int) -> dict[st
     return {each.event_id.partition("/")[0]: each for each in found}
 
 
-def _told(read: Read) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(read.event)
-    return told
+def _body(read: Read) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.to_builtins(read.event)
+    return body
 
 
 def _bad(line: int, answer: LineAnswer) -> BadLine:
     return BadLine(line, answer.field, f"{answer.code}: {answer.detail}")
+
+
+prepare(RemoteStatus)

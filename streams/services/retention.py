@@ -11,12 +11,13 @@ has read past a gap leaves no trace of it on the topics. `recover` has made agai
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import Gauge
 
 from schemas import topics
+from schemas.decoding import prepare
 from schemas.records import LANES, Lane
 from streams.consumer import backlog, drift, groups
 from streams.consumer.backlog import Gap, Unread
@@ -25,6 +26,7 @@ from streams.flow.relay import Sender
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
 from streams.services.replanning import Product, replan
+from streams.services.views import View
 
 LOOK_EVERY_S = 60.0  # brokers remove what is old every five minutes, after days
 
@@ -32,6 +34,28 @@ log = structlog.get_logger()
 unread_age = Gauge("packshot_unread_age_seconds", "Age of the oldest record that a group has not read", ["topic"])
 unread_share = Gauge("packshot_unread_retention_share", "That age to its topic's retention; lost at 1", ["topic"])
 lost_offsets = Gauge("packshot_lost_offsets", "Offsets removed unread, until somebody has dealt with them", ["topic"])
+
+
+class ReplannedProduct(View, frozen=True, kw_only=True):
+    """A product that is made again, and in which lane."""
+
+    tenant: str
+    sku: str
+    lane: Lane
+
+
+class RecoveryView(View, frozen=True, kw_only=True):
+    """What was lost, the products that it may concern, and what cannot be made again from here."""
+
+    lost: Sequence[Loss]
+    products: Sequence[ReplannedProduct]
+    left: Sequence[Loss]
+
+
+def recovery_view(lost: Sequence[Loss], products: Mapping[Product, Lane], left: Sequence[Loss]) -> RecoveryView:
+    """What was made of losses, as it is told."""
+    again = [ReplannedProduct(tenant=each[0], sku=each[1], lane=products[each]) for each in sorted(products)]
+    return RecoveryView(lost=lost, products=again, left=left)
 
 
 def look_at_intervals(settings: Settings, database: Database, stop: threading.Event) -> None:
@@ -144,3 +168,6 @@ def _measure(unread: Sequence[Unread], losses: Sequence[Loss], settings: Setting
         unread_age.labels(name).set(max((each.age_ms for each in its), default=0) / 1000)
         unread_share.labels(name).set(max((each.share for each in its), default=0.0))
         lost_offsets.labels(name).set(sum(each.behind - each.first for each in losses if each.topic == name))
+
+
+prepare(ReplannedProduct, RecoveryView)

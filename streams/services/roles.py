@@ -26,6 +26,7 @@ from streams.consumer.registry import codec_of
 from streams.consumer.retrier import Retrier
 from streams.consumer.work import Executor
 from streams.facts import Connectors, Database, ProductStates, Trials, Webhooks
+from streams.facts.resealing import reseal
 from streams.facts.sealing import Sealer
 from streams.flow.processing import Processing
 from streams.runtime import observability
@@ -167,8 +168,9 @@ def run_webhooks(settings: Settings, database: Database, stop: threading.Event) 
     from streams.webhooks.noting import DEAD_AT_ONCE as LETTERS
     from streams.webhooks.noting import Noting
 
-    webhooks, producer = Webhooks(database, Sealer(settings.webhook_keys)), AcknowledgedProducer(settings)
-    webhooks.endpoints()  # ends here, and not at a delivery, where the keys of their secrets are missing
+    sealer, producer = Sealer(settings.sealing_keys), AcknowledgedProducer(settings)
+    reseal(database, sealer)  # ends here, and not at a delivery, where the keys of their secrets are missing
+    webhooks = Webhooks(database, sealer)
     letters = replace(LETTERS, originals=_blobs(settings))
     isolation = Isolation("webhooks", Trials(database))
     executor = Executor("webhooks", Noting(webhooks, time, producer.codec), producer, letters, isolation, threads=1)
@@ -196,7 +198,9 @@ def run_connectors(settings: Settings, database: Database, stop: threading.Event
     from streams.connectors.showing import Showing
     from streams.connectors.taking import Taking
 
-    connectors, producer = Connectors(database), AcknowledgedProducer(settings)
+    sealer, producer = Sealer(settings.sealing_keys), AcknowledgedProducer(settings)
+    reseal(database, sealer)
+    connectors = Connectors(database, sealer)
     letters = replace(LETTERS, originals=_blobs(settings))
     isolation = Isolation("connectors", Trials(database))
     executor = Executor(
@@ -211,7 +215,7 @@ def run_connectors(settings: Settings, database: Database, stop: threading.Event
     reach.watch(settings, members)
     showing = Showing(connectors, open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
     networks = settings.connector_private_networks
-    runner = Runner(connectors, Taking(database, producer), showing, networks, settings.s3_endpoint)
+    runner = Runner(connectors, Taking(database, connectors, producer), showing, networks, settings.s3_endpoint)
     working = threading.Thread(target=partial(_or_exit, "connectors", partial(runner.run, stop)), name="connectors")
     working.start()
     observability.tell_ready()

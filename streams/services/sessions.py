@@ -1,7 +1,7 @@
 """Signing in at the desk: a link that works once, and the session that it opens.
 
-Nobody has a password here. Whoever can run `packshot` on the system makes a link and hands it to a person; signing in
-by an identity provider (OpenID Connect) is to come.
+Nobody has a password here. Whoever can run `packshot` on the system makes a link and hands it to a person; an identity
+provider signs people in by its own means, see `streams.services.oidc`.
 """
 
 import hashlib
@@ -76,8 +76,8 @@ def form_token(token: str) -> str:
 
 
 def _check(name: str, tenants: tuple[str, ...]) -> None:
-    told = (("name", name), *(("tenants", each) for each in tenants if each != EVERY))
-    for field, text in told:
+    names = (("name", name), *(("tenants", each) for each in tenants if each != EVERY))
+    for field, text in names:
         try:
             msgspec.convert(text, Name)
         except msgspec.ValidationError as error:

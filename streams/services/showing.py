@@ -43,38 +43,54 @@ class Showing:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
+        self.blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
         self._origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
         self._kept: OrderedDict[tuple[str, ...], Shown] = OrderedDict()
+        self._making: dict[tuple[str, ...], threading.Lock] = {}
         self._lock = threading.Lock()
 
     def blob(self, digest: str, media_type: str) -> Shown:
         """A picture in the blob store. Raises Refused where it is gone."""
-        return self._known(("blob", digest), lambda: _shown(self._blob(digest), media_type))
+        return self._known(("blob", digest), lambda: shown(self._blob(digest), media_type))
 
     def live(self, key: str, media_type: str) -> Shown:
         """A file of the origin. Raises Refused where it is gone."""
-        return self._known(("live", key), lambda: _shown(self._live(key), media_type))
+        return self._known(("live", key), lambda: shown(self._live(key), media_type))
 
     def source(self, source: Source, pixels_max: int = WHOLE_PIXELS_MAX) -> Shown:
         """A photograph of no more pixels, by the rules by which workers fetch theirs. Raises Refused."""
         name = ("source", source.uri, source.sha256 or "", str(pixels_max))
-        return self._known(name, lambda: _jpeg(self._photograph(source, pixels_max)))
+        return self._known(name, lambda: encoded(self._photograph(source, pixels_max)))
 
     def left_out(self, photograph: Callable[[], Shown], cutout: str) -> Shown:
         """A photograph with what its cutout leaves out tinted, and with the edge marked. Raises Refused."""
-        return self._known(("left out", cutout), lambda: _jpeg(_marked(photograph().data, self._blob(cutout))))
+        return self._known(("left out", cutout), lambda: encoded(_marked(photograph().data, self._blob(cutout))))
 
     def small(self, name: str, whole: Callable[[], Shown], size_px: int) -> Shown:
         """A picture with no side longer than `size_px`; it is looked up as `name` first. Raises Refused."""
         return self._known(("small", name, str(size_px)), lambda: _small(whole(), size_px))
 
     def _known(self, name: tuple[str, ...], make: Callable[[], Shown]) -> Shown:
+        """What is called so; who asks while another makes it waits for that."""
+        kept, turn = self._look(name)
+        if kept is not None:
+            return kept
+        with turn:
+            kept, _ = self._look(name)
+            try:
+                return kept or self._keep(name, make())
+            finally:
+                with self._lock:
+                    self._making.pop(name, None)
+
+    def _look(self, name: tuple[str, ...]) -> tuple[Shown | None, threading.Lock]:
         with self._lock:
             if name in self._kept:
                 self._kept.move_to_end(name)
-                return self._kept[name]
-        made = make()
+                return self._kept[name], threading.Lock()
+            return None, self._making.setdefault(name, threading.Lock())
+
+    def _keep(self, name: tuple[str, ...], made: Shown) -> Shown:
         with self._lock:
             self._kept[name] = made
             while sum(len(each.data) for each in self._kept.values()) > KEPT_BYTES_MAX and len(self._kept) > 1:
@@ -83,7 +99,7 @@ class Showing:
 
     def _blob(self, digest: str) -> bytes:
         try:
-            return self._blobs.get(digest)
+            return self.blobs.get(digest)
         except NotFound as error:
             raise Refused("picture_gone", f"the picture {digest} is gone", field="picture") from error
 
@@ -122,7 +138,8 @@ def source_of(completed: TaskCompleted, facts: Facts) -> Source | None:
     return None
 
 
-def _shown(data: bytes, media_type: str) -> Shown:
+def shown(data: bytes, media_type: str) -> Shown:
+    """A file of any type that we write, as one that browsers show. Raises Refused where it cannot be read."""
     if media_type in SHOWN:
         return Shown(data, media_type)
     picture = thumbnail(data, 4096)
@@ -142,7 +159,8 @@ def _small(whole: Shown, size_px: int) -> Shown:
     return Shown(written.getvalue(), "image/webp")
 
 
-def _jpeg(pixels: "NDArray[np.uint8]") -> Shown:
+def encoded(pixels: "NDArray[np.uint8]") -> Shown:
+    """Pixels (h, w, 3), or (h, w, 4) with straight alpha, as a file that browsers show."""
     from PIL import Image
 
     written = io.BytesIO()

@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 from uuid import uuid4
 
 from msgspec.structs import replace
@@ -13,7 +12,6 @@ from schemas.recipes.cookbook import Cookbook
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
 from streams.consumer.letters import Outgoing, outgoing
 from streams.facts import Asset, Facts
-from streams.facts.states import SETTLED
 from streams.flow.processors.campaigns import parts_of
 from streams.flow.processors.intake import content
 from streams.flow.processors.planning import checked
@@ -21,6 +19,7 @@ from streams.flow.relay import Sender
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
 from streams.services.event_files import BadLine, Read
+from streams.services.fates import SETTLED, Fate, subject_of
 
 
 @dataclass(frozen=True)
@@ -33,27 +32,7 @@ class Submitted:
     @property
     def subject(self) -> str:
         """What the event is about, for people."""
-        if isinstance(self.event, CatalogChanged):
-            return f"{self.event.sku} v{self.event.version}"
-        return f"campaign {self.event.campaign}"
-
-
-@dataclass(frozen=True)
-class Fate:
-    """How one submitted event stands. `settled` counts the assets whose way has ended or waits for a person."""
-
-    state: Literal["waiting", "done", "failed", "superseded"]
-    assets: list[Asset] = field(default_factory=list)
-    reason: str = ""
-
-    @property
-    def waits_for(self) -> list[str]:
-        """The assets that are on their way, each with its state."""
-        return [f"{each.sku} {each.asset} ({each.state})" for each in self.assets if each.state not in SETTLED]
-
-    @property
-    def settled(self) -> int:
-        return sum(asset.state in SETTLED for asset in self.assets)
+        return subject_of(self.event, self.event.version)
 
 
 def check_makeable(event: Submission, cookbook: Cookbook) -> None:

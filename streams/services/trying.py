@@ -1,6 +1,8 @@
 """One photograph from a page, made and judged at once on this machine: nothing of it is kept."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streams.runtime.errors import Refused
@@ -27,10 +29,16 @@ def render(
         source = Source(name, from_stream(name, stream, fetch_limits(settings)))
     except SourceError as error:
         raise Refused.because(error) from error
+    with turn(), open_studio(settings) as studio:
+        return studio.render(studio.order(operation, channel, category, {}), [source])
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Waits until nobody else's picture is made here. Raises Refused after WAITS_S."""
     if not _turn.acquire(timeout=WAITS_S):
         raise Refused("busy", "others are before you: try again in a moment", transient=True)
     try:
-        with open_studio(settings) as studio:
-            return studio.render(studio.order(operation, channel, category, {}), [source])
+        yield
     finally:
         _turn.release()

@@ -1,6 +1,6 @@
 """What is told of products, assets, reviews and letters: typed, the same for routes and for `--json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,6 +36,13 @@ class ProductView(View, frozen=True, kw_only=True):
     attributes: Mapping[str, str]
     recipe: str
     priority: str
+
+
+class ProductName(View, frozen=True, kw_only=True):
+    """Which product is meant."""
+
+    tenant: str
+    sku: str
 
 
 class Disclosure(View, frozen=True, kw_only=True):
@@ -129,6 +136,11 @@ class LetterContent(View, frozen=True, kw_only=True):
     headers: Mapping[str, str]
 
 
+def product_names(products: Iterable[tuple[str, str]]) -> list[ProductName]:
+    """Products by tenant and SKU as they are told."""
+    return [ProductName(tenant=tenant, sku=sku) for tenant, sku in products]
+
+
 def product_view(product: Product) -> ProductView:
     """A product as it is told."""
     event = product.event
@@ -151,8 +163,13 @@ def asset_view(asset: Asset, cost_nanos: int = 0) -> AssetView:
 
 def task_view(fact: TaskFact) -> TaskView:
     """A task as it is told."""
-    told = {"operation": fact.operation, "state": fact.state, "task_id": fact.task_id}
-    return TaskView(**told, lane=fact.task.lane, demoted=fact.task.demoted)
+    return TaskView(
+        operation=fact.operation,
+        state=fact.state,
+        task_id=fact.task_id,
+        lane=fact.task.lane,
+        demoted=fact.task.demoted,
+    )
 
 
 def status_view(status: "ProductStatus") -> StatusView:
@@ -195,10 +212,10 @@ def letter_view(letter: "DeadLetter") -> LetterView:
         origin=letter.origin,
         origin_position=letter.origin_position,
         failed_at_ms=letter.failed_at_ms,
-        kind=letter.told(header.ERROR_KIND),
-        code=letter.told(header.ERROR_CODE),
-        field=letter.told(header.ERROR_FIELD),
-        message=letter.told(header.ERROR_MESSAGE),
+        kind=letter.header(header.ERROR_KIND),
+        code=letter.header(header.ERROR_CODE),
+        field=letter.header(header.ERROR_FIELD),
+        message=letter.header(header.ERROR_MESSAGE),
         resolved=letter.resolved,
     )
 
@@ -217,4 +234,4 @@ def letter_content(letter: "DeadLetter") -> LetterContent:
     )
 
 
-prepare(ProductView, Disclosure, AssetView, TaskView, StatusView, ReviewView, LetterView, LetterContent)
+prepare(ProductView, ProductName, Disclosure, AssetView, TaskView, StatusView, ReviewView, LetterView, LetterContent)

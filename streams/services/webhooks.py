@@ -34,7 +34,7 @@ log = structlog.get_logger()
 def opened(settings: Settings) -> Iterator[Webhooks]:
     """The tables, for a command."""
     with open_database(settings) as database:
-        yield Webhooks(database, Sealer(settings.webhook_keys))
+        yield Webhooks(database, Sealer(settings.sealing_keys))
 
 
 def add(

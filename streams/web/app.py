@@ -8,6 +8,7 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from streams.services.oidc import Provider
 from streams.web.pages import HEADERS, answer
 from streams.web.place import Place, Stores
 from streams.web.routes import ROUTES
@@ -29,7 +30,7 @@ def pages(place: Place) -> Litestar:
         middleware=[DefineMiddleware(SignedIn, exclude_from_auth_key="open")],
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_MAX_BYTES,
-        state=State({"place": place}),
+        state=State({"place": place, "provider": Provider(place.settings) if place.settings.oidc_issuer else None}),
         openapi_config=None,
         logging_config=None,
     )
@@ -40,8 +41,8 @@ def with_desk(api: ASGIApp, stores: Stores) -> ASGIApp:
     desk = build(Place.of(stores))
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        told: Any = scope
-        path = told["path"] if told["type"] == "http" else ""
+        asgi: Any = scope
+        path = asgi["path"] if asgi["type"] == "http" else ""
         mine = path == "/" or path == "/desk" or path.startswith("/desk/")
         await (desk if mine else api)(scope, receive, send)
 

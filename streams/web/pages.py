@@ -42,12 +42,15 @@ HEADERS = {
 # The menu: a page's address, its title, its sign as an SVG path of 16 × 16, and the templates that are part of it.
 MENU = (
     ("try", "Try it", "M3 13h10M8 3v7m0-7L5 6m3-3 3 3", ("try",)),
-    ("review", "Review", "M2 8.5 6 12l8-8", ("review",)),
+    ("review", "Review", "M2 8.5 6 12l8-8", ("review", "mend")),
+    ("sample", "Second look", "M1 8s3-5 7-5 7 5 7 5-3 5-7 5-7-5-7-5zm7-2a2 2 0 1 0 .1 0", ("sample",)),
     ("products", "Products", "M2 3h5v5H2zM9 3h5v5H9zM2 10h5v4H2zM9 10h5v4H9z", ("products", "product")),
     ("campaigns", "Campaigns", "M3 14V2m0 1h9l-2 3 2 3H3", ("campaigns", "campaign")),
     ("flow", "Live flow", "M1 8h3l2-5 4 10 2-5h3", ("flow", "letter")),
-    ("quality", "Quality", "M3 14V9m5 5V3m5 11V6", ("quality",)),
+    ("quality", "Quality", "M3 14V9m5 5V3m5 11V6", ("quality", "agreement")),
     ("costs", "Costs", "M8 2v12M11 4.5C10 3 5 3 5 5.5S11 8 11 10.5 6 13 5 11.5", ("costs",)),
+    ("library", "Library", "M2 3h3v10H2zM6.500 3h3v10h-3zM11 4l3-1 1 9-3 1z", ("library",)),
+    ("connectors", "Connectors", "M3 8h4m2 0h4M7 5v6M9 5v6", ("connectors",)),
     ("keys", "Keys", "M6 10a3.5 3.5 0 1 1 3-3l5 5v2h-2l-1-1v-1H9.500z", ("keys",)),
     (
         "webhooks",

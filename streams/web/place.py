@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from streams.blobs import Blobs
 from streams.facts import Database, Facts
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
@@ -40,6 +41,11 @@ class Place:
     def catalogue(self) -> Catalogue:
         """What takes products and campaigns."""
         return Catalogue(self.database, self.sender, self.settings.source_file_roots)
+
+    @property
+    def blobs(self) -> Blobs:
+        """The pictures, and what people draw on them."""
+        return self.showing.blobs
 
     def read(self) -> AbstractContextManager[Facts]:
         """A consistent look at the facts."""

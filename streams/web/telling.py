@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from schemas.records import Check
 from streams.runtime.clock import now_ms
 
@@ -152,6 +154,11 @@ def worst_first(checks: Iterable[Check]) -> list[Check]:
     return sorted(checks, key=lambda each: (each.name == UNMEASURED, OUTCOMES.index(each.outcome)))
 
 
+def told(records: Any) -> Any:
+    """Records as what JSON is made of."""
+    return msgspec.to_builtins(records)
+
+
 def readable(value: Any) -> str:
     """A value as JSON that people can read."""
     return json.dumps(value, indent=2, ensure_ascii=False)
@@ -174,6 +181,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         size,
         tally,
         worst_first,
+        told,
         readable,
     )
 }

@@ -54,10 +54,10 @@ class Visitor:
 
     def address(self, page: str, **query: object) -> str:
         """The address of a page about the tenant."""
-        asked = "&".join(
+        text = "&".join(
             f"{name}={quote(str(value), safe='')}" for name, value in query.items() if value not in (None, "")
         )
-        return f"/desk/{self.tenant}/{page}{'?' if asked else ''}{asked}"
+        return f"/desk/{self.tenant}/{page}{'?' if text else ''}{text}"
 
 
 class SignedIn(AbstractAuthenticationMiddleware):
@@ -96,8 +96,8 @@ async def check_form(connection: ASGIConnection[Any, Any, Any, Any], handler: Ba
         raise NotYours("the request comes from another site")
     if handler.opt.get("open"):
         return
-    told = connection.headers.get(FORM_HEADER) or await _in_form(connection)
-    if not hmac.compare_digest(told.encode(), connection.user.form_token.encode()):
+    token = connection.headers.get(FORM_HEADER) or await _in_form(connection)
+    if not hmac.compare_digest(token.encode(), connection.user.form_token.encode()):
         raise NotYours("the form is not of this session: load the page again")
 
 

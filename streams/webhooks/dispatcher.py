@@ -22,13 +22,13 @@ from schemas.text import MESSAGE_MAX, printable
 from streams.facts import Attempt, Endpoint, Settled, WebhookDelivery, Webhooks
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Unavailable
+from streams.runtime.waiting import AWAY_WAIT_S
 from streams.webhooks import signing
 from streams.webhooks.posting import Poster
 from streams.webhooks.schedule import Answer, Health, ruling
 from streams.webhooks.slots import Slots
 
 POLL_S = 0.25
-AWAY_WAIT_S = 1.0
 ENDPOINTS_AT_ONCE = 64  # that one look at the database takes
 LOOK_EVERY_S = 15.0
 LOG_DAYS = 30  # what has ended is kept so long

@@ -15,6 +15,7 @@ from schemas.records import CatalogChanged
 from streams.connectors.base import kind, kinds
 from streams.facts import Database
 from streams.runtime.errors import Refused
+from tests.contracts.shops.akeneo import AkeneoStandIn
 from tests.contracts.shops.base import StandIn, serving
 from tests.contracts.shops.feed import FeedFolder
 from tests.contracts.shops.saleor import SaleorStandIn
@@ -25,6 +26,7 @@ from tests.streams.connector_world import START_MS, World
 
 REAL = "vendure-real"
 STAND_INS: dict[str, type[StandIn]] = {
+    "akeneo": AkeneoStandIn,
     "feed": FeedFolder,
     "saleor": SaleorStandIn,
     "shopify": ShopifyStandIn,

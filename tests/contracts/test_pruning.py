@@ -201,6 +201,12 @@ def test_what_may_be_in_use_is_never_pruned(store: ObjectStore, database: Databa
         Prune(store, database, now_ms, unused_s)
 
 
+def test_where_nothing_was_ever_made_nothing_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKSHOT_DATA_FOLDER", str(tmp_path / "none"))
+    ended = CliRunner().invoke(packshot, ["cache", "prune", "--json"])
+    assert (ended.exit_code, json.loads(ended.output)["results"]) == (0, 0)
+
+
 def test_the_command_tells_what_goes(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FolderStore(tmp_path / "blobs")
     monkeypatch.setenv("PACKSHOT_BLOBS_URL", store.url)

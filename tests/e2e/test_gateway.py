@@ -1,5 +1,6 @@
 """The API of a running system: its README's quick start as it stands there, and files that no caller may name."""
 
+import io
 import json
 import re
 import subprocess
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from tests.e2e.asking import api, made, photo_of, wait_until_ready
 from tests.e2e.system import ROOT, System, running
 
 PHOTOGRAPHS = ROOT / "loadtest" / "rendering" / "catalogue" / "photographs"
@@ -23,16 +26,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     around = {"PACKSHOT_EMBEDDED_BROKER": "memory", "PACKSHOT_SOURCE_FILE_ROOTS": str(PHOTOGRAPHS)}
     with running(folder, around) as started:
         yield started
-
-
-def api(system: System) -> str:
-    return f"http://127.0.0.1:{system.environment['PACKSHOT_GATEWAY_PORT']}"
-
-
-def wait_until_ready(system: System) -> None:
-    """Roles are started one after the other; this one says itself when it is ready."""
-    script = "until curl -fsS $API/readyz; do sleep 0.5; done"
-    subprocess.run(["bash", "-c", script], env={**system.environment, "API": api(system)}, check=True, timeout=600)
 
 
 def test_the_quick_start_works_as_it_stands(system: System) -> None:
@@ -64,6 +57,17 @@ def test_what_lies_elsewhere_on_the_machine_is_nobodys_source(system: System) ->
     assert "digest" not in known
     system.run("keys", "revoke", known["key_id"])
     assert call(f"{api(system)}/v1/products/X", key, {})["code"] == "key_unknown"
+
+
+def test_a_cutout_and_a_packshot_come_back_to_who_asked(system: System, tmp_path: Path) -> None:
+    wait_until_ready(system)
+    key = system.json("keys", "create", "pictures", "--tenant", "demo")["key"]
+    photo = photo_of(tmp_path, 60)
+    headers, body = made(system, key, "/v1/cutouts", photo)
+    assert (headers["Content-Type"], Image.open(io.BytesIO(body)).mode) == ("image/png", "RGBA")
+    _, told = made(system, key, "/v1/packshots?channel=amazon", photo, "application/json")
+    assert json.loads(told)["verdict"]["rules"]
+    assert json.loads(told)["measures"]["background_exact_share"] > 0.9
 
 
 def call(url: str, key: str, body: object) -> Any:

@@ -201,7 +201,7 @@ def test_every_role_works_on_all_that_is_good_and_outlives_the_rest(
             assert [each.name for each in running.roles if each.restarts] == []
             time.sleep(2.0)
         assert [each.name for each in running.roles if each.restarts or each.process.poll() is not None] == []
-        told = {each.origin_position: each.told(ERROR_CODE) for each in find(settings, Wanted())}
+        told = {each.origin_position: each.header(ERROR_CODE) for each in find(settings, Wanted())}
         surplus = {where: code for where, code in told.items() if where not in doomed | _of_the_catalogue(settings)}
         assert (surplus, doomed - told.keys()) == ({}, set())
         assert audit(settings).figures["lost"] == 0

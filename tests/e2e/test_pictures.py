@@ -11,15 +11,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from PIL import Image
 
-from tests.e2e.system import System, draw_product, running
-from tests.e2e.test_gateway import api, wait_until_ready
+from tests.e2e.asking import made, photo_of, post, wait_until_ready
+from tests.e2e.system import System, running
 
+pytestmark = pytest.mark.long  # of the same in a system that nobody kills: test_gateway
 SOON_S = 300
 
 
@@ -38,37 +38,6 @@ def key(system: System) -> str:
     return told
 
 
-def post(
-    system: System, key: str, what: str, photo: bytes, accept: str = "*/*", wait_s: int = 60
-) -> tuple[int, Any, bytes]:
-    headers = {
-        "Authorization": f"Bearer {key}",
-        "Content-Type": "image/png",
-        "Prefer": f"wait={wait_s}",
-        "Accept": accept,
-    }
-    request = urllib.request.Request(f"{api(system)}{what}", photo, {**headers, "Cancel-After": "600"})
-    try:
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers, error.read()
-
-
-def made(system: System, key: str, what: str, photo: bytes, accept: str = "*/*") -> tuple[Any, bytes]:
-    """What is answered in the end: the same again asks for the same job."""
-    status, headers, body = 202, None, b""
-    while status == 202:
-        status, headers, body = post(system, key, what, photo, accept)
-    assert status == 200, body
-    return headers, body
-
-
-def photo_of(folder: Path, red: int) -> bytes:
-    draw_product(folder / "photo.png", (red, 110, 90))
-    return (folder / "photo.png").read_bytes()
-
-
 def role(system: System, *words: str) -> int:
     """The process of a role."""
     assert system.process is not None
@@ -83,15 +52,6 @@ def made_anew(system: System, job_id: str) -> list[bool]:
     lines = (line for file in (system.folder / "data" / "logs").glob("*.log") for line in file.read_text().splitlines())
     told = [json.loads(line) for line in lines if '"task ended"' in line and job_id in line]
     return [not each["cached"] for each in told if each["outcome"] == "done"]
-
-
-def test_a_cutout_and_a_packshot_come_back_to_who_asked(system: System, key: str, tmp_path: Path) -> None:
-    photo = photo_of(tmp_path, 60)
-    headers, body = made(system, key, "/v1/cutouts", photo)
-    assert (headers["Content-Type"], Image.open(io.BytesIO(body)).mode) == ("image/png", "RGBA")
-    _, told = made(system, key, "/v1/packshots?channel=amazon", photo, "application/json")
-    assert json.loads(told)["verdict"]["rules"]
-    assert json.loads(told)["measures"]["background_exact_share"] > 0.9
 
 
 def test_a_worker_that_is_killed_at_work_reads_the_task_again(system: System, key: str, tmp_path: Path) -> None:

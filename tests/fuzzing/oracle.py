@@ -79,9 +79,9 @@ def _sound_letter(read: Delivery, originals: Originals | None) -> None:
     letter = DeadLetter(read)
     if not letter.origin or not read.history:
         raise Broken(f"a letter that does not say where it came from, or why: {read.headers}")
-    if "unexpected" in (letter.told("packshot-error-code"), letter.told("packshot-error-kind")):
+    if "unexpected" in (letter.header("packshot-error-code"), letter.header("packshot-error-kind")):
         raise Broken(
-            f"what nobody foresaw: {letter.told('packshot-error-message')}\n{letter.told('packshot-error-trace')}"
+            f"what nobody foresaw: {letter.header('packshot-error-message')}\n{letter.header('packshot-error-trace')}"
         )
     for back in (replayed, returned):
         try:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.operations.cutout.gaps import GAPS, open_gaps
+from gpu_workers.operations.cutout.gaps import FLECKS, GAPS, open_gaps, without_flecks
 from gpu_workers.operations.cutout.sweep import bare
 
 NOISE = 0.002
@@ -58,3 +58,29 @@ def test_what_looks_like_the_sweep_within_a_product_is_left_to_the_mask() -> Non
     contrast[:10], known[:10] = 0, 0
     contrast[30:33, 30:34], known[28:35, 28:36] = 0, 0.5
     assert not bare(known, contrast, NOISE).any()
+
+
+@pytest.mark.parametrize("off_px", [GAPS.mixed_px, GAPS.mixed_px + 2])
+def test_a_highlight_along_a_wire_stays_known_unless_it_is_where_the_lens_mixes(off_px: int) -> None:
+    contrast, known, gaps = grid(GAPS.meshes_min)
+    wire = np.s_[45 + off_px - 1, 50:60]  # below a gap; it is as far from black as from the sweep
+    contrast[wire] = 0.4
+    found, mask = open_gaps(known, np.ones_like(known), gaps, contrast, NOISE)
+    assert (found[wire] == (1 if off_px > GAPS.mixed_px else 0.5)).all()
+    assert (mask[wire] == 1).all() == (off_px > GAPS.mixed_px)
+
+
+@pytest.mark.parametrize(
+    ("side_px", "contrast", "is_left"),
+    [(2, 0.05, False), (2, 0.4, True), (FLECKS.wide_px + 1, 0.05, True)],
+    ids=["a fleck", "a strand", "a white label"],
+)
+def test_a_scrap_of_the_sweep_beside_an_outline_goes(side_px: int, contrast: float, is_left: bool) -> None:
+    alpha, far = np.zeros((60, 60), np.float32), np.zeros((60, 60), np.float32)
+    alpha[30:], far[30:] = 1, 0.8
+    scrap = np.s_[30 - side_px : 30, 20 : 20 + side_px]
+    alpha[scrap], far[scrap] = 1, contrast
+    cleaned = without_flecks(alpha, far)
+    assert (cleaned[scrap] == 1).all() == is_left
+    assert is_left or (cleaned[scrap] <= contrast / 0.8 + 1e-6).all()
+    assert (cleaned[30:] == 1).all()

@@ -4,6 +4,7 @@ The cutout's own are in test_cutout, and those of its file in test_wide_gamut.
 """
 
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import msgspec
@@ -79,6 +80,18 @@ def made(operation: str, source: Picture, *, is_asset: bool, **more: str) -> Com
     return compose(operation, inputs, ComposeRequest(rules, parameters, "", is_asset, not is_asset, LIBRARY))
 
 
+@cache
+def cutout(name: str) -> Picture:
+    """The cut-out of that name; nobody changes its pixels."""
+    return flat() if name == "flat" else decode(vivid(stepped=name == "stepped"))
+
+
+@cache
+def of(operation: str, name: str, *, is_asset: bool) -> Composed:
+    """What comes of the cut-out of that name: several tests look at the same."""
+    return made(operation, cutout(name), is_asset=is_asset)
+
+
 def picture(composed: Composed) -> Codes:
     return decode(composed.files[0].data).pixels
 
@@ -99,7 +112,7 @@ def halves(pixels: Codes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 @EVERY
 def test_vivid_colours_and_fine_levels_are_there_till_a_channels_file_is_written(operation: str) -> None:
-    found, stepped = (picture(made(operation, decode(vivid(steps)), is_asset=False)) for steps in (False, True))
+    found, stepped = (picture(of(operation, name, is_asset=False)) for name in ("deep", "stepped"))
     assert found.dtype == np.uint16
     red, ramp = halves(found)
     light = to_linear(found[..., :3])[red]
@@ -107,21 +120,21 @@ def test_vivid_colours_and_fine_levels_are_there_till_a_channels_file_is_written
     between = np.abs(found[..., :3].astype(int) - stepped[..., :3])[ramp].max(axis=1)
     assert np.percentile(between, 75) > STEP / 16
     assert np.percentile(between, 99) < STEP
-    written = picture(made(operation, decode(vivid()), is_asset=True))
+    written = picture(of(operation, "deep", is_asset=True))
     assert written.dtype == np.uint8
     assert np.array_equal(written, eight_bit(found)[..., : written.shape[2]])
 
 
 @EVERY
-@pytest.mark.parametrize("source", [flat(), decode(vivid())], ids=["flat", "deep"])
-def test_the_product_stays_as_it_was(operation: str, source: Picture) -> None:
-    assert made(operation, source, is_asset=True).measures[HELD[operation]] <= 2
+@pytest.mark.parametrize("name", ["flat", "deep"])
+def test_the_product_stays_as_it_was(operation: str, name: str) -> None:
+    assert of(operation, name, is_asset=True).measures[HELD[operation]] <= 2
 
 
 @pytest.mark.parametrize("operation", sorted(RELIT))
-@pytest.mark.parametrize("source", [flat(), decode(vivid())], ids=["flat", "deep"])
-def test_a_product_in_other_light_stays_within_the_cap(operation: str, source: Picture) -> None:
-    lit = replace(source, metadata=Metadata("", (0.5, 0.6, 0.7)))
+@pytest.mark.parametrize("name", ["flat", "deep"])
+def test_a_product_in_other_light_stays_within_the_cap(operation: str, name: str) -> None:
+    lit = replace(cutout(name), metadata=Metadata("", (0.5, 0.6, 0.7)))
     how = {"lighting.mode": "both" if operation == "mockup" else "auto"}
     measures, as_it_was = (
         made(operation, lit, is_asset=True, **how).measures,
@@ -131,16 +144,16 @@ def test_a_product_in_other_light_stays_within_the_cap(operation: str, source: P
 
 
 @EVERY
-@pytest.mark.parametrize("source", [flat(), decode(vivid())], ids=["flat", "deep"])
-def test_equal_pictures_give_equal_bytes(operation: str, source: Picture) -> None:
-    again = replace(source, pixels=source.pixels.copy())
-    one, two = (made(operation, each, is_asset=False) for each in (source, again))
+@pytest.mark.parametrize("name", ["flat", "deep"])
+def test_equal_pictures_give_equal_bytes(operation: str, name: str) -> None:
+    again = replace(cutout(name), pixels=cutout(name).pixels.copy())
+    one, two = of(operation, name, is_asset=False), made(operation, again, is_asset=False)
     assert [file.data for file in one.files] == [file.data for file in two.files]
 
 
 @pytest.mark.parametrize("operation", ["mockup", "packshot", "transparent"])
 def test_what_goes_on_is_measured_as_what_is_written(operation: str) -> None:
     """The one is of 16 bits and the other a file of sRGB, without loss here."""
-    way, written = (made(operation, decode(vivid()), is_asset=each).measures for each in (False, True))
+    way, written = (of(operation, "deep", is_asset=each).measures for each in (False, True))
     name = "product_difference_max" if operation == "mockup" else "product_difference_mean"
     assert way[name] == pytest.approx(written[name], abs=0.1)

@@ -72,6 +72,16 @@ def test_a_rough_outline_is_ragged_and_a_smooth_one_is_not() -> None:
     assert seen(box())["ragged"] < 0.03
 
 
+@pytest.mark.parametrize("radius_px", [4, 6, 9, 15])
+def test_small_round_outlines_are_not_ragged(radius_px: int) -> None:
+    """A tray with holes: smoothing along a small circle makes it much shorter, and it is smooth all the same."""
+    tray = box()
+    for x in range(120, 300, 40):
+        for y in range(100, 320, 40):
+            cv2.circle(tray, (x, y), radius_px, 0.0, cv2.FILLED)
+    assert seen(tray)["ragged"] < 0.02
+
+
 @pytest.mark.parametrize("ink", [0.02, 0.6])
 def test_print_is_no_inner_edge(ink: float) -> None:
     """A label's lettering has edges everywhere, but the ground is not seen in it."""

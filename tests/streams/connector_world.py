@@ -18,6 +18,7 @@ from streams.connectors.working import Work
 from streams.consumer.letters import Delivery, Outgoing, outgoing
 from streams.consumer.work import Wait
 from streams.facts import Connector, Connectors, Database
+from streams.facts.sealing import Sealer
 from streams.services import connectors as desk
 from tests.streams.flow import Flow
 
@@ -51,7 +52,7 @@ class World:
     def __init__(self, database: Database, folder: Path, connector: Connector) -> None:
         self.database = database
         self.broker = Broker(Flow(database))
-        self.rows = Connectors(database)
+        self.rows = Connectors(database, Sealer())
         self.rows.add(connector)
         self.name = connector.connector
         self.origin = FolderStore(folder / "origin")
@@ -66,7 +67,7 @@ class World:
 
     @property
     def work(self) -> Work:
-        taking, showing = Taking(self.database, self.broker), Showing(self.rows, self.origin)
+        taking, showing = Taking(self.database, self.rows, self.broker), Showing(self.rows, self.origin)
         return Work(self.rows, taking, showing, lambda: self.now_ms)
 
     def shop(self) -> Shop:
@@ -87,7 +88,7 @@ class World:
         """A hook comes to the gateway, and what it writes is read; whether it wrote anything."""
         before = len(self.broker.records)
         told = {name.lower(): value for name, value in headers.items()}
-        is_new = desk.receive(self.database, self.broker, self.name, told, body)
+        is_new = desk.receive(self.rows, self.broker, self.name, told, body)
         for record in self.broker.records[before:]:
             self._read(record)
         return is_new

@@ -39,6 +39,7 @@ from streams.runtime.settings import Settings
 
 WITHIN_S = 180.0  # a machine may be busy
 STALLED_AFTER_S = 4.0
+SESSION_MS = 20_000  # for so long a broker waits for a member that was killed, and the next one for the broker
 
 MEMBER = """
     import sys, threading, time
@@ -129,6 +130,7 @@ def member(folder: Path, bootstrap: str, skips: int = -1, state: str = "working"
     environment = os.environ | {
         "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "PACKSHOT_STALLED_AFTER_S": str(STALLED_AFTER_S),
+        "PACKSHOT_KAFKA_SESSION_TIMEOUT_MS": str(SESSION_MS),
         "PACKSHOT_DATA_FOLDER": str(folder),
     }
     with subprocess.Popen(

@@ -85,7 +85,7 @@ def test_a_task_that_ended_is_completed_and_one_that_was_read_without_an_end_is_
     tasks = ledger(1)
     tasks.written(record(0))
     assert [finding.kind for finding in tasks.findings()] == ["lost"]
-    tasks.told(ended("done"))
+    tasks.note(ended("done"))
     assert tasks.findings() == []
     assert tasks.counts()["completed"] == 1
 
@@ -94,7 +94,7 @@ def test_a_second_task_of_the_same_id_must_end_as_well() -> None:
     tasks = ledger(2)
     tasks.written(record(0))
     tasks.written(record(1))
-    tasks.told(ended("done"))
+    tasks.note(ended("done"))
     assert [finding.text for finding in tasks.findings()] == ["demo|A: read 2 times, ended 1 times"]
 
 
@@ -118,10 +118,10 @@ def test_a_dead_task_failed_and_its_replay_ends_anew() -> None:
     tasks = ledger(2)
     tasks.written(record(0))
     tasks.died(record(0), is_open=False)
-    tasks.told(FAILED)
+    tasks.note(FAILED)
     assert (tasks.counts()["failed"], tasks.findings()) == (1, [])
     tasks.written(record(1, TOPIC, None, (REPLAYED, b"imagery.dead/0/0")))
-    tasks.told(ended("done"))
+    tasks.note(ended("done"))
     assert (tasks.counts()["failed"], tasks.counts()["completed"], tasks.findings()) == (0, 1, [])
 
 
@@ -149,16 +149,16 @@ def test_repeats_are_counted_and_are_no_fault_while_they_agree() -> None:
     tasks = ledger(1)
     tasks.written(record(0))
     for outcome in ("done", "done", "superseded"):
-        tasks.told(ended(outcome))
+        tasks.note(ended(outcome))
     assert (tasks.counts()["duplicates"], tasks.findings()) == (2, [])
 
 
 def test_one_task_both_done_and_failed_conflicts() -> None:
     tasks = ledger(1)
     tasks.written(record(0))
-    tasks.told(ended("done"))
+    tasks.note(ended("done"))
     tasks.died(record(0), is_open=True)
-    tasks.told(FAILED)
+    tasks.note(FAILED)
     assert [finding.kind for finding in tasks.findings()] == ["conflicting"]
 
 
@@ -204,7 +204,7 @@ RETRACTED = AssetRetracted(tenant="demo", sku="A", version=1, asset="amazon-1", 
 def test_what_was_announced_twice_or_too_late_is_found(events: list[Any], kinds: list[str]) -> None:
     announcements = Announcements()
     for event in events:
-        announcements.told(event)
+        announcements.note(event)
     assert [finding.kind for finding in announcements.findings] == kinds
 
 
@@ -213,10 +213,10 @@ def test_a_product_that_is_announced_twice_is_found() -> None:
         tenant="demo", sku="A", version=1, assets=[], withheld={}, manifest_url="m", published_at_ms=1
     )
     announcements = Announcements()
-    announcements.told(event)
-    announcements.told(replace(event, published_at_ms=2))
+    announcements.note(event)
+    announcements.note(replace(event, published_at_ms=2))
     assert announcements.findings == []
-    announcements.told(event)
+    announcements.note(event)
     assert [finding.name for finding in announcements.findings] == ["demo|A v1"]
 
 

@@ -16,7 +16,7 @@ from schemas.retouching import Retouch, Scribble
 from streams.blobs import Blobs
 from streams.facts import Database
 from streams.runtime.errors import Refused
-from streams.services import cases
+from streams.services import case_groups, cases
 from streams.services.cases import Decision, Wanted
 from tests.memory_store import MemoryStore
 from tests.streams.case_flow import CHANNELS, asked, case_of
@@ -204,14 +204,20 @@ class Office:
         return not cases.page(self.database, Wanted(), limit=1).items
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("seed", "products"),
+    [
+        (1, PRODUCTS),
+        *(pytest.param(seed, count, marks=pytest.mark.long) for seed, count in ((2, 12), (3, 12), (4, 500))),
+    ],
+)
 def test_no_case_is_decided_twice_and_none_is_lost(
-    database: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+    database: Database, seed: int, products: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office = Office(database, seed)
     monkeypatch.setattr(cases, "now_ms", lambda: office.now_ms)
     expected = {
-        case_of(asked(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))) for number in range(PRODUCTS)
+        case_of(asked(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))) for number in range(products)
     }
     with ThreadPoolExecutor(3) as threads:
         ends = [threads.submit(office.review, "ada"), threads.submit(office.review, "bob"), threads.submit(office.work)]
@@ -228,3 +234,23 @@ def test_no_case_is_decided_twice_and_none_is_lost(
     twice = {(event.case, event.version) for event in office.topic if office.topic.count(event) > 1}
     assert twice == set()
     assert set(office.refused) <= {"claim_lost", "case_claimed", "review_closed"}
+
+
+def test_cases_that_are_alike_are_decided_together(flow: Flow, database: Database) -> None:
+    for number in range(4):
+        asked(flow, replace(upsert(sku=f"S{number}", photo=f"{number}.jpg"), category="Bowls" if number else "Mugs"))
+    asked(flow, upsert(sku="OTHER", photo="o.jpg"), {}, {"fill": 0.2})
+    first, *others = [each for each in cases.page(database, Wanted(tenant="demo")).items if each.sku != "OTHER"]
+    found = case_groups.alike(database, "demo", first.case_id)
+    assert {each.sku for each in found} == {each.sku for each in others}
+    recorder = Recorder()
+    taken = found[0].case_id
+    cases.claim(database, "demo", taken, "bob")
+    chosen = [first.case_id, *(each.case_id for each in found)]
+    told = case_groups.decide(database, recorder, "demo", chosen, APPROVE, "ada")
+    assert [each.case_id for each in told if each.refused] == [taken]
+    events = [event for event in sent(recorder) if isinstance(event, ReviewDecided)]
+    assert [event.case for event in events] == [each.case_id for each in told if not each.refused]
+    redo = Decision(outcome="redo")
+    assert refusal(case_groups.decide, database, recorder, "demo", chosen, redo, "ada") == "bad_parameters"
+    assert refusal(case_groups.decide, database, recorder, "other", chosen, APPROVE, "ada") == "unknown_case"

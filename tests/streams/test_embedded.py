@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -29,40 +30,57 @@ _CACHE = _REPOSITORY / ".cache"
 _WAIT_S = 120.0
 T = TypeVar("T")
 
-only_kafka = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+only_kafka = pytest.mark.parametrize("folder_and_broker", ["kafka"], indirect=True)
 
 
-@pytest.fixture(params=["kafka", "memory"])
-def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedBroker]:
+@pytest.fixture(scope="module", params=["kafka", "memory"])
+def folder_and_broker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, EmbeddedBroker]]:
+    folder = tmp_path_factory.mktemp(request.param)
     try:
-        broker = choose_broker(tmp_path, _CACHE, request.param)
+        made = choose_broker(folder, _CACHE, request.param)
     except BrokerUnavailable as missing:
         skip_or_fail(str(missing))
-    broker.start()
-    yield broker
-    broker.stop()
+    yield folder, made
+    made.stop()
 
 
-def test_what_was_acknowledged_is_there_after_a_stop(broker: EmbeddedBroker) -> None:
-    _produce(broker, 100)
-    _commit(broker, 40)
+@pytest.fixture
+def broker(folder_and_broker: tuple[Path, EmbeddedBroker]) -> EmbeddedBroker:
+    """A broker that runs: its start takes longer than most of the tests, so it is another one's where that left it."""
+    _, made = folder_and_broker
+    if made.pid is None:
+        made.start()
+    return made
+
+
+@pytest.fixture
+def topic() -> str:
+    """One of the test's own."""
+    return f"t-{uuid4().hex[:8]}"
+
+
+def test_what_was_acknowledged_is_there_after_a_stop(broker: EmbeddedBroker, topic: str) -> None:
+    _produce(broker, 100, topic)
+    _commit(broker, 40, topic)
     broker.stop()
     assert broker.pid is None
     broker.start()
-    assert _end_offset(broker) == 100
-    assert _committed(broker) == 40
+    assert _end_offset(broker, topic) == 100
+    assert _committed(broker, topic) == 40
 
 
 @pytest.mark.long
 @only_kafka
-def test_apache_kafka_keeps_what_it_acknowledged_when_it_is_killed(broker: EmbeddedBroker) -> None:
+def test_apache_kafka_keeps_what_it_acknowledged_when_it_is_killed(broker: EmbeddedBroker, topic: str) -> None:
     for total in (100, 200):
-        _produce(broker, 100)
-        _commit(broker, total - 60)
+        _produce(broker, 100, topic)
+        _commit(broker, total - 60, topic)
         _kill(broker)
         broker.start()
-        assert _end_offset(broker) == total
-        assert _committed(broker) == total - 60
+        assert _end_offset(broker, topic) == total
+        assert _committed(broker, topic) == total - 60
 
 
 def test_a_killed_broker_starts_again_on_its_data(broker: EmbeddedBroker) -> None:
@@ -110,10 +128,14 @@ def test_the_port_stays_the_same_and_moves_when_it_is_taken(broker: EmbeddedBrok
 
 
 @only_kafka  # noida-db's port is its parent's own, and free only when that is gone
-def test_a_broker_whose_parent_was_killed_is_stopped_first(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_a_broker_whose_parent_was_killed_is_stopped_first(
+    broker: EmbeddedBroker, folder_and_broker: tuple[Path, EmbeddedBroker]
+) -> None:
     pid = broker.pid
     assert pid is not None
-    heir = choose_broker(tmp_path, _CACHE, "kafka")  # as a new process would, it knows the old one by its file only
+    heir = choose_broker(
+        folder_and_broker[0], _CACHE, "kafka"
+    )  # as a new process would, it knows the old one by its file only
     heir.start()
     try:
         assert heir.pid != pid
@@ -122,6 +144,7 @@ def test_a_broker_whose_parent_was_killed_is_stopped_first(broker: EmbeddedBroke
         assert _produce(heir, 10) == 10
     finally:
         heir.stop()
+        broker.stop()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")
@@ -225,16 +248,16 @@ def _kill(broker: EmbeddedBroker) -> None:
     broker.stop()
 
 
-def _produce(broker: EmbeddedBroker, count: int) -> int:
-    """Produce to topic `t`, created if need be; returns how many messages the broker acknowledged."""
+def _produce(broker: EmbeddedBroker, count: int, topic: str = "t") -> int:
+    """Produce to a topic, created if need be; returns how many messages the broker acknowledged."""
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-    if "t" not in _patiently(lambda: admin.list_topics(timeout=_WAIT_S)).topics:
-        new = NewTopic("t", num_partitions=1, replication_factor=1)
-        _patiently(lambda: admin.create_topics([new])["t"].result(_WAIT_S))
+    if topic not in _patiently(lambda: admin.list_topics(timeout=_WAIT_S)).topics:
+        new = NewTopic(topic, num_partitions=1, replication_factor=1)
+        _patiently(lambda: admin.create_topics([new])[topic].result(_WAIT_S))
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "enable.idempotence": True})
     acknowledged: list[bool] = []
     for number in range(count):
-        producer.produce("t", value=b"%d" % number, on_delivery=lambda error, _: acknowledged.append(not error))
+        producer.produce(topic, value=b"%d" % number, on_delivery=lambda error, _: acknowledged.append(not error))
     producer.flush(_WAIT_S)
     return sum(acknowledged)
 
@@ -255,24 +278,24 @@ def _patiently(ask: Callable[[], T]) -> T:
             time.sleep(0.2)
 
 
-def _commit(broker: EmbeddedBroker, offset: int) -> None:
+def _commit(broker: EmbeddedBroker, offset: int, topic: str) -> None:
     consumer = _consumer(broker)
-    places = [TopicPartition("t", 0, offset)]
+    places = [TopicPartition(topic, 0, offset)]
     _patiently(lambda: consumer.commit(offsets=places, asynchronous=False))
     consumer.close()
 
 
-def _committed(broker: EmbeddedBroker) -> int:
+def _committed(broker: EmbeddedBroker, topic: str) -> int:
     consumer = _consumer(broker)
-    [partition] = _patiently(lambda: consumer.committed([TopicPartition("t", 0)], timeout=_WAIT_S))
+    [partition] = _patiently(lambda: consumer.committed([TopicPartition(topic, 0)], timeout=_WAIT_S))
     consumer.close()
     offset: int = partition.offset
     return offset
 
 
-def _end_offset(broker: EmbeddedBroker) -> int:
+def _end_offset(broker: EmbeddedBroker, topic: str) -> int:
     consumer = _consumer(broker)
-    low_and_high = _patiently(lambda: consumer.get_watermark_offsets(TopicPartition("t", 0), timeout=_WAIT_S))
+    low_and_high = _patiently(lambda: consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_WAIT_S))
     consumer.close()
     assert low_and_high is not None
     end: int = low_and_high[1]

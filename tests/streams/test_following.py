@@ -15,8 +15,9 @@ from streams.facts import Database, Refusal
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import local
+from streams.services.fates import Fate
 from streams.services.following import LOOK_ANYWAY_S, follow, news
-from streams.services.submission import Fate, Submitted, fate
+from streams.services.submission import Submitted, fate
 from tests.streams.flow import Flow, done, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "GONE"], channels=["instagram"])

@@ -108,7 +108,7 @@ class World:
         """A request is carried out and its transaction committed: it does not come again."""
         self.committed.add(step.offset)
         for event in step.apply(self, FREE):
-            self.told.told(event)
+            self.told.note(event)
             if isinstance(event, AssetRetracted) and not event.urls_until_ms:
                 self.gone |= {url.removeprefix("http://cdn/") for url in event.urls}
                 self.check_gone()

@@ -248,6 +248,6 @@ def test_networks_that_take_turns_with_the_same_picture_are_announced_each_time(
     for offset, model in enumerate(("u2netp@1", "other@1", "u2netp@1")):
         (event,) = shop.apply(msgspec.structs.replace(shop.request("web-1"), models=[model]), offset, 1000)
         shop.now_ms += tick_ms
-        announced.told(event)
+        announced.note(event)
     assert announced.findings == []
     assert announced.live["acme", "mug"]["web-1"].models == ["u2netp@1"]

@@ -142,7 +142,7 @@ def test_the_audit_holds_it_against_its_reply_and_not_against_facts() -> None:
     ledger.written(asked())
     (entry,) = ledger.entries.values()
     assert (entry.stands_alone, entry.state) == (True, "lost")
-    ledger.told(TaskCompleted(task=task(), outcome="done"))
+    ledger.note(TaskCompleted(task=task(), outcome="done"))
     assert (entry.state, ledger.findings()) == ("done", [])
 
 

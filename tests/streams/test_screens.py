@@ -11,7 +11,6 @@ import subprocess
 import sys
 import typing
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -30,8 +29,7 @@ from schemas.records import AssetPublished, AssetRetracted, CatalogChanged, Even
 from schemas.text import UNFIT
 from streams.commands import cli, tables
 from streams.commands.tables.submit import show_published, show_submission
-from streams.facts import Spending
-from streams.facts.costs import Fate
+from streams.facts import Asset
 from streams.runtime import screen
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up
@@ -41,7 +39,9 @@ from streams.runtime.supervisor import AlreadyRunning, only_one
 from streams.services import local
 from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.services.event_files import BadLine
+from streams.services.fates import Fate, SentEvent
 from streams.services.preview_page import Entry, Shown, page
+from streams.services.submission import Submitted
 from tests.streams.planted import planted
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,11 @@ def arguments(name: str, **given: Any) -> dict[str, Any]:
     """What the function of that name takes, planted."""
     module = SHOWS[name]
     hints = typing.get_type_hints(getattr(module, name), vars(module) | late(module))
-    known = {Sequence[Entry]: [entry()], Sequence[Spending]: [spending()]}
+    known = {
+        Sequence[Entry]: [entry()],
+        Sequence[SentEvent]: [planted(Submitted, HOSTILE)],
+        Sequence[Fate]: [Fate("waiting", [planted(Asset, HOSTILE)], HOSTILE)],
+    }
     own = {
         key: known.get(kind) or planted(EVENTS[0] if kind is Event else kind, HOSTILE)
         for key, kind in hints.items()
@@ -85,11 +89,6 @@ def entry() -> Entry:
     made = Made(b"", HOSTILE, {"width_px": 1.0, "height_px": 1.0, "size_bytes": 1.0}, verdict, [])
     shown = [Shown(HOSTILE, made, HOSTILE, {HOSTILE: (HOSTILE, True)}), Shown(HOSTILE, None, why=HOSTILE)]
     return Entry(planted(CatalogChanged, HOSTILE), planted(Source, HOSTILE), Refused(HOSTILE, HOSTILE), shown)
-
-
-def spending() -> Spending:
-    made: Spending = planted(Spending, HOSTILE)
-    return replace(made, price_nanos=dict.fromkeys(typing.get_args(Fate), 7))
 
 
 def check_clean(shown: str) -> None:

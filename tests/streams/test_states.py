@@ -24,6 +24,7 @@ from streams.facts.states import (
     diagram,
     listing,
 )
+from streams.services import fates
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 README = (Path(__file__).parents[2] / "streams" / "README.md").read_text()
@@ -62,7 +63,7 @@ def test_the_sets_of_states_are_what_they_always_were() -> None:
     assert {"planned", "review", "publishing", "published", "failed", "rejected"} == IN_PLAN
     assert {"failed", "rejected"} == ENDED_BADLY
     assert {"published", "failed", "rejected"} == ENDED
-    assert {"published", "review", "failed", "rejected"} == SETTLED
+    assert {"published", "review", "failed", "rejected"} == SETTLED == fates.SETTLED
     assert {"planned", "publishing", "leaving"} == UNDER_WAY
     assert {"planned", "failed"} == UNFINISHED
     assert {"review", "rejected"} == HELD

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from streams.facts import Database, Message, Secret, Webhooks, tables
+from streams.facts.sealing import Sealer
 from streams.facts.webhooks import LEASE_MS
 from streams.webhooks.dispatcher import Dispatcher, Sending
 from streams.webhooks.schedule import Answer
@@ -212,7 +213,7 @@ def test_processes_that_begin_at_the_same_time_begin_nothing_twice(postgres: Dat
     together = threading.Barrier(4)
 
     def process(_: int) -> list[Sending]:
-        dispatcher = Dispatcher(Webhooks(postgres), Slots(of_endpoint=1), world.clock)
+        dispatcher = Dispatcher(Webhooks(postgres, Sealer()), Slots(of_endpoint=1), world.clock)
         together.wait()
         return dispatcher.begin()
 
@@ -247,7 +248,7 @@ def test_two_secrets_sign_while_one_is_rotated_and_one_afterwards() -> None:
 
 
 def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(database: Database) -> None:
-    webhooks = Webhooks(database)
+    webhooks = Webhooks(database, Sealer())
     world = World(database, [endpoint("a"), endpoint("b", state="paused")], lambda *_: GOOD)
     world.topic.append((message(0), ["a", "b"]))
     world.run(5)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from streams.facts import Database, Secret, Webhooks
+from streams.facts.sealing import Sealer
 from streams.webhooks.dispatcher import Dispatcher
 from streams.webhooks.posting import Poster
 from streams.webhooks.schedule import Answer
@@ -141,7 +142,7 @@ def test_the_example_receiver_verifies_what_we_send_and_refuses_what_others_send
         url = f"http://127.0.0.1:{port}/"
         database = Database(f"sqlite:///{tmp_path}/facts.db")
         database.create_tables()
-        webhooks = Webhooks(database)
+        webhooks = Webhooks(database, Sealer())
         rotated = (Secret(new_secret("v1a")), Secret(new_secret("v1")), Secret(secret))
         webhooks.add(endpoint("ours", url=url, secrets=rotated))
         webhooks.add(endpoint("others", url=url, secrets=(Secret(new_secret("v1")),)))

@@ -132,14 +132,14 @@ def test_secrets_are_sealed_under_a_key_and_opened_by_any(tmp_path: Path) -> Non
     database.create_tables()
     kept = Webhooks(database, Sealer([old]))
     kept.add(endpoint("ours"))
-    Webhooks(database).add(endpoint("plain"))  # from before there was a key
+    Webhooks(database, Sealer()).add(endpoint("plain"))  # from before there was a key
     with database.look() as connection:
         rows = dict(connection.execute(select(_e.endpoint, _e.secrets)).all())
     assert (rows["ours"][:7], SECRET in rows["ours"], SECRET in rows["plain"]) == ("fernet:", False, True)
     for keys in ([old], [new, old]):
         assert [each.secrets for each in Webhooks(database, Sealer(keys)).endpoints()] == [(Secret(SECRET),)] * 2
     for keys in ([], [new]):
-        with pytest.raises(SettingsError, match="PACKSHOT_WEBHOOK_SECRETS_KEYS"):
+        with pytest.raises(SettingsError, match="PACKSHOT_SECRETS_KEYS"):
             Webhooks(database, Sealer(keys)).endpoints()
     with pytest.raises(SettingsError, match="32 bytes"):
         Sealer(["short"])
@@ -152,7 +152,7 @@ def test_a_full_endpoint_drops_and_says_so_and_a_replay_brings_it(
     monkeypatch.setattr("streams.facts.webhooks.OPEN_MAX", 3)
     database = Database(f"sqlite:///{tmp_path}/facts.db")
     database.create_tables()
-    webhooks = Webhooks(database)
+    webhooks = Webhooks(database, Sealer())
     webhooks.add(endpoint("ours", state="paused"))
     webhooks.add(endpoint("other"))
     noted = [webhooks.note(message(number), ["ours"], NOW_MS + number) for number in range(5)]

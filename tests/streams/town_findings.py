@@ -35,10 +35,10 @@ def findings(town: Town) -> list[Finding]:
     for record in town.on(topics.COMPLETED.name):
         event = codec.decode(record.value)
         assert isinstance(event, TaskCompleted | TaskFailed)
-        tasks.told(event)
+        tasks.note(event)
     announcements = Announcements()
     for record in town.on(topics.PUBLISHED.name):
-        announcements.told(codec.decode(record.value))
+        announcements.note(codec.decode(record.value))
     lost = [finding for finding in tasks.findings() if finding.kind == "lost"]  # engines change: runs may conflict
     products = [finding for view in _views(town, announcements) for finding in (*disagreements(view), *stuck(view))]
     people = [*_recalled_and_live(town), *_outdated_and_live(town), *_held_and_live(town)]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 
 from streams.facts import Database, Endpoint, Message, Secret, Webhooks, tables
+from streams.facts.sealing import Sealer
 from streams.webhooks.dispatcher import Dispatcher, Sending
 from streams.webhooks.payload import EVENT_TYPES
 from streams.webhooks.schedule import Answer
@@ -56,7 +57,7 @@ class MortalWebhooks(Webhooks):
     """The tables; before and behind each change the process may be killed."""
 
     def __init__(self, database: Database, step: Callable[[], None]) -> None:
-        super().__init__(database)
+        super().__init__(database, Sealer())
         self._step = step
 
     def note(self, *args: Any, **kwargs: Any) -> int:
@@ -100,7 +101,7 @@ class World:
 
     def __post_init__(self) -> None:
         for each in self.endpoints:
-            Webhooks(self.database).add(each)
+            Webhooks(self.database, Sealer()).add(each)
         self._start()
 
     def run(self, until_s: float) -> None:
@@ -125,7 +126,7 @@ class World:
     def is_done(self) -> bool:
         """Whether nothing of the topic is left to be told; what waits for who is paused or disabled does not count."""
         is_read = self.committed == len(self.topic) and not self._answers
-        return is_read and not Webhooks(self.database).backlog(0).count
+        return is_read and not Webhooks(self.database, Sealer()).backlog(0).count
 
     def _turn(self) -> None:
         self._is_new = False

@@ -34,8 +34,20 @@ class Gaps:
     meshes_min: int = 12
     mesh_share_max: float = 0.12  # of the contrast of the wires, up to which what is between them is sweep
     rim_px: int = 5
+    mixed_px: int = 2  # as far from what is surely sweep a lens mixes it with the product
     contrast_least: float = 0.1
     ridge_share_min: float = 0.85
+
+
+@dataclass(frozen=True)
+class Flecks:
+    """What tells scraps of the sweep beside an outline from a product's own strands. Set by hand, none is fitted."""
+
+    wide_px: int = 5  # as wide as that it is no fleck
+    solid_min: float = 0.25  # of alpha
+    reach_px: int = 5
+    contrast_least: float = 0.1  # of code values
+    share_max: float = 0.2  # of the contrast beside it: a fleck has no more
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class Strands:
 
 
 GAPS = Gaps()
+FLECKS = Flecks()
 STRANDS = Strands()
 
 
@@ -123,7 +136,8 @@ def open_gaps(known: Plane, mask: Plane, gaps: Flags, contrast: Plane, noise: fl
     """`known` and `mask` (h, w) with the gaps open, their rims unknown, and the ridges between them product.
 
     `contrast` (h, w) is how far the picture is from the sweep. A wire is thinner than the rims on both sides of it:
-    without its ridge, where the contrast is highest, the matte would have no sample of it.
+    without its ridge, where the contrast is highest, the matte would have no sample of it. What is further from the
+    sweep than a lens mixes them is no mix, and stays known: a highlight along a wire looks like one.
     """
     if not gaps.any():
         return known, mask
@@ -133,12 +147,25 @@ def open_gaps(known: Plane, mask: Plane, gaps: Flags, contrast: Plane, noise: fl
     gaps = gaps | _between_wires(gaps, share, known)
     clear |= gaps
     rim = cv2.dilate(gaps.astype(np.uint8), reach) > 0
+    mixed = rim & (cv2.dilate(clear.astype(np.uint8), disc(GAPS.mixed_px)) > 0)
     known, mask = known.copy(), mask.copy()
-    known[rim & (known == 1)] = 0.5
+    known[mixed & (known == 1)] = 0.5
     known[rim & (share > GAPS.ridge_share_min) & (mask > 0.5)] = 1
     known[clear] = 0
-    mask[rim | clear] = np.minimum(mask, share)[rim | clear]
+    mask[mixed | clear] = np.minimum(mask, share)[mixed | clear]
     return known, mask
+
+
+def without_flecks(alpha: Plane, contrast: Plane) -> Plane:
+    """`alpha` (h, w) with no more of each fleck than its share of the `contrast` (h, w) beside it.
+
+    A matte has flecks where a scrap of the sweep, a few pixels wide, lies beside an outline or in a mesh. They are seen
+    on any other ground. A strand of the product is as thin, but far from the sweep.
+    """
+    solid = (alpha > FLECKS.solid_min).astype(np.uint8)
+    thin = (solid > 0) & (cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((FLECKS.wide_px,) * 2, np.uint8)) == 0)
+    share = contrast / np.maximum(cv2.dilate(contrast, disc(FLECKS.reach_px)), FLECKS.contrast_least)
+    return np.where(thin & (share < FLECKS.share_max), np.minimum(alpha, share), alpha).astype(np.float32)
 
 
 def _between_wires(gaps: Flags, share: Plane, known: Plane) -> Flags:

@@ -65,7 +65,7 @@ def matte_of(part: Part) -> Matte:
     known, mask = gaps.part_strands(known, mask, strands, far)
     known = _said(part, known)
     solved = matting.solve(part.rgb, part.slope, known, mask, strands)
-    alpha = matting.without_false_holes(solved.alpha, known)
+    alpha = gaps.without_flecks(matting.without_false_holes(solved.alpha, known), far)
     return Matte(contact_line.without(part.rgb, part.ground, alpha), solved.behind, mask, solved.scale)
 
 

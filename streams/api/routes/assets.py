@@ -1,7 +1,6 @@
 """Assets: where each stands, why, and what is live; and what it all cost."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -15,6 +14,7 @@ from streams.api.paging import Cursor, Limit, behind, following, given
 from streams.api.routes.products import known
 from streams.facts import Asset, AssetState, Facts, Grouping
 from streams.facts.states import SETTLED
+from streams.services.costs import CostGroup, cost_group
 from streams.services.views import AssetView, asset_view
 
 READ = {"scope": "read"}
@@ -35,22 +35,6 @@ class AssetPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: Sequence[AssetView]
     next: str | None
-
-
-class CostGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """What a group of work cost; prices in billionths of `currency`, by what became of it."""
-
-    group: Mapping[str, str]
-    images: int
-    engine_ms: float
-    cpu_ms: float
-    size_bytes: int
-    price_nanos: Mapping[str, int]
-    saved_engine_ms: float
-    saved_price_nanos: int
-    total_nanos: int
-    wasted_nanos: int
-    per_image_nanos: float | None
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,9 +83,7 @@ def get_costs(
     """What the tenant's accepted images cost, and what was wasted or saved."""
     with caller.read() as facts:
         found = facts.costs.spendings([by] if by else [], tenant=caller.tenant, since_ms=since_ms)
-    sums = ("total_nanos", "wasted_nanos", "per_image_nanos")
-    groups = [CostGroup(**asdict(each), **{name: getattr(each, name) for name in sums}) for each in found]
-    return Costs(currency=caller.settings.price_currency, groups=groups)
+    return Costs(currency=caller.settings.price_currency, groups=[cost_group(each) for each in found])
 
 
 def is_settled(assets: Sequence[Asset]) -> bool:
@@ -114,6 +96,6 @@ def _views(caller: Caller, assets: Sequence[Asset], facts: Facts) -> list[AssetV
     return [asset_view(each, spent.get((each.sku, each.asset, each.version), 0)) for each in assets]
 
 
-prepare(ProductAssets, AssetPage, CostGroup, Costs)
+prepare(ProductAssets, AssetPage, Costs)
 
 ROUTES: tuple[Any, ...] = (get_product_assets, list_assets, get_costs)

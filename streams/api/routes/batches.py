@@ -92,8 +92,8 @@ async def _answers(caller: Caller, groups: AsyncIterator[Sequence[Line]]) -> Asy
 def _send(caller: Caller, group: Sequence[Line]) -> list[LineAnswer]:
     """Checks and sends a group; whatever is wrong with all of it is said of each line."""
     try:
-        checked = iter(caller.catalogue.checked(caller.tenant, [told for _, told in group if _is_event(told)]))
-        each = [(line, next(checked) if _is_event(told) else told) for line, told in group]
+        checked = iter(caller.catalogue.checked(caller.tenant, [value for _, value in group if _is_event(value)]))
+        each = [(line, next(checked) if _is_event(value) else value) for line, value in group]
     except Exception as error:
         return [_refused(line, problem_of(error)) for line, _ in group]
     events = [event for _, event in each if not isinstance(event, Refused | Problem)]
@@ -125,14 +125,14 @@ def _refused(line: int, problem: Problem) -> LineAnswer:
     )
 
 
-def _is_event(told: Any) -> bool:
-    return not isinstance(told, Problem)
+def _is_event(value: Any) -> bool:
+    return not isinstance(value, Problem)
 
 
 def _read(line: int, data: bytes) -> Iterator[Line]:
-    for number, told in event_files.values_in(data):
+    for number, value in event_files.values_in(data):
         at = line + number - 1
-        yield at, Problem("invalid_event", told.message, field=told.field) if isinstance(told, BadLine) else told
+        yield at, Problem("invalid_event", value.message, field=value.field) if isinstance(value, BadLine) else value
 
 
 async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[Sequence[Line]]:

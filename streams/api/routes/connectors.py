@@ -28,7 +28,7 @@ async def receive_hook(request: Request[Any, Any, Any], connector: FromPath[str]
     gateway: Gateway = request.app.state.gateway
     body = await request.body()
     headers = {name.lower(): value for name, value in request.headers.items()}
-    await asyncio.to_thread(connectors.receive, gateway.database, gateway.producer, connector, headers, body)
+    await asyncio.to_thread(connectors.receive, gateway.connectors, gateway.producer, connector, headers, body)
     return "ok\n"
 
 

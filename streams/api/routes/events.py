@@ -32,9 +32,9 @@ async def follow_events(
 async def _events(caller: Caller, sku: str | None, after: str | None) -> AsyncIterator[ServerSentEventMessage]:
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[Told | None]()
 
-    def listener(told: Told | None) -> None:
-        if told is None or (told.news.tenant == caller.tenant and sku in (None, told.news.sku)):
-            loop.call_soon_threadsafe(queue.put_nowait, told)
+    def listener(item: Told | None) -> None:
+        if item is None or (item.news.tenant == caller.tenant and sku in (None, item.news.sku)):
+            loop.call_soon_threadsafe(queue.put_nowait, item)
 
     is_known = await asyncio.to_thread(caller.gateway.progress.listen, listener, after)
     try:
@@ -43,13 +43,13 @@ async def _events(caller: Caller, sku: str | None, after: str | None) -> AsyncIt
             yield ServerSentEventMessage(event="reset", data="{}")
         while queue.qsize() <= WAITING_MAX:
             try:
-                told = await asyncio.wait_for(queue.get(), BEAT_S)
+                item = await asyncio.wait_for(queue.get(), BEAT_S)
             except TimeoutError:
                 yield ServerSentEventMessage(comment="", data=None)
                 continue
-            if told is None:
+            if item is None:
                 return
-            yield ServerSentEventMessage(id=told.id, event=told.news.type, data=msgspec.json.encode(told.news).decode())
+            yield ServerSentEventMessage(id=item.id, event=item.news.type, data=msgspec.json.encode(item.news).decode())
     finally:
         caller.gateway.progress.leave(listener)
 

@@ -15,14 +15,15 @@ from schemas.records import Blob, Cost, Verdict
 from streams.api import bodies
 from streams.api.callers import Asking, Caller
 from streams.api.codes import CODES
-from streams.api.limits import tell
+from streams.api.limits import problem, tell, tell_levels
 from streams.api.problems import Problem
 from streams.runtime.clock import now_ms
 from streams.services.admission import OverCapacity
 from streams.services.pictures import ENDS_WITHIN_MS, Job
+from streams.services.quotas import OverQuota
 
 WAIT_S, WAIT_MAX_S = 2, 60
-DEADLINE_S, DEADLINE_MAX_S = 60, 600
+DEADLINE_S, DEADLINE_MAX_S = 60, 600  # the longer one for whom nobody waits: it may be demoted to bulk
 RETRY_AFTER_S = 1
 UNCERTAINTY = ("uncertainty", "cutout.uncertainty")
 WRITE = {"scope": "write"}
@@ -32,19 +33,21 @@ Prefer = Annotated[
     HeaderParameter(name="Prefer", description="`wait=N`: answer with the picture within N seconds, 60 at most."),
 ]
 CancelAfter = Annotated[
-    int,
+    int | None,
     HeaderParameter(
         name="Cancel-After",
         ge=1,
         le=DEADLINE_MAX_S,
-        description="Seconds; work that has not begun by then is not begun, and costs nothing.",
+        description="Seconds; work that has not begun by then is not begun, and costs nothing. Without it 60, and 600 "
+        "behind `Prefer: wait=0`.",
     ),
 ]
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """A job; `url` is where it is, and with `Accept: image/*` its picture. `verdict` is what the gates say of the
-    picture for its channel; nothing is published of it. `test`: the picture has a watermark."""
+    picture for its channel; nothing is published of it. `test`: the picture has a watermark. `lane` is bulk where the
+    order was over a quota, which `demoted` tells."""
 
     job_id: str
     url: str
@@ -52,6 +55,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     channel: str | None
     test: bool
+    lane: str
+    demoted: str | None
     file: Blob | None
     uncertainty: float | None
     measures: Mapping[str, float]
@@ -66,7 +71,7 @@ MADE = {202: ResponseSpec(JobView, False, "It is at work; `Location` is where it
 
 @post("/v1/cutouts", opt=WRITE, status_code=200, responses=MADE)
 async def post_cutout(
-    request: Request[Caller, Any, Any], caller: Asking, prefer: Prefer = None, cancel_after: CancelAfter = DEADLINE_S
+    request: Request[Caller, Any, Any], caller: Asking, prefer: Prefer = None, cancel_after: CancelAfter = None
 ) -> Response[Any]:
     """The product alone."""
     return await _made(request, caller, "cutout", prefer, cancel_after)
@@ -74,7 +79,7 @@ async def post_cutout(
 
 @post("/v1/packshots", opt=WRITE, status_code=200, responses=MADE)
 async def post_packshot(
-    request: Request[Caller, Any, Any], caller: Asking, prefer: Prefer = None, cancel_after: CancelAfter = DEADLINE_S
+    request: Request[Caller, Any, Any], caller: Asking, prefer: Prefer = None, cancel_after: CancelAfter = None
 ) -> Response[Any]:
     """The product as a `channel` wants it."""
     return await _made(request, caller, "packshot", prefer, cancel_after)
@@ -82,7 +87,7 @@ async def post_packshot(
 
 @post("/v1/mockups", opt=WRITE, status_code=200, responses=MADE)
 async def post_mockup(
-    request: Request[Caller, Any, Any], caller: Asking, prefer: Prefer = None, cancel_after: CancelAfter = DEADLINE_S
+    request: Request[Caller, Any, Any], caller: Asking, prefer: Prefer = None, cancel_after: CancelAfter = None
 ) -> Response[Any]:
     """The product in a scene, for a `channel`."""
     return await _made(request, caller, "mockup", prefer, cancel_after)
@@ -90,7 +95,7 @@ async def post_mockup(
 
 @post("/v1/renders", opt=WRITE, status_code=200, responses=MADE)
 async def post_render(
-    request: Request[Caller, Any, Any], caller: Asking, prefer: Prefer = None, cancel_after: CancelAfter = DEADLINE_S
+    request: Request[Caller, Any, Any], caller: Asking, prefer: Prefer = None, cancel_after: CancelAfter = None
 ) -> Response[Any]:
     """What a `recipe` makes for a `channel`; `asset` says which picture, where it makes several."""
     return await _made(request, caller, None, prefer, cancel_after)
@@ -108,17 +113,23 @@ async def get_job(request: Request[Caller, Any, Any], caller: Asking, job_id: Fr
 
 
 async def _made(
-    request: Request[Caller, Any, Any], caller: Caller, operation: str | None, prefer: str | None, deadline_s: int
+    request: Request[Caller, Any, Any], caller: Caller, operation: str | None, prefer: str | None, within_s: int | None
 ) -> Response[Any]:
     carried = await bodies.carried(request)
     order, data = await asyncio.to_thread(bodies.order_of, caller, carried, operation)
     asked = re.search(_WAIT, prefer or "")
     wait_s = min(int(asked[1]) if asked else WAIT_S, WAIT_MAX_S)
+    deadline_ms = now_ms() + 1000 * (within_s or (DEADLINE_S if wait_s else DEADLINE_MAX_S))
+    allowance = request.app.state.quotas.allowance(caller.key, caller.tenant)
     try:
-        job = await caller.gateway.pictures.order(order, data, now_ms() + deadline_s * 1000, wait_s)
+        job = await caller.gateway.pictures.order(order, data, deadline_ms, wait_s, allowance)
+    except OverQuota as error:
+        raise problem(error) from error
     except OverCapacity as error:
         tell(request.scope, _cost(Cost()))
         raise Problem(error.code, error.message, retry_after_s=error.retry_after_s) from error
+    finally:
+        tell_levels(request.scope, allowance.levels())
     return await asyncio.to_thread(_answer, request, caller, job)
 
 
@@ -160,6 +171,7 @@ def _told(job: Job) -> dict[str, str]:
         "x-packshot-verdict": job.verdict and job.verdict.outcome,
         "x-packshot-rules": job.verdict and job.verdict.rules,
         "x-packshot-test": "watermarked" if job.order.is_test else None,
+        "x-packshot-demoted": job.demoted,
     }
     return {name: str(value) for name, value in told.items() if value not in (None, "")}
 
@@ -176,6 +188,8 @@ def _view(job: Job, url: str) -> JobView:
         operation=job.operation,
         channel=job.channel,
         test=job.order.is_test,
+        lane=job.lane,
+        demoted=job.demoted,
         file=job.outputs[0] if job.outputs else None,
         uncertainty=_uncertainty(job),
         measures=job.measures,

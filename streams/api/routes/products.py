@@ -81,8 +81,10 @@ def put_product(
     caller: Asking, sku: FromPath[str], data: JSONBody[ProductBody], if_match: IfMatch = None
 ) -> Response[Accepted]:
     """Say how a product is now; its pictures are made, judged and published. The same again does nothing anew."""
-    told = {name: value for name, value in msgspec.to_builtins(data).items() if value is not None}
-    return accepted(caller, caller.catalogue.change(caller.tenant, sku, told, _version(if_match)), "products/{}/assets")
+    change = {name: value for name, value in msgspec.to_builtins(data).items() if value is not None}
+    return accepted(
+        caller, caller.catalogue.change(caller.tenant, sku, change, _version(if_match)), "products/{}/assets"
+    )
 
 
 @get("/v1/products/{sku:str}", opt=READ, sync_to_thread=True)

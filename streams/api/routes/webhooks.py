@@ -1,6 +1,6 @@
 """Webhooks: who is told of what is published, how that went, and what is to be told once more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,10 +13,18 @@ from schemas.records import Milliseconds, Text
 from streams.api.callers import Asking, Caller
 from streams.api.paging import Limit
 from streams.api.problems import Problem
-from streams.facts import Attempt, Endpoint, Webhooks
+from streams.facts import Webhooks
 from streams.facts.sealing import Sealer
 from streams.services import webhooks as desk
-from streams.webhooks.signing import Scheme, scheme_of, verifier
+from streams.services.webhook_views import (
+    WebhookDeliveryView,
+    WebhookSecret,
+    WebhookView,
+    delivery_view,
+    secret_view,
+    webhook_view,
+)
+from streams.webhooks.signing import Scheme
 
 READ, OPERATE = {"scope": "read"}, {"scope": "operate"}
 KEPT_MAX_S = 30 * 24 * 3600
@@ -52,54 +60,10 @@ class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     until_ms: Milliseconds | None = None
 
 
-class SecretView(msgspec.Struct, frozen=True, kw_only=True):
-    """A secret, of which only what is public is told, and until when it signs."""
-
-    scheme: Scheme
-    public_key: str | None
-    until_ms: int | None
-
-
-class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint: how it stands and why, and how many deliveries it has by state."""
-
-    endpoint: str
-    tenant: str
-    url: str
-    events: Sequence[str]
-    state: str
-    why: str
-    created_at_ms: int
-    failing_since_ms: int | None
-    secrets: Sequence[SecretView]
-    deliveries: Mapping[str, int]
-
-
-class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """What a receiver verifies with: told this once."""
-
-    endpoint: str
-    secret: str
-
-
 class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
     """The tenant's endpoints, as they were added."""
 
     items: Sequence[WebhookView]
-
-
-class WebhookDeliveryView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an endpoint was told, or is to be, and each attempt. `dropped`: `tries` of them, while it was full."""
-
-    message: str
-    sku: str
-    type: str
-    state: str
-    tries: int
-    due_at_ms: int
-    created_at_ms: int
-    ended_at_ms: int | None
-    log: Sequence[Attempt]
 
 
 class WebhookDeliveries(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +82,7 @@ class WebhookReplay(msgspec.Struct, frozen=True, kw_only=True):
 @get("/v1/webhooks", opt=READ, sync_to_thread=True)
 def list_webhooks(caller: Asking) -> WebhookList:
     """The tenant's endpoints."""
-    return WebhookList(items=[_view(*each) for each in desk.endpoints(_webhooks(caller), caller.tenant)])
+    return WebhookList(items=[webhook_view(*each) for each in desk.endpoints(_webhooks(caller), caller.tenant)])
 
 
 @post("/v1/webhooks", opt=OPERATE, status_code=201, sync_to_thread=True)
@@ -127,13 +91,13 @@ def add_webhook(caller: Asking, data: JSONBody[WebhookBody]) -> WebhookSecret:
     _check_is_live(caller)
     networks = caller.settings.webhook_private_networks
     added = desk.add(_webhooks(caller), networks, caller.tenant, data.url, data.events, data.scheme)
-    return WebhookSecret(endpoint=added.endpoint, secret=verifier(added.secrets[0].secret))
+    return secret_view(added.endpoint, added.secrets[0])
 
 
 @get("/v1/webhooks/{endpoint:str}", opt=READ, sync_to_thread=True)
 def get_webhook(caller: Asking, endpoint: FromPath[str]) -> WebhookView:
     """One endpoint."""
-    return _view(*desk.endpoint(_webhooks(caller), endpoint, caller.tenant))
+    return webhook_view(*desk.endpoint(_webhooks(caller), endpoint, caller.tenant))
 
 
 @patch("/v1/webhooks/{endpoint:str}", opt=OPERATE, sync_to_thread=True)
@@ -141,7 +105,7 @@ def change_webhook(caller: Asking, endpoint: FromPath[str], data: JSONBody[Webho
     """Pause an endpoint, or have it go on."""
     _check_is_live(caller)
     desk.set_state(_webhooks(caller), endpoint, data.state, data.why, caller.tenant)
-    return _view(*desk.endpoint(_webhooks(caller), endpoint, caller.tenant))
+    return webhook_view(*desk.endpoint(_webhooks(caller), endpoint, caller.tenant))
 
 
 @delete("/v1/webhooks/{endpoint:str}", opt=OPERATE, status_code=204, sync_to_thread=True)
@@ -156,7 +120,7 @@ def rotate_webhook(caller: Asking, endpoint: FromPath[str], data: JSONBody[Rotat
     """Give an endpoint a new secret, shown this once; both sign until the one before is over."""
     _check_is_live(caller)
     new = desk.rotate(_webhooks(caller), endpoint, data.keep_s, caller.tenant)
-    return WebhookSecret(endpoint=endpoint, secret=verifier(new.secret))
+    return secret_view(endpoint, new)
 
 
 @get("/v1/webhooks/{endpoint:str}/deliveries", opt=READ, sync_to_thread=True)
@@ -169,10 +133,7 @@ def list_deliveries(
 ) -> WebhookDeliveries:
     """What an endpoint was told, is to be told, and how each attempt went; the newest first."""
     found = desk.deliveries(_webhooks(caller), endpoint, where, since_ms, limit, caller.tenant)
-    names = WebhookDeliveryView.__struct_fields__
-    return WebhookDeliveries(
-        items=[WebhookDeliveryView(**{name: getattr(each, name) for name in names}) for each in found]
-    )
+    return WebhookDeliveries(items=[delivery_view(each) for each in found])
 
 
 @post("/v1/webhooks/{endpoint:str}/replay", opt=OPERATE, status_code=202, sync_to_thread=True)
@@ -184,7 +145,7 @@ def replay_webhook(caller: Asking, endpoint: FromPath[str], data: JSONBody[Repla
 
 
 def _webhooks(caller: Caller) -> Webhooks:
-    return Webhooks(caller.gateway.database, Sealer(caller.settings.webhook_keys))
+    return Webhooks(caller.gateway.database, Sealer(caller.settings.sealing_keys))
 
 
 def _check_is_live(caller: Caller) -> None:
@@ -192,21 +153,7 @@ def _check_is_live(caller: Caller) -> None:
         raise Problem("scope_missing", "a test key changes no webhooks")
 
 
-def _view(endpoint: Endpoint, counts: Mapping[str, int]) -> WebhookView:
-    told = {name: getattr(endpoint, name) for name in WebhookView.__struct_fields__ if hasattr(endpoint, name)}
-    secrets = [
-        SecretView(
-            scheme=scheme_of(each.secret),
-            public_key=verifier(each.secret) if scheme_of(each.secret) == "v1a" else None,
-            until_ms=each.until_ms,
-        )
-        for each in endpoint.secrets
-    ]
-    return WebhookView(**told | {"secrets": secrets, "deliveries": counts})
-
-
-prepare(WebhookBody, WebhookChange, RotationBody, ReplayBody, WebhookView, WebhookSecret, WebhookDeliveries)
-prepare(WebhookList, WebhookReplay)
+prepare(WebhookBody, WebhookChange, RotationBody, ReplayBody, WebhookDeliveries, WebhookList, WebhookReplay)
 
 ROUTES: tuple[Any, ...] = (
     list_webhooks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streams.runtime.screen import console, line, print_json, styled, table
 
@@ -14,49 +14,36 @@ if TYPE_CHECKING:
 def show_brands(rows: Sequence[BrandRow], *, as_json: bool) -> None:
     """Every brand."""
     if as_json:
-        print_json([_brand_facts(row) for row in rows])
+        from streams.services.brands import brand_view
+
+        print_json([brand_view(row) for row in rows])
         return
     shown = table("name", "pictures", "background", "shadow", "fill", "palette", "file")
     for row in rows:
-        facts = _brand_facts(row)
         file = "ships" if row.ships else str(row.file)
-        if row.brand is None:
+        if (brand := row.brand) is None:
             shown.add_row(row.name, "", "", "", "", styled(row.wrong, "red"), file)
             continue
-        palette = line(*(styled("■", swatch["color"]) for swatch in facts["palette"]))
-        values = (str(facts[name] or "·") for name in ("background", "shadow", "fill"))
-        shown.add_row(row.name, str(facts["pictures"]), *values, palette, file)
+        palette = line(*(styled("■", swatch.color) for swatch in brand.palette))
+        shadow = "" if brand.shadow is None else brand.shadow.mode
+        values = (str(value or "·") for value in (brand.background, shadow, brand.fill))
+        shown.add_row(row.name, str(brand.learned_from.count), *values, palette, file)
     console.show(shown)
 
 
 def show_brand(row: BrandRow, *, as_json: bool) -> None:
     """A brand's colours, and the parameters of a packshot that is one of its own."""
-    facts = _brand_facts(row)
     if as_json:
-        print_json(facts)
+        from streams.services.brands import brand_view
+
+        print_json(brand_view(row))
         return
+    assert row.brand is not None, "nobody shows what is not well formed"
     ships = "ships" if row.ships else row.file
-    console.say(styled(row.name, "bold"), f" of {facts['pictures']} pictures, {ships}")
+    console.say(styled(row.name, "bold"), f" of {row.brand.learned_from.count} pictures, {ships}")
     shown = table("", "", "share")
-    for swatch in facts["palette"]:
-        shown.add_row(styled("■■■", swatch["color"]), swatch["color"], f"{swatch['share']:.0%}")
+    for swatch in row.brand.palette:
+        shown.add_row(styled("■■■", swatch.color), swatch.color, f"{swatch.share:.0%}")
     console.show(shown)
-    for name, value in facts["parameters"].items():
+    for name, value in row.parameters.items():
         console.say(f"{name}  {value}")
-
-
-def _brand_facts(row: BrandRow) -> dict[str, Any]:
-    facts: dict[str, Any] = {"name": row.name, "file": str(row.file), "ships": row.ships, "wrong": row.wrong}
-    if row.brand is None:
-        return facts
-    brand = row.brand
-    return {
-        **facts,
-        "pictures": brand.learned_from.count,
-        "palette": [{"color": swatch.color, "share": swatch.share} for swatch in brand.palette],
-        "background": brand.background,
-        "shadow": None if brand.shadow is None else brand.shadow.mode,
-        "fill": brand.fill,
-        "lut": brand.lut,
-        "parameters": row.parameters,
-    }

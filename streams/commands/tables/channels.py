@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from streams.commands.tables import moment
-from streams.commands.tables.recipes import released_facts, show_released
+from streams.commands.tables.recipes import show_released
 from streams.runtime.screen import console, print_json, styled, table
 
 if TYPE_CHECKING:
     from schemas.channels import Channel
     from streams.services.channels import Row as ChannelRow
+    from streams.services.recipes import Released
 
 
 def show_channels(rows: Sequence[ChannelRow], *, as_json: bool) -> None:
     """Every channel's rules that count, and what waits to be released."""
     if as_json:
-        print_json([_channel_facts(row) for row in rows])
+        from streams.services.channels import channel_view
+
+        print_json([channel_view(row) for row in rows])
         return
     shown = table("channel", "version", "canvas", "background", "formats", "released", "waits")
     for row in rows:
@@ -36,13 +39,12 @@ def show_channels(rows: Sequence[ChannelRow], *, as_json: bool) -> None:
 
 def show_channel(rules: Channel, *, as_json: bool) -> None:
     """The rules of a channel."""
-    values = msgspec.to_builtins(rules)
     if as_json:
-        print_json(values)
+        print_json(rules)
         return
     console.say(styled(rules.rule_version, "bold"))
     shown = table("rule", "value")
-    for name, value in values.items():
+    for name, value in msgspec.to_builtins(rules).items():
         if name not in ("name", "version"):
             shown.add_row(name, _rule(value))
     console.show(shown)
@@ -56,20 +58,12 @@ def _rule(value: object) -> str:
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def show_channels_released(
-    releases: Sequence[tuple[str, Sequence[tuple[str, str]], bool]], *, dry_run: bool, as_json: bool
-) -> None:
+def show_channels_released(releases: Sequence[Released], *, as_json: bool) -> None:
     """What `packshot channels release` did, or would do, with each file."""
     if as_json:
-        print_json([released_facts(*each, dry_run) for each in releases])
+        print_json(releases)
         return
-    for ref, products, is_noted in releases:
-        show_released(ref, products, dry_run=dry_run, is_noted=is_noted, as_json=False)
+    for each in releases:
+        show_released(each, as_json=False)
     if not releases:
         console.say("every file of the folder counts already")
-
-
-def _channel_facts(row: ChannelRow) -> dict[str, object]:
-    by, at_ms = ("", 0) if row.release is None else (row.release.released_by, row.release.released_at_ms)
-    facts = {"channel": row.name, "version": row.version, "wrong": row.wrong, "waits": row.waits}
-    return {**facts, "ships": row.release is None, "released_by": by, "released_at_ms": at_ms}

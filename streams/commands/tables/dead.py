@@ -29,7 +29,7 @@ def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = ""
     for each in letters:
         died = moment(each.failed_at_ms)
         origin = each.origin.removeprefix(topics.PREFIX)
-        code, why = each.told(header.ERROR_CODE), each.told(header.ERROR_MESSAGE)
+        code, why = each.header(header.ERROR_CODE), each.header(header.ERROR_MESSAGE)
         shown.add_row(each.name, coloured(done or each.state), died, origin, "|".join(each.product), code, why)
     console.show(shown)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streams.commands.tables import coloured
 from streams.runtime.screen import console, line, print_json, styled, table
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def show_models(rows: Sequence[Row], *, as_json: bool) -> None:
     """Every model, where it stands, and what became of its work."""
     if as_json:
-        print_json([_model_facts(row) for row in rows])
+        from streams.services.model_views import model_view
+
+        print_json([model_view(row) for row in rows])
         return
     shown = table("model", "precision", "licence", "stands", "live", "in review", "in the shadow", "graph")
     for row in rows:
@@ -67,13 +69,3 @@ def _compared(comparison: Comparison | None) -> Text | str:
     failed = styled(f", {comparison.failed} failed", "red") if comparison.failed else ""
     least = f"{comparison.agreement_min:.3f} at least"
     return line(f"{comparison.count} pictures: IoU {comparison.agreement_mean:.3f}, {least}", failed)
-
-
-def _model_facts(row: Row) -> dict[str, Any]:
-    standing = {"stage": row.stage, "is_here": row.is_here, "live": row.live, "in_review": row.in_review}
-    return {
-        "ref": row.model.ref,
-        **standing,
-        "shadow": row.comparison,
-        "manifest": row.model,
-    }

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streams.commands.tables import moment
 from streams.runtime.screen import console, errors, print_json, styled, table
 
 if TYPE_CHECKING:
-    from streams.services.recipes import Checked, ShownStep
+    from streams.services.recipes import Checked, Released, ShownRecipe
     from streams.services.recipes import Row as RecipeRow
 
 
 def show_recipes(rows: Sequence[RecipeRow], *, as_json: bool) -> None:
     """Every recipe and all defaults."""
     if as_json:
-        print_json([_recipe_facts(row) for row in rows])
+        print_json(rows)
         return
     shown = table("name", "version", "", "operations", "released")
     for row in rows:
@@ -27,17 +26,17 @@ def show_recipes(rows: Sequence[RecipeRow], *, as_json: bool) -> None:
     console.show(shown)
 
 
-def show_recipe(ref: str, steps: Sequence[ShownStep], *, as_json: bool) -> None:
+def show_recipe(recipe: ShownRecipe, *, as_json: bool) -> None:
     """A recipe's steps as they would be used."""
     if as_json:
-        print_json({"recipe": ref, "steps": [_step_facts(step) for step in steps]})
+        print_json(recipe)
         return
-    console.say(styled(ref, "bold"))
+    console.say(styled(recipe.recipe, "bold"))
     shown = table("step", "channel", "asset", "parameter", "value", "said by")
-    for step in steps:
+    for step in recipe.steps:
         place = "  " * step.depth + step.operation, step.channel, step.asset
-        for number, (name, (value, origin)) in enumerate(step.parameters.items()):
-            shown.add_row(*(place if number == 0 else ("", "", "")), name, value, origin)
+        for number, (name, parameter) in enumerate(step.parameters.items()):
+            shown.add_row(*(place if number == 0 else ("", "", "")), name, parameter.value, parameter.said_by)
         if not step.parameters:
             shown.add_row(*place, "", "", "")
     console.show(shown)
@@ -46,7 +45,9 @@ def show_recipe(ref: str, steps: Sequence[ShownStep], *, as_json: bool) -> None:
 def show_checked(checked: Sequence[Checked], *, as_json: bool) -> None:
     """What is wrong with each file of recipes or rules, or what it holds."""
     if as_json:
-        print_json([{"file": str(each.file), "ref": each.ref, "wrong": "\n".join(each.wrong)} for each in checked])
+        from streams.services.recipes import checked_view
+
+        print_json([checked_view(each) for each in checked])
         return
     for each in checked:
         for wrong in each.wrong:
@@ -55,31 +56,13 @@ def show_checked(checked: Sequence[Checked], *, as_json: bool) -> None:
             console.say(f"{each.file}: {each.ref} is good")
 
 
-def show_released(
-    ref: str, products: Sequence[tuple[str, str]], *, dry_run: bool, is_noted: bool, as_json: bool
-) -> None:
+def show_released(release: Released, *, as_json: bool) -> None:
     """What `packshot recipes release` did, or would do."""
     if as_json:
-        print_json(released_facts(ref, products, is_noted, dry_run))
+        print_json(release)
         return
-    for tenant, sku in products if dry_run else ():
-        console.say(f"{tenant} {sku}")
-    count = f"{len(products)} products {'would be' if dry_run else 'are'} made again"
-    late = "" if dry_run or is_noted else "; it counts as soon as the streams role has read it"
-    console.say(f"{ref}: {count}" if dry_run else f"{ref} is released, {count}{late}")
-
-
-def released_facts(ref: str, products: Sequence[tuple[str, str]], is_noted: bool, dry_run: bool) -> dict[str, object]:
-    """A release as JSON tells of it."""
-    made_again = [{"tenant": tenant, "sku": sku} for tenant, sku in products]
-    return {"released": ref, "dry_run": dry_run, "noted": is_noted, "products": made_again}
-
-
-def _recipe_facts(row: RecipeRow) -> dict[str, Any]:
-    facts = {"name": row.name, "kind": row.kind, "version": row.version, "operations": row.operations}
-    return {**facts, "wrong": row.wrong, "release": row.release}
-
-
-def _step_facts(step: ShownStep) -> dict[str, Any]:
-    parameters = {name: {"value": value, "said_by": origin} for name, (value, origin) in step.parameters.items()}
-    return {**asdict(step), "parameters": parameters}
+    for each in release.products if release.dry_run else ():
+        console.say(f"{each.tenant} {each.sku}")
+    count = f"{len(release.products)} products {'would be' if release.dry_run else 'are'} made again"
+    late = "" if release.noted else "; it counts as soon as the streams role has read it"
+    console.say(f"{release.released}: {count}" if release.dry_run else f"{release.released} is released, {count}{late}")

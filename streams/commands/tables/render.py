@@ -10,27 +10,26 @@ from streams.commands.tables import coloured
 from streams.runtime.screen import console, errors, line, print_json, styled, table
 
 if TYPE_CHECKING:
-    from schemas.records import Verdict
-    from streams.services.local_render import Summary
+    from streams.services.local_render import RenderView, Summary
     from streams.services.preview_page import Entry
 
 SHOWN_MAX = 20  # refused pictures on the screen; the report has them all
 
 
-def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float], *, as_json: bool) -> None:
+def show_render(made: RenderView, *, as_json: bool) -> None:
     """What `packshot render` wrote, and what the gates say of it."""
     if as_json:
-        print_json({"file": str(target), "verdict": verdict, "measures": measures})
+        print_json(made)
         return
-    console.say(styled(f"{target}", "bold"), " written")
-    if verdict is None:
+    console.say(styled(made.file, "bold"), " written")
+    if made.verdict is None:
         shown = table("measure", "value")
-        for name, value in sorted(measures.items()):
+        for name, value in sorted(made.measures.items()):
             shown.add_row(name, f"{value:.4g}")
         console.show(shown)
         return
     shown = table("check", "outcome", "measured", "limit", "rule")
-    for check in verdict.checks:
+    for check in made.verdict.checks:
         measured = "" if check.measured is None else f"{check.measured:.4g}"
         shown.add_row(f"{check.point}: {check.name}", coloured(check.outcome), measured, check.limit, check.rule)
     console.show(shown)
@@ -39,7 +38,9 @@ def show_render(target: Path, verdict: Verdict | None, measures: dict[str, float
 def show_summary(summary: Summary, *, as_json: bool) -> None:
     """What became of many pictures."""
     if as_json:
-        print_json(_facts(summary))
+        from streams.services.local_render import summary_view
+
+        print_json(summary_view(summary))
         return
     for refusal in summary.refusals[:SHOWN_MAX]:
         show_refused(refusal.code, refusal.message)
@@ -56,20 +57,6 @@ def show_summary(summary: Summary, *, as_json: bool) -> None:
     console.say(f"{summary.seconds:.1f} s{mean}; each is in {summary.report}")
 
 
-def _facts(summary: Summary) -> dict[str, object]:
-    return {
-        "done": summary.done,
-        "waiting": summary.waiting,
-        "known": summary.known,
-        "waits": summary.waits,
-        "refused": summary.refused,
-        "left_out": summary.left_out,
-        "seconds": summary.seconds,
-        "mean_s": summary.mean_s,
-        "report": str(summary.report),
-    }
-
-
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(
         f"{count} × {name}" for name, count in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
@@ -84,9 +71,9 @@ def show_refused(code: str, message: str) -> None:
 def show_preview(target: Path, entries: Sequence[Entry], *, as_json: bool) -> None:
     """Which page was written, and what is on it."""
     if as_json:
-        pictures = [(entry.product.sku, picture) for entry in entries for picture in entry.pictures]
-        facts = [{"sku": sku, "asset": one.asset, "outcome": one.outcome, "why": one.why} for sku, one in pictures]
-        print_json({"page": str(target), "pictures": facts})
+        from streams.services.preview_page import preview_view
+
+        print_json(preview_view(target, entries))
         return
     outcomes: dict[str, int] = {}
     for entry in entries:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from streams.runtime.screen import console, print_json, table
+from streams.services.views import product_names
 
 if TYPE_CHECKING:
     from streams.services.rebuilding import Rebuilt
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def show_replanned(products: Sequence[tuple[str, str]], *, as_json: bool) -> None:
     """What `packshot replay` asked for."""
     if as_json:
-        print_json([{"tenant": tenant, "sku": sku} for tenant, sku in products])
+        print_json(product_names(products))
         return
     console.say(f"{len(products)} products are made again" if products else "no product is meant")
 

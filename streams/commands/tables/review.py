@@ -60,9 +60,9 @@ def show_case(case: CaseView, *, as_json: bool) -> None:
     if as_json:
         print_json(case)
         return
-    told = case.summary
-    console.say(f"case {told.case_id}: {told.about} of {told.tenant} {told.sku}, {told.state}")
-    for line in filter(None, (told.title, told.again, told.source and told.source.uri)):
+    summary = case.summary
+    console.say(f"case {summary.case_id}: {summary.about} of {summary.tenant} {summary.sku}, {summary.state}")
+    for line in filter(None, (summary.title, summary.again, summary.source and summary.source.uri)):
         console.say(f"  {line}")
     for check in case.checks:
         console.say(f"  {check.name}: {_measured(check)}, the limit {check.limit} ({check.rule})")

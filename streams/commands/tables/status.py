@@ -42,8 +42,9 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
 def show_remote_status(product: KnownProduct, assets: Sequence[RemoteAsset], *, as_json: bool) -> None:
     """The same as an API tells it, which tells of no tasks."""
     if as_json:
-        told = {name: getattr(product, name) for name in ("tenant", "sku", "version", "deleted")}
-        print_json({**told, "assets": list(assets)})
+        from streams.services.remote import remote_status
+
+        print_json(remote_status(product, assets))
         return
     _heading(product.tenant, product.sku, product.version, product.deleted, product.title)
     shown = table("asset", "state", "live version", "why", "URL")

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from schemas.records import AssetPublished, AssetRetracted, ProductPublished
 from streams.commands.tables import COLOUR, coloured
 from streams.runtime.screen import console, print_json, print_json_line, styled, table
+from streams.services.fates import submission_view
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from schemas.records import Event
-    from streams.client.records import Asset as RemoteAsset
-    from streams.facts import Asset
-    from streams.services import remote
     from streams.services.event_files import BadLine
-    from streams.services.submission import Fate, Submitted
+    from streams.services.fates import Fate, KnownAsset, SentEvent
 
 
 def show_submission(
-    submitted: Sequence[Submitted | remote.Sent],
-    fates: Sequence[Fate | remote.Fate],
+    submitted: Sequence[SentEvent],
+    fates: Sequence[Fate],
     bad: Sequence[BadLine],
     *,
     as_json: bool,
 ) -> None:
     """What was sent, what became of it, and which lines held no event."""
     if as_json:
-        print_json(
-            {
-                "submitted": [_submission_facts(each, fates[n] if fates else None) for n, each in enumerate(submitted)],
-                "bad_lines": bad,
-            }
-        )
+        print_json(submission_view(submitted, fates, bad))
         return
     for wrong in bad:
         console.say(styled(f"line {wrong.line}", "red"), f": {wrong.field}{': ' if wrong.field else ''}{wrong.message}")
@@ -76,18 +69,6 @@ def show_published(event: Event, *, as_json: bool) -> None:
     console.say(styled(f"{type(event).__name__:<16}", colour), f" {event.sku} v{event.version} {text}")
 
 
-def _count(assets: Sequence[Asset | RemoteAsset], state: str) -> Text | str:
+def _count(assets: Sequence[KnownAsset], state: str) -> Text | str:
     number = sum(asset.state == state for asset in assets)
     return styled(str(number), COLOUR[state]) if number else "·"
-
-
-def _asset_facts(asset: Asset | RemoteAsset) -> dict[str, Any]:
-    names = ("sku", "asset", "version", "state", "reason", "verdict", "live")
-    return {name: getattr(asset, name) for name in names}
-
-
-def _submission_facts(each: Submitted | remote.Sent, fate: Fate | remote.Fate | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {"event_id": each.event_id, "subject": each.subject}
-    if fate is not None:
-        facts |= {"state": fate.state, "reason": fate.reason, "assets": [_asset_facts(asset) for asset in fate.assets]}
-    return facts

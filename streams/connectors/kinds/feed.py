@@ -117,7 +117,7 @@ class Feed(Shop):
         return found, {name: why for name, why in wrong.items() if name not in found}
 
     def _product(self, feed: str, sku: str, row: Row, listed: Mapping[str, int]) -> ShopProduct:
-        named = [self._source(feed, each, listed) for each in _sources(row)]
+        named = [self._source(feed, each, listed) for each in addresses(row)]
         columns = (*ATTRIBUTES, *(name for name in row if name.startswith("attributes.")))
         return ShopProduct(
             source_id=sku,
@@ -144,7 +144,7 @@ class Feed(Shop):
         return uri, hashlib.sha256(self.store.get(key).data).hexdigest() if is_near else None
 
 
-def _sources(row: Row) -> list[str]:
+def addresses(row: Row) -> list[str]:
     """The pictures of a row, the main one first."""
     first = _several(row.get("sources") or row.get("image_link") or row.get("image", ""), "|")
     more = _several(row.get("additional_image_link") or row.get("additional_image_links", ""), ",")
@@ -185,11 +185,11 @@ def source_type(data: bytes) -> str:
 
 
 def _encoded(rows: Mapping[str, Row]) -> bytes:
-    told = io.StringIO()
-    writer = csv.DictWriter(told, COLUMNS, delimiter="\t", lineterminator="\n", restval="", extrasaction="ignore")
+    written = io.StringIO()
+    writer = csv.DictWriter(written, COLUMNS, delimiter="\t", lineterminator="\n", restval="", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows[sku] for sku in sorted(rows))
-    return told.getvalue().encode()
+    return written.getvalue().encode()
 
 
 SHOP = Feed

@@ -53,8 +53,8 @@ class Saleor(Shop):
 
     def received(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> Hook:
         """See Shop."""
-        told = {name.removeprefix("x-"): value for name, value in headers.items()}
-        self._check_signature(told.get("saleor-signature", ""), body)
+        named = {name.removeprefix("x-"): value for name, value in headers.items()}
+        self._check_signature(named.get("saleor-signature", ""), body)
         said = signatures.parsed(body)
         for name in ("data", "event"):  # as a subscription's answer, or only what is in it
             said = said[name] if isinstance(said, dict) and isinstance(said.get(name), dict) else said
@@ -104,13 +104,13 @@ class Saleor(Shop):
     def _standing(self, media: ProductMedia, picture: Picture, known: str | None, alts: Mapping[str, str]) -> str:
         """The id of a picture's media, which has its alt text now."""
         if known is None:
-            told: dict[str, Any] = {"product": media.source_id, "alt": picture.alt[:250], "image": None}
+            created: dict[str, Any] = {"product": media.source_id, "alt": picture.alt[:250], "image": None}
             file = {"input.image": Upload(picture.name, picture.load(), picture.media_type)}
-            made = self.client.graphql_upload(self.connector.url, CREATE, {"input": told}, file, self._headers)
+            made = self.client.graphql_upload(self.connector.url, CREATE, {"input": created}, file, self._headers)
             return str(self._done(made["productMediaCreate"])["media"]["id"])
         if alts[known] != picture.alt[:250]:
-            told = {"id": known, "input": {"alt": picture.alt[:250]}}
-            self._done(self._ask(UPDATE, told)["productMediaUpdate"])
+            changed = {"id": known, "input": {"alt": picture.alt[:250]}}
+            self._done(self._ask(UPDATE, changed)["productMediaUpdate"])
         return known
 
     def _found(self, source_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -118,25 +118,25 @@ class Saleor(Shop):
         found = self._ask(LIST, {"first": len(source_ids), "where": where})["products"]["edges"]
         return [each["node"] for each in found]
 
-    def _product(self, told: Mapping[str, Any]) -> ShopProduct:
-        images = [each["url"] for each in told["media"] if each["type"] == "IMAGE" and not is_ours(each["url"])]
-        variants = told["variants"]["edges"]
+    def _product(self, product: Mapping[str, Any]) -> ShopProduct:
+        images = [each["url"] for each in product["media"] if each["type"] == "IMAGE" and not is_ours(each["url"])]
+        variants = product["variants"]["edges"]
         return ShopProduct(
-            source_id=told["id"],
-            sku=(variants[0]["node"]["sku"] if variants else None) or told["slug"],
-            updated_ms=_ms(told["updatedAt"]),
-            title=told["name"],
-            category=(told["category"] or {}).get("name", ""),
+            source_id=product["id"],
+            sku=(variants[0]["node"]["sku"] if variants else None) or product["slug"],
+            updated_ms=_ms(product["updatedAt"]),
+            title=product["name"],
+            category=(product["category"] or {}).get("name", ""),
             sources=tuple(images),
         )
 
-    def _check_signature(self, told: str, body: bytes) -> None:
+    def _check_signature(self, jws: str, body: bytes) -> None:
         """RFC 7515, appendix F: the payload is the body, and stands in no token."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.hashes import SHA256
 
-        protected, _, signature = told.partition("..")
+        protected, _, signature = jws.partition("..")
         try:
             header = msgspec.json.decode(_decoded(protected))
             key = self._key(header.get("kid")) if header.get("alg") == "RS256" else None

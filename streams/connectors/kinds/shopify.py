@@ -53,14 +53,14 @@ class Shopify(Shop):
 
     def received(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> Hook:
         """See Shop. Headers have their old names or the new ones, without X-."""
-        told = {name.removeprefix("x-"): value for name, value in headers.items()}
+        named = {name.removeprefix("x-"): value for name, value in headers.items()}
         expected = signatures.digest(self.connector.secrets["hook"], body)
-        signatures.check(expected, told.get("shopify-hmac-sha256", ""))
+        signatures.check(expected, named.get("shopify-hmac-sha256", ""))
         said = signatures.parsed(body)
-        at = told.get("shopify-triggered-at") or signatures.text_at(said, "updated_at")
+        at = named.get("shopify-triggered-at") or signatures.text_at(said, "updated_at")
         signatures.check_fresh(_ms(at), now_ms, FRESH_MS)
         product = signatures.text_at(said, "id")
-        return Hook(signatures.text_at(told, "shopify-webhook-id"), product if GID in product else GID + product)
+        return Hook(signatures.text_at(named, "shopify-webhook-id"), product if GID in product else GID + product)
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """See Shop; a cursor is a time."""
@@ -109,11 +109,11 @@ class Shopify(Shop):
     def _uploaded(self, picture: Picture) -> dict[str, str]:
         """A picture as a file of a product, uploaded to where Shopify takes it from."""
         data = picture.load()
-        told = {
+        upload = {
             "resource": "IMAGE", "filename": picture.name, "mimeType": picture.media_type, "httpMethod": "POST",
             "fileSize": str(len(data)),
         }  # fmt: skip
-        target = self._done(self._ask(STAGE, {"input": [told]})["stagedUploadsCreate"])["stagedTargets"][0]
+        target = self._done(self._ask(STAGE, {"input": [upload]})["stagedUploadsCreate"])["stagedTargets"][0]
         fields: list[tuple[str, str | Upload]] = [(each["name"], each["value"]) for each in target["parameters"]]
         self.client.request(
             "POST", target["url"], form=[*fields, ("file", Upload(picture.name, data, picture.media_type))]
@@ -139,17 +139,17 @@ class Shopify(Shop):
         return payload
 
 
-def _product(told: Mapping[str, Any]) -> ShopProduct:
-    images = [url for each in told["media"]["nodes"] if (url := _url(each)) and not is_ours(url)]
-    variants = told["variants"]["nodes"]
+def _product(product: Mapping[str, Any]) -> ShopProduct:
+    images = [url for each in product["media"]["nodes"] if (url := _url(each)) and not is_ours(url)]
+    variants = product["variants"]["nodes"]
     return ShopProduct(
-        source_id=told["id"],
-        sku=(variants[0]["sku"] if variants else None) or told["handle"],
-        updated_ms=_ms(told["updatedAt"]),
-        title=told["title"],
-        category=told["productType"],
+        source_id=product["id"],
+        sku=(variants[0]["sku"] if variants else None) or product["handle"],
+        updated_ms=_ms(product["updatedAt"]),
+        title=product["title"],
+        category=product["productType"],
         sources=tuple(images),
-        attributes={"brand": told["vendor"]} if told["vendor"] else {},
+        attributes={"brand": product["vendor"]} if product["vendor"] else {},
     )
 
 

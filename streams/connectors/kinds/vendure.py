@@ -85,8 +85,8 @@ class Vendure(Shop):
         featured = (product["featuredAsset"] or {}).get("id")
         first = wanted[0] if mine or featured not in stands.theirs else featured
         if [each["id"] for each in product["assets"]] != wanted or featured != first:
-            told = {"id": media.source_id, "assetIds": wanted, "featuredAssetId": first}
-            self._ask(UPDATE, {"input": told})
+            change = {"id": media.source_id, "assetIds": wanted, "featuredAssetId": first}
+            self._ask(UPDATE, {"input": change})
         self._delete(stands.going)
 
     def _uploaded(self, picture: Picture) -> str:
@@ -138,19 +138,19 @@ class Vendure(Shop):
         return {"Authorization": f"Bearer {token}"}
 
 
-def _product(told: Mapping[str, Any]) -> ShopProduct:
-    photographs = [each for each in told["assets"] if not is_ours(each["name"])]
-    featured = (told["featuredAsset"] or {}).get("id")
+def _product(product: Mapping[str, Any]) -> ShopProduct:
+    photographs = [each for each in product["assets"] if not is_ours(each["name"])]
+    featured = (product["featuredAsset"] or {}).get("id")
     photographs.sort(key=lambda each: each["id"] != featured)
-    variants = told["variantList"]["items"]
-    times = [told, *told["translations"], *photographs, *variants]
+    variants = product["variantList"]["items"]
+    times = [product, *product["translations"], *photographs, *variants]
     return ShopProduct(
-        source_id=str(told["id"]),
-        sku=variants[0]["sku"] if variants else told["slug"],
+        source_id=str(product["id"]),
+        sku=variants[0]["sku"] if variants else product["slug"],
         updated_ms=max(_ms(each["updatedAt"]) for each in times),
-        title=told["name"],
+        title=product["name"],
         sources=tuple(each["source"] for each in photographs),
-        attributes={each["facet"]["code"]: each["name"] for each in told["facetValues"]},
+        attributes={each["facet"]["code"]: each["name"] for each in product["facetValues"]},
     )
 
 

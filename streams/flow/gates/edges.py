@@ -2,7 +2,7 @@
 
 from schemas.channels import Channel
 from schemas.records import Check
-from streams.flow.gates import BY_EYE, Measures, Threshold, held
+from streams.flow.gates import BY_EYE, Measures, Threshold, at_most, held
 
 POINT = "edges"
 
@@ -47,8 +47,16 @@ COVERAGE = Threshold(
 THRESHOLDS = (UNCERTAINTY, PARTIAL_SHARE, SOFT_SHARE, OPEN_RIM_SHARE, COVERAGE)
 
 
-def checks(measures: Measures, _channel: Channel) -> list[Check]:
+def checks(measures: Measures, channel: Channel) -> list[Check]:
     """Of every picture; a supplier's own alpha is held to other limits than a network's."""
     has_own_alpha = measures.get("cutout.has_own_alpha") == 1
     shares = (SOFT_SHARE, OPEN_RIM_SHARE) if has_own_alpha else (PARTIAL_SHARE,)
-    return held(POINT, (UNCERTAINTY, *shares, COVERAGE), measures)
+    return [*_uncertainty(measures, channel), *held(POINT, (*shares, COVERAGE), measures)]
+
+
+def _uncertainty(measures: Measures, channel: Channel) -> list[Check]:
+    """By the channel's own limit where it has one, which people's decisions may have taught."""
+    if channel.uncertainty_max is None:
+        return held(POINT, (UNCERTAINTY,), measures)
+    limit, rule = channel.uncertainty_max, channel.rule_version
+    return [at_most(POINT, UNCERTAINTY.measure, measures, limit, UNCERTAINTY.otherwise, rule)]

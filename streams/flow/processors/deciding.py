@@ -97,9 +97,11 @@ def _case_decided(event: ReviewDecided, case_id: str, facts: Facts) -> Answers:
         return []
     title = product.event.title
     if event == case.last:
-        told = [review for review in facts.cases.reviews(case_id) if _stands_by_cases(review, facts)]
+        decided = [review for review in facts.cases.reviews(case_id) if _stands_by_cases(review, facts)]
         return [
-            answer_to(each, each.decision, title) for each in told if each.decision and each.version == product.version
+            answer_to(each, each.decision, title)
+            for each in decided
+            if each.decision and each.version == product.version
         ]
     _check(event, facts.cases.waiting([case_id])[case_id], facts)
     answers = [answer_to(review, word, title) for review, word in note(event, case_id, facts)]

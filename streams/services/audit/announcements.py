@@ -16,7 +16,7 @@ class Announcements:
         self.count = 0
         self._seen: set[str] = set()
 
-    def told(self, event: Event) -> None:
+    def note(self, event: Event) -> None:
         """The next announcement."""
         assert isinstance(event, AssetPublished | AssetRetracted | ProductPublished)
         self.count += isinstance(event, AssetPublished)

@@ -217,9 +217,9 @@ class _Log:
                 self._foreign[record.position] = refusal.message
             return
         if isinstance(event, TaskCompleted | TaskFailed):
-            self.tasks.told(event)
+            self.tasks.note(event)
         elif record.topic == topics.PUBLISHED.name:
-            self.announcements.told(event)
+            self.announcements.note(event)
 
 
 def _views(facts: _Facts, origin: _Origin, log: _Log) -> Sequence[ProductView]:

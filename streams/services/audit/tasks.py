@@ -91,7 +91,7 @@ class TaskLedger:
             entry.ended += 1
             entry.open_letters += is_open
 
-    def told(self, event: TaskCompleted | TaskFailed) -> None:
+    def note(self, event: TaskCompleted | TaskFailed) -> None:
         """A completion, or the failure that goes with a dead letter."""
         entry = self.entries.get(event.task.task_id)
         if entry is None:

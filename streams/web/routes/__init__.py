@@ -1,15 +1,31 @@
 """What there is to look at, a file a subject; each handler is a few lines over a service."""
 
-from streams.web.routes import campaigns, door, flow, office, pictures, products, quality, review, trying
+from streams.web.routes import (
+    campaigns,
+    door,
+    flow,
+    library,
+    mending,
+    office,
+    pictures,
+    products,
+    quality,
+    rating,
+    review,
+    trying,
+)
 
 ROUTES = (
     *door.ROUTES,
     *trying.ROUTES,
     *review.ROUTES,
+    *mending.ROUTES,
     *products.ROUTES,
     *campaigns.ROUTES,
     *flow.ROUTES,
     *quality.ROUTES,
+    *rating.ROUTES,
+    *library.ROUTES,
     *office.ROUTES,
     *pictures.ROUTES,
 )

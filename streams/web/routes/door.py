@@ -9,12 +9,14 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect
 
 from streams.runtime.errors import Refused
-from streams.services import sessions
+from streams.services import oidc, sessions
+from streams.services.oidc import Provider
 from streams.web import files
 from streams.web.pages import SIGN_IN, UNSTORED, NotHere, page
 from streams.web.place import Place
 from streams.web.visitors import COOKIE, OPEN, VIEW, Looking
 
+SEED_COOKIE = "packshot_oidc"
 FORM_MAX_BYTES = 4096  # of what anybody may send
 FIRST_TENANT = "demo"  # of the sample catalogue, where there is no product yet
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -35,9 +37,9 @@ def desk(visitor: Looking) -> Redirect:
 
 
 @get(SIGN_IN, opt=OPEN, sync_to_thread=False)
-def sign_in_page() -> Response[str]:
+def sign_in_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Takes the code out of the link, and signs in."""
-    return page(None, "sign_in", wrong="")
+    return _door(request)
 
 
 @post(SIGN_IN, opt=OPEN, sync_to_thread=True, status_code=200, request_max_body_size=FORM_MAX_BYTES)
@@ -47,10 +49,28 @@ def sign_in(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     try:
         token, _ = sessions.enter(place.database, data.get("code", "").strip())
     except Refused as refusal:
-        wrong = page(None, "sign_in", wrong=refusal.message)
-        wrong.status_code = 403
-        return wrong
+        return _door(request, refusal.message)
     return Redirect("/desk", status_code=303, headers=UNSTORED, cookies=[_cookie(request, token)])
+
+
+@get("/desk/-/oidc", opt=OPEN, sync_to_thread=True)
+def sign_in_elsewhere(request: Request[Any, Any, Any]) -> Redirect:
+    """Sends a browser to the identity provider."""
+    begun = _provider(request).begin()
+    return Redirect(begun.address, status_code=303, headers=UNSTORED, cookies=[_seed(request, begun.seed)])
+
+
+@get("/desk/-/oidc/back", opt=OPEN, sync_to_thread=True)
+def back(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Opens a session for a browser that the identity provider sends back."""
+    place: Place = request.app.state.place
+    told = {name: str(value) for name, value in request.query_params.items()}
+    try:
+        token, _ = _provider(request).end(place.database, request.cookies.get(SEED_COOKIE, ""), told)
+    except Refused as refusal:
+        return _door(request, refusal.message)
+    cookies = [_cookie(request, token), _seed(request, "")]
+    return Redirect("/desk", status_code=303, headers=UNSTORED, cookies=cookies)
 
 
 @post("/desk/-/sign-out", opt=VIEW, sync_to_thread=True)
@@ -70,6 +90,33 @@ def static(version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     return Response(data, media_type=f"{files.TYPES[name.rpartition('.')[2]]}; charset=utf-8", headers=headers)
 
 
+def _door(request: Request[Any, Any, Any], wrong: str = "") -> Response[str]:
+    made = page(None, "sign_in", wrong=wrong, elsewhere=request.app.state.provider is not None)
+    made.status_code = 403 if wrong else 200
+    return made
+
+
+def _provider(request: Request[Any, Any, Any]) -> Provider:
+    provider: Provider | None = request.app.state.provider
+    if provider is None:
+        raise NotHere("nobody signs in by a provider here: PACKSHOT_OIDC_ISSUER names none")
+    return provider
+
+
+def _seed(request: Request[Any, Any, Any], seed: str) -> Cookie:
+    """What the browser keeps while it is away; it comes back from another site, so that `strict` would lose it."""
+    place: Place = request.app.state.place
+    return Cookie(
+        key=SEED_COOKIE,
+        value=seed,
+        path="/desk/-/oidc",
+        max_age=oidc.SEED_S if seed else 0,
+        httponly=True,
+        samesite="lax",
+        secure=place.settings.gateway.startswith("https:"),
+    )
+
+
 def _cookie(request: Request[Any, Any, Any], token: str) -> Cookie:
     """The session's cookie, which no script reads; one that is empty ends at once."""
     place: Place = request.app.state.place
@@ -84,4 +131,4 @@ def _cookie(request: Request[Any, Any, Any], token: str) -> Cookie:
     )
 
 
-ROUTES: tuple[Any, ...] = (begin, desk, sign_in_page, sign_in, sign_out, static)
+ROUTES: tuple[Any, ...] = (begin, desk, sign_in_page, sign_in, sign_in_elsewhere, back, sign_out, static)

@@ -6,6 +6,7 @@ from litestar import Response, get
 
 from streams.facts import Webhooks
 from streams.facts.keys import ApiKeys
+from streams.facts.sealing import Sealer
 from streams.runtime.clock import now_ms
 from streams.web.pages import page
 from streams.web.visitors import VIEW, Looking
@@ -22,7 +23,7 @@ def list_keys(visitor: Looking) -> Response[str]:
 @get("/desk/{tenant:str}/webhooks", opt=VIEW, sync_to_thread=True)
 def list_webhooks(visitor: Looking) -> Response[str]:
     """The endpoints that are told of the tenant's pictures, and how deliveries went."""
-    webhooks = Webhooks(visitor.place.database)
+    webhooks = Webhooks(visitor.place.database, Sealer(visitor.place.settings.sealing_keys))
     rows = [(each, webhooks.counts(each.endpoint)) for each in webhooks.endpoints(visitor.tenant)]
     return page(visitor, "webhooks", rows=rows)
 

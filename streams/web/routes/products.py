@@ -59,8 +59,10 @@ def show_product(visitor: Looking, sku: FromQuery[str], done: FromQuery[str] = "
         }
         timeline = history.of(visitor.tenant, product, facts)
         spent = facts.costs.of_assets(visitor.tenant, [sku])
+        words = [each for each in facts.ratings.on(visitor.tenant, sku) if each.rated_by == visitor.name]
     costs = {(each.asset): spent.get((sku, each.asset, each.version), 0) for each in assets}
-    told = {"assets": assets, "reviews": reviews, "timeline": timeline, "costs": costs}
+    thumbs = {each.picture: each.is_right for each in words if each.purpose == "thumb"}
+    told = {"thumbs": thumbs, "assets": assets, "reviews": reviews, "timeline": timeline, "costs": costs}
     return page(visitor, "product", product=product, done=done, currency=visitor.place.settings.price_currency, **told)
 
 

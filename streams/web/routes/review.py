@@ -12,9 +12,11 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from schemas.decoding import prepare
 from schemas.records import DecisionUndone
+from schemas.retouching import SIZE_BYTES_MAX
 from streams.runtime.errors import Refused
-from streams.services import cases
-from streams.services.cases import CasePage, CaseView, Claimed, ClaimView, Decision, Wanted, Word
+from streams.services import case_groups, cases
+from streams.services.case_groups import Decided
+from streams.services.cases import CasePage, CaseSummary, CaseView, Claimed, ClaimView, Decision, Wanted, Word
 from streams.web import telling
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.pictures import answer_picture
@@ -22,6 +24,7 @@ from streams.web.visitors import REVIEW, VIEW, Looking, Visitor
 
 SOURCE_PX = 2048  # of a photograph, as if it were square: more is not seen on a screen
 SHOWN_AT_ONCE = 50
+SAID_BYTES_MAX = 2 * SIZE_BYTES_MAX  # of strokes as a text
 Id = Annotated[str, QueryParameter(name="case", max_length=64)]
 
 
@@ -55,6 +58,13 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     decision: Decision
 
 
+class SaidOfMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same decision on several cases."""
+
+    cases: Annotated[list[str], msgspec.Meta(min_length=1, max_length=case_groups.ALIKE_MAX + 1)]
+    decision: Decision
+
+
 @get("/desk/{tenant:str}/review", opt=VIEW, sync_to_thread=True)
 def show_review(
     visitor: Looking, about: FromQuery[str] = "", channel: FromQuery[str] = "", sku: FromQuery[str] = ""
@@ -83,6 +93,12 @@ def list_cases(
     """What waits, by deadline, then age."""
     wanted = _wanted(visitor, Asked(about=about or None, channel=channel or None))
     return cases.page(visitor.place.database, wanted, after or None, SHOWN_AT_ONCE)
+
+
+@get("/desk/{tenant:str}/review/alike", opt=VIEW, sync_to_thread=True)
+def list_alike(visitor: Looking, case: Id) -> list[CaseSummary]:
+    """The cases that are in doubt for just the same."""
+    return case_groups.alike(visitor.place.database, visitor.tenant, case)
 
 
 @get("/desk/{tenant:str}/review/case", opt=VIEW, sync_to_thread=True)
@@ -123,11 +139,26 @@ def release(visitor: Looking, data: JSONBody[Held]) -> None:
     cases.release(visitor.place.database, visitor.tenant, data.case, visitor.name, data.epoch)
 
 
-@post("/desk/{tenant:str}/review/decide", opt=REVIEW, sync_to_thread=True, status_code=202)
+@post(
+    "/desk/{tenant:str}/review/decide",
+    opt=REVIEW,
+    sync_to_thread=True,
+    status_code=202,
+    request_max_body_size=SAID_BYTES_MAX,
+)
 def decide(visitor: Looking, data: JSONBody[Said]) -> Word:
     """Sends a decision; it counts once the broker has it."""
     place = visitor.place
-    return cases.decide(place.database, place.sender, visitor.tenant, data.case, data.decision, visitor.name)
+    return cases.decide(
+        place.database, place.sender, visitor.tenant, data.case, data.decision, visitor.name, blobs=place.blobs
+    )
+
+
+@post("/desk/{tenant:str}/review/decide-alike", opt=REVIEW, sync_to_thread=True, status_code=202)
+def decide_alike(visitor: Looking, data: JSONBody[SaidOfMany]) -> list[Decided]:
+    """Sends the same decision on several cases; each is an event of its own."""
+    place = visitor.place
+    return case_groups.decide(place.database, place.sender, visitor.tenant, data.cases, data.decision, visitor.name)
 
 
 @post("/desk/{tenant:str}/review/undo", opt=REVIEW, sync_to_thread=True, status_code=202)
@@ -177,17 +208,19 @@ def _wanted(visitor: Visitor, asked: Asked) -> Wanted:
     return Wanted(tenant=visitor.tenant, **msgspec.structs.asdict(asked))
 
 
-prepare(Asked, Held, TakenBack, Said)
+prepare(Asked, Held, TakenBack, Said, SaidOfMany)
 
 ROUTES: tuple[Any, ...] = (
     show_review,
     list_cases,
+    list_alike,
     get_case,
     claim_next,
     claim,
     keep,
     release,
     decide,
+    decide_alike,
     undo,
     show_picture,
     show_photograph,

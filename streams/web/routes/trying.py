@@ -16,7 +16,7 @@ from PIL import Image
 from schemas.channels.rulebook import BadChannel
 from schemas.decoding import prepare
 from schemas.operations import OPERATIONS
-from schemas.records import CatalogChanged
+from schemas.records import CatalogChanged, Check
 from streams.runtime.errors import Refused
 from streams.services import event_files, submission, trying
 from streams.services.showing import Shown
@@ -112,7 +112,7 @@ def render(
         width_px=width_px,
         height_px=height_px,
         outcome=made.verdict.outcome if made.verdict else None,
-        checks=[_told(check) for check in telling.worst_first(made.verdict.checks if made.verdict else [])],
+        checks=[told_of(check) for check in telling.worst_first(made.verdict.checks if made.verdict else [])],
     )
     return Response(told, headers=UNSTORED)
 
@@ -138,7 +138,8 @@ def _is_readable(rules: Any, name: str) -> bool:
     return True
 
 
-def _told(check: Any) -> CheckTold:
+def told_of(check: Check) -> CheckTold:
+    """A check as pages' scripts show it."""
     return CheckTold(
         told=telling.subject(check),
         outcome=check.outcome,

@@ -31,4 +31,9 @@ addEventListener("keydown", (event) => {
     event.preventDefault();
     search.focus();
   }
+  const pressed = document.querySelector(`[data-press="${CSS.escape(event.key.toLowerCase())}"]`);
+  if (pressed && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat) {
+    event.preventDefault();
+    pressed.click();
+  }
 });

@@ -1,4 +1,5 @@
 // The review screen: one case after the other, by keyboard.
+import { Alike } from "./review_alike.js";
 import { Queue } from "./review_queue.js";
 import { Viewer } from "./review_viewer.js";
 
@@ -23,6 +24,25 @@ function begin() {
 
   const queue = new Queue(root.dataset.at, wanted, { tell, prepare });
 
+  const alike = new Alike(root.dataset.at, {
+    picture: (summary) => picture({ summary }, (summary.cutout ?? summary.picture).digest, 320),
+    decided: (sent, refused) => {
+      const isCurrent = sent.some((each) => each.case_id === current?.summary.case_id);
+      queue.sent(sent);
+      tell(refused.length ? `${sent.length} decided; ${refused[0].refused}` : `${sent.length} decided together`, refused.length > 0, true);
+      if (isCurrent) advance();
+    },
+  });
+
+  async function showAlike() {
+    if (!current || at("group").open) return;
+    try {
+      if (!(await alike.open(current.summary))) tell("No other case is in doubt for just the same.");
+    } catch (error) {
+      tell(error.message, true);
+    }
+  }
+
   function picture(view, digest, size = 0) {
     return `${root.dataset.at}/picture?case=${view.summary.case_id}&digest=${digest}&size=${size}`;
   }
@@ -37,19 +57,29 @@ function begin() {
     return found;
   }
 
-  /** Fetches what a case shows before it is shown. */
-  function prepare(view) {
-    const images = Object.values(addresses(view, 0)).map((address) => {
-      const image = new Image();
-      image.src = address;
-      image.decode().catch(() => {}); // it is told when it is shown
-      return image;
-    });
-    prepared.set(view.summary.case_id, images);
+  /** Fetches what a case shows before it is shown: what is seen first, then the rest. Resolves when all is decoded. */
+  async function prepare(view) {
+    const known = addresses(view, 0);
+    const seen = [known["left-out"] ?? known.source, known.result].filter(Boolean);
+    await Promise.all(seen.map((address) => fetched(view, address)));
+    for (const address of Object.values(known)) if (!seen.includes(address)) await fetched(view, address);
+  }
+
+  async function fetched(view, address) {
+    const image = Object.assign(new Image(), { src: address });
+    prepared.set(view.summary.case_id, [...(prepared.get(view.summary.case_id) ?? []), address]);
+    viewer.ready.set(address, image);
+    await image.decode().catch(() => {}); // it is told when it is shown
+  }
+
+  function forget(view) {
+    for (const address of prepared.get(view.summary.case_id) ?? []) viewer.ready.delete(address);
+    prepared.delete(view.summary.case_id);
   }
 
   async function advance() {
     const began = performance.now();
+    if (current) forget(current);
     current = await queue.next();
     at("bench").hidden = !current;
     at("nothing").hidden = Boolean(current);
@@ -64,7 +94,6 @@ function begin() {
     at("nothing").hidden = true;
     tellCase(view);
     await viewer.show(addresses(view, 0));
-    prepared.delete(view.summary.case_id);
     root.dataset.case = view.summary.case_id;
     requestAnimationFrame(() => performance.measure("packshot.case", { start: began, end: performance.now() }));
   }
@@ -133,6 +162,11 @@ function begin() {
     advance();
   }
 
+  function mend() {
+    if (!current?.summary.source) return;
+    location.assign(`${at("mend").dataset.at}?case=${current.summary.case_id}`);
+  }
+
   function askWhy() {
     if (!current || at("why").open) return;
     at("other").value = "";
@@ -194,6 +228,8 @@ function begin() {
   at("reject").addEventListener("click", askWhy);
   at("redo").addEventListener("click", askAgain);
   at("skip").addEventListener("click", skip);
+  at("alike").addEventListener("click", showAlike);
+  at("mend").addEventListener("click", mend);
   at("undo").addEventListener("click", undo);
   at("zoom").addEventListener("click", () => viewer.toggleWhole());
   at("help").addEventListener("click", () => at("legend").showModal());
@@ -201,7 +237,7 @@ function begin() {
   for (const button of root.querySelectorAll("[data-ground]")) button.addEventListener("click", () => viewer.ground(button.dataset.ground));
 
   const KEYS = {
-    a: () => decide("approve"), r: askWhy, e: askAgain, n: skip, u: undo, v: () => viewer.next(), s: () => viewer.slide(),
+    a: () => decide("approve"), r: askWhy, e: askAgain, l: showAlike, m: mend, n: skip, u: undo, v: () => viewer.next(), s: () => viewer.slide(),
     z: () => viewer.toggleWhole(), "+": () => viewer.closer(1.25), "=": () => viewer.closer(1.25), "-": () => viewer.closer(0.8),
     ArrowLeft: () => viewer.move(-STEP, 0), ArrowRight: () => viewer.move(STEP, 0), ArrowUp: () => viewer.move(0, -STEP), ArrowDown: () => viewer.move(0, STEP),
     1: () => viewer.groundAt(0), 2: () => viewer.groundAt(1), 3: () => viewer.groundAt(2), 4: () => viewer.groundAt(3),
@@ -210,7 +246,7 @@ function begin() {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, dialog")) return;
     const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act || (event.repeat && "arenu".includes(event.key.toLowerCase()))) return;
+    if (!act || (event.repeat && "arelmnu".includes(event.key.toLowerCase()))) return;
     event.preventDefault();
     if (current || event.key === "?" || event.key.toLowerCase() === "u") act();
   });

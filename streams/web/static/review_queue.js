@@ -7,7 +7,10 @@ const UNDO_MS = 5_000; // so long a decision waits here before it is sent
 const DONE_MAX = 20;
 
 export class Queue {
-  /** `wanted` says which cases; `tell` hears of what went wrong; `prepare` is given each case that comes next. */
+  /**
+   * `wanted` says which cases; `tell` hears of what went wrong; `prepare` is given each case that comes next, and
+   * resolves when all of it is there.
+   */
   constructor(at, wanted, { tell, prepare }) {
     this.at = at;
     this.wanted = wanted;
@@ -58,8 +61,8 @@ export class Queue {
       else {
         this.held.set(found.claim.case_id, found.claim.epoch);
         this.ahead.push(found.case);
-        this.prepare(found.case);
         this.arrived();
+        await this.prepare(found.case); // one after the other: what is seen next has the machine to itself
       }
     }
   }
@@ -84,6 +87,15 @@ export class Queue {
     this.done.pop();
     this.tell(`${last.summary.title || last.summary.sku} waits again`);
     return null;
+  }
+
+  /** Cases that were decided together: they come no more, and can be undone by an event. */
+  sent(summaries) {
+    const ids = new Set(summaries.map((each) => each.case_id));
+    for (const id of ids) this.held.delete(id);
+    this.ahead = this.ahead.filter((view) => !ids.has(view.summary.case_id));
+    this.done = [...this.done, ...summaries.map((summary) => ({ summary }))].slice(-DONE_MAX);
+    this.fill();
   }
 
   skip(view) {

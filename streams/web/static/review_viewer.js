@@ -13,6 +13,7 @@ export class Viewer {
     this.view = "pair";
     this.at = { x: 0.5, y: 0.5, zoom: 1, isWhole: true };
     this.addresses = {};
+    this.ready = new Map(); // pictures that are decoded already, by address
     this.listen();
     this.ground("white");
   }
@@ -94,12 +95,15 @@ export class Viewer {
   async fill(pane, part) {
     pane.hidden = !part;
     if (!part) return;
-    const image = pane.querySelector("img");
+    let image = pane.querySelector("img");
     pane.querySelector("figcaption").textContent = NAMES[part];
     const address = this.addresses[part];
     if (image.getAttribute("src") !== address) {
-      image.alt = NAMES[part];
-      image.src = address;
+      const shown = this.ready.get(address) ?? Object.assign(new Image(), { src: address });
+      this.ready.delete(address); // a picture is in one place at a time
+      Object.assign(shown, { alt: NAMES[part], draggable: false });
+      image.replaceWith(shown);
+      image = shown;
     }
     try {
       await image.decode();

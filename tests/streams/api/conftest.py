@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
+from litestar import Litestar
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
 from schemas import topics
-from streams.api.app import build
+from streams.api.app import around, build_app, nothing, stand_on
 from streams.api.gateway import Gateway
 from streams.blobs import Blobs
 from streams.facts import Database
@@ -83,9 +84,16 @@ def blobs() -> Blobs:
     return Blobs(MemoryStore())
 
 
+@pytest.fixture(scope="session")
+def routes() -> Litestar:
+    """The API's application, which takes longer to make than most tests take."""
+    return build_app(nothing())
+
+
 @pytest.fixture
-def client(gateway: Gateway) -> Iterator[TestClient[ASGIApp]]:
-    with TestClient(build(gateway), raise_server_exceptions=False) as opened:
+def client(gateway: Gateway, routes: Litestar) -> Iterator[TestClient[ASGIApp]]:
+    stand_on(routes, gateway)
+    with TestClient(around(routes), raise_server_exceptions=False) as opened:
         yield opened
 
 

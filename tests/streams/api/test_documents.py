@@ -1,6 +1,7 @@
 """The descriptions of the API and of the topics are those that are committed, and the API's only grows."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,10 +10,15 @@ from litestar.testing import TestClient
 from litestar.types import ASGIApp
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from infra.servers.asyncapi import problems
+from infra.servers.process import ServerUnavailable
 from schemas import codec, topics
 from schemas.records import CatalogChanged
 from streams.api import app, asyncapi, openapi
 from streams.api.openapi import breaking, operations
+from tests.servers import skip_or_fail
+
+CACHE = Path(__file__).parents[3] / ".cache"
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +34,18 @@ def test_the_descriptions_are_those_that_are_kept(made: dict[str, Any]) -> None:
 
 def test_the_description_is_valid_openapi(made: dict[str, Any]) -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(made).iter_errors()] == []
+
+
+@pytest.mark.long
+def test_the_description_of_the_topics_is_valid_asyncapi(tmp_path: Path) -> None:
+    broken = msgspec.json.decode(asyncapi.FILE.read_bytes())
+    del broken["info"]["version"]
+    (tmp_path / "broken.json").write_bytes(msgspec.json.encode(broken))
+    try:
+        assert problems(asyncapi.FILE, CACHE) == []
+        assert problems(tmp_path / "broken.json", CACHE) != []
+    except ServerUnavailable as missing:
+        skip_or_fail(str(missing))
 
 
 def test_every_operation_tells_of_problems_and_of_its_key(made: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from streams.api.routes.connectors import BODY_MAX_BYTES
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.letters import Outgoing
 from streams.facts import Connectors, Database
+from streams.facts.sealing import Sealer
 from tests.contracts.shops.vendure import VendureStandIn
 from tests.streams.flow import Recorder
 
@@ -24,7 +25,7 @@ Client = TestClient[ASGIApp]
 def shop(tmp_path: Path, database: Database) -> VendureStandIn:
     made = VendureStandIn(tmp_path)
     made.url = "https://shop.example"
-    Connectors(database).add(made.connector())
+    Connectors(database, Sealer()).add(made.connector())
     return made
 
 
@@ -41,7 +42,7 @@ def test_a_hook_is_on_its_topic_as_it_came_before_it_is_answered(
     [record] = recorder.records
     assert (record.topic, record.key, record.value) == (topics.INBOUND.name, b"shop|7", body)
     assert as_mapping(record.headers)["packshot-hook"] == "h-1"
-    assert Connectors(database).changes("shop", now_ms(), 9) == []  # whoever reads the topic notes it
+    assert Connectors(database, Sealer()).changes("shop", now_ms(), 9) == []  # whoever reads the topic notes it
     assert client.post("/hooks/shop", content=body, headers=headers).status_code == 200
     assert len(recorder.records) == 1
 

@@ -11,7 +11,6 @@ from litestar.types import ASGIApp
 import streams
 from streams.api.codes import CODES
 from streams.api.gateway import Gateway
-from streams.api.limits import Buckets
 from streams.api.problems import ProblemDetails
 from streams.facts import Database, DatabaseUnavailable
 from streams.facts.answers import KEPT_MS, LEFT_AFTER_MS, ApiAnswers
@@ -80,17 +79,6 @@ def test_every_code_that_a_service_refuses_with_is_explained() -> None:
     assert said - CODES.keys() - NOT_FROM_HERE == set()
     api = "".join(file.read_text() for file in (ROOT / "api").rglob("*.py"))
     assert set(re.findall(r'Problem\("(\w+)"', api)) - CODES.keys() == set()
-
-
-def test_a_bucket_fills_evenly() -> None:
-    now = [0.0]
-    buckets = Buckets(lambda: now[0])
-    taken = [buckets.take("key", "a", 2) for _ in range(3)]
-    assert [each.left for each in taken] == [1, 0, 0]
-    assert [each.wait_s for each in taken] == [0, 0, 30]
-    now[0] = 30.0
-    assert buckets.take("key", "a", 2).wait_s == 0
-    assert buckets.take("key", "b", 2).left == 1
 
 
 def test_over_the_quota_is_told_and_reading_is_free(demo: Client, gateway: Gateway) -> None:

@@ -17,6 +17,7 @@ from streams.consumer import letters, reading
 from streams.consumer.letters import Delivery
 from streams.facts import Database, Webhooks
 from streams.facts.keys import ApiKeys
+from streams.facts.sealing import Sealer
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.services import dead, keys, webhooks
@@ -104,7 +105,7 @@ def theirs(database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(dead, "find", lambda _settings, wanted: list(filter(wanted.fits, [DeadLetter(record)])))
     monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
     monkeypatch.setattr(reading, "read", lambda *_args, **_more: iter([record]))
-    hook = webhooks.add(Webhooks(database), (), "demo", "https://demo.example/hook", (), "v1").endpoint
+    hook = webhooks.add(Webhooks(database, Sealer()), (), "demo", "https://demo.example/hook", (), "v1").endpoint
     job = begun(Order(tenant="demo"), Slip("c" * 64, Step(operation="cutout")), now_ms() + 60_000)
     blobs.put_result(job.job_id, msgspec.json.encode(job))
     upload = Upload(hashlib.sha256(b"{}").hexdigest(), 2, "image/png")

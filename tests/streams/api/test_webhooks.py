@@ -11,6 +11,7 @@ from streams.api.gateway import Gateway
 from streams.consumer import reading
 from streams.consumer.letters import Delivery, outgoing
 from streams.facts import Database, Webhooks
+from streams.facts.sealing import Sealer
 from streams.services import keys
 
 Client = TestClient[ASGIApp]
@@ -74,7 +75,7 @@ def test_deliveries_are_told_and_a_range_is_sent_again(
     (told,) = demo.get(f"/v1/webhooks/{endpoint}/deliveries?state=waiting").json()["items"]
     assert (told["type"], told["sku"], told["tries"], told["log"]) == ("asset.retracted", "A", 0, [])
     assert demo.get(f"/v1/webhooks/{endpoint}").json()["deliveries"] == {"waiting": 1}
-    assert Webhooks(gateway.database).counts(endpoint) == {"waiting": 1}
+    assert Webhooks(gateway.database, Sealer()).counts(endpoint) == {"waiting": 1}
 
 
 def record(at_ms: int, tenant: str = "demo") -> Delivery:
@@ -88,4 +89,4 @@ def record(at_ms: int, tenant: str = "demo") -> Delivery:
 def test_a_test_key_changes_nothing(client: Client, database: Database) -> None:
     text, _ = keys.create(database, "tests", ("demo",), mode="test")
     answer = client.post("/v1/webhooks", json=HOOK, headers={"Authorization": f"Bearer {text}"})
-    assert (answer.status_code, Webhooks(database).endpoints()) == (403, [])
+    assert (answer.status_code, Webhooks(database, Sealer()).endpoints()) == (403, [])

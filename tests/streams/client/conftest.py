@@ -6,20 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
+from litestar import Litestar
 
-from streams.api.app import build
+from streams.api.app import around, stand_on
 from streams.api.gateway import Gateway
 from streams.services.progress import Progress
-from tests.streams.api.conftest import blobs, database, gateway, key, recorder, settings
+from tests.streams.api.conftest import blobs, database, gateway, key, recorder, routes, settings
 
-__all__ = ["blobs", "database", "gateway", "key", "recorder", "settings", "url"]
+__all__ = ["blobs", "database", "gateway", "key", "recorder", "routes", "settings", "url"]
 
 
 @pytest.fixture
-def url(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def url(gateway: Gateway, routes: Litestar, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where the API listens; what happens is told by the tests, and read from nowhere."""
     monkeypatch.setattr(Progress, "_read", lambda _self: None)
-    server = uvicorn.Server(uvicorn.Config(build(gateway), port=0, log_config=None, timeout_graceful_shutdown=1))
+    stand_on(routes, gateway)
+    server = uvicorn.Server(uvicorn.Config(around(routes), port=0, log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
+from streams.services import cases
 from tests.streams.web import desk_world
 from tests.streams.web.browsing import DESKTOP, TABLET, chromium, opened
 from tests.streams.web.desk_world import CAMPAIGN, DeskWorld
@@ -20,10 +21,23 @@ PAGES = {
     "campaign": f"campaign?name={CAMPAIGN}",
     "flow": "flow",
     "quality": "quality",
+    "sample": "sample",
+    "agreement": "agreement",
+    "library": "library",
+    "connectors": "connectors",
     "costs": "costs",
     "keys": "keys",
     "webhooks": "webhooks",
 }
+MEND = "mend"  # the page of the first case that waits
+
+
+def pages(world: DeskWorld) -> dict[str, str]:
+    """Every page, by name."""
+    first, *_ = cases.page(world.database, cases.Wanted(tenant=desk_world.TENANT)).items
+    return {**PAGES, MEND: f"mend?case={first.case_id}"}
+
+
 LOOKS = {
     "light": {"viewport": DESKTOP, "color_scheme": "light"},
     "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
@@ -35,7 +49,7 @@ def take(browser: Browser, world: DeskWorld, look: str, folder: Path) -> list[Pa
     """Screenshots of all pages in one look."""
     tab = opened(browser, world.link(), **LOOKS[look])
     taken = []
-    for name, page in PAGES.items():
+    for name, page in pages(world).items():
         tab.go(f"{world.base_url}/desk/{desk_world.TENANT}/{page}")
         taken.append(folder / f"{name}-{look}.png")
         tab.page.screenshot(path=str(taken[-1]), full_page=True)

@@ -27,7 +27,19 @@ HOSTILE = [
     "&lt;b&gt;",
     "مرحبا <b>",
 ]
-PAGES = ["try", "products", "campaigns", "flow", "quality", "costs", "keys", "webhooks", "review"]
+PAGES = [
+    "try",
+    "products",
+    "campaigns",
+    "flow",
+    "quality",
+    "costs",
+    "keys",
+    "webhooks",
+    "review",
+    "sample",
+    "agreement",
+]
 ROOT = Path(files.__file__).parent
 
 

@@ -33,12 +33,19 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "picture/asset": ("sku", "asset"),
     "picture/source": ("sku",),
     "picture/review": ("review",),
+    "review/alike": ("case",),
     "review/case": ("case",),
     "review/claim": ("case",),
     "review/picture": ("case", "digest"),
     "review/photograph": ("case",),
+    "mend": ("case",),
+    "mend/marks": ("case",),
+    "mend/mask": ("case",),
+    "sample/picture": ("picture",),
 }
 FORMS: dict[str, tuple[str, ...]] = {
+    "product/rate": ("sku", "asset"),
+    "sample/rate": ("picture",),
     "product/take-down": ("sku",),
     "product/undo": ("review",),
     "flow/replay": ("letter",),
@@ -48,12 +55,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "review/release": {"epoch": 1},
     "review/decide": {"decision": {"outcome": "approve"}},
     "review/undo": {},
+    "review/decide-alike": {"decision": {"outcome": "approve"}},
     "review/next": {},
+    "mend/preview": {},
 }
+FILES = {"mend/mask": "mask"}
 # Pages that name nothing: they show what the tenant has, or begin something of its own.
 LISTS = {
     "try", "try/render", "try/sample", "try/catalogue", "products", "campaigns", "flow", "flow/lanes", "flow/readers",
     "flow/letters", "quality", "costs", "keys", "webhooks", "review", "review/cases", "review/next",
+    "sample", "agreement", "library", "library/scene", "connectors",
 }  # fmt: skip
 
 
@@ -105,6 +116,7 @@ def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     return {
         "sku": sku, "asset": "amazon-1", "name": "SALE", "review": review.review_id, "letter": "0/7",
         "case": waiting[0].case_id, "digest": waiting[0].picture.digest,
+        "picture": waiting[0].picture.digest,
     }  # fmt: skip
 
 
@@ -115,7 +127,11 @@ def ask(client: Client, method: str, path: str, has: Mapping[str, str], tenant: 
     if page in FORMS:
         form = {name: has[name] for name in FORMS[page]}
         return client.request(method, address, data={**form, "reason": "wrong"}, follow_redirects=False)
+    if page in FILES:
+        return client.request(method, address, files={FILES[page]: b"x"}, follow_redirects=False)
     body = {"case": has["case"], **BODIES[page]} if page in BODIES and page not in LISTS else {}
+    if page == "review/decide-alike":
+        body = {"cases": [has["case"]], **BODIES[page]}
     return client.request(method, address, json=None if method == "GET" else body, follow_redirects=False)
 
 
@@ -142,14 +158,34 @@ def test_what_another_tenant_has_is_not_there_on_ones_own_pages(
 def test_ones_own_are(method: str, path: str, sign_in: SignIn, theirs: dict[str, str]) -> None:
     client = sign_in("demo", role="operator")
     answer = ask(client, method, path, theirs)
-    pictures = ("picture/", "review/picture", "review/photograph", "try/sample", "flow/readers")
+    pictures = (
+        "picture/",
+        "review/picture",
+        "review/photograph",
+        "try/sample",
+        "library/scene",
+        "sample/picture",
+        "flow/readers",
+    )
     if named(path).startswith(pictures):  # whose files are not there, or which ask a broker that is not
         assert answer.status_code in (200, 400, 404, 422, 503), answer.text
     else:
         assert answer.status_code == 200, answer.text
 
 
-LISTING = ("products", "campaigns", "flow/lanes", "flow/letters", "quality", "costs", "keys", "webhooks", "review")
+LISTING: tuple[str, ...] = (
+    "products",
+    "campaigns",
+    "flow/lanes",
+    "flow/letters",
+    "quality",
+    "costs",
+    "keys",
+    "webhooks",
+    "review",
+    "sample",
+    "agreement",
+)
 
 
 @pytest.mark.parametrize("page", LISTING)

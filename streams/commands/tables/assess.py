@@ -1,0 +1,59 @@
+"""What `packshot assess` shows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.runtime.screen import console, errors, print_json, styled, table
+
+if TYPE_CHECKING:
+    from streams.services.assessing.assess import Assessment
+
+
+@contextlib.contextmanager
+def progresses(*, hidden: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar a part of the work, on standard error; the block is given a function of (part, done, total)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors, disable=hidden) as bars:
+        parts = {}
+
+        def tell(part: str, done: int, total: int) -> None:
+            if part not in parts:
+                parts[part] = bars.add_task(part, total=None)
+            bars.update(parts[part], completed=done, total=total or None)
+
+        yield tell
+
+
+def show_assessment(found: Assessment, written: Path, *, as_json: bool) -> None:
+    """What was found, in short."""
+    from streams.services.assessing.faults import KINDS
+    from streams.services.assessing.report import summary
+
+    if as_json:
+        print_json(summary(found) | {"page": str(written)})
+        return
+    shown = table("channel", "what is wrong", "pictures", "share", "mended by Packshot")
+    for row in found.rows:
+        kind = KINDS[row.kind]
+        shown.add_row(row.channel, kind.text, str(row.pictures), f"{row.share:.0%}", "yes" if kind.is_mended else "no")
+    console.show(shown)
+    for line in found.unread[:10]:
+        errors.say(line)
+    passed = sum(each.outcome == "pass" for each in found.mended)
+    console.say(
+        f"{found.wrong} of {found.pictures} pictures have a fault; {found.mendable} of them can be mended, and of "
+        f"{len(found.mended)} really made {passed} would go live with nobody's look"
+    )
+    console.say(styled(f"{written}", "bold"), f" has all of it ({found.seconds:.0f} s)")

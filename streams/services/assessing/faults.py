@@ -1,0 +1,167 @@
+"""What is wrong with a picture as it is shown, by the rules of its channel; and with a product's pictures together.
+
+A product's first picture is held to all that a channel wants of a main image. The others may show the product in use,
+close by or worn: they are held to size, file and sharpness.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gpu_workers.local.looking import Seen
+from gpu_workers.quality.found import bits_apart
+from schemas.channels import Channel
+from schemas.records import Check
+from streams.flow.gates import Threshold, channel, held, product
+
+ALIKE_BITS_MAX, ALIKE_COLOUR_MAX = 3, 6  # of 64 bits, and of 255: the same picture in another size or file
+_COMMAND = "python -m pytest tests/gpu_workers/test_found.py"
+SOFT = Threshold(
+    measure="detail_scale",
+    bound="≥",
+    limit=0.55,
+    unit="of its size: it holds no more detail than a picture so much smaller",
+    otherwise="review",
+    where_measured=True,
+    data="56 shop pictures and renders, none of which is less; enlarged 3 times, or blurred by 2 px, most of them are",
+    command=_COMMAND,
+)
+DAMAGED = Threshold(
+    measure="jpeg_quality",
+    bound="≥",
+    limit=60,
+    unit="of the IJG's scale, 1 to 100",
+    otherwise="review",
+    where_measured=True,
+    data="below it blocks and rings are seen about a product on white: chosen by eye",
+)
+THRESHOLDS = (SOFT, DAMAGED)
+MAIN_ONLY = ("background_as_channel", "background_exact_share", "fill", "cropped_edges", "cutout.person_share")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault, in people's words, and whether Packshot makes a picture without it of the same photograph."""
+
+    text: str
+    is_mended: bool
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "background": Kind("not on the channel's background", True),
+        "fill": Kind("too small or too large in the frame", True),
+        "file_size": Kind("the file is too large", True),
+        "format": Kind("the channel does not take this format", True),
+        "too_large": Kind("more pixels than the channel takes", True),
+        "colours": Kind("the colours are not sRGB's", True),
+        "too_small": Kind("fewer pixels than the channel takes", False),
+        "cropped": Kind("the picture's edge cuts the product off", False),
+        "person": Kind("somebody can be seen", False),
+        "soft": Kind("blurred, or enlarged", False),
+        "damaged": Kind("damaged by compression", False),
+        "unreadable": Kind("cannot be fetched or read", False),
+        "missing": Kind("the product has no picture", False),
+        "twice": Kind("the product shows it twice", False),
+        "shared": Kind("another product shows the same file", False),
+    }
+)
+_OF_CHECK = {
+    "background_as_channel": "background",
+    "background_exact_share": "background",
+    "fill": "fill",
+    "size_bytes": "file_size",
+    "format_allowed": "format",
+    "cropped_edges": "cropped",
+    "cutout.person_share": "person",
+    "detail_scale": "soft",
+    "jpeg_quality": "damaged",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: its kind, the rule that says so, and what was measured against its limit."""
+
+    kind: str
+    rule: str = ""
+    measured: float | None = None
+    limit: str = ""
+    text: str = ""
+
+
+def of_picture(seen: Seen, rules: Channel, *, is_main: bool) -> list[Fault]:
+    """What is wrong with one picture, a fault a kind."""
+    measures = _measures(seen, rules, is_main=is_main)
+    checks = [*channel.checks(measures, rules), *held("product", (product.CROPPED,), measures)]
+    checks += held("edges", THRESHOLDS, measures)
+    found = {kind: _fault(kind, check) for check in checks if (kind := _kind(check)) is not None}
+    if not seen.is_srgb:
+        found["colours"] = Fault("colours", rules.rule_version)
+    return list(found.values())
+
+
+def of_product(pictures: Sequence[Seen]) -> list[tuple[int, Fault]]:
+    """Which of a product's pictures are as good as an earlier one of them, by their place."""
+    return [
+        (number, Fault("twice", text=f"as picture {earlier + 1}"))
+        for number, each in enumerate(pictures)
+        for earlier in [next((n for n, one in enumerate(pictures[:number]) if _are_alike(one, each)), None)]
+        if earlier is not None
+    ]
+
+
+def _measures(seen: Seen, rules: Channel, *, is_main: bool) -> dict[str, float]:
+    file = {
+        "width_px": float(seen.width_px),
+        "height_px": float(seen.height_px),
+        "size_bytes": float(seen.size_bytes),
+        "format_allowed": float(seen.media_type.removeprefix("image/") in rules.formats),
+    }
+    own = {name: seen.measures[name] for name in ("detail_scale", "jpeg_quality")}
+    if not is_main:
+        return file | own
+    return file | own | _of_main(seen.measures, rules)
+
+
+def _of_main(measures: Mapping[str, float], rules: Channel) -> dict[str, float]:
+    found = {
+        "fill": measures["fill"],
+        "cropped_edges": measures["cropped_edges"],
+        "cutout.person_share": measures["person_share"],
+    }
+    if rules.background_required and rules.background is not None:
+        wanted = [int(rules.background[place : place + 2], 16) for place in (1, 3, 5)]
+        shown = [measures.get(f"ground_{name}", -1.0) for name in ("red", "green", "blue")]
+        found["background_as_channel"] = float(shown == wanted)
+        found["background_exact_share"] = measures.get("ground_exact_share", 0.0)
+    return found
+
+
+def _kind(check: Check) -> str | None:
+    if check.outcome not in ("fail", "review") or check.measured is None:
+        return None
+    if check.name in ("width_px", "height_px"):
+        return "too_small" if check.limit.startswith("≥") else "too_large"
+    return _OF_CHECK.get(check.name)
+
+
+def _fault(kind: str, check: Check) -> Fault:
+    return Fault(kind, check.rule, check.measured, check.limit)
+
+
+def _are_alike(one: Seen, other: Seen) -> bool:
+    if one.sha256 == other.sha256:
+        return True
+    is_near = max(abs(a - b) for a, b in zip(one.colour, other.colour, strict=True)) <= ALIKE_COLOUR_MAX
+    return is_near and bits_apart(one.looks_like, other.looks_like) <= ALIKE_BITS_MAX
+
+
+def shared(by_product: Mapping[str, Sequence[Seen]]) -> Iterator[tuple[str, int, Fault]]:
+    """Which pictures are the very file that an earlier product shows: the SKU, the place among its own, the fault."""
+    first: dict[str, str] = {}
+    for sku, pictures in by_product.items():
+        for number, each in enumerate(pictures):
+            other = first.setdefault(each.sha256, sku)
+            if other != sku:
+                yield sku, number, Fault("shared", text=f"as {other}")

@@ -1,0 +1,53 @@
+"""An assessment as files: a page for people, and the figures with every picture that is wrong for programs."""
+
+from pathlib import Path
+
+import msgspec
+
+from gpu_workers.local import files
+from gpu_workers.pools.limits import fetch_limits
+from gpu_workers.sources.fetch import SourceError, fetch
+from streams.runtime.settings import Settings
+from streams.services.assessing.assess import Assessment, Progress, Wanted, assess, reading_here
+from streams.services.assessing.page import lines_of, page
+from streams.services.roles import s3_client
+
+PAGE = "assessment.html"
+FIGURES = "assessment.json"
+
+
+def write(settings: Settings, wanted: Wanted, progress: Progress) -> tuple[Assessment, Path]:
+    """Assesses, and writes both files; what was found, and the page. Raises Refused."""
+    found = assess(settings, wanted, progress)
+    here = reading_here(settings)
+
+    def load(uri: str) -> bytes | None:
+        try:
+            return fetch(uri, fetch_limits(here), s3=s3_client(here)).data
+        except SourceError:  # it was there a moment ago: the page says that there is no picture
+            return None
+
+    figures = summary(found) | {"wrong_pictures": list(lines_of(found))}
+    files.write(wanted.folder / FIGURES, msgspec.json.format(msgspec.json.encode(figures), indent=1))
+    files.write(wanted.folder / PAGE, page(found, load).encode())
+    return found, wanted.folder / PAGE
+
+
+def summary(found: Assessment) -> dict[str, object]:
+    """The figures without the pictures."""
+    return {
+        "source": found.source,
+        "products": found.products,
+        "pictures": found.pictures,
+        "wrong": found.wrong,
+        "mendable": found.mendable,
+        "faults": found.rows,
+        "made": [
+            {"sku": each.sku, "channel": each.channel, "outcome": each.outcome, "why": each.why}
+            for each in found.mended
+        ],
+        "estimate": found.estimate,
+        "business": found.business,
+        "unread": found.unread,
+        "seconds": found.seconds,
+    }

@@ -1,0 +1,25 @@
+"""The settings as they are told."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from streams.runtime.settings import Settings, default_of, variable
+
+
+@dataclass(frozen=True)
+class SettingView:
+    """A setting by its variable, and what it is where nobody says."""
+
+    name: str
+    default: Any
+    description: str
+
+
+def described() -> Iterator[SettingView]:
+    """Every setting."""
+    for each in fields(Settings):
+        default = default_of(each)
+        shown = str(default) if isinstance(default, Path) else default
+        yield SettingView(variable(each.name), shown, each.metadata["description"])

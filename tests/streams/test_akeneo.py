@@ -1,0 +1,143 @@
+"""What is Akeneo's alone: two signatures at once, events by Kafka, and photographs by their addresses."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas import topics
+from streams.connectors.kinds.akeneo import Akeneo, code_of
+from streams.connectors.noting import Noting
+from streams.consumer.letters import Delivery
+from streams.facts import Connector, Connectors, Database
+from streams.facts.sealing import Sealer
+from streams.runtime.errors import Refused
+from tests.contracts.shops.akeneo import SECRET, AkeneoStandIn, uuid_of
+from tests.contracts.shops.base import Answer, Product, serving
+from tests.streams.connector_world import START_MS, World
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[AkeneoStandIn]:
+    made = AkeneoStandIn(tmp_path)
+    with serving(made):
+        yield made
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path}/facts.db")
+    made.create_tables()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", ["primary", "secondary"])
+def test_an_event_is_the_pims_by_either_signature(name: str, shop: AkeneoStandIn) -> None:
+    _, body = shop.hook("1", START_MS)
+    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    other = {"primary": "secondary", "secondary": "primary"}[name]
+    headers = {f"x-akeneo-signature-{name}": signature, f"x-akeneo-signature-{other}": "00" * 32}
+    hook = Akeneo(shop.connector(), None).received(headers, body, START_MS)  # type: ignore[arg-type]
+    assert (hook.hook, hook.source_id) == ("h-1", uuid_of("1"))
+
+
+def test_an_event_of_something_else_is_refused_by_its_type(shop: AkeneoStandIn) -> None:
+    _, body = shop.hook("1", START_MS)
+    body = body.replace(b"product.updated", b"asset.updated")
+    headers = {"x-akeneo-signature-primary": hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}
+    with pytest.raises(Refused, match="tells of no product") as refusal:
+        Akeneo(shop.connector(), None).received(headers, body, START_MS)  # type: ignore[arg-type]
+    assert (refusal.value.code, refusal.value.field) == ("hook_malformed", "type")
+
+
+def test_events_by_kafka_are_found_by_their_subscription(shop: AkeneoStandIn, database: Database) -> None:
+    rows = Connectors(database, Sealer())
+    by_kafka = {"photographs": "packshots", "subscription": "subscription-1"}
+    rows.add(replace(shop.connector(), options=by_kafka))
+    rows.add(replace(shop.connector(), connector="other", options=by_kafka | {"subscription": "subscription-2"}))
+    noting = Noting(rows, lambda: START_MS)
+    _, body = shop.hook("1", START_MS - 30 * 24 * 3600 * 1000)  # the order of a topic is no matter of minutes
+    noting.note_hook(written(body))
+    assert [each.source_id for each in rows.changes("shop", START_MS, 9)] == [uuid_of("1")]
+    assert rows.changes("other", START_MS, 9) == []
+    noting.note_hook(written(body.replace(b"subscription-1", b"subscription-3")))
+    for wrong in (b"{}", b"no JSON", body.replace(b"uuid", b"code"), b""):
+        with pytest.raises(Refused) as refusal:
+            noting.note_hook(written(wrong))
+        assert refusal.value.code == "hook_malformed"
+
+
+def written(body: bytes) -> Delivery:
+    """A record as the Event Platform writes it."""
+    return Delivery(topics.INBOUND.name, 0, 0, b"whatever", body, [("content-type", b"application/cloudevents+json")])
+
+
+class Texts(AkeneoStandIn):
+    """A PIM whose products have the addresses of their photographs in texts."""
+
+    def connector(self) -> Connector:
+        return replace(super().connector(), options={"photographs": "front, back", "locale": "de_DE"})
+
+    def _told(self, product: Product) -> dict[str, Any]:
+        told = super()._told(product)
+        values = told["values"]
+        values["front"] = [{"locale": None, "scope": None, "data": "https://cdn.example/front.jpg"}]
+        values["back"] = [{"locale": None, "scope": None, "data": "1/d/7/back.jpg"}]  # a file behind the login
+        values["name"].append({"locale": "de_DE", "scope": None, "data": "Becher"})
+        if product.id == "2":
+            told["values"] = []  # as PHP tells nothing
+        return told
+
+
+def test_texts_with_addresses_are_photographs_and_what_has_no_sku_hinders_nobody(
+    tmp_path: Path, database: Database
+) -> None:
+    shop = Texts(tmp_path)
+    with serving(shop):
+        world = World(database, tmp_path, shop.connector())
+        shop.put("1", "Mug", START_MS - 5000)
+        shop.put("2", "Jug", START_MS - 5000)
+        world.turn()
+        (event,) = world.broker.events()
+        assert (event.title, [each.uri for each in event.sources]) == ("Becher", ["https://cdn.example/front.jpg"])
+        assert event.category == "mugs"
+        (hindered,) = world.rows.hindered("shop", 9)
+        assert (hindered.source_id, "attribute sku" in hindered.why) == (uuid_of("2"), True)
+
+
+def test_a_change_of_the_alt_text_uploads_nothing_again(tmp_path: Path, database: Database) -> None:
+    shop = Counting(tmp_path)
+    with serving(shop):
+        world = World(database, tmp_path, shop.connector())
+        shop.put("1", "Mug", START_MS - 5000)
+        world.turn()
+        world.publish("SKU-1", "web-1", b"one")
+        world.turn()
+        shop.put("1", "Large mug", world.now_ms)
+        world.turn(3600.0)
+        world.turn()
+        (ours,) = [each for each in shop.assets.values() if "media" in each["values"]]
+        assert (shop.uploads, "Large mug" in ours["values"]["label"][0]["data"]) == (1, True)
+
+
+class Counting(AkeneoStandIn):
+    """Counts the files that it is given."""
+
+    uploads = 0
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.uploads += path.endswith("/asset-media-files")
+        return super().answer(method, path, headers, body)
+
+
+def test_codes_have_letters_digits_and_underscores_alone() -> None:
+    codes = {code_of(f"packshot-0123456789abcdef-web-{number}.a_b.jpg") for number in range(9)}
+    assert len(codes) == 9
+    assert all(code.replace("_", "").isalnum() and len(code) < 100 for code in codes)
+    assert json.dumps(sorted(codes)).isascii()
