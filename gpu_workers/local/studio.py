@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gpu_workers.engines import EngineError
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.local.ordering import channel_of, rules_that_count, step_of
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
@@ -21,7 +22,7 @@ from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.operation import cutout_picture, find_people, metadata_of, with_writing
 from gpu_workers.operations.cutout.retouching import Retouching
 from gpu_workers.pools import cutout as cutout_pool
-from gpu_workers.pools import memory, memory_model, rules
+from gpu_workers.pools import memory, memory_model
 from gpu_workers.pools.outputs import code_fingerprint
 from gpu_workers.reading.opening import READ_BY, open_reader
 from gpu_workers.reading.reader import Reader
@@ -30,8 +31,7 @@ from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.serving.serving import Network
 from gpu_workers.sources.decoding import DecodeLimits, Header, Picture, decode, header
 from gpu_workers.sources.fetch import Fetched, SourceError
-from schemas.channels import Channel, Size, UnknownChannel
-from schemas.channels.rulebook import BadChannel, Rulebook
+from schemas.channels import Channel, Size
 from schemas.identity import result_id
 from schemas.operations import OPERATIONS
 from schemas.operations.base import BadParameters
@@ -119,7 +119,7 @@ class Studio:
         self._network: Network | None = None
         self._enlarges: Enlarger | None = None
         self._reader: Reader | None = None
-        self.rules = _rules_that_count(settings)
+        self.rules = rules_that_count(settings)
 
     def __enter__(self) -> "Studio":
         return self
@@ -131,7 +131,7 @@ class Studio:
         """What is wanted, checked before any picture is looked at. Raises Refused."""
         _check_parameters(operation, parameters)
         request = None if operation == "cutout" else self._request(operation, channel, category, parameters)
-        following = [] if request is None else [_step(operation, channel, parameters)]
+        following = [] if request is None else [step_of(operation, channel, parameters)]
         kept = memory_model.kept_pixels(Step(operation="cutout", next=following), category, self.rules)
         engine = f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}/{READ_BY}+{_code(operation)}"
         rules = f"{kept}/{category}/{'' if request is None else _fingerprint(operation, request)}"
@@ -342,7 +342,7 @@ class Studio:
     ) -> ComposeRequest:
         from gpu_workers.pools.compose import library
 
-        rules = _channel(operation, channel, category, self.rules)
+        rules = channel_of(operation, channel, category, self.rules)
         return ComposeRequest(rules, parameters, category, library=library(self._settings))
 
 
@@ -387,30 +387,3 @@ def _fingerprint(operation: str, request: ComposeRequest) -> str:
 def _code(operation: str) -> str:
     """The code that makes an operation's picture of a photograph, which is cut out before."""
     return "+".join(code_fingerprint(each)[:16] for each in dict.fromkeys(("cutout", operation)))
-
-
-def _channel_name(operation: str, name: str | None) -> str | None:
-    return name or ("web" if operation == "transparent" else None)
-
-
-def _step(operation: str, channel: str | None, parameters: Mapping[str, str]) -> Step:
-    return Step(operation=operation, channel=_channel_name(operation, channel), parameters=dict(parameters))
-
-
-def _channel(operation: str, name: str | None, category: str, rules: Rulebook) -> Channel:
-    name = _channel_name(operation, name)
-    if name is None:
-        raise Refused("missing_channel", f"{operation} needs --channel", field="channel")
-    try:
-        return rules.load(name, category)
-    except (UnknownChannel, BadChannel) as error:
-        raise Refused.because(error, field="channel") from error
-
-
-def _rules_that_count(settings: Settings) -> Rulebook:
-    database = Database(settings.database)
-    try:
-        database.create_tables()
-        return rules.rules_that_count(database)
-    finally:
-        database.close()
