@@ -83,6 +83,9 @@ CODES: dict[str, Meaning] = {
         422, "The event is not well formed", "`errors` names every wrong field; see /docs for what each may be."
     ),
     "unknown_channel": Meaning(422, "No such channel", "GET /v1/channels tells which there are."),
+    "policy_refused": Meaning(
+        422, "The content policy refuses the text", "`detail` names the rule and the words; nothing was made or billed."
+    ),
     "unknown_recipe": Meaning(422, "No such recipe", "GET /v1/recipes tells which there are."),
     "unknown_asset": Meaning(422, "No such asset", "GET /v1/products/SKU/assets tells which there are."),
     "bad_recipe": Meaning(422, "The recipe is refused by today's rules", "`detail` says which rule."),

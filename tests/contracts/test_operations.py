@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gpu_workers.imaging.metadata import Metadata
+from gpu_workers.imaging.writing import Writing
 from gpu_workers.library import brands, scenes, templates
 from gpu_workers.operations.base import (
     ComposeRequest,
@@ -21,6 +22,8 @@ from gpu_workers.operations.base import (
     compose,
     pixel_half,
 )
+from gpu_workers.reading.reader import Reader
+from gpu_workers.reading.recognising import Said
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Channel, Size
@@ -34,6 +37,7 @@ LIBRARY = Library(
     scenes=scenes.find(scenes.shipped_folder()),
     brands=brands.find(brands.shipped_folder()),
     templates=templates.find(templates.shipped_folder()),
+    reader=Reader(lambda _rgb: [], lambda _line: Said("", 0.0), "finds nothing"),
 )
 # What some cannot do without.
 PARAMETERS = {
@@ -123,7 +127,7 @@ def inputs(operation: Operation) -> list[Picture]:
 
 
 def cut_out() -> Picture:
-    return Picture(mug(), "image/png", 8, True, "", 1, 1, Metadata())
+    return Picture(mug(), "image/png", 8, True, "", 1, 1, Metadata(writing=Writing()))
 
 
 def photograph() -> Picture:

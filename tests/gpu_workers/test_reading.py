@@ -1,5 +1,6 @@
 """Reading what is written on products: found, read, the same in a picture, and told where it was laid over one."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.imaging.writing import Writing, moved, text_of, writing_in
 from gpu_workers.models.fetch import fetch_all
-from gpu_workers.reading.comparing import Shown, compared, edit_distance, overlaid
+from gpu_workers.reading.comparing import Shown, compared, edit_distance, likeness, overlaid
 from gpu_workers.reading.opening import open_reader
 from gpu_workers.reading.photograph import measures_of, read_photograph
 from gpu_workers.reading.reader import Reader
@@ -197,3 +198,20 @@ def test_writing_goes_with_a_picture_and_a_note_of_others_is_none(label: Writing
 )
 def test_edit_distance(one: str, other: str, distance: int) -> None:
     assert edit_distance(one, other) == distance
+
+
+def line_of(words: tuple[str, ...], quality: int) -> Rgb:
+    """The first line of a label at half its size, as a JPEG has it."""
+    part = Image.fromarray(box_with(words)[240:325, 340:830]).resize((245, 42), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    part.save(stream, "JPEG", quality=quality)
+    return np.asarray(Image.open(stream), np.uint8)
+
+
+@pytest.mark.parametrize("quality", [95, 85])
+def test_a_misread_line_looks_alike_and_one_with_another_letter_does_not(quality: int) -> None:
+    plain = np.asarray(cv2.resize(box_with()[240:325, 340:830], (245, 42), interpolation=cv2.INTER_AREA), np.uint8)
+    assert likeness(line_of(WORDS, quality), plain) > 0.975
+    for word in ("OLIVABA", "OLLVARA", "QLIVARA", "OLIVAR"):
+        assert likeness(line_of((word, *WORDS[1:]), quality), plain) < 0.975
+    assert likeness(np.full_like(plain, 200), np.full_like(plain, 90)) == 1

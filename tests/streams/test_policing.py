@@ -4,6 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.records import PublishRequested, ReviewRequested
+from streams.api.codes import CODES
+from streams.flow.processors.policing import REFUSED
 from tests.streams.flow import Flow, done, tasks, upsert
 from tests.streams.processing import CAMPAIGN
 
@@ -42,3 +44,7 @@ def test_a_doubtful_title_is_for_a_person_and_says_so(flow: Flow) -> None:
 @pytest.mark.parametrize("title", ["Stoneware mug, 350 ml", "陶瓷杯"])
 def test_a_plain_title_holds_nothing_up(flow: Flow, title: str) -> None:
     assert all(isinstance(each, PublishRequested) for each in verdicts(flow, title))
+
+
+def test_the_api_explains_the_refusal() -> None:
+    assert CODES[REFUSED].status == 422
