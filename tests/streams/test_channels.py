@@ -17,7 +17,10 @@ from streams.services import channels as desk
 from streams.services import replanning
 from streams.services.checks import check_everything
 from streams.services.local_render import open_studio
+from streams.services.views import ProductName
 from tests.streams.flow import Flow, done, published, tasks, upsert
+
+DEMO_A = ProductName(tenant="demo", sku="A")
 
 SHIPPED = (Path(channels.__file__).parent / "amazon.yaml").read_text()
 STRICT = SHIPPED.replace('"2026-11"', '"2026-11.2"').replace("min: 0.85", "min: 0.87")
@@ -190,7 +193,7 @@ def test_a_dry_run_of_withdrawing_says_what_would_be_made_again(flow: Flow, sett
     flow.say(upsert(sku="A", channels=["amazon"]))
     flow.say(release(STRICT))
     found = desk.withdraw(settings, "amazon", None, "too strict", "ann", dry_run=True)
-    assert (found.released, found.products, found.noted) == ("amazon@2026-11.3", [("demo", "A")], False)
+    assert (found.released, found.products, found.noted) == ("amazon@2026-11.3", [DEMO_A], False)
     assert desk.counting(flow.database).load("amazon").version == "2026-11.2"
 
 
