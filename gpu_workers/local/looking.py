@@ -1,4 +1,4 @@
-"""A picture as a shop shows it today, looked at: its file, what quality.found measures, and whether a person shows."""
+"""A picture as a shop shows it today, looked at: its file, its measures, and what of people and words shows in it."""
 
 import msgspec
 import numpy as np
@@ -8,8 +8,10 @@ from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.imaging.types import Plane
 from gpu_workers.local.studio import Studio
 from gpu_workers.operations.cutout.prediction import enlarged
+from gpu_workers.operations.cutout.sweep import find_sweep
 from gpu_workers.operations.cutout.uncertainty import person_share
 from gpu_workers.quality.found import found_measures, picture_hash
+from gpu_workers.reading.photograph import words_over
 from gpu_workers.sources.decoding import Picture
 from schemas.decoding import prepare
 
@@ -35,8 +37,11 @@ def look(studio: Studio, data: bytes, sha256: str, name: str) -> Seen:
     picture = studio.photograph(data, name, KEPT_PIXELS)
     rgb, alpha = _on_white(picture)
     mask = enlarged(studio.predict(rgb), rgb.shape) if alpha is None else alpha
-    persons = person_share(rgb, studio.people(rgb), np.asarray(mask * 255, np.uint8))
+    product = np.asarray(mask * 255, np.uint8)
+    persons = person_share(rgb, studio.people(rgb), product)
     measures = {**found_measures(rgb, mask, data), "person_share": persons}
+    is_plain = alpha is not None or find_sweep(rgb, mask) is not None
+    measures["words_over"] = float(words_over(rgb, product, studio.reader(), plain_ground=is_plain))
     height_px, width_px = (round(side / picture.source_scale) for side in rgb.shape[:2])
     return Seen(
         sha256=sha256,

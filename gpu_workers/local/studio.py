@@ -225,7 +225,7 @@ class Studio:
                 return predictors[0](rgb)
 
             made = cutting.cutout(picture.pixels, predict, chosen, self._find_people, retouching)
-            return with_writing(picture, made, self._reader_open())
+            return with_writing(picture, made, self.reader())
 
     def _inputs(
         self, operation: str, pictures: Sequence[Picture], names: Sequence[str], category: str
@@ -247,7 +247,7 @@ class Studio:
 
         if OPERATIONS[operation].network:
             request = replace(request, library=replace(request.library, enlarger=self._enlarger_open()))
-        request = replace(request, library=replace(request.library, reader=self._reader_open()))
+        request = replace(request, library=replace(request.library, reader=self.reader()))
         composed = compose_pool.compose(operation, inputs, request)
         verdict = self._judge({**before, **composed.measures}, request.channel, operation)
         main = composed.files[0]
@@ -320,7 +320,8 @@ class Studio:
                     self._enlarges = self._open.enter_context(opened)
             return self._enlarges
 
-    def _reader_open(self) -> Reader:
+    def reader(self) -> Reader:
+        """What reads text, open. Raises NoNetwork."""
         with self._opening:
             if self._reader is None:
                 with _opening_refused("model"):

@@ -71,6 +71,19 @@ def measures_of(writing: Writing, *, plain_ground: bool) -> dict[str, float]:
     }
 
 
+def words_over(rgb: Code, product: Mask, reader: Reader, *, plain_ground: bool) -> int:
+    """How many lines are read for sure that do not lie on the `product` (h, w) in uint8 RGB (h, w, 3): beside it on a
+    plain ground, or across its outline. What is written in a room was not laid over it. Raises EngineError."""
+    count = 0
+    for box in reader.find(rgb):
+        share = share_on(product, box)
+        if share >= _ACROSS[1] or (share <= OUTSIDE and not plain_ground):
+            continue
+        found = reader.recognise(cut_line(rgb, box))
+        count += found.confidence >= SURE and len(found.text.strip()) >= _LONG
+    return count
+
+
 def share_on(mask: Mask, box: Points) -> float:
     """How much of a box (4, 2) lies on what is more than half there in `mask` (h, w), 0..1."""
     left, top = np.floor(box.min(axis=0)).astype(int)

@@ -17,8 +17,9 @@ from gpu_workers.imaging.writing import Writing, moved, text_of, writing_in
 from gpu_workers.models.fetch import fetch_all
 from gpu_workers.reading.comparing import Shown, compared, edit_distance, likeness, overlaid
 from gpu_workers.reading.opening import open_reader
-from gpu_workers.reading.photograph import measures_of, read_photograph
+from gpu_workers.reading.photograph import measures_of, read_photograph, words_over
 from gpu_workers.reading.reader import Reader
+from gpu_workers.reading.recognising import Said
 from gpu_workers.sources.decoding import decode
 from streams.runtime.settings import Settings
 from tests.gpu_workers.labels import BOX, WORDS, Rgb, box_with, cut_out, warped, write
@@ -215,3 +216,23 @@ def test_a_misread_line_looks_alike_and_one_with_another_letter_does_not(quality
     for word in ("OLIVABA", "OLLVARA", "QLIVARA", "OLIVAR"):
         assert likeness(line_of((word, *WORDS[1:]), quality), plain) < 0.975
     assert likeness(np.full_like(plain, 200), np.full_like(plain, 90)) == 1
+
+
+@pytest.mark.parametrize(("plain_ground", "count"), [(True, 2), (False, 1)])
+def test_words_over_a_picture_lie_beside_its_product_on_a_plain_ground_or_across_its_outline(
+    plain_ground: bool, count: int
+) -> None:
+    product = np.zeros((200, 200), np.uint8)
+    product[60:140, 60:140] = 255
+    places = {
+        "beside": (10, 10, 90, 30),
+        "across": (30, 90, 100, 110),
+        "on it": (70, 70, 130, 90),
+        "so": (10, 170, 90, 190),
+    }
+    boxes = [np.array([(x, y), (right, y), (right, low), (x, low)], float) for x, y, right, low in places.values()]
+    words = iter([Said("SALE", 0.95), Said("WATER", 0.99), Said("no", 0.99)])
+    reader = Reader(lambda _: boxes, lambda _: next(words), "")
+    if not plain_ground:
+        words = iter([Said("WATER", 0.99)])
+    assert words_over(np.zeros((200, 200, 3), np.uint8), product, reader, plain_ground=plain_ground) == count

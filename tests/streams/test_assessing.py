@@ -32,6 +32,7 @@ SOUND = {
     "fill": 0.87,
     "cropped_edges": 0.0,
     "person_share": 0.0,
+    "words_over": 0.0,
     "detail_scale": 1.0,
     "jpeg_quality": 90.0,
 }
@@ -68,6 +69,7 @@ def test_a_sound_picture_has_no_fault() -> None:
         ({"fill": 0.5}, {}, "fill"),
         ({"cropped_edges": 1.0}, {}, "cropped"),
         ({"person_share": 0.2}, {}, "person"),
+        ({"words_over": 1.0}, {}, "text"),
         ({"detail_scale": 0.4}, {}, "soft"),
         ({"jpeg_quality": 40.0}, {}, "damaged"),
         ({}, {"width_px": 300}, "too_small"),
@@ -83,7 +85,9 @@ def test_each_kind_is_told(measures: dict[str, float], other: dict[str, Any], ki
 
 
 def test_a_second_picture_may_be_a_scene_worn_and_close_by() -> None:
-    scene = seen(measures={"ground_exact_share": 0.0, "fill": 1.0, "cropped_edges": 4.0, "person_share": 0.3})
+    scene = seen(
+        measures={"ground_exact_share": 0.0, "fill": 1.0, "cropped_edges": 4.0, "person_share": 0.3, "words_over": 2.0}
+    )
     assert kinds(scene, is_main=False) == []
     assert kinds(seen(measures={"detail_scale": 0.3}, width_px=200), is_main=False) == ["soft", "too_small"]
 

@@ -13,6 +13,7 @@ from gpu_workers.quality.found import bits_apart
 from schemas.channels import Channel
 from schemas.records import Check
 from streams.flow.gates import Threshold, channel, held, product
+from streams.flow.gates.text import BANS
 
 ALIKE_BITS_MAX, ALIKE_COLOUR_MAX = 3, 6  # of 64 bits, and of 255: the same picture in another size or file
 _COMMAND = "python -m pytest tests/gpu_workers/test_found.py"
@@ -35,8 +36,16 @@ DAMAGED = Threshold(
     where_measured=True,
     data="below it blocks and rings are seen about a product on white: chosen by eye",
 )
-THRESHOLDS = (SOFT, DAMAGED)
-MAIN_ONLY = ("background_as_channel", "background_exact_share", "fill", "cropped_edges", "cutout.person_share")
+LAID_OVER = Threshold(
+    measure="words_over",
+    bound="≤",
+    limit=0,
+    unit="lines of text that lie over the picture, and not on the product",
+    otherwise="review",
+    where_measured=True,
+    data="none: channels ban it",
+)
+THRESHOLDS = (SOFT, DAMAGED, LAID_OVER)
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "too_small": Kind("fewer pixels than the channel takes", False),
         "cropped": Kind("the picture's edge cuts the product off", False),
         "person": Kind("somebody can be seen", False),
+        "text": Kind("words are laid over it", False),
         "soft": Kind("blurred, or enlarged", False),
         "damaged": Kind("damaged by compression", False),
         "unreadable": Kind("cannot be fetched or read", False),
@@ -74,6 +84,7 @@ _OF_CHECK = {
     "format_allowed": "format",
     "cropped_edges": "cropped",
     "cutout.person_share": "person",
+    "words_over": "text",
     "detail_scale": "soft",
     "jpeg_quality": "damaged",
 }
@@ -130,6 +141,8 @@ def _of_main(measures: Mapping[str, float], rules: Channel) -> dict[str, float]:
         "cropped_edges": measures["cropped_edges"],
         "cutout.person_share": measures["person_share"],
     }
+    if not BANS.isdisjoint(rules.bans):
+        found["words_over"] = measures["words_over"]
     if rules.background_required and rules.background is not None:
         wanted = [int(rules.background[place : place + 2], 16) for place in (1, 3, 5)]
         shown = [measures.get(f"ground_{name}", -1.0) for name in ("red", "green", "blue")]
