@@ -16,7 +16,7 @@ from schemas.channels import Channel
 from schemas.operations.base import Point
 from schemas.records import Check, CheckOutcome
 
-GATES = "gates@2026-11"
+GATES = "gates@2026-11.2"
 # In the order in which verdicts have always told of what was not measured; a point besides comes after these.
 CHECKLIST: tuple[str, ...] = get_args(Point)
 BY_EYE = "chosen by eye"
