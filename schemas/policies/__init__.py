@@ -99,15 +99,16 @@ class Policy:
         """What comes of a text of a tenant, about a product of `category`, for a channel or for all."""
         groups = categories.groups(category)
         findings: list[Finding] = [*_of_form(text)]
-        read, rewritten = folded(text[:LENGTH_MAX]), text
+        begin, rewritten = text[:LENGTH_MAX], text  # what is longer goes to a person anyway, and is nobody's to search
+        read = folded(begin)
         for rule in self._compiled:
             if not rule.covers(tenant, channel, groups):
                 continue
-            if (found := rule.found(text, read)) is not None:
+            if (found := rule.found(begin, read)) is not None:
                 findings.append(Finding(rule=rule.ref, outcome=rule.rule.outcome, why=rule.rule.why, found=found))
                 rewritten = rule.rewritten(rewritten)
         outcome: Outcome = max((each.outcome for each in findings), key=OUTCOMES.index, default="allow")
-        return Judged(text=rewritten, outcome=outcome, is_read=is_read(text[:LENGTH_MAX]), findings=tuple(findings))
+        return Judged(text=rewritten, outcome=outcome, is_read=is_read(begin), findings=tuple(findings))
 
     @cached_property
     def _compiled(self) -> tuple["_Compiled", ...]:
@@ -160,7 +161,7 @@ def _of_form(text: str) -> Iterator[Finding]:
     """What is said of any text, whatever its words."""
     if len(text) > LENGTH_MAX:
         yield Finding(rule="form/length", outcome="review", why=f"longer than {LENGTH_MAX} characters", found=text[:40])
-    if hides(text):
+    if hides(text[:LENGTH_MAX]):
         yield Finding(rule="form/hidden", outcome="review", why="a word mixes scripts that look alike", found=text[:40])
 
 
