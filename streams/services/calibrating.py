@@ -13,6 +13,7 @@ from importlib import resources
 
 from schemas import channels
 from schemas.channels.rulebook import BadChannel, Rulebook, parse
+from schemas.decoding import prepare
 from schemas.records import CutoutRetouched, Verdict
 from streams.facts import Database, Facts
 from streams.flow.gates.edges import UNCERTAINTY, UNCERTAINTY_MAX
@@ -212,3 +213,6 @@ def _with_limit(text: str, version: str, limit: float) -> str:
     if parse(written).uncertainty_max != limit:
         raise BadChannel("uncertainty_max: it could not be written into these rules")
     return written
+
+
+prepare(Proposal)

@@ -9,6 +9,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from schemas.decoding import prepare
 from schemas.text import explained
 from streams.runtime.errors import Refused
 
@@ -54,6 +55,9 @@ class Estimate:
     hours_here: Range
     cost_here: Range
     currency: str
+
+
+prepare(Business)
 
 
 def read_business(file: Path) -> Business:
