@@ -165,7 +165,7 @@ def mended(page: Page, case_id: str) -> None:
     page.wait_for_url("**/review")
 
 
-@pytest.mark.long
+@pytest.mark.heavy
 def test_marks_on_the_wire_bowl_mend_all_its_pictures(system: System) -> None:
     (line,) = [each for each in (CATALOGUE / "catalogue.jsonl").read_text().splitlines() if SKU in each]
     event = {**json.loads(line), "sources": [{"uri": str(CATALOGUE / "photographs" / f"{NAME}.jpg")}]}

@@ -24,7 +24,13 @@ from tests.streams.web.conftest import Client
 
 SignIn = Callable[..., Client]
 METHODS = ("GET", "PUT", "POST", "DELETE", "PATCH")
-OPEN = {"/", "/desk/-/sign-in", "/desk/-/static/{version:str}/{name:str}"}
+OPEN = {
+    "/",
+    "/desk/-/sign-in",
+    "/desk/-/oidc",
+    "/desk/-/oidc/back",
+    "/desk/-/static/{version:str}/{name:str}",
+}
 # What each page names of a tenant's, besides the tenant: by the page, its query and its form or body.
 QUERIES: dict[str, tuple[str, ...]] = {
     "product": ("sku",),
