@@ -30,6 +30,7 @@ NOT_RUN = {  # what does not end, or needs what is not here
 # What stands for something of the reader's, by the group of the command; "" is for all others.
 MEANT = {
     "": {"SKU": "MUG-1", "SKU…": "MUG-1", "RECIPE": "marketplace", "--follow": ""},
+    "assess": {"SHOP": "photographs"},
     "review": {"ID": "0123456789ab"},
     "dead": {"ID": "0/0"},
     "connectors": {"KIND": "feed", "NAME": "shop", "TENANT": "demo", "URL": "file:///nowhere"},
