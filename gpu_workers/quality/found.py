@@ -34,13 +34,14 @@ _LOOKED_AT_PX = 1600  # of the longer side, in which detail is measured as it is
 _SCALES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.33, 0.25)
 _ROUND_PX = 16  # about the product: the filter's reach, so that its own outline is resampled whole
 _STEEP_SHARE = 0.02  # of the product's pixels: the steepest, where a loss of detail shows first
-_LOST_MAX = 0.06  # of the contrast there; see tests/gpu_workers/test_found.py for what it tells apart
+_LOST_MAX = 0.06  # of the contrast there
 # ITU-T T.81, table K.1, of which the IJG's encoders scale every luminance table.
 _TABLE = (
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
     51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120,
     101, 72, 92, 95, 98, 112, 100, 103, 99,
 )  # fmt: skip
+_JPEG = b"\xff\xd8"
 _HASH_SIDE, _HASH_OF = 8, 32
 
 
@@ -132,6 +133,8 @@ def _through(plane: Plane, scale: float) -> Plane:
 
 def jpeg_quality(file: bytes) -> float:
     """The quality, 1..100, of the IJG's scale whose luminance table is most like a JPEG's; 100 for other formats."""
+    if not file.startswith(_JPEG):
+        return 100.0
     with Image.open(io.BytesIO(file)) as image:
         tables = getattr(image, "quantization", None)
     if not tables:

@@ -41,7 +41,8 @@ def assess(
     SOURCE is a folder of pictures, a file (events as `submit` takes them, or a Google Merchant feed), or
     connector:NAME, a shop that is connected.
     """
-    from streams.commands.tables.assess import progresses, show_assessment
+    from streams.commands.tables import progresses
+    from streams.commands.tables.assess import show_assessment
     from streams.services.assessing.assess import Wanted
     from streams.services.assessing.estimate import Business, read_business
     from streams.services.assessing.report import write

@@ -21,6 +21,17 @@ def flow(tmp_path: Path) -> Iterator[Flow]:
     database.close()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """The facts on either database."""
+    sqlite = request.param == "sqlite"
+    opened = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
+    opened.create_tables()
+    yield opened
+    opened.drop_tables()
+    opened.close()
+
+
 @pytest.fixture
 def desk(memory_bootstrap: str, tmp_path: Path) -> Desk:
     """A publisher's surroundings on the in-memory broker."""

@@ -99,10 +99,11 @@ def test_a_channel_that_wants_no_ground_of_its_own_says_nothing_of_it() -> None:
 def test_what_a_product_or_two_of_them_show_twice_is_told() -> None:
     first, other = seen("a", looks_like=0b1111), seen("b", looks_like=0b1111 << 20)
     again = seen("c", looks_like=0b1110)
-    assert faults.of_product([first, other, again]) == [(2, faults.Fault("twice", text="as picture 1"))]
+    assert faults.of_product({0: first, 1: other, 3: again}) == {3: faults.Fault("twice", text="as picture 1")}
     red = seen("d", looks_like=0b1111, colour=(250, 100, 100))
-    assert faults.of_product([first, red]) == [], "another colour of it"
-    assert list(faults.shared({"A": [first], "B": [other, first]})) == [("B", 1, faults.Fault("shared", text="as A"))]
+    assert faults.of_product({0: first, 1: red}) == {}, "another colour of it"
+    told = faults.shared({"A": {0: first}, "B": {0: other, 2: first}})
+    assert told == {("B", 2): faults.Fault("shared", text="as A")}
 
 
 # what a shop shows
@@ -228,6 +229,45 @@ def test_a_shop_is_assessed_and_a_sample_of_it_mended(shop: Path, tmp_path: Path
     assert figures["wrong"] == 5
     assert {each["sku"] for each in figures["wrong_pictures"]} == {"low", "dim", "bad", "broken", "none"}
     assert not list(shop.glob("*packshot*"))
+
+
+@pytest.mark.usefixtures("stand")
+def test_a_product_without_a_picture_is_a_fault_and_no_picture(tmp_path: Path) -> None:
+    feed = tmp_path / "feed.tsv"
+    picture(tmp_path / "low.png")
+    feed.write_text("id\timage link\tadditional image link\nA\t\t\nB\tlow.png\tlow.png, low.png\nC\tlow.png\t\n")
+    found = assessing.assess(Settings(data_folder=tmp_path), Wanted(str(feed), tmp_path / "out"), silent)
+    assert (found.products, found.pictures, found.wrong) == (3, 2, 2)
+    assert {(row.kind, row.pictures) for row in found.rows} == {("missing", 1), ("fill", 2), ("shared", 1)}
+
+
+@pytest.mark.usefixtures("stand")
+def test_what_is_gone_when_it_is_to_be_mended_or_breaks_what_mends_it_stops_nothing(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(_self: object, _order: object, sources: list[Any]) -> Any:
+        if "dim" in sources[0].name:
+            raise ZeroDivisionError("poison")
+        raise AssertionError("it is gone")
+
+    def progress(part: str, done: int, _total: int) -> None:
+        if (part, done) == ("mended", 0):
+            (shop / "low.png").unlink()
+            (shop / "bad.png").unlink()
+
+    monkeypatch.setattr(Stand, "render", render)
+    wanted = Wanted(str(shop), tmp_path / "out", ("amazon",))
+    found = assessing.assess(Settings(data_folder=tmp_path), wanted, progress)
+    told = {each.sku: (each.outcome, each.why.partition(":")[0]) for each in found.mended}
+    gone = ("none", "source_not_found")
+    assert told == {"low": gone, "bad": gone, "dim": ("none", "unexpected")}
+
+
+def test_two_tenants_may_have_the_same_sku(tmp_path: Path) -> None:
+    event = {"type": "CatalogChanged", "sku": "A", "version": 1, "sources": [{"uri": "https://x.example/a.jpg"}]}
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join(json.dumps(event | {"tenant": name, "channels": ["amazon"]}) for name in ("n", "s")))
+    assert [each.sku for each in products_of(Settings(), str(file)).products] == ["n|A", "s|A"]
 
 
 def test_a_later_run_looks_only_at_what_is_new(stand: Stand, shop: Path, tmp_path: Path) -> None:

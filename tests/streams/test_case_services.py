@@ -1,9 +1,7 @@
 """What pages, routes and commands do with review cases: list, look, claim, decide and take back."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -26,14 +24,9 @@ APPROVE = Decision(outcome="approve")
 PRODUCTS = 12
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    sqlite = request.param == "sqlite"
-    opened = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
-    opened.create_tables()
-    yield opened
-    opened.drop_tables()
-    opened.close()
+@pytest.fixture
+def database(either_database: Database) -> Database:
+    return either_database
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -24,16 +23,8 @@ PEOPLE = ("ada", "bob", "cleo")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path}/facts.db")
-    opened.create_tables()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def flow(database: Database) -> Flow:
-    return Flow(database)
+def database(flow: Flow) -> Database:
+    return flow.database
 
 
 def picture(number: int, stratum: str, key: str = "k") -> Picture:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streams.runtime.screen import errors, styled
@@ -44,7 +46,23 @@ def coloured(state: str) -> Text:
 @contextlib.contextmanager
 def progress(what: str, *, hidden: bool) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error; the block is given a function of (done, total)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    with progresses(hidden=hidden) as tell:
+        tell(what, 0, 0)
+        yield partial(tell, what)
+
+
+@contextlib.contextmanager
+def progresses(*, hidden: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar for each part of the work; the block is given a function of (part, done, total)."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     columns = (
         SpinnerColumn(),
@@ -53,9 +71,9 @@ def progress(what: str, *, hidden: bool) -> Iterator[Callable[[int, int], None]]
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=errors, disable=hidden) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+    with Progress(*columns, console=errors, disable=hidden) as bars:
+        tasks = defaultdict[str, TaskID](lambda: bars.add_task("", total=None))
+        yield lambda part, done, total: bars.update(tasks[part], description=part, completed=done, total=total or None)
 
 
 def moment(at_ms: int, precision: str = "seconds") -> str:

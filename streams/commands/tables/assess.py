@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,29 +9,6 @@ from streams.runtime.screen import console, errors, print_json, styled, table
 
 if TYPE_CHECKING:
     from streams.services.assessing.assess import Assessment
-
-
-@contextlib.contextmanager
-def progresses(*, hidden: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar a part of the work, on standard error; the block is given a function of (part, done, total)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=errors, disable=hidden) as bars:
-        parts = {}
-
-        def tell(part: str, done: int, total: int) -> None:
-            if part not in parts:
-                parts[part] = bars.add_task(part, total=None)
-            bars.update(parts[part], completed=done, total=total or None)
-
-        yield tell
 
 
 def show_assessment(found: Assessment, written: Path, *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,8 +118,8 @@ def assess(settings: Settings, wanted: Wanted, progress: Progress) -> Assessment
         rules = _rules_of(shelf.products, wanted.channels, studio.rules)
         looking = _Looking(settings, studio, Remembered(wanted.folder / SEEN))
         shown = looking.at(shelf.products, rules, progress)
-        mended = list(_mend(studio, looking, _sample(shown, wanted.sample), shelf.products, progress))
-    wrong = [each for each in shown if any(each.faults.values())]
+        mended = list(_mend(settings, studio, _sample(shown, wanted.sample), shelf.products, progress))
+    wrong = [each for each in shown if each.uri and any(each.faults.values())]
     mendable = [each for each in wrong if _is_mended(each)]
     return Assessment(
         source=wanted.source,
@@ -150,18 +150,17 @@ class _Looking:
         uris = list(dict.fromkeys(uri for product in products for uri in product.pictures))
         seen = self._seen(uris, progress)
         known = {
-            product.sku: [each for uri in product.pictures if isinstance(each := seen[uri], Seen)]
+            product.sku: {
+                place: each for place, uri in enumerate(product.pictures) if isinstance(each := seen[uri], Seen)
+            }
             for product in products
         }
-        again = {(sku, number): fault for sku, number, fault in faults.shared(known)}
-        return [shown for product in products for shown in _shown(product, rules[product.sku], seen, again)]
-
-    def fetched(self, uri: str) -> Fetched:
-        """The file at an address. Raises Refused."""
-        try:
-            return fetch(uri, fetch_limits(self._settings), s3=s3_client(self._settings))
-        except SourceError as error:
-            raise Refused.because(error) from error
+        again = faults.shared(known)
+        return [
+            shown
+            for product in products
+            for shown in _shown(product, rules[product.sku], seen, faults.of_product(known[product.sku]), again)
+        ]
 
     def _seen(self, uris: Sequence[str], progress: Progress) -> dict[str, Seen | Refused]:
         found: dict[str, Seen | Refused] = {}
@@ -179,7 +178,7 @@ class _Looking:
 
     def _look(self, uri: str) -> Seen | Refused:
         try:
-            file = self.fetched(uri)
+            file = fetched(self._settings, uri)
             seen = self._remembered.of(file.sha256)
             if seen is None:
                 seen = look(self._studio, file.data, file.sha256, uri)
@@ -194,21 +193,30 @@ class _Looking:
         return seen
 
 
+def fetched(settings: Settings, uri: str) -> Fetched:
+    """The file at an address. Raises Refused."""
+    try:
+        return fetch(uri, fetch_limits(settings), s3=s3_client(settings))
+    except SourceError as error:
+        raise Refused.because(error) from error
+
+
 def _shown(
-    product: Product, rules: Sequence[Channel], seen: dict[str, Seen | Refused], again: dict[tuple[str, int], Fault]
+    product: Product,
+    rules: Sequence[Channel],
+    seen: Mapping[str, Seen | Refused],
+    twice: Mapping[int, Fault],
+    shared: Mapping[tuple[str, int], Fault],
 ) -> Iterator[Shown]:
     if not product.pictures:
         yield Shown(product.sku, 0, "", None, {each.name: [Fault("missing")] for each in rules})
-    readable = [uri for uri in product.pictures if isinstance(seen[uri], Seen)]
-    twice: dict[int, Fault] = dict(faults.of_product([each for uri in readable if isinstance(each := seen[uri], Seen)]))
     for place, uri in enumerate(product.pictures):
         one = seen[uri]
         if isinstance(one, Refused):
             broken = Fault("unreadable", text=f"{one.code}: {one.message}")
             yield Shown(product.sku, place, uri, None, {each.name: [broken] for each in rules})
             continue
-        number = readable.index(uri)
-        besides = [each for each in (twice.get(number), again.get((product.sku, number))) if each is not None]
+        besides = [each for each in (twice.get(place), shared.get((product.sku, place))) if each is not None]
         found = {each.name: [*faults.of_picture(one, each, is_main=place == 0), *besides] for each in rules}
         yield Shown(product.sku, place, uri, one, found)
 
@@ -246,30 +254,34 @@ def _sample(shown: Sequence[Shown], most: int) -> list[Shown]:
 
 
 def _mend(
-    studio: Studio, looking: _Looking, sample: Sequence[Shown], products: Sequence[Product], progress: Progress
+    settings: Settings, studio: Studio, sample: Sequence[Shown], products: Sequence[Product], progress: Progress
 ) -> Iterator[Mended]:
     categories = {each.sku: each.category for each in products}
     progress("mended", 0, len(sample))
     for done, each in enumerate(sample, 1):
         channel = next(name for name, found in each.faults.items() if found)
-        yield _mended(studio, looking, each, channel, categories[each.sku])
+        yield _mended(settings, studio, each, channel, categories[each.sku])
         progress("mended", done, len(sample))
 
 
-def _mended(studio: Studio, looking: _Looking, shown: Shown, channel: str, category: str) -> Mended:
+def _mended(settings: Settings, studio: Studio, shown: Shown, channel: str, category: str) -> Mended:
     began_s = time.process_time()
-    before = looking.fetched(shown.uri)
-    outcome, why, after = "none", "", None
+    before, after, outcome = b"", None, "none"
     try:
-        made = studio.render(studio.order(OPERATION, channel, category, {}), [Source(shown.uri, before)])
+        file = fetched(settings, shown.uri)
+        before = file.data
+        made = studio.render(studio.order(OPERATION, channel, category, {}), [Source(shown.uri, file)])
         assert made.verdict is not None
         after, outcome = made.file, made.verdict.outcome
         why = ", ".join(sorted({each.name for each in made.verdict.checks if each.outcome in ("review", "fail")}))
-    except NoNetwork:
+    except (NoNetwork, Unavailable):
         raise
     except Refused as refusal:
         why = f"{refusal.code}: {refusal.message}"
-    return Mended(shown.sku, shown.uri, channel, outcome, why, before.data, after, time.process_time() - began_s)
+    except Exception as error:  # as above
+        log.exception("a picture broke what mends it", source=shown.uri)
+        why = f"unexpected: {type(error).__name__}: {error}"
+    return Mended(shown.sku, shown.uri, channel, outcome, why, before, after, time.process_time() - began_s)
 
 
 def _rows(shown: Sequence[Shown]) -> list[Row]:

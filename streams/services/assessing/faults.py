@@ -4,7 +4,7 @@ A product's first picture is held to all that a channel wants of a main image. T
 close by or worn: they are held to size, file and sharpness.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -12,11 +12,10 @@ from gpu_workers.local.looking import Seen
 from gpu_workers.quality.found import bits_apart
 from schemas.channels import Channel
 from schemas.records import Check
-from streams.flow.gates import Threshold, channel, held, product
+from streams.flow.gates import BY_EYE, Threshold, channel, held, product
 from streams.flow.gates.text import BANS
 
 ALIKE_BITS_MAX, ALIKE_COLOUR_MAX = 3, 6  # of 64 bits, and of 255: the same picture in another size or file
-_COMMAND = "python -m pytest tests/gpu_workers/test_found.py"
 SOFT = Threshold(
     measure="detail_scale",
     bound="≥",
@@ -24,8 +23,8 @@ SOFT = Threshold(
     unit="of its size: it holds no more detail than a picture so much smaller",
     otherwise="review",
     where_measured=True,
-    data="56 shop pictures and renders, none of which is less; enlarged 3 times, or blurred by 2 px, most of them are",
-    command=_COMMAND,
+    data="of 60 shop pictures and renders none is less; enlarged twice 50 are, 3 times or blurred by 2 px all",
+    command=BY_EYE,
 )
 DAMAGED = Threshold(
     measure="jpeg_quality",
@@ -112,14 +111,14 @@ def of_picture(seen: Seen, rules: Channel, *, is_main: bool) -> list[Fault]:
     return list(found.values())
 
 
-def of_product(pictures: Sequence[Seen]) -> list[tuple[int, Fault]]:
-    """Which of a product's pictures are as good as an earlier one of them, by their place."""
-    return [
-        (number, Fault("twice", text=f"as picture {earlier + 1}"))
-        for number, each in enumerate(pictures)
-        for earlier in [next((n for n, one in enumerate(pictures[:number]) if _are_alike(one, each)), None)]
-        if earlier is not None
-    ]
+def of_product(pictures: Mapping[int, Seen]) -> dict[int, Fault]:
+    """Which of a product's pictures, by their places, are as good as an earlier one of them."""
+    found = {}
+    for place, each in pictures.items():
+        earlier = next((other for other, one in pictures.items() if other < place and _are_alike(one, each)), None)
+        if earlier is not None:
+            found[place] = Fault("twice", text=f"as picture {earlier + 1}")
+    return found
 
 
 def _measures(seen: Seen, rules: Channel, *, is_main: bool) -> dict[str, float]:
@@ -170,11 +169,13 @@ def _are_alike(one: Seen, other: Seen) -> bool:
     return is_near and bits_apart(one.looks_like, other.looks_like) <= ALIKE_BITS_MAX
 
 
-def shared(by_product: Mapping[str, Sequence[Seen]]) -> Iterator[tuple[str, int, Fault]]:
-    """Which pictures are the very file that an earlier product shows: the SKU, the place among its own, the fault."""
+def shared(by_product: Mapping[str, Mapping[int, Seen]]) -> dict[tuple[str, int], Fault]:
+    """Which pictures, by SKU and place, are the very file that an earlier product shows."""
     first: dict[str, str] = {}
+    found = {}
     for sku, pictures in by_product.items():
-        for number, each in enumerate(pictures):
+        for place, each in pictures.items():
             other = first.setdefault(each.sha256, sku)
             if other != sku:
-                yield sku, number, Fault("shared", text=f"as {other}")
+                found[sku, place] = Fault("shared", text=f"as {other}")
+    return found

@@ -5,12 +5,10 @@ from pathlib import Path
 import msgspec
 
 from gpu_workers.local import files
-from gpu_workers.pools.limits import fetch_limits
-from gpu_workers.sources.fetch import SourceError, fetch
+from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.assessing.assess import Assessment, Progress, Wanted, assess, reading_here
+from streams.services.assessing.assess import Assessment, Progress, Wanted, assess, fetched, reading_here
 from streams.services.assessing.page import lines_of, page
-from streams.services.roles import s3_client
 
 PAGE = "assessment.html"
 FIGURES = "assessment.json"
@@ -23,8 +21,8 @@ def write(settings: Settings, wanted: Wanted, progress: Progress) -> tuple[Asses
 
     def load(uri: str) -> bytes | None:
         try:
-            return fetch(uri, fetch_limits(here), s3=s3_client(here)).data
-        except SourceError:  # it was there a moment ago: the page says that there is no picture
+            return fetched(here, uri).data
+        except Refused:  # it was there a moment ago: the page says that there is no picture
             return None
 
     figures = summary(found) | {"wrong_pictures": list(lines_of(found))}

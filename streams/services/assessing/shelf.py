@@ -95,10 +95,17 @@ def _events(path: Path) -> Shelf:
         if isinstance(each, CatalogChanged):
             key = f"{each.tenant}|{each.sku}"
             newest[key] = max(newest.get(key, each), each, key=lambda event: event.version)
-    shown = [each for each in newest.values() if each.change == "upsert"]
+    shown = {name: each for name, each in newest.items() if each.change == "upsert"}
+    is_one = len({each.tenant for each in shown.values()}) == 1
     products = [
-        Product(each.sku, each.title, each.category, tuple(each.channels), tuple(one.uri for one in each.sources))
-        for each in shown
+        Product(
+            each.sku if is_one else name,
+            each.title,
+            each.category,
+            tuple(each.channels),
+            tuple(one.uri for one in each.sources),
+        )
+        for name, each in shown.items()
     ]
     return Shelf(products, [f"{path.name}, line {each.line}: {each.field}: {each.message}" for each in bad])
 
