@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.settings import Settings
 
 
-@click.group()
+@click.group(cls=Group)
 def brands() -> None:
     """Brands: what a house's pictures have in common, for the operation style."""
 

@@ -2,6 +2,7 @@
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
 from streams.services.moments import Age
@@ -9,7 +10,7 @@ from streams.services.moments import Age
 GIGABYTE = 10**9
 
 
-@click.group()
+@click.group(cls=Group)
 def cache() -> None:
     """The cache of results: what may be taken away at any time."""
 

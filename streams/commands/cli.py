@@ -5,9 +5,11 @@ import logging
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.exits import Exit
 
 LOGGED = frozenset(
@@ -87,7 +89,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A group whose commands are imported when they are called: `packshot --help` needs none of them."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
@@ -102,19 +104,6 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"streams.commands.{module}"), attribute)
         return command
 
-    def resolve_command(
-        self, context: click.Context, arguments: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is asked for. Raises UsageError, which says what a name that is none is most like."""
-        name = arguments[0]
-        if name in COMMANDS or name.startswith("-"):
-            return super().resolve_command(context, arguments)
-        import difflib  # only who has mistyped one needs it
-
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise click.UsageError(f"No such command {name!r}.{hint}", context)
-
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with a line each."""
         with formatter.section("Commands"):
@@ -124,7 +113,7 @@ class Commands(click.Group):
 def main() -> None:
     """Runs the command; an error that has a sentence of its own is told in that sentence, with exit status 2."""
     try:
-        packshot(standalone_mode=False)
+        packshot(prog_name="packshot", standalone_mode=False)
     except click.ClickException as error:
         _show(error)
         sys.exit(error.exit_code)
@@ -148,13 +137,23 @@ def _answered(error: Exception) -> int:
 
 
 def _of_system(error: OSError) -> str:
-    """What the system refused, and how to go on where it is the place."""
+    """What the system refused, and how to go on where it is the place of the data."""
     from streams.runtime.settings import variable
 
     text = f"{error.filename or 'the disk'}: {error.strerror or error}"
-    if error.errno not in UNWRITABLE:
+    if not _is_about_data(error):
         return text
     return f"{text}; {variable('data_folder')} names another place for the data"
+
+
+def _is_about_data(error: OSError) -> bool:
+    """Whether the data cannot be kept where they are to be; without a file's name, it is the errors of a disk."""
+    if not isinstance(error.filename, str):
+        return error.errno in UNWRITABLE
+    from streams.runtime.settings import read_settings
+
+    at, data = Path(error.filename).absolute(), read_settings().data_folder.absolute()
+    return at.is_relative_to(data) or data.is_relative_to(at)  # a folder above it may be what is refused
 
 
 def _tell(text: str) -> None:

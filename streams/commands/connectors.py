@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.commands.groups import Group
 from streams.commands.tables import moment
 from streams.runtime.settings import Settings
 
@@ -16,7 +17,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inst
 _name = click.argument("name", metavar="NAME")
 
 
-@click.group()
+@click.group(cls=Group)
 def connectors() -> None:
     """Connectors: shops and PIMs whose products come in, and whose pictures go back."""
 

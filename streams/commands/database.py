@@ -2,11 +2,12 @@
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
 
 
-@click.group()
+@click.group(cls=Group)
 def database() -> None:
     """The tables of the facts, from one version to the next."""
 

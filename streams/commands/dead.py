@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
@@ -26,7 +27,7 @@ def _filters(command: F) -> F:
     return command
 
 
-@click.group()
+@click.group(cls=Group)
 def dead() -> None:
     """Events that could not be worked on. ID is the partition/offset that `list` shows."""
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.screen import console, errors, print_json
 from streams.runtime.settings import Settings
 
 ROLES = ("viewer", "reviewer", "operator")
 
 
-@click.group()
+@click.group(cls=Group)
 def desk() -> None:
     """The desk: pages on which people see what becomes of their products, and decide."""
 

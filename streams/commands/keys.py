@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from streams.commands.groups import Group
 from streams.commands.tables import moment
 from streams.runtime.screen import console, errors, print_json, table
 from streams.runtime.settings import Settings
@@ -12,7 +13,7 @@ from streams.services.moments import Moment
 SCOPES = ("read", "write", "review", "operate")
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Keys of the API: who may use it, for which tenants, for what."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from schemas.records import LANES
+from streams.commands.groups import Group
 from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
@@ -30,7 +31,7 @@ class Percent(click.ParamType):
         return share
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """Networks: which there are, and which of them works. MODEL is NAME@VERSION."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.commands.groups import Group
 from streams.commands.options import parameters, through
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _SAID = {"approve": "approved", "reject": "rejected", "redo": "to be redone:"}
 
 
-@click.group()
+@click.group(cls=Group)
 def review() -> None:
     """A person's decisions on doubtful assets."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from streams.services.replanning import Product
 
 
-@click.group()
+@click.group(cls=Group)
 def topics() -> None:
     """The topics' settings: what differs from what Packshot relies on."""
 

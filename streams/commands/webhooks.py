@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from streams.commands.groups import Group
 from streams.commands.tables import moment
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
@@ -18,7 +19,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inst
 _endpoint = click.argument("name", metavar="ID")
 
 
-@click.group("webhooks")
+@click.group("webhooks", cls=Group)
 def group() -> None:
     """Webhooks: who is told of what was published, and how that went."""
 

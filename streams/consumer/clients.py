@@ -18,6 +18,7 @@ from prometheus_client import Counter
 from schemas import topics
 from streams.consumer.letters import Delivery, Outgoing, written_at_ms
 from streams.consumer.registry import codec_of
+from streams.consumer.unreachable import unreachable
 from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings
 
@@ -295,9 +296,7 @@ def make_topics(settings: Settings) -> None:
             _unless_there(future)
         _wait_until_seen(admin, [topic.name for topic in missing])
     except KafkaException as error:
-        raise Unavailable(
-            f"the brokers at {settings.bootstrap_servers} do not answer: {error.args[0].str()}"
-        ) from error
+        raise unreachable(settings, error) from error
 
 
 def _wait_until_seen(admin: AdminClient, names: Sequence[str]) -> None:

@@ -21,6 +21,7 @@ from confluent_kafka.cimpl import NewPartitions
 from schemas import topics
 from schemas.topics import Topic
 from streams.consumer.clients import client_config, make_topics
+from streams.consumer.unreachable import described, unreachable
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings, variable
 
@@ -193,9 +194,8 @@ def _result(settings: Settings, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except KafkaException as error:
-        text = f"the brokers at {settings.bootstrap_servers}: {error.args[0].str()}"
         if error.args[0].code() in REFUSED:
-            raise Refused("topics_refused", text) from error
-        raise Unavailable(text) from error
+            raise Refused("topics_refused", described(settings, error)) from error
+        raise unreachable(settings, error) from error
     except TimeoutError as error:
-        raise Unavailable(f"the brokers at {settings.bootstrap_servers} do not answer") from error
+        raise unreachable(settings, error) from error

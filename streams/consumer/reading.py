@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from streams.consumer import groups
 from streams.consumer.clients import client_config, delivery, open_consumer
 from streams.consumer.letters import Delivery
-from streams.runtime.errors import Unavailable
+from streams.consumer.unreachable import unreachable
 from streams.runtime.settings import Settings
 
 POLL_S = 0.1
@@ -201,7 +201,5 @@ def translated(settings: Settings) -> Iterator[None]:
     """What brokers that are away make of a call, as Unavailable."""
     try:
         yield
-    except KafkaException as error:
-        raise Unavailable(f"the brokers at {settings.bootstrap_servers}: {error.args[0].str()}") from error
-    except TimeoutError as error:
-        raise Unavailable(f"the brokers at {settings.bootstrap_servers} do not answer") from error
+    except (KafkaException, TimeoutError) as error:
+        raise unreachable(settings, error) from error

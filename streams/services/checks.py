@@ -13,6 +13,7 @@ from streams.blobs import StoreError, open_store
 from streams.consumer import backlog, drift
 from streams.consumer.clients import client_config
 from streams.consumer.reading import has_members
+from streams.consumer.unreachable import described
 from streams.facts import UNSENT_AFTER_S, Database, Loss
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.masking import masked
@@ -69,7 +70,7 @@ def _broker(settings: Settings) -> str:
     try:
         brokers = AdminClient(client_config(settings)).list_topics(timeout=5).brokers
     except KafkaException as error:
-        raise CheckFailed(f"{settings.bootstrap_servers} does not answer: {error.args[0].str()}") from error
+        raise CheckFailed(described(settings, error)) from error
     text = f"{len(brokers)} at {settings.bootstrap_servers}"
     return (
         f"{running['broker']}, {text}. {running['promises']}"
@@ -82,7 +83,7 @@ def _topics(settings: Settings) -> str:
     try:
         there = AdminClient(client_config(settings)).list_topics(timeout=5).topics
     except KafkaException as error:
-        raise CheckFailed(f"the broker does not answer: {error.args[0].str()}") from error
+        raise CheckFailed(described(settings, error)) from error
     wanted = topics.every(settings.retry_delays)
     missing = [topic.name for topic in wanted if topic.name not in there]
     if missing:

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec.structs import replace
 
+from schemas.errors import in_words
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Source, Submission
 
 KINDS: dict[str, type[Submission]] = {
@@ -29,6 +30,7 @@ COLUMNS = ("type", *(name for name in CatalogChanged.__struct_fields__ if name !
 DELIMITERS = ",;\t"
 DIGITS_MAX = 20  # more than any number of a record has; Python converts no more than 4,300
 MESSAGE_CHARACTERS_MAX = 300
+ZIP = "PK\x03\x04"  # how a spreadsheet's file begins
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -87,7 +89,7 @@ def problems(value: object) -> list[tuple[str, str]]:
     if kind is None:
         return [("type", f"{value.get('type')!r} is none of {', '.join(KINDS)}")]
     types = typing.get_type_hints(kind, include_extras=True)
-    wrong = [(name, "there is no such field") for name in value if name not in types and name != "type"]
+    wrong = [(name, _no_such(name, types)) for name in value if name not in types and name != "type"]
     for field in msgspec.structs.fields(kind):
         if field.name in value:
             wrong += _wrong(lambda name=field.name: msgspec.convert(value[name], types[name]), field.name)
@@ -96,12 +98,19 @@ def problems(value: object) -> list[tuple[str, str]]:
     return wrong or list(_wrong(lambda: msgspec.convert(value, kind), ""))
 
 
+def _no_such(name: str, fields: Iterable[str]) -> str:
+    import difflib  # only who has mistyped one needs it
+
+    near = difflib.get_close_matches(name, fields, 1)
+    return f"there is no such field, did you mean {near[0]}?" if near else "there is no such field"
+
+
 def _wrong(convert: Any, field: str) -> Iterator[tuple[str, str]]:
     try:
         convert()
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
-        yield field + place.removesuffix("`"), message[:MESSAGE_CHARACTERS_MAX]
+        yield field + place.removesuffix("`"), in_words(message)[:MESSAGE_CHARACTERS_MAX]
     except UnicodeEncodeError:  # JSON can say half a character, and no text can hold it
         yield field, "half a character (a surrogate without its other) is no text"
 
@@ -168,7 +177,7 @@ def _rows(text: str) -> Iterator[tuple[int, Any]]:
         yield 1, BadLine(1, "", f"no CSV: {error}")
         return
     if "sku" not in columns:
-        yield 1, BadLine(1, "", "neither JSON nor CSV: the first line names no column sku")
+        yield 1, BadLine(1, "", f"neither JSON nor CSV: {_lacking(text)}")
         return
     unknown = [name for name in columns if name not in COLUMNS and not name.startswith(ATTRIBUTE)]
     if unknown:
@@ -176,6 +185,13 @@ def _rows(text: str) -> Iterator[tuple[int, Any]]:
         yield 1, BadLine(1, unknown[0], f"no column is called {', '.join(map(repr, unknown))}; there are: {known}")
         return
     yield from _products(rows, columns)
+
+
+def _lacking(text: str) -> str:
+    """What a file lacks to be CSV, and what it may be instead."""
+    if text.startswith(ZIP):
+        return "if it is an Excel or OpenDocument file, save it as CSV"
+    return "it is no text" if "\0" in text else "the first line names no column sku"
 
 
 def _products(rows: Any, columns: list[str]) -> Iterator[tuple[int, Any]]:

@@ -78,7 +78,7 @@ def test_every_wrong_field_of_an_event_is_told(tmp_path: Path) -> None:
         (f"{ONE}\n" + "[" * 100_000 + f"\n{TWO}", 2, "", "nested too deep"),
         (f'{ONE}\n{{"type": "Catalog"}}\n{TWO}', 2, "type", "'Catalog' is none of CatalogChanged, "),
         (f"{ONE}\n[7]\n{TWO}", 2, "", "an event is an object"),
-        (f'{ONE}\n{ONE[:-1]}, "change": "delete", "version": NaN}}\n{TWO}', 2, "version", "Expected `int`"),
+        (f'{ONE}\n{ONE[:-1]}, "change": "delete", "version": NaN}}\n{TWO}', 2, "version", "Expected a whole number"),
         (f"{ONE}\n{ONE.replace('https://shop.example/', '')}\n{TWO}", 2, "sources", "there is no file 'mug.jpg'"),
         (f"{ONE}\n{ONE.replace('https://', '')}\n{TWO}", 2, "sources", "a web address begins with https://"),
     ],

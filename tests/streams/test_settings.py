@@ -28,7 +28,7 @@ def test_every_default_is_one_that_may_be_given(field: Any) -> None:
     ("name", "value", "why"),
     [
         ("engine", "planted", "none of auto, tensorrt, openvino, onnxruntime"),
-        ("gateway_port", "planted", "int"),
+        ("gateway_port", "planted", "a whole number"),
         ("gateway_port", 70_000, "65535"),
         ("replaced_grace_s", -1, "0"),
         ("cutout_model", "planted@", "matching regex"),
