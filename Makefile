@@ -138,7 +138,7 @@ $(BIN)/uv: infra/locks/requirements-setup.txt
 
 $(MARK): $(BIN)/uv infra/locks/requirements.txt pyproject.toml
 	$(BIN)/uv pip install --compile-bytecode --require-hashes -r infra/locks/requirements.txt
-	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -C editable_mode=compat -e .
 	$(BIN)/python -m compileall -q schemas streams gpu_workers
 	touch $@
 
