@@ -311,8 +311,8 @@ def _compared(job: _Job, picture: Picture, used: Made, network: Network, people:
     ref = network.model.ref
     try:
         with predicting(network, _wanted_by(task), task.tenant, meter, "shadow") as predictor:
-            asked = replace(job.asked_of(predictor, people), reader=None)  # what is written was read already
-            other = job.half.run([picture], asked)
+            unread = replace(job.asked_of(predictor, people), reader=None)  # what is written was read already
+            other = job.half.run([picture], unread)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))
         return Shadow(model=ref, error=printable(f"{type(error).__name__}: {error}", SHADOW_ERROR_MAX))

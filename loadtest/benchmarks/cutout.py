@@ -211,12 +211,12 @@ def figures(ours: Sequence[Scored], plain: Sequence[Scored], matted: Sequence[Sc
         "outside_s": median(each.outside_s for each in ours),
     }
     for name, those in (("ours", ours), ("rembg", plain), ("rembg_matting", matted)):
-        found |= {f"{name}_{measure}": _mean(those, measure) for measure in _TOLD}
+        found |= {f"{name}_{measure}": _mean(those, measure) for measure in _SHOWN}
         found[f"{name}_seconds"] = median(each.seconds for each in those)
     return {name: round(figure, 4) for name, figure in found.items()}
 
 
-_TOLD = ("iou", "sad", "grad", "conn", "band_error", "spill")
+_SHOWN = ("iou", "sad", "grad", "conn", "band_error", "spill")
 
 
 def _mean(those: Sequence[Scored], measure: str) -> float:
@@ -240,13 +240,13 @@ def large() -> float:
 
 def show(ours: Sequence[Scored], plain: Sequence[Scored], matted: Sequence[Scored]) -> None:
     """A table, a category a line."""
-    table = Table("category", "by", "pictures", *_TOLD, "s", "passed", "of these good")
+    table = Table("category", "by", "pictures", *_SHOWN, "s", "passed", "of these good")
     for category in dict.fromkeys(each.sample.category for each in ours):
         for name, those in (("ours", ours), ("rembg", plain), ("rembg, matting", matted)):
             part = [each for each in those if each.sample.category == category]
             if not part:
                 continue
-            means = [f"{_mean(part, measure):.3f}" for measure in _TOLD]
+            means = [f"{_mean(part, measure):.3f}" for measure in _SHOWN]
             passed = [each for each in part if each.uncertainty <= UNCERTAINTY_MAX]
             good = sum(each.is_good for each in passed)
             gate = (str(len(passed)), str(good)) if name == "ours" else ("", "")

@@ -56,7 +56,7 @@ class Blow:
         return max(0.0, self.stood_s - self.away_s)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """It in a line."""
         where = f" ({self.stall.place[0]} at {self.stall.place[1]}/{self.stall.place[2]})" if self.stall.place else ""
         away = f"; the server was away for {self.away_s:.1f} s of it, its start included" if self.away_s else ""
@@ -96,7 +96,7 @@ class FaultInjector:
         stall = self._stalls.longest(faults.groups)
         blow = Blow(faults.name, faults.kind, stall, recovered, away_s, faults.bars_writers)
         self.blows.append(blow)
-        self._say(blow.told)
+        self._say(blow.description)
         return blow
 
     def _wait(self, groups: list[str], began_s: float, over_s: float) -> bool:

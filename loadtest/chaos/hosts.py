@@ -52,6 +52,6 @@ class HostileHost:
                 return
             with connection, suppress(OSError):
                 connection.settimeout(5)
-                asked = connection.recv(65536).split(b" ")
-                name = asked[1].split(b"/")[1].decode() if len(asked) > 1 else ""
+                request = connection.recv(65536).split(b" ")
+                name = request[1].split(b"/")[1].decode() if len(request) > 1 else ""
                 connection.sendall(ANSWERS.get(name, b""))

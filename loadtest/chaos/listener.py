@@ -109,11 +109,11 @@ def published(settings: Settings) -> Iterator[Message]:
         yield tenant, message.sku, message.message
 
 
-def unheard(told: Sequence[Message], heard: Sequence[str]) -> Iterator[str]:
+def unheard(published: Sequence[Message], heard: Sequence[str]) -> Iterator[str]:
     """Each message that never came, came before an older one of its product, or that nobody published."""
     place = {name: number for number, name in enumerate(heard)}
     last: dict[tuple[str, str], int] = {}
-    for tenant, sku, name in told:
+    for tenant, sku, name in published:
         came = place.get(name)
         if came is None:
             yield f"{tenant}|{sku}: {name} was published, and no webhook told of it"
@@ -121,5 +121,5 @@ def unheard(told: Sequence[Message], heard: Sequence[str]) -> Iterator[str]:
             yield f"{tenant}|{sku}: {name} came before what was published earlier"
         else:
             last[tenant, sku] = came
-    for name in place.keys() - {name for _, _, name in told}:
+    for name in place.keys() - {name for _, _, name in published}:
         yield f"{name} was heard of, and never published"

@@ -359,17 +359,17 @@ def _no_defaults(its: _Named, *, text: str) -> Poison:
 
 def _from_nowhere(its: _Named, *, origin: str) -> Poison:
     made = its.poison("letter: from nowhere", topics.retry(RETRY_FIRST_MS), its.rng.randbytes(40))
-    return _told(made, (ORIGIN_TOPIC, origin))
+    return _with_headers(made, (ORIGIN_TOPIC, origin))
 
 
 def _held_for_ever(its: _Named) -> Poison:
     made = its.poison("letter: held for ever", topics.retry(RETRY_FIRST_MS), its.rng.randbytes(40))
-    return _told(made, (ORIGIN_TOPIC, topics.CATALOG.name), (NOT_BEFORE, "9" * 18))
+    return _with_headers(made, (ORIGIN_TOPIC, topics.CATALOG.name), (NOT_BEFORE, "9" * 18))
 
 
-def _told(made: Poison, *headers: tuple[str, str]) -> Poison:
-    told = [(name.encode(), value.encode()) for name, value in headers]
-    return replace(made, record=RawRecord(made.record.value, made.record.key, [*made.record.headers, *told], NOW_MS))
+def _with_headers(made: Poison, *headers: tuple[str, str]) -> Poison:
+    added = [(name.encode(), value.encode()) for name, value in headers]
+    return replace(made, record=RawRecord(made.record.value, made.record.key, [*made.record.headers, *added], NOW_MS))
 
 
 # pictures

@@ -101,8 +101,8 @@ def judge(settings: Settings, expected: Expected, codes: dict[str, int], listene
         for number, each in letters.items()
         if number not in of_poison
     ]
-    told = {name_in(letters[number].record) for number in of_poison}
-    left = [f"poison: {text}" for text in unanswered(expected.poison, told, codes)]
+    named = {name_in(letters[number].record) for number in of_poison}
+    left = [f"poison: {text}" for text in unanswered(expected.poison, named, codes)]
     if of_poison:
         discard(settings, Wanted(names=frozenset(of_poison)), "chaos", "poison")
     untold = [f"webhook: {text}" for text in unheard(list(published(settings)), list(listener.heard))]

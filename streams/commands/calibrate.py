@@ -40,13 +40,13 @@ def calibrate(
         print_json(found)
         return
     console.say(f"{found.version}: chosen on {found.fitted} decisions; on {found.held_out} others")
-    console.say(f"  now   {_told(found.now)}")
-    console.say(f"  then  {_told(found.then)}")
+    console.say(f"  now   {_described(found.now)}")
+    console.say(f"  then  {_described(found.then)}")
     console.say("it passes more, or errs less" if found.is_better else "it is no better: leave the limit as it is")
     if out is not None:
         console.say(f"released by: packshot channels release {out}")
 
 
-def _told(effect: "Effect") -> str:
+def _described(effect: "Effect") -> str:
     wrong = f"{effect.wrong:.1%} of that wrong ({effect.wrong_from:.1%} – {effect.wrong_to:.1%})"
     return f"doubt ≤ {effect.limit:g}: {effect.passes:.0%} pass, {wrong}"

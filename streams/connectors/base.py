@@ -119,7 +119,7 @@ class Shop(ABC):
         """
         raise Refused("hook_malformed", f"{self.connector.kind} sends no hooks")
 
-    def told(self, body: bytes) -> Hook:  # noqa: ARG002
+    def hook_of(self, body: bytes) -> Hook:  # noqa: ARG002
         """What an event says that the shop itself wrote to `imagery.inbound`, where only it may write for itself.
 
         It is found by its CloudEvents `subject`, which is the connector's option `subscription`. Raises Refused.
@@ -170,8 +170,8 @@ def file_name(digest: str, asset: str, media_type: str) -> str:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What stands at a product: our pictures that are to stay, by name; ours that are to go; and the shop's own."""
+class MediaDifference:
+    """What a product has: our pictures that are to stay, by name; ours that are to go; and the shop's own."""
 
     kept: Mapping[str, str]
     going: Sequence[str]
@@ -183,8 +183,8 @@ def is_ours(text: str) -> bool:
     return _stem(text) is not None
 
 
-def standing(pictures: Sequence[Picture], media: Sequence[tuple[str, str]]) -> Standing:
-    """Tells media apart, each an id and a file's name or address, as they stand. One that stands twice goes once."""
+def media_difference(pictures: Sequence[Picture], media: Sequence[tuple[str, str]]) -> MediaDifference:
+    """Tells media apart, each an id and a file's name or address, as they are. One that is there twice goes once."""
     wanted = {each.name.rpartition(".")[0]: each.name for each in pictures}
     kept: dict[str, str] = {}
     going, theirs = [], []
@@ -198,7 +198,7 @@ def standing(pictures: Sequence[Picture], media: Sequence[tuple[str, str]]) -> S
             going.append(media_id)
         else:
             kept[name] = media_id
-    return Standing(kept, going, theirs)
+    return MediaDifference(kept, going, theirs)
 
 
 def _stem(text: str) -> str | None:

@@ -60,7 +60,7 @@ class Noting:
         subscription = signatures.text_at(signatures.parsed(delivery.value), "subject")
         known = [each for each in self._connectors.every() if each.options.get("subscription") == subscription]
         for connector in known:
-            hook = kind(connector.kind)(connector, Client()).told(delivery.value)
+            hook = kind(connector.kind)(connector, Client()).hook_of(delivery.value)
             self._connectors.note_change(connector.connector, hook.source_id, self._now_ms())
         if not known:
             log.info("an event of no connector", subscription=subscription)

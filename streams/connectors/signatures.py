@@ -20,10 +20,10 @@ def digest(secret: str | bytes, data: bytes) -> bytes:
     return hmac.digest(secret if isinstance(secret, bytes) else secret.encode(), data, hashlib.sha256)
 
 
-def check(expected: bytes, told: str, *, is_hex: bool = False) -> None:
+def check(expected: bytes, signature: str, *, is_hex: bool = False) -> None:
     """Raises Refused unless a header, base64 or hex, holds what was expected."""
     try:
-        found = bytes.fromhex(told) if is_hex else base64.b64decode(told, validate=True)
+        found = bytes.fromhex(signature) if is_hex else base64.b64decode(signature, validate=True)
     except (ValueError, binascii.Error):
         found = b""
     if not hmac.compare_digest(expected, found):
@@ -43,8 +43,10 @@ def check_standard(headers: Mapping[str, str], body: bytes, secret: str, now_ms:
         raise Refused("hook_malformed", "no webhook-id, or no webhook-timestamp", field="webhook-id")
     text = secret.removeprefix(WHSEC)
     expected = digest(base64.b64decode(text + "=" * (-len(text) % 4)), f"{message}.{at_s}.".encode() + body)
-    told = [each.removeprefix("v1,") for each in headers.get("webhook-signature", "").split() if each.startswith("v1,")]
-    if not any(fits(expected, each) for each in told):
+    signed = [
+        each.removeprefix("v1,") for each in headers.get("webhook-signature", "").split() if each.startswith("v1,")
+    ]
+    if not any(fits(expected, each) for each in signed):
         raise Refused("hook_signature", "none of the signatures is that of this body", field="webhook-signature")
     check_fresh(int(at_s) * 1000, now_ms)
     return message
@@ -67,10 +69,10 @@ def text_at(value: Any, *path: str) -> str:
     return str(value)
 
 
-def fits(expected: bytes, told: str, *, is_hex: bool = False) -> bool:
+def fits(expected: bytes, signature: str, *, is_hex: bool = False) -> bool:
     """Whether a header, base64 or hex, holds what was expected."""
     try:
-        check(expected, told, is_hex=is_hex)
+        check(expected, signature, is_hex=is_hex)
     except Refused:
         return False
     return True

@@ -102,25 +102,25 @@ class Taking:
         before = rows.product(connector.connector, product.source_id)
         if before is not None and _is_stale(before, product, seen_ms):
             return "stale"
-        told = told_of(connector, product)
-        digest = content_id("connector", told)
+        content = content_of(connector, product)
+        digest = content_id("connector", content)
         if before is not None and before.digest == digest and not before.deleted and not before.why:
             if before.updated_ms < product.updated_ms:
                 newer = replace(before, updated_ms=product.updated_ms, seen_ms=seen_ms)
                 return "same" if rows.put_product(newer, before) else None
             rows.saw(connector.connector, [product.source_id], seen_ms)
             return "same"
-        version = self._told(connector, product, told, before, lane)
-        title = str(told["title"])
+        version = self._send_change(connector, product, content, before, lane)
+        title = str(content["title"])
         key = (connector.connector, product.source_id, product.sku, title, product.updated_ms, seen_ms)
         row = ConnectorProduct(*key, version, digest)
         return "told" if rows.put_product(row, before) else None
 
-    def _told(
+    def _send_change(
         self,
         connector: Connector,
         product: ShopProduct,
-        told: Mapping[str, Any],
+        content: Mapping[str, Any],
         before: ConnectorProduct | None,
         lane: Lane,
     ) -> int:
@@ -131,7 +131,7 @@ class Taking:
         known = self._known(connector.tenant, product.sku)
         newest = known.version if known else 0
         floor = max(newest, before.version if before and before.sku == product.sku else 0)
-        event = event_of(told, max(product.updated_ms, floor + 1, 1), lane, product.updated_ms)
+        event = event_of(content, max(product.updated_ms, floor + 1, 1), lane, product.updated_ms)
         if known is not None and _is_same(event, known):
             return newest
         self._send(event)
@@ -172,7 +172,7 @@ def _check_names(product: ShopProduct) -> None:
             raise Refused("bad_name", f"{text[:64]!r}: {error}", field=field) from error
 
 
-def told_of(connector: Connector, product: ShopProduct) -> dict[str, Any]:
+def content_of(connector: Connector, product: ShopProduct) -> dict[str, Any]:
     """What is told of a product but its version, with texts as records may hold them."""
     attributes = [(fit(name, LABEL_MAX), fit(value)) for name, value in sorted(product.attributes.items()) if value]
     sources = [{"uri": uri, "sha256": product.digests.get(uri)} for uri in product.sources[:SOURCES_MAX]]
@@ -194,11 +194,11 @@ def fit(text: str, most: int = TEXT_MAX) -> str:
     return printable(" ".join(text.split()), most)
 
 
-def event_of(told: Mapping[str, Any], version: int, lane: Lane, at_ms: int) -> CatalogChanged:
+def event_of(content: Mapping[str, Any], version: int, lane: Lane, at_ms: int) -> CatalogChanged:
     """The event. Raises Refused where the product can be none of ours."""
-    if not told["sources"]:
+    if not content["sources"]:
         raise Refused("no_photographs", "the shop has no photograph of it", field="sources")
-    value = {**told, "type": "CatalogChanged", "version": version, "priority": lane, "occurred_at_ms": max(at_ms, 0)}
+    value = {**content, "type": "CatalogChanged", "version": version, "priority": lane, "occurred_at_ms": max(at_ms, 0)}
     try:
         return msgspec.convert(value, CatalogChanged)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:

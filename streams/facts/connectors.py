@@ -132,10 +132,10 @@ class Connectors:
     def set(self, name: str, **values: Any) -> None:
         """Sets what a connector says of itself; its secrets stay."""
         assert "secrets" not in values, "they would not be sealed"
-        told = {key: _json(value) if isinstance(value, Mapping | tuple) else value for key, value in values.items()}
-        told |= {"why": str(told["why"])[:_WHY_MAX]} if "why" in told else {}
+        columns = {key: _json(value) if isinstance(value, Mapping | tuple) else value for key, value in values.items()}
+        columns |= {"why": str(columns["why"])[:_WHY_MAX]} if "why" in columns else {}
         with self._database.transaction() as connection:
-            connection.execute(update(t.connectors).where(_c.connector == name).values(**told))
+            connection.execute(update(t.connectors).where(_c.connector == name).values(**columns))
 
     # Leases.
 
@@ -276,8 +276,8 @@ class Connectors:
             known = None if row is None else _picture(row)
             if known is not None and (known.at_ms > picture.at_ms or _same(known, picture)):
                 return False
-            told = {"file": _json(picture.file), "wanted": picture.wanted, "at_ms": picture.at_ms}
-            _put_picture(connection, {"connector": name, "sku": picture.sku, "asset": picture.asset}, told)
+            columns = {"file": _json(picture.file), "wanted": picture.wanted, "at_ms": picture.at_ms}
+            _put_picture(connection, {"connector": name, "sku": picture.sku, "asset": picture.asset}, columns)
             its = update(t.connector_products).where(_p.connector == name, _p.sku == picture.sku)
             connection.execute(its.values(due_at_ms=now_ms, serial=_p.serial + 1, tries=0))
             return True
@@ -308,15 +308,15 @@ class Connectors:
 
     def not_written(self, product: ConnectorProduct, why: str, again_ms: int | None) -> None:
         """Notes why a product's pictures cannot be written, and when that is tried again, if it is."""
-        told = {"due_at_ms": again_ms, "tries": product.tries + 1, "why_unwritten": why[:_WHY_MAX]}
+        columns = {"due_at_ms": again_ms, "tries": product.tries + 1, "why_unwritten": why[:_WHY_MAX]}
         with self._database.transaction() as connection:
             its = update(t.connector_products).where(*_key(product), _p.serial == product.serial)
-            connection.execute(its.values(**told))
+            connection.execute(its.values(**columns))
 
     def _row(self, connector: Connector) -> dict[str, Any]:
-        told = {name: getattr(connector, name) for name in Connector.__dataclass_fields__}
-        told |= {name: _json(told[name]) for name in ("channels", "options", "secrets")}
-        return told | {"secrets": self._sealer.sealed(told["secrets"])}
+        columns = {name: getattr(connector, name) for name in Connector.__dataclass_fields__}
+        columns |= {name: _json(columns[name]) for name in ("channels", "options", "secrets")}
+        return columns | {"secrets": self._sealer.sealed(columns["secrets"])}
 
     def _connector(self, row: Row[Any]) -> Connector:
         said = {name: getattr(row, name) for name in Connector.__dataclass_fields__}
@@ -361,23 +361,23 @@ def _said(row: ConnectorProduct | None) -> tuple[object, ...]:
     return () if row is None else (row.sku, row.updated_ms, row.version, row.digest, row.deleted)
 
 
-def _same(known: ConnectorPicture, told: ConnectorPicture) -> bool:
-    return known.wanted == told.wanted and known.file == told.file
+def _same(known: ConnectorPicture, wanted: ConnectorPicture) -> bool:
+    return known.wanted == wanted.wanted and known.file == wanted.file
 
 
 def _write(connection: Connection, row: ConnectorProduct, *, is_new: bool) -> bool:
     """Whether it is written: where there was none to hold, another may have been faster."""
-    told = asdict(row) | {"why": row.why[:_WHY_MAX]}
+    columns = asdict(row) | {"why": row.why[:_WHY_MAX]}
     if is_new:
-        statement = dialect_of(connection).insert(t.connector_products).values(told).on_conflict_do_nothing()
+        statement = dialect_of(connection).insert(t.connector_products).values(columns).on_conflict_do_nothing()
         return bool(connection.execute(statement).rowcount == 1)
-    connection.execute(update(t.connector_products).where(*_key(row)).values(**told))
+    connection.execute(update(t.connector_products).where(*_key(row)).values(**columns))
     return True
 
 
-def _put_picture(connection: Connection, key: dict[str, Any], told: dict[str, Any]) -> None:
-    statement = dialect_of(connection).insert(t.connector_pictures).values(key | told)
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=told))
+def _put_picture(connection: Connection, key: dict[str, Any], columns: dict[str, Any]) -> None:
+    statement = dialect_of(connection).insert(t.connector_pictures).values(key | columns)
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=columns))
 
 
 def _key(row: ConnectorProduct) -> tuple[Any, ...]:

@@ -91,7 +91,7 @@ class Overviews(Repository):
         columns = t.products.c
         query = page(t.products, tenant, (columns.sku,), after, most).where(columns.deleted.is_(False))
         if text:
-            query = query.where(or_(_holds(columns.sku, text), _holds(self._told(columns.record, "title"), text)))
+            query = query.where(or_(_holds(columns.sku, text), _holds(self._field_of(columns.record, "title"), text)))
         if state or channel:
             query = query.where(_has_asset(state, channel))
         return [_product(row) for row in self._connection.execute(query)]
@@ -162,7 +162,7 @@ class Overviews(Repository):
     def queued(self, tenant: str) -> list[Queued]:
         """What waits of a tenant's tasks, by operation and lane."""
         columns = t.tasks.c
-        lane = self._told(columns.record, "lane")
+        lane = self._field_of(columns.record, "lane")
         query = (
             select(columns.operation, lane, func.count(), func.min(columns.updated_at_ms))
             .where(columns.tenant == tenant, columns.state == "queued")
@@ -188,7 +188,7 @@ class Overviews(Repository):
         its, columns = t.products.c, t.assets.c
         of_product = and_(its.tenant == columns.tenant, its.sku == columns.sku)
         query = (
-            select(columns.live, self._told(its.record, "category").label("category"))
+            select(columns.live, self._field_of(its.record, "category").label("category"))
             .join(t.products, of_product)
             .where(columns.tenant == tenant, columns.live.is_not(None))
             .order_by(columns.updated_at_ms.desc(), columns.sku, columns.asset)
@@ -214,11 +214,11 @@ class Overviews(Repository):
             found.setdefault(str(row[0]), {})[str(row[1])] = int(row[2])
         return found
 
-    def _told(self, record: Any, name: str) -> ColumnElement[str]:
+    def _field_of(self, record: Any, name: str) -> ColumnElement[str]:
         """What a record says under a name. SQLite takes text for JSON; PostgreSQL wants a cast."""
         is_postgresql = self._connection.dialect.name == "postgresql"
-        told: Any = cast(record, JSON) if is_postgresql else type_coerce(record, JSON)
-        found: ColumnElement[str] = told[name].as_string()
+        document: Any = cast(record, JSON) if is_postgresql else type_coerce(record, JSON)
+        found: ColumnElement[str] = document[name].as_string()
         return found
 
 

@@ -251,9 +251,9 @@ def _drop(connection: Connection, endpoint: str, now_ms: int) -> None:
     more = update(t.webhook_deliveries).where(*its).values(tries=_d.tries + 1, ended_at_ms=now_ms)
     if connection.execute(more).rowcount:
         return
-    told = {"message": day, "sku": "", "type": "", "body": "", "state": "dropped", "tries": 1, "log": "[]"}
+    columns = {"message": day, "sku": "", "type": "", "body": "", "state": "dropped", "tries": 1, "log": "[]"}
     at = {"created_at_ms": now_ms, "due_at_ms": now_ms, "ended_at_ms": now_ms}
-    connection.execute(insert(t.webhook_deliveries).values(endpoint=endpoint, **told, **at))
+    connection.execute(insert(t.webhook_deliveries).values(endpoint=endpoint, **columns, **at))
 
 
 def _taken(

@@ -28,14 +28,14 @@ def alike(database: Database, tenant: str, case_id: str) -> list[CaseSummary]:
 
     The case itself is not among them. Raises Refused `unknown_case`.
     """
-    told = cases.get(database, tenant, case_id).summary
-    wanted = Wanted(tenant=tenant, about=told.about, check=told.checks[0] if told.checks else None)
+    case = cases.get(database, tenant, case_id).summary
+    wanted = Wanted(tenant=tenant, about=case.about, check=case.checks[0] if case.checks else None)
     found = [
         each
         for each in cases.page(database, wanted, limit=PAGE_MAX).items
-        if each.case_id != case_id and each.checks == told.checks
+        if each.case_id != case_id and each.checks == case.checks
     ]
-    return sorted(found, key=lambda each: each.category != told.category)[:ALIKE_MAX]
+    return sorted(found, key=lambda each: each.category != case.category)[:ALIKE_MAX]
 
 
 def decide(

@@ -275,8 +275,8 @@ def _check_makeable(database: Database, connector: Connector) -> None:
         cookbook = facts.recipes.cookbook()
     unknown = sorted(set(connector.channels) - set(cookbook.rules.names()))
     if unknown or not connector.channels:
-        told = f"{', '.join(unknown) or 'none'}: there are {', '.join(cookbook.rules.names())}"
-        raise Refused("unknown_channel", told, field="channel")
+        message = f"{', '.join(unknown) or 'none'}: there are {', '.join(cookbook.rules.names())}"
+        raise Refused("unknown_channel", message, field="channel")
     if RECIPE in connector.options:
         cookbook.recipe(connector.options[RECIPE])
 

@@ -64,7 +64,7 @@ class Provider:
         """Begins to sign somebody in. Raises Unavailable while the provider is away."""
         seed = secrets.token_urlsafe(32)
         challenge = hashlib.sha256(_made(seed, "verifier").encode()).digest()
-        asked = {
+        query = {
             "response_type": "code",
             "client_id": self._settings.oidc_client_id,
             "redirect_uri": self.back,
@@ -75,23 +75,23 @@ class Provider:
             "code_challenge_method": "S256",
         }
         endpoint = self._described()["authorization_endpoint"]
-        return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}", seed)
+        return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", seed)
 
-    def end(self, database: Database, seed: str, told: Mapping[str, str]) -> tuple[str, DeskSession]:
+    def end(self, database: Database, seed: str, answered: Mapping[str, str]) -> tuple[str, DeskSession]:
         """The token of a new session, and the session, for a browser that came back. Raises Refused, Unavailable."""
-        if not _SEED.fullmatch(seed) or not hmac.compare_digest(told.get("state", ""), _made(seed, "state")):
+        if not _SEED.fullmatch(seed) or not hmac.compare_digest(answered.get("state", ""), _made(seed, "state")):
             raise Refused(REFUSAL, "it was begun in another browser, or too long ago: begin again", field="state")
-        if told.get("iss", self._settings.oidc_issuer) != self._settings.oidc_issuer:  # RFC 9207
+        if answered.get("iss", self._settings.oidc_issuer) != self._settings.oidc_issuer:  # RFC 9207
             raise Refused(REFUSAL, "another provider answers than was asked", field="iss")
-        if "code" not in told:
-            raise Refused(REFUSAL, f"the provider says {told.get('error', 'nothing')[:100]}", field="code")
-        tokens = self._tokens(told["code"], seed)
+        if "code" not in answered:
+            raise Refused(REFUSAL, f"the provider says {answered.get('error', 'nothing')[:100]}", field="code")
+        tokens = self._tokens(answered["code"], seed)
         claims = self._claims(tokens["id_token"], seed)
         name, tenants, role = self._mapped(self._about(claims, tokens.get("access_token")))
         return sessions.enter(database, sessions.link(database, name, tenants, role))
 
     def _tokens(self, code: str, seed: str) -> dict[str, Any]:
-        asked = {
+        query = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self.back,
@@ -100,7 +100,7 @@ class Provider:
         }
         secret, client = self._settings.oidc_client_secret, self._settings.oidc_client_id
         login = None if secret is None else httpx.BasicAuth(client, secret.get_secret_value())
-        answer = self._asked("POST", self._described()["token_endpoint"], data=asked, auth=login)
+        answer = self._request("POST", self._described()["token_endpoint"], data=query, auth=login)
         if not isinstance(answer.get("id_token"), str):
             raise Refused(REFUSAL, f"the provider says {str(answer.get('error', 'nothing'))[:100]}", field="code")
         return answer
@@ -146,21 +146,21 @@ class Provider:
         wanted = (settings.oidc_name_claim, settings.oidc_tenants_claim, settings.oidc_role_claim)
         if endpoint is None or not isinstance(access, str) or all(name in claims for name in wanted):
             return claims
-        told = self._asked("GET", endpoint, headers={"Authorization": f"Bearer {access}"})
-        if told.get("sub") != claims["sub"]:
+        profile = self._request("GET", endpoint, headers={"Authorization": f"Bearer {access}"})
+        if profile.get("sub") != claims["sub"]:
             raise Refused(REFUSAL, "the provider tells of somebody else", field="sub")
-        return {**told, **claims}
+        return {**profile, **claims}
 
     def _mapped(self, claims: Mapping[str, Any]) -> tuple[str, tuple[str, ...], Role]:
         """The name, the tenants and the role that the settings' claims give. Raises Refused."""
         settings = self._settings
         name = claims.get(settings.oidc_name_claim)
         tenants = _words(claims.get(settings.oidc_tenants_claim))
-        told = _words(claims.get(settings.oidc_role_claim))
+        roles = _words(claims.get(settings.oidc_role_claim))
         for claim, words in ((settings.oidc_name_claim, [name]), (settings.oidc_tenants_claim, tenants)):
             if not words or not all(_is_name(each) for each in words):
                 raise Refused(REFUSAL, f"the provider says of you no {claim} that is a name here", field=claim)
-        role = next((each for each in ROLES if each in told), None)
+        role = next((each for each in ROLES if each in roles), None)
         if role is None:
             wanted = f"{settings.oidc_role_claim} with one of {', '.join(ROLES)}"
             raise Refused(REFUSAL, f"the provider says of you no {wanted}", field=settings.oidc_role_claim)
@@ -169,32 +169,32 @@ class Provider:
     def _described(self) -> dict[str, str]:
         """The provider's description. Raises Unavailable for one that is not its own."""
         issuer = str(self._settings.oidc_issuer)
-        told: dict[str, str] = self._kept(f"{issuer.rstrip('/')}/.well-known/openid-configuration", KNOWN_S)
-        lacking = [name for name in ("authorization_endpoint", "token_endpoint", "jwks_uri") if name not in told]
-        if told.get("issuer") != issuer or lacking:
+        found: dict[str, str] = self._kept(f"{issuer.rstrip('/')}/.well-known/openid-configuration", KNOWN_S)
+        lacking = [name for name in ("authorization_endpoint", "token_endpoint", "jwks_uri") if name not in found]
+        if found.get("issuer") != issuer or lacking:
             raise Unavailable(f"{issuer} describes another provider, or lacks {', '.join(lacking) or 'nothing'}")
-        return told
+        return found
 
     def _kept(self, address: str, known_s: float) -> Any:
         """What an address answered less than `known_s` ago."""
         with self._lock:
-            at_s, told = self._known.get(address, (-float("inf"), None))
+            at_s, found = self._known.get(address, (-float("inf"), None))
             if time.monotonic() - at_s > known_s:
-                told = self._asked("GET", address)
-                self._known[address] = time.monotonic(), told
-        return told
+                found = self._request("GET", address)
+                self._known[address] = time.monotonic(), found
+        return found
 
-    def _asked(self, method: str, address: str, **sent: Any) -> dict[str, Any]:
+    def _request(self, method: str, address: str, **sent: Any) -> dict[str, Any]:
         try:
             sent["headers"] = {"Accept": "application/json", **sent.get("headers", {})}
             with httpx.Client(timeout=ANSWERS_WITHIN_S, transport=self._transport) as client:
                 answer = client.request(method, address, **sent)
-            told = msgspec.json.decode(answer.content)
+            found = msgspec.json.decode(answer.content)
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             raise Unavailable(f"the identity provider does not answer: {type(error).__name__}") from error
-        if answer.status_code >= 500 or not isinstance(told, dict):
+        if answer.status_code >= 500 or not isinstance(found, dict):
             raise Unavailable(f"the identity provider answers {answer.status_code}")
-        return told
+        return found
 
 
 def _made(seed: str, purpose: str) -> str:

@@ -95,11 +95,11 @@ def _of_recipe(order: Order, cookbook: Cookbook) -> Step:
     ways = {_name(way): way for slip in slips for way in _ways(slip) if _last(way).channel == order.channel}
     wanted = order.asset if order.asset is not None or len(ways) != 1 else next(iter(ways))
     if wanted not in ways:
-        raise Refused("unknown_asset", _told(order, list(ways), rules), field="asset")
+        raise Refused("unknown_asset", _unknown(order, list(ways), rules), field="asset")
     return _with(ways[wanted], order.parameters)
 
 
-def _told(order: Order, assets: list[str], rules: str) -> str:
+def _unknown(order: Order, assets: list[str], rules: str) -> str:
     if not assets:
         return f"recipe {order.recipe} makes nothing for {order.channel} by {rules}"
     return f"recipe {order.recipe} makes for {order.channel}: {', '.join(assets)}; say which as `asset`"

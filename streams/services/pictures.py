@@ -224,19 +224,19 @@ class Pictures:
 
     async def _answer(self, task: Task) -> Answer:
         if task.lane != LANE:
-            return await self._told(task)
+            return await self._answer_to(task)
         place, answer = self._admission.begin(OPERATIONS[task.step.operation].pool), None
         try:
-            answer = await self._told(task)
+            answer = await self._answer_to(task)
             return answer
         finally:
             self._admission.end(place, was_done=isinstance(answer, TaskCompleted) and answer.outcome == "done")
 
-    async def _told(self, task: Task) -> Answer:
+    async def _answer_to(self, task: Task) -> Answer:
         try:
-            asked = await asyncio.to_thread(self._replies.ask, task, self._sender)
+            answer = await asyncio.to_thread(self._replies.ask, task, self._sender)
             left_s = ((task.deadline_ms or 0) + ENDS_WITHIN_MS - now_ms()) / 1000
-            return await asyncio.wait_for(asyncio.wrap_future(asked), left_s)
+            return await asyncio.wait_for(asyncio.wrap_future(answer), left_s)
         except TimeoutError:
             raise Refused("no_answer", "no worker answered in time", transient=True) from None
 
@@ -293,8 +293,8 @@ def begun(order: Order, slip: Slip, deadline_ms: int) -> Job:
 
 
 def _failed(job: Job, why: Refused) -> Job:
-    told = {"code": why.code, "field": why.field, "message": why.message, "transient": why.transient}
-    return replace(job, state="failed", ended_at_ms=now_ms(), **told)
+    reason = {"code": why.code, "field": why.field, "message": why.message, "transient": why.transient}
+    return replace(job, state="failed", ended_at_ms=now_ms(), **reason)
 
 
 def _first(slip: Slip, job: Job) -> Task:

@@ -56,8 +56,8 @@ class OverQuota(Refused):
         over = [each for each in levels if each.wait_s]
         self.violated = [each.policy.name for each in over]
         self.retry_after_s = math.ceil(max(each.wait_s for each in over))
-        told = ", ".join(f"{each.policy.quota} {_UNITS[each.policy.unit]}" for each in over)
-        super().__init__(REFUSAL, f"the quota is {told}", transient=True)
+        limits = ", ".join(f"{each.policy.quota} {_UNITS[each.policy.unit]}" for each in over)
+        super().__init__(REFUSAL, f"the quota is {limits}", transient=True)
 
 
 _UNITS = {

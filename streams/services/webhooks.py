@@ -98,8 +98,8 @@ def rotate(webhooks: Webhooks, name: str, kept_s: float, tenant: str | None = No
         if len(valid) >= SECRETS_MAX:
             raise Refused("rotation_running", "the secret before the last is still valid", field="endpoint")
         if not valid:
-            told = "none of its secrets is valid; remove the endpoint and add it anew"
-            raise Refused("no_secret", told, field="endpoint")
+            message = "none of its secrets is valid; remove the endpoint and add it anew"
+            raise Refused("no_secret", message, field="endpoint")
         made[:] = [Secret(new_secret(scheme_of(valid[0].secret)))]
         return [*made, *(replace(each, until_ms=now + round(kept_s * 1000)) for each in valid)]
 

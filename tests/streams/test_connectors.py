@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.commands.connectors import connectors
-from streams.connectors.base import Page, Picture, ProductMedia, Shop, ShopProduct, standing
+from streams.connectors.base import Page, Picture, ProductMedia, Shop, ShopProduct, media_difference
 from streams.connectors.http import Client
 from streams.connectors.kinds.shopify import VERSION, Shopify
 from streams.connectors.running import Runner
@@ -210,7 +210,7 @@ def test_ours_are_told_from_theirs_by_name_whatever_a_shop_puts_behind_it() -> N
         ("c", "packshot-0123456789abcdef-web-1.jpg"),
         ("d", "packshot-0123456789abcdef-web-10.jpg"),
     ]
-    found = standing([picture(mine)], media)
+    found = media_difference([picture(mine)], media)
     assert (found.kept, found.going, found.theirs) == ({mine: "a"}, ["c", "d"], ["b"])
 
 

@@ -150,11 +150,11 @@ def _seen(
         agreement = agreement_of(first, mask)
     sweep = find_sweep(codes, coarse)
     longest_px = max(seen.shape)
-    told = _Seen(rgb, codes, inner, mask, sweep, agreement, longest_px, people, worn is not None)
-    return (told if retouching is None else _told(told, box, photograph.shape, retouching)), box, solved
+    seen = _Seen(rgb, codes, inner, mask, sweep, agreement, longest_px, people, worn is not None)
+    return (seen if retouching is None else _retouched(seen, box, photograph.shape, retouching)), box, solved
 
 
-def _told(seen: _Seen, box: Box, shape: tuple[int, ...], retouching: Retouching) -> _Seen:
+def _retouched(seen: _Seen, box: Box, shape: tuple[int, ...], retouching: Retouching) -> _Seen:
     """What was seen in the `box` of a photograph of this `shape`, with what a person says of it."""
     shares = shares_of(box, shape)
     mask = retouching.begun(seen.mask, shares)

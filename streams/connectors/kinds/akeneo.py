@@ -59,14 +59,14 @@ class Akeneo(Shop):
     def received(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> Hook:
         """See Shop. While a secret is changed, events are signed by both."""
         expected = signatures.digest(self.connector.secrets["hook"], body)
-        told = [headers.get(f"x-akeneo-signature-{name}", "") for name in ("primary", "secondary")]
-        if not any(signatures.fits(expected, each, is_hex=True) for each in told):
+        signed = [headers.get(f"x-akeneo-signature-{name}", "") for name in ("primary", "secondary")]
+        if not any(signatures.fits(expected, each, is_hex=True) for each in signed):
             raise Refused("hook_signature", "none of the signatures is that of this body")
         at = _time(signatures.text_at(signatures.parsed(body), "time"))
         signatures.check_fresh(round(at.timestamp() * 1000), now_ms, FRESH_MS)
-        return self.told(body)
+        return self.hook_of(body)
 
-    def told(self, body: bytes) -> Hook:
+    def hook_of(self, body: bytes) -> Hook:
         """See Shop."""
         said = signatures.parsed(body)
         event = signatures.text_at(said, "type")
@@ -140,23 +140,23 @@ class Akeneo(Shop):
                 unread[each["uuid"]] = str(refusal)
         return products, unread
 
-    def _product(self, told: Mapping[str, Any], links: Mapping[tuple[str, str], Sequence[str]]) -> ShopProduct:
-        sku = told.get("identifier") or _value(told, self._option("sku"), None)
+    def _product(self, product: Mapping[str, Any], links: Mapping[tuple[str, str], Sequence[str]]) -> ShopProduct:
+        sku = product.get("identifier") or _value(product, self._option("sku"), None)
         if not isinstance(sku, str):
             raise Refused("shop_malformed", f"it has no text in the attribute {self._option('sku')}", field="sku")
-        title = _value(told, self._option("title"), self._option("locale"))
+        title = _value(product, self._option("title"), self._option("locale"))
         return ShopProduct(
-            source_id=told["uuid"],
+            source_id=product["uuid"],
             sku=sku,
-            updated_ms=round(_time(told["updated"]).timestamp() * 1000),
+            updated_ms=round(_time(product["updated"]).timestamp() * 1000),
             title=title if isinstance(title, str) else "",
-            category=next(iter(told.get("categories") or []), ""),
-            sources=tuple(address for value in self._photographs(told) for address in _addresses(value, links)),
+            category=next(iter(product.get("categories") or []), ""),
+            sources=tuple(address for value in self._photographs(product) for address in _addresses(value, links)),
         )
 
-    def _photographs(self, told: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def _photographs(self, product: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         for attribute in self._option("photographs").split(","):
-            yield from _values(told).get(attribute.strip(), [])
+            yield from _values(product).get(attribute.strip(), [])
 
     def _links(self, items: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
         """The addresses of the assets that products name: one request for each family and a hundred assets."""
@@ -194,14 +194,14 @@ class Akeneo(Shop):
     def _listed(self, path: str, search: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
         """What a list holds, a page at a time."""
         query = {"limit": str(PAGE), "pagination_type": "search_after"}
-        told = self._get(path, **query, **({"search": json.dumps(search)} if search else {}))
+        page = self._get(path, **query, **({"search": json.dumps(search)} if search else {}))
         while True:
-            yield told["_embedded"]["items"]
-            following = told["_links"].get("next")
+            yield page["_embedded"]["items"]
+            following = page["_links"].get("next")
             if following is None:
                 return
             parts = urlsplit(following["href"])  # its host may be another one than ours, behind a proxy
-            told = self._ask("GET", f"{self.connector.url.rstrip('/')}{parts.path}?{parts.query}").json()
+            page = self._ask("GET", f"{self.connector.url.rstrip('/')}{parts.path}?{parts.query}").json()
 
     def _get(self, path: str, **query: str) -> Any:
         return self._ask("GET", self._url(path) + (f"?{urlencode(query)}" if query else "")).json()
@@ -233,9 +233,9 @@ class Akeneo(Shop):
         """With a token, which outlives the work that the PIM is opened for: it is good for an hour."""
         secrets = self.connector.secrets
         basic = base64.b64encode(f"{secrets['client_id']}:{secrets['client_secret']}".encode()).decode()
-        told = {"grant_type": "password", "username": secrets["username"], "password": secrets["password"]}
+        login = {"grant_type": "password", "username": secrets["username"], "password": secrets["password"]}
         url = f"{self.connector.url.rstrip('/')}/api/oauth/v1/token"
-        answer = self.client.request("POST", url, headers={"Authorization": f"Basic {basic}"}, body=told).json()
+        answer = self.client.request("POST", url, headers={"Authorization": f"Basic {basic}"}, body=login).json()
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
             raise Refused("shop_refuses", "the login gives no token", field="client_id")
         return {"Authorization": f"Bearer {answer['access_token']}"}
@@ -246,15 +246,15 @@ def code_of(name: str) -> str:
     return f"{OURS}{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
-def _values(told: Mapping[str, Any]) -> Mapping[str, Any]:
+def _values(product: Mapping[str, Any]) -> Mapping[str, Any]:
     """A product's values by attribute; where it has none, PHP tells them as a list."""
-    values = told["values"]
+    values = product["values"]
     return values if isinstance(values, dict) else {}
 
 
-def _value(told: Mapping[str, Any], attribute: str, locale: str | None) -> Any:
+def _value(product: Mapping[str, Any], attribute: str, locale: str | None) -> Any:
     """A product's value in a locale, else the first that there is; None where there is none."""
-    values = _values(told).get(attribute) or []
+    values = _values(product).get(attribute) or []
     first = next(iter(values), {"data": None})
     return next((each["data"] for each in values if each.get("locale") == locale), first["data"])
 

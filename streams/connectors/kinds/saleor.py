@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, standing
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -90,18 +90,18 @@ class Saleor(Shop):
                 self._show(media, product)
 
     def _show(self, media: ProductMedia, product: Mapping[str, Any]) -> None:
-        stands = standing(media.pictures, [(each["id"], each["url"]) for each in product["media"]])
+        difference = media_difference(media.pictures, [(each["id"], each["url"]) for each in product["media"]])
         alts = {each["id"]: each["alt"] for each in product["media"]}
-        mine = [self._standing(media, each, stands.kept.get(each.name), alts) for each in media.pictures]
-        for each in stands.going:
+        mine = [self._write(media, each, difference.kept.get(each.name), alts) for each in media.pictures]
+        for each in difference.going:
             self._done(self._ask(DELETE, {"id": each})["productMediaDelete"])
-        stays = [each["id"] for each in product["media"] if each["id"] not in stands.going]
+        stays = [each["id"] for each in product["media"] if each["id"] not in difference.going]
         made = [each for each in mine if each not in alts]
-        wanted = [*mine, *stands.theirs]
+        wanted = [*mine, *difference.theirs]
         if [*stays, *made] != wanted:
             self._done(self._ask(REORDER, {"product": media.source_id, "media": wanted})["productMediaReorder"])
 
-    def _standing(self, media: ProductMedia, picture: Picture, known: str | None, alts: Mapping[str, str]) -> str:
+    def _write(self, media: ProductMedia, picture: Picture, known: str | None, alts: Mapping[str, str]) -> str:
         """The id of a picture's media, which has its alt text now."""
         if known is None:
             created: dict[str, Any] = {"product": media.source_id, "alt": picture.alt[:250], "image": None}

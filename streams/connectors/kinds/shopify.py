@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, standing
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -89,22 +89,22 @@ class Shopify(Shop):
         media = product["media"]["nodes"]
         if any(each["status"] not in ENDED for each in media):
             raise Refused("media_in_processing", "Shopify is at work on media of this product", transient=True)
-        stands = standing(wanted.pictures, [(each["id"], _url(each)) for each in media])
+        difference = media_difference(wanted.pictures, [(each["id"], _url(each)) for each in media])
         alts = {each["id"]: each["alt"] or "" for each in media}
-        kept = [stands.kept.get(each.name) for each in wanted.pictures]
-        is_so = [*kept, *stands.theirs] == [each["id"] for each in media]
+        kept = [difference.kept.get(each.name) for each in wanted.pictures]
+        is_so = [*kept, *difference.theirs] == [each["id"] for each in media]
         if is_so and all(alts[str(known)] == each.alt for known, each in zip(kept, wanted.pictures, strict=True)):
             return
         mine = [
             {"id": known, "alt": each.alt} if known else self._uploaded(each)
             for known, each in zip(kept, wanted.pictures, strict=True)
         ]
-        files = [*mine, *({"id": each} for each in stands.theirs)]
+        files = [*mine, *({"id": each} for each in difference.theirs)]
         if len(files) > MEDIA_MAX:
             raise Refused("too_many_media", f"{len(files)} pictures, and a product has {MEDIA_MAX} at most")
         self._done(self._ask(SET, {"input": {"id": wanted.source_id, "files": files}})["productSet"])
-        if stands.going:
-            self._done(self._ask(DELETE, {"ids": list(stands.going)})["fileDelete"])
+        if difference.going:
+            self._done(self._ask(DELETE, {"ids": list(difference.going)})["fileDelete"])
 
     def _uploaded(self, picture: Picture) -> dict[str, str]:
         """A picture as a file of a product, uploaded to where Shopify takes it from."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import structlog
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, standing
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -79,15 +79,15 @@ class Vendure(Shop):
             self._delete([asset for name in media.gone for asset in self._named(name)])
 
     def _show(self, media: ProductMedia, product: Mapping[str, Any]) -> None:
-        stands = standing(media.pictures, [(each["id"], each["name"]) for each in product["assets"]])
-        mine = [stands.kept.get(each.name) or self._uploaded(each) for each in media.pictures]
-        wanted = [*mine, *stands.theirs]
+        difference = media_difference(media.pictures, [(each["id"], each["name"]) for each in product["assets"]])
+        mine = [difference.kept.get(each.name) or self._uploaded(each) for each in media.pictures]
+        wanted = [*mine, *difference.theirs]
         featured = (product["featuredAsset"] or {}).get("id")
-        first = wanted[0] if mine or featured not in stands.theirs else featured
+        first = wanted[0] if mine or featured not in difference.theirs else featured
         if [each["id"] for each in product["assets"]] != wanted or featured != first:
             change = {"id": media.source_id, "assetIds": wanted, "featuredAssetId": first}
             self._ask(UPDATE, {"input": change})
-        self._delete(stands.going)
+        self._delete(difference.going)
 
     def _uploaded(self, picture: Picture) -> str:
         """The id of a picture's asset; who was killed before it stood at its product has left one."""

@@ -8,7 +8,7 @@ from streams.flow.processors.reviewing import answer_to, carry_out
 from streams.flow.processors.settling import again, passed, settled_by
 
 
-def asked(request: ReviewRequested, title: str, facts: Facts) -> list[Event]:
+def ask(request: ReviewRequested, title: str, facts: Facts) -> list[Event]:
     """Asks a person, unless what was decided before settles it; told again it is the same."""
     known = facts.reviews.get(request.review_id)
     if known is not None and known.state == "pending":

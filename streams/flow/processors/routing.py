@@ -19,7 +19,7 @@ from schemas.records import (
 from streams.facts import Asset, AssetEvent, Facts, Review
 from streams.flow.processors import Answers
 from streams.flow.processors.accepting import models_of, publish_request
-from streams.flow.processors.asking import asked
+from streams.flow.processors.asking import ask
 from streams.flow.processors.costing import shares
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge, reasons, rules_of
@@ -102,7 +102,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
         return [publish_request(event, verdict, product.event.title)]
     doubts = doubts_of(event, verdict)
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why, doubts=doubts)
-    return asked(request, product.event.title, facts)
+    return ask(request, product.event.title, facts)
 
 
 def _is_waited_for(review: Review, asset: Asset | None) -> bool:

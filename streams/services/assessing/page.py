@@ -87,15 +87,15 @@ def _pair(each: Mended) -> str:
 
 
 def _money(found: Assessment) -> str:
-    told, its = found.estimate, found.business
+    estimate, its = found.estimate, found.business
     volume = "a month" if its.pictures_a_month is not None else "once, those above that can be mended"
     rows = (
-        ("pictures", f"{told.pictures:,} {volume}"),
-        ("hours by hand", _range(told.hours_by_hand)),
-        ("hours here, of people who look", _range(told.hours_here)),
-        (f"cost by hand, {told.currency}", _range(told.cost_by_hand)),
-        (f"cost here, {told.currency}", _range(told.cost_here)),
-        ("live with nobody's look", f"{told.passing.least:.0%} to {told.passing.most:.0%}"),
+        ("pictures", f"{estimate.pictures:,} {volume}"),
+        ("hours by hand", _range(estimate.hours_by_hand)),
+        ("hours here, of people who look", _range(estimate.hours_here)),
+        (f"cost by hand, {estimate.currency}", _range(estimate.cost_by_hand)),
+        (f"cost here, {estimate.currency}", _range(estimate.cost_here)),
+        ("live with nobody's look", f"{estimate.passing.least:.0%} to {estimate.passing.most:.0%}"),
     )
     lines = "".join(f"<tr><th>{escape(name)}</th><td class=n>{escape(text)}</td></tr>" for name, text in rows)
     held = "".join(f"<li>{escape(each)}</li>" for each in its.bottlenecks)
@@ -140,10 +140,10 @@ def _said(shown: Shown) -> Iterable[str]:
         for fault in faults:
             channels.setdefault(fault, []).append(channel)
     for fault, names in channels.items():
-        yield f"{', '.join(names)}: {_told(fault)}"
+        yield f"{', '.join(names)}: {_described(fault)}"
 
 
-def _told(fault: Fault) -> str:
+def _described(fault: Fault) -> str:
     measured = "" if fault.measured is None else f": {fault.measured:.4g}, the limit {fault.limit}"
     more = f" ({fault.text})" if fault.text else ""
     return f"{KINDS[fault.kind].text}{measured}{more}"
