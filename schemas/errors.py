@@ -6,16 +6,6 @@ Whoever reads such things raises one of its own kind; whoever answers for them n
 
 from typing import ClassVar
 
-_WORDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "an object",
-    "null": "nothing",
-}
-
 
 class InputError(Exception):
     """Something from outside cannot be used; the message says what and why, for whoever sent it.
@@ -26,10 +16,3 @@ class InputError(Exception):
     code: ClassVar[str] = "bad_input"
     field: str = ""
     transient: bool = False
-
-
-def in_words(message: str) -> str:
-    """A message of msgspec with types as people call them, who need not know Python's names."""
-    for name, words in _WORDS.items():
-        message = message.replace(f"`{name}`", words)
-    return message

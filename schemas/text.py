@@ -19,6 +19,8 @@ KEY_MAX = 256
 MESSAGE_MAX = 2000
 REASON_MAX = 4096
 
+NAME = "[A-Za-z0-9][A-Za-z0-9._-]"  # a name's pattern is this and how many of the second
+
 _UNFIT = sorted(
     [
         (0x00, 0x1F), (0x7F, 0x9F),  # controls
@@ -75,10 +77,27 @@ def whole(pattern: str) -> str:
 
 
 def explained(said: str) -> str:
-    """What an error says of a text, in words where it would show the long pattern of texts that are fit."""
-    for pattern in (FIT, FIT_NAME, FIT_LINES):
-        said = said.replace(f"matching regex {whole(pattern)!r}", "without control, invisible or unpaired characters")
+    """What an error of msgspec says of a value, in words: without patterns, and types as people call them."""
+    for pattern, words in _PATTERNS.items():
+        said = said.replace(f"matching regex {whole(pattern)!r}", words)
+    for name, words in _TYPES.items():
+        said = said.replace(f"`{name}`", words)
     return said
+
+
+_PATTERNS = {
+    **dict.fromkeys((FIT, FIT_NAME, FIT_LINES), "without control, invisible or unpaired characters"),
+    f"{NAME}*": "of letters without accents, digits, dots, dashes and underscores, which begins with a letter or digit",
+}
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "nothing",
+}
 
 
 def portable(pattern: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, FIT_NAME, ID_MAX, MESSAGE_MAX, REASON_MAX, whole
+from schemas.text import CODE_MAX, FIELD_MAX, FIT, FIT_LINES, FIT_NAME, ID_MAX, MESSAGE_MAX, NAME, REASON_MAX, whole
 
 Change = Literal["upsert", "delete"]
 Lane = Literal["urgent", "standard", "bulk"]
@@ -20,13 +20,12 @@ ReleaseStage = Literal["shadow", "canary", "stable", "withdrawn"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")
 
-_NAME = "[A-Za-z0-9][A-Za-z0-9._-]"
 _DOUBLE_MAX = 1e300  # finite, and so neither an infinity nor no number at all
 MANY = 100_000  # more than a record holds that may be written
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=whole(f"{_NAME}*"))]
-AssetName = Annotated[str, Meta(min_length=1, max_length=200, pattern=whole(f"{_NAME}*"))]
-ModelRef = Annotated[str, Meta(max_length=129, pattern=whole(f"{_NAME}{{0,63}}@{_NAME}{{0,63}}"))]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=whole(f"{NAME}*"))]
+AssetName = Annotated[str, Meta(min_length=1, max_length=200, pattern=whole(f"{NAME}*"))]
+ModelRef = Annotated[str, Meta(max_length=129, pattern=whole(f"{NAME}{{0,63}}@{NAME}{{0,63}}"))]
 Sha256 = Annotated[str, Meta(max_length=64, pattern=whole("[0-9a-f]{64}"))]
 Sku = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(FIT_NAME))]
 Label = Annotated[str, Meta(max_length=256, pattern=whole(FIT))]

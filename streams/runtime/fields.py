@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from schemas.errors import in_words
+from schemas.text import explained
 
 NEAR_ENOUGH = 0.8  # of difflib's ratio: PROT for PORT, and not another program's variable
 
@@ -81,7 +81,7 @@ def converted(of: type, name: str, value: object) -> Any:
         return msgspec.convert(value, kind, strict=False, dec_hook=_made)
     except msgspec.ValidationError as error:
         choices = _choices(kind)  # msgspec's message would show what was written
-        raise Wrong(f"it is none of {', '.join(choices)}" if choices else in_words(str(error))) from None
+        raise Wrong(f"it is none of {', '.join(choices)}" if choices else explained(str(error))) from None
 
 
 @cache

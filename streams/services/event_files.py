@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec.structs import replace
 
-from schemas.errors import in_words
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Source, Submission
+from schemas.text import explained
 
 KINDS: dict[str, type[Submission]] = {
     kind.__name__: kind for kind in (CatalogChanged, CampaignRequested, CampaignCancelled)
@@ -110,7 +110,7 @@ def _wrong(convert: Any, field: str) -> Iterator[tuple[str, str]]:
         convert()
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
-        yield field + place.removesuffix("`"), in_words(message)[:MESSAGE_CHARACTERS_MAX]
+        yield field + place.removesuffix("`"), explained(message)[:MESSAGE_CHARACTERS_MAX]
     except UnicodeEncodeError:  # JSON can say half a character, and no text can hold it
         yield field, "half a character (a surrogate without its other) is no text"
 

@@ -112,13 +112,13 @@ def test_what_is_wrong_is_told_with_its_line_and_path(old: str, new: str, told: 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "1: Expected `object`, got `null`"),
-        ("- a", "1: Expected `object`, got `array`"),
+        ("", "1: Expected an object, got nothing"),
+        ("- a", "1: Expected an object, got a list"),
         ("a: &x 1\nb: *x", "2: aliases are not read here; write it out"),
         ("--- 1\n--- 2", "2: no YAML: but found another document"),
         ("[" * 5000, "1: nested more than 64 levels deep"),
         ("#" * (TEXT_MAX + 1), "1: 65,537 characters; there may be 65,536"),
-        ("name: a\nversion: 1\nsteps: []", "3: steps: Expected `array` of length >= 1"),
+        ("name: a\nversion: 1\nsteps: []", "3: steps: Expected a list of length >= 1"),
         (
             "name: a\nversion: 1\nsteps:\n - operation: cutout",
             "4: steps[0]: nothing is made of the cutout; say what in `next`",

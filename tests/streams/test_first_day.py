@@ -98,10 +98,11 @@ def test_a_value_of_the_wrong_kind_is_told_in_words() -> None:
 
 
 def test_a_mistyped_field_is_told_with_the_one_that_is_meant() -> None:
-    wrong = dict(problems({"type": "CatalogChanged", "titel": "Mug", "xyzzy": 1, "sku": 5}))
+    wrong = dict(problems({"type": "CatalogChanged", "titel": "Mug", "xyzzy": 1, "sku": 5, "tenant": "a b"}))
     assert wrong["titel"] == "there is no such field, did you mean title?"
     assert wrong["xyzzy"] == "there is no such field"
     assert wrong["sku"] == "Expected text, got a whole number"
+    assert wrong["tenant"].startswith("Expected text of letters without accents, digits, dots,")
 
 
 @pytest.mark.parametrize(
