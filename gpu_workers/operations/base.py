@@ -44,12 +44,13 @@ class UnknownOperation(InputError, ValueError):
 
 @dataclass(frozen=True)
 class Enlarger:
-    """A network that enlarges: for uint8 RGB (h, w, 3) the same some times as large; its NAME@VERSION, and its
-    engine's fingerprint."""
+    """A network that enlarges: for uint8 RGB (h, w, 3) the same some times as large; its NAME@VERSION, its engine's
+    fingerprint, and its graph's digest."""
 
     enlarge: Callable[[Code], Code]
     model: str
     fingerprint: str
+    sha256: str
 
 
 @dataclass(frozen=True)
