@@ -80,6 +80,18 @@ def key_of(settings: Settings) -> SigningKey | None:
     return SigningKey(_fingerprint(leaf), certificates, _algorithm(leaf), **named)
 
 
+def anchors_of(settings: Settings) -> str:
+    """The authorities, PEM, by which files of this installation are trusted: its own where it made its key, those in
+    the customer's certificates, "" for none. Makes no key. Raises UnusableKey."""
+    file = settings.data_folder / "signing" / FILE
+    own = self_made(file.parent).anchors if file.exists() else ""
+    if settings.signing_certificates is None:
+        return own
+    text = _text(settings.signing_certificates, "PACKSHOT_SIGNING_CERTIFICATES")
+    _, *authorities = text.split(_BEGIN)[1:] or [""]
+    return own + "".join(_BEGIN + each for each in authorities)
+
+
 def self_made(folder: Path) -> SigningKey:
     """The installation's own key in `folder`, made where it is not there. Raises NotPrivate, UnusableKey, OSError."""
     file = private_folder(folder) / FILE
