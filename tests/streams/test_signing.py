@@ -330,3 +330,18 @@ def test_a_claim_says_nothing_of_when_and_where(shop: Shop) -> None:
     assert claims.claim_id(event, "k") == claims.claim_id(replace(event, version=7, title="another"), "k")
     assert "acme" not in said
     assert "s3://" not in said
+
+
+def test_how_it_was_made_is_read_in_xmp_and_not_in_the_manifest(shop: Shop) -> None:
+    xmp = b'<x:xmpmeta><a b="http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"/></x:xmpmeta>'
+    picture = io.BytesIO()
+    Image.effect_noise((700, 500), 60).convert("RGB").save(picture, "JPEG", xmp=xmp)
+    told = published(shop, replace(request(shop), file=put_blob(shop, picture.getvalue(), "image/jpeg")))
+    assert told.provenance is not None
+    assert told.provenance.source_type == "digitalCapture"
+    for media_type, data in every_file(shop, told):
+        found = reading.read(data, media_type)
+        assert found.source_type == "digitalCapture", media_type
+        assert {each.source_type for each in found.actions} == {"", "digitalCapture", "humanEdits"}
+    assert published(shop, request(shop, "amazon-1"), offset=2).provenance is not None
+    assert claims.source_type_in(every_file(shop, published(shop, request(shop, "amazon-1"), offset=2))[0][1]) == ""
