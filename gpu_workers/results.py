@@ -15,7 +15,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a piece of work: its pictures, what was measured on them, and what made them at what cost.
 
     `made_by` is the id of the task that it was made for; empty in records from before costs were kept. `model` is the
-    network that was asked, if one was, and `shadow` how the one beside it compared.
+    network that was asked, if one was, `model_sha256` its graph's digest, and `shadow` how the one beside it compared.
+    `source_digest` is that of a file that was fetched for it now, and in no record.
     """
 
     outputs: list[Blob]
@@ -26,6 +27,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str = ""
     model: str | None = None
     shadow: Shadow | None = None
+    model_sha256: str | None = None
+    source_digest: str | None = None
 
 
 class Results:

@@ -101,6 +101,8 @@ class Worker:
             saved=_saved(result, meter) if is_found else None,
             model=result.model,
             shadow=None if is_found else result.shadow,
+            model_sha256=result.model_sha256,
+            source_digest=result.source_digest,
         )
 
     def _count(self, task: Task, cost: Cost) -> None:

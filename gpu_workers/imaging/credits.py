@@ -3,7 +3,7 @@
 Nothing else of a source's metadata goes on: no place, no serial numbers, no thumbnails.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -41,7 +41,7 @@ NO_CREDITS = Credits()
 
 def credits_in(blocks: Blocks) -> Credits:
     """The credits in a file: each from XMP, or else from IPTC, or else from EXIF."""
-    found = [*map(_of_xmp, blocks.xmp), _of_iim(blocks.iptc), _of_exif(blocks.exif)]
+    found = [*(properties_in(each, _IN_XMP) for each in blocks.xmp), _of_iim(blocks.iptc), _of_exif(blocks.exif)]
     names = [field.name for field in fields(Credits)]
     return Credits(**{name: next(filter(None, (each.get(name) for each in found)), "") for name in names})
 
@@ -65,7 +65,8 @@ def as_rdf(credits: Credits) -> str:
     )
 
 
-def _of_xmp(packet: bytes) -> dict[str, str]:
+def properties_in(packet: bytes, names: Mapping[str, str]) -> dict[str, str]:
+    """Properties of an XMP packet as printable text, by the keys of `names`, whose values are {namespace}name."""
     text = packet[packet.find(b"<") :].rstrip(b"\0 \n")
     # A document type could define entities, and XMP has none.
     if len(text) > _PACKET_BYTES_MAX or b"<!DOCTYPE" in text:
@@ -76,7 +77,7 @@ def _of_xmp(packet: bytes) -> dict[str, str]:
         return {}
     descriptions = list(root.iter(f"{{{_RDF}}}Description"))
     return {
-        name: next(filter(None, (_property(each, key) for each in descriptions)), "") for name, key in _IN_XMP.items()
+        name: next(filter(None, (_property(each, key) for each in descriptions)), "") for name, key in names.items()
     }
 
 

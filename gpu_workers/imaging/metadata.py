@@ -11,6 +11,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from gpu_workers.imaging import ai_marks
+from gpu_workers.imaging.ai_marks import NO_MARKS, Marks, marks_in
 from gpu_workers.imaging.containers import Blocks
 from gpu_workers.imaging.credits import NO_CREDITS, Credits, as_rdf, credits_in
 from gpu_workers.imaging.writing import WRITING, Writing, text_of
@@ -64,7 +66,7 @@ class Metadata:
 
     `background`: linear sRGB light (3,), 0..1, of the plain ground that a cutout was photographed on, if it was one.
     `credits` says whose the picture is, `c2pa` whether the file has a C2PA manifest. `writing` is what was read on a
-    cutout's product, None where nobody looked.
+    cutout's product, None where nobody looked. `marks` are those of AI systems that made pixels of it.
     """
 
     source_type: str = ""
@@ -72,6 +74,7 @@ class Metadata:
     credits: Credits = NO_CREDITS
     c2pa: bool = False
     writing: Writing | None = None
+    marks: Marks = NO_MARKS
 
 
 NO_METADATA = Metadata()
@@ -80,13 +83,14 @@ NO_METADATA = Metadata()
 def metadata_in(blocks: Blocks) -> Metadata:
     """What a file says in its blocks of metadata."""
     source_types = [source_type_in(each) for each in (*blocks.xmp, blocks.c2pa)]
-    return Metadata(strongest(*source_types), credits=credits_in(blocks), c2pa=b"c2pa" in blocks.c2pa)
+    has_c2pa = b"c2pa" in blocks.c2pa
+    return Metadata(strongest(*source_types), credits=credits_in(blocks), c2pa=has_c2pa, marks=marks_in(blocks))
 
 
-def xmp(source_type: str, credits: Credits = NO_CREDITS) -> bytes:
-    """An XMP packet that says how a picture was made, and whose it is."""
+def xmp(source_type: str, credits: Credits = NO_CREDITS, marks: Marks = NO_MARKS) -> bytes:
+    """An XMP packet that says how a picture was made, whose it is, and which AI systems made pixels of it."""
     made = f' Iptc4xmpExt:DigitalSourceType="{_TERMS}{source_type}"' if source_type else ""
-    return _PACKET.format(made, as_rdf(credits)).encode()
+    return _PACKET.format(made, as_rdf(credits) + ai_marks.as_rdf(marks)).encode()
 
 
 def source_type_in(packet: bytes) -> str:
@@ -120,8 +124,9 @@ def composite(*source_types: str) -> str:
 def written_into(png: bytes, metadata: Metadata) -> bytes:
     """`png` with these notes: XMP; background and writing as texts of their own."""
     chunks = b""
-    if metadata.source_type or metadata.credits != NO_CREDITS:
-        chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(metadata.source_type, metadata.credits))
+    if metadata.source_type or metadata.credits != NO_CREDITS or metadata.marks != NO_MARKS:
+        packet = xmp(metadata.source_type, metadata.credits, metadata.marks)
+        chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)
     if metadata.background is not None:
         chunks += _chunk(
             b"tEXt", f"{BACKGROUND}\0".encode() + " ".join(f"{v:.6f}" for v in metadata.background).encode()

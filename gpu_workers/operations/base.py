@@ -44,12 +44,13 @@ class UnknownOperation(InputError, ValueError):
 
 @dataclass(frozen=True)
 class Enlarger:
-    """A network that enlarges: for uint8 RGB (h, w, 3) the same some times as large; its NAME@VERSION, and its
-    engine's fingerprint."""
+    """A network that enlarges: for uint8 RGB (h, w, 3) the same some times as large; its NAME@VERSION, its engine's
+    fingerprint, and its graph's digest."""
 
     enlarge: Callable[[Code], Code]
     model: str
     fingerprint: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def only(inputs: Sequence[Picture]) -> Picture:
 
 def said(source: Picture, source_type: str) -> Metadata:
     """What a picture says of itself that is made out of `source` in this way."""
-    return Metadata(source_type, credits=source.metadata.credits)
+    return Metadata(source_type, credits=source.metadata.credits, marks=source.metadata.marks)
 
 
 def facts(file: bytes, request: ComposeRequest) -> dict[str, float]:
@@ -237,6 +238,11 @@ def _picture(role: str, made: Made, request: ComposeRequest) -> File:
         return File(role, lossless(made.canvas, made.metadata), "image/png", made.canvas.shape)
     metadata = made.metadata
     encoded = encoding.encode(
-        made.canvas, request.channel, source_type=metadata.source_type, credits=metadata.credits, dpi=made.dpi
+        made.canvas,
+        request.channel,
+        source_type=metadata.source_type,
+        credits=metadata.credits,
+        marks=metadata.marks,
+        dpi=made.dpi,
     )
     return File(role, encoded.data, encoded.media_type, made.canvas.shape)

@@ -45,7 +45,7 @@ def open_enlarger(settings: Settings, registry: ModelRegistry) -> Iterator[Enlar
     model = model_for("upscale", settings.upscale_model, registry)
     engine = open_engine(model, registry.fetched(model), settings.engine)
     try:
-        yield Enlarger(enlarge_with(engine, model.input), model.ref, engine.fingerprint)
+        yield Enlarger(enlarge_with(engine, model.input), model.ref, engine.fingerprint, model.sha256)
     finally:
         engine.close()
 
@@ -110,7 +110,9 @@ class Compose:
         meter.lap("store", bytes_out=sum(len(each.data) for each in composed.files))
         result = result_of(task, blobs, composed.measures, _engine(task.step.operation), meter)
         enlarger = request.library.enlarger if OPERATIONS[task.step.operation].network else None
-        return msgspec.structs.replace(result, model=None if enlarger is None else enlarger.model)
+        if enlarger is None:
+            return result
+        return msgspec.structs.replace(result, model=enlarger.model, model_sha256=enlarger.sha256)
 
 
 def _channel(name: str, category: str, rules: Rulebook) -> Channel:

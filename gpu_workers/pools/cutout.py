@@ -170,7 +170,7 @@ class Cutout:
             raise Refused("no_model", str(error), transient=True) from error
         if known:
             meter.lap("lookup")
-        return identity, result, known
+        return identity, msgspec.structs.replace(result, source_digest=fetched.sha256), known
 
     def _fetched(self, task: Task) -> tuple[str, Fetched]:
         """What a task begins with, and its name: a source to fetch, or a file that was put into the blob store."""
@@ -245,9 +245,11 @@ class Cutout:
         shadow = None
         if leased.beside is not None and predictor.predictions and task.lane != "urgent":
             shadow = _compared(job, picture, made, leased.beside, self._people, meter)
-        model = leased.network.model.ref if predictor.predictions else None
         result = result_of(task, [blob], measures, engine, meter)
-        return msgspec.structs.replace(result, model=model, shadow=shadow)
+        if not predictor.predictions:
+            return msgspec.structs.replace(result, shadow=shadow)
+        asked = leased.network.model
+        return msgspec.structs.replace(result, model=asked.ref, model_sha256=asked.sha256, shadow=shadow)
 
     def _stored(self, job: _Job, made: Made, meter: Meter) -> tuple[Blob, dict[str, float]]:
         """The picture in the blob store, and what was measured of it."""

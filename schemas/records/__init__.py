@@ -52,7 +52,9 @@ from schemas.records.publication import (
     AssetPublished,
     AssetRetracted,
     AssetWithheld,
+    Duty,
     ProductPublished,
+    Provenance,
     PublicationFailed,
     PublishRequested,
     Rendition,
@@ -77,7 +79,7 @@ from schemas.records.reviews import (
     ReviewRequested,
     Verdict,
 )
-from schemas.records.tasks import Blob, Cost, Origin, Shadow, Step, Task, TaskCompleted, TaskFailed
+from schemas.records.tasks import Action, Blob, Cost, Origin, Shadow, Step, Task, TaskCompleted, TaskFailed
 
 Event = (
     CatalogChanged
@@ -149,6 +151,7 @@ __all__ = [
     "EVENTS",
     "LANES",
     "MANY",
+    "Action",
     "AssetName",
     "AssetPublished",
     "AssetRetracted",
@@ -169,6 +172,7 @@ __all__ = [
     "DecisionUndone",
     "DefaultsReleased",
     "Doubt",
+    "Duty",
     "Event",
     "EventId",
     "FailureKind",
@@ -192,6 +196,7 @@ __all__ = [
     "PictureRated",
     "Pixels",
     "ProductPublished",
+    "Provenance",
     "PublicationFailed",
     "PublishRequested",
     "RatingPurpose",

@@ -26,7 +26,7 @@ from schemas.records.base import (
     Version,
 )
 from schemas.records.reviews import Verdict
-from schemas.records.tasks import Blob
+from schemas.records.tasks import Actions, Blob
 
 
 class PublicationFailed(Record, frozen=True, kw_only=True, tag="PublicationFailed", tag_field="type"):
@@ -39,6 +39,39 @@ class PublicationFailed(Record, frozen=True, kw_only=True, tag="PublicationFaile
     code: Code
     field: FieldPath = ""
     message: Message = ""
+
+
+class Provenance(Record, frozen=True, kw_only=True):
+    """How a picture came about, for those whom it is told: nothing of where its photograph lies.
+
+    `photograph` is the digest of the file that it began with, `retouched` says that a person's strokes are in its
+    cutout, `people` whether anybody was seen in it, None where nobody looked. What the publisher adds: `source_type`,
+    IPTC's term for it as the file says it, and `signed_by`, the id of the key by which its files are signed, "" where
+    they are not.
+    """
+
+    photograph: Sha256 | None = None
+    actions: Actions = field(default_factory=list)
+    retouched: bool = False
+    people: bool | None = None
+    source_type: Label = ""
+    signed_by: Label = ""
+
+
+class Duty(Record, frozen=True, kw_only=True):
+    """What has to be told of a picture, by a rule of `schemas.disclosures`: NAME@VERSION.
+
+    `kind`: mark, so that machines read it; label, so that people see it; field, when it is handed in. `fields` are
+    those to send, with their values. Where a rule is `unsettled`, the careful reading is told.
+    """
+
+    rule: Label
+    kind: Label
+    unsettled: bool = False
+    fields: Annotated[dict[Label, Text], Meta(max_length=64)] = field(default_factory=dict)
+
+
+Duties = Annotated[list[Duty], Meta(max_length=1024)]
 
 
 class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested", tag_field="type"):
@@ -57,6 +90,7 @@ class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested"
     campaign: Name | None = None
     approved_by: Text | None = None
     models: Models = field(default_factory=list)
+    provenance: Provenance | None = None
 
 
 class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_field="type"):
@@ -84,7 +118,11 @@ class RetractRequested(Record, frozen=True, kw_only=True, tag="RetractRequested"
 
 
 class Rendition(Record, frozen=True, kw_only=True):
-    """One size and format of an asset on the origin, under an immutable name."""
+    """One size and format of an asset on the origin, under an immutable name.
+
+    `unsigned` is the digest of the file before it was signed, null where it is not; a signature makes other bytes of
+    the same file each time.
+    """
 
     key: Uri
     url: Uri
@@ -93,6 +131,12 @@ class Rendition(Record, frozen=True, kw_only=True):
     height_px: Pixels
     size_bytes: Bytes
     sha256: Sha256
+    unsigned: Sha256 | None = None
+
+    @property
+    def content(self) -> str:
+        """The digest of what was made, signed or not."""
+        return self.unsigned or self.sha256
 
 
 class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", tag_field="type"):
@@ -118,6 +162,8 @@ class AssetPublished(Record, frozen=True, kw_only=True, tag="AssetPublished", ta
     approved_by: Text | None = None
     models: Models = field(default_factory=list)
     unchanged: bool = False
+    provenance: Provenance | None = None
+    disclosures: Duties = field(default_factory=list)
 
 
 class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished", tag_field="type"):

@@ -54,15 +54,31 @@ class Blob(Record, frozen=True, kw_only=True):
     size_bytes: Bytes
 
 
+class Action(Record, frozen=True, kw_only=True):
+    """What one step did to a picture, and the network that it asked, if it asked one, with the digest of its graph."""
+
+    operation: Name
+    parameters: Parameters = field(default_factory=dict)
+    model: ModelRef | None = None
+    model_sha256: Sha256 | None = None
+
+
+Actions = Annotated[list[Action], Meta(max_length=MANY)]
+
+
 class Origin(Record, frozen=True, kw_only=True):
     """What a picture began with: the product's own file, and the cutout of it once there is one.
 
-    `retouch` is the place among the words on the cutout, see CutoutRetouched, that it was made by; 0 for none.
+    `retouch` is the place among the words on the cutout, see CutoutRetouched, that it was made by; 0 for none. `digest`
+    is the file's, as it was fetched, and `actions` are the steps that are done, in order; both are missing in what was
+    made before they were noted.
     """
 
     source: Source
     cutout: Blob | None = None
     retouch: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    digest: Sha256 | None = None
+    actions: Actions = field(default_factory=list)
 
 
 class Task(Record, frozen=True, kw_only=True, tag="Task", tag_field="type"):
@@ -126,7 +142,8 @@ class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_
 
     `timings_ms` and `costs` are by stage. Those of a result that another task had made are what finding it took, and
     `saved` is what making it had cost; a task that finds what it had made itself tells of that again. `engine` is the
-    fingerprint of all that decides on the pixels, `model` the network in it.
+    fingerprint of all that decides on the pixels, `model` the network in it, `model_sha256` its graph's digest.
+    `source_digest` is that of the file which was fetched, by a task that fetches one.
     """
 
     task: Task
@@ -141,6 +158,8 @@ class TaskCompleted(Record, frozen=True, kw_only=True, tag="TaskCompleted", tag_
     saved: Cost | None = None
     model: ModelRef | None = None
     shadow: Shadow | None = None
+    model_sha256: Sha256 | None = None
+    source_digest: Sha256 | None = None
 
 
 class TaskFailed(Record, frozen=True, kw_only=True, tag="TaskFailed", tag_field="type"):

@@ -38,8 +38,8 @@ def prune(settings: Settings, unused_s: float, gigabytes_max: float | None, dry_
         print_json(done)
         return
     console.say(
-        f"{done.results} results and {done.pictures} pictures, {done.size_bytes / GIGABYTE:.3f} GB, "
-        + ("would go" if dry_run else "are gone")
+        f"{done.results} results, {done.pictures} pictures and {done.signed} signed files, "
+        f"{done.size_bytes / GIGABYTE:.3f} GB, " + ("would go" if dry_run else "are gone")
     )
     console.say(f"{done.needed} pictures stay, as products need them; {done.left_bytes / GIGABYTE:.3f} GB are left")
     if done.foreign:

@@ -48,8 +48,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("system:demo", "Run the whole system over a catalogue and an urgent campaign, and show what came out."),
     "desk": ("desk:desk", "The desk: pages on which people see what becomes of their products, and decide."),
     "keys": ("keys:keys", "Keys of the API: who may use it, for which tenants, for what."),
+    "disclosures": ("provenance:disclosures", "Disclosures: what has to be told of how pictures were made, and where."),
     "models": ("models:models", "Networks: which there are, and which of them works."),
     "preview": ("render:preview", "Show what a recipe makes of products, before and after, on one page."),
+    "probe": (
+        "provenance:probe",
+        "Fetch live pictures as a shopper does, and tell what differs from what was published.",
+    ),
+    "provenance": (
+        "provenance:provenance",
+        "Show how a picture came about, as its file says, and if it is unaltered.",
+    ),
     "published": ("submit:published", "Show what listing services see."),
     "rebuild-facts": (
         "replay:rebuild_facts",

@@ -144,7 +144,7 @@ class Assets(Repository):
         live = None if row is None else _asset(row).live
         if live is None or rules not in (None, live.verdict.rules):
             return False
-        return (live.version, live.file.sha256, list(live.models)) == (version, digest, list(models))
+        return (live.version, live.file.content, list(live.models)) == (version, digest, list(models))
 
     def put_live(self, event: AssetPublished) -> bool:
         """Notes what is live of an asset; False for one that has left the plan meanwhile: it is leaving."""

@@ -83,7 +83,7 @@ class Costs(Repository):
     def accept(self, event: AssetPublished) -> None:
         """Notes that an image was accepted, for good: what becomes of it later does not change that."""
         image = {"tenant": event.tenant, "sku": event.sku, "version": event.version, "asset": event.asset}
-        self._insert_new(t.accepted, [{**image, "digest": event.file.sha256}])
+        self._insert_new(t.accepted, [{**image, "digest": event.file.content}])
 
     def of_assets(self, tenant: str, skus: Sequence[str]) -> dict[tuple[str, str, int], int]:
         """What the work for each SKU, asset and version cost, in billionths of the currency."""

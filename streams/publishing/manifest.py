@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import msgspec
 
 from schemas.decoding import prepare
-from schemas.records import ModelRef, ProductPublished, Record, Rendition, Verdict, Version
+from schemas.records import Duty, ModelRef, ProductPublished, Provenance, Record, Rendition, Verdict, Version
 from streams.blobs.store import NotFound, ObjectStore
 from streams.publishing.renditions import EXTENSIONS, Encoded
 from streams.runtime.errors import Refused
@@ -42,7 +42,8 @@ _ASSET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 class ManifestAsset(Record, frozen=True, kw_only=True):
     """A live asset. `position` is where its request stands in Kafka: topic/partition/offset.
 
-    `unchanged` says that its files were live before it, `follows` that any were; `encoding` names what made them.
+    `unchanged` says that its files were live before it, `follows` that any were; `encoding` names what made them, and
+    `claim` what they were signed as, "" where they are not.
     """
 
     version: Version
@@ -61,6 +62,9 @@ class ManifestAsset(Record, frozen=True, kw_only=True):
     unchanged: bool = False
     follows: bool = False
     encoding: str = ""
+    claim: str = ""
+    provenance: Provenance | None = None
+    disclosures: list[Duty] = msgspec.field(default_factory=list)
 
     def keys(self) -> set[str]:
         """The origin keys of its file and renditions."""
@@ -149,6 +153,7 @@ def rendition_of(encoded: Encoded, start: Manifest, asset: str, cdn_base_url: st
         height_px=encoded.height_px,
         size_bytes=len(encoded.data),
         sha256=digest,
+        unsigned=encoded.unsigned,
     )
 
 

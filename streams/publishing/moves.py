@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 from msgspec.structs import replace
 
 from schemas.decoding import prepare
+from schemas.disclosures.applying import duties, made_as
 from schemas.identity import content_id
 from schemas.records import (
     AssetPublished,
     AssetRetracted,
     AssetWithheld,
     ProductPublished,
+    Provenance,
     PublishRequested,
     Rendition,
     RetractRequested,
@@ -41,6 +43,20 @@ class Taken(msgspec.Struct, frozen=True):
         """Whether that publication is no longer live."""
         live = manifest.assets.get(self.event.asset)
         return live is None or live.position != self.position
+
+
+@dataclass(frozen=True)
+class Written:
+    """An asset's files as they lie on the origin, its own first; what was claimed in them, and told of them."""
+
+    files: list[Rendition]
+    claim: str = ""
+    provenance: Provenance | None = None
+
+    @classmethod
+    def of(cls, asset: ManifestAsset) -> Self:
+        """Those of an asset that is live."""
+        return cls([asset.file, *asset.renditions], asset.claim, asset.provenance)
 
 
 @dataclass(frozen=True)
@@ -85,26 +101,27 @@ class Turn:
         live = self.start.assets.get(event.asset) if event else None
         if event is None or live is None:
             return None
-        same = (live.file.sha256, live.file.media_type) == (event.file.digest, event.file.media_type)
+        same = (live.file.content, live.file.media_type) == (event.file.digest, event.file.media_type)
         return live if same else None
 
-    def moved(self, files: list[Rendition], manifest_url: str, now_ms: int, grace_ms: int = 0) -> Manifest:
+    def moved(self, written: Written | None, manifest_url: str, now_ms: int, grace_ms: int = 0) -> Manifest:
         """The manifest after this turn, or `start` itself when nothing moves.
 
-        `files`, the channel's own first, are those of an asset that goes live. What they replace stays for `grace_ms`.
+        `written` is of an asset that goes live, if one does. What its files replace stays for `grace_ms`.
         A retraction always moves: whoever looked at the manifest before it, and at the facts, has to look again.
         """
-        after = self._after(files, manifest_url, now_ms)
+        after = self._after(written, manifest_url, now_ms)
         if after == self.start and not isinstance(self.event, RetractRequested):
             return self.start
         retired = self._retired(after, now_ms, now_ms + grace_ms)
         return replace(after, serial=self.start.serial + 1, retired=retired)
 
-    def _after(self, files: list[Rendition], manifest_url: str, now_ms: int) -> Manifest:
+    def _after(self, written: Written | None, manifest_url: str, now_ms: int) -> Manifest:
         if self.is_deleted:
             return without(self.start, self.start.assets)
         if self.newcomer:
-            return self._completed(self._placed(self.newcomer, files, now_ms), manifest_url, now_ms)
+            assert written is not None, "what goes live was written"
+            return self._completed(self._placed(self.newcomer, written, now_ms), manifest_url, now_ms)
         if isinstance(self.event, PublishRequested):
             return self.start
         return self._completed(without(self.start, self._retracted()), manifest_url, now_ms)
@@ -133,6 +150,8 @@ class Turn:
                 approved_by=asset.approved_by,
                 models=asset.models,
                 unchanged=asset.unchanged,
+                provenance=asset.provenance,
+                disclosures=asset.disclosures,
             )
         ]
 
@@ -160,7 +179,7 @@ class Turn:
         if not isinstance(event, PublishRequested) or live is None or live.version < event.version:
             return "new"
         same = (event.version, event.file.digest, event.models, event.verdict.rules)
-        if (live.version, live.file.sha256, live.models, live.verdict.rules) == same:
+        if (live.version, live.file.content, live.models, live.verdict.rules) == same:
             return "repeated" if live.position == self.position else "settled"
         return "settled" if live.version > event.version or self._precedes(live) else "new"
 
@@ -193,7 +212,8 @@ class Turn:
             return False
         return name.asset in event.assets if event.assets is not None else True
 
-    def _placed(self, event: PublishRequested, files: list[Rendition], now_ms: int) -> Manifest:
+    def _placed(self, event: PublishRequested, written: Written, now_ms: int) -> Manifest:
+        files, provenance = written.files, written.provenance
         before = self.start.assets.get(event.asset)
         # What is as it was before the last time is still another announcement, even for a clock that stands still.
         at_ms = now_ms if before is None else max(now_ms, before.published_at_ms + 1)
@@ -215,6 +235,9 @@ class Turn:
             and files == [self.live_already.file, *self.live_already.renditions],
             follows=before is not None,
             encoding=ENCODING,
+            claim=written.claim,
+            provenance=provenance,
+            disclosures=duties(made_as(provenance, event.models), event.channel, at_ms),
         )
         return _with(replace(self.start, title=event.title), {**self.start.assets, event.asset: asset})
 

@@ -29,14 +29,16 @@ from msgspec.structs import replace
 
 from schemas import codec
 from schemas.identity import content_id
-from schemas.records import AssetRetracted, PublishRequested, Rendition, RetractRequested
+from schemas.records import AssetRetracted, Provenance, PublishRequested, Rendition, RetractRequested
 from streams.blobs.content import Blobs
 from streams.blobs.journal import Journal
 from streams.blobs.store import BadKey, BlobCorrupt, NotFound, ObjectStore, PreconditionFailed
 from streams.facts import ProductState
 from streams.publishing.manifest import IMMUTABLE, Manifest, load, manifest_key, rendition_of, save
-from streams.publishing.moves import Announcement, Request, Taken, Turn
+from streams.publishing.moves import Announcement, Request, Taken, Turn, Written
 from streams.publishing.renditions import ENCODING, Encoded, NotAPicture, TooManyPixels, render
+from streams.publishing.signing.claims import source_type_in
+from streams.publishing.signing.signer import Signing
 from streams.runtime.errors import Refused, Unavailable
 
 __all__ = ["Announcement", "ProductFacts", "ProductState", "Publication", "Request"]
@@ -58,7 +60,7 @@ class ProductFacts(Protocol):
 class Publication:
     """Applies requests to the origin. `clock` gives Unix time in ms. Safe to use from several threads.
 
-    Replaced files stay for `replaced_grace_s` seconds at least.
+    Replaced files stay for `replaced_grace_s` seconds at least. Without `signing` files are published as they are.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Publication:
         cdn_base_url: str,
         clock: Callable[[], int],
         replaced_grace_s: float = REPLACED_GRACE_S,
+        signing: Signing | None = None,
     ) -> None:
+        self._signing = signing
         self._origin = origin
         self._blobs = blobs
         self._journal = Journal(blobs.store)
@@ -119,8 +123,8 @@ class Publication:
         self._remove(turn.start.taken_back())
         if turn.newcomer and turn.etag is None:
             turn = self._claimed(turn)
-        files = self._kept(turn) or self._upload(turn, prepared)
-        moved = turn.moved(files, self._manifest_url(turn), self._clock(), self._grace_ms)
+        written = self._kept(turn) or self._upload(turn, prepared)
+        moved = turn.moved(written, self._manifest_url(turn), self._clock(), self._grace_ms)
         taken = self._note_taken(turn, moved)
         announcements = [*turn.published(moved, self._manifest_url(turn)), *taken, *turn.announcement(moved)]
         for event in announcements:
@@ -138,23 +142,31 @@ class Publication:
         claimed = replace(turn.start, serial=turn.start.serial + 1)
         return dataclasses.replace(turn, start=claimed, etag=save(self._origin, claimed, None))
 
-    def _kept(self, turn: Turn) -> list[Rendition]:
+    def _kept(self, turn: Turn) -> Written | None:
         """The files of the asset that the newcomer replaces, when they are its own, made as today, and all there."""
-        live = turn.live_already
-        if live is None or live.encoding != ENCODING:
-            return []
-        files = [live.file, *live.renditions]
-        return files if all(self._transfers.map(self._origin.exists, [one.key for one in files])) else []
+        event, live = turn.newcomer, turn.live_already
+        if event is None or live is None or (live.encoding, live.claim) != (ENCODING, self._claim(event)):
+            return None
+        kept = Written.of(live)
+        return kept if all(self._transfers.map(self._origin.exists, [one.key for one in kept.files])) else None
 
-    def _upload(self, turn: Turn, prepared: list[Encoded] | None) -> list[Rendition]:
-        """Writes the newcomer's files, the asset's own first, and returns their names."""
-        if turn.newcomer is None:
-            return []
-        asset = turn.newcomer.asset
-        encoded = prepared if prepared is not None else self._render(turn.newcomer)
-        names = [rendition_of(one, turn.start, asset, self._cdn_base_url) for one in encoded]
+    def _upload(self, turn: Turn, prepared: list[Encoded] | None) -> Written | None:
+        """Writes the newcomer's files, the asset's own first."""
+        event = turn.newcomer
+        if event is None:
+            return None
+        encoded = prepared if prepared is not None else self._render(event)
+        names = [rendition_of(one, turn.start, event.asset, self._cdn_base_url) for one in encoded]
         list(self._transfers.map(self._put, names, encoded))
-        return names
+        return Written(names, self._claim(event), self._told(event, encoded[0]))
+
+    def _claim(self, event: PublishRequested) -> str:
+        return "" if self._signing is None else self._signing.claim_id(event)
+
+    def _told(self, event: PublishRequested, own: Encoded) -> Provenance:
+        """How the asset came about, with what its own file says of it and the key that it is signed by."""
+        key = "" if self._signing is None else self._signing.key.id
+        return replace(event.provenance or Provenance(), source_type=source_type_in(own.data), signed_by=key)
 
     def _put(self, name: Rendition, encoded: Encoded) -> None:
         self._origin.put(name.key, encoded.data, content_type=name.media_type, cache_control=IMMUTABLE)
@@ -163,7 +175,8 @@ class Publication:
         try:
             data = self._blobs.get(event.file.digest)
             own = Encoded(event.file.media_type, event.file.width_px, event.file.height_px, data)
-            return [own, *render(data, event.file.media_type)]
+            files = [own, *render(data, event.file.media_type)]
+            return files if self._signing is None else self._signing.signed(event, files)
         except NotFound as error:
             raise Refused("blob_missing", str(error), field="file.digest") from error
         except BlobCorrupt as error:

@@ -50,12 +50,13 @@ class TooManyPixels(NotAPicture):
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as a file."""
+    """A picture as a file; `unsigned` is the digest of what it was before it was signed, None where it is not."""
 
     media_type: str
     width_px: int
     height_px: int
     data: bytes
+    unsigned: str | None = None
 
 
 def render(

@@ -1,5 +1,6 @@
 """What a setting may be: the types of fields, and how a text of the environment becomes one."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, field
 from functools import cache
@@ -18,6 +19,10 @@ PositiveInt = Annotated[int, Meta(gt=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+ModelRef = Annotated[str, Meta(pattern=rf"^{_NAME}@{_NAME}$")]
+ModelPolicy = Annotated[str, Meta(pattern=rf"^(released|{_NAME}(@{_NAME}|:latest-[1-9]\d?))$")]
 
 
 class Wrong(ValueError):
@@ -112,3 +117,11 @@ def meant(name: str, prefix: str, known: Sequence[str]) -> str:
 
     near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=NEAR_ENOUGH)
     return f"{name} is no setting, did you mean {near[0]}?" if near else ""
+
+
+def cache_folder() -> Path:
+    """Where what can be had again is kept, the same from whichever folder a command is run."""
+    checkout = Path(__file__).parents[2]
+    if (checkout / "pyproject.toml").exists():
+        return checkout / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "packshot"

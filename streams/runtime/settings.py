@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from msgspec import Meta
+from typing import Any, Literal
 
 from streams.runtime.addresses import Address, SecretAddress, SecretStr
 from streams.runtime.fields import (
     Commas,
     Field,
+    ModelPolicy,
+    ModelRef,
     Networks,
     NonNegativeFloat,
     NonNegativeInt,
@@ -21,16 +21,12 @@ from streams.runtime.fields import (
     PositiveInt,
     WholeDelays,
     Wrong,
+    cache_folder,
     converted,
     meant,
 )
 
 PREFIX = "PACKSHOT_"
-
-
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-ModelRef = Annotated[str, Meta(pattern=rf"^{_NAME}@{_NAME}$")]
-ModelPolicy = Annotated[str, Meta(pattern=rf"^(released|{_NAME}(@{_NAME}|:latest-[1-9]\d?))$")]
 
 
 class SettingsError(Exception):
@@ -48,7 +44,7 @@ class Settings:
         Path(".packshot"), description="Where the embedded broker, SQLite, blobs and origin live."
     )
     cache_folder: Path = Field(
-        default_factory=lambda: _cache_folder(),
+        default_factory=cache_folder,
         description="Where model weights and the embedded broker's jars are kept; unset, `.cache` of the checkout that "
         "this runs from, else the user's `~/.cache/packshot` ($XDG_CACHE_HOME).",
     )
@@ -163,6 +159,19 @@ class Settings:
         le=366 * 24 * 3600,
         description="How long the files that a newer version replaced go on to answer, in seconds; what is retracted "
         "or deleted is gone at once.",
+    )
+    signing: bool = Field(True, description="Whether published files are signed, by C2PA: how they came about.")
+    signing_certificates: Path | None = Field(
+        None,
+        description="A PEM file of the certificates that files are signed by, the key's own first; unset, the "
+        "publisher makes a key for itself in the data folder, which tells changes and not whose they are.",
+    )
+    signing_key: Path | None = Field(None, description="A PEM file of the private key of the first of them.")
+    signing_callback: str | None = Field(
+        None, description="MODULE:FUNCTION that signs bytes in place of a key in a file: what calls an HSM or a KMS."
+    )
+    signing_time_stamps: Address | None = Field(
+        None, description="The URL of an RFC 3161 server that stamps the time; unset, signatures have none."
     )
     sweep_interval_s: NonNegativeFloat = Field(
         3600.0,
@@ -354,14 +363,6 @@ class Settings:
     def running_file(self) -> Path:
         """Where `packshot up` says what it started."""
         return self.data_folder / "running.json"
-
-
-def _cache_folder() -> Path:
-    """Where what can be had again is kept, the same from whichever folder a command is run."""
-    checkout = Path(__file__).parents[2]
-    if (checkout / "pyproject.toml").exists():
-        return checkout / ".cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "packshot"
 
 
 def variable(field: str) -> str:

@@ -145,7 +145,7 @@ def _looked_at(tenant: str, channel: str, facts: Facts) -> Iterator[Label]:
     """What passed and was looked at; each counts for as many of its stratum as were not."""
     known = sampling.sample(tenant, facts)
     doubts = {
-        live.published.file.sha256: live.published.verdict
+        live.published.file.content: live.published.verdict
         for live in facts.overviews.live(tenant, sampling.LOOKED_AMONG)
     }
     passed = [each for each in known.passed if each.channel == channel and each.stratum.endswith("gates")]

@@ -2,6 +2,8 @@
 
 What may go, and why nothing is lost by it:
 
+- a signed file: it is on the origin, and a publisher finds it here for as long as it tries again, which ends with its
+  request. A picture that goes live anew is signed anew then;
 - a result's record: the work is done again when it is asked for again, and gives a picture that is found by what it is;
 - the pictures that it names, unless one is named by a fact about the newest version of a product: by a task, or by a
   review. So whatever a queued task works on, another product's picture stands beside, a person has to decide on or
@@ -25,6 +27,7 @@ from gpu_workers.results import Result
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.blobs.content import RENEWED_AFTER_S, RESULTS, blob_key
 from streams.facts import Database
+from streams.publishing.signing.signer import SIGNED
 from streams.runtime.clock import now_ms
 from streams.runtime.settings import Settings
 from streams.services.status import open_database
@@ -34,7 +37,8 @@ UNUSED_S_MIN = 2 * RENEWED_AFTER_S
 
 @dataclass(frozen=True)
 class Pruned:
-    """What a prune took away, or would: results, pictures, their bytes. `needed` pictures stay, as facts name them.
+    """What a prune took away, or would: results, pictures, signed files, all their bytes. `needed` pictures stay, as
+    facts name them.
 
     `foreign` are objects among the results that are no result: notes of older versions. `left_bytes` is what lies under
     the store's prefix afterwards, of whatever kind.
@@ -45,6 +49,7 @@ class Pruned:
     size_bytes: int
     needed: int
     foreign: int
+    signed: int
     left_bytes: int
 
 
@@ -55,6 +60,7 @@ class _Count:
     size_bytes: int = 0
     needed: int = 0
     foreign: int = 0
+    signed: int = 0
 
 
 class Prune:
@@ -89,12 +95,15 @@ class Prune:
         for key in self._oldest_first():
             if bytes_max is not None and total - count.size_bytes <= bytes_max:
                 break
-            self._evict(key, sizes, needed, count)
+            if key.startswith(SIGNED):
+                count.signed += self._delete(key, sizes, count)
+            else:
+                self._evict(key, sizes, needed, count)
         return Pruned(**vars(count), left_bytes=total - count.size_bytes)
 
     def _oldest_first(self) -> Iterator[str]:
-        old = sorted((at_ms, key) for key, at_ms in self._store.written(RESULTS) if at_ms <= self._before_ms)
-        return (key for _, key in old)
+        written = (*self._store.written(RESULTS), *self._store.written(SIGNED))
+        return (key for at_ms, key in sorted((at_ms, key) for key, at_ms in written) if at_ms <= self._before_ms)
 
     def _evict(self, key: str, sizes: dict[str, int], needed: set[str], count: _Count) -> None:
         result = self._result(key)

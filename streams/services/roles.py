@@ -131,12 +131,20 @@ def run_publisher(settings: Settings, database: Database, stop: threading.Event)
     """The publisher."""
     from streams.publishing.publication import Publication
     from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
+    from streams.publishing.signing.keys import key_of
+    from streams.publishing.signing.signer import Signing
     from streams.publishing.sweep import Sweep, sweep_at_intervals
 
     observability.tell_ready()
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = _blobs(settings)
-    publication = Publication(origin, blobs, ProductStates(database), settings.cdn, now_ms, settings.replaced_grace_s)
+    key = key_of(settings)
+    signing = None if key is None else Signing(key, blobs.store)
+    if signing is not None:
+        signing.check()  # ends here, and not at a picture, where the key is no good
+        log.info("signing", key=signing.key.id, self_made=signing.key.is_self_made)
+    facts = ProductStates(database)
+    publication = Publication(origin, blobs, facts, settings.cdn, now_ms, settings.replaced_grace_s, signing)
     if settings.sweep_interval_s:
         arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
         threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()

@@ -154,7 +154,7 @@ def _passed(live: Live) -> Picture:
     who = "a person let it pass" if told.approved_by else "gates"
     stratum = " · ".join((*parts, who))[:STRATUM_MAX]
     file = told.file
-    return Picture(file.sha256, told.sku, told.asset, told.channel, file.media_type, stratum, file.key)
+    return Picture(file.content, told.sku, told.asset, told.channel, file.media_type, stratum, file.key)
 
 
 def _known_bad(rejected: Sequence[Review]) -> Iterator[Picture]:

@@ -15,6 +15,7 @@ from schemas.records import Blob, ReviewRequested, Step, Task, TaskCompleted, Ta
 from streams.blobs import Blobs, FolderStore, Journal, ObjectStore
 from streams.commands.cli import packshot
 from streams.facts import Database
+from streams.publishing.signing.signer import SIGNED
 from streams.runtime.clock import now_ms
 from streams.services.pruning import Prune, Pruned
 from tests.memory_store import MemoryStore
@@ -66,6 +67,15 @@ def pruned(
     **how: bool,
 ) -> Pruned:
     return Prune(store, database, clock, 30 * DAY_S, **how).run(bytes_max)
+
+
+def test_signed_files_go_once_no_publisher_can_look_for_them(store: ObjectStore, database: Database) -> None:
+    store.put(f"{SIGNED}ab/abcd", b"signed")
+    store.put("journal/ab/abcd", b"a note")
+    assert pruned(store, database, clock=now_ms).signed == 0
+    done = pruned(store, database)
+    assert (done.signed, done.results, done.size_bytes) == (1, 0, len(b"signed"))
+    assert list(store.keys("")) == ["journal/ab/abcd"]
 
 
 def test_what_nobody_used_for_long_goes_with_its_pictures(store: ObjectStore, database: Database) -> None:
@@ -223,7 +233,7 @@ def test_the_command_tells_what_goes(tmp_path: Path, database: Database, monkeyp
     assert run("--max-size", "1")[1].startswith("0 results and 0 pictures")
     assert run("--older-than", "50d")[1].startswith("0 results")
     code, told = run()
-    assert (code, told.startswith("1 results and 1 pictures, 0.000 GB, are gone")) == (0, True)
+    assert (code, told.startswith("1 results, 1 pictures and 0 signed files, 0.000 GB, are gone")) == (0, True)
     assert list(store.keys()) == []
     for wrong in ("1d", "soon"):
         code, told = run("--older-than", wrong)

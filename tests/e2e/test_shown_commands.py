@@ -31,6 +31,8 @@ NOT_RUN = {  # what does not end, or needs what is not here
 MEANT = {
     "": {"SKU": "MUG-1", "SKU…": "MUG-1", "RECIPE": "marketplace", "--follow": ""},
     "assess": {"SHOP": "photographs"},
+    "provenance": {"FILE|URL": "photo.jpg"},
+    "probe": {"NAME": "demo"},
     "review": {"ID": "0123456789ab"},
     "dead": {"ID": "0/0"},
     "connectors": {"KIND": "feed", "NAME": "shop", "TENANT": "demo", "URL": "file:///nowhere"},
@@ -50,6 +52,8 @@ ENDS = {
     "audit": FOUND,
     "check": FOUND,
     "render": FOUND,
+    "provenance": (1,),  # the reader's photograph is not signed
+    "probe": FOUND,
     "calibrate": (REFUSED,),  # nobody decided anything yet
     "review show": (REFUSED,),  # nothing is in doubt
     "connectors add": (REFUSED,),  # there is no such folder

@@ -108,6 +108,8 @@ def test_a_network_enlarges_and_leaves_text_and_source_as_they_were(tmp_path: Pa
     with compose_pool.open_enlarger(pinned(), registry(tmp_path, write(tmp_path, times))) as enlarger:
         seen, again, plain = enlarged(enlarger), enlarged(enlarger), enlarged(None)
     assert seen.files[0].data == again.files[0].data
+    assert decode(seen.files[0].data).metadata.marks.system == "grid"
+    assert decode(plain.files[0].data).metadata.marks.system == ""
     assert seen.measures["back_projection_max"] <= 2
     one, other = (decode(made.files[0].data).pixels.astype(int) for made in (seen, plain))
     text = cv2.erode(text_mask(source().pixels), np.ones((5, 5), np.uint8)).repeat(2, axis=0).repeat(2, axis=1) >= 1

@@ -1,5 +1,6 @@
 """What a file says of itself is found wherever its format keeps it, and stays with all that is made of it."""
 
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 import pyvips
 from PIL import Image, TiffImagePlugin
 
+from gpu_workers.imaging.ai_marks import Marks, with_system
 from gpu_workers.imaging.credits import Credits
 from gpu_workers.imaging.encoding import encode, lossless
 from gpu_workers.imaging.metadata import (
@@ -236,3 +238,31 @@ def test_a_file_without_credits_is_written_as_before() -> None:
     assert (
         encode(white, channels.load("shopify")).data == encode(white, channels.load("shopify"), credits=Credits()).data
     )
+
+
+AIGC = '{"Label":"1","ContentProducer":"somebody else","ProduceID":"4711"}'
+
+
+def test_marks_of_an_ai_system_go_on_with_all_that_is_made_of_a_picture() -> None:
+    marks = Marks("imagemaker", "3 <beta>", AIGC)
+    source = decode(written(blocks(), "JPEG", xmp=xmp(GENERATED, CREDITS, marks)))
+    assert (source.metadata.marks, source.metadata.credits) == (marks, CREDITS)
+    cut = decode(lossless(mug(), source.metadata))
+    made = compose("packshot", [cut], ComposeRequest(channels.load("shopify"), {}, "")).files[0]
+    for file in [made.data, *(each.data for each in render(made.data, made.media_type, widths_px=[160]))]:
+        assert decode(file).metadata.marks == marks
+
+
+def test_a_network_of_ours_says_its_name_and_leaves_an_entry_of_before() -> None:
+    ours = with_system(Marks(), "x4@1")
+    assert (ours.system, ours.version) == ("x4", "1")
+    assert json.loads(ours.aigc)["Label"] == "1"
+    assert decode(written(blocks(), "JPEG", xmp=xmp("", marks=ours))).metadata.marks == ours
+    assert with_system(Marks(aigc=AIGC), "x4@1").aigc == AIGC
+
+
+def test_what_no_ai_system_touched_has_no_mark() -> None:
+    made = compose("packshot", [decode(lossless(mug()))], ComposeRequest(channels.load("shopify"), {}, "")).files[0]
+    assert decode(made.data).metadata.marks == Marks()
+    assert b"AIGC" not in made.data
+    assert b"AISystem" not in made.data

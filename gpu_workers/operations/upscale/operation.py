@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gpu_workers.imaging.ai_marks import with_system
 from gpu_workers.imaging.metadata import after
 from gpu_workers.operations.base import BadInputs, ComposeRequest, Made, Memory, facts, only, said
 from gpu_workers.operations.upscale.upscale import upscale
@@ -31,6 +32,8 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Enlarged:
     metadata = replace(
         said(source, after(source.metadata.source_type, enhanced=True)), background=source.metadata.background
     )
+    if enlarger is not None:
+        metadata = replace(metadata, marks=with_system(metadata.marks, enlarger.model))
     measures = {"upscaled_by" if name == "scale" else name: value for name, value in made.measures.items()}
     times = made.image.shape[1] / source.pixels.shape[1]
     return Enlarged(canvas=made.image, metadata=metadata, transform=np.diag([times, times, 1.0]), measures=measures)

@@ -1,6 +1,7 @@
 """Accepting: an asset that passed its gates, or that a person let pass, shall go live."""
 
 from schemas.records import PublishRequested, TaskCompleted, Verdict
+from streams.flow.processors.telling import provenance
 
 
 def publish_request(
@@ -24,6 +25,7 @@ def publish_request(
         campaign=task.campaign,
         approved_by=approved_by,
         models=models_of(event),
+        provenance=provenance(event),
     )
 
 

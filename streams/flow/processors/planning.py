@@ -202,7 +202,8 @@ def redone(task: Task, parameters: Mapping[str, str]) -> Task:
         OPERATIONS[step.operation].parameters.parse(step.parameters)
     except BadParameters as error:
         raise Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}") from error
-    return replace(following(task, step, task.inputs, task.measures, task.models), way=task.way)
+    again = following(task, step, task.inputs, task.measures, task.models)
+    return replace(again, way=task.way, origin=task.origin)
 
 
 def _assets(slip: Step) -> Iterator[tuple[str, str]]:

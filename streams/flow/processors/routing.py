@@ -28,6 +28,7 @@ from streams.flow.processors.policing import measures_of
 from streams.flow.processors.releasing import made_again, made_by_recalled
 from streams.flow.processors.retouching import is_retouched_since
 from streams.flow.processors.retracting import is_retracted, is_undone
+from streams.flow.processors.telling import with_action
 from streams.runtime.errors import Refused
 
 
@@ -51,6 +52,7 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         except Refused as refusal:
             answers += [refusal, *_withhold(task, step, f"{refusal.code}: {refusal.message}", facts)]
             continue
+        after = with_action(after, event)
         facts.tasks.put(after)
         answers.append(after)
     return [*answers, *(_judged(event, facts) if task.step.asset else [])]

@@ -1,0 +1,114 @@
+"""What a signed file says of itself, as a C2PA manifest: pure, from a request to what is written.
+
+`c2pa.opened` with the photograph comes first, by the manifest's intent; then what was done, step by step; then what
+made a rendition of the picture. Nothing says when, where a photograph lies, or which version of the product it is: so
+the same picture makes the same claim.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+from schemas.disclosures.ledger import ledger
+from schemas.identity import content_id
+from schemas.records import Action, Provenance, PublishRequested
+from streams.publishing.renditions import Encoded
+
+AGENT = {"name": "Packshot", "version": version("packshot")}
+OURS = "org.packshot"  # before the names of parameters and assertions that C2PA does not define
+LEDGER = f"{OURS}.ledger"
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+UNKNOWN_PHOTOGRAPH = {
+    "title": "photograph",
+    "format": "application/octet-stream",
+    "relationship": "parentOf",
+    "instance_id": "urn:packshot:unknown",
+}
+CLAIM = "1"  # rises with what a claim says: a picture that goes live again is then signed anew
+
+# C2PA's name of what an operation does; where it has none, `c2pa.edited`.
+_NAMES = {"style": "c2pa.color_adjustments", "upscale": "c2pa.enhanced"}
+# In XMP, where a mark ends the term; a C2PA manifest names such terms, too, and there nothing does.
+_SOURCE_TYPE = re.compile(rb"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]{1,64})[\"'<]")
+
+
+def source_type_in(file: bytes) -> str:
+    """IPTC's term for how a picture was made, as the file of an asset says it in XMP, or ""."""
+    found = _SOURCE_TYPE.search(file)
+    return found[1].decode() if found else ""
+
+
+def claim(event: PublishRequested, source_type: str) -> dict[str, Any]:
+    """What all files of an asset say: title, ingredient, actions and ledger."""
+    told = event.provenance or Provenance()
+    actions = [*_actions(told, source_type)]
+    return {
+        "claim_generator_info": [AGENT],
+        "title": event.asset,
+        "ingredients": [_photograph(told)],
+        "assertions": [_assertion("c2pa.actions.v2", {"actions": actions}), _assertion(LEDGER, _ledger(event))],
+    }
+
+
+def claim_id(event: PublishRequested, key: str) -> str:
+    """The id of what an asset's files say, and by which key: with another they are signed anew."""
+    said = [event.asset, event.provenance, event.models]
+    return content_id("claim", CLAIM, AGENT["version"], key, said)
+
+
+def of_file(said: dict[str, Any], own: Encoded, file: Encoded) -> dict[str, Any]:
+    """The claim for one file: with what made a rendition of the asset's `own`, and that it is published."""
+    actions, *others = said["assertions"]
+    made = [*actions["data"]["actions"], *_rendered(own, file), {"action": "c2pa.published", "softwareAgent": AGENT}]
+    assertions = [_assertion(actions["label"], {"actions": made}), *others]
+    return {**said, "format": file.media_type, "assertions": assertions}
+
+
+def _assertion(label: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"label": label, "data": data}
+
+
+def _photograph(told: Provenance) -> dict[str, Any]:
+    """What was opened, by its digest; not where it lies, and not itself."""
+    return UNKNOWN_PHOTOGRAPH | ({"instance_id": f"urn:sha256:{told.photograph}"} if told.photograph else {})
+
+
+def _actions(told: Provenance, source_type: str) -> Iterator[dict[str, Any]]:
+    for each in told.actions:
+        yield _action(each, source_type)
+    if told.retouched:
+        yield {"action": "c2pa.edited", "description": "a person's retouch", "digitalSourceType": _term("humanEdits")}
+
+
+def _action(done: Action, source_type: str) -> dict[str, Any]:
+    parameters = {f"{OURS}.{name}": text for name, text in done.parameters.items() if "://" not in text}
+    if done.model is not None:
+        parameters[f"{OURS}.model"] = done.model
+    if done.model_sha256 is not None:
+        parameters[f"{OURS}.model_sha256"] = done.model_sha256
+    said: dict[str, Any] = {
+        "action": _NAMES.get(done.operation, "c2pa.edited"),
+        "description": done.operation,
+        "softwareAgent": AGENT,
+        "parameters": parameters,
+    }
+    return said | ({"digitalSourceType": _term(source_type)} if source_type else {})
+
+
+def _rendered(own: Encoded, file: Encoded) -> Iterator[dict[str, Any]]:
+    if (file.width_px, file.height_px) != (own.width_px, own.height_px):
+        size = {f"{OURS}.width_px": str(file.width_px), f"{OURS}.height_px": str(file.height_px)}
+        yield {"action": "c2pa.resized.proportional", "softwareAgent": AGENT, "parameters": size}
+    if file.media_type != own.media_type:
+        yield {"action": "c2pa.converted", "softwareAgent": AGENT, "parameters": {f"{OURS}.from": own.media_type}}
+
+
+def _ledger(event: PublishRequested) -> dict[str, Any]:
+    found = ledger(event.provenance, event.models)
+    said: dict[str, Any] = {"models": list(event.models), "statement": found.statement}
+    return said if found.generative is None else {**said, "generative_models": list(found.generative)}
+
+
+def _term(name: str) -> str:
+    return SOURCE_TYPES + name
