@@ -39,6 +39,7 @@ __all__ = [
     "cutout",
     "eight_bit",
     "has_clean_alpha",
+    "resized",
     "subject_box",
     "warm_up",
 ]
@@ -117,10 +118,10 @@ def cutout(
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
     `predict` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at;
-    it is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is
-    seen. The subject is the product alone unless it is everything: auto depends on its category, which is not known
-    here. What a person says in `retouching` counts, whatever the network sees. What is solid keeps its samples, of 16
-    bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the two raise.
+    it is asked twice. `find_people` says likewise where people are; without it nobody is seen. The subject is the
+    product alone unless it is everything: auto depends on its category, which is not known here. What a person says in
+    `retouching` counts, whatever the network sees. What is solid keeps its samples, of 16 bits too. Equal inputs give
+    equal bytes. Raises BadImage, NoSubject, and what the two raise.
     """
     parameters = parameters or CutoutParameters()
     picture = checked(image)
@@ -225,7 +226,7 @@ def _as_it_is(picture: Codes, parameters: CutoutParameters, find_people: MaskPre
     _refuse_empty(shown)
     small = full_size.reduced(shown, _SOLVE_PIXELS_MAX)
     rgb, alpha = eight_bit(on_white(small)), np.ascontiguousarray(small[..., 3])
-    people = None if find_people is None else find_people(rgb)
+    people = None if find_people is None else resized(find_people(rgb), rgb.shape)
     measures = dict.fromkeys(measuring.MEASURES, 0.0) | {
         "agreement": 1.0,
         "coverage": float(shown[..., 3].mean() / 255),
