@@ -67,7 +67,16 @@ class Click(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     keep: bool
 
 
-Mark = Scribble | Brush | Box | Click
+class Alike(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="alike"):
+    """Whatever looks like what lies under the stroke is product when `keep`, as far as it is taken for it, else it is
+    not. Strokes of both kinds are compared; nothing is said of a stroke's own place."""
+
+    points: Points
+    radius: Radius
+    keep: bool
+
+
+Mark = Scribble | Brush | Box | Click | Alike
 
 
 class Retouch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,7 @@ from gpu_workers.operations.cutout.operation import cutout_picture, find_people,
 from gpu_workers.operations.cutout.retouching import Retouching
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.pools import memory, memory_model
+from gpu_workers.pools.answers import PEOPLE, SUBJECT, Answers
 from gpu_workers.reading.opening import READ_BY, open_reader
 from gpu_workers.reading.reader import Reader
 from gpu_workers.serving.batching import BatchingError
@@ -162,11 +163,13 @@ class Studio:
         parameters: Mapping[str, str],
         category: str,
         retouching: Retouching | None = None,
+        answers: Answers | None = None,
     ) -> cutting.Cutout:
-        """The product, of `category`, in a photograph called `name`, by what a person says of it. Raises Refused."""
+        """The product, of `category`, in a photograph called `name`, by what a person says of it; networks are asked
+        what is not among their `answers`. Raises Refused."""
         wanted = memory_model.decoded_bytes("cutout", [picture.pixels])
         with memory.admitted(self._budget, wanted, "sources", name):
-            return self._cut(picture, name, parameters, category, retouching)
+            return self._cut(picture, name, parameters, category, retouching, answers)
 
     def picture(
         self, operation: str, inputs: Sequence[Picture], request: ComposeRequest, before: Mapping[str, float]
@@ -183,7 +186,7 @@ class Studio:
 
     def people(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """How likely each pixel (h, w) of a picture is a person or what one wears, 0..1. Raises NoNetwork."""
-        return self._find_people(picture)
+        return cutting.resized(self._find_people(picture), picture.shape)
 
     # how a picture is made, with its memory reserved
 
@@ -211,7 +214,9 @@ class Studio:
         parameters: Mapping[str, str],
         category: str,
         retouching: Retouching | None = None,
+        answers: Answers | None = None,
     ) -> cutting.Cutout:
+        answers = answers or Answers()
         chosen = cutout_pool.cutout_parameters(dict(parameters), category)
         with cutout_pool.cutout_refusals(name), ExitStack() as asking:
             predictors: list[cutting.MaskPredictor] = []
@@ -224,8 +229,9 @@ class Studio:
                     predictors.append(asking.enter_context(with_network))
                 return predictors[0](rgb)
 
-            made = cutting.cutout(picture.pixels, predict, chosen, self._find_people, retouching)
-            return with_writing(picture, made, self.reader())
+            sees, people = answers.seeing(SUBJECT, predict), answers.seeing(PEOPLE, self._find_people)
+            made = cutting.cutout(picture.pixels, sees, chosen, people, retouching)
+            return with_writing(picture, made, answers.reading(self.reader()))
 
     def _inputs(
         self, operation: str, pictures: Sequence[Picture], names: Sequence[str], category: str

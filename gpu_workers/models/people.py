@@ -38,12 +38,12 @@ class People:
         )
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """How likely each pixel of uint8 RGB (h, w, 3) is a person or what one wears: (h, w), 0..1. Any thread."""
+        """How likely a person or what one wears is where in uint8 RGB (h, w, 3), squashed: (256, 256), 0..1. Any
+        thread."""
         small = cv2.resize(rgb, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         request = self._network.create_infer_request()
         found = request.infer({0: small[None]})[self._network.output(0)]
-        size = (rgb.shape[1], rgb.shape[0])
-        return np.asarray(cv2.resize(found.reshape(_SIDE_PX, _SIDE_PX), size), np.float32)
+        return np.array(found.reshape(_SIDE_PX, _SIDE_PX), np.float32)
 
 
 def _transposed(node: Any) -> Any:

@@ -25,6 +25,7 @@ from gpu_workers.operations.cutout.cutout import MaskPredictor
 from gpu_workers.operations.cutout.operation import find_people
 from gpu_workers.pools import memory_model
 from gpu_workers.pools.admission import Budget
+from gpu_workers.pools.answers import PEOPLE, SUBJECT, Answers, answers_id, keep, known_answers
 from gpu_workers.pools.limits import fetch_limits as fetch_limits
 from gpu_workers.pools.memory import admitted
 from gpu_workers.pools.outputs import code_fingerprint, result_of, store
@@ -236,17 +237,23 @@ class Cutout:
 
     def _predicted(self, job: _Job, leased: Leased, engine: str, meter: Meter) -> Result:
         task = job.task
+        identity = answers_id(job.fetched.sha256, engine, self._reader)
+        answers = Answers() if job.request.retouching is None else known_answers(self._blobs, identity)
         with predicting(leased.network, _wanted_by(task), task.tenant, meter, "cutout") as predictor:
+            if answers.known:
+                predictor.asks_no_more()
             picture = job.decoded()
             meter.lap("decode")
-            made = self._made(job, picture, predictor, leased.network)
+            made = self._made(job, picture, answers, predictor, leased.network)
         meter.lap("cutout")
         blob, measures = self._stored(job, made, meter)
+        keep(self._blobs, identity, answers)
+        meter.lap("store")
         shadow = None
         if leased.beside is not None and predictor.predictions and task.lane != "urgent":
             shadow = _compared(job, picture, made, leased.beside, self._people, meter)
         result = result_of(task, [blob], measures, engine, meter)
-        if not predictor.predictions:
+        if not answers.are_given(SUBJECT):
             return msgspec.structs.replace(result, shadow=shadow)
         asked = leased.network.model
         return msgspec.structs.replace(result, model=asked.ref, model_sha256=asked.sha256, shadow=shadow)
@@ -258,10 +265,12 @@ class Cutout:
         meter.lap("store", bytes_out=len(png))
         return blob, job.half.measure(png, made, job.request)
 
-    def _made(self, job: _Job, picture: Picture, predictor: "Predictor", network: Network) -> Made:
+    def _made(self, job: _Job, picture: Picture, answers: Answers, predictor: "Predictor", network: Network) -> Made:
+        reader = None if job.request.reader is None else answers.reading(job.request.reader)
+        sees, people = answers.seeing(SUBJECT, predictor), answers.seeing(PEOPLE, self._people)
         with cutout_refusals(job.uri):
             try:
-                made: Made = job.half.run([picture], job.asked_of(predictor, self._people))
+                made: Made = job.half.run([picture], replace(job.asked_of(sees, people), reader=reader))
                 return made
             except PoisonInput:
                 raise
@@ -280,7 +289,7 @@ class Predictor:
     def __init__(self, predict: Predict, meter: Meter, stage: str, asks_no_more: Callable[[], None]) -> None:
         self.predictions = 0
         self.engine_ms = 0.0
-        self._asks_no_more = asks_no_more  # or batches would wait for it while it refines
+        self.asks_no_more = asks_no_more  # or batches would wait for it while it refines
         self._meter = meter
         self._stage = stage
         self._predict = predict(self._charge)
@@ -291,7 +300,7 @@ class Predictor:
         mask = self._predict(picture)
         self._meter.lap("engine" if self._stage == "cutout" else self._stage)
         if self.predictions == cutting.PREDICTIONS:
-            self._asks_no_more()
+            self.asks_no_more()
         return mask
 
     def _charge(self, engine_ms: float) -> None:

@@ -23,6 +23,7 @@ BENCHMARKS = (
     "renditions",
     "pictures",
     "start",
+    "desk",
 )
 
 

@@ -13,8 +13,10 @@ from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.local.studio import Made, Studio
 from gpu_workers.operations.base import ComposeRequest
 from gpu_workers.operations.cutout.operation import cutout_picture
+from gpu_workers.pools.answers import Answers, answers_id, known_answers
 from gpu_workers.pools.compose import library
 from gpu_workers.pools.limits import fetch_limits
+from gpu_workers.pools.outputs import code_fingerprint
 from gpu_workers.pools.retouches import retouching_of
 from gpu_workers.sources.decoding import DecodeLimits, Picture, decode
 from gpu_workers.sources.errors import SourceError
@@ -75,10 +77,11 @@ def preview(settings: Settings, database: Database, blobs: Blobs, tenant: str, w
     with database.read() as facts:
         review = _review(facts, tenant, wish)
         task = review.request.completed.task
+        made_by = _cut_by(task, facts) if wish.step == CUTOUT else None
         parameters = _cutout_parameters(task, wish, facts) if wish.step == CUTOUT else {}
     with turn(), open_studio(settings) as studio:
         making = _Making(settings, blobs, studio)
-        return making.cut_anew(task, parameters, wish) if wish.step == CUTOUT else making.composed(task, wish)
+        return making.cut_anew(task, parameters, wish, made_by) if wish.step == CUTOUT else making.composed(task, wish)
 
 
 def marks(database: Database, blobs: Blobs, tenant: str, case_id: str) -> Retouch | None:
@@ -110,8 +113,9 @@ class _Making:
     blobs: Blobs
     studio: Studio
 
-    def cut_anew(self, task: Task, parameters: Mapping[str, str], wish: Wish) -> Seen:
-        """The cutout of a task's photograph, and the task's own step on it."""
+    def cut_anew(self, task: Task, parameters: Mapping[str, str], wish: Wish, made_by: TaskCompleted | None) -> Seen:
+        """The cutout of a task's photograph, and the task's own step on it; networks are not asked again what they
+        were asked for the cutout that was `made_by`."""
         assert task.origin is not None
         source = task.origin.source
         data, digest = self._fetched(source)
@@ -121,11 +125,19 @@ class _Making:
             retouching = retouching_of(told, digest, self.blobs)
         except InputError as error:
             raise Refused.because(error) from error
-        cut = self.studio.cutout(photograph, source.uri, told, task.category, retouching)
+        cut = self.studio.cutout(
+            photograph, source.uri, told, task.category, retouching, self._answers(digest, made_by)
+        )
         measures = {**cut.measures, **photograph.measures}
         picture = cutout_picture(photograph, cut)
         made = self._made(task, [picture], {f"{CUTOUT}.{name}": value for name, value in measures.items()})
         return _seen(showing.encoded(eight_bit(cut.rgba)), made, cut.measures)
+
+    def _answers(self, photograph: str, made_by: TaskCompleted | None) -> Answers:
+        """What networks said of a photograph, where it was this code that asked them."""
+        if made_by is None or not made_by.engine.endswith(f"+{code_fingerprint(CUTOUT)[:16]}"):
+            return Answers()
+        return known_answers(self.blobs, answers_id(photograph, made_by.engine, self.studio.reader()))
 
     def composed(self, task: Task, wish: Wish) -> Seen:
         """A task's step with other parameters, on what it works on."""
@@ -192,20 +204,22 @@ def _cutout_parameters(task: Task, wish: Wish, facts: Facts) -> dict[str, str]:
     check(wanted)
     before = {} if known is None else known.parameters
     strokes_before = {STROKES: known.strokes} if known is not None and known.strokes else {}
-    own = {name: value for name, value in _recipes(task, facts).items() if name not in (*before, STROKES)}
+    made_by = _cut_by(task, facts)
+    recipes = {} if made_by is None else made_by.task.step.parameters
+    own = {name: value for name, value in recipes.items() if name not in (*before, STROKES)}
     return {**own, **strokes_before, **wish.parameters}
 
 
-def _recipes(task: Task, facts: Facts) -> Mapping[str, str]:
-    """The parameters of the step that made the cutout of a task."""
-    assert task.origin is not None
-    assert task.origin.cutout is not None
+def _cut_by(task: Task, facts: Facts) -> TaskCompleted | None:
+    """What made the cutout of a task."""
+    if task.origin is None or task.origin.cutout is None:
+        return None
     digest = task.origin.cutout.digest
     for each in facts.tasks.of(task.tenant, task.sku, task.version):
         made = each.record
         if isinstance(made, TaskCompleted) and any(blob.digest == digest for blob in made.outputs):
-            return made.task.step.parameters
-    return {}
+            return made
+    return None
 
 
 def _blob(blobs: Blobs, digest: str) -> bytes:

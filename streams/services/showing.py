@@ -27,6 +27,7 @@ KEPT_BYTES_MAX = 96 * 1024 * 1024  # of pictures that were made small, or had to
 SMALL_QUALITY, WHOLE_QUALITY = 82, 92
 LEFT_OUT = (214, 54, 92)  # what the cutout left out is tinted with it, and its edge shown in EDGE
 EDGE = (0, 174, 239)
+GREY = 0.62  # of what was left out: so much of it is its own brightness, the rest the tint
 SAME_SHAPE = 0.01  # of width to height: less is rounding
 
 
@@ -175,16 +176,18 @@ def encoded(pixels: "NDArray[np.uint8]") -> Shown:
 def _marked(photograph: bytes, cutout: bytes) -> "NDArray[np.uint8]":
     """(h, w, 3), uint8, as large as the photograph; a cutout of another shape, as of a straightened one, lies on
     its own ground."""
+    import cv2
     import numpy as np
     from PIL import Image
 
     with Image.open(io.BytesIO(photograph)) as opened, Image.open(io.BytesIO(cutout)) as cut:
         is_alike = abs(opened.width / opened.height - cut.width / cut.height) < SAME_SHAPE
-        whole = cut.convert("RGBA").resize(opened.size) if is_alike else cut.convert("RGBA")
-        ground = np.asarray(opened.convert("RGB") if is_alike else whole.convert("RGB"), np.float32)
-    alpha = np.asarray(whole, np.float32)[..., 3:] / 255
-    away = 0.62 * ground.mean(axis=2, keepdims=True) + 0.38 * np.array(LEFT_OUT, np.float32)
-    shown = ground * alpha + away * (1 - alpha)
-    edge = 4 * alpha * (1 - alpha)  # 1 where a pixel is half of the product, 0 where it is all or none of it
-    marked: NDArray[np.uint8] = (shown * (1 - edge) + np.array(EDGE, np.float32) * edge + 0.5).astype(np.uint8)
-    return marked
+        whole = cut.convert("RGBA")
+        whole = whole.resize(opened.size) if is_alike and whole.size != opened.size else whole
+        ground = np.asarray(opened.convert("RGB") if is_alike else whole.convert("RGB"))
+    alpha = np.asarray(whole.getchannel("A"))
+    share = np.arange(256, dtype=np.float32) / 255
+    edge = 4 * share * (1 - share)  # 1 where a pixel is half of the product, 0 where it is all or none of it
+    tint = np.array([[GREY / 3] * 3 + [(1 - GREY) * code] for code in LEFT_OUT])
+    shown = cv2.blendLinear(ground, cv2.transform(ground, tint), share[alpha], 1 - share[alpha])
+    return np.asarray(cv2.blendLinear(shown, np.full_like(ground, EDGE), 1 - edge[alpha], edge[alpha]), np.uint8)

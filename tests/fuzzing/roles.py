@@ -234,7 +234,7 @@ def _at_work(pool: Pool, folder: Path, blobs: Blobs) -> Iterator[Any]:
         yield cutout_pool.Cutout(settings, blobs, None, serving, Budget(2**33)).work
 
 
-def _cut(pixels: Any, eye: Any, _parameters: object, _people: object = None) -> cutting.Cutout:
+def _cut(pixels: Any, eye: Any, *_: object) -> cutting.Cutout:
     eye(pixels[..., :3])
     rgba = Image.new("RGBA", (9, 9), (9, 9, 9, 255))
     return cutting.Cutout(np.asarray(rgba), {"plain_background": 0.0})

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.encoding import lossless
-from gpu_workers.operations.cutout.cutout import Cutout, cutout
+from gpu_workers.operations.cutout.cutout import Cutout, NoSubject, cutout
 from gpu_workers.operations.cutout.retouching import Retouching
 from gpu_workers.pools.retouches import retouching_of
-from schemas.retouching import BadRetouch, Box, Brush, Click, Mark, Retouch, Scribble, read, written
+from schemas.retouching import Alike, BadRetouch, Box, Brush, Click, Mark, Retouch, Scribble, read, written
 from streams.blobs import Blobs
 from streams.runtime.errors import Refused
 from tests.gpu_workers.cutouts import SIZE_PX, disc, photograph, sees_red
@@ -123,3 +123,45 @@ def test_strokes_are_read_from_their_blob_for_their_photograph_alone() -> None:
 def test_a_bad_retouch_names_its_field(text: bytes, said: str) -> None:
     with pytest.raises(BadRetouch, match=said):
         read(text)
+
+
+def test_what_looks_alike_goes_wherever_it_is_in_the_product(picture: NDArray[np.uint8]) -> None:
+    """A blue grid shows through a red disc: a stroke over each, and all of the grid is gone."""
+    grid = np.zeros((SIZE_PX, SIZE_PX), np.bool_)
+    grid[:, 45:115:20] = grid[:, 46:116:20] = grid[:, 47:117:20] = grid[:, 48:118:20] = grid[:, 49:119:20] = True
+    meshed = picture.copy()
+    meshed[grid & (disc(*PRODUCT) == 1)] = (30, 60, 200)
+    keep = Alike(points=[share(50 + 3, 100), share(60, 100)], radius=3 / SIZE_PX, keep=True)
+    remove = Alike(points=[share(66, 105), share(68, 135)], radius=3 / SIZE_PX, keep=False)
+    made = cut(meshed, keep, remove)
+    inside = disc(80, 120, 38) == 1
+    alpha = made.rgba[..., 3].astype(int)
+    before = cutout(meshed, sees_red).rgba[..., 3]
+    assert before[inside & grid].mean() > 200
+    assert alpha[inside & grid].mean() < 40
+    assert alpha[inside & ~grid].mean() > 215
+    assert alpha[inside].tobytes() == cut(meshed, remove, keep).rgba[..., 3].astype(int)[inside].tobytes()
+
+
+def test_the_network_is_asked_the_same_with_marks_as_without(picture: NDArray[np.uint8]) -> None:
+    asked: dict[bool, list[bytes]] = {}
+    marks = Retouching(Retouch(marks=[Box(left=0.1, top=0.2, right=0.6, bottom=0.8, keep=True)]))
+    for retouching in (None, marks):
+        pictures = asked.setdefault(retouching is None, [])
+
+        def sees(rgb: NDArray[np.uint8], pictures: list[bytes] = pictures) -> NDArray[np.float32]:
+            pictures.append(rgb.tobytes())
+            return sees_red(rgb)
+
+        cutout(picture, sees, retouching=retouching)
+    assert asked[True] == asked[False]
+
+
+def test_a_person_sees_what_the_network_does_not() -> None:
+    plain = np.full((SIZE_PX, SIZE_PX, 3), 230, np.uint8)
+    plain[60:180, 60:180] = (40, 120, 60)
+    made = cut(plain, Brush(points=[share(70, 120), share(170, 120)], radius=60 / SIZE_PX, keep=True))
+    assert at(made, 120, 120) == 255
+    assert made.measures["agreement"] == 0
+    with pytest.raises(NoSubject):
+        cut(plain, Brush(points=[share(70, 120)], radius=10 / SIZE_PX, keep=False))

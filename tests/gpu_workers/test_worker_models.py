@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -70,7 +71,7 @@ def test_a_shadow_is_compared_and_not_used(tmp_path: Path, blobs: Blobs, databas
 def test_a_shadow_looks_for_who_wears_it_as_well(
     tmp_path: Path, blobs: Blobs, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked: list[object] = []
+    looked: list[tuple[str, Any]] = []
     cut = cutting.cutout
 
     def spied(pixels: Any, predict: Any, parameters: Any, people: Any, retouching: Any) -> Any:
@@ -82,7 +83,11 @@ def test_a_shadow_looks_for_who_wears_it_as_well(
         worker = Worker("cutout", work, Results(blobs), database, PRICES)
         completed(worker, replace(photographed(tmp_path), category="Dresses"))
     used, shadow = looked
-    assert used == shadow == ("everything", find_people(Settings().weights_folder))
+    (subject, people), (shadows, shadows_people) = used, shadow
+    assert subject == shadows == "everything"
+    assert shadows_people == find_people(Settings().weights_folder)
+    blank = np.zeros((9, 9, 3), np.uint8)
+    np.testing.assert_array_equal(people(blank), shadows_people(blank))
 
 
 def test_what_is_worn_is_another_result_than_what_is_not(tmp_path: Path, blobs: Blobs, database: Database) -> None:

@@ -39,6 +39,7 @@ __all__ = [
     "cutout",
     "eight_bit",
     "has_clean_alpha",
+    "resized",
     "subject_box",
     "warm_up",
 ]
@@ -65,30 +66,44 @@ class Cutout:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the network saw in a photograph, reduced to uint8 RGB (h, w, 3): the subject's box in that, the mask
-    within it, which may be larger, and the plain ground.
+class _View:
+    """The subject's box in the reduced picture (`inner`) and in the photograph, what lies in it at the size at which it
+    is solved (h, w, 3), and its mask (h, w), whose edge is known to `reach_px`. `agreement` is that of the network's
+    two predictions, 0..1; `seeds` are what a person says of what lies in the box."""
 
-    `codes` is `rgb` in the photograph's own gamut. `agreement` is that of the network's two predictions, `predicted_px`
-    the longer side of what it works at; `people` (h, w) is where people are, `worn` whether who wears the product is
-    part of it; `seeds` are what a person says of what lies in the box.
+    inner: Box
+    box: Box
+    solved: Codes
+    mask: Plane
+    reach_px: float
+    agreement: float
+    seeds: Seeds | None = None
+
+    @property
+    def scale(self) -> float:
+        """How large it is solved, of its size in the photograph."""
+        return self.solved.shape[1] / (self.box.right - self.box.left)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What there is in a photograph, reduced to uint8 RGB (h, w, 3), `codes` in the photograph's own gamut; the
+    subject's `view`, and the plain ground.
+
+    `people` (h, w) is where people are, `worn` whether who wears the product is part of it.
     """
 
     rgb: Rgba
     codes: Rgba
-    box: Box
-    mask: Plane
+    view: _View
     sweep: Sweep | None
-    agreement: float
-    predicted_px: int
     people: Plane | None
     worn: bool
-    seeds: Seeds | None = None
 
     def placed(self, alpha: Plane) -> Rgba:
         """The `alpha` (h', w') of what is in the box, on the reduced picture (h, w)."""
         whole = np.zeros(self.rgb.shape[:2], np.uint8)
-        part = self.box.of(whole)
+        part = self.view.inner.of(whole)
         part[:] = np.rint(cv2.resize(alpha, part.shape[::-1], interpolation=cv2.INTER_AREA) * 255)
         return whole
 
@@ -103,10 +118,10 @@ def cutout(
     """Cut the product out of `image`, uint8 or uint16 sRGB (h, w, 3) or with straight alpha (h, w, 4).
 
     `predict` is the network: for uint8 RGB (h, w, 3) its mask, float32 in 0..1, squashed to whatever size it works at;
-    it is asked twice. `find_people` says likewise where people are, at the picture's size; without it nobody is
-    seen. The subject is the product alone unless it is everything: auto depends on its category, which is not known
-    here. What a person says in `retouching` counts, whatever the network sees. What is solid keeps its samples, of 16
-    bits too. Equal inputs give equal bytes. Raises BadImage, NoSubject, and what the two raise.
+    it is asked twice. `find_people` says likewise where people are; without it nobody is seen. The subject is the
+    product alone unless it is everything: auto depends on its category, which is not known here. What a person says in
+    `retouching` counts, whatever the network sees. What is solid keeps its samples, of 16 bits too. Equal inputs give
+    equal bytes. Raises BadImage, NoSubject, and what the two raise.
     """
     parameters = parameters or CutoutParameters()
     picture = checked(image)
@@ -114,8 +129,8 @@ def cutout(
         return _as_it_is(retouched(picture, retouching), parameters, find_people)
     photograph = on_white(picture)
     with_wearer = parameters.subject == "everything"
-    seen, box, solved = _seen(photograph, predict, find_people, retouching, with_wearer=with_wearer)
-    return _refined(photograph, box, _part(photograph, box, solved, seen), seen, parameters)
+    seen = _seen(photograph, predict, find_people, retouching, with_wearer=with_wearer)
+    return _refined(photograph, _part(photograph, seen), seen, parameters)
 
 
 def _seen(
@@ -125,22 +140,35 @@ def _seen(
     retouching: Retouching | None,
     *,
     with_wearer: bool,
-) -> tuple[_Seen, Box, Codes]:
-    """What the network saw, the subject's box in the photograph, and what lies in it at the size of its mask."""
+) -> _Seen:
+    """What the network saw, and a person over it: it is asked just what it is asked without one, so that what it said
+    is known already."""
     # What needs no detail is given no more pixels than are solved.
     small = full_size.reduced(photograph, _SOLVE_PIXELS_MAX)
     rgb, codes = linear_light.eight_bit(small), eight_bit(small)
-    seen = predict(rgb)
-    coarse = enlarged(seen, rgb.shape)
-    people = None if find_people is None else find_people(rgb)
+    predicted = predict(rgb)
+    coarse = enlarged(predicted, rgb.shape)
+    people = None if find_people is None else resized(find_people(rgb), rgb.shape)
     worn = wearing.wearers(rgb, people, coarse) if people is not None and with_wearer else None
     if worn is not None:
         coarse = np.maximum(coarse, worn)
+    longest_px = max(predicted.shape)
+    try:
+        view = _looked_at(photograph, coarse, worn, predict, longest_px)
+    except NoSubject:
+        if retouching is None:
+            raise
+        view = None  # a person sees more
     if retouching is not None:
-        coarse = retouching.begun(coarse)
-        coarse = retouching.seeds(coarse).on_mask(coarse)
+        coarse, view = _retouched(photograph, rgb, coarse, view, longest_px, retouching)
+    assert view is not None
+    return _Seen(rgb, codes, view, find_sweep(codes, coarse), people, worn is not None)
+
+
+def _looked_at(photograph: Codes, coarse: Plane, worn: Plane | None, predict: MaskPredictor, longest_px: int) -> _View:
+    """The subject by a first mask of the whole photograph, `coarse` (h, w), and a second look. Raises NoSubject."""
     inner = subject_box(coarse)
-    box = inner.between(small.shape, photograph.shape)
+    box = inner.between(coarse.shape, photograph.shape)
     solved = full_size.reduced(box.of(photograph), _SOLVE_PIXELS_MAX)
     first = resized(inner.of(coarse), solved.shape)
     share = inner.of(coarse).size / coarse.size
@@ -148,18 +176,32 @@ def _seen(
     if worn is not None:
         mask = np.maximum(mask, resized(inner.of(worn), solved.shape))
         agreement = agreement_of(first, mask)
-    sweep = find_sweep(codes, coarse)
-    longest_px = max(seen.shape)
-    seen = _Seen(rgb, codes, inner, mask, sweep, agreement, longest_px, people, worn is not None)
-    return (seen if retouching is None else _retouched(seen, box, photograph.shape, retouching)), box, solved
+    return _View(inner, box, solved, mask, max(solved.shape[:2]) / longest_px, agreement)
 
 
-def _retouched(seen: _Seen, box: Box, shape: tuple[int, ...], retouching: Retouching) -> _Seen:
-    """What was seen in the `box` of a photograph of this `shape`, with what a person says of it."""
-    shares = shares_of(box, shape)
-    mask = retouching.begun(seen.mask, shares)
-    seeds = retouching.seeds(mask, shares)
-    return replace(seen, mask=seeds.on_mask(mask), seeds=seeds)
+def _retouched(
+    photograph: Codes, rgb: Rgba, coarse: Plane, seen: _View | None, longest_px: int, retouching: Retouching
+) -> tuple[Plane, _View]:
+    """The mask of the whole photograph (h, w) and the subject's view, with what a person says of them. Outside of the
+    marks they are what was `seen`. Raises NoSubject."""
+    whole = coarse.copy()
+    if seen is not None:
+        part = seen.inner.of(whole)
+        part[:] = resized(seen.mask, part.shape)
+    whole = retouching.begun(whole)
+    subject = retouching.seeds(rgb, whole).on_mask(whole)
+    inner = subject_box(subject)
+    box = inner.between(coarse.shape, photograph.shape)
+    solved = full_size.reduced(box.of(photograph), _SOLVE_PIXELS_MAX)
+    shares = shares_of(box, photograph.shape)
+    is_same = seen is not None and seen.inner == inner
+    mask = retouching.begun(
+        seen.mask if seen is not None and is_same else resized(inner.of(whole), solved.shape), shares
+    )
+    seeds = retouching.seeds(linear_light.eight_bit(solved), mask, shares)
+    view = _View(inner, box, solved, seeds.on_mask(mask), 0.0, 0.0 if seen is None else seen.agreement, seeds)
+    of_photograph = max(photograph.shape[:2]) / longest_px if seen is None else seen.reach_px / seen.scale
+    return subject, replace(view, reach_px=of_photograph * view.scale)
 
 
 def compare(first: Codes, second: Codes) -> tuple[float, float]:
@@ -184,7 +226,7 @@ def _as_it_is(picture: Codes, parameters: CutoutParameters, find_people: MaskPre
     _refuse_empty(shown)
     small = full_size.reduced(shown, _SOLVE_PIXELS_MAX)
     rgb, alpha = eight_bit(on_white(small)), np.ascontiguousarray(small[..., 3])
-    people = None if find_people is None else find_people(rgb)
+    people = None if find_people is None else resized(find_people(rgb), rgb.shape)
     measures = dict.fromkeys(measuring.MEASURES, 0.0) | {
         "agreement": 1.0,
         "coverage": float(shown[..., 3].mean() / 255),
@@ -198,8 +240,9 @@ def _as_it_is(picture: Codes, parameters: CutoutParameters, find_people: MaskPre
     return Cutout(shadow.strip(picture) if parameters.own_shadow == "drop" else picture, measures)
 
 
-def _refined(photograph: Codes, box: Box, part: Part, seen: _Seen, parameters: CutoutParameters) -> Cutout:
-    """The cutout that comes of what was seen in the `box` of the photograph, the `part`."""
+def _refined(photograph: Codes, part: Part, seen: _Seen, parameters: CutoutParameters) -> Cutout:
+    """The cutout that comes of what was seen in a `part` of the photograph."""
+    box = seen.view.box
     matte = matte_of(part)
     alpha = matte.alpha
     alpha, islands = matting.without_speckle(alpha, matte.mask, parameters.speckle_share * float(alpha.sum()))
@@ -209,7 +252,7 @@ def _refined(photograph: Codes, box: Box, part: Part, seen: _Seen, parameters: C
     colours = matting.foreground_colours(part.rgb, alpha)
     alpha = matting.in_linear_light(alpha, colours, matte.behind)
     alpha, colours, measures["see_through_share"] = with_glass(part, alpha, colours)
-    alpha = on_alpha(alpha, seen.seeds)
+    alpha = on_alpha(alpha, part.seeds)
     rgba = np.zeros((*photograph.shape[:2], 4), photograph.dtype)
     full_size.composed(box.of(photograph), alpha, colours, box.of(rgba))
     _refuse_empty(eight_bit(rgba))
@@ -231,15 +274,13 @@ def shares_of(box: Box, shape: tuple[int, ...]) -> tuple[float, float, float, fl
     return box.left / across, box.top / down, box.right / across, box.bottom / down
 
 
-def _part(photograph: Codes, box: Box, solved: Codes, seen: _Seen) -> Part:
-    """What lies in the `box` of the photograph, of the size at which it is `solved`."""
-    height, width = solved.shape[:2]
-    shares = shares_of(box, photograph.shape)
-    rgb = solved.astype(np.float32) / np.float32(full(solved))
-    ground = None if seen.sweep is None else seen.sweep.colours(height, width, shares)
-    scale = width / (box.right - box.left)
-    reach_px = max(height, width) / seen.predicted_px
-    return Part(rgb, contrast.edges(rgb), seen.mask, scale, reach_px, seen.sweep, ground, seen.seeds)
+def _part(photograph: Codes, seen: _Seen) -> Part:
+    """What lies in the subject's box, of the size at which it is solved."""
+    view = seen.view
+    height, width = view.solved.shape[:2]
+    rgb = view.solved.astype(np.float32) / np.float32(full(view.solved))
+    ground = None if seen.sweep is None else seen.sweep.colours(height, width, shares_of(view.box, photograph.shape))
+    return Part(rgb, contrast.edges(rgb), view.mask, view.scale, view.reach_px, seen.sweep, ground, view.seeds)
 
 
 def _measured(seen: _Seen, part: Part, alpha: Plane) -> dict[str, float]:
@@ -247,7 +288,7 @@ def _measured(seen: _Seen, part: Part, alpha: Plane) -> dict[str, float]:
     whole = seen.placed(alpha)
     unexplained_share, left_out = unexplained(seen.codes, whole, part.sweep) if part.sweep else (0.0, 0.0)
     return dict.fromkeys(measuring.MEASURES, 0.0) | {
-        "agreement": seen.agreement,
+        "agreement": seen.view.agreement,
         "band_width_px": measuring.band_width_px(alpha) / part.scale,
         "plain_background": float(part.sweep is not None),
         "look_through_share": unexplained_share,

@@ -2,7 +2,8 @@
 
 A scribble is known for what it says, and the matting solves what is about it, as with any trimap that a person draws
 (J. Wang and M. Cohen, Image and Video Matting: A Survey, 2007). A hard brush, a box and a click say it of every pixel
-that is theirs. Marks only choose among the photograph's own pixels; none is painted.
+that is theirs. Strokes over what looks alike say it of all that looks like it, see likeness.py. Marks only choose among
+the photograph's own pixels; none is painted.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.imaging.types import Codes, Flags, Plane
+from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.imaging.types import Code, Codes, Flags, Plane
+from gpu_workers.operations.cutout.likeness import likeness
 from gpu_workers.operations.cutout.samples import full
-from schemas.retouching import Box, Brush, Click, Mark, Retouch, Scribble
+from schemas.retouching import Alike, Box, Brush, Click, Mark, Retouch, Scribble
 
 KEEP, REMOVE = 1, 2
 SOLVED_REACH = 2.0  # times a scribble's radius: so far about it nothing is known any more
@@ -31,12 +34,13 @@ class Retouching:
     retouch: Retouch
     mask: Plane | None = None
 
-    def seeds(self, mask: Plane, shares: Shares = WHOLE) -> "Seeds":
-        """The marks on the part of the photograph that lies in `shares` (left, top, right, bottom), at the size of
-        `mask` (h, w), which says what hangs together there."""
-        drawn = np.zeros(mask.shape, np.uint8)
-        near = np.zeros(mask.shape, np.bool_)
+    def seeds(self, rgb: Code, mask: Plane, shares: Shares = WHOLE) -> "Seeds":
+        """The marks on the part of the photograph, sRGB (h, w, 3), that lies in `shares` (left, top, right, bottom);
+        `mask` (h, w) says what is taken for product there, and what of it hangs together."""
+        drawn, near = self._alike(rgb, mask, shares)
         for mark in self.retouch.marks:
+            if isinstance(mark, Alike):
+                continue
             where = _MARKS[type(mark)](mark, mask, shares)
             if isinstance(mark, Box) and mark.keep:
                 drawn[~where] = REMOVE
@@ -47,6 +51,20 @@ class Retouching:
             else:
                 near &= ~where
         return Seeds(drawn == KEEP, drawn == REMOVE, near)
+
+    def _alike(self, rgb: Code, mask: Plane, shares: Shares) -> tuple[NDArray[np.uint8], Flags]:
+        """What looks alike, which is said first, wherever in the order its strokes are; and what is unsure of it."""
+        strokes = [mark for mark in self.retouch.marks if isinstance(mark, Alike)]
+        drawn = np.zeros(mask.shape, np.uint8)
+        if not strokes:
+            return drawn, np.zeros(mask.shape, np.bool_)
+        under = {keep: np.zeros(mask.shape, np.bool_) for keep in (True, False)}
+        for mark in strokes:
+            under[mark.keep] |= _stroke(mark, mask, shares)
+        taken = mask > _HANGS_TOGETHER
+        keep, remove = likeness(rgb, taken, under[True], under[False])
+        drawn[keep], drawn[remove] = KEEP, REMOVE
+        return drawn, taken & (drawn == 0)
 
     def begun(self, mask: Plane, shares: Shares = WHOLE) -> Plane:
         """What there is to begin from in the part: the person's own mask, or `mask` (h, w)."""
@@ -88,12 +106,13 @@ def retouched(picture: Codes, retouching: Retouching | None) -> Codes:
         return picture
     alpha = picture[..., 3].astype(np.float32) / np.float32(full(picture))
     begun = retouching.begun(alpha)
+    seeds = retouching.seeds(eight_bit(picture)[..., :3], begun)
     changed = picture.copy()
-    changed[..., 3] = np.rint(retouching.seeds(begun).on_mask(begun) * full(picture))
+    changed[..., 3] = np.rint(seeds.on_mask(begun) * full(picture))
     return changed
 
 
-def _stroke(mark: Scribble | Brush, mask: Plane, shares: Shares) -> Flags:
+def _stroke(mark: Scribble | Brush | Alike, mask: Plane, shares: Shares) -> Flags:
     drawn = np.zeros(mask.shape, np.uint8)
     points = _pixels(mark.points, mask.shape, shares)
     radius_px = max(1, round(_radius_px(mark.radius, mask.shape, shares)))

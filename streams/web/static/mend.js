@@ -12,6 +12,7 @@ const STEP = 0.04; // of what is seen, that an arrow moves the cross by
 const TOLD = {
   scribble: "A scribble says what is product; the matting finds the edge about it.",
   brush: "Exactly what is under the brush, and nothing else.",
+  alike: "Whatever looks like what is under the stroke, all over the product: one over what is product, one over what is not.",
   box: "A box that is product: nothing outside of it is (this crops). One that is not: nothing in it is.",
   click: "All that hangs together there.",
   hand: "Drag to move, the wheel zooms.",
@@ -242,7 +243,7 @@ at("pick").addEventListener("click", () => choose("tool", "pick"));
 at("help").addEventListener("click", () => at("legend").showModal());
 
 const KEYS = {
-  s: () => choose("tool", "scribble"), b: () => choose("tool", "brush"), o: () => choose("tool", "box"), c: () => choose("tool", "click"), h: () => choose("tool", "hand"),
+  s: () => choose("tool", "scribble"), b: () => choose("tool", "brush"), l: () => choose("tool", "alike"), o: () => choose("tool", "box"), c: () => choose("tool", "click"), h: () => choose("tool", "hand"),
   k: () => choose("keep", "yes"), x: () => choose("keep", "no"), ",": () => widen(-2), ".": () => widen(2), u: () => board.back(),
   "+": () => board.closer(1.25), "=": () => board.closer(1.25), "-": () => board.closer(0.8), z: () => board.toggleWhole(), v: lookNext,
   p: () => see(CUTOUT), Enter: sendIt, " ": () => board.markThere(), "?": () => at("legend").showModal(),

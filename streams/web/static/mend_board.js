@@ -210,8 +210,10 @@ export class Board {
       paint.lineCap = paint.lineJoin = "round";
       paint.lineWidth = 2 * mark.radius * this.longer;
       paint.globalAlpha = mark.type === "brush" ? 0.85 : 0.6;
+      if (mark.type === "alike") paint.setLineDash([1 / scale, 2.4 * paint.lineWidth]);
       if (mark.points.length === 1) circle(paint, mark.points[0][0] * width, mark.points[0][1] * height, mark.radius * this.longer);
       else line(paint, mark.points.map(([x, y]) => [x * width, y * height]));
+      paint.setLineDash([]);
     }
     paint.globalAlpha = 1;
   }

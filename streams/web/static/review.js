@@ -22,7 +22,7 @@ function begin() {
   let current = null;
   let asset = 0;
 
-  const queue = new Queue(root.dataset.at, wanted, { tell, prepare });
+  const queue = new Queue(root.dataset.at, wanted, { tell, prepare, complete });
 
   const alike = new Alike(root.dataset.at, {
     picture: (summary) => picture({ summary }, (summary.cutout ?? summary.picture).digest, 320),
@@ -57,15 +57,20 @@ function begin() {
     return found;
   }
 
-  /** Fetches what a case shows before it is shown: what is seen first, then the rest. Resolves when all is decoded. */
+  /** Fetches what is seen of a case first, before it is shown. Resolves when it is decoded. */
   async function prepare(view) {
     const known = addresses(view, 0);
     const seen = [known["left-out"] ?? known.source, known.result].filter(Boolean);
     await Promise.all(seen.map((address) => fetched(view, address)));
-    for (const address of Object.values(known)) if (!seen.includes(address)) await fetched(view, address);
+  }
+
+  /** Fetches the rest of what a case can show. */
+  async function complete(view) {
+    for (const address of Object.values(addresses(view, 0))) await fetched(view, address);
   }
 
   async function fetched(view, address) {
+    if (view === current || prepared.get(view.summary.case_id)?.includes(address)) return;
     const image = Object.assign(new Image(), { src: address });
     prepared.set(view.summary.case_id, [...(prepared.get(view.summary.case_id) ?? []), address]);
     viewer.ready.set(address, image);

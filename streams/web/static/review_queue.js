@@ -9,13 +9,14 @@ const DONE_MAX = 20;
 export class Queue {
   /**
    * `wanted` says which cases; `tell` hears of what went wrong; `prepare` is given each case that comes next, and
-   * resolves when all of it is there.
+   * resolves when what is seen of it first is there; then, when enough are ahead, `complete` is given them for the rest.
    */
-  constructor(at, wanted, { tell, prepare }) {
+  constructor(at, wanted, { tell, prepare, complete }) {
     this.at = at;
     this.wanted = wanted;
     this.tell = tell;
     this.prepare = prepare;
+    this.complete = complete;
     this.ahead = [];
     this.held = new Map(); // by case: the epoch of its claim
     this.waiting = []; // decisions that can be undone without a word to anybody
@@ -40,7 +41,19 @@ export class Queue {
     this.filling ??= this.claimAhead().finally(() => {
       this.filling = null;
       this.arrived();
+      this.completeAhead();
     });
+  }
+
+  /** Fetches what is seen of the next cases later, while nothing is wanted sooner. */
+  async completeAhead() {
+    if (this.isCompleting) return;
+    this.isCompleting = true;
+    for (const view of [...this.ahead]) {
+      if (this.filling) break;
+      await this.complete(view);
+    }
+    this.isCompleting = false;
   }
 
   arrived() {

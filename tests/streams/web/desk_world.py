@@ -6,7 +6,7 @@ of them is said, and not measured.
 
 import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,15 @@ TENANT = "demo"
 DOUBT = 0.47  # of a cutout that a person has to look at
 SIDE_PX = 900
 FILL = 0.85  # of the frame, which every channel takes
+SURE = {"uncertainty": 0.05, "fill": FILL}
+# What is measured of doubtful pictures, in turn: edges, colours, what is written, the place in the frame.
+DOUBTS = (
+    SURE | {"uncertainty": DOUBT},
+    SURE | {"colour_difference_p95": 4.2},
+    SURE | {"uncertainty": DOUBT},
+    SURE | {"text_lost": 2.0},
+    SURE | {"fill": 0.41},
+)
 
 
 @dataclass(frozen=True)
@@ -93,13 +102,13 @@ def _plant(world: DeskWorld, doubtful: int | None) -> None:
     products = _products()
     if doubtful is None:
         for number, event in enumerate(products):
-            planting.plant(event, is_doubtful=number % 3 == 1)
+            planting.plant(event, SURE | ({"uncertainty": DOUBT} if number % 3 == 1 else {}))
         planting.campaign([each.sku for each in products[:3]])
         keys.create(world.database, "shop", (TENANT,))
         return
     for number in range(doubtful):
         event = products[number % len(products)]
-        planting.plant(replace(event, sku=f"{event.sku}-{number:03}", channels=["amazon"]), is_doubtful=True)
+        planting.plant(replace(event, sku=f"{event.sku}-{number:03}", channels=["web"]), DOUBTS[number % len(DOUBTS)])
 
 
 def _products() -> list[CatalogChanged]:
@@ -117,9 +126,9 @@ class _Planting:
         self._origin = open_store(settings.origin, s3_endpoint=None)
         self._cutouts: dict[str, bytes] = {}
 
-    def plant(self, event: CatalogChanged, *, is_doubtful: bool) -> None:
-        """A product whose pictures are all live, or all wait."""
-        self._complete(self._flow.say(event), event.sources[0], DOUBT if is_doubtful else 0.05)
+    def plant(self, event: CatalogChanged, measured: Mapping[str, float]) -> None:
+        """A product of whose cutout and pictures this is measured: they are all live, or all wait."""
+        self._complete(self._flow.say(event), event.sources[0], measured)
 
     def campaign(self, skus: Sequence[str]) -> None:
         """A campaign that is late."""
@@ -133,15 +142,14 @@ class _Planting:
         )
         self._flow.say(event)
 
-    def _complete(self, events: Sequence[Event], source: Source, doubt: float) -> None:
+    def _complete(self, events: Sequence[Event], source: Source, measured: Mapping[str, float]) -> None:
         """Carries out every task that follows, and publishes what passes."""
         for task in tasks(events):
             is_cutout = task.step.operation == "cutout"
             picture = self._cutout(source) if is_cutout else self._packshot(source)
-            ended = done(task, **({"uncertainty": doubt} if is_cutout else {"fill": FILL}))
-            self._complete(
-                self._flow.say(replace(ended, outputs=[self._stored(picture, task.step.operation)])), source, doubt
-            )
+            own = {name: value for name, value in measured.items() if (name == "uncertainty") == is_cutout}
+            ended = replace(done(task, **own), outputs=[self._stored(picture, task.step.operation)])
+            self._complete(self._flow.say(ended), source, measured)
         for event in events:
             if isinstance(event, PublishRequested):
                 self._publish(event)
