@@ -1,8 +1,8 @@
 """Plants faults of every kind at five strengths in good pictures, and tells how many of them the gates find.
 
 `make calibrate-gates`, or with pictures of one's own, PICTURES="FOLDER…": those in it that have an alpha; of six
-products of each, or with `--all` of all. Products in
-every third place are held out: no limit is set by what is seen of them. What was measured is kept in
+products of each, or `--products=` as many as you say, or with `--all` of all. Products in every third place are held
+out: no limit is set by what is seen of them. What was measured is kept in
 `.packshot/gates`, a line a trial, so that a run goes on where one was ended, and a limit that was changed is told
 without measuring anew; it begins anew where code that measures has changed. The table is written into
 loadtest/README.md. Figures are found / planted, with E. Wilson's interval of 95 % (1927).
@@ -15,6 +15,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +33,9 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "loadtest" / "README.md"
 KEPT = ROOT / ".packshot" / "gates"
 HEADING = "## Quality gates, with faults planted"
-ALL = "--all"
+ALL, COUNT = "--all", "--products="
 PRODUCTS = 6  # of a lot, unless all are wanted: 15 minutes of two cores
+PROCESSES = 2  # each with products of its own, which are cut out once
 HELD_EVERY = 3
 STAGES = tuple(dict.fromkeys(fault.stage for fault in FAULTS))
 FOUND_MIN, FALSE_MAX = 0.95, 0.05
@@ -58,20 +60,21 @@ def main(arguments: Sequence[str]) -> None:
     """Measures what is not measured yet, prints progress, and writes the table; figures as JSON in the last line."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     kinds = ("studio", "busy") if ALL in arguments else ("studio",)
+    count = next((int(each.removeprefix(COUNT)) for each in arguments if each.startswith(COUNT)), PRODUCTS)
     lots = [list(gate_trials.rendered_samples(kinds))]
-    lots += [list(gate_trials.real_samples(Path(each))) for each in arguments if each != ALL]
-    trials = list(measured([each for lot in lots for each in (lot if ALL in arguments else some(lot))]))
+    lots += [list(gate_trials.real_samples(Path(each))) for each in arguments if not each.startswith("--")]
+    trials = list(measured([each for lot in lots for each in (lot if ALL in arguments else some(lot, count))]))
     text = report(trials)
     README.write_text(with_section(README.read_text(), text))
     print(text)
     print(json.dumps({"figures": figures(trials), "limits": limits(trials)}))
 
 
-def some(samples: Sequence[Sample]) -> list[Sample]:
-    """A picture each of PRODUCTS of them."""
+def some(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """A picture each of so many products."""
     first = {each.product: each for each in reversed(samples)}
     products = sorted(first)
-    return [first[each] for each in products[:: max(1, len(products) // PRODUCTS)][:PRODUCTS]]
+    return [first[each] for each in (*products[::2], *products[1::2])[:count]]
 
 
 # measuring
@@ -82,10 +85,11 @@ def measured(samples: Sequence[Sample]) -> Iterator[Trial]:
     KEPT.mkdir(parents=True, exist_ok=True)
     file = KEPT / f"{_code()}.jsonl"
     known = {_key(each): each for each in _read(file)}
-    jobs = [(each, samples[(n + 1) % len(samples)], name) for n, each in enumerate(samples) for name in _names()]
+    jobs = [(each, samples[(n + 2) % len(samples)], name) for n, each in enumerate(samples) for name in _names()]
     left = [job for job in jobs if any(_key(each) not in known for each in _wanted(job[0], job[2]))]
-    with ProcessPoolExecutor(2) as pool, file.open("a") as out:
-        running = [pool.submit(tried, *job) for job in left]
+    with ExitStack() as stack, file.open("a") as out:
+        pools = [stack.enter_context(ProcessPoolExecutor(1)) for _ in range(PROCESSES)]
+        running = [pools[samples.index(job[0]) % PROCESSES].submit(tried, *job) for job in left]
         for number, done in enumerate(as_completed(running), 1):
             for trial in done.result():
                 out.write(json.dumps(vars(trial)) + "\n")

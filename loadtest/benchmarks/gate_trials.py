@@ -36,7 +36,7 @@ from schemas.channels import Channel
 from schemas.operations.packshot import PackshotParameters
 
 WEIGHTS = Path(__file__).parents[2] / ".cache" / "weights"
-CHANNEL, SIDE_PX = "amazon", 800
+CHANNEL, SIDE_PX = "amazon", 640
 PICTURES = (".webp", ".png")
 Measures = dict[str, float]
 _OPEN = ExitStack()  # for as long as the process lasts

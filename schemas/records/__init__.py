@@ -63,6 +63,7 @@ from schemas.records.releases import (
     DefaultsReleased,
     ModelAdded,
     ModelReleased,
+    PolicyReleased,
     RecipeReleased,
     ReleaseContinued,
 )
@@ -109,6 +110,7 @@ Event = (
     | RecipeReleased
     | DefaultsReleased
     | ChannelReleased
+    | PolicyReleased
     | ReleaseContinued
 )
 EVENTS: tuple[type[Event], ...] = (
@@ -141,6 +143,7 @@ EVENTS: tuple[type[Event], ...] = (
     RecipeReleased,
     DefaultsReleased,
     ChannelReleased,
+    PolicyReleased,
     ReleaseContinued,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
@@ -191,6 +194,7 @@ __all__ = [
     "Parameters",
     "PictureRated",
     "Pixels",
+    "PolicyReleased",
     "ProductPublished",
     "PublicationFailed",
     "PublishRequested",

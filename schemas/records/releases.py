@@ -88,11 +88,25 @@ class ChannelReleased(Record, frozen=True, kw_only=True, tag="ChannelReleased", 
     released_at_ms: Milliseconds
 
 
+class PolicyReleased(Record, frozen=True, kw_only=True, tag="PolicyReleased", tag_field="type"):
+    """Rules about texts count from now on, in the place of those of the same name. `text` is their YAML.
+
+    `version` is theirs as a number, 202611002 for 2026-11.2.
+    """
+
+    policy: Name
+    version: Version
+    text: Yaml
+    reason: Text = ""
+    released_by: Text = ""
+    released_at_ms: Milliseconds
+
+
 class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued", tag_field="type"):
     """There are products left to be held against a release; whoever works on it tells itself so between two steps.
 
-    `name` is that of a recipe, of the tenant of defaults or of a channel. The products behind `after_tenant` and
-    `after_sku` are left.
+    `name` is that of a recipe, of the tenant of defaults, of a channel or of rules about texts. The products behind
+    `after_tenant` and `after_sku` are left.
     """
 
     kind: ReleaseKind

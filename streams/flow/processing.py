@@ -35,6 +35,7 @@ from schemas.records import (
     ModelAdded,
     ModelReleased,
     PictureRated,
+    PolicyReleased,
     ProductPublished,
     PublicationFailed,
     RecipeReleased,
@@ -98,6 +99,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     RecipeReleased: recipes.released,
     DefaultsReleased: recipes.released,
     ChannelReleased: recipes.released,
+    PolicyReleased: recipes.released,
     ReleaseContinued: recipes.release_continued,
 }
 
