@@ -63,6 +63,7 @@ from schemas.records.releases import (
     DefaultsReleased,
     ModelAdded,
     ModelReleased,
+    PolicyContinued,
     PolicyReleased,
     RecipeReleased,
     ReleaseContinued,
@@ -111,6 +112,7 @@ Event = (
     | DefaultsReleased
     | ChannelReleased
     | PolicyReleased
+    | PolicyContinued
     | ReleaseContinued
 )
 EVENTS: tuple[type[Event], ...] = (
@@ -144,6 +146,7 @@ EVENTS: tuple[type[Event], ...] = (
     DefaultsReleased,
     ChannelReleased,
     PolicyReleased,
+    PolicyContinued,
     ReleaseContinued,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
@@ -194,6 +197,7 @@ __all__ = [
     "Parameters",
     "PictureRated",
     "Pixels",
+    "PolicyContinued",
     "PolicyReleased",
     "ProductPublished",
     "PublicationFailed",

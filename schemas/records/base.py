@@ -15,7 +15,7 @@ CheckOutcome = Literal["pass", "review", "fail", "not_run"]
 VerdictOutcome = Literal["pass", "review", "fail"]
 Resolution = Literal["replayed", "discarded"]
 RatingPurpose = Literal["thumb", "sample"]
-ReleaseKind = Literal["recipe", "defaults", "channel", "policy"]
+ReleaseKind = Literal["recipe", "defaults", "channel"]
 ReleaseStage = Literal["shadow", "canary", "stable", "withdrawn"]
 
 LANES: tuple[Lane, ...] = ("urgent", "standard", "bulk")

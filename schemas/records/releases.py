@@ -105,12 +105,21 @@ class PolicyReleased(Record, frozen=True, kw_only=True, tag="PolicyReleased", ta
 class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued", tag_field="type"):
     """There are products left to be held against a release; whoever works on it tells itself so between two steps.
 
-    `name` is that of a recipe, of the tenant of defaults, of a channel or of rules about texts. The products behind
-    `after_tenant` and `after_sku` are left.
+    `name` is that of a recipe, of the tenant of defaults or of a channel. The products behind `after_tenant` and
+    `after_sku` are left.
     """
 
     kind: ReleaseKind
     name: Name
+    version: Version
+    after_tenant: Name
+    after_sku: Sku
+
+
+class PolicyContinued(Record, frozen=True, kw_only=True, tag="PolicyContinued", tag_field="type"):
+    """As ReleaseContinued, of rules about texts."""
+
+    policy: Name
     version: Version
     after_tenant: Name
     after_sku: Sku

@@ -35,6 +35,7 @@ from schemas.records import (
     ModelAdded,
     ModelReleased,
     PictureRated,
+    PolicyContinued,
     PolicyReleased,
     ProductPublished,
     PublicationFailed,
@@ -100,6 +101,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     DefaultsReleased: recipes.released,
     ChannelReleased: recipes.released,
     PolicyReleased: recipes.released,
+    PolicyContinued: recipes.policy_continued,
     ReleaseContinued: recipes.release_continued,
 }
 

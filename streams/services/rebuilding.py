@@ -23,6 +23,7 @@ from schemas.records import (
     DecisionUndone,
     DefaultsReleased,
     Event,
+    PolicyContinued,
     PolicyReleased,
     PublishRequested,
     RecipeReleased,
@@ -284,7 +285,7 @@ _RETOLD: dict[type[Event], Processor] = {
     DefaultsReleased: _released,
     ChannelReleased: _released,
     PolicyReleased: _released,
-    **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued), _in_steps),
+    **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued, PolicyContinued), _in_steps),
 }
 
 

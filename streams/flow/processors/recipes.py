@@ -21,6 +21,7 @@ from schemas.records import (
     CatalogChanged,
     ChannelReleased,
     DefaultsReleased,
+    PolicyContinued,
     PolicyReleased,
     RecipeReleased,
     ReleaseContinued,
@@ -37,7 +38,6 @@ _KINDS: dict[ReleaseKind, type[Release]] = {
     "recipe": RecipeReleased,
     "defaults": DefaultsReleased,
     "channel": ChannelReleased,
-    "policy": PolicyReleased,
 }
 _CODES: dict[type[Release], str] = {ChannelReleased: BadChannel.code, PolicyReleased: BadPolicy.code}
 STEP_PRODUCTS_MAX = 500  # to hold one against a release takes some 50 us
@@ -69,6 +69,12 @@ def release_continued(event: ReleaseContinued, facts: Facts) -> Answers:
     return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
 
 
+def policy_continued(event: PolicyContinued, facts: Facts) -> Answers:
+    """The next products are held against rules about texts."""
+    known = facts.recipes.get(PolicyReleased, event.policy, event.version)
+    return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
+
+
 def _step(event: Release, after: Product, facts: Facts) -> Answers:
     """Holds products against a release, and asks to be continued while more may be left.
 
@@ -81,9 +87,15 @@ def _step(event: Release, after: Product, facts: Facts) -> Answers:
     answers = replanning.begun([Replan(*each, "bulk", reason) for each in _changed(event, before, page)], facts)
     if len(page) < STEP_PRODUCTS_MAX:
         return answers
+    return [*answers, _continued(event, page[-1][0])]
+
+
+def _continued(event: Release, last: CatalogChanged) -> ReleaseContinued | PolicyContinued:
+    after = {"version": event.version, "after_tenant": last.tenant, "after_sku": last.sku}
+    if isinstance(event, PolicyReleased):
+        return PolicyContinued(policy=event.policy, **after)  # type: ignore[arg-type]
     kind = next(kind for kind, released in _KINDS.items() if isinstance(event, released))
-    last = {"after_tenant": page[-1][0].tenant, "after_sku": page[-1][0].sku}
-    return [*answers, ReleaseContinued(kind=kind, name=name_of(event), version=event.version, **last)]
+    return ReleaseContinued(kind=kind, name=name_of(event), **after)  # type: ignore[arg-type]
 
 
 def check_version(event: Release, known: Sequence[Release]) -> None:
