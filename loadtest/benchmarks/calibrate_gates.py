@@ -1,10 +1,10 @@
 """Plants faults of every kind at five strengths in good pictures, and tells how many of them the gates find.
 
 `make calibrate-gates`, or with pictures of one's own, PICTURES="FOLDER…": those in it that have an alpha; of six
-products of each, or `--products=` as many as you say, or with `--all` of all. Products in every third place are held
-out: no limit is set by what is seen of them. What was measured is kept in
-`.packshot/gates`, a line a trial, so that a run goes on where one was ended, and a limit that was changed is told
-without measuring anew; it begins anew where code that measures has changed. The table is written into
+products of each, or `--products=` as many as you say, or with `--all` of all. `--known` measures nothing, and tells of
+what is known. Products in every third place are held out: no limit is set by what is seen of them. What was measured is
+kept in `.packshot/gates`, a line a trial, so that a run goes on where one was ended, and a limit that was changed is
+told without measuring anew; it begins anew where code that measures has changed. The table is written into
 loadtest/README.md. Figures are found / planted, with E. Wilson's interval of 95 % (1927).
 """
 
@@ -33,13 +33,16 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "loadtest" / "README.md"
 KEPT = ROOT / ".packshot" / "gates"
 HEADING = "## Quality gates, with faults planted"
-ALL, COUNT = "--all", "--products="
+ALL, COUNT, KNOWN = "--all", "--products=", "--known"
 PRODUCTS = 6  # of a lot, unless all are wanted: 15 minutes of two cores
 PROCESSES = 2  # each with products of its own, which are cut out once
 HELD_EVERY = 3
 STAGES = tuple(dict.fromkeys(fault.stage for fault in FAULTS))
 FOUND_MIN, FALSE_MAX = 0.95, 0.05
 COMMAND = "make calibrate-gates"
+
+
+Key = tuple[str, str, str, int]  # a sample, a stage, a fault and its strength
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def main(arguments: Sequence[str]) -> None:
     count = next((int(each.removeprefix(COUNT)) for each in arguments if each.startswith(COUNT)), PRODUCTS)
     lots = [list(gate_trials.rendered_samples(kinds))]
     lots += [list(gate_trials.real_samples(Path(each))) for each in arguments if not each.startswith("--")]
-    trials = list(measured([each for lot in lots for each in (lot if ALL in arguments else some(lot, count))]))
+    samples = [each for lot in lots for each in (lot if ALL in arguments else some(lot, count))]
+    trials = list(told(samples, _known()) if KNOWN in arguments else measured(samples))
     text = report(trials)
     README.write_text(with_section(README.read_text(), text))
     print(text)
@@ -83,8 +87,7 @@ def some(samples: Sequence[Sample], count: int) -> list[Sample]:
 def measured(samples: Sequence[Sample]) -> Iterator[Trial]:
     """Every trial, those of an earlier run as they were."""
     KEPT.mkdir(parents=True, exist_ok=True)
-    file = KEPT / f"{_code()}.jsonl"
-    known = {_key(each): each for each in _read(file)}
+    file, known = _file(), _known()
     jobs = [(each, samples[(n + 2) % len(samples)], name) for n, each in enumerate(samples) for name in _names()]
     left = [job for job in jobs if any(_key(each) not in known for each in _wanted(job[0], job[2]))]
     with ExitStack() as stack, file.open("a") as out:
@@ -96,7 +99,13 @@ def measured(samples: Sequence[Sample]) -> Iterator[Trial]:
                 known[_key(trial)] = trial
             out.flush()
             print(f"\r{number} of {len(left)}", end="", file=sys.stderr, flush=True)
-    yield from (known[_key(each)] for job in jobs for each in _wanted(job[0], job[2]))
+    yield from told(samples, known)
+
+
+def told(samples: Sequence[Sample], known: Mapping[Key, Trial]) -> Iterator[Trial]:
+    """What is known of the trials that samples are for."""
+    wanted = (_key(each) for sample in samples for name in _names() for each in _wanted(sample, name))
+    yield from (known[key] for key in wanted if key in known)
 
 
 def tried(sample: Sample, other: Sample, name: str) -> list[Trial]:
@@ -131,8 +140,16 @@ def _fault(name: str) -> Fault:
     return next(each for each in FAULTS if each.name == name)
 
 
-def _key(trial: Trial) -> tuple[str, str, str, int]:
+def _key(trial: Trial) -> Key:
     return trial.sample, trial.stage, trial.fault, trial.strength
+
+
+def _file() -> Path:
+    return KEPT / f"{_code()}.jsonl"
+
+
+def _known() -> dict[Key, Trial]:
+    return {_key(each): each for each in _read(_file())}
 
 
 def _read(file: Path) -> Iterator[Trial]:
@@ -280,7 +297,7 @@ def _found_by(trials: Sequence[Trial]) -> dict[str, str]:
     by: dict[str, Counter[str]] = defaultdict(Counter)
     for trial, found in new_doubts(trials):
         if trial.strength >= SEEN_FROM:
-            by[trial.fault].update(found)
+            by[trial.fault].update(found.keys())
     return {name: ", ".join(f"`{check}`" for check, _ in counts.most_common(2)) for name, counts in by.items()}
 
 

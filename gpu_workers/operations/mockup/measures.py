@@ -14,7 +14,7 @@
 | `canvas_difference_max` | the canvas before encoding against the sources, 0..255 |
 | `product_delta_e_median` | the same as the median ΔE00 on the canvas |
 | `product_pixels` | how many pixels the differences were measured on |
-| `structure_kept` and others | what became of the main product's detail: `gpu_workers.quality.kept` |
+| `structure_kept`, `structure_worst` | what became of the main product's detail: `gpu_workers.quality.kept` |
 | `halo` | by how many steps the soft edge is brighter or darker than both what it parts, on average |
 | `contact_darkening` | how much darker the ground is along the line where the main product touches it, 0..1 |
 | `contact_gap` | how far below its foot the ground is darkest, as a share of its height; nearly 0 when it stands |
@@ -58,6 +58,7 @@ _POINTS_MAX, _LINE = 40_000, 64  # of the ground that are compared, so many in a
 _CONTACT_CM = 0.4  # how far below a foot its contact shadow is read
 # of the height that is read below a foot, of its columns that must be seen there, of the darkest strip
 _GAP_SEEN, _GAP_COLUMNS, _GAP_DARKEST = 0.25, 0.3, 0.95
+_KEPT = ("structure_kept", "structure_worst")  # a scene's light changes colours, within what the gates allow
 _EDGE_PX = 15  # the window in which a soft edge is compared with what is inside and behind it
 
 
@@ -124,7 +125,8 @@ def _difference(written: Code, mockup: Mockup) -> dict[str, float]:
         box = block_box(core)
         true = _expected(one, mockup, box)
         if one is mockup.products[0]:
-            kept = kept_measures(np.where(core[box][..., None], true, written[box]), written[box], core[box])
+            shown = kept_measures(np.where(core[box][..., None], true, written[box]), written[box], core[box])
+            kept = {name: shown[name] for name in _KEPT if name in shown}
         expected.append(true[core[box]])
         found.append(written[box][core[box]])
         on_canvas.append(eight_bit(mockup.canvas[box][core[box]]))
