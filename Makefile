@@ -11,7 +11,7 @@ MARK_WORKER := .venv-worker/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout gallery looks screens check format schemas settings lock clean
+.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -58,6 +58,9 @@ calibrate-cutout: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Fits what a cutout's fea
 
 bench-desk: $(MARK_DEV)  ## What a reviewer waits for who settles a hundred cases by keyboard alone, in Chromium
 	$(BIN)/python -m loadtest.benchmarks.desk
+
+calibrate-gates: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Plants faults in good pictures, and writes into loadtest/README.md which of them the gates find; PICTURES=DIR
+	$(BIN)/python -m loadtest.benchmarks.calibrate_gates $(PICTURES)
 
 bench-engine: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Pictures a second by engine, model and batch size, and how good the masks are
 	$(BIN)/python -m loadtest.benchmarks.engine

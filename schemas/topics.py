@@ -24,6 +24,8 @@ from schemas.records import (
     ModelAdded,
     ModelReleased,
     PictureRated,
+    PolicyContinued,
+    PolicyReleased,
     ProductPublished,
     PublicationFailed,
     PublishRequested,
@@ -128,7 +130,7 @@ MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), None, WRITTEN_BY_
 # Every version is kept, for facts that are made anew plan by each in its time.
 RECIPES = Topic(
     PREFIX + "recipes",
-    (RecipeReleased, DefaultsReleased, ChannelReleased, ReleaseContinued),
+    (RecipeReleased, DefaultsReleased, ChannelReleased, PolicyReleased, PolicyContinued, ReleaseContinued),
     None,
     WRITTEN_BY_OTHERS_BYTES,
 )
@@ -208,6 +210,8 @@ def key_of(event: Event) -> bytes:
             return event.recipe.encode()
         case ChannelReleased():
             return event.channel.encode()
+        case PolicyReleased() | PolicyContinued():
+            return event.policy.encode()
         case DefaultsReleased() | ReplansRequested() | ReplansContinued():
             return product_key(event.tenant, "")
         case ReleaseContinued():

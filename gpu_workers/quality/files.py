@@ -5,8 +5,10 @@
 | `width_px`, `height_px`, `size_bytes` | the file |
 | `format_allowed` | 1 when its content is a format of the channel |
 | `has_srgb_profile`, `has_source_type` | 1 when it holds a profile whose numbers are sRGB's, and says how it was made |
+| `jpeg_quality` | what its quantisation tables say, 1..100; 100 for other formats |
 """
 
+from gpu_workers.quality.found import jpeg_quality
 from gpu_workers.sources.decoding import DecodeLimits, Picture, decode
 from schemas.channels import Channel
 
@@ -26,4 +28,5 @@ def file_facts(file: bytes, picture: Picture, channel: Channel) -> dict[str, flo
         "format_allowed": float(picture.media_type.removeprefix("image/") in channel.formats),
         "has_srgb_profile": float(picture.colours.signal == "icc" and picture.colours.is_srgb),
         "has_source_type": float(picture.metadata.source_type != ""),
+        "jpeg_quality": jpeg_quality(file),
     }

@@ -7,7 +7,7 @@ whole one; `*` at its end stands for any ending. Of all rules that speak the har
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Annotated, Literal, get_args
 
@@ -15,15 +15,23 @@ import msgspec
 from msgspec import Meta
 
 from schemas import categories
+from schemas.channels import version_number
 from schemas.decoding import prepare
+from schemas.errors import InputError
 from schemas.policies.folding import folded, hides, is_read
 from schemas.records import Name
-from schemas.text import whole
+from schemas.text import explained, whole
 
 Outcome = Literal["allow", "rewrite", "review", "refuse"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # from the mildest on
 LENGTH_MAX = 500  # characters of a title: all marketplaces allow fewer
 _Words = Annotated[tuple[Annotated[str, Meta(min_length=2, max_length=100)], ...], Meta(max_length=1000)]
+
+
+class BadPolicy(InputError, ValueError):
+    """Rules about texts that are none, by today's format; the message names the field."""
+
+    code = "bad_policy"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +72,16 @@ class RuleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     source: str
     rules: tuple[Rule, ...]
 
+    @property
+    def ref(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def number(self) -> int:
+        """The version as a number that rises with it, as channels' do."""
+        return version_number(self.version)
+
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule says of a text: the rule as `file@version/id`, its outcome, and the words that it found."""
@@ -86,9 +104,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """The files of rules that count together."""
+    """The files of rules that count together; `lineage` names those that were released, None where all of them ship."""
 
     files: tuple[RuleFile, ...]
+    lineage: str | None = None
 
     @property
     def version(self) -> str:
@@ -112,9 +131,7 @@ class Policy:
 
     @cached_property
     def _compiled(self) -> tuple["_Compiled", ...]:
-        return tuple(
-            _Compiled(f"{file.name}@{file.version}/{each.id}", each) for file in self.files for each in file.rules
-        )
+        return tuple(_Compiled(f"{file.ref}/{each.id}", each) for file in self.files for each in file.rules)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,10 +202,27 @@ def parse(text: bytes | str) -> RuleFile:
     return documents.decode(text, RuleFile)
 
 
+def read(text: str) -> RuleFile:
+    """A file of rules that somebody wrote. Raises BadPolicy."""
+    try:
+        return parse(text)
+    except msgspec.DecodeError as error:
+        raise BadPolicy(explained(str(error))) from error
+
+
 def joined(own: Mapping[str, RuleFile]) -> Policy:
     """The rules that ship and one's own, by the files' names; one's own counts in the place of one that ships."""
+    if not own:
+        return shipped()
     files = {each.name: each for each in shipped().files} | dict(own)
-    return Policy(tuple(files[name] for name in sorted(files)))
+    lineage = ",".join(sorted(each.ref for each in own.values()))
+    return Policy(tuple(files[name] for name in sorted(files)), lineage)
+
+
+@lru_cache(64)
+def released(texts: tuple[str, ...]) -> Policy:
+    """The rules that ship and those that were released, as YAML. Raises BadPolicy."""
+    return joined({each.name: each for each in map(read, texts)})
 
 
 prepare(RuleFile, Judged)

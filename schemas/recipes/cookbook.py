@@ -19,22 +19,24 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from schemas import channels, recipes
+from schemas import channels, policies, recipes
 from schemas.channels.rulebook import SHIPPED, Rulebook
 from schemas.operations import OPERATIONS
+from schemas.policies import Policy
 from schemas.recipes import Defaults, Recipe, RecipeStep, UnknownRecipe
 from schemas.recipes.checking import allows
 from schemas.recipes.reading import BadRecipe, parse_defaults, parse_recipe
-from schemas.records import ChannelReleased, DefaultsReleased, RecipeReleased, Step
+from schemas.records import ChannelReleased, DefaultsReleased, PolicyReleased, RecipeReleased, Step
 
-Release = RecipeReleased | DefaultsReleased | ChannelReleased
+Release = RecipeReleased | DefaultsReleased | ChannelReleased | PolicyReleased
 T = TypeVar("T")
 Origin = Literal["recipe", "tenant", "channel", "operation"]
 
 
 @dataclass(frozen=True, eq=False)
 class Cookbook:
-    """Recipes by name, defaults by tenant, and the channels' rules that they are held against.
+    """Recipes by name, defaults by tenant, the channels' rules that they are held against, and what is released of
+    rules about texts, as YAML.
 
     In the place of a recipe that today's rules refuse is what they say.
     """
@@ -42,6 +44,12 @@ class Cookbook:
     recipes: Mapping[str, Recipe | BadRecipe]
     defaults: Mapping[str, Defaults | BadRecipe] = field(default_factory=dict)
     rules: Rulebook = SHIPPED
+    texts: tuple[str, ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        """The rules about texts that count. Raises BadPolicy."""
+        return policies.released(self.texts)
 
     def recipe(self, name: str) -> Recipe:
         """The recipe called `name`. Raises UnknownRecipe, BadRecipe."""
@@ -133,13 +141,19 @@ def _with(releases: tuple[tuple[str, str, int, str], ...]) -> Cookbook:
             defaults[name] = _read(parse_defaults, text, name, rules)
         elif kind == RecipeReleased.__name__ and version >= shipped_version(RecipeReleased, name):
             found[name] = _read(parse_recipe, text, name, rules)
-    return Cookbook(found, defaults, rules)
+    return Cookbook(found, defaults, rules, _texts(releases))
 
 
 def _rules(releases: Iterable[tuple[str, str, int, str]]) -> Rulebook:
     mine = (each for each in releases if each[0] == ChannelReleased.__name__)
     released = {name: text for _, name, version, text in mine if version >= shipped_version(ChannelReleased, name)}
     return Rulebook(released) if released else SHIPPED
+
+
+def _texts(releases: Iterable[tuple[str, str, int, str]]) -> tuple[str, ...]:
+    mine = (each for each in releases if each[0] == PolicyReleased.__name__)
+    newest = {name: text for _, name, version, text in mine if version >= shipped_version(PolicyReleased, name)}
+    return tuple(newest.values())
 
 
 def _shipped_by(rules: Rulebook) -> Mapping[str, Recipe | BadRecipe]:
@@ -162,16 +176,20 @@ def shipped_version(kind: type[Release], name: str) -> int:
         return shipped().recipe(name).version
     if kind is ChannelReleased and name in channels.names():
         return channels.load(name).number
+    if kind is PolicyReleased:
+        return next((each.number for each in policies.shipped().files if each.name == name), 0)
     return 0
 
 
 def name_of(release: Release) -> str:
-    """The recipe, the channel, or the tenant of the defaults."""
+    """The recipe, the channel, the file of rules, or the tenant of the defaults."""
     match release:
         case RecipeReleased():
             return release.recipe
         case ChannelReleased():
             return release.channel
+        case PolicyReleased():
+            return release.policy
         case _:
             return release.tenant
 

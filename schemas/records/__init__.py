@@ -65,6 +65,8 @@ from schemas.records.releases import (
     DefaultsReleased,
     ModelAdded,
     ModelReleased,
+    PolicyContinued,
+    PolicyReleased,
     RecipeReleased,
     ReleaseContinued,
 )
@@ -111,6 +113,8 @@ Event = (
     | RecipeReleased
     | DefaultsReleased
     | ChannelReleased
+    | PolicyReleased
+    | PolicyContinued
     | ReleaseContinued
 )
 EVENTS: tuple[type[Event], ...] = (
@@ -143,6 +147,8 @@ EVENTS: tuple[type[Event], ...] = (
     RecipeReleased,
     DefaultsReleased,
     ChannelReleased,
+    PolicyReleased,
+    PolicyContinued,
     ReleaseContinued,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
@@ -195,6 +201,8 @@ __all__ = [
     "Parameters",
     "PictureRated",
     "Pixels",
+    "PolicyContinued",
+    "PolicyReleased",
     "ProductPublished",
     "Provenance",
     "PublicationFailed",

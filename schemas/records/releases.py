@@ -88,6 +88,20 @@ class ChannelReleased(Record, frozen=True, kw_only=True, tag="ChannelReleased", 
     released_at_ms: Milliseconds
 
 
+class PolicyReleased(Record, frozen=True, kw_only=True, tag="PolicyReleased", tag_field="type"):
+    """Rules about texts count from now on, in the place of those of the same name. `text` is their YAML.
+
+    `version` is theirs as a number, 202611002 for 2026-11.2.
+    """
+
+    policy: Name
+    version: Version
+    text: Yaml
+    reason: Text = ""
+    released_by: Text = ""
+    released_at_ms: Milliseconds
+
+
 class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued", tag_field="type"):
     """There are products left to be held against a release; whoever works on it tells itself so between two steps.
 
@@ -97,6 +111,15 @@ class ReleaseContinued(Record, frozen=True, kw_only=True, tag="ReleaseContinued"
 
     kind: ReleaseKind
     name: Name
+    version: Version
+    after_tenant: Name
+    after_sku: Sku
+
+
+class PolicyContinued(Record, frozen=True, kw_only=True, tag="PolicyContinued", tag_field="type"):
+    """As ReleaseContinued, of rules about texts."""
+
+    policy: Name
     version: Version
     after_tenant: Name
     after_sku: Sku

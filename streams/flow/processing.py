@@ -35,6 +35,8 @@ from schemas.records import (
     ModelAdded,
     ModelReleased,
     PictureRated,
+    PolicyContinued,
+    PolicyReleased,
     ProductPublished,
     PublicationFailed,
     RecipeReleased,
@@ -98,6 +100,8 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     RecipeReleased: recipes.released,
     DefaultsReleased: recipes.released,
     ChannelReleased: recipes.released,
+    PolicyReleased: recipes.released,
+    PolicyContinued: recipes.policy_continued,
     ReleaseContinued: recipes.release_continued,
 }
 

@@ -18,7 +18,7 @@ from streams.facts import UNSENT_AFTER_S, Database, Loss
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.masking import masked
 from streams.runtime.settings import Settings, SettingsError
-from streams.services import retention
+from streams.services import policy_folder, retention
 from streams.services.audit.standing import progress, standing
 from streams.services.channel_folder import unreleased
 
@@ -190,5 +190,8 @@ def _rules(settings: Settings) -> str:
     if waiting:
         message = f"{', '.join(waiting)} of {settings.channels} count for nobody yet"
         raise CheckFailed(f"{message}; `packshot channels release` lets them")
+    if texts := [made.ref for _, made in policy_folder.unreleased(settings, cookbook.policy)]:
+        message = f"{', '.join(texts)} of {settings.policies} count for nobody yet"
+        raise CheckFailed(f"{message}; `packshot policies release` lets them")
     versions = [cookbook.rules.load(name).rule_version for name in cookbook.rules.names()]
     return f"{', '.join(versions)}; recipes {', '.join(sorted(cookbook.recipes))}"

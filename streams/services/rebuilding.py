@@ -23,6 +23,8 @@ from schemas.records import (
     DecisionUndone,
     DefaultsReleased,
     Event,
+    PolicyContinued,
+    PolicyReleased,
     PublishRequested,
     RecipeReleased,
     ReleaseContinued,
@@ -264,7 +266,7 @@ def _in_steps(_event: Event, _facts: Facts) -> Answers:
 
 
 def _is_first(event: Release, facts: Facts) -> bool:
-    if isinstance(event, DefaultsReleased) or shipped_version(type(event), name_of(event)):
+    if isinstance(event, DefaultsReleased | PolicyReleased) or shipped_version(type(event), name_of(event)):
         return False
     known = [each for each in facts.recipes.releases() if type(each) is type(event)]
     return min(each.version for each in known if name_of(each) == name_of(event)) == event.version
@@ -282,7 +284,8 @@ _RETOLD: dict[type[Event], Processor] = {
     RecipeReleased: _released,
     DefaultsReleased: _released,
     ChannelReleased: _released,
-    **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued), _in_steps),
+    PolicyReleased: _released,
+    **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued, PolicyContinued), _in_steps),
 }
 
 

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from streams.facts import Asset, Database, Product, TaskFact
+from streams.flow.processors.policing import of_product
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 
 
 @dataclass(frozen=True)
 class ProductStatus:
-    """A product, its assets, and the tasks of its newest version."""
+    """A product, its assets, and the tasks of its newest version; `rewritten` is how the content policy would have
+    those of its texts read that it rewrites, by their fields."""
 
     tenant: str
     sku: str
@@ -19,6 +21,7 @@ class ProductStatus:
     assets: list[Asset]
     tasks: list[TaskFact]
     spent: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+    rewritten: Mapping[str, str] = field(default_factory=dict)
 
     def spent_nanos(self, asset: Asset) -> int:
         """What an asset's work cost so far, in billionths of the operator's currency."""
@@ -50,4 +53,7 @@ def status_of(database: Database, tenant: str, sku: str) -> ProductStatus:
         product = facts.products.get(tenant, sku)
         assert product is not None
         assets, tasks = facts.assets.of(tenant, sku), facts.tasks.of(tenant, sku, product.version)
-        return ProductStatus(tenant, sku, product, assets, tasks, facts.costs.of_assets(tenant, [sku]))
+        spent = facts.costs.of_assets(tenant, [sku])
+        judged = of_product(product.event, facts.recipes.cookbook().policy)
+        rewritten = {name: each.text for name, each in judged if each.outcome == "rewrite"}
+        return ProductStatus(tenant, sku, product, assets, tasks, spent, rewritten)

@@ -85,7 +85,8 @@ class TaskView(View, frozen=True, kw_only=True):
 
 
 class StatusView(View, frozen=True, kw_only=True):
-    """A product with all its assets, and the tasks of its newest version."""
+    """A product with all its assets, and the tasks of its newest version; `rewritten` is how the content policy would
+    have its texts read, by their fields."""
 
     tenant: str
     sku: str
@@ -93,6 +94,7 @@ class StatusView(View, frozen=True, kw_only=True):
     deleted: bool
     assets: Sequence[AssetView]
     tasks: Sequence[TaskView]
+    rewritten: Mapping[str, str]
 
 
 class ReviewView(View, frozen=True, kw_only=True):
@@ -181,6 +183,7 @@ def status_view(status: "ProductStatus") -> StatusView:
         deleted=status.product.deleted,
         assets=[asset_view(each, status.spent_nanos(each)) for each in status.assets],
         tasks=[task_view(each) for each in status.tasks],
+        rewritten=status.rewritten,
     )
 
 

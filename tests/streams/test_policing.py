@@ -1,12 +1,15 @@
 """The content policy in the flow: what it refuses costs nothing, what it doubts is for a person."""
 
+from collections.abc import Sequence
+
 import pytest
 from msgspec.structs import replace
 
-from schemas.records import PublishRequested, ReviewRequested
+from schemas.channels import version_number
+from schemas.records import PolicyReleased, PublishRequested, ReplanRequested, RetractRequested, ReviewRequested
 from streams.api.codes import CODES
 from streams.flow.processors.policing import REFUSED
-from tests.streams.flow import Flow, done, tasks, upsert
+from tests.streams.flow import Flow, done, published, tasks, upsert
 from tests.streams.processing import CAMPAIGN
 
 
@@ -48,3 +51,80 @@ def test_a_plain_title_holds_nothing_up(flow: Flow, title: str) -> None:
 
 def test_the_api_explains_the_refusal() -> None:
     assert CODES[REFUSED].status == 422
+
+
+OWN = """name: rivals
+version: "{version}"
+source: ours
+rules:
+  - {{id: house, outcome: {outcome}, why: a rival's, words: [{words}]}}
+"""
+
+
+def own(words: str = "acme mug", outcome: str = "review", version: str = "2026-12") -> PolicyReleased:
+    """Rules in the place of those about copies of brands."""
+    text = OWN.format(words=words, outcome=outcome, version=version)
+    return PolicyReleased(policy="rivals", version=version_number(version), text=text, released_at_ms=1)
+
+
+def made(flow: Flow, title: str) -> list[object]:
+    """All that is said until a product's pictures are made."""
+    (cut,) = tasks(flow.say(replace(upsert(), title=title)))
+    return [answer for task in tasks(flow.say(done(cut))) for answer in flow.say(done(task))]
+
+
+def replanned(answers: Sequence[object]) -> list[ReplanRequested]:
+    return [each for each in answers if isinstance(each, ReplanRequested)]
+
+
+def live(flow: Flow, title: str) -> None:
+    """A product with that title is live."""
+    for each in made(flow, title):
+        assert isinstance(each, PublishRequested)
+        flow.say(published(each))
+
+
+def test_released_rules_take_the_place_of_those_that_ship(flow: Flow) -> None:
+    title = "Replica Rolex, steel"
+    assert flow.letters(replace(upsert(), title=title)) == [("imagery.dead", "policy_refused")]
+    flow.say(own())
+    assert tasks(flow.say(replace(upsert(), title=title)))
+
+
+def test_just_what_is_judged_otherwise_is_judged_anew(flow: Flow) -> None:
+    flow.say(replace(upsert(), title="Stoneware mug"))
+    assert replanned(flow.say(own())) == []
+    assert [each.sku for each in replanned(flow.say(own("stoneware", version="2026-12.2")))] == [upsert().sku]
+
+
+def test_what_is_live_and_doubted_now_is_retracted_and_waits(flow: Flow) -> None:
+    live(flow, "Acme mug")
+    (request,) = replanned(flow.say(own()))
+    (cut,) = tasks(flow.say(request))
+    answers = [answer for task in tasks(flow.say(done(cut))) for answer in flow.say(done(task))]
+    assert {type(each) for each in answers} == {ReviewRequested, RetractRequested}
+    assert set(flow.states().values()) == {"review"}
+
+
+def test_what_is_live_and_refused_now_is_retracted_and_is_a_letter(flow: Flow) -> None:
+    live(flow, "Acme mug")
+    (request,) = replanned(flow.say(own(outcome="refuse")))
+    assert flow.letters(request) == [("imagery.dead", "policy_refused")]
+    assert set(flow.states().values()) <= {"leaving"}
+
+
+def test_attributes_are_judged_too(flow: Flow) -> None:
+    hostile = replace(upsert(), attributes={"material": "{{7*7}}"})
+    assert flow.letters(hostile) == [("imagery.dead", "policy_refused")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["rules: 3", "name: rivals", OWN.format(words="a", outcome="review", version="2026-12"), own().text + "x: 1"],
+)
+def test_rules_that_are_none_are_an_answer(flow: Flow, text: str) -> None:
+    assert flow.letters(replace(own(), text=text)) == [("imagery.dead", "bad_policy")]
+
+
+def test_an_older_version_is_refused(flow: Flow) -> None:
+    assert flow.letters(own(version="2026-01")) == [("imagery.dead", "version_conflict")]

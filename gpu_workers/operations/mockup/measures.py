@@ -14,6 +14,7 @@
 | `canvas_difference_max` | the canvas before encoding against the sources, 0..255 |
 | `product_delta_e_median` | the same as the median ΔE00 on the canvas |
 | `product_pixels` | how many pixels the differences were measured on |
+| `structure_kept`, `structure_worst` | what became of the main product's detail: `gpu_workers.quality.kept` |
 | `halo` | by how many steps the soft edge is brighter or darker than both what it parts, on average |
 | `contact_darkening` | how much darker the ground is along the line where the main product touches it, 0..1 |
 | `contact_gap` | how far below its foot the ground is darkest, as a share of its height; nearly 0 when it stands |
@@ -39,6 +40,7 @@ from gpu_workers.operations.mockup.scene_ground import Ground
 from gpu_workers.operations.mockup.scene_shadow import Caster, shift, thrown
 from gpu_workers.operations.packshot.measures import ERODE_PX, light_in
 from gpu_workers.quality.files import file_facts, read
+from gpu_workers.quality.kept import block_box, kept_measures
 from schemas.channels import Channel
 
 # Set by hand, none is fitted, but where a line says so.
@@ -56,6 +58,7 @@ _POINTS_MAX, _LINE = 40_000, 64  # of the ground that are compared, so many in a
 _CONTACT_CM = 0.4  # how far below a foot its contact shadow is read
 # of the height that is read below a foot, of its columns that must be seen there, of the darkest strip
 _GAP_SEEN, _GAP_COLUMNS, _GAP_DARKEST = 0.25, 0.3, 0.95
+_KEPT = ("structure_kept", "structure_worst")  # a scene's light changes colours, within what the gates allow
 _EDGE_PX = 15  # the window in which a soft edge is compared with what is inside and behind it
 
 
@@ -114,13 +117,17 @@ def _difference(written: Code, mockup: Mockup) -> dict[str, float]:
     """The products as they were photographed against those in the file, away from their edges and from what hides
     them."""
     expected, found, on_canvas = [], [], []
+    kept: dict[str, float] = {}
     for one in mockup.products:
         core = _core(one)
-        rows, columns = np.flatnonzero(core.any(axis=1)), np.flatnonzero(core.any(axis=0))
-        if not len(rows):
+        if not core.any():
             continue
-        box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-        expected.append(_expected(one, mockup, box)[core[box]])
+        box = block_box(core)
+        true = _expected(one, mockup, box)
+        if one is mockup.products[0]:
+            shown = kept_measures(np.where(core[box][..., None], true, written[box]), written[box], core[box])
+            kept = {name: shown[name] for name in _KEPT if name in shown}
+        expected.append(true[core[box]])
         found.append(written[box][core[box]])
         on_canvas.append(eight_bit(mockup.canvas[box][core[box]]))
     if not expected:
@@ -135,6 +142,7 @@ def _difference(written: Code, mockup: Mockup) -> dict[str, float]:
         "canvas_difference_max": float(np.abs(before.astype(np.int16) - truth).max()),
         "product_delta_e_median": float(np.median(ciede2000(srgb_to_lab(truth), srgb_to_lab(before)))),
         "product_pixels": float(len(truth)),
+        **kept,
     }
 
 

@@ -15,7 +15,7 @@ from gpu_workers.operations.packshot.light import Light
 from gpu_workers.operations.packshot.packshot import Rendered
 
 # Set by hand, none is fitted, but where a line says so.
-_LOOKED_AT_PX = 160  # the longer side at which a shadow's direction is searched for
+_LOOKED_AT_PX = 128  # the longer side at which a shadow's direction is searched for
 _CLEAR_PX = 3  # about the product, whose soft edge is no shadow
 _FEW_PX = 20  # of clear ground: on less no direction can be told
 _EXPLAINED = 0.4  # of a shadow's variation, which one light must explain
@@ -38,7 +38,7 @@ def measure_light(written: NDArray[np.uint8], rendered: Rendered) -> dict[str, f
     if rendered.shadow_mode == "soft":
         found["shadow_edge_share"] = _edge_share(darkness, rendered.mask)
     if rendered.light is not None:
-        found["shadow_azimuth_error_deg"] = _azimuth_error_deg(darkness, rendered, rendered.light)
+        found |= _direction(darkness, rendered, rendered.light)
     return found
 
 
@@ -86,8 +86,9 @@ def _longest_run(there: NDArray[np.bool_]) -> int:
     return int((columns - gone).max(initial=0))
 
 
-def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> float:
-    """The angle between the azimuth that explains the darkness of the ground best, and the one meant."""
+def _direction(darkness: Plane, rendered: Rendered, meant: Light) -> dict[str, float]:
+    """The angle between the azimuth that explains the darkness of the ground best and the one meant, and how well it
+    does: not all of it where there are two shadows, or one that hovers or is cut off."""
     scale = min(1.0, _LOOKED_AT_PX / max(darkness.shape))
     product = cv2.dilate((rendered.mask > 0).astype(np.uint8), np.ones((2 * _CLEAR_PX + 1,) * 2, np.uint8))
     clear, seen, alpha = (
@@ -95,7 +96,7 @@ def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> flo
         for plane in (1 - product.astype(np.float32), darkness * (1 - product), rendered.mask)
     )
     if not (alpha >= HALF).any() or clear.sum() < _FEW_PX:
-        return _NOT_FOUND_DEG
+        return {"shadow_azimuth_error_deg": _NOT_FOUND_DEG}
 
     mode = rendered.shadow_mode
     stood = lights.stand(shadow.reduced(rendered.mask, mode)).resized(alpha.shape[1])
@@ -110,6 +111,5 @@ def _azimuth_error_deg(darkness: Plane, rendered: Rendered, meant: Light) -> flo
     best, step = max(np.arange(-180.0, 180.0, 30.0), key=explained), 15.0
     while step >= 3:
         best, step = max((best - step, best, best + step), key=explained), step / 2
-    if explained(best) < _EXPLAINED:
-        return _NOT_FOUND_DEG
-    return float(abs((best - meant.azimuth_deg + 180) % 360 - 180))
+    off = abs((best - meant.azimuth_deg + 180) % 360 - 180) if explained(best) >= _EXPLAINED else _NOT_FOUND_DEG
+    return {"shadow_azimuth_error_deg": float(off), "shadow_explained": explained(best)}

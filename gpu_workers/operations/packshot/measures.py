@@ -22,6 +22,7 @@
 | `product_difference_max`, `_p999`, `_p99`, `_mean` | the file's product against the source's, 0..255 |
 | `canvas_difference_max` | the canvas before encoding against the source, 0..255 |
 | `product_pixels` | how many pixels the differences were measured on |
+| `structure_kept` and others, `ground_difference` | what became of detail and ground: `gpu_workers.quality.kept` |
 | `colour_difference_median`, `_p95` | ΔE00 of the file's product against the source's, as sRGB can show it |
 | `beyond_srgb_share` | share of the product's colours that sRGB does not hold, and that were made less vivid |
 | `straightened_deg` | the product was turned by this |
@@ -29,6 +30,7 @@
 | `lighting_made` | 0 when light was to be corrected and the photograph had no plain ground to tell by |
 | `shadow_made` | 0 when the shadow asked for could not be: no supplier's own, or not flat enough to be mirrored |
 | `shadow_azimuth_error_deg` | how far the light that explains the file's shadow best is from the one meant |
+| `shadow_explained` | how much of the file's shadow that light explains, 0..1 |
 | `contact_darkening` | how much darker the file's ground is along the lines on which the product stands, 0..1 |
 
 Those of light and shadow are only there where there is something to measure.
@@ -58,6 +60,7 @@ from gpu_workers.operations.packshot.light_measures import measure_light
 from gpu_workers.operations.packshot.packshot import EDGES, Placement, Rendered, behind
 from gpu_workers.operations.packshot.placement import floating_cuts
 from gpu_workers.quality.files import file_facts, read
+from gpu_workers.quality.kept import block_box, ground_difference, kept_measures
 from schemas.channels import Channel
 
 _RED, _GREEN, _BLUE = LUMINANCE_WEIGHTS
@@ -91,6 +94,7 @@ def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, floa
         **_edge(eight_bit(rendered.product)),
         "background_as_channel": float(_is_ground_of(channel, rendered.background)),
         **_background(written, rendered),
+        "ground_difference": ground_difference(eight_bit(rendered.canvas), written, rendered.mask),
         **_product(written, rendered),
         "beyond_srgb_share": _beyond_srgb(rendered.product),
         "straightened_deg": rendered.placement.angle_deg,
@@ -256,7 +260,23 @@ def _product(written: Code, rendered: Rendered) -> dict[str, float]:
         "product_pixels": float(len(rows)),
         "colour_difference_median": float(np.median(change)),
         "colour_difference_p95": float(np.percentile(change, 95)),
+        **_kept(written, rendered, core, lit, (rows, columns)),
     }
+
+
+def _kept(
+    written: Code, rendered: Rendered, core: Flags, lit: Code, at: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> dict[str, float]:
+    """What became of the product's detail; one that was turned is held against the canvas, of which some pixels were
+    held against its source."""
+    box = block_box(core)
+    found = np.ascontiguousarray(_flat(written[box]))
+    if rendered.placement.angle_deg:
+        true = _flat(eight_bit(rendered.canvas[box]))
+    else:
+        true = found.copy()
+        true[at[0] - box[0].start, at[1] - box[1].start] = lit
+    return kept_measures(true, found, core[box])
 
 
 def _beyond_srgb(product: Codes) -> float:

@@ -36,6 +36,8 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
         counted[f"{each.operation} {each.state}"] = counted.get(f"{each.operation} {each.state}", 0) + 1
     for why in sorted({each.task.demoted for each in status.tasks if each.task.demoted}):
         console.say(styled("demoted to bulk", "yellow"), f": {why}")
+    for name, text in status.rewritten.items():
+        console.say(styled(f"{name} would better read", "yellow"), f": {text}")
     console.say("tasks: " + (", ".join(f"{n} × {what}" for what, n in sorted(counted.items())) or "none"))
 
 

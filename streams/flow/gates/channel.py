@@ -27,6 +27,16 @@ FILE = (
         data="none: every file carries IPTC's DigitalSourceType",
         command=BY_EYE,
     ),
+    Threshold(
+        measure="jpeg_quality",
+        bound="≥",
+        limit=69,
+        unit="of the IJG's scale, 1..100",
+        otherwise="fail",
+        where_measured=True,
+        data="none: ours are written at 70 and more",
+        command=BY_EYE,
+    ),
 )
 PERSON_SHARE = Threshold(
     measure="cutout.person_share",

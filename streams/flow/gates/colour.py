@@ -2,7 +2,7 @@
 
 from schemas.channels import Channel
 from schemas.records import Check
-from streams.flow.gates import BY_EYE, Measures, Threshold, held
+from streams.flow.gates import BY_EYE, BY_PLANTING, PLANTED, Measures, Threshold, held
 
 POINT = "colour"
 
@@ -60,6 +60,66 @@ THRESHOLDS = (
         where_measured=True,
         data="none of its own: what the colour of a packshot may be off",
         command=BY_EYE,
+    ),
+    Threshold(
+        measure="block_delta_e_p95",
+        bound="≤",
+        limit=1.0,
+        unit="ΔE00 of blocks' mean colours to the source's",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="block_delta_e_max",
+        bound="≤",
+        limit=3.0,
+        unit="ΔE00, of the block that differs the most",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="hue_shift_deg",
+        bound="≤",
+        limit=1.5,
+        unit="degrees, all to one side",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="levels_kept",
+        bound="≥",
+        limit=0.9,
+        unit="of the steps of grey that there should be; fewer are bands",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="clipped_added",
+        bound="≤",
+        limit=0.005,
+        unit="share of the product that became black or white",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="chroma_error",
+        bound="≤",
+        limit=8.0,
+        unit="of 255, where colours bleed the most",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
     ),
 )
 

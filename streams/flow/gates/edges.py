@@ -1,8 +1,8 @@
-"""Edges: the cutout is good, and its edge is neither a guess nor a ghost."""
+"""Edges: the cutout is good, its edge is neither a guess nor a ghost, and the picture as sharp as it should be."""
 
 from schemas.channels import Channel
 from schemas.records import Check
-from streams.flow.gates import BY_EYE, Measures, Threshold, at_most, held
+from streams.flow.gates import BY_EYE, BY_PLANTING, PLANTED, Measures, Threshold, at_most, held
 
 POINT = "edges"
 
@@ -43,15 +43,47 @@ COVERAGE = Threshold(
     data="none: less is a speck",
     command=BY_EYE,
 )
+SHARPNESS = (
+    Threshold(
+        measure="detail_ratio",
+        bound="≥",
+        limit=0.85,
+        unit="of the finest detail that there should be; less is blur",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="detail_ratio",
+        bound="≤",
+        limit=1.15,
+        unit="of the finest detail that there should be; more is noise",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="blockiness",
+        bound="≤",
+        limit=0.2,
+        unit="by how much steeper JPEG's blocks part than the source does there",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+)
 
-THRESHOLDS = (UNCERTAINTY, PARTIAL_SHARE, SOFT_SHARE, OPEN_RIM_SHARE, COVERAGE)
+THRESHOLDS = (UNCERTAINTY, PARTIAL_SHARE, SOFT_SHARE, OPEN_RIM_SHARE, COVERAGE, *SHARPNESS)
 
 
 def checks(measures: Measures, channel: Channel) -> list[Check]:
     """Of every picture; a supplier's own alpha is held to other limits than a network's."""
     has_own_alpha = measures.get("cutout.has_own_alpha") == 1
     shares = (SOFT_SHARE, OPEN_RIM_SHARE) if has_own_alpha else (PARTIAL_SHARE,)
-    return [*_uncertainty(measures, channel), *held(POINT, (*shares, COVERAGE), measures)]
+    return [*_uncertainty(measures, channel), *held(POINT, (*shares, COVERAGE, *SHARPNESS), measures)]
 
 
 def _uncertainty(measures: Measures, channel: Channel) -> list[Check]:

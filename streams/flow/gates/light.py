@@ -2,7 +2,7 @@
 
 from schemas.channels import Channel
 from schemas.records import Check
-from streams.flow.gates import BY_EYE, Measures, Threshold, held
+from streams.flow.gates import BY_EYE, BY_PLANTING, PLANTED, Measures, Threshold, held
 
 POINT = "light"
 
@@ -60,6 +60,26 @@ THRESHOLDS = (
         unit="share of the product's height; what hovers has its shadow below it",
         otherwise="review",
         where_measured=True,
+    ),
+    Threshold(
+        measure="shadow_explained",
+        bound="≥",
+        limit=0.85,
+        unit="of the shadow that one light explains; less where there are two, or one is cut off",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="ground_difference",
+        bound="≤",
+        limit=3.0,
+        unit="of 255, where the ground differs the most from what is to be behind",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from schemas.channels import Channel
 from schemas.records import Check
-from streams.flow.gates import BY_EYE, Measures, Threshold, held
+from streams.flow.gates import BY_EYE, BY_PLANTING, PLANTED, Measures, Threshold, held
 
 POINT = "product"
 
@@ -88,13 +88,35 @@ PRINT = (
         where_measured=True,
     ),
 )
+KEPT = (
+    Threshold(
+        measure="structure_kept",
+        bound="≥",
+        limit=0.95,
+        unit="of the product's detail that is where it was",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="structure_worst",
+        bound="≥",
+        limit=0.8,
+        unit="the same, of the block that differs the most",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED,
+        command=BY_PLANTING,
+    ),
+)
 
-THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE, *PRINT)
+THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE, *PRINT, *KEPT)
 
 
 def checks(measures: Measures, channel: Channel) -> list[Check]:
     """Of every picture; of a product in a scene; of artwork on a product."""
-    return held(POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT), measures)
+    return held(POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *KEPT), measures)
 
 
 def _cropping(measures: Measures, channel: Channel) -> tuple[Threshold, ...]:

@@ -19,6 +19,7 @@ from streams.facts import AssetState, Facts
 from streams.facts.states import IN_PLAN, UNFINISHED
 from streams.flow.processors import Answers
 from streams.flow.processors.planning import AssetRequest, checked, first_tasks, lacking, plan, request_of
+from streams.flow.processors.policing import refusal_of
 from streams.flow.processors.retouching import begun_again, retouched
 from streams.flow.processors.retracting import is_retracted
 from streams.runtime.errors import Refused
@@ -58,6 +59,8 @@ def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
         log.info("nothing to re-plan", tenant=event.tenant, sku=event.sku)
         is_live = product is not None and facts.assets.of(event.tenant, event.sku)
         return [retract(product.event, None, "the product was deleted")] if product is not None and is_live else []
+    if refusal := refusal_of(product.event, facts.recipes.cookbook().policy):
+        return _refused_since(product.event, refusal, facts)
     # The deadlines were for the first making.
     requests = [
         replace_request(request, lane=event.lane, deadline_ms=None) for request in all_requests(product.event, facts)
@@ -65,6 +68,13 @@ def replan_requested(event: ReplanRequested, facts: Facts) -> Answers:
     begun = start(product.event, requests, requests, facts, settled=frozenset())
     gone = [row.asset for row in facts.assets.of(event.tenant, event.sku) if row.state == "leaving"]
     return [*begun, *([retract(product.event, gone, "it is not in the recipe any more")] if gone else [])]
+
+
+def _refused_since(product: CatalogChanged, refusal: Refused, facts: Facts) -> Answers:
+    """A product whose texts are refused by rules that are newer than it: nothing of it is live or made any more."""
+    facts.reviews.supersede_older(product.tenant, product.sku, product.version + 1)
+    facts.assets.put_plan(product.tenant, product.sku, product.version, {})
+    return [retract(product, None, f"{refusal.code}: {refusal.message}"), refusal]
 
 
 def cutout_retouched(event: CutoutRetouched, facts: Facts) -> Answers:

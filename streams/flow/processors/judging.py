@@ -28,8 +28,9 @@ _LATE = (
 )
 
 
-def judge(measures: Measures, channel: Channel, operation: str) -> Verdict:
-    """The verdict on one asset that `operation` made. The worst check decides."""
+def judge(measures: Measures, channel: Channel, operation: str, policy: str | None = None) -> Verdict:
+    """The verdict on one asset that `operation` made. The worst check decides. `policy` names the released rules about
+    texts by which its product was measured."""
     found = {name: value for name, value in measures.items() if math.isfinite(value)}
     missing = _missing(measures, found, channel, operation)
     checks = sorted((check for gate in gates() for check in gate.checks(found, channel)), key=_place)
@@ -38,7 +39,7 @@ def judge(measures: Measures, channel: Channel, operation: str) -> Verdict:
     checks += [_silent(gate.POINT, channel) for gate in gates() if gate.POINT not in covered]
     outcomes = {check.outcome for check in checks}
     outcome: VerdictOutcome = "fail" if "fail" in outcomes else "review" if "review" in outcomes else "pass"
-    return Verdict(outcome=outcome, checks=checks, rules=rules_of(channel))
+    return Verdict(outcome=outcome, checks=checks, rules=rules_of(channel, policy))
 
 
 def _silent(point: str, channel: Channel) -> Check:
@@ -54,9 +55,9 @@ def _place(check: Check) -> int:
     return _LATE.index(check.name) + 1 if check.name in _LATE else 0
 
 
-def rules_of(channel: Channel) -> str:
-    """What a verdict names as its rules: the gates' and the channel's, each with its version."""
-    return f"{GATES},{channel.rule_version}"
+def rules_of(channel: Channel, policy: str | None = None) -> str:
+    """What a verdict names as its rules: the gates', the channel's and released ones about texts, with versions."""
+    return f"{GATES},{channel.rule_version}" + (f",{policy}" if policy else "")
 
 
 def reasons(verdict: Verdict) -> str:

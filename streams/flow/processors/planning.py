@@ -67,7 +67,7 @@ def checked(event: CatalogChanged | CampaignRequested, cookbook: Cookbook) -> As
         if channel not in cookbook.rules.names():
             known = ", ".join(cookbook.rules.names())
             raise Refused("unknown_channel", f"no channel is called {channel!r}; there are: {known}", field="channels")
-    check_texts(event)
+    check_texts(event, cookbook.policy)
     makes_something(event.tenant, request, cookbook)
     return request
 

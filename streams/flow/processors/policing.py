@@ -1,34 +1,74 @@
 """Policing: what merchants' texts come to by the content policy. What it refuses is refused before anything is made."""
 
-from schemas.policies import Judged, shipped
+from collections.abc import Collection, Iterator
+from itertools import islice
+
+from schemas.policies import Judged, Policy
 from schemas.records import CampaignRequested, CatalogChanged
 from streams.runtime.errors import Refused
 
 REFUSED = "policy_refused"
+IN_DOUBT = "texts_in_doubt"
+ATTRIBUTES_MAX = 100  # of a product that are read, 25 ms; one with more is for a person
 
 
-def check_texts(event: CatalogChanged | CampaignRequested) -> None:
-    """Raises Refused, with the rule and its words, for a title or a campaign's name that the policy refuses; what is
-    to go may go under any."""
+def check_texts(event: CatalogChanged | CampaignRequested, policy: Policy) -> None:
+    """Raises Refused, with the rule and its words, for a title, an attribute or a campaign's name that the policy
+    refuses; what is to go may go under any."""
     if isinstance(event, CatalogChanged):
-        if event.change == "delete":
-            return
-        field, judged = "title", of_product(event)
+        refused = None if event.change == "delete" else refusal_of(event, policy)
     else:
-        field, judged = "campaign", shipped().judged(event.campaign.replace("-", " "), tenant=event.tenant)
-    if judged.outcome == "refuse":
-        why = next(each for each in judged.findings if each.outcome == "refuse")
-        raise Refused(REFUSED, f"`{field}` {why.why} ({why.rule}: {why.found!r})", field=field)
+        name = event.campaign.replace("-", " ")
+        refused = _refusal("campaign", policy.judged(name, tenant=event.tenant))
+    if refused is not None:
+        raise refused
 
 
-def measures_of(product: CatalogChanged, channel: str) -> dict[str, float]:
-    """What the gates are told of a title: how many rules want a person to look; nothing of what none can read."""
-    judged = of_product(product, channel)
-    if not judged.is_read:
+def refusal_of(product: CatalogChanged, policy: Policy) -> Refused | None:
+    """Why the policy refuses a product; None where it does not."""
+    found = (_refusal(field, judged) for field, judged in of_product(product, policy))
+    return next((each for each in found if each is not None), None)
+
+
+def measures_of(product: CatalogChanged, channel: str, policy: Policy) -> dict[str, float]:
+    """What the gates are told of a product's texts: how many rules want a person to look; nothing of a title that none
+    can read."""
+    judged = dict(of_product(product, policy, channel))
+    if not judged["title"].is_read:
         return {}
-    return {"texts_in_doubt": float(sum(each.outcome in ("review", "refuse") for each in judged.findings))}
+    findings = [finding for each in judged.values() for finding in each.findings]
+    unread = len(product.attributes) > ATTRIBUTES_MAX
+    return {IN_DOUBT: float(unread + sum(each.outcome in ("review", "refuse") for each in findings))}
 
 
-def of_product(product: CatalogChanged, channel: str = "") -> Judged:
-    """A product's title, by the rules of its tenant and of a channel, or by those that count for all."""
-    return shipped().judged(product.title, tenant=product.tenant, channel=channel, category=product.category)
+def is_judged_otherwise(product: CatalogChanged, channels: Collection[str], before: Policy, after: Policy) -> bool:
+    """Whether two policies say something else of a product's texts, for all or for one of these channels."""
+    return any(_said(product, before, channel) != _said(product, after, channel) for channel in ("", *channels))
+
+
+def of_product(product: CatalogChanged, policy: Policy, channel: str = "") -> Iterator[tuple[str, Judged]]:
+    """A product's texts, title first, each with its field and what the rules of its tenant and of a channel say."""
+    some = islice(product.attributes.items(), ATTRIBUTES_MAX)
+    texts = {"title": product.title} | {f"attributes.{name}": text for name, text in some}
+    for field, text in texts.items():
+        yield field, policy.judged(text, tenant=product.tenant, channel=channel, category=product.category)
+
+
+def _refusal(field: str, judged: Judged) -> Refused | None:
+    if judged.outcome != "refuse":
+        return None
+    why = next(each for each in judged.findings if each.outcome == "refuse")
+    return Refused(REFUSED, f"`{field}` {why.why} ({why.rule}: {why.found!r})", field=field)
+
+
+def _said(product: CatalogChanged, policy: Policy, channel: str) -> list[tuple[str, str, frozenset[str]]]:
+    """What follows for each text, and the rules that say so, whatever their version."""
+    return [
+        (field, judged.outcome, frozenset(_unversioned(each.rule) for each in judged.findings))
+        for field, judged in of_product(product, policy, channel)
+    ]
+
+
+def _unversioned(rule: str) -> str:
+    file, _, name = rule.rpartition("/")
+    return f"{file.partition('@')[0]}/{name}"

@@ -1,4 +1,4 @@
-"""Recipes, tenants' defaults and channels' rules that are released: noted, and what they change is made again.
+"""Recipes, tenants' defaults, and rules of channels and about texts that are released: what they change is made again.
 
 However many products there are, nobody waits for a release longer than a step takes: STEP_PRODUCTS_MAX of them are held
 against it, and a ReleaseContinued at the end of its topic, which says how far that went, asks for the next ones. What
@@ -12,6 +12,7 @@ import structlog
 from schemas.channels import Channel
 from schemas.channels.rulebook import BadChannel
 from schemas.channels.rulebook import parse as parse_channel
+from schemas.policies import BadPolicy, RuleFile, read
 from schemas.recipes import Defaults, Recipe
 from schemas.recipes.cookbook import Release, name_of, shipped_version, with_releases
 from schemas.recipes.reading import BadRecipe, parse
@@ -20,13 +21,16 @@ from schemas.records import (
     CatalogChanged,
     ChannelReleased,
     DefaultsReleased,
+    PolicyContinued,
+    PolicyReleased,
     RecipeReleased,
     ReleaseContinued,
     ReleaseKind,
 )
 from streams.facts import Facts, Replan
 from streams.flow.processors import Answers, replanning
-from streams.flow.processors.planning import is_changed, request_of
+from streams.flow.processors.planning import AssetRequest, is_changed, request_of
+from streams.flow.processors.policing import is_judged_otherwise
 from streams.runtime.errors import Refused
 
 Product = tuple[str, str]
@@ -35,6 +39,7 @@ _KINDS: dict[ReleaseKind, type[Release]] = {
     "defaults": DefaultsReleased,
     "channel": ChannelReleased,
 }
+_CODES: dict[type[Release], str] = {ChannelReleased: BadChannel.code, PolicyReleased: BadPolicy.code}
 STEP_PRODUCTS_MAX = 500  # to hold one against a release takes some 50 us
 
 log = structlog.get_logger()
@@ -64,6 +69,12 @@ def release_continued(event: ReleaseContinued, facts: Facts) -> Answers:
     return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
 
 
+def policy_continued(event: PolicyContinued, facts: Facts) -> Answers:
+    """The next products are held against rules about texts."""
+    known = facts.recipes.get(PolicyReleased, event.policy, event.version)
+    return [] if known is None else _step(known, (event.after_tenant, event.after_sku), facts)
+
+
 def _step(event: Release, after: Product, facts: Facts) -> Answers:
     """Holds products against a release, and asks to be continued while more may be left.
 
@@ -76,9 +87,15 @@ def _step(event: Release, after: Product, facts: Facts) -> Answers:
     answers = replanning.begun([Replan(*each, "bulk", reason) for each in _changed(event, before, page)], facts)
     if len(page) < STEP_PRODUCTS_MAX:
         return answers
+    return [*answers, _continued(event, page[-1][0])]
+
+
+def _continued(event: Release, last: CatalogChanged) -> ReleaseContinued | PolicyContinued:
+    after = {"version": event.version, "after_tenant": last.tenant, "after_sku": last.sku}
+    if isinstance(event, PolicyReleased):
+        return PolicyContinued(policy=event.policy, **after)  # type: ignore[arg-type]
     kind = next(kind for kind, released in _KINDS.items() if isinstance(event, released))
-    last = {"after_tenant": page[-1][0].tenant, "after_sku": page[-1][0].sku}
-    return [*answers, ReleaseContinued(kind=kind, name=name_of(event), version=event.version, **last)]
+    return ReleaseContinued(kind=kind, name=name_of(event), **after)  # type: ignore[arg-type]
 
 
 def check_version(event: Release, known: Sequence[Release]) -> None:
@@ -96,28 +113,35 @@ def parsed(event: Release, known: Sequence[Release]) -> str:
     """NAME@VERSION of what is in a release; `known` are all. Raises Refused."""
     try:
         made = _made(event, known)
-    except (BadRecipe, BadChannel) as error:
+    except (BadRecipe, BadChannel, BadPolicy) as error:
         raise Refused.because(error, field="text") from error
     kind, name, version, ref = _said(made)
     if (kind, name, version) != (*_name(event), event.version):
-        code = BadChannel.code if isinstance(event, ChannelReleased) else BadRecipe.code
-        raise Refused(code, f"{name_of(event)}@{event.version} is said to be {ref} in its text", field="text")
+        raise Refused(
+            _CODES.get(type(event), BadRecipe.code),
+            f"{name_of(event)}@{event.version} is said to be {ref} in its text",
+            field="text",
+        )
     return ref
 
 
-def _made(event: Release, known: Sequence[Release]) -> Recipe | Defaults | Channel:
+def _made(event: Release, known: Sequence[Release]) -> Recipe | Defaults | Channel | RuleFile:
     if isinstance(event, ChannelReleased):
         return parse_channel(event.text)
+    if isinstance(event, PolicyReleased):
+        return read(event.text)
     return parse(event.text, name_of(event), with_releases(known).rules)
 
 
-def _said(made: Recipe | Defaults | Channel) -> tuple[type[Release], str, int, str]:
+def _said(made: Recipe | Defaults | Channel | RuleFile) -> tuple[type[Release], str, int, str]:
     """The kind, the name and the version of what a text holds, and NAME@VERSION."""
     match made:
         case Recipe():
             return RecipeReleased, made.name, made.version, made.ref
         case Channel():
             return ChannelReleased, made.name, made.number, made.rule_version
+        case RuleFile():
+            return PolicyReleased, made.name, made.number, made.ref
         case _:
             return DefaultsReleased, made.tenant, made.version, made.ref
 
@@ -139,10 +163,18 @@ def _changed(
     of_tenant = _tenant(event)
     for product, campaigns in wanting:
         requests = [request_of(product), *map(request_of, campaigns)]
+        if isinstance(event, PolicyReleased):
+            if is_judged_otherwise(product, _channels(requests), before.policy, after.policy):
+                yield product.tenant, product.sku
+            continue
         of_all = of_tenant is not None or isinstance(event, ChannelReleased)
         mine = [request for request in requests if of_all or _name(event) == (RecipeReleased, request.recipe)]
         if any(is_changed(product, request, before, after) for request in mine):
             yield product.tenant, product.sku
+
+
+def _channels(requests: Iterable[AssetRequest]) -> set[str]:
+    return {channel for request in requests for channel in request.channels}
 
 
 def _tenant(event: Release) -> str | None:

@@ -21,10 +21,11 @@ from streams.flow.processors import Answers
 from streams.flow.processors.accepting import models_of, publish_request
 from streams.flow.processors.asking import ask
 from streams.flow.processors.costing import shares
+from streams.flow.processors.intake import retract
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge, reasons, rules_of
 from streams.flow.processors.planning import lineages, redone, request_of
-from streams.flow.processors.policing import measures_of
+from streams.flow.processors.policing import IN_DOUBT, measures_of
 from streams.flow.processors.releasing import made_again, made_by_recalled
 from streams.flow.processors.retouching import is_retouched_since
 from streams.flow.processors.retracting import is_retracted, is_undone
@@ -77,7 +78,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     if product is None or product.version != task.version or task.step.asset is None or task.step.channel is None:
         return []
     rules = _rules(task, task.step.channel, facts)
-    if is_live_already(event, facts, rules_of(rules)):
+    policy = facts.recipes.cookbook().policy
+    if is_live_already(event, facts, rules_of(rules, policy.lineage)):
         return []
     rows = {row.asset: row for row in facts.assets.of(task.tenant, task.sku)}
     if is_retracted(rows.get(task.step.asset)) or is_undone(task, facts) or is_retouched_since(task, facts):
@@ -91,8 +93,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
             return []
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
-    texts = measures_of(product.event, task.step.channel)
-    verdict = judge(task.measures | event.measures | texts, rules, task.step.operation)
+    texts = measures_of(product.event, task.step.channel, policy)
+    verdict = judge(task.measures | event.measures | texts, rules, task.step.operation, policy.lineage)
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset
@@ -104,7 +106,9 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
         return [publish_request(event, verdict, product.event.title)]
     doubts = doubts_of(event, verdict)
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why, doubts=doubts)
-    return ask(request, product.event.title, facts)
+    answers = ask(request, product.event.title, facts)
+    is_live = (row := rows.get(name)) is not None and row.live is not None
+    return [*answers, retract(product.event, [name], why)] if is_live and texts.get(IN_DOUBT) else answers
 
 
 def _is_waited_for(review: Review, asset: Asset | None) -> bool:
