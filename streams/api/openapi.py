@@ -24,7 +24,9 @@ TEXT = (
     "Product images from events: put a product, get its checked pictures. Every error is a problem (RFC 9457) with a "
     "code that /problems explains. A key goes into `Authorization: Bearer`."
 )
-CONFIG = OpenAPIConfig(title=TITLE, version=VERSION, description=TEXT, path=None, render_plugins=())
+CONFIG = OpenAPIConfig(
+    title=TITLE, version=VERSION, description=TEXT, path=None, render_plugins=(), use_handler_docstrings=True
+)
 
 
 def document(app: Litestar) -> dict[str, Any]:
@@ -177,8 +179,11 @@ def _lost(name: str, before: Mapping[str, Any], after: Mapping[str, Any], *, is_
 
 
 def main() -> None:
-    """Writes both descriptions; not the API's where a client would trip over it, unless VERSION says so."""
-    from streams.api import app, asyncapi
+    """Writes both descriptions, and of the client what is generated; not the API's where a client would trip over it.
+
+    VERSION may say that it does.
+    """
+    from streams.api import app, asyncapi, client_files
 
     made = app.document()
     known = msgspec.json.decode(FILE.read_bytes()) if FILE.exists() else made
@@ -186,6 +191,8 @@ def main() -> None:
         sys.exit("\n".join(["this would break clients of the API:", *found]))
     FILE.write_bytes(encoded(made))
     asyncapi.FILE.write_bytes(encoded(asyncapi.document()))
+    for file, text in client_files.files(made).items():
+        file.write_text(text)
 
 
 if __name__ == "__main__":
