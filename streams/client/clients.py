@@ -8,13 +8,15 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
+import msgspec
 from msgspec.structs import replace
 
-from streams.client.calls import LINES_AT_ONCE, Call, behind, post_batch
-from streams.client.records import LineAnswer, News, Page
-from streams.client.tries import TRIES, Events, Tries, body_of
+from streams.client.base import Call, News, Page, behind
+from streams.client.records import LineAnswer
+from streams.client.tries import TRIES, Events, Outcome, Tries, body_of
 
 T = TypeVar("T")
+LINES_AT_ONCE = 500  # of a batch, each request of which is tried again by itself
 IDEMPOTENT_BYTES_MAX = 1024 * 1024  # the API holds no larger bodies to tell one request from another
 SILENT_S = 60.0  # the API says something every 15 s to whoever listens
 DEFAULTS = {"timeout": 30.0}
@@ -28,13 +30,13 @@ class _Requests:
         self._headers = {"Authorization": f"Bearer {key}"} | ({"Packshot-Tenant": tenant} if tenant else {})
         self._tries = tries
 
-    def _parts(self, call: Call[Any]) -> dict[str, Any]:
-        """The parts of a request, which are the same for every try: a repeat changes nothing."""
+    def _request(self, call: Call[Any]) -> dict[str, Any]:
+        """A request, which is the same for every try: a repeat changes nothing."""
         headers = {**self._headers, **call.headers}
         if call.method != "GET" and len(call.body) <= IDEMPOTENT_BYTES_MAX:
             headers["Idempotency-Key"] = str(uuid4())
         request = {"method": call.method, "url": self._base + call.path, "params": dict(call.params)}
-        return request | {"headers": headers, "content": call.body}
+        return {**request, "headers": headers, "content": call.body}
 
     def _listening(self, sku: str | None, events: Events) -> dict[str, Any]:
         request = {"method": "GET", "url": self._base + "events", "params": {"sku": sku} if sku else {}}
@@ -59,7 +61,7 @@ class Client(_Requests):
 
     def send(self, call: Call[T]) -> T:
         """The answer to a call."""
-        request, tries = self._http.build_request(**self._parts(call)), Tries(self._tries)
+        request, tries = self._request(call), Tries(self._tries)
         while (again_in_s := tries.again_in_s(outcome := self._outcome(request))) is not None:
             time.sleep(again_in_s)
         return call.result(body_of(outcome))
@@ -74,34 +76,28 @@ class Client(_Requests):
 
     def batch(self, events: Iterable[Mapping[str, Any]]) -> Iterator[LineAnswer]:
         """Sends any number of events, and tells of each what became of it; `line` counts from 1."""
-        for first, group in _groups(events):
-            answers = self.send(post_batch(group))
-            yield from _numbered(answers, first)
+        for call in _batches(events):
+            yield from self.send(call)
 
     def events(self, sku: str | None = None, after: str | None = None) -> Iterator[News]:
         """What happens, without end; goes on where it was cut off. `after` is the id of the last news known."""
         events = Events(after, self._tries)
         while True:
-            yield from self._heard(sku, events)
+            try:
+                with self._http.stream(**self._listening(sku, events)) as answer:
+                    if not answer.is_success:
+                        answer.read()
+                    for line in answer.iter_lines() if events.begins(answer) else ():
+                        yield from events.read(line)
+            except httpx.TransportError as error:
+                events.ended = error
             time.sleep(events.again_in_s())
 
-    def _outcome(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+    def _outcome(self, request: dict[str, Any]) -> Outcome:
         try:
-            return self._http.send(request)
+            return self._http.request(**request)
         except httpx.TransportError as error:
             return error
-
-    def _heard(self, sku: str | None, events: Events) -> Iterator[News]:
-        try:
-            with self._http.stream(**self._listening(sku, events)) as answer:
-                if not answer.is_success:
-                    answer.read()
-                    events.ended = answer
-                    return
-                for line in answer.iter_lines():
-                    yield from events.read(line)
-        except httpx.TransportError as error:
-            events.ended = error
 
 
 class AsyncClient(_Requests):
@@ -119,7 +115,7 @@ class AsyncClient(_Requests):
 
     async def send(self, call: Call[T]) -> T:
         """The answer to a call."""
-        request, tries = self._http.build_request(**self._parts(call)), Tries(self._tries)
+        request, tries = self._request(call), Tries(self._tries)
         while (again_in_s := tries.again_in_s(outcome := await self._outcome(request))) is not None:
             await asyncio.sleep(again_in_s)
         return call.result(body_of(outcome))
@@ -135,46 +131,47 @@ class AsyncClient(_Requests):
 
     async def batch(self, events: Iterable[Mapping[str, Any]]) -> AsyncIterator[LineAnswer]:
         """Sends any number of events, and tells of each what became of it; `line` counts from 1."""
-        for first, group in _groups(events):
-            answers = await self.send(post_batch(group))
-            for answer in _numbered(answers, first):
+        for call in _batches(events):
+            for answer in await self.send(call):
                 yield answer
 
     async def events(self, sku: str | None = None, after: str | None = None) -> AsyncIterator[News]:
         """What happens, without end; goes on where it was cut off. `after` is the id of the last news known."""
         events = Events(after, self._tries)
         while True:
-            async for news in self._heard(sku, events):
-                yield news
+            try:
+                async with self._http.stream(**self._listening(sku, events)) as answer:
+                    if not events.begins(answer):
+                        await answer.aread()
+                    else:
+                        async for line in answer.aiter_lines():
+                            for news in events.read(line):
+                                yield news
+            except httpx.TransportError as error:
+                events.ended = error
             await asyncio.sleep(events.again_in_s())
 
-    async def _outcome(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+    async def _outcome(self, request: dict[str, Any]) -> Outcome:
         try:
-            return await self._http.send(request)
+            return await self._http.request(**request)
         except httpx.TransportError as error:
             return error
 
-    async def _heard(self, sku: str | None, events: Events) -> AsyncIterator[News]:
-        try:
-            async with self._http.stream(**self._listening(sku, events)) as answer:
-                if not answer.is_success:
-                    await answer.aread()
-                    events.ended = answer
-                    return
-                async for line in answer.aiter_lines():
-                    for news in events.read(line):
-                        yield news
-        except httpx.TransportError as error:
-            events.ended = error
 
-
-def _groups(events: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, list[Mapping[str, Any]]]]:
-    """So many at a time, each with how many came before."""
-    left, first = iter(events), 0
+def _batches(events: Iterable[Mapping[str, Any]]) -> Iterator[Call[list[LineAnswer]]]:
+    """A call for so many at a time."""
+    left, before = iter(events), 0
     while group := list(islice(left, LINES_AT_ONCE)):
-        yield first, group
-        first += len(group)
+        yield _batch(group, before)
+        before += len(group)
 
 
-def _numbered(answers: Iterable[LineAnswer], before: int) -> Iterator[LineAnswer]:
-    return (replace(each, line=each.line + before) for each in answers)
+def _batch(events: Iterable[Mapping[str, Any]], before: int) -> Call[list[LineAnswer]]:
+    """NDJSON there and back; `before` are the lines that came before."""
+
+    def read(body: bytes) -> list[LineAnswer]:
+        answers = [msgspec.json.decode(line, type=LineAnswer) for line in body.splitlines() if line]
+        return [replace(each, line=each.line + before) for each in answers]
+
+    lines, kind = b"\n".join(msgspec.json.encode(each) for each in events), {"Content-Type": "application/x-ndjson"}
+    return Call("POST", "products:batch", read, headers=kind, body=lines)

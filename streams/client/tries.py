@@ -8,14 +8,15 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
+from streams.client.base import News
 from streams.client.problems import Unreachable, details_of, problem_of
-from streams.client.records import News
 
 TRIES = 5
 WAIT_S = 0.5  # before the second try, twice as long before each one more, and half of it by chance
 WAIT_MAX_S = 30.0
 RETRY_AFTER_MAX_S = 120.0  # who is told to wait for longer is told so at once
 AGAIN = frozenset({429, 502, 503, 504})
+Outcome = httpx.Response | httpx.TransportError
 
 
 class Tries:
@@ -25,7 +26,7 @@ class Tries:
         self._left = tries - 1
         self._wait_s = WAIT_S
 
-    def again_in_s(self, outcome: httpx.Response | httpx.TransportError) -> float | None:
+    def again_in_s(self, outcome: Outcome) -> float | None:
         """How long to wait before the next try; None when this outcome is the last."""
         asked_s = 0.0 if isinstance(outcome, httpx.TransportError) else _asked_s(outcome)
         if self._left <= 0 or asked_s is None or asked_s > RETRY_AFTER_MAX_S:
@@ -49,7 +50,7 @@ def _asked_s(answer: httpx.Response) -> float | None:
         return 0.0
 
 
-def body_of(outcome: httpx.Response | httpx.TransportError) -> bytes:
+def body_of(outcome: Outcome) -> bytes:
     """The body of an answer that is none of an error. Raises ClientError."""
     if isinstance(outcome, httpx.TransportError):
         raise Unreachable(str(outcome) or type(outcome).__name__) from outcome
@@ -65,12 +66,17 @@ class Events:
         self._last = after
         self._tries, self._tries_max = Tries(tries), tries
         self._fields: dict[str, str] = {}
-        self.ended: httpx.Response | httpx.TransportError = httpx.ReadError("the stream ended")
+        self.ended: Outcome = httpx.ReadError("the stream ended")
 
     @property
     def headers(self) -> dict[str, str]:
         """What asks for all that comes behind the last event."""
         return {"Accept": "text/event-stream"} | ({} if self._last is None else {"Last-Event-ID": self._last})
+
+    def begins(self, answer: httpx.Response) -> bool:
+        """Whether an answer is a stream; one that is none ends it."""
+        self.ended = httpx.ReadError("the stream ended") if answer.is_success else answer
+        return answer.is_success
 
     def read(self, line: str) -> Iterator[News]:
         """The news that a line completes."""
@@ -90,5 +96,4 @@ class Events:
         again_in_s, self._fields = self._tries.again_in_s(self.ended), {}
         if again_in_s is None:
             body_of(self.ended)
-        self.ended = httpx.ReadError("the stream ended")
         return again_in_s or 0.0

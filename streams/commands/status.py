@@ -39,7 +39,7 @@ def _remote_status(settings: Settings, url: str, key: str | None, tenant: str | 
 
     with remote.clients(settings, url, key) as clients:
         product = clients(tenant).send(calls.get_product(sku))
-        assets = clients(tenant).send(calls.get_assets(sku)).assets
+        assets = clients(tenant).send(calls.get_product_assets(sku)).assets
     show_remote_status(product, assets, as_json=as_json)
 
 

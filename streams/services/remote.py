@@ -124,7 +124,7 @@ def fate_of(sent: Sent, client: Client, letters: Mapping[str, Letter]) -> Fate:
 
 
 def _product_fate(event: CatalogChanged, version: int, client: Client) -> Fate:
-    known = client.send(calls.get_assets(event.sku))
+    known = client.send(calls.get_product_assets(event.sku))
     if known.version < version:
         return Fate("waiting")
     if known.version > version:

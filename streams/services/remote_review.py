@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.records import DecisionUndone
 from streams.client import Client
-from streams.client.calls import Call
+from streams.client.base import Call
 from streams.runtime.errors import Refused
 from streams.services.cases import CasePage, CaseSummary, CaseView, Decision, Wanted, Word
 

@@ -14,7 +14,7 @@ from infra.servers.asyncapi import problems
 from infra.servers.process import ServerUnavailable
 from schemas import codec, topics
 from schemas.records import CatalogChanged
-from streams.api import app, asyncapi, openapi
+from streams.api import app, asyncapi, client_files, openapi
 from streams.api.openapi import breaking, operations
 from tests.servers import skip_or_fail
 
@@ -30,6 +30,8 @@ def made() -> dict[str, Any]:
 def test_the_descriptions_are_those_that_are_kept(made: dict[str, Any]) -> None:
     assert openapi.encoded(made) == openapi.FILE.read_bytes(), "python -m streams.api.openapi"
     assert openapi.encoded(asyncapi.document()) == asyncapi.FILE.read_bytes(), "python -m streams.api.openapi"
+    for file, text in client_files.files(made).items():
+        assert text == file.read_text(), "python -m streams.api.openapi"
 
 
 def test_the_description_is_valid_openapi(made: dict[str, Any]) -> None:

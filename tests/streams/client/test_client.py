@@ -78,13 +78,13 @@ def test_products_and_campaigns_there_and_back(client: Client, database: Databas
     take_in(database, recorder)
     known = client.send(calls.get_product("MUG-ü"))
     assert (known.version, known.title) == (sent.version, "Mug")
-    assert client.send(calls.get_assets("MUG-ü")).assets == []
+    assert client.send(calls.get_product_assets("MUG-ü")).assets == []
     with pytest.raises(Conflict) as refused:
         client.send(calls.put_product("MUG-ü", MUG, if_match=1))
     assert (refused.value.code, refused.value.field) == ("precondition_failed", "If-Match")
     client.send(calls.put_campaign("SALE", CampaignRequest(skus=["MUG-ü"], channels=["amazon"])))
     with pytest.raises(Invalid, match="unknown_asset"):
-        client.send(calls.retract("MUG-ü", "wrong colour"))
+        client.send(calls.retract_product("MUG-ü", "wrong colour"))
     client.send(calls.delete_product("MUG-ü", if_match=sent.version))
     assert [type(each).__name__ for each in sent_by(recorder)] == [
         "CatalogChanged", "CampaignRequested", "CatalogChanged",
