@@ -134,7 +134,8 @@ class Probe:
             self._latencies_ms.append(served.latency_ms)
             latency.observe(served.latency_ms / 1000)
             drifts = [*self._differences(asset, file, served)]
-        for kind in [drift for drift, _ in drifts] or ["none"]:
+        kinds: list[str] = [drift for drift, _ in drifts]
+        for kind in kinds or ["none"]:
             probed.labels(kind).inc()
         for drift, seen in drifts:
             yield _found(asset, file.url, drift, seen)
