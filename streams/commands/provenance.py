@@ -4,6 +4,7 @@ import click
 
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
+from streams.services.moments import Age
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 TENANT = click.option("--tenant", help="The tenant; needed only when several have the SKU.")
@@ -64,10 +65,17 @@ def explain(
 @click.option("--sku", help="Only this product's.")
 @click.option("--most", type=click.IntRange(min=0), default=100, show_default=True, help="So many, by chance; 0: all.")
 @click.option("--slow-ms", type=click.FloatRange(min=0), default=2000.0, show_default=True, help="What counts as slow.")
+@click.option("--every", "every_s", type=Age(min_s=60), help="Again and again, on metrics, until it is ended.")
 @AS_JSON
 @click.pass_context
 def probe(
-    context: click.Context, tenant: str | None, sku: str | None, most: int, slow_ms: float, as_json: bool
+    context: click.Context,
+    tenant: str | None,
+    sku: str | None,
+    most: int,
+    slow_ms: float,
+    every_s: float | None,
+    as_json: bool,
 ) -> None:
     """Fetch live pictures as a shopper does, and tell what differs from what was published.
 
@@ -75,9 +83,13 @@ def probe(
     """
     from streams.commands.tables import progress
     from streams.commands.tables.provenance import show_probed
-    from streams.services.probing import Wanted, probed_live
+    from streams.services.probing import Wanted, probed_live, watch
 
+    wanted = Wanted(tenant, sku, most, slow_ms)
+    if every_s is not None:
+        watch(context.obj, wanted, every_s)
+        return
     with progress("probing", hidden=as_json) as tell:
-        found = probed_live(context.obj, Wanted(tenant, sku, most, slow_ms), tell)
+        found = probed_live(context.obj, wanted, tell)
     show_probed(found, as_json=as_json)
     context.exit(Exit.FOUND if found.found else Exit.OK)

@@ -26,6 +26,7 @@ from streams.publishing.signing.keys import anchors_of
 from streams.publishing.signing.reading import UNALTERED, read
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
+from streams.services.roles import begin, stop_on_signals
 from streams.services.served import Served, Shopper
 from streams.services.status import open_database
 from streams.services.views import View
@@ -133,7 +134,8 @@ class Probe:
             self._latencies_ms.append(served.latency_ms)
             latency.observe(served.latency_ms / 1000)
             drifts = [*self._differences(asset, file, served)]
-        for kind in [drift for drift, _ in drifts] or ["none"]:
+        kinds: list[str] = [drift for drift, _ in drifts]
+        for kind in kinds or ["none"]:
             probed.labels(kind).inc()
         for drift, seen in drifts:
             yield _found(asset, file.url, drift, seen)
@@ -189,10 +191,24 @@ class Probe:
             yield _found(asset, asset.manifest_url, drift, seen)
 
 
-def probed_live(settings: Settings, wanted: Wanted, tell: Callable[[int, int], None]) -> Probed:
+def probed_live(
+    settings: Settings, wanted: Wanted, tell: Callable[[int, int], None] = lambda _done, _total: None
+) -> Probed:
     """What a probe of what is live sees, by the facts and the CDN of the settings. Raises DatabaseUnavailable."""
     with open_database(settings) as database, Shopper() as shopper:
         return Probe(database, shopper, anchors_of(settings), wanted).run(tell)
+
+
+def watch(settings: Settings, wanted: Wanted, every_s: float) -> None:
+    """Probes again and again until SIGTERM or SIGINT: what differs is logged, and on metrics for an alert."""
+    begin(settings, "probe")
+    stop = stop_on_signals()
+    while not stop.is_set():
+        try:
+            probed_live(settings, wanted)
+        except Unavailable as away:
+            log.warning("waiting", reason=str(away))
+        stop.wait(every_s)
 
 
 def _headers(file: Rendition, served: Served) -> Iterator[tuple[Drift, str]]:

@@ -230,7 +230,7 @@ def test_the_command_tells_what_goes(tmp_path: Path, database: Database, monkeyp
 
     code, told = run("--dry-run", "--json")
     assert (code, json.loads(told)["results"], json.loads(told)["pictures"]) == (0, 1, 1)
-    assert run("--max-size", "1")[1].startswith("0 results and 0 pictures")
+    assert run("--max-size", "1")[1].startswith("0 results, 0 pictures and 0 signed files")
     assert run("--older-than", "50d")[1].startswith("0 results")
     code, told = run()
     assert (code, told.startswith("1 results, 1 pictures and 0 signed files, 0.000 GB, are gone")) == (0, True)

@@ -26,7 +26,7 @@ from streams.publishing.signing.keys import SELF_MADE, UnusableKey, key_of, self
 from streams.publishing.signing.signer import SIGNED, Signing
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
-from tests.streams.shop import CDN, GRACE_S, Shop
+from tests.streams.shop import CDN, GRACE_S, Crash, Shop
 
 MADE = Provenance(
     photograph="ab" * 32,
@@ -345,3 +345,19 @@ def test_how_it_was_made_is_read_in_xmp_and_not_in_the_manifest(shop: Shop) -> N
         assert {each.source_type for each in found.actions} == {"", "digitalCapture", "humanEdits"}
     assert published(shop, request(shop, "amazon-1"), offset=2).provenance is not None
     assert claims.source_type_in(every_file(shop, published(shop, request(shop, "amazon-1"), offset=2))[0][1]) == ""
+
+
+@pytest.mark.parametrize("crash_after", ["manifest.json", ".jpg", ".avif"])
+def test_a_publisher_that_is_killed_gives_the_same_when_it_begins_anew(shop: Shop, crash_after: str) -> None:
+    event = request(shop)
+    shop.origin.crash_after_put_of = crash_after
+    with pytest.raises(Crash):
+        shop.apply(event, 1)
+    signed = {key: shop.blobs.store.get(key).data for key in shop.blobs.store.keys(SIGNED)}
+    told = published(shop, event)
+    kept = {key: shop.blobs.store.get(key).data for key in shop.blobs.store.keys(SIGNED)}
+    assert signed.items() <= kept.items(), "what was signed before is not signed anew"
+    assert (signed == kept) == (crash_after != "manifest.json"), "that one is killed before it signs"
+    for media_type, data in every_file(shop, told):
+        assert reading.read(data, media_type).state == "valid"
+    assert published(shop, event) == told
