@@ -24,7 +24,7 @@ demo:  ## The whole system over the sample catalogue; shows what came out
 
 test:  ## All tests but the long suites; two files at a time, for they wait more than they work
 	@$(AT_ONCE) $(MARK_DEV) $(WEIGHTS) $(KERNELS)
-	$(BIN)/python -m pytest -m "not long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
 
 test-long: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
 	$(BIN)/python -m pytest -m "long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder

@@ -23,8 +23,11 @@ OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation i
 
 
 def required_measures(operation: str, channel: Channel) -> Required:
-    """The measures that a picture of an operation must have, with their points; all there are for an unknown one."""
-    if operation in OPERATIONS:
+    """The measures that a picture of an operation must have, with their points.
+
+    All there are for an operation that is not known or demands none, as one that makes no asset: it passes nowhere.
+    """
+    if operation in OPERATIONS and OPERATIONS[operation].required:
         return OPERATIONS[operation].required_on(channel)
     return {name: point for each in OPERATIONS.values() for name, point in each.required_on(channel).items()}
 

@@ -19,10 +19,9 @@ def upgrade(settings: Settings, as_json: bool) -> None:
     """Bring the tables forward to this version's; nothing where they are. `packshot up` does so by itself."""
     from streams.services.local import upgraded
 
-    before, after = upgraded(settings)
+    found = upgraded(settings)
     if as_json:
-        print_json({"before": before, "after": after})
-    else:
-        console.say(
-            f"the tables are at {after}" + ("" if before == after else f"; they were {before or 'of no revision'}")
-        )
+        print_json(found)
+        return
+    were = "" if found.before == found.after else f"; they were {found.before or 'of no revision'}"
+    console.say(f"the tables are at {found.after}{were}")

@@ -29,7 +29,7 @@ def link(settings: Settings, tenants: tuple[str, ...], name: str, role: Any, as_
     with status.open_database(settings) as database:
         address = sessions.address(settings.gateway, sessions.link(database, name, tenants, role))
     if as_json:
-        print_json({"link": address, "name": name, "role": role, "tenants": list(tenants)})
+        print_json(sessions.SignIn(address, name, role, tenants))
         return
     console.say(address)  # alone on standard output, so that a script has it
     errors.say(f"{name}, {role} of {', '.join(tenants)}: works once, within {sessions.LINK_MS // 60_000} minutes")

@@ -107,12 +107,15 @@ class BrokerProcess:
         admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
         while not _answers(admin):
             if self.pid is None:
-                raise BrokerUnavailable(f"{self.name} ended at its start: {self._log_tail()}")
+                raise BrokerUnavailable(f"{self.name} ended at its start: {self._last_said()}")
             if time.monotonic() > give_up:
-                raise BrokerUnavailable(f"{self.name} did not answer in {START_TIMEOUT_S:.0f} s: {self._log_tail()}")
+                raise BrokerUnavailable(f"{self.name} did not answer in {START_TIMEOUT_S:.0f} s: {self._last_said()}")
 
-    def _log_tail(self) -> str:
-        return self.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
+    def _last_said(self) -> str:
+        """Its last line that is no step of a trace: what a program ends for, it says last."""
+        lines = self.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").splitlines()
+        last = next((line for line in reversed(lines) if line[:1].strip()), "nothing")
+        return f"{last}; its log: {self.log}"
 
 
 def _answers(admin: AdminClient) -> bool:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -35,8 +35,16 @@ Say = Callable[[str], None]
 log = structlog.get_logger()
 
 
-def upgraded(settings: Settings) -> tuple[str | None, str]:
-    """Brings the database's tables forward to this version's, and seals their secrets; the revisions before and after.
+@dataclass(frozen=True)
+class Upgraded:
+    """The revisions of the tables before an upgrade, None where there was none, and after it."""
+
+    before: str | None
+    after: str
+
+
+def upgraded(settings: Settings) -> Upgraded:
+    """Brings the database's tables forward to this version's, and seals their secrets.
 
     Raises SchemaMismatch, Unsealable.
     """
@@ -44,7 +52,7 @@ def upgraded(settings: Settings) -> tuple[str | None, str]:
     try:
         before = database.upgrade()
         reseal(database, Sealer(settings.sealing_keys))
-        return before, schema.HEAD
+        return Upgraded(before, schema.HEAD)
     finally:
         database.close()
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import dataclass
 
 import msgspec
 
@@ -22,6 +23,16 @@ SESSION_MS = 12 * 3600_000  # a long working day
 IDLE_MS = 2 * 3600_000
 RANDOM_BYTES = 32
 _CODE = re.compile(r"[A-Za-z0-9_-]{43}")  # so many bytes in base64
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A link that signs somebody in, and whom: for whoever made it."""
+
+    link: str
+    name: str
+    role: Role
+    tenants: tuple[str, ...]
 
 
 def link(database: Database, name: str, tenants: tuple[str, ...], role: Role) -> str:

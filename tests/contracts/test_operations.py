@@ -102,9 +102,10 @@ def test_a_channel_bans_it_in_its_own_words(operation: Operation) -> None:
         assert not operation.allowed_on(msgspec.structs.replace(free(), bans=(word,)))
 
 
-def test_an_operation_that_is_not_known_must_have_every_measure() -> None:
+@pytest.mark.parametrize("name", ["unheard-of", *(each.name for each in OPERATIONS.values() if not each.required)])
+def test_what_is_not_known_or_makes_no_asset_must_have_every_measure(name: str) -> None:
     every = {name for each in OPERATIONS.values() for name in each.required_on(free())}
-    assert required_measures("unheard-of", free()).keys() == every
+    assert required_measures(name, free()).keys() == every
 
 
 @EVERY

@@ -206,8 +206,9 @@ def test_a_process_id_that_now_belongs_to_something_else_is_left_alone(tmp_path:
 def test_a_broker_that_ends_at_once_says_why(tmp_path: Path) -> None:
     process = BrokerProcess("any", tmp_path)
     [port] = process.ports(1)
-    with pytest.raises(BrokerUnavailable, match=r"(?s)any ended at its start.*no disk today"):
-        process.start(["sh", "-c", "echo no disk today; exit 3"], f"127.0.0.1:{port}")
+    said = "echo starting; echo no disk today; echo '  at Disk.java'; echo; exit 3"
+    with pytest.raises(BrokerUnavailable, match=r"^any ended at its start: no disk today; its log: \S+$"):
+        process.start(["sh", "-c", said], f"127.0.0.1:{port}")
     assert process.pid is None
 
 

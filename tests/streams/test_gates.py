@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas import channels
+from schemas.operations import OPERATIONS
 from streams.flow import gates as package
 from streams.flow.gates import BY_EYE, CHECKLIST, UNKNOWN, Gate, Threshold, gates
 from streams.flow.processors.judging import judge, reasons
@@ -77,8 +78,9 @@ _ONLY_THEN = tuple(
 
 
 @pytest.mark.parametrize("channel", channels.names())
-def test_a_picture_without_measures_passes_nowhere(channel: str) -> None:
-    verdict = judge({}, channels.load(channel), "packshot")
+@pytest.mark.parametrize("operation", [*OPERATIONS, "unheard-of"])
+def test_a_picture_without_measures_passes_nowhere(channel: str, operation: str) -> None:
+    verdict = judge({}, channels.load(channel), operation)
     assert verdict.outcome == "review"
     assert not {check.outcome for check in verdict.checks} & {"pass", "fail"}
 

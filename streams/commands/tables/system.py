@@ -28,7 +28,7 @@ def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
 def show_report(report: Report, *, as_json: bool) -> None:
     """What `packshot audit` counted and found."""
     if as_json:
-        print_json({"clean": report.clean, "figures": report.figures, "findings": report.findings})
+        print_json(report.view)
         return
     counted = table("counted", "")
     for name, count in report.counts.items():

@@ -43,6 +43,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class ReportView:
+    """A report as others see it."""
+
+    clean: bool
+    figures: Mapping[str, int]
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
 class Report:
     """What an audit counted and found. It is clean when nothing is wrong."""
 
@@ -57,6 +66,10 @@ class Report:
     def figures(self) -> dict[str, int]:
         """Every count, and how often each kind of fault was found."""
         return {**self.counts, **faults(self.findings)}
+
+    @property
+    def view(self) -> ReportView:
+        return ReportView(self.clean, self.figures, self.findings)
 
 
 def faults(findings: Iterable[Finding]) -> dict[str, int]:
