@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.imaging.types import HALF, Code, Mask, Plane
-from gpu_workers.imaging.writing import Writing, at, corners
-from gpu_workers.reading.comparing import ALIKE_MIN, likeness
+from gpu_workers.imaging.writing import Line, Writing, at, corners
+from gpu_workers.reading.comparing import ALIKE_MIN, X_HEIGHT_PX_MIN, likeness
+from gpu_workers.reading.photograph import INSIDE, SURE
 from gpu_workers.reading.recognising import cut_line
 
 DIFFERENCE_MAX = 10.0  # ΔE00 at which a colour is another one; the scale's end
 _DARKER_MAX = 60.0  # levels of 255 by which a full shadow darkens
 _FAINT = 0.04  # of a scale: less is the picture's noise and is not drawn
-_SAME, _OTHER = (0, 174, 239), (230, 40, 70)  # lines of text
+_SAME, _OTHER, _NOT_COMPARED = (0, 174, 239), (230, 40, 70), (150, 150, 150)  # lines of text
 _EDGE = (0, 174, 239)
 _PALE = 0.45  # of the picture's contrast under what is drawn
 
@@ -57,24 +58,29 @@ def colour_map(shown: Shown) -> Code:
 def shadow_map(shown: Shown) -> Code:
     """How much darker than the lightest of its row each place beside the product is, blue to red."""
     light = cv2.GaussianBlur(cv2.cvtColor(shown.canvas, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 2)
-    beside = (shown.mask < HALF).astype(np.float32)
+    beside = 1 - cv2.dilate((shown.mask > 0).astype(np.float32), np.ones((7, 7), np.uint8))  # the blur's reach
     darker = (np.max(light * beside, axis=1, keepdims=True) - light) / _DARKER_MAX
     return _scaled(shown.canvas, darker, beside * (darker > _FAINT))
 
 
 def text_boxes(shown: Shown) -> Code:
-    """Each line on the product: blue where it looks as in the photograph, red where it does not."""
+    """Each line on the product: blue where it looks as in the photograph, red where it does not, grey where it is too
+    small, or was read too unsurely, to be compared."""
     drawn = _pale(shown.canvas)
     thick = max(2, max(shown.mask.shape) // 400)
     for line in () if shown.writing is None else shown.writing.lines:
-        box = at(line.quad, shown.transform)
-        there = cut_line(shown.canvas, box)
-        before = cv2.resize(
-            cut_line(shown.source, corners(line.quad)), there.shape[1::-1], interpolation=cv2.INTER_AREA
-        )
-        colour = _SAME if likeness(there, np.asarray(before, np.uint8)) >= ALIKE_MIN else _OTHER
-        cv2.polylines(drawn, [np.rint(box).astype(np.int32)], True, colour, thick, cv2.LINE_AA)
+        box = np.rint(at(line.quad, shown.transform)).astype(np.int32)
+        cv2.polylines(drawn, [box], True, _colour_of(line, shown), thick, cv2.LINE_AA)
     return drawn
+
+
+def _colour_of(line: Line, shown: Shown) -> tuple[int, int, int]:
+    scale = float(np.sqrt(abs(np.linalg.det(shown.transform[:2, :2]))))
+    if line.confidence < SURE or line.inside < INSIDE or line.x_height_px * scale < X_HEIGHT_PX_MIN:
+        return _NOT_COMPARED
+    there = cut_line(shown.canvas, at(line.quad, shown.transform))
+    before = cv2.resize(cut_line(shown.source, corners(line.quad)), there.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return _SAME if likeness(there, np.asarray(before, np.uint8)) >= ALIKE_MIN else _OTHER
 
 
 OVERLAYS: Mapping[str, Callable[[Shown], Code]] = MappingProxyType(
