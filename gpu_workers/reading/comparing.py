@@ -34,7 +34,7 @@ from gpu_workers.reading.recognising import WIDTHS_PX, cut_line, read_width
 
 X_HEIGHT_PX_MIN = 8.0  # of a line that is compared: the recogniser reads smaller ones by guessing
 _WIDTH_PX_MAX = 4 * WIDTHS_PX[0]  # of the lines that are compared, as they are read: .2 CPU-s
-_ALIKE_MIN = 0.975  # of the correlation, by a drawn label: JPEG 85 leaves .979 at least, an O made Q .969 at most
+ALIKE_MIN = 0.975  # of the correlation, by a drawn label: JPEG 85 leaves .979 at least, an O made Q .969 at most
 _PLAIN_MAX = 4.0  # of 255, the spread of a window in which nothing is written
 _LOST_SHARE = 0.5  # of a line's characters
 _OVERLAYS_MAX = 4  # boxes beside the product that are read
@@ -138,7 +138,7 @@ def _line(line: Line, source: Code, shown: Shown, reader: Reader) -> tuple[int, 
     if distance:  # is it the size alone, or the reading?
         text = _plain(reader.recognise(before).text)
         distance = min(distance, edit_distance(text, _plain(said.text)))
-        distance = 0 if likeness(there, before) >= _ALIKE_MIN else distance
+        distance = 0 if likeness(there, before) >= ALIKE_MIN else distance
     now, was = contrast(there), contrast(before)
     return distance, distance > _LOST_SHARE * max(1, len(text)), now, now / was
 

@@ -37,13 +37,13 @@ def measures(
     if is_silent and not looks_beside:
         return found
     pixels = eight_bit(read(file).pixels)
-    shown = Shown(on_white(pixels), _mask(pixels, mask), transform)
+    shown = Shown(on_white(pixels), mask_of(pixels, mask), transform)
     if writing is not None and not is_silent:
         found |= compared(writing, on_white(eight_bit(source.pixels)), shown, reader)
     return found | (overlaid(shown, reader) if looks_beside else {})
 
 
-def _mask(pixels: Code, mask: Code | None) -> Code:
+def mask_of(pixels: Code, mask: Code | None) -> Code:
     """Where the product is: as the operation says, or what the picture is not see-through at."""
     if mask is not None:
         return mask

@@ -67,6 +67,10 @@ class Showing:
         """A photograph with what its cutout leaves out tinted, and with the edge marked. Raises Refused."""
         return self._known(("left out", cutout), lambda: encoded(_marked(photograph().data, self._blob(cutout))))
 
+    def drawn(self, name: str, make: Callable[[], Shown]) -> Shown:
+        """What is drawn for a page; it is looked up as `name` first. Raises what `make` raises."""
+        return self._known(("drawn", name), make)
+
     def small(self, name: str, whole: Callable[[], Shown], size_px: int) -> Shown:
         """A picture with no side longer than `size_px`; it is looked up as `name` first. Raises Refused."""
         return self._known(("small", name, str(size_px)), lambda: _small(whole(), size_px))

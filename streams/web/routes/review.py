@@ -17,6 +17,7 @@ from streams.runtime.errors import Refused
 from streams.services import case_groups, cases
 from streams.services.case_groups import Decided
 from streams.services.cases import CasePage, CaseSummary, CaseView, Claimed, ClaimView, Decision, Wanted, Word
+from streams.services.where import What, where
 from streams.web import telling
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.pictures import answer_picture
@@ -204,6 +205,22 @@ def show_photograph(
     return answer_picture(request, visitor, f"left-out-{cutout.digest}", left_out, 0)
 
 
+@get("/desk/{tenant:str}/review/where", opt=VIEW, sync_to_thread=True)
+def show_where(
+    request: Request[Any, Any, Any],
+    visitor: Looking,
+    case: Id,
+    digest: Annotated[str, QueryParameter(max_length=64)],
+    what: FromQuery[What | None] = None,
+) -> Response[bytes]:
+    """A picture of a case with where it is in doubt drawn over it."""
+    place = visitor.place
+    make = partial(where, place.settings, place.database, place.blobs, visitor.tenant, case, digest, what)
+    cases.picture(place.database, visitor.tenant, case, digest)
+    name = f"where-{what}-{case[:16]}-{digest}"
+    return answer_picture(request, visitor, name, partial(place.showing.drawn, name, make), 0)
+
+
 def _wanted(visitor: Visitor, asked: Asked) -> Wanted:
     return Wanted(tenant=visitor.tenant, **msgspec.structs.asdict(asked))
 
@@ -224,4 +241,5 @@ ROUTES: tuple[Any, ...] = (
     undo,
     show_picture,
     show_photograph,
+    show_where,
 )

@@ -10,6 +10,7 @@ const REASONS = [
   "the shadow or the light is wrong", "it is the wrong product", "the photograph is no good",
 ];
 const WORDS = JSON.parse(root.dataset.words); // what the checks are about, by name
+const WHERE = ["edges", "colour", "text", "shadow"];
 const STEP = 0.12; // of what is seen, that an arrow moves by
 
 if (root.dataset.may === "yes") begin();
@@ -54,7 +55,19 @@ function begin() {
     if (source) found.source = `${root.dataset.at}/photograph?case=${case_id}`;
     if (cutout) found.cutout = picture(view, cutout.digest);
     if (source && cutout) found["left-out"] = `${root.dataset.at}/photograph?case=${case_id}&part=left-out`;
+    if (cutout) {
+      const picked = (shown?.picture ?? view.summary.picture).digest;
+      for (const what of WHERE) found[`where-${what}`] = `${root.dataset.at}/where?case=${case_id}&digest=${picked}&what=${what}`;
+    }
     return found;
+  }
+
+  /** Where the picture is in doubt: first by what the case is about, then the others, then nothing. */
+  function where() {
+    const first = { colour: "colour", text: "text", light: "shadow" }[current.summary.about] ?? "edges";
+    const order = ["pair", ...[first, ...WHERE.filter((each) => each !== first)].map((each) => `where-${each}`)];
+    const known = order.filter((each) => each === "pair" || viewer.addresses[each]);
+    viewer.look(known[(known.indexOf(viewer.view) + 1) % known.length] ?? "pair");
   }
 
   /** Fetches what is seen of a case first, before it is shown. Resolves when it is decoded. */
@@ -66,7 +79,8 @@ function begin() {
 
   /** Fetches the rest of what a case can show. */
   async function complete(view) {
-    for (const address of Object.values(addresses(view, 0))) await fetched(view, address);
+    const known = Object.entries(addresses(view, 0)).filter(([name]) => !name.startsWith("where-")); // made when asked for
+    for (const [, address] of known) await fetched(view, address);
   }
 
   async function fetched(view, address) {
@@ -236,13 +250,14 @@ function begin() {
   at("alike").addEventListener("click", showAlike);
   at("mend").addEventListener("click", mend);
   at("undo").addEventListener("click", undo);
+  at("where").addEventListener("click", () => current && where());
   at("zoom").addEventListener("click", () => viewer.toggleWhole());
   at("help").addEventListener("click", () => at("legend").showModal());
   for (const button of root.querySelectorAll("[data-view]")) button.addEventListener("click", () => viewer.look(button.dataset.view));
   for (const button of root.querySelectorAll("[data-ground]")) button.addEventListener("click", () => viewer.ground(button.dataset.ground));
 
   const KEYS = {
-    a: () => decide("approve"), r: askWhy, e: askAgain, l: showAlike, m: mend, n: skip, u: undo, v: () => viewer.next(), s: () => viewer.slide(),
+    a: () => decide("approve"), r: askWhy, e: askAgain, l: showAlike, m: mend, n: skip, u: undo, v: () => viewer.next(), w: where, s: () => viewer.slide(),
     z: () => viewer.toggleWhole(), "+": () => viewer.closer(1.25), "=": () => viewer.closer(1.25), "-": () => viewer.closer(0.8),
     ArrowLeft: () => viewer.move(-STEP, 0), ArrowRight: () => viewer.move(STEP, 0), ArrowUp: () => viewer.move(0, -STEP), ArrowDown: () => viewer.move(0, STEP),
     1: () => viewer.groundAt(0), 2: () => viewer.groundAt(1), 3: () => viewer.groundAt(2), 4: () => viewer.groundAt(3),

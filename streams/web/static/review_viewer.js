@@ -1,7 +1,7 @@
 // The picture of a case: its views, the ground behind what is see-through, zoom and pan, the same in both panes.
 
 const VIEWS = ["pair", "result", "source", "left-out", "cutout"];
-const NAMES = { result: "Result", source: "Source", "left-out": "Left out", cutout: "Cutout" };
+const NAMES = { result: "Result", source: "Source", "left-out": "Left out", cutout: "Cutout", "where-edges": "Where: the edge", "where-colour": "Where: colours off, red from ΔE 10", "where-text": "Where: lines of text, red where they look otherwise", "where-shadow": "Where: shadow" };
 const GROUNDS = ["black", "white", "checker", "grey"];
 const ZOOM_MAX = 16;
 
@@ -79,6 +79,7 @@ export class Viewer {
     this.stage.classList.toggle("is-pair", this.view === "pair" && Boolean(right));
     this.stage.classList.toggle("is-slide", this.view === "slide");
     this.divide.hidden = this.view !== "slide";
+    document.getElementById("where").setAttribute("aria-pressed", String(this.view.startsWith("where-")));
     mark("view", this.view);
     await Promise.all([left, right].map((part, number) => this.fill(this.panes[number], part).then(() => this.place())));
   }
@@ -108,7 +109,7 @@ export class Viewer {
     try {
       await image.decode();
     } catch {
-      pane.querySelector("figcaption").textContent = `${NAMES[part]}: the picture is gone`;
+      pane.querySelector("figcaption").textContent = `${NAMES[part]}: ${part.startsWith("where-") ? "cannot be told of this picture" : "the picture is gone"}`;
     }
   }
 

@@ -3,45 +3,45 @@
 import sys
 import tempfile
 from pathlib import Path
+from typing import get_type_hints
 
+from litestar import Response
 from playwright.sync_api import Browser
 
 from streams.services import cases
+from streams.web.routes import ROUTES
 from tests.streams.web import desk_world
 from tests.streams.web.browsing import DESKTOP, TABLET, chromium, opened
 from tests.streams.web.desk_world import CAMPAIGN, DeskWorld
 
 SKU = "MUG-STONE-350"
-PAGES = {
-    "try": "try",
-    "review": "review",
-    "products": "products",
-    "product": f"product?sku={SKU}",
-    "campaigns": "campaigns",
-    "campaign": f"campaign?name={CAMPAIGN}",
-    "flow": "flow",
-    "quality": "quality",
-    "sample": "sample",
-    "agreement": "agreement",
-    "library": "library",
-    "connectors": "connectors",
-    "costs": "costs",
-    "keys": "keys",
-    "webhooks": "webhooks",
-}
-MEND = "mend"  # the page of the first case that waits
+TENANT_PATH = "/desk/{tenant:str}/"
+
+
+def names() -> list[str]:
+    """Every page that the desk has, by its routes: what answers HTML and is no part of another page."""
+    found = []
+    for handler in ROUTES:
+        told = get_type_hints(handler.fn).get("return")
+        for path in handler.paths:
+            name = path.removeprefix(TENANT_PATH)
+            if "GET" in handler.http_methods and told == Response[str] and path != name and "/" not in name:
+                found.append(name)
+    return found
 
 
 def pages(world: DeskWorld) -> dict[str, str]:
-    """Every page, by name."""
+    """The address of every page, by name; of a page about one thing, that of the first that there is."""
     first, *_ = cases.page(world.database, cases.Wanted(tenant=desk_world.TENANT)).items
-    return {**PAGES, MEND: f"mend?case={first.case_id}"}
+    about = {"product": f"sku={SKU}", "campaign": f"name={CAMPAIGN}", "mend": f"case={first.case_id}"}
+    return {name: f"{name}?{about[name]}" if name in about else name for name in names()}
 
 
 LOOKS = {
     "light": {"viewport": DESKTOP, "color_scheme": "light"},
     "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
     "tablet": {"viewport": TABLET, "color_scheme": "light"},
+    "tablet-dark": {"viewport": TABLET, "color_scheme": "dark"},
 }
 
 

@@ -18,6 +18,7 @@ from tests.streams.web.browsing import WITHIN_MS, NoBrowser, Tab, chromium, open
 from tests.streams.web.desk_world import TENANT, DeskWorld
 
 SHIFT_MAX = 0.1  # of what moves while a page loads: what Web Vitals call good
+WEIGHT_BYTES_MAX = 150_000  # of the first page without pictures, as it comes over the wire
 SHIFTED = """() => new Promise((resolve) => {
   let sum = 0;
   const add = (each) => { if (!each.hadRecentInput) sum += each.value; };
@@ -80,6 +81,21 @@ def test_somebody_signs_in_and_finds_a_product(browser: Browser, world: DeskWorl
     used.goto(link)
     used.wait_for_selector("[role=alert]")
     used.context.close()
+    tab.context.close()
+
+
+def test_the_first_page_is_light(browser: Browser, world: DeskWorld) -> None:
+    tab = opened(browser, world.link())
+    weights: dict[str, int] = {}
+
+    def weigh(response: Any) -> None:
+        if response.request.resource_type not in ("image", "other"):
+            weights[response.url] = len(response.body())
+
+    tab.page.on("response", weigh)
+    tab.go(f"{world.base_url}/desk/{TENANT}/try")
+    assert len(weights) >= 3, "the page, its style and its scripts"
+    assert sum(weights.values()) <= WEIGHT_BYTES_MAX
     tab.context.close()
 
 
