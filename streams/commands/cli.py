@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "desk": ("desk:desk", "The desk: pages on which people see what becomes of their products, and decide."),
     "keys": ("keys:keys", "Keys of the API: who may use it, for which tenants, for what."),
     "models": ("models:models", "Networks: which there are, and which of them works."),
-    "policies": ("policies:policies", "Policies: the rules about titles and other texts, by name and version."),
+    "policies": ("policies:policies", "Policies: rules about titles and other texts."),
     "preview": ("render:preview", "Show what a recipe makes of products, before and after, on one page."),
     "published": ("submit:published", "Show what listing services see."),
     "rebuild-facts": (
