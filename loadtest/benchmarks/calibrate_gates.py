@@ -42,8 +42,8 @@ FOUND_MIN, FALSE_MAX = 0.95, 0.05
 COMMAND = "make calibrate-gates"
 # To be written anew with the limits: a table is worth what it was not fitted on.
 CHOSEN = (
-    "The limits that this command is for were chosen by eye, as round numbers, when four products had been measured, two "
-    "of those held out among them: their false alarms are no proof, and what is found of them hardly one."
+    "The limits that this command is for were chosen by eye, as round numbers, when four products had been measured, "
+    "two of those held out among them: their false alarms are no proof, and what is found of them hardly one."
 )
 
 
@@ -292,9 +292,9 @@ def _introduction(trials: Sequence[Trial], kept: set[tuple[bool, str]]) -> str:
         f"Written by `{COMMAND}`, on {rendered} rendered products and {real} of a real store, {len(kept)} of them held "
         f"out. {CHOSEN} Faults of {len(FAULTS)} kinds at five strengths; counted are those from the third on, which a "
         "person sees, that make a check fail which the same picture passes without; in brackets the 95 % interval. All "
-        f"are packshots for {CHANNEL}, {gate_trials.SIDE_PX} px, of cutouts by the truth. Faults of a picture are in what "
-        "is delivered, the canvas before it is as it should be; the ground is held against that canvas. A fault that "
-        "changes nothing, where there is no hole to fill, is not counted."
+        f"are packshots for {CHANNEL}, {gate_trials.SIDE_PX} px, of cutouts by the truth. Faults of a picture are in "
+        "what is delivered, the canvas before it is as it should be; the ground is held against that canvas. A fault "
+        "that changes nothing, where there is no hole to fill, is not counted."
     )
 
 
