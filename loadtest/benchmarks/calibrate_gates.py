@@ -291,7 +291,7 @@ def _introduction(trials: Sequence[Trial], kept: set[tuple[bool, str]]) -> str:
     return (
         f"Written by `{COMMAND}`, on {rendered} rendered products and {real} of a real store, {len(kept)} of them held "
         f"out. {CHOSEN} Faults of {len(FAULTS)} kinds at five strengths; counted are those from the third on, which a "
-        "person sees, that make a check fail which the same picture passes without; in brackets the 95 % interval. All "
+        "person sees, by which a check fails that the same picture passes without; in brackets the 95 % interval. All "
         f"are packshots for {CHANNEL}, {gate_trials.SIDE_PX} px, of cutouts by the truth. Faults of a picture are in "
         "what is delivered, the canvas before it is as it should be; the ground is held against that canvas. A fault "
         "that changes nothing, where there is no hole to fill, is not counted."
