@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keys": ("keys:keys", "Keys of the API: who may use it, for which tenants, for what."),
     "disclosures": ("provenance:disclosures", "Disclosures: what has to be told of how pictures were made, and where."),
     "models": ("models:models", "Networks: which there are, and which of them works."),
-    "policies": ("policies:policies", "Policies: the rules about titles and other texts, by name and version."),
+    "policies": ("policies:policies", "Policies: rules about titles and other texts."),
     "preview": ("render:preview", "Show what a recipe makes of products, before and after, on one page."),
     "probe": (
         "provenance:probe",

@@ -55,16 +55,6 @@ SHARPNESS = (
         command=BY_PLANTING,
     ),
     Threshold(
-        measure="detail_ratio",
-        bound="≤",
-        limit=1.15,
-        unit="of the finest detail that there should be; more is noise",
-        otherwise="review",
-        where_measured=True,
-        data=PLANTED,
-        command=BY_PLANTING,
-    ),
-    Threshold(
         measure="blockiness",
         bound="≤",
         limit=0.2,
