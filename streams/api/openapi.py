@@ -44,16 +44,21 @@ def document(app: Litestar) -> dict[str, Any]:
         operation["responses"]["default"] = PROBLEM
         if operation["operationId"] not in ("Livez", "Readyz", "LivezLivez", "ReadyzReadyz"):
             operation["security"] = [{"key": []}]
-    _make_portable(made)
+    _mend(made)
     return made
 
 
-def _make_portable(part: Any) -> None:
-    """Patterns as other languages read them, and as tools make up texts for them in less than minutes."""
+def _mend(part: Any) -> None:
+    """Patterns as other languages read them, and as tools make up texts for them in less than minutes.
+
+    Of `tuple[X, ...]` Litestar says that each is an X or anything at all, by oneOf, which no X is.
+    """
     if isinstance(part, dict) and isinstance(part.get("pattern"), str):
         part["pattern"] = portable(part["pattern"])
+    if isinstance(part, dict) and {} in part.get("oneOf", ()) and len(part["oneOf"]) == 2:
+        part |= next(each for each in part.pop("oneOf") if each)
     for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _make_portable(each)
+        _mend(each)
 
 
 def operations(made: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
