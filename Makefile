@@ -8,6 +8,7 @@ MARK_DEV := $(VENV)/.installed-dev
 MARKS_BENCH := .venv-arroyo/.installed .venv-quix/.installed
 MARK_THUMBOR := .venv-thumbor/.installed
 MARK_WORKER := .venv-worker/.installed
+MARK_SCHEMATHESIS := .venv-schemathesis/.installed
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
@@ -26,7 +27,7 @@ test:  ## All tests but the long suites; two files at a time, for they wait more
 	@$(AT_ONCE) $(MARK_DEV) $(WEIGHTS) $(KERNELS)
 	$(BIN)/python -m pytest -m "not long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
 
-test-long: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
+test-long: $(MARK_DEV) $(MARK_SCHEMATHESIS) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
 	$(BIN)/python -m pytest -m "long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once, a short chaos; not part of CI
@@ -131,6 +132,8 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 		--extra distill -c infra/locks/requirements.txt pyproject.toml -o infra/locks/requirements-distill.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		infra/locks/requirements-setup.in -o infra/locks/requirements-setup.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		infra/locks/requirements-schemathesis.in -o infra/locks/requirements-schemathesis.txt
 
 clean:  ## Forgets the demo's and the local system's data
 	rm -rf .packshot

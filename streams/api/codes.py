@@ -18,7 +18,7 @@ CODES: dict[str, Meaning] = {
         400, "Say for which tenant", "The key opens several tenants. Name one in the header `Packshot-Tenant`."
     ),
     "bad_cursor": Meaning(
-        400, "No cursor of ours", "Take `next` of the answer before as it is, with the same filters."
+        422, "No cursor of ours", "Take `next` of the answer before as it is, with the same filters."
     ),
     "bad_idempotency_key": Meaning(400, "No idempotency key", "It has 1 to 255 printable ASCII characters."),
     "hook_malformed": Meaning(400, "No hook of this shop", "`detail` says what is missing in it."),

@@ -4,7 +4,6 @@
 """
 
 import html
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 
+from schemas.text import portable
 from streams.api import ordering
 
 FILE = Path(__file__).parents[2] / "schemas" / "openapi.json"
@@ -25,8 +25,6 @@ TEXT = (
     "Product images from events: put a product, get its checked pictures. Every error is a problem (RFC 9457) with a "
     "code that /problems explains. A key goes into `Authorization: Bearer`."
 )
-# Of texts, as schemas.text has them: fast to match, but what makes up texts for such a pattern takes minutes.
-NESTED = re.compile(r"\[([^]]*)\]\*\(\?:\[([^]]*)\]\[\1\]\*\)\*")
 CONFIG = OpenAPIConfig(
     title=TITLE, version=VERSION, description=TEXT, path=None, render_plugins=(), use_handler_docstrings=True
 )
@@ -46,16 +44,21 @@ def document(app: Litestar) -> dict[str, Any]:
         operation["responses"]["default"] = PROBLEM
         if operation["operationId"] not in ("Livez", "Readyz", "LivezLivez", "ReadyzReadyz"):
             operation["security"] = [{"key": []}]
-    _flatten(made)
+    _mend(made)
     return made
 
 
-def _flatten(part: Any) -> None:
-    """Writes patterns such as `a*(?:ba*)*` as `[ab]*`, which is the same."""
+def _mend(part: Any) -> None:
+    """Patterns as other languages read them, and as tools make up texts for them in less than minutes.
+
+    Of `tuple[X, ...]` Litestar says that each is an X or anything at all, by oneOf, which no X is.
+    """
     if isinstance(part, dict) and isinstance(part.get("pattern"), str):
-        part["pattern"] = NESTED.sub(r"[\1\2]*", part["pattern"])
+        part["pattern"] = portable(part["pattern"])
+    if isinstance(part, dict) and {} in part.get("oneOf", ()) and len(part["oneOf"]) == 2:
+        part |= next(each for each in part.pop("oneOf") if each)
     for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _flatten(each)
+        _mend(each)
 
 
 def operations(made: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

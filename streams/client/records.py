@@ -111,7 +111,7 @@ class Channel(Record, frozen=True, kw_only=True):
     background_exact_min: float
     fill: Mapping[str, Any]
     scale_max: float
-    formats: Sequence[Any]
+    formats: Sequence[str]
     file_bytes_max: int
     shadow: str
     bans: Sequence[str]

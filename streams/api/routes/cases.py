@@ -18,6 +18,7 @@ from streams.services import cases
 from streams.services.cases import CasePage, CaseView, ClaimView, Decision, Wanted, Word
 from streams.services.moments import age_s
 
+AGE = "^[0-9]{1,6}[smhd]$"
 READ, REVIEW = {"scope": "read"}, {"scope": "review"}
 CURSOR = "`next` of the page before; with the same filters."
 FOR_EVER: Mapping[str, str] = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -38,7 +39,9 @@ def list_cases(
     channel: FromQuery[str | None] = None,
     check: FromQuery[str | None] = None,
     category: FromQuery[str | None] = None,
-    older_than: Annotated[str | None, QueryParameter(description="Those that wait for so long: 15m, 2h, 3d.")] = None,
+    older_than: Annotated[
+        str | None, QueryParameter(pattern=AGE, description="Those that wait for so long: 15m, 2h, 3d.")
+    ] = None,
     limit: Limit = 50,
     cursor: Annotated[str | None, QueryParameter(description=CURSOR)] = None,
 ) -> CasePage:

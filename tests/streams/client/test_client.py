@@ -1,11 +1,13 @@
 """The client against the real API: what it sends, what it tries again, what it raises, what it listens to."""
 
+import ast
 import asyncio
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -15,7 +17,7 @@ import pytest
 from schemas import codec
 from schemas.records import AssetRetracted, CatalogChanged, Event
 from streams.api.gateway import Gateway
-from streams.client import AsyncClient, CampaignRequest, Client, Product, calls, tries
+from streams.client import AsyncClient, CampaignRequest, Client, Product, base, calls, tries
 from streams.client.problems import (
     Conflict,
     Forbidden,
@@ -281,3 +283,19 @@ def test_a_fresh_interpreter_imports_nothing_but_httpx_and_msgspec() -> None:
     ours = "import sys, streams.client; print(*(e for e in sys.modules if e.startswith('streams')))"
     done = subprocess.run([sys.executable, "-c", ours], capture_output=True, text=True, check=True)
     assert [e for e in done.stdout.split() if e != "streams" and not e.startswith("streams.client")] == []
+
+
+def test_what_is_written_by_hand_is_short() -> None:
+    """400 lines of code are the most: without blank lines, comments and docstrings."""
+    files = {each for each in Path(base.__file__).parent.glob("*.py") if "Generated from" not in each.read_text()}
+    assert {"base.py", "clients.py", "problems.py", "tries.py", "webhooks.py"} <= {each.name for each in files}
+    assert sum(len(lines_of_code(ast.parse(each.read_text()))) for each in files) <= 400
+
+
+def lines_of_code(module: ast.Module) -> set[int]:
+    """The lines that statements stand on, docstrings left out."""
+    statements = [each for each in ast.walk(module) if isinstance(each, ast.stmt)]
+    texts = [each for each in statements if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)]
+    documented = {line for each in texts for line in range(each.lineno, (each.end_lineno or 0) + 1)}
+    lines = {line for each in statements for line in range(each.lineno, (each.end_lineno or 0) + 1)}
+    return lines - documented
