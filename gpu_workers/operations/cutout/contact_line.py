@@ -38,6 +38,7 @@ class _Limits:
     along_px: int = 41  # the side of the window in which edges are counted
     along_share: float = 0.7  # of the edges in it, or it is a spot of the product
     even_px: int = 21  # the side of the window over which a line is cut as deep: it begins and ends without a step
+    near_px: int = 9  # the side of the window in which the deepest counts
     least_px: float = 0.2  # of depth: less is not cut
     step_px: int = 5  # from one column to the next an edge may rise or fall by as much
     between_px: int = 6  # as far from what was found is still between
@@ -165,10 +166,11 @@ def _cut(alpha: Plane, edges: _Edges, line: Flags, model: Index) -> Plane:
 
 
 def _even(depth_px: Plane, edges: _Edges, shape: tuple[int, ...]) -> Plane:
-    """The mean (n,) of the depths (n,) of the edges about each."""
+    """The depths (n,) made even along the edges: the mean of the deepest near each, or darkness stays between them."""
     depths, counts = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     rows, columns = edges.up[:, 0], edges.columns
     depths[rows, columns], counts[rows, columns] = depth_px, 1
+    depths = np.where(counts > 0, cv2.dilate(depths, np.ones((_LINE.near_px, _LINE.near_px), np.uint8)), 0)
     window = (_LINE.even_px, _LINE.even_px)
     near = (cv2.blur(plane, window)[rows, columns] for plane in (depths, counts))
     return np.asarray(np.round(np.divide(*near), 2), np.float32)
