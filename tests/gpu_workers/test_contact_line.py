@@ -91,3 +91,13 @@ def test_on_a_dark_ground_and_at_the_pictures_rim_nothing_is_touched() -> None:
     assert np.array_equal(contact_line.without(on_dark, dark, alpha), alpha)
     full = np.ones((SIDE_PX, SIDE_PX), np.float32)
     assert np.array_equal(contact_line.without(rgb, np.full_like(rgb, 0.9), full), full)
+
+
+def test_a_line_under_half_of_a_foot_ends_without_a_step() -> None:
+    rgb, alpha = stood((0.55, 0.3, 0.15), line=(0.09, 0.09, 0.09), shade=0.5)
+    rgb[FOOT : FOOT + LINE_PX, 300:450] = (0.55, 0.3, 0.15)
+    alpha[FOOT + LINE_PX] = 0
+    heights = cut(rgb, alpha)[200:, ACROSS].sum(axis=0)
+    assert heights[:120] == pytest.approx(FOOT - 200)
+    assert heights[180:] == pytest.approx(FOOT - 200 + LINE_PX)
+    assert np.abs(np.diff(heights)).max() <= 1

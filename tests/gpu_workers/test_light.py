@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.encoding import encode
 from gpu_workers.imaging.linear_light import eight_bit
-from gpu_workers.operations.packshot import light, shadow
+from gpu_workers.operations.packshot import footing, light, shadow
 from gpu_workers.operations.packshot.light import Light
 from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
@@ -262,4 +262,4 @@ def test_what_would_tip_over_lies_and_is_seen_from_above_unless_asked_for(asked:
 
 def test_stools_and_mugs_do_not_tip_over() -> None:
     for rgba in (stool(), mug(), slipper()):
-        assert light.is_stable(rgba[..., 3], light.stand(rgba[..., 3]))
+        assert footing.footing(rgba[..., 3]) == "stands"

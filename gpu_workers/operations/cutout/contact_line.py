@@ -37,6 +37,9 @@ class _Limits:
     own_rim_share: float = 0.2  # of the upper edges: where so many are as dark, the rim is the product's own
     along_px: int = 41  # the side of the window in which edges are counted
     along_share: float = 0.7  # of the edges in it, or it is a spot of the product
+    even_px: int = 21  # the side of the window over which a line is cut as deep: it begins and ends without a step
+    near_px: int = 9  # the side of the window in which the deepest counts
+    least_px: float = 0.2  # of depth: less is not cut
     step_px: int = 5  # from one column to the next an edge may rise or fall by as much
     between_px: int = 6  # as far from what was found is still between
     wholly: float = 0.6  # of the product's colour, from which it is all product: it is darker there itself
@@ -148,12 +151,26 @@ def _share(edges: _Edges) -> Plane:
 
 
 def _cut(alpha: Plane, edges: _Edges, line: Flags, model: Index) -> Plane:
-    """`alpha` with no more than the product's share above the edges of a line, and nothing below them; the share is
-    that of the edge each has for a `model` (n,)."""
-    up, columns = edges.up[line], edges.columns[line][:, None]
+    """`alpha` without what of a line is no product above its edges, and nothing below them; each is as dark as the one
+    it has for a `model` (n,)."""
+    depth_px = _even(np.where(line, (1 - _share(edges)[model]).sum(axis=1), 0), edges, alpha.shape)
+    deep = depth_px >= _LINE.least_px
+    up, columns, depth_px = edges.up[deep], edges.columns[deep][:, None], depth_px[deep][:, None]
     cut = alpha.copy()
-    cut[up, columns] = np.minimum(alpha[up, columns], _share(edges)[model[line]])
+    left = np.clip(np.arange(1, up.shape[1] + 1) - depth_px, 0, 1)
+    cut[up, columns] = np.minimum(alpha[up, columns], left)
     below = np.minimum(up[:, :1] + np.arange(1, _LINE.soft_px + 1), len(alpha) - 1)
     part = cut[below, columns]
-    cut[below, columns] = np.where(part <= 0.5, 0, part)
+    cut[below, columns] = np.where(part <= 0.5, part * np.maximum(1 - depth_px, 0), part)
     return cut
+
+
+def _even(depth_px: Plane, edges: _Edges, shape: tuple[int, ...]) -> Plane:
+    """The depths (n,) made even along the edges: the mean of the deepest near each, or darkness stays between them."""
+    depths, counts = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    rows, columns = edges.up[:, 0], edges.columns
+    depths[rows, columns], counts[rows, columns] = depth_px, 1
+    depths = np.where(counts > 0, cv2.dilate(depths, np.ones((_LINE.near_px, _LINE.near_px), np.uint8)), 0)
+    window = (_LINE.even_px, _LINE.even_px)
+    near = (cv2.blur(plane, window)[rows, columns] for plane in (depths, counts))
+    return np.asarray(np.round(np.divide(*near), 2), np.float32)

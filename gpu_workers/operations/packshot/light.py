@@ -20,7 +20,7 @@ from gpu_workers.imaging.types import HALF, Mask, Plane
 _CAMERA_ELEVATION_DEG = 10.0  # of product photography, from slightly above
 _FORESHORTENED = math.sin(math.radians(_CAMERA_ELEVATION_DEG))
 _FOOT_REACH = 0.25  # of the product's height: how far above its lowest point something may still stand on the ground
-_FOOT_RISE = 0.02  # of the product's height: an underside that rises as much between two low points has two feet
+FOOT_RISE = 0.02  # of the product's height: an underside that rises as much between two low points has two feet
 _CLIMB = 0.6  # rows a column: an underside that climbs faster is the foot's edge no more
 _LEVELS = 9  # heights from which a shadow is thrown, each blurred as far as it is from the ground
 _THIN = 0.08  # rows of ground for each row of the product, at least: a light from the side has a shadow, too
@@ -75,6 +75,12 @@ class Stand:
     height_px: float
     longer_px: float
 
+    @property
+    def runs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The first column of each foot, and the one after its last."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], self.feet.astype(np.int8), [0]])))
+        return edges[::2], edges[1::2]
+
     def resized(self, width_px: int) -> "Stand":
         """The same in a picture as wide as this: how a product stands does not hang on the size at which one looks."""
         scale, columns = width_px / len(self.feet), np.arange(len(self.feet))
@@ -102,7 +108,7 @@ def stand(alpha: Mask) -> Stand:
     height, width = float(rows[-1] + 1 - rows[0]), float(columns[-1] + 1 - columns[0])
     lowest = np.where(solid.any(axis=0), len(solid) - np.argmax(solid[::-1], axis=0), -1.0).astype(np.float32)
     feet = np.zeros(len(lowest), np.bool_)
-    for start, end in _feet(lowest, rise=max(_FOOT_RISE * height, 1.0), reach=_FOOT_REACH * height):
+    for start, end in _feet(lowest, rise=max(FOOT_RISE * height, 1.0), reach=_FOOT_REACH * height):
         feet[start:end] = True
     places = np.flatnonzero(feet)
     ground = np.interp(np.arange(len(lowest)), places, lowest[places]).astype(np.float32)
@@ -119,7 +125,7 @@ def _feet(lowest: Plane, rise: float, reach: float) -> list[tuple[int, int]]:
     found, step = [], max(round(rise), 2)
     after = np.append(lowest[step:], np.full(step, -np.inf, np.float32))
     before = np.append(np.full(step, -np.inf, np.float32), lowest[:-step])
-    for peak in _low_points(lowest, rise):
+    for peak in low_points(lowest, rise):
         if lowest[peak] < lowest.max() - reach:
             continue
         climbs_left = np.flatnonzero(before[: peak + 1] < lowest[: peak + 1] - _CLIMB * step)
@@ -128,7 +134,7 @@ def _feet(lowest: Plane, rise: float, reach: float) -> list[tuple[int, int]]:
     return found
 
 
-def _low_points(lowest: Plane, rise: float) -> list[int]:
+def low_points(lowest: Plane, rise: float) -> list[int]:
     """Columns at which the outline is lowest before it climbs by `rise` on either side."""
     peaks, best, climbed = [], 0, True
     turn = float(lowest[0])
@@ -190,14 +196,6 @@ def is_flat(stood: Stand) -> bool:
     return bool(high - low <= _FLAT * stood.height_px and stood.feet.sum() >= _WIDE * there)
 
 
-def is_stable(alpha: Mask, stood: Stand) -> bool:
-    """Whether the product `alpha` (h, w) would not tip over: its middle is above its feet, or between them."""
-    across = np.count_nonzero(alpha >= HALF, axis=0)
-    middle = float(across @ np.arange(len(across))) / max(int(across.sum()), 1)
-    feet = np.flatnonzero(stood.feet)
-    return bool(feet[0] <= middle <= feet[-1])
-
-
 def mirrored(picture: Plane, stood: Stand) -> Plane:
     """`picture` (h, w, c; premultiplied linear light) as a glossy ground shows it beneath the product: fading away."""
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
@@ -236,8 +234,7 @@ def _foot_depths(stood: Stand) -> Plane:
 
 def _nearest_feet(stood: Stand) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Where each foot begins and ends, and for each column (w,) the number of the one there, or nearest to it."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], stood.feet.astype(np.int8), [0]])))
-    starts, ends = edges[::2], edges[1::2]
+    starts, ends = stood.runs
     x = np.arange(len(stood.feet))
     distance = np.maximum(np.maximum(starts[:, None] - x, x - ends[:, None]), 0)
     return starts, ends, distance.argmin(axis=0)

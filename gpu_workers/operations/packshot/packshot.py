@@ -8,10 +8,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from gpu_workers.imaging.linear_light import coded, colour, levels, premultiplied_light, resampled_light, to_linear
 from gpu_workers.imaging.resampling import resample, resample_turned
-from gpu_workers.imaging.types import Codes, Plane
+from gpu_workers.imaging.types import Codes, Mask, Plane
 from gpu_workers.imaging.wide_gamut import in_srgb
 from gpu_workers.operations.packshot import light as lights
 from gpu_workers.operations.packshot import lighting, shadow, straightening
+from gpu_workers.operations.packshot.footing import Footing, footing
 from gpu_workers.operations.packshot.light import Light
 from gpu_workers.operations.packshot.placement import EDGES, Edge, EmptyCutout, Placement, box_of, cut_off, place, turn
 from schemas.channels import Channel, ShadowMode
@@ -87,8 +88,8 @@ def packshot(
         gain = lighting.correction(product, photographed_on)
         light[..., :3] *= np.array(gain, np.float32)
     mask = np.rint(light[..., 3] * 255).astype(np.uint8)
-    if parameters.shadow_mode is None and mode in ("soft", "hard") and not lights.is_stable(mask, lights.stand(mask)):
-        mode = "floating"  # what would tip over is seen from above: it lies there
+    if parameters.shadow_mode is None and mode in ("soft", "hard"):
+        mode = _tellable(mask, mode)
     hex_code = parameters.background_color or channel.background
     background = colour(hex_code) if hex_code else None
     darkness, reflection, made = _ground(rgba, product, light, mask, placement, mode)
@@ -111,6 +112,12 @@ def packshot(
         gain=gain,
         lit=None if parameters.lighting_mode == "none" else photographed_on is not None,
     )
+
+
+def _tellable(mask: Mask, mode: ShadowMode) -> ShadowMode:
+    """`mode`, or what of it can be told of a product whose outline does not say how it meets the ground."""
+    told: dict[Footing, ShadowMode] = {"stands": mode, "oblique": "contact", "lies": "floating"}
+    return told[footing(mask)]
 
 
 def _placement(
