@@ -43,7 +43,7 @@ def kept_measures(expected: Code, written: Code, core: Flags) -> dict[str, float
     if 0 in size:
         return {}
     rows, columns = size[1] * BLOCK_PX, size[0] * BLOCK_PX
-    true, found, inside = (part[:rows, :columns] for part in (expected, written, core))
+    true, found, inside = expected[:rows, :columns], written[:rows, :columns], core[:rows, :columns]
     whole = _blocks(inside.astype(np.float32), size) >= _WITHIN
     if not whole.any():
         return {}
@@ -103,7 +103,9 @@ def _detail(true: Code, found: Code, inside: Flags) -> dict[str, float]:
 
 
 def _colours(true: Code, found: Code, whole: Flags, size: tuple[int, int]) -> dict[str, float]:
-    one, other = (srgb_to_lab(_blocks(part.astype(np.float32) / 255, size)[whole]) for part in (true, found))
+    one, other = (
+        srgb_to_lab(_blocks(part.astype(np.float32), size)[whole] / np.float32(255)) for part in (true, found)
+    )
     apart = ciede2000(one, other)
     return {
         "block_delta_e_p95": float(np.percentile(apart, 95)),

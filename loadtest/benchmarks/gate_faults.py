@@ -286,7 +286,8 @@ def _shaded(given: Planting, darkness: NDArray[Any]) -> Picture:
 
 
 def _darkness(given: Planting) -> NDArray[np.float32]:
-    return np.asarray(1 - (given.pixels.min(axis=2).astype(np.float32) / 255) ** 2.2, np.float32) * (given.mask == 0)
+    dark = 1 - (given.pixels.min(axis=2).astype(np.float32) / 255) ** 2.2
+    return np.asarray(dark * (given.mask == 0), np.float32)
 
 
 def _lit_from(given: Planting, azimuth_deg: float) -> NDArray[np.float32]:

@@ -171,7 +171,7 @@ def _taken(sample: Sample) -> Taken:
         writing = read_photograph(pixels, made.rgba, _reader())
         return Taken(rgb, eight_bit(made.rgba), writing, made.measures | measures_of(writing, plain_ground=True), None)
     alpha = quality.truth(sample.name).astype(np.float32)
-    colours = matting.foreground_colours(pixels.astype(np.float32) / 255, alpha)
+    colours = matting.foreground_colours(pixels.astype(np.float32) / np.float32(255), alpha)
     rgba = np.dstack([np.rint(np.clip(colours, 0, 1) * 255), np.rint(alpha * 255)]).astype(np.uint8)
     writing = read_photograph(pixels, rgba, _reader())
     measures = cutout.cutout(pixels, _predict).measures
@@ -186,8 +186,8 @@ def _seen_again(taken: Taken, rgba: NDArray[np.uint8]) -> Measures:
         return taken.measures
     height, width = rgba.shape[:2]
     mask = cv2.resize(taken.mask, (width, height), interpolation=cv2.INTER_LINEAR)
-    alpha = rgba[..., 3].astype(np.float32) / 255
-    seen = taken.measures | uncertainty.seen(taken.rgb.astype(np.float32) / 255, mask, alpha)
+    alpha = rgba[..., 3].astype(np.float32) / np.float32(255)
+    seen = taken.measures | uncertainty.seen(taken.rgb.astype(np.float32) / np.float32(255), mask, alpha)
     return seen | {"uncertainty": measuring.uncertainty_by(seen)}
 
 
