@@ -144,10 +144,13 @@ class _Client:
 
 def _answer(operation: Schema) -> Schema | None:
     """The schema of what is answered where it went well: empty for an empty answer, None for what is no JSON."""
+    content: dict[str, Any]
     (content, *_) = (each.get("content", {}) for status, each in operation["responses"].items() if status != "default")
     if not content:
         return {}
-    schema: Schema = content[JSON].get("schema", {}) if set(content) == {JSON} else {}
+    if set(content) != {JSON}:
+        return None
+    schema: dict[str, Any] = content[JSON].get("schema", {})
     return schema if schema and schema.get("type") != "string" else None
 
 
