@@ -108,13 +108,13 @@ def keep(blobs: Blobs, identity: str, answers: Answers) -> None:
 
 
 def _digest(pixels: Code) -> str:
-    told = hashlib.sha256(str(pixels.shape).encode())
-    told.update(np.ascontiguousarray(pixels))
-    return told.hexdigest()
+    digest = hashlib.sha256(str(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
 
 
 def _packed(plane: Plane) -> Answer:
-    return Answer(plane.shape, zlib.compress(np.ascontiguousarray(plane, np.float32), _LEVEL))
+    return Answer(plane.shape, zlib.compress(np.ascontiguousarray(plane, np.float32).data, _LEVEL))
 
 
 def _plane(answer: Answer) -> Plane:
@@ -123,7 +123,7 @@ def _plane(answer: Answer) -> Plane:
 
 def _packed_points(found: list[Points]) -> Answer:
     points = np.array(found, np.float64).reshape(-1, 4, 2)
-    return Answer(points.shape, zlib.compress(points, _LEVEL))
+    return Answer(points.shape, zlib.compress(points.data, _LEVEL))
 
 
 def _points(answer: Answer) -> Points:

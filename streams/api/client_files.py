@@ -164,9 +164,9 @@ def _given(parameters: Sequence[Schema]) -> str:
 
 
 def _wanted(parameter: Schema) -> str:
-    schema: Schema = HEADERS.get(parameter["name"], parameter["schema"])
-    told = [each.get("type") for each in schema.get("oneOf", schema.get("anyOf", [schema]))]  # one, or a list
-    kinds = {name for each in told for name in (each if isinstance(each, list) else [each])} - {"null"}
+    schema = HEADERS.get(parameter["name"]) or parameter["schema"]
+    types = [each.get("type") for each in schema.get("oneOf", schema.get("anyOf", [schema]))]  # one, or a list
+    kinds = {name for each in types for name in (each if isinstance(each, list) else [each])} - {"null"}
     return _or_none(SIMPLE.get(str(next(iter(kinds))), "str"))
 
 

@@ -82,7 +82,7 @@ class _View:
     @property
     def scale(self) -> float:
         """How large it is solved, of its size in the photograph."""
-        return self.solved.shape[1] / (self.box.right - self.box.left)
+        return float(self.solved.shape[1] / (self.box.right - self.box.left))
 
 
 @dataclass(frozen=True)
