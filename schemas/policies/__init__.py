@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Annotated, Literal, get_args
 
 import msgspec
+import regex
 from msgspec import Meta
 
 from schemas import categories
@@ -25,7 +26,10 @@ from schemas.text import explained, whole
 Outcome = Literal["allow", "rewrite", "review", "refuse"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # from the mildest on
 LENGTH_MAX = 500  # characters of a title: all marketplaces allow fewer
+SEARCH_MAX_S = 0.1  # of the process's CPU time; all that ships takes less than a thousandth of a second a text
+_SLOW = "its expression takes too long to search for"
 _Words = Annotated[tuple[Annotated[str, Meta(min_length=2, max_length=100)], ...], Meta(max_length=1000)]
+_Expressions = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=2000)], ...], Meta(max_length=100)]
 
 
 class BadPolicy(InputError, ValueError):
@@ -36,7 +40,8 @@ class BadPolicy(InputError, ValueError):
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What texts with one of `words` in them lead to, but for those with one of `unless` in them, too, and products of
-    one of the category groups `not_of`. `spelled` are regular expressions over the text as it is, and folded.
+    one of the category groups `not_of`. `spelled` are regular expressions over the text as it is, and folded; where one
+    takes longer than SEARCH_MAX_S, a person looks at the text.
 
     A `rewrite` puts `instead` in the words' place. A rule of some `tenants` or `channels` counts for these alone.
     """
@@ -45,7 +50,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     outcome: Literal["rewrite", "review", "refuse"]
     why: str
     words: _Words = ()
-    spelled: tuple[str, ...] = ()
+    spelled: _Expressions = ()
     unless: tuple[str, ...] = ()
     not_of: tuple[str, ...] = ()
     tenants: tuple[Name, ...] = ()
@@ -59,8 +64,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError(f"`not_of`: there are no {', '.join(sorted(unknown))}")
         for pattern in self.spelled:
             try:
-                re.compile(pattern)
-            except re.error as error:
+                regex.compile(pattern)
+            except regex.error as error:
                 raise ValueError(f"`spelled`: {pattern!r} is no regular expression: {error}") from error
 
 
@@ -123,9 +128,15 @@ class Policy:
         for rule in self._compiled:
             if not rule.covers(tenant, channel, groups):
                 continue
-            if (found := rule.found(begin, read)) is not None:
+            try:
+                found = rule.found(begin, read)
+                if found is not None and len(text) <= LENGTH_MAX:
+                    rewritten = rule.rewritten(rewritten)
+            except TimeoutError:
+                findings.append(Finding(rule=rule.ref, outcome="review", why=_SLOW, found=""))
+                continue
+            if found is not None:
                 findings.append(Finding(rule=rule.ref, outcome=rule.rule.outcome, why=rule.rule.why, found=found))
-                rewritten = rule.rewritten(rewritten)
         outcome: Outcome = max((each.outcome for each in findings), key=OUTCOMES.index, default="allow")
         return Judged(text=rewritten, outcome=outcome, is_read=is_read(begin), findings=tuple(findings))
 
@@ -145,20 +156,23 @@ class _Compiled:
         return mine and groups.isdisjoint(rule.not_of)
 
     def found(self, text: str, read: str) -> str | None:
-        """The words that it speaks of; "" where it speaks of all of the text, None where of nothing."""
+        """The words that it speaks of; "" where it speaks of all of the text, None where of nothing. Raises
+        TimeoutError."""
         if self._unless is not None and self._unless.search(read):
             return None
-        match = self._words.search(read) if self._words is not None else None
-        if match is None:
-            spelled = (each.search(as_it_is) for each in self._spelled for as_it_is in (text, read))
-            match = next((hit for hit in spelled if hit), None)
-        return None if match is None else match[0]
+        if self._words is not None and (word := self._words.search(read)) is not None:
+            return word[0]
+        spelled = (each.search(way, timeout=SEARCH_MAX_S) for each in self._spelled for way in (text, read))
+        match = next((hit for hit in spelled if hit), None)
+        return None if match is None else str(match[0])
 
     def rewritten(self, text: str) -> str:
         if self.rule.outcome != "rewrite":
             return text
-        for pattern in (*((self._words,) if self._words else ()), *self._spelled):
-            text = pattern.sub(self.rule.instead, text)
+        if self._words is not None:
+            text = self._words.sub(self.rule.instead, text)
+        for pattern in self._spelled:
+            text = pattern.sub(self.rule.instead, text, timeout=SEARCH_MAX_S)
         return " ".join(text.split())
 
     @cached_property
@@ -170,8 +184,8 @@ class _Compiled:
         return _any_of(self.rule.unless)
 
     @cached_property
-    def _spelled(self) -> tuple[re.Pattern[str], ...]:
-        return tuple(re.compile(each, re.IGNORECASE) for each in self.rule.spelled)
+    def _spelled(self) -> tuple[regex.Pattern[str], ...]:
+        return tuple(regex.compile(each, regex.IGNORECASE) for each in self.rule.spelled)
 
 
 def _of_form(text: str) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Content policy: 300 texts in six languages, what hides words from rules, and what rules may say."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import msgspec
 import pytest
 import yaml
 
-from schemas.policies import OUTCOMES, Policy, joined, parse, shipped
+from schemas.policies import OUTCOMES, SEARCH_MAX_S, Policy, joined, parse, shipped
 from schemas.policies.folding import folded
 
 CASES = yaml.safe_load((Path(__file__).parent / "policy_cases.yaml").read_text())
@@ -110,6 +111,18 @@ def test_rules_of_ones_own_count_for_their_tenants_and_channels() -> None:
     assert policy.judged("Acmes tray", tenant="other").outcome == "allow"
     assert policy.judged("Tray with logo", channel="amazon").findings[0].rule == "house@2026-11/logo"
     assert policy.judged("Tray with logo", channel="shopify").outcome == "allow"
+
+
+@pytest.mark.parametrize("outcome", ["rewrite", "review", "refuse"])
+def test_an_expression_that_takes_too_long_is_for_a_person(outcome: str) -> None:
+    file = yaml.safe_load(OWN)
+    file["rules"][0] |= {"outcome": outcome, "words": [], "spelled": ["^(a|aa|a?b?)+$"], "tenants": []}
+    text = "a" * 200 + "!"
+    began_s = time.process_time()
+    judged = joined({"house": parse(yaml.safe_dump(file))}).judged(text)
+    assert time.process_time() - began_s < 20 * SEARCH_MAX_S
+    assert (judged.outcome, judged.text) == ("review", text)
+    assert "takes too long" in judged.findings[-1].why
 
 
 @pytest.mark.parametrize(
