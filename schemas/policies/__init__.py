@@ -26,7 +26,7 @@ from schemas.text import explained, whole
 Outcome = Literal["allow", "rewrite", "review", "refuse"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # from the mildest on
 LENGTH_MAX = 500  # characters of a title: all marketplaces allow fewer
-SEARCH_MAX_S = 0.1  # of the process's CPU time; no rule that ships took 1 ms for the worst of six texts of 500 characters
+SEARCH_MAX_S = 0.1  # of CPU time; no rule that ships took 1 ms for the worst of six texts of 500 characters
 _SLOW = "its expression takes too long to search for"
 _Words = Annotated[tuple[Annotated[str, Meta(min_length=2, max_length=100)], ...], Meta(max_length=1000)]
 _Expressions = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=2000)], ...], Meta(max_length=100)]
