@@ -21,6 +21,7 @@ METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 SHOWN_ONCE = re.compile(r"/v1/webhooks(/[^/]+/rotation)?")  # answers with secrets, which nobody is to keep
 # A batch's lines are each idempotent by their versions; pictures are by all that is asked for.
 BY_CONTENT = frozenset({"/v1/products:batch", "/v1/cutouts", "/v1/packshots", "/v1/mockups", "/v1/renders"})
+AT_WORK_RETRY_AFTER_S = 16  # our client's four waits outlast the minute for which a dead gateway's request counts
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -90,7 +91,7 @@ async def _repeat(known: ApiAnswer, request: str, send: Send) -> None:
     if known.request != request:
         raise Problem("idempotency_mismatch", field="Idempotency-Key")
     if known.status is None:
-        raise Problem("idempotency_in_progress", field="Idempotency-Key")
+        raise Problem("idempotency_in_progress", field="Idempotency-Key", retry_after_s=AT_WORK_RETRY_AFTER_S)
     headers = msgspec.msgpack.decode(known.headers, type=list[tuple[bytes, bytes]])
     start: Any = {"type": "http.response.start", "status": known.status, "headers": headers}
     await send(start)

@@ -12,8 +12,9 @@ import streams
 from streams.api.codes import CODES
 from streams.api.gateway import Gateway
 from streams.api.problems import ProblemDetails
+from streams.client.tries import TRIES
 from streams.facts import Database, DatabaseUnavailable
-from streams.facts.answers import KEPT_MS, LEFT_AFTER_MS, ApiAnswers
+from streams.facts.answers import KEPT_MS, LEFT_AFTER_MS, ApiAnswer, ApiAnswers
 from streams.services import keys
 from tests.streams.flow import Recorder
 
@@ -130,6 +131,15 @@ def test_a_first_that_is_at_work_is_not_overtaken(demo: Client, database: Databa
     assert answers.begin("demo", "k", "request", 1001 + LEFT_AFTER_MS) is None  # whoever was at work on it is gone
     assert answers.begin("demo", "k", "request", 1002 + LEFT_AFTER_MS + KEPT_MS) is None
     assert demo.get("/livez").text == "ok\n"
+
+
+def test_our_client_outwaits_a_gateway_that_died_over_its_request(
+    demo: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ApiAnswers, "begin", lambda _self, _tenant, _key, request, _now_ms: ApiAnswer(request, None))
+    answer = demo.put("/v1/products/A", json=BODY, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_progress")
+    assert (TRIES - 1) * int(answer.headers["Retry-After"]) * 1000 > LEFT_AFTER_MS
 
 
 def test_keys_are_never_logged(demo: Client, key: str, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
