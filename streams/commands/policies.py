@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def policies() -> None:
     """Policies: rules about titles and other texts. Ones of your own lie in the folder PACKSHOT_POLICIES."""
 

@@ -2,6 +2,7 @@
 
 import click
 
+from streams.commands.groups import Group
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 from streams.services.moments import Age
@@ -28,7 +29,7 @@ def provenance(context: click.Context, place: str, as_json: bool) -> None:
     context.exit(Exit.OK if found.state in UNALTERED else Exit.FOUND)
 
 
-@click.group()
+@click.group(cls=Group)
 def disclosures() -> None:
     """Disclosures: what has to be told of how pictures were made, and where."""
 

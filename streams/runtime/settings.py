@@ -217,9 +217,7 @@ class Settings:
     channels: Path | None = Field(
         None, description="A folder of channels' rules of one's own, for `packshot channels`; they count once released."
     )
-    policies: Path | None = Field(
-        None, description="A folder of rules about texts of one's own; they count once released."
-    )
+    policies: Path | None = Field(None, description="A folder of your own rules about texts; they count once released.")
     brands: Path | None = Field(None, description="A folder of brand profiles beside those that ship; see Brands.")
     templates: Path | None = Field(None, description="A folder of print templates beside those that ship.")
 

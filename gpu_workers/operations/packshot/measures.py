@@ -36,6 +36,7 @@
 Those of light and shadow are only there where there is something to measure.
 """
 
+import math
 from typing import Any
 
 import cv2
@@ -332,15 +333,32 @@ def _with_ground(light: Plane, rendered: Rendered, rows: NDArray[np.intp], colum
 
 def light_in(box: tuple[slice, slice], product: Codes, placement: Placement) -> Plane:
     """The premultiplied light (h, w, 4) of the canvas in `box` (rows, columns), the `product` being placed so, by
-    Pillow's resampler. It overshoots."""
-    rows, columns = box
+    Pillow's resampler. It overshoots; beyond the product and its margin there is none."""
     source = _padded(product, placement)
+    light = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start, 4), np.float32)
+    rows = _reaching(box[0], placement.y_px, placement.scale, source.shape[0])
+    columns = _reaching(box[1], placement.x_px, placement.scale, source.shape[1])
+    if rows.start < rows.stop and columns.start < columns.stop:
+        top, left = rows.start - box[0].start, columns.start - box[1].start
+        made = _resampled(source, rows, columns, placement)
+        light[top : top + made.shape[0], left : left + made.shape[1]] = made
+    return light
+
+
+def _resampled(source: Codes, rows: slice, columns: slice, placement: Placement) -> Plane:
+    """The premultiplied light (h, w, 4) of lines of the canvas that a padded `source` reaches."""
     down, top, bottom = _reached(rows, placement.y_px, placement.scale, source.shape[0])
     across, left, right = _reached(columns, placement.x_px, placement.scale, source.shape[1])
     size = (columns.stop - columns.start, rows.stop - rows.start)
     bands = (Image.fromarray(band) for band in cv2.split(premultiplied_light(source[down, across])))
     seen = (band.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom)) for band in bands)
     return np.asarray(cv2.merge([np.asarray(band, np.float32) for band in seen]), np.float32)
+
+
+def _reaching(on_canvas: slice, offset_px: float, scale: float, side_px: int) -> slice:
+    """Which of the lines `on_canvas` a padded side reaches."""
+    first, last = (offset_px + (edge - _MARGIN_PX) * scale for edge in (0, side_px))
+    return slice(max(on_canvas.start, math.ceil(first)), min(on_canvas.stop, math.floor(last)))
 
 
 def _reached(on_canvas: slice, offset_px: float, scale: float, side_px: int) -> tuple[slice, float, float]:

@@ -216,7 +216,7 @@ def test_the_background_is_picked_from_the_photograph(
     page.click("#see-asset")
     page.wait_for_selector("#send:not([disabled])")
     (wish,) = wishes
-    assert (wish.step, wish.parameters, wish.retouch) == ("packshot", {"background.color": colour}, None)
+    assert (wish.step, wish.parameters, wish.retouch) == ("transparent", {"background.color": colour}, None)
     page.click("#send")
     page.wait_for_url("**/review")
     (event,) = [codec.decode(each.value) for each in world.recorder.records]
