@@ -1,5 +1,7 @@
 """`packshot provenance`, `disclosures` and `probe`: how pictures came about, what has to be told, what is served."""
 
+import sys
+
 import click
 
 from streams.commands.groups import Group
@@ -26,7 +28,7 @@ def provenance(context: click.Context, place: str, as_json: bool) -> None:
 
     found = of_file(context.obj, place)
     show_provenance(found, as_json=as_json)
-    context.exit(Exit.OK if found.state in UNALTERED else Exit.FOUND)
+    sys.exit(Exit.OK if found.state in UNALTERED else Exit.FOUND)
 
 
 @click.group(cls=Group)
@@ -93,4 +95,4 @@ def probe(
     with progress("probing", hidden=as_json) as tell:
         found = probed_live(context.obj, wanted, tell)
     show_probed(found, as_json=as_json)
-    context.exit(Exit.FOUND if found.found else Exit.OK)
+    sys.exit(Exit.FOUND if found.found else Exit.OK)

@@ -38,6 +38,7 @@ MEANT = {
     "connectors": {"KIND": "feed", "NAME": "shop", "TENANT": "demo", "URL": "file:///nowhere"},
     "recipes": {"NAME": "marketplace", "FILE": "own.yaml", "FILE…": "own.yaml"},
     "channels": {"NAME": "amazon", "FILE…": "rules.yaml"},
+    "policies": {"FILE…": "texts.yaml", "TEXT": "mug"},
     "brands": {"NAME": "house", "PICTURES…": "photographs"},
     "webhooks": {"ID": "nobody", "URL": "https://shop.example/hook", "NAME": "acme"},
 }
@@ -52,6 +53,7 @@ ENDS = {
     "audit": FOUND,
     "check": FOUND,
     "render": FOUND,
+    "policies release": (REFUSED,),  # nobody's own rules are there
     "provenance": (1,),  # the reader's photograph is not signed
     "probe": FOUND,
     "calibrate": (REFUSED,),  # nobody decided anything yet
@@ -108,6 +110,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     recipe = (ROOT / "schemas" / "recipes" / "marketplace.yaml").read_text()
     (folder / "own.yaml").write_text(recipe.replace("version: 1\n", "version: 2\n"))
     shutil.copy(ROOT / "schemas" / "channels" / "amazon.yaml", folder / "rules.yaml")
+    shutil.copy(ROOT / "schemas" / "policies" / "rules" / "rivals.yaml", folder / "texts.yaml")
     own = yaml.safe_load((ROOT / "gpu_workers" / "models" / "manifests" / f"{MODEL}.yaml").read_text())
     own = {name: value for name, value in own.items() if name != "published"} | {"name": "birefnet"}
     (folder / "birefnet.yaml").write_text(yaml.safe_dump(own))

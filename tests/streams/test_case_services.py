@@ -1,6 +1,7 @@
 """What pages, routes and commands do with review cases: list, look, claim, decide and take back."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -157,7 +158,10 @@ class Office:
         self.said = threading.Event()
         self.topic: list[ReviewDecided] = []
         self.refused: list[str] = []
-        self.now_ms = 1_000_000  # goes on whenever somebody finds nothing to do: so do the leases of the dead
+        self.taken = 0  # of what was said
+        # Goes on whenever nobody finds anything to do, and so do the leases of the dead. A lease is longer than what is
+        # said waits to be taken: a second is not over before, however slow the machine is.
+        self.now_ms = 1_000_000
 
     def send(self, records: list[object]) -> None:
         with self.lock:
@@ -172,7 +176,9 @@ class Office:
         while not self.is_over():
             try:
                 found = cases.next_case(self.database, Wanted(tenant="demo"), name)
-                if found is None:
+                if found is None and self.taken < len(self.topic):
+                    time.sleep(0.01)
+                elif found is None:
                     self.now_ms += 1000
                 elif self.random.random() > 0.2:
                     said = replace(APPROVE, epoch=found.claim.epoch, reason=name)
@@ -184,11 +190,10 @@ class Office:
 
     def work(self) -> None:
         """The streams role takes what was said, one by one."""
-        done = 0
         while not self.is_over():
-            if done < len(self.topic):
-                self.flow.say(self.topic[done])
-                done += 1
+            if self.taken < len(self.topic):
+                self.flow.say(self.topic[self.taken])
+                self.taken += 1
             else:
                 self.said.wait(0.05)
                 self.said.clear()
