@@ -13,7 +13,7 @@ from schemas.codec import HASHED
 from schemas.records import CutoutRetouched, DecisionUndone, ReviewDecided
 from schemas.retouching import Retouch, Scribble
 from streams.blobs import Blobs
-from streams.facts import Database
+from streams.facts import Database, DatabaseUnavailable
 from streams.runtime.errors import Refused
 from streams.services import case_groups, cases
 from streams.services.cases import Decision, Wanted
@@ -158,6 +158,8 @@ class Office:
         self.said = threading.Event()
         self.topic: list[ReviewDecided] = []
         self.refused: list[str] = []
+        self.away: list[str] = []
+        self.is_closed = False
         self.taken = 0  # of what was said
         # Goes on whenever nobody finds anything to do, and so do the leases of the dead. A lease is longer than what is
         # said waits to be taken: a second is not over before, however slow the machine is.
@@ -189,17 +191,26 @@ class Office:
                 self.refused.append(error.code)
 
     def work(self) -> None:
-        """The streams role takes what was said, one by one."""
-        while not self.is_over():
-            if self.taken < len(self.topic):
-                self.flow.say(self.topic[self.taken])
-                self.taken += 1
-            else:
-                self.said.wait(0.05)
-                self.said.clear()
+        """The streams role takes what was said, one by one; what the database could not do it tries again."""
+        try:
+            while not self.is_over():
+                self._take()
+        finally:
+            self.is_closed = True  # nobody waits for a role that has ended
+
+    def _take(self) -> None:
+        if self.taken == len(self.topic):
+            self.said.wait(0.05)
+            self.said.clear()
+            return
+        try:
+            self.flow.say(self.topic[self.taken])
+            self.taken += 1
+        except DatabaseUnavailable as error:
+            self.away.append(str(error))
 
     def is_over(self) -> bool:
-        return not cases.page(self.database, Wanted(), limit=1).items
+        return self.is_closed or not cases.page(self.database, Wanted(), limit=1).items
 
 
 @pytest.mark.parametrize(
