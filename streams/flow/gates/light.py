@@ -64,7 +64,7 @@ THRESHOLDS = (
     Threshold(
         measure="shadow_explained",
         bound="≥",
-        limit=0.85,
+        limit=0.65,
         unit="of the shadow that one light explains; less where there are two, or one is cut off",
         otherwise="review",
         where_measured=True,
