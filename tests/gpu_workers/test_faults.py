@@ -38,7 +38,8 @@ ROOM = Budget(2**33)
 TASKS = 48
 POISON = (7, 23)
 THREADS = 6
-POLICY = RetryPolicy((20, 40, 80, 160, 320, 640))
+# The last tries outlast the opening of a device anew on a machine that is busy.
+POLICY = RetryPolicy((20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120))
 
 
 class Moody:
