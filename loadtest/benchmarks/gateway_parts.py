@@ -180,12 +180,8 @@ def process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
     try:
         yield started
     finally:
-        family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
-        started.terminate()
-        _, left = psutil.wait_procs(family, timeout=60)
-        for each in left:
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
+        if started.poll() is None:
+            _end(psutil.Process(started.pid))
         started.wait()
 
 
@@ -193,7 +189,8 @@ def process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
 def rembg_server() -> Iterator[str]:
     """rembg's own server with the same weights; its address for a cutout."""
     port = free_port()
-    command = [OTHERS, "-m", "rembg.cli", "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    program = str(Path(OTHERS).with_name("rembg"))
+    command = [program, "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     with process(command, os.environ | {"U2NET_HOME": str(CACHE / "weights"), "PYTHONWARNINGS": "ignore"}) as started:
         await_port(port, started)
         yield f"http://127.0.0.1:{port}/api/remove"
@@ -207,6 +204,15 @@ def litserve_server() -> Iterator[int]:
     with process(command, os.environ | {"PYTHONWARNINGS": "ignore"}) as started:
         await_port(port, started)
         yield port
+
+
+def _end(started: psutil.Process) -> None:
+    family = [started, *started.children(recursive=True)]
+    started.terminate()
+    _, left = psutil.wait_procs(family, timeout=60)
+    for each in left:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 def await_port(port: int, server: Process) -> None:
