@@ -356,8 +356,7 @@ def cutout_refusals(name: str) -> Iterator[None]:
     try:
         yield
     except cutting.CutoutError as error:
-        code = "no_subject" if isinstance(error, cutting.NoSubject) else "bad_image"
-        raise Refused(code, f"{name}: {error}", field="sources") from error
+        raise Refused(error.code, f"{name}: {error}", field=error.field) from error
     except PoisonInput as error:
         raise Refused("poison_input", f"{name}: {error}", field="sources", poison=True) from error
     except (BatchingError, EngineError) as error:
