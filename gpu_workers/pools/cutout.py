@@ -255,8 +255,8 @@ class Cutout:
         result = result_of(task, [blob], measures, engine, meter)
         if not answers.are_given(SUBJECT):
             return msgspec.structs.replace(result, shadow=shadow)
-        asked = leased.network.model
-        return msgspec.structs.replace(result, model=asked.ref, model_sha256=asked.sha256, shadow=shadow)
+        preferred = leased.network.model
+        return msgspec.structs.replace(result, model=preferred.ref, model_sha256=preferred.sha256, shadow=shadow)
 
     def _stored(self, job: _Job, made: Made, meter: Meter) -> tuple[Blob, dict[str, float]]:
         """The picture in the blob store, and what was measured of it."""

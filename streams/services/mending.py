@@ -71,19 +71,19 @@ class Seen:
     measures: Mapping[str, float]
 
 
-def preview(settings: Settings, database: Database, blobs: Blobs, tenant: str, wanted: PreviewRequest) -> Seen:
+def preview(settings: Settings, database: Database, blobs: Blobs, tenant: str, request: PreviewRequest) -> Seen:
     """Makes it, on this machine. Raises Refused: `unknown_case`, `unknown_review`, `bad_parameters`, `bad_retouch`,
     and whatever cutting out and composing refuse."""
     with database.read() as facts:
-        review = _review(facts, tenant, wanted)
+        review = _review(facts, tenant, request)
         task = review.request.completed.task
-        made_by = _cut_by(task, facts) if wanted.step == CUTOUT else None
-        parameters = _cutout_parameters(task, wanted, facts) if wanted.step == CUTOUT else {}
+        made_by = _cut_by(task, facts) if request.step == CUTOUT else None
+        parameters = _cutout_parameters(task, request, facts) if request.step == CUTOUT else {}
     with turn(), open_studio(settings) as studio:
         making = _Making(settings, blobs, studio)
-        if wanted.step == CUTOUT:
-            return making.cut_anew(task, parameters, wanted.retouch, made_by)
-        return making.composed(task, wanted)
+        if request.step == CUTOUT:
+            return making.cut_anew(task, parameters, request.retouch, made_by)
+        return making.composed(task, request)
 
 
 def marks(database: Database, blobs: Blobs, tenant: str, case_id: str) -> Retouch | None:
@@ -143,12 +143,12 @@ class _Making:
             return Answers()
         return known_answers(self.blobs, answers_id(photograph, made_by.engine, self.studio.reader()))
 
-    def composed(self, task: Task, wanted: PreviewRequest) -> Seen:
+    def composed(self, task: Task, request: PreviewRequest) -> Seen:
         """A task's step with other parameters, on what it works on."""
-        if wanted.step != task.step.operation:
+        if request.step != task.step.operation:
             raise Refused("bad_parameters", f"the asset is made by {task.step.operation}", field="step")
         inputs = [decode(_blob(self.blobs, each.digest)) for each in task.inputs]
-        made = self._made(redone(task, wanted.parameters), inputs, task.measures)
+        made = self._made(redone(task, request.parameters), inputs, task.measures)
         return _seen(None, made, {})
 
     def _with_strokes(self, parameters: Mapping[str, str], retouch: Retouch | None, task: Task) -> dict[str, str]:
@@ -185,25 +185,25 @@ def _seen(cutout: Shown | None, made: Made | None, measures: Mapping[str, float]
     return Seen(cutout, showing.shown(made.file, made.media_type), made.verdict, measures)
 
 
-def _review(facts: Facts, tenant: str, wanted: PreviewRequest) -> Review:
+def _review(facts: Facts, tenant: str, request: PreviewRequest) -> Review:
     """The asset that a request is about. Raises Refused."""
-    case = facts.cases.get(wanted.case)
+    case = facts.cases.get(request.case)
     if case is None or case.tenant != tenant:
-        raise Refused("unknown_case", f"no case has the id {wanted.case!r}", field="case_id")
-    reviews = facts.cases.waiting([wanted.case])[wanted.case] or facts.cases.reviews(wanted.case)
-    found = next((each for each in reviews if wanted.review in (None, each.review_id)), None)
+        raise Refused("unknown_case", f"no case has the id {request.case!r}", field="case_id")
+    reviews = facts.cases.waiting([request.case])[request.case] or facts.cases.reviews(request.case)
+    found = next((each for each in reviews if request.review in (None, each.review_id)), None)
     if found is None:
         raise Refused("unknown_review", "the case has no such asset", field="review")
     return found
 
 
-def _cutout_parameters(task: Task, wanted: PreviewRequest, facts: Facts) -> dict[str, str]:
+def _cutout_parameters(task: Task, request: PreviewRequest, facts: Facts) -> dict[str, str]:
     """What a cutout is made by: its recipe's parameters, and a person's over them. Raises Refused."""
     if task.origin is None or task.origin.cutout is None:
         raise Refused("bad_parameters", "the case's assets are made of no cutout", field="step")
     known = facts.retouches.get(task.tenant, task.sku, task.origin.source)
     wanted = CutoutRetouched(
-        tenant=task.tenant, sku=task.sku, source=task.origin.source, version=1, parameters=wanted.parameters
+        tenant=task.tenant, sku=task.sku, source=task.origin.source, version=1, parameters=request.parameters
     )
     check(wanted)
     before = {} if known is None else known.parameters
@@ -211,7 +211,7 @@ def _cutout_parameters(task: Task, wanted: PreviewRequest, facts: Facts) -> dict
     made_by = _cut_by(task, facts)
     recipes = {} if made_by is None else made_by.task.step.parameters
     own = {name: value for name, value in recipes.items() if name not in (*before, STROKES)}
-    return {**own, **strokes_before, **wanted.parameters}
+    return {**own, **strokes_before, **request.parameters}
 
 
 def _cut_by(task: Task, facts: Facts) -> TaskCompleted | None:
