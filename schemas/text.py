@@ -76,13 +76,13 @@ def whole(pattern: str) -> str:
     return rf"^(?:{pattern})$(?!\n)"
 
 
-def explained(said: str) -> str:
+def explained(message: str) -> str:
     """What an error of msgspec says of a value, in words: without patterns, and types as people call them."""
     for pattern, words in _PATTERNS.items():
-        said = said.replace(f"matching regex {whole(pattern)!r}", words)
+        message = message.replace(f"matching regex {whole(pattern)!r}", words)
     for name, words in _TYPES.items():
-        said = said.replace(f"`{name}`", words)
-    return said
+        message = message.replace(f"`{name}`", words)
+    return message
 
 
 _PATTERNS = {

@@ -42,9 +42,9 @@ def marks_in(blocks: Blocks) -> Marks:
 def with_system(marks: Marks, model: str) -> Marks:
     """The marks of what the network `model`, NAME@VERSION, made pixels of; an AIGC entry of before stays."""
     name, _, version = model.partition("@")
-    said = {"Label": _GENERATED, "ContentProducer": PRODUCER, "ProduceID": model}
-    said |= dict.fromkeys(("ReservedCode1", "ContentPropagator", "PropagateID", "ReservedCode2"), "")
-    return Marks(name, version, marks.aigc or json.dumps(said, separators=(",", ":")))
+    fields = {"Label": _GENERATED, "ContentProducer": PRODUCER, "ProduceID": model}
+    fields |= dict.fromkeys(("ReservedCode1", "ContentPropagator", "PropagateID", "ReservedCode2"), "")
+    return Marks(name, version, marks.aigc or json.dumps(fields, separators=(",", ":")))
 
 
 def as_rdf(marks: Marks) -> str:
@@ -53,6 +53,6 @@ def as_rdf(marks: Marks) -> str:
     iptc = "".join(f" Iptc4xmpExt:{name}={quoteattr(text)}" for name, text in named if text)
     parts = [f'<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="{_IPTC}"{iptc}/>'] if iptc else []
     if marks.aigc:
-        said = f"<TC260:AIGC>{escape(marks.aigc)}</TC260:AIGC>"
-        parts.append(f'<rdf:Description rdf:about="" xmlns:TC260="{_AIGC}">{said}</rdf:Description>')
+        element = f"<TC260:AIGC>{escape(marks.aigc)}</TC260:AIGC>"
+        parts.append(f'<rdf:Description rdf:about="" xmlns:TC260="{_AIGC}">{element}</rdf:Description>')
     return "".join(parts)

@@ -57,13 +57,13 @@ def encode(
     `source_type` is how it was made, as `gpu_workers.imaging.metadata` has it, `credits` whose it is, `marks` which AI
     systems made pixels of it; `dpi` what the file says of its size in print.
     """
-    said = Metadata(source_type, credits=credits, marks=marks)
+    embedded = Metadata(source_type, credits=credits, marks=marks)
     most = channel.file_bytes_max - min(_SIGNATURE_BYTES, channel.file_bytes_max // 8)
     image = Image.fromarray(eight_bit(canvas))
     if channel.formats[0] == "png":
-        encoded = Encoded(_png(image, said, dpi), "image/png", 100)
+        encoded = Encoded(_png(image, embedded, dpi), "image/png", 100)
     elif channel.formats[0] == "jpeg":
-        encoded = _best_jpeg(image, most, said, dpi)
+        encoded = _best_jpeg(image, most, embedded, dpi)
     else:
         raise ValueError(f"{channel.rule_version}: formats[0] is {channel.formats[0]!r}; we write jpeg and png")
     if len(encoded.data) > most:
@@ -85,20 +85,20 @@ def lossless(pixels: Codes, metadata: Metadata = NO_METADATA) -> bytes:
     return written_into(image.pngsave_buffer(compression=1, filter="sub", keep="icc"), metadata)
 
 
-def _best_jpeg(image: Image.Image, bytes_max: int, said: Metadata, dpi: int | None) -> Encoded:
+def _best_jpeg(image: Image.Image, bytes_max: int, embedded: Metadata, dpi: int | None) -> Encoded:
     """The best quality that is light enough, by bisection; the least when none is."""
     low, high = _QUALITY_LEAST, _QUALITY_BEST
-    data = _jpeg(image, high, said, dpi)
+    data = _jpeg(image, high, embedded, dpi)
     if len(data) <= bytes_max:
         return Encoded(data, "image/jpeg", high)
     while low < high - 1:
         middle = (low + high) // 2
-        light = len(_jpeg(image, middle, said, dpi)) <= bytes_max
+        light = len(_jpeg(image, middle, embedded, dpi)) <= bytes_max
         low, high = (middle, high) if light else (low, middle)
-    return Encoded(_jpeg(image, low, said, dpi), "image/jpeg", low)
+    return Encoded(_jpeg(image, low, embedded, dpi), "image/jpeg", low)
 
 
-def _jpeg(image: Image.Image, quality: int, said: Metadata, dpi: int | None) -> bytes:
+def _jpeg(image: Image.Image, quality: int, embedded: Metadata, dpi: int | None) -> bytes:
     stream = io.BytesIO()
     # Subsampled chroma would bleed the product's colour into the white round it.
     image.save(
@@ -107,17 +107,17 @@ def _jpeg(image: Image.Image, quality: int, said: Metadata, dpi: int | None) -> 
         quality=quality,
         subsampling="4:4:4",
         icc_profile=srgb_profile(),
-        xmp=metadata.xmp(said.source_type, said.credits, said.marks),
+        xmp=metadata.xmp(embedded.source_type, embedded.credits, embedded.marks),
         dpi=(dpi or 0, dpi or 0),
     )
     return stream.getvalue()
 
 
-def _png(image: Image.Image, said: Metadata, dpi: int | None) -> bytes:
+def _png(image: Image.Image, embedded: Metadata, dpi: int | None) -> bytes:
     stream = io.BytesIO()
     density = {} if dpi is None else {"dpi": (dpi, dpi)}
     image.save(stream, "PNG", compress_level=6, icc_profile=srgb_profile(), **density)
-    return written_into(stream.getvalue(), said)
+    return written_into(stream.getvalue(), embedded)
 
 
 @cache

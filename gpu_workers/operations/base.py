@@ -223,7 +223,7 @@ def only(inputs: Sequence[Picture]) -> Picture:
     return inputs[0]
 
 
-def said(source: Picture, source_type: str) -> Metadata:
+def metadata_of(source: Picture, source_type: str) -> Metadata:
     """What a picture says of itself that is made out of `source` in this way."""
     return Metadata(source_type, credits=source.metadata.credits, marks=source.metadata.marks)
 

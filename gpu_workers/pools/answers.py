@@ -16,7 +16,7 @@ from gpu_workers.imaging.types import Code, Plane
 from gpu_workers.imaging.writing import Points
 from gpu_workers.operations.cutout.prediction import MaskPredictor
 from gpu_workers.reading.reader import Reader
-from gpu_workers.reading.recognising import Said
+from gpu_workers.reading.recognising import Recognised
 from gpu_workers.results import Result
 from schemas.decoding import prepare
 from schemas.identity import result_id
@@ -58,8 +58,8 @@ class Answers:
         def find(rgb: Code) -> list[Points]:
             return [*_points(self._answer("find", rgb, lambda: _packed_points(reader.find(rgb))))]
 
-        def recognise(line: Code) -> Said:
-            return _said(self._answer("recognise", line, lambda: _packed_said(reader.recognise(line))))
+        def recognise(line: Code) -> Recognised:
+            return _recognised(self._answer("recognise", line, lambda: _packed_recognised(reader.recognise(line))))
 
         return replace(reader, find=find, recognise=recognise)
 
@@ -130,12 +130,12 @@ def _points(answer: Answer) -> Points:
     return np.frombuffer(zlib.decompress(answer.packed), np.float64).reshape(answer.shape).copy()
 
 
-def _packed_said(said: Said) -> Answer:
-    return Answer((), np.float64(said.confidence).tobytes(), said.text)
+def _packed_recognised(recognised: Recognised) -> Answer:
+    return Answer((), np.float64(recognised.confidence).tobytes(), recognised.text)
 
 
-def _said(answer: Answer) -> Said:
-    return Said(answer.text, float(np.frombuffer(answer.packed, np.float64)[0]))
+def _recognised(answer: Answer) -> Recognised:
+    return Recognised(answer.text, float(np.frombuffer(answer.packed, np.float64)[0]))
 
 
 prepare(Answer, dict[str, Answer])

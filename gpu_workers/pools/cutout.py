@@ -255,8 +255,8 @@ class Cutout:
         result = result_of(task, [blob], measures, engine, meter)
         if not answers.are_given(SUBJECT):
             return msgspec.structs.replace(result, shadow=shadow)
-        asked = leased.network.model
-        return msgspec.structs.replace(result, model=asked.ref, model_sha256=asked.sha256, shadow=shadow)
+        preferred = leased.network.model
+        return msgspec.structs.replace(result, model=preferred.ref, model_sha256=preferred.sha256, shadow=shadow)
 
     def _stored(self, job: _Job, made: Made, meter: Meter) -> tuple[Blob, dict[str, float]]:
         """The picture in the blob store, and what was measured of it."""
@@ -356,8 +356,7 @@ def cutout_refusals(name: str) -> Iterator[None]:
     try:
         yield
     except cutting.CutoutError as error:
-        code = "no_subject" if isinstance(error, cutting.NoSubject) else "bad_image"
-        raise Refused(code, f"{name}: {error}", field="sources") from error
+        raise Refused(error.code, f"{name}: {error}", field=error.field) from error
     except PoisonInput as error:
         raise Refused("poison_input", f"{name}: {error}", field="sources", poison=True) from error
     except (BatchingError, EngineError) as error:

@@ -133,11 +133,11 @@ def _line(line: Line, source: Code, shown: Shown, reader: Reader) -> tuple[int, 
     there = cut_line(shown.rgb, at(line.quad, shown.transform))
     before = _resized(cut_line(source, corners(line.quad)), there.shape)
     text = _plain(line.text)
-    said = reader.recognise(there)
-    distance = edit_distance(text, _plain(said.text))
+    recognised = reader.recognise(there)
+    distance = edit_distance(text, _plain(recognised.text))
     if distance:  # is it the size alone, or the reading?
         text = _plain(reader.recognise(before).text)
-        distance = min(distance, edit_distance(text, _plain(said.text)))
+        distance = min(distance, edit_distance(text, _plain(recognised.text)))
         distance = 0 if likeness(there, before) >= ALIKE_MIN else distance
     now, was = contrast(there), contrast(before)
     return distance, distance > _LOST_SHARE * max(1, len(text)), now, now / was

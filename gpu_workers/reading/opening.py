@@ -17,7 +17,7 @@ from gpu_workers.models.loader import model_path
 from gpu_workers.models.manifest import Model, load_manifest
 from gpu_workers.reading.finding import found_lines
 from gpu_workers.reading.reader import Reader
-from gpu_workers.reading.recognising import HEIGHT_PX, WIDTHS_PX, Said, said, set_up
+from gpu_workers.reading.recognising import HEIGHT_PX, WIDTHS_PX, Recognised, recognised, set_up
 
 DETECTOR, RECOGNISER = "pp-ocr-detector@6", "pp-ocr-recogniser@6"
 READ_BY = f"{DETECTOR}/{RECOGNISER}"
@@ -48,9 +48,9 @@ def open_reader(folder: Path, preference: Preference = "auto", side_px: int = SI
         def find(rgb: Code) -> list[Points]:
             return found_lines(rgb, side_px, lambda frame: _answer(finds, frame, detector)[0])
 
-        def recognise(line: Code) -> Said:
+        def recognise(line: Code) -> Recognised:
             frame = set_up(line)
-            return said(_answer(reads[frame.shape[1]], frame, by_width[frame.shape[1]]), characters)
+            return recognised(_answer(reads[frame.shape[1]], frame, by_width[frame.shape[1]]), characters)
 
         engines = (finds, *reads.values())
         yield Reader(find, recognise, "+".join(each.fingerprint[:16] for each in engines))

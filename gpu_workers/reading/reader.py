@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gpu_workers.imaging.types import Code
 from gpu_workers.imaging.writing import Points
-from gpu_workers.reading.recognising import Said
+from gpu_workers.reading.recognising import Recognised
 
 
 @dataclass(frozen=True)
@@ -17,5 +17,5 @@ class Reader:
     """
 
     find: Callable[[Code], list[Points]]
-    recognise: Callable[[Code], Said]
+    recognise: Callable[[Code], Recognised]
     fingerprint: str

@@ -22,7 +22,7 @@ _NARROWED_MAX = 1.2  # times, which the recogniser does not mind
 
 
 @dataclass(frozen=True)
-class Said:
+class Recognised:
     """What a line says, and how sure that is: the mean likelihood of its characters, 0..1; 0 for nothing."""
 
     text: str
@@ -56,14 +56,14 @@ def set_up(line: Code) -> Code:
     return frame
 
 
-def said(answer: Plane, characters: Sequence[str]) -> Said:
+def recognised(answer: Plane, characters: Sequence[str]) -> Recognised:
     """What the recogniser's `answer` (1, steps, characters) says; the first of its characters is none."""
     steps = answer.reshape(answer.shape[-2:])
     best = steps.argmax(axis=1)
     new = (best > 0) & (best != np.concatenate([[-1], best[:-1]]))
     likelihoods = steps[np.flatnonzero(new), best[new]]
     text = "".join(characters[index - 1] for index in best[new])
-    return Said(text, float(likelihoods.mean()) if len(likelihoods) else 0.0)
+    return Recognised(text, float(likelihoods.mean()) if len(likelihoods) else 0.0)
 
 
 def _framed(width_px: float) -> int:

@@ -70,8 +70,8 @@ def run(name: str, command: Sequence[str], environment: Mapping[str, str] | None
     """Run a server's own tool to its end. Raises ServerUnavailable with what it said when it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd="/")
     if done.returncode != 0:
-        said = (done.stdout + done.stderr)[-_LOG_TAIL_BYTES:]
-        raise ServerUnavailable(f"{name}: {Path(command[0]).name} failed with {done.returncode}: {said}")
+        printed = (done.stdout + done.stderr)[-_LOG_TAIL_BYTES:]
+        raise ServerUnavailable(f"{name}: {Path(command[0]).name} failed with {done.returncode}: {printed}")
 
 
 def _wait_until_ready(

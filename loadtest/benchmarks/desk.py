@@ -39,10 +39,10 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=CASES)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--looks-for-ms", type=float, default=LOOKS_FOR_MS)
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     rounds = []
-    for number in range(told.rounds):
-        times = shown_ms(told.cases, told.looks_for_ms)
+    for number in range(arguments.rounds):
+        times = shown_ms(arguments.cases, arguments.looks_for_ms)
         rounds.append(times)
         p95 = statistics.quantiles(times[1:], n=20)[-1]
         waited_s = sum(times) / 1000

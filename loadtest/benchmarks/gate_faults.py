@@ -333,7 +333,7 @@ def _jpeg(
     pixels: Picture, quality: int = 95, subsampling: str = "4:4:4", icc: bytes | None = None, xmp: bool = True
 ) -> bytes:
     stream = io.BytesIO()
-    said = {"xmp": metadata.xmp(metadata.CAPTURED)} if xmp else {}
+    fields = {"xmp": metadata.xmp(metadata.CAPTURED)} if xmp else {}
     profile = srgb_profile() if icc is None else icc
     Image.fromarray(pixels).save(
         stream,
@@ -341,7 +341,7 @@ def _jpeg(
         quality=quality,
         subsampling=subsampling,
         **({"icc_profile": profile} if profile else {}),
-        **said,
+        **fields,
     )
     return stream.getvalue()
 

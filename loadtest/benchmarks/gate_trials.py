@@ -111,8 +111,8 @@ def _in_photograph(sample: Sample, _other: Sample, fault: Fault, strength: float
     if not _differ(rgb, taken.rgb):
         return None
     writing = read_photograph(rgb, taken.rgba, _reader())
-    told = measures_of(writing, plain_ground=_is_plain(taken.measures))
-    return {**_told(taken.measures | told), **_measured(shot.file, shot.rendered, taken)}
+    measures = measures_of(writing, plain_ground=_is_plain(taken.measures))
+    return {**_told(taken.measures | measures), **_measured(shot.file, shot.rendered, taken)}
 
 
 def _in_cutout(sample: Sample, _other: Sample, fault: Fault, strength: float) -> Measures | None:
@@ -175,8 +175,8 @@ def _taken(sample: Sample) -> Taken:
     rgba = np.dstack([np.rint(np.clip(colours, 0, 1) * 255), np.rint(alpha * 255)]).astype(np.uint8)
     writing = read_photograph(pixels, rgba, _reader())
     measures = cutout.cutout(pixels, _predict).measures
-    told = measures_of(writing, plain_ground=_is_plain(measures))
-    taken = Taken(pixels, rgba, writing, measures | told, _predict(pixels))
+    written_on = measures_of(writing, plain_ground=_is_plain(measures))
+    taken = Taken(pixels, rgba, writing, measures | written_on, _predict(pixels))
     return replace(taken, measures=_seen_again(taken, rgba))
 
 

@@ -46,8 +46,8 @@ class Line:
 
 def lines(last_line: str) -> list[Line]:
     """The figures in the last line of a benchmark, those with a target first."""
-    said = json.loads(last_line)
-    found = [Line(name, figure, *said["targets"].get(name, ())) for name, figure in said["figures"].items()]
+    view = json.loads(last_line)
+    found = [Line(name, figure, *view["targets"].get(name, ())) for name, figure in view["figures"].items()]
     return sorted(found, key=lambda line: not line.how)
 
 

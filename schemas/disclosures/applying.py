@@ -113,13 +113,13 @@ def shipped() -> tuple[RuleFile, ...]:
 
 def made_as(provenance: Provenance | None, models: Sequence[str]) -> MadeAs:
     """How a picture in which `models` took part was made, by its provenance where that was noted."""
-    told, took = provenance or Provenance(), ledger(provenance, models)
-    made = _TERMS.get(told.source_type, "rendered")
+    known, took = provenance or Provenance(), ledger(provenance, models)
+    made = _TERMS.get(known.source_type, "rendered")
     if any(each.role == "enlarges" for each in took.took_part):
         made = max(made, "enlarged", key=MADE.index)
     if took.generative:
         made = max(made, "generated_background", key=MADE.index)
-    return MadeAs(made=made, people=told.people, source_type=told.source_type, ledger=took)
+    return MadeAs(made=made, people=known.people, source_type=known.source_type, ledger=took)
 
 
 def applied(made: MadeAs, channel: str, at_ms: int) -> list[Applied]:

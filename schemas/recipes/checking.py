@@ -44,7 +44,7 @@ def of_recipe(recipe: Recipe, rules: Rulebook) -> Problems:
 
 def of_defaults(defaults: Defaults, rules: Rulebook) -> Problems:
     """What is wrong with a tenant's defaults."""
-    said = Counter(
+    given = Counter(
         (each.operation, channel, name)
         for each in defaults.defaults
         for channel in each.channels or [_EACH]
@@ -58,7 +58,7 @@ def of_defaults(defaults: Defaults, rules: Rulebook) -> Problems:
             yield from _channel(channel, f"{path}.channels[{place}]", rules)
         for channel in each.channels or [_EACH]:
             for name in each.parameters:
-                if said[each.operation, channel, name] > 1:
+                if given[each.operation, channel, name] > 1:
                     yield f"{path}.parameters.{name}", f"said twice of {each.operation} on {channel}"
 
 
@@ -143,7 +143,7 @@ def _order(step: RecipeStep, path: str, given: str | None) -> Problems:
 
 def _place(step: RecipeStep, path: str, above: Sequence[str], rules: Rulebook) -> Problems:
     if step.operation in OPERATIONS and not OPERATIONS[step.operation].takes:
-        for name in (*_said(step), *(["asset"] if step.asset else [])):
+        for name in (*_channel_fields(step), *(["asset"] if step.asset else [])):
             yield f"{path}.{name}", f"a {step.operation} is of no channel and makes no asset"
         if not step.next:
             yield path, f"nothing is made of the {step.operation}; say what in `next`"
@@ -152,12 +152,12 @@ def _place(step: RecipeStep, path: str, above: Sequence[str], rules: Rulebook) -
 
 
 def _channels_of(step: RecipeStep, path: str, above: Sequence[str], rules: Rulebook) -> Problems:
-    said = _said(step)
-    for name in said[1:]:
-        yield f"{path}.{name}", f"`{said[0]}` and `{name}` exclude each other"
-    if above and said:
-        yield f"{path}.{said[0]}", f"the step before it is for {', '.join(above)} already"
-    if not above and not said:
+    fields = _channel_fields(step)
+    for name in fields[1:]:
+        yield f"{path}.{name}", f"`{fields[0]}` and `{name}` exclude each other"
+    if above and fields:
+        yield f"{path}.{fields[0]}", f"the step before it is for {', '.join(above)} already"
+    if not above and not fields:
         yield path, "it is of no channel; say `each: channel`, `channels` or `channel`"
     named = [(path, channel) for channel in above if channel in rules.names()]
     named += [(f"{path}.channels[{place}]", channel) for place, channel in enumerate(step.channels)]
@@ -166,7 +166,7 @@ def _channels_of(step: RecipeStep, path: str, above: Sequence[str], rules: Ruleb
         yield from _ban(channel, step.operation, at, rules)
 
 
-def _said(step: RecipeStep) -> list[str]:
+def _channel_fields(step: RecipeStep) -> list[str]:
     """Which of the fields are there that say a step's channels."""
     return [name for name in ("each", "channels", "channel") if getattr(step, name)]
 

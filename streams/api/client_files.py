@@ -32,7 +32,7 @@ def files(document: Schema) -> dict[Path, str]:
     records = "\n\n".join(made.records())
     used = ", ".join(sorted(made.named & set(re.findall(r"\w+", calls))))
     head = "from collections.abc import Mapping, Sequence\nfrom typing import Any\n\n"
-    own = f"from streams.client.base import Call, Page, asked, path\nfrom streams.client.records import {used}\n\n"
+    own = f"from streams.client.base import Call, Page, json_call, path\nfrom streams.client.records import {used}\n\n"
     base = "from streams.client.base import Record, ready\n\n\n"
     about = "What the API takes and answers; /docs says what each means."
     return {
@@ -76,12 +76,13 @@ class _Client:
         headers = [each for each in parameters.values() if each["in"] == "header"]
         arguments = [f"{name}: str" for name in names] + body
         arguments += [f"{_argument(each['name'])}: {_wanted(each)} = None" for each in (*query, *headers)]
-        told = self._type(answer, is_new=True) if answer else "None"
-        parts = [repr(method.upper()), _path(path), told, *([f"body={sent}"] if sent else [])]
+        answered = self._type(answer, is_new=True) if answer else "None"
+        parts = [repr(method.upper()), _path(path), answered, *([f"body={sent}"] if sent else [])]
         parts += [f"params={_given(query)}"] * bool(query) + [f"headers={_given(headers)}"] * bool(headers)
         doc = _doc(operation.get("description", operation["summary"]))
         name = _snake(operation["summary"])
-        return f"def {name}({', '.join(arguments)}) -> Call[{told}]:\n{doc}\n    return asked({', '.join(parts)})\n"
+        made = f"    return json_call({', '.join(parts)})\n"
+        return f"def {name}({', '.join(arguments)}) -> Call[{answered}]:\n{doc}\n{made}"
 
     def _body(self, operation: Schema) -> tuple[list[str], str]:
         """The arguments that make a body, and how they do."""

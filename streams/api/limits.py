@@ -23,7 +23,7 @@ def check_quota(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if handler.opt.get("open") or scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return
     levels = connection.app.state.quotas.request(connection.user.key, connection.user.tenant)
-    tell_levels(scope, levels)
+    add_levels(scope, levels)
     if any(each.wait_s for each in levels):
         raise problem(OverQuota(levels))
 
@@ -33,16 +33,16 @@ def problem(over: OverQuota) -> Problem:
     return Problem(over.code, over.message, retry_after_s=over.retry_after_s, violated=over.violated)
 
 
-def tell(scope: Any, told: dict[str, str]) -> None:
+def add_headers(scope: Any, added: dict[str, str]) -> None:
     """Adds headers to the answer to a request, whatever that is."""
-    scope["state"][HEADERS] = scope["state"].get(HEADERS, {}) | told
+    scope["state"][HEADERS] = scope["state"].get(HEADERS, {}) | added
 
 
-def tell_levels(scope: Any, levels: Sequence[Level]) -> None:
+def add_levels(scope: Any, levels: Sequence[Level]) -> None:
     """Has the answer tell what is left of these quotas, behind those that were told before."""
     known = scope["state"].setdefault(LEVELS, [])
     known += levels
-    tell(scope, headers(known))
+    add_headers(scope, headers(known))
 
 
 def headers(levels: Sequence[Level]) -> dict[str, str]:

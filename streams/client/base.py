@@ -60,7 +60,7 @@ def behind(call: Call[T], cursor: str) -> Call[T]:
     return replace(call, params={**call.params, "cursor": cursor})
 
 
-def asked(
+def json_call(
     method: str,
     path: str,
     answer: Any,
@@ -71,11 +71,11 @@ def asked(
     """A call in JSON. What is None is not said; `answer` None is that of an empty one."""
     known = _known(body) if isinstance(body, Mapping) else body
     data = b"" if known is None else msgspec.json.encode(known)
-    told = {name: f'"{value}"' for name, value in _known(headers or {}).items()}  # If-Match, which is quoted
+    quoted = {name: f'"{value}"' for name, value in _known(headers or {}).items()}  # If-Match, which is quoted
     kind = {} if known is None else {"Content-Type": "application/json"}
     query = {name: str(value) for name, value in _known(params or {}).items()}
     read = (lambda _: None) if answer is None else msgspec.json.Decoder(answer).decode
-    return Call(method, path, read, query, {**kind, **told}, data)
+    return Call(method, path, read, query, {**kind, **quoted}, data)
 
 
 def path(*names: str) -> str:

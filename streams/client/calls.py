@@ -6,7 +6,7 @@ Generated from schemas/openapi.json by `python -m streams.api.openapi`; not to b
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streams.client.base import Call, Page, asked, path
+from streams.client.base import Call, Page, json_call, path
 from streams.client.records import (
     Accepted,
     Asset,
@@ -41,46 +41,46 @@ from streams.client.records import (
 
 def list_products(limit: int | None = None) -> Call[Page[KnownProduct]]:
     """The tenant's products, by SKU."""
-    return asked("GET", path("products"), Page[KnownProduct], params={"limit": limit})
+    return json_call("GET", path("products"), Page[KnownProduct], params={"limit": limit})
 
 
 def get_product(sku: str) -> Call[KnownProduct]:
     """A product in its newest known version, which is its ETag."""
-    return asked("GET", path("products", sku), KnownProduct)
+    return json_call("GET", path("products", sku), KnownProduct)
 
 
 def put_product(sku: str, product: Product, if_match: int | None = None) -> Call[Accepted]:
     """Say how a product is now; its pictures are made, judged and published. The same again does nothing anew."""
-    return asked("PUT", path("products", sku), Accepted, body=product, headers={"If-Match": if_match})
+    return json_call("PUT", path("products", sku), Accepted, body=product, headers={"If-Match": if_match})
 
 
 def delete_product(sku: str, if_match: int | None = None) -> Call[Accepted]:
     """Take a product away, and all of it that is live."""
-    return asked("DELETE", path("products", sku), Accepted, headers={"If-Match": if_match})
+    return json_call("DELETE", path("products", sku), Accepted, headers={"If-Match": if_match})
 
 
 def retract_product(sku: str, reason: str, assets: Sequence[str] | None = None) -> Call[RetractionDecided]:
     """Take assets off the shop at once; they stay away until a newer version."""
-    return asked(
+    return json_call(
         "POST", path("products", sku, "retraction"), RetractionDecided, body={"reason": reason, "assets": assets}
     )
 
 
 def post_upload(sha256: str, size_bytes: int, media_type: str) -> Call[Upload]:
     """Fixes what a file will be, and says where to put it."""
-    return asked(
+    return json_call(
         "POST", path("uploads"), Upload, body={"sha256": sha256, "size_bytes": size_bytes, "media_type": media_type}
     )
 
 
 def get_upload(upload_id: str) -> Call[Upload]:
     """How an upload stands."""
-    return asked("GET", path("uploads", upload_id), Upload)
+    return json_call("GET", path("uploads", upload_id), Upload)
 
 
 def get_product_assets(sku: str) -> Call[ProductAssets]:
     """Where each asset of a product stands: state, why, URLs, srcset, verdict, cost, disclosure."""
-    return asked("GET", path("products", sku, "assets"), ProductAssets)
+    return json_call("GET", path("products", sku, "assets"), ProductAssets)
 
 
 def list_assets(
@@ -91,7 +91,7 @@ def list_assets(
     limit: int | None = None,
 ) -> Call[Page[Asset]]:
     """The tenant's assets by SKU and name, those that fit every filter."""
-    return asked(
+    return json_call(
         "GET",
         path("assets"),
         Page[Asset],
@@ -101,22 +101,22 @@ def list_assets(
 
 def get_costs(by: str | None = None, since_ms: int | None = None) -> Call[Costs]:
     """What the tenant's accepted images cost, and what was wasted or saved."""
-    return asked("GET", path("costs"), Costs, params={"by": by, "since_ms": since_ms})
+    return json_call("GET", path("costs"), Costs, params={"by": by, "since_ms": since_ms})
 
 
 def get_campaign(campaign: str) -> Call[Campaign]:
     """How a campaign stands, and each of its assets."""
-    return asked("GET", path("campaigns", campaign), Campaign)
+    return json_call("GET", path("campaigns", campaign), Campaign)
 
 
 def put_campaign(campaign: str, request: CampaignRequest) -> Call[Accepted]:
     """Ask for a campaign's pictures; the newest request counts."""
-    return asked("PUT", path("campaigns", campaign), Accepted, body=request)
+    return json_call("PUT", path("campaigns", campaign), Accepted, body=request)
 
 
 def cancel_campaign(campaign: str, reason: str | None = None) -> Call[Accepted]:
     """Take a campaign back: nothing more is made for it, what is live of it goes."""
-    return asked("DELETE", path("campaigns", campaign), Accepted, params={"reason": reason})
+    return json_call("DELETE", path("campaigns", campaign), Accepted, params={"reason": reason})
 
 
 def list_cases(
@@ -129,7 +129,7 @@ def list_cases(
     limit: int | None = None,
 ) -> Call[Page[CaseSummary]]:
     """The tenant's cases that wait, by deadline, then age."""
-    return asked(
+    return json_call(
         "GET",
         path("reviews", "cases"),
         Page[CaseSummary],
@@ -147,7 +147,7 @@ def list_cases(
 
 def get_case(case_id: str) -> Call[Case]:
     """A case, its assets, and what the gates said, the failing check first."""
-    return asked("GET", path("reviews", "cases", case_id), Case)
+    return json_call("GET", path("reviews", "cases", case_id), Case)
 
 
 def decide_case(
@@ -162,7 +162,7 @@ def decide_case(
     holder: str | None = None,
 ) -> Call[Word]:
     """Decide on a case: for all assets that wait for it."""
-    return asked(
+    return json_call(
         "POST",
         path("reviews", "cases", case_id, "decision"),
         Word,
@@ -181,27 +181,29 @@ def decide_case(
 
 def undo_case(case_id: str, reason: str | None = None) -> Call[DecisionUndone]:
     """Take a decision back: what went live by it goes, and its assets wait again."""
-    return asked("DELETE", path("reviews", "cases", case_id, "decision"), DecisionUndone, params={"reason": reason})
+    return json_call("DELETE", path("reviews", "cases", case_id, "decision"), DecisionUndone, params={"reason": reason})
 
 
 def claim_case(case_id: str, holder: str | None = None, epoch: int | None = None) -> Call[Claim]:
     """Have a case for a minute, or keep it for another: nobody else decides on it meanwhile."""
-    return asked("POST", path("reviews", "cases", case_id, "claim"), Claim, body={"holder": holder, "epoch": epoch})
+    return json_call("POST", path("reviews", "cases", case_id, "claim"), Claim, body={"holder": holder, "epoch": epoch})
 
 
 def release_case(case_id: str, epoch: int | None = None, holder: str | None = None) -> Call[None]:
     """Give a case back; a claim that has ended already changes nothing."""
-    return asked("DELETE", path("reviews", "cases", case_id, "claim"), None, params={"epoch": epoch, "holder": holder})
+    return json_call(
+        "DELETE", path("reviews", "cases", case_id, "claim"), None, params={"epoch": epoch, "holder": holder}
+    )
 
 
 def list_reviews(state: str | None = None, sku: str | None = None, limit: int | None = None) -> Call[Page[Review]]:
     """The tenant's reviews in a state, by id."""
-    return asked("GET", path("reviews"), Page[Review], params={"state": state, "sku": sku, "limit": limit})
+    return json_call("GET", path("reviews"), Page[Review], params={"state": state, "sku": sku, "limit": limit})
 
 
 def get_review(review_id: str) -> Call[Review]:
     """A review and what the gates said."""
-    return asked("GET", path("reviews", review_id), Review)
+    return json_call("GET", path("reviews", review_id), Review)
 
 
 def decide(
@@ -212,7 +214,7 @@ def decide(
     parameters: Mapping[str, str] | None = None,
 ) -> Call[ReviewDecided]:
     """Decide on a review that waits."""
-    return asked(
+    return json_call(
         "POST",
         path("reviews", review_id, "decision"),
         ReviewDecided,
@@ -222,7 +224,7 @@ def decide(
 
 def undo_decision(review_id: str, reason: str | None = None) -> Call[DecisionUndone]:
     """Take a decision back: what went live by it goes, and the review waits again."""
-    return asked("DELETE", path("reviews", review_id, "decision"), DecisionUndone, params={"reason": reason})
+    return json_call("DELETE", path("reviews", review_id, "decision"), DecisionUndone, params={"reason": reason})
 
 
 def list_letters(
@@ -233,7 +235,7 @@ def list_letters(
     everything: bool | None = None,
 ) -> Call[Page[Letter]]:
     """The tenant's letters that fit every filter; those that were dealt with only with `everything`."""
-    return asked(
+    return json_call(
         "GET",
         path("dead-letters"),
         Page[Letter],
@@ -243,74 +245,74 @@ def list_letters(
 
 def get_letter(letter_id: str) -> Call[LetterContent]:
     """A letter: the event, its story, its headers. Its id is PARTITION-OFFSET."""
-    return asked("GET", path("dead-letters", letter_id), LetterContent)
+    return json_call("GET", path("dead-letters", letter_id), LetterContent)
 
 
 def replay_letter(letter_id: str) -> Call[Page[Letter]]:
     """Send an open letter back to where it came from; one that was dealt with stays as it is."""
-    return asked("POST", path("dead-letters", letter_id, "replay"), Page[Letter])
+    return json_call("POST", path("dead-letters", letter_id, "replay"), Page[Letter])
 
 
 def list_recipes() -> Call[Sequence[RecipeRow]]:
     """The recipes that count, by name."""
-    return asked("GET", path("recipes"), Sequence[RecipeRow])
+    return json_call("GET", path("recipes"), Sequence[RecipeRow])
 
 
 def get_recipe(name: str) -> Call[Recipe]:
     """A recipe: its operations, their parameters, and what follows each."""
-    return asked("GET", path("recipes", name), Recipe)
+    return json_call("GET", path("recipes", name), Recipe)
 
 
 def list_channels() -> Call[Sequence[ChannelRow]]:
     """The channels whose rules count, by name."""
-    return asked("GET", path("channels"), Sequence[ChannelRow])
+    return json_call("GET", path("channels"), Sequence[ChannelRow])
 
 
 def get_channel(name: str, category: str | None = None) -> Call[Channel]:
     """A channel's rules, for products of a category."""
-    return asked("GET", path("channels", name), Channel, params={"category": category})
+    return json_call("GET", path("channels", name), Channel, params={"category": category})
 
 
 def list_brands() -> Call[Sequence[BrandRow]]:
     """The brands, by name."""
-    return asked("GET", path("brands"), Sequence[BrandRow])
+    return json_call("GET", path("brands"), Sequence[BrandRow])
 
 
 def list_webhooks() -> Call[Page[Webhook]]:
     """The tenant's endpoints."""
-    return asked("GET", path("webhooks"), Page[Webhook])
+    return json_call("GET", path("webhooks"), Page[Webhook])
 
 
 def add_webhook(url: str, events: Sequence[str] | None = None, scheme: str | None = None) -> Call[WebhookSecret]:
     """Have events of the tenant sent to a URL; shows once what receivers verify them with."""
-    return asked("POST", path("webhooks"), WebhookSecret, body={"url": url, "events": events, "scheme": scheme})
+    return json_call("POST", path("webhooks"), WebhookSecret, body={"url": url, "events": events, "scheme": scheme})
 
 
 def get_webhook(endpoint: str) -> Call[Webhook]:
     """One endpoint."""
-    return asked("GET", path("webhooks", endpoint), Webhook)
+    return json_call("GET", path("webhooks", endpoint), Webhook)
 
 
 def remove_webhook(endpoint: str) -> Call[None]:
     """Forget an endpoint and all its deliveries."""
-    return asked("DELETE", path("webhooks", endpoint), None)
+    return json_call("DELETE", path("webhooks", endpoint), None)
 
 
 def change_webhook(endpoint: str, state: str, why: str | None = None) -> Call[Webhook]:
     """Pause an endpoint, or have it go on."""
-    return asked("PATCH", path("webhooks", endpoint), Webhook, body={"state": state, "why": why})
+    return json_call("PATCH", path("webhooks", endpoint), Webhook, body={"state": state, "why": why})
 
 
 def rotate_webhook(endpoint: str, keep_s: int | None = None) -> Call[WebhookSecret]:
     """Give an endpoint a new secret, shown this once; both sign until the one before is over."""
-    return asked("POST", path("webhooks", endpoint, "rotation"), WebhookSecret, body={"keep_s": keep_s})
+    return json_call("POST", path("webhooks", endpoint, "rotation"), WebhookSecret, body={"keep_s": keep_s})
 
 
 def list_deliveries(
     endpoint: str, state: str | None = None, since_ms: int | None = None, limit: int | None = None
 ) -> Call[Page[WebhookDelivery]]:
     """What an endpoint was told, is to be told, and how each attempt went; the newest first."""
-    return asked(
+    return json_call(
         "GET",
         path("webhooks", endpoint, "deliveries"),
         Page[WebhookDelivery],
@@ -320,6 +322,6 @@ def list_deliveries(
 
 def replay_webhook(endpoint: str, since_ms: int, until_ms: int | None = None) -> Call[WebhookReplay]:
     """Send what was published in a range of time once more, each with the id that it had."""
-    return asked(
+    return json_call(
         "POST", path("webhooks", endpoint, "replay"), WebhookReplay, body={"since_ms": since_ms, "until_ms": until_ms}
     )

@@ -267,19 +267,19 @@ def _decide_case(
     from streams.services import cases, local
 
     retouch = None if strokes is None else retouching.read(Path(strokes).read_bytes())
-    said, (url, key) = cases.Decision(**decision, retouch=retouch), through_api
+    decision_made, (url, key) = cases.Decision(**decision, retouch=retouch), through_api
     if url:
         with _elsewhere(settings, url, key) as client:
-            word = remote_review().decide(client, remote_review().find(client, shortened), said, decided_by)
+            decided = remote_review().decide(client, remote_review().find(client, shortened), decision_made, decided_by)
     else:
         with local.connect(settings) as (database, producer):
             case_id = cases.find(database, None, shortened)
             blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
-            word = cases.decide(database, producer, None, case_id, said, decided_by, blobs=blobs)
+            decided = cases.decide(database, producer, None, case_id, decision_made, decided_by, blobs=blobs)
     if as_json:
-        print_json(word)
+        print_json(decided)
         return
-    console.say(f"{_SAID[word.outcome]} case {word.case_id[:12]}: {word.assets} assets")
+    console.say(f"{_SAID[decided.outcome]} case {decided.case_id[:12]}: {decided.assets} assets")
 
 
 def _open_page(database: Database, settings: Settings, case_id: str) -> None:

@@ -116,7 +116,7 @@ class _Items:
         self._name = name
         self._row: Row | None = None
         self._path: list[str] = []
-        self._said: list[str] = []
+        self._text_parts: list[str] = []
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         local = _column(tag.rpartition(" ")[2])
@@ -125,7 +125,7 @@ class _Items:
             self._at = self.parser.CurrentLineNumber
         elif self._row is not None:
             self._path.append(local)
-            self._said = [attributes["href"]] if local == "link" and "href" in attributes else []
+            self._text_parts = [attributes["href"]] if local == "link" and "href" in attributes else []
 
     def _end(self, tag: str) -> None:
         local = _column(tag.rpartition(" ")[2])
@@ -135,17 +135,17 @@ class _Items:
             self.found.append((self._at, self._row))
             self._row = None
             return
-        column, text = self._path.pop(), "".join(self._said).strip()
+        column, text = self._path.pop(), "".join(self._text_parts).strip()
         if not self._path and text:
             is_more = column in SEVERAL and column in self._row
             if is_more:
                 self._row[column] += f",{text}"
             elif column not in self._row or tag.startswith(GOOGLE):  # g:title is what Google goes by, not the page's
                 self._row[column] = text
-        self._said = []
+        self._text_parts = []
 
     def _text(self, text: str) -> None:
-        self._said.append(text)
+        self._text_parts.append(text)
 
     def _doctype(self, *_: object) -> None:
         raise _bad(self._name, self.parser.CurrentLineNumber, "a feed has no document type")

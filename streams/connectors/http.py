@@ -136,8 +136,8 @@ def graphql_data(url: str, answer: Any) -> Any:
     errors = errors if isinstance(errors, list) else [errors]
     if any((each.get("extensions") or {}).get("code") == "THROTTLED" for each in errors if isinstance(each, dict)):
         raise Unavailable(f"{_host(url)} asks to wait")
-    said = "; ".join(str(each.get("message", each) if isinstance(each, dict) else each) for each in errors[:5])
-    raise Refused("shop_refuses", f"{_host(url)}: {printable(said, SHOWN)}")
+    messages = (str(each.get("message", each) if isinstance(each, dict) else each) for each in errors[:5])
+    raise Refused("shop_refuses", f"{_host(url)}: {printable('; '.join(messages), SHOWN)}")
 
 
 def shown(body: bytes) -> str:

@@ -15,7 +15,7 @@ from streams.facts.overviews import CampaignRow, Judged, Live, Queued
 from streams.facts.products import Product
 from streams.facts.refusals import Refusal
 from streams.facts.replans import Replan
-from streams.facts.reviews import Review, Word
+from streams.facts.reviews import DecisionEvent, Review
 from streams.facts.sessions import EVERY, DeskSession, DeskSessions
 from streams.facts.states import AssetEvent, AssetState, IllegalTransition
 from streams.facts.tasks import TaskFact
@@ -43,6 +43,7 @@ __all__ = [
     "Connectors",
     "Database",
     "DatabaseUnavailable",
+    "DecisionEvent",
     "DeskSession",
     "DeskSessions",
     "Endpoint",
@@ -76,6 +77,5 @@ __all__ = [
     "Waiting",
     "WebhookDelivery",
     "Webhooks",
-    "Word",
     "rank_of",
 ]

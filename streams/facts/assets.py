@@ -10,7 +10,7 @@ from schemas.records import AssetPublished, Verdict
 from streams.facts import tables as t
 from streams.facts.repository import Repository, load, page
 from streams.facts.reviews import Reviews
-from streams.facts.states import STATES, AssetEvent, AssetState, IllegalTransition, transition
+from streams.facts.states import AWAITS_PUBLISHER, STATES, AssetEvent, AssetState, IllegalTransition, transition
 
 _ASSETS = (
     select(t.assets)
@@ -163,7 +163,7 @@ class Assets(Repository):
     def unpublished(self, before_ms: int) -> list[tuple[str, str]]:
         """The products that wait for the publisher since before a Unix time: to publish an asset, or to retract it."""
         columns = t.assets.c
-        where = (columns.state.in_(("publishing", "leaving")), columns.updated_at_ms <= before_ms)
+        where = (columns.state.in_(sorted(AWAITS_PUBLISHER)), columns.updated_at_ms <= before_ms)
         rows = self._connection.execute(select(columns.tenant, columns.sku).where(*where).distinct())
         return sorted((row.tenant, row.sku) for row in rows)
 

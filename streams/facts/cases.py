@@ -11,7 +11,7 @@ from schemas.records import ReviewDecided, ReviewRequested
 from streams.facts import case_tables as ct
 from streams.facts import tables as t
 from streams.facts.repository import Repository, load
-from streams.facts.reviews import Review, Word, review_in
+from streams.facts.reviews import DecisionEvent, Review, review_in
 
 NEVER_MS = 2**62  # the deadline of what has none
 _c, _d, _r, _held = ct.cases.c, ct.doubts.c, t.reviews.c, ct.case_claims.c
@@ -26,7 +26,7 @@ class Case:
     tenant: str
     sku: str
     about: str
-    last: Word | None
+    last: DecisionEvent | None
 
     @property
     def decision(self) -> ReviewDecided | None:
@@ -128,9 +128,9 @@ class Cases(Repository):
             found[row.review_id].add(row.case_id)
         return found
 
-    def decide(self, case_id: str, word: Word) -> None:
+    def decide(self, case_id: str, event: DecisionEvent) -> None:
         """Notes the newest word on a case."""
-        values = {"version": word.version, "decision": t.dumped(word), "updated_at_ms": self._now_ms}
+        values = {"version": event.version, "decision": t.dumped(event), "updated_at_ms": self._now_ms}
         self._connection.execute(update(ct.cases).where(_c.case_id == case_id).values(values))
 
     def settle(self, case_id: str, review_id: str, settled: bool) -> None:
@@ -195,5 +195,5 @@ def _free(now_ms: int) -> ColumnElement[bool]:
 
 
 def _case(row: Any) -> Case:
-    last = load(row.decision, Word) if row.decision else None
+    last = load(row.decision, DecisionEvent) if row.decision else None
     return Case(row.case_id, row.tenant, row.sku, row.about, last)

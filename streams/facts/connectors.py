@@ -230,7 +230,7 @@ class Connectors:
             query = select(t.connector_products).where(*_key(row)).with_for_update()
             found = connection.execute(query).first()
             known = None if found is None else _product(found)
-            if (known is None) != (before is None) or _said(known) != _said(before):
+            if (known is None) != (before is None) or _compared(known) != _compared(before):
                 return False
             kept = known or row
             seen_ms = max(row.seen_ms, kept.seen_ms)
@@ -319,11 +319,11 @@ class Connectors:
         return columns | {"secrets": self._sealer.sealed(columns["secrets"])}
 
     def _connector(self, row: Row[Any]) -> Connector:
-        said = {name: getattr(row, name) for name in Connector.__dataclass_fields__}
-        said["channels"] = msgspec.json.decode(row.channels, type=tuple[str, ...])
-        said["options"] = msgspec.json.decode(row.options)
-        said["secrets"] = msgspec.json.decode(self._sealer.opened(row.secrets))
-        return Connector(**said)
+        fields = {name: getattr(row, name) for name in Connector.__dataclass_fields__}
+        fields["channels"] = msgspec.json.decode(row.channels, type=tuple[str, ...])
+        fields["options"] = msgspec.json.decode(row.options)
+        fields["secrets"] = msgspec.json.decode(self._sealer.opened(row.secrets))
+        return Connector(**fields)
 
     def _products(self, *where: Any, most: int | None = None) -> list[ConnectorProduct]:
         query = select(t.connector_products).where(*where).order_by(_p.due_at_ms, _p.source_id).limit(most)
@@ -356,7 +356,7 @@ def _with_pictures(connection: Connection, row: ConnectorProduct, before: Connec
     return replace(row, due_at_ms=row.seen_ms, serial=row.serial + 1, tries=0)
 
 
-def _said(row: ConnectorProduct | None) -> tuple[object, ...]:
+def _compared(row: ConnectorProduct | None) -> tuple[object, ...]:
     """What a row is compared by: all but the state of its pictures, and when the same was seen."""
     return () if row is None else (row.sku, row.updated_ms, row.version, row.digest, row.deleted)
 

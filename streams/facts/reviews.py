@@ -12,7 +12,7 @@ from streams.facts import tables as t
 from streams.facts.pictures import named_in, of_newest
 from streams.facts.repository import Repository, load, page
 
-Word = ReviewDecided | DecisionUndone  # what people say of a review
+DecisionEvent = ReviewDecided | DecisionUndone  # what people say of a review
 _SUPERSEDING = (
     update(t.reviews)
     .where(
@@ -37,7 +37,7 @@ class Review:
     version: int
     state: str
     request: ReviewRequested
-    last: Word | None
+    last: DecisionEvent | None
     since_ms: int
 
     @property
@@ -117,11 +117,11 @@ class Reviews(Repository):
         where = (columns.tenant == tenant, columns.sku == sku, columns.asset == asset)
         return [review_in(row) for row in self._connection.execute(_only_pending(select(t.reviews).where(*where)))]
 
-    def decide(self, word: Word, state: str) -> None:
+    def decide(self, event: DecisionEvent, state: str) -> None:
         """Notes the newest word on a review, and how the review stands by it."""
-        decision = word if isinstance(word, ReviewDecided) else word.decision
+        decision = event if isinstance(event, ReviewDecided) else event.decision
         where = t.reviews.c.review_id == decision.review_id
-        values = {"state": state, "decision": t.dumped(word), "updated_at_ms": self._now_ms}
+        values = {"state": state, "decision": t.dumped(event), "updated_at_ms": self._now_ms}
         self._connection.execute(update(t.reviews).where(where).values(values))
 
     def supersede_older(self, tenant: str, sku: str, version: int) -> None:
@@ -152,6 +152,6 @@ def _only_pending(query: Select[Any]) -> Select[Any]:
 
 def review_in(row: Any) -> Review:
     """The review in a row of the table."""
-    last = load(row.decision, Word) if row.decision else None
+    last = load(row.decision, DecisionEvent) if row.decision else None
     request = load(row.record, ReviewRequested)
     return Review(row.review_id, row.asset, row.version, row.state, request, last, row.updated_at_ms)

@@ -37,6 +37,7 @@ ENDED = ENDED_BADLY | {"published"}
 SETTLED = ENDED | {"review"}  # nothing moves it but a person, or what is newer
 UNDER_WAY = STATES - SETTLED  # something of ours has to happen to it next
 UNFINISHED: frozenset[AssetState] = frozenset({"planned", "failed"})  # a plan that is told again begins these anew
+AWAITS_PUBLISHER: frozenset[AssetState] = frozenset({"publishing", "leaving"})  # to go live, or to be retracted
 HELD: frozenset[AssetState] = frozenset({"review", "rejected"})  # the last word is not to publish it
 
 

@@ -207,10 +207,10 @@ class Webhooks:
         return None if row is None else self._endpoint(row)
 
     def _endpoint(self, row: Row[Any]) -> Endpoint:
-        said = {name: getattr(row, name) for name in Endpoint.__dataclass_fields__}
+        fields = {name: getattr(row, name) for name in Endpoint.__dataclass_fields__}
         events = msgspec.json.decode(row.events, type=tuple[str, ...])
         secrets = msgspec.json.decode(self._sealer.opened(row.secrets), type=tuple[Secret, ...])
-        return Endpoint(**said | {"events": events, "secrets": secrets})
+        return Endpoint(**fields | {"events": events, "secrets": secrets})
 
 
 def _servable(now_ms: int) -> tuple[ColumnElement[bool], ...]:
@@ -306,8 +306,8 @@ def _next_of_product(connection: Connection, ended: WebhookDelivery, now_ms: int
 
 
 def _delivery(row: Row[Any]) -> WebhookDelivery:
-    said = {name: getattr(row, name) for name in WebhookDelivery.__dataclass_fields__}
-    return WebhookDelivery(**said | {"log": msgspec.json.decode(row.log, type=tuple[Attempt, ...])})
+    fields = {name: getattr(row, name) for name in WebhookDelivery.__dataclass_fields__}
+    return WebhookDelivery(**fields | {"log": msgspec.json.decode(row.log, type=tuple[Attempt, ...])})
 
 
 def _json(value: object) -> str:

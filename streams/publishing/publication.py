@@ -158,12 +158,12 @@ class Publication:
         encoded = prepared if prepared is not None else self._render(event)
         names = [rendition_of(one, turn.start, event.asset, self._cdn_base_url) for one in encoded]
         list(self._transfers.map(self._put, names, encoded))
-        return Written(names, self._claim(event), self._told(event, encoded[0]))
+        return Written(names, self._claim(event), self._provenance(event, encoded[0]))
 
     def _claim(self, event: PublishRequested) -> str:
         return "" if self._signing is None else self._signing.claim_id(event)
 
-    def _told(self, event: PublishRequested, own: Encoded) -> Provenance:
+    def _provenance(self, event: PublishRequested, own: Encoded) -> Provenance:
         """How the asset came about, with what its own file says of it and the key that it is signed by."""
         key = "" if self._signing is None else self._signing.key.id
         return replace(event.provenance or Provenance(), source_type=source_type_in(own.data), signed_by=key)

@@ -131,15 +131,14 @@ class Transactions:
     def _try_to_write(
         self, records: Sequence[Outgoing], offsets: list[TopicPartition], group: object, refused: list[Outgoing]
     ) -> None:
-        def told_of(record: Outgoing) -> Callable[[KafkaError | None, object], None]:
+        def on_delivery(record: Outgoing) -> Callable[[KafkaError | None, object], None]:
             return lambda error, _: refused.append(record) if error is not None and is_too_large(error) else None
 
         self._producer.begin_transaction()
         for record in records:
             with _noted(record, refused):
-                self._producer.produce(
-                    record.topic, record.value, record.key, headers=list(record.headers), on_delivery=told_of(record)
-                )
+                headers, noted = list(record.headers), on_delivery(record)
+                self._producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=noted)
         self._persistently(lambda: self._producer.send_offsets_to_transaction(offsets, group, CALL_S))
         self._persistently(lambda: self._producer.commit_transaction(CALL_S))
 

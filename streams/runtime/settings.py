@@ -386,8 +386,8 @@ def read_settings(environment: Iterable[str] = os.environ) -> Settings:
 
 def _environment() -> dict[str, str]:
     """What the environment says of settings, by their names; its own names are in any case."""
-    said = {name.upper(): value for name, value in os.environ.items()}
-    return {each.name: said[variable(each.name)] for each in fields(Settings) if variable(each.name) in said}
+    variables = {name.upper(): value for name, value in os.environ.items()}
+    return {each.name: variables[variable(each.name)] for each in fields(Settings) if variable(each.name) in variables}
 
 
 def default_of(field: Any) -> Any:

@@ -103,9 +103,9 @@ class Supervisor:
             if role.process.poll() is not None:
                 self._start_again(role)
 
-    def _note_ready(self, said: bytes) -> None:
+    def _note_ready(self, message: bytes) -> None:
         for role in self.roles:
-            role.is_ready |= f"MAINPID={role.process.pid}".encode() in said.split(b"\n")
+            role.is_ready |= f"MAINPID={role.process.pid}".encode() in message.split(b"\n")
 
     def _start_again(self, role: Role) -> None:
         """Tells of a role that has died, once; starts it when its time has come, later the more often it died."""

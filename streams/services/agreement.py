@@ -114,9 +114,9 @@ def _strata(sample: Sample) -> list[StratumRate]:
     looked: dict[str, list[bool]] = defaultdict(list)
     for each in sample.passed:
         pictures[each.stratum] += 1
-        said = verdict(sample.words.get(each.digest, ()))
-        if said is not None:
-            looked[each.stratum].append(said)
+        agreed_on = verdict(sample.words.get(each.digest, ()))
+        if agreed_on is not None:
+            looked[each.stratum].append(agreed_on)
     return [
         StratumRate(name, count, Rate(sum(not right for right in looked[name]), len(looked[name])))
         for name, count in sorted(pictures.items())

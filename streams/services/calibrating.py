@@ -151,12 +151,12 @@ def _looked_at(tenant: str, channel: str, facts: Facts) -> Iterator[Label]:
     passed = [each for each in known.passed if each.channel == channel and each.stratum.endswith("gates")]
     for stratum in {each.stratum for each in passed}:
         its = [each for each in passed if each.stratum == stratum]
-        said = {each.digest: agreement.verdict(known.words.get(each.digest, ())) for each in its}
-        looked = [each for each in its if said[each.digest] is not None]
+        verdicts = {each.digest: agreement.verdict(known.words.get(each.digest, ())) for each in its}
+        looked = [each for each in its if verdicts[each.digest] is not None]
         for each in looked:
             doubt = _doubt(doubts[each.digest])
             if doubt is not None:
-                yield Label(each.digest, doubt, bool(said[each.digest]), len(its) / len(looked))
+                yield Label(each.digest, doubt, bool(verdicts[each.digest]), len(its) / len(looked))
 
 
 def _was_mended(retouch: CutoutRetouched | None, case_id: str) -> bool:

@@ -274,10 +274,10 @@ def _said(
     if isinstance(event, CutoutRetouched):
         _send(event, sender)
         return event.version  # the claim ends by itself: what it was on is made again by then
-    word = msgspec.structs.replace(event, version=max(case.rank, before) + 1)
-    _send(word, sender)
-    claims.said(mine, word.version, now_ms())
-    return word.version
+    decision = msgspec.structs.replace(event, version=max(case.rank, before) + 1)
+    _send(decision, sender)
+    claims.said(mine, decision.version, now_ms())
+    return decision.version
 
 
 def _summaries(case_ids: Sequence[str], facts: Facts, database: Database) -> list[CaseSummary]:

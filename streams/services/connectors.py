@@ -257,11 +257,11 @@ def _check_names(connector: Connector, known: Kind) -> None:
             msgspec.convert(text, Name)
         except msgspec.ValidationError as error:
             raise Refused("bad_name", f"{text!r}: {error}", field=field) from error
-    for what, said, wanted in (
+    for what, given, wanted in (
         ("secret", connector.secrets, known.secrets),
         ("option", connector.options, known.options),
     ):
-        unknown = sorted(said.keys() - wanted.keys())
+        unknown = sorted(given.keys() - wanted.keys())
         if unknown:
             raise Refused(f"unknown_{what}", f"{unknown[0]!r} is none of {', '.join(wanted) or 'any'}", field=what)
     missing = sorted(known.secrets.keys() - {name for name, value in connector.secrets.items() if value})

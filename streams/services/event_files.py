@@ -76,8 +76,8 @@ def values_in(data: bytes) -> Iterator[tuple[int, Any]]:
 
 def with_files(events: list[Read]) -> tuple[list[Read], list[BadLine]]:
     """The events whose sources are all there, as far as they are files of this machine; and what the others lack."""
-    said = "there is no file {!r} beside the events; a web address begins with https://"
-    bad = [BadLine(each.line, "sources", said.format(path)) for each in events for path in each.missing]
+    message = "there is no file {!r} beside the events; a web address begins with https://"
+    bad = [BadLine(each.line, "sources", message.format(path)) for each in events for path in each.missing]
     return [each for each in events if not each.missing], bad
 
 

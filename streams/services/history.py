@@ -55,7 +55,7 @@ def _of_review(review: Review, at_ms: int) -> Iterator[Happening]:
     if review.last is None:
         yield Happening(at_ms, "waits for a person", review.asset, review.request.reason)
     elif isinstance(review.last, ReviewDecided):
-        said = "approved" if review.last.approved else "sent back" if review.last.redo else "rejected"
-        yield Happening(at_ms, said, review.asset, review.last.reason, review.last.decided_by)
+        outcome = "approved" if review.last.approved else "sent back" if review.last.redo else "rejected"
+        yield Happening(at_ms, outcome, review.asset, review.last.reason, review.last.decided_by)
     else:
         yield Happening(at_ms, "decision taken back", review.asset, review.last.reason, review.last.decided_by)

@@ -45,7 +45,7 @@ MASK_BYTES_MAX = 32 * 1024 * 1024
 MASK_PIXELS_MAX = 50_000_000
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be seen of a case: its cutout made again with `parameters` and a `retouch`, or one step of its assets.
 
     `review` is the asset that is composed of it; the case's first where none is named.
@@ -60,7 +60,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @dataclass(frozen=True)
 class Seen:
-    """What comes of a wish: the cutout where one was made, and the asset that is made of it with the gates' verdict.
+    """What comes of a request: the cutout where one was made, and the asset that is made of it with the gates' verdict.
 
     There is no asset where its step works on more than a cutout. `measures` are the cutout's.
     """
@@ -71,17 +71,19 @@ class Seen:
     measures: Mapping[str, float]
 
 
-def preview(settings: Settings, database: Database, blobs: Blobs, tenant: str, wish: Wish) -> Seen:
+def preview(settings: Settings, database: Database, blobs: Blobs, tenant: str, request: PreviewRequest) -> Seen:
     """Makes it, on this machine. Raises Refused: `unknown_case`, `unknown_review`, `bad_parameters`, `bad_retouch`,
     and whatever cutting out and composing refuse."""
     with database.read() as facts:
-        review = _review(facts, tenant, wish)
+        review = _review(facts, tenant, request)
         task = review.request.completed.task
-        made_by = _cut_by(task, facts) if wish.step == CUTOUT else None
-        parameters = _cutout_parameters(task, wish, facts) if wish.step == CUTOUT else {}
+        made_by = _cut_by(task, facts) if request.step == CUTOUT else None
+        parameters = _cutout_parameters(task, request, facts) if request.step == CUTOUT else {}
     with turn(), open_studio(settings) as studio:
         making = _Making(settings, blobs, studio)
-        return making.cut_anew(task, parameters, wish, made_by) if wish.step == CUTOUT else making.composed(task, wish)
+        if request.step == CUTOUT:
+            return making.cut_anew(task, parameters, request.retouch, made_by)
+        return making.composed(task, request)
 
 
 def marks(database: Database, blobs: Blobs, tenant: str, case_id: str) -> Retouch | None:
@@ -90,7 +92,7 @@ def marks(database: Database, blobs: Blobs, tenant: str, case_id: str) -> Retouc
     Raises Refused `unknown_case`, and BadRetouch.
     """
     with database.read() as facts:
-        review = _review(facts, tenant, Wish(case=case_id))
+        review = _review(facts, tenant, PreviewRequest(case=case_id))
         task = review.request.completed.task
         known = None if task.origin is None else facts.retouches.get(tenant, task.sku, task.origin.source)
     return None if known is None or known.strokes is None else strokes.read(_blob(blobs, known.strokes))
@@ -113,20 +115,22 @@ class _Making:
     blobs: Blobs
     studio: Studio
 
-    def cut_anew(self, task: Task, parameters: Mapping[str, str], wish: Wish, made_by: TaskCompleted | None) -> Seen:
+    def cut_anew(
+        self, task: Task, parameters: Mapping[str, str], retouch: Retouch | None, made_by: TaskCompleted | None
+    ) -> Seen:
         """The cutout of a task's photograph, and the task's own step on it; networks are not asked again what they
         were asked for the cutout that was `made_by`."""
         assert task.origin is not None
         source = task.origin.source
         data, digest = self._fetched(source)
         photograph = self.studio.photograph(data, source.uri)
-        told = self._with_strokes(parameters, wish.retouch, task)
+        parameters_now = self._with_strokes(parameters, retouch, task)
         try:
-            retouching = retouching_of(told, digest, self.blobs)
+            retouching = retouching_of(parameters_now, digest, self.blobs)
         except InputError as error:
             raise Refused.because(error) from error
         cut = self.studio.cutout(
-            photograph, source.uri, told, task.category, retouching, self._answers(digest, made_by)
+            photograph, source.uri, parameters_now, task.category, retouching, self._answers(digest, made_by)
         )
         measures = {**cut.measures, **photograph.measures}
         picture = cutout_picture(photograph, cut)
@@ -139,12 +143,12 @@ class _Making:
             return Answers()
         return known_answers(self.blobs, answers_id(photograph, made_by.engine, self.studio.reader()))
 
-    def composed(self, task: Task, wish: Wish) -> Seen:
+    def composed(self, task: Task, request: PreviewRequest) -> Seen:
         """A task's step with other parameters, on what it works on."""
-        if wish.step != task.step.operation:
+        if request.step != task.step.operation:
             raise Refused("bad_parameters", f"the asset is made by {task.step.operation}", field="step")
         inputs = [decode(_blob(self.blobs, each.digest)) for each in task.inputs]
-        made = self._made(redone(task, wish.parameters), inputs, task.measures)
+        made = self._made(redone(task, request.parameters), inputs, task.measures)
         return _seen(None, made, {})
 
     def _with_strokes(self, parameters: Mapping[str, str], retouch: Retouch | None, task: Task) -> dict[str, str]:
@@ -181,25 +185,25 @@ def _seen(cutout: Shown | None, made: Made | None, measures: Mapping[str, float]
     return Seen(cutout, showing.shown(made.file, made.media_type), made.verdict, measures)
 
 
-def _review(facts: Facts, tenant: str, wish: Wish) -> Review:
-    """The asset that a wish is about. Raises Refused."""
-    case = facts.cases.get(wish.case)
+def _review(facts: Facts, tenant: str, request: PreviewRequest) -> Review:
+    """The asset that a request is about. Raises Refused."""
+    case = facts.cases.get(request.case)
     if case is None or case.tenant != tenant:
-        raise Refused("unknown_case", f"no case has the id {wish.case!r}", field="case_id")
-    reviews = facts.cases.waiting([wish.case])[wish.case] or facts.cases.reviews(wish.case)
-    found = next((each for each in reviews if wish.review in (None, each.review_id)), None)
+        raise Refused("unknown_case", f"no case has the id {request.case!r}", field="case_id")
+    reviews = facts.cases.waiting([request.case])[request.case] or facts.cases.reviews(request.case)
+    found = next((each for each in reviews if request.review in (None, each.review_id)), None)
     if found is None:
         raise Refused("unknown_review", "the case has no such asset", field="review")
     return found
 
 
-def _cutout_parameters(task: Task, wish: Wish, facts: Facts) -> dict[str, str]:
+def _cutout_parameters(task: Task, request: PreviewRequest, facts: Facts) -> dict[str, str]:
     """What a cutout is made by: its recipe's parameters, and a person's over them. Raises Refused."""
     if task.origin is None or task.origin.cutout is None:
         raise Refused("bad_parameters", "the case's assets are made of no cutout", field="step")
     known = facts.retouches.get(task.tenant, task.sku, task.origin.source)
     wanted = CutoutRetouched(
-        tenant=task.tenant, sku=task.sku, source=task.origin.source, version=1, parameters=wish.parameters
+        tenant=task.tenant, sku=task.sku, source=task.origin.source, version=1, parameters=request.parameters
     )
     check(wanted)
     before = {} if known is None else known.parameters
@@ -207,7 +211,7 @@ def _cutout_parameters(task: Task, wish: Wish, facts: Facts) -> dict[str, str]:
     made_by = _cut_by(task, facts)
     recipes = {} if made_by is None else made_by.task.step.parameters
     own = {name: value for name, value in recipes.items() if name not in (*before, STROKES)}
-    return {**own, **strokes_before, **wish.parameters}
+    return {**own, **strokes_before, **request.parameters}
 
 
 def _cut_by(task: Task, facts: Facts) -> TaskCompleted | None:
@@ -229,4 +233,4 @@ def _blob(blobs: Blobs, digest: str) -> bytes:
         raise Refused("picture_gone", f"the picture {digest} is gone", field="picture") from error
 
 
-prepare(Wish)
+prepare(PreviewRequest)

@@ -147,7 +147,7 @@ def _details(picture: Shown) -> str:
     verdict = picture.made.verdict
     ran = [check for check in verdict.checks if check.outcome != "not_run"]
     silent = [check for check in verdict.checks if check.outcome == "not_run"]
-    said = "".join(
+    details = "".join(
         f"<tr{'' if is_said else ' class=ruled'}><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, (value, is_said) in picture.parameters.items()
     )
@@ -159,7 +159,7 @@ def _details(picture: Shown) -> str:
     not_run = ", ".join(sorted({check.point for check in silent})) or "nothing"
     return (
         f"<details><summary>{len(ran)} checks, {len(picture.parameters)} parameters</summary>"
-        f"<h4>{escape(picture.operation)}</h4><table>{said}</table>"
+        f"<h4>{escape(picture.operation)}</h4><table>{details}</table>"
         f"<h4>{escape(verdict.rules)}</h4><table>{checks}</table><p>not measured: {escape(not_run)}</p></details>"
     )
 

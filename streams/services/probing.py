@@ -175,12 +175,12 @@ class Probe:
             return "altered", f"{size}: {error}"
         if media_type != file.media_type:
             return "converted", f"{media_type} for {file.media_type}, {size}"
-        told, provenance = read(served.body, media_type, self._anchors), asset.provenance
-        if provenance is not None and provenance.signed_by and told.state == "unsigned":
+        found, provenance = read(served.body, media_type, self._anchors), asset.provenance
+        if provenance is not None and provenance.signed_by and found.state == "unsigned":
             return "stripped", f"no C2PA manifest, {size}"
-        if provenance is not None and provenance.source_type and not told.source_type:
+        if provenance is not None and provenance.source_type and not found.source_type:
             return "stripped", f"no DigitalSourceType, {size}"
-        return "altered", f"{size}, C2PA: {told.state}"
+        return "altered", f"{size}, C2PA: {found.state}"
 
     def _manifest(self, asset: AssetPublished) -> Iterator[Found]:
         served = self._served(asset.manifest_url)

@@ -50,14 +50,14 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Told:
+class NewsItem:
     """News, and its id: where its record stands."""
 
     id: str
     news: News
 
 
-Listener = Callable[[Told | None], None]
+Listener = Callable[[NewsItem | None], None]
 """Is called from another thread with each piece of news; with None when no more comes."""
 
 
@@ -67,7 +67,7 @@ class Progress:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._codec = codec_of(settings)
-        self._kept: deque[Told] = deque(maxlen=KEPT_MAX)
+        self._kept: deque[NewsItem] = deque(maxlen=KEPT_MAX)
         self._listeners: set[Listener] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -109,7 +109,7 @@ class Progress:
             return
         if news is None:
             return
-        entry = Told(record.position, news)
+        entry = NewsItem(record.position, news)
         with self._lock:
             self._kept.append(entry)
             for listener in self._listeners:

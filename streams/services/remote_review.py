@@ -62,6 +62,6 @@ def _cases(client: Client, wanted: Wanted) -> Iterator[CaseSummary]:
 def _call(
     method: str, path: str, answer: type[T], params: Mapping[str, Any] | None = None, body: bytes = b""
 ) -> Call[T]:
-    told = {name: str(value) for name, value in (params or {}).items() if value not in (None, "")}
+    query = {name: str(value) for name, value in (params or {}).items() if value not in (None, "")}
     headers = {"Content-Type": "application/json"} if body else {}
-    return Call(method, path, msgspec.json.Decoder(answer).decode, told, headers, body)
+    return Call(method, path, msgspec.json.Decoder(answer).decode, query, headers, body)

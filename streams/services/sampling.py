@@ -149,12 +149,12 @@ def _send(event: PictureRated, sender: Sender) -> None:
 
 
 def _passed(live: Live) -> Picture:
-    told = live.published
-    parts = (told.channel, live.category.partition(" > ")[0] or "no category", _band(told.verdict))
-    who = "a person let it pass" if told.approved_by else "gates"
+    live_now = live.published
+    parts = (live_now.channel, live.category.partition(" > ")[0] or "no category", _band(live_now.verdict))
+    who = "a person let it pass" if live_now.approved_by else "gates"
     stratum = " · ".join((*parts, who))[:STRATUM_MAX]
-    file = told.file
-    return Picture(file.content, told.sku, told.asset, told.channel, file.media_type, stratum, file.key)
+    file = live_now.file
+    return Picture(file.content, live_now.sku, live_now.asset, live_now.channel, file.media_type, stratum, file.key)
 
 
 def _known_bad(rejected: Sequence[Review]) -> Iterator[Picture]:

@@ -92,9 +92,9 @@ def templates() -> Environment:
     return made
 
 
-def page(visitor: Any, name: str, **told: Any) -> Response[str]:
+def page(visitor: Any, name: str, **context: Any) -> Response[str]:
     """A page for a visitor, or for nobody who is known; `name` is its template's."""
-    text = templates().get_template(f"{name}.html").render(visitor=visitor, here=name, **told)
+    text = templates().get_template(f"{name}.html").render(visitor=visitor, here=name, **context)
     return Response(text, media_type=MediaType.HTML, headers=UNSTORED)
 
 
@@ -111,7 +111,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The page that an error is; JSON for what a script fetched."""
     if isinstance(error, SignedOut):
         return _signed_out(request)
-    status, title, text = _told(error)
+    status, title, text = _error_texts(error)
     text = printable(masked(text), MESSAGE_MAX)
     if _is_fetched(request):
         return Response({"title": title, "detail": text}, status_code=status, headers=UNSTORED)
@@ -130,7 +130,7 @@ def _is_fetched(request: Request[Any, Any, Any]) -> bool:
     return request.headers.get("Sec-Fetch-Mode") in ("cors", "same-origin") or "X-Form-Token" in request.headers
 
 
-def _told(error: Exception) -> tuple[int, str, str]:
+def _error_texts(error: Exception) -> tuple[int, str, str]:
     """Status, title and text. What nobody foresaw is logged, and tells nothing of our inside."""
     match error:
         case NotHere():

@@ -77,8 +77,8 @@ def ago(at_ms: int | None) -> str:
     if not at_ms:
         return "–"
     seconds = (now_ms() - at_ms) / 1000
-    told = span(abs(seconds))
-    return "just now" if told == "0 s" else f"{told} ago" if seconds > 0 else f"in {told}"
+    text = span(abs(seconds))
+    return "just now" if text == "0 s" else f"{text} ago" if seconds > 0 else f"in {text}"
 
 
 def span(seconds: float) -> str:
@@ -154,7 +154,7 @@ def worst_first(checks: Iterable[Check]) -> list[Check]:
     return sorted(checks, key=lambda each: (each.name == UNMEASURED, OUTCOMES.index(each.outcome)))
 
 
-def told(records: Any) -> Any:
+def built_ins(records: Any) -> Any:
     """Records as what JSON is made of."""
     return msgspec.to_builtins(records)
 
@@ -181,7 +181,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         size,
         tally,
         worst_first,
-        told,
+        built_ins,
         readable,
     )
 }

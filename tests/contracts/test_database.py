@@ -191,10 +191,10 @@ def test_products_are_told_with_the_campaigns_that_want_them(database: Database)
             facts.campaigns.put(campaign)
         facts.campaigns.cancel(CampaignCancelled(tenant="demo", campaign="off", version=1))
     with database.read() as facts:
-        told = [
+        found = [
             (product.tenant, product.sku, [each.campaign for each in mine]) for product, mine in facts.recipes.wanting()
         ]
-        assert told == [("demo", "A", ["a", "b"]), ("demo", "B", ["a"]), ("other", "A", [])]
+        assert found == [("demo", "A", ["a", "b"]), ("demo", "B", ["a"]), ("other", "A", [])]
         assert [product.tenant for product, _ in facts.recipes.wanting("other")] == ["other"]
 
 

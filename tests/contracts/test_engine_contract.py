@@ -133,8 +133,8 @@ class Exhausted:
 
 
 def _onnxruntime(engine: Engine) -> tuple[object, str, object]:
-    told = "Status Message: bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 643840"
-    return engine, "_session", Exhausted(RuntimeException(told))
+    message = "Status Message: bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 643840"
+    return engine, "_session", Exhausted(RuntimeException(message))
 
 
 def _openvino(engine: Engine) -> tuple[object, str, object]:

@@ -23,7 +23,7 @@ from gpu_workers.operations.base import (
     pixel_half,
 )
 from gpu_workers.reading.reader import Reader
-from gpu_workers.reading.recognising import Said
+from gpu_workers.reading.recognising import Recognised
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.channels import Channel, Size
@@ -37,7 +37,7 @@ LIBRARY = Library(
     scenes=scenes.find(scenes.shipped_folder()),
     brands=brands.find(brands.shipped_folder()),
     templates=templates.find(templates.shipped_folder()),
-    reader=Reader(lambda _rgb: [], lambda _line: Said("", 0.0), "finds nothing"),
+    reader=Reader(lambda _rgb: [], lambda _line: Recognised("", 0.0), "finds nothing"),
 )
 # What some cannot do without.
 PARAMETERS = {

@@ -89,10 +89,10 @@ def test_what_nobody_used_for_long_goes_with_its_pictures(store: ObjectStore, da
 def test_a_dry_run_takes_nothing_away(store: ObjectStore, database: Database) -> None:
     made(store, "cafe01", b"one")
     before = list(store.keys())
-    told = pruned(store, database, dry_run=True)
+    counted = pruned(store, database, dry_run=True)
     assert list(store.keys()) == before
-    assert pruned(store, database) == told
-    assert told.pictures == 1
+    assert pruned(store, database) == counted
+    assert counted.pictures == 1
 
 
 def test_what_is_no_cache_stays(store: ObjectStore, database: Database) -> None:
@@ -228,13 +228,13 @@ def test_the_command_tells_what_goes(tmp_path: Path, database: Database, monkeyp
         ended = CliRunner().invoke(packshot, ["cache", "prune", *arguments])
         return ended.exit_code, ended.output
 
-    code, told = run("--dry-run", "--json")
-    assert (code, json.loads(told)["results"], json.loads(told)["pictures"]) == (0, 1, 1)
+    code, shown = run("--dry-run", "--json")
+    assert (code, json.loads(shown)["results"], json.loads(shown)["pictures"]) == (0, 1, 1)
     assert run("--max-size", "1")[1].startswith("0 results, 0 pictures and 0 signed files")
     assert run("--older-than", "50d")[1].startswith("0 results")
-    code, told = run()
-    assert (code, told.startswith("1 results, 1 pictures and 0 signed files, 0.000 GB, are gone")) == (0, True)
+    code, shown = run()
+    assert (code, shown.startswith("1 results, 1 pictures and 0 signed files, 0.000 GB, are gone")) == (0, True)
     assert list(store.keys()) == []
     for wrong in ("1d", "soon"):
-        code, told = run("--older-than", wrong)
-        assert (code, "--older-than" in told) == (2, True)
+        code, shown = run("--older-than", wrong)
+        assert (code, "--older-than" in shown) == (2, True)

@@ -212,8 +212,8 @@ def test_a_capture_that_fails_is_told_once_and_not_tried_again(
     with capture_logs() as logs:
         for count in (1, 2, 5):
             np.testing.assert_allclose(engine.infer(inputs(count)), reference.infer(inputs(count)), atol=1e-3)
-    told = [log["reason"] for log in logs if log["event"] == "cuda_graphs_not_used"]
-    assert told == ["CUDA graph: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"]
+    found = [log["reason"] for log in logs if log["event"] == "cuda_graphs_not_used"]
+    assert found == ["CUDA graph: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"]
     assert not replays
     engine.close()
 

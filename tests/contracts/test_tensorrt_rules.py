@@ -288,7 +288,7 @@ def replayed_after_its_end(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("crime", "told"),
+    ("crime", "message"),
     [
         (no_shape, "before set_input_shape"),
         (no_address, "no address for mask"),
@@ -323,8 +323,8 @@ def replayed_after_its_end(bench: Bench) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_broken_rule_is_found(bench: Bench, crime: Callable[[Bench], None], told: str) -> None:
-    with pytest.raises(RuleBroken, match=told):
+def test_a_broken_rule_is_found(bench: Bench, crime: Callable[[Bench], None], message: str) -> None:
+    with pytest.raises(RuleBroken, match=message):
         crime(bench)
 
 

@@ -98,8 +98,8 @@ def shop(system: System) -> Iterator[RealVendure]:
 
 def test_a_vendure_shop_gets_pictures_that_follow_its_products(system: System, shop: RealVendure) -> None:
     wait_until_ready(system)
-    told = {"username": "superadmin", "password": "superadmin", "hook": SECRET}
-    secrets = [word for name, value in told.items() for word in ("--secret", f"{name}={value}")]
+    fields = {"username": "superadmin", "password": "superadmin", "hook": SECRET}
+    secrets = [word for name, value in fields.items() for word in ("--secret", f"{name}={value}")]
     where = ("--tenant", "demo", "--url", shop.shop.admin_api, "--channel", "amazon")
     system.run("connectors", "add", "vendure", "shop", *where, *secrets)
     until(lambda: system.json("connectors", "list")[0]["swept_at_ms"], system)

@@ -36,11 +36,11 @@ def test_the_quick_start_works_as_it_stands(system: System) -> None:
     shell = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(shell, env=around, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:] + system.log()
-    told = json.loads(done.stdout[done.stdout.index('{"tenant"') :])
-    states = {each["asset"]: each["state"] for each in told["assets"]}
+    view = json.loads(done.stdout[done.stdout.index('{"tenant"') :])
+    states = {each["asset"]: each["state"] for each in view["assets"]}
     assert states.keys() == {"amazon-1", "web-1"}
     assert set(states.values()) <= {"published", "review"}
-    for each in told["assets"]:
+    for each in view["assets"]:
         if each["state"] == "published":
             assert each["disclosure"]["models"]
             with urllib.request.urlopen(each["url"], timeout=30) as answer:
@@ -65,9 +65,9 @@ def test_a_cutout_and_a_packshot_come_back_to_who_asked(system: System, tmp_path
     photo = photo_of(tmp_path, 60)
     headers, body = made(system, key, "/v1/cutouts", photo)
     assert (headers["Content-Type"], Image.open(io.BytesIO(body)).mode) == ("image/png", "RGBA")
-    _, told = made(system, key, "/v1/packshots?channel=amazon", photo, "application/json")
-    assert json.loads(told)["verdict"]["rules"]
-    assert json.loads(told)["measures"]["background_exact_share"] > 0.9
+    _, view = made(system, key, "/v1/packshots?channel=amazon", photo, "application/json")
+    assert json.loads(view)["verdict"]["rules"]
+    assert json.loads(view)["measures"]["background_exact_share"] > 0.9
 
 
 def call(url: str, key: str, body: object) -> Any:

@@ -79,10 +79,10 @@ def is_live(system: DyingSystem, skus: list[str]) -> bool:
     with Client(system.url, system.key, tries=TRIES) as client:
         for sku in skus:
             try:
-                told = client.send(calls.get_product_assets(sku))
+                assets = client.send(calls.get_product_assets(sku))
             except ClientError:
                 return False
-            if not told.settled or [each.state for each in told.assets] != ["published"]:
+            if not assets.settled or [each.state for each in assets.assets] != ["published"]:
                 return False
     return True
 
@@ -128,9 +128,9 @@ def test_who_waits_for_a_picture_gets_it_by_asking_again(moment: str, system: Dy
     made = system.made()
     system.die(moment)
     with ThreadPoolExecutor(1) as beside:
-        asked = beside.submit(cutout, system, photograph)
+        pending = beside.submit(cutout, system, photograph)
         system.await_death("gateway")
-        answer = asked.result(WITHIN_S)
+        answer = pending.result(WITHIN_S)
     assert answer.status_code == 200, answer.text
     assert Image.open(BytesIO(answer.content)).mode == "RGBA"
     again = cutout(system, photograph)
@@ -172,10 +172,10 @@ def test_nothing_is_lost_or_made_twice_when_they_are_killed_at_random(system: Dy
 
     with ThreadPoolExecutor(4) as beside:
         batch = beside.submit(sent, system, products)
-        asked = [beside.submit(cutout, system, each) for each in photographs]
+        answer = [beside.submit(cutout, system, each) for each in photographs]
         killing = beside.submit(blows)
         assert {each.status for each in batch.result(WITHIN_S)} == {202}
-        assert {each.result(WITHIN_S).status_code for each in asked} == {200}
+        assert {each.result(WITHIN_S).status_code for each in answer} == {200}
         killing.result(WITHIN_S)
     check_products(system, skus)
 

@@ -69,8 +69,8 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     broker = choose_broker(tmp_path, CACHE, "kafka")
     broker.start()
     try:
-        told = {"kafka_bootstrap_servers": broker.bootstrap_servers, "kafka_partitions": 1, "data_folder": tmp_path}
-        made = Settings(**{**told, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
+        fields = {"kafka_bootstrap_servers": broker.bootstrap_servers, "kafka_partitions": 1, "data_folder": tmp_path}
+        made = Settings(**{**fields, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
         make_topics(made)
         database = Database(made.database)
         database.create_tables()

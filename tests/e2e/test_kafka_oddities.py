@@ -106,8 +106,8 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     broker = choose_broker(tmp_path, CACHE, "kafka")
     broker.start()
     try:
-        told = {"kafka_bootstrap_servers": broker.bootstrap_servers, "kafka_partitions": 1, "data_folder": tmp_path}
-        made = Settings(**{**told, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
+        fields = {"kafka_bootstrap_servers": broker.bootstrap_servers, "kafka_partitions": 1, "data_folder": tmp_path}
+        made = Settings(**{**fields, "cache_folder": CACHE, "retry_delays_ms": [str(RETRY_MS)]})
         make_topics(made)
         Database(made.database).create_tables()
         yield made
@@ -120,11 +120,11 @@ def roles(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
     """One process of every role that reads."""
     readers = [("streams",), ("worker", "--pool", "cutout"), ("publisher",), ("retrier",)]
     monkeypatch.setattr(supervisor, "ROLES", readers)
-    told = environment(settings, settings.bootstrap_servers) | {
+    fields = environment(settings, settings.bootstrap_servers) | {
         "PACKSHOT_KAFKA_PARTITIONS": "1",
         "PACKSHOT_RETRY_DELAYS_MS": str(RETRY_MS),
     }
-    running = Supervisor(told, settings.data_folder / "logs", lambda _told: None)
+    running = Supervisor(fields, settings.data_folder / "logs", lambda _told: None)
     stop = threading.Event()
     watching = threading.Thread(target=running.watch, args=[stop])
     watching.start()
@@ -201,9 +201,9 @@ def test_every_role_works_on_all_that_is_good_and_outlives_the_rest(
             assert [each.name for each in running.roles if each.restarts] == []
             time.sleep(2.0)
         assert [each.name for each in running.roles if each.restarts or each.process.poll() is not None] == []
-        told = {each.origin_position: each.header(ERROR_CODE) for each in find(settings, Wanted())}
-        surplus = {where: code for where, code in told.items() if where not in doomed | _of_the_catalogue(settings)}
-        assert (surplus, doomed - told.keys()) == ({}, set())
+        fields = {each.origin_position: each.header(ERROR_CODE) for each in find(settings, Wanted())}
+        surplus = {where: code for where, code in fields.items() if where not in doomed | _of_the_catalogue(settings)}
+        assert (surplus, doomed - fields.keys()) == ({}, set())
         assert audit(settings).figures["lost"] == 0
     given_back = {record.value for record in read(settings, [topics.REVIEWS.name])}
     assert {letter(number).value for number in (*range(0, 2 * len(ODDITIES), 2), 1000, 1104, 2000, 2001)} <= given_back

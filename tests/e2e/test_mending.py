@@ -116,8 +116,8 @@ def waiting(system: System) -> dict[str, Any]:
     while True:
         found = [each for each in system.json("review", "list", "--sku", SKU) if each["about"] == "cutout"]
         if found and found[0]["waiting"] == len(ASSETS):
-            told: dict[str, Any] = found[0]
-            return told
+            case: dict[str, Any] = found[0]
+            return case
         assert time.monotonic() < until, system.log()
         time.sleep(2)
 

@@ -34,8 +34,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest.fixture(scope="module")
 def key(system: System) -> str:
     wait_until_ready(system)
-    told: str = system.json("keys", "create", "shop", "--tenant", "demo")["key"]
-    return told
+    view: str = system.json("keys", "create", "shop", "--tenant", "demo")["key"]
+    return view
 
 
 def role(system: System, *words: str) -> int:
@@ -50,8 +50,8 @@ def role(system: System, *words: str) -> int:
 def made_anew(system: System, job_id: str) -> list[bool]:
     """For each time that workers ended a task of a job, whether they had to make its picture."""
     lines = (line for file in (system.folder / "data" / "logs").glob("*.log") for line in file.read_text().splitlines())
-    told = [json.loads(line) for line in lines if '"task ended"' in line and job_id in line]
-    return [not each["cached"] for each in told if each["outcome"] == "done"]
+    view = [json.loads(line) for line in lines if '"task ended"' in line and job_id in line]
+    return [not each["cached"] for each in view if each["outcome"] == "done"]
 
 
 def test_a_worker_that_is_killed_at_work_reads_the_task_again(system: System, key: str, tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_a_job_whose_gateway_is_killed_is_found_at_its_url(system: System, key: 
 
 
 def test_the_audit_finds_nothing_wrong_after_all_that(system: System) -> None:
-    told = system.json("audit")
-    assert told["findings"] == []
+    view = system.json("audit")
+    assert view["findings"] == []
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -48,9 +48,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def release(system: System, text: str, *options: str) -> list[str]:
     """Releases a recipe or defaults; the products that are made again."""
     (system.folder / "file.yaml").write_text(text)
-    told = system.json("recipes", "release", "file.yaml", *options)
-    assert told["noted"] == ("--dry-run" not in options)
-    return [product["sku"] for product in told["products"]]
+    view = system.json("recipes", "release", "file.yaml", *options)
+    assert view["noted"] == ("--dry-run" not in options)
+    return [product["sku"] for product in view["products"]]
 
 
 def live(system: System, sku: str) -> dict[str, str]:

@@ -96,9 +96,9 @@ def folder(cluster: KafkaCluster) -> Iterator[Path]:
 
 
 def start(cluster: KafkaCluster, role: str, folder: Path) -> subprocess.Popen[bytes]:
-    told = {**cluster.fields(role), "data_folder": folder, "cache_folder": ROOT / ".cache", "kafka_partitions": 2}
-    told |= {"source_file_roots": "/", "retry_delays_ms": "1000,5000,30000"}
-    environment = {**os.environ, **{variable(name): str(value) for name, value in told.items()}}
+    fields = {**cluster.fields(role), "data_folder": folder, "cache_folder": ROOT / ".cache", "kafka_partitions": 2}
+    fields |= {"source_file_roots": "/", "retry_delays_ms": "1000,5000,30000"}
+    environment = {**os.environ, **{variable(name): str(value) for name, value in fields.items()}}
     command = [sys.executable, "-m", "loadtest.chaos.role", *ROLES[role]]
     with (folder / role).open("wb") as log:
         return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
@@ -121,8 +121,8 @@ def test_the_roles_run_with_their_rights_and_a_listing_service_hears_of_it(clust
     while heard != {"amazon-1", "web-1"} and time.monotonic() < give_up_at:
         message = consumer.poll(1.0)
         if message is not None and message.error() is None:
-            told = codec.decode(bytes(message.value() or b""))
-            heard |= {told.asset} if isinstance(told, AssetPublished) else set()
+            announcement = codec.decode(bytes(message.value() or b""))
+            heard |= {announcement.asset} if isinstance(announcement, AssetPublished) else set()
     consumer.close()
     assert heard == {"amazon-1", "web-1"}
     (letter,) = until(lambda: dead.find(operator, Wanted()))
@@ -169,17 +169,17 @@ def _fits(topic: str, patterns: tuple[str, ...]) -> bool:
 def _refused_writes(settings: Settings, names: set[str]) -> set[str]:
     """Those of the topics that take nothing."""
     refused: set[str] = set()
-    told = threading.Semaphore(0)
+    delivered = threading.Semaphore(0)
 
     def on_end(name: str, error: KafkaError | None) -> None:
         refused.update({name} if error is not None else set())
-        told.release()
+        delivered.release()
 
     producer = AcknowledgedProducer(settings)
     for name in names:
         producer.send_later([Outgoing(name, b"k", b"v", [])], partial(on_end, name))
     for _ in names:
-        assert told.acquire(timeout=WITHIN_S)
+        assert delivered.acquire(timeout=WITHIN_S)
     producer.close()
     return refused
 

@@ -76,8 +76,8 @@ def key(environment: dict[str, str]) -> str:
 def test_the_api_answers_as_it_says(phase: str, api: str, key: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     config = Path(__file__).with_name("schemathesis.toml")
-    asked = ["--phases", phase, "--exclude-path", ENDLESS, "--max-time", str(ASKS_WITHIN_S), "--request-timeout", "60"]
-    told = ["-H", f"Authorization: Bearer {key}", "-H", "Prefer: wait=0", "--report-json-path", str(report)]
+    phases = ["--phases", phase, "--exclude-path", ENDLESS, "--max-time", str(ASKS_WITHIN_S), "--request-timeout", "60"]
+    options = ["-H", f"Authorization: Bearer {key}", "-H", "Prefer: wait=0", "--report-json-path", str(report)]
     how = [
         "--max-examples",
         "3",
@@ -86,7 +86,7 @@ def test_the_api_answers_as_it_says(phase: str, api: str, key: str, tmp_path: Pa
         "all",
         "--continue-on-failure",
     ]
-    command = [str(PROGRAM), "--config-file", str(config), "run", f"{api}/openapi.json", *asked, *told, *how]
+    command = [str(PROGRAM), "--config-file", str(config), "run", f"{api}/openapi.json", *phases, *options, *how]
     began_s = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=1200, check=False)
     found: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {}

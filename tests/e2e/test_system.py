@@ -71,13 +71,13 @@ def test_the_costs_of_images_that_went_live_are_told(system: System) -> None:
     system.submit(
         upsert("FIRST", channels=["amazon", "instagram"], sources=photograph), upsert("COPY", sources=photograph)
     )
-    told = system.json("costs", "--by", "operation")
-    groups = {each["group"]["operation"]: each for each in told["groups"]}
+    view = system.json("costs", "--by", "operation")
+    groups = {each["group"]["operation"]: each for each in view["groups"]}
     assert set(groups) == {"cutout", "packshot", "transparent"}
     assert all(each["images"] and each["per_image_nanos"] > 0 for each in groups.values())
     assert groups["cutout"]["saved_price_nanos"] > 0
-    assert told["total"]["images"] == groups["packshot"]["images"] + groups["transparent"]["images"]
-    assert told["total"]["total_nanos"] == sum(each["total_nanos"] for each in groups.values())
+    assert view["total"]["images"] == groups["packshot"]["images"] + groups["transparent"]["images"]
+    assert view["total"]["total_nanos"] == sum(each["total_nanos"] for each in groups.values())
 
 
 def test_bad_input_is_an_answer(system: System) -> None:

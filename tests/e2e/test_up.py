@@ -36,15 +36,15 @@ def environment(**more: str) -> dict[str, str]:
 
 def wait_for(text: str, log: Path, process: subprocess.Popen[bytes]) -> str:
     give_up_at = time.monotonic() + WITHIN_S
-    while text not in (told := log.read_text()):
-        assert process.poll() is None, told
-        assert time.monotonic() < give_up_at, told
+    while text not in (printed := log.read_text()):
+        assert process.poll() is None, printed
+        assert time.monotonic() < give_up_at, printed
         time.sleep(0.2)
-    return told
+    return printed
 
 
-def check_the_link_signs_in(told: str) -> None:
-    (page, code), *others = re.findall(r"(http://127\.0\.0\.1:\d+/desk/-/sign-in)#(\S+)", told)
+def check_the_link_signs_in(printed: str) -> None:
+    (page, code), *others = re.findall(r"(http://127\.0\.0\.1:\d+/desk/-/sign-in)#(\S+)", printed)
     assert others == []
     form = urllib.parse.urlencode({"code": code}).encode()
     with urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(page, form, timeout=60) as answer:
@@ -61,13 +61,13 @@ def test_it_is_up_from_any_folder_once_every_role_is_ready_and_only_once(tmp_pat
     with log.open("wb") as screen:
         process = subprocess.Popen(command, cwd=shop, env=around, stdout=screen, stderr=screen)
     try:
-        told = wait_for("Ctrl-C stops it", log, process)
-        assert "packshot is up" in told
-        assert "died" not in told
+        printed = wait_for("Ctrl-C stops it", log, process)
+        assert "packshot is up" in printed
+        assert "died" not in printed
         logs = {file.stem: file.read_text() for file in (shop / ".packshot" / "logs").iterdir()}
         assert '"event": "ready"' in logs["worker-cutout"]
         assert '"event": "ready"' in logs["worker-compose"]
-        check_the_link_signs_in(told)
+        check_the_link_signs_in(printed)
         again = subprocess.run(
             command, cwd=shop, env=around | environment(), capture_output=True, text=True, check=False
         )
@@ -84,13 +84,13 @@ def test_a_role_that_dies_says_so_and_keeps_the_system_from_being_up(
 ) -> None:
     monkeypatch.setattr(supervisor, "ROLES", (("cdn",), ("bogus",)))
     settings = Settings(data_folder=tmp_path / "data", cdn_port=free_port())
-    told: list[str] = []
+    found: list[str] = []
     stop = threading.Event()
     ready: list[bool] = []
 
     def tell(sentence: str) -> None:
-        told.append(sentence)
-        if len(told) == 2:
+        found.append(sentence)
+        if len(found) == 2:
             stop.set()
 
     roles = Supervisor(supervisor.environment(settings, "127.0.0.1:1"), tmp_path / "logs", tell)
@@ -99,7 +99,7 @@ def test_a_role_that_dies_says_so_and_keeps_the_system_from_being_up(
         watching.start()
         watching.join(WITHIN_S)
         assert ready == [False]
-        assert told[0] == f"bogus died (exit status 2) and is started again; see {tmp_path / 'logs' / 'bogus.log'}"
+        assert found[0] == f"bogus died (exit status 2) and is started again; see {tmp_path / 'logs' / 'bogus.log'}"
         assert "bogus" in (tmp_path / "logs" / "bogus.log").read_text()
     finally:
         roles.stop()

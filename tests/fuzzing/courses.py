@@ -40,8 +40,8 @@ class Course:
     @property
     def kind(self) -> str:
         """What findings of one kind have in common: the target, and what it says last, without its numbers."""
-        told = [line for line in self.broke.splitlines() if line.strip()]
-        return f"{self.target}: {''.join(each for each in told[-1] if not each.isdigit())[:120]}" if told else ""
+        found = [line for line in self.broke.splitlines() if line.strip()]
+        return f"{self.target}: {''.join(each for each in found[-1] if not each.isdigit())[:120]}" if found else ""
 
 
 def kept() -> list[tuple[str, int]]:

@@ -37,8 +37,8 @@ def a_refused_record_vanishes() -> Iterator[None]:
     answer = Processing._answer
 
     def silent(self: Processing, delivery: Delivery, facts: Facts) -> Answered:
-        told = answer(self, delivery, facts)
-        return replace(told, records=[record for record in told.records if not is_letter(record)])
+        answers = answer(self, delivery, facts)
+        return replace(answers, records=[record for record in answers.records if not is_letter(record)])
 
     with patch.object(Processing, "_answer", silent):
         yield

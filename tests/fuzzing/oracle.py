@@ -26,9 +26,9 @@ def nothing_unforeseen() -> Iterator[None]:
     """Raises Broken when a role logs an exception that it caught: it was none that anybody foresaw."""
     found: list[str] = []
 
-    def note(_logger: object, _method: str, told: MutableMapping[str, Any]) -> Any:
-        if told.get("exc_info"):
-            found.append(f"{told['event']}\n{''.join(traceback.format_exception(*_exc_info(told['exc_info'])))}")
+    def note(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> Any:
+        if fields.get("exc_info"):
+            found.append(f"{fields['event']}\n{''.join(traceback.format_exception(*_exc_info(fields['exc_info'])))}")
         raise structlog.DropEvent
 
     before = structlog.get_config()
@@ -41,8 +41,8 @@ def nothing_unforeseen() -> Iterator[None]:
         raise Broken(found[0])
 
 
-def _exc_info(told: Any) -> tuple[Any, Any, Any]:
-    return (type(told), told, told.__traceback__) if isinstance(told, BaseException) else sys.exc_info()
+def _exc_info(given: Any) -> tuple[Any, Any, Any]:
+    return (type(given), given, given.__traceback__) if isinstance(given, BaseException) else sys.exc_info()
 
 
 def is_letter(record: Outgoing) -> bool:

@@ -154,8 +154,8 @@ def test_what_the_whole_budget_cannot_hold_is_refused_by_name() -> None:
     budget = Budget(1000 * MB)
     with pytest.raises(TooMuchMemory), budget.reserve(1001 * MB):
         pass
-    told = pytest.raises(Refused, match=r"a\.jpg: it takes 1,001 MB.*1,000 MB.*PACKSHOT_MEMORY_BUDGET_MB")
-    with told as refused, memory.admitted(budget, 1001 * MB, "sources", "a.jpg"):
+    refusing = pytest.raises(Refused, match=r"a\.jpg: it takes 1,001 MB.*1,000 MB.*PACKSHOT_MEMORY_BUDGET_MB")
+    with refusing as refused, memory.admitted(budget, 1001 * MB, "sources", "a.jpg"):
         pass
     assert (refused.value.code, refused.value.field, refused.value.kind) == (
         "source_too_many_pixels",

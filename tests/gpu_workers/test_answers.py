@@ -9,7 +9,7 @@ from gpu_workers.imaging.types import Code, Plane
 from gpu_workers.imaging.writing import Points
 from gpu_workers.pools.answers import SUBJECT, Answers, answers_id, keep, known_answers
 from gpu_workers.reading.reader import Reader
-from gpu_workers.reading.recognising import Said
+from gpu_workers.reading.recognising import Recognised
 from gpu_workers.results import Results
 from gpu_workers.worker import Worker
 from schemas import retouching
@@ -83,20 +83,20 @@ def test_every_kind_of_answer_is_the_same_to_the_bit(blobs: Blobs) -> None:
         calls.append("find")
         return [np.arange(8, dtype=np.float64).reshape(4, 2) / 3] * int(rgb[0, 0, 0])
 
-    def recognise(line: Code) -> Said:
+    def recognise(line: Code) -> Recognised:
         calls.append("recognise")
-        return Said(f"Größe {line[0, 0, 0]} ✓", 1 / 3)
+        return Recognised(f"Größe {line[0, 0, 0]} ✓", 1 / 3)
 
     pictures = [np.full((5, 7, 3), code, np.uint8) for code in (0, 1, 2)]
     reader = Reader(find, recognise, "r")
-    told = []
+    found = []
     for _ in range(2):
         answers = known_answers(blobs, answers_id("a" * 64, "engine", reader))
         see, read = answers.seeing(SUBJECT, sees), answers.reading(reader)
-        told.append([(see(each), read.find(each), read.recognise(each)) for each in pictures])
+        found.append([(see(each), read.find(each), read.recognise(each)) for each in pictures])
         keep(blobs, answers_id("a" * 64, "engine", reader), answers)
     assert len(calls) == 9
-    for (mask, points, said), (mask_again, points_again, said_again) in zip(*told, strict=True):
+    for (mask, points, said), (mask_again, points_again, said_again) in zip(*found, strict=True):
         np.testing.assert_array_equal(mask, mask_again)
         np.testing.assert_array_equal(np.array(points), np.array(points_again))
         assert said == said_again

@@ -98,12 +98,12 @@ def test_a_deadline_starts_the_batch_in_time_for_its_latency(engine: Doubling) -
         with batcher.requester(), batcher.requester():
             batcher.latency.record(1, 30_000)
             now = batcher._clock()
-            asked = threads.submit(batcher.infer, item(1), now + 50)
+            answer = threads.submit(batcher.infer, item(1), now + 50)
             while not batcher.queued:
                 threading.Event().wait(0.001)
             assert batcher.due_in_s(now) == pytest.approx(20)
             assert batcher.due_in_s(now + 20.5) <= 0
-        assert asked.result(10)[0, 0, 0, 0] == 2
+        assert answer.result(10)[0, 0, 0, 0] == 2
 
 
 def test_a_deadline_that_is_near_does_not_wait(engine: Doubling) -> None:

@@ -115,14 +115,14 @@ def test_the_earliest_deadline_goes_first(engine: Doubling) -> None:
     with batching(engine, max_batch=1) as batcher, ThreadPoolExecutor(4) as threads:
         now = batcher._clock()
         engine.gate.clear()
-        asked = [threads.submit(batcher.infer, item(0))]
+        answer = [threads.submit(batcher.infer, item(0))]
         assert engine.entered.acquire(timeout=10)
         for count, value in enumerate((3, 1, 2), start=1):
-            asked.append(threads.submit(batcher.infer, item(value), now + 1000 * value))
+            answer.append(threads.submit(batcher.infer, item(value), now + 1000 * value))
             while batcher.queued < count:
                 threading.Event().wait(0.001)
         engine.gate.set()
-        assert [future.result(10)[0, 0, 0, 0] for future in asked] == [0, 6, 2, 4]
+        assert [future.result(10)[0, 0, 0, 0] for future in answer] == [0, 6, 2, 4]
         assert engine.batches == [[0], [1], [2], [3]]
 
 
@@ -169,12 +169,12 @@ def test_an_engine_with_lanes_takes_one_item_in_each_at_once(engine: Doubling) -
     engine.lanes = 2
     engine.gate.clear()
     with batching(engine) as batcher, batcher.requester(), ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(batcher.infer, items(0, 1, 2))  # though another might still come
+        answer = threads.submit(batcher.infer, items(0, 1, 2))  # though another might still come
         assert engine.entered.acquire(timeout=10)
         assert engine.entered.acquire(timeout=10)
         assert batcher.queued == 1
         engine.gate.set()
-        assert asked.result(10)[:, 0, 0, 0].tolist() == [0, 2, 4]
+        assert answer.result(10)[:, 0, 0, 0].tolist() == [0, 2, 4]
     assert sorted(engine.batches) == [[0], [1], [2]]
 
 
@@ -211,13 +211,13 @@ def test_a_lane_that_breaks_down_fails_its_own_item_only(engine: Doubling) -> No
     engine.gate.clear()
     with ThreadPoolExecutor(3) as threads, pytest.MonkeyPatch.context() as patch:
         patch.setattr(threading, "excepthook", lambda _: None)
-        asked = [threads.submit(batcher.infer, item(value)) for value in range(3)]
+        answers = [threads.submit(batcher.infer, item(value)) for value in range(3)]
         while batcher.queued < 1:
             threading.Event().wait(0.001)
         engine.gate.set()
-        wait(asked)
-    assert sum(isinstance(future.exception(), BatcherClosed) for future in asked) == 1
-    assert isinstance(asked[1].exception(), BatcherClosed)
+        wait(answers)
+    assert sum(isinstance(future.exception(), BatcherClosed) for future in answers) == 1
+    assert isinstance(answers[1].exception(), BatcherClosed)
     batcher.close()
 
 
@@ -238,7 +238,7 @@ def test_whatever_the_engine_does_every_item_is_answered_or_failed_once(seed: in
         return np.where((batch % 10 == 7) | (rng.random(batch.shape) < 0.01), np.float32(np.nan), batch * 2)
 
     engine.answer = answer
-    asked = list(range(1, 201))
+    found = list(range(1, 201))
     ended: list[float] = []
 
     def ask(value: int) -> None:
@@ -250,8 +250,8 @@ def test_whatever_the_engine_does_every_item_is_answered_or_failed_once(seed: in
 
     failed: list[int] = []
     with batching(engine, max_batch=8, max_wait_ms=1) as batcher, ThreadPoolExecutor(16) as threads:
-        list(threads.map(ask, asked))
+        list(threads.map(ask, found))
         assert batcher.queued == 0
-    assert sorted(ended) == asked
-    assert {value for value in asked if value % 10 == 7} <= set(failed)
+    assert sorted(ended) == found
+    assert {value for value in found if value % 10 == 7} <= set(failed)
     assert batcher.counters.failed_items == len(failed)

@@ -86,7 +86,7 @@ def test_files_are_learned_from_by_their_alpha_or_a_cutout(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda file: file.unlink(), r"3\.png: No such file"),
         (lambda file: file.write_text("no picture"), r"3\.png: no picture that we read"),
@@ -98,14 +98,14 @@ def test_files_are_learned_from_by_their_alpha_or_a_cutout(tmp_path: Path) -> No
     ],
 )
 def test_a_file_that_is_no_example_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], message: str
 ) -> None:
     monkeypatch.setattr(surroundings, "_LEAST_SHARE", 0.1)  # one with less has no alpha to speak of, and asks a network
     paths = [tmp_path / f"{n}.png" for n in range(10)]
     for n, path in enumerate(paths):
         Image.fromarray(np.dstack(on_ground(padding=0.12 + n / 100))).save(path)
     change(paths[3])
-    with pytest.raises(BadExample, match=told):
+    with pytest.raises(BadExample, match=message):
         learn_from_files("house", paths, _no_network)
 
 

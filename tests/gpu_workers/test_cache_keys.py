@@ -162,8 +162,8 @@ def test_a_models_contract_changes_the_key(changed: dict[str, object]) -> None:
 
 
 def test_what_a_manifest_says_for_people_leaves_it() -> None:
-    told = replace(contract(), licence="other", source="elsewhere", quality={"iou": 1.0})
-    assert engine_fingerprint(told, "openvino", "1") == engine_fingerprint(contract(), "openvino", "1")
+    changed = replace(contract(), licence="other", source="elsewhere", quality={"iou": 1.0})
+    assert engine_fingerprint(changed, "openvino", "1") == engine_fingerprint(contract(), "openvino", "1")
 
 
 def test_an_engines_code_and_version_change_the_key() -> None:

@@ -213,15 +213,15 @@ def test_what_says_srgb_is_not_touched(chunks: bytes, grey: bool) -> None:
 
 def test_the_order_of_precedence_in_a_png() -> None:
     samples = files.colours(P3)
-    said = [
+    found = [
         (files.chunk(b"cICP", bytes([12, 13, 0, 1])), P3),
         (files.iccp(files.matrix(ADOBE)), ADOBE),
         (files.chunk(b"sRGB", b"\0"), SRGB),
         (files.gama_chrm(LINEAR), LINEAR),
         (files.chunk(b"eXIf", files.exif(0xFFFF, "R03")), ADOBE),
     ]
-    for first, (_, space) in enumerate(said):
-        data = files.png(samples, *(each for each, _ in reversed(said[first:])))
+    for first, (_, space) in enumerate(found):
+        data = files.png(samples, *(each for each, _ in reversed(found[first:])))
         assert_as_lcms(data, samples, files.matrix(space))
 
 

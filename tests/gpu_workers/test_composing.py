@@ -78,8 +78,8 @@ def test_a_demanded_background_stays_exact_under_a_style() -> None:
     styled = compose("style", [read(file) for file in way.files], request("amazon", {"brand": "earthy", "lut": "warm"}))
     corner = np.asarray(Image.open(io.BytesIO(styled.files[0].data)))[:40, :40]
     assert (corner == 255).all()
-    told = outcome(styled, "amazon")
-    assert {told[name] for name in ("background_as_channel", "background_exact_share", "fill")} == {"pass"}
+    outcomes = outcome(styled, "amazon")
+    assert {outcomes[name] for name in ("background_as_channel", "background_exact_share", "fill")} == {"pass"}
 
 
 def test_a_styled_ground_that_is_not_the_channels_is_noticed() -> None:
@@ -141,7 +141,7 @@ def test_a_composite_says_so_and_what_is_generated_in_it(
 
 
 @pytest.mark.parametrize(
-    ("operation", "count", "parameters", "told"),
+    ("operation", "count", "parameters", "refusal"),
     [
         ("engrave", 1, {}, ("unknown_operation", "operation", "packshot")),
         ("packshot", 2, {}, ("bad_inputs", "inputs", "2")),
@@ -156,11 +156,11 @@ def test_a_composite_says_so_and_what_is_generated_in_it(
     ],
 )
 def test_what_cannot_be_made_is_refused_by_name(
-    operation: str, count: int, parameters: dict[str, str], told: tuple[str, str, str]
+    operation: str, count: int, parameters: dict[str, str], refusal: tuple[str, str, str]
 ) -> None:
-    with pytest.raises(InputError, match=told[2]) as caught:
+    with pytest.raises(InputError, match=refusal[2]) as caught:
         compose(operation, [cutout()] * count, request("shopify", parameters))
-    assert (caught.value.code, caught.value.field) == told[:2]
+    assert (caught.value.code, caught.value.field) == refusal[:2]
 
 
 @pytest.mark.parametrize(("brand", "field"), [("nobody", "warm-minimal"), (None, "must be given")])

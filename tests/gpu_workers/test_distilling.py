@@ -148,9 +148,9 @@ def test_without_pytorch_it_says_what_to_install(tmp_path: Path) -> None:
 def test_teaching_twice_gives_the_same_and_better_weights(photographs: list[Photograph]) -> None:
     config = distilling.TrainingConfig(pictures=4, steps=12, batch=2)
     pictures = np.stack([training_tensor(photographs, 1, index).astype(np.float16) for index in range(4)])
-    asked = distilling.Teacher(onnx.load(TEACHER))
+    teacher = distilling.Teacher(onnx.load(TEACHER))
     with Progress(disable=True) as progress:
-        one, again = (distilling.teach(asked, pictures, config, progress) for _ in range(2))
+        one, again = (distilling.teach(teacher, pictures, config, progress) for _ in range(2))
     assert all(np.array_equal(one[name], again[name]) for name in one)
     assert set(one) == {f"{layer.name}.{part}" for layer in HEAD for part in ("weight", "bias")}
 
@@ -162,7 +162,7 @@ def test_the_fast_model_sees_what_its_teacher_sees(photographs: list[Photograph]
     assert hashlib.sha256(file.read_bytes()).hexdigest() == fast.sha256
     assert fast.size_bytes == file.stat().st_size < 10_000_000
     pictures = [tensor_of(taken.rgb, fast.input) for taken in photographs]
-    told = [(run(str(TEACHER), each[None]), run(str(file), each[None])) for each in pictures]
-    overlaps = [overlap(theirs > 0.5, mine > 0.5) for theirs, mine in told]
+    found = [(run(str(TEACHER), each[None]), run(str(file), each[None])) for each in pictures]
+    overlaps = [overlap(theirs > 0.5, mine > 0.5) for theirs, mine in found]
     assert np.median(overlaps) > 0.98
     assert np.mean(overlaps) > 0.94

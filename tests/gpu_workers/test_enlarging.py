@@ -216,13 +216,13 @@ def test_one_that_does_not_answer_with_its_picture_is_told(tmp_path: Path) -> No
     ],
 )
 def test_a_manifest_says_what_goes_together(tmp_path: Path, change: dict[str, Any], named: str) -> None:
-    told = {**msgspec.structs.asdict(write(tmp_path)), **change}
+    fields = {**msgspec.structs.asdict(write(tmp_path)), **change}
     with pytest.raises(BadManifest, match=named):
-        parse_manifest(msgspec.yaml.encode(told).decode(), "grid.yaml")
+        parse_manifest(msgspec.yaml.encode(fields).decode(), "grid.yaml")
 
 
 def test_a_mask_has_one_band() -> None:
-    told = msgspec.to_builtins(load_manifest("u2netp"))
-    told["output"]["shape"] = [3, 320, 320]
+    found = msgspec.to_builtins(load_manifest("u2netp"))
+    found["output"]["shape"] = [3, 320, 320]
     with pytest.raises(BadManifest, match="one band"):
-        parse_manifest(msgspec.yaml.encode(told).decode(), "u.yaml")
+        parse_manifest(msgspec.yaml.encode(found).decode(), "u.yaml")

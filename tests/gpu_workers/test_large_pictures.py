@@ -83,8 +83,8 @@ def test_what_is_clear_does_not_bleed_into_what_is_read_smaller() -> None:
 
 
 def test_a_header_tells_what_a_picture_will_take() -> None:
-    told = header(bytes(FILES["deep"]()))
-    assert (told.width_px, told.height_px, told.bands, told.bits) == (WIDTH_PX, HEIGHT_PX, 3, 16)
+    found = header(bytes(FILES["deep"]()))
+    assert (found.width_px, found.height_px, found.bands, found.bits) == (WIDTH_PX, HEIGHT_PX, 3, 16)
     assert header(bytes(FILES["progressive"]())).is_progressive
     assert not header(bytes(FILES["jpeg"]())).is_progressive
     deep_bytes, bytes_8 = (
@@ -97,8 +97,8 @@ def test_a_header_of_packed_lab_is_read_without_its_pixels() -> None:
     stream = io.BytesIO()
     Image.new("LAB", (WIDTH_PX, HEIGHT_PX)).save(stream, "TIFF")
     cut = stream.getvalue()[: WIDTH_PX * HEIGHT_PX]
-    told = header(cut)
-    assert (told.width_px, told.height_px, told.bands) == (WIDTH_PX, HEIGHT_PX, 3)
+    found = header(cut)
+    assert (found.width_px, found.height_px, found.bands) == (WIDTH_PX, HEIGHT_PX, 3)
     with pytest.raises(PictureError):
         decode(cut)
 

@@ -19,7 +19,7 @@ from gpu_workers.reading.comparing import Shown, compared, edit_distance, likene
 from gpu_workers.reading.opening import open_reader
 from gpu_workers.reading.photograph import measures_of, read_photograph, words_over
 from gpu_workers.reading.reader import Reader
-from gpu_workers.reading.recognising import Said
+from gpu_workers.reading.recognising import Recognised
 from gpu_workers.sources.decoding import decode
 from streams.runtime.settings import Settings
 from tests.gpu_workers.labels import BOX, WORDS, Rgb, box_with, cut_out, warped, write
@@ -131,9 +131,9 @@ def test_words_beside_the_product_and_across_it_are_told_of_the_source(reader: R
     picture = Image.fromarray(box_with())
     write(picture, "SALE 50% OFF", (920, 40), 36, (200, 0, 0))
     over = np.asarray(picture, np.uint8)
-    told = measures_of(read_photograph(over, cut_out(over), reader), plain_ground=True)
-    assert told["overlay_words"] == 1
-    assert told["watermark_words"] == 0
+    measures = measures_of(read_photograph(over, cut_out(over), reader), plain_ground=True)
+    assert measures["overlay_words"] == 1
+    assert measures["watermark_words"] == 0
     assert measures_of(read_photograph(over, cut_out(over), reader), plain_ground=False)["overlay_words"] == 0
     write(picture, "stockphotos", (640, 900), 90, (120, 120, 120))
     across = np.asarray(picture, np.uint8)
@@ -147,8 +147,8 @@ def test_a_cutout_of_its_own_alpha_brings_no_words_that_are_islands(reader: Read
     rgba = cut_out(np.asarray(picture, np.uint8))
     words = np.asarray(picture, np.int16) - photograph
     rgba[np.abs(words).max(axis=2) > 30] = (200, 0, 0, 255)
-    told = measures_of(read_photograph(rgba, rgba, reader), plain_ground=True)
-    assert (told["overlay_words"], told["words"]) == (1, 3)
+    measures = measures_of(read_photograph(rgba, rgba, reader), plain_ground=True)
+    assert (measures["overlay_words"], measures["words"]) == (1, 3)
 
 
 def test_text_beside_the_product_in_a_picture_is_a_share_of_it(reader: Reader) -> None:
@@ -231,8 +231,8 @@ def test_words_over_a_picture_lie_beside_its_product_on_a_plain_ground_or_across
         "so": (10, 170, 90, 190),
     }
     boxes = [np.array([(x, y), (right, y), (right, low), (x, low)], float) for x, y, right, low in places.values()]
-    words = iter([Said("SALE", 0.95), Said("WATER", 0.99), Said("no", 0.99)])
+    words = iter([Recognised("SALE", 0.95), Recognised("WATER", 0.99), Recognised("no", 0.99)])
     reader = Reader(lambda _: boxes, lambda _: next(words), "")
     if not plain_ground:
-        words = iter([Said("WATER", 0.99)])
+        words = iter([Recognised("WATER", 0.99)])
     assert words_over(np.zeros((200, 200, 3), np.uint8), product, reader, plain_ground=plain_ground) == count

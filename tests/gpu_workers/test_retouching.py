@@ -111,7 +111,7 @@ def test_strokes_are_read_from_their_blob_for_their_photograph_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (b"{}", "marks"),
         (b'{"marks": [{"type": "click", "x": 2, "y": 0, "keep": true}]}', "x"),
@@ -120,8 +120,8 @@ def test_strokes_are_read_from_their_blob_for_their_photograph_alone() -> None:
         (b"nothing", "malformed"),
     ],
 )
-def test_a_bad_retouch_names_its_field(text: bytes, said: str) -> None:
-    with pytest.raises(BadRetouch, match=said):
+def test_a_bad_retouch_names_its_field(text: bytes, message: str) -> None:
+    with pytest.raises(BadRetouch, match=message):
         read(text)
 
 
@@ -144,17 +144,17 @@ def test_what_looks_alike_goes_wherever_it_is_in_the_product(picture: NDArray[np
 
 
 def test_the_network_is_asked_the_same_with_marks_as_without(picture: NDArray[np.uint8]) -> None:
-    asked: dict[bool, list[bytes]] = {}
+    fields: dict[bool, list[bytes]] = {}
     marks = Retouching(Retouch(marks=[Box(left=0.1, top=0.2, right=0.6, bottom=0.8, keep=True)]))
     for retouching in (None, marks):
-        pictures = asked.setdefault(retouching is None, [])
+        pictures = fields.setdefault(retouching is None, [])
 
         def sees(rgb: NDArray[np.uint8], pictures: list[bytes] = pictures) -> NDArray[np.float32]:
             pictures.append(rgb.tobytes())
             return sees_red(rgb)
 
         cutout(picture, sees, retouching=retouching)
-    assert asked[True] == asked[False]
+    assert fields[True] == fields[False]
 
 
 def test_a_person_sees_what_the_network_does_not() -> None:

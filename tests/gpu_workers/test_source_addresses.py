@@ -101,15 +101,15 @@ def test_a_redirect_to_a_private_address_is_refused(server: Server) -> None:
 
 def test_the_connection_goes_to_the_address_that_was_checked(server: Server) -> None:
     server.serves("/a.jpg")
-    asked: list[str] = []
+    found: list[str] = []
 
     def rebinding(host: str, _port: int) -> list[str]:
-        asked.append(host)
-        return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.99"]
+        found.append(host)
+        return ["127.0.0.1"] if len(found) == 1 else ["127.0.0.99"]
 
     fetched = fetch(f"http://shop.example:{server.port}/a.jpg", limits(), resolve=rebinding)
     assert fetched.data == JPEG
-    assert asked == ["shop.example"]
+    assert found == ["shop.example"]
 
 
 def test_the_host_header_names_the_host_and_not_the_address(server: Server) -> None:

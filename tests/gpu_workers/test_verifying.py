@@ -117,7 +117,7 @@ def test_a_mask_is_good_on_every_engine_in_every_precision(tmp_path: Path, engin
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         (lambda batch: batch[:, :1] * np.nan, "not finite"),
         (lambda batch: dark(batch) + batch.mean() * len(batch), "depends on its batch"),
@@ -125,8 +125,8 @@ def test_a_mask_is_good_on_every_engine_in_every_precision(tmp_path: Path, engin
     ],
     ids=["not a number", "items leak", "too few"],
 )
-def test_what_is_no_mask_is_told(rule: Any, told: str) -> None:
-    with pytest.raises(BadAnswers, match=told):
+def test_what_is_no_mask_is_told(rule: Any, message: str) -> None:
+    with pytest.raises(BadAnswers, match=message):
         try_out(model(), Answers(rule), Answers(dark))
 
 

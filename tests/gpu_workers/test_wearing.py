@@ -163,8 +163,8 @@ def edges_of_own_alpha(rgba: Picture) -> tuple[dict[str, float], set[str]]:
     """The measures of a supplier's cut-out, and what of its edges waits for a person."""
     rendered = packshot(rgba, channels.load("web"))
     found = measure(encode(rendered.canvas, channels.load("web")).data, rendered, channels.load("web"))
-    told = {f"cutout.{name}": value for name, value in {**OF_OPERATION["cutout"], "has_own_alpha": 1.0}.items()}
-    verdict = judge({**found, **told}, channels.load("web"), "transparent")
+    fields = {f"cutout.{name}": value for name, value in {**OF_OPERATION["cutout"], "has_own_alpha": 1.0}.items()}
+    verdict = judge({**found, **fields}, channels.load("web"), "transparent")
     return found, {check.name for check in verdict.checks if check.point == "edges" and check.outcome != "pass"}
 
 

@@ -138,17 +138,17 @@ def test_without_a_model_that_may_work_a_task_comes_again(tmp_path: Path, blobs:
 
 
 @pytest.mark.parametrize(
-    ("channel", "input_bytes", "told"),
+    ("channel", "input_bytes", "refusal"),
     [
         ("bazaar", b"", ("unknown_channel", "step.channel")),
         ("amazon", b"no picture", ("source_not_an_image", "inputs")),
     ],
 )
 def test_a_task_of_others_making_is_refused(
-    blobs: Blobs, channel: str, input_bytes: bytes, told: tuple[str, str]
+    blobs: Blobs, channel: str, input_bytes: bytes, refusal: tuple[str, str]
 ) -> None:
     blob = outputs.store(blobs, "cutout", input_bytes, "image/png", (9, 9, 4))
     work = task(Step(operation="packshot", asset="a", channel=channel), inputs=[blob])
     with pytest.raises(Refused) as caught:
         compose_pool.Compose(blobs, Library, ROOM).work(work, Results(blobs), Meter(PRICES))
-    assert (caught.value.code, caught.value.field) == told
+    assert (caught.value.code, caught.value.field) == refusal

@@ -19,11 +19,11 @@ def answered(folder: Path, memory_mb: int, names: tuple[str, ...]) -> dict[str, 
         (folder / name).write_bytes(PICTURES[name]())
     command = [sys.executable, "-m", "tests.gpu_workers.worst_pictures", str(folder), str(memory_mb), *names]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, env=os.environ)
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["peak_mb"] < memory_mb
-    assert told["ends"].keys() == set(names)
-    assert set(told["ends"].values()) <= ANSWERS, told
-    return dict(told["ends"])
+    view = json.loads(done.stdout.splitlines()[-1])
+    assert view["peak_mb"] < memory_mb
+    assert view["ends"].keys() == set(names)
+    assert set(view["ends"].values()) <= ANSWERS, view
+    return dict(view["ends"])
 
 
 @pytest.mark.long

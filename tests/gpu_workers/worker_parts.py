@@ -117,7 +117,7 @@ def task(step: Step, sku: str = "A", **more: object) -> Task:
 
 def completed(worker: Worker, work: Task) -> TaskCompleted:
     record = outgoing(work, "test")
-    (told,) = worker.handle(Delivery(record.topic, 0, 0, record.key, record.value, record.headers), Wait())
-    event = codec.decode(told.value)
+    (answer,) = worker.handle(Delivery(record.topic, 0, 0, record.key, record.value, record.headers), Wait())
+    event = codec.decode(answer.value)
     assert isinstance(event, TaskCompleted)
     return event

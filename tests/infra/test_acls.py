@@ -107,10 +107,10 @@ def test_each_role_may_read_what_its_groups_read_and_nothing_else(role: str) -> 
 @pytest.mark.parametrize("role", sorted(set(ROLE_OF_GROUP.values())))
 def test_each_role_may_ask_about_the_groups_that_it_asks_about(role: str) -> None:
     rights = load()[role]
-    asked = {groups.READER, *(READERS if rights.keeps else ())}
+    fields = {groups.READER, *(READERS if rights.keeps else ())}
     assert {
         group for group in (*READERS, groups.READER) if any(fnmatchcase(group, each) for each in rights.asks)
-    } == asked
+    } == fields
 
 
 def test_transactional_ids_are_those_of_the_code() -> None:

@@ -111,11 +111,11 @@ def test_who_writes_avro_needs_the_description_alone(tmp_path: Path, url: str, m
 
     admin = AdminClient({"bootstrap.servers": memory_bootstrap})
     admin.create_topics([NewTopic(topics.CATALOG.name, 4, 1)])[topics.CATALOG.name].result(60)
-    told = {**msgspec.to_builtins(MUG), "sku": "MÜG"}
-    told.pop("type")
+    fields = {**msgspec.to_builtins(MUG), "sku": "MÜG"}
+    fields.pop("type")
     command = [sys.executable, str(EXAMPLES / "kafka_producer.py")]
     environment = around(tmp_path, API=url, BROKERS=memory_bootstrap)
-    subprocess.run(command, input=json.dumps(told).encode(), cwd=tmp_path, env=environment, check=True, timeout=300)
+    subprocess.run(command, input=json.dumps(fields).encode(), cwd=tmp_path, env=environment, check=True, timeout=300)
     (arrived,) = reading.read(settings, [topics.CATALOG.name])
     event = letters.event_in(arrived)
     assert isinstance(event, CatalogChanged)

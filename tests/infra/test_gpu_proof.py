@@ -50,9 +50,9 @@ def test_it_proves_every_point_and_says_so(
 ) -> None:
     limit_memory(monkeypatch, 3)
     monkeypatch.setattr(gpu_proof, "GROWTH_MAX", 2.0)  # other tests' memory is in this process
-    status, told = prove(tmp_path, capsys)
-    assert (status, told["failed"]) == (0, 0), told
-    assert list(told["models"][tiny.ref]) == [check.__name__ for check in gpu_proof.CHECKS]
+    status, printed = prove(tmp_path, capsys)
+    assert (status, printed["failed"]) == (0, 0), printed
+    assert list(printed["models"][tiny.ref]) == [check.__name__ for check in gpu_proof.CHECKS]
 
 
 def test_a_check_that_fails_is_told_and_the_others_go_on(
@@ -61,9 +61,9 @@ def test_a_check_that_fails_is_told_and_the_others_go_on(
     limit_memory(monkeypatch, 10**9)
     monkeypatch.setattr(gpu_proof, "CHUNKS_MAX", 4)
     monkeypatch.setitem(DIFFERENCE_MAX, tiny.precision, -1.0)
-    status, told = prove(tmp_path, capsys)
-    checks = told["models"][tiny.ref]
-    assert (status, told["failed"]) == (1, 3)
+    status, printed = prove(tmp_path, capsys)
+    checks = printed["models"][tiny.ref]
+    assert (status, printed["failed"]) == (1, 3)
     assert "they differ by" in checks["parity"]
     assert "has no end" in checks["memory_comes_back"]
     assert {each["batch"] for each in checks["speed"]} == {1, 2, 4, 5}

@@ -140,11 +140,11 @@ def test_poison_without_its_end_is_told(tmp_path: Path) -> None:
 
 
 def test_a_message_that_did_not_come_or_came_too_early_is_told() -> None:
-    told = [("north", "a", "1"), ("north", "b", "2"), ("north", "a", "3"), ("south", "a", "4")]
-    assert list(unheard(told, ["4", "1", "3", "2"])) == []
-    assert list(unheard(told, ["1", "2", "3"])) == ["south|a: 4 was published, and no webhook told of it"]
-    assert list(unheard(told, ["3", "1", "2", "4"])) == ["north|a: 3 came before what was published earlier"]
-    assert list(unheard(told, ["1", "2", "3", "4", "5"])) == ["5 was heard of, and never published"]
+    found = [("north", "a", "1"), ("north", "b", "2"), ("north", "a", "3"), ("south", "a", "4")]
+    assert list(unheard(found, ["4", "1", "3", "2"])) == []
+    assert list(unheard(found, ["1", "2", "3"])) == ["south|a: 4 was published, and no webhook told of it"]
+    assert list(unheard(found, ["3", "1", "2", "4"])) == ["north|a: 3 came before what was published earlier"]
+    assert list(unheard(found, ["1", "2", "3", "4", "5"])) == ["5 was heard of, and never published"]
 
 
 def test_the_listener_hears_only_what_is_signed_and_fails_once(tmp_path: Path) -> None:
@@ -261,13 +261,13 @@ class Starting:
 
 def test_a_blow_is_over_when_it_is_seen_to_be_and_tells_whose_time_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "AT_LEAST_S", 0.0)
-    said: list[str] = []
-    injector = FaultInjector(1, cast(Any, Starting()), cast(Any, NoStalls()), said.append)
+    found: list[str] = []
+    injector = FaultInjector(1, cast(Any, Starting()), cast(Any, NoStalls()), found.append)
     blow = injector.strike(Fault("kill the broker", "server", [], lambda: time.sleep(0.2)))
     assert blow.recovered
     assert 0.2 <= blow.away_s < 30.0
     assert blow.own_s == 30.0 - blow.away_s
-    assert said[0].startswith("kill the broker: stood still for 30.0 s (packshot.publisher at imagery.publish/2)")
+    assert found[0].startswith("kill the broker: stood still for 30.0 s (packshot.publisher at imagery.publish/2)")
     assert injector.strike(Fault("pause streams-1", "pause", [], lambda: None)).own_s == 30.0
 
 

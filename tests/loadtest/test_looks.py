@@ -18,14 +18,14 @@ def test_a_folder_s_pictures_are_products_of_what_their_names_tell(tmp_path: Pat
 
 
 def test_a_file_of_events_keeps_its_own_words(tmp_path: Path) -> None:
-    told = {
+    line = {
         "type": "CatalogChanged",
         "sku": "a",
         "category": "Mugs",
         "channels": ["etsy"],
         "sources": [{"uri": "a.jpg"}],
     }
-    (tmp_path / "events.jsonl").write_text(json.dumps(told) + "\n\n" + json.dumps({"type": "CampaignRequested"}) + "\n")
+    (tmp_path / "events.jsonl").write_text(json.dumps(line) + "\n\n" + json.dumps({"type": "CampaignRequested"}) + "\n")
     (event,) = events_of(tmp_path / "events.jsonl")
     assert event["sources"] == [{"uri": str(tmp_path / "a.jpg")}]
     assert (event["category"], event["channels"]) == ("Mugs", ["etsy"])

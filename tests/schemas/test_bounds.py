@@ -102,8 +102,8 @@ def refused_field(record: type[Event], path: Path, value: Any) -> str:
 def is_named(field: str, path: Path) -> bool:
     """Whether `field` is the path; msgspec says `[...]` for what is in a list or a mapping."""
     plain = [str(part) for part in path if part not in (KEY, 0)]
-    told = re.findall(r"[a-z]\w*", field)
-    return told == [part for part in plain if part in told] and told[0] == plain[0] and told[-1] in plain[-2:]
+    names = re.findall(r"[a-z]\w*", field)
+    return names == [part for part in plain if part in names] and names[0] == plain[0] and names[-1] in plain[-2:]
 
 
 @pytest.mark.parametrize("record", EVENTS, ids=lambda record: record.__name__)

@@ -46,10 +46,10 @@ def test_what_any_version_writes_is_read_by_any_other(record: type[Event]) -> No
                 body.seek(0)
                 read: Any = fastavro.schemaless_reader(body, writer, reader)
                 expected = {field["name"]: field.get("default") for field in reader["fields"]}
-                told = {name: value for name, value in written.items() if name in expected}
+                fields = {name: value for name, value in written.items() if name in expected}
                 if reader is writer:
                     assert read == written
-                assert {name: read[name] for name in scalars(told)} == scalars(told)
+                assert {name: read[name] for name in scalars(fields)} == scalars(fields)
                 assert read.keys() == expected.keys()
 
 

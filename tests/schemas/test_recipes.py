@@ -78,7 +78,7 @@ def test_parameters_are_kept_as_they_are_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("padding: 0.10", "padding: 0.9", "10: steps[0].next[0].parameters.padding: `padding` = '0.9': Expected"),
         ("padding: 0.10", "pading: 0.1", "10: steps[0].next[0].parameters.pading: `pading` is no parameter"),
@@ -102,15 +102,14 @@ def test_parameters_are_kept_as_they_are_written() -> None:
         ("  - operation: cutout\n    next:", "  - operation: packshot\n    next:", "5: steps[0].operation: a recipe"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line_and_path(old: str, new: str, told: str) -> None:
+def test_what_is_wrong_is_told_with_its_line_and_path(old: str, new: str, message: str) -> None:
     assert old in SPRING
-    assert any(
-        each.removeprefix("recipes/spring.yaml:").startswith(told) for each in problems(SPRING.replace(old, new))
-    )
+    found = problems(SPRING.replace(old, new))
+    assert any(each.removeprefix("recipes/spring.yaml:").startswith(message) for each in found)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "1: Expected an object, got nothing"),
         ("- a", "1: Expected an object, got a list"),
@@ -125,19 +124,19 @@ def test_what_is_wrong_is_told_with_its_line_and_path(old: str, new: str, told: 
         ),
     ],
 )
-def test_what_is_no_recipe_at_all_is_told_too(text: str, told: str) -> None:
-    assert problem(text) == told
+def test_what_is_no_recipe_at_all_is_told_too(text: str, message: str) -> None:
+    assert problem(text) == message
 
 
 def test_all_that_is_wrong_is_told_at_once_in_the_order_of_lines() -> None:
-    told = problems(SPRING.replace("0.10", "9").replace("soft", "loud").replace("#EFE7DB", "beige"))
-    assert [line.split(":")[1] for line in told] == ["10", "14", "14"]
+    found = problems(SPRING.replace("0.10", "9").replace("soft", "loud").replace("#EFE7DB", "beige"))
+    assert [line.split(":")[1] for line in found] == ["10", "14", "14"]
 
 
 def test_two_pictures_of_a_channel_need_names() -> None:
-    told = problems(SPRING.replace("        asset: warm\n", ""))
-    assert [line.split(": ", 2)[1] for line in told] == ["steps[0].next[0]", "steps[0].next[1]"]
-    assert "tell them apart with `asset`" in told[0]
+    found = problems(SPRING.replace("        asset: warm\n", ""))
+    assert [line.split(": ", 2)[1] for line in found] == ["steps[0].next[0]", "steps[0].next[1]"]
+    assert "tell them apart with `asset`" in found[0]
 
 
 def test_a_step_behind_one_of_a_channel_is_of_that_channel() -> None:
@@ -163,7 +162,7 @@ steps:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         (
             "operation: artwork",
@@ -188,9 +187,10 @@ steps:
         ),
     ],
 )
-def test_a_step_that_cannot_go_on_with_what_it_is_given_is_told(old: str, new: str, told: str) -> None:
+def test_a_step_that_cannot_go_on_with_what_it_is_given_is_told(old: str, new: str, message: str) -> None:
     parse(PRINT, "recipes/spring.yaml")
-    assert any(each.removeprefix("recipes/spring.yaml:").startswith(told) for each in problems(PRINT.replace(old, new)))
+    found = problems(PRINT.replace(old, new))
+    assert any(each.removeprefix("recipes/spring.yaml:").startswith(message) for each in found)
 
 
 def test_a_source_that_is_enlarged_is_still_one_to_print() -> None:
@@ -297,7 +297,7 @@ def test_what_would_be_used_is_shown_with_who_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("mode: soft", "mode: loud", "9: defaults[1].parameters.shadow.mode: `shadow.mode` = 'loud'"),
         ("[shopify]", "[shopify, bazaar]", "7: defaults[1].channels[1]: no channel is called 'bazaar'"),
@@ -311,8 +311,9 @@ def test_what_would_be_used_is_shown_with_who_says_so() -> None:
         ("defaults:", "default:", "3: default: there is no such field"),
     ],
 )
-def test_what_is_wrong_with_defaults_is_told_with_its_line(old: str, new: str, told: str) -> None:
-    assert any(each.removeprefix("recipes/spring.yaml:").startswith(told) for each in problems(ACME.replace(old, new)))
+def test_what_is_wrong_with_defaults_is_told_with_its_line(old: str, new: str, message: str) -> None:
+    found = problems(ACME.replace(old, new))
+    assert any(each.removeprefix("recipes/spring.yaml:").startswith(message) for each in found)
 
 
 # versions

@@ -347,8 +347,8 @@ class FlowWorld:
                 raise Violation(f"{key} is said to be published, and is not live")
 
     def _check_withheld(self, assets: dict[str, list[Any]]) -> None:
-        told = [codec.decode(record.value) for record in self.on(topics.PUBLISH.name)]
-        withheld = {(each.sku, each.asset, each.version) for each in told if isinstance(each, AssetWithheld)}
+        event = [codec.decode(record.value) for record in self.on(topics.PUBLISH.name)]
+        withheld = {(each.sku, each.asset, each.version) for each in event if isinstance(each, AssetWithheld)}
         for sku, its in assets.items():
             for each in its:
                 if each.state == "failed" and (sku, each.asset, each.version) not in withheld:
@@ -363,9 +363,9 @@ class FlowWorld:
     def _check_release(self, products: dict[str, int]) -> None:
         """Each product is made as the newest release says, whatever it was before that."""
         tasks = [task for task in map(_decoded, self.on(*TASKS)) if isinstance(task, Task)]
-        said = {(task.sku, task.version, step.parameters.get("padding")) for task in tasks for step in task.step.next}
+        fields = {(task.sku, task.version, step.parameters.get("padding")) for task in tasks for step in task.step.next}
         for sku, version in products.items() if self.releases else ():
-            if (sku, version, str(_padding(self.releases))) not in said:
+            if (sku, version, str(_padding(self.releases))) not in fields:
                 raise Violation(f"nobody made {sku} as release {self.releases} says")
 
     def _check_campaign(self, assets: dict[str, list[Any]], gone: set[str]) -> None:

@@ -171,6 +171,6 @@ def completion(delivery: Delivery, outcome: str) -> Outgoing:
 
 
 def _lane_of(write: Write) -> Lane:
-    told = as_mapping(write.records[0].headers)
-    topic = told.get(ORIGIN_TOPIC) if POSITION not in told else told[POSITION].split("/")[0]
+    headers = as_mapping(write.records[0].headers)
+    topic = headers.get(ORIGIN_TOPIC) if POSITION not in headers else headers[POSITION].split("/")[0]
     return next(lane for lane in LANES if topic_of(lane) == topic)

@@ -293,11 +293,11 @@ class World:
         position = self.broker.append(record, PARTITIONS, self._now_ms())
         if record.topic in TASK_TOPICS:
             self._open.add(position)
-        told = as_mapping(record.headers)
-        if POSITION in told:
-            self._answer(told[POSITION])
-        elif ORIGIN_TOPIC in told and record.topic != told[ORIGIN_TOPIC]:
-            self._answer("/".join(told[name] for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET)))
+        headers = as_mapping(record.headers)
+        if POSITION in headers:
+            self._answer(headers[POSITION])
+        elif ORIGIN_TOPIC in headers and record.topic != headers[ORIGIN_TOPIC]:
+            self._answer("/".join(headers[name] for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET)))
 
     def _answer(self, position: str) -> None:
         self._answered.add(position)

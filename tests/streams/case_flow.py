@@ -45,8 +45,8 @@ def finished(
 ) -> list[ReviewRequested]:
     """Cutouts and what is made of them, with these measures; what a person is asked about it."""
     steps = [step for first in begun for step in tasks(flow.say(made(first, **cutout)))]
-    told = [event for step in steps for event in flow.say(made(step, **picture))]
-    return [event for event in told if isinstance(event, ReviewRequested)]
+    found = [event for step in steps for event in flow.say(made(step, **picture))]
+    return [event for event in found if isinstance(event, ReviewRequested)]
 
 
 def case_of(reviews: Sequence[ReviewRequested], about: str = "cutout") -> str:
@@ -58,14 +58,14 @@ def case_of(reviews: Sequence[ReviewRequested], about: str = "cutout") -> str:
 def decision(reviews: Sequence[ReviewRequested], about: str = "cutout", **more: object) -> ReviewDecided:
     """A decision on the case that the reviews wait for."""
     checks = sorted({name for review in reviews for doubt in review.doubts for name in doubt.checks})
-    told = {"approved": True, "decided_by": "ada", "checks": checks, "case": case_of(reviews, about)} | more
-    return ReviewDecided(review_id=reviews[0].review_id, tenant="demo", sku="A", **told)  # type: ignore[arg-type]
+    fields = {"approved": True, "decided_by": "ada", "checks": checks, "case": case_of(reviews, about)} | more
+    return ReviewDecided(review_id=reviews[0].review_id, tenant="demo", sku="A", **fields)  # type: ignore[arg-type]
 
 
 def retouch(version: int = 1, **more: object) -> CutoutRetouched:
     """A person has the product's photograph cut out otherwise."""
-    told = {"source": SOURCE, "parameters": {"subject": "everything"}, "decided_by": "ada", "reason": "the handle"}
-    return CutoutRetouched(tenant="demo", sku="A", version=version, **(told | more))  # type: ignore[arg-type]
+    fields = {"source": SOURCE, "parameters": {"subject": "everything"}, "decided_by": "ada", "reason": "the handle"}
+    return CutoutRetouched(tenant="demo", sku="A", version=version, **(fields | more))  # type: ignore[arg-type]
 
 
 def known(flow: Flow, case_id: str) -> Case:

@@ -87,8 +87,8 @@ class World:
     def hook(self, headers: dict[str, str], body: bytes) -> bool:
         """A hook comes to the gateway, and what it writes is read; whether it wrote anything."""
         before = len(self.broker.records)
-        told = {name.lower(): value for name, value in headers.items()}
-        is_new = desk.receive(self.rows, self.broker, self.name, told, body)
+        fields = {name.lower(): value for name, value in headers.items()}
+        is_new = desk.receive(self.rows, self.broker, self.name, fields, body)
         for record in self.broker.records[before:]:
             self._read(record)
         return is_new

@@ -85,14 +85,14 @@ class Texts(AkeneoStandIn):
         return replace(super().connector(), options={"photographs": "front, back", "locale": "de_DE"})
 
     def _told(self, product: Product) -> dict[str, Any]:
-        told = super()._told(product)
-        values = told["values"]
+        found = super()._told(product)
+        values = found["values"]
         values["front"] = [{"locale": None, "scope": None, "data": "https://cdn.example/front.jpg"}]
         values["back"] = [{"locale": None, "scope": None, "data": "1/d/7/back.jpg"}]  # a file behind the login
         values["name"].append({"locale": "de_DE", "scope": None, "data": "Becher"})
         if product.id == "2":
-            told["values"] = []  # as PHP tells nothing
-        return told
+            found["values"] = []  # as PHP tells nothing
+        return found
 
 
 def test_texts_with_addresses_are_photographs_and_what_has_no_sku_hinders_nobody(

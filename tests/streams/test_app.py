@@ -169,14 +169,14 @@ def test_a_member_whose_partition_is_not_read_ends_and_others_stay(tmp_path: Pat
         member(tmp_path / "waits", kafka_bootstrap, state="waiting") as waiting,
     ):
         healthy.commits(1, 1)  # and the markers behind that are nobody's to read
-        said, _ = stuck.process.communicate(timeout=WITHIN_S)
-        assert stuck.process.returncode == Exit.STUCK, said
-        assert f"('{stuck.topic}', 1) stood at 0" in said
+        output, _ = stuck.process.communicate(timeout=WITHIN_S)
+        assert stuck.process.returncode == Exit.STUCK, output
+        assert f"('{stuck.topic}', 1) stood at 0" in output
         time.sleep(2 * STALLED_AFTER_S)
         assert (healthy.process.poll(), waiting.process.poll()) == (None, None)
         healthy.process.send_signal(signal.SIGTERM)
-        said, _ = healthy.process.communicate(timeout=WITHIN_S)
-        assert healthy.process.returncode == 0, said
+        output, _ = healthy.process.communicate(timeout=WITHIN_S)
+        assert healthy.process.returncode == 0, output
 
 
 def test_what_may_be_committed_is_what_lies_before_the_end_of_the_last_batch() -> None:
@@ -275,11 +275,11 @@ def _worked_on(member: Member, count: int, partition: int | None = None) -> list
     wanted = "[0-9]+" if partition is None else partition
     done: list[int] = []
     for line in member.process.stdout:
-        said = re.search(rf"(batch|hangs) {wanted}:((?: \d+)+)", line)  # Faust may have moved the cursor before it
-        if said and said[1] == "batch":
-            offsets = [int(offset) for offset in said[2].split()]
+        found = re.search(rf"(batch|hangs) {wanted}:((?: \d+)+)", line)  # Faust may have moved the cursor before it
+        if found and found[1] == "batch":
+            offsets = [int(offset) for offset in found[2].split()]
             assert len(offsets) <= 100
             done += offsets
-        if (said and said[1] == "hangs") or len(done) >= count:
+        if (found and found[1] == "hangs") or len(done) >= count:
             return done
     raise AssertionError(f"it ended after {done}")

@@ -20,8 +20,8 @@ from streams.services.assessing import faults, report
 from streams.services.assessing.assess import Wanted
 from streams.services.assessing.estimate import Business, Range, estimate, read_business, share_of
 from streams.services.assessing.faults import KINDS
+from streams.services.assessing.listing import Product, products_of
 from streams.services.assessing.remembered import Remembered
-from streams.services.assessing.shelf import Product, products_of
 
 SOUND = {
     "ground_exact_share": 1.0,
@@ -102,8 +102,8 @@ def test_what_a_product_or_two_of_them_show_twice_is_told() -> None:
     assert faults.of_product({0: first, 1: other, 3: again}) == {3: faults.Fault("twice", text="as picture 1")}
     red = seen("d", looks_like=0b1111, colour=(250, 100, 100))
     assert faults.of_product({0: first, 1: red}) == {}, "another colour of it"
-    told = faults.shared({"A": {0: first}, "B": {0: other, 2: first}})
-    assert told == {("B", 2): faults.Fault("shared", text="as A")}
+    shared = faults.shared({"A": {0: first}, "B": {0: other, 2: first}})
+    assert shared == {("B", 2): faults.Fault("shared", text="as A")}
 
 
 # what a shop shows
@@ -258,9 +258,9 @@ def test_what_is_gone_when_it_is_to_be_mended_or_breaks_what_mends_it_stops_noth
     monkeypatch.setattr(Stand, "render", render)
     wanted = Wanted(str(shop), tmp_path / "out", ("amazon",))
     found = assessing.assess(Settings(data_folder=tmp_path), wanted, progress)
-    told = {each.sku: (each.outcome, each.why.partition(":")[0]) for each in found.mended}
+    fields = {each.sku: (each.outcome, each.why.partition(":")[0]) for each in found.mended}
     gone = ("none", "source_not_found")
-    assert told == {"low": gone, "bad": gone, "dim": ("none", "unexpected")}
+    assert fields == {"low": gone, "bad": gone, "dim": ("none", "unexpected")}
 
 
 def test_two_tenants_may_have_the_same_sku(tmp_path: Path) -> None:
@@ -308,11 +308,11 @@ def test_what_cannot_be_assessed_is_refused(tmp_path: Path, source: str, channel
 
 def test_the_estimate_is_the_shops_own_numbers_where_it_gave_them() -> None:
     own = Business(pictures_a_month=1000, minutes_per_picture=30, cost_per_picture=12, hour_of_work=40)
-    told = estimate(own, 1000, 18, 20, 3.6, 0.05)
-    assert (told.hours_by_hand, told.cost_by_hand) == (Range(500, 500), Range(12_000, 12_000))
-    assert told.hours_here.most == pytest.approx(1000 * (1 - told.passing.least) * 0.5 / 60)
-    assert told.cost_here.least == pytest.approx(1000 * 3.6 / 3600 * 0.05 + told.hours_here.least * 40)
-    assert told.passing.least < 0.9 < told.passing.most
+    estimated = estimate(own, 1000, 18, 20, 3.6, 0.05)
+    assert (estimated.hours_by_hand, estimated.cost_by_hand) == (Range(500, 500), Range(12_000, 12_000))
+    assert estimated.hours_here.most == pytest.approx(1000 * (1 - estimated.passing.least) * 0.5 / 60)
+    assert estimated.cost_here.least == pytest.approx(1000 * 3.6 / 3600 * 0.05 + estimated.hours_here.least * 40)
+    assert estimated.passing.least < 0.9 < estimated.passing.most
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ def test_a_learned_brand_is_listed_beside_those_that_ship(
     assert profiles.dump(profiles.load(row.file)) == row.file.read_text()
     assert [each.name for each in brands.overview(settings) if not each.ships] == ["house"]
     show_brand(brands.show(settings, "house"), as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert (told["pictures"], told["background"], told["ships"]) == (10, "#FFFFFF", False)
-    assert told["parameters"]["background.color"] == "#FFFFFF"
+    stdout = json.loads(capsys.readouterr().out)
+    assert (stdout["pictures"], stdout["background"], stdout["ships"]) == (10, "#FFFFFF", False)
+    assert stdout["parameters"]["background.color"] == "#FFFFFF"
 
 
 def test_a_brand_that_is_there_may_hold_corrections_and_is_kept(settings: Settings, pictures: list[Path]) -> None:

@@ -88,8 +88,8 @@ def test_labels_are_what_people_said(database: Database) -> None:
     flow.say(decision(reviews))
     live(flow)
     with database.read() as facts:
-        (said,) = calibrating.labels_of("amazon", facts)
-        assert (said.name, said.doubt, said.is_good) == (case_of(reviews), 0.5, True)
+        (labels,) = calibrating.labels_of("amazon", facts)
+        assert (labels.name, labels.doubt, labels.is_good) == (case_of(reviews), 0.5, True)
         assert list(calibrating.labels_of("walmart", facts)) == []
 
 
@@ -98,8 +98,8 @@ def test_what_somebody_mended_was_no_good(database: Database) -> None:
     case_id = case_of(asked(flow, upsert(channels=CHANNELS)))
     flow.say(retouch(case=case_id))
     with database.read() as facts:
-        (said,) = calibrating.labels_of("amazon", facts)
-    assert not said.is_good
+        (labels,) = calibrating.labels_of("amazon", facts)
+    assert not labels.is_good
 
 
 def test_second_looks_are_labels(database: Database) -> None:
@@ -110,8 +110,8 @@ def test_second_looks_are_labels(database: Database) -> None:
     sampling.look(database, recorder, "demo", found.digest, "ada", False, "the edge")
     flow.say(events(recorder)[-1])
     with database.read() as facts:
-        (said,) = calibrating.labels_of("amazon", facts)
-    assert (said.is_good, said.counts) == (False, 1)
+        (labels,) = calibrating.labels_of("amazon", facts)
+    assert (labels.is_good, labels.counts) == (False, 1)
 
 
 def test_a_channels_own_limit_counts_and_is_its_rules() -> None:
@@ -132,8 +132,8 @@ def test_the_command_writes_rules_and_releases_nothing(
     monkeypatch.setattr(calibrating, "labels_of", lambda *_: labels(400, 0.5, Random(0)))
     file = tmp_path / "amazon.yaml"
     arguments = ["--from-decisions", "--channel", "amazon", "--out", str(file), "--json"]
-    told = CliRunner().invoke(calibrate, arguments, obj=settings)
-    assert told.exit_code == 0, told.output
-    assert parse(file.read_text()).uncertainty_max == json.loads(told.stdout)["then"]["limit"]
+    ran = CliRunner().invoke(calibrate, arguments, obj=settings)
+    assert ran.exit_code == 0, ran.output
+    assert parse(file.read_text()).uncertainty_max == json.loads(ran.stdout)["then"]["limit"]
     with database.read() as facts:
         assert facts.recipes.cookbook().rules.load("amazon").uncertainty_max is None

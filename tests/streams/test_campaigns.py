@@ -96,11 +96,11 @@ def test_the_newest_word_counts_in_whatever_order_they_come(flow: Town) -> None:
         if isinstance(words[0][0], CampaignCancelled):
             continue  # of a campaign that nobody asked for: it comes back as long as there are tries
         name = f"c{number}"
-        said = [(replace(event, campaign=name), expected) for event, expected in words]
-        flow.all_of(*(event for event, _ in said))
-        flow.all_of(*(event for event, _ in said))
-        expected = said[words.index(max(words, key=WORDS.index))][1]
-        assert flow.of_campaign(name) == expected, said
+        found = [(replace(event, campaign=name), expected) for event, expected in words]
+        flow.all_of(*(event for event, _ in found))
+        flow.all_of(*(event for event, _ in found))
+        expected = found[words.index(max(words, key=WORDS.index))][1]
+        assert flow.of_campaign(name) == expected, found
         flow.all_of(CampaignCancelled(tenant="demo", campaign=name, version=99))
 
 
@@ -269,8 +269,8 @@ def test_facts_from_before_there_were_ranks_go_on(tmp_path: Path) -> None:
     with create_engine(url).begin() as connection:
         for table in ("campaigns", "campaign_skus"):
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN rank"))
-        told = {"record": record}
-        connection.execute(text("INSERT INTO campaigns VALUES ('demo', 'bf', false, :record, 1)"), told)
+        fields = {"record": record}
+        connection.execute(text("INSERT INTO campaigns VALUES ('demo', 'bf', false, :record, 1)"), fields)
         connection.execute(text("INSERT INTO campaign_skus VALUES ('demo', 'A', 'bf'), ('demo', 'B', 'bf')"))
         connection.execute(text("DROP TABLE packshot_schema"))
     database.upgrade()

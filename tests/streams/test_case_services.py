@@ -47,23 +47,23 @@ def refusal(call: object, *args: object, **more: object) -> str:
 
 def test_a_case_is_told_with_what_failed_first(flow: Flow, database: Database) -> None:
     reviews = asked(flow, replace(upsert(channels=CHANNELS), title="Bowl", category="Bowls"))
-    (told,) = cases.page(database, Wanted(tenant="demo")).items
-    assert (told.case_id, told.about, told.waiting, told.releases) == (case_of(reviews), "cutout", 4, 4)
-    assert told.why == "cutout.uncertainty is 0.5, the limit ≤ 0.25"
-    assert (told.title, told.source) == ("Bowl", reviews[0].completed.task.origin.source)  # type: ignore[union-attr]
-    case = cases.get(database, "demo", told.case_id)
-    assert case.summary == told
+    (listed,) = cases.page(database, Wanted(tenant="demo")).items
+    assert (listed.case_id, listed.about, listed.waiting, listed.releases) == (case_of(reviews), "cutout", 4, 4)
+    assert listed.why == "cutout.uncertainty is 0.5, the limit ≤ 0.25"
+    assert (listed.title, listed.source) == ("Bowl", reviews[0].completed.task.origin.source)  # type: ignore[union-attr]
+    case = cases.get(database, "demo", listed.case_id)
+    assert case.summary == listed
     assert [(each.name, each.measured, each.unit) for each in case.checks] == [
         ("cutout.uncertainty", 0.5, "likelihood that the cutout is no good, 0..1")
     ]
     assert case.assets[0].checks[0].name == "cutout.uncertainty"
     assert [step.operation for step in case.steps] == ["cutout", "packshot", "transparent"]
     assert case.steps[0].takes["subject"] == "auto | everything | product"
-    cutout = told.cutout
+    cutout = listed.cutout
     assert cutout is not None
-    assert cases.picture(database, "demo", told.case_id, cutout.digest).digest == cutout.digest
-    assert refusal(cases.picture, database, "demo", told.case_id, "0" * 64) == "unknown_picture"
-    assert refusal(cases.get, database, "other", told.case_id) == "unknown_case"
+    assert cases.picture(database, "demo", listed.case_id, cutout.digest).digest == cutout.digest
+    assert refusal(cases.picture, database, "demo", listed.case_id, "0" * 64) == "unknown_picture"
+    assert refusal(cases.get, database, "other", listed.case_id) == "unknown_case"
 
 
 def test_cases_come_by_deadline_and_page_by_page(flow: Flow, database: Database) -> None:
@@ -183,8 +183,8 @@ class Office:
                 elif found is None:
                     self.now_ms += 1000
                 elif self.random.random() > 0.2:
-                    said = replace(APPROVE, epoch=found.claim.epoch, reason=name)
-                    cases.decide(self.database, self, "demo", found.claim.case_id, said, name)  # type: ignore[arg-type]
+                    decision = replace(APPROVE, epoch=found.claim.epoch, reason=name)
+                    cases.decide(self.database, self, "demo", found.claim.case_id, decision, name)  # type: ignore[arg-type]
             except Crash:
                 continue
             except Refused as error:
@@ -236,10 +236,10 @@ def test_no_case_is_decided_twice_and_none_is_lost(
         found = {case_id: facts.cases.get(case_id) for case_id in expected}
         assert facts.reviews.every() == []
     assert all(case is not None and case.decision is not None for case in found.values())
-    said = {(event.case, event.version): event for event in reversed(office.topic)}
+    fields = {(event.case, event.version): event for event in reversed(office.topic)}
     for case_id, case in found.items():
         assert case is not None
-        assert case.last == said[case_id, case.rank], "the first word of its place counts"
+        assert case.last == fields[case_id, case.rank], "the first word of its place counts"
     twice = {(event.case, event.version) for event in office.topic if office.topic.count(event) > 1}
     assert twice == set()
     assert set(office.refused) <= {"claim_lost", "case_claimed", "review_closed"}
@@ -256,10 +256,10 @@ def test_cases_that_are_alike_are_decided_together(flow: Flow, database: Databas
     taken = found[0].case_id
     cases.claim(database, "demo", taken, "bob")
     chosen = [first.case_id, *(each.case_id for each in found)]
-    told = case_groups.decide(database, recorder, "demo", chosen, APPROVE, "ada")
-    assert [each.case_id for each in told if each.refused] == [taken]
+    decided = case_groups.decide(database, recorder, "demo", chosen, APPROVE, "ada")
+    assert [each.case_id for each in decided if each.refused] == [taken]
     events = [event for event in sent(recorder) if isinstance(event, ReviewDecided)]
-    assert [event.case for event in events] == [each.case_id for each in told if not each.refused]
+    assert [event.case for event in events] == [each.case_id for each in decided if not each.refused]
     redo = Decision(outcome="redo")
     assert refusal(case_groups.decide, database, recorder, "demo", chosen, redo, "ada") == "bad_parameters"
     assert refusal(case_groups.decide, database, recorder, "other", chosen, APPROVE, "ada") == "unknown_case"

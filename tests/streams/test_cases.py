@@ -58,8 +58,8 @@ def test_one_decision_lets_all_of_them_go_live(flow: Flow) -> None:
 def test_what_waits_for_something_else_too_goes_on_waiting_for_that(flow: Flow) -> None:
     (cut,) = tasks(flow.say(upsert(channels=CHANNELS)))
     steps = tasks(flow.say(made(cut, **UNSURE)))
-    told = [flow.say(made(step, **({"fill": 0.5} if step.step.channel == "amazon" else {})))[0] for step in steps]
-    reviews = [each for each in told if isinstance(each, ReviewRequested)]
+    found = [flow.say(made(step, **({"fill": 0.5} if step.step.channel == "amazon" else {})))[0] for step in steps]
+    reviews = [each for each in found if isinstance(each, ReviewRequested)]
     assert len(waiting(flow)) == 2
     requests = flow.say(decision(reviews))
     assert sorted(each.asset for each in requests) == ["ebay-1", "etsy-1", "web-1"]  # type: ignore[union-attr]
@@ -189,15 +189,15 @@ def test_what_two_cases_reject_waits_again_when_both_are_taken_back(flow: Flow, 
     reviews = [flow.say(made(amazon, fill=0.5))[0], flow.say(made(ebay))[0]]
     assert all(isinstance(each, ReviewRequested) for each in reviews)
     second = "cutout" if first == "channel" else "channel"
-    said = {
+    fields = {
         "channel": decision([reviews[0]], "channel", approved=False, decided_by="bob"),  # type: ignore[list-item]
         "cutout": decision(reviews, "cutout", approved=False, decided_by="ada"),  # type: ignore[arg-type]
     }
-    assert [kinds(flow.say(said[about])) for about in ("channel", "cutout")] == [["AssetWithheld"]] * 2
+    assert [kinds(flow.say(fields[about])) for about in ("channel", "cutout")] == [["AssetWithheld"]] * 2
     assert [flow.states()[name] for name in ("amazon-1", "ebay-1")] == ["rejected"] * 2
-    flow.say(DecisionUndone(tenant="demo", sku="A", decision=said[first], version=2))
+    flow.say(DecisionUndone(tenant="demo", sku="A", decision=fields[first], version=2))
     assert flow.states()["amazon-1"] == "rejected", "the other case rejects it still"
-    flow.say(DecisionUndone(tenant="demo", sku="A", decision=said[second], version=2))
+    flow.say(DecisionUndone(tenant="demo", sku="A", decision=fields[second], version=2))
     assert [flow.states()[name] for name in ("amazon-1", "ebay-1")] == ["review"] * 2
     assert len(waiting(flow)) == 2
 

@@ -51,8 +51,8 @@ def flow(settings: Settings) -> Iterator[Flow]:
 
 def release(rules: str, **more: object) -> ChannelReleased:
     made = channels.parse(rules.encode())
-    told = {"channel": made.name, "version": made.number, "text": rules, "released_at_ms": 1}
-    return ChannelReleased(**(told | more))  # type: ignore[arg-type]
+    fields = {"channel": made.name, "version": made.number, "text": rules, "released_at_ms": 1}
+    return ChannelReleased(**(fields | more))  # type: ignore[arg-type]
 
 
 def again(events: Sequence[Event]) -> list[str]:
@@ -172,7 +172,7 @@ def test_withdrawing_again_goes_further_back_and_not_to_and_fro() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "released", "version", "code", "told"),
+    ("name", "released", "version", "code", "message"),
     [
         ("amazon", [], None, "nothing_before", "amazon@2026-11 is the first that counted"),
         ("bazaar", [BAZAAR], None, "nothing_before", "bazaar@2026-11 is the first that counted"),
@@ -182,9 +182,9 @@ def test_withdrawing_again_goes_further_back_and_not_to_and_fro() -> None:
     ],
 )
 def test_what_cannot_be_withdrawn_says_why(
-    name: str, released: list[str], version: str | None, code: str, told: str
+    name: str, released: list[str], version: str | None, code: str, message: str
 ) -> None:
-    with pytest.raises(Refused, match=told) as refused:
+    with pytest.raises(Refused, match=message) as refused:
         desk.text_before(name, released, version)
     assert refused.value.code == code
 
@@ -224,7 +224,7 @@ def test_a_replay_by_rule_knows_the_rules_that_were_released(flow: Flow, setting
 def test_a_file_that_holds_no_rules_is_told_with_its_field(tmp_path: Path) -> None:
     file = tmp_path / "amazon.yaml"
     file.write_text(SHIPPED.replace("min: 0.85", "min: 7"))
-    told = CliRunner().invoke(packshot, ["channels", "check", str(file)])
-    assert told.exit_code == 1
-    assert "fill" in told.output
-    assert str(file) in told.output
+    ran = CliRunner().invoke(packshot, ["channels", "check", str(file)])
+    assert ran.exit_code == 1
+    assert "fill" in ran.output
+    assert str(file) in ran.output

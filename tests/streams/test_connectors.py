@@ -257,14 +257,14 @@ def test_commands_ask_for_secrets_and_show_none(tmp_path: Path, shop: ShopifySta
     (tmp_path / "token").write_text("shpat_token\n")
     words = ["add", "shopify", "mine", "--tenant", "demo", "--url", shop.url + "/", "--channel", "web"]
     given = ["--secret", f"token=@{tmp_path / 'token'}"]
-    asked = CliRunner().invoke(connectors, [*words, *given], obj=settings, input="shpss_one\n")
-    assert asked.exit_code == 0, asked.output
-    assert "/hooks/mine" in asked.output
+    prompted = CliRunner().invoke(connectors, [*words, *given], obj=settings, input="shpss_one\n")
+    assert prompted.exit_code == 0, prompted.output
+    assert "/hooks/mine" in prompted.output
     for command in (["list"], ["list", "--json"], ["list", "--kinds"], ["check", "mine"], ["check", "mine", "--json"]):
-        told = CliRunner().invoke(connectors, command, obj=settings)
-        assert told.exit_code == 0, told.output
-        assert "shpat_token" not in told.output + asked.output
-        assert "shpss_one" not in told.output + asked.output
+        ran = CliRunner().invoke(connectors, command, obj=settings)
+        assert ran.exit_code == 0, ran.output
+        assert "shpat_token" not in ran.output + prompted.output
+        assert "shpss_one" not in ran.output + prompted.output
     assert CliRunner().invoke(connectors, ["remove", "mine"], obj=settings).exit_code == 0
 
 

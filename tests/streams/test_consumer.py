@@ -81,10 +81,10 @@ def test_a_commit_covers_only_what_it_names_although_more_has_ended_since() -> N
     for offset in (5, 6, 7):
         tracker.track(offset)
     tracker.finish(5, EPOCH)
-    asked = tracker.committable()
+    committable = tracker.committable()
     tracker.finish(6, EPOCH)
-    assert asked == 6
-    assert tracker.committed(asked) == 1
+    assert committable == 6
+    assert tracker.committed(committable) == 1
     assert tracker.committable() == 7
     assert tracker.committed(7) == 1
 

@@ -241,12 +241,12 @@ def command(flow: Flow, *arguments: str) -> str:
 def test_the_command_tells_programs_the_groups_and_the_total(flow: Flow) -> None:
     amazon, *_ = cut(flow, ("amazon",))
     publish(flow, composed(flow, amazon))
-    told = json.loads(command(flow, "--by", "tenant", "--by", "channel", "--json"))
-    assert told["currency"] == "EUR"
-    amazons, webs = told["groups"]
+    view = json.loads(command(flow, "--by", "tenant", "--by", "channel", "--json"))
+    assert view["currency"] == "EUR"
+    amazons, webs = view["groups"]
     assert (amazons["group"], webs["group"]["channel"]) == ({"tenant": "demo", "channel": "amazon"}, "web")
     assert (amazons["images"], amazons["per_image_nanos"]) == (1, 2001)
-    assert told["total"]["total_nanos"] == amazons["total_nanos"] + webs["total_nanos"] == 3502
+    assert view["total"]["total_nanos"] == amazons["total_nanos"] + webs["total_nanos"] == 3502
     assert json.loads(command(flow, "--tenant", "nobody", "--json")) == {"currency": "EUR", "groups": [], "total": None}
 
 

@@ -42,8 +42,8 @@ def named(name: str) -> Topic:
 
 def make(settings: Settings, topic: Topic, partitions: int = 4, **config: str) -> None:
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
-    told = topic.config(1) | {name.replace("_", "."): value for name, value in config.items()}
-    admin.create_topics([NewTopic(topic.name, partitions, 1, config=told)])[topic.name].result(60)
+    fields = topic.config(1) | {name.replace("_", "."): value for name, value in config.items()}
+    admin.create_topics([NewTopic(topic.name, partitions, 1, config=fields)])[topic.name].result(60)
 
 
 def drifts(settings: Settings) -> list[str]:

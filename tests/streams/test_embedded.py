@@ -160,10 +160,10 @@ def test_the_broker_ends_with_a_killed_parent(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(code)]
     with subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        said = parent.stdout.readline()
-        if not said:
+        line = parent.stdout.readline()
+        if not line:
             skip_or_fail("noida-db: could not be started")
-        broker = psutil.Process(int(said))
+        broker = psutil.Process(int(line))
         parent.kill()
         broker.wait(_WAIT_S)
 
@@ -175,21 +175,21 @@ def test_an_idle_consumer_of_noida_db_asks_twenty_times_a_second(tmp_path: Path)
         skip_or_fail(str(missing))
     broker.start()
     _produce(broker, 1)
-    asked: list[int] = []
+    found: list[int] = []
     consumer = Consumer(
         {
             "bootstrap.servers": broker.bootstrap_servers,
             "group.id": "idle",
             "statistics.interval.ms": 1000,
-            "stats_cb": lambda told: asked.append(_fetches(told)),
+            "stats_cb": lambda told: found.append(_fetches(told)),
         }
     )
     consumer.assign([TopicPartition("t", 0, 1)])
-    while len(asked) < 3:
+    while len(found) < 3:
         consumer.poll(0.5)
     consumer.close()
     broker.stop()
-    assert 0 < asked[2] - asked[1] < 60
+    assert 0 < found[2] - found[1] < 60
 
 
 def _fetches(statistics: str) -> int:
@@ -206,9 +206,9 @@ def test_a_process_id_that_now_belongs_to_something_else_is_left_alone(tmp_path:
 def test_a_broker_that_ends_at_once_says_why(tmp_path: Path) -> None:
     process = BrokerProcess("any", tmp_path)
     [port] = process.ports(1)
-    said = "echo starting; echo no disk today; echo '  at Disk.java'; echo; exit 3"
+    script = "echo starting; echo no disk today; echo '  at Disk.java'; echo; exit 3"
     with pytest.raises(BrokerUnavailable, match=r"^any ended at its start: no disk today; its log: \S+$"):
-        process.start(["sh", "-c", said], f"127.0.0.1:{port}")
+        process.start(["sh", "-c", script], f"127.0.0.1:{port}")
     assert process.pid is None
 
 

@@ -123,11 +123,11 @@ def test_channels_and_recipes_that_are_not_there_are_told_before_anything_is_sen
     database = Database(f"sqlite:///{tmp_path / 'facts.db'}")
     database.create_tables()
     with database.read() as facts:
-        told = unmakeable(events, facts)
+        found = unmakeable(events, facts)
         campaign = CampaignRequested(tenant="acme", campaign="c", skus=["MUG-1"], channels=["instgram"])
-        told += unmakeable([Read(9, campaign)], facts)
-    assert [(each.line, each.field) for each in told] == [(1, "channels"), (3, "recipe"), (9, "channels")]
-    assert "no channel is called 'amazn'; there are: " in told[0].message
+        found += unmakeable([Read(9, campaign)], facts)
+    assert [(each.line, each.field) for each in found] == [(1, "channels"), (3, "recipe"), (9, "channels")]
+    assert "no channel is called 'amazn'; there are: " in found[0].message
 
 
 @pytest.mark.parametrize("uri", ["x" * 300, "x/" * 1500, "http://[::1/", "//[x"])

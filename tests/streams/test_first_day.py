@@ -30,10 +30,10 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *a
     monkeypatch.setattr(sys, "argv", ["packshot", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     assert ended.value.code == 2
-    assert told.out == ""
-    return told.err
+    assert printed.out == ""
+    return printed.err
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -53,10 +53,10 @@ def test_a_data_folder_that_cannot_be_is_told_with_the_setting_that_names_anothe
     folder: str, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PACKSHOT_DATA_FOLDER", folder)
-    told = said(monkeypatch, capsys, *command)
-    assert told.startswith(f"packshot: {folder.removesuffix('/x')}")
-    assert told.endswith("; PACKSHOT_DATA_FOLDER names another place for the data\n")
-    assert told.count("\n") == 1
+    printed = said(monkeypatch, capsys, *command)
+    assert printed.startswith(f"packshot: {folder.removesuffix('/x')}")
+    assert printed.endswith("; PACKSHOT_DATA_FOLDER names another place for the data\n")
+    assert printed.count("\n") == 1
 
 
 def test_a_file_elsewhere_that_cannot_be_written_is_no_matter_of_the_data_folder(

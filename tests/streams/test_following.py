@@ -155,9 +155,9 @@ def test_a_redo_that_cannot_be_carried_out_is_refused_and_the_review_waits_on(
     assert flow.states()["amazon-1"] == "review"
     monkeypatch.setattr(local, "make_topics", lambda _: None)
     settings = Settings(data_folder=tmp_path, kafka_bootstrap_servers="127.0.0.1:1")
-    with pytest.raises(Refused) as told:
+    with pytest.raises(Refused) as refused:
         local.decide(settings, review.review_id[:8], **about)
-    assert (told.value.code, told.value.field) == ("bad_parameters", field)
+    assert (refused.value.code, refused.value.field) == ("bad_parameters", field)
     assert tasks(flow.say(replace(decided, parameters={"padding": "0.2"})))  # there is a way on
 
 

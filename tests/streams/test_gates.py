@@ -9,7 +9,7 @@ import pytest
 from schemas import channels
 from schemas.operations import OPERATIONS
 from streams.flow import gates as package
-from streams.flow.gates import BY_EYE, CHECKLIST, UNKNOWN, Gate, Threshold, gates
+from streams.flow.gates import BY_EYE, CHECKLIST, Gate, Threshold, gates
 from streams.flow.processors.judging import judge, reasons
 from tests.streams.test_judging import good
 
@@ -19,7 +19,17 @@ LIMITS = [pytest.param(gate, each, id=each.measure) for gate in gates() for each
 FLOATING = """
 from streams.flow.gates import BY_EYE, Threshold, held
 POINT = "gravity"
-THRESHOLDS = (Threshold(measure="floats", bound="≤", limit=0, unit="0 or 1", otherwise="fail", command=BY_EYE),)
+THRESHOLDS = (
+    Threshold(
+        measure="floats",
+        bound="≤",
+        limit=0,
+        unit="0 or 1",
+        otherwise="fail",
+        data="none: it does or not",
+        command=BY_EYE,
+    ),
+)
 def checks(measures, channel):
     return held(POINT, THRESHOLDS, measures)
 """
@@ -51,7 +61,8 @@ def test_a_further_gate_is_one_file() -> None:
 def test_a_limit_says_its_unit_and_where_it_comes_from(_gate: Gate, limit: Threshold) -> None:
     assert limit.unit
     assert limit.data
-    assert limit.command in (BY_EYE, UNKNOWN) or f"\n{limit.command.removeprefix('make ')}:" in MAKEFILE
+    assert "not known" not in limit.data
+    assert limit.command == BY_EYE or f"\n{limit.command.removeprefix('make ')}:" in MAKEFILE
 
 
 @pytest.mark.parametrize(("gate", "limit"), LIMITS)

@@ -289,9 +289,9 @@ def _come_to_rest(world: World, last: Step) -> None:
     world.check_whole()
     manifest = world.manifest()
     assert world.origin.objects.keys() == manifest.keys() | {manifest_key("acme", "mug")}
-    told = world.told.live.get(("acme", "mug"), {})
+    announced = world.told.live.get(("acme", "mug"), {})
     assert {name: (a.version, a.file.key) for name, a in manifest.assets.items()} == {
-        name: (event.version, event.file.key) for name, event in told.items()
+        name: (event.version, event.file.key) for name, event in announced.items()
     }
     assert world.told.findings == []
     if isinstance(last.request, PublishRequested):

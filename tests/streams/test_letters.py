@@ -41,11 +41,11 @@ def test_a_letter_carries_the_story_of_every_try() -> None:
 def test_a_replayed_letter_is_the_original_record_with_its_tries_to_come_and_its_story_kept() -> None:
     letter = dead_letter()
     again = replayed(letter)
-    told = as_mapping(again.headers)
+    headers = as_mapping(again.headers)
     assert (again.topic, again.key, again.value) == ("imagery.tasks.cutout.urgent", b"t|s", b"\x00bytes")
-    assert (told["traceparent"], told[letters.FIRST_SEEN]) == ("00-a-b-01", "5")
-    assert told[letters.REPLAYED] == letter.position
-    assert letters.ATTEMPT not in told
+    assert (headers["traceparent"], headers[letters.FIRST_SEEN]) == ("00-a-b-01", "5")
+    assert headers[letters.REPLAYED] == letter.position
+    assert letters.ATTEMPT not in headers
     assert read(again, 20).history == letter.history
     assert read(again, 20).attempt == 0
 
@@ -71,8 +71,8 @@ def test_the_history_stays_bounded() -> None:
 def test_headers_that_are_not_ours_crash_nothing(name: str, noise: bytes) -> None:
     foreign = Delivery("t", 0, 3, b"k", b"v", [(name, noise)])
     letter = POLICY.letter(foreign, Refused("bad", "no"), 1)
-    (told,) = msgspec.json.decode(as_mapping(letter.headers)[letters.HISTORY], type=list[letters.Failure])
-    assert (told.code, told.attempt) == ("bad", 0)
+    (headers,) = msgspec.json.decode(as_mapping(letter.headers)[letters.HISTORY], type=list[letters.Failure])
+    assert (headers.code, headers.attempt) == ("bad", 0)
 
 
 class Kept:
@@ -109,9 +109,9 @@ def test_an_original_that_is_too_large_for_a_letter_lies_elsewhere_and_comes_bac
     kept = Kept()
     letter = replace(POLICY, originals=kept).letter(record, refusal, 1000)
     assert letter.size_bytes < 100_000
-    told = as_mapping(letter.headers)
-    assert int(told[letters.ORIGINAL_BYTES]) == len(kept.blobs[told[letters.ORIGINAL]])
-    assert told[letters.ORIGINAL_AT] == f"memory:{told[letters.ORIGINAL]}"
+    headers = as_mapping(letter.headers)
+    assert int(headers[letters.ORIGINAL_BYTES]) == len(kept.blobs[headers[letters.ORIGINAL]])
+    assert headers[letters.ORIGINAL_AT] == f"memory:{headers[letters.ORIGINAL]}"
     for back in (returned(read(letter, 3), kept), replayed(read(letter, 3), kept)):
         assert (back.topic, back.key, back.value) == (record.topic, record.key, record.value)
         theirs = [header for header in back.headers if header[0] not in letters.STORY]

@@ -195,8 +195,8 @@ def test_what_its_topic_will_never_take_is_a_dead_letter_and_the_end_of_its_asse
     event = outgoing(upsert(), "test")
     flow.processing.run([Delivery("imagery.catalog", 0, 1, event.key, event.value, event.headers)])
     (letter,) = [each for each in sender.records if each.topic == "imagery.dead"]
-    told = as_mapping(letter.headers)
-    assert (told["packshot-error-code"], told["packshot-origin-topic"]) == (
+    headers = as_mapping(letter.headers)
+    assert (headers["packshot-error-code"], headers["packshot-origin-topic"]) == (
         "record_too_large",
         "imagery.tasks.cutout.standard",
     )
@@ -216,9 +216,9 @@ def test_a_letter_that_its_topic_will_not_take_has_its_original_elsewhere(flow: 
     garbage = b"x" * 6000
     flow.processing.run([Delivery("imagery.catalog", 0, 1, b"demo|A", garbage, [])])
     (letter,) = sender.records
-    told = as_mapping(letter.headers)
-    assert told["packshot-origin-topic"] == "imagery.catalog"
-    assert told["packshot-origin-offset"] == "1"
+    headers = as_mapping(letter.headers)
+    assert headers["packshot-origin-topic"] == "imagery.catalog"
+    assert headers["packshot-origin-offset"] == "1"
     read = Delivery(letter.topic, 0, 1, letter.key, letter.value, letter.headers)
     assert replayed(read, sender.blobs).value == garbage
 

@@ -62,9 +62,9 @@ def test_an_event_that_breaks_its_processor_twice_is_poison(
 ) -> None:
     calls = breaks(monkeypatch, CatalogChanged, error)
     before = REGISTRY.get_sample_value("packshot_poison_total", {"role": "streams", "topic": "imagery.catalog"}) or 0
-    told = letter(flow, outgoing(upsert(), "test", "my-id"))
-    assert (told["packshot-error-kind"], told["packshot-error-code"]) == ("poison", "unexpected")
-    assert type(error).__name__ in told[ERROR_TRACE]
+    story = letter(flow, outgoing(upsert(), "test", "my-id"))
+    assert (story["packshot-error-kind"], story["packshot-error-code"]) == ("poison", "unexpected")
+    assert type(error).__name__ in story[ERROR_TRACE]
     assert len(calls) == 2
     assert flow.states() == {}
     with flow.database.read() as facts:
@@ -110,8 +110,8 @@ def test_the_others_of_a_batch_are_answered_and_in_order(flow: Flow, monkeypatch
     flow.processing.run(
         [Delivery(each.topic, 0, 50 + n, each.key, each.value, each.headers) for n, each in enumerate(records)]
     )
-    told = [codec.decode(each.value) for each in flow.recorder.records]
-    assert [type(event).__name__ for event in told][:2] == ["AssetWithheld", "AssetWithheld"]
+    written = [codec.decode(each.value) for each in flow.recorder.records]
+    assert [type(event).__name__ for event in written][:2] == ["AssetWithheld", "AssetWithheld"]
     assert sum(each.topic == "imagery.dead" for each in flow.recorder.records) == 1
     assert flow.assets()[0].reason == "b: "
 
@@ -122,9 +122,9 @@ def test_a_letter_that_breaks_is_written_bare(flow: Flow, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(RetryPolicy, "letter", broken)
     record = outgoing(upsert(channels=["bazaar"]), "test")
-    told = letter(flow, record)
-    assert told["packshot-origin-offset"] == "1"
-    assert told["packshot-error-kind"] == "poison"
+    story = letter(flow, record)
+    assert story["packshot-origin-offset"] == "1"
+    assert story["packshot-error-kind"] == "poison"
 
 
 def test_a_name_that_the_database_refuses_ends(flow: Flow) -> None:

@@ -111,8 +111,8 @@ def test_known_products_are_seen_by_the_recipes_of_the_facts(settings: Settings,
     assert outcomes(settings, wanted, tmp_path / "page.html") == {"shopify-1": "pass", "web-1": "pass"}
 
 
-def _event(told: dict[str, object]) -> CatalogChanged:
-    return msgspec.convert(told, CatalogChanged)
+def _event(fields: dict[str, object]) -> CatalogChanged:
+    return msgspec.convert(fields, CatalogChanged)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class World:
         shop.publication = Publication(shop.origin, shop.blobs, shop.facts, self.cdn.url, shop._tick, GRACE_S, signing)
         picture = io.BytesIO()
         Image.effect_noise((60, 40), 60).convert("RGB").save(picture, "JPEG", xmp=XMP)
-        [told] = [e for e in shop.apply(self._event(picture.getvalue()), 1) if isinstance(e, AssetPublished)]
+        [announced] = [e for e in shop.apply(self._event(picture.getvalue()), 1) if isinstance(e, AssetPublished)]
         with self.database.begin() as facts:
             facts.products.put(
                 CatalogChanged(
@@ -100,8 +100,8 @@ class World:
                 )
             )
             facts.assets.put_plan("acme", "mug", 1, {"web-1": ("web", None)})
-            facts.assets.put_live(told)
-        return told
+            facts.assets.put_live(announced)
+        return announced
 
     def _event(self, data: bytes) -> PublishRequested:
         event = request(self.shop)
@@ -141,42 +141,42 @@ def drifts(found: Probed) -> set[str]:
 
 
 def test_what_is_served_as_it_was_published_is_no_drift(world: World) -> None:
-    told = world.publish()
+    announced = world.publish()
     found = world.probed()
     assert found.found == []
-    assert found.files == found.signed == 1 + len(told.renditions)
+    assert found.files == found.signed == 1 + len(announced.renditions)
     assert found.latency_ms_max > 0
 
 
 def test_a_stripped_file_is_caught(world: World) -> None:
-    told = world.publish()
+    announced = world.publish()
     world.cdn.changed = lambda key, body, headers: (
         (reencoded(body, "JPEG"), headers) if key.endswith(".jpg") else (body, headers)
     )
     found = world.probed()
     assert drifts(found) == {"stripped"}
-    assert told.file.url in {each.url for each in found.found}
+    assert announced.file.url in {each.url for each in found.found}
 
 
 def test_an_altered_file_is_caught(world: World) -> None:
-    told = world.publish()
+    announced = world.publish()
 
     def flip(key: str, body: bytes, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
-        if told.file.key not in key:
+        if announced.file.key not in key:
             return body, headers
         return body[:-20] + bytes([body[-20] ^ 1]) + body[-19:], headers
 
     world.cdn.changed = flip
     [found] = world.probed().found
-    assert (found.drift, found.url) == ("altered", told.file.url)
+    assert (found.drift, found.url) == ("altered", announced.file.url)
 
 
 def test_a_file_that_somebody_else_signed_anew_is_caught(world: World, tmp_path: Path) -> None:
-    told = world.publish()
+    announced = world.publish()
     stranger = Signing(self_made(tmp_path / "stranger"), world.shop.blobs.store)
 
     def resigned(key: str, body: bytes, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
-        if told.file.key not in key:
+        if announced.file.key not in key:
             return body, headers
         plain = Encoded("image/jpeg", 60, 40, reencoded(body, "JPEG"))
         return stranger.signed(request(world.shop), [plain])[0].data, headers
@@ -196,14 +196,14 @@ def test_a_cdn_that_converts_is_caught(world: World) -> None:
 
 
 def test_headers_that_have_shoppers_fetch_again_or_keep_what_moves_are_caught(world: World) -> None:
-    told = world.publish()
+    announced = world.publish()
     world.cdn.changed = lambda key, body, headers: (
         body,
         {**headers, "Cache-Control": "max-age=86400" if key.endswith(".json") else "no-store", "Age": "77"},
     )
     found = world.probed()
     assert drifts(found) == {"headers"}
-    assert len(found.found) == 2 + len(told.renditions)
+    assert len(found.found) == 2 + len(announced.renditions)
     assert found.age_s_max == 77
 
 
@@ -215,8 +215,8 @@ def test_a_manifest_of_before_is_caught(world: World) -> None:
 
 
 def test_what_is_gone_or_broken_is_told_and_ends_nothing(world: World) -> None:
-    told = world.publish()
-    world.shop.origin.delete(told.renditions[0].key)
+    announced = world.publish()
+    world.shop.origin.delete(announced.renditions[0].key)
     world.cdn.changed = lambda key, body, headers: (b"<html>" if key.endswith(".avif") else body, headers)
     found = world.probed()
     assert drifts(found) == {"gone", "altered"}
@@ -230,9 +230,9 @@ def test_a_cdn_that_is_away_and_a_slow_one_are_told(world: World) -> None:
 
 
 def test_the_commands_show_verify_argue_and_end_with_1(world: World, tmp_path: Path) -> None:
-    told = world.publish()
+    announced = world.publish()
     run = CliRunner()
-    good = run.invoke(provenance, [told.file.url], obj=world.settings)
+    good = run.invoke(provenance, [announced.file.url], obj=world.settings)
     assert good.exit_code == 0, good.output
     assert "no generative model took part" in good.output
     assert "Self-made by Packshot" in good.output
@@ -245,5 +245,5 @@ def test_the_commands_show_verify_argue_and_end_with_1(world: World, tmp_path: P
     assert "No generative model took part." in argued.output
     assert "None of the rules that ship asks for anything" in argued.output
     assert run.invoke(probe, ["--json"], obj=world.settings).exit_code == 0
-    world.shop.origin.delete(told.file.key)
+    world.shop.origin.delete(announced.file.key)
     assert run.invoke(probe, ["--most", "1"], obj=world.settings).exit_code == 1

@@ -198,8 +198,8 @@ def test_a_failed_task_that_is_worked_on_again_goes_all_the_way(flow: Flow) -> N
 def test_a_record_with_another_key_than_its_own_is_refused(flow: Flow, key: bytes | None) -> None:
     record = outgoing(upsert(), "test")
     (letter,) = flow.deliver(Outgoing(record.topic, key, record.value, record.headers))
-    told = as_mapping(letter.headers)
-    assert (letter.topic, told[ERROR_CODE], told[ERROR_FIELD]) == ("imagery.dead", "wrong_key", "key")
+    headers = as_mapping(letter.headers)
+    assert (letter.topic, headers[ERROR_CODE], headers[ERROR_FIELD]) == ("imagery.dead", "wrong_key", "key")
     assert (letter.key, letter.value) == (key, record.value)
     assert flow.states() == {}
 

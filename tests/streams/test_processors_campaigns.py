@@ -41,10 +41,10 @@ def test_a_campaign_makes_its_own_assets_in_its_own_lane(flow: Flow) -> None:
     assert flow.states()["amazon-1"] == "planned"
 
 
-@pytest.mark.parametrize("told", [0, 1_800_000_000])
-def test_a_deadline_in_seconds_is_named_and_not_obeyed(flow: Flow, told: int) -> None:
+@pytest.mark.parametrize("deadline_ms", [0, 1_800_000_000])
+def test_a_deadline_in_seconds_is_named_and_not_obeyed(flow: Flow, deadline_ms: int) -> None:
     flow.say(upsert())
-    campaign = replace(CAMPAIGN, deadline_ms=told)
+    campaign = replace(CAMPAIGN, deadline_ms=deadline_ms)
     assert flow.letters(campaign) == [("imagery.dead", "invalid_event")]
     assert "bf.instagram-1" not in flow.states()
     with flow.database.read() as facts:

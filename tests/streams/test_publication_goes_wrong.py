@@ -141,9 +141,9 @@ def test_long_reasons_of_a_large_plan_fit_into_its_announcement(shop: Shop) -> N
     shop.facts.now = replace(
         shop.facts.now or ProductState(1, False, {}), reasons={f"a{n}": "x" * 4000 for n in range(500)}
     )
-    [_, told] = shop.apply(shop.request("web-1"), 1)
-    assert isinstance(told, ProductPublished)
-    assert len(told.withheld) == 500
+    [_, announced] = shop.apply(shop.request("web-1"), 1)
+    assert isinstance(announced, ProductPublished)
+    assert len(announced.withheld) == 500
 
 
 def test_a_picture_with_too_many_pixels_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,9 @@ def test_requests_become_announcements_and_bad_ones_dead_letters(each_desk: Desk
     assert set(dead) == {"not_framed", "blob_missing"}
     letter = dead["not_framed"]
     assert (letter.key, letter.value) == (garbage.key, garbage.value)
-    told = as_mapping(letter.headers)
-    assert (told["mine"], told["packshot-origin-topic"]) == ("kept", topics.PUBLISH.name)
-    assert {"packshot-origin-partition", "packshot-origin-offset", "packshot-error-message"} <= set(told)
+    story = as_mapping(letter.headers)
+    assert (story["mine"], story["packshot-origin-topic"]) == ("kept", topics.PUBLISH.name)
+    assert {"packshot-origin-partition", "packshot-origin-offset", "packshot-error-message"} <= set(story)
 
 
 class Broken:
@@ -85,10 +85,10 @@ def test_an_error_that_nobody_foresaw_is_a_dead_letter_and_the_publisher_goes_on
         [letter] = desk.read(topics.DEAD, 1)
         [failed] = [codec.decode(record.value) for record in desk.read(topics.COMPLETED, 1)]
     assert running.error is None
-    told = as_mapping(letter.headers)
-    assert (told["packshot-error-kind"], told["packshot-error-code"]) == ("poison", "unexpected")
-    assert f"{type(error).__name__}: {error}" in told["packshot-error-message"]
-    assert "in _break" in told[ERROR_TRACE]
+    headers = as_mapping(letter.headers)
+    assert (headers["packshot-error-kind"], headers["packshot-error-code"]) == ("poison", "unexpected")
+    assert f"{type(error).__name__}: {error}" in headers["packshot-error-message"]
+    assert "in _break" in headers[ERROR_TRACE]
     assert isinstance(failed, PublicationFailed)
     assert (failed.sku, failed.asset, failed.code) == ("bad-1", "web-1", "unexpected")
 

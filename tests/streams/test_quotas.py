@@ -42,14 +42,14 @@ def lanes(tasks: list[Task]) -> list[str]:
 
 
 def test_what_is_over_the_quota_is_demoted_and_says_why(database: Database) -> None:
-    told = [begun(database, upsert(sku=sku), at_ms=5) for sku in "ABC"]
-    assert [lanes(tasks) for tasks in told] == [["standard"], ["standard"], ["bulk"]]
-    assert [tasks[0].demoted for tasks in told] == [
+    found = [begun(database, upsert(sku=sku), at_ms=5) for sku in "ABC"]
+    assert [lanes(tasks) for tasks in found] == [["standard"], ["standard"], ["bulk"]]
+    assert [tasks[0].demoted for tasks in found] == [
         None,
         None,
         "standard was asked for, and 2 photographs an hour are the quota",
     ]
-    assert {tasks[0].asked_at_ms for tasks in told} == {5}
+    assert {tasks[0].asked_at_ms for tasks in found} == {5}
 
 
 def test_without_a_quota_nothing_is_demoted(database: Database) -> None:

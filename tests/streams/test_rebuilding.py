@@ -43,8 +43,8 @@ def lived(database: Database, seed: int) -> Town:
 def dumped(database: Database) -> dict[str, list[tuple[str, ...]]]:
     """Every fact but one: of several askings for one result, which of them its review tells of is a matter of order."""
     rows = database.dump()
-    asked = re.compile(r'"asked_at_ms":\d+|"lane":"\w+"')
-    return rows | {"reviews": [tuple(asked.sub("", column) for column in row) for row in rows["reviews"]]}
+    varying = re.compile(r'"asked_at_ms":\d+|"lane":"\w+"')
+    return rows | {"reviews": [tuple(varying.sub("", column) for column in row) for row in rows["reviews"]]}
 
 
 def rebuilt(town: Town) -> dict[str, list[tuple[str, ...]]]:

@@ -112,8 +112,8 @@ def test_what_a_person_had_redone_goes_on(flow: Flow) -> None:
     old = on_way(flow)
     (request,) = flow.say(replace(old, measures=old.measures | {"cropped_edges": 1.0}))
     assert isinstance(request, ReviewRequested)
-    told = {"review_id": request.review_id, "tenant": "demo", "sku": "A", "approved": False, "redo": True}
-    (task,) = tasks(flow.say(msgspec.convert({**told, "parameters": {"padding": "0.3"}}, ReviewDecided)))
+    fields = {"review_id": request.review_id, "tenant": "demo", "sku": "A", "approved": False, "redo": True}
+    (task,) = tasks(flow.say(msgspec.convert({**fields, "parameters": {"padding": "0.3"}}, ReviewDecided)))
     assert task.step.parameters == {"padding": "0.3"}
     assert [type(each) for each in flow.say(done(task))] == [PublishRequested]
 
@@ -122,7 +122,7 @@ def test_what_a_person_had_redone_goes_on(flow: Flow) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attributes", "code", "told"),
+    ("attributes", "code", "message"),
     [
         ({}, "missing_attribute", "how tall is the product? There is no `attributes.height_cm`"),
         ({"height_cm": "tall"}, "bad_attribute", "`attributes.height_cm` = 'tall' is no number of cm above 0"),
@@ -132,7 +132,7 @@ def test_what_a_person_had_redone_goes_on(flow: Flow) -> None:
     ],
 )
 def test_a_mockup_without_a_height_is_refused_and_the_others_go_on(
-    flow: Flow, attributes: dict[str, str], code: str, told: str
+    flow: Flow, attributes: dict[str, str], code: str, message: str
 ) -> None:
     flow.say(release(MARKETPLACE + MOCKUP))
     event = product("A", ["amazon", "shopify"], **attributes)
@@ -141,7 +141,7 @@ def test_a_mockup_without_a_height_is_refused_and_the_others_go_on(
     assert sorted(steps(task)) == ["amazon-1", "shopify-1", "web-1"]
     (withheld,) = [each for each in answers if isinstance(each, AssetWithheld)]
     assert withheld.asset == "shopify-1.lifestyle"
-    assert told in withheld.reason
+    assert message in withheld.reason
     assert flow.states()["shopify-1.lifestyle"] == "failed"
     assert flow.letters(event) == [("imagery.dead", code)]
     with flow.database.read() as facts:
@@ -220,11 +220,11 @@ def test_pictures_of_several_sources_and_names_live_side_by_side(flow: Flow) -> 
 def test_a_campaign_that_was_read_behind_the_later_release_of_its_recipe_is_noted_again(flow: Flow) -> None:
     """Topics are read in any order; the facts are made anew in the order of time."""
     campaign = CampaignRequested(tenant="demo", campaign="x", skus=["A"], recipe="spring", channels=["shopify"])
-    said: list[Event] = [product("A", ["amazon"]), campaign, release(SPRING), release(SPRING.replace("1", "2"))]
-    for event in (said[0], said[2], said[3], said[1]):
+    found: list[Event] = [product("A", ["amazon"]), campaign, release(SPRING), release(SPRING.replace("1", "2"))]
+    for event in (found[0], found[2], found[3], found[1]):
         flow.say(event)
     before = flow.database.dump()
-    records = [outgoing(event, "test") for event in said]
+    records = [outgoing(event, "test") for event in found]
     with flow.database.replaced() as facts:
         offsets = (1, 4, 2, 3)  # where the flow read them
         read = [(at, offset, r) for at, (offset, r) in enumerate(zip(offsets, records, strict=True))]

@@ -78,9 +78,9 @@ def test_a_recipe_that_says_what_a_tenants_defaults_said_touches_only_the_others
         for sku, channels in (("A", ["shopify"]), ("B", ["instagram"]), ("C", ["shopify", "instagram"])):
             flow.say(product(sku, channels, tenant))
     assert again(flow.say(release(ACME))) == [("acme", "A"), ("acme", "C")]
-    said = MARKETPLACE.replace("each: channel}", "each: channel, parameters: {padding: 0.2}}")
+    recipe_text = MARKETPLACE.replace("each: channel}", "each: channel, parameters: {padding: 0.2}}")
     everyone = [("acme", "B"), ("acme", "C"), ("demo", "A"), ("demo", "B"), ("demo", "C")]
-    assert again(flow.say(release(said))) == everyone, "acme's A had that already"
+    assert again(flow.say(release(recipe_text))) == everyone, "acme's A had that already"
     (task,) = tasks(flow.say(ReplanRequested(tenant="acme", sku="C")))
     assert steps(task) == {"shopify-1": {"padding": "0.2"}, "instagram-1": {"padding": "0.2"}, "web-1": {}}
 
@@ -89,8 +89,8 @@ def test_defaults_for_what_the_recipe_or_the_channel_says_touch_nothing(flow: Fl
     for sku, channels in (("A", ["shopify"]), ("B", ["amazon"]), ("C", ["instagram"])):
         flow.say(product(sku, channels, "acme"))
     ground = "parameters: {background.color: '#EFE7DB'}"
-    said = MARKETPLACE + f"      - {{operation: packshot, channels: [shopify], {ground}}}\n"
-    assert again(flow.say(release(said))) == [("acme", "A")]
+    recipe_text = MARKETPLACE + f"      - {{operation: packshot, channels: [shopify], {ground}}}\n"
+    assert again(flow.say(release(recipe_text))) == [("acme", "A")]
     defaults = ACME.replace(
         "channels: [shopify], parameters: {padding: 0.2}", "parameters: {background.color: '#FFF8E7'}"
     )

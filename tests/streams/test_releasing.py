@@ -88,10 +88,10 @@ def test_a_model_may_not_take_the_place_of_one_that_ships(flow: Flow) -> None:
 
 def test_releases_are_kept_in_order_and_told_again_change_nothing(flow: Flow) -> None:
     flow.say(ADDED)
-    said = [release("shadow"), release("stable", at_ms=2), release("withdrawn", at_ms=3)]
-    for event in [*said, said[0]]:
+    found = [release("shadow"), release("stable", at_ms=2), release("withdrawn", at_ms=3)]
+    for event in [*found, found[0]]:
         flow.say(event)
-    assert releases(flow) == said
+    assert releases(flow) == found
 
 
 def test_a_model_that_is_not_there_yet_is_released_when_it_is(flow: Flow) -> None:
@@ -199,8 +199,8 @@ def test_what_a_person_decided_is_not_asked_again(flow: Flow, approved: bool) ->
     task = next(each for each in flow.say(completion(first_task(flow))) if isinstance(each, Task))
     (request,) = flow.say(doubtful(task, "old", 10))
     assert isinstance(request, ReviewRequested)
-    told = {"review_id": request.review_id, "tenant": task.tenant, "sku": task.sku, "decided_by": "ada"}
-    flow.say(ReviewDecided(approved=approved, reason="seen", **told))  # type: ignore[arg-type]
+    fields = {"review_id": request.review_id, "tenant": task.tenant, "sku": task.sku, "decided_by": "ada"}
+    flow.say(ReviewDecided(approved=approved, reason="seen", **fields))  # type: ignore[arg-type]
     assert flow.say(doubtful(task, "old", 10)) == []
     again = flow.say(doubtful(task, "old", 30))
     assert [type(each) for each in again] == ([PublishRequested] if approved else [])

@@ -55,9 +55,9 @@ def test_an_answer_goes_to_its_address_alone(worker: Worker) -> None:
     (answer,) = worker.handle(asked(), Wait())
     assert (answer.topic, answer.partition) == (topics.REPLIES.name, 2)
     assert replies.correlation_id(read(answer)) == "a name"
-    told = codec.decode(answer.value)
-    assert isinstance(told, TaskCompleted)
-    assert told.outcome == "done"
+    event = codec.decode(answer.value)
+    assert isinstance(event, TaskCompleted)
+    assert event.outcome == "done"
 
 
 def test_a_task_that_is_tried_again_or_given_up_is_answered_all_the_same(worker: Worker) -> None:
@@ -72,9 +72,9 @@ def test_a_task_that_is_tried_again_or_given_up_is_answered_all_the_same(worker:
 
 def test_a_task_whose_deadline_is_over_is_not_begun(worker: Worker) -> None:
     (answer,) = worker.handle(asked(deadline_ms=1), Wait())
-    told = codec.decode(answer.value)
-    assert isinstance(told, TaskCompleted)
-    assert (told.outcome, told.costs) == ("expired", {})
+    event = codec.decode(answer.value)
+    assert isinstance(event, TaskCompleted)
+    assert (event.outcome, event.costs) == ("expired", {})
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_a_question_comes_back_over_a_broker(memory_bootstrap: str, worker: Work
             record = delivery(message)
             producer.send(list(worker.handle(record, Wait())) * 2)  # an answer may come twice
             found += 1
-        told = [each.result(SOON_S) for each in answers]
-        assert all(isinstance(each, TaskCompleted) and each.outcome == "done" for each in told)
+        results = [each.result(SOON_S) for each in answers]
+        assert all(isinstance(each, TaskCompleted) and each.outcome == "done" for each in results)
         nowhere = replies.asking(outgoing(task(), "test"), Address(9999, "of nobody"))
         producer.send(worker.handle(read(nowhere), Wait()))  # where nobody can read nothing is waited for
     finally:
@@ -147,8 +147,8 @@ def test_the_audit_holds_it_against_its_reply_and_not_against_facts() -> None:
 
 
 def test_headers_name_the_address_and_nothing_else() -> None:
-    told = as_mapping(asked().headers)
-    assert {name: told[name] for name in (replies.TOPIC, replies.PARTITION, replies.CORRELATION)} == {
+    headers = as_mapping(asked().headers)
+    assert {name: headers[name] for name in (replies.TOPIC, replies.PARTITION, replies.CORRELATION)} == {
         replies.TOPIC: topics.REPLIES.name,
         replies.PARTITION: "2",
         replies.CORRELATION: "a name",

@@ -31,14 +31,14 @@ def test_a_retouch_makes_all_of_the_photograph_again_and_nothing_else(flow: Flow
     event = upsert(channels=CHANNELS)
     event = replace(event, sources=[*event.sources, Source(uri="https://images.example/b.jpg")])
     asked(flow, event)
-    said = retouch(strokes=STROKES)
-    (cut,) = tasks(flow.say(said))
+    retouched = retouch(strokes=STROKES)
+    (cut,) = tasks(flow.say(retouched))
     assert (cut.source, cut.lane, cut.version) == (event.sources[0], "urgent", 1)
     assert cut.step.parameters == {"subject": "everything", "retouch": STROKES}
     states = flow.states()
     assert {state for name, state in states.items() if name.endswith("-1")} == {"planned"}
     assert {state for name, state in states.items() if name.endswith("-2")} == {"review"}
-    assert tasks(flow.say(said)) == [cut], "told again it is answered the same"
+    assert tasks(flow.say(retouched)) == [cut], "told again it is answered the same"
     assert pending(flow) == sum(name.endswith("-2") for name in states)
 
 

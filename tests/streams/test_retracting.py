@@ -42,13 +42,13 @@ def test_what_is_live_goes_with_the_reason(flow: Flow, named: bool) -> None:
     task = live(flow)
     name = task.step.asset or ""
     names = [name] if named else sorted(flow.states())
-    told = RetractRequested(tenant="demo", sku="A", version=1, assets=names, reason="retracted: wrong logo")
-    assert flow.say(off(name) if named else off()) == [told]
+    expected = RetractRequested(tenant="demo", sku="A", version=1, assets=names, reason="retracted: wrong logo")
+    assert flow.say(off(name) if named else off()) == [expected]
     assert {(row.state, row.reason) for row in flow.assets() if row.asset in names} == {
         ("rejected", "retracted: wrong logo")
     }
     assert {row.state for row in flow.assets() if row.asset not in names} <= {"planned"}
-    assert flow.say(off(*names)) == [told], "told again it is answered the same"
+    assert flow.say(off(*names)) == [expected], "told again it is answered the same"
 
 
 def test_a_result_that_comes_late_does_not_bring_it_back(flow: Flow) -> None:

@@ -291,7 +291,7 @@ def test_what_is_judged_by_newer_rules_is_announced_as_unchanged(shop: Shop) -> 
     shop.apply(request, 1)
     before = shop.stored()
     newer = msgspec.structs.replace(request, verdict=Verdict(outcome="pass", checks=[], rules="2026-12"))
-    (told,) = shop.apply(newer, 2)
-    assert isinstance(told, AssetPublished)
-    assert (told.unchanged, told.verdict.rules) == (True, "2026-12")
+    (announced,) = shop.apply(newer, 2)
+    assert isinstance(announced, AssetPublished)
+    assert (announced.unchanged, announced.verdict.rules) == (True, "2026-12")
     assert shop.stored() == before

@@ -80,14 +80,14 @@ def test_everybody_looks_once_a_share_twice_and_a_third_decides(seed: int) -> No
         assert agreement.verdict(words) is not None
         twice += len(words) > 1
     assert abs(twice / len(passed) - TWICE_SHARE) < 0.1
-    told = agreement.of(sample, ())
-    low, high = told.wrong.interval
-    share = told.wrong.share
+    found = agreement.of(sample, ())
+    low, high = found.wrong.interval
+    share = found.wrong.share
     assert share is not None
     seen_wrong = 0.9 * 0.12 + 0.1 * 0.88  # what is wrong, seen as it is, and what is right, seen otherwise
     assert low - 0.05 < seen_wrong < high + 0.05
-    assert sum(each.known_bad for each in told.reviewers) >= len(bad) // 2
-    assert all((each.finds.share or 0) > 0.7 for each in told.reviewers)
+    assert sum(each.known_bad for each in found.reviewers) >= len(bad) // 2
+    assert all((each.finds.share or 0) > 0.7 for each in found.reviewers)
 
 
 def test_known_bad_ones_come_among_the_others() -> None:
@@ -183,10 +183,10 @@ def test_what_people_rejected_is_hidden_among_the_sample(flow: Flow, database: D
     reviews = asked(flow, upsert(channels=CHANNELS))
     for review in reviews[:2]:
         task = review.completed.task
-        word_on = ReviewDecided(
+        decision_on = ReviewDecided(
             review_id=review.review_id, tenant=task.tenant, sku=task.sku, approved=False, decided_by="ada"
         )
-        flow.say(replace(word_on, reason="the edge"))
+        flow.say(replace(decision_on, reason="the edge"))
     with database.read() as facts:
         sample = sampling.sample("demo", facts)
     assert len(sample.known_bad) == 2

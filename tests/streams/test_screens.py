@@ -114,8 +114,8 @@ def test_json_holds_it_as_it_is_and_steers_nothing(name: str, capsys: pytest.Cap
     getattr(SHOWS[name], name)(**arguments(name, as_json=True))
     shown = capsys.readouterr().out
     check_clean(shown)
-    told = json.loads(shown)
-    assert "\\u001b" not in shown or HOSTILE in _texts(told)
+    view = json.loads(shown)
+    assert "\\u001b" not in shown or HOSTILE in _texts(view)
 
 
 def _texts(value: Any) -> list[str]:
@@ -184,10 +184,10 @@ def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None
         for command in (["published"], ["dead", "list"], ["replay", "--sku", "A"], ["up"])
     ]
     for process in started:
-        shown, told = process.communicate()
+        shown, stderr = process.communicate()
         assert (process.returncode, shown) == (2, "")
-        assert told.startswith("packshot: the brokers at 127.0.0.1:1")
-        assert told.count("\n") == 1, told
+        assert stderr.startswith("packshot: the brokers at 127.0.0.1:1")
+        assert stderr.count("\n") == 1, stderr
 
 
 @pytest.mark.skipif(os.getuid() == 0 and not os.path.exists("/dev/full"), reason="nothing here is full")
@@ -199,10 +199,10 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(
         monkeypatch.setattr(sys, "argv", ["packshot", "up"])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        told = capsys.readouterr()
+        printed = capsys.readouterr()
         assert ended.value.code == 2
-        assert told.err.startswith(f"packshot: {folder}")
-        assert told.err.count("\n") == 1
+        assert printed.err.startswith(f"packshot: {folder}")
+        assert printed.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", sorted(cli.UNWRITABLE))
@@ -216,11 +216,11 @@ def test_a_place_that_takes_no_file_is_told_with_the_setting_that_names_another(
     monkeypatch.setattr(sys, "argv", ["packshot", "up"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    told = capsys.readouterr().err
+    stderr = capsys.readouterr().err
     assert ended.value.code == 2
-    assert os.strerror(number) in told
-    assert "PACKSHOT_DATA_FOLDER" in told
-    assert told.count("\n") == 1
+    assert os.strerror(number) in stderr
+    assert "PACKSHOT_DATA_FOLDER" in stderr
+    assert stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(("name", "meant"), [("submti", "'submit'"), ("reviews", "'review'"), ("xyzzy", None)])
@@ -230,11 +230,11 @@ def test_a_command_that_is_none_is_told_with_the_one_that_is_meant(
     monkeypatch.setattr(sys, "argv", ["packshot", name])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    told = capsys.readouterr().err
+    stderr = capsys.readouterr().err
     assert ended.value.code == 2
-    assert f"No such command '{name}'" in told
-    assert ("Did you mean" in told) == (meant is not None)
-    assert meant is None or meant in told
+    assert f"No such command '{name}'" in stderr
+    assert ("Did you mean" in stderr) == (meant is not None)
+    assert meant is None or meant in stderr
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "tenant,sku,version,sources,channels\n", "[]"], ids=repr)
@@ -276,9 +276,9 @@ def test_errors_show_what_was_typed_as_text(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    check_clean(told)
-    assert fit(typed) in told
+    stderr = capsys.readouterr().err
+    check_clean(stderr)
+    assert fit(typed) in stderr
 
     def refuse(*_: object, **__: object) -> None:
         raise Refused("bad", HOSTILE)
@@ -286,9 +286,9 @@ def test_errors_show_what_was_typed_as_text(
     monkeypatch.setattr(cli.packshot, "invoke", refuse)
     with pytest.raises(SystemExit):
         cli.main()
-    told = capsys.readouterr().err
-    check_clean(told)
-    assert told.startswith("packshot: a\\x1b[31m\\x1b]8;;http")
+    stderr = capsys.readouterr().err
+    check_clean(stderr)
+    assert stderr.startswith("packshot: a\\x1b[31m\\x1b]8;;http")
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
@@ -302,8 +302,8 @@ def test_log_lines_show_it_as_text(form: Any, monkeypatch: pytest.MonkeyPatch) -
     except ValueError:
         log.exception(HOSTILE, key=HOSTILE, many=[HOSTILE], **{HOSTILE: 1})
     check_clean(written.getvalue())
-    told = [line for line in written.getvalue().splitlines() if not line.startswith("    ")]
-    assert len(told) == 1, told  # no text can look like a line of its own
+    found = [line for line in written.getvalue().splitlines() if not line.startswith("    ")]
+    assert len(found) == 1, found  # no text can look like a line of its own
 
 
 def test_pages_show_it_as_text() -> None:
@@ -324,10 +324,10 @@ def test_tables_never_break_a_word(capsys: pytest.CaptureFixture[str], monkeypat
         shown = screen.table("id", "address", "why")
         shown.add_row(digest, Text(url), "a sentence that is longer than the narrow terminal of forty columns")
         console.show(shown)
-        told = capsys.readouterr().out
-        assert digest in told
-        assert url in told
-        assert ("terminal of forty columns" in told) is not is_terminal
+        stdout = capsys.readouterr().out
+        assert digest in stdout
+        assert url in stdout
+        assert ("terminal of forty columns" in stdout) is not is_terminal
 
 
 def test_half_a_character_is_told_as_its_escape(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,9 +61,9 @@ def test_settings_show_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["BLOBS_URL", "ORIGIN_URL", "S3_ENDPOINT", "CDN_BASE_URL"])
 def test_addresses_that_are_shown_hold_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"PACKSHOT_{name}", f"https://ada:{SECRET}@store.example/x")
-    with pytest.raises(SettingsError, match=f"PACKSHOT_{name}: no user name or password") as told:
+    with pytest.raises(SettingsError, match=f"PACKSHOT_{name}: no user name or password") as refused:
         read_settings()
-    assert SECRET not in str(told.value)
+    assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1/8", "10.0.0.0/33", f"ada:{SECRET}@db.example"])
@@ -71,9 +71,9 @@ def test_networks_that_are_none_are_told_at_the_start_and_not_at_a_task(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACKSHOT_SOURCE_PRIVATE_NETWORKS", f"10.0.0.0/8,{text}")
-    with pytest.raises(SettingsError, match="PACKSHOT_SOURCE_PRIVATE_NETWORKS: network 2 is none") as told:
+    with pytest.raises(SettingsError, match="PACKSHOT_SOURCE_PRIVATE_NETWORKS: network 2 is none") as refused:
         read_settings()
-    assert text not in str(told.value)
+    assert text not in str(refused.value)
 
 
 @pytest.mark.parametrize("typo", TYPOS)
@@ -86,8 +86,8 @@ def test_a_typo_is_named_and_not_repeated(
     monkeypatch.setattr(sys, "argv", ["packshot", "status", "SKU"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    told = capfd.readouterr()
-    assert SECRET not in told.out + told.err
+    printed = capfd.readouterr()
+    assert SECRET not in printed.out + printed.err
     assert ended.value.code == 2
     if name == "DATABASE_URL":
         with pytest.raises((SettingsError, DatabaseUnavailable)) as raised:
@@ -109,8 +109,8 @@ def test_no_command_shows_a_password(
     monkeypatch.setattr(sys, "argv", ["packshot", *path, *given, *chain.from_iterable(options)])
     with contextlib.suppress(SystemExit):
         cli.main()
-    told = capfd.readouterr()
-    assert SECRET not in told.out + told.err
+    printed = capfd.readouterr()
+    assert SECRET not in printed.out + printed.err
     assert SECRET not in "".join(file.read_text(errors="ignore") for file in tmp_path.rglob("*") if file.is_file())
 
 
@@ -126,10 +126,10 @@ def test_what_nobody_foresaw_is_told_without(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr(sys, "argv", ["packshot", "check"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    told = capsys.readouterr().err
+    stderr = capsys.readouterr().err
     assert ended.value.code == Exit.BROKE
-    assert "RuntimeError: could not open postgresql://***@127.0.0.1:1/facts" in told
-    assert SECRET not in told
+    assert "RuntimeError: could not open postgresql://***@127.0.0.1:1/facts" in stderr
+    assert SECRET not in stderr
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
@@ -158,15 +158,15 @@ def test_what_runs_says_where_its_facts_are_without(tmp_path: Path, capsys: Any)
     settings = Settings(data_folder=tmp_path, database_url=HELD["PACKSHOT_DATABASE_URL"])
     write_running_file(settings, bootstrap_servers="127.0.0.1:1", broker="b", promises="", cdn=settings.cdn)
     announce(settings)
-    told = capsys.readouterr().out
-    assert "facts     postgresql://***@127.0.0.1:1/facts" in told
-    assert SECRET not in told + settings.running_file.read_text()
+    stdout = capsys.readouterr().out
+    assert "facts     postgresql://***@127.0.0.1:1/facts" in stdout
+    assert SECRET not in stdout + settings.running_file.read_text()
 
 
 def test_a_role_whose_database_is_away_shows_none(fresh_bootstrap: str, tmp_path: Path) -> None:
     held = {name: value for name, value in HELD.items() if name != "PACKSHOT_SCHEMA_REGISTRY_URL"}
-    told = {"PACKSHOT_DATA_FOLDER": str(tmp_path), "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": fresh_bootstrap}
-    environment = {**os.environ, **held, **told, "PACKSHOT_TRACES": str(tmp_path / "spans")}
+    fields = {"PACKSHOT_DATA_FOLDER": str(tmp_path), "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": fresh_bootstrap}
+    environment = {**os.environ, **held, **fields, "PACKSHOT_TRACES": str(tmp_path / "spans")}
     with (tmp_path / "log").open("w") as log:
         role = subprocess.Popen(
             [sys.executable, "-m", "streams.commands.cli", "run", "streams"], env=environment, stdout=log, stderr=log

@@ -47,7 +47,7 @@ def test_every_wrong_setting_is_told_by_its_variable(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PACKSHOT_KAFKA_PARTITIONS", "none")
     monkeypatch.setenv("PACKSHOT_BATCH_MAX", "-1")
     monkeypatch.setenv("PACKSHOT_LOG_LEVL", "info")
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as refused:
         read_settings()
     for said in ("PACKSHOT_KAFKA_PARTITIONS: ", "PACKSHOT_BATCH_MAX: ", "did you mean PACKSHOT_LOG_LEVEL?"):
-        assert said in str(told.value)
+        assert said in str(refused.value)

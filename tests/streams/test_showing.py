@@ -42,16 +42,16 @@ def pixels(shown: Shown) -> np.ndarray:
 
 def test_a_picture_is_made_small_once(showing: Showing, tmp_path: Path) -> None:
     digest = stored(tmp_path, file((800, 400)))
-    asked = []
+    found = []
 
     def whole() -> Shown:
-        asked.append(digest)
+        found.append(digest)
         return showing.blob(digest, "image/png")
 
     small = showing.small(digest, whole, 96)
     assert Image.open(io.BytesIO(small.data)).size == (96, 48)
     assert showing.small(digest, whole, 96) is small
-    assert len(asked) == 1
+    assert len(found) == 1
     assert showing.blob(digest, "image/png").media_type == "image/png"
 
 

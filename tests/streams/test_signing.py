@@ -55,12 +55,12 @@ def request(shop: Shop, asset: str = "web-1", version: int = 1, shade: int = 90)
 
 
 def published(shop: Shop, event: PublishRequested, offset: int = 1) -> AssetPublished:
-    [told] = [each for each in shop.apply(event, offset) if isinstance(each, AssetPublished)]
-    return told
+    [announced] = [each for each in shop.apply(event, offset) if isinstance(each, AssetPublished)]
+    return announced
 
 
-def every_file(shop: Shop, told: AssetPublished) -> list[tuple[str, bytes]]:
-    return [(each.media_type, shop.origin.get(each.key).data) for each in (told.file, *told.renditions)]
+def every_file(shop: Shop, announced: AssetPublished) -> list[tuple[str, bytes]]:
+    return [(each.media_type, shop.origin.get(each.key).data) for each in (announced.file, *announced.renditions)]
 
 
 def anchors(tmp_path: Path) -> str:
@@ -68,8 +68,8 @@ def anchors(tmp_path: Path) -> str:
 
 
 def test_every_file_is_signed_and_says_how_it_came_about(shop: Shop, tmp_path: Path) -> None:
-    told = published(shop, request(shop))
-    files = every_file(shop, told)
+    announced = published(shop, request(shop))
+    files = every_file(shop, announced)
     assert {media_type for media_type, _ in files} == {"image/jpeg", "image/webp", "image/avif"}
     for media_type, data in files:
         found = reading.read(data, media_type, anchors(tmp_path))
@@ -90,10 +90,10 @@ def test_every_file_is_signed_and_says_how_it_came_about(shop: Shop, tmp_path: P
 
 
 def test_a_self_made_key_says_so_in_every_file(shop: Shop) -> None:
-    told = published(shop, request(shop))
-    assert told.provenance is not None
-    assert told.provenance.signed_by == SELF_MADE
-    for media_type, data in every_file(shop, told):
+    announced = published(shop, request(shop))
+    assert announced.provenance is not None
+    assert announced.provenance.signed_by == SELF_MADE
+    for media_type, data in every_file(shop, announced):
         found = reading.read(data, media_type)
         assert found.state == "valid", "unaltered, by nobody who is known"
         assert found.wrong == [reading.UNTRUSTED]
@@ -165,8 +165,8 @@ def test_all_that_is_published_verifies_behind_the_local_cdn(
     picture = io.BytesIO()
     Image.effect_noise((700, 500), 60).convert(mode).save(picture, media_type.rpartition("/")[2])
     blob = put_blob(shop, picture.getvalue(), media_type)
-    told = published(shop, replace(request(shop), file=blob))
-    files = [told.file, *told.renditions]
+    announced = published(shop, replace(request(shop), file=blob))
+    files = [announced.file, *announced.renditions]
     assert len(files) == 10
     with cdn(shop) as fetch:
         for each in files:
@@ -326,20 +326,20 @@ def test_a_self_made_key_stays_and_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_a_claim_says_nothing_of_when_and_where(shop: Shop) -> None:
     event = request(shop)
-    said = json.dumps(claims.claim(event, "digitalCapture"))
+    text = json.dumps(claims.claim(event, "digitalCapture"))
     assert claims.claim_id(event, "k") == claims.claim_id(replace(event, version=7, title="another"), "k")
-    assert "acme" not in said
-    assert "s3://" not in said
+    assert "acme" not in text
+    assert "s3://" not in text
 
 
 def test_how_it_was_made_is_read_in_xmp_and_not_in_the_manifest(shop: Shop) -> None:
     xmp = b'<x:xmpmeta><a b="http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"/></x:xmpmeta>'
     picture = io.BytesIO()
     Image.effect_noise((700, 500), 60).convert("RGB").save(picture, "JPEG", xmp=xmp)
-    told = published(shop, replace(request(shop), file=put_blob(shop, picture.getvalue(), "image/jpeg")))
-    assert told.provenance is not None
-    assert told.provenance.source_type == "digitalCapture"
-    for media_type, data in every_file(shop, told):
+    announced = published(shop, replace(request(shop), file=put_blob(shop, picture.getvalue(), "image/jpeg")))
+    assert announced.provenance is not None
+    assert announced.provenance.source_type == "digitalCapture"
+    for media_type, data in every_file(shop, announced):
         found = reading.read(data, media_type)
         assert found.source_type == "digitalCapture", media_type
         assert {each.source_type for each in found.actions} == {"", "digitalCapture", "humanEdits"}
@@ -354,10 +354,10 @@ def test_a_publisher_that_is_killed_gives_the_same_when_it_begins_anew(shop: Sho
     with pytest.raises(Crash):
         shop.apply(event, 1)
     signed = {key: shop.blobs.store.get(key).data for key in shop.blobs.store.keys(SIGNED)}
-    told = published(shop, event)
+    announced = published(shop, event)
     kept = {key: shop.blobs.store.get(key).data for key in shop.blobs.store.keys(SIGNED)}
     assert signed.items() <= kept.items(), "what was signed before is not signed anew"
     assert (signed == kept) == (crash_after != "manifest.json"), "that one is killed before it signs"
-    for media_type, data in every_file(shop, told):
+    for media_type, data in every_file(shop, announced):
         assert reading.read(data, media_type).state == "valid"
-    assert published(shop, event) == told
+    assert published(shop, event) == announced

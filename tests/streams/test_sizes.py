@@ -52,8 +52,8 @@ def write_as_others_do(settings: Settings, record: Outgoing) -> None:
     errors: list[object] = []
     config = {"bootstrap.servers": settings.bootstrap_servers, "message.max.bytes": 100_000_000}
     producer = Producer(config | {"compression.type": "lz4"})
-    told = lambda error, _message: errors.append(error)  # noqa: E731
-    producer.produce(record.topic, record.value, record.key, headers=list(record.headers), on_delivery=told)
+    noted = lambda error, _message: errors.append(error)  # noqa: E731
+    producer.produce(record.topic, record.value, record.key, headers=list(record.headers), on_delivery=noted)
     producer.flush(60)
     assert errors == [None]
 

@@ -129,9 +129,9 @@ def test_a_release_reaches_every_product_wherever_the_role_is_killed(database: D
 @pytest.mark.parametrize("seed", range(4))
 def test_a_replay_reaches_every_product_wherever_the_role_is_killed(database: Database, seed: int) -> None:
     world = with_products(database, seed)
-    asked = Recorder()
-    command.replan([("demo", sku) for sku in SKUS], "standard", "new rules", asked)
-    world.write(*(codec.decode(record.value) for record in asked.records))
+    recorder = Recorder()
+    command.replan([("demo", sku) for sku in SKUS], "standard", "new rules", recorder)
+    world.write(*(codec.decode(record.value) for record in recorder.records))
     world.run()
     assert world.kills
     assert set(replanned(world)) == set(SKUS)
@@ -139,10 +139,10 @@ def test_a_replay_reaches_every_product_wherever_the_role_is_killed(database: Da
     assert lanes == {("standard", "new rules")}
 
 
-@pytest.mark.parametrize("said", ["release", "replay"])
-def test_what_others_write_waits_for_one_step_at_most(database: Database, said: str) -> None:
+@pytest.mark.parametrize("described", ["release", "replay"])
+def test_what_others_write_waits_for_one_step_at_most(database: Database, described: str) -> None:
     world = with_products(database)
-    world.write(release(2, 0.1) if said == "release" else ReplansRequested(tenant="demo", skus=SKUS))
+    world.write(release(2, 0.1) if described == "release" else ReplansRequested(tenant="demo", skus=SKUS))
     world.write(upsert(sku="NEW"))
     world.run()
     before = world.handled.index(next(each for each in world.handled if isinstance(each, CatalogChanged)))
@@ -185,9 +185,9 @@ def test_facts_that_are_made_anew_plan_as_the_steps_did(database: Database, tmp_
 
 
 def test_the_command_asks_for_many_together_and_for_few_one_by_one() -> None:
-    asked = Recorder()
+    recorder = Recorder()
     many = [("demo", sku) for sku in SKUS * 4]
-    command.replan([("acme", "A"), *many], "bulk", "", asked)
-    events = [codec.decode(record.value) for record in asked.records]
+    command.replan([("acme", "A"), *many], "bulk", "", recorder)
+    events = [codec.decode(record.value) for record in recorder.records]
     assert [type(event) for event in events] == [ReplanRequested, ReplansRequested, ReplansRequested]
-    assert {record.topic for record in asked.records} == {topics.CATALOG.name}
+    assert {record.topic for record in recorder.records} == {topics.CATALOG.name}

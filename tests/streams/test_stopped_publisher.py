@@ -95,15 +95,15 @@ def test_a_publisher_that_stood_still_before_a_write_takes_away_nothing_that_is_
         Facts(place[2]).note(stopped)
     zombie = _SPAWN.Process(target=_stopped_publisher, args=(places, stopped, len(before)))
     zombie.start()
-    stops, told = 0, list[Announcement]()
+    stops, announced = 0, list[Announcement]()
     while _is_stopped(zombie.pid):
         if stops:
-            _check_live(places[stops - 1], told)
-        told = _carry_out_all(places[stops], [stopped, *after], len(before))
+            _check_live(places[stops - 1], announced)
+        announced = _carry_out_all(places[stops], [stopped, *after], len(before))
         _sweep(places[stops])
         stops += 1
         os.kill(cast(int, zombie.pid), signal.SIGCONT)
-    _check_live(places[stops - 1], told)
+    _check_live(places[stops - 1], announced)
     assert 2 < stops < CHANGES_MAX
 
 
@@ -111,11 +111,11 @@ def _carry_out_all(place: Place, events: list[Request], first: int) -> list[Anno
     """What the last of them announces."""
     url, endpoint, file = place
     store, facts = open_store(url, s3_endpoint=endpoint), Facts(file)
-    told: list[Announcement] = []
+    found: list[Announcement] = []
     for offset, event in enumerate(events, start=first):
         facts.note(event)
-        told = carry_out(store, store, facts, event, offset)
-    return told
+        found = carry_out(store, store, facts, event, offset)
+    return found
 
 
 def _sweep(place: Place) -> None:
@@ -131,9 +131,9 @@ def _is_stopped(pid: int | None) -> bool:
     return os.WIFSTOPPED(status)
 
 
-def _check_live(place: Place, told: list[Announcement]) -> None:
+def _check_live(place: Place, announced: list[Announcement]) -> None:
     store = open_store(place[0], s3_endpoint=place[1])
-    event = next(each for each in told if isinstance(each, AssetPublished))
+    event = next(each for each in announced if isinstance(each, AssetPublished))
     manifest, _ = load(store, "acme", "mug")
     assert manifest is not None
     assert manifest.assets["web-1"].file == event.file

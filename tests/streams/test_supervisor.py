@@ -68,6 +68,6 @@ def test_a_role_that_ran_for_long_is_started_again_at_once(machine: Machine) -> 
     assert machine.starts[-1] - machine.starts[-2] <= machine.lives_s + 2 * RESTART_WAIT_S
 
 
-@pytest.mark.parametrize(("code", "told"), [(-9, "SIGKILL"), (-11, "SIGSEGV"), (70, "exit status 70")])
-def test_how_a_process_ended_is_told_by_name(code: int, told: str) -> None:
-    assert ended(code) == told
+@pytest.mark.parametrize(("code", "message"), [(-9, "SIGKILL"), (-11, "SIGSEGV"), (70, "exit status 70")])
+def test_how_a_process_ended_is_told_by_name(code: int, message: str) -> None:
+    assert ended(code) == message

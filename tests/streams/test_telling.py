@@ -29,14 +29,14 @@ def after(event: TaskCompleted) -> Task:
 
 
 def test_each_step_is_told_with_its_network_and_the_photographs_digest() -> None:
-    told = provenance(done(after(cut(measures={"person_share": 0.0}))))
-    assert told.photograph == "ef" * 32
-    assert told.actions == [
+    known = provenance(done(after(cut(measures={"person_share": 0.0}))))
+    assert known.photograph == "ef" * 32
+    assert known.actions == [
         Action(operation="cutout", parameters={"subject": "auto"}, model="u2netp@1", model_sha256="ab" * 32),
         Action(operation="packshot", parameters={"padding": "0.1"}),
     ]
-    assert told.people is False
-    assert "secret" not in repr(told)
+    assert known.people is False
+    assert "secret" not in repr(known)
 
 
 def test_people_are_seen_or_not_looked_for() -> None:
@@ -46,20 +46,20 @@ def test_people_are_seen_or_not_looked_for() -> None:
 
 def test_a_step_that_is_redone_is_told_once() -> None:
     again = redone(after(cut()), {"padding": "0.2"})
-    told = provenance(done(again))
-    assert [each.operation for each in told.actions] == ["cutout", "packshot"]
-    assert told.actions[1].parameters == {"padding": "0.2"}
+    known = provenance(done(again))
+    assert [each.operation for each in known.actions] == ["cutout", "packshot"]
+    assert known.actions[1].parameters == {"padding": "0.2"}
 
 
 def test_a_retouch_is_told_of_the_next_cutout_too() -> None:
     retouched = replace(CUTOUT, origin=Origin(source=SOURCE, retouch=3, actions=[Action(operation="cutout")]))
-    told = provenance(done(after(done(retouched, source_digest="ef" * 32))))
-    assert told.retouched
-    assert [each.operation for each in told.actions] == ["cutout", "packshot"]
+    known = provenance(done(after(done(retouched, source_digest="ef" * 32))))
+    assert known.retouched
+    assert [each.operation for each in known.actions] == ["cutout", "packshot"]
 
 
 def test_what_was_made_before_it_was_noted_says_less_and_nothing_wrong() -> None:
     old = replace(following(CUTOUT, PACKSHOT, [BLOB], {}, ["u2netp@1"]), origin=None)
-    told = provenance(done(old))
-    assert told.photograph is None
-    assert [each.operation for each in told.actions] == ["packshot"]
+    known = provenance(done(old))
+    assert known.photograph is None
+    assert [each.operation for each in known.actions] == ["packshot"]

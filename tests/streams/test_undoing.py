@@ -26,8 +26,8 @@ def doubtful(flow: Flow, version: int = 1) -> ReviewRequested:
 
 
 def decided(review: ReviewRequested, **more: object) -> ReviewDecided:
-    told = {"review_id": review.review_id, "tenant": "demo", "sku": "A", "version": 1, "decided_by": "ada"}
-    return ReviewDecided(**(told | more))  # type: ignore[arg-type]
+    fields = {"review_id": review.review_id, "tenant": "demo", "sku": "A", "version": 1, "decided_by": "ada"}
+    return ReviewDecided(**(fields | more))  # type: ignore[arg-type]
 
 
 def undone(decision: ReviewDecided, version: int = 2) -> DecisionUndone:

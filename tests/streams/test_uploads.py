@@ -60,12 +60,12 @@ def test_s3_takes_what_was_fixed_and_nothing_else(s3_endpoint: str) -> None:
     uploads = Uploads(blobs)
     staged = uploads.stage("demo", UPLOAD)
     assert staged is not None
-    told = dict(staged.headers)
-    assert send(staged.url, told, DATA[:-1] + b"!") >= 400, "another digest"
-    assert send(staged.url, {**told, "Content-Length": str(len(DATA) - 1)}, DATA[:-1]) >= 400, "another size"
-    assert send(staged.url, {**told, "Content-Type": "text/html"}, DATA) >= 400, "another type"
+    fields = dict(staged.headers)
+    assert send(staged.url, fields, DATA[:-1] + b"!") >= 400, "another digest"
+    assert send(staged.url, {**fields, "Content-Length": str(len(DATA) - 1)}, DATA[:-1]) >= 400, "another size"
+    assert send(staged.url, {**fields, "Content-Type": "text/html"}, DATA) >= 400, "another type"
     assert not uploads.has("demo", UPLOAD)
-    assert send(staged.url, told, DATA) == 200
+    assert send(staged.url, fields, DATA) == 200
     assert uploads.has("demo", UPLOAD)
     assert uploads.get("demo", UPLOAD.upload_id) == DATA
     assert list(blobs.store.keys("uploads/")) == []

@@ -75,8 +75,8 @@ def test_a_message_that_is_noted_twice_is_told_once(database: Database) -> None:
 
 
 def test_one_that_fails_holds_up_its_product_and_no_other(database: Database) -> None:
-    def answers(_name: str, told: str, now_s: float) -> tuple[Answer, float]:
-        return (Answer(500), 0.1) if told == "msg_0000" and now_s < 200 else GOOD
+    def answers(_name: str, message: str, now_s: float) -> tuple[Answer, float]:
+        return (Answer(500), 0.1) if message == "msg_0000" and now_s < 200 else GOOD
 
     world = World(database, [endpoint("a")], answers)
     world.topic += [(message(0, "A"), ["a"]), (message(1, "A"), ["a"]), (message(2, "B"), ["a"])]
@@ -87,8 +87,8 @@ def test_one_that_fails_holds_up_its_product_and_no_other(database: Database) ->
 
 
 def test_a_delivery_goes_by_the_schedule_and_ends_failed_and_the_next_one_has_its_turn(memory: Database) -> None:
-    def answers(_name: str, told: str, _now_s: float) -> tuple[Answer, float]:
-        return (Answer(None, "no answer"), 0.0) if told == "msg_0000" else GOOD
+    def answers(_name: str, message: str, _now_s: float) -> tuple[Answer, float]:
+        return (Answer(None, "no answer"), 0.0) if message == "msg_0000" else GOOD
 
     world = World(memory, [endpoint("a")], answers)
     world.topic += [(message(0), ["a"]), (message(1), ["a"])]

@@ -57,12 +57,12 @@ class Host(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def host() -> Iterator[tuple[str, list[str]]]:
-    asked: list[str] = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("H", (Host,), {"asked": asked}))
+    found: list[str] = []
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("H", (Host,), {"asked": found}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
+    yield f"http://127.0.0.1:{server.server_port}", found
     server.shutdown()
     thread.join()
     server.socket.close()
@@ -77,9 +77,9 @@ def post(url: str, networks: tuple[str, ...] = LOOPBACK, timeout_s: float = WITH
 
 
 def test_a_redirect_is_a_failure_and_not_followed(host: tuple[str, list[str]]) -> None:
-    url, asked = host
+    url, requested = host
     assert post(f"{url}/302").status == 302
-    assert asked == ["/302"]
+    assert requested == ["/302"]
 
 
 def test_what_a_receiver_says_is_kept_in_short_and_commands_no_terminal(host: tuple[str, list[str]]) -> None:
@@ -99,16 +99,16 @@ def test_one_that_never_answers_ends_at_the_time_out(host: tuple[str, list[str]]
     "name", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"]
 )
 def test_addresses_inside_are_refused_however_they_are_written(host: tuple[str, list[str]], name: str) -> None:
-    url, asked = host
+    url, requested = host
     port = url.rpartition(":")[2]
     answer = post(f"http://{name}:{port}/200", networks=())
     assert answer.status is None
     assert answer.reason.startswith("private_address")
-    assert asked == []
+    assert requested == []
 
 
 def test_a_name_that_leads_inside_is_refused(host: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    url, asked = host
+    url, requested = host
     known = socket.getaddrinfo
 
     def lying(name: Any, port: Any, *args: Any, **more: Any) -> Any:
@@ -117,7 +117,7 @@ def test_a_name_that_leads_inside_is_refused(host: tuple[str, list[str]], monkey
     monkeypatch.setattr(socket, "getaddrinfo", lying)
     address = f"http://shop.example:{url.rpartition(':')[2]}/200"
     assert post(address, networks=()).reason.startswith("private_address")
-    assert asked == []
+    assert requested == []
     assert post(address).status == 200
 
 

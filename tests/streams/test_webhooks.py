@@ -120,9 +120,9 @@ def test_of_two_rotations_at_once_one_is_refused(tmp_path: Path) -> None:
                 return refusal.code
 
         with ThreadPoolExecutor(4) as pool:
-            told = list(pool.map(rotate, range(4)))
-        assert told.count("rotation_running") == 3
-        handed_out = {each for each in told if each != "rotation_running"} | {added.secrets[0].secret}
+            found = list(pool.map(rotate, range(4)))
+        assert found.count("rotation_running") == 3
+        handed_out = {each for each in found if each != "rotation_running"} | {added.secrets[0].secret}
         assert {each.secret for each in desk.known(webhooks, added.endpoint, None).secrets} == handed_out
 
 
@@ -158,8 +158,8 @@ def test_a_full_endpoint_drops_and_says_so_and_a_replay_brings_it(
     noted = [webhooks.note(message(number), ["ours"], NOW_MS + number) for number in range(5)]
     assert noted == [1, 1, 1, 0, 0]
     assert webhooks.note(message(9), ["other"], NOW_MS) == 1
-    (told,) = webhooks.deliveries("ours", state="dropped")
-    assert (told.tries, told.created_at_ms, told.ended_at_ms) == (2, NOW_MS + 3, NOW_MS + 4)
+    (delivery,) = webhooks.deliveries("ours", state="dropped")
+    assert (delivery.tries, delivery.created_at_ms, delivery.ended_at_ms) == (2, NOW_MS + 3, NOW_MS + 4)
     assert webhooks.counts("ours") == {"waiting": 1, "behind": 2, "dropped": 1}
     monkeypatch.setattr("streams.facts.webhooks.OPEN_MAX", 10)
     assert [webhooks.note(message(number), ["ours"], NOW_MS, anew=True) for number in (3, 4)] == [1, 1]
@@ -178,10 +178,10 @@ def told(event: payload.Published) -> dict[str, object]:
 
 
 def test_a_payload_has_type_timestamp_and_thin_data() -> None:
-    said = told(ASSET)
-    assert {"type", "timestamp", "data"} == set(said)
-    assert (said["type"], said["timestamp"]) == ("asset.published", "2023-11-14T22:13:20.000Z")
-    data = said["data"]
+    payload_made = told(ASSET)
+    assert {"type", "timestamp", "data"} == set(payload_made)
+    assert (payload_made["type"], payload_made["timestamp"]) == ("asset.published", "2023-11-14T22:13:20.000Z")
+    data = payload_made["data"]
     assert isinstance(data, dict)
     assert (data["url"], data["state"], data["sku"]) == ("https://cdn.example/k.jpg", "published", "MUG-1")
     assert "renditions" not in data

@@ -170,11 +170,11 @@ class Town:
             request = codec.decode(record.value)
             assert isinstance(request, PublishRequested | AssetWithheld | RetractRequested)
             self.now_ms += 1
-            told = self.publication.apply(request, record.position, None, record.timestamp_ms)
+            announced = self.publication.apply(request, record.position, None, record.timestamp_ms)
             if (
                 self.read_up_to.get((record.topic, record.partition), 0) > record.offset
             ):  # else the transaction was aborted
-                self.send([outgoing(event, "town") for event in told])
+                self.send([outgoing(event, "town") for event in announced])
 
     def _worker(self) -> None:
         names = [topic.name for topic in topics.TASKS.values()]
@@ -220,7 +220,7 @@ class Town:
         unsure = {"uncertainty": 0.5 if int(result[2:4], 16) < 100 else 0.05, "person_share": 0.0}
         measures = GOOD | ({"fill": 0.5} if doubtful else {}) | (unsure if task.source else {})
         self.retouched[digest] = task.origin.retouch if task.origin else 0
-        told: dict[str, object] = {
+        fields: dict[str, object] = {
             "outputs": [made],
             "measures": measures,
             "result_id": result,
@@ -229,10 +229,10 @@ class Town:
         }
         making = Cost(engine_ms=int(result[:4], 16) / 7, cpu_ms=3.0, price_nanos=int(result[:6], 16))
         if self.made_by.setdefault(result, task.task_id) == task.task_id:
-            told["costs"] = {"store": making}
+            fields["costs"] = {"store": making}
         else:
-            told |= {"costs": {"lookup": Cost(cpu_ms=0.1)}, "saved": making, "cached": True}
-        return TaskCompleted(task=task, outcome="done", **told)  # type: ignore[arg-type]
+            fields |= {"costs": {"lookup": Cost(cpu_ms=0.1)}, "saved": making, "cached": True}
+        return TaskCompleted(task=task, outcome="done", **fields)  # type: ignore[arg-type]
 
     def _model(self, task: Task) -> str | None:
         with self.database.read() as facts:
@@ -342,9 +342,9 @@ class Town:
         return self.random.choice(acts)
 
     def _say_again(self) -> None:
-        said = self.on(topics.CATALOG.name)
-        if said:
-            record = self.random.choice(said)
+        events = self.on(topics.CATALOG.name)
+        if events:
+            record = self.random.choice(events)
             self.send([Outgoing(record.topic, record.key, record.value, record.headers)])
 
     def _replay_dead(self) -> None:

@@ -23,9 +23,9 @@ class Desk:
 
     def undecided(self) -> list[Review]:
         """The reviews on which she has not said her next word."""
-        said = {(event.review_id, event.version) for event in self._said() if event.case is None}
+        fields = {(event.review_id, event.version) for event in self._said() if event.case is None}
         with self._town.database.read() as facts:
-            return [its for its in facts.reviews.every() if (its.review_id, its.rank + 1) not in said]
+            return [its for its in facts.reviews.every() if (its.review_id, its.rank + 1) not in fields]
 
     def person(self) -> None:
         """Decides on a review that she sees as pending, or on one of its cases."""

@@ -29,8 +29,8 @@ class Killed(BaseException):
 
 
 def endpoint(name: str, **more: Any) -> Endpoint:
-    told = {"endpoint": name, "tenant": "acme", "url": f"https://{name}.example/", "events": EVENT_TYPES}
-    return Endpoint(**{**told, "secrets": (Secret(SECRET),), **more})
+    fields = {"endpoint": name, "tenant": "acme", "url": f"https://{name}.example/", "events": EVENT_TYPES}
+    return Endpoint(**{**fields, "secrets": (Secret(SECRET),), **more})
 
 
 def message(number: int, sku: str = "A", kind: str = "asset.published") -> Message:
@@ -131,8 +131,8 @@ class World:
     def _turn(self) -> None:
         self._is_new = False
         while self.committed < len(self.topic):
-            told, names = self.topic[self.committed]
-            self.webhooks.note(told, names, round(self.clock.now_s * 1000))
+            event, names = self.topic[self.committed]
+            self.webhooks.note(event, names, round(self.clock.now_s * 1000))
             self._step()
             self.committed += 1
         while self._answers and self._answers[0][0] <= self.clock.now_s:
@@ -143,9 +143,9 @@ class World:
 
     def _send(self, sending: Sending) -> None:
         self._step()
-        name, said = sending.endpoint.endpoint, sending.delivery.message
-        answer, took_s = self.answers(name, said, self.clock.now_s - START_S)
-        self.heard[name].append((said, self.clock.now_s - START_S, answer.is_success))
+        name, sent = sending.endpoint.endpoint, sending.delivery.message
+        answer, took_s = self.answers(name, sent, self.clock.now_s - START_S)
+        self.heard[name].append((sent, self.clock.now_s - START_S, answer.is_success))
         heapq.heappush(self._answers, (self.clock.now_s + took_s, self.steps, sending, answer))
         self._step()
 

@@ -115,20 +115,20 @@ def blocks(data: bytes, page: Directory) -> Blocks:
     """What the tags of `page` say, and those of the first page where it says nothing."""
     first = next(iter(pages(data)), page)
 
-    def said(tag: int) -> bytes:
+    def value_of(tag: int) -> bytes:
         return page.bytes_of(tag) or first.bytes_of(tag)
 
-    xmp = said(_XMP)
+    xmp = value_of(_XMP)
     white, primaries = _points(page)
     return Blocks(
-        icc=said(_ICC),
+        icc=value_of(_ICC),
         white=white,
         primaries=primaries,
         curve=_curve(page),
         exif=data,
         xmp=(xmp,) if xmp else (),
-        iptc=said(_IPTC) or iptc_in(said(_PHOTOSHOP)),
-        c2pa=said(_C2PA),
+        iptc=value_of(_IPTC) or iptc_in(value_of(_PHOTOSHOP)),
+        c2pa=value_of(_C2PA),
     )
 
 

@@ -213,9 +213,9 @@ def load(file: Path) -> BrandProfile:
 
 def dump(brand: BrandProfile) -> str:
     """The text of a brand's file; equal brands have equal texts."""
-    said: dict[str, Any] = msgspec.to_builtins(brand, enc_hook=str)
-    del said["folder"]
-    return yaml.safe_dump(said, sort_keys=False, default_flow_style=None, width=120)
+    fields: dict[str, Any] = msgspec.to_builtins(brand, enc_hook=str)
+    del fields["folder"]
+    return yaml.safe_dump(fields, sort_keys=False, default_flow_style=None, width=120)
 
 
 def rounded(values: Iterable[float]) -> tuple[float, ...]:

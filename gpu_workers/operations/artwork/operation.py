@@ -11,7 +11,7 @@ from gpu_workers.library import digest, templates
 from gpu_workers.library.templates import Template, UnknownTemplate
 from gpu_workers.operations.artwork.artwork import Printed, artwork
 from gpu_workers.operations.artwork.fidelity import print_fidelity
-from gpu_workers.operations.base import ComposeRequest, Made, Memory, facts, only, said
+from gpu_workers.operations.base import ComposeRequest, Made, Memory, facts, metadata_of, only
 from gpu_workers.sources.decoding import Picture
 from schemas.operations.artwork import ArtworkParameters
 
@@ -33,7 +33,7 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Print:
     if art.shape[2] == 3:
         art = np.concatenate([art, np.full_like(art[..., :1], np.iinfo(art.dtype).max)], axis=2)
     printed = artwork(art, _template(request, parameters), parameters)
-    metadata = said(source, composite(source.metadata.source_type))
+    metadata = metadata_of(source, composite(source.metadata.source_type))
     return Print(canvas=printed.canvas, mask=printed.mask, metadata=metadata, printed=printed, art=art)
 
 

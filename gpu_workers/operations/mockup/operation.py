@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gpu_workers.imaging.metadata import composite
 from gpu_workers.library.scenes import Scene
-from gpu_workers.operations.base import ComposeRequest, Made, Memory, said
+from gpu_workers.operations.base import ComposeRequest, Made, Memory, metadata_of
 from gpu_workers.operations.mockup import measures, scene_layers
 from gpu_workers.operations.mockup.mockup import Mockup, mockup, scene_for
 from gpu_workers.operations.mockup.scene_placing import Product
@@ -36,11 +36,11 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> InScene:
         raise BadParameters(message, "others.height_cm")
     products = [Product(each.pixels, height) for each, height in zip(inputs, heights, strict=True)]
     rendered = mockup(products, _scene(request, parameters), request.channel, parameters)
-    told_of_itself = said(inputs[0], composite(*(each.metadata.source_type for each in inputs)))
+    metadata = metadata_of(inputs[0], composite(*(each.metadata.source_type for each in inputs)))
     return InScene(
         canvas=rendered.canvas,
         mask=rendered.mask,
-        metadata=told_of_itself,
+        metadata=metadata,
         transform=rendered.placement.matrix,
         rendered=rendered,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpu_workers.imaging.metadata import after
-from gpu_workers.operations.base import ComposeRequest, Made, Memory, only, said
+from gpu_workers.operations.base import ComposeRequest, Made, Memory, metadata_of, only
 from gpu_workers.operations.packshot import measures
 from gpu_workers.operations.packshot.lighting import NO_CHANGE
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
@@ -40,7 +40,7 @@ def measure(file: bytes, made: Shot, request: ComposeRequest) -> dict[str, float
 
 def shot(rendered: Rendered, source: Picture, parameters: PackshotParameters) -> Shot:
     """What was `rendered` of `source`, with what its file says of itself."""
-    metadata = said(source, after(source.metadata.source_type, enhanced=rendered.gain != NO_CHANGE))
+    metadata = metadata_of(source, after(source.metadata.source_type, enhanced=rendered.gain != NO_CHANGE))
     return Shot(
         canvas=rendered.canvas,
         mask=rendered.mask,

@@ -10,7 +10,7 @@ from gpu_workers.imaging.metadata import after
 from gpu_workers.imaging.types import Code, Codes
 from gpu_workers.library import brands, digest
 from gpu_workers.library.brands import BadBrand, BrandProfile
-from gpu_workers.operations.base import BadInputs, ComposeRequest, Made, Memory, facts, said
+from gpu_workers.operations.base import BadInputs, ComposeRequest, Made, Memory, facts, metadata_of
 from gpu_workers.operations.packshot.measures import measure_restyled
 from gpu_workers.operations.style.style import Styled, style
 from gpu_workers.sources.decoding import Picture
@@ -36,7 +36,7 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Restyled:
     source, parameters = inputs[0], StyleParameters.parse(request.parameters)
     mask = eight_bit(inputs[1].pixels)[..., 0]
     styled = style(source.pixels, mask, _brand(request, parameters), parameters, _demanded_ground(request))
-    metadata = said(source, after(source.metadata.source_type, enhanced=True))
+    metadata = metadata_of(source, after(source.metadata.source_type, enhanced=True))
     return Restyled(
         canvas=styled.canvas,
         mask=mask,

@@ -7,7 +7,7 @@ import numpy as np
 
 from gpu_workers.imaging.ai_marks import with_system
 from gpu_workers.imaging.metadata import after
-from gpu_workers.operations.base import BadInputs, ComposeRequest, Made, Memory, facts, only, said
+from gpu_workers.operations.base import BadInputs, ComposeRequest, Made, Memory, facts, metadata_of, only
 from gpu_workers.operations.upscale.upscale import upscale
 from gpu_workers.sources.decoding import Picture
 from schemas.operations.upscale import UpscaleParameters
@@ -30,7 +30,7 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Enlarged:
     if request.is_asset and made.image.shape[2] == 4 and request.channel.formats[0] != "png":
         raise BadInputs(f"{request.channel.rule_version} takes no picture with holes; a packshot is to come after it")
     metadata = replace(
-        said(source, after(source.metadata.source_type, enhanced=True)), background=source.metadata.background
+        metadata_of(source, after(source.metadata.source_type, enhanced=True)), background=source.metadata.background
     )
     if enlarger is not None:
         metadata = replace(metadata, marks=with_system(metadata.marks, enlarger.model))

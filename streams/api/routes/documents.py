@@ -12,7 +12,7 @@ from streams.api.codes import CODES
 from streams.api.gateway import Gateway
 from streams.api.problems import Problem
 
-Asked = Request[Any, Any, Any]
+AnyRequest = Request[Any, Any, Any]
 
 
 @get("/livez", opt=OPEN, sync_to_thread=False, media_type=MediaType.TEXT)
@@ -22,7 +22,7 @@ def livez() -> str:
 
 
 @get("/readyz", opt=OPEN, sync_to_thread=True, media_type=MediaType.TEXT)
-def readyz(request: Asked) -> str:
+def readyz(request: AnyRequest) -> str:
     """Whether what every request needs answers, too: 503 while the database or the broker is away."""
     gateway: Gateway = request.app.state.gateway
     gateway.check()
@@ -44,19 +44,19 @@ def get_problem(code: FromPath[str]) -> str:
 
 
 @get("/openapi.json", opt=OPEN, sync_to_thread=False, include_in_schema=False)
-def openapi(request: Asked) -> Response[bytes]:
+def openapi(request: AnyRequest) -> Response[bytes]:
     """What there is, as OpenAPI 3.1."""
     return Response(request.app.state.openapi, media_type="application/vnd.oai.openapi+json;version=3.1")
 
 
 @get("/asyncapi.json", opt=OPEN, sync_to_thread=False, include_in_schema=False)
-def topics(request: Asked) -> Response[bytes]:
+def topics(request: AnyRequest) -> Response[bytes]:
     """The topics, as AsyncAPI 3."""
     return Response(request.app.state.asyncapi, media_type="application/vnd.aai.asyncapi+json;version=3.0.0")
 
 
 @get("/docs", opt=OPEN, sync_to_thread=False, media_type=MediaType.HTML, include_in_schema=False)
-def reference(request: Asked) -> str:
+def reference(request: AnyRequest) -> str:
     """What there is, as a page."""
     return str(request.app.state.reference)
 

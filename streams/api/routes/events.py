@@ -11,7 +11,7 @@ from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
 from streams.api.callers import Asking, Caller
-from streams.services.progress import Told
+from streams.services.progress import NewsItem
 
 BEAT_S = 15.0  # a comment, so that proxies keep the connection
 WAITING_MAX = 1000  # news that a listener has not taken; one that is slower is cut off, and comes again
@@ -30,9 +30,9 @@ async def follow_events(
 
 
 async def _events(caller: Caller, sku: str | None, after: str | None) -> AsyncIterator[ServerSentEventMessage]:
-    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Told | None]()
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[NewsItem | None]()
 
-    def listener(item: Told | None) -> None:
+    def listener(item: NewsItem | None) -> None:
         if item is None or (item.news.tenant == caller.tenant and sku in (None, item.news.sku)):
             loop.call_soon_threadsafe(queue.put_nowait, item)
 

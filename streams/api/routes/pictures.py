@@ -15,7 +15,7 @@ from schemas.records import Blob, Cost, Verdict
 from streams.api import bodies
 from streams.api.callers import Asking, Caller
 from streams.api.codes import CODES
-from streams.api.limits import problem, tell, tell_levels
+from streams.api.limits import add_headers, add_levels, problem
 from streams.api.problems import Problem
 from streams.runtime.clock import now_ms
 from streams.services.admission import OverCapacity
@@ -117,8 +117,8 @@ async def _made(
 ) -> Response[Any]:
     carried = await bodies.carried(request)
     order, data = await asyncio.to_thread(bodies.order_of, caller, carried, operation)
-    asked = re.search(_WAIT, prefer or "")
-    wait_s = min(int(asked[1]) if asked else WAIT_S, WAIT_MAX_S)
+    waits = re.search(_WAIT, prefer or "")
+    wait_s = min(int(waits[1]) if waits else WAIT_S, WAIT_MAX_S)
     deadline_ms = now_ms() + 1000 * (within_s or (DEADLINE_S if wait_s else DEADLINE_MAX_S))
     allowance = request.app.state.quotas.allowance(caller.key, caller.tenant)
     try:
@@ -126,23 +126,24 @@ async def _made(
     except OverQuota as error:
         raise problem(error) from error
     except OverCapacity as error:
-        tell(request.scope, _cost(Cost()))
+        add_headers(request.scope, _cost(Cost()))
         raise Problem(error.code, error.message, retry_after_s=error.retry_after_s) from error
     finally:
-        tell_levels(request.scope, allowance.levels())
+        add_levels(request.scope, allowance.levels())
     return await asyncio.to_thread(_answer, request, caller, job)
 
 
 def _answer(request: Request[Caller, Any, Any], caller: Caller, job: Job) -> Response[Any]:
     """The picture or JSON; a job that failed is the problem that it failed of. Raises Problem."""
-    tell(request.scope, _cost(job.cost))
+    add_headers(request.scope, _cost(job.cost))
     if job.state == "failed":
         raise _problem(job)
     place = f"{caller.settings.gateway}/v1/jobs/{job.job_id}"
     if job.state == "working":
         headers = {"Location": place, "Retry-After": str(RETRY_AFTER_S), "Cache-Control": "no-store"}
         return Response(_view(job, place), status_code=202, headers=headers)
-    headers, file = {"Content-Location": place, "Cache-Control": "private, no-cache", **_told(job)}, job.outputs[0]
+    headers = {"Content-Location": place, "Cache-Control": "private, no-cache", **_picture_headers(job)}
+    file = job.outputs[0]
     match request.accept.best_match([file.media_type, "application/json"]):
         case None:
             raise Problem("not_acceptable", f"there are {file.media_type} and application/json")
@@ -163,9 +164,9 @@ def _cost(cost: Cost) -> dict[str, str]:
     return {"x-packshot-engine-ms": f"{cost.engine_ms:g}", "x-packshot-cost-nanos": str(cost.price_nanos)}
 
 
-def _told(job: Job) -> dict[str, str]:
+def _picture_headers(job: Job) -> dict[str, str]:
     """What headers tell of a picture."""
-    told = {
+    values = {
         "x-uncertainty": _uncertainty(job),
         "x-packshot-model": ", ".join(job.models),
         "x-packshot-verdict": job.verdict and job.verdict.outcome,
@@ -173,7 +174,7 @@ def _told(job: Job) -> dict[str, str]:
         "x-packshot-test": "watermarked" if job.order.is_test else None,
         "x-packshot-demoted": job.demoted,
     }
-    return {name: str(value) for name, value in told.items() if value not in (None, "")}
+    return {name: str(value) for name, value in values.items() if value not in (None, "")}
 
 
 def _uncertainty(job: Job) -> float | None:

@@ -68,11 +68,11 @@ class Akeneo(Shop):
 
     def hook_of(self, body: bytes) -> Hook:
         """See Shop."""
-        said = signatures.parsed(body)
-        event = signatures.text_at(said, "type")
+        payload = signatures.parsed(body)
+        event = signatures.text_at(payload, "type")
         if not event.startswith(EVENT):
             raise Refused("hook_malformed", f"{event} tells of no product: subscribe to {EVENT}… alone", field="type")
-        return Hook(signatures.text_at(said, "id"), signatures.text_at(said, "data", "product", "uuid"))
+        return Hook(signatures.text_at(payload, "id"), signatures.text_at(payload, "data", "product", "uuid"))
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """See Shop; a cursor is a time as the PIM's filter takes it."""

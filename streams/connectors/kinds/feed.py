@@ -132,13 +132,13 @@ class Feed(Shop):
             attributes={name.removeprefix("attributes."): row[name] for name in columns if name in row},
         )
 
-    def _source(self, feed: str, said: str, listed: Mapping[str, int]) -> tuple[str, str | None]:
+    def _source(self, feed: str, link: str, listed: Mapping[str, int]) -> tuple[str, str | None]:
         """The address of a picture, and its digest where it is a file beside the feed."""
-        if _is_address(said):
-            return said, None
-        key = posixpath.normpath(posixpath.join(posixpath.dirname(feed), said.replace("\\", "/")))
+        if _is_address(link):
+            return link, None
+        key = posixpath.normpath(posixpath.join(posixpath.dirname(feed), link.replace("\\", "/")))
         if key not in listed:
-            raise Refused("source_not_found", f"there is no file {said!r} beside it", field="image_link")
+            raise Refused("source_not_found", f"there is no file {link!r} beside it", field="image_link")
         uri = f"{self.store.url.rstrip('/')}/{quote(key)}"
         is_near = self.store.url.startswith("file:")  # elsewhere it would be fetched only to be told apart
         return uri, hashlib.sha256(self.store.get(key).data).hexdigest() if is_near else None

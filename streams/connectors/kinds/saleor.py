@@ -55,11 +55,11 @@ class Saleor(Shop):
         """See Shop."""
         named = {name.removeprefix("x-"): value for name, value in headers.items()}
         self._check_signature(named.get("saleor-signature", ""), body)
-        said = signatures.parsed(body)
+        payload = signatures.parsed(body)
         for name in ("data", "event"):  # as a subscription's answer, or only what is in it
-            said = said[name] if isinstance(said, dict) and isinstance(said.get(name), dict) else said
-        signatures.check_fresh(_ms(signatures.text_at(said, "issuedAt")), now_ms, FRESH_MS)
-        return Hook(hashlib.sha256(body).hexdigest(), signatures.text_at(said, "product", "id"))
+            payload = payload[name] if isinstance(payload, dict) and isinstance(payload.get(name), dict) else payload
+        signatures.check_fresh(_ms(signatures.text_at(payload, "issuedAt")), now_ms, FRESH_MS)
+        return Hook(hashlib.sha256(body).hexdigest(), signatures.text_at(payload, "product", "id"))
 
     def published_keys(self) -> str | None:
         """See Shop: its JWKS."""

@@ -56,10 +56,10 @@ class Shopify(Shop):
         named = {name.removeprefix("x-"): value for name, value in headers.items()}
         expected = signatures.digest(self.connector.secrets["hook"], body)
         signatures.check(expected, named.get("shopify-hmac-sha256", ""))
-        said = signatures.parsed(body)
-        at = named.get("shopify-triggered-at") or signatures.text_at(said, "updated_at")
+        payload = signatures.parsed(body)
+        at = named.get("shopify-triggered-at") or signatures.text_at(payload, "updated_at")
         signatures.check_fresh(_ms(at), now_ms, FRESH_MS)
-        product = signatures.text_at(said, "id")
+        product = signatures.text_at(payload, "id")
         return Hook(signatures.text_at(named, "shopify-webhook-id"), product if GID in product else GID + product)
 
     def pages(self, since: str | None) -> Iterator[Page]:

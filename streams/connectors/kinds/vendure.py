@@ -129,9 +129,9 @@ class Vendure(Shop):
         """Logged in, for as long as the shop is open."""
         secrets = {name: self.connector.secrets[name] for name in ("username", "password")}
         answer = self.client.request("POST", self.connector.url, body={"query": LOGIN, "variables": secrets})
-        said = answer.json().get("data") or {}
+        data = answer.json().get("data") or {}
         token = answer.headers.get(TOKEN)
-        if (said.get("login") or {}).get("__typename") != "CurrentUser" or token is None:
+        if (data.get("login") or {}).get("__typename") != "CurrentUser" or token is None:
             raise Refused(
                 "shop_refuses", "the login is refused, or gives no token (tokenMethod: bearer)", field="username"
             )

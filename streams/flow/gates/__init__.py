@@ -24,7 +24,6 @@ PLANTED = (
     "four good rendered packshots and what faults made of them; round numbers by eye, see Quality gates in loadtest"
 )
 BY_PLANTING = "make calibrate-gates"
-UNKNOWN = "not known any more"
 
 Measures = Mapping[str, float]
 
@@ -42,9 +41,9 @@ class Threshold:
     limit: float
     unit: str
     otherwise: Literal["review", "fail"]
+    data: str
+    command: str
     fails: float | None = None
-    data: str = UNKNOWN
-    command: str = UNKNOWN
     where_measured: bool = False
 
 

@@ -45,7 +45,7 @@ PERSON_SHARE = Threshold(
     unit="share of what was cut out",
     otherwise="review",
     where_measured=True,
-    data="a thumb's skin is more; on which pictures that was seen is not known any more",
+    data="none is kept: a thumb was more; with a lower limit, what only looks like skin would wait for a person",
     command=BY_EYE,
 )
 

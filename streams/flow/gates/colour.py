@@ -25,6 +25,8 @@ THRESHOLDS = (
         unit="ΔE00 to the source",
         otherwise="review",
         fails=3,
+        data="eight good rendered packshots: .85 at most; beyond, a buyer holds another colour in hand",
+        command=BY_PLANTING,
     ),
     Threshold(
         measure="colour_difference_p95",
@@ -32,6 +34,8 @@ THRESHOLDS = (
         limit=4,
         unit="ΔE00 to the source",
         otherwise="review",
+        data="eight good rendered packshots: 3.0 at most; beyond, a part has another colour",
+        command=BY_PLANTING,
     ),
     Threshold(
         measure="print_de00_median",
@@ -50,6 +54,8 @@ THRESHOLDS = (
         unit="ΔE00; what a scene or a brand's style may do to a product",
         otherwise="fail",
         where_measured=True,
+        data="none: more is seen by who compares it with the packshot beside it",
+        command=BY_EYE,
     ),
     Threshold(
         measure="product_delta_e_p95",

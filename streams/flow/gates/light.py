@@ -35,6 +35,8 @@ THRESHOLDS = (
         otherwise="review",
         fails=35,
         where_measured=True,
+        data="eight good rendered packshots: 7.5 at most; shadows turned by 25 degrees: 22 at least",
+        command=BY_PLANTING,
     ),
     Threshold(
         measure="shadow_edge_share",
@@ -43,7 +45,8 @@ THRESHOLDS = (
         unit="share of the product's width",
         otherwise="review",
         where_measured=True,
-        data="soft shadows that were cut off had .067 and more; of which pictures is not known any more",
+        data="none is kept: soft shadows that were seen to be cut off had .067 and more",
+        command=BY_EYE,
     ),
     Threshold(
         measure="contact_darkening",
@@ -52,6 +55,8 @@ THRESHOLDS = (
         unit="share of the light of the ground, where the product stands",
         otherwise="review",
         where_measured=True,
+        data="eight good rendered packshots: .34 at least; a product 1 % of its height above the ground: .007 at most",
+        command=BY_PLANTING,
     ),
     Threshold(
         measure="contact_gap",
@@ -60,6 +65,8 @@ THRESHOLDS = (
         unit="share of the product's height; what hovers has its shadow below it",
         otherwise="review",
         where_measured=True,
+        data="none: what is farther above its shadow hovers",
+        command=BY_EYE,
     ),
     Threshold(
         measure="shadow_explained",

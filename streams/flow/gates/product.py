@@ -60,6 +60,8 @@ SCENE = (
         unit="share of the product",
         otherwise="review",
         where_measured=True,
+        data="none: of what is hidden by more than four tenths a buyer does not see what it is",
+        command=BY_EYE,
     ),
     Threshold(
         measure="height_error",
@@ -68,6 +70,8 @@ SCENE = (
         unit="share of the height that it should have",
         otherwise="review",
         where_measured=True,
+        data="none: more, and a product looks larger or smaller than it is beside what it stands with",
+        command=BY_EYE,
     ),
 )
 PRINT = (
@@ -78,6 +82,8 @@ PRINT = (
         unit="SSIM of L* to what was sent",
         otherwise="review",
         where_measured=True,
+        data="none: less, and fine lines or letters of what was sent are not in the print",
+        command=BY_EYE,
     ),
     Threshold(
         measure="effective_dpi",
@@ -86,6 +92,8 @@ PRINT = (
         unit="dots per inch in print",
         otherwise="review",
         where_measured=True,
+        data="none: fewer, and pixels show in the print at arm's length",
+        command=BY_EYE,
     ),
 )
 KEPT = (

@@ -8,7 +8,7 @@ import structlog
 
 from schemas.doubts import waits_for
 from schemas.records import DecisionUndone, ReviewDecided, Task
-from streams.facts import Case, Facts, Product, Review, Word
+from streams.facts import Case, DecisionEvent, Facts, Product, Review
 from streams.flow.processors import Answers
 from streams.flow.processors.planning import redone
 from streams.flow.processors.retracting import was_undone
@@ -46,9 +46,9 @@ def note(event: ReviewDecided, case_id: str, facts: Facts) -> list[tuple[Review,
         if review.state != "pending":
             continue
         _note_what_passes(review, facts)
-        word = by_cases(review.request, review.rank, facts)
-        if word is not None and carry_out(review, word, facts):
-            settled.append((review, word))
+        decision = by_cases(review.request, review.rank, facts)
+        if decision is not None and carry_out(review, decision, facts):
+            settled.append((review, decision))
     return settled
 
 
@@ -73,14 +73,14 @@ def take_back(event: DecisionUndone, case_id: str, product: Product, facts: Fact
 
 def catch_up(review: Review, settled: ReviewDecided | None, product: Product, facts: Facts) -> None:
     """Settles a review that is noted behind words which came before it, or after: as it was settled then."""
-    word = settled or settled_by(review.request, review.rank, facts)
-    if word is None or not carry_out(review, word, facts):
+    decision = settled or settled_by(review.request, review.rank, facts)
+    if decision is None or not carry_out(review, decision, facts):
         return
     for doubt in waits_for(review.request):
         case = facts.cases.get(doubt.case)
         last = None if case is None else case.last
-        if isinstance(last, DecisionUndone) and on_review(review.request, review.rank, last.decision) == word:
-            reopen(review, _of(review, last, word), product, facts)
+        if isinstance(last, DecisionUndone) and on_review(review.request, review.rank, last.decision) == decision:
+            reopen(review, _of(review, last, decision), product, facts)
             return
 
 
@@ -104,7 +104,7 @@ def _case_decided(event: ReviewDecided, case_id: str, facts: Facts) -> Answers:
             if each.decision and each.version == product.version
         ]
     _check(event, facts.cases.waiting([case_id])[case_id], facts)
-    answers = [answer_to(review, word, title) for review, word in note(event, case_id, facts)]
+    answers = [answer_to(review, decision, title) for review, decision in note(event, case_id, facts)]
     for answer in answers:
         if isinstance(answer, Task):
             facts.tasks.put(answer)
@@ -122,8 +122,8 @@ def _case_undone(event: DecisionUndone, case_id: str, facts: Facts) -> Answers:
         reviews = [each for each in facts.cases.reviews(case_id) if _was_taken_back(each, event)]
     else:
         reviews = take_back(event, case_id, product, facts)
-    words = ((review, _settling(review)) for review in reviews)
-    return [each for review, word in words if word for each in withdrawn(review, word, event.reason, facts)]
+    settling = ((review, decision) for review in reviews if (decision := _settling(review)))
+    return [each for review, decision in settling for each in withdrawn(review, decision, event.reason, facts)]
 
 
 def _case_of(event: ReviewDecided, case_id: str, facts: Facts) -> Case:
@@ -136,7 +136,7 @@ def _case_of(event: ReviewDecided, case_id: str, facts: Facts) -> Case:
     return case
 
 
-def _is_stale(event: Word, case: Case, facts: Facts) -> bool:
+def _is_stale(event: DecisionEvent, case: Case, facts: Facts) -> bool:
     """Whether a newer word is known. Raises Refused where another has the event's place, or nothing waits."""
     if event.version < case.rank:
         log.info("stale decision", case=case.case_id, version=event.version, newest=case.rank)
@@ -173,13 +173,13 @@ def _was_taken_back(review: Review, event: DecisionUndone) -> bool:
 
 def _of(review: Review, event: DecisionUndone, decision: ReviewDecided | None = None) -> DecisionUndone:
     """A word on a case as one on just this review."""
-    word = decision or review.decision
-    assert word is not None
+    taken_back = decision or review.decision
+    assert taken_back is not None
     return DecisionUndone(
         tenant=event.tenant,
         sku=event.sku,
-        decision=word,
-        version=word.version + 1,
+        decision=taken_back,
+        version=taken_back.version + 1,
         reason=event.reason,
         decided_by=event.decided_by,
     )

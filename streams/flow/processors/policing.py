@@ -43,7 +43,8 @@ def measures_of(product: CatalogChanged, channel: str, policy: Policy) -> dict[s
 
 def is_judged_otherwise(product: CatalogChanged, channels: Collection[str], before: Policy, after: Policy) -> bool:
     """Whether two policies say something else of a product's texts, for all or for one of these channels."""
-    return any(_said(product, before, channel) != _said(product, after, channel) for channel in ("", *channels))
+    some = ("", *channels)
+    return any(_findings(product, before, each) != _findings(product, after, each) for each in some)
 
 
 def of_product(product: CatalogChanged, policy: Policy, channel: str = "") -> Iterator[tuple[str, Judged]]:
@@ -61,7 +62,7 @@ def _refusal(field: str, judged: Judged) -> Refused | None:
     return Refused(REFUSED, f"`{field}` {why.why} ({why.rule}: {why.found!r})", field=field)
 
 
-def _said(product: CatalogChanged, policy: Policy, channel: str) -> list[tuple[str, str, frozenset[str]]]:
+def _findings(product: CatalogChanged, policy: Policy, channel: str) -> list[tuple[str, str, frozenset[str]]]:
     """What follows for each text, and the rules that say so, whatever their version."""
     return [
         (field, judged.outcome, frozenset(_unversioned(each.rule) for each in judged.findings))

@@ -115,7 +115,7 @@ def parsed(event: Release, known: Sequence[Release]) -> str:
         made = _made(event, known)
     except (BadRecipe, BadChannel, BadPolicy) as error:
         raise Refused.because(error, field="text") from error
-    kind, name, version, ref = _said(made)
+    kind, name, version, ref = _identity(made)
     if (kind, name, version) != (*_name(event), event.version):
         raise Refused(
             _CODES.get(type(event), BadRecipe.code),
@@ -133,7 +133,7 @@ def _made(event: Release, known: Sequence[Release]) -> Recipe | Defaults | Chann
     return parse(event.text, name_of(event), with_releases(known).rules)
 
 
-def _said(made: Recipe | Defaults | Channel | RuleFile) -> tuple[type[Release], str, int, str]:
+def _identity(made: Recipe | Defaults | Channel | RuleFile) -> tuple[type[Release], str, int, str]:
     """The kind, the name and the version of what a text holds, and NAME@VERSION."""
     match made:
         case Recipe():

@@ -71,8 +71,8 @@ def retouched(tasks: Sequence[Task], facts: Facts) -> list[Task]:
     """First tasks as people want their photographs cut out, of one product."""
     if not any(map(_is_cutout, tasks)):
         return list(tasks)
-    words = facts.retouches.of(tasks[0].tenant, tasks[0].sku)
-    return [_retouched(task, words) for task in tasks]
+    retouches = facts.retouches.of(tasks[0].tenant, tasks[0].sku)
+    return [_retouched(task, retouches) for task in tasks]
 
 
 def is_retouched_since(task: Task, facts: Facts) -> bool:
@@ -83,8 +83,8 @@ def is_retouched_since(task: Task, facts: Facts) -> bool:
     return event is not None and event.version != task.origin.retouch
 
 
-def _retouched(task: Task, words: Mapping[str, CutoutRetouched]) -> Task:
-    event = words.get(source_id(task.source)) if task.source is not None else None
+def _retouched(task: Task, retouches: Mapping[str, CutoutRetouched]) -> Task:
+    event = retouches.get(source_id(task.source)) if task.source is not None else None
     if event is None or task.source is None or not _is_cutout(task):
         return task
     step = replace(task.step, parameters={**task.step.parameters, **_parameters(event)})

@@ -16,7 +16,7 @@ from schemas.records import (
     Task,
     TaskCompleted,
 )
-from streams.facts import AssetEvent, Facts, Product, Review, Word
+from streams.facts import AssetEvent, DecisionEvent, Facts, Product, Review
 from streams.flow.processors import Answers
 from streams.flow.processors.accepting import publish_request
 from streams.flow.processors.planning import redone
@@ -70,10 +70,10 @@ def check_product(review: Review, event: ReviewDecided) -> None:
 def carry_out(review: Review, event: ReviewDecided, facts: Facts) -> bool:
     """Closes the review and moves its asset; False when the plan does not know the asset any more."""
     facts.reviews.decide(event, "approved" if event.approved else "rejected")
-    said: AssetEvent = "approved" if event.approved else "redone" if event.redo else "rejected"
+    move: AssetEvent = "approved" if event.approved else "redone" if event.redo else "rejected"
     reason = "" if event.approved else f"{_verb(event)}: {event.reason}"
     task = review.request.completed.task
-    return facts.assets.move(task.tenant, task.sku, review.asset, review.version, said, reason=reason)
+    return facts.assets.move(task.tenant, task.sku, review.asset, review.version, move, reason=reason)
 
 
 def reopen(review: Review, event: DecisionUndone, product: Product, facts: Facts) -> None:
@@ -97,7 +97,7 @@ def _review_of(event: ReviewDecided, facts: Facts) -> Review:
     return review
 
 
-def _is_stale(event: Word, review: Review) -> bool:
+def _is_stale(event: DecisionEvent, review: Review) -> bool:
     """Whether a newer word is known. Raises Refused where another one has the event's place, or the review is closed.
 
     What was decided may be decided otherwise by a newer word once it is taken back, which may be still to come.

@@ -39,33 +39,33 @@ def by_cases(request: ReviewRequested, rank: int, facts: Facts) -> ReviewDecided
 
 def each_by_cases(request: ReviewRequested, rank: int, facts: Facts) -> list[ReviewDecided]:
     """Every decision that may stand by those on its cases: of several that reject it, whichever came first does."""
-    words = [word_on(doubt, request, facts) for doubt in waits_for(request)]
-    said = [word for word in words if word is not None]
-    rejecting = [on_review(request, rank, word) for word in said if not word.approved]
-    if rejecting or not said or len(said) < len(words):
+    every = [decision_on(doubt, request, facts) for doubt in waits_for(request)]
+    decisions = [decision for decision in every if decision is not None]
+    rejecting = [on_review(request, rank, each) for each in decisions if not each.approved]
+    if rejecting or not decisions or len(decisions) < len(every):
         return rejecting
-    reasons, people = _once(word.reason for word in said), _once(word.decided_by for word in said)
-    return [on_review(request, rank, replace(said[0], reason=reasons, decided_by=people))]
+    reasons, people = _once(each.reason for each in decisions), _once(each.decided_by for each in decisions)
+    return [on_review(request, rank, replace(decisions[0], reason=reasons, decided_by=people))]
 
 
-def word_on(doubt: Doubt, request: ReviewRequested, facts: Facts) -> ReviewDecided | None:
+def decision_on(doubt: Doubt, request: ReviewRequested, facts: Facts) -> ReviewDecided | None:
     """What settles one doubt of a review, if anything does: a decision on its case, or who set the edges themselves.
 
     One that lets pass covers what was in doubt then. One to redo covers what was not made so yet.
     """
     case = facts.cases.get(doubt.case)
-    said = None if case is None else case.decision
-    if said is None:
+    decided = None if case is None else case.decision
+    if decided is None:
         return _by_retouch(doubt, request, facts)
-    if said.approved:
-        return said if set(doubt.checks) <= set(said.checks) else _by_retouch(doubt, request, facts)
-    return None if _tried(said, request) else said
+    if decided.approved:
+        return decided if set(doubt.checks) <= set(decided.checks) else _by_retouch(doubt, request, facts)
+    return None if _tried(decided, request) else decided
 
 
 def passed(request: ReviewRequested, facts: Facts) -> set[str]:
     """The cases of a review that let it pass."""
-    words = ((doubt.case, word_on(doubt, request, facts)) for doubt in waits_for(request))
-    return {case for case, word in words if word is not None and word.approved}
+    decisions = ((doubt.case, decision_on(doubt, request, facts)) for doubt in waits_for(request))
+    return {case for case, decision in decisions if decision is not None and decision.approved}
 
 
 def again(request: ReviewRequested, facts: Facts) -> str:
@@ -129,9 +129,9 @@ def _tried(decision: ReviewDecided, request: ReviewRequested) -> bool:
         return True
 
 
-def on_review(request: ReviewRequested, rank: int, said: ReviewDecided) -> ReviewDecided:
+def on_review(request: ReviewRequested, rank: int, decision: ReviewDecided) -> ReviewDecided:
     """A decision as one on just this review."""
-    return replace(said, review_id=request.review_id, version=rank + 1, case=None, checks=[])
+    return replace(decision, review_id=request.review_id, version=rank + 1, case=None, checks=[])
 
 
 def _once(texts: Iterable[str]) -> str:

@@ -41,43 +41,44 @@ def source_type_in(file: bytes) -> str:
 
 def claim(event: PublishRequested, source_type: str) -> dict[str, Any]:
     """What all files of an asset say: title, ingredient, actions and ledger."""
-    told = event.provenance or Provenance()
-    actions = [*_actions(told, source_type)]
+    provenance = event.provenance or Provenance()
+    actions = [*_actions(provenance, source_type)]
     return {
         "claim_generator_info": [AGENT],
         "title": event.asset,
-        "ingredients": [_photograph(told)],
+        "ingredients": [_photograph(provenance)],
         "assertions": [_assertion("c2pa.actions.v2", {"actions": actions}), _assertion(LEDGER, _ledger(event))],
     }
 
 
 def claim_id(event: PublishRequested, key: str) -> str:
     """The id of what an asset's files say, and by which key: with another they are signed anew."""
-    said = [event.asset, event.provenance, event.models]
-    return content_id("claim", CLAIM, AGENT["version"], key, said)
+    claimed = [event.asset, event.provenance, event.models]
+    return content_id("claim", CLAIM, AGENT["version"], key, claimed)
 
 
-def of_file(said: dict[str, Any], own: Encoded, file: Encoded) -> dict[str, Any]:
+def of_file(whole: dict[str, Any], own: Encoded, file: Encoded) -> dict[str, Any]:
     """The claim for one file: with what made a rendition of the asset's `own`, and that it is published."""
-    actions, *others = said["assertions"]
+    actions, *others = whole["assertions"]
     made = [*actions["data"]["actions"], *_rendered(own, file), {"action": "c2pa.published", "softwareAgent": AGENT}]
     assertions = [_assertion(actions["label"], {"actions": made}), *others]
-    return {**said, "format": file.media_type, "assertions": assertions}
+    return {**whole, "format": file.media_type, "assertions": assertions}
 
 
 def _assertion(label: str, data: dict[str, Any]) -> dict[str, Any]:
     return {"label": label, "data": data}
 
 
-def _photograph(told: Provenance) -> dict[str, Any]:
+def _photograph(provenance: Provenance) -> dict[str, Any]:
     """What was opened, by its digest; not where it lies, and not itself."""
-    return UNKNOWN_PHOTOGRAPH | ({"instance_id": f"urn:sha256:{told.photograph}"} if told.photograph else {})
+    digest = provenance.photograph
+    return UNKNOWN_PHOTOGRAPH | ({"instance_id": f"urn:sha256:{digest}"} if digest else {})
 
 
-def _actions(told: Provenance, source_type: str) -> Iterator[dict[str, Any]]:
-    for each in told.actions:
+def _actions(provenance: Provenance, source_type: str) -> Iterator[dict[str, Any]]:
+    for each in provenance.actions:
         yield _action(each, source_type)
-    if told.retouched:
+    if provenance.retouched:
         yield {"action": "c2pa.edited", "description": "a person's retouch", "digitalSourceType": _term("humanEdits")}
 
 
@@ -87,13 +88,13 @@ def _action(done: Action, source_type: str) -> dict[str, Any]:
         parameters[f"{OURS}.model"] = done.model
     if done.model_sha256 is not None:
         parameters[f"{OURS}.model_sha256"] = done.model_sha256
-    said: dict[str, Any] = {
+    action: dict[str, Any] = {
         "action": _NAMES.get(done.operation, "c2pa.edited"),
         "description": done.operation,
         "softwareAgent": AGENT,
         "parameters": parameters,
     }
-    return said | ({"digitalSourceType": _term(source_type)} if source_type else {})
+    return action | ({"digitalSourceType": _term(source_type)} if source_type else {})
 
 
 def _rendered(own: Encoded, file: Encoded) -> Iterator[dict[str, Any]]:
@@ -106,8 +107,8 @@ def _rendered(own: Encoded, file: Encoded) -> Iterator[dict[str, Any]]:
 
 def _ledger(event: PublishRequested) -> dict[str, Any]:
     found = ledger(event.provenance, event.models)
-    said: dict[str, Any] = {"models": list(event.models), "statement": found.statement}
-    return said if found.generative is None else {**said, "generative_models": list(found.generative)}
+    data: dict[str, Any] = {"models": list(event.models), "statement": found.statement}
+    return data if found.generative is None else {**data, "generative_models": list(found.generative)}
 
 
 def _term(name: str) -> str:

@@ -48,18 +48,18 @@ def read(file: bytes, media_type: str, anchors: str = "") -> FileProvenance:
     """What a file of `media_type` says; signers are trusted by the authorities in `anchors`, PEM."""
     from c2pa import C2paError, Context, Reader
 
-    said_in_xmp = source_type_in(file)
+    source_type = source_type_in(file)
     try:
         with Context.from_dict(_settings(anchors)) as context:
             reader = Reader.try_create(media_type, io.BytesIO(file), context=context)
             if reader is None:
-                return FileProvenance(state="unsigned", source_type=said_in_xmp)
+                return FileProvenance(state="unsigned", source_type=source_type)
             with reader:
-                return _told(reader, said_in_xmp)
+                return _verified(reader, source_type)
     except C2paError.ManifestNotFound:
-        return FileProvenance(state="unsigned", source_type=said_in_xmp)
+        return FileProvenance(state="unsigned", source_type=source_type)
     except C2paError as error:
-        return FileProvenance(state="unreadable", wrong=[str(error)], source_type=said_in_xmp)
+        return FileProvenance(state="unreadable", wrong=[str(error)], source_type=source_type)
 
 
 def _settings(anchors: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _settings(anchors: str) -> dict[str, Any]:
     return settings | ({"trust": {"user_anchors": anchors}} if anchors else {})
 
 
-def _told(reader: Any, source_type: str) -> FileProvenance:
+def _verified(reader: Any, source_type: str) -> FileProvenance:
     active, results = reader.get_active_manifest() or {}, reader.get_validation_results() or {}
     wrong = [each["code"] for each in results.get("activeManifest", {}).get("failure", ())]
     signature = active.get("signature_info") or {}
@@ -88,17 +88,17 @@ def _told(reader: Any, source_type: str) -> FileProvenance:
     )
 
 
-def _state(said: str | None) -> State:
-    return "trusted" if said == _TRUSTED else "valid" if said == _VALID else "altered"
+def _state(validation: str | None) -> State:
+    return "trusted" if validation == _TRUSTED else "valid" if validation == _VALID else "altered"
 
 
-def _action(said: dict[str, Any]) -> SignedAction:
-    texts = {name: value for name, value in (said.get("parameters") or {}).items() if isinstance(value, str)}
+def _action(action: dict[str, Any]) -> SignedAction:
+    texts = {name: value for name, value in (action.get("parameters") or {}).items() if isinstance(value, str)}
     return SignedAction(
-        action=str(said.get("action", "")),
-        description=str(said.get("description", "")),
+        action=str(action.get("action", "")),
+        description=str(action.get("description", "")),
         parameters=texts,
-        source_type=str(said.get("digitalSourceType", "")).rpartition("/")[2],
+        source_type=str(action.get("digitalSourceType", "")).rpartition("/")[2],
     )
 
 

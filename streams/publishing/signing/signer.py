@@ -47,9 +47,9 @@ class Signing:
     def check(self) -> None:
         """Tries the key. Raises UnusableKey where it, its certificates or its time stamps are no good."""
         trial = Encoded("image/png", 1, 1, _TRIAL)
-        said = {"claim_generator_info": [claims.AGENT], "ingredients": [], "assertions": []}
+        manifest = {"claim_generator_info": [claims.AGENT], "ingredients": [], "assertions": []}
         try:
-            self._sign({**said, "ingredients": [claims.UNKNOWN_PHOTOGRAPH]}, trial)
+            self._sign({**manifest, "ingredients": [claims.UNKNOWN_PHOTOGRAPH]}, trial)
         except (Refused, Unavailable) as error:
             raise UnusableKey(f"PACKSHOT_SIGNING_…: nothing can be signed by this key: {error}") from error
 
@@ -59,16 +59,16 @@ class Signing:
 
     def signed(self, event: PublishRequested, files: Sequence[Encoded]) -> list[Encoded]:
         """An asset's files, its own first, signed. Raises Refused, Unavailable."""
-        own, said = files[0], claims.claim(event, claims.source_type_in(files[0].data))
-        return [self._once(claims.of_file(said, own, file), file) for file in files]
+        own, manifest = files[0], claims.claim(event, claims.source_type_in(files[0].data))
+        return [self._once(claims.of_file(manifest, own, file), file) for file in files]
 
-    def _once(self, said: dict[str, Any], file: Encoded) -> Encoded:
+    def _once(self, manifest: dict[str, Any], file: Encoded) -> Encoded:
         unsigned = hashlib.sha256(file.data).hexdigest()
-        key = SIGNED + filed(content_id("signed", claims.CLAIM, unsigned, self.key.id, said))
+        key = SIGNED + filed(content_id("signed", claims.CLAIM, unsigned, self.key.id, manifest))
         try:
             data = self._store.get(key).data
         except NotFound:
-            data = self._first(key, self._sign(said, file), file.media_type)
+            data = self._first(key, self._sign(manifest, file), file.media_type)
         return replace(file, data=data, unsigned=unsigned)
 
     def _first(self, key: str, data: bytes, media_type: str) -> bytes:
@@ -78,14 +78,14 @@ class Signing:
             return self._store.get(key).data
         return data
 
-    def _sign(self, said: dict[str, Any], file: Encoded) -> bytes:
+    def _sign(self, manifest: dict[str, Any], file: Encoded) -> bytes:
         from c2pa import Builder, C2paBuilderIntent, C2paError, Context
 
         failures: list[Exception] = []
         signed = io.BytesIO()
         try:
             with Context.from_dict(_SETTINGS) as context, self._signer(failures) as signer:
-                builder = Builder(json.dumps(said), context)
+                builder = Builder(json.dumps(manifest), context)
                 builder.set_intent(C2paBuilderIntent.EDIT)
                 builder.sign(signer, file.media_type, io.BytesIO(file.data), signed)
         except C2paError as error:

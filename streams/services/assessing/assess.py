@@ -23,8 +23,8 @@ from streams.runtime.settings import Settings
 from streams.services.assessing import faults
 from streams.services.assessing.estimate import Business, Estimate, estimate
 from streams.services.assessing.faults import KINDS, Fault
+from streams.services.assessing.listing import Product, products_of
 from streams.services.assessing.remembered import Remembered
-from streams.services.assessing.shelf import Product, products_of
 from streams.services.local_render import open_studio
 from streams.services.roles import s3_client
 
@@ -110,20 +110,20 @@ def assess(settings: Settings, wanted: Wanted, progress: Progress) -> Assessment
     began_s = time.monotonic()
     set_up_command(settings)
     settings = reading_here(settings)
-    shelf = products_of(settings, wanted.source)
-    if not shelf.products:
+    listing = products_of(settings, wanted.source)
+    if not listing.products:
         raise Refused("nothing_to_assess", f"{wanted.source} has no product", field="SOURCE")
     wanted.folder.mkdir(parents=True, exist_ok=True)
     with open_studio(settings, threads=settings.threads) as studio:
-        rules = _rules_of(shelf.products, wanted.channels, studio.rules)
+        rules = _rules_of(listing.products, wanted.channels, studio.rules)
         looking = _Looking(settings, studio, Remembered(wanted.folder / SEEN))
-        shown = looking.at(shelf.products, rules, progress)
-        mended = list(_mend(settings, studio, _sample(shown, wanted.sample), shelf.products, progress))
+        shown = looking.at(listing.products, rules, progress)
+        mended = list(_mend(settings, studio, _sample(shown, wanted.sample), listing.products, progress))
     wrong = [each for each in shown if each.uri and any(each.faults.values())]
     mendable = [each for each in wrong if _is_mended(each)]
     return Assessment(
         source=wanted.source,
-        products=len(shelf.products),
+        products=len(listing.products),
         pictures=sum(each.uri != "" for each in shown),
         wrong=len(wrong),
         mendable=len(mendable),
@@ -132,7 +132,7 @@ def assess(settings: Settings, wanted: Wanted, progress: Progress) -> Assessment
         mended=mended,
         estimate=_estimate(settings, wanted.business, len(mendable), mended),
         business=wanted.business,
-        unread=shelf.unread,
+        unread=listing.unread,
         seconds=round(time.monotonic() - began_s, 1),
     )
 

@@ -100,5 +100,5 @@ def share_of(count: int, total: int) -> Range:
     return Range(max(0.0, middle - reach), min(1.0, middle + reach))
 
 
-def _own(said: float | None, usual: tuple[float, float]) -> tuple[float, float]:
-    return usual if said is None else (said, said)
+def _own(stated: float | None, usual: tuple[float, float]) -> tuple[float, float]:
+    return usual if stated is None else (stated, stated)

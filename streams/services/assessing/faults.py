@@ -33,7 +33,8 @@ DAMAGED = Threshold(
     unit="of the IJG's scale, 1 to 100",
     otherwise="review",
     where_measured=True,
-    data="below it blocks and rings are seen about a product on white: chosen by eye",
+    data="none: below it blocks and rings are seen about a product on white",
+    command=BY_EYE,
 )
 LAID_OVER = Threshold(
     measure="words_over",
@@ -43,6 +44,7 @@ LAID_OVER = Threshold(
     otherwise="review",
     where_measured=True,
     data="none: channels ban it",
+    command=BY_EYE,
 )
 THRESHOLDS = (SOFT, DAMAGED, LAID_OVER)
 

@@ -129,8 +129,8 @@ def _weight(shown: Shown) -> int:
 
 def _card(shown: Shown, load: Loader) -> str:
     picture = _image(load(shown.uri) if shown.seen is not None else None, f"{shown.sku}, picture {shown.place + 1}")
-    said = "".join(f"<li>{escape(each)}</li>" for each in _said(shown))
-    return f"<article>{picture}<h3>{escape(shown.sku)} <small>{shown.place + 1}</small></h3><ul>{said}</ul></article>"
+    lines = "".join(f"<li>{escape(each)}</li>" for each in _said(shown))
+    return f"<article>{picture}<h3>{escape(shown.sku)} <small>{shown.place + 1}</small></h3><ul>{lines}</ul></article>"
 
 
 def _said(shown: Shown) -> Iterable[str]:

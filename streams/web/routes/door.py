@@ -64,9 +64,9 @@ def sign_in_elsewhere(request: Request[Any, Any, Any]) -> Redirect:
 def back(request: Request[Any, Any, Any]) -> Response[Any]:
     """Opens a session for a browser that the identity provider sends back."""
     place: Place = request.app.state.place
-    told = {name: str(value) for name, value in request.query_params.items()}
+    query = {name: str(value) for name, value in request.query_params.items()}
     try:
-        token, _ = _provider(request).end(place.database, request.cookies.get(SEED_COOKIE, ""), told)
+        token, _ = _provider(request).end(place.database, request.cookies.get(SEED_COOKIE, ""), query)
     except Refused as refusal:
         return _door(request, refusal.message)
     cookies = [_cookie(request, token), _seed(request, "")]

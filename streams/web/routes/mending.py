@@ -14,32 +14,32 @@ from schemas.decoding import prepare
 from schemas.retouching import SIZE_BYTES_MAX, Retouch
 from streams.runtime.errors import Refused
 from streams.services import cases, mending
-from streams.services.mending import Seen, Wish
+from streams.services.mending import PreviewRequest, Seen
 from streams.services.showing import Shown
 from streams.web import telling
 from streams.web.pages import UNSTORED, page
-from streams.web.routes.trying import CheckTold, told_of
+from streams.web.routes.trying import CheckView, check_view
 from streams.web.visitors import REVIEW, Looking
 
-WISH_BYTES_MAX = 2 * SIZE_BYTES_MAX  # a text of strokes is longer than their blob where it has spaces
+REQUEST_BYTES_MAX = 2 * SIZE_BYTES_MAX  # a text of strokes is longer than their blob where it has spaces
 MASK_FORM_BYTES_MAX = mending.MASK_BYTES_MAX + 64 * 1024
 Id = Annotated[str, QueryParameter(name="case", max_length=64)]
 
 
-class PictureTold(msgspec.Struct, frozen=True, kw_only=True):
+class PictureView(msgspec.Struct, frozen=True, kw_only=True):
     """A picture's file in base64, and what it is."""
 
     file: str
     media_type: str
 
 
-class SeenTold(msgspec.Struct, frozen=True, kw_only=True):
-    """What comes of a wish; `outcome` and `checks` are the gates' on the asset."""
+class PreviewView(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes of a request; `outcome` and `checks` are the gates' on the asset."""
 
-    cutout: PictureTold | None
-    asset: PictureTold | None
+    cutout: PictureView | None
+    asset: PictureView | None
     outcome: str | None
-    checks: list[CheckTold]
+    checks: list[CheckView]
     uncertainty: float | None
 
 
@@ -70,13 +70,13 @@ def show_marks(visitor: Looking, case: Id) -> Response[Retouch | None]:
     opt=REVIEW,
     sync_to_thread=True,
     status_code=200,
-    request_max_body_size=WISH_BYTES_MAX,
+    request_max_body_size=REQUEST_BYTES_MAX,
 )
-def preview(visitor: Looking, data: JSONBody[Wish]) -> Response[SeenTold]:
+def preview(visitor: Looking, data: JSONBody[PreviewRequest]) -> Response[PreviewView]:
     """What comes of marks and parameters; nothing is sent."""
     place = visitor.place
     seen = mending.preview(place.settings, place.database, place.blobs, visitor.tenant, data)
-    return Response(_told(seen), headers=UNSTORED)
+    return Response(_view(seen), headers=UNSTORED)
 
 
 @post(
@@ -104,23 +104,23 @@ def _doubt(view: cases.CaseView) -> float | None:
     return found.get("cutout.uncertainty")
 
 
-def _told(seen: Seen) -> SeenTold:
+def _view(seen: Seen) -> PreviewView:
     checks = telling.worst_first(seen.verdict.checks) if seen.verdict else []
-    return SeenTold(
+    return PreviewView(
         cutout=_picture(seen.cutout),
         asset=_picture(seen.asset),
         outcome=seen.verdict.outcome if seen.verdict else None,
-        checks=[told_of(check) for check in checks],
+        checks=[check_view(check) for check in checks],
         uncertainty=seen.measures.get("uncertainty"),
     )
 
 
-def _picture(shown: Shown | None) -> PictureTold | None:
+def _picture(shown: Shown | None) -> PictureView | None:
     if shown is None:
         return None
-    return PictureTold(file=base64.b64encode(shown.data).decode(), media_type=shown.media_type)
+    return PictureView(file=base64.b64encode(shown.data).decode(), media_type=shown.media_type)
 
 
-prepare(SeenTold, Mask)
+prepare(PreviewView, Mask)
 
 ROUTES: tuple[Any, ...] = (show_mend, show_marks, preview, keep_mask)

@@ -62,8 +62,10 @@ def show_product(visitor: Looking, sku: FromQuery[str], done: FromQuery[str] = "
         words = [each for each in facts.ratings.on(visitor.tenant, sku) if each.rated_by == visitor.name]
     costs = {(each.asset): spent.get((sku, each.asset, each.version), 0) for each in assets}
     thumbs = {each.picture: each.is_right for each in words if each.purpose == "thumb"}
-    told = {"thumbs": thumbs, "assets": assets, "reviews": reviews, "timeline": timeline, "costs": costs}
-    return page(visitor, "product", product=product, done=done, currency=visitor.place.settings.price_currency, **told)
+    context = {"thumbs": thumbs, "assets": assets, "reviews": reviews, "timeline": timeline, "costs": costs}
+    return page(
+        visitor, "product", product=product, done=done, currency=visitor.place.settings.price_currency, **context
+    )
 
 
 @post("/desk/{tenant:str}/product/take-down", opt=REVIEW, sync_to_thread=True)

@@ -71,8 +71,8 @@ def rate_product(visitor: Looking, data: Form) -> Redirect:
     place, sku, asset = visitor.place, data.get("sku", ""), data.get("asset", "")
     is_right = data.get("right") == "yes"
     sampling.thumb(place.database, place.sender, visitor.tenant, sku, asset, visitor.name, is_right)
-    told = f"Thank you: {asset} is {'right' if is_right else 'wrong'}, you say."
-    return Redirect(visitor.address("product", sku=sku, done=told), status_code=303, headers=UNSTORED)
+    message = f"Thank you: {asset} is {'right' if is_right else 'wrong'}, you say."
+    return Redirect(visitor.address("product", sku=sku, done=message), status_code=303, headers=UNSTORED)
 
 
 @get("/desk/{tenant:str}/agreement", opt=VIEW, sync_to_thread=True)
@@ -81,7 +81,7 @@ def show_agreement(visitor: Looking) -> Response[str]:
     with visitor.place.read() as facts:
         known = sampling.sample(visitor.tenant, facts)
         thumbs = [each for each in facts.ratings.of(visitor.tenant) if each.purpose == "thumb"]
-    return page(visitor, "agreement", told=agreement.of(known, thumbs), pictures=len(known.passed))
+    return page(visitor, "agreement", agreed=agreement.of(known, thumbs), pictures=len(known.passed))
 
 
 ROUTES: tuple[Any, ...] = (show_sample, show_picture, rate, rate_product, show_agreement)

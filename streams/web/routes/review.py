@@ -29,7 +29,7 @@ SAID_BYTES_MAX = 2 * SIZE_BYTES_MAX  # of strokes as a text
 Id = Annotated[str, QueryParameter(name="case", max_length=64)]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CaseFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which cases a reviewer wants to see; all when nothing is given."""
 
     about: str | None = None
@@ -52,14 +52,14 @@ class TakenBack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reason: str = ""
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CaseDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A decision on a case."""
 
     case: str
     decision: Decision
 
 
-class SaidOfMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CasesDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same decision on several cases."""
 
     cases: Annotated[list[str], msgspec.Meta(min_length=1, max_length=case_groups.ALIKE_MAX + 1)]
@@ -71,8 +71,8 @@ def show_review(
     visitor: Looking, about: FromQuery[str] = "", channel: FromQuery[str] = "", sku: FromQuery[str] = ""
 ) -> Response[str]:
     """The page on which cases are settled; who may only look sees what waits."""
-    asked = {"about": about, "channel": channel, "sku": sku}
-    wanted = _wanted(visitor, Asked(**{name: value for name, value in asked.items() if value}))
+    query = {"about": about, "channel": channel, "sku": sku}
+    wanted = _wanted(visitor, CaseFilter(**{name: value for name, value in query.items() if value}))
     waiting = cases.page(visitor.place.database, wanted, None, SHOWN_AT_ONCE)
     with visitor.place.read() as facts:
         channels = facts.overviews.channels(visitor.tenant)
@@ -80,7 +80,7 @@ def show_review(
         visitor,
         "review",
         waiting=waiting,
-        asked=asked,
+        asked=query,
         channels=channels,
         abouts=get_args(cases.About),
         words=telling.CHECKS,
@@ -92,7 +92,7 @@ def list_cases(
     visitor: Looking, about: FromQuery[str] = "", channel: FromQuery[str] = "", after: FromQuery[str] = ""
 ) -> CasePage:
     """What waits, by deadline, then age."""
-    wanted = _wanted(visitor, Asked(about=about or None, channel=channel or None))
+    wanted = _wanted(visitor, CaseFilter(about=about or None, channel=channel or None))
     return cases.page(visitor.place.database, wanted, after or None, SHOWN_AT_ONCE)
 
 
@@ -109,7 +109,7 @@ def get_case(visitor: Looking, case: Id) -> CaseView:
 
 
 @post("/desk/{tenant:str}/review/next", opt=REVIEW, sync_to_thread=True, status_code=200)
-def claim_next(visitor: Looking, data: JSONBody[Asked]) -> Response[Claimed | None]:
+def claim_next(visitor: Looking, data: JSONBody[CaseFilter]) -> Response[Claimed | None]:
     """Claims the next case that is nobody's; null when there is none."""
     found = cases.next_case(visitor.place.database, _wanted(visitor, data), visitor.name)
     return Response(found, headers=UNSTORED)
@@ -147,7 +147,7 @@ def release(visitor: Looking, data: JSONBody[Held]) -> None:
     status_code=202,
     request_max_body_size=SAID_BYTES_MAX,
 )
-def decide(visitor: Looking, data: JSONBody[Said]) -> Word:
+def decide(visitor: Looking, data: JSONBody[CaseDecision]) -> Word:
     """Sends a decision; it counts once the broker has it."""
     place = visitor.place
     return cases.decide(
@@ -156,7 +156,7 @@ def decide(visitor: Looking, data: JSONBody[Said]) -> Word:
 
 
 @post("/desk/{tenant:str}/review/decide-alike", opt=REVIEW, sync_to_thread=True, status_code=202)
-def decide_alike(visitor: Looking, data: JSONBody[SaidOfMany]) -> list[Decided]:
+def decide_alike(visitor: Looking, data: JSONBody[CasesDecision]) -> list[Decided]:
     """Sends the same decision on several cases; each is an event of its own."""
     place = visitor.place
     return case_groups.decide(place.database, place.sender, visitor.tenant, data.cases, data.decision, visitor.name)
@@ -221,11 +221,11 @@ def show_where(
     return answer_picture(request, visitor, name, partial(place.showing.drawn, name, make), 0)
 
 
-def _wanted(visitor: Visitor, asked: Asked) -> Wanted:
-    return Wanted(tenant=visitor.tenant, **msgspec.structs.asdict(asked))
+def _wanted(visitor: Visitor, query: CaseFilter) -> Wanted:
+    return Wanted(tenant=visitor.tenant, **msgspec.structs.asdict(query))
 
 
-prepare(Asked, Held, TakenBack, Said, SaidOfMany)
+prepare(CaseFilter, Held, TakenBack, CaseDecision, CasesDecision)
 
 ROUTES: tuple[Any, ...] = (
     show_review,

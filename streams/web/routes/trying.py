@@ -32,10 +32,10 @@ UPLOAD_MAX_BYTES = 65 * 1024 * 1024  # a little more than a source may have
 SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tif", "image/avif": "avif"}
 
 
-class CheckTold(msgspec.Struct, frozen=True, kw_only=True):
+class CheckView(msgspec.Struct, frozen=True, kw_only=True):
     """A check, told for people."""
 
-    told: str
+    subject: str
     outcome: str
     measured: str
     limit: str
@@ -51,7 +51,7 @@ class MadeNow(msgspec.Struct, frozen=True, kw_only=True):
     width_px: int
     height_px: int
     outcome: str | None
-    checks: list[CheckTold]
+    checks: list[CheckView]
 
 
 @get("/desk/{tenant:str}/try", opt=VIEW, sync_to_thread=True)
@@ -105,16 +105,16 @@ def render(
     made = trying.render(visitor.place.settings, operation, channel, category, name, photograph.file)
     with Image.open(io.BytesIO(made.file)) as opened:
         width_px, height_px = opened.size
-    told = MadeNow(
+    made_now = MadeNow(
         file=base64.b64encode(made.file).decode(),
         name=f"{Path(name).stem}-{operation}.{SUFFIXES.get(made.media_type, 'bin')}",
         media_type=made.media_type,
         width_px=width_px,
         height_px=height_px,
         outcome=made.verdict.outcome if made.verdict else None,
-        checks=[told_of(check) for check in telling.worst_first(made.verdict.checks if made.verdict else [])],
+        checks=[check_view(check) for check in telling.worst_first(made.verdict.checks if made.verdict else [])],
     )
-    return Response(told, headers=UNSTORED)
+    return Response(made_now, headers=UNSTORED)
 
 
 @post("/desk/{tenant:str}/try/catalogue", opt=OPERATE, sync_to_thread=True)
@@ -138,10 +138,10 @@ def _is_readable(rules: Any, name: str) -> bool:
     return True
 
 
-def told_of(check: Check) -> CheckTold:
+def check_view(check: Check) -> CheckView:
     """A check as pages' scripts show it."""
-    return CheckTold(
-        told=telling.subject(check),
+    return CheckView(
+        subject=telling.subject(check),
         outcome=check.outcome,
         measured="–" if check.measured is None else telling.figure(check.measured),
         limit=telling.limit(check.limit) or "–",
@@ -149,6 +149,6 @@ def told_of(check: Check) -> CheckTold:
     )
 
 
-prepare(CheckTold, MadeNow)
+prepare(CheckView, MadeNow)
 
 ROUTES: tuple[Any, ...] = (show_try, show_sample, render, send_catalogue)

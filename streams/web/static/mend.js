@@ -152,7 +152,7 @@ async function showMade(made, step) {
   at("verdict").textContent = WORDS[made.outcome] ?? "made";
   at("doubt").textContent = made.uncertainty === null ? "" : `doubt about the cutout ${made.uncertainty.toFixed(2)}`;
   const missed = made.checks.filter((check) => check.outcome !== "pass" && check.measured !== "–");
-  at("checks").replaceChildren(...missed.map((check) => Object.assign(document.createElement("li"), { textContent: `${check.told}: ${check.measured}, limit ${check.limit}` })));
+  at("checks").replaceChildren(...missed.map((check) => Object.assign(document.createElement("li"), { textContent: `${check.subject}: ${check.measured}, limit ${check.limit}` })));
   look(step === CUTOUT ? "cutout" : "asset");
 }
 

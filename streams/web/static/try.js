@@ -75,7 +75,7 @@ function show(made, seconds) {
 function row(check) {
   const line = document.createElement("tr");
   line.className = check.outcome;
-  for (const text of [`${check.told}`, check.measured, check.limit, check.rule]) {
+  for (const text of [`${check.subject}`, check.measured, check.limit, check.rule]) {
     const cell = document.createElement("td");
     cell.textContent = text;
     line.append(cell);

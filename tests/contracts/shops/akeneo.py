@@ -113,10 +113,10 @@ class AkeneoStandIn(StandIn):
         updated = iso(product.updated_ms)[:19] + "+00:00"
         return {"uuid": uuid_of(product.id), "categories": ["mugs"], "values": values, "updated": updated}
 
-    def _patch_product(self, product_uuid: str, told: Mapping[str, Any]) -> Answer:
+    def _patch_product(self, product_uuid: str, values: Mapping[str, Any]) -> Answer:
         product = next(each for each in self.products.values() if uuid_of(each.id) == product_uuid)
-        [value] = told["values"].pop(FAMILY)
-        assert told == {"values": {}}
+        [value] = values["values"].pop(FAMILY)
+        assert values == {"values": {}}
         known = {each.id: each for each in product.media}
         if any(code not in self.assets for code in value["data"]):
             return _json({"code": 422, "message": "Validation failed."}, 422)
@@ -131,11 +131,11 @@ class AkeneoStandIn(StandIn):
     def _asset(self, method: str, code: str, body: bytes) -> Answer:
         known = self.assets.get(code)
         if method == "PATCH":
-            told = json.loads(body)
-            assert told["code"] == code
+            view = json.loads(body)
+            assert view["code"] == code
             assert code.replace("_", "").isalnum()
             self.writes += 1
-            values = (known or {"values": {}})["values"] | told["values"]
+            values = (known or {"values": {}})["values"] | view["values"]
             self.assets[code] = {"code": code, "values": values}
             return (201 if known is None else 204), {}, b""
         if known is None:
@@ -151,5 +151,5 @@ def uuid_of(product: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, product))
 
 
-def _json(said: Any, status: int = 200) -> Answer:
-    return status, JSON, json.dumps(said).encode()
+def _json(document: Any, status: int = 200) -> Answer:
+    return status, JSON, json.dumps(document).encode()

@@ -111,12 +111,12 @@ def serving(shop: StandIn) -> Iterator[None]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, told, said = shop.answer(self.command, self.path, headers, body)
+            status, sent_headers, content = shop.answer(self.command, self.path, headers, body)
             self.send_response(status)
-            for name, value in {**told, "Content-Length": str(len(said))}.items():
+            for name, value in {**sent_headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(content)
 
         do_GET = do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815
 
@@ -145,8 +145,8 @@ class GraphQL:
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> bytes:
         """The answer to a request, JSON or multipart."""
-        told = json.loads(body) if headers["content-type"].startswith("application/json") else _uploaded(headers, body)
-        done = graphql_sync(self._schema, told["query"], dict(self._root), variable_values=told.get("variables"))
+        view = json.loads(body) if headers["content-type"].startswith("application/json") else _uploaded(headers, body)
+        done = graphql_sync(self._schema, view["query"], dict(self._root), variable_values=view.get("variables"))
         return json.dumps(done.formatted).encode()
 
 
@@ -165,15 +165,15 @@ def parts(headers: Mapping[str, str], body: bytes) -> dict[str, tuple[str | None
 def _uploaded(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """By the GraphQL multipart request specification."""
     form = parts(headers, body)
-    told: dict[str, Any] = json.loads(form["operations"][1])
+    view: dict[str, Any] = json.loads(form["operations"][1])
     for number, places in json.loads(form["map"][1]).items():
         for place in places:
             *path, last = place.split(".")
-            at: Any = told
+            at: Any = view
             for step in path:
                 at = at[int(step)] if isinstance(at, list) else at[step]
             at[int(last) if isinstance(at, list) else last] = form[number]
-    return told
+    return view
 
 
 def iso(at_ms: int) -> str:

@@ -89,8 +89,8 @@ class RealVendure(VendureStandIn):
         """Puts another photograph in the place of the shop's own."""
         mine = [each.id for each in self._media(product) if DIGEST.search(each.name)]
         assets = [*mine, self.photograph(name)]
-        told = {"id": self._ids_of[product], "assetIds": assets, "featuredAssetId": assets[0]}
-        self.ask(UPDATE, {"input": told})
+        fields = {"id": self._ids_of[product], "assetIds": assets, "featuredAssetId": assets[0]}
+        self.ask(UPDATE, {"input": fields})
 
     def remove(self, product: str) -> None:
         self.ask(DELETE, {"id": self._ids_of.pop(product)})
@@ -98,8 +98,8 @@ class RealVendure(VendureStandIn):
     @property
     def writes(self) -> int:
         """What of a write can be seen from outside: the products as they are, with all their times."""
-        told = [self.ask(ONE, {"id": each}) for each in sorted(self._ids_of.values())]
-        return hash(json.dumps([told, sorted(self.asset_names())]))
+        found = [self.ask(ONE, {"id": each}) for each in sorted(self._ids_of.values())]
+        return hash(json.dumps([found, sorted(self.asset_names())]))
 
     @writes.setter
     def writes(self, _count: int) -> None:
@@ -113,9 +113,12 @@ class RealVendure(VendureStandIn):
     def _media(self, product: str) -> list[Medium]:
         if product not in self._ids_of:
             return []
-        told = self.ask(ONE, {"id": self._ids_of[product]})["product"]
-        assert (told["featuredAsset"] or {}).get("id") in (None, *(each["id"] for each in told["assets"][:1]))
-        return [Medium(each["id"], each["name"]) for each in told["assets"]]
+        found = self.ask(ONE, {"id": self._ids_of[product]})["product"]
+        assert (found["featuredAsset"] or {}).get("id") in (
+            None,
+            *(each["id"] for each in found["assets"][:1]),
+        )
+        return [Medium(each["id"], each["name"]) for each in found["assets"]]
 
 
 def _picture() -> bytes:

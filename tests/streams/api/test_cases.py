@@ -33,10 +33,10 @@ def test_a_case_is_listed_read_claimed_and_decided(demo: Client, case_id: str, r
     late = {"outcome": "approve", "epoch": claim["epoch"] + 1}
     refused = demo.post(f"/v1/reviews/cases/{case_id}/decision", params={"holder": "ada"}, json=late)
     assert (refused.status_code, refused.json()["code"]) == (409, "claim_lost")
-    said = demo.post(
+    answer = demo.post(
         f"/v1/reviews/cases/{case_id}/decision", params={"holder": "ada"}, json={**late, "epoch": claim["epoch"]}
     )
-    assert (said.status_code, said.json()["assets"]) == (202, 4)
+    assert (answer.status_code, answer.json()["assets"]) == (202, 4)
     (event,) = (codec.decode(record.value) for record in recorder.records)
     assert isinstance(event, ReviewDecided)
     assert (event.case, event.decided_by, event.approved) == (case_id, "api/shop/ada", True)
@@ -56,8 +56,8 @@ def test_what_is_wrong_is_named(demo: Client, case_id: str, recorder: Recorder) 
 def test_a_test_key_decides_nothing(client: Client, database: Database, case_id: str, recorder: Recorder) -> None:
     text, _ = keys.create(database, "trial", ("demo",), mode="test")
     headers = {"Authorization": f"Bearer {text}"}
-    said = client.post(f"/v1/reviews/cases/{case_id}/decision", json={"outcome": "approve"}, headers=headers)
-    assert said.status_code == 202
+    answer = client.post(f"/v1/reviews/cases/{case_id}/decision", json={"outcome": "approve"}, headers=headers)
+    assert answer.status_code == 202
     assert recorder.records == []
     claimed = client.post(f"/v1/reviews/cases/{case_id}/claim", json={"holder": "ada"}, headers=headers)
     assert claimed.status_code == 200, "nobody has said anything of it"

@@ -23,8 +23,8 @@ CACHE = Path(__file__).parents[3] / ".cache"
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(app.document()))
-    return told
+    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(app.document()))
+    return document
 
 
 def test_the_descriptions_are_those_that_are_kept(made: dict[str, Any]) -> None:
@@ -75,18 +75,18 @@ def test_what_would_break_a_client_is_found(made: dict[str, Any]) -> None:
     del narrower["components"]["schemas"]["AssetView"]["properties"]["srcset"]
     narrower["components"]["schemas"]["ProductBody"]["required"].append("title")
     narrower["paths"]["/v1/assets"]["get"]["parameters"] = []
-    told = breaking(made, narrower)
-    assert "AssetView.srcset is gone" in told
-    assert "ProductBody.title is needed" in told
-    assert "get /v1/assets takes no state any more" in told
+    breaks = breaking(made, narrower)
+    assert "AssetView.srcset is gone" in breaks
+    assert "ProductBody.title is needed" in breaks
+    assert "get /v1/assets takes no state any more" in breaks
 
 
 def test_every_topic_and_record_is_described() -> None:
-    told = asyncapi.document()
-    assert {each["address"] for each in told["channels"].values()} == {
+    document = asyncapi.document()
+    assert {each["address"] for each in document["channels"].values()} == {
         topic.name for topic in topics.every(asyncapi.RETRY_DELAYS_MS)
     }
-    message = told["components"]["messages"]["CatalogChanged"]
+    message = document["components"]["messages"]["CatalogChanged"]
     assert message["x-schema-id"] == codec.schema_id(CatalogChanged)
     assert message["payload"]["schema"]["name"] == "packshot.CatalogChanged"
 

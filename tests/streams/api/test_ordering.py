@@ -19,7 +19,7 @@ def gateway(working: Gateway) -> Gateway:
 
 
 @pytest.mark.parametrize(
-    ("told", "meant"),
+    ("fields", "meant"),
     [
         ({"imageUrl": "https://a.example/a.jpg"}, {"source.uri": "https://a.example/a.jpg"}),
         ({"input": "https://a.example/a.jpg"}, {"source.uri": "https://a.example/a.jpg"}),
@@ -39,12 +39,12 @@ def gateway(working: Gateway) -> Gateway:
         ({"operations": {"restorations": {"upscale": "faces"}}}, {"restorations.upscale": "faces"}),
     ],
 )
-def test_names_of_others_are_ours(told: dict[str, Any], meant: dict[str, str]) -> None:
-    assert ours(dict(flat(told))) == meant
+def test_names_of_others_are_ours(fields: dict[str, Any], meant: dict[str, str]) -> None:
+    assert ours(dict(flat(fields))) == meant
 
 
 @pytest.mark.parametrize(
-    ("told", "field"),
+    ("fields", "field"),
     [
         ({"removeBackground": "false"}, "removeBackground"),
         ({"operations": {"resizing": {"width": 800}}}, "resizing.height"),
@@ -52,9 +52,9 @@ def test_names_of_others_are_ours(told: dict[str, Any], meant: dict[str, str]) -
         ({"layers": [1]}, "layers"),
     ],
 )
-def test_what_is_done_otherwise_is_refused_by_its_name(told: dict[str, Any], field: str) -> None:
+def test_what_is_done_otherwise_is_refused_by_its_name(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(Problem) as refused:
-        ours(dict(flat(told)))
+        ours(dict(flat(fields)))
     assert (refused.value.code, refused.value.field) == ("bad_parameters", field)
 
 
@@ -63,8 +63,8 @@ def test_a_form_of_claids_and_one_of_photorooms_make_the_same(demo: Client, work
     first = demo.post(
         "/v1/packshots", files={"file": ("a", photo)}, data={"data": data, "channel": "web"}, headers=JSON
     )
-    told = {"background.color": "EEEEEE", "padding": "0.1", "channel": "web"}
-    second = demo.post("/v1/packshots", files={"imageFile": ("a", photo)}, data=told, headers=JSON)
+    fields = {"background.color": "EEEEEE", "padding": "0.1", "channel": "web"}
+    second = demo.post("/v1/packshots", files={"imageFile": ("a", photo)}, data=fields, headers=JSON)
     assert (first.status_code, second.status_code) == (200, 200), first.text
     assert first.json()["job_id"] != second.json()["job_id"] or first.json()["cost"] != second.json()["cost"]
     assert first.json()["file"] == second.json()["file"]

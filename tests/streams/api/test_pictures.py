@@ -63,11 +63,11 @@ def test_a_photograph_comes_as_a_body_in_a_form_or_by_its_address(
         body = {"source": source, "channel": "amazon", "parameters": {"padding": 0.1}}
         answer = demo.post("/v1/packshots", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assert (told["state"], told["file"]["width_px"]) == ("done", 500)
-    assert told["verdict"]["rules"].endswith(answer.headers["x-packshot-rules"].partition(",")[2])
-    assert told["verdict"]["outcome"] == answer.headers["x-packshot-verdict"]
-    assert told["measures"]["cutout.uncertainty"] == told["uncertainty"]
+    details = answer.json()
+    assert (details["state"], details["file"]["width_px"]) == ("done", 500)
+    assert details["verdict"]["rules"].endswith(answer.headers["x-packshot-rules"].partition(",")[2])
+    assert details["verdict"]["outcome"] == answer.headers["x-packshot-verdict"]
+    assert details["measures"]["cutout.uncertainty"] == details["uncertainty"]
     assert [task.step.operation for task in workers.tasks] == ["cutout", "packshot"]
     assert workers.tasks[1].step.parameters == {"padding": "0.1"}
 

@@ -28,16 +28,16 @@ NOT_FROM_HERE = {"missing_attribute", "bad_attribute", "too_many_assets"}  # of 
 def problem(client: Client, method: str, path: str, **request: object) -> ProblemDetails:
     answer = client.request(method, path, **request)  # type: ignore[arg-type]
     assert answer.headers["content-type"] == "application/problem+json"
-    told = msgspec.json.decode(answer.content, type=ProblemDetails)
-    assert told.status == answer.status_code
-    assert told.type.endswith(f"/problems/{told.code}")
-    assert re.fullmatch("[0-9a-f]{32}", told.trace_id)
-    assert client.get(f"/problems/{told.code}").status_code == 200
-    return told
+    details = msgspec.json.decode(answer.content, type=ProblemDetails)
+    assert details.status == answer.status_code
+    assert details.type.endswith(f"/problems/{details.code}")
+    assert re.fullmatch("[0-9a-f]{32}", details.trace_id)
+    assert client.get(f"/problems/{details.code}").status_code == 200
+    return details
 
 
 def test_every_error_has_the_same_shape(demo: Client) -> None:
-    asked = [
+    calls = [
         ("GET", "/nowhere", "not_found"),
         ("PATCH", "/v1/products/A", "method_not_allowed"),
         ("GET", "/v1/products/A", "unknown_product"),
@@ -45,7 +45,7 @@ def test_every_error_has_the_same_shape(demo: Client) -> None:
         ("GET", "/problems/nothing", "unknown_code"),
         ("GET", "/v1/recipes/nothing", "unknown_recipe"),
     ]
-    for method, path, code in asked:
+    for method, path, code in calls:
         assert problem(demo, method, path).code == code
     assert problem(demo, "PUT", "/v1/products/A", content=b"{").code == "malformed_request"
 
@@ -55,8 +55,8 @@ def test_what_nobody_foresaw_tells_nothing_of_our_inside(demo: Client, recorder:
         raise RuntimeError("postgresql://user:secret@host")
 
     recorder.send = break_down  # type: ignore[method-assign,assignment]
-    told = problem(demo, "PUT", "/v1/products/A", json=BODY)
-    assert (told.code, told.status, told.retryable, told.detail) == ("unexpected", 500, True, "")
+    details = problem(demo, "PUT", "/v1/products/A", json=BODY)
+    assert (details.code, details.status, details.retryable, details.detail) == ("unexpected", 500, True, "")
 
 
 def test_a_database_that_is_away_is_told(demo: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,8 +64,8 @@ def test_a_database_that_is_away_is_told(demo: Client, monkeypatch: pytest.Monke
         raise DatabaseUnavailable("gone")
 
     monkeypatch.setattr(Database, "read", away)
-    told = problem(demo, "GET", "/v1/products")
-    assert (told.code, told.retryable) == ("unavailable", True)
+    details = problem(demo, "GET", "/v1/products")
+    assert (details.code, details.retryable) == ("unavailable", True)
 
 
 def test_the_callers_trace_goes_on(demo: Client) -> None:
@@ -76,8 +76,8 @@ def test_the_callers_trace_goes_on(demo: Client) -> None:
 
 
 def test_every_code_that_a_service_refuses_with_is_explained() -> None:
-    said = {code for file in REACHED for code in re.findall(r'Refused\(\s*"(\w+)"', (ROOT / file).read_text())}
-    assert said - CODES.keys() - NOT_FROM_HERE == set()
+    codes = {code for file in REACHED for code in re.findall(r'Refused\(\s*"(\w+)"', (ROOT / file).read_text())}
+    assert codes - CODES.keys() - NOT_FROM_HERE == set()
     api = "".join(file.read_text() for file in (ROOT / "api").rglob("*.py"))
     assert set(re.findall(r'Problem\("(\w+)"', api)) - CODES.keys() == set()
 
@@ -147,5 +147,5 @@ def test_keys_are_never_logged(demo: Client, key: str, database: Database, capsy
     demo.get("/v1/nothing")
     keys.revoke(database, keys.digest_of(key)[: keys.ID_CHARACTERS])
     demo.get("/v1/products")
-    told = capsys.readouterr()
-    assert key not in told.out + told.err
+    printed = capsys.readouterr()
+    assert key not in printed.out + printed.err

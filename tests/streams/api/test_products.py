@@ -20,8 +20,8 @@ def sent(recorder: Recorder) -> list[object]:
     return [codec.decode(record.value) for record in recorder.records]
 
 
-def put(database: Database, **told: object) -> CatalogChanged:
-    event = upsert(**told)  # type: ignore[arg-type]
+def put(database: Database, **fields: object) -> CatalogChanged:
+    event = upsert(**fields)  # type: ignore[arg-type]
     with database.begin() as facts:
         facts.products.put(event)
         facts.assets.put_plan(event.tenant, event.sku, event.version, {"amazon-1": ("amazon", None)})
@@ -98,8 +98,8 @@ def test_a_batch_is_answered_line_by_line(demo: Client, recorder: Recorder) -> N
     ])  # fmt: skip
     answer = demo.post("/v1/products:batch", content=body, headers={"Content-Type": "application/x-ndjson"})
     assert answer.status_code == 207
-    told = [(each["line"], each["status"], each.get("code", "")) for each in lines(answer.content)]
-    assert told == [
+    outcomes = [(each["line"], each["status"], each.get("code", "")) for each in lines(answer.content)]
+    assert outcomes == [
         (1, 202, ""),
         (3, 422, "invalid_event"),
         (4, 403, "tenant_forbidden"),

@@ -49,8 +49,8 @@ def test_an_endpoint_is_added_changed_rotated_and_removed(demo: Client) -> None:
 )
 def test_what_can_be_no_endpoint_is_refused(body: Any, code: str, field: str, demo: Client) -> None:
     answer = demo.post("/v1/webhooks", json=body)
-    told = answer.json()
-    assert (answer.status_code, told["code"], told["field"]) == (422, code, field)
+    details = answer.json()
+    assert (answer.status_code, details["code"], details["field"]) == (422, code, field)
 
 
 def test_a_repeat_adds_nothing_and_no_secret_is_kept_for_it(demo: Client, database: Database) -> None:

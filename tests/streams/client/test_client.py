@@ -119,8 +119,8 @@ def test_pages_are_walked(client: Client, database: Database, recorder: Recorder
 def test_each_line_of_a_batch_is_answered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.client.clients.LINES_AT_ONCE", 2)
     good = {"sku": "A", "version": 1, **msgspec.to_builtins(MUG)}
-    told = list(client.batch([good, {"sku": "B"}, good, {"sku": "C", "colour": 7}]))
-    assert [(each.line, each.status) for each in told] == [(1, 202), (2, 422), (3, 202), (4, 422)]
+    outcomes = list(client.batch([good, {"sku": "B"}, good, {"sku": "C", "colour": 7}]))
+    assert [(each.line, each.status) for each in outcomes] == [(1, 202), (2, 422), (3, 202), (4, 422)]
 
 
 class Unreliable(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -213,8 +213,8 @@ def test_tries_end(opened: Open) -> None:
 
 
 def record(offset: int, sku: str = "A") -> Delivery:
-    told: Any = {"urls": [], "retracted_at_ms": 1, "version": offset, "asset": "amazon-1", "reason": "gone"}
-    made = outgoing(AssetRetracted(tenant="demo", sku=sku, **told), "test")
+    fields: Any = {"urls": [], "retracted_at_ms": 1, "version": offset, "asset": "amazon-1", "reason": "gone"}
+    made = outgoing(AssetRetracted(tenant="demo", sku=sku, **fields), "test")
     return Delivery(made.topic, 0, offset, made.key, made.value, made.headers, 1)
 
 

@@ -52,9 +52,9 @@ def test_events_are_sent_through_the_api(tmp_path: Path, url: str, key: str, rec
     campaign = CampaignRequested(tenant="demo", campaign="SALE", skus=["MUG"], channels=["amazon"])
     file = events_in(tmp_path, MUG, wrong, campaign)
     status, out, _ = packshot(tmp_path, "submit", file, "--json", "--remote", url, "--key", key)
-    told = json.loads(out)
-    assert (status, [each["subject"] for each in told["submitted"]]) == (1, ["MUG v3", "campaign SALE"])
-    assert [(each["line"], each["field"]) for each in told["bad_lines"]] == [(2, "channels")]
+    printed = json.loads(out)
+    assert (status, [each["subject"] for each in printed["submitted"]]) == (1, ["MUG v3", "campaign SALE"])
+    assert [(each["line"], each["field"]) for each in printed["bad_lines"]] == [(2, "channels")]
     assert sent_by(recorder)[0] == MUG
     status, _, err = packshot(
         tmp_path, "submit", events_in(tmp_path, theirs), PACKSHOT_REMOTE=url, PACKSHOT_REMOTE_KEY=key
@@ -81,9 +81,9 @@ def test_a_wait_ends_when_all_is_settled(
     status, out, err = packshot(tmp_path, "submit", file, "--wait", "--json", "--remote", url, "--key", key)
     thread.join()
     assert status == 1, out + err
-    (told,) = json.loads(out)["submitted"]
-    assert told["state"] == "failed"
-    assert {each["state"] for each in told["assets"]} == {"failed"}
+    (waited,) = json.loads(out)["submitted"]
+    assert waited["state"] == "failed"
+    assert {each["state"] for each in waited["assets"]} == {"failed"}
     status, out, _ = packshot(tmp_path, "status", "MUG", "--json", "--remote", url, "--key", key)
     assert (status, json.loads(out)["version"]) == (0, 3)
     status, out, _ = packshot(tmp_path, "status", "MUG", "--remote", url, "--key", key)

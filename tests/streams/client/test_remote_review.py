@@ -52,8 +52,8 @@ def test_ids_are_shortened_and_what_is_not_there_is_told(client: Client, case_id
 
 def test_a_decision_is_sent_and_taken_back(client: Client, flow: Flow, recorder: Recorder, case_id: str) -> None:
     waiting = remote_review.get(client, case_id).summary.waiting
-    word = remote_review.decide(client, case_id, Decision(outcome="approve", reason="good"), "ada")
-    assert (word.case_id, word.outcome, word.assets) == (case_id, "approve", waiting)
+    decision = remote_review.decide(client, case_id, Decision(outcome="approve", reason="good"), "ada")
+    assert (decision.case_id, decision.outcome, decision.assets) == (case_id, "approve", waiting)
     (record,) = recorder.records
     decided = codec.decode(record.value)
     assert isinstance(decided, ReviewDecided)

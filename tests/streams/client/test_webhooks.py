@@ -16,31 +16,31 @@ AT_S = 1_790_000_000
 @pytest.mark.parametrize("scheme", ["v1", "v1a"])
 def test_what_we_sign_is_believed(scheme: Scheme) -> None:
     old, new = new_secret(scheme), new_secret(scheme)
-    told = headers("msg_1", AT_S, BODY, [new, old])
-    shouted = {name.title(): value for name, value in told.items()}
+    signed = headers("msg_1", AT_S, BODY, [new, old])
+    shouted = {name.title(): value for name, value in signed.items()}
     for secret in (old, new):
         assert verified(shouted, BODY, verifier(secret), AT_S)["data"]["sku"] == "Müg"
     with pytest.raises(BadSignature):
-        verified(told, BODY, verifier(new_secret(scheme)), AT_S)
+        verified(signed, BODY, verifier(new_secret(scheme)), AT_S)
     with pytest.raises(BadSignature):
-        verified(told, BODY + b" ", verifier(new), AT_S)
+        verified(signed, BODY + b" ", verifier(new), AT_S)
     with pytest.raises(BadSignature):
-        verified({**told, "webhook-id": "msg_2"}, BODY, verifier(new), AT_S)
+        verified({**signed, "webhook-id": "msg_2"}, BODY, verifier(new), AT_S)
 
 
 def test_what_the_standards_own_library_signs_is_believed() -> None:
     secret = "whsec_" + base64.b64encode(b"x" * 32).decode()
     signature = Webhook(secret).sign("msg_1", datetime.fromtimestamp(AT_S, UTC), BODY.decode())
-    told = {"webhook-id": "msg_1", "webhook-timestamp": str(AT_S), "webhook-signature": f"v1,!! v2,x {signature}"}
-    assert verified(told, BODY, secret, AT_S)["type"] == "asset.published"
+    signed = {"webhook-id": "msg_1", "webhook-timestamp": str(AT_S), "webhook-signature": f"v1,!! v2,x {signature}"}
+    assert verified(signed, BODY, secret, AT_S)["type"] == "asset.published"
 
 
 @pytest.mark.parametrize("at", [str(AT_S - 301), str(AT_S + 301), "", "soon", "²"])
 def test_the_time_counts(at: str) -> None:
     secret = new_secret("v1")
-    told = headers("msg_1", AT_S, BODY, [secret]) | {"webhook-timestamp": at}
+    signed = headers("msg_1", AT_S, BODY, [secret]) | {"webhook-timestamp": at}
     with pytest.raises(BadSignature, match="time"):
-        verified(told, BODY, secret, AT_S)
+        verified(signed, BODY, secret, AT_S)
 
 
 def test_nothing_is_believed_without_headers() -> None:

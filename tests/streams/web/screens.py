@@ -22,10 +22,10 @@ def names() -> list[str]:
     """Every page that the desk has, by its routes: what answers HTML and is no part of another page."""
     found = []
     for handler in ROUTES:
-        told = get_type_hints(handler.fn).get("return")
+        returned = get_type_hints(handler.fn).get("return")
         for path in handler.paths:
             name = path.removeprefix(TENANT_PATH)
-            if "GET" in handler.http_methods and told == Response[str] and path != name and "/" not in name:
+            if "GET" in handler.http_methods and returned == Response[str] and path != name and "/" not in name:
                 found.append(name)
     return found
 
@@ -37,7 +37,7 @@ def pages(world: DeskWorld) -> dict[str, str]:
     return {name: f"{name}?{about[name]}" if name in about else name for name in names()}
 
 
-LOOKS = {
+THEMES = {
     "light": {"viewport": DESKTOP, "color_scheme": "light"},
     "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
     "tablet": {"viewport": TABLET, "color_scheme": "light"},
@@ -45,13 +45,13 @@ LOOKS = {
 }
 
 
-def take(browser: Browser, world: DeskWorld, look: str, folder: Path) -> list[Path]:
+def take(browser: Browser, world: DeskWorld, theme: str, folder: Path) -> list[Path]:
     """Screenshots of all pages in one look."""
-    tab = opened(browser, world.link(), **LOOKS[look])
+    tab = opened(browser, world.link(), **THEMES[theme])
     taken = []
     for name, page in pages(world).items():
         tab.go(f"{world.base_url}/desk/{desk_world.TENANT}/{page}")
-        taken.append(folder / f"{name}-{look}.png")
+        taken.append(folder / f"{name}-{theme}.png")
         tab.page.screenshot(path=str(taken[-1]), full_page=True)
     tab.context.close()
     return taken
@@ -61,8 +61,8 @@ def main(folder: Path) -> None:
     """Takes them all."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, desk_world.running(Path(data)) as world, chromium() as browser:
-        for look in LOOKS:
-            for file in take(browser, world, look, folder):
+        for theme in THEMES:
+            for file in take(browser, world, theme, folder):
                 print(file)
 
 

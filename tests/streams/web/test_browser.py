@@ -54,8 +54,8 @@ def check_page(tab: Tab, address: str, *, broker: bool) -> None:
     assert violations(tab) == [], address
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} is wider than the screen"
     assert page.evaluate(SHIFTED) <= SHIFT_MAX, address
-    heard = tab.complaints if broker else [each for each in tab.complaints if "503" not in each]
-    assert heard == [], address
+    complaints = tab.complaints if broker else [each for each in tab.complaints if "503" not in each]
+    assert complaints == [], address
 
 
 def test_somebody_signs_in_and_finds_a_product(browser: Browser, world: DeskWorld) -> None:
@@ -100,9 +100,9 @@ def test_the_first_page_is_light(browser: Browser, world: DeskWorld) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("look", screens.LOOKS)
-def test_every_page_in_every_look(look: str, browser: Browser, world: DeskWorld) -> None:
-    tab = opened(browser, world.link(), **screens.LOOKS[look])
+@pytest.mark.parametrize("theme", screens.THEMES)
+def test_every_page_in_every_theme(theme: str, browser: Browser, world: DeskWorld) -> None:
+    tab = opened(browser, world.link(), **screens.THEMES[theme])
     for page in screens.pages(world).values():
         check_page(tab, f"{world.base_url}/desk/{TENANT}/{page}", broker=False)
     assert tab.hosts == {world.base_url.split("/")[2]}

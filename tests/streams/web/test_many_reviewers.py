@@ -61,15 +61,15 @@ def reviewing(address: str, database: Database, number: int) -> Counter[int]:
     statuses: Counter[int] = Counter()
     with httpx.Client(base_url=address, cookies={COOKIE: token}, headers=headers, timeout=WITHIN_S) as client:
         while True:
-            told = client.post("/desk/demo/review/next", json={})
-            statuses[told.status_code] += 1
-            if told.status_code != 200 or (found := told.json()) is None:
+            answer = client.post("/desk/demo/review/next", json={})
+            statuses[answer.status_code] += 1
+            if answer.status_code != 200 or (found := answer.json()) is None:
                 return statuses
             held = {"case": found["claim"]["case_id"], "epoch": found["claim"]["epoch"]}
             kept = client.post("/desk/demo/review/keep", json=held)
             decision = {"outcome": "approve", "epoch": held["epoch"]}
-            said = client.post("/desk/demo/review/decide", json={"case": held["case"], "decision": decision})
-            statuses.update((kept.status_code, said.status_code))
+            decided = client.post("/desk/demo/review/decide", json={"case": held["case"], "decision": decision})
+            statuses.update((kept.status_code, decided.status_code))
 
 
 @pytest.mark.long

@@ -16,7 +16,7 @@ from schemas.records import CutoutRetouched
 from schemas.retouching import Box, Brush, Click, Retouch, Scribble
 from streams.facts import Database
 from streams.services import cases, mending
-from streams.services.mending import Seen, Wish
+from streams.services.mending import PreviewRequest, Seen
 from streams.services.showing import Shown
 from streams.web.place import Place
 from tests.servers import skip_or_fail
@@ -46,27 +46,27 @@ def picture(width: int = 80, height: int = 80) -> bytes:
     return written.getvalue()
 
 
-def test_a_wish_names_a_case_that_is_ones_own(sign_in: SignIn, database: Database) -> None:
+def test_a_preview_names_a_case_that_is_ones_own(sign_in: SignIn, database: Database) -> None:
     case_id = case_of(asked(Flow(database)))
-    told = {"case": case_id, "step": "packshot", "parameters": {"colour": "red"}}
+    body = {"case": case_id, "step": "packshot", "parameters": {"colour": "red"}}
     ours, other = sign_in("demo"), sign_in("other", name="eve")
-    assert other.post("/desk/other/mend/preview", json=told).status_code == 404
-    refused = ours.post("/desk/demo/mend/preview", json={**told, "step": "cutout"})
+    assert other.post("/desk/other/mend/preview", json=body).status_code == 404
+    refused = ours.post("/desk/demo/mend/preview", json={**body, "step": "cutout"})
     assert (refused.status_code, "colour" in refused.text) == (422, True)
-    assert ours.post("/desk/demo/mend/preview", json={**told, "review": "0" * 64}).status_code == 404
-    assert ours.post("/desk/demo/mend/preview", json={**told, "marks": []}).status_code == 400
-    assert sign_in("demo", role="viewer", name="eva").post("/desk/demo/mend/preview", json=told).status_code == 403
+    assert ours.post("/desk/demo/mend/preview", json={**body, "review": "0" * 64}).status_code == 404
+    assert ours.post("/desk/demo/mend/preview", json={**body, "marks": []}).status_code == 400
+    assert sign_in("demo", role="viewer", name="eva").post("/desk/demo/mend/preview", json=body).status_code == 403
 
 
 def test_what_is_tried_is_made_by_the_recipe_with_a_persons_word_over_it(database: Database) -> None:
     flow = Flow(database)
     case_id = case_of(asked(flow, upsert(channels=CHANNELS)))
-    wish = Wish(case=case_id, parameters={"speckle_share": "0.01"})
+    wanted = PreviewRequest(case=case_id, parameters={"speckle_share": "0.01"})
 
     def parameters() -> dict[str, str]:
         with database.read() as facts:
             review = facts.cases.reviews(case_id)[0]
-            return mending._cutout_parameters(review.request.completed.task, wish, facts)
+            return mending._cutout_parameters(review.request.completed.task, wanted, facts)
 
     assert parameters() == {"speckle_share": "0.01"}
     (again,) = tasks(flow.say(retouch(strokes="c" * 64)))
@@ -83,8 +83,8 @@ def test_marks_of_before_are_there_to_go_on_from(sign_in: SignIn, place: Place, 
     assert client.get("/desk/demo/mend/marks", params={"case": case_id}).json() is None
     digest = place.blobs.put(retouching.written(MARKS), retouching.MEDIA_TYPE)
     flow.say(retouch(strokes=digest))
-    told = client.get("/desk/demo/mend/marks", params={"case": case_id}).content
-    assert msgspec.json.decode(told, type=Retouch) == MARKS
+    written = client.get("/desk/demo/mend/marks", params={"case": case_id}).content
+    assert msgspec.json.decode(written, type=Retouch) == MARKS
 
 
 def test_a_mask_is_kept_and_a_text_is_none(sign_in: SignIn, place: Place, database: Database) -> None:
@@ -110,17 +110,17 @@ def drag(page: Page, *places: tuple[float, float]) -> None:
     page.mouse.up()
 
 
-def seen_at_once(monkeypatch: pytest.MonkeyPatch) -> list[Wish]:
+def seen_at_once(monkeypatch: pytest.MonkeyPatch) -> list[PreviewRequest]:
     """Previews answer a plain picture, and what was asked of them is kept."""
-    wishes: list[Wish] = []
+    requests: list[PreviewRequest] = []
 
-    def preview(*told: Any) -> Seen:
-        wishes.append(told[-1])
+    def preview(*arguments: Any) -> Seen:
+        requests.append(arguments[-1])
         shown = Shown(picture(), "image/png")
         return Seen(shown, shown, None, {"uncertainty": 0.1})
 
     monkeypatch.setattr(mending, "preview", preview)
-    return wishes
+    return requests
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def retouches(world: DeskWorld) -> list[CutoutRetouched]:
 def test_every_kind_of_mark_is_made_seen_and_sent(
     browser: Browser, world: DeskWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wishes = seen_at_once(monkeypatch)
+    requests = seen_at_once(monkeypatch)
     page = mended(browser, world)
     drag(page, (0.4, 0.5), (0.6, 0.5))
     page.keyboard.press("x")
@@ -171,7 +171,7 @@ def test_every_kind_of_mark_is_made_seen_and_sent(
     assert (event.approved, event.reason, event.decided_by) == (True, "the rim", "desk/ada")
     assert event.strokes is not None
     kept = retouching.read(Place.of(world_stores(world)).blobs.get(event.strokes))
-    assert kept.marks == (wishes[0].retouch or kept).marks
+    assert kept.marks == (requests[0].retouch or kept).marks
     assert [type(each) for each in kept.marks] == [Scribble, Brush, Box, Click]
     assert [each.keep for each in kept.marks] == [True, False, True, True]
     page.context.close()
@@ -187,7 +187,7 @@ def world_stores(world: DeskWorld) -> Any:
 
 
 def test_marks_are_made_by_keyboard_too(browser: Browser, world: DeskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    wishes = seen_at_once(monkeypatch)
+    requests = seen_at_once(monkeypatch)
     page = mended(browser, world)
     page.focus("#board")
     for key in ("ArrowLeft", " ", "x", "o", " ", "ArrowRight", "ArrowDown", " "):
@@ -195,7 +195,7 @@ def test_marks_are_made_by_keyboard_too(browser: Browser, world: DeskWorld, monk
     page.wait_for_selector("#mend[data-marks='2']")
     page.keyboard.press("p")
     page.wait_for_selector("#send:not([disabled])")
-    marks = (wishes[0].retouch or MARKS).marks
+    marks = (requests[0].retouch or MARKS).marks
     assert [(type(each), each.keep) for each in marks] == [(Scribble, True), (Box, False)]
     page.keyboard.press("v")
     page.keyboard.press("u")
@@ -206,7 +206,7 @@ def test_marks_are_made_by_keyboard_too(browser: Browser, world: DeskWorld, monk
 def test_the_background_is_picked_from_the_photograph(
     browser: Browser, world: DeskWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wishes = seen_at_once(monkeypatch)
+    requests = seen_at_once(monkeypatch)
     page = mended(browser, world)
     page.click("#picture-more summary")
     page.click("#pick")
@@ -215,8 +215,8 @@ def test_the_background_is_picked_from_the_photograph(
     assert len(colour) == 7
     page.click("#see-asset")
     page.wait_for_selector("#send:not([disabled])")
-    (wish,) = wishes
-    assert (wish.step, wish.parameters, wish.retouch) == ("transparent", {"background.color": colour}, None)
+    (wanted,) = requests
+    assert (wanted.step, wanted.parameters, wanted.retouch) == ("transparent", {"background.color": colour}, None)
     page.click("#send")
     page.wait_for_url("**/review")
     (event,) = [codec.decode(each.value) for each in world.recorder.records]
@@ -230,7 +230,9 @@ def test_marks_count_whatever_the_network_sees(world: DeskWorld) -> None:
     (first, *_) = cases.page(world.database, cases.Wanted(tenant=TENANT)).items
     place = Place.of(world_stores(world))
     marks = Retouch(marks=[Box(left=0.2, top=0.2, right=0.8, bottom=0.8, keep=True), *MARKS.marks])
-    seen = mending.preview(place.settings, place.database, place.blobs, TENANT, Wish(case=first.case_id, retouch=marks))
+    seen = mending.preview(
+        place.settings, place.database, place.blobs, TENANT, PreviewRequest(case=first.case_id, retouch=marks)
+    )
     assert seen.cutout is not None
     assert seen.asset is not None
     assert seen.verdict is not None

@@ -79,8 +79,8 @@ def away(browser: TestClient[ASGIApp], name: str) -> str:
             prompt = re.search(r'name="prompt" value="(\w+)"', answer.text)
             assert action is not None
             assert prompt is not None
-            told = {"prompt": prompt[1], "login": name, "password": "any"}
-            answer = elsewhere.post(str(answer.request.url.join(action[1])), data=told)
+            form = {"prompt": prompt[1], "login": name, "password": "any"}
+            answer = elsewhere.post(str(answer.request.url.join(action[1])), data=form)
     return str(answer.headers["location"]).removeprefix(DESK)
 
 
@@ -131,7 +131,7 @@ class StandIn:
 
     def token(self, nonce: str) -> str:
         now = now_ms() // 1000
-        told = {
+        required = {
             "iss": ISSUER,
             "aud": "packshot",
             "sub": "1",
@@ -141,22 +141,22 @@ class StandIn:
             **self.person,
         }
         header = {"alg": "RS256", "kid": self.signed_by.kid}
-        return jwt.encode(header, told | self.person | self.claims, self.signed_by)
+        return jwt.encode(header, required | self.person | self.claims, self.signed_by)
 
     def sign_in(self, database: Database, **changed: str) -> Any:
         begun = self.provider.begin()
-        asked = {name: each[0] for name, each in parse_qs(urlsplit(begun.address).query).items()}
-        assert asked["code_challenge_method"] == "S256"
-        self.nonce = asked["nonce"]
-        return self.provider.end(database, begun.seed, {"state": asked["state"], "code": "c"} | changed)
+        query = {name: each[0] for name, each in parse_qs(urlsplit(begun.address).query).items()}
+        assert query["code_challenge_method"] == "S256"
+        self.nonce = query["nonce"]
+        return self.provider.end(database, begun.seed, {"state": query["state"], "code": "c"} | changed)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         self.asked.append(path)
         if path.endswith("openid-configuration"):
             names = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
-            told = {name: f"{ISSUER}/{each}" for name, each in names.items()}
-            return httpx.Response(200, json={"issuer": ISSUER, "userinfo_endpoint": f"{ISSUER}/me", **told})
+            endpoints = {name: f"{ISSUER}/{each}" for name, each in names.items()}
+            return httpx.Response(200, json={"issuer": ISSUER, "userinfo_endpoint": f"{ISSUER}/me", **endpoints})
         if path == "/keys":
             return httpx.Response(200, json={"keys": [each.as_dict(private=False) for each in self.published]})
         if path == "/me":
@@ -179,7 +179,7 @@ def test_a_token_that_holds_opens_a_session(stand_in: StandIn, database: Databas
 
 
 @pytest.mark.parametrize(
-    ("claims", "told"),
+    ("claims", "message"),
     [
         ({"iss": "https://other.example"}, "iss"),
         ({"aud": "another"}, "aud"),
@@ -192,10 +192,10 @@ def test_a_token_that_holds_opens_a_session(stand_in: StandIn, database: Databas
     ],
 )
 def test_a_token_that_does_not_hold_opens_nothing(
-    stand_in: StandIn, database: Database, claims: dict[str, Any], told: str
+    stand_in: StandIn, database: Database, claims: dict[str, Any], message: str
 ) -> None:
     stand_in.claims = claims
-    with pytest.raises(Refused, match=told) as refusal:
+    with pytest.raises(Refused, match=message) as refusal:
         stand_in.sign_in(database)
     assert refusal.value.code == "sign_in_refused"
 
@@ -236,9 +236,9 @@ def test_what_the_token_lacks_the_provider_is_asked_for(stand_in: StandIn, datab
 def test_an_answer_that_was_not_asked_for_opens_nothing(
     stand_in: StandIn, database: Database, changed: dict[str, str]
 ) -> None:
-    seed, told = stand_in.provider.begin().seed, {"state": "another"} | changed
+    seed, query = stand_in.provider.begin().seed, {"state": "another"} | changed
     with pytest.raises(Refused):
-        stand_in.provider.end(database, seed, told)
+        stand_in.provider.end(database, seed, query)
     assert "/token" not in stand_in.asked
 
 

@@ -78,8 +78,8 @@ def test_what_people_wrote_is_text(
     client = sign_in("demo")
     for address in ("products", "products?q=" + "x", "product?sku=A", "review"):
         check_harmless(client.get(f"/desk/demo/{address}").text)
-    told = client.get("/desk/demo/products", params={"q": hostile, "channel": hostile})
-    check_harmless(told.text)
+    answer = client.get("/desk/demo/products", params={"q": hostile, "channel": hostile})
+    check_harmless(answer.text)
     page = client.get("/desk/demo/product", params={"sku": "A", "done": hostile}).text
     check_harmless(page)
     assert page.count("<h1>") == 1

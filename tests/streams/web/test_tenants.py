@@ -201,9 +201,9 @@ def test_lists_hold_only_ones_own(page: str, sign_in: SignIn, database: Database
     assert theirs
     keys.create(database, "theirs", ("demo",))
     assert ApiKeys(database).every()
-    told = sign_in("other", role="operator").get(f"/desk/other/{page}").text
+    text = sign_in("other", role="operator").get(f"/desk/other/{page}").text
     for name in ("demo", "SALE", "theirs", "amazon-1", "0/7"):
-        assert name not in told
+        assert name not in text
 
 
 @pytest.mark.parametrize(("method", "path"), OF_TENANTS)

@@ -28,8 +28,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskWorld]:
 def test_each_doubt_is_drawn_over_the_picture(world: DeskWorld, what: str | None) -> None:
     first = cases.page(world.database, cases.Wanted(tenant=TENANT)).items[0]
     blobs = Place(world.settings, world.database, world.recorder, showing(world)).blobs
-    told = where(world.settings, world.database, blobs, TENANT, first.case_id, first.picture.digest, what)  # type: ignore[arg-type]
-    pixels = np.asarray(Image.open(io.BytesIO(told.data)).convert("RGB"), int)
+    drawn = where(world.settings, world.database, blobs, TENANT, first.case_id, first.picture.digest, what)  # type: ignore[arg-type]
+    pixels = np.asarray(Image.open(io.BytesIO(drawn.data)).convert("RGB"), int)
     assert max(pixels.shape[:2]) > 500
     spread = pixels.max(axis=2) - pixels.min(axis=2)
     assert (spread > 30).any() or what in ("text", "shadow"), "what is drawn is the only colour"

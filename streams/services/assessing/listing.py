@@ -32,20 +32,20 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Listing:
     """The products, and what of the source could not be read, each in a line."""
 
     products: list[Product]
     unread: list[str]
 
 
-def products_of(settings: Settings, source: str) -> Shelf:
+def products_of(settings: Settings, source: str) -> Listing:
     """The products of a folder, a file (events, or a Google Merchant feed), or `connector:NAME`. Raises Refused."""
     if source.startswith(CONNECTOR):
         return _connected(settings, source.removeprefix(CONNECTOR))
     path = Path(source)
     if path.is_dir():
-        return Shelf(list(_in_folder(path)), [])
+        return Listing(list(_in_folder(path)), [])
     if not path.is_file():
         why = f"{source} is no folder and no file; a connected shop is {CONNECTOR}NAME"
         raise Refused("source_not_found", why, field="SOURCE")
@@ -73,7 +73,7 @@ def _is_feed(path: Path) -> bool:
         return b"image_link" in file.readline(65536).lower().replace(b" ", b"_")
 
 
-def _feed(path: Path) -> Shelf:
+def _feed(path: Path) -> Listing:
     products: dict[str, Product] = {}
     unread = []
     for line, row in feed_files.rows(path.name, path.read_bytes()):
@@ -85,10 +85,10 @@ def _feed(path: Path) -> Shelf:
             beside = path.absolute().as_uri()
             pictures = tuple(urljoin(beside, each.replace("\\", "/")) for each in addresses(row))
             products[sku] = Product(sku, row.get("title", ""), category, ("google",), pictures)
-    return Shelf(list(products.values()), unread)
+    return Listing(list(products.values()), unread)
 
 
-def _events(path: Path) -> Shelf:
+def _events(path: Path) -> Listing:
     events, bad = read_events(path)
     newest: dict[str, CatalogChanged] = {}
     for each in (read.event for read in events):
@@ -107,12 +107,12 @@ def _events(path: Path) -> Shelf:
         )
         for name, each in shown.items()
     ]
-    return Shelf(products, [f"{path.name}, line {each.line}: {each.field}: {each.message}" for each in bad])
+    return Listing(products, [f"{path.name}, line {each.line}: {each.field}: {each.message}" for each in bad])
 
 
-def _connected(settings: Settings, name: str) -> Shelf:
+def _connected(settings: Settings, name: str) -> Listing:
     products, unread = connectors.products(settings, name)
-    return Shelf([_of_shop(each) for each in products], [f"{each}: {why}" for each, why in unread.items()])
+    return Listing([_of_shop(each) for each in products], [f"{each}: {why}" for each, why in unread.items()])
 
 
 def _of_shop(product: ShopProduct) -> Product:
