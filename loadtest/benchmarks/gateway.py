@@ -271,10 +271,10 @@ def _by_litserve(api: Api, port: int) -> Callable[[bytes], bytes]:
 
 
 async def _of_rembg(api: Api, url: str, photographs: Photographs) -> Called:
-    form = aiohttp.FormData()
+    form = aiohttp.FormData({"model": "u2netp"})
     form.add_field("file", photographs.new(), filename="a.jpg", content_type="image/jpeg")
     began_s = time.monotonic()
-    async with api.session.post(url, data=form, params={"model": "u2netp"}) as answer:
+    async with api.session.post(url, data=form) as answer:
         await answer.read()
         return Called(answer.status, time.monotonic() - began_s)
 

@@ -27,7 +27,7 @@ from loadtest.benchmarks.worker_contenders import MODEL
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
-OTHERS = str(ROOT / ".venv-worker" / "bin" / "python")
+OTHERS = ROOT / ".venv-worker" / "bin"
 READY_S = 300.0
 SIDE_PX = 960  # of the longer one: less than a megapixel, whatever the shape
 CROPPED_PX_MAX = 24
@@ -180,20 +180,25 @@ def process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
     try:
         yield started
     finally:
-        family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
-        started.terminate()
-        _, left = psutil.wait_procs(family, timeout=60)
-        for each in left:
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself, and whoever waited for it says so
+            _end(psutil.Process(started.pid))
         started.wait()
+
+
+def _end(process: psutil.Process) -> None:
+    family = [process, *process.children(recursive=True)]
+    process.terminate()
+    _, left = psutil.wait_procs(family, timeout=60)
+    for each in left:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 @contextmanager
 def rembg_server() -> Iterator[str]:
     """rembg's own server with the same weights; its address for a cutout."""
     port = free_port()
-    command = [OTHERS, "-m", "rembg.cli", "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    command = [str(OTHERS / "rembg"), "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     with process(command, os.environ | {"U2NET_HOME": str(CACHE / "weights"), "PYTHONWARNINGS": "ignore"}) as started:
         await_port(port, started)
         yield f"http://127.0.0.1:{port}/api/remove"
@@ -203,7 +208,7 @@ def rembg_server() -> Iterator[str]:
 def litserve_server() -> Iterator[int]:
     """The network behind LitServe; its port."""
     port = free_port()
-    command = [OTHERS, "-m", "loadtest.benchmarks.worker_servers", "litserve", str(port)]
+    command = [str(OTHERS / "python"), "-m", "loadtest.benchmarks.worker_servers", "litserve", str(port)]
     with process(command, os.environ | {"PYTHONWARNINGS": "ignore"}) as started:
         await_port(port, started)
         yield port
