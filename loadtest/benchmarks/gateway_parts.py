@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 
 from loadtest.benchmarks import quality
 from loadtest.benchmarks.worker_contenders import MODEL
+from streams.facts import Connector, Connectors, Database
+from streams.facts.sealing import Sealer
+from streams.webhooks.signing import headers, new_secret
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
@@ -33,6 +36,7 @@ SIDE_PX = 960  # of the longer one: less than a megapixel, whatever the shape
 CROPPED_PX_MAX = 24
 JPEG_QUALITY = 92
 SOURCES = "sources"
+SHOP = "bench"
 
 Pixels = NDArray[np.uint8]
 Process = subprocess.Popen[bytes]
@@ -95,6 +99,26 @@ class Api:
         ) as answer:
             await answer.read()
             return Called(answer.status, time.monotonic() - began_s)
+
+
+class Hooks:
+    """A shop's hooks, each about another product, to a gateway that is started after this is made."""
+
+    def __init__(self, url: str, database: Database) -> None:
+        self._url, self._numbers = f"{url}/hooks/{SHOP}", itertools.count()
+        self._secret = new_secret("v1")
+        secrets = {"username": "bench", "password": "bench", "hook": self._secret}
+        shop = Connector(SHOP, "vendure", "bench", "https://shop.example/admin-api", ("web",), {}, secrets)
+        Connectors(database, Sealer()).add(shop)
+
+    async def send(self, session: aiohttp.ClientSession, due_s: float) -> Called:
+        """One hook, which is due since `due_s` (time.monotonic())."""
+        number = str(next(self._numbers))
+        body = json.dumps({"type": "product.changed", "data": {"id": number}}).encode()
+        signed = headers(number, int(time.time()), body, [self._secret])
+        async with session.post(self._url, data=body, headers=signed) as answer:
+            await answer.read()
+            return Called(answer.status, time.monotonic() - due_s)
 
 
 async def at_random(call: Callable[[float], Awaitable[Called]], per_s: float, for_s: float) -> list[Called]:

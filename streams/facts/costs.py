@@ -89,11 +89,11 @@ class Costs(Repository):
         self._insert_new(t.accepted, [{**image, "digest": event.file.content}])
 
     def put_ordered(self, shares: Sequence[Share], is_made: bool) -> None:
-        """Notes what the steps towards a picture of no product cost; once it is made it is accepted, by its last step."""
+        """Notes what the steps towards a picture of no product cost; one that is made is accepted, by its last step."""
         self.put(shares)
         if is_made:
             last = asdict(shares[-1])
-            self._insert_new(t.accepted, [{name: last[name] for name in t.accepted.primary_key.columns.keys()}])
+            self._insert_new(t.accepted, [{column.name: last[column.name] for column in t.accepted.primary_key}])
 
     def ordered(self) -> Rows:
         """What no topic tells, by table."""

@@ -146,7 +146,7 @@ def test_a_supplemental_feed_says_what_is_live_and_how_it_was_made(world: World,
     put(folder / "products.csv", CSV.format(more=""))
     world.publish("MUG-1", "web-2", b"second")  # even before the product was seen here
     world.turn()
-    made = b"...http://cv.iptc.org/newscodes/digitalsourcetype/composite\"/>"
+    made = b'...http://cv.iptc.org/newscodes/digitalsourcetype/composite"/>'
     world.publish("MUG-1", "web-1", made)
     world.publish("MUG-1", "web-1.lifestyle", b"scene")
     world.publish("MUG-1", "amazon-1", b"another channel's", channel="amazon")

@@ -228,7 +228,9 @@ def test_what_pictures_cost_stands_in_the_costs_once(demo: Client, workers: Work
     post(demo, "cutouts", photo)  # known
     assert spent(demo) == total
     second = post(demo, "packshots", photo, channel="amazon")
-    by = {each["group"]["operation"]: each for each in demo.get("/v1/costs", params={"by": "operation"}).json()["groups"]}
+    by = {
+        each["group"]["operation"]: each for each in demo.get("/v1/costs", params={"by": "operation"}).json()["groups"]
+    }
     assert (by["cutout"]["images"], by["packshot"]["images"]) == (2, 1)
     assert spent(demo)["total_nanos"] == nanos + int(second.headers["x-packshot-cost-nanos"])
     assert len(workers.tasks) == 3
@@ -257,7 +259,7 @@ def test_what_is_told_again_by_another_gateway_costs_once_and_what_failed_was_wa
 
 
 def test_what_cannot_be_noted_is_not_handed_out_and_the_same_again_works(
-    demo: Client, gateway: Gateway, photo: bytes, monkeypatch: pytest.MonkeyPatch
+    demo: Client, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any) -> None:
         raise DatabaseUnavailable("it is away")

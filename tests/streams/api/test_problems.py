@@ -50,6 +50,15 @@ def test_every_error_has_the_same_shape(demo: Client) -> None:
     assert problem(demo, "PUT", "/v1/products/A", content=b"{").code == "malformed_request"
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "PATCH", "TRACE"])
+@pytest.mark.parametrize("key", ["", "Bearer nothing"])
+def test_a_method_that_is_not_there_is_told_with_those_that_are(method: str, key: str, client: Client) -> None:
+    for path, allowed in (("/v1/products/A", "DELETE, GET, PUT"), ("/livez", "GET"), ("/v1/products:batch", "POST")):
+        refused = client.request(method, path, headers={"Authorization": key} if key else {})
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+        assert refused.json()["code"] == "method_not_allowed"
+
+
 def test_what_nobody_foresaw_tells_nothing_of_our_inside(demo: Client, recorder: Recorder) -> None:
     def break_down(_records: object) -> None:
         raise RuntimeError("postgresql://user:secret@host")
