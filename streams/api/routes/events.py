@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, HeaderParameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
+from schemas.decoding import prepare
 from streams.api import preferences
 from streams.api.callers import Asking, Caller
 from streams.services.progress import Told
@@ -23,7 +25,19 @@ BEAT_S = 15.0  # a comment, so that proxies keep the connection
 WAITING_MAX = 1000  # news that a listener has not taken; one that is slower is cut off, and comes again
 
 
-@get("/v1/events", opt={"scope": "read"})
+class ServerSent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event of the stream: `event` is its type; `data` is JSON, and `{}` where the type is `reset`, which has no
+    id."""
+
+    event: str
+    data: str
+    id: str = ""
+
+
+TOLD = ResponseSpec(ServerSent, False, "What happens, without an end.", "text/event-stream")
+
+
+@get("/v1/events", opt={"scope": "read"}, responses={200: TOLD})
 async def follow_events(
     caller: Asking,
     sku: FromQuery[str | None] = None,
@@ -67,5 +81,7 @@ async def _events(
     finally:
         caller.gateway.progress.leave(listener)
 
+
+prepare(ServerSent)
 
 ROUTES: tuple[Any, ...] = (follow_events,)
