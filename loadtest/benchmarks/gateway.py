@@ -5,7 +5,8 @@ megapixel, no two the same. The bulk lane is saturated while calls come at rando
 in-process beside the same worker. The load is a share of what callers who never pause get through, measured first.
 
 Goodput is what was answered within its deadline of 2 s at half as many calls again as there is room for. Memory is what
-idle listeners add to the gateway's resident set; a batch's events are counted by the gateway's processor time.
+idle listeners add to the gateway's resident set; a batch's events are counted by the gateway's processor time. Hooks of
+a shop come while cutouts do.
 """
 
 import argparse
@@ -41,6 +42,7 @@ from streams.facts import Database
 from streams.runtime.settings import Settings
 
 DEADLINE_S = 2
+HOOKS_PER_S = 20  # a shop in which 72,000 products change in an hour
 CALLERS = 6  # who never pause: more than a worker of two cores has threads
 BULK_PER_S = 12  # of a scene's time, with room: more than a worker of two cores gets through in all of them
 PREPARED = 1.5  # photographs for each call that is expected
@@ -55,6 +57,7 @@ TARGETS = {
     "added_p99_ms": ("le", 250),
     "within_2_s_at_70_percent": ("ge", 0.99),
     "goodput_at_150_percent": ("ge", 0.95),
+    "hook_p99_ms": ("le", 1000),
     "cached_p50_ms": ("le", 15),
     "listeners_mib": ("le", 150),
     "batch_events_per_cpu_s": ("ge", 2000),
@@ -88,6 +91,7 @@ class Bench:
         """Every scene's figures."""
         database = Database(self.settings.database)
         database.create_tables()
+        hooks = parts.Hooks(self.system.url, database)
         self.system.run("worker", "--pool", "cutout")
         gateway = self.system.run("gateway")
         key = self.system.key()
@@ -99,7 +103,7 @@ class Bench:
             figures = await self._alone(api, beside) | await self._known(api)
             figures |= await self._batch(api, gateway) | await self._listeners(api, gateway)
             await asyncio.to_thread(self._saturate, database)
-            return figures | await self._under_load(api)
+            return figures | await self._under_load(api, hooks)
 
     async def _until_warm(self, api: Api) -> None:
         while (await api.cutout(self.photographs.new(), 60, 60)).status != 200:
@@ -181,7 +185,7 @@ class Bench:
             producer.poll(0)
         producer.flush()
 
-    async def _under_load(self, api: Api) -> Figures:
+    async def _under_load(self, api: Api, hooks: parts.Hooks) -> Figures:
         per_s = await self._capacity_per_s(api)
         print(f"{per_s:.2f} cutouts/s beside a saturated bulk lane", flush=True)
         patient = partial(self._ask, api, 60, 60)
@@ -189,6 +193,10 @@ class Bench:
         with in_process() as cut_out:
             beside = await self._at_random(partial(self._locally, cut_out), 0.5 * per_s)
         more = await self._at_random(patient, 0.7 * per_s)
+        hooked, _ = await asyncio.gather(
+            at_random(partial(hooks.send, api.session), HOOKS_PER_S, self.for_s), self._at_random(patient, 0.5 * per_s)
+        )
+        assert {each.status for each in hooked} == {200}
         flood = await self._at_random(partial(self._ask, api, DEADLINE_S, DEADLINE_S), 1.5 * per_s)
         refused = [each for each in flood if each.status == 503]
         in_time = sum(each.status == 200 and each.took_s <= DEADLINE_S for each in flood)
@@ -196,6 +204,7 @@ class Bench:
             "capacity_per_s": round(per_s, 2),
             **_percentiles("asked", half),
             **_percentiles("in_process", beside),
+            **_percentiles("hook", hooked),
             "within_2_s_at_70_percent": round(sum(each.took_s <= DEADLINE_S for each in more) / len(more), 4),
             "goodput_at_150_percent": round(in_time / self.for_s / per_s, 3),
             "refused_at_150_percent": round(len(refused) / len(flood), 3),
@@ -271,10 +280,10 @@ def _by_litserve(api: Api, port: int) -> Callable[[bytes], bytes]:
 
 
 async def _of_rembg(api: Api, url: str, photographs: Photographs) -> Called:
-    form = aiohttp.FormData()
+    form = aiohttp.FormData({"model": "u2netp"})
     form.add_field("file", photographs.new(), filename="a.jpg", content_type="image/jpeg")
     began_s = time.monotonic()
-    async with api.session.post(url, data=form, params={"model": "u2netp"}) as answer:
+    async with api.session.post(url, data=form) as answer:
         await answer.read()
         return Called(answer.status, time.monotonic() - began_s)
 

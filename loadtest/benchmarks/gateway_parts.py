@@ -24,15 +24,19 @@ from numpy.typing import NDArray
 
 from loadtest.benchmarks import quality
 from loadtest.benchmarks.worker_contenders import MODEL
+from streams.facts import Connector, Connectors, Database
+from streams.facts.sealing import Sealer
+from streams.webhooks.signing import headers, new_secret
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
-OTHERS = str(ROOT / ".venv-worker" / "bin" / "python")
+OTHERS = ROOT / ".venv-worker" / "bin"
 READY_S = 300.0
 SIDE_PX = 960  # of the longer one: less than a megapixel, whatever the shape
 CROPPED_PX_MAX = 24
 JPEG_QUALITY = 92
 SOURCES = "sources"
+SHOP = "bench"
 
 Pixels = NDArray[np.uint8]
 Process = subprocess.Popen[bytes]
@@ -95,6 +99,26 @@ class Api:
         ) as answer:
             await answer.read()
             return Called(answer.status, time.monotonic() - began_s)
+
+
+class Hooks:
+    """A shop's hooks, each about another product, to a gateway that is started after this is made."""
+
+    def __init__(self, url: str, database: Database) -> None:
+        self._url, self._numbers = f"{url}/hooks/{SHOP}", itertools.count()
+        self._secret = new_secret("v1")
+        secrets = {"username": "bench", "password": "bench", "hook": self._secret}
+        shop = Connector(SHOP, "vendure", "bench", "https://shop.example/admin-api", ("web",), {}, secrets)
+        Connectors(database, Sealer()).add(shop)
+
+    async def send(self, session: aiohttp.ClientSession, due_s: float) -> Called:
+        """One hook, which is due since `due_s` (time.monotonic())."""
+        number = str(next(self._numbers))
+        body = json.dumps({"type": "product.changed", "data": {"id": number}}).encode()
+        signed = headers(number, int(time.time()), body, [self._secret])
+        async with session.post(self._url, data=body, headers=signed) as answer:
+            await answer.read()
+            return Called(answer.status, time.monotonic() - due_s)
 
 
 async def at_random(call: Callable[[float], Awaitable[Called]], per_s: float, for_s: float) -> list[Called]:
@@ -180,17 +204,25 @@ def process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
     try:
         yield started
     finally:
-        if started.poll() is None:
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself, and whoever waited for it says so
             _end(psutil.Process(started.pid))
         started.wait()
+
+
+def _end(process: psutil.Process) -> None:
+    family = [process, *process.children(recursive=True)]
+    process.terminate()
+    _, left = psutil.wait_procs(family, timeout=60)
+    for each in left:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 @contextmanager
 def rembg_server() -> Iterator[str]:
     """rembg's own server with the same weights; its address for a cutout."""
     port = free_port()
-    program = str(Path(OTHERS).with_name("rembg"))
-    command = [program, "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    command = [str(OTHERS / "rembg"), "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     with process(command, os.environ | {"U2NET_HOME": str(CACHE / "weights"), "PYTHONWARNINGS": "ignore"}) as started:
         await_port(port, started)
         yield f"http://127.0.0.1:{port}/api/remove"
@@ -200,19 +232,10 @@ def rembg_server() -> Iterator[str]:
 def litserve_server() -> Iterator[int]:
     """The network behind LitServe; its port."""
     port = free_port()
-    command = [OTHERS, "-m", "loadtest.benchmarks.worker_servers", "litserve", str(port)]
+    command = [str(OTHERS / "python"), "-m", "loadtest.benchmarks.worker_servers", "litserve", str(port)]
     with process(command, os.environ | {"PYTHONWARNINGS": "ignore"}) as started:
         await_port(port, started)
         yield port
-
-
-def _end(started: psutil.Process) -> None:
-    family = [started, *started.children(recursive=True)]
-    started.terminate()
-    _, left = psutil.wait_procs(family, timeout=60)
-    for each in left:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
 
 
 def await_port(port: int, server: Process) -> None:

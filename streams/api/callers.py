@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 
@@ -86,6 +87,9 @@ def _tenant(connection: ASGIConnection[Any, Any, Any, Any], key: ApiKey) -> str:
 
 def check_scope(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuses a key that may not do what the route does; each says its scope, or that it is open."""
+    if connection.scope.get("method") == "OPTIONS":  # Litestar has a handler for it, which forgets some of the methods
+        (route,) = (each for each in connection.app.routes if each.path_format == connection.scope["path_template"])
+        raise MethodNotAllowedException(headers={"allow": ", ".join(route.methods)})
     if handler.opt.get("open"):
         return
     scope = handler.opt["scope"]

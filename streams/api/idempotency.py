@@ -53,22 +53,26 @@ class Idempotent:
         if known is not None:
             await _repeat(known, request, send)
             return
-        kept = _Kept(send)
+        kept = _Kept()
         try:
             await self._app(scope, _again(body, receive), kept)
         finally:
-            if kept.is_final and not (kept.status < 400 and SHOWN_ONCE.fullmatch(scope["path"])):
-                answer = ApiAnswer(request, kept.status, msgspec.msgpack.encode(kept.headers), bytes(kept.body))
-                await asyncio.to_thread(answers.end, tenant, key, answer)
-            else:
-                await asyncio.to_thread(answers.forget, tenant, key)
+            try:
+                is_shown_once = kept.status < 400 and SHOWN_ONCE.fullmatch(scope["path"])
+                if kept.is_final and not is_shown_once:
+                    answer = ApiAnswer(request, kept.status, msgspec.msgpack.encode(kept.headers), bytes(kept.body))
+                    await asyncio.to_thread(answers.end, tenant, key, answer)
+                else:
+                    await asyncio.to_thread(answers.forget, tenant, key)
+            finally:
+                await kept.pass_on(send)  # whoever has an answer, and asks again at once, is to get the same
 
 
 class _Kept:
-    """Sends an answer, and keeps it."""
+    """Keeps an answer, and sends it once it is told to."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
@@ -84,7 +88,12 @@ class _Kept:
             self.status, self.headers = sent["status"], [(bytes(n), bytes(v)) for n, v in sent["headers"]]
         else:
             self.body += sent.get("body", b"")
-        await self._send(message)
+        self._messages.append(message)
+
+    async def pass_on(self, send: Send) -> None:
+        """Sends it."""
+        for each in self._messages:
+            await send(each)
 
 
 async def _repeat(known: ApiAnswer, request: str, send: Send) -> None:

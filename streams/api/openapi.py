@@ -39,6 +39,8 @@ def document(app: Litestar) -> dict[str, Any]:
     components.setdefault("schemas", {}).update(_problem_schemas())
     for path, method, operation in operations(made):
         operation |= ordering.described(path, method, operation)
+        for parameter in operation.get("parameters", ()):
+            _say_all(parameter)
         for status in [each for each in operation["responses"] if int(each) >= 400]:
             del operation["responses"][status]
         operation["responses"]["default"] = PROBLEM
@@ -46,6 +48,14 @@ def document(app: Litestar) -> dict[str, Any]:
             operation["security"] = [{"key": []}]
     _mend(made)
     return made
+
+
+def _say_all(parameter: dict[str, Any]) -> None:
+    """What may be left out is left out, and is never null: neither a query nor a header can say that."""
+    schema = parameter["schema"]
+    said = [each for each in schema.get("oneOf", ()) if each != {"type": "null"}]
+    if len(said) == 1:
+        parameter["schema"] = {name: each for name, each in schema.items() if name != "oneOf"} | said[0]
 
 
 def _mend(part: Any) -> None:

@@ -70,9 +70,10 @@ class Problem(Exception):
         errors: Sequence[FieldError] = (),
         retry_after_s: int | None = None,
         violated: Sequence[str] = (),
+        allow: str | None = None,
     ) -> None:
         super().__init__(detail or code)
-        self.code, self.detail, self.field, self.errors = code, detail, field, errors
+        self.code, self.detail, self.field, self.errors, self.allow = code, detail, field, errors, allow
         self.retry_after_s, self.violated, self._status = retry_after_s, violated, status
 
     @property
@@ -89,8 +90,9 @@ class Problem(Exception):
     def headers(self) -> dict[str, str]:
         """What a caller is told besides."""
         after_s = self.retry_after_s or (RETRY_AFTER_S if self.meaning.retryable else None)
-        headers = {"Cache-Control": "no-store"} | ({} if after_s is None else {"Retry-After": str(after_s)})
-        return headers | ({"WWW-Authenticate": 'Bearer realm="packshot"'} if self.status == 401 else {})
+        challenge = 'Bearer realm="packshot"' if self.status == 401 else None
+        told = {"Retry-After": after_s, "WWW-Authenticate": challenge, "Allow": self.allow}
+        return {"Cache-Control": "no-store"} | {name: str(each) for name, each in told.items() if each is not None}
 
     def details(self, base_url: str, instance: str, trace_id: str) -> ProblemDetails:
         """The body."""
@@ -125,13 +127,15 @@ def problem_of(error: Exception) -> Problem:
             log.warning("away", reason=str(error))
             return Problem("unavailable", "a store, the database or the broker is away")
         case HTTPException() if error.status_code in _OF_STATUS:
-            return Problem(_OF_STATUS[error.status_code], *_detail_of(error))
+            return Problem(_OF_STATUS[error.status_code], error.detail, allow=_allowed(error))
     log.exception("unexpected error", exc_info=error)
     return Problem("unexpected")
 
 
-def _detail_of(error: HTTPException) -> tuple[str]:
-    return (error.detail,)
+def _allowed(error: HTTPException) -> str | None:
+    """The methods that there are, which a 405 has to tell (RFC 9110)."""
+    told = (error.headers or {}).get("allow")
+    return None if told is None else ", ".join(sorted({*told.split(", ")} - {"OPTIONS"}))
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

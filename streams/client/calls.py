@@ -25,6 +25,7 @@ from streams.client.records import (
     LetterContent,
     Product,
     ProductAssets,
+    Quality,
     Recipe,
     RecipeRow,
     RetractionDecided,
@@ -97,6 +98,11 @@ def list_assets(
         Page[Asset],
         params={"state": state, "channel": channel, "campaign": campaign, "sku": sku, "limit": limit},
     )
+
+
+def get_quality() -> Call[Quality]:
+    """How the tenant's pictures come out: assets by state, and the newest verdicts by channel and by check."""
+    return asked("GET", path("quality"), Quality)
 
 
 def get_costs(by: str | None = None, since_ms: int | None = None) -> Call[Costs]:

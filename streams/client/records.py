@@ -229,6 +229,16 @@ class KnownProduct(Record, frozen=True, kw_only=True):
     priority: str
 
 
+class Quality(Record, frozen=True, kw_only=True):
+    """See QualityView there."""
+
+    states: Mapping[str, int]
+    judged: int
+    is_all: bool
+    channels: Sequence[Mapping[str, Any]]
+    checks: Sequence[Mapping[str, Any]]
+
+
 class Recipe(Record, frozen=True, kw_only=True):
     """See Recipe there."""
 

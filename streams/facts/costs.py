@@ -1,6 +1,7 @@
 """What images cost: shares of completed tasks by the asset that they lead to, and which images were accepted.
 
 Both are only ever added to, and each row is told by one record, so that neither repeats nor the order of topics matter.
+Pictures that were ordered alone are of no product and on no topic: their rows outlive a rebuilding.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ Grouping = Literal["tenant", "channel", "operation"]
 Fate = Literal["accepted", "rejected", "failed", "superseded", "open"]
 FATES: tuple[Fate, ...] = get_args(Fate)
 WASTED: tuple[Fate, ...] = ("rejected", "failed", "superseded")
+OF_NO_PRODUCT = 0  # the version of a picture that was ordered alone, whose job's id stands in place of a SKU
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,25 @@ class Costs(Repository):
         """Notes that an image was accepted, for good: what becomes of it later does not change that."""
         image = {"tenant": event.tenant, "sku": event.sku, "version": event.version, "asset": event.asset}
         self._insert_new(t.accepted, [{**image, "digest": event.file.content}])
+
+    def put_ordered(self, shares: Sequence[Share], is_made: bool) -> None:
+        """Notes what the steps towards a picture of no product cost; one that is made is accepted, by its last step."""
+        self.put(shares)
+        if is_made:
+            last = asdict(shares[-1])
+            self._insert_new(t.accepted, [{column.name: last[column.name] for column in t.accepted.primary_key}])
+
+    def ordered(self) -> Rows:
+        """What no topic tells, by table."""
+        tables = (t.costs, t.accepted)
+        found = {each.name: select(each).where(each.c.version == OF_NO_PRODUCT) for each in tables}
+        return {name: [dict(row._mapping) for row in self._connection.execute(query)] for name, query in found.items()}
+
+    def restore(self, rows: Rows) -> None:
+        """Writes what `ordered` told, as it was."""
+        for name, each in rows.items():
+            if each:
+                self._connection.execute(t.metadata.tables[name].insert(), each)
 
     def of_assets(self, tenant: str, skus: Sequence[str]) -> dict[tuple[str, str, int], int]:
         """What the work for each SKU, asset and version cost, in billionths of the currency."""
@@ -152,6 +174,7 @@ def _fate() -> ColumnElement[str]:
     state = t.assets.c.state
     return case(
         (exists().where(_is_accepted()), literal("accepted")),
+        (t.costs.c.version == OF_NO_PRODUCT, literal("failed")),
         (state.in_(sorted(ENDED_BADLY)), state),
         (state.in_(sorted(IN_PLAN - ENDED)), literal("open")),
         else_=literal("superseded"),

@@ -80,14 +80,18 @@ class Database:
     def replaced(self) -> Iterator[Facts]:
         """Facts that begin empty, in tables made anew; they replace the known ones when the block ends without error.
 
-        Everybody else waits meanwhile. What followed from the known ones and is not sent yet stays to be sent.
+        Everybody else waits meanwhile. What followed from the known ones and is not sent yet stays to be sent, and what
+        is on no topic stays as it is.
         """
         with _translated(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("BEGIN IMMEDIATE"))
+            ordered = Facts(connection, 0).costs.ordered()
             tables.metadata.drop_all(connection)
             tables.metadata.create_all(connection)
-            yield Facts(connection, 0)
+            facts = Facts(connection, 0)
+            facts.costs.restore(ordered)
+            yield facts
 
     def dump(self) -> dict[str, list[tuple[str, ...]]]:
         """Every fact of every table as text, in order, without the times at which they were noted."""

@@ -7,6 +7,7 @@ on with by whichever is asked for it, and has the workers find what they made: n
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,7 @@ from schemas.records import Blob, Cost, Lane, Task, TaskCompleted, TaskFailed, V
 from streams.blobs import BadKey, Blobs, StoreError
 from streams.consumer.clients import NotAcknowledged
 from streams.facts import Database
+from streams.flow.processors import costing
 from streams.flow.processors.accepting import models_of
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge
@@ -207,8 +209,22 @@ class Pictures:
             await asyncio.to_thread(uploads.note, self.blobs, result_id, order.upload)
 
     async def _ended(self, task: Task, job: Job) -> Job:
-        """Asks for one step after the other."""
-        costs: list[Cost] = []
+        """The job in its end, and what it cost noted: before it is known as done, so that nothing is made unnoted."""
+        made: list[TaskCompleted] = []
+        ended = job
+        try:
+            ended = await self._stepped(task, job, made)
+        finally:
+            if made:
+                await asyncio.to_thread(self._charge, made, ended.state == "done")
+        return ended
+
+    def _charge(self, made: Sequence[TaskCompleted], is_done: bool) -> None:
+        with self._database.begin() as facts:
+            facts.costs.put_ordered([costing.ordered(each) for each in made], is_done)
+
+    async def _stepped(self, task: Task, job: Job, made: list[TaskCompleted]) -> Job:
+        """Asks for one step after the other, and adds the answers to those that were `made`."""
         while True:
             answer = await self._answer(task)
             if isinstance(answer, TaskFailed):
@@ -217,9 +233,10 @@ class Pictures:
             if answer.outcome != "done":
                 return _failed(job, Refused("too_late", "its deadline had passed before the work began"))
             job = replace(job, source_pixels=job.source_pixels or _pixels(answer.outputs[0]))
-            costs += answer.costs.values()
+            made.append(answer)
             if not task.step.next:
-                return await asyncio.to_thread(self._done, job, answer, total(costs))
+                cost = total(each for step in made for each in step.costs.values())
+                return await asyncio.to_thread(self._done, job, answer, cost)
             task = await asyncio.to_thread(self._next, answer)
 
     async def _answer(self, task: Task) -> Answer:

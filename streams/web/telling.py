@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.records import Check
 from streams.runtime.clock import now_ms
+from streams.services.quality import UNMEASURED
 
 NANOS = 1_000_000_000
 OUTCOMES = ("fail", "not_run", "review", "pass")
@@ -68,7 +69,6 @@ CHECKS = {
     "in_frame": "Product within the frame",
     "visible_share": "Product that can be seen",
 }
-UNMEASURED = "not measured"  # the name of a check that says so of a whole point of the checklist
 _NUMBER = re.compile(r"\d+(?:\.\d+)?e[+-]?\d+|\d{5,}")
 
 

@@ -146,7 +146,7 @@ def test_a_supplemental_feed_says_what_is_live_and_how_it_was_made(world: World,
     put(folder / "products.csv", CSV.format(more=""))
     world.publish("MUG-1", "web-2", b"second")  # even before the product was seen here
     world.turn()
-    made = b"...http://cv.iptc.org/newscodes/digitalsourcetype/composite\x00"
+    made = b'...http://cv.iptc.org/newscodes/digitalsourcetype/composite"/>'
     world.publish("MUG-1", "web-1", made)
     world.publish("MUG-1", "web-1.lifestyle", b"scene")
     world.publish("MUG-1", "amazon-1", b"another channel's", channel="amazon")
@@ -220,6 +220,12 @@ def test_what_is_no_feed_is_told_with_its_file_and_line(name: str, data: bytes, 
 def test_a_picture_says_itself_how_it_was_made() -> None:
     assert source_type(b"x digitalsourcetype/trainedAlgorithmicMedia< x") == "trainedAlgorithmicMedia"
     assert source_type(b"none") == ""
+
+
+def test_a_signed_picture_says_in_its_metadata_how_it_was_made_and_not_in_its_manifest() -> None:
+    manifest = b"qdigitalSourceTypexFhttp://cv.iptc.org/newscodes/digitalsourcetype/digitalCapturekdescriptionfcutout"
+    packet = b'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/composite"'
+    assert (source_type(manifest), source_type(manifest + packet)) == ("", "composite")
 
 
 def test_a_prefix_of_a_bucket_is_a_folder_too(

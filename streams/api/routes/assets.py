@@ -1,4 +1,4 @@
-"""Assets: where each stands, why, and what is live; and what it all cost."""
+"""Assets: where each stands, why, and what is live; how good they come out, and what it all cost."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from streams.api.routes.products import known
 from streams.facts import Asset, AssetState, Facts, Grouping
 from streams.facts.states import SETTLED
 from streams.services.costs import CostGroup, cost_group
+from streams.services.quality import QualityView, quality_of
 from streams.services.views import AssetView, asset_view
 
 READ = {"scope": "read"}
@@ -86,6 +87,13 @@ def get_costs(
     return Costs(currency=caller.settings.price_currency, groups=[cost_group(each) for each in found])
 
 
+@get("/v1/quality", opt=READ, sync_to_thread=True)
+def get_quality(caller: Asking) -> QualityView:
+    """How the tenant's pictures come out: assets by state, and the newest verdicts by channel and by check."""
+    with caller.read() as facts:
+        return quality_of(caller.tenant, facts)
+
+
 def is_settled(assets: Sequence[Asset]) -> bool:
     """Whether nothing is on its way: each is published, failed, rejected, or waits for a person."""
     return bool(assets) and all(each.state in SETTLED for each in assets)
@@ -98,4 +106,4 @@ def _views(caller: Caller, assets: Sequence[Asset], facts: Facts) -> list[AssetV
 
 prepare(ProductAssets, AssetPage, Costs)
 
-ROUTES: tuple[Any, ...] = (get_product_assets, list_assets, get_costs)
+ROUTES: tuple[Any, ...] = (get_product_assets, list_assets, get_quality, get_costs)

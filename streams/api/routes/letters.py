@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery
 
 from schemas import topics
 from schemas.decoding import prepare
+from schemas.records import Milliseconds
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem
 from streams.services import dead
@@ -31,7 +32,7 @@ def list_letters(
     sku: FromQuery[str | None] = None,
     code: FromQuery[str | None] = None,
     event_id: FromQuery[str | None] = None,
-    since_ms: FromQuery[int | None] = None,
+    since_ms: FromQuery[Milliseconds] = 0,
     everything: FromQuery[bool] = False,
 ) -> Letters:
     """The tenant's letters that fit every filter; those that were dealt with only with `everything`."""

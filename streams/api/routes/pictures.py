@@ -1,7 +1,6 @@
 """One picture, now: a photograph in, its picture out; and what became of it later, at any gateway."""
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from litestar.params import FromPath, HeaderParameter
 
 from schemas.decoding import prepare
 from schemas.records import Blob, Cost, Verdict
-from streams.api import bodies
+from streams.api import bodies, preferences
 from streams.api.callers import Asking, Caller
 from streams.api.codes import CODES
 from streams.api.limits import add_headers, add_levels, problem
@@ -27,7 +26,6 @@ DEADLINE_S, DEADLINE_MAX_S = 60, 600  # the longer one for whom nobody waits: it
 RETRY_AFTER_S = 1
 UNCERTAINTY = ("uncertainty", "cutout.uncertainty")
 WRITE = {"scope": "write"}
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?", re.IGNORECASE)
 Prefer = Annotated[
     str | None,
     HeaderParameter(name="Prefer", description="`wait=N`: answer with the picture within N seconds, 60 at most."),
@@ -117,8 +115,8 @@ async def _made(
 ) -> Response[Any]:
     carried = await bodies.carried(request)
     order, data = await asyncio.to_thread(bodies.order_of, caller, carried, operation)
-    waits = re.search(_WAIT, prefer or "")
-    wait_s = min(int(waits[1]) if waits else WAIT_S, WAIT_MAX_S)
+    asked_s = preferences.wait_s(prefer)
+    wait_s = min(WAIT_S if asked_s is None else asked_s, WAIT_MAX_S)
     deadline_ms = now_ms() + 1000 * (within_s or (DEADLINE_S if wait_s else DEADLINE_MAX_S))
     allowance = request.app.state.quotas.allowance(caller.key, caller.tenant)
     try:

@@ -22,7 +22,12 @@ from streams.services.views import ProductView, product_view
 
 READ, WRITE = {"scope": "read"}, {"scope": "write"}
 IfMatch = Annotated[
-    str | None, HeaderParameter(name="If-Match", description="The version that it has now: nothing is done on another.")
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description="The version that it has now: nothing is done on another.",
+        schema_extra={"pattern": '^("?[0-9]{1,19}"?|[*])$'},
+    ),
 ]
 
 

@@ -31,7 +31,8 @@ ATTRIBUTES = (
     "brand", "gtin", "mpn", "material", "pattern", "size", "gender", "age_group", "condition", "item_group_id",
     "product_height", "product_width", "product_length", "product_weight",
 )  # fmt: skip
-_SOURCE_TYPE = re.compile(rb"digitalsourcetype/(\w{1,64})")  # as IPTC writes it into a picture's XMP
+# As IPTC writes it into a picture's XMP. A C2PA manifest, which may come first, names such terms, too, and ends none.
+_SOURCE_TYPE = re.compile(rb"digitalsourcetype/([A-Za-z]{1,64})[\"'<]")
 
 
 class Feed(Shop):

@@ -1,10 +1,12 @@
 """Costing: what a completed task cost, shared out evenly among the assets that it leads to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from schemas.costs import WHOLE_MAX, total
 from schemas.records import Cost, Step, TaskCompleted
 from streams.facts import Share
+from streams.facts.costs import OF_NO_PRODUCT
 
 
 def shares(event: TaskCompleted) -> list[Share]:
@@ -17,6 +19,14 @@ def shares(event: TaskCompleted) -> list[Share]:
     assets = list(_assets(event.task.step))
     cost, saved = total(event.costs.values()), total([event.saved or Cost()])
     return [_share(event, step, cost, saved, len(assets), place) for place, step in enumerate(assets)]
+
+
+def ordered(event: TaskCompleted) -> Share:
+    """What a step cost of a slip that leads to one picture, of no product."""
+    step = event.task.step
+    last = next(_assets(step), step)  # a cutout that is ordered alone is no asset
+    share = _share(event, last, total(event.costs.values()), total([event.saved or Cost()]), 1, 0)
+    return replace(share, version=OF_NO_PRODUCT)
 
 
 def _share(event: TaskCompleted, of: Step, cost: Cost, saved: Cost, count: int, place: int) -> Share:

@@ -49,15 +49,33 @@ def caller(gateway: Gateway, database: Database) -> Caller:
 def test_a_listener_hears_of_its_own_and_goes_on_behind_the_last(caller: Caller) -> None:
     async def course() -> None:
         progress = caller.gateway.progress
-        listening = asyncio.create_task(heard(events._events(caller, None, None), 2))
+        listening = asyncio.create_task(heard(events._events(caller, None, None, None), 2))
         while not progress._listeners:
             await asyncio.sleep(0.01)
         for each in (record(1), record(2, tenant="other"), record(3, sku="B")):
             progress.tell(each)
         assert await listening == [("AssetRetracted", "1"), ("AssetRetracted", "3")]
         assert not progress._listeners
-        assert await heard(events._events(caller, None, record(1).position), 1) == [("AssetRetracted", "3")]
-        assert await heard(events._events(caller, None, "imagery.published/0/99"), 1) == [("reset", "")]
+        assert await heard(events._events(caller, None, record(1).position, None), 1) == [("AssetRetracted", "3")]
+        assert await heard(events._events(caller, None, "imagery.published/0/99", None), 1) == [("reset", "")]
+
+    asyncio.run(course())
+
+
+def test_who_listens_for_a_while_hears_what_was_missed_and_the_end(caller: Caller) -> None:
+    async def course() -> None:
+        progress = caller.gateway.progress
+        for each in (record(1), record(2), record(3)):
+            progress.tell(each)
+        missed = [("AssetRetracted", "2"), ("AssetRetracted", "3")]
+        assert await heard(events._events(caller, None, record(1).position, 0), 9) == missed
+        assert await heard(events._events(caller, None, record(3).position, 0), 9) == []
+        listening = asyncio.create_task(heard(events._events(caller, None, record(3).position, 1), 9))
+        while not progress._listeners:
+            await asyncio.sleep(0.01)
+        progress.tell(record(4))
+        assert await listening == [("AssetRetracted", "4")]
+        assert not progress._listeners
 
     asyncio.run(course())
 
@@ -66,6 +84,6 @@ def test_the_end_is_told_to_those_who_listen(caller: Caller) -> None:
     async def course() -> None:
         caller.gateway.progress.close()
         with contextlib.suppress(StopAsyncIteration):
-            assert await heard(events._events(caller, None, None), 1) == []
+            assert await heard(events._events(caller, None, None, None), 1) == []
 
     asyncio.run(course())

@@ -19,6 +19,7 @@ from streams.api.gateway import Gateway
 from streams.consumer import replies as addresses
 from streams.consumer.letters import Delivery
 from streams.facts import Database
+from streams.facts.database import DatabaseUnavailable
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -207,6 +208,67 @@ def test_a_job_is_asked_for_anew_after_a_while(
     monkeypatch.setattr("streams.services.pictures.KNOWN_MS", -1)
     assert post(demo, "cutouts", photo).status_code == 200
     assert len(workers.tasks) == 2
+
+
+def spent(client: Client) -> Any:
+    """What all work cost; None where there was none."""
+    (total,) = client.get("/v1/costs").json()["groups"] or [None]
+    return total
+
+
+def test_what_pictures_cost_stands_in_the_costs_once(demo: Client, workers: Workers, photo: bytes) -> None:
+    assert spent(demo) is None
+    first = post(demo, "cutouts", photo)
+    nanos = int(first.headers["x-packshot-cost-nanos"])
+    total = spent(demo)
+    assert nanos > 0
+    assert (total["images"], total["total_nanos"], total["wasted_nanos"]) == (1, nanos, 0)
+    assert total["engine_ms"] == float(first.headers["x-packshot-engine-ms"])
+    assert total["price_nanos"]["accepted"] == nanos
+    post(demo, "cutouts", photo)  # known
+    assert spent(demo) == total
+    second = post(demo, "packshots", photo, channel="amazon")
+    by = {
+        each["group"]["operation"]: each for each in demo.get("/v1/costs", params={"by": "operation"}).json()["groups"]
+    }
+    assert (by["cutout"]["images"], by["packshot"]["images"]) == (2, 1)
+    assert spent(demo)["total_nanos"] == nanos + int(second.headers["x-packshot-cost-nanos"])
+    assert len(workers.tasks) == 3
+
+
+def test_what_is_told_again_by_another_gateway_costs_once_and_what_failed_was_wasted(
+    demo: Client, gateway: Gateway, workers: Workers, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.services.pictures.KNOWN_MS", -1)
+    post(demo, "cutouts", photo)
+    once = spent(demo)
+    post(demo, "cutouts", photo)  # its worker finds what it had made, and tells of that cost again
+    assert (spent(demo), len(workers.tasks)) == (once, 2)
+
+    def refuse(_task: Task, _results: Results, _meter: Meter) -> tuple[str, Result, bool]:
+        raise Refused("bad_layers", "nothing fits")
+
+    monkeypatch.setattr(workers.by_pool["compose"], "_work", refuse)
+    assert post(demo, "packshots", photo, channel="amazon").status_code == 422
+    total = spent(demo)
+    assert (total["images"], total["price_nanos"]["accepted"]) == (1, once["total_nanos"])
+    assert total["price_nanos"]["failed"] == total["wasted_nanos"] > 0
+    with gateway.database.replaced():  # no topic tells of them
+        pass
+    assert spent(demo) == total
+
+
+def test_what_cannot_be_noted_is_not_handed_out_and_the_same_again_works(
+    demo: Client, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise DatabaseUnavailable("it is away")
+
+    monkeypatch.setattr("streams.facts.costs.Costs.put_ordered", away)
+    assert post(demo, "cutouts", photo).status_code == 503
+    monkeypatch.undo()
+    assert post(demo, "cutouts", photo).status_code == 200
+    assert spent(demo)["images"] == 1
 
 
 def beside(gateway: Gateway, workers: Workers) -> Pictures:

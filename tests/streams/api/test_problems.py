@@ -1,7 +1,10 @@
 """Errors, traces, limits and repeats: one shape everywhere, each code explained, nothing done twice."""
 
+import asyncio
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +14,7 @@ from litestar.types import ASGIApp
 import streams
 from streams.api.codes import CODES
 from streams.api.gateway import Gateway
+from streams.api.idempotency import Idempotent
 from streams.api.problems import ProblemDetails
 from streams.client.tries import TRIES
 from streams.facts import Database, DatabaseUnavailable
@@ -48,6 +52,15 @@ def test_every_error_has_the_same_shape(demo: Client) -> None:
     for method, path, code in calls:
         assert problem(demo, method, path).code == code
     assert problem(demo, "PUT", "/v1/products/A", content=b"{").code == "malformed_request"
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PATCH", "TRACE"])
+@pytest.mark.parametrize("key", ["", "Bearer nothing"])
+def test_a_method_that_is_not_there_is_told_with_those_that_are(method: str, key: str, client: Client) -> None:
+    for path, allowed in (("/v1/products/A", "DELETE, GET, PUT"), ("/livez", "GET"), ("/v1/products:batch", "POST")):
+        refused = client.request(method, path, headers={"Authorization": key} if key else {})
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+        assert refused.json()["code"] == "method_not_allowed"
 
 
 def test_what_nobody_foresaw_tells_nothing_of_our_inside(demo: Client, recorder: Recorder) -> None:
@@ -119,6 +132,30 @@ def test_an_error_is_repeated_but_not_that_something_is_away(demo: Client, recor
     assert demo.put("/v1/products/A", json=BODY, headers=away).status_code == 503
     recorder.send = send  # type: ignore[method-assign]
     assert demo.put("/v1/products/A", json=BODY, headers=away).status_code == 202
+
+
+def test_an_answer_is_noted_before_anybody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who repeats at once is told that the first is still at work."""
+    course: list[str] = []
+    monkeypatch.setattr(ApiAnswers, "begin", lambda *_: None)
+    monkeypatch.setattr(ApiAnswers, "end", lambda *_: course.append("noted"))
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        course.append(message["type"])
+
+    user = SimpleNamespace(tenant="demo", key=SimpleNamespace(key_id="k"))
+    asked = {"type": "http", "method": "PUT", "path": "/v1/products/A", "query_string": b"", "user": user}
+    litestar = SimpleNamespace(state=SimpleNamespace(gateway=SimpleNamespace(database=None)))
+    scope: Any = {**asked, "headers": [(b"idempotency-key", b"k")], "litestar_app": litestar}
+    asyncio.run(Idempotent(app)(scope, receive, send))
+    assert course == ["noted", "http.response.start", "http.response.body"]
 
 
 def test_a_first_that_is_at_work_is_not_overtaken(demo: Client, database: Database) -> None:

@@ -1,0 +1,11 @@
+"""What a caller would like, by RFC 7240: `Prefer: wait=N`."""
+
+import re
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?", re.IGNORECASE)
+
+
+def wait_s(prefer: str | None) -> int | None:
+    """How many seconds of waiting a Prefer header asks for; None where it asks for none."""
+    asked = _WAIT.search(prefer or "")
+    return None if asked is None else int(asked[1])
