@@ -102,7 +102,7 @@ def list_assets(
 
 def get_quality() -> Call[Quality]:
     """How the tenant's pictures come out: assets by state, and the newest verdicts by channel and by check."""
-    return asked("GET", path("quality"), Quality)
+    return json_call("GET", path("quality"), Quality)
 
 
 def get_costs(by: str | None = None, since_ms: int | None = None) -> Call[Costs]:
