@@ -1,6 +1,7 @@
 """What there is to look at, a file a subject; each handler is a few lines over a service."""
 
 from streams.web.routes import (
+    audit,
     campaigns,
     door,
     flow,
@@ -26,6 +27,7 @@ ROUTES = (
     *quality.ROUTES,
     *rating.ROUTES,
     *library.ROUTES,
+    *audit.ROUTES,
     *office.ROUTES,
     *pictures.ROUTES,
 )

@@ -40,6 +40,7 @@ PAGES = [
     "review",
     "sample",
     "agreement",
+    "audit",
 ]
 ROOT = Path(files.__file__).parent
 
