@@ -12,6 +12,7 @@ from streams.web.routes import (
     products,
     quality,
     rating,
+    recipes,
     review,
     trying,
 )
@@ -27,6 +28,7 @@ ROUTES = (
     *quality.ROUTES,
     *rating.ROUTES,
     *library.ROUTES,
+    *recipes.ROUTES,
     *audit.ROUTES,
     *office.ROUTES,
     *pictures.ROUTES,

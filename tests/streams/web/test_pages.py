@@ -41,6 +41,8 @@ PAGES = [
     "sample",
     "agreement",
     "audit",
+    "recipe",
+    "library",
 ]
 ROOT = Path(files.__file__).parent
 
