@@ -145,7 +145,7 @@ class _Making:
         return _seen(showing.encoded(eight_bit(cut.rgba)), made, cut.measures)
 
     def _answers(self, photograph: str, told: Mapping[str, str], made_by: TaskCompleted | None) -> Answers:
-        """What networks said of a photograph, where it was this code that asked them, and the network that is wanted."""
+        """What networks said of a photograph, where this code asked them, and the network that is wanted."""
         if made_by is None or made_by.task.step.parameters.get(NETWORK) != told.get(NETWORK):
             return Answers()
         if not made_by.engine.endswith(f"+{code_fingerprint(CUTOUT)[:16]}"):

@@ -56,6 +56,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "product/take-down": ("sku",),
     "product/undo": ("review",),
     "flow/replay": ("letter",),
+    "campaign/cancel": ("name",),
 }
 BODIES: dict[str, dict[str, Any]] = {
     "review/keep": {"epoch": 1},
