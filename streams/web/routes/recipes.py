@@ -87,7 +87,8 @@ def preview(visitor: Looking, data: JSONBody[Wish]) -> Response[list[PictureSeen
     """What a draft makes of one product; nothing is kept."""
     place = visitor.place
     entries = recipe_drafts.seen(place.settings, place.database, visitor.tenant, data.sku, data.text)
-    told = [_told(entry, picture) for entry in entries for picture in entry.pictures]
+    several = len(entries) > 1
+    told = [_told(entry, picture, several=several) for entry in entries for picture in entry.pictures]
     return Response(told, headers=UNSTORED)
 
 
@@ -118,18 +119,15 @@ def _planned(visitor: Visitor, plan: Plan) -> Planned:
     return Planned(ref=plan.ref, own=own, all=len(plan.products) if EVERY in visitor.session.tenants else own)
 
 
-def _told(entry: Entry, picture: Shown) -> PictureSeen:
-    """Of several photographs of a product each picture says of which it is."""
-    name = entry.source.uri.rpartition("/")[2]
+def _told(entry: Entry, picture: Shown, *, several: bool) -> PictureSeen:
+    """A picture; of a product with several photographs each says of which it is."""
+    name = f"{picture.asset} · {entry.source.uri.rpartition('/')[2]}" if several else picture.asset
     if picture.made is None:
-        return PictureSeen(
-            asset=f"{picture.asset} · {name}", outcome="none", why=picture.why, media_type="", file=None, size="",
-            missed=[],
-        )  # fmt: skip
+        return PictureSeen(asset=name, outcome="none", why=picture.why, media_type="", file=None, size="", missed=[])
     file = shrunk(picture.made.file, PICTURE_PX)
     measures = picture.made.measures
     return PictureSeen(
-        asset=f"{picture.asset} · {name}",
+        asset=name,
         outcome=picture.outcome,
         why="",
         media_type="" if file is None else file[0],

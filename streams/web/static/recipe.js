@@ -90,7 +90,7 @@ function empty() {
 
 function tellPlan(plan) {
   const others = plan.all > plan.own ? `, and ${plan.all - plan.own} of other tenants` : "";
-  at("again").textContent = `3. Releasing ${plan.ref} makes ${plan.own} of these products again${others}.`;
+  at("again").textContent = `3. Releasing ${plan.ref} makes ${plan.own} of your products again${others}.`;
 }
 
 async function release() {
