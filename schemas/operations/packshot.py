@@ -18,8 +18,8 @@ class PackshotParameters(SizedParameters, frozen=True, kw_only=True, forbid_unkn
     `padding`: the room left on either side of the product. `margin`, `margin.top` and so on: room besides, at every or
     at one side. `outputSize`: WIDTHxHEIGHT in pixels. `scaling`: fit, or fill, which lets the canvas cut the product.
     `horizontalAlignment`, `verticalAlignment`: where the product stands in its room. `straighten`: auto turns a product
-    that was photographed a little tilted; `straighten.angle` in its place, degrees clockwise. `lighting.mode`: auto takes a colour cast off that the background shows.
-    `export.dpi`: what the file says of its size in print.
+    that was photographed a little tilted; in its place `straighten.angle`: degrees clockwise. `lighting.mode`: auto
+    takes a colour cast off that the background shows. `export.dpi`: what the file says of its size in print.
     """
 
     background_color: Hex | None = field(default=None, name="background.color")

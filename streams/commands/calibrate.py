@@ -71,7 +71,9 @@ def _propose_weights(settings: Settings, channel: str, as_json: bool) -> None:
     console.say(f"fitted on {found.fitted} decisions; on {found.held_out} others")
     console.say(f"  now   {_described(found.now)}")
     console.say(f"  then  {_described(found.then)}")
-    console.say("more passes, or less of that is wrong" if found.is_better else "they are no better: leave them as they are")
+    console.say(
+        "more passes, or less of that is wrong" if found.is_better else "they are no better: leave them as they are"
+    )
     console.say(f"BIAS = {found.bias:g}")
     for name, weight in found.weights.items():
         console.say(f"  {name} = {weight:g}")

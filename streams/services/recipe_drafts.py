@@ -27,6 +27,7 @@ from streams.services.trying import turn
 from streams.services.views import ProductName, View, product_names
 
 FILE = "the draft"
+PHOTOGRAPHS_MAX = 2  # of a product: others wait for the machine meanwhile
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def plan(text: str, facts: Facts) -> Plan:
 
 
 def seen(settings: Settings, database: Database, tenant: str, sku: str, text: str) -> list[Entry]:
-    """What a draft makes of a product's photographs. Raises Refused, as for a draft that is no recipe."""
+    """What a draft makes of a product's first photographs. Raises Refused, as for a draft that is no recipe."""
     with database.read() as facts:
         product = facts.products.get(tenant, sku)
         cookbook = facts.recipes.cookbook()
@@ -79,7 +80,7 @@ def seen(settings: Settings, database: Database, tenant: str, sku: str, text: st
         raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
     made = _read(text, cookbook)
     drafted = dataclasses.replace(cookbook, recipes={**cookbook.recipes, made.name: made})
-    asked = preview.asked([product.event], drafted, made.name)
+    asked = preview.asked([product.event], drafted, made.name)[:PHOTOGRAPHS_MAX]
     with turn(), open_studio(settings) as studio:
         return preview.made(settings, studio, asked, lambda _done, _total: None)
 

@@ -22,8 +22,8 @@ from streams.services.views import View
 
 Plane = NDArray[np.float64]
 
-# Of the rarer kind for each weight, in the half that is fitted on: with fewer, weights come out by chance (E. Vittinghoff
-# and C. McCulloch, Relaxing the rule of ten events per variable, 2007).
+# Of each kind for each weight, in either half: with fewer, weights come out by chance (E. Vittinghoff and C. McCulloch,
+# Relaxing the rule of ten events per variable, 2007).
 OF_EACH_PER_WEIGHT = 5
 _NAMES = tuple(uncertainty.WEIGHTS)
 _STEPS, _RATE = 3000, 0.2  # after which no weight moves by .01 any more, on a thousand labels

@@ -53,9 +53,7 @@ def test_weights_go_to_where_people_find_fault(seed: int) -> None:
 def test_what_is_told_is_told_of_labels_that_nothing_was_fitted_on() -> None:
     every = labels(2000, Random(1))
     found = weighing.weighed("amazon", every, 0.25)
-    turned = [
-        Label(each.name, each.doubt, each.is_good != each.is_held_out, measures=each.measures) for each in every
-    ]
+    turned = [Label(each.name, each.doubt, each.is_good != each.is_held_out, measures=each.measures) for each in every]
     against = weighing.weighed("amazon", turned, 0.25)
     assert against.weights == found.weights
     assert against.then.wrong > 0.5

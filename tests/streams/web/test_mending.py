@@ -87,9 +87,7 @@ def test_another_network_may_be_chosen_but_for_one_that_is_recalled(sign_in: Sig
     assert "u2netp@1 | u2netp-fast@1" in page() or "u2netp-fast@1 | u2netp@1" in page()
     with database.begin() as facts:
         facts.models.put_release(
-            ModelReleased(
-                operation="cutout", model="u2netp-fast@1", stage="withdrawn", recall=True, released_at_ms=1
-            )
+            ModelReleased(operation="cutout", model="u2netp-fast@1", stage="withdrawn", recall=True, released_at_ms=1)
         )
     assert "u2netp-fast@1" not in page()
     assert "u2netp@1" in page()

@@ -10,16 +10,22 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from PIL import Image
+from playwright.sync_api import Browser
 
+from gpu_workers.local.studio import Made
 from schemas import codec
-from schemas.records import RecipeReleased
+from schemas.records import Check, RecipeReleased, Verdict
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import recipe_drafts
+from streams.services import recipe_drafts, sessions
+from streams.services.preview_page import Entry, Shown
 from streams.web.place import Place
 from tests.e2e.system import draw_product
+from tests.servers import skip_or_fail
 from tests.streams.flow import Flow, Recorder, upsert
+from tests.streams.web import desk_world
+from tests.streams.web.browsing import NoBrowser, chromium, opened
 from tests.streams.web.conftest import Client
 
 SignIn = Callable[..., Client]
@@ -116,16 +122,52 @@ def test_the_page_shows_them(sign_in: SignIn, known: Flow, place: Place, monkeyp
     assert Image.open(io.BytesIO(base64.b64decode(told["file"]))).size == (900, 900)
 
 
+def test_only_what_was_seen_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a real browser, by somebody who may see every tenant."""
+    monkeypatch.setattr(recipe_drafts, "open_studio", _no_studio)
+    monkeypatch.setattr(recipe_drafts.preview, "made", _one_picture)
+    with _browser() as browser, desk_world.running(tmp_path, doubtful=3) as world:
+        link = sessions.link(world.database, "root", ("*",), "operator")
+        tab = opened(browser, sessions.address(world.base_url, link))
+        page = tab.go(f"{world.base_url}/desk/demo/recipe?name=campaign")
+        assert page.is_disabled("#release")
+        page.click("#see")
+        page.wait_for_selector("#release:not([disabled])")
+        assert page.locator("#made article img").count() == 3
+        assert "a person would look" in page.inner_text("#made")
+        page.fill("#text", page.input_value("#text") + "# another\n")
+        assert page.is_disabled("#release"), "what is released is what was seen"
+        page.click("#see")
+        page.wait_for_selector("#release:not([disabled])")
+        page.fill("#reason", "more air")
+        page.click("#release")
+        page.wait_for_selector("#again:has-text('is released')")
+        (event,) = [codec.decode(each.value) for each in world.recorder.records]
+        assert isinstance(event, RecipeReleased)
+        assert (event.recipe, event.version, event.reason) == ("campaign", 2, "more air")
+        assert event.text.endswith("# another\n")
+        page.fill("#text", "name: campaign")
+        page.click("#see")
+        page.wait_for_selector("#wrong:not([hidden])")
+        assert page.is_disabled("#release")
+        assert [each for each in tab.complaints if "422" not in each] == []
+
+
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    try:
+        with chromium() as opened_one:
+            yield opened_one
+    except NoBrowser as missing:
+        skip_or_fail(str(missing))
+
+
 @contextmanager
 def _no_studio(_settings: Any) -> Iterator[None]:
     yield None
 
 
 def _one_picture(_settings: Any, _studio: Any, asked: Any, _progress: Any) -> list[Any]:
-    from gpu_workers.local.studio import Made
-    from schemas.records import Check, Verdict
-    from streams.services.preview_page import Entry, Shown
-
     (product, source, _), *_ = asked
     written = io.BytesIO()
     Image.new("RGB", (1200, 1200), "white").save(written, "PNG")
