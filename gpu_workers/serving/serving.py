@@ -238,9 +238,8 @@ class Serving:
         for ref in split.stable:
             if len([each for each in stable if each not in self._failed]) < split.kept:
                 stable.append(ref)
-        since_s = time.monotonic() - ASKED_FOR_S
-        asked = [ref for ref, at_s in list(self._asked.items()) if at_s > since_s]
-        return list(dict.fromkeys([*stable, *(ref for ref in (*split.trials, *asked) if ref not in split.recalled)]))
+        also = (*split.trials, *list(self._asked))
+        return list(dict.fromkeys([*stable, *(ref for ref in also if ref not in split.recalled)]))
 
     def _has_just_failed(self, ref: str) -> bool:
         return ref in self._failed and time.monotonic() - self._failed[ref][1] < TRY_AGAIN_S
@@ -263,6 +262,8 @@ class Serving:
 
     def _close_unneeded(self) -> None:
         with self._changed:
+            since_s = time.monotonic() - ASKED_FOR_S
+            self._asked = {ref: at_s for ref, at_s in self._asked.items() if at_s > since_s}
             needed = self._needed()
             if not any(ref in self._open for ref in needed):
                 return  # what worked until now goes on

@@ -64,6 +64,7 @@ class Audits:
         values = {"begun_at_ms": at_ms, "asked_by": asked_by, "deep": deep, "found": 0, "figures": "{}"}
         with self._database.transaction() as connection:
             made = connection.execute(insert(desk_tables.audits).values(**values, findings="[]", why=""))
+            assert made.inserted_primary_key is not None
             number = int(made.inserted_primary_key[0])
             connection.execute(delete(desk_tables.audits).where(_t.number <= number - KEPT))
         return number

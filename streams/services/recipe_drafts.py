@@ -22,7 +22,7 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import preview
 from streams.services.local_render import open_studio
-from streams.services.preview import Entry
+from streams.services.preview_page import Entry
 from streams.services.trying import turn
 from streams.services.views import ProductName, View, product_names
 

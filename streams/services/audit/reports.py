@@ -60,7 +60,8 @@ def _audited(settings: Settings, audits: Audits, number: int, *, deep: bool) -> 
 def _watch(settings: Settings, audits: Audits, number: int, deep: bool) -> None:
     """Runs it, and notes its end where it did not do so itself, as one that was killed."""
     command = [sys.executable, "-m", "streams.commands.cli", "audit", "--number", str(number)]
-    told = {**os.environ, **environment(settings, settings.kafka_bootstrap_servers)}
+    servers = settings.kafka_bootstrap_servers
+    told = {**os.environ, **(environment(settings, servers) if servers else {})}
     null = subprocess.DEVNULL
     try:
         done = subprocess.run(

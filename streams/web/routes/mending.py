@@ -12,6 +12,7 @@ from litestar.params import Body, JSONBody, QueryParameter
 
 from schemas.decoding import prepare
 from schemas.retouching import SIZE_BYTES_MAX, Retouch
+from streams.flow.processors.retouching import OPERATION as CUTOUT
 from streams.runtime.errors import Refused
 from streams.services import cases, mending
 from streams.services.cases import StepView
@@ -105,7 +106,7 @@ def keep_mask(
 
 def _with_networks(step: StepView, known: list[str]) -> StepView:
     """A step of which the network may be chosen among those that there are."""
-    if step.operation != mending.CUTOUT:
+    if step.operation != CUTOUT:
         return step
     return msgspec.structs.replace(step, takes={**step.takes, mending.NETWORK: " | ".join(known)})
 

@@ -1,5 +1,6 @@
 """The audit's page: it shows what was noted and never looks itself; a tenant sees its own findings, and no figures."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +77,7 @@ def test_one_that_was_killed_is_not_at_work_for_ever(sign_in: SignIn, database: 
 def test_a_process_that_dies_is_told_of(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(settings.database)
     database.create_tables()
-    monkeypatch.setattr(reports.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     monkeypatch.setattr(reports, "ENDS", (0,))  # which /bin/false does not end with
     reports.start(settings, database, "ada", deep=False)
     while (known := Audits(database).newest(1)[0]).ended_at_ms is None:

@@ -18,7 +18,7 @@ from schemas.records import Check, RecipeReleased, Verdict
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import recipe_drafts, sessions
+from streams.services import preview, recipe_drafts, sessions
 from streams.services.preview_page import Entry, Shown
 from streams.web.place import Place
 from tests.e2e.system import draw_product
@@ -115,7 +115,7 @@ def test_the_page_shows_them(sign_in: SignIn, known: Flow, place: Place, monkeyp
     assert known
     assert place
     monkeypatch.setattr(recipe_drafts, "open_studio", _no_studio)
-    monkeypatch.setattr(recipe_drafts.preview, "made", _one_picture)
+    monkeypatch.setattr(preview, "made", _one_picture)
     (told,) = sign_in("demo").post(f"{AT}/preview", json={"text": PADDED, "sku": "MUG"}).json()
     assert (told["asset"], told["outcome"]) == ("amazon-1", "review")
     assert [each["told"] for each in told["missed"]] == ["Doubt about the cutout"]
@@ -125,7 +125,7 @@ def test_the_page_shows_them(sign_in: SignIn, known: Flow, place: Place, monkeyp
 def test_only_what_was_seen_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a real browser, by somebody who may see every tenant."""
     monkeypatch.setattr(recipe_drafts, "open_studio", _no_studio)
-    monkeypatch.setattr(recipe_drafts.preview, "made", _one_picture)
+    monkeypatch.setattr(preview, "made", _one_picture)
     with _browser() as browser, desk_world.running(tmp_path, doubtful=3) as world:
         link = sessions.link(world.database, "root", ("*",), "operator")
         tab = opened(browser, sessions.address(world.base_url, link))
