@@ -10,9 +10,10 @@ from types import MappingProxyType
 
 from schemas.identity import case_id, picture_id
 from schemas.operations import OPERATIONS
-from schemas.records import Check, Doubt, ReviewRequested, Task, TaskCompleted, Verdict
+from schemas.records import Check, Doubt, ReviewRequested, Step, Task, TaskCompleted, Verdict
 
 CUTOUT, PEOPLE, CHANNEL, LIGHT, SOURCE = "cutout", "people", "channel", "light", "source"
+COLOUR, TEXT = "colour", "text"
 ABOUT: Mapping[str, str] = MappingProxyType(  # what a check is about, where it is not its point of the checklist
     {
         "edges": CUTOUT,  # a point
@@ -24,6 +25,12 @@ ABOUT: Mapping[str, str] = MappingProxyType(  # what a check is about, where it 
     }
 )
 OF_CUTOUT = frozenset({CUTOUT, PEOPLE, SOURCE})  # what is seen in the cutout alone, whatever was made of it
+# Operations that show the product's own pixels in its own light: what is off with their colours or letters is so in all
+# of them, whatever is about the product, but for the parameters that change either.
+AS_PHOTOGRAPHED = frozenset({"packshot", "transparent"})
+CHANGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {COLOUR: ("lighting.mode",), TEXT: ("lighting.mode", "outputSize", "scaling")}
+)
 OTHERS = "others.height_cm"  # a parameter of steps that show other products, too
 DOUBTFUL = frozenset({"fail", "review"})
 
@@ -62,8 +69,15 @@ def _case(cause: str, task: Task, verdict: Verdict) -> str:
     if cause in OF_CUTOUT:
         return case_id(task.tenant, task.sku, cause, _cutout(task), gates)
     step = task.step
-    looked_at = [_digests(task), step.operation, step.parameters, gates]
+    looked_at = [_digests(task), *_made_by(cause, step), gates]
     return case_id(task.tenant, task.sku, cause, *looked_at, channel if _is_channels(cause, step.operation) else "")
+
+
+def _made_by(cause: str, step: Step) -> tuple[str, Mapping[str, str]]:
+    """The operation and the parameters that a cause is about."""
+    if cause not in CHANGES or step.operation not in AS_PHOTOGRAPHED:
+        return step.operation, step.parameters
+    return "packshot", {name: step.parameters[name] for name in CHANGES[cause] if name in step.parameters}
 
 
 def _is_channels(cause: str, operation: str) -> bool:

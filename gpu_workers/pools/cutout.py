@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.metering import Meter
+from gpu_workers.models.manifest import ModelError
 from gpu_workers.models.people import People
 from gpu_workers.models.policy import stand
 from gpu_workers.operations.base import Made, PixelHalf, SourceRequest, pixel_half
@@ -169,6 +170,8 @@ class Cutout:
             raise Refused.because(error) from error
         except NoModel as error:
             raise Refused("no_model", str(error), transient=True) from error
+        except ModelError as error:
+            raise Refused("bad_model", str(error), field="parameters.model") from error
         if known:
             meter.lap("lookup")
         return identity, msgspec.structs.replace(result, source_digest=fetched.sha256), known
@@ -215,7 +218,8 @@ class Cutout:
         return identity, *results.get_or_make(identity, make)
 
     def _with_network(self, job: _Job, results: Results, meter: Meter) -> tuple[str, Result, bool]:
-        with self._serving.lease(job.task.tenant, job.task.sku) as leased:
+        asked = job.task.step.parameters.get("model")
+        with self._serving.lease(job.task.tenant, job.task.sku, asked) as leased:
             engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint(job.operation)[:16]}"
 
             def make() -> Result:

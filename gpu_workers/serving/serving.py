@@ -28,6 +28,7 @@ from streams.runtime.errors import Unavailable
 LOOK_EVERY_S = 1.0
 WAIT_MAX_S = 60.0
 TRY_AGAIN_S = 30.0
+ASKED_FOR_S = 600.0  # so long one that somebody asked for stays open: who mends one picture mends the next
 
 log = structlog.get_logger()
 models_open = Gauge("packshot_models_open", "Models that are open in this worker", ["model"])
@@ -89,6 +90,7 @@ class Serving:
         self._open: dict[str, Network] = {}
         self._leases: Tally[int] = Tally()  # by the identity of the network
         self._failed: dict[str, tuple[Exception, float]] = {}
+        self._asked: dict[str, float] = {}  # by name, when somebody asked for just this one
         self._broken: set[str] = set()
         self._closing = False
         self._open_needed()
@@ -98,11 +100,14 @@ class Serving:
         self._thread.start()
 
     @contextmanager
-    def lease(self, tenant: str, sku: str) -> Iterator[Leased]:
-        """The networks for a product, which stay open for as long as the block lasts. Raises NoModel."""
+    def lease(self, tenant: str, sku: str, asked: str | None = None) -> Iterator[Leased]:
+        """The networks for a product, which stay open for as long as the block lasts; alone the one that is `asked` for
+        by name, unless it is recalled. Raises NoModel, and ModelError for one that cannot be used.
+        """
         with self._changed:
-            ref = self._wait_for(tenant, sku)
-            beside = self._split.beside(tenant, sku)
+            alone = self._wait_for_asked(asked) if asked is not None else None
+            ref = alone or self._wait_for(tenant, sku)
+            beside = None if alone else self._split.beside(tenant, sku)
             taken = [ref] + ([beside] if beside in self._open and beside != ref else [])
             networks = [self._open[each] for each in taken]
             for network in networks:
@@ -141,12 +146,29 @@ class Serving:
             self._changed.wait(left_s)
         return ref
 
+    def _wait_for_asked(self, ref: str) -> str | None:
+        """The model once it is open; None for one that is recalled, whose place the others take."""
+        give_up_at = time.monotonic() + WAIT_MAX_S
+        while ref not in self._split.recalled:
+            self._asked[ref] = time.monotonic()
+            if ref in self._open:
+                return ref
+            if isinstance(failure := self._failed.get(ref, (None,))[0], ModelError):
+                raise failure
+            left_s = give_up_at - time.monotonic()
+            if left_s <= 0 or self._closing:
+                raise NoModel(self._why())
+            self._changed.notify_all()  # the thread that opens it
+            self._changed.wait(min(left_s, self._look_every_s))
+        log.warning("asked for by name, and recalled: another takes its place", model=ref)
+        return None
+
     def _chosen(self, tenant: str, sku: str) -> str | None:
         """The first that is open of: the one chosen, the stable ones, and whatever else worked until now."""
         chosen = self._split.choose(tenant, sku)
         if chosen is None:
             raise NoModel("every model that could work is withdrawn or recalled")
-        usable = [chosen, *self._split.stable, *self._open]
+        usable = [chosen, *self._split.stable, *(ref for ref in self._open if ref not in self._asked)]
         return next((ref for ref in usable if ref in self._open and ref not in self._split.recalled), None)
 
     def _why(self) -> str:
@@ -216,7 +238,8 @@ class Serving:
         for ref in split.stable:
             if len([each for each in stable if each not in self._failed]) < split.kept:
                 stable.append(ref)
-        return list(dict.fromkeys([*stable, *(ref for ref in split.trials if ref not in split.recalled)]))
+        also = (*split.trials, *list(self._asked))
+        return list(dict.fromkeys([*stable, *(ref for ref in also if ref not in split.recalled)]))
 
     def _has_just_failed(self, ref: str) -> bool:
         return ref in self._failed and time.monotonic() - self._failed[ref][1] < TRY_AGAIN_S
@@ -239,6 +262,8 @@ class Serving:
 
     def _close_unneeded(self) -> None:
         with self._changed:
+            since_s = time.monotonic() - ASKED_FOR_S
+            self._asked = {ref: at_s for ref, at_s in self._asked.items() if at_s > since_s}
             needed = self._needed()
             if not any(ref in self._open for ref in needed):
                 return  # what worked until now goes on

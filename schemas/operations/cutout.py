@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from schemas.categories import is_worn
 from schemas.operations.base import Operation, Parameters
-from schemas.records import Sha256
+from schemas.records import ModelRef, Sha256
 
 
 class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,7 +17,8 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
     that such a source has in its alpha stays. `speckle_share`: islands and pinholes under this share of the subject's
     area go. `retouch`: the strokes of a person, by the digest of their blob, see schemas.retouching. `subject`: the
     product alone, so that people make it uncertain; everything that stands out, people included; auto is everything for
-    what people wear, by the product's category, and the product alone otherwise.
+    what people wear, by the product's category, and the product alone otherwise. `model`: the network NAME@VERSION
+    that is asked in place of the one that works; a recalled one is not.
     """
 
     keep_own_alpha: bool = True
@@ -25,6 +26,7 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
     speckle_share: float = 0.001
     subject: Literal["auto", "product", "everything"] = "auto"
     retouch: Sha256 | None = None
+    model: ModelRef | None = None
 
     def of(self, category: str) -> "CutoutParameters":
         """These for a product of `category`: `subject` is not auto any more."""

@@ -8,6 +8,7 @@ from schemas.channels import Hex, ShadowMode
 from schemas.operations.base import ALPHA, CUT, FILE, KEPT, TEXT, Operation, Required, SizedParameters
 
 Room = Annotated[float, Meta(ge=0.0, le=0.45)]
+Turn = Annotated[float, Meta(ge=-45.0, le=45.0)]  # degrees: beyond, another side would be up
 
 
 class PackshotParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,8 +18,8 @@ class PackshotParameters(SizedParameters, frozen=True, kw_only=True, forbid_unkn
     `padding`: the room left on either side of the product. `margin`, `margin.top` and so on: room besides, at every or
     at one side. `outputSize`: WIDTHxHEIGHT in pixels. `scaling`: fit, or fill, which lets the canvas cut the product.
     `horizontalAlignment`, `verticalAlignment`: where the product stands in its room. `straighten`: auto turns a product
-    that was photographed a little tilted. `lighting.mode`: auto takes a colour cast off that the background shows.
-    `export.dpi`: what the file says of its size in print.
+    that was photographed a little tilted; in its place `straighten.angle`: degrees clockwise. `lighting.mode`: auto
+    takes a colour cast off that the background shows. `export.dpi`: what the file says of its size in print.
     """
 
     background_color: Hex | None = field(default=None, name="background.color")
@@ -33,6 +34,7 @@ class PackshotParameters(SizedParameters, frozen=True, kw_only=True, forbid_unkn
     horizontal_alignment: Literal["left", "center", "right"] = field(default="center", name="horizontalAlignment")
     vertical_alignment: Literal["top", "center", "bottom"] = field(default="center", name="verticalAlignment")
     straighten: Literal["none", "auto"] = "none"
+    straighten_angle: Turn | None = field(default=None, name="straighten.angle")
     lighting_mode: Literal["none", "auto"] = field(default="none", name="lighting.mode")
     export_dpi: Annotated[int, Meta(ge=1, le=4800)] | None = field(default=None, name="export.dpi")
 

@@ -16,19 +16,31 @@ if TYPE_CHECKING:
 @click.option("--from-decisions", is_flag=True, required=True, help="By what people decided, and said at second looks.")
 @click.option("--channel", required=True, help="The channel whose limit it is.")
 @click.option("--wrong-max", default=0.04, show_default=True, help="How much of what passes may be wrong, 0..1.")
+@click.option("--weights", is_flag=True, help="Propose what speaks how much against a cutout, in place of the limit.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the channel's rules with it here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
 def calibrate(
-    settings: Settings, from_decisions: bool, channel: str, wrong_max: float, out: Path | None, as_json: bool
+    settings: Settings,
+    from_decisions: bool,
+    channel: str,
+    wrong_max: float,
+    weights: bool,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
-    """Propose a channel's limit of doubt by what people decided.
+    """Propose a channel's limit of doubt by what people decided, or the weights of the doubt.
 
     That is how doubtful a cutout may be that nobody looks at; its effect is told of decisions that it was not chosen
     on. Nothing changes until the rules that --out writes are released: `packshot channels release FILE`, which
     `packshot channels withdraw` takes back.
     """
     assert from_decisions
+    if weights:
+        if out is not None:
+            raise click.UsageError("--out is for a limit: weights belong to the workers' code")
+        _propose_weights(settings, channel, as_json)
+        return
     from streams.services.calibrating import propose
     from streams.services.status import open_database
 
@@ -45,6 +57,27 @@ def calibrate(
     console.say("it passes more, or errs less" if found.is_better else "it is no better: leave the limit as it is")
     if out is not None:
         console.say(f"released by: packshot channels release {out}")
+
+
+def _propose_weights(settings: Settings, channel: str, as_json: bool) -> None:
+    from streams.services import weighing
+    from streams.services.status import open_database
+
+    with open_database(settings) as database:
+        found = weighing.propose(database, channel)
+    if as_json:
+        print_json(found)
+        return
+    console.say(f"fitted on {found.fitted} decisions; on {found.held_out} others")
+    console.say(f"  now   {_described(found.now)}")
+    console.say(f"  then  {_described(found.then)}")
+    console.say(
+        "more passes, or less of that is wrong" if found.is_better else "they are no better: leave them as they are"
+    )
+    console.say(f"BIAS = {found.bias:g}")
+    for name, weight in found.weights.items():
+        console.say(f"  {name} = {weight:g}")
+    console.say("they count with workers that have them: gpu_workers/operations/cutout/uncertainty.py")
 
 
 def _described(effect: "Effect") -> str:

@@ -35,7 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("status:audit", "Compare topics, facts and origin: is anything lost, stale, doubled or missing?"),
     "brands": ("brands:brands", "Brands: what a house's pictures have in common, for the operation style."),
     "cache": ("cache:cache", "The cache of results: what may be taken away at any time."),
-    "calibrate": ("calibrate:calibrate", "Propose a channel's limit of doubt by what people decided."),
+    "calibrate": (
+        "calibrate:calibrate",
+        "Propose a channel's limit of doubt by what people decided, or the weights of the doubt.",
+    ),
     "channels": ("channels:channels", "Channels: their rules, by name and version."),
     "check": ("system:check", "Check that everything is reachable and sane."),
     "connectors": (

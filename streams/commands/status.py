@@ -45,14 +45,16 @@ def _remote_status(settings: Settings, url: str, key: str | None, tenant: str | 
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Read every live file, too, and check its digest.")
+@click.option("--by", "asked_by", default="", envvar="USER", help="Who asks; by default the user's name.")
+@click.option("--number", type=int, hidden=True, help="Of an audit that the desk has begun.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.pass_obj
-def audit(settings: Settings, deep: bool, as_json: bool) -> None:
-    """Compare topics, facts and origin: is anything lost, stale, doubled or missing?"""
+def audit(settings: Settings, deep: bool, asked_by: str, number: int | None, as_json: bool) -> None:
+    """Compare topics, facts and origin: is anything lost, stale, doubled or missing? The desk shows what was found."""
     from streams.commands.tables.system import show_report
-    from streams.services.audit.audit import audit as audit_everything
+    from streams.services.audit.reports import noted
 
-    report = audit_everything(settings, deep=deep)
+    report = noted(settings, asked_by, deep=deep, number=number)
     show_report(report, as_json=as_json)
     sys.exit(Exit.OK if report.clean else Exit.FOUND)
 

@@ -1,6 +1,7 @@
 """Facts in SQL: what is true now of products, assets, tasks, reviews and campaigns."""
 
 from streams.facts.assets import Asset, ProductState
+from streams.facts.audits import Audits, NotedAudit, NotedFinding
 from streams.facts.campaigns import CampaignProgress, rank_of
 from streams.facts.cases import Case, Fitting, Waiting
 from streams.facts.claims import Claim, Claims
@@ -30,6 +31,7 @@ __all__ = [
     "AssetEvent",
     "AssetState",
     "Attempt",
+    "Audits",
     "Backlog",
     "CampaignProgress",
     "CampaignRow",
@@ -58,7 +60,9 @@ __all__ = [
     "Loss",
     "Losses",
     "Message",
+    "NotedAudit",
     "NotedChange",
+    "NotedFinding",
     "Product",
     "ProductState",
     "ProductStates",

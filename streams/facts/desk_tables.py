@@ -1,6 +1,6 @@
-"""The tables of the desk: no facts, but who may look at them. See sessions.py."""
+"""The tables of the desk: no facts, but who may look at them, and what audits found. See sessions.py, audits.py."""
 
-from sqlalchemy import BigInteger, Column, Table
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text
 
 from schemas.records import Name, Sha256
 from streams.facts.tables import Characters, apart
@@ -28,4 +28,19 @@ desk_sessions = Table(
     Column("expires_at_ms", BigInteger, nullable=False, index=True),
     Column("seen_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
+)
+
+audits = Table(
+    "audits",
+    apart,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("begun_at_ms", BigInteger, nullable=False),
+    Column("asked_by", Characters(), nullable=False),
+    Column("deep", Boolean, nullable=False),
+    Column("ended_at_ms", BigInteger),  # null while it is at work
+    Column("found", BigInteger, nullable=False),
+    Column("figures", Text, nullable=False),  # a JSON object, and an array
+    Column("findings", Text, nullable=False),
+    Column("why", Characters(), nullable=False),
+    sqlite_autoincrement=True,
 )

@@ -17,6 +17,7 @@ from streams.facts.repository import Repository, load, page
 from streams.facts.reviews import Review, review_in
 from streams.facts.states import SETTLED
 
+COSTS_MAX = 500  # shares of tasks, the newest: enough for a mean, and found by an index
 JUDGED_MAX = 5000  # of the newest verdicts, that quality is told of
 
 
@@ -170,6 +171,21 @@ class Overviews(Repository):
             .order_by(columns.operation)
         )
         return [Queued(str(row[0]), str(row[1]), int(row[2]), int(row[3])) for row in self._connection.execute(query)]
+
+    def work_ms(self, tenant: str) -> dict[str, float]:
+        """What a task of each operation took lately of engine and CPU together, in ms; none where nothing is known."""
+        columns = t.costs.c
+        newest = (
+            select(columns.operation, columns.task_id, (columns.engine_ms + columns.cpu_ms).label("work_ms"))
+            .where(columns.tenant == tenant)
+            .order_by(columns.updated_at_ms.desc())
+            .limit(COSTS_MAX)
+            .subquery()
+        )
+        told = newest.c
+        query = select(told.operation, func.sum(told.work_ms), func.count(func.distinct(told.task_id)))
+        rows = self._connection.execute(query.group_by(told.operation))
+        return {str(row[0]): float(row[1]) / int(row[2]) for row in rows}
 
     def judged(self, tenant: str) -> list[Judged]:
         """The newest verdicts on the tenant's assets."""

@@ -7,14 +7,14 @@ D. Thompson, 1952). The limit is chosen on one half of the labels; what it would
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 
 from schemas import channels
 from schemas.channels.rulebook import BadChannel, Rulebook, parse
 from schemas.decoding import prepare
-from schemas.records import CutoutRetouched, Verdict
+from schemas.records import AssetPublished, CutoutRetouched, TaskCompleted, Verdict
 from streams.facts import Database, Facts
 from streams.flow.gates.edges import UNCERTAINTY, UNCERTAINTY_MAX
 from streams.runtime.errors import Refused
@@ -29,12 +29,16 @@ WRONG_MAX = 0.04  # of what passes: what the gates' own limit was chosen by
 
 @dataclass(frozen=True)
 class Label:
-    """What a person said of a cutout: how doubtful it was (0..1), and whether it is good; `counts` for so many."""
+    """What a person said of a cutout: how doubtful it was (0..1), and whether it is good; `counts` for so many.
+
+    `measures` are all that was measured of the cutout, "cutout." before each; none where nobody noted them.
+    """
 
     name: str
     doubt: float
     is_good: bool
     counts: float = 1.0
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_held_out(self) -> bool:
@@ -76,12 +80,17 @@ def propose(database: Database, channel: str, wrong_max: float = WRONG_MAX) -> P
 
     Raises Refused: `unknown_channel`, `too_few_labels`.
     """
+    labels, text = labelled(database, channel)
+    return proposal(channel, text, labels, wrong_max)
+
+
+def labelled(database: Database, channel: str) -> tuple[list[Label], str]:
+    """What people said of cutouts for a channel, and its rules as they were written. Raises Refused."""
     with database.read() as facts:
         rules = facts.recipes.cookbook().rules
         if channel not in rules.names():
             raise Refused("unknown_channel", f"no channel is called {channel!r}", field="channel")
-        labels = list(labels_of(channel, facts))
-    return proposal(channel, _text(rules, channel), labels, wrong_max)
+        return list(labels_of(channel, facts)), _text(rules, channel)
 
 
 def proposal(channel: str, text: str, labels: Sequence[Label], wrong_max: float) -> Proposal:
@@ -136,27 +145,34 @@ def _decided(tenant: str, channel: str, facts: Facts) -> Iterator[Label]:
         task = reviews[0].request.completed.task
         retouch = None if task.origin is None else facts.retouches.get(tenant, case.sku, task.origin.source)
         if case.decision is not None:
-            yield Label(case.case_id, doubt, case.decision.approved)
+            yield Label(case.case_id, doubt, case.decision.approved, measures=task.measures)
         elif _was_mended(retouch, case.case_id):
-            yield Label(case.case_id, doubt, is_good=False)
+            yield Label(case.case_id, doubt, is_good=False, measures=task.measures)
 
 
 def _looked_at(tenant: str, channel: str, facts: Facts) -> Iterator[Label]:
     """What passed and was looked at; each counts for as many of its stratum as were not."""
     known = sampling.sample(tenant, facts)
-    doubts = {
-        live.published.file.content: live.published.verdict
-        for live in facts.overviews.live(tenant, sampling.LOOKED_AMONG)
-    }
+    live = {each.published.file.content: each.published for each in facts.overviews.live(tenant, sampling.LOOKED_AMONG)}
     passed = [each for each in known.passed if each.channel == channel and each.stratum.endswith("gates")]
     for stratum in {each.stratum for each in passed}:
         its = [each for each in passed if each.stratum == stratum]
         verdicts = {each.digest: agreement.verdict(known.words.get(each.digest, ())) for each in its}
         looked = [each for each in its if verdicts[each.digest] is not None]
         for each in looked:
-            doubt = _doubt(doubts[each.digest])
+            doubt = _doubt(live[each.digest].verdict)
             if doubt is not None:
-                yield Label(each.digest, doubt, bool(verdicts[each.digest]), len(its) / len(looked))
+                measures = _measures(live[each.digest], facts)
+                yield Label(each.digest, doubt, bool(verdicts[each.digest]), len(its) / len(looked), measures)
+
+
+def _measures(published: AssetPublished, facts: Facts) -> Mapping[str, float]:
+    """What was measured of the cutout of a picture that is live, where its task is still noted."""
+    for each in facts.tasks.of(published.tenant, published.sku, published.version):
+        made = each.record
+        if isinstance(made, TaskCompleted) and any(blob.digest == published.file.content for blob in made.outputs):
+            return made.task.measures
+    return {}
 
 
 def _was_mended(retouch: CutoutRetouched | None, case_id: str) -> bool:

@@ -18,6 +18,7 @@ from gpu_workers.pools.compose import library
 from gpu_workers.pools.limits import fetch_limits
 from gpu_workers.pools.outputs import code_fingerprint
 from gpu_workers.pools.retouches import retouching_of
+from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.sources.decoding import DecodeLimits, Picture, decode
 from gpu_workers.sources.errors import SourceError
 from gpu_workers.sources.fetch import fetch
@@ -26,6 +27,7 @@ from schemas.decoding import prepare
 from schemas.errors import InputError
 from schemas.operations import OPERATIONS
 from schemas.records import CutoutRetouched, Name, Parameters, Sha256, Source, Task, TaskCompleted, Verdict
+from schemas.releases import recalled
 from schemas.retouching import Retouch
 from streams.blobs import BlobCorrupt, Blobs, NotFound
 from streams.facts import Database, Facts, Review
@@ -40,7 +42,7 @@ from streams.services.roles import s3_client
 from streams.services.showing import Shown
 from streams.services.trying import turn
 
-STROKES = "retouch"  # the parameter of a cutout that names them
+STROKES, NETWORK = "retouch", "model"  # the parameters of a cutout that name them
 MASK_BYTES_MAX = 32 * 1024 * 1024
 MASK_PIXELS_MAX = 50_000_000
 
@@ -79,7 +81,8 @@ def preview(settings: Settings, database: Database, blobs: Blobs, tenant: str, r
         task = review.request.completed.task
         made_by = _cut_by(task, facts) if request.step == CUTOUT else None
         parameters = _cutout_parameters(task, request, facts) if request.step == CUTOUT else {}
-    with turn(), open_studio(settings) as studio:
+        network = _network(parameters, facts)
+    with turn(), open_studio(settings, network) as studio:
         making = _Making(settings, blobs, studio)
         if request.step == CUTOUT:
             return making.cut_anew(task, parameters, request.retouch, made_by)
@@ -96,6 +99,14 @@ def marks(database: Database, blobs: Blobs, tenant: str, case_id: str) -> Retouc
         task = review.request.completed.task
         known = None if task.origin is None else facts.retouches.get(tenant, task.sku, task.origin.source)
     return None if known is None or known.strokes is None else strokes.read(_blob(blobs, known.strokes))
+
+
+def networks(settings: Settings, database: Database, blobs: Blobs) -> list[str]:
+    """The networks that may cut out, NAME@VERSION: all but those that are recalled."""
+    known = ModelRegistry.of(settings, blobs, database).models()
+    with database.read() as facts:
+        gone = recalled(facts.models.releases(CUTOUT))
+    return [ref for ref, each in known.items() if each.operation == CUTOUT and ref not in gone]
 
 
 def keep_mask(blobs: Blobs, data: bytes) -> str:
@@ -130,16 +141,23 @@ class _Making:
         except InputError as error:
             raise Refused.because(error) from error
         cut = self.studio.cutout(
-            photograph, source.uri, parameters_now, task.category, retouching, self._answers(digest, made_by)
+            photograph,
+            source.uri,
+            parameters_now,
+            task.category,
+            retouching,
+            self._answers(digest, parameters_now, made_by),
         )
         measures = {**cut.measures, **photograph.measures}
         picture = cutout_picture(photograph, cut)
         made = self._made(task, [picture], {f"{CUTOUT}.{name}": value for name, value in measures.items()})
         return _seen(showing.encoded(eight_bit(cut.rgba)), made, cut.measures)
 
-    def _answers(self, photograph: str, made_by: TaskCompleted | None) -> Answers:
-        """What networks said of a photograph, where it was this code that asked them."""
-        if made_by is None or not made_by.engine.endswith(f"+{code_fingerprint(CUTOUT)[:16]}"):
+    def _answers(self, photograph: str, parameters: Mapping[str, str], made_by: TaskCompleted | None) -> Answers:
+        """What networks said of a photograph, where this code asked them, and the network that is wanted."""
+        if made_by is None or made_by.task.step.parameters.get(NETWORK) != parameters.get(NETWORK):
+            return Answers()
+        if not made_by.engine.endswith(f"+{code_fingerprint(CUTOUT)[:16]}"):
             return Answers()
         return known_answers(self.blobs, answers_id(photograph, made_by.engine, self.studio.reader()))
 
@@ -212,6 +230,12 @@ def _cutout_parameters(task: Task, request: PreviewRequest, facts: Facts) -> dic
     recipes = {} if made_by is None else made_by.task.step.parameters
     own = {name: value for name, value in recipes.items() if name not in (*before, STROKES)}
     return {**own, **strokes_before, **request.parameters}
+
+
+def _network(parameters: Mapping[str, str], facts: Facts) -> str | None:
+    """The network that is asked by name; None for the one that works, as in place of one that is recalled."""
+    asked = parameters.get(NETWORK)
+    return None if asked in recalled(facts.models.releases(CUTOUT)) else asked
 
 
 def _cut_by(task: Task, facts: Facts) -> TaskCompleted | None:

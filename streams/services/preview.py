@@ -34,6 +34,7 @@ from streams.services.roles import s3_client
 from streams.services.status import open_database, tenants_of
 
 Progress = Callable[[int, int], None]
+Asked = tuple[CatalogChanged, Source, Slip]
 
 
 @dataclass(frozen=True)
@@ -57,27 +58,40 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
     with open_database(settings) as database, database.read() as facts:
         cookbook = facts.recipes.cookbook()
     cookbook, name = _with_file(cookbook, wanted.recipe)
-    drawn = [
+    drawn = asked(_products(settings, wanted, cookbook.rules), cookbook, name)
+    here = _reading_here(settings)
+    with open_studio(here, wanted.model) as studio:
+        entries = made(here, studio, drawn, progress)
+    files.write(target, preview_page.page(cookbook.recipe(name).ref, entries).encode())
+    return entries
+
+
+def asked(products: Sequence[CatalogChanged], cookbook: Cookbook, name: str) -> list[Asked]:
+    """What a recipe asks for of products. Raises Refused `nothing_to_make` where that is nothing."""
+    found = [
         (product, source, slip)
-        for product in _products(settings, wanted, cookbook.rules)
+        for product in products
         for source, slip in slips(product, AssetRequest(name, product.channels, "standard"), cookbook)
     ]
-    total = sum(len(slip.lineages) for _, _, slip in drawn)
-    if not total:
+    if not any(slip.lineages for _, _, slip in found):
         raise Refused("nothing_to_make", f"{name} makes no picture that these products' channels allow")
+    return found
+
+
+def made(settings: Settings, studio: Studio, drawn: Sequence[Asked], progress: Progress) -> list[Entry]:
+    """The pictures. Sources are read as `settings` allow; what cannot be made stands in its entry."""
+    total = sum(len(slip.lineages) for _, _, slip in drawn)
     entries: list[Entry] = []
     done = 0
-    with open_studio(_reading_here(settings), wanted.model) as studio:
-        making = _Making(settings, studio)
-        for product, source, slip in drawn:
+    making = _Making(settings, studio)
+    for product, source, slip in drawn:
+        progress(done, total)
+        entry = Entry(product, source, making.photograph(source))
+        for picture in making.pictures(entry, slip):
+            entry.pictures.append(picture)
+            done += 1
             progress(done, total)
-            entry = Entry(product, source, making.photograph(source))
-            for picture in making.pictures(entry, slip):
-                entry.pictures.append(picture)
-                done += 1
-                progress(done, total)
-            entries.append(entry)
-    files.write(target, preview_page.page(cookbook.recipe(name).ref, entries).encode())
+        entries.append(entry)
     return entries
 
 
@@ -139,10 +153,9 @@ class _Making:
             yield from self._made(product, lacking, following, written, measures)
 
     def _fetch(self, source: Source) -> bytes | Refused:
-        settings = _reading_here(self.settings)
         try:
-            limits = cutout_pool.fetch_limits(settings)
-            return fetch(source.uri, limits, sha256=source.sha256, s3=s3_client(settings)).data
+            limits = cutout_pool.fetch_limits(self.settings)
+            return fetch(source.uri, limits, sha256=source.sha256, s3=s3_client(self.settings)).data
         except SourceError as error:
             return Refused.because(error)
 

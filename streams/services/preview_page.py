@@ -80,7 +80,7 @@ def page(recipe: str, entries: Sequence[Entry]) -> str:
         for outcome, word in OUTCOMES.items()
         if outcomes[outcome]
     )
-    befores = [_file(entry.photograph, BEFORE_PX) for entry in entries]
+    befores = [shrunk(entry.photograph, BEFORE_PX) for entry in entries]
     rules = "".join(f".b{number}{{background-image:url({_data(each)})}}" for number, each in enumerate(befores) if each)
     sections = "".join(_section(number, entry, befores[number] is not None) for number, entry in enumerate(entries))
     return (
@@ -114,7 +114,7 @@ def _card(number: int | None, picture: Shown) -> str:
     if picture.made is None:
         why = f'<div class="frame"><p class="none">{escape(picture.why)}</p></div>'
         return f'<article>{why}<div class="title">{title}</div></article>'
-    after = _file(picture.made.file, AFTER_PX)
+    after = shrunk(picture.made.file, AFTER_PX)
     clear = " clear" if after is not None and after[0] == "image/webp" else ""
     corner = "" if number is None else f'<span class="corner b{number}"></span>'
     swap = ' tabindex="0" role="button" aria-label="Swap before and after"' if number is not None else ""
@@ -180,16 +180,16 @@ def _why(photograph: bytes | Refused) -> str:
     return f"{photograph.code}: {photograph}" if isinstance(photograph, Refused) else "not readable"
 
 
-def _file(picture: bytes | Refused, side_px: int) -> tuple[str, bytes] | None:
+def shrunk(picture: bytes | Refused, side_px: int) -> tuple[str, bytes] | None:
     """A picture no larger than it is seen, and its media type: WebP where it is transparent, else JPEG."""
-    shrunk = None if isinstance(picture, Refused) else thumbnail(picture, side_px)
-    if shrunk is None:
+    small = None if isinstance(picture, Refused) else thumbnail(picture, side_px)
+    if small is None:
         return None
     buffer = io.BytesIO()
-    if shrunk.mode == "RGBA":
-        shrunk.save(buffer, "WEBP", quality=88)
+    if small.mode == "RGBA":
+        small.save(buffer, "WEBP", quality=88)
         return "image/webp", buffer.getvalue()
-    shrunk.save(buffer, "JPEG", quality=88)
+    small.save(buffer, "JPEG", quality=88)
     return "image/jpeg", buffer.getvalue()
 
 

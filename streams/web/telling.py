@@ -69,6 +69,8 @@ CHECKS = {
     "in_frame": "Product within the frame",
     "visible_share": "Product that can be seen",
 }
+UNMEASURED = "not measured"  # the name of a check that says so of a whole point of the checklist
+_REASON = re.compile(r"(?P<name>[a-z][\w.]*) (?P<rest>is -?[\d.,e+-]+,? the limit .*|was not measured.*)", re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?e[+-]?\d+|\d{5,}")
 
 
@@ -122,6 +124,12 @@ def figure(value: float | None) -> str:
 def check(name: str) -> str:
     """What a check is about, for people."""
     return CHECKS.get(name, name.replace("_", " ").replace(".", ": "))
+
+
+def worded(reason: str) -> str:
+    """Why an asset stands where it does, where that is a check: told by what the check is about."""
+    found = _REASON.fullmatch(reason)
+    return reason if found is None else f"{check(found['name'])} {found['rest']}"
 
 
 def size(count: int) -> str:
@@ -178,6 +186,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         share,
         figure,
         check,
+        worded,
         size,
         tally,
         worst_first,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gpu_workers.engines import EngineClosed, EngineError, Tensor
 from gpu_workers.models.loader import WeightsCorrupt
-from gpu_workers.models.manifest import load_manifest
+from gpu_workers.models.manifest import UnknownModel, load_manifest
 from gpu_workers.serving import serving as module
 from gpu_workers.serving.batching import Batcher, EngineFailed
 from gpu_workers.serving.serving import Leased, Network, NoModel, Serving
@@ -282,3 +282,47 @@ def test_while_the_facts_are_away_it_goes_on_as_before(world: World) -> None:
         assert asked(serving) == 0.01
         world.away, world.split = False, ModelSplit(("net@2",))
         soon(lambda: asked(serving) == 0.02)
+
+
+def test_one_that_is_asked_for_by_name_works_alone_and_for_nobody_else() -> None:
+    world = World()
+    with served(world) as serving:
+        with serving.lease("t", "s", "other@7") as leased:
+            assert (leased.network.model.ref, leased.beside) == ("other@7", None)
+        with serving.lease("t", "s") as leased:
+            assert leased.network.model.ref == "net@1"
+        assert world.open_now() == ["net@1", "other@7"], "who mends one picture mends the next"
+
+
+def test_one_that_is_asked_for_is_closed_when_nobody_asks_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ASKED_FOR_S", 0.2)
+    world = World()
+    with served(world) as serving:
+        with serving.lease("t", "s", "other@7"):
+            time.sleep(0.5)
+            assert "other@7" in world.open_now(), "not while somebody works with it"
+        give_up_at = time.monotonic() + SOON_S
+        while world.open_now() != ["net@1"]:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
+
+
+def test_a_recalled_one_does_not_work_for_who_asks_for_it_either() -> None:
+    world = World()
+    world.split = ModelSplit(("net@1",), recalled=frozenset({"other@7"}))
+    with served(world) as serving, serving.lease("t", "s", "other@7") as leased:
+        assert leased.network.model.ref == "net@1"
+    assert [engine.fingerprint for engine in world.engines] == ["net@1"]
+
+
+def test_one_that_there_is_not_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.failing = {"none@1": UnknownModel("no model is called none@1"), "lost@1": EngineError("the device is lost")}
+    monkeypatch.setattr(module, "WAIT_MAX_S", 0.5)
+    with served(world) as serving:
+        with pytest.raises(UnknownModel), serving.lease("t", "s", "none@1"):
+            pass
+        with pytest.raises(NoModel, match="the device is lost"), serving.lease("t", "s", "lost@1"):
+            pass
+        with serving.lease("t", "s") as leased:
+            assert leased.network.model.ref == "net@1"

@@ -12,6 +12,7 @@ from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import packshot
 from schemas import channels
 from schemas.channels import Channel, Size
+from schemas.operations.base import BadParameters
 from schemas.operations.packshot import PackshotParameters
 from tests.gpu_workers.products import block, mug
 
@@ -98,3 +99,35 @@ def test_a_turned_block_has_the_same_colour_and_size() -> None:
     rows, columns = np.nonzero(rendered.mask >= 128)
     assert np.ptp(columns) / np.ptp(rows) == pytest.approx(100 / 180, abs=0.02)
     assert (rendered.canvas[150, 150] == 90).all()
+
+
+@pytest.mark.parametrize("degrees", [-20.0, 3.0, 12.5])
+def test_a_person_says_the_angle(degrees: float) -> None:
+    """Whatever the shape says, and with the product unchanged, too."""
+    asked = PackshotParameters(straighten="auto", straighten_angle=-degrees)
+    rendered = packshot(tilted(bottle(), degrees), rules(), asked)
+    found = measure(encode(rendered.canvas, rules()).data, rendered, rules())
+    assert found["straightened_deg"] == -degrees
+    assert found["canvas_difference_max"] <= 2
+    rows, columns = np.nonzero(rendered.mask >= 128)
+    assert np.ptp(columns) / np.ptp(rows) == pytest.approx(100 / 300, abs=0.03), "it stands"
+
+
+def test_none_is_an_angle_too() -> None:
+    rendered = packshot(tilted(bottle(), 3), rules(), PackshotParameters(straighten="auto", straighten_angle=0.0))
+    assert rendered.placement.angle_deg == 0
+
+
+def test_what_the_photograph_cut_off_is_not_turned_by_anybody() -> None:
+    cut = block(300, 300, (100, 60, 200, 300), 90)
+    with pytest.raises(BadParameters) as refused:
+        packshot(cut, rules(), PackshotParameters(straighten_angle=5.0))
+    assert refused.value.field == "straighten.angle"
+    assert packshot(cut, rules(), PackshotParameters(straighten_angle=0.0)).placement.angle_deg == 0
+
+
+@pytest.mark.parametrize("degrees", ["46", "-45.1", "nan", "auto", ""])
+def test_no_other_side_comes_up(degrees: str) -> None:
+    with pytest.raises(BadParameters) as refused:
+        PackshotParameters.parse({"straighten.angle": degrees})
+    assert refused.value.field == "straighten.angle"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from schemas.doubts import doubts_of
 from schemas.records import (
     AssetWithheld,
     CampaignCancelled,
@@ -69,6 +70,38 @@ def test_what_waits_for_something_else_too_goes_on_waiting_for_that(flow: Flow) 
     (request,) = flow.say(decision(reviews, "channel", decided_by="bob"))
     assert isinstance(request, PublishRequested)
     assert request.approved_by == "bob; ada" or request.approved_by == "ada; bob"
+
+
+@pytest.mark.parametrize(("cause", "off"), [("colour", {"colour_difference_p95": 9.0}), ("text", {"text_lost": 2.0})])
+def test_colours_and_letters_are_doubted_once_for_all_channels(flow: Flow, cause: str, off: dict[str, float]) -> None:
+    """A transparent picture shows the same pixels as a packshot, and room about the product changes none of them."""
+    (cut,) = tasks(flow.say(upsert(channels=CHANNELS)))
+    steps = tasks(flow.say(made(cut)))
+    assert {step.step.operation for step in steps} == {"packshot", "transparent"}
+    told = [event for step in steps for event in flow.say(made(step, **off))]
+    reviews = [each for each in told if isinstance(each, ReviewRequested)]
+    (case,) = waiting(flow)
+    assert known(flow, case).about == cause
+    requests = flow.say(decision(reviews, cause))
+    assert sorted(each.asset for each in requests) == sorted(ASSETS)  # type: ignore[union-attr]
+    assert waiting(flow) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shares"),
+    [({"padding": "0.2"}, True), ({"background.color": "#EEEEEE"}, True), ({"lighting.mode": "auto"}, False)],
+)
+def test_what_changes_the_products_pixels_is_a_doubt_of_its_own(
+    flow: Flow, parameters: dict[str, str], shares: bool
+) -> None:
+    (cut,) = tasks(flow.say(upsert(channels=CHANNELS)))
+    completed = made(tasks(flow.say(made(cut)))[0], colour_difference_p95=9.0)
+    step = replace(completed.task.step, parameters=parameters)
+    other = replace(completed, task=replace(completed.task, step=step))
+    (review,) = flow.say(completed)
+    assert isinstance(review, ReviewRequested)
+    (doubt,) = doubts_of(completed, review.verdict)
+    assert (doubts_of(other, review.verdict)[0].case == doubt.case) == shares
 
 
 def test_what_comes_later_is_settled_by_what_was_decided(flow: Flow) -> None:

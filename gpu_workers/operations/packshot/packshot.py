@@ -125,7 +125,7 @@ def _placement(
 ) -> Placement:
     """Where the product goes, straightened; with its own shadow where that is kept."""
     alpha = levels(product[..., 3])
-    angle_deg = straightening.angle(alpha) if parameters.straighten == "auto" else 0.0
+    angle_deg = straightening.asked(alpha, parameters)
     return place(_with_shadow(rgba, alpha) if mode == "own" else alpha, channel, parameters, angle_deg)
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from gpu_workers.imaging.types import HALF, Mask
 from gpu_workers.operations.packshot.placement import cut_off
+from schemas.operations.base import BadParameters
+from schemas.operations.packshot import PackshotParameters
 
 # Set by hand, none is fitted, but where a line says so.
 _MOST_DEG, _LEAST_DEG = 8.0, 0.3  # more is meant, less is not seen
@@ -21,6 +23,19 @@ _GAIN_DEG = 3.0  # so far from the best turn it must be worse
 _EDGE_SHARE = 0.3  # of the product's height: a straight edge is no shorter
 _EDGES_APART_DEG = 5.0  # more, and the two sides taper: they say nothing of the tilt
 _BEND = 0.008  # of the product's height, by which an edge may bend and still be straight
+
+
+def asked(alpha: Mask, parameters: PackshotParameters) -> float:
+    """Degrees clockwise by which the product `alpha` (h, w) is to be turned by its parameters.
+
+    Raises BadParameters where somebody wants a product turned that the photograph cut off: its edge must meet the
+    canvas'.
+    """
+    if parameters.straighten_angle is None:
+        return angle(alpha) if parameters.straighten == "auto" else 0.0
+    if parameters.straighten_angle and cut_off(alpha):
+        raise BadParameters("the photograph cut the product off: turned, its edge would show", "straighten.angle")
+    return parameters.straighten_angle
 
 
 def angle(alpha: Mask) -> float:

@@ -44,4 +44,4 @@ class Announcements:
     def _find(self, kind: Kind, event: AssetPublished | AssetRetracted | ProductPublished, text: str) -> None:
         asset = f" {event.asset}" if isinstance(event, AssetPublished | AssetRetracted) else ""
         name = f"{event.tenant}|{event.sku}{asset} v{event.version}"
-        self.findings.append(Finding(kind, name, f"{type(event).__name__}: {text}"))
+        self.findings.append(Finding(kind, name, f"{type(event).__name__}: {text}", event.tenant))

@@ -112,7 +112,8 @@ class _Origin:
             for file in (asset.file, *asset.renditions):
                 fault = self._fault(file.key, file.size_bytes, file.sha256 if deep else None)
                 if fault:
-                    yield Finding("missing_objects", file.key, f"{view.name} {name} v{asset.version}: {fault}")
+                    text = f"{view.name} {name} v{asset.version}: {fault}"
+                    yield Finding("missing_objects", file.key, text, view.tenant)
 
     def _fault(self, key: str, size_bytes: int, sha256: str | None) -> str:
         found = self._sizes.get(key)
@@ -246,7 +247,7 @@ def _task_facts(facts: _Facts, log: _Log) -> Iterator[Finding]:
             continue
         if entry.outcomes and not entry.waiting and not log.moves(entry.product) and noted != entry.outcomes[-1]:
             text = f"{'|'.join(entry.product)}: {entry.outcomes[-1]} on the topic, {noted} in the facts"
-            yield Finding("facts_differ", entry.name, text)
+            yield Finding("facts_differ", entry.name, text, entry.product[0])
 
 
 def _unsent(facts: _Facts) -> Iterator[Finding]:

@@ -35,11 +35,12 @@ KINDS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, by the name of the task, asset or file."""
+    """One thing that is wrong, by the name of the task, asset or file; `tenant` is "" where it is no tenant's own."""
 
     kind: Kind
     name: str
     text: str
+    tenant: str = ""
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,11 @@ def disagreements(view: ProductView) -> Iterator[Finding]:
 def stuck(view: ProductView) -> Iterator[Finding]:
     """Assets that wait; to be asked only of a product for which nothing is under way."""
     for name, asset in view.assets.items():
+        what = f"{view.name} {name} v{asset.version}"
         if asset.state == "review" and name not in view.reviewed:
-            yield Finding("stuck", f"{view.name} {name} v{asset.version}", "review, and no case waits for a person")
+            yield Finding("stuck", what, "review, and no case waits for a person", view.tenant)
         if asset.state in UNDER_WAY and not _leaves_with_the_plan(view, asset):
-            yield Finding("stuck", f"{view.name} {name} v{asset.version}", f"{asset.state}, and nothing is under way")
+            yield Finding("stuck", what, f"{asset.state}, and nothing is under way", view.tenant)
 
 
 def _leaves_with_the_plan(view: ProductView, asset: Asset) -> bool:
@@ -61,11 +62,12 @@ def _stale(view: ProductView) -> Iterator[Finding]:
     for name, live in view.live.items():
         what = f"{view.name} {name} v{live.version}"
         if view.version is None or live.version > view.version:
-            yield Finding("facts_differ", what, f"live, and the facts know {view.version or 'no such product'}")
+            text = f"live, and the facts know {view.version or 'no such product'}"
+            yield Finding("facts_differ", what, text, view.tenant)
         elif view.deleted:
-            yield Finding("stale_published", what, "live, though the product was deleted")
+            yield Finding("stale_published", what, "live, though the product was deleted", view.tenant)
         elif _plan_is_complete(view) and (live.version < view.version or name not in _plan(view)):
-            yield Finding("stale_published", what, f"live, though version {view.version} is complete")
+            yield Finding("stale_published", what, f"live, though version {view.version} is complete", view.tenant)
 
 
 def _plan(view: ProductView) -> dict[str, Asset]:
@@ -83,7 +85,8 @@ def _differences(
     for name in sorted(manifest.keys() | other.keys()):
         ours, theirs = manifest.get(name), other.get(name)
         if ours != theirs:
-            yield Finding(kind, f"{view.name} {name}", f"manifest: {_said(ours)}; {where}: {_said(theirs)}")
+            text = f"manifest: {_said(ours)}; {where}: {_said(theirs)}"
+            yield Finding(kind, f"{view.name} {name}", text, view.tenant)
 
 
 def _said(what: object) -> str:

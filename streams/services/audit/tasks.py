@@ -10,7 +10,7 @@ from schemas.envelope import as_mapping
 from schemas.records import Task, TaskCompleted, TaskFailed
 from streams.consumer import replies
 from streams.consumer.letters import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Delivery
-from streams.services.audit.findings import Finding
+from streams.services.audit.findings import Finding, Kind
 
 Place = tuple[str, int]
 FAILED = "failed"
@@ -118,14 +118,12 @@ class TaskLedger:
     def findings(self) -> list[Finding]:
         """The lost and the conflicting tasks."""
         lost = [
-            Finding(
-                "lost", entry.name, f"{'|'.join(entry.product)}: read {entry.read} times, ended {entry.ended} times"
-            )
+            _finding("lost", entry, f"read {entry.read} times, ended {entry.ended} times")
             for entry in self.entries.values()
             if entry.state == "lost"
         ]
         conflicting = [
-            Finding("conflicting", entry.name, f"{'|'.join(entry.product)}: {', '.join(entry.outcomes)}")
+            _finding("conflicting", entry, ", ".join(entry.outcomes))
             for entry in self.entries.values()
             if entry.conflicts
         ]
@@ -152,3 +150,7 @@ class TaskLedger:
         if isinstance(event, Task):
             return event, event.task_id, (event.tenant, event.sku)
         return None, hashlib.sha256(record.value).hexdigest(), ("", record.subject)
+
+
+def _finding(kind: Kind, entry: Entry, text: str) -> Finding:
+    return Finding(kind, entry.name, f"{'|'.join(entry.product)}: {text}", entry.product[0])

@@ -1,6 +1,7 @@
 """What there is to look at, a file a subject; each handler is a few lines over a service."""
 
 from streams.web.routes import (
+    audit,
     campaigns,
     door,
     flow,
@@ -11,6 +12,7 @@ from streams.web.routes import (
     products,
     quality,
     rating,
+    recipes,
     review,
     trying,
 )
@@ -26,6 +28,8 @@ ROUTES = (
     *quality.ROUTES,
     *rating.ROUTES,
     *library.ROUTES,
+    *recipes.ROUTES,
+    *audit.ROUTES,
     *office.ROUTES,
     *pictures.ROUTES,
 )

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.params import FromQuery
+from litestar.response import Redirect
 
 from streams.facts import CampaignRow
 from streams.runtime.clock import now_ms
-from streams.web.pages import NotHere, page
-from streams.web.visitors import VIEW, Looking
+from streams.web.pages import UNSTORED, NotHere, page
+from streams.web.routes.door import Form
+from streams.web.visitors import REVIEW, VIEW, Looking
 
 CAMPAIGNS_MAX = 200
 
@@ -23,7 +25,7 @@ def list_campaigns(visitor: Looking) -> Response[str]:
 
 
 @get("/desk/{tenant:str}/campaign", opt=VIEW, sync_to_thread=True)
-def show_campaign(visitor: Looking, name: FromQuery[str]) -> Response[str]:
+def show_campaign(visitor: Looking, name: FromQuery[str], done: FromQuery[str] = "") -> Response[str]:
     """One campaign: each asset that is not live yet, and why."""
     with visitor.place.read() as facts:
         progress = facts.campaigns.progress(visitor.tenant, name)
@@ -33,7 +35,16 @@ def show_campaign(visitor: Looking, name: FromQuery[str]) -> Response[str]:
         raise NotHere(f"no campaign is called {name!r}")
     row = next((each for each in rows if each.request.campaign == name), None)
     first = sorted(assets, key=lambda each: (each.state == "published", each.sku, each.asset))
-    return page(visitor, "campaign", progress=progress, row=row, assets=first, now_ms=now_ms())
+    return page(visitor, "campaign", progress=progress, row=row, assets=first, now_ms=now_ms(), done=done)
+
+
+@post("/desk/{tenant:str}/campaign/cancel", opt=REVIEW, sync_to_thread=True)
+def cancel(visitor: Looking, data: Form) -> Redirect:
+    """Takes a campaign back."""
+    name = data.get("name", "")
+    visitor.place.catalogue.cancel(visitor.tenant, name, f"{visitor.name}: {data.get('reason', '')}")
+    address = visitor.address("campaign", name=name, done="It is being cancelled.")
+    return Redirect(address, status_code=303, headers=UNSTORED)
 
 
 def _order(row: CampaignRow, now: int) -> tuple[bool, bool, float]:
@@ -41,4 +52,4 @@ def _order(row: CampaignRow, now: int) -> tuple[bool, bool, float]:
     return row.cancelled, not row.is_late(now), float("inf") if due_ms is None else due_ms
 
 
-ROUTES: tuple[Any, ...] = (list_campaigns, show_campaign)
+ROUTES: tuple[Any, ...] = (list_campaigns, show_campaign, cancel)

@@ -1,7 +1,7 @@
 """The live flow: what waits where, how old it is, who works on it, and the letters that died."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from litestar import Response, get, post
@@ -27,6 +27,18 @@ LETTERS_MAX = 200
 OPERATORS = frozenset({topics.PUBLISHED.name, topics.MODELS.name, topics.RECIPES.name})  # no tenant's own
 
 
+@dataclass
+class Waiting:
+    """What waits for a pool: how many tasks by lane, since when the oldest does (Unix time in ms), and how much work
+    that is, of engine and CPU together; `is_known` says whether that was ever measured of each."""
+
+    pool: str
+    oldest_ms: int
+    lanes: dict[str, int] = field(default_factory=dict)
+    work_ms: float = 0.0
+    is_known: bool = True
+
+
 @dataclass(frozen=True)
 class Reading:
     """A consumer group: how many records it has not read, the age of the oldest, and whether anybody is at work."""
@@ -40,19 +52,13 @@ class Reading:
 @get("/desk/{tenant:str}/flow", opt=VIEW, sync_to_thread=True)
 def show_flow(visitor: Looking, done: FromQuery[str] = "") -> Response[str]:
     """The page; what is on it is fetched every few seconds."""
-    with visitor.place.read() as facts:
-        queued = facts.overviews.queued(visitor.tenant)
-        counts = facts.overviews.counts(visitor.tenant)
-    return page(visitor, "flow", queued=_by_pool(queued), counts=counts, done=done, now_ms=now_ms())
+    return page(visitor, "flow", **_lanes(visitor), done=done)
 
 
 @get("/desk/{tenant:str}/flow/lanes", opt=VIEW, sync_to_thread=True)
 def show_lanes(visitor: Looking) -> Response[str]:
     """What waits of the tenant's, anew."""
-    with visitor.place.read() as facts:
-        queued = facts.overviews.queued(visitor.tenant)
-        counts = facts.overviews.counts(visitor.tenant)
-    return page(visitor, "flow_lanes", queued=_by_pool(queued), counts=counts, now_ms=now_ms())
+    return page(visitor, "flow_lanes", **_lanes(visitor))
 
 
 @get("/desk/{tenant:str}/flow/readers", opt=OPERATE, sync_to_thread=True)
@@ -94,15 +100,25 @@ def _known(visitor: Visitor, name: str) -> DeadLetter:
     return found[0]
 
 
-def _by_pool(queued: Sequence[Queued]) -> list[tuple[str, dict[str, int], int]]:
-    """For each pool: how many tasks wait by lane, and since when the oldest does (Unix time in ms)."""
-    found: dict[str, tuple[dict[str, int], int]] = {}
+def _lanes(visitor: Visitor) -> dict[str, Any]:
+    with visitor.place.read() as facts:
+        queued = facts.overviews.queued(visitor.tenant)
+        counts = facts.overviews.counts(visitor.tenant)
+        work_ms = facts.overviews.work_ms(visitor.tenant)
+    return {"queued": _by_pool(queued, work_ms), "counts": counts, "now_ms": now_ms()}
+
+
+def _by_pool(queued: Sequence[Queued], work_ms: Mapping[str, float]) -> list[Waiting]:
+    """What waits for each pool, by its name."""
+    found: dict[str, Waiting] = {}
     for each in queued:
         pool = OPERATIONS[each.operation].pool if each.operation in OPERATIONS else "other"
-        lanes, oldest_ms = found.get(pool, ({}, each.oldest_ms))
-        lanes[each.lane] = lanes.get(each.lane, 0) + each.count
-        found[pool] = (lanes, min(oldest_ms, each.oldest_ms))
-    return [(pool, *found[pool]) for pool in sorted(found)]
+        its = found.setdefault(pool, Waiting(pool, each.oldest_ms))
+        its.lanes[each.lane] = its.lanes.get(each.lane, 0) + each.count
+        its.oldest_ms = min(its.oldest_ms, each.oldest_ms)
+        its.work_ms += each.count * work_ms.get(each.operation, 0.0)
+        its.is_known &= each.operation in work_ms
+    return [found[pool] for pool in sorted(found)]
 
 
 def _readers(settings: Settings) -> list[Reading]:

@@ -12,8 +12,10 @@ from litestar.params import Body, JSONBody, QueryParameter
 
 from schemas.decoding import prepare
 from schemas.retouching import SIZE_BYTES_MAX, Retouch
+from streams.flow.processors.retouching import OPERATION as CUTOUT
 from streams.runtime.errors import Refused
 from streams.services import cases, mending
+from streams.services.cases import StepView
 from streams.services.mending import PreviewRequest, Seen
 from streams.services.showing import Shown
 from streams.web import telling
@@ -55,7 +57,10 @@ def show_mend(visitor: Looking, case: Id) -> Response[str]:
     view = cases.get(visitor.place.database, visitor.tenant, case)
     if view.summary.source is None:
         raise Refused("unknown_source", "nobody has noted which photograph this was", field="case_id")
-    return page(visitor, "mend", case=view.summary, steps=view.steps, assets=view.assets, uncertainty=_doubt(view))
+    place = visitor.place
+    known = mending.networks(place.settings, place.database, place.blobs)
+    steps = [_with_networks(each, known) for each in view.steps]
+    return page(visitor, "mend", case=view.summary, steps=steps, assets=view.assets, uncertainty=_doubt(view))
 
 
 @get("/desk/{tenant:str}/mend/marks", opt=REVIEW, sync_to_thread=True)
@@ -97,6 +102,13 @@ def keep_mask(
     if not isinstance(sent, UploadFile):
         raise Refused("missing_input", "send a mask", field="mask")
     return Response(Mask(mask=mending.keep_mask(visitor.place.blobs, sent.file.read())), headers=UNSTORED)
+
+
+def _with_networks(step: StepView, known: list[str]) -> StepView:
+    """A step of which the network may be chosen among those that there are."""
+    if step.operation != CUTOUT:
+        return step
+    return msgspec.structs.replace(step, takes={**step.takes, mending.NETWORK: " | ".join(known)})
 
 
 def _doubt(view: cases.CaseView) -> float | None:

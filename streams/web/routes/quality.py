@@ -46,9 +46,12 @@ def show_costs(visitor: Looking) -> Response[str]:
 
 
 def _worst(judged: Sequence[Judged]) -> list[tuple[Judged, list[Check]]]:
-    """The assets that miss the most limits."""
+    """The assets that miss the most limits, one of each product: its other channels mostly miss the same."""
     missed = [(each, telling.doubtful(each.verdict.checks)) for each in judged]
-    return sorted((each for each in missed if each[1]), key=lambda each: -len(each[1]))[:WORST_MAX]
+    worst: dict[str, tuple[Judged, list[Check]]] = {}
+    for each in sorted((each for each in missed if each[1]), key=lambda each: -len(each[1])):
+        worst.setdefault(each[0].sku, each)
+    return list(worst.values())[:WORST_MAX]
 
 
 ROUTES: tuple[Any, ...] = (show_quality, show_costs)

@@ -8,6 +8,7 @@ const id = root.dataset.case;
 const STEPS = JSON.parse(at("steps").dataset.steps);
 const CUTOUT = "cutout";
 const COLOUR = "background.color";
+const ANGLE = "straighten.angle";
 const STEP = 0.04; // of what is seen, that an arrow moves the cross by
 const TOLD = {
   scribble: "A scribble says what is product; the matting finds the edge about it.",
@@ -17,10 +18,11 @@ const TOLD = {
   click: "All that hangs together there.",
   hand: "Drag to move, the wheel zooms.",
   pick: "Click on the photograph: its colour becomes the background.",
+  level: "Draw a line along what should stand upright or lie level: the picture is turned by as much.",
 };
 const WORDS = { pass: "passes all that was measured", review: "a person would look", fail: "does not pass" };
 
-const board = new Board(at("board"), { changed, picked });
+const board = new Board(at("board"), { changed, picked, levelled });
 let mask = null;
 let seen = null; // the decision whose outcome was seen, as it would be sent
 let shown = [];
@@ -79,7 +81,9 @@ function fillAsset() {
   const step = STEPS.find((each) => each.operation !== CUTOUT);
   at("picture-more").hidden = !step;
   at("picking").hidden = !step || !(COLOUR in step.takes);
+  at("turning").hidden = at("levelling").hidden = !step || !(ANGLE in step.takes);
   fields(at("asset-parameters"), step);
+  showTurn();
 }
 
 function values(where) {
@@ -116,6 +120,26 @@ function setColour() {
   const field = at("asset-parameters").querySelector(`[name="${COLOUR}"]`);
   if (field) field.value = at("colour").value.toUpperCase();
   changed();
+}
+
+/** The picture is turned by a line that somebody drew. */
+function levelled(degrees) {
+  setTurn(degrees);
+  at("picture-more").open = true;
+  tell(`Turned by ${degrees.toFixed(1)}°: see the picture`);
+}
+
+function setTurn(degrees) {
+  const field = at("asset-parameters").querySelector(`[name="${ANGLE}"]`);
+  if (field) field.value = degrees.toFixed(1);
+  showTurn();
+  changed();
+}
+
+function showTurn() {
+  const given = Number(at("asset-parameters").querySelector(`[name="${ANGLE}"]`)?.value || 0);
+  at("turn").value = given;
+  at("turn-told").textContent = `${given.toFixed(1)}°`;
 }
 
 async function see(step) {
@@ -240,10 +264,12 @@ at("send").addEventListener("click", sendIt);
 at("mask").addEventListener("change", takeMask);
 at("colour").addEventListener("input", setColour);
 at("pick").addEventListener("click", () => choose("tool", "pick"));
+at("turn").addEventListener("input", () => setTurn(Number(at("turn").value)));
+at("asset-parameters").addEventListener("input", showTurn);
 at("help").addEventListener("click", () => at("legend").showModal());
 
 const KEYS = {
-  s: () => choose("tool", "scribble"), b: () => choose("tool", "brush"), l: () => choose("tool", "alike"), o: () => choose("tool", "box"), c: () => choose("tool", "click"), h: () => choose("tool", "hand"),
+  s: () => choose("tool", "scribble"), b: () => choose("tool", "brush"), l: () => choose("tool", "alike"), o: () => choose("tool", "box"), c: () => choose("tool", "click"), t: () => at("levelling").hidden || choose("tool", "level"), h: () => choose("tool", "hand"),
   k: () => choose("keep", "yes"), x: () => choose("keep", "no"), ",": () => widen(-2), ".": () => widen(2), u: () => board.back(),
   "+": () => board.closer(1.25), "=": () => board.closer(1.25), "-": () => board.closer(0.8), z: () => board.toggleWhole(), v: lookNext,
   p: () => see(CUTOUT), Enter: sendIt, " ": () => board.markThere(), "?": () => at("legend").showModal(),

@@ -1,18 +1,21 @@
 // The photograph as a person marks it. Places are shares of its width and height, radii of its longer side.
 
 const TINT = "rgba(214, 54, 92, 0.5)"; // over what the cutout leaves out
-const COLOURS = { keep: "#1a9e63", remove: "#d6364c" };
+const COLOURS = { keep: "#1a9e63", remove: "#d6364c", line: "#2563c4" };
+const LINE_SHARE_MIN = 0.05; // of the photograph's longer side: of a shorter line a pixel is a degree
 const ZOOM_MAX = 16;
 const POINTS_MAX = 5000;
 const MARKS_MAX = 500;
 const CROSS_PX = 9;
 
 export class Board {
-  /** `changed` hears of every mark; `picked` of the colour that a person takes from the photograph. */
-  constructor(canvas, { changed, picked }) {
+  /** `changed` hears of every mark; `picked` of the colour that a person takes from the photograph; `levelled` of the
+   * degrees clockwise by which a line that was drawn is to be turned to be upright or level. */
+  constructor(canvas, { changed, picked, levelled }) {
     this.canvas = canvas;
     this.changed = changed;
     this.picked = picked;
+    this.levelled = levelled;
     this.marks = [];
     this.tool = "scribble";
     this.keep = true;
@@ -114,6 +117,7 @@ export class Board {
 
   shape([x, y]) {
     if (this.tool === "click") return { x, y };
+    if (this.tool === "level") return { points: [[x, y], [x, y]] };
     if (this.tool === "box") return { left: x, top: y, right: x, bottom: y };
     return { points: [[x, y]], radius: this.radius };
   }
@@ -132,6 +136,10 @@ export class Board {
 
   extend([x, y]) {
     const mark = this.drawn;
+    if (mark.type === "level") {
+      mark.points[1] = [x, y];
+      return;
+    }
     if (mark.type === "box") {
       const [left, top] = mark.from;
       Object.assign(mark, { left: Math.min(left, x), right: Math.max(left, x), top: Math.min(top, y), bottom: Math.max(top, y) });
@@ -147,9 +155,23 @@ export class Board {
     if (!this.drawn) return;
     const { from, ...mark } = this.drawn;
     this.drawn = null;
+    if (mark.type === "level") {
+      this.level(mark.points);
+      return;
+    }
     const isEmpty = mark.type === "box" && (mark.left >= mark.right || mark.top >= mark.bottom);
     if (!isEmpty) this.marks.push(mark);
     this.told();
+  }
+
+  /** Tells how a line is to be turned; one that is too short says nothing. */
+  level([from, to]) {
+    const { naturalWidth: width, naturalHeight: height } = this.photograph;
+    const [across, down] = [(to[0] - from[0]) * width, (to[1] - from[1]) * height];
+    this.draw();
+    if (Math.hypot(across, down) < LINE_SHARE_MIN * this.longer) return;
+    const degrees = Math.atan2(down, across) * 180 / Math.PI;
+    this.levelled(90 * Math.round(degrees / 90) - degrees);
   }
 
   /** Moves the cross by shares of what is seen. */
@@ -162,13 +184,13 @@ export class Board {
     this.draw();
   }
 
-  /** Marks where the cross is; of a box first one corner, then the other. */
+  /** Marks where the cross is; of a box first one corner, then the other, and of a line its ends. */
   markThere() {
     this.cross ??= [this.at.x, this.at.y];
     if (this.drawn) this.end();
     else {
       this.markAt(this.cross);
-      if (this.drawn && this.drawn.type !== "box") this.end();
+      if (this.drawn && !["box", "level"].includes(this.drawn.type)) this.end();
     }
   }
 
@@ -204,6 +226,10 @@ export class Board {
       paint.setLineDash([8 / scale, 5 / scale]);
       paint.strokeRect(mark.left * width, mark.top * height, (mark.right - mark.left) * width, (mark.bottom - mark.top) * height);
       paint.setLineDash([]);
+    } else if (mark.type === "level") {
+      paint.strokeStyle = COLOURS.line;
+      paint.lineWidth = 2 / scale;
+      line(paint, mark.points.map(([x, y]) => [x * width, y * height]));
     } else if (mark.type === "click") {
       circle(paint, mark.x * width, mark.y * height, 7 / scale);
     } else {

@@ -1,4 +1,5 @@
 // The review screen: one case after the other, by keyboard.
+import { Again } from "./review_again.js";
 import { Alike } from "./review_alike.js";
 import { Queue } from "./review_queue.js";
 import { Viewer } from "./review_viewer.js";
@@ -23,13 +24,17 @@ function begin() {
   let current = null;
   let asset = 0;
 
+  let settled = 0;
+
   const queue = new Queue(root.dataset.at, wanted, { tell, prepare, complete });
+  const again = new Again(at("mend").dataset.at, (said) => decide("redo", said));
 
   const alike = new Alike(root.dataset.at, {
     picture: (summary) => picture({ summary }, (summary.cutout ?? summary.picture).digest, 320),
     decided: (sent, refused) => {
       const isCurrent = sent.some((each) => each.case_id === current?.summary.case_id);
       queue.sent(sent);
+      settled += sent.length;
       tell(refused.length ? `${sent.length} decided; ${refused[0].refused}` : `${sent.length} decided together`, refused.length > 0, true);
       if (isCurrent) advance();
     },
@@ -102,8 +107,14 @@ function begin() {
     current = await queue.next();
     at("bench").hidden = !current;
     at("nothing").hidden = Boolean(current);
-    at("count").textContent = current ? `${queue.left + 1}${queue.isEmpty ? "" : "+"} waiting` : "nothing waits";
+    tellCount();
     if (current) await show(current, began);
+  }
+
+  /** How many wait: as many as there were when the page was made, less those that were settled on it. */
+  function tellCount() {
+    const left = Math.max(queue.left + 1, Number(root.dataset.waiting) - settled);
+    at("count").textContent = current ? `${left}${root.dataset.more} waiting` : "nothing waits";
   }
 
   async function show(view, began = performance.now()) {
@@ -157,6 +168,7 @@ function begin() {
     if (!current) return;
     const view = current;
     queue.decide(view, { outcome, reason: "", ...more });
+    settled += 1;
     const said = { approve: "Approved", reject: "Rejected", redo: "To be made again" }[outcome];
     tell(`${said}: ${view.summary.title || view.summary.sku} (${view.summary.waiting})`, false, true);
     advance();
@@ -168,7 +180,9 @@ function begin() {
       const view = await queue.undo();
       if (!view) return;
       if (before) queue.putBack(before);
+      settled -= 1;
       await show(view);
+      tellCount();
       tell("Undone");
     } catch (error) {
       tell(error.message, true);
@@ -195,27 +209,7 @@ function begin() {
   }
 
   function askAgain() {
-    if (!current || !current.steps.length) return;
-    at("step").replaceChildren(...current.steps.map((step) => element("option", { textContent: step.operation })));
-    fillParameters();
-    at("again-why").value = "";
-    at("again").returnValue = "";
-    at("again").showModal();
-  }
-
-  function fillParameters() {
-    const step = current.steps.find((each) => each.operation === at("step").value);
-    at("parameters").replaceChildren(...Object.entries(step.takes).map(([name, kind]) => {
-      const label = element("label", { textContent: name.replaceAll("_", " ") });
-      label.append(element("input", { name, value: step.parameters[name] ?? "", placeholder: kind, title: kind }));
-      return label;
-    }));
-  }
-
-  function changed() {
-    const step = current.steps.find((each) => each.operation === at("step").value);
-    const inputs = [...at("parameters").querySelectorAll("input")];
-    return Object.fromEntries(inputs.filter((each) => each.value !== (step.parameters[each.name] ?? "")).map((each) => [each.name, each.value]));
+    if (current?.steps.length) again.open(current, current.assets[asset]?.review_id ?? null);
   }
 
   REASONS.forEach((reason, number) => {
@@ -238,11 +232,6 @@ function begin() {
   at("why").addEventListener("keydown", (event) => {
     if (event.target !== at("other") && REASONS[Number(event.key) - 1]) rejectFor(REASONS[Number(event.key) - 1]);
   });
-  at("again").addEventListener("close", () => {
-    if (at("again").returnValue !== "say") return;
-    decide("redo", { reason: at("again-why").value.trim(), step: at("step").value, parameters: changed() });
-  });
-  at("step").addEventListener("change", fillParameters);
   at("approve").addEventListener("click", () => decide("approve"));
   at("reject").addEventListener("click", askWhy);
   at("redo").addEventListener("click", askAgain);

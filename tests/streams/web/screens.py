@@ -33,7 +33,12 @@ def names() -> list[str]:
 def pages(world: DeskWorld) -> dict[str, str]:
     """The address of every page, by name; of a page about one thing, that of the first that there is."""
     first, *_ = cases.page(world.database, cases.Wanted(tenant=desk_world.TENANT)).items
-    about = {"product": f"sku={SKU}", "campaign": f"name={CAMPAIGN}", "mend": f"case={first.case_id}"}
+    about = {
+        "product": f"sku={SKU}",
+        "campaign": f"name={CAMPAIGN}",
+        "mend": f"case={first.case_id}",
+        "recipe": "name=marketplace",
+    }
     return {name: f"{name}?{about[name]}" if name in about else name for name in names()}
 
 

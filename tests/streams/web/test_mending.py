@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from gpu_workers.pools.answers import SUBJECT, Answers, answers_id, keep
+from gpu_workers.pools.outputs import code_fingerprint
 from schemas import codec, retouching
-from schemas.records import CutoutRetouched
+from schemas.records import CutoutRetouched, ModelReleased, TaskCompleted
 from schemas.retouching import Box, Brush, Click, Retouch, Scribble
 from streams.facts import Database
 from streams.services import cases, mending
@@ -74,6 +76,51 @@ def test_what_is_tried_is_made_by_the_recipe_with_a_persons_word_over_it(databas
     assert parameters() == {"speckle_share": "0.01", "retouch": "c" * 64}, (
         "of a word its parameters go, its strokes stay"
     )
+
+
+def test_another_network_may_be_chosen_but_for_one_that_is_recalled(sign_in: SignIn, database: Database) -> None:
+    case_id = case_of(asked(Flow(database)))
+
+    def page() -> str:
+        return str(sign_in("demo").get("/desk/demo/mend", params={"case": case_id}).text)
+
+    assert "u2netp@1 | u2netp-fast@1" in page() or "u2netp-fast@1 | u2netp@1" in page()
+    with database.begin() as facts:
+        facts.models.put_release(
+            ModelReleased(operation="cutout", model="u2netp-fast@1", stage="withdrawn", recall=True, released_at_ms=1)
+        )
+    assert "u2netp-fast@1" not in page()
+    assert "u2netp@1" in page()
+
+
+def test_another_network_is_asked_anew(place: Place, database: Database) -> None:
+    """What the one of before said is kept for the same one only."""
+    flow = Flow(database)
+    case_of(asked(flow, upsert(channels=CHANNELS)))
+    made_by = made_cutout(database)
+    making = mending._Making(place.settings, place.blobs, Reads())  # type: ignore[arg-type]
+    identity = answers_id("p" * 64, made_by.engine, None)
+    known = Answers()
+    known.seeing(SUBJECT, lambda picture: np.ones(picture.shape[:2], np.float32))(np.zeros((8, 8, 3), np.uint8))
+    keep(place.blobs, identity, known)
+    assert making._answers("p" * 64, {}, made_by).known
+    assert not making._answers("p" * 64, {"model": "u2netp-fast@1"}, made_by).known
+
+
+class Reads:
+    """A studio that reads nothing."""
+
+    def reader(self) -> None:
+        return None
+
+
+def made_cutout(database: Database) -> TaskCompleted:
+    """What made the first cutout that there is, as if this code had."""
+    with database.read() as facts:
+        review = facts.reviews.every()[0]
+        found = mending._cut_by(review.request.completed.task, facts)
+    assert found is not None
+    return msgspec.structs.replace(found, engine=f"{'e' * 16}+{code_fingerprint('cutout')[:16]}")
 
 
 def test_marks_of_before_are_there_to_go_on_from(sign_in: SignIn, place: Place, database: Database) -> None:
@@ -221,6 +268,60 @@ def test_the_background_is_picked_from_the_photograph(
     page.wait_for_url("**/review")
     (event,) = [codec.decode(each.value) for each in world.recorder.records]
     assert (event.redo, event.parameters) == (True, {"background.color": colour})  # type: ignore[union-attr]
+    page.context.close()
+
+
+def test_a_picture_is_straightened_by_a_line(
+    browser: Browser, world: DeskWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Along what should be upright: a line that leans to the right by 5 of 40 has the picture turned back by it."""
+    wishes = seen_at_once(monkeypatch)
+    page = mended(browser, world)
+    page.keyboard.press("t")
+    drag(page, (0.5, 0.7), (0.5, 0.3))
+    box = page.locator("#board").bounding_box()
+    assert box is not None
+    across = 0.05 * box["height"] / box["width"]
+    assert float(page.input_value("#asset-parameters [name='straighten.angle']")) == pytest.approx(0, abs=0.3)
+    drag(page, (0.5, 0.7), (0.5 + across, 0.3))
+    lean = float(page.input_value("#asset-parameters [name='straighten.angle']"))
+    assert lean == pytest.approx(-7.1, abs=0.4)
+    assert page.get_attribute("#mend", "data-marks") == "0", "a line is no mark"
+    assert page.input_value("#turn") == str(lean)
+    page.fill("#asset-parameters [name='straighten.angle']", "3")
+    assert page.input_value("#turn") == "3"
+    page.click("#see-asset")
+    page.wait_for_selector("#send:not([disabled])")
+    assert wishes[0].parameters == {"straighten.angle": "3"}
+    page.context.close()
+
+
+def test_what_is_made_again_is_seen_before_it_is_sent(
+    browser: Browser, world: DeskWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wishes = seen_at_once(monkeypatch)
+    page = opened(browser, world.link("reviewer")).page
+    page.goto(f"{world.base_url}/desk/{TENANT}/review")
+    page.wait_for_selector("#review[data-case]")
+    page.keyboard.press("e")
+    page.select_option("#step", "transparent")
+    page.fill("#parameters [name='padding']", "0.2")
+    page.fill("#again-why", "too large")
+    assert page.is_disabled("#again-say"), "nothing is sent that was not seen"
+    page.click("#again-see")
+    page.wait_for_selector("#again-say:not([disabled])")
+    assert page.is_visible("#again-picture")
+    page.fill("#parameters [name='padding']", "0.1")
+    assert page.is_disabled("#again-say"), "what is sent is what was seen"
+    page.click("#again-see")
+    page.wait_for_selector("#again-say:not([disabled])")
+    page.click("#again-say")
+    page.goto(f"{world.base_url}/desk/{TENANT}/products")  # which sends what waits
+    while not world.recorder.records:
+        page.wait_for_timeout(50)
+    (event,) = [codec.decode(each.value) for each in world.recorder.records]
+    assert (event.redo, event.parameters, event.reason) == (True, {"padding": "0.1"}, "too large")  # type: ignore[union-attr]
+    assert [each.parameters for each in wishes] == [{"padding": "0.2"}, {"padding": "0.1"}]
     page.context.close()
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from schemas.records import CampaignRequested
-from streams.facts import Database, DatabaseUnavailable
+from schemas import codec
+from schemas.records import CampaignCancelled, CampaignRequested, Check, Verdict
+from streams.facts import Database, DatabaseUnavailable, Judged, Share
 from streams.flow.processors import planning
 from streams.services import dead
 from streams.web import files, telling
-from tests.streams.flow import Flow, upsert
+from streams.web.routes import quality
+from tests.streams.flow import Flow, Recorder, tasks, upsert
 from tests.streams.web.conftest import Client
 
 SignIn = Callable[..., Client]
@@ -40,6 +42,9 @@ PAGES = [
     "review",
     "sample",
     "agreement",
+    "audit",
+    "recipe",
+    "library",
 ]
 ROOT = Path(files.__file__).parent
 
@@ -206,3 +211,81 @@ def test_figures_are_told_in_few_digits() -> None:
     assert [telling.figure(each) for each in (None, 0.41938, 1600.0, 3.0)] == ["not measured", "0.419", "1,600", "3"]
     assert [telling.price(each) for each in (None, 0, 41_000, 2_500_000_000)] == ["–", "0", "0.00004", "2.50"]
     assert telling.share(1, 0) == "–"
+
+
+def test_the_backlog_is_told_in_work_by_what_tasks_took(sign_in: SignIn, database: Database) -> None:
+    flow = Flow(database)
+    first, second = upsert(sku="A"), upsert(sku="B", photo="b.jpg")
+    (cut,) = tasks(flow.say(first))
+    client = sign_in("demo")
+    assert "not known" in client.get("/desk/demo/flow").text
+    with database.begin() as facts:
+        facts.costs.put([share(cut.task_id, "amazon-1", 40_000.0), share(cut.task_id, "web-1", 20_000.0)])
+    flow.say(second)
+    told = client.get("/desk/demo/flow/lanes").text
+    assert "2 min" in told, "two cutouts wait, and one took a minute"
+    assert "not known" not in told
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("cutout.uncertainty is 0.47, the limit ≤ 0.25", "Doubt about the cutout is 0.47, the limit ≤ 0.25"),
+        ("fill was not measured", "Share of the frame that the product fills was not measured"),
+        ("of a kind that nobody named is 3, the limit ≤ 2", "of a kind that nobody named is 3, the limit ≤ 2"),
+        ("<b>logo</b> cut off", "<b>logo</b> cut off"),
+        ("", ""),
+    ],
+)
+def test_why_an_asset_waits_is_told_in_words(reason: str, told: str) -> None:
+    assert telling.worded(reason) == told
+
+
+def test_of_each_product_one_picture_is_among_the_worst() -> None:
+    def judged(sku: str, asset: str, *names: str) -> Judged:
+        checks = [
+            Check(point="edges", name=name, outcome="fail", measured=1.0, limit="≤ 0", rule="r") for name in names
+        ]
+        return Judged(sku, asset, "amazon", "review", Verdict(outcome="fail", checks=checks, rules="r"))
+
+    rows = [judged("A", "one", "a"), judged("A", "two", "a", "b"), judged("B", "one", "a"), judged("C", "one")]
+    assert [(each.sku, each.asset) for each, _ in quality._worst(rows)] == [("A", "two"), ("B", "one")]
+
+
+def test_a_campaign_is_cancelled_with_who_and_why(sign_in: SignIn, database: Database, recorder: Recorder) -> None:
+    with database.begin() as facts:
+        facts.campaigns.put(
+            CampaignRequested(tenant="demo", campaign="SALE", skus=["A"], channels=["amazon"], version=1)
+        )
+    client = sign_in("demo")
+    assert "Cancel the campaign" in client.get("/desk/demo/campaign?name=SALE").text
+    assert (
+        "Cancel the campaign"
+        not in sign_in("demo", role="viewer", name="eva").get("/desk/demo/campaign?name=SALE").text
+    )
+    form = {"name": "SALE", "reason": "sold out"}
+    assert client.post("/desk/demo/campaign/cancel", data=form, follow_redirects=False).status_code == 303
+    (event,) = [codec.decode(each.value) for each in recorder.records]
+    assert isinstance(event, CampaignCancelled)
+    assert (event.campaign, event.reason) == ("SALE", "desk/ada: sold out")
+
+
+def share(task_id: str, asset: str, work_ms: float) -> Share:
+    """What falls to an asset of a cutout's work, a third of it the engine's."""
+    return Share(
+        task_id=task_id,
+        result_id="r",
+        asset=asset,
+        tenant="demo",
+        sku="A",
+        version=1,
+        channel="amazon",
+        operation="cutout",
+        digest="",
+        engine_ms=work_ms / 3,
+        cpu_ms=work_ms * 2 / 3,
+        size_bytes=1,
+        price_nanos=1,
+        saved_engine_ms=0.0,
+        saved_price_nanos=0,
+    )

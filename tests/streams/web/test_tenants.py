@@ -12,7 +12,7 @@ from streams.consumer.letters import Delivery
 from streams.facts import Database
 from streams.facts.keys import ApiKeys
 from streams.runtime.settings import Settings
-from streams.services import cases, dead, keys
+from streams.services import cases, dead, keys, recipe_drafts
 from streams.services.dead import DeadLetter
 from streams.services.showing import Showing
 from streams.web import app
@@ -56,6 +56,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "product/take-down": ("sku",),
     "product/undo": ("review",),
     "flow/replay": ("letter",),
+    "campaign/cancel": ("name",),
 }
 BODIES: dict[str, dict[str, Any]] = {
     "review/keep": {"epoch": 1},
@@ -65,13 +66,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "review/decide-alike": {"decision": {"outcome": "approve"}},
     "review/next": {},
     "mend/preview": {},
+    "recipe/preview": {"text": recipe_drafts.begun("packshot", "web")},
 }
 FILES = {"mend/mask": "mask"}
 # Pages that name nothing: they show what the tenant has, or begin something of its own.
 LISTS = {
     "try", "try/render", "try/sample", "try/catalogue", "products", "campaigns", "flow", "flow/lanes", "flow/readers",
     "flow/letters", "quality", "costs", "keys", "webhooks", "review", "review/cases", "review/next",
-    "sample", "agreement", "library", "library/scene", "connectors",
+    "sample", "agreement", "library", "library/scene", "connectors", "audit", "audit/newest",
+    "audit/begin", "recipe", "recipe/check", "recipe/release",
 }  # fmt: skip
 
 
@@ -137,6 +140,8 @@ def ask(client: Client, method: str, path: str, has: Mapping[str, str], tenant: 
     if page in FILES:
         return client.request(method, address, files={FILES[page]: b"x"}, follow_redirects=False)
     body = {"case": has["case"], **BODIES[page]} if page in BODIES and page not in LISTS else {}
+    if page == "recipe/preview":
+        body = {"sku": has["sku"], **BODIES[page]}
     if page == "review/decide-alike":
         body = {"cases": [has["case"]], **BODIES[page]}
     return client.request(method, address, json=None if method == "GET" else body, follow_redirects=False)
@@ -193,6 +198,7 @@ LISTING: tuple[str, ...] = (
     "review",
     "sample",
     "agreement",
+    "audit",
 )
 
 
