@@ -60,6 +60,11 @@ class Assets(Repository):
         order = (t.assets.c.tenant, t.assets.c.sku, t.assets.c.asset)
         return [_asset(row) for row in self._connection.execute(select(t.assets).order_by(*order))]
 
+    def of_tenant(self, tenant: str) -> list[Asset]:
+        """The assets of all products of a tenant, by SKU and name."""
+        query = select(t.assets).where(t.assets.c.tenant == tenant).order_by(t.assets.c.sku, t.assets.c.asset)
+        return [_asset(row) for row in self._connection.execute(query)]
+
     def page(self, tenant: str, after: Sequence[str], most: int, wanted: Mapping[str, str]) -> list[Asset]:
         """A tenant's assets of which each column in `wanted` has that value, by SKU and name, behind `after`."""
         columns = t.assets.c

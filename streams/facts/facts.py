@@ -21,6 +21,7 @@ from streams.facts.replans import Replans
 from streams.facts.repository import Transaction
 from streams.facts.retouches import Retouches
 from streams.facts.reviews import Reviews
+from streams.facts.shelves import Shelves
 from streams.facts.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Facts:
     def ratings(self) -> Ratings:
         """What people say of pictures that are live."""
         return Ratings(self._transaction)
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """How a tenant's live pictures look together."""
+        return Shelves(self._transaction)
 
     @cached_property
     def campaigns(self) -> Campaigns:

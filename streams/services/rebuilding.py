@@ -33,6 +33,7 @@ from schemas.records import (
     ReplansRequested,
     ReviewDecided,
     ReviewRequested,
+    ShelfMeasured,
     Task,
     TaskCompleted,
     TaskFailed,
@@ -265,6 +266,11 @@ def _in_steps(_event: Event, _facts: Facts) -> Answers:
     return []
 
 
+def _shelf_noted(event: ShelfMeasured, facts: Facts) -> Answers:
+    facts.shelves.put(event)
+    return []
+
+
 def _is_first(event: Release, facts: Facts) -> bool:
     if isinstance(event, DefaultsReleased | PolicyReleased) or shipped_version(type(event), name_of(event)):
         return False
@@ -285,6 +291,7 @@ _RETOLD: dict[type[Event], Processor] = {
     DefaultsReleased: _released,
     ChannelReleased: _released,
     PolicyReleased: _released,
+    ShelfMeasured: _shelf_noted,
     **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued, PolicyContinued), _in_steps),
 }
 

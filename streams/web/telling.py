@@ -58,6 +58,14 @@ CHECKS = {
     "codes_lost": "Codes on the product that read otherwise",
     "text_overlay_share": "Text beside the product",
     "texts_in_doubt": "The title, by the content policy",
+    "look_ground": "Lightness of the ground, beside the shelf",
+    "look_ground_warmth": "Warmth of the ground, beside the shelf",
+    "look_margin": "Room about the product, beside the shelf",
+    "look_scale": "Size of the product, beside the shelf",
+    "look_light_x": "Light from the side, beside the shelf",
+    "look_light_y": "Light from above or below, beside the shelf",
+    "look_tone": "Lightness of the product, beside the shelf",
+    "look_warmth": "Warmth of the product, beside the shelf",
     "has_scene": "A scene",
     "has_srgb_profile": "Colour profile",
     "has_source_type": "Note of how it was made",
@@ -146,7 +154,12 @@ def limit(text: str) -> str:
 
 def doubtful(checks: Iterable[Check]) -> list[Check]:
     """Those for which a person has to look."""
-    return [each for each in checks if each.outcome != "pass" and each.name != UNMEASURED]
+    return [each for each in checks if each.outcome != "pass" and is_held(each)]
+
+
+def is_held(line: Check) -> bool:
+    """Whether a line holds the picture against anything: not a point nobody measured, nor a shelf of too few."""
+    return line.name != UNMEASURED and not (line.outcome == "not_run" and line.measured is not None)
 
 
 def worst_first(checks: Iterable[Check]) -> list[Check]:

@@ -12,6 +12,7 @@ from streams.web.routes import (
     quality,
     rating,
     review,
+    shelf,
     trying,
 )
 
@@ -21,6 +22,7 @@ ROUTES = (
     *review.ROUTES,
     *mending.ROUTES,
     *products.ROUTES,
+    *shelf.ROUTES,
     *campaigns.ROUTES,
     *flow.ROUTES,
     *quality.ROUTES,

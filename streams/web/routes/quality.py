@@ -76,11 +76,9 @@ def _by_check(judged: Sequence[Judged]) -> list[Tally]:
     for each in judged:
         worst: dict[str, Check] = {}
         for check in each.verdict.checks:  # a measure may be held to two limits, and is one check to people
-            if check.name not in worst or check.outcome != "pass":
+            if telling.is_held(check) and (check.name not in worst or check.outcome != "pass"):
                 worst[check.name] = check
         for name, check in worst.items():
-            if name == telling.UNMEASURED:
-                continue
             found.setdefault(name, Tally(name)).add(check.outcome)
     return sorted(
         (tally for tally in found.values() if tally.judged),
