@@ -11,6 +11,7 @@ from streams.facts.assets import Assets
 from streams.facts.campaigns import Campaigns
 from streams.facts.cases import Cases
 from streams.facts.costs import Costs
+from streams.facts.marks import Marks
 from streams.facts.models import Models
 from streams.facts.outbox import Outbox
 from streams.facts.overviews import Overviews
@@ -87,6 +88,11 @@ class Facts:
     def shelves(self) -> Shelves:
         """How a tenant's live pictures look together."""
         return Shelves(self._transaction)
+
+    @cached_property
+    def marks(self) -> Marks:
+        """Words at a place in photographs."""
+        return Marks(self._transaction)
 
     @cached_property
     def campaigns(self) -> Campaigns:

@@ -53,6 +53,7 @@ from streams.flow.processors import (
     costing,
     deciding,
     intake,
+    marking,
     recipes,
     reviewing,
     routing,
@@ -161,6 +162,7 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
     if event.outcome == "done":
         facts.costs.put(costing.shares(event))
         facts.models.put_shadow(event)
+        marking.note(event, facts)
     routing.is_live_already(event, facts)
     review = facts.reviews.get(review_id(event.task.task_id, event.result_id))
     if review is not None and review.precedes(event):

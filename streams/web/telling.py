@@ -28,6 +28,10 @@ STATES = {
 # What the checks are about, for people; one that is not here is told by its own name.
 CHECKS = {
     "cutout.uncertainty": "Doubt about the cutout",
+    "cutout.ground_rim": "Rim in the ground's colour",
+    "cutout.ground_taken": "Ground left at the product",
+    "cutout.product_left": "Product left on the ground",
+    "cutout.odd_part": "A second thing beside it",
     "alpha_partial_share": "Edge that is half see-through",
     "alpha_soft_share": "Product that is see-through",
     "alpha_open_rim_share": "Outline that is see-through",
@@ -51,6 +55,7 @@ CHECKS = {
     "cutout.person_share": "People in the picture",
     "cutout.overlay_words": "Words beside the product in the photograph",
     "cutout.watermark_words": "A watermark in the photograph",
+    "same_marks": "Other photographs with the same words there",
     "text_lost": "Lines on the product that are gone",
     "text_edit_distance": "Letters on the product that differ",
     "text_x_height_px": "Height of the product's largest letters in px",

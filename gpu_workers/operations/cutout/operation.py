@@ -14,7 +14,7 @@ from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.cutout import Cutout
 from gpu_workers.operations.packshot.lighting import background_of
 from gpu_workers.quality.left import left_measures
-from gpu_workers.reading.photograph import measures_of, read_photograph
+from gpu_workers.reading.photograph import marks_of, measures_of, read_photograph
 from gpu_workers.reading.reader import Reader
 from gpu_workers.sources.decoding import Picture
 from schemas.operations.cutout import CutoutParameters
@@ -66,7 +66,9 @@ def with_writing(photograph: Picture, made: Cutout, reader: Reader | None) -> Cu
         return made
     writing = read_photograph(photograph.pixels, made.rgba, reader)
     plain = made.measures["plain_background"] == 1 or made.measures["has_own_alpha"] == 1
-    return replace(made, measures={**made.measures, **measures_of(writing, plain_ground=plain)}, writing=writing)
+    height_px, width_px = photograph.pixels.shape[:2]
+    told = {**measures_of(writing, plain_ground=plain), **marks_of(writing, width_px, height_px)}
+    return replace(made, measures={**made.measures, **told}, writing=writing)
 
 
 def cutout_picture(photograph: Picture, made: Cutout) -> Picture:

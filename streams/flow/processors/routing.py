@@ -17,7 +17,7 @@ from schemas.records import (
     TaskFailed,
 )
 from streams.facts import Asset, AssetEvent, Facts, Review
-from streams.flow.processors import Answers, shelving
+from streams.flow.processors import Answers, marking, shelving
 from streams.flow.processors.accepting import models_of, publish_request
 from streams.flow.processors.asking import ask
 from streams.flow.processors.costing import shares
@@ -42,6 +42,7 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         return []
     facts.costs.put(shares(event))
     facts.models.put_shadow(event)
+    marking.note(event, facts)
     task, models = event.task, models_of(event)
     if found := made_by_recalled(models, facts):
         return [made_again(task.tenant, task.sku, task.lane, found)]
@@ -97,7 +98,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
     texts = measures_of(product.event, task.step.channel, policy)
-    measures = task.measures | event.measures | shelf
+    measures = task.measures | event.measures | shelf | marking.measures_of(task, facts)
     verdict = judge(measures, rules, task.step.operation, policy.lineage, texts)
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)

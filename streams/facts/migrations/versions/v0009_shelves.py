@@ -1,4 +1,4 @@
-"""Shelves: how a tenant's live pictures look together."""
+"""What is only seen across many pictures: shelves, and words at the same place in a tenant's photographs."""
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text
@@ -10,7 +10,7 @@ tables = MetaData()
 
 
 def upgrade() -> None:
-    """Makes the table."""
+    """Makes the tables."""
     tables.create_all(op.get_bind())
 
 
@@ -21,5 +21,14 @@ Table(
     Column("shelf", Text, primary_key=True),
     Column("version", BigInteger, nullable=False),
     Column("record", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+)
+
+Table(
+    "marks",
+    tables,
+    Column("tenant", Text, primary_key=True),
+    Column("mark", Text, primary_key=True),
+    Column("sku", Text, primary_key=True),
     Column("updated_at_ms", BigInteger, nullable=False),
 )
