@@ -39,14 +39,14 @@ _NEXT, _INWARD = np.ones((3, 3), np.uint8), np.ones((13, 13), np.uint8)
 def left_measures(rgb: Codes, rgba: Codes) -> dict[str, float]:
     """The measures of a cutout `rgba` (h, w, 4) of the photograph `rgb` (h, w, 3), or of one that came with its alpha
     (h, w, 4): that was cut out of white, as nearly all are, and what it left is not known."""
-    alpha = _shrunk(rgba)[..., 3].astype(np.float32) / 255
+    alpha = np.asarray(_shrunk(rgba)[..., 3] / np.float32(255), np.float32)
     solid = alpha >= _SOLID
     found = {"odd_part": _odd_part(alpha >= _HALF)}
     if not solid.any():
         return found
     lab = srgb_to_lab(np.ascontiguousarray(_shrunk(rgb)[..., :3]))
     is_whole = rgb.shape[2] == 3
-    ground = _ground(lab, alpha) if is_whole else np.full_like(lab, _WHITE)
+    ground = _ground(lab, alpha) if is_whole else np.full(lab.shape, _WHITE, np.float32)
     if ground is None:
         return found
     inside, area = cv2.erode(solid.astype(np.uint8), _INWARD, borderValue=1) > 0, float(solid.sum())
@@ -102,7 +102,7 @@ def _rim(solid: Flags, alike: Flags) -> float:
 
 
 def _opened(where: Flags, side: int = 3) -> Flags:
-    return cv2.morphologyEx(where.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0
+    return np.asarray(cv2.morphologyEx(where.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0)
 
 
 def _taken(solid: Flags, alike: Flags) -> float:

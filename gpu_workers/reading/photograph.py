@@ -85,7 +85,7 @@ def marks_of(writing: Writing, width_px: int, height_px: int) -> dict[str, float
     long = sorted((pair for pair in words if len(pair[1]) > _LONG), key=lambda pair: -len(pair[1]))
     names = {}
     for line, text in long[:_MARKS_MAX]:
-        x, y = (sum(point[axis] for point in line.quad) / 4 for axis in (0, 1))
+        x, y = (sum(line.quad[axis::2]) / 4 for axis in (0, 1))
         for shift in (0.0, 0.5):
             place = [int(at / side * _GRID + shift) for at, side in ((x, width_px), (y, height_px))]
             names[f"mark.{hashlib.sha256(f'{text}|{shift}|{place}'.encode()).hexdigest()[:16]}"] = 1.0

@@ -9,7 +9,7 @@ from tests.streams.flow import Flow, done, tasks, upsert
 
 
 def line(text: str, x: float, y: float, inside: float = 0.0, confidence: float = 0.95) -> Line:
-    quad = ((x - 50, y - 8), (x + 50, y - 8), (x + 50, y + 8), (x - 50, y + 8))
+    quad = (x - 50, y - 8, x + 50, y - 8, x + 50, y + 8, x - 50, y + 8)
     return Line(text=text, confidence=confidence, quad=quad, x_height_px=9.0, inside=inside)
 
 

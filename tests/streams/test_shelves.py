@@ -1,6 +1,6 @@
 """Pictures beside each other: what stands out on its shelf is for a person, and says what differs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -23,22 +23,28 @@ from tests.streams.flow import Flow, done, published, tasks, upsert
 LOOK = {"look_ground": 100.0, "look_margin": 0.07, "look_scale": 0.4, "look_tone": 50.0, "look_light_x": 1.0}
 
 
-def shelf(version: int = 1, pictures: int = 40, **outliers: Sequence[str]) -> ShelfMeasured:
+def shelf(version: int = 1, pictures: int = 40, outliers: Sequence[str] = ()) -> ShelfMeasured:
     """The shelf on which the products of these tests lie."""
     spreads = dict.fromkeys(LOOK, 0.0)
     return ShelfMeasured(
-        tenant="demo", shelf="amazon", version=version, pictures=pictures, medians=LOOK, spreads=spreads, **outliers
+        tenant="demo",
+        shelf="amazon",
+        version=version,
+        pictures=pictures,
+        medians=LOOK,
+        spreads=spreads,
+        outliers=list(outliers),
     )
 
 
-def looking(completed: TaskCompleted, **look: float) -> TaskCompleted:
+def looking(completed: TaskCompleted, look: Mapping[str, float] = LOOK) -> TaskCompleted:
     return replace(completed, measures={**completed.measures, **LOOK, **look})
 
 
-def made(flow: Flow, request: Event | None = None, sku: str = "A", **look: float) -> list[Event]:
+def made(flow: Flow, look: Mapping[str, float] = LOOK, *, request: Event | None = None, sku: str = "A") -> list[Event]:
     """What comes of a product's picture that looks so."""
     (cut,) = tasks(flow.say(request or upsert(sku=sku)))
-    return [answer for task in main(flow, cut) for answer in flow.say(looking(done(task), **look))]
+    return [answer for task in main(flow, cut) for answer in flow.say(looking(done(task), look))]
 
 
 def main(flow: Flow, cut: Task) -> list[Task]:
@@ -46,8 +52,8 @@ def main(flow: Flow, cut: Task) -> list[Task]:
     return [task for task in tasks(flow.say(done(cut))) if task.step.asset == "amazon-1"]
 
 
-def live(flow: Flow, sku: str, **look: float) -> None:
-    for each in made(flow, sku=sku, **look):
+def live(flow: Flow, sku: str, margin: float = LOOK["look_margin"]) -> None:
+    for each in made(flow, {"look_margin": margin}, sku=sku):
         assert isinstance(each, PublishRequested)
         flow.say(published(each))
 
@@ -67,7 +73,7 @@ def test_nobody_has_looked_so_nothing_is_demanded_and_the_measures_are_told(flow
 
 def test_a_shelf_of_too_few_says_so_and_demands_nothing(flow: Flow) -> None:
     flow.say(shelf(pictures=SHELF_MIN - 1))
-    (request,) = made(flow, look_margin=0.4)
+    (request,) = made(flow, {"look_margin": 0.4})
     assert isinstance(request, PublishRequested)
     lines = [check for check in request.verdict.checks if check.point == "style"]
     assert all("11 are" in check.limit for check in lines)
@@ -84,7 +90,7 @@ def test_what_looks_as_its_shelf_passes_and_names_what_it_was_held_against(flow:
 @pytest.mark.parametrize(("name", "value"), [("look_margin", 0.2), ("look_ground", 94.0), ("look_light_x", -20.0)])
 def test_what_stands_out_is_for_a_person_and_says_what_differs(flow: Flow, name: str, value: float) -> None:
     flow.say(shelf())
-    (request,) = made(flow, **{name: value})
+    (request,) = made(flow, {name: value})
     assert isinstance(request, ReviewRequested)
     assert [(doubt.about, doubt.checks) for doubt in request.doubts] == [("style", [name])]
     assert name in request.reason
@@ -96,13 +102,13 @@ def test_a_measure_within_a_few_of_the_least_that_is_seen_passes(flow: Flow) -> 
     for look in LOOKS:
         if look.measure in LOOK:
             sku = look.measure
-            (request,) = made(flow, sku=sku, **{look.measure: LOOK[look.measure] + 3.4 * look.seen_from})
+            (request,) = made(flow, {look.measure: LOOK[look.measure] + 3.4 * look.seen_from}, sku=sku)
             assert isinstance(request, PublishRequested), look
 
 
 def test_another_tenants_shelf_counts_for_nobody_else(flow: Flow) -> None:
     flow.say(replace(shelf(), tenant="other"))
-    (request,) = made(flow, look_margin=0.4)
+    (request,) = made(flow, {"look_margin": 0.4})
     assert isinstance(request, PublishRequested)
 
 
@@ -114,9 +120,9 @@ def test_the_newest_look_counts_in_whatever_order_they_come(flow: Flow) -> None:
 
 
 def test_what_is_live_and_stands_out_is_asked_about_once_and_stays_live(flow: Flow) -> None:
-    live(flow, "A", look_margin=0.3)
+    live(flow, "A", 0.3)
     (again,) = [each for each in flow.say(shelf(outliers=["A"])) if isinstance(each, ReplanRequested)]
-    (request,) = made(flow, again, look_margin=0.3)
+    (request,) = made(flow, {"look_margin": 0.3}, request=again)
     assert isinstance(request, ReviewRequested)
     assert [(each.state, each.live is not None) for each in flow.assets() if each.asset == "amazon-1"] == [
         ("review", True)
@@ -130,7 +136,9 @@ def test_what_is_live_and_stands_out_is_asked_about_once_and_stays_live(flow: Fl
         count, shown = shelves.on_shelf(facts, "demo", "amazon")
     assert seen is not None
     assert (count, [check.name for check in shown[0].apart]) == (1, ["look_margin"])
-    assert made(flow, replace(again, reason="once more"), look_margin=0.3) == [], "a person has said so already"
+    assert made(flow, {"look_margin": 0.3}, request=replace(again, reason="once more")) == [], (
+        "a person has said so already"
+    )
 
 
 def test_a_new_look_at_the_shelf_moves_nothing_that_is_as_it(flow: Flow) -> None:
@@ -142,8 +150,8 @@ def test_a_new_look_at_the_shelf_moves_nothing_that_is_as_it(flow: Flow) -> None
 
 def test_a_shelf_is_looked_at_by_what_live_verdicts_say(flow: Flow) -> None:
     for number in range(SHELF_MIN):
-        live(flow, f"S{number}", look_margin=0.07 + 0.001 * (number % 3))
-    live(flow, "ODD", look_margin=0.3)
+        live(flow, f"S{number}", 0.07 + 0.001 * (number % 3))
+    live(flow, "ODD", 0.3)
     (found,) = shelves._measured(flow.database, "demo", "me")
     assert (found.shelf, found.pictures, found.outliers) == ("amazon", SHELF_MIN + 1, ["ODD"])
     assert found.medians["look_margin"] == pytest.approx(0.071)
