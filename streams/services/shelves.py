@@ -25,6 +25,7 @@ from streams.services.views import View
 OUTLIERS_MAX = 1000  # products of a shelf that are judged anew at once; the next look finds more
 DEVIATION = 1.4826  # median deviations in a standard one
 PAGE = 60
+LOOKED_AT_MAX = 1000  # of the newest pictures of its channels, however many there are
 
 
 class ShelfView(View, frozen=True, kw_only=True):
@@ -72,17 +73,20 @@ def look(settings: Settings, tenant: str | None, by: str, *, dry_run: bool) -> L
 
 
 def on_shelf(facts: Facts, tenant: str, shelf: str, most: int = PAGE) -> tuple[int, list[OnShelf]]:
-    """How many live pictures lie on a shelf, and `most` of them: those that stand out first, then the newest."""
-    live = [each for each in _live(facts.assets.of_tenant(tenant)) if shelf_of(each.asset, each.channel) == shelf]
+    """How many live pictures lie on a shelf, and `most` of the newest: of these, those that stand out first."""
+    named = [
+        (asset, channel) for asset, channel in facts.assets.live_names(tenant) if shelf_of(asset, channel) == shelf
+    ]
+    rows = facts.assets.newest_live(tenant, {channel for _, channel in named}, LOOKED_AT_MAX)
+    live = [each for each in _live(rows) if shelf_of(each.asset, each.channel) == shelf]
     seen = facts.shelves.get(tenant, shelf)
     shown = [OnShelf(each, _apart(each, seen)) for each in live]
-    shown.sort(key=lambda each: (-len(each.apart), -each.asset.version, each.asset.sku, each.asset.asset))
-    return len(shown), shown[:most]
+    return len(named), sorted(shown, key=lambda each: -len(each.apart))[:most]
 
 
 def names(facts: Facts, tenant: str) -> list[str]:
     """The shelves on which a tenant has live pictures."""
-    return sorted({shelf_of(each.asset, each.channel) for each in _live(facts.assets.of_tenant(tenant))})
+    return sorted({shelf_of(asset, channel) for asset, channel in facts.assets.live_names(tenant)})
 
 
 def _measured(database: Database, tenant: str | None, by: str) -> list[ShelfMeasured]:

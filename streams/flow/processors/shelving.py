@@ -4,8 +4,6 @@ A shelf is looked at now and then (`packshot shelf`), and what was seen is an ev
 is a fact with a version, which the verdict names, and whoever reads the same events in the same order judges the same.
 """
 
-import re
-
 from schemas.records import ShelfMeasured, Verdict
 from streams.facts import Facts, Replan
 from streams.flow.gates import Measures
@@ -15,7 +13,8 @@ from streams.flow.processors import Answers, replanning
 
 def shelf_of(asset: str, channel: str) -> str:
     """The shelf on which an asset lies: its name without the photograph's number."""
-    return re.sub(rf"(^|\.){re.escape(channel)}-\d+(?=\.|$)", rf"\1{channel}", asset, count=1)
+    before, found, after = f".{asset}".partition(f".{channel}-")
+    return f"{before}.{channel}{after.lstrip('0123456789')}".removeprefix(".") if found else asset
 
 
 def shelf_measured(event: ShelfMeasured, facts: Facts) -> Answers:

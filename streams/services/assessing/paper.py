@@ -117,7 +117,7 @@ def _table(paper: Paper, found: Assessment) -> None:
         return
     paper.room(24)
     widths = (0.15, 0.43, 0.12, 0.1, 0.2)
-    paper.row(("channel", "what is wrong", "pictures", "share", "mended by Packshot"), widths, _SOFT)
+    paper.row(("channel", "what is wrong", "pictures", "share", "Packshot mends it"), widths, _SOFT)
     for row in found.rows:
         kind = KINDS[row.kind]
         mended = "yes" if kind.is_mended else "no"

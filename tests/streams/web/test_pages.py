@@ -29,6 +29,7 @@ HOSTILE = [
     "مرحبا <b>",
 ]
 PAGES = [
+    "shelf",
     "try",
     "products",
     "campaigns",
