@@ -22,6 +22,7 @@ ABOUT: Mapping[str, str] = MappingProxyType(  # what a check is about, where it 
         "cutout.person_share": PEOPLE,
         "cutout.overlay_words": SOURCE,
         "cutout.watermark_words": SOURCE,
+        "same_marks": SOURCE,
     }
 )
 OF_CUTOUT = frozenset({CUTOUT, PEOPLE, SOURCE})  # what is seen in the cutout alone, whatever was made of it

@@ -38,6 +38,7 @@ from schemas.records import (
     RetractRequested,
     ReviewDecided,
     ReviewRequested,
+    ShelfMeasured,
     Task,
     TaskCompleted,
     TaskFailed,
@@ -130,7 +131,15 @@ MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), None, WRITTEN_BY_
 # Every version is kept, for facts that are made anew plan by each in its time.
 RECIPES = Topic(
     PREFIX + "recipes",
-    (RecipeReleased, DefaultsReleased, ChannelReleased, PolicyReleased, PolicyContinued, ReleaseContinued),
+    (
+        RecipeReleased,
+        DefaultsReleased,
+        ChannelReleased,
+        PolicyReleased,
+        PolicyContinued,
+        ReleaseContinued,
+        ShelfMeasured,
+    ),
     None,
     WRITTEN_BY_OTHERS_BYTES,
 )
@@ -212,7 +221,7 @@ def key_of(event: Event) -> bytes:
             return event.channel.encode()
         case PolicyReleased() | PolicyContinued():
             return event.policy.encode()
-        case DefaultsReleased() | ReplansRequested() | ReplansContinued():
+        case DefaultsReleased() | ReplansRequested() | ReplansContinued() | ShelfMeasured():
             return product_key(event.tenant, "")
         case ReleaseContinued():
             return product_key(event.name, "") if event.kind == "defaults" else event.name.encode()

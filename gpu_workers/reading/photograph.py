@@ -7,8 +7,10 @@
 | `words_around` | sure lines beside it, on whatever ground |
 | `overlay_words` | those of them on a plain ground, or cut out as an island of their own: nobody's room, so laid over |
 | `watermark_words` | lines across the product's outline, or three times the same one not only on the product |
+| `mark.…` | 1 for each line off the product: its words and its place, as other photographs of a tenant may have them |
 """
 
+import hashlib
 from collections import Counter
 
 import cv2
@@ -30,6 +32,7 @@ _READ = 0.5  # of confidence: less is no text
 _ACROSS = (0.15, 0.75)  # a label's own line may reach a little over the outline that was cut out
 _LONG = 3  # characters: shorter ones are seen in textures
 _REPEATED = 3
+_MARKS_MAX, _GRID = 4, 8  # of a photograph; squares of a side: a watermark's place varies by less than half of one
 _PART_SHARE = 0.1  # of the largest part's area: a smaller island is not the product
 _WIDTH_PX_MAX = 12 * WIDTHS_PX[-1]  # of all lines as they are read, which bounds what a page of small print costs
 _CODES_SIDE_PX = 2000  # at which codes are looked for; a narrower bar than a pixel there is not read anyway
@@ -69,6 +72,24 @@ def measures_of(writing: Writing, *, plain_ground: bool) -> dict[str, float]:
         "overlay_words": float(len(beside) if plain_ground else 0),
         "watermark_words": float(_watermarks(sure)),
     }
+
+
+def marks_of(writing: Writing, width_px: int, height_px: int) -> dict[str, float]:
+    """The lines of a photograph that are read for sure and not on the product, as names that tell words and place.
+
+    A place has two names, of grids that are half a step apart: what is near the border of a square in one is well
+    within a square of the other.
+    """
+    found = [each for each in writing.lines if each.confidence >= SURE and each.inside < INSIDE]
+    words = [(each, "".join(filter(str.isalnum, each.text.casefold()))) for each in found]
+    long = sorted((pair for pair in words if len(pair[1]) > _LONG), key=lambda pair: -len(pair[1]))
+    names = {}
+    for line, text in long[:_MARKS_MAX]:
+        x, y = (sum(line.quad[axis::2]) / 4 for axis in (0, 1))
+        for shift in (0.0, 0.5):
+            place = [int(at / side * _GRID + shift) for at, side in ((x, width_px), (y, height_px))]
+            names[f"mark.{hashlib.sha256(f'{text}|{shift}|{place}'.encode()).hexdigest()[:16]}"] = 1.0
+    return names
 
 
 def words_over(rgb: Code, product: Mask, reader: Reader, *, plain_ground: bool) -> int:

@@ -24,6 +24,7 @@ from gpu_workers.operations.cutout import cutout, matting, measuring, uncertaint
 from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from gpu_workers.quality.files import read
+from gpu_workers.quality.left import left_measures
 from gpu_workers.reading import lettering
 from gpu_workers.reading.opening import open_reader
 from gpu_workers.reading.photograph import measures_of, read_photograph
@@ -169,7 +170,9 @@ def _taken(sample: Sample) -> Taken:
         made = cutout.cutout(pixels, _predict)
         rgb = _on_white(pixels)
         writing = read_photograph(pixels, made.rgba, _reader())
-        return Taken(rgb, eight_bit(made.rgba), writing, made.measures | measures_of(writing, plain_ground=True), None)
+        measures = made.measures | measures_of(writing, plain_ground=True)
+        taken = Taken(rgb, eight_bit(made.rgba), writing, measures, None)
+        return replace(taken, measures=_seen_again(taken, taken.rgba))
     alpha = quality.truth(sample.name).astype(np.float32)
     colours = matting.foreground_colours(pixels.astype(np.float32) / np.float32(255), alpha)
     rgba = np.dstack([np.rint(np.clip(colours, 0, 1) * 255), np.rint(alpha * 255)]).astype(np.uint8)
@@ -182,13 +185,21 @@ def _taken(sample: Sample) -> Taken:
 
 def _seen_again(taken: Taken, rgba: NDArray[np.uint8]) -> Measures:
     """The measures of a matte that is another than the network's, as far as they show in it."""
+    measures = taken.measures | _left(taken, rgba)
     if taken.mask is None or rgba.shape != taken.rgba.shape:
-        return taken.measures
+        return measures
     height, width = rgba.shape[:2]
     mask = cv2.resize(taken.mask, (width, height), interpolation=cv2.INTER_LINEAR)
     alpha = rgba[..., 3].astype(np.float32) / np.float32(255)
-    seen = taken.measures | uncertainty.seen(taken.rgb.astype(np.float32) / np.float32(255), mask, alpha)
+    seen = measures | uncertainty.seen(taken.rgb.astype(np.float32) / np.float32(255), mask, alpha)
     return seen | {"uncertainty": measuring.uncertainty_by(seen)}
+
+
+def _left(taken: Taken, rgba: NDArray[np.uint8]) -> Measures:
+    """What shows in a matte beside its photograph; a wider one has more of the ground beside it."""
+    wider = rgba.shape[1] - taken.rgb.shape[1]
+    photograph = np.pad(taken.rgb, ((0, 0), (0, wider), (0, 0)), mode="edge")
+    return left_measures(photograph if taken.mask is not None else rgba, rgba)
 
 
 @lru_cache(8)

@@ -68,8 +68,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the
     product's own shape. `formats[0]` is what we write. `people` is whether somebody may be seen, wearing the product.
     `uncertainty_max` is how likely a cutout may be no good that nobody looks at; None leaves it to the gates.
-    `second_hand` names the rules that only third parties report. `demands` are points of the checklist that must have
-    been measured: a picture of which one was not goes to a person.
+    `second_hand` names the rules that only third parties report. `demands` are points of the checklist of which
+    something must have been measured: a picture of which nothing was goes to a person.
     """
 
     name: Name

@@ -69,6 +69,7 @@ from schemas.records.releases import (
     PolicyReleased,
     RecipeReleased,
     ReleaseContinued,
+    ShelfMeasured,
 )
 from schemas.records.reviews import (
     Check,
@@ -116,6 +117,7 @@ Event = (
     | PolicyReleased
     | PolicyContinued
     | ReleaseContinued
+    | ShelfMeasured
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
@@ -150,6 +152,7 @@ EVENTS: tuple[type[Event], ...] = (
     PolicyReleased,
     PolicyContinued,
     ReleaseContinued,
+    ShelfMeasured,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
 
@@ -226,6 +229,7 @@ __all__ = [
     "Sha256",
     "Shadow",
     "Share",
+    "ShelfMeasured",
     "Sku",
     "Source",
     "Srcset",

@@ -5,6 +5,8 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from schemas.records.base import (
+    AssetName,
+    Measures,
     Milliseconds,
     ModelRef,
     Name,
@@ -123,3 +125,21 @@ class PolicyContinued(Record, frozen=True, kw_only=True, tag="PolicyContinued", 
     version: Version
     after_tenant: Name
     after_sku: Sku
+
+
+class ShelfMeasured(Record, frozen=True, kw_only=True, tag="ShelfMeasured", tag_field="type"):
+    """How a tenant's live pictures of one shelf look; from now on its pictures are held against that.
+
+    A `shelf` is a channel, with what a campaign or a recipe calls the pictures before and after it. `version` is the
+    Unix time in ms at which it was looked at. `medians` and `spreads` (1.4826 times the median deviation) are of the
+    `pictures` that had the measure. The products of `outliers` have a picture that stands out, and are judged anew.
+    """
+
+    tenant: Name
+    shelf: AssetName
+    version: Version
+    pictures: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    medians: Measures
+    spreads: Measures
+    outliers: Annotated[list[Sku], Meta(max_length=1000)] = field(default_factory=list)
+    measured_by: Text = ""

@@ -87,6 +87,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("review:review", "A person's decisions on doubtful assets."),
     "run": ("system:run", "Run one role as this process."),
     "settings": ("system:show_settings", "Show every setting, its default and what it is for."),
+    "shelf": ("shelf:shelf", "Look at live pictures as they stand beside each other, by tenant, channel and kind."),
     "status": ("status:status", "Tell where every asset of a product stands, and why."),
     "submit": (
         "submit:submit",

@@ -17,6 +17,8 @@ from schemas.records import CatalogChanged, Submission
 from streams.blobs import Blobs, NotFound, open_store
 from streams.commands.running import announce, tell_death
 from streams.commands.tables import COLOUR, coloured
+from streams.commands.tables.points import show_points
+from streams.commands.tables.shelf import show_shelves
 from streams.commands.tables.submit import show_submission
 from streams.facts import Asset, Database, Facts
 from streams.flow.processors.intake import content
@@ -24,10 +26,11 @@ from streams.runtime.errors import Refused
 from streams.runtime.exits import Exit
 from streams.runtime.screen import console, line, styled, table
 from streams.runtime.settings import Settings
-from streams.services import local, submission
+from streams.services import local, shelves, submission
 from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.services.event_files import read_events
 from streams.services.fates import Fate
+from streams.services.status import open_database
 from streams.services.submission import Submitted
 
 TIMEOUT_S = 900.0
@@ -56,8 +59,17 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
             took_s = time.monotonic() - began
             show_submission(submitted, fates, [], as_json=False)
             _write_sheets(entries, running.data_folder)
+        _show_quality(running)
     _sum_up(fates, took_s)
     return Exit.OK if all(fate.state in ("done", "superseded") for fate in fates) else Exit.FOUND
+
+
+def _show_quality(running: Settings) -> None:
+    """What the gates say, point by point; and the shelves, against which pictures are held from now on."""
+    looked = shelves.look(running, None, "packshot demo", dry_run=False)
+    with open_database(running) as database, database.read() as facts:
+        show_points(facts.assets.every())
+    show_shelves(looked, dry_run=False, as_json=False)
 
 
 def as_news(event: Submission, facts: Facts) -> Submission:

@@ -1,6 +1,6 @@
 """Assets: where each planned picture of a product stands, and what is live of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,23 @@ class Assets(Repository):
         """The assets of all products."""
         order = (t.assets.c.tenant, t.assets.c.sku, t.assets.c.asset)
         return [_asset(row) for row in self._connection.execute(select(t.assets).order_by(*order))]
+
+    def of_tenant(self, tenant: str) -> list[Asset]:
+        """The assets of all products of a tenant, by SKU and name."""
+        query = select(t.assets).where(t.assets.c.tenant == tenant).order_by(t.assets.c.sku, t.assets.c.asset)
+        return [_asset(row) for row in self._connection.execute(query)]
+
+    def live_names(self, tenant: str) -> list[tuple[str, str]]:
+        """The name and the channel of each of a tenant's pictures that is live and stays so."""
+        query = select(t.assets.c.asset, t.assets.c.channel).where(*_is_live(tenant))
+        return [(row.asset, row.channel) for row in self._connection.execute(query)]
+
+    def newest_live(self, tenant: str, channels: Collection[str], most: int) -> list[Asset]:
+        """So many of a tenant's pictures that are live on these channels and stay so, the newest first."""
+        where = (*_is_live(tenant), t.assets.c.channel.in_(sorted(channels)))
+        order = (t.assets.c.updated_at_ms.desc(), t.assets.c.sku, t.assets.c.asset)
+        query = select(t.assets).where(*where).order_by(*order).limit(most)
+        return [_asset(row) for row in self._connection.execute(query)]
 
     def page(self, tenant: str, after: Sequence[str], most: int, wanted: Mapping[str, str]) -> list[Asset]:
         """A tenant's assets of which each column in `wanted` has that value, by SKU and name, behind `after`."""
@@ -172,6 +189,10 @@ class Assets(Repository):
         where = (t.assets.c.tenant == tenant, t.assets.c.campaign == campaign)
         rows = self._connection.execute(select(t.assets).where(*where).order_by(t.assets.c.sku, t.assets.c.asset))
         return [_asset(row) for row in rows]
+
+
+def _is_live(tenant: str) -> tuple[Any, ...]:
+    return (t.assets.c.tenant == tenant, t.assets.c.live.is_not(None), t.assets.c.state != "leaving")
 
 
 def _is_asset(tenant: str, sku: str, name: str) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from streams.facts.assets import Assets
 from streams.facts.campaigns import Campaigns
 from streams.facts.cases import Cases
 from streams.facts.costs import Costs
+from streams.facts.marks import Marks
 from streams.facts.models import Models
 from streams.facts.outbox import Outbox
 from streams.facts.overviews import Overviews
@@ -21,6 +22,7 @@ from streams.facts.replans import Replans
 from streams.facts.repository import Transaction
 from streams.facts.retouches import Retouches
 from streams.facts.reviews import Reviews
+from streams.facts.shelves import Shelves
 from streams.facts.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -81,6 +83,16 @@ class Facts:
     def ratings(self) -> Ratings:
         """What people say of pictures that are live."""
         return Ratings(self._transaction)
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """How a tenant's live pictures look together."""
+        return Shelves(self._transaction)
+
+    @cached_property
+    def marks(self) -> Marks:
+        """Words at a place in photographs."""
+        return Marks(self._transaction)
 
     @cached_property
     def campaigns(self) -> Campaigns:

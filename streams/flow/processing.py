@@ -46,6 +46,7 @@ from schemas.records import (
     ReplansRequested,
     RetractionDecided,
     ReviewDecided,
+    ShelfMeasured,
     TaskCompleted,
     TaskFailed,
 )
@@ -69,6 +70,7 @@ from streams.flow.processors import (
     replanning,
     retracting,
     routing,
+    shelving,
 )
 from streams.flow.processors.quotas import admitted
 from streams.flow.relay import Place, Relay, Sender
@@ -103,6 +105,7 @@ PROCESSORS: Mapping[type[Event], Processor] = {
     PolicyReleased: recipes.released,
     PolicyContinued: recipes.policy_continued,
     ReleaseContinued: recipes.release_continued,
+    ShelfMeasured: shelving.shelf_measured,
 }
 
 log = structlog.get_logger()

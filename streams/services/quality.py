@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from schemas.decoding import prepare
+from schemas.records import Check
 from streams.facts import Facts, Judged
 from streams.facts.overviews import JUDGED_MAX
 from streams.services.views import View
@@ -46,6 +47,11 @@ def quality_of(tenant: str, facts: Facts) -> QualityView:
     )
 
 
+def is_held(check: Check) -> bool:
+    """Whether a line holds the picture against anything: not a point nobody measured, nor a shelf of too few."""
+    return check.name != UNMEASURED and not (check.outcome == "not_run" and check.measured is not None)
+
+
 def by_channel(judged: Sequence[Judged]) -> list[Tally]:
     """What becomes of the assets of each channel, by name."""
     return sorted(_tallies((each.channel, each.verdict.outcome) for each in judged), key=lambda tally: tally.name)
@@ -61,7 +67,7 @@ def _lines(judged: Judged) -> Iterator[tuple[str, str]]:
     """The checks of an asset with their outcomes; a measure may be held to two limits, and is one check to people."""
     worst: dict[str, str] = {}
     for check in judged.verdict.checks:
-        if check.name != UNMEASURED and worst.get(check.name, "pass") == "pass":
+        if is_held(check) and worst.get(check.name, "pass") == "pass":
             worst[check.name] = check.outcome
     yield from worst.items()
 

@@ -33,6 +33,7 @@ from schemas.records import (
     ReplansRequested,
     ReviewDecided,
     ReviewRequested,
+    ShelfMeasured,
     Task,
     TaskCompleted,
     TaskFailed,
@@ -52,6 +53,7 @@ from streams.flow.processors import (
     costing,
     deciding,
     intake,
+    marking,
     recipes,
     reviewing,
     routing,
@@ -160,6 +162,7 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
     if event.outcome == "done":
         facts.costs.put(costing.shares(event))
         facts.models.put_shadow(event)
+        marking.note(event, facts)
     routing.is_live_already(event, facts)
     review = facts.reviews.get(review_id(event.task.task_id, event.result_id))
     if review is not None and review.precedes(event):
@@ -265,6 +268,11 @@ def _in_steps(_event: Event, _facts: Facts) -> Answers:
     return []
 
 
+def _shelf_noted(event: ShelfMeasured, facts: Facts) -> Answers:
+    facts.shelves.put(event)
+    return []
+
+
 def _is_first(event: Release, facts: Facts) -> bool:
     if isinstance(event, DefaultsReleased | PolicyReleased) or shipped_version(type(event), name_of(event)):
         return False
@@ -285,6 +293,7 @@ _RETOLD: dict[type[Event], Processor] = {
     DefaultsReleased: _released,
     ChannelReleased: _released,
     PolicyReleased: _released,
+    ShelfMeasured: _shelf_noted,
     **dict.fromkeys((ReplansRequested, ReplansContinued, ReleaseContinued, PolicyContinued), _in_steps),
 }
 

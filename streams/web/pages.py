@@ -45,6 +45,7 @@ MENU = (
     ("review", "Review", "M2 8.5 6 12l8-8", ("review", "mend")),
     ("sample", "Second look", "M1 8s3-5 7-5 7 5 7 5-3 5-7 5-7-5-7-5zm7-2a2 2 0 1 0 .1 0", ("sample",)),
     ("products", "Products", "M2 3h5v5H2zM9 3h5v5H9zM2 10h5v4H2zM9 10h5v4H9z", ("products", "product")),
+    ("shelf", "Shelf", "M2 14V3m12 11V3M2 7h12M2 12h12M4 4h3v3H4zM9 9h3v3H9z", ("shelf",)),
     ("campaigns", "Campaigns", "M3 14V2m0 1h9l-2 3 2 3H3", ("campaigns", "campaign")),
     ("flow", "Live flow", "M1 8h3l2-5 4 10 2-5h3", ("flow", "letter")),
     ("quality", "Quality", "M3 14V9m5 5V3m5 11V6", ("quality", "agreement")),

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.records import Check
 from streams.runtime.clock import now_ms
-from streams.services.quality import UNMEASURED
+from streams.services.quality import UNMEASURED, is_held
 
 NANOS = 1_000_000_000
 OUTCOMES = ("fail", "not_run", "review", "pass")
@@ -29,6 +29,10 @@ STATES = {
 # What the checks are about, for people; one that is not here is told by its own name.
 CHECKS = {
     "cutout.uncertainty": "Doubt about the cutout",
+    "cutout.ground_rim": "Rim in the ground's colour",
+    "cutout.ground_taken": "Ground left at the product",
+    "cutout.product_left": "Product left on the ground",
+    "cutout.odd_part": "A second thing beside it",
     "alpha_partial_share": "Edge that is half see-through",
     "alpha_soft_share": "Product that is see-through",
     "alpha_open_rim_share": "Outline that is see-through",
@@ -52,6 +56,7 @@ CHECKS = {
     "cutout.person_share": "People in the picture",
     "cutout.overlay_words": "Words beside the product in the photograph",
     "cutout.watermark_words": "A watermark in the photograph",
+    "same_marks": "Other photographs with the same words there",
     "text_lost": "Lines on the product that are gone",
     "text_edit_distance": "Letters on the product that differ",
     "text_x_height_px": "Height of the product's largest letters in px",
@@ -59,6 +64,14 @@ CHECKS = {
     "codes_lost": "Codes on the product that read otherwise",
     "text_overlay_share": "Text beside the product",
     "texts_in_doubt": "The title, by the content policy",
+    "look_ground": "Lightness of the ground, beside the shelf",
+    "look_ground_warmth": "Warmth of the ground, beside the shelf",
+    "look_margin": "Room about the product, beside the shelf",
+    "look_scale": "Size of the product, beside the shelf",
+    "look_light_x": "Light from the side, beside the shelf",
+    "look_light_y": "Light from above or below, beside the shelf",
+    "look_tone": "Lightness of the product, beside the shelf",
+    "look_warmth": "Warmth of the product, beside the shelf",
     "has_scene": "A scene",
     "has_srgb_profile": "Colour profile",
     "has_source_type": "Note of how it was made",
@@ -69,7 +82,6 @@ CHECKS = {
     "in_frame": "Product within the frame",
     "visible_share": "Product that can be seen",
 }
-UNMEASURED = "not measured"  # the name of a check that says so of a whole point of the checklist
 _REASON = re.compile(r"(?P<name>[a-z][\w.]*) (?P<rest>is -?[\d.,e+-]+,? the limit .*|was not measured.*)", re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?e[+-]?\d+|\d{5,}")
 
@@ -154,7 +166,7 @@ def limit(text: str) -> str:
 
 def doubtful(checks: Iterable[Check]) -> list[Check]:
     """Those for which a person has to look."""
-    return [each for each in checks if each.outcome != "pass" and each.name != UNMEASURED]
+    return [each for each in checks if each.outcome != "pass" and is_held(each)]
 
 
 def worst_first(checks: Iterable[Check]) -> list[Check]:

@@ -21,6 +21,7 @@ from streams.services.assessing.assess import Wanted
 from streams.services.assessing.estimate import Business, Range, estimate, read_business, share_of
 from streams.services.assessing.faults import KINDS
 from streams.services.assessing.listing import Product, products_of
+from streams.services.assessing.paper import Paper
 from streams.services.assessing.remembered import Remembered
 
 SOUND = {
@@ -229,6 +230,18 @@ def test_a_shop_is_assessed_and_a_sample_of_it_mended(shop: Path, tmp_path: Path
     assert figures["wrong"] == 5
     assert {each["sku"] for each in figures["wrong_pictures"]} == {"low", "dim", "bad", "broken", "none"}
     assert not list(shop.glob("*packshot*"))
+    paper = (tmp_path / "out" / report.PAPER).read_bytes()
+    assert paper.startswith(b"%PDF-")
+    assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") >= 1
+
+
+def test_paper_takes_as_many_sheets_as_it_needs_and_any_text() -> None:
+    paper = Paper()
+    for number in range(100):
+        paper.row((f"{number}\n\x00", "衣服 " * 90), (0.5, 0.5))
+    paper.pictures([(None, ("a" * 400, "")), (b"no picture", ())])
+    assert len(paper.sheets) == 3
+    assert paper.pdf().startswith(b"%PDF-")
 
 
 @pytest.mark.usefixtures("stand")

@@ -11,6 +11,7 @@ from tests.streams.flow import GOOD
 from tests.streams.flow import OF_OPERATION as MEASURED_OF
 
 SHOP = channels.load("shopify")
+PRODUCTS = ("canvas_difference_max", "cropped_edges")
 REQUIRED = {name: each.required for name, each in OPERATIONS.items() if each.makes_pictures}
 
 
@@ -99,7 +100,43 @@ def test_the_background_that_a_channel_demands_is_to_be_measured(name: str) -> N
 
 def test_a_point_that_was_not_measured_is_for_a_person_where_the_channel_demands_it() -> None:
     demanding = msgspec.structs.replace(SHOP, demands=("policy",))
-    verdict = judge(good("packshot"), demanding, "packshot")
+    verdict = judge(good("packshot"), demanding, "packshot", texts={})
     assert (verdict.outcome, reasons(verdict)) == ("review", "policy was not measured")
-    assert judge(good("packshot") | {"texts_in_doubt": 0.0}, demanding, "packshot").outcome == "pass"
+    assert judge(good("packshot"), demanding, "packshot", texts={"texts_in_doubt": 0.0}).outcome == "pass"
     assert judge(good("packshot") | {"texts_in_doubt": 1.0}, SHOP, "packshot").outcome == "review"
+
+
+def test_a_picture_alone_has_no_texts_that_a_channel_could_demand() -> None:
+    demanding = msgspec.structs.replace(SHOP, demands=("policy",))
+    assert judge(good("packshot"), demanding, "packshot").outcome == "pass"
+
+
+@pytest.mark.parametrize("point", ["product", "light"])
+def test_a_point_of_which_every_line_says_not_run_was_not_measured(point: str) -> None:
+    """A line that says of a limit that there was no figure for it is no measure."""
+    demanding = msgspec.structs.replace(SHOP, demands=(point,))
+    measures = {name: value for name, value in good("style").items() if name not in PRODUCTS}
+    verdict = judge(measures, demanding, "style")
+    assert (verdict.outcome, reasons(verdict)) == ("review", f"{point} was not measured")
+
+
+def test_a_style_is_held_to_what_the_picture_below_it_measured_of_the_product() -> None:
+    measures = {name: value for name, value in good("style").items() if name not in PRODUCTS}
+    below = {f"packshot.{name}": 0.0 for name in PRODUCTS}
+    demanding = msgspec.structs.replace(SHOP, demands=("product",))
+    assert judge(measures | below, demanding, "style").outcome == "pass"
+    assert judge(measures | below | {"packshot.canvas_difference_max": 9.0}, demanding, "style").outcome == "fail"
+
+
+@pytest.mark.parametrize("channel", channels.names())
+@pytest.mark.parametrize("operation", [name for name in REQUIRED if name != "upscale"])
+def test_what_a_channel_demands_is_measured_by_every_operation_that_it_allows(channel: str, operation: str) -> None:
+    """But upscaling: what it makes of a picture is no packshot."""
+    rules = channels.load(channel)
+    if not OPERATIONS[operation].allowed_on(rules):
+        return
+    needed = {name: good(operation).get(name, 0.0) for name in OPERATIONS[operation].required_on(rules)}
+    below = {f"packshot.{name}": 0.0 for name in PRODUCTS} if operation == "style" else {}
+    verdict = judge(needed | below, rules, operation, texts={"texts_in_doubt": 0.0})
+    unrun = {check.point for check in verdict.checks if check.name == "not measured" and check.outcome == "review"}
+    assert unrun == set()

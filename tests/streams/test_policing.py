@@ -44,9 +44,16 @@ def test_a_doubtful_title_is_for_a_person_and_says_so(flow: Flow) -> None:
     }
 
 
-@pytest.mark.parametrize("title", ["Stoneware mug, 350 ml", "陶瓷杯"])
-def test_a_plain_title_holds_nothing_up(flow: Flow, title: str) -> None:
-    assert all(isinstance(each, PublishRequested) for each in verdicts(flow, title))
+def test_a_plain_title_holds_nothing_up(flow: Flow) -> None:
+    assert all(isinstance(each, PublishRequested) for each in verdicts(flow, "Stoneware mug, 350 ml"))
+
+
+def test_a_title_that_no_rule_can_read_is_for_a_person_where_the_channel_demands_it(flow: Flow) -> None:
+    told = verdicts(flow, "陶瓷杯")
+    assert [(type(each), each.reason) for each in told if isinstance(each, ReviewRequested)] == [
+        (ReviewRequested, "policy was not measured")
+    ]
+    assert [each.channel for each in told if isinstance(each, PublishRequested)] == ["web"], "which demands it not"
 
 
 def test_the_api_explains_the_refusal() -> None:

@@ -13,7 +13,8 @@ from gpu_workers.operations.base import Made, Memory, SourceRequest, only
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.cutout import Cutout
 from gpu_workers.operations.packshot.lighting import background_of
-from gpu_workers.reading.photograph import measures_of, read_photograph
+from gpu_workers.quality.left import left_measures
+from gpu_workers.reading.photograph import marks_of, measures_of, read_photograph
 from gpu_workers.reading.reader import Reader
 from gpu_workers.sources.decoding import Picture
 from schemas.operations.cutout import CutoutParameters
@@ -59,12 +60,15 @@ def metadata_of(photograph: Picture, made: Cutout) -> Metadata:
 
 
 def with_writing(photograph: Picture, made: Cutout, reader: Reader | None) -> Cutout:
-    """A cutout with what is written in its photograph, and what that says of the photograph. Raises EngineError."""
+    """A cutout with what its photograph says of it, and what is written in that. Raises EngineError."""
+    made = replace(made, measures={**made.measures, **left_measures(photograph.pixels, made.rgba)})
     if reader is None:
         return made
     writing = read_photograph(photograph.pixels, made.rgba, reader)
     plain = made.measures["plain_background"] == 1 or made.measures["has_own_alpha"] == 1
-    return replace(made, measures={**made.measures, **measures_of(writing, plain_ground=plain)}, writing=writing)
+    height_px, width_px = photograph.pixels.shape[:2]
+    told = {**measures_of(writing, plain_ground=plain), **marks_of(writing, width_px, height_px)}
+    return replace(made, measures={**made.measures, **told}, writing=writing)
 
 
 def cutout_picture(photograph: Picture, made: Cutout) -> Picture:

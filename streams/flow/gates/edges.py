@@ -80,14 +80,61 @@ SHARPNESS = (
     ),
 )
 
-THRESHOLDS = (UNCERTAINTY, PARTIAL_SHARE, SOFT_SHARE, OPEN_RIM_SHARE, COVERAGE, *SHARPNESS)
+PLANTED_IN_CUTOUTS = (
+    "good cutouts of the rendered products that are not held out, of 15 pictures of a real store, and what faults made "
+    "of them; round numbers by eye, see Quality gates in loadtest"
+)
+LEFT = (
+    Threshold(
+        measure="cutout.ground_rim",
+        bound="≤",
+        limit=0.3,
+        unit="of its outermost pixels that are the ground's colour: a halo",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED_IN_CUTOUTS,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="cutout.ground_taken",
+        bound="≤",
+        limit=1.0,
+        unit="thousandths of it that are a patch of ground at its outline",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED_IN_CUTOUTS,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="cutout.product_left",
+        bound="≤",
+        limit=3.0,
+        unit="thousandths of it that are a patch beside it which is neither ground nor shadow",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED_IN_CUTOUTS,
+        command=BY_PLANTING,
+    ),
+    Threshold(
+        measure="cutout.odd_part",
+        bound="≤",
+        limit=0.0,
+        unit="of its first part that a second one has, where they are no pair",
+        otherwise="review",
+        where_measured=True,
+        data=PLANTED_IN_CUTOUTS,
+        command=BY_PLANTING,
+    ),
+)
+
+THRESHOLDS = (UNCERTAINTY, PARTIAL_SHARE, SOFT_SHARE, OPEN_RIM_SHARE, COVERAGE, *SHARPNESS, *LEFT)
 
 
 def checks(measures: Measures, channel: Channel) -> list[Check]:
     """Of every picture; a supplier's own alpha is held to other limits than a network's."""
     has_own_alpha = measures.get("cutout.has_own_alpha") == 1
     shares = (SOFT_SHARE, OPEN_RIM_SHARE) if has_own_alpha else (PARTIAL_SHARE,)
-    return [*_uncertainty(measures, channel), *held(POINT, (*shares, COVERAGE, *SHARPNESS), measures)]
+    return [*_uncertainty(measures, channel), *held(POINT, (*shares, COVERAGE, *SHARPNESS, *LEFT), measures)]
 
 
 def _uncertainty(measures: Measures, channel: Channel) -> list[Check]:

@@ -123,8 +123,22 @@ THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE
 
 
 def checks(measures: Measures, channel: Channel) -> list[Check]:
-    """Of every picture; of a product in a scene; of artwork on a product."""
+    """Of every picture; of a product in a scene; of artwork on a product.
+
+    A style that is laid over a picture moves nothing in it: of that picture counts what was measured before.
+    """
+    measures = {**_before(measures), **measures}
     return held(POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *KEPT), measures)
+
+
+def _before(measures: Measures) -> Measures:
+    """What the steps that put a product on its ground measured of it, by the names that it has here."""
+    return {
+        limit.measure: measures[f"{step}.{limit.measure}"]
+        for step in ("packshot", "mockup")
+        for limit in THRESHOLDS
+        if f"{step}.{limit.measure}" in measures
+    }
 
 
 def _cropping(measures: Measures, channel: Channel) -> tuple[Threshold, ...]:

@@ -34,6 +34,16 @@ THRESHOLDS = (
         command=BY_EYE,
     ),
     Threshold(
+        measure="same_marks",
+        bound="≤",
+        limit=2,
+        unit="other products of the tenant with the same words at the same place of their photographs",
+        otherwise="review",
+        where_measured=True,
+        data="none: of three products it is chance or a set's name",
+        command=BY_EYE,
+    ),
+    Threshold(
         measure="text_lost",
         bound="≤",
         limit=0,

@@ -6,7 +6,9 @@ and has not, or that is no finite number, goes to a person: what was not measure
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
 
 from schemas.channels import Channel
 from schemas.operations import required_measures
@@ -28,18 +30,33 @@ _LATE = (
 )
 
 
-def judge(measures: Measures, channel: Channel, operation: str, policy: str | None = None) -> Verdict:
-    """The verdict on one asset that `operation` made. The worst check decides. `policy` names the released rules about
-    texts by which its product was measured."""
+def judge(
+    measures: Measures, channel: Channel, operation: str, policy: str | None = None, texts: Measures | None = None
+) -> Verdict:
+    """The verdict on one asset that `operation` made. The worst check decides.
+
+    `texts` is what was measured of its product's texts, by the released rules that `policy` names. None is for a
+    picture alone: it has no texts, and nobody demands that they were measured.
+    """
+    if texts is None:
+        channel = replace(channel, demands=tuple(point for point in channel.demands if point != "policy"))
+    measures = {**measures, **(texts or {})}
     found = {name: value for name, value in measures.items() if math.isfinite(value)}
     missing = _missing(measures, found, channel, operation)
     checks = sorted((check for gate in gates() for check in gate.checks(found, channel)), key=_place)
     checks = [*(check for check in checks if check.name not in missing), *missing.values()]
-    covered = {check.point for check in checks}
-    checks += [_silent(gate.POINT, channel) for gate in gates() if gate.POINT not in covered]
+    checks += [_silent(gate.POINT, channel) for gate in gates() if _is_silent(gate.POINT, checks, channel)]
     outcomes = {check.outcome for check in checks}
     outcome: VerdictOutcome = "fail" if "fail" in outcomes else "review" if "review" in outcomes else "pass"
     return Verdict(outcome=outcome, checks=checks, rules=rules_of(channel, policy))
+
+
+def _is_silent(point: str, checks: Sequence[Check], channel: Channel) -> bool:
+    """Whether nothing is said of a point; where the channel demands it, whether nothing of it was measured."""
+    said = [check for check in checks if check.point == point]
+    if point in channel.demands:
+        return not any(check.outcome != "not_run" or check.measured is not None for check in said)
+    return not said
 
 
 def _silent(point: str, channel: Channel) -> Check:

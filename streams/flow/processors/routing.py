@@ -17,7 +17,7 @@ from schemas.records import (
     TaskFailed,
 )
 from streams.facts import Asset, AssetEvent, Facts, Review
-from streams.flow.processors import Answers
+from streams.flow.processors import Answers, marking, shelving
 from streams.flow.processors.accepting import models_of, publish_request
 from streams.flow.processors.asking import ask
 from streams.flow.processors.costing import shares
@@ -42,6 +42,7 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         return []
     facts.costs.put(shares(event))
     facts.models.put_shadow(event)
+    marking.note(event, facts)
     task, models = event.task, models_of(event)
     if found := made_by_recalled(models, facts):
         return [made_again(task.tenant, task.sku, task.lane, found)]
@@ -79,9 +80,12 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
         return []
     rules = _rules(task, task.step.channel, facts)
     policy = facts.recipes.cookbook().policy
-    if is_live_already(event, facts, rules_of(rules, policy.lineage)):
-        return []
     rows = {row.asset: row for row in facts.assets.of(task.tenant, task.sku)}
+    shelf = shelving.measures_of(task.tenant, task.step.asset, task.step.channel, facts)
+    if is_live_already(event, facts, rules_of(rules, policy.lineage)):
+        live = rows[task.step.asset].live
+        if not shelving.stands_out(event.measures | shelf, None if live is None else live.verdict):
+            return []
     if is_retracted(rows.get(task.step.asset)) or is_undone(task, facts) or is_retouched_since(task, facts):
         return []
     if _is_outdated(task, product.event, facts):
@@ -94,7 +98,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
         if review.decision is not None:
             return _decided_before(event, review, product.event.title, facts)
     texts = measures_of(product.event, task.step.channel, policy)
-    verdict = judge(task.measures | event.measures | texts, rules, task.step.operation, policy.lineage)
+    measures = task.measures | event.measures | shelf | marking.measures_of(task, facts)
+    verdict = judge(measures, rules, task.step.operation, policy.lineage, texts)
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset

@@ -1,4 +1,4 @@
-"""An assessment as files: a page for people, and the figures with every picture that is wrong for programs."""
+"""An assessment as files: a page for people, sheets of paper, and every picture that is wrong for programs."""
 
 from pathlib import Path
 
@@ -9,13 +9,15 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.assessing.assess import Assessment, Progress, Wanted, assess, fetched, reading_here
 from streams.services.assessing.page import lines_of, page
+from streams.services.assessing.paper import pdf
 
 PAGE = "assessment.html"
 FIGURES = "assessment.json"
+PAPER = "assessment.pdf"
 
 
 def write(settings: Settings, wanted: Wanted, progress: Progress) -> tuple[Assessment, Path]:
-    """Assesses, and writes both files; what was found, and the page. Raises Refused."""
+    """Assesses, and writes the files; what was found, and the page. Raises Refused."""
     found = assess(settings, wanted, progress)
     here = reading_here(settings)
 
@@ -27,6 +29,7 @@ def write(settings: Settings, wanted: Wanted, progress: Progress) -> tuple[Asses
 
     figures = summary(found) | {"wrong_pictures": list(lines_of(found))}
     files.write(wanted.folder / FIGURES, msgspec.json.format(msgspec.json.encode(figures), indent=1))
+    files.write(wanted.folder / PAPER, pdf(found, load))
     files.write(wanted.folder / PAGE, page(found, load).encode())
     return found, wanted.folder / PAGE
 

@@ -14,6 +14,7 @@ from streams.web.routes import (
     rating,
     recipes,
     review,
+    shelf,
     trying,
 )
 
@@ -23,6 +24,7 @@ ROUTES = (
     *review.ROUTES,
     *mending.ROUTES,
     *products.ROUTES,
+    *shelf.ROUTES,
     *campaigns.ROUTES,
     *flow.ROUTES,
     *quality.ROUTES,

@@ -31,6 +31,7 @@ HOSTILE = [
     "مرحبا <b>",
 ]
 PAGES = [
+    "shelf",
     "try",
     "products",
     "campaigns",

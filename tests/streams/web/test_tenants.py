@@ -73,7 +73,7 @@ FILES = {"mend/mask": "mask"}
 LISTS = {
     "try", "try/render", "try/sample", "try/catalogue", "products", "campaigns", "flow", "flow/lanes", "flow/readers",
     "flow/letters", "quality", "costs", "keys", "webhooks", "review", "review/cases", "review/next",
-    "sample", "agreement", "library", "library/scene", "connectors", "audit", "audit/newest",
+    "sample", "agreement", "library", "library/scene", "connectors", "shelf", "audit", "audit/newest",
     "audit/begin", "recipe", "recipe/check", "recipe/release",
 }  # fmt: skip
 
