@@ -94,6 +94,7 @@ class LaneReader:
         self._committing: dict[int, int] = {}
         self._lagging: dict[int, Progress] = {}
         self._looks = 0
+        self.has_joined = False
         self._consumer = open_consumer(self._on_commit)
 
     def subscribe(self) -> None:
@@ -265,6 +266,7 @@ class LaneReader:
     # rebalancing
 
     def _on_assign(self, _consumer: object, places: list[TopicPartition]) -> None:
+        self.has_joined = True
         for place in places:
             self._trackers[place.partition] = OffsetTracker(self._next_epoch())
             self._held_back.discard(place.partition)
@@ -281,6 +283,7 @@ class LaneReader:
 
     def _on_lost(self, _consumer: object, places: list[TopicPartition]) -> None:
         """Somebody else has these partitions already: what is in hand counts no more, nothing is committed."""
+        self.has_joined = False
         log.warning("partitions lost", lane=self.lane, partitions=[place.partition for place in places])
         ours = [place.partition for place in places if place.partition in self._trackers]
         self._on_leave(self, [self._trackers[partition].epoch for partition in ours], False)
