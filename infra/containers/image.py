@@ -99,25 +99,25 @@ def require(programs: Sequence[str]) -> None:
         raise ImageUnavailable("a base is made by root only, and this is another user")
 
 
-def bundle(folder: Path, root: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Path:
-    """A folder that crun runs: the image's root, read-only, as a pod has it: no rights, and three folders to write to.
+@dataclass(frozen=True)
+class Mount:
+    """A folder of this machine's, as a container has it at `path`."""
 
-    The cache is a copy of what the image has there, as the chart's first container leaves it behind. The network is this
-    machine's, for there is none of pods here.
+    path: str
+    folder: Path
+    read_only: bool = False
+
+
+def bundle(
+    folder: Path, root: Path, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount]
+) -> Path:
+    """A folder that crun runs: the image's root, read-only, as a pod has it: no rights, and nothing to write to but
+    volumes. The network is this machine's, for there is none of pods here.
     """
-    folder.mkdir(parents=True)
-    cache = shutil.copytree(root / "var/cache/packshot", folder / "cache")
-    for each in (cache, *cache.rglob("*")):
-        os.chown(each, USER, USER)
-    writable = ["/tmp", "/var/lib/packshot"]
-    # Root's, and for all to write to, as a pod's empty volumes are.
-    options = ["nosuid", "nodev", "mode=0777", "size=2g"]
-    mounts: list[dict[str, object]] = [
+    fixed: list[dict[str, object]] = [
         {"destination": "/proc", "type": "proc", "source": "proc"},
         {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
-        {"destination": "/var/cache/packshot", "type": "bind", "source": str(cache), "options": ["bind", "rw"]},
     ]
-    mounts += [{"destination": each, "type": "tmpfs", "source": "tmpfs", "options": options} for each in writable]
     config = {
         "ociVersion": "1.0.2",
         "process": {
@@ -129,11 +129,24 @@ def bundle(folder: Path, root: Path, arguments: Sequence[str], environment: Mapp
             "capabilities": {},
         },
         "root": {"path": str(root), "readonly": True},
-        "mounts": mounts,
+        "mounts": fixed + [_bound(each) for each in mounts],
         "linux": {"namespaces": [{"type": each} for each in ("mount", "pid", "ipc", "uts")]},
     }
+    folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+def volume(folder: Path) -> Path:
+    """A new empty volume: root's, and for all to write to, as a pod has it."""
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    return folder
+
+
+def _bound(mount: Mount) -> dict[str, object]:
+    options = ["rbind", "nosuid", "nodev", "ro" if mount.read_only else "rw"]
+    return {"destination": mount.path, "type": "bind", "source": str(mount.folder), "options": options}
 
 
 def main() -> int:

@@ -3,20 +3,21 @@
 import os
 import shutil
 import subprocess
-import time
-import urllib.error
-import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from infra.containers import image
-from infra.servers.process import LOOPBACK, free_port
+from infra.servers import S3Server
+from infra.servers.process import free_port
+from tests.infra.kubelet import Kubelet, Manifest, end
+from tests.infra.test_chart import CHART, helm
 from tests.servers import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 300.0
 
 
 def test_every_base_can_be_named_by_digest_and_every_stage_of_ours_has_a_user() -> None:
@@ -53,70 +54,62 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image.require(("crun", *image.PROGRAMS))
     except image.ImageUnavailable as missing:
         skip_or_fail(f"the image: {missing}")
-    builder = image.Builder(ROOT / ".cache" / "images")
-    builder.build()
-    config = builder.config()
-    assert config["User"] == "10001:10001"
-    return builder.unpack(tmp_path_factory.mktemp("image") / "root")
+    builder().build()
+    assert builder().config()["User"] == f"{image.USER}:{image.USER}"
+    return builder().unpack(tmp_path_factory.mktemp("image") / "root")
 
 
-def run(root: Path, folder: Path, arguments: list[str], **more: str) -> "subprocess.Popen[str]":
-    environment = {
-        "PATH": "/opt/packshot/venv/bin:/usr/bin:/bin",
-        "HOME": "/tmp",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NUMBA_CACHE_DIR": "/var/cache/packshot/numba",
-        "PACKSHOT_CACHE_FOLDER": "/var/cache/packshot",
-        "PACKSHOT_DATA_FOLDER": "/var/lib/packshot/data",
-        **more,
+def builder() -> image.Builder:
+    return image.Builder(ROOT / ".cache" / "images")
+
+
+@pytest.fixture(scope="module")
+def kubelet(root: Path, postgres_url: str, s3_server: S3Server) -> Kubelet:
+    """A kubelet, with the secrets that the chart asks for."""
+    credentials = f"[default]\naws_access_key_id={s3_server.access_key}\naws_secret_access_key={s3_server.secret_key}\n"
+    secrets = {"packshot-database": {"url": f"{postgres_url}\n"}, "packshot-s3": {"credentials": credentials}}
+    return Kubelet(root, builder().config(), secrets)
+
+
+@pytest.fixture
+def pods(fresh_bootstrap: str, s3_server: S3Server) -> dict[str, Manifest]:
+    """The pods of the chart's laptop-sized example, with this test's servers."""
+    own = {
+        "kafka.bootstrapServers": fresh_bootstrap,
+        "storage.endpoint": s3_server.endpoint,
+        "storage.blobs": f"s3://{s3_server.bucket}/blobs",
+        "storage.origin": f"s3://{s3_server.bucket}/origin",
+        "metrics.port": str(free_port()),
+        "settings.PACKSHOT_GATEWAY_KEY_PER_MINUTE": "10",
     }
-    bundle = image.bundle(folder, root, arguments, environment)
-    command = ["crun", "--cgroup-manager=disabled", "run", "--bundle", str(bundle), f"packshot-{uuid4().hex[:8]}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = [word for name, value in own.items() for word in ("--set", f"{name}={value}")]
+    done = helm("template", "shop", str(CHART), "--values", str(CHART / "examples" / "laptop.yaml"), *said)
+    assert done.returncode == 0, done.stderr
+    made = [each for each in yaml.safe_load_all(done.stdout) if each and each["kind"] in ("Deployment", "Job")]
+    return {each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in made}
 
 
 @pytest.mark.heavy
 def test_nobody_is_root_and_nothing_but_volumes_can_be_written_to(root: Path, tmp_path: Path) -> None:
     script = "id -u; touch /x 2>&1; touch /opt/packshot/x 2>&1; touch /tmp/x && echo written; packshot --version"
-    said = run(root, tmp_path / "a", ["sh", "-c", script]).communicate(timeout=WITHIN_S)[0].splitlines()
+    mounts = [image.Mount("/tmp", image.volume(tmp_path / "tmp"))]
+    environment = {"PATH": "/opt/packshot/venv/bin:/usr/bin:/bin", "HOME": "/tmp"}
+    made = image.bundle(tmp_path / "a", root, ["sh", "-c", script], environment, mounts)
+    command = ["crun", "--cgroup-manager=disabled", "run", "--bundle", str(made), f"packshot-{uuid4().hex[:8]}"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert said[0] == "10001"
     assert [line for line in said if "Read-only file system" in line] == said[1:3]
-    assert said[3:] == ["written", "packshot, version 0.1.0"]
+    assert said[3:] == ["written", f"packshot, version {version('packshot')}"]
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("arguments", [["retrier"], ["publisher"], ["streams"], ["worker", "--pool", "compose"]])
-def test_a_role_becomes_ready_in_it_and_ends_when_told(
-    root: Path, tmp_path: Path, memory_bootstrap: str, arguments: list[str]
+def test_every_pod_of_the_chart_is_ready_by_its_own_probes_and_ends_when_told(
+    kubelet: Kubelet, pods: dict[str, Manifest], tmp_path: Path
 ) -> None:
-    port = free_port()
-    told = {
-        "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": memory_bootstrap,
-        "PACKSHOT_METRICS_PORT": str(port),
-        "PACKSHOT_METRICS_HOST": LOOPBACK,
-    }
-    role = run(root, tmp_path / "b", ["packshot", "run", *arguments], **told)
-    try:
-        wait_until_ready(role, port)
-        os.kill(children(role.pid)[0], 15)
-        assert role.wait(WITHIN_S) == 0
-    finally:
-        role.kill()
-        role.communicate()
-
-
-def wait_until_ready(role: "subprocess.Popen[str]", port: int) -> None:
-    give_up_at = time.monotonic() + WITHIN_S
-    while True:
-        assert role.poll() is None, role.communicate()[0]
-        assert time.monotonic() < give_up_at
-        try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=10):
-                return
-        except (OSError, urllib.error.HTTPError):
-            time.sleep(0.2)
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    kubelet.to_its_end(pods.pop("shop-provision"), tmp_path / "provision")
+    ended = {}
+    for name, pod in pods.items():
+        with kubelet.running(pod, tmp_path / name) as process:
+            ended[name] = end(process)
+    assert ended == dict.fromkeys(pods, 0)
+    assert {f"shop-{role}" for role in ("streams", "publisher", "retrier", "gateway", "worker-cutout")} <= set(ended)
