@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from schemas import topics
 from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged, TooLarge, delivery
 from streams.consumer.isolation import Isolation
+from streams.consumer.joining import Joining
 from streams.consumer.ledger import Ledger
 from streams.consumer.letters import JITTER_SHARE, Delivery, Originals, Outgoing, RetryPolicy, returned
 from streams.runtime.errors import Refused, Unavailable
@@ -42,7 +43,7 @@ class Retrier:
         self._letters = RetryPolicy((), originals=originals)
         self._topics = [topics.retry(delay_ms).name for delay_ms in delays_ms]
         self._ledger = Ledger("retrier")
-        self.has_joined = not self._topics
+        self._joining = Joining()
         self._due_ms: dict[tuple[str, int], int] = {}
         self._held: dict[tuple[str, int], int] = {}
 
@@ -52,6 +53,7 @@ class Retrier:
             while not stop.wait(POLL_S):
                 self._turned()
             return
+        self._joining.subscribed()
         self._consumer.subscribe(self._topics, on_assign=self._taken, on_revoke=self._left, on_lost=self._lost)
         while not stop.is_set():
             self._turned()
@@ -61,8 +63,13 @@ class Retrier:
                 self._consider(message)
         self._consumer.close()
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether the group has said which partitions are ours; without topics there is none."""
+        return not self._topics or self._joining.is_done
+
     def _taken(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self.has_joined = True
+        self._joining.told()
         for partition in partitions:
             self._due_ms.pop((partition.topic, partition.partition), None)
             self._held.pop((partition.topic, partition.partition), None)
@@ -74,7 +81,7 @@ class Retrier:
         consumer.incremental_unassign(partitions)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self.has_joined = False
+        self._joining.lost()
         self._left(consumer, partitions)
 
     def _wake_those_due(self) -> None:

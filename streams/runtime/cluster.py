@@ -1,10 +1,12 @@
 """The settings of a process that something else starts, watches and ends: a pod of a cluster, a unit of systemd."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from streams.runtime.addresses import SecretStr
+from streams.runtime.control_groups import allowed_cores
 from streams.runtime.fields import Field, NonNegativeFloat
 
 
@@ -34,6 +36,12 @@ class ClusterSettings:
     )
     kafka_ssl_key_file: Path | None = Field(None, description="A PEM file of its private key.")
     kafka_ssl_key_password: SecretStr | None = Field(None, description="The password of that key; unset, it has none.")
+
+    @property
+    def engine_threads(self) -> int:
+        """Threads of a network: what the control group allows; 0, the engine's own count, where that is all."""
+        cores = allowed_cores()
+        return cores if cores < (os.cpu_count() or 1) else 0
 
     @property
     def ssl_key_password(self) -> str | None:

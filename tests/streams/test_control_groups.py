@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.runtime import cluster
 from streams.runtime.control_groups import allowed_cores
 from streams.runtime.settings import Settings
 
@@ -53,3 +54,11 @@ def test_the_least_of_what_the_groups_allow_counts(tmp_path: Path, files: dict[s
 def test_a_worker_has_two_tasks_more_in_hand_unless_it_is_told_otherwise() -> None:
     assert Settings().threads == allowed_cores() + 2
     assert Settings(worker_threads=5).threads == 5
+
+
+def test_an_engine_counts_for_itself_unless_less_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "allowed_cores", lambda: 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert Settings().engine_threads == 2
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert Settings().engine_threads == 0
