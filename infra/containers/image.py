@@ -21,6 +21,7 @@ BASE = "docker.io/library/python:3.11-slim-bookworm"
 SUITE = "bookworm"
 PACKAGES = "ca-certificates,python3,python3-venv"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+WHEELS = Path.home() / ".cache" / "uv"
 PROGRAMS = ("buildah", "mmdebstrap")
 USER = 10001
 
@@ -43,8 +44,8 @@ class Builder:
             self._make_base()
         ignore = FILE.with_name("Containerfile.dockerignore")
         asked = ["--pull=never", "--isolation", "chroot", "--target", target, "--ignorefile", str(ignore)]
-        index = [f"--env={each}={os.environ[each]}" for each in ("PIP_CERT", "SSL_CERT_FILE") if each in os.environ]
-        self.buildah("build", *asked, *index, *self._signatures, "--file", str(FILE), "--tag", name, str(ROOT))
+        kept = [f"--volume={WHEELS}:/root/.cache/uv"] if WHEELS.exists() else []  # fetched once already, and not again
+        self.buildah("build", *asked, *kept, *self._signatures, "--file", str(FILE), "--tag", name, str(ROOT))
 
     def unpack(self, folder: Path, name: str = NAME) -> Path:
         """The image's files, as a root to run."""
@@ -86,6 +87,8 @@ class Builder:
         subprocess.run(command, check=True)
         container = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", container, str(archive), "/")
+        for name in ("SSL_CERT_FILE", "PIP_CERT"):
+            self.buildah("config", "--env", f"{name}={AUTHORITIES}", container)
         self.buildah("commit", *self._signatures, "--quiet", container, BASE)
         self.buildah("rm", container)
         archive.unlink()

@@ -4,7 +4,7 @@
 set -eu
 home=/opt/packshot
 python=$home/venv/bin/python
-uv="$home/venv/bin/uv --no-cache"
+uv=$home/venv/bin/uv
 
 libraries() {
     python3 -m venv "$home/venv"
