@@ -9,10 +9,12 @@ MARKS_BENCH := .venv-arroyo/.installed .venv-quix/.installed
 MARK_THUMBOR := .venv-thumbor/.installed
 MARK_WORKER := .venv-worker/.installed
 MARK_SCHEMATHESIS := .venv-schemathesis/.installed
+MARK_INFRA := .venv-infra/.installed
+HELM := .cache/helm-4.3.2/helm
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
+.PHONY: help setup demo test test-long test-heavy test-infra image simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -32,6 +34,12 @@ test-long: $(MARK_DEV) $(MARK_SCHEMATHESIS) $(WEIGHTS) $(KERNELS)  ## Kills a ru
 
 test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once, a short chaos; not part of CI
 	$(BIN)/python -m pytest -m heavy
+
+test-infra: $(MARK_DEV) $(MARK_INFRA) $(HELM)  ## The image's file, the chart and the alerts, held to Kubernetes' schemas, Helm, hadolint and promtool
+	PACKSHOT_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/infra -m "not long and not heavy"
+
+image: $(MARK_DEV)  ## The image, built without a daemon: Debian's buildah and mmdebstrap; as root
+	$(BIN)/python -m infra.containers.image
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--count 10000)
@@ -99,11 +107,12 @@ looks: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## All that becomes of pictures, to be
 screens: $(MARK_DEV)  ## A screenshot of every page of the desk, to be looked at; into another folder: TO=DIR
 	$(BIN)/python -m tests.streams.web.screens $(or $(TO),.packshot/screens)
 
-check: $(MARK_DEV)  ## Formatter, linter, types, import directions
+check: $(MARK_DEV) $(MARK_INFRA)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	.venv-infra/bin/hadolint infra/containers/Containerfile
 
 format: $(MARK_DEV)  ## Formats and mends what can be mended
 	$(BIN)/ruff format .
@@ -134,6 +143,8 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 		infra/locks/requirements-setup.in -o infra/locks/requirements-setup.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		infra/locks/requirements-schemathesis.in -o infra/locks/requirements-schemathesis.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		infra/locks/requirements-infra.in -o infra/locks/requirements-infra.txt
 
 clean:  ## Forgets the demo's and the local system's data
 	rm -rf .packshot
@@ -163,6 +174,9 @@ $(KERNELS): $(MARK)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
 	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r infra/locks/requirements-$*.txt
 	touch $@
+
+$(HELM):  # by its own go.mod; some 240 CPU-seconds
+	GOBIN=$(CURDIR)/$(dir $@) go install helm.sh/helm/v4/cmd/helm@v4.3.2
 
 $(WEIGHTS): $(MARK) $(wildcard gpu_workers/models/manifests/*.yaml) gpu_workers/models/people.py
 	$(BIN)/python -m gpu_workers.models.fetch $(dir $@)

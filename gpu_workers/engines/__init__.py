@@ -42,8 +42,8 @@ _REASONS: dict[str, Callable[[], str | None]] = {
     "openvino": openvino.unavailable_reason,
     "onnxruntime": onnxruntime.unavailable_reason,
 }
-_ENGINES: dict[str, Callable[[Model, Path], Engine]] = {
-    "tensorrt": tensorrt.TensorRtEngine,
+_ENGINES: dict[str, Callable[[Model, Path, int], Engine]] = {
+    "tensorrt": lambda model, folder, _threads: tensorrt.TensorRtEngine(model, folder),
     "openvino": openvino.OpenVinoEngine,
     "onnxruntime": onnxruntime.OnnxRuntimeEngine,
 }
@@ -74,14 +74,15 @@ def usable_engines() -> list[Preference]:
     return [name for name in names if _REASONS[name]() is None]
 
 
-def open_engine(model: Model, folder: Path, preference: Preference = "auto") -> Engine:
+def open_engine(model: Model, folder: Path, preference: Preference = "auto", threads: int = 0) -> Engine:
     """`model`, its weights in `folder`, on the preferred engine; `auto` takes the fastest that can run here.
 
+    `threads` is how many of the CPU it may use; 0: one for each core of the machine, whatever a container may use.
     The choice and why faster engines were not chosen are logged.
     Raises EngineUnavailable, WeightsMissing, WeightsCorrupt.
     """
     choice = choose_engine(preference)
-    engine = _ENGINES[choice.name](model, folder)
+    engine = _ENGINES[choice.name](model, folder, threads)
     structlog.get_logger(__name__).info(
         "engine_opened",
         model=model.ref,

@@ -32,7 +32,7 @@ class OnnxRuntimeEngine:
     name = "onnxruntime"
     lanes = 1
 
-    def __init__(self, model: Model, folder: Path) -> None:
+    def __init__(self, model: Model, folder: Path, threads: int = 0) -> None:
         if reason := unavailable_reason():
             raise EngineUnavailable(self.name, reason)
         import onnxruntime
@@ -42,7 +42,9 @@ class OnnxRuntimeEngine:
         self.max_batch = model.max_batch
         self._output_shape = model.output.shape
         path = model_path(model, folder)
-        self._session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         taken = self._session.get_inputs()[0]
         self._input_name = taken.name
         self._input_type = np.float16 if taken.type == "tensor(float16)" else np.float32

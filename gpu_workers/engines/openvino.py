@@ -39,7 +39,7 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, model: Model, folder: Path) -> None:
+    def __init__(self, model: Model, folder: Path, threads: int = 0) -> None:
         if reason := unavailable_reason():
             raise EngineUnavailable(self.name, reason)
         import openvino
@@ -48,7 +48,7 @@ class OpenVinoEngine:
         self.input_shape = model.input.shape
         self.max_batch = model.max_batch
         self._output_shape = model.output.shape
-        network = _compiled(openvino, model_path(model, folder), model.input.shape)
+        network = _compiled(openvino, model_path(model, folder), model.input.shape, threads)
         self.lanes = int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         # Requests that nobody uses; a None after them says that the engine is closed.
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -103,7 +103,7 @@ def _finished(running: deque[tuple[Any, int]], answers: Tensor) -> Any:
     return request
 
 
-def _compiled(openvino: Any, path: Path, item_shape: tuple[int, int, int]) -> Any:
+def _compiled(openvino: Any, path: Path, item_shape: tuple[int, int, int], threads: int) -> Any:
     core = openvino.Core()
     graph = core.read_model(path)
     graph.reshape([1, *item_shape])
@@ -112,5 +112,7 @@ def _compiled(openvino: Any, path: Path, item_shape: tuple[int, int, int]) -> An
     spoken.input(0).tensor().set_element_type(openvino.Type.f32)
     spoken.output(0).tensor().set_element_type(openvino.Type.f32)
     # Some CPUs would choose bfloat16 by themselves, and the pixels would depend on the machine.
-    hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+    hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+    if threads:
+        hints["INFERENCE_NUM_THREADS"] = threads
     return core.compile_model(spoken.build(), "CPU", hints)

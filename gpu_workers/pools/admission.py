@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streams.runtime import control_groups
+
 MB = 2**20
 AGEING_S = 60.0
 # What a worker holds before its first picture: 1,000 MB of libraries, networks and their buffers (some 400 of them of
@@ -144,36 +146,20 @@ def allowed_bytes(root: Path = Path("/")) -> int:
 
 def _limit_files(root: Path) -> Iterator[Path]:
     """Where control groups of version 2 and 1 say how much memory may be had, those above ours too."""
-    groups = root / "sys/fs/cgroup"
-    yield groups / "memory.max"
-    yield groups / "memory/memory.limit_in_bytes"
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        version_1 = "memory" in controllers.split(",")
-        if not version_1 and controllers:
-            continue
-        folder, name = (groups / "memory", "memory.limit_in_bytes") if version_1 else (groups, "memory.max")
-        own = folder / path.lstrip("/")
-        yield from (each / name for each in (own, *own.parents) if each.is_relative_to(folder))
+    yield from (folder / "memory.max" for folder in control_groups.folders(root, None))
+    yield from (folder / "memory.limit_in_bytes" for folder in control_groups.folders(root, "memory"))
 
 
 def _machine_bytes(root: Path) -> int:
-    for line in _text(root / "proc/meminfo").splitlines():
+    for line in control_groups.text(root / "proc/meminfo").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
     return _UNLIMITED
 
 
 def _number(path: Path) -> int:
-    text = _text(path).strip()
-    return int(text) if text.isdigit() else _UNLIMITED  # "max", or no such file
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+    found = control_groups.text(path)
+    return int(found) if found.isdigit() else _UNLIMITED  # "max", or no such file
 
 
 @contextmanager

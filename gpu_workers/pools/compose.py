@@ -43,7 +43,7 @@ def open_enlarger(settings: Settings, registry: ModelRegistry) -> Iterator[Enlar
         yield None
         return
     model = model_for("upscale", settings.upscale_model, registry)
-    engine = open_engine(model, registry.fetched(model), settings.engine)
+    engine = open_engine(model, registry.fetched(model), settings.engine, settings.engine_threads)
     try:
         yield Enlarger(enlarge_with(engine, model.input), model.ref, engine.fingerprint, model.sha256)
     finally:

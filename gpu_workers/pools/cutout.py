@@ -90,7 +90,7 @@ def open_serving(settings: Settings, registry: ModelRegistry, database: Database
 def open_network(settings: Settings, registry: ModelRegistry, ref: str, tokens: DeviceTokens | None = None) -> Network:
     """The model NAME@VERSION, open and warm. Raises ModelError, EngineError, StoreError, Unavailable."""
     model = model_for("cutout", ref, registry)
-    engine = open_engine(model, registry.fetched(model), settings.engine)
+    engine = open_engine(model, registry.fetched(model), settings.engine, settings.engine_threads)
     batch_max = min(settings.batch_max, engine.max_batch)
     batcher = Batcher(engine, max_batch=batch_max, max_wait_ms=float(settings.batch_wait_ms), tokens=tokens)
     network = Network(model, engine, batcher)

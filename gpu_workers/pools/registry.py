@@ -35,7 +35,7 @@ def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", database: D
         find_people(settings.weights_folder)
         cutting.warm_up()
         rules = partial(rules_that_count, database)
-        with open_reader(settings.weights_folder, settings.engine) as reader:
+        with open_reader(settings.weights_folder, settings.engine, threads=settings.engine_threads) as reader:
             yield cutout.Cutout(settings, blobs, s3, serving, memory_budget(settings), rules, reader).work
 
 
@@ -43,7 +43,7 @@ def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", database: D
 def _compose(settings: Settings, blobs: Blobs, _s3: "S3Client | None", database: Database) -> Iterator[Work]:
     with compose.open_enlarger(settings, ModelRegistry.of(settings, blobs, database)) as enlarger:
         rules = partial(rules_that_count, database)
-        with open_reader(settings.weights_folder, settings.engine, SMALL_SIDE_PX) as reader:
+        with open_reader(settings.weights_folder, settings.engine, SMALL_SIDE_PX, settings.engine_threads) as reader:
             library = partial(compose.library, settings, enlarger, reader)
             yield compose.Compose(blobs, library, memory_budget(settings), rules).work
 

@@ -27,9 +27,12 @@ SMALL_SIDE_PX = 480  # at which a finished picture is, where only what is meant 
 
 
 @contextmanager
-def open_reader(folder: Path, preference: Preference = "auto", side_px: int = SIDE_PX) -> Iterator[Reader]:
+def open_reader(
+    folder: Path, preference: Preference = "auto", side_px: int = SIDE_PX, threads: int = 0
+) -> Iterator[Reader]:
     """The reader with its weights in `folder`, open for as long as the block lasts; its detector works at `side_px`.
 
+    `threads` as open_engine takes it.
     Raises ModelError, EngineError.
     """
     detector = _sized(load_manifest(DETECTOR), side_px, side_px)
@@ -39,7 +42,7 @@ def open_reader(folder: Path, preference: Preference = "auto", side_px: int = SI
     with ExitStack() as open_ones:
 
         def opened(model: Model) -> Engine:
-            engine = open_engine(model, folder, preference)
+            engine = open_engine(model, folder, preference, threads)
             open_ones.callback(engine.close)
             return engine
 

@@ -18,7 +18,8 @@ from streams.consumer.clients import AcknowledgedProducer
 from streams.facts import Connectors, Database
 from streams.facts.resealing import reseal
 from streams.facts.sealing import Sealer
-from streams.runtime import observability
+from streams.runtime.errors import Unavailable
+from streams.runtime.health import STOPPING, Health, Turned
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import connectors, roles
@@ -39,11 +40,11 @@ log = structlog.get_logger()
 
 def run_gateway(settings: Settings, beside: Beside) -> None:
     """Serves the API, and what is put beside it. Waits for a database that is away."""
-    roles.begin(settings, "gateway")
+    health = roles.begin(settings, "gateway")
     stop = roles.stop_on_signals()
     database = Database(settings.database)
     try:
-        wait_out(database.create_tables, until(stop))
+        wait_out(partial(roles.prepare_tables, settings, database), until(stop))
         sealer = Sealer(settings.sealing_keys)
         wait_out(partial(reseal, database, sealer), until(stop))
         wait_out(partial(connectors.warm_up, Connectors(database, sealer)), until(stop))
@@ -55,7 +56,7 @@ def run_gateway(settings: Settings, beside: Beside) -> None:
     unread = Unread(settings)
     pictures = Pictures(database, blobs, replies, producer, Admission(unread.others))
     try:
-        serve(Gateway(settings, database, producer, Progress(settings), pictures), beside)
+        serve(Gateway(settings, database, producer, Progress(settings), pictures), beside, health)
     finally:
         unread.close()
         replies.close()
@@ -63,7 +64,7 @@ def run_gateway(settings: Settings, beside: Beside) -> None:
         database.close()
 
 
-def serve(gateway: Gateway, beside: Beside) -> None:
+def serve(gateway: Gateway, beside: Beside, health: Health) -> None:
     """Answers until SIGTERM or SIGINT."""
     settings = gateway.settings
     config = uvicorn.Config(
@@ -77,12 +78,29 @@ def serve(gateway: Gateway, beside: Beside) -> None:
         timeout_keep_alive=IDLE_S,
     )
     server = _Server(config)
-    server.gateway = gateway
+    server.gateway, server.health, server.turned = gateway, health, health.loop("the server's loop")
+    health.need("its database or the broker is away", lambda: _answers(gateway))
+    health.need(STOPPING, lambda: not server.should_exit)
     server.run()
+
+
+def _answers(gateway: Gateway) -> bool:
+    try:
+        gateway.check()
+    except Unavailable:
+        return False
+    return True
 
 
 class _Server(uvicorn.Server):
     gateway: Gateway
+    health: Health
+    turned: Turned
+
+    async def on_tick(self, counter: int) -> bool:
+        """Its loop turns ten times a second."""
+        self.turned()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Ends those that listen for as long as there is something to hear; the others end by themselves."""
@@ -94,4 +112,4 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)  # type: ignore[arg-type]
         if self.started:
             log.info("ready", address=self.config.host, port=self.config.port)
-            observability.tell_ready()
+            self.health.start()

@@ -63,6 +63,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "provenance:provenance",
         "Show how a picture came about, as its file says, and if it is unaltered.",
     ),
+    "provision": ("provision:provision", "Make the topics and tables, or bring them forward; once for all roles."),
     "published": ("submit:published", "Show what listing services see."),
     "rebuild-facts": (
         "replay:rebuild_facts",

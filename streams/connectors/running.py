@@ -19,6 +19,7 @@ from streams.connectors.working import LeaseLost, Work
 from streams.facts.connectors import Connector, Connectors
 from streams.runtime.clock import now_ms as now
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.health import Turned
 from streams.runtime.waiting import AWAY_WAIT_S
 
 POLL_S = 0.5
@@ -40,11 +41,12 @@ class Runner:
     s3_endpoint: str | None = None
     now_ms: Callable[[], int] = now
 
-    def run(self, stop: threading.Event) -> None:
-        """Works until `stop` is set, then lets what is under way come to its next step."""
+    def run(self, stop: threading.Event, turned: Turned = lambda: None) -> None:
+        """Works until `stop` is set, then lets what is under way come to its next step; calls `turned` each turn."""
         forget_at_s, room = 0.0, threading.Semaphore(AT_ONCE)
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="connector") as threads:
             while not stop.wait(POLL_S):
+                turned()
                 try:
                     self._begin(threads, room, stop)
                     if time.monotonic() >= forget_at_s:

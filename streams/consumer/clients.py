@@ -3,6 +3,7 @@
 import logging
 import operator
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -80,7 +81,22 @@ def client_config(settings: Settings) -> dict[str, Any]:
         config["sasl.password"] = settings.sasl_password
     if settings.kafka_ssl_ca_file:
         config["ssl.ca.location"] = str(settings.kafka_ssl_ca_file)
+    if settings.kafka_ssl_certificate_file:
+        config["ssl.certificate.location"] = str(settings.kafka_ssl_certificate_file)
+        config["ssl.key.location"] = str(settings.kafka_ssl_key_file or settings.kafka_ssl_certificate_file)
+    if settings.ssl_key_password:
+        config["ssl.key.password"] = settings.ssl_key_password
     return config
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """The same for a client that Python's own TLS serves."""
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_file)
+    if settings.kafka_ssl_certificate_file:
+        context.load_cert_chain(
+            settings.kafka_ssl_certificate_file, settings.kafka_ssl_key_file, settings.ssl_key_password
+        )
+    return context
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from streams.consumer.watchdog import Stalled, Watchdog
 from streams.consumer.work import Ended, Executor, Job
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Unavailable
+from streams.runtime.health import Turned
 
 COMMIT_EVERY_S = 0.5
 LOOK_EVERY_S = 1.0
@@ -33,7 +34,8 @@ class ConsumerLoop:
     """Reads the lanes of one pool, hands deliveries to the executor, and commits what has ended.
 
     `lanes` has for each lane how to open its consumer, and its topic; `has_record` says whether a record stands at or
-    behind an offset of a partition, and may raise Unavailable. `run` and `turn` raise when a result, retry or
+    behind an offset of a partition, and may raise Unavailable. `turned` is called at each turn; what is in hand when it
+    is told to stop has `drain_s` seconds to end. `run` and `turn` raise when a result, retry or
     dead letter cannot be acknowledged (NotAcknowledged), when work stands still (Stalled) or the books do not
     balance (Unbalanced): nothing of it is committed then, and the process is to exit.
     """
@@ -47,10 +49,14 @@ class ConsumerLoop:
         stalled_after_s: float = STALLED_AFTER_S,
         clock: Clock = time,
         watermarks: Watermarks = WATERMARKS,
+        turned: Turned = lambda: None,
+        drain_s: float = DRAIN_S,
     ) -> None:
         self._role = role
         self._executor = executor
         self._clock = clock
+        self._turned = turned
+        self._drain_s = drain_s
         next_epoch = itertools.count(1).__next__
         self.readers = {
             lane: LaneReader(role, lane, topic, open_consumer, next_epoch, self._leave, watermarks)
@@ -83,6 +89,7 @@ class ConsumerLoop:
 
     def turn(self) -> None:
         """Reads every lane once, takes what has ended, commits and looks round when it is time."""
+        self._turned()
         self._read(next(iter(self.readers.values())), POLL_S)
         for reader in self.readers.values():
             self._read(reader)
@@ -100,6 +107,11 @@ class ConsumerLoop:
         for breaker in self._breakers.values():
             breaker.look()
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether every lane's group has said which partitions are ours, be they none."""
+        return all(reader.has_joined for reader in self.readers.values())
+
     def is_paused(self, lane: Lane) -> bool:
         """Whether a lane's breaker is open."""
         return self._breakers[lane].is_open
@@ -112,7 +124,7 @@ class ConsumerLoop:
         self._is_closing = True
         self._executor.abandon()
         self._drop(self._executor.lanes.drop(lambda _job: True))
-        give_up_at = self._clock.monotonic() + DRAIN_S
+        give_up_at = self._clock.monotonic() + self._drain_s
         while self._in_hand() and self._clock.monotonic() < give_up_at:
             self._clock.sleep(POLL_S)
             self._collect()
@@ -120,7 +132,7 @@ class ConsumerLoop:
             reader.commit_now()
             reader.close()
         if self._in_hand():
-            raise Stalled(f"told to stop, {self._in_hand()} deliveries did not end within {DRAIN_S:.0f} s")
+            raise Stalled(f"told to stop, {self._in_hand()} deliveries did not end within {self._drain_s:.0f} s")
 
     def _in_hand(self) -> int:
         return sum(reader.in_hand() for reader in self.readers.values())

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.records import Lane
 from streams.consumer.clients import delivery
+from streams.consumer.joining import Joining
 from streams.consumer.ledger import Ledger
 from streams.consumer.offsets import OffsetTracker
 from streams.consumer.reading import Place
@@ -94,10 +95,12 @@ class LaneReader:
         self._committing: dict[int, int] = {}
         self._lagging: dict[int, Progress] = {}
         self._looks = 0
+        self._joining = Joining()
         self._consumer = open_consumer(self._on_commit)
 
     def subscribe(self) -> None:
         """Joins the group."""
+        self._joining.subscribed()
         self._consumer.subscribe(
             [self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -136,6 +139,11 @@ class LaneReader:
     def partitions(self) -> set[int]:
         """The partitions that are ours."""
         return set(self._trackers)
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether the group has said which partitions are ours."""
+        return self._joining.is_done
 
     def places(self, epochs: Collection[int]) -> list[Place]:
         """The partitions that are ours by some assignments."""
@@ -265,6 +273,7 @@ class LaneReader:
     # rebalancing
 
     def _on_assign(self, _consumer: object, places: list[TopicPartition]) -> None:
+        self._joining.told()
         for place in places:
             self._trackers[place.partition] = OffsetTracker(self._next_epoch())
             self._held_back.discard(place.partition)
@@ -281,6 +290,7 @@ class LaneReader:
 
     def _on_lost(self, _consumer: object, places: list[TopicPartition]) -> None:
         """Somebody else has these partitions already: what is in hand counts no more, nothing is committed."""
+        self._joining.lost()
         log.warning("partitions lost", lane=self.lane, partitions=[place.partition for place in places])
         ours = [place.partition for place in places if place.partition in self._trackers]
         self._on_leave(self, [self._trackers[partition].epoch for partition in ours], False)

@@ -10,9 +10,11 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from schemas import topics
 from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged, TooLarge, delivery
 from streams.consumer.isolation import Isolation
+from streams.consumer.joining import Joining
 from streams.consumer.ledger import Ledger
 from streams.consumer.letters import JITTER_SHARE, Delivery, Originals, Outgoing, RetryPolicy, returned
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.health import Turned
 
 POLL_S = 0.1
 AWAY_WAIT_MS = 1000
@@ -31,31 +33,43 @@ class Retrier:
         delays_ms: Sequence[int],
         isolation: Isolation,
         originals: Originals | None = None,
+        turned: Turned = lambda: None,
     ) -> None:
         self._consumer = consumer
         self._producer = producer
         self._isolation = isolation
         self._originals = originals
+        self._turned = turned
         self._letters = RetryPolicy((), originals=originals)
         self._topics = [topics.retry(delay_ms).name for delay_ms in delays_ms]
         self._ledger = Ledger("retrier")
+        self._joining = Joining()
         self._due_ms: dict[tuple[str, int], int] = {}
         self._held: dict[tuple[str, int], int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Raises NotAcknowledged when a letter cannot be given back."""
         if not self._topics:
-            stop.wait()
+            while not stop.wait(POLL_S):
+                self._turned()
             return
-        self._consumer.subscribe(self._topics, on_assign=self._taken, on_revoke=self._left, on_lost=self._left)
+        self._joining.subscribed()
+        self._consumer.subscribe(self._topics, on_assign=self._taken, on_revoke=self._left, on_lost=self._lost)
         while not stop.is_set():
+            self._turned()
             self._wake_those_due()
             message = self._consumer.poll(POLL_S)
             if message is not None:
                 self._consider(message)
         self._consumer.close()
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether the group has said which partitions are ours; without topics there is none."""
+        return not self._topics or self._joining.is_done
+
     def _taken(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._joining.told()
         for partition in partitions:
             self._due_ms.pop((partition.topic, partition.partition), None)
             self._held.pop((partition.topic, partition.partition), None)
@@ -65,6 +79,10 @@ class Retrier:
     def _left(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._isolation.left([(each.topic, each.partition) for each in partitions])
         consumer.incremental_unassign(partitions)
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._joining.lost()
+        self._left(consumer, partitions)
 
     def _wake_those_due(self) -> None:
         now_ms = _now_ms()

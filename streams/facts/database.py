@@ -39,6 +39,11 @@ class Database:
             schema.lock(connection)
             schema.make(connection)
 
+    def check_tables(self) -> None:
+        """Raises Unavailable while there are none of this version's yet, SchemaMismatch for newer ones."""
+        with _translated(), self._engine.connect() as connection:
+            schema.check(connection)
+
     def upgrade(self) -> str | None:
         """Brings older tables forward, or makes them; the revision that they had. Raises SchemaMismatch for newer."""
         with _translated(), self._engine.begin() as connection:

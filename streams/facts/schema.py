@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Inspector, inspect, text
 
 from streams.facts import case_tables, connector_tables, desk_tables, shelf_tables, tables
+from streams.runtime.errors import Unavailable
 from streams.runtime.settings import SettingsError
 
 HEAD = "0009"  # the newest of migrations/versions; a test holds it against them
@@ -39,6 +40,20 @@ def make(connection: Connection) -> None:
     found = _revision(connection, known)
     if found != HEAD:
         raise SchemaMismatch(_mismatch(found))
+
+
+def check(connection: Connection) -> None:
+    """Raises Unavailable where there are no tables or older ones, for who makes them may be under way; SchemaMismatch
+    for newer ones.
+    """
+    known = inspect(connection)
+    found = _revision(connection, known)
+    if found == HEAD:
+        return
+    if found not in (None, *_revisions()):
+        raise SchemaMismatch(_mismatch(found))
+    were = f"at revision {found}" if _has_ours(known) else "not there"
+    raise Unavailable(f"the tables are {were}, and {HEAD} is needed: `packshot provision` makes them")
 
 
 def upgrade(connection: Connection) -> str | None:

@@ -12,7 +12,6 @@ thread that needs nothing of Faust's loops asks the broker, and ends the process
 
 import asyncio
 import os
-import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
@@ -31,16 +30,18 @@ from prometheus_client import Counter
 
 from schemas import topics
 from streams.consumer import groups, reading
+from streams.consumer.clients import tls_context
 from streams.consumer.groups import CONSUMED
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
 from streams.consumer.stalled import Progress, StalledPartitions, unread
 from streams.consumer.watchdog import Stalled
+from streams.flow import telling
 from streams.flow.processing import Work
 from streams.runtime.errors import Unavailable
 from streams.runtime.exits import Exit
-from streams.runtime.observability import tell_ready
+from streams.runtime.health import Health
 from streams.runtime.private import private_folder
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import AWAY_WAIT_S, Stopped
@@ -57,8 +58,8 @@ log = structlog.get_logger()
 tombstones = Counter("packshot_tombstones_total", "Records of the catalogue topic without a value, which are ignored")
 
 
-def build_app(settings: Settings, processing: Work, isolation: Isolation) -> faust.App:
-    """The app: one agent a topic, each working on one batch at a time."""
+def build_app(settings: Settings, processing: Work, isolation: Isolation, health: Health | None = None) -> faust.App:
+    """The app: one agent a topic, each working on one batch at a time; `health` hears how it is."""
     private_folder(settings.data_folder)  # Faust makes its own folder in it, but not this one
     app = faust.App(
         groups.STREAMS,
@@ -81,7 +82,7 @@ def build_app(settings: Settings, processing: Work, isolation: Isolation) -> fau
     app.transport = _Transport(app.conf.broker_consumer, app, settings)
     # One thread: batches of different topics follow one another, as their facts do.
     executor = ThreadPoolExecutor(1, thread_name_prefix="processing")
-    app.task()(_ready)
+    telling.follow(app, health or Health(), processing.stopping, TEND_EVERY_S)
     for topic in CONSUMED:
         channel = app.topic(topic.name)
         app.agent(channel, name=topic.name, concurrency=1)(_agent(processing, isolation, executor))
@@ -89,10 +90,6 @@ def build_app(settings: Settings, processing: Work, isolation: Isolation) -> fau
     app.on_before_shutdown.connect(_stopping(processing, isolation), weak=False)
     app.on_partitions_revoked.connect(_leaving(isolation, app.transport.handed), weak=False)
     return app
-
-
-async def _ready() -> None:
-    tell_ready()
 
 
 class _Unread(NamedTuple):
@@ -376,7 +373,7 @@ def _credentials(settings: Settings) -> Any:
     protocol = settings.kafka_security_protocol
     if protocol == "PLAINTEXT":
         return None
-    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_file) if protocol.endswith("SSL") else None
+    context = tls_context(settings) if protocol.endswith("SSL") else None
     if not protocol.startswith("SASL"):
         return faust.SSLCredentials(context)
     return faust.SASLCredentials(

@@ -35,6 +35,7 @@ from streams.publishing.renditions import Encoded
 from streams.publishing.transactions import Aborted, Transactions
 from streams.runtime import waiting
 from streams.runtime.errors import Refused, Unavailable
+from streams.runtime.health import Turned
 from streams.runtime.observability import span
 
 ROLE = "publisher"
@@ -77,6 +78,7 @@ class Publisher:
         folder: Path,
         letters: RetryPolicy = DEAD_AT_ONCE,
         codec: Codec = HASHED,
+        turned: Turned = lambda: None,
     ) -> None:
         # Eager: a batch is done and committed as a unit, so nothing is gained by keeping some of its partitions.
         self._consumer_config = {**consumer_config, "partition.assignment.strategy": "range"}
@@ -88,7 +90,9 @@ class Publisher:
         self._letters = letters
         self._codec = codec
         self._stop = threading.Event()
+        self._turned = turned
         self._moved = False
+        self.has_joined = False
 
     @property
     def member(self) -> Consumer:
@@ -157,15 +161,16 @@ class Publisher:
             self._apply(batch[0])
 
     def _consume(self, within_s: float) -> list[Message]:
+        self._turned()
         return [message for message in self._consumer.consume(BATCH_MAX, within_s) if _is_record(message)]
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._moved = True
+        self._moved = self.has_joined = True
         consumer.assign(partitions)
         consumer.resume(partitions)  # one that was paused when it was revoked would come back paused
 
     def _on_leave(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._moved = True
+        self._moved, self.has_joined = True, False
         self._isolation.left([(each.topic, each.partition) for each in partitions])
 
     def _rewind(self, deliveries: Sequence[Delivery]) -> None:

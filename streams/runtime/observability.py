@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
-from prometheus_client import start_http_server
 
 from schemas.text import printable
 from streams.runtime.masking import masked
@@ -42,21 +40,6 @@ def set_up(settings: Settings, role: str) -> None:
 def set_up_command(settings: Settings) -> None:
     """Sets up both for a command that a person waits for: what an engine is and the like is not for its screen."""
     set_up(replace(settings, log_level="warning"), "command")
-
-
-def tell_ready() -> None:
-    """Tells whoever started this process that it is ready, by systemd's protocol (sd_notify); nobody may have asked."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.sendto(f"READY=1\nMAINPID={os.getpid()}".encode(), address.replace("@", "\0", 1))
-
-
-def serve_metrics(settings: Settings) -> int:
-    """Starts the metrics endpoint on loopback or, with a port set, on every address; returns its port."""
-    address = "0.0.0.0" if settings.metrics_port else "127.0.0.1"
-    server, _ = start_http_server(settings.metrics_port, addr=address)
-    return int(server.server_port)
 
 
 @contextmanager

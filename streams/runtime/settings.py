@@ -8,7 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from streams.runtime import environment
 from streams.runtime.addresses import Address, SecretAddress, SecretStr
+from streams.runtime.cluster import ClusterSettings
+from streams.runtime.control_groups import allowed_cores
 from streams.runtime.fields import (
     Commas,
     Field,
@@ -34,7 +37,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, init=False)
-class Settings:
+class Settings(ClusterSettings):
     """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field.
 
     Passwords are SecretStr: no text of the settings, and no error about them, shows one.
@@ -193,7 +196,7 @@ class Settings:
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: NonNegativeInt = Field(
-        0, description="Tasks that a worker process has in hand at a time; 0: two more than there are cores."
+        0, description="Tasks that a worker process has in hand at a time; 0: two more than it may have cores."
     )
 
     memory_budget_mb: PositiveInt | None = Field(
@@ -279,8 +282,8 @@ class Settings:
 
     def __init__(self, **given: Any) -> None:
         """What is given counts before what the environment says. Raises SettingsError, which shows no value."""
-        wrong = []
-        for name, value in ({each.name: default_of(each) for each in fields(self)} | _environment() | given).items():
+        said, wrong = environment.said(type(self), variable, given)
+        for name, value in ({each.name: default_of(each) for each in fields(self)} | said | given).items():
             try:
                 object.__setattr__(self, name, converted(type(self), name, value))
             except Wrong as error:
@@ -296,7 +299,7 @@ class Settings:
     @property
     def threads(self) -> int:
         """Tasks in hand: while one waits for the engine and one for the store, every core has another."""
-        return self.worker_threads or (os.cpu_count() or 1) + 2
+        return self.worker_threads or allowed_cores() + 2
 
     @property
     def database(self) -> str:
@@ -371,10 +374,11 @@ def variable(field: str) -> str:
     return f"{PREFIX}{field.upper()}"
 
 
-def read_settings(environment: Iterable[str] = os.environ) -> Settings:
+def read_settings(names: Iterable[str] = os.environ) -> Settings:
     """The settings of this process. Raises SettingsError, which says what is wrong with each and shows no value."""
     known = [variable(each.name) for each in fields(Settings)]
-    wrong = [message for name in environment if (message := meant(name, PREFIX, known))]
+    known += [variable(name) + environment.SUFFIX for name in environment.secrets_of(Settings)]
+    wrong = [message for name in names if (message := meant(name, PREFIX, known))]
     try:
         settings = Settings()
     except SettingsError as error:
@@ -382,12 +386,6 @@ def read_settings(environment: Iterable[str] = os.environ) -> Settings:
     if wrong:
         raise SettingsError("; ".join(wrong)) from None
     return settings
-
-
-def _environment() -> dict[str, str]:
-    """What the environment says of settings, by their names; its own names are in any case."""
-    variables = {name.upper(): value for name, value in os.environ.items()}
-    return {each.name: variables[variable(each.name)] for each in fields(Settings) if variable(each.name) in variables}
 
 
 def default_of(field: Any) -> Any:

@@ -23,6 +23,7 @@ from streams.facts.resealing import reseal
 from streams.facts.sealing import Sealer
 from streams.runtime import observability
 from streams.runtime.errors import Refused
+from streams.runtime.health import tell_ready
 from streams.runtime.settings import Settings, SettingsError, variable
 from streams.runtime.supervisor import Supervisor, environment, only_one, write_running_file
 from streams.services import decisions, sessions
@@ -180,7 +181,7 @@ def run_until_stopped(settings: Settings, say: Say, warn: Say, announce: Callabl
         say("starting the roles …")
         if supervisor.wait_until_ready(stop):
             announce(running)
-            observability.tell_ready()
+            tell_ready()
             supervisor.watch(stop)
         say("stopping …")
 

@@ -4,10 +4,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from confluent_kafka import Consumer
@@ -29,12 +29,14 @@ from streams.facts import Connectors, Database, ProductStates, Trials, Webhooks
 from streams.facts.resealing import reseal
 from streams.facts.sealing import Sealer
 from streams.flow.processing import Processing
-from streams.runtime import observability
+from streams.runtime import admin, observability
 from streams.runtime.clock import now_ms
 from streams.runtime.exits import Exit
+from streams.runtime.health import NOT_JOINED, STOPPING, Health
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import retention
+from streams.services.setting_views import told
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,56 +47,66 @@ log = structlog.get_logger()
 
 def run(role: str, pool: Pool | None, settings: Settings) -> None:
     """Runs a role until SIGTERM or SIGINT. Waits for a broker and a database that are away."""
-    begin(settings, f"{role}-{pool}" if pool else role)
+    health = begin(settings, f"{role}-{pool}" if pool else role)
     if role == "cdn":
-        run_cdn(settings)
+        run_cdn(settings, health)
         return
     stop = stop_on_signals()
+    health.need(STOPPING, lambda: not stop.is_set())
     database = Database(settings.database)
     try:
         wait_out(lambda: _prepare_topics(settings), until(stop))
-        wait_out(database.create_tables, until(stop))
+        wait_out(lambda: prepare_tables(settings, database), until(stop))
         wait_out(lambda: retention.note_gaps(settings, database, _groups(role, pool)), until(stop))
     except Stopped:
         return
     if not stop.is_set():
-        _run(role, pool, settings, database, stop)
+        _run(role, pool, settings, database, Process(stop, health))
 
 
-def _run(role: str, pool: Pool | None, settings: Settings, database: Database, stop: threading.Event) -> None:
+class Process(NamedTuple):
+    """What a role knows of its process: when it is to stop, and whom it tells how it is."""
+
+    stop: threading.Event
+    health: Health
+
+
+def _run(role: str, pool: Pool | None, settings: Settings, database: Database, process: Process) -> None:
     match role:
         case "streams":
-            run_streams(settings, database)
+            run_streams(settings, database, process.health)
         case "worker":
             assert pool is not None
-            run_worker(pool, settings, database, stop)
+            run_worker(pool, settings, database, process)
         case "publisher":
-            run_publisher(settings, database, stop)
+            run_publisher(settings, database, process)
         case "retrier":
-            run_retrier(settings, database, stop)
+            run_retrier(settings, database, process)
         case "webhooks":
-            run_webhooks(settings, database, stop)
+            run_webhooks(settings, database, process)
         case "connectors":
-            run_connectors(settings, database, stop)
+            run_connectors(settings, database, process)
 
 
-def begin(settings: Settings, name: str) -> None:
-    """Sets up logs, traces and metrics of a role's process."""
+def begin(settings: Settings, name: str) -> Health:
+    """Sets up logs, traces, metrics and probes of a role's process; who hears from now on how it is."""
     observability.set_up(settings, name)
-    log.info("starting", metrics_port=observability.serve_metrics(settings))
+    health = Health(settings.stalled_after_s)
+    log.info("starting", metrics_port=admin.serve(settings, health.probes), settings=told(settings))
+    return health
 
 
-def run_streams(settings: Settings, database: Database) -> None:
+def run_streams(settings: Settings, database: Database, health: Health) -> None:
     """The Faust app; it handles the signals itself."""
     from streams.flow.app import build_app, run_app
 
     policy = RetryPolicy(settings.retry_delays, originals=_blobs(settings))
     processing = Processing(database, AcknowledgedProducer(settings), policy, settings.tenant_quota_per_hour)
     isolation = Isolation("streams", Trials(database))
-    run_app(build_app(settings, processing, isolation), settings, processing, isolation)
+    run_app(build_app(settings, processing, isolation, health), settings, processing, isolation)
 
 
-def run_worker(pool: Pool, settings: Settings, database: Database, stop: threading.Event) -> None:
+def run_worker(pool: Pool, settings: Settings, database: Database, process: Process) -> None:
     """A worker of one pool: a consumer group for each of its lanes."""
     from gpu_workers.metering import Prices
     from gpu_workers.models.fetch import fetch_all
@@ -113,21 +125,20 @@ def run_worker(pool: Pool, settings: Settings, database: Database, stop: threadi
         isolation = Isolation(f"worker-{pool}", Trials(database))
         policy = RetryPolicy(settings.retry_delays, originals=blobs)
         executor = Executor(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
-        has_record = partial(reading.has_record, settings)
         members: list[Consumer] = []
         lanes = {
             lane: (_member(settings, groups.worker(pool, lane), members), topics.TASKS[pool, lane].name)
             for lane in LANES
         }
-        loop = ConsumerLoop(f"worker-{pool}", lanes, executor, has_record, settings.stalled_after_s)
+        loop = _loop(f"worker-{pool}", lanes, executor, settings, process.health)
         reach.watch(settings, members)
         log.info("ready", pool=pool)
-        observability.tell_ready()
-        _or_exit(f"worker-{pool}", partial(loop.run, stop))
+        process.health.start()
+        _or_exit(f"worker-{pool}", partial(loop.run, process.stop))
         producer.close()
 
 
-def run_publisher(settings: Settings, database: Database, stop: threading.Event) -> None:
+def run_publisher(settings: Settings, database: Database, process: Process) -> None:
     """The publisher."""
     from streams.publishing.publication import Publication
     from streams.publishing.publisher import DEAD_AT_ONCE, Publisher
@@ -135,7 +146,6 @@ def run_publisher(settings: Settings, database: Database, stop: threading.Event)
     from streams.publishing.signing.signer import Signing
     from streams.publishing.sweep import Sweep, sweep_at_intervals
 
-    observability.tell_ready()
     origin = open_store(settings.origin, s3_endpoint=settings.s3_endpoint)
     blobs = _blobs(settings)
     key = key_of(settings)
@@ -146,31 +156,37 @@ def run_publisher(settings: Settings, database: Database, stop: threading.Event)
     facts = ProductStates(database)
     publication = Publication(origin, blobs, facts, settings.cdn, now_ms, settings.replaced_grace_s, signing)
     if settings.sweep_interval_s:
-        arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, stop)
+        arguments = (Sweep(origin, now_ms), blobs.store, settings.sweep_interval_s, now_ms, process.stop)
         threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
     isolation = Isolation("publisher", Trials(database))
     letters = replace(DEAD_AT_ONCE, originals=blobs)
     consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
     names = settings.names_folder
-    publisher = Publisher(consumer, producer, publication, isolation, names, letters, codec_of(settings))
+    turned = process.health.loop("publisher")
+    publisher = Publisher(consumer, producer, publication, isolation, names, letters, codec_of(settings), turned)
+    process.health.need(NOT_JOINED, lambda: publisher.has_joined)
     reach.watch(settings, [publisher.member])
-    publisher.run(stop)
+    process.health.start()
+    publisher.run(process.stop)
 
 
-def run_retrier(settings: Settings, database: Database, stop: threading.Event) -> None:
+def run_retrier(settings: Settings, database: Database, process: Process) -> None:
     """The retrier, which looks after the retention of all topics, too."""
     producer = AcknowledgedProducer(settings)
     isolation = Isolation("retrier", Trials(database))
     consumer = open_member(settings, groups.RETRIER)
     reach.watch(settings, [consumer])
-    observability.tell_ready()
-    arguments = (settings, database, stop)
+    turned, blobs = process.health.loop("retrier"), _blobs(settings)
+    retrier = Retrier(consumer, producer, settings.retry_delays, isolation, blobs, turned)
+    process.health.need(NOT_JOINED, lambda: retrier.has_joined)
+    arguments = (settings, database, process.stop)
     threading.Thread(target=retention.look_at_intervals, args=arguments, name="retention", daemon=True).start()
-    Retrier(consumer, producer, settings.retry_delays, isolation, _blobs(settings)).run(stop)
+    process.health.start()
+    retrier.run(process.stop)
     producer.close()
 
 
-def run_webhooks(settings: Settings, database: Database, stop: threading.Event) -> None:
+def run_webhooks(settings: Settings, database: Database, process: Process) -> None:
     """Notes what is published for those who asked for it, and tells them."""
     from streams.webhooks.dispatcher import Dispatcher
     from streams.webhooks.noting import DEAD_AT_ONCE as LETTERS
@@ -186,19 +202,20 @@ def run_webhooks(settings: Settings, database: Database, stop: threading.Event) 
     lanes: dict[Lane, tuple[OpenConsumer, str]] = {
         "standard": (_member(settings, groups.WEBHOOKS, members), topics.PUBLISHED.name)
     }
-    loop = ConsumerLoop("webhooks", lanes, executor, partial(reading.has_record, settings), settings.stalled_after_s)
+    loop = _loop("webhooks", lanes, executor, settings, process.health)
     reach.watch(settings, members)
     networks = tuple(settings.webhook_private_networks)
-    sending = partial(_or_exit, "webhooks", partial(Dispatcher(webhooks).run, stop, networks))
+    turned = process.health.loop("the sender")
+    sending = partial(_or_exit, "webhooks", partial(Dispatcher(webhooks).run, process.stop, networks, turned))
     sender = threading.Thread(target=sending, name="webhooks-sender")
     sender.start()
-    observability.tell_ready()
-    _or_exit("webhooks", partial(loop.run, stop))
+    process.health.start()
+    _or_exit("webhooks", partial(loop.run, process.stop))
     sender.join()
     producer.close()
 
 
-def run_connectors(settings: Settings, database: Database, stop: threading.Event) -> None:
+def run_connectors(settings: Settings, database: Database, process: Process) -> None:
     """Notes what shops say and what is published, and works for every connector."""
     from streams.connectors.noting import DEAD_AT_ONCE as LETTERS
     from streams.connectors.noting import Noting
@@ -219,32 +236,55 @@ def run_connectors(settings: Settings, database: Database, stop: threading.Event
         "urgent": (_member(settings, groups.CONNECTORS_IN, members), topics.INBOUND.name),
         "standard": (_member(settings, groups.CONNECTORS_OUT, members), topics.PUBLISHED.name),
     }
-    loop = ConsumerLoop("connectors", lanes, executor, partial(reading.has_record, settings), settings.stalled_after_s)
+    loop = _loop("connectors", lanes, executor, settings, process.health)
     reach.watch(settings, members)
     showing = Showing(connectors, open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
     networks = settings.connector_private_networks
     runner = Runner(connectors, Taking(database, connectors, producer), showing, networks, settings.s3_endpoint)
-    working = threading.Thread(target=partial(_or_exit, "connectors", partial(runner.run, stop)), name="connectors")
+    work = partial(runner.run, process.stop, process.health.loop("the connectors' runner"))
+    working = threading.Thread(target=partial(_or_exit, "connectors", work), name="connectors")
     working.start()
-    observability.tell_ready()
-    _or_exit("connectors", partial(loop.run, stop))
+    process.health.start()
+    _or_exit("connectors", partial(loop.run, process.stop))
     working.join()
     producer.close()
 
 
-def run_cdn(settings: Settings) -> None:
+def run_cdn(settings: Settings, health: Health) -> None:
     """The local CDN."""
     from aiohttp import web
 
     from streams.cdn.server import build_app
 
     app = build_app(open_store(settings.origin, s3_endpoint=settings.s3_endpoint))
-    web.run_app(app, host="127.0.0.1", port=settings.cdn_port, print=_serves)
+
+    def serves(line: str) -> None:
+        log.info(line)
+        health.start()
+
+    web.run_app(app, host=settings.cdn_host, port=settings.cdn_port, print=serves)
 
 
-def _serves(line: str) -> None:
-    log.info(line)
-    observability.tell_ready()
+def _loop(
+    role: str,
+    lanes: Mapping[Lane, tuple[OpenConsumer, str]],
+    executor: Executor,
+    settings: Settings,
+    health: Health,
+) -> ConsumerLoop:
+    """The loop of a role, which tells how it is."""
+    has_record = partial(reading.has_record, settings)
+    loop = ConsumerLoop(
+        role,
+        lanes,
+        executor,
+        has_record,
+        settings.stalled_after_s,
+        turned=health.loop("the loop of consumers"),
+        drain_s=settings.drain_s,
+    )
+    health.need(NOT_JOINED, lambda: loop.has_joined)
+    return loop
 
 
 def _groups(role: str, pool: Pool | None) -> list[str]:
@@ -264,8 +304,17 @@ _GROUPS = {
 
 
 def _prepare_topics(settings: Settings) -> None:
-    make_topics(settings)
+    if settings.provisioning == "roles":
+        make_topics(settings)
     drift.verify(settings)
+
+
+def prepare_tables(settings: Settings, database: Database) -> None:
+    """Makes the tables that are missing, where roles do so. Raises Unavailable where another is to, and has not yet."""
+    if settings.provisioning == "roles":
+        database.create_tables()
+    else:
+        database.check_tables()
 
 
 def _blobs(settings: Settings) -> Blobs:

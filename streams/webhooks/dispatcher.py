@@ -22,6 +22,7 @@ from schemas.text import MESSAGE_MAX, printable
 from streams.facts import Attempt, Endpoint, Settled, WebhookDelivery, Webhooks
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Unavailable
+from streams.runtime.health import Turned
 from streams.runtime.waiting import AWAY_WAIT_S
 from streams.webhooks import signing
 from streams.webhooks.posting import Poster
@@ -119,9 +120,9 @@ class Dispatcher:
         """Lets others send at once to the endpoints that were this process's."""
         self._webhooks.release(self._holder)
 
-    def run(self, stop: threading.Event, networks: tuple[str, ...]) -> None:
-        """Sends until `stop` is set, then lets what is in flight end."""
-        asyncio.run(_Running(self, stop, self._clock).run(networks))
+    def run(self, stop: threading.Event, networks: tuple[str, ...], turned: Turned = lambda: None) -> None:
+        """Sends until `stop` is set, then lets what is in flight end; `turned` is called at each turn."""
+        asyncio.run(_Running(self, stop, self._clock, turned).run(networks))
 
     def _take(self, now_ms: int) -> list[tuple[Endpoint, WebhookDelivery]]:
         held = set(self._slots.in_flight())
@@ -159,10 +160,11 @@ class Dispatcher:
 class _Running:
     """The dispatcher on an event loop; the database is waited for on a thread beside it."""
 
-    def __init__(self, dispatcher: Dispatcher, stop: threading.Event, clock: Clock) -> None:
+    def __init__(self, dispatcher: Dispatcher, stop: threading.Event, clock: Clock, turned: Turned) -> None:
         self._dispatcher = dispatcher
         self._stop = stop
         self._clock = clock
+        self._turned = turned
         # One: the books of the slots have one owner, and SQLite one writer.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks-database")
         self._look_at_s = 0.0
@@ -198,6 +200,7 @@ class _Running:
     async def _once_there(self, call: Callable[[], T]) -> T | None:
         """What `call` returns, once the database is there; None when the process is to stop before."""
         while True:
+            self._turned()
             try:
                 return await self._call(call)
             except Unavailable as away:

@@ -175,3 +175,13 @@ def test_missing_and_corrupt_weights_are_named(kind: Preference, model: Model, t
     (tmp_path / "tiny-dynamic.onnx").write_bytes(b"not a model")
     with pytest.raises(WeightsCorrupt, match=r"tiny-dynamic\.onnx"):
         open_engine(model, tmp_path, kind)
+
+
+def test_it_takes_no_more_threads_than_it_may(kind: Preference, model: Model, tmp_path: Path) -> None:
+    opened, batch = open_engine(model, tmp_path, kind, threads=1), inputs(2)
+    np.testing.assert_allclose(opened.infer(batch), reference(tmp_path, batch), atol=1e-3)
+    if kind == "onnxruntime":
+        assert opened._session.get_session_options().intra_op_num_threads == 1  # type: ignore[attr-defined]
+    if kind == "openvino":
+        assert opened.lanes == 1
+    opened.close()

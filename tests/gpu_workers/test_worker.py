@@ -166,3 +166,22 @@ def test_what_failed_is_counted_with_what_it_used_up(tmp_path: Path, blobs: Blob
         with pytest.raises(Refused):
             completed(worker, task(Step(operation="cutout"), source=Source(uri=file.as_uri())))
     assert counted("moved_bytes", pool="cutout", way="in") - before == file.stat().st_size
+
+
+def test_a_task_that_had_a_deadline_is_counted_by_whether_it_ended_before_it(
+    tmp_path: Path, blobs: Blobs, database: Database
+) -> None:
+    def missed_and_met() -> tuple[float, float]:
+        said = {"pool": "cutout", "lane": "bulk"}
+        return counted("task_deadlines", met="false", **said), counted("task_deadlines", met="true", **said)
+
+    source = Source(uri=photograph(tmp_path).as_uri())
+    before = missed_and_met()
+    far_ms = 4_000_000_000_000
+    with cutout_work(tmp_path, blobs) as work:
+        worker = Worker("cutout", work, Results(blobs), database, PRICES)
+        assert completed(worker, task(Step(operation="source"), source=source)).outcome == "done"
+        assert completed(worker, task(Step(operation="source"), source=source, deadline_ms=far_ms)).outcome == "done"
+        assert completed(worker, task(Step(operation="source"), source=source, deadline_ms=1)).outcome == "expired"
+    missed, met = missed_and_met()
+    assert (missed - before[0], met - before[1]) == (1, 1)

@@ -30,7 +30,7 @@ from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.consumer import groups
 from streams.consumer.letters import Delivery, Outgoing
 from streams.facts import Asset, AssetState, Database
-from streams.runtime.observability import tell_ready
+from streams.runtime.health import tell_ready
 from streams.runtime.settings import Settings
 from streams.webhooks.signing import headers
 from tests.streams.flow import upsert

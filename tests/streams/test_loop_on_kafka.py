@@ -204,3 +204,16 @@ def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < give_up_at
         time.sleep(0.02)
+
+
+@pytest.mark.long
+def test_a_worker_that_gets_no_partition_has_joined_as_well(pool: Pool) -> None:
+    """Or a pod beyond the partitions would never be ready, and a rollout would stand."""
+    with ExitStack() as workers:
+        loops = [workers.enter_context(pool.worker()) for _ in range(PARTITIONS + 1)]
+        give_up_at = time.monotonic() + 120
+        while not all(loop.has_joined for loop in loops):
+            assert time.monotonic() < give_up_at, [loop.has_joined for loop in loops]
+            time.sleep(0.1)
+        shares = [len(loop.readers["bulk"].partitions) for loop in loops]
+        assert sum(shares) <= PARTITIONS
