@@ -28,6 +28,7 @@ from streams.runtime.masking import masked
 TIMEOUT_S = 30.0  # for each part of an answer, however small
 ANSWER_S_MAX = 120.0  # for all of it
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
 AWAY = frozenset({429, 500, 502, 503, 504})
 SHOWN = 300  # characters of what a shop says
 
@@ -138,6 +139,17 @@ class Client:
         if len(data) > ANSWER_BYTES_MAX:
             raise Refused("shop_too_large", f"{_host(url)} answers more than {ANSWER_BYTES_MAX} bytes", field="url")
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, data)
+
+
+def _whole(response: urllib3.BaseHTTPResponse, url: str, ends_at_s: float) -> bytes:
+    """A body, up to one byte more than it may have; a piece of it is awaited no longer than TIMEOUT_S."""
+    data = bytearray()
+    while len(data) <= ANSWER_BYTES_MAX and (piece := response.read1(PIECE_BYTES, decode_content=True)):
+        data += piece
+        if time.monotonic() > ends_at_s:
+            response.close()
+            raise Unavailable(f"{_host(url)}: its answer is not all there in time")
+    return bytes(data[: ANSWER_BYTES_MAX + 1])
 
 
 def graphql_data(url: str, answer: Any) -> Any:
