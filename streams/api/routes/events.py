@@ -32,9 +32,13 @@ async def follow_events(
 async def _events(caller: Caller, sku: str | None, after: str | None) -> AsyncIterator[ServerSentEventMessage]:
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[Told | None]()
 
+    def put(item: Told | None) -> None:
+        if queue.qsize() <= WAITING_MAX:  # who takes nothing, but keeps the connection, is told nothing more
+            queue.put_nowait(item)
+
     def listener(item: Told | None) -> None:
         if item is None or (item.news.tenant == caller.tenant and sku in (None, item.news.sku)):
-            loop.call_soon_threadsafe(queue.put_nowait, item)
+            loop.call_soon_threadsafe(put, item)
 
     is_known = await asyncio.to_thread(caller.gateway.progress.listen, listener, after)
     try:
