@@ -71,7 +71,7 @@ def _is_quoted(text: str) -> bool:
 
 
 def _workbook(name: str, data: bytes) -> Iterator[tuple[int, Row]]:
-    line = 0
+    line, columns = 0, list[str]()
     try:
         for line, values in enumerate(_sheet(name, data), start=1):
             cells = [_cell(value) for value in values]

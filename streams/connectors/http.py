@@ -229,7 +229,9 @@ class _Pools(urllib3.PoolManager):
     def __init__(self, networks: tuple[str, ...], timeout_s: float, lines: _Lines) -> None:
         super().__init__(num_pools=4, timeout=urllib3.Timeout(connect=timeout_s / 2, read=timeout_s))
         plain = type("_PlainPool", (HTTPConnectionPool,), {"ConnectionCls": _checked(HTTPConnection, networks, lines)})
-        secure = type("_SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": _checked(HTTPSConnection, networks, lines)})
+        secure = type(
+            "_SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": _checked(HTTPSConnection, networks, lines)}
+        )
         self.pool_classes_by_scheme = {"http": plain, "https": secure}
 
 

@@ -133,7 +133,13 @@ def test_many_expressions_that_take_for_ever_have_a_product_s_time_between_them(
     slow = {"outcome": "review", "words": [], "tenants": [], "spelled": ["^(a|aa|a?b?)+$"] * 40}
     file["rules"] = [file["rules"][0] | slow | {"id": f"slow-{number}"} for number in range(20)]
     policy = joined({"house": parse(json.dumps(file))})
-    about = {"tenant": "acme", "sku": "A", "version": 1, "sources": [{"uri": "https://shop.example/a.jpg"}], "channels": ["amazon"]}
+    about = {
+        "tenant": "acme",
+        "sku": "A",
+        "version": 1,
+        "sources": [{"uri": "https://shop.example/a.jpg"}],
+        "channels": ["amazon"],
+    }
     texts = {"title": "a" * 499 + "!", "attributes": {"note": "a" * 498 + "?"}}
     product = msgspec.convert({"type": "CatalogChanged", **about, **texts}, CatalogChanged)
     began_s = time.process_time()

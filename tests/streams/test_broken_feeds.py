@@ -91,7 +91,7 @@ def test_files_that_are_too_large_are_refused_before_they_are_read(
 ) -> None:
     monkeypatch.setattr(feed_files, "FEEDS_BYTES_MAX", 100)
     (tmp_path / "a.csv").write_bytes(b"id\n" + b"A" * 60)
-    assert list(shelf(tmp_path).pages(None))[0].total == 1
+    assert next(shelf(tmp_path).pages(None)).total == 1
     (tmp_path / "b.csv").write_bytes(b"id\n" + b"B" * 90)
     with pytest.raises(Refused, match=r"156 bytes of feeds, of 100 at most") as refusal:
         list(shelf(tmp_path).pages(None))
