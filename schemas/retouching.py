@@ -102,7 +102,7 @@ def read(data: bytes) -> Retouch:
         raise BadRetouch(f"{len(data):,} bytes where {SIZE_BYTES_MAX:,} may be")
     try:
         return msgspec.json.decode(data, type=Retouch)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadRetouch(explained(str(error))) from error
 
 

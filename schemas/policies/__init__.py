@@ -5,10 +5,13 @@ whole one; `*` at its end stands for any ending. Of all rules that speak the har
 """
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib import resources
+from math import prod
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -27,7 +30,11 @@ Outcome = Literal["allow", "rewrite", "review", "refuse"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # from the mildest on
 LENGTH_MAX = 500  # characters of a title: all marketplaces allow fewer
 SEARCH_MAX_S = 0.1  # of CPU time; no rule that ships took 1 ms for the worst of six texts of 500 characters
+SEARCHES_MAX_S = 0.5  # of CPU time, of all expressions over all texts of a product
+REPEATS_MAX = 20_000  # of all expressions of a file: each takes 0.5 KB, and `(a{1000}){1000}` are a million
 _SLOW = "its expression takes too long to search for"
+_COUNT = re.compile(r"\{([^,}]*)")
+_VERBOSE = re.compile(r"\(\?[A-Za-z0-9]*x")  # in which a count may be spelled in many ways
 _Words = Annotated[tuple[Annotated[str, Meta(min_length=2, max_length=100)], ...], Meta(max_length=1000)]
 _Expressions = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=2000)], ...], Meta(max_length=100)]
 
@@ -41,7 +48,7 @@ class BadPolicy(InputError, ValueError):
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What texts with one of `words` in them lead to, but for those with one of `unless` in them, too, and products of
     one of the category groups `not_of`. `spelled` are regular expressions over the text as it is, and folded; where one
-    takes longer than SEARCH_MAX_S, a person looks at the text.
+    takes longer than SEARCH_MAX_S, or nothing is left of SEARCHES_MAX_S, a person looks at the text.
 
     A `rewrite` puts `instead` in the words' place. A rule of some `tenants` or `channels` counts for these alone.
     """
@@ -62,11 +69,23 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError("a rule must have `words` or `spelled`")
         if unknown := set(self.not_of) - categories.names():
             raise ValueError(f"`not_of`: there are no {', '.join(sorted(unknown))}")
+        for field in ("words", "unless"):
+            if strange := [each for each in getattr(self, field) if re.search(r"\*[\w*]", folded(each))]:
+                raise ValueError(f"`{field}`: {strange[0]!r}: a `*` stands at a word's end")
+        if self.repeats > REPEATS_MAX:
+            raise ValueError(f"`spelled`: {self.repeats} repeats where {REPEATS_MAX} may be")
         for pattern in self.spelled:
             try:
                 regex.compile(pattern)
-            except regex.error as error:
-                raise ValueError(f"`spelled`: {pattern!r} is no regular expression: {error}") from error
+            except (regex.error, RecursionError, MemoryError, OverflowError) as error:
+                raise ValueError(f"`spelled`: {pattern[:100]!r} is no regular expression: {error}") from error
+
+    @property
+    def repeats(self) -> int:
+        """No fewer than the copies that its expressions are compiled to. Raises ValueError."""
+        if verbose := [each for each in self.spelled if _VERBOSE.search(each)]:
+            raise ValueError(f"`spelled`: {verbose[0][:100]!r} is verbose, with the flag x")
+        return sum(_repeats(pattern) for pattern in self.spelled)
 
 
 class RuleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +95,10 @@ class RuleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     version: Annotated[str, Meta(pattern=whole(r"[0-9]{4}-[0-9]{2}(\.[0-9]{1,3})?"))]
     source: str
     rules: tuple[Rule, ...]
+
+    def __post_init__(self) -> None:
+        if (repeats := sum(rule.repeats for rule in self.rules)) > REPEATS_MAX:
+            raise ValueError(f"`spelled`: {repeats} repeats in all where {REPEATS_MAX} may be")
 
     @property
     def ref(self) -> str:
@@ -107,6 +130,33 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
+@dataclass
+class Patience:
+    """CPU seconds that are left to search in: of a product, all texts share them."""
+
+    left_s: float = SEARCHES_MAX_S
+
+    def search(self, pattern: regex.Pattern[str], text: str) -> regex.Match[str] | None:
+        """Where the expression is found. Raises TimeoutError."""
+        with self._spent() as timeout_s:
+            return pattern.search(text, timeout=timeout_s)
+
+    def replaced(self, pattern: regex.Pattern[str], instead: str, text: str) -> str:
+        """`text` with `instead` wherever the expression is found. Raises TimeoutError."""
+        with self._spent() as timeout_s:
+            return pattern.sub(instead, text, timeout=timeout_s)
+
+    @contextmanager
+    def _spent(self) -> Iterator[float]:
+        if self.left_s <= 0:
+            raise TimeoutError
+        began_s = time.thread_time()
+        try:
+            yield min(self.left_s, SEARCH_MAX_S)
+        finally:
+            self.left_s -= time.thread_time() - began_s
+
+
 @dataclass(frozen=True, eq=False)
 class Policy:
     """The files of rules that count together; `lineage` names those that were released, None where all of them ship."""
@@ -119,8 +169,11 @@ class Policy:
         """The newest of the files'."""
         return max((file.version for file in self.files), default="")
 
-    def judged(self, text: str, *, tenant: str = "", channel: str = "", category: str = "") -> Judged:
+    def judged(
+        self, text: str, *, tenant: str = "", channel: str = "", category: str = "", patience: Patience | None = None
+    ) -> Judged:
         """What comes of a text of a tenant, about a product of `category`, for a channel or for all."""
+        patience = patience or Patience()
         groups = categories.groups(category)
         findings: list[Finding] = [*_of_form(text)]
         begin, rewritten = text[:LENGTH_MAX], text  # what is longer goes to a person anyway, and is nobody's to search
@@ -129,9 +182,9 @@ class Policy:
             if not rule.covers(tenant, channel, groups):
                 continue
             try:
-                found = rule.found(begin, read)
+                found = rule.found(begin, read, patience)
                 if found is not None and len(text) <= LENGTH_MAX:
-                    rewritten = rule.rewritten(rewritten)
+                    rewritten = rule.rewritten(rewritten, patience)
             except TimeoutError:
                 findings.append(Finding(rule=rule.ref, outcome="review", why=_SLOW, found=""))
                 continue
@@ -155,24 +208,24 @@ class _Compiled:
         mine = (not rule.tenants or tenant in rule.tenants) and (not rule.channels or channel in rule.channels)
         return mine and groups.isdisjoint(rule.not_of)
 
-    def found(self, text: str, read: str) -> str | None:
+    def found(self, text: str, read: str, patience: Patience) -> str | None:
         """The words that it speaks of; "" where it speaks of all of the text, None where of nothing. Raises
         TimeoutError."""
         if self._unless is not None and self._unless.search(read):
             return None
         if self._words is not None and (word := self._words.search(read)) is not None:
             return word[0]
-        spelled = (each.search(way, timeout=SEARCH_MAX_S) for each in self._spelled for way in (text, read))
+        spelled = (patience.search(each, way) for each in self._spelled for way in (text, read))
         match = next((hit for hit in spelled if hit), None)
         return None if match is None else str(match[0])
 
-    def rewritten(self, text: str) -> str:
+    def rewritten(self, text: str, patience: Patience) -> str:
         if self.rule.outcome != "rewrite":
             return text
         if self._words is not None:
             text = self._words.sub(self.rule.instead, text)
         for pattern in self._spelled:
-            text = pattern.sub(self.rule.instead, text, timeout=SEARCH_MAX_S)
+            text = patience.replaced(pattern, self.rule.instead, text)
         return " ".join(text.split())
 
     @cached_property
@@ -194,6 +247,17 @@ def _of_form(text: str) -> Iterator[Finding]:
         yield Finding(rule="form/length", outcome="review", why=f"longer than {LENGTH_MAX} characters", found=text[:40])
     if hides(text[:LENGTH_MAX]):
         yield Finding(rule="form/hidden", outcome="review", why="a word mixes scripts that look alike", found=text[:40])
+
+
+def _repeats(pattern: str) -> int:
+    """No fewer than the copies of a part that an expression is compiled to, as if all counts stood within each other.
+
+    They are counted before it is compiled, which may end the process for want of memory.
+    """
+    counts = [re.sub(r"[^0-9]", "", each) for each in _COUNT.findall(pattern)]
+    if any(len(each) > len(str(REPEATS_MAX)) for each in counts):
+        return REPEATS_MAX + 1
+    return prod(max(int(each or 1), 1) for each in counts)
 
 
 def _any_of(words: Iterable[str]) -> re.Pattern[str] | None:

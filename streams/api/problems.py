@@ -126,6 +126,9 @@ def problem_of(error: Exception) -> Problem:
         case Unavailable() | StoreError():
             log.warning("away", reason=str(error))
             return Problem("unavailable", "a store, the database or the broker is away")
+        case RecursionError() | UnicodeDecodeError():  # msgspec's words for a body that nests too deep, or is no UTF-8
+            log.warning("a body cannot be read", error=type(error).__name__)
+            return Problem("invalid_event", "the body is no JSON that can be read: too deep, or no UTF-8")
         case HTTPException() if error.status_code in _OF_STATUS:
             return Problem(_OF_STATUS[error.status_code], error.detail, allow=_allowed(error))
     log.exception("unexpected error", exc_info=error)

@@ -16,7 +16,10 @@ from streams.runtime.errors import Refused
 
 ENDINGS = (".csv", ".tsv", ".txt", ".xlsx", ".xml")
 UNPACKED_BYTES_MAX = 512 * 1024 * 1024  # of a workbook; it may say anything of what is packed in it
-ROWS_MAX = 2_000_000
+ROWS_MAX = 500_000  # of a shop: each takes about 1 KB while it is compared
+FEEDS_BYTES_MAX = 256 * 1024 * 1024  # of a shop, all its files together
+COLUMNS_MAX = 1000  # of a workbook; it may say that each of its rows has 18,278
+VALUE_MAX = csv.field_size_limit()  # characters of one value, 131,072
 GOOGLE = "http://base.google.com/ns/1.0"
 ITEMS = frozenset({"item", "entry"})
 SEVERAL = frozenset({"additional_image_link", "additional_image_links"})
@@ -35,7 +38,7 @@ def rows(name: str, data: bytes) -> Iterator[tuple[int, Row]]:
     read = {"xlsx": _workbook, "xml": _xml}.get(ending, _text)
     for number, (line, row) in enumerate(read(name, data)):
         if number >= ROWS_MAX:
-            raise _bad(name, line, f"more than {ROWS_MAX} products")
+            raise _bad(name, line, f"more than {ROWS_MAX} rows")
         if any(row.values()):
             yield line, row
 
@@ -68,20 +71,39 @@ def _is_quoted(text: str) -> bool:
 
 
 def _workbook(name: str, data: bytes) -> Iterator[tuple[int, Row]]:
+    line, columns = 0, list[str]()
+    try:
+        for line, values in enumerate(_sheet(name, data), start=1):
+            cells = [_cell(value) for value in values]
+            if line > 1:
+                yield line, _row(columns, cells)
+                continue
+            columns = [_column(cell) for cell in cells]
+            if any(columns[COLUMNS_MAX:]):
+                raise _bad(name, 1, f"more than {COLUMNS_MAX} columns")
+            _check_columns(name, columns)
+    except Refused:
+        raise
+    except Exception as error:  # a workbook that is none breaks its reader in more ways than that tells of
+        raise _bad(name, line + 1, f"no workbook: {type(error).__name__}: {error}") from error
+    if not line:
+        _check_columns(name, [])
+
+
+def _sheet(name: str, data: bytes) -> Iterator[tuple[object, ...]]:
+    """The rows of the first sheet; each as wide as the first, or as COLUMNS_MAX and one more."""
     import openpyxl
 
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            if sum(each.file_size for each in packed.infolist()) > UNPACKED_BYTES_MAX:
-                raise _bad(name, 0, "too large once it is unpacked")
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, TypeError) as error:
-        raise _bad(name, 0, f"no workbook: {error}") from error
-    sheet: Any = book.worksheets[0].iter_rows(values_only=True)
-    columns = [_column(_cell(value)) for value in next(sheet, ())]
-    _check_columns(name, columns)
-    for line, values in enumerate(sheet, start=2):
-        yield line, _row(columns, [_cell(value) for value in values])
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        if sum(each.file_size for each in packed.infolist()) > UNPACKED_BYTES_MAX:
+            raise _bad(name, 0, "too large once it is unpacked")
+    sheet: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets[0]
+    sheet.reset_dimensions()  # what it says of them may be anything
+    width = COLUMNS_MAX + 1
+    for values in sheet.iter_rows(values_only=True, max_col=width):
+        if width > COLUMNS_MAX:
+            width = max((number for number, each in enumerate(values, start=1) if each is not None), default=0)
+        yield values[:width]
 
 
 def _cell(value: object) -> str:
@@ -132,10 +154,14 @@ class _Items:
         if self._row is None:
             return
         if not self._path and local in ITEMS:
+            if len(self.found) == ROWS_MAX:
+                raise _bad(self._name, self.parser.CurrentLineNumber, f"more than {ROWS_MAX} products")
             self.found.append((self._at, self._row))
             self._row = None
             return
         column, text = self._path.pop(), "".join(self._text_parts).strip()
+        if len(text) + len(self._row.get(column, "")) > VALUE_MAX:
+            raise _bad(self._name, self.parser.CurrentLineNumber, f"more than {VALUE_MAX} characters of {column[:64]}")
         if not self._path and text:
             is_more = column in SEVERAL and column in self._row
             if is_more:

@@ -6,9 +6,13 @@ changes its mind in between leads nowhere.
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 import urllib3
@@ -21,8 +25,10 @@ from schemas.text import MESSAGE_MAX, printable
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.masking import masked
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0  # for each part of an answer, however small
+ANSWER_S_MAX = 120.0  # for all of it
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
 AWAY = frozenset({429, 500, 502, 503, 504})
 SHOWN = 300  # characters of what a shop says
 
@@ -55,8 +61,12 @@ class Answer:
 class Client:
     """Requests to one shop or a few; `networks` are allowed although they are not public. For one thread."""
 
-    def __init__(self, networks: Sequence[str] = (), timeout_s: float = TIMEOUT_S) -> None:
-        self._pools = _Pools(tuple(networks), timeout_s)
+    def __init__(
+        self, networks: Sequence[str] = (), timeout_s: float = TIMEOUT_S, answer_s_max: float = ANSWER_S_MAX
+    ) -> None:
+        self._lines = _Lines()
+        self._pools = _Pools(tuple(networks), timeout_s, self._lines)
+        self._answer_s_max = answer_s_max
 
     def request(
         self,
@@ -110,21 +120,36 @@ class Client:
         self._pools.clear()
 
     def _sent(self, method: str, url: str, headers: Mapping[str, str], sent: Mapping[str, Any]) -> Answer:
+        ends_at_s = time.monotonic() + self._answer_s_max
         try:
-            response = self._pools.request(
-                method, url, headers=dict(headers), redirect=False, retries=False, preload_content=False, **sent
-            )
-            try:
-                data = response.read(ANSWER_BYTES_MAX + 1, decode_content=True)
-            finally:
-                response.release_conn()
+            with self._lines.cut_at(ends_at_s):
+                response = self._pools.request(
+                    method, url, headers=dict(headers), redirect=False, retries=False, preload_content=False, **sent
+                )
+                try:
+                    data = response.read(ANSWER_BYTES_MAX + 1, decode_content=True)
+                finally:
+                    response.release_conn()
         except LocationParseError as error:
             raise Refused("bad_url", f"no address that can be read: {masked(str(error))}", field="url") from error
         except (HTTPError, OSError) as error:
             raise Unavailable(f"{_host(url)}: {printable(masked(str(error)), MESSAGE_MAX)}") from error
+        if time.monotonic() >= ends_at_s:  # where it was cut, what is there may look whole
+            raise Unavailable(f"{_host(url)}: no whole answer within {self._answer_s_max:g} s")
         if len(data) > ANSWER_BYTES_MAX:
             raise Refused("shop_too_large", f"{_host(url)} answers more than {ANSWER_BYTES_MAX} bytes", field="url")
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, data)
+
+
+def _whole(response: urllib3.BaseHTTPResponse, url: str, ends_at_s: float) -> bytes:
+    """A body, up to one byte more than it may have; a piece of it is awaited no longer than TIMEOUT_S."""
+    data = bytearray()
+    while len(data) <= ANSWER_BYTES_MAX and (piece := response.read1(PIECE_BYTES, decode_content=True)):
+        data += piece
+        if time.monotonic() > ends_at_s:
+            response.close()
+            raise Unavailable(f"{_host(url)}: its answer is not all there in time")
+    return bytes(data[: ANSWER_BYTES_MAX + 1])
 
 
 def graphql_data(url: str, answer: Any) -> Any:
@@ -153,15 +178,64 @@ def _host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "the shop"
 
 
+class _Lines:
+    """The connections of a client, which are cut where a request takes too long.
+
+    Each has a second handle on its socket, for nobody else can reach one in the middle of a handshake, or of the last
+    answer before it is closed.
+    """
+
+    def __init__(self) -> None:
+        self._open: WeakKeyDictionary[HTTPConnection, socket.socket] = WeakKeyDictionary()
+        self._closed: list[socket.socket] = []
+        self._is_asking = False
+
+    def add(self, connection: HTTPConnection, stream: socket.socket) -> None:
+        """A connection that stands now."""
+        self._open[connection] = stream.dup()
+
+    def end(self, connection: HTTPConnection) -> None:
+        """A connection that is closed; what it still has to say is read until its request ends."""
+        if (handle := self._open.pop(connection, None)) is not None:
+            self._closed.append(handle)
+        if not self._is_asking:
+            self._clear()
+
+    @contextmanager
+    def cut_at(self, ends_at_s: float) -> Iterator[None]:
+        """Around a request: whoever waits for its answer then sees the connection end."""
+        timer = threading.Timer(max(ends_at_s - time.monotonic(), 0), self._cut)
+        timer.daemon = True
+        timer.start()
+        self._is_asking = True
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._is_asking = False
+            self._clear()
+
+    def _clear(self) -> None:
+        while self._closed:
+            self._closed.pop().close()
+
+    def _cut(self) -> None:
+        for handle in [*self._open.values(), *self._closed]:
+            with suppress(OSError):  # it ended by itself
+                handle.shutdown(socket.SHUT_RDWR)
+
+
 class _Pools(urllib3.PoolManager):
-    def __init__(self, networks: tuple[str, ...], timeout_s: float) -> None:
+    def __init__(self, networks: tuple[str, ...], timeout_s: float, lines: _Lines) -> None:
         super().__init__(num_pools=4, timeout=urllib3.Timeout(connect=timeout_s / 2, read=timeout_s))
-        plain = type("_PlainPool", (HTTPConnectionPool,), {"ConnectionCls": _checked(HTTPConnection, networks)})
-        secure = type("_SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": _checked(HTTPSConnection, networks)})
+        plain = type("_PlainPool", (HTTPConnectionPool,), {"ConnectionCls": _checked(HTTPConnection, networks, lines)})
+        secure = type(
+            "_SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": _checked(HTTPSConnection, networks, lines)}
+        )
         self.pool_classes_by_scheme = {"http": plain, "https": secure}
 
 
-def _checked(base: type[HTTPConnection], networks: tuple[str, ...]) -> type[HTTPConnection]:
+def _checked(base: type[HTTPConnection], networks: tuple[str, ...], lines: _Lines) -> type[HTTPConnection]:
     """Connections to addresses that may be called."""
 
     class Checked(base):  # type: ignore[valid-type,misc]
@@ -177,10 +251,15 @@ def _checked(base: type[HTTPConnection], networks: tuple[str, ...]) -> type[HTTP
             stream: socket.socket = super()._new_conn()
             try:
                 _check(self.host, str(stream.getpeername()[0]), networks)
+                lines.add(self, stream)
             except BaseException:
                 stream.close()
                 raise
             return stream
+
+        def close(self) -> None:
+            super().close()
+            lines.end(self)
 
     return Checked
 

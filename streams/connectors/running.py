@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from streams.runtime.health import Turned
 from streams.runtime.waiting import AWAY_WAIT_S
 
 POLL_S = 0.5
-AT_ONCE = 8  # connectors; they wait for shops most of the time
+AT_ONCE = 16  # connectors; they wait for shops most of the time
+OF_TENANT = 4  # of these: shops that are slow, or endless, hold up their own tenant's others alone
 HOOKS_KEPT_MS = 3 * 24 * 3600 * 1000  # longer than any shop tries a hook again
 FORGET_EVERY_S = 3600.0
 
@@ -43,7 +45,7 @@ class Runner:
 
     def run(self, stop: threading.Event, turned: Turned = lambda: None) -> None:
         """Works until `stop` is set, then lets what is under way come to its next step; calls `turned` each turn."""
-        forget_at_s, room = 0.0, threading.Semaphore(AT_ONCE)
+        forget_at_s, room = 0.0, _Room()
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="connector") as threads:
             while not stop.wait(POLL_S):
                 turned()
@@ -74,21 +76,17 @@ class Runner:
             client.close()
             self.connectors.release(connector.connector, holder)
 
-    def _begin(self, threads: ThreadPoolExecutor, room: threading.Semaphore, stop: threading.Event) -> None:
+    def _begin(self, threads: ThreadPoolExecutor, room: "_Room", stop: threading.Event) -> None:
         """Begins with those that have something to do, as far as there is room."""
-        while room.acquire(blocking=False):
+        while room.left():
             holder = uuid4().hex  # of this turn alone: nobody renews another's lease
-            try:
-                found = self.connectors.take(holder, self.now_ms(), 1)
-            except BaseException:
-                room.release()
-                raise
+            found = self.connectors.take(holder, self.now_ms(), 1, room.full_tenants())
             if not found:
-                room.release()
                 return
+            room.fill(found[0].tenant)
             threads.submit(self._one, found[0], holder, room, stop)
 
-    def _one(self, connector: Connector, holder: str, room: threading.Semaphore, stop: threading.Event) -> None:
+    def _one(self, connector: Connector, holder: str, room: "_Room", stop: threading.Event) -> None:
         try:
             self.turn(connector, holder, stop)
         except Unavailable as away:
@@ -96,10 +94,66 @@ class Runner:
         except Exception:
             log.exception("unexpected error", connector=connector.connector)
         finally:
-            room.release()
+            room.free(connector.tenant)
 
     def _holding(self, connector: Connector, holder: str, stop: threading.Event) -> Callable[[], bool]:
         def held() -> bool:
             return not stop.is_set() and self.connectors.hold(connector.connector, holder, self.now_ms())
 
         return held
+
+
+class _Room:
+    """Who is at work, by tenant. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tenants: Counter[str] = Counter()
+
+    def left(self) -> bool:
+        """Whether another connector may be worked for."""
+        with self._lock:
+            return self._tenants.total() < AT_ONCE
+
+    def full_tenants(self) -> list[str]:
+        """Tenants that may have no more."""
+        with self._lock:
+            return [tenant for tenant, count in self._tenants.items() if count >= OF_TENANT]
+
+    def fill(self, tenant: str) -> None:
+        """One more is at work."""
+        with self._lock:
+            self._tenants[tenant] += 1
+
+    def free(self, tenant: str) -> None:
+        """One less is."""
+        with self._lock:
+            self._tenants[tenant] -= 1
+
+
+class _Room:
+    """Who is at work, by tenant. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tenants: Counter[str] = Counter()
+
+    def left(self) -> bool:
+        """Whether another connector may be worked for."""
+        with self._lock:
+            return self._tenants.total() < AT_ONCE
+
+    def full_tenants(self) -> list[str]:
+        """Tenants that may have no more."""
+        with self._lock:
+            return [tenant for tenant, count in self._tenants.items() if count >= OF_TENANT]
+
+    def fill(self, tenant: str) -> None:
+        """One more is at work."""
+        with self._lock:
+            self._tenants[tenant] += 1
+
+    def free(self, tenant: str) -> None:
+        """One less is."""
+        with self._lock:
+            self._tenants[tenant] -= 1

@@ -20,6 +20,8 @@ from streams.runtime.errors import Refused, Unavailable
 CHANGES_AT_ONCE = 50
 CHANGE_TRIES = 6  # then the sweep is left to find it
 CHANGE_WAIT_MS = 5_000
+PAGES_MAX = 100_000  # of a sweep: 5 million products, where a shop gives fifty at a time
+PAGES_MAX = 100_000  # of a sweep: 5 million products, where a shop gives fifty at a time
 GONE_SHARE_MAX = 0.5  # of a shop's products that one sweep believes to be gone
 GONE_FEW = 10  # so many it believes in any case
 FAILED_WAIT_MS = 5_000  # twice as long each time
@@ -89,8 +91,10 @@ class Work:
         began_ms, progress = self.now_ms(), Progress()
         self._keep_keys(shop)
         cursor = shop.connector.cursor
-        for page in shop.pages(None if full else cursor):
+        for number, page in enumerate(shop.pages(None if full else cursor)):
             self._keep()
+            if number == PAGES_MAX:
+                raise Refused("endless_shop", f"it has more than {PAGES_MAX} pages of products")
             self._page(shop, page, began_ms, lane, progress)
             cursor = page.cursor or cursor
             yield progress

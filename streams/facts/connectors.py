@@ -139,9 +139,9 @@ class Connectors:
 
     # Leases.
 
-    def take(self, holder: str, now_ms: int, most: int) -> list[Connector]:
-        """Connectors that have something to do and that nobody holds, now leased to `holder`."""
-        query = select(t.connectors).where(_c.held_until_ms <= now_ms, _has_work(now_ms))
+    def take(self, holder: str, now_ms: int, most: int, but_of: Collection[str] = ()) -> list[Connector]:
+        """Connectors that have something to do and that nobody holds, now leased to `holder`; none of some tenants."""
+        query = select(t.connectors).where(_c.held_until_ms <= now_ms, _c.tenant.not_in(but_of), _has_work(now_ms))
         query = query.order_by(_c.due_at_ms).limit(most)
         with self._database.look() as connection:
             if connection.execute(query.with_only_columns(_c.connector)).first() is None:

@@ -10,7 +10,8 @@ import httpx
 
 from streams.runtime.errors import Refused, Unavailable
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0  # for each part of an answer
+BODY_S_MAX = 120.0  # for all of it
 BODY_BYTES_MAX = 64 * 1024 * 1024  # of what we make nothing is larger
 REDIRECTS_MAX = 3
 # What browsers ask for where an `img` is: what stands behind a CDN may convert pictures by it.
@@ -66,10 +67,12 @@ class Shopper:
 
 
 def _body(url: str, response: httpx.Response) -> bytes:
-    parts, size_bytes = [], 0
+    parts, size_bytes, ends_at_s = [], 0, time.monotonic() + BODY_S_MAX
     for part in response.iter_bytes():
         size_bytes += len(part)
         if size_bytes > BODY_BYTES_MAX:
             raise Refused("too_large", f"{url} answers with more than {BODY_BYTES_MAX:,} bytes", field="url")
+        if time.monotonic() > ends_at_s:
+            raise Unavailable(f"{url} is not all there within {BODY_S_MAX:g} s")
         parts.append(part)
     return b"".join(parts)

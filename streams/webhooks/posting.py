@@ -3,9 +3,11 @@
 Addresses are checked after the name is resolved, and the connection is made to the very addresses that were checked.
 """
 
+import asyncio
 import re
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,6 +27,7 @@ from streams.webhooks.schedule import Answer
 TIMEOUT_S = 15.0  # the standard's advice is 15 to 30
 ANSWER_BYTES_MAX = 1024
 URL_MAX = 2048
+LOOKUPS_EACH = 3  # of a connection at once: a name that nobody answers for is looked up after its request is given up
 _LETTER = re.compile(r"[A-Za-z]")
 _HEADERS = {"User-Agent": "packshot", "Content-Type": "application/json", "Accept-Encoding": "identity"}
 
@@ -72,6 +75,9 @@ class Poster:
         self._timeout_s = timeout_s
 
     async def __aenter__(self) -> "Poster":
+        # The loop's own few threads would all wait for one receiver's name, and every other's behind them.
+        threads = ThreadPoolExecutor(self._connections * LOOKUPS_EACH, thread_name_prefix="webhooks-names")
+        asyncio.get_running_loop().set_default_executor(threads)
         connector = aiohttp.TCPConnector(
             limit=self._connections, resolver=_Checked(self._networks), use_dns_cache=False, ttl_dns_cache=None
         )

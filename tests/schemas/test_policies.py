@@ -1,5 +1,6 @@
 """Content policy: 300 texts in six languages, what hides words from rules, and what rules may say."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ import msgspec
 import pytest
 import yaml
 
-from schemas.policies import OUTCOMES, SEARCH_MAX_S, Policy, joined, parse, shipped
+from schemas.policies import OUTCOMES, SEARCH_MAX_S, SEARCHES_MAX_S, Policy, joined, parse, shipped
 from schemas.policies.folding import folded
+from schemas.records import CatalogChanged
+from streams.flow.processors.policing import measures_of
 
 CASES = yaml.safe_load((Path(__file__).parent / "policy_cases.yaml").read_text())
 SERIOUS = ("review", "refuse")
@@ -125,6 +128,32 @@ def test_an_expression_that_takes_too_long_is_for_a_person(outcome: str) -> None
     assert "takes too long" in judged.findings[-1].why
 
 
+def test_many_expressions_that_take_for_ever_have_a_product_s_time_between_them() -> None:
+    file = yaml.safe_load(OWN)
+    slow = {"outcome": "review", "words": [], "tenants": [], "spelled": ["^(a|aa|a?b?)+$"] * 40}
+    file["rules"] = [file["rules"][0] | slow | {"id": f"slow-{number}"} for number in range(20)]
+    policy = joined({"house": parse(json.dumps(file))})
+    about = {
+        "tenant": "acme",
+        "sku": "A",
+        "version": 1,
+        "sources": [{"uri": "https://shop.example/a.jpg"}],
+        "channels": ["amazon"],
+    }
+    texts = {"title": "a" * 499 + "!", "attributes": {"note": "a" * 498 + "?"}}
+    product = msgspec.convert({"type": "CatalogChanged", **about, **texts}, CatalogChanged)
+    began_s = time.process_time()
+    assert measures_of(product, "amazon", policy)["texts_in_doubt"] >= 40
+    assert time.process_time() - began_s < 4 * SEARCHES_MAX_S
+
+
+def test_rules_that_repeat_too_much_together_are_none() -> None:
+    file = yaml.safe_load(OWN)
+    file["rules"] = [file["rules"][0] | {"id": f"r-{n}", "words": [], "spelled": ["a{9000}"]} for n in range(3)]
+    with pytest.raises(msgspec.DecodeError, match="27000 repeats in all"):
+        parse(json.dumps(file))
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -132,6 +161,14 @@ def test_an_expression_that_takes_too_long_is_for_a_person(outcome: str) -> None
         ({"words": []}, "words"),
         ({"words": ["x"]}, "words"),
         ({"words": [], "spelled": ["("]}, "spelled"),
+        ({"words": [], "spelled": ["(" * 450 + "a" + ")" * 450]}, "spelled"),
+        ({"words": [], "spelled": ["(((a{1000}){1000}){1000}){1000}"]}, "spelled"),
+        ({"words": [], "spelled": ["a{9999999999}"]}, "spelled"),
+        ({"words": [], "spelled": ["a{10000}"] * 3}, "spelled"),
+        ({"words": [], "spelled": ["(?ix)(a{ 1 # \n000 }){1000}"]}, "spelled"),
+        ({"words": ["a*a*a*a*a*a*b"]}, "words"),
+        ({"words": ["a" + "*\u00ad" * 30 + " b"]}, "words"),
+        ({"unless": ["a*a*a*a*a*a*b"]}, "unless"),
         ({"not_of": ["nothing"]}, "not_of"),
         ({"colour": "red"}, "colour"),
     ],

@@ -76,6 +76,34 @@ def post(url: str, networks: tuple[str, ...] = LOOPBACK, timeout_s: float = WITH
     return asyncio.run(once())
 
 
+def test_names_that_nobody_answers_for_hold_up_no_other_receiver(
+    host: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, _ = host
+    real, given_up = socket.getaddrinfo, threading.Event()
+
+    def looked_up(name: Any, *rest: Any, **more: Any) -> Any:
+        if str(name).startswith("stalls"):
+            given_up.wait(WITHIN_S)
+            raise socket.gaierror("nobody answers")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+
+    async def once() -> tuple[int, Answer]:
+        async with Poster(LOOPBACK, 64, 30.0) as poster:
+            stalled = [asyncio.create_task(poster.post(f"https://stalls{n}.example/", {}, b"{}")) for n in range(32)]
+            await asyncio.sleep(0.5)
+            answer = await poster.post(url.replace("127.0.0.1", "localhost"), {}, b"{}")
+            waiting = sum(not each.done() for each in stalled)
+            given_up.set()
+            await asyncio.gather(*stalled)
+        return waiting, answer
+
+    waiting, answer = asyncio.run(once())
+    assert (waiting, answer.status) == (32, 200)
+
+
 def test_a_redirect_is_a_failure_and_not_followed(host: tuple[str, list[str]]) -> None:
     url, requested = host
     assert post(f"{url}/302").status == 302

@@ -6,8 +6,10 @@ that is theirs. Strokes over what looks alike say it of all that looks like it, 
 the photograph's own pixels; none is painted.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -22,6 +24,9 @@ from schemas.retouching import Alike, Box, Brush, Click, Mark, Retouch, Scribble
 KEEP, REMOVE = 1, 2
 SOLVED_REACH = 2.0  # times a scribble's radius: so far about it nothing is known any more
 _HANGS_TOGETHER = 0.1  # what a mask says of a part of which a click may be
+_DRAWN_POINTS_MAX = 200  # of a stroke that is drawn point by point; each takes 1 ms where its radius is half of 12 MP
+_DRAWN_RADIUS_PX_MAX = 16_000  # OpenCV draws nothing thicker than 32,767 px
+_LINE_PIXELS_MAX = 16_000_000  # of a stroke's line and all about it, at 5 bytes each
 _CLICK_RADIUS = 0.01  # of the longer side, where a mask says nothing
 Shares = tuple[float, float, float, float]
 WHOLE: Shares = (0.0, 0.0, 1.0, 1.0)
@@ -38,16 +43,17 @@ class Retouching:
         """The marks on the part of the photograph, sRGB (h, w, 3), that lies in `shares` (left, top, right, bottom);
         `mask` (h, w) says what is taken for product there, and what of it hangs together."""
         drawn, near = self._alike(rgb, mask, shares)
+        parts = _Parts(mask)
         for mark in self.retouch.marks:
             if isinstance(mark, Alike):
                 continue
-            where = _MARKS[type(mark)](mark, mask, shares)
+            where = _MARKS[type(mark)](mark, parts, shares)
             if isinstance(mark, Box) and mark.keep:
                 drawn[~where] = REMOVE
             else:
                 drawn[where] = KEEP if mark.keep else REMOVE
             if isinstance(mark, Scribble):
-                near |= _grown(where, SOLVED_REACH * _radius_px(mark.radius, mask.shape, shares))
+                near |= _stroke(mark, mask.shape, shares, 1 + SOLVED_REACH)
             else:
                 near &= ~where
         return Seeds(drawn == KEEP, drawn == REMOVE, near)
@@ -60,7 +66,7 @@ class Retouching:
             return drawn, np.zeros(mask.shape, np.bool_)
         under = {keep: np.zeros(mask.shape, np.bool_) for keep in (True, False)}
         for mark in strokes:
-            under[mark.keep] |= _stroke(mark, mask, shares)
+            under[mark.keep] |= _stroke(mark, mask.shape, shares)
         taken = mask > _HANGS_TOGETHER
         keep, remove = likeness(rgb, taken, under[True], under[False])
         drawn[keep], drawn[remove] = KEEP, REMOVE
@@ -112,10 +118,17 @@ def retouched(picture: Codes, retouching: Retouching | None) -> Codes:
     return changed
 
 
-def _stroke(mark: Scribble | Brush | Alike, mask: Plane, shares: Shares) -> Flags:
-    drawn = np.zeros(mask.shape, np.uint8)
-    points = _pixels(mark.points, mask.shape, shares)
-    radius_px = max(1, round(_radius_px(mark.radius, mask.shape, shares)))
+def _marked(mark: Scribble | Brush, parts: "_Parts", shares: Shares) -> Flags:
+    return _stroke(mark, parts.shape, shares)
+
+
+def _stroke(mark: Scribble | Brush | Alike, shape: tuple[int, ...], shares: Shares, times: float = 1.0) -> Flags:
+    """What lies under a stroke, or under one that is so many `times` as thick."""
+    points = _pixels(mark.points, shape, shares)
+    radius_px = max(1, round(times * _radius_px(mark.radius, shape, shares)))
+    if len(points) > _DRAWN_POINTS_MAX or radius_px > _DRAWN_RADIUS_PX_MAX:
+        return _near_line(points, shape, radius_px)
+    drawn = np.zeros(shape, np.uint8)
     if len(points) == 1:
         cv2.circle(drawn, tuple(int(each) for each in points[0]), radius_px, 1, -1)
     else:
@@ -123,27 +136,56 @@ def _stroke(mark: Scribble | Brush | Alike, mask: Plane, shares: Shares) -> Flag
     return np.asarray(drawn > 0)
 
 
-def _box(mark: Box, mask: Plane, shares: Shares) -> Flags:
+def _near_line(points: NDArray[np.int32], shape: tuple[int, ...], radius_px: int) -> Flags:
+    """The same, by the distance of every pixel from the stroke's line: as fast for all radii, and coarser where the
+    radius is out of all proportion to the part."""
+    rim = min(
+        radius_px, max(shape)
+    )  # what lies further out than that reaches in only where all of the part is under it
+    scale = max(1.0, math.sqrt((shape[0] + 2 * rim) * (shape[1] + 2 * rim) / _LINE_PIXELS_MAX))
+    height, width, margin = (math.ceil(each / scale) for each in (*shape, rim))
+    line = np.ones((height + 2 * margin, width + 2 * margin), np.uint8)
+    placed = np.rint(points / scale).astype(np.int32) + margin
+    cv2.polylines(line, [np.concatenate([placed, placed[-1:]])], False, 0)
+    away = cv2.distanceTransform(line, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    inside = (away[margin : margin + height, margin : margin + width] <= radius_px / scale).astype(np.uint8)
+    return np.asarray(cv2.resize(inside, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0)
+
+
+def _box(mark: Box, parts: "_Parts", shares: Shares) -> Flags:
     corners = [(mark.left, mark.top), (mark.right, mark.bottom)]
-    (left, top), (right, bottom) = _pixels(corners, mask.shape, shares, clipped=True)
-    inside = np.zeros(mask.shape, np.bool_)
+    (left, top), (right, bottom) = _pixels(corners, parts.shape, shares, clipped=True)
+    inside = np.zeros(parts.shape, np.bool_)
     inside[top:bottom, left:right] = True
     return inside
 
 
-def _click(mark: Click, mask: Plane, shares: Shares) -> Flags:
+def _click(mark: Click, parts: "_Parts", shares: Shares) -> Flags:
     """The part of the mask that the click is in; where there is none, a little about it."""
-    ((column, row),) = _pixels([(mark.x, mark.y)], mask.shape, shares)
-    inside = 0 <= row < mask.shape[0] and 0 <= column < mask.shape[1]
-    if inside and mask[row, column] > _HANGS_TOGETHER:
-        _, labels = cv2.connectedComponents((mask > _HANGS_TOGETHER).astype(np.uint8), connectivity=8)
-        return np.asarray(labels == labels[row, column])
-    return _stroke(Brush(points=[(mark.x, mark.y)], radius=_CLICK_RADIUS, keep=mark.keep), mask, shares)
+    ((column, row),) = _pixels([(mark.x, mark.y)], parts.shape, shares)
+    inside = 0 <= row < parts.shape[0] and 0 <= column < parts.shape[1]
+    if inside and parts.labels[row, column]:
+        return np.asarray(parts.labels == parts.labels[row, column])
+    return _stroke(Brush(points=[(mark.x, mark.y)], radius=_CLICK_RADIUS, keep=mark.keep), parts.shape, shares)
 
 
-_MARKS: dict[type[Mark], Callable[[Mark, Plane, Shares], Flags]] = {
-    Scribble: _stroke,  # type: ignore[dict-item]
-    Brush: _stroke,  # type: ignore[dict-item]
+class _Parts:
+    """What of a mask hangs together; found out once, however many clicks there are."""
+
+    def __init__(self, mask: Plane) -> None:
+        self._mask = mask
+        self.shape = mask.shape
+
+    @cached_property
+    def labels(self) -> NDArray[np.int32]:
+        """A number for each part (h, w); 0 where nothing is taken for product."""
+        _, labels = cv2.connectedComponents((self._mask > _HANGS_TOGETHER).astype(np.uint8), connectivity=8)
+        return np.asarray(labels, np.int32)
+
+
+_MARKS: dict[type[Mark], Callable[[Mark, _Parts, Shares], Flags]] = {
+    Scribble: _marked,  # type: ignore[dict-item]
+    Brush: _marked,  # type: ignore[dict-item]
     Box: _box,  # type: ignore[dict-item]
     Click: _click,  # type: ignore[dict-item]
 }
@@ -164,8 +206,3 @@ def _radius_px(radius: float, shape: tuple[int, ...], shares: Shares) -> float:
     """A radius, of the whole photograph's longer side, in pixels of a part."""
     whole = (shape[1] / (shares[2] - shares[0]), shape[0] / (shares[3] - shares[1]))
     return radius * max(whole)
-
-
-def _grown(where: Flags, radius_px: float) -> Flags:
-    away = cv2.distanceTransform((~where).astype(np.uint8), cv2.DIST_L2, 5)
-    return np.asarray(away <= radius_px)

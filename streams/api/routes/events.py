@@ -58,9 +58,13 @@ async def _events(
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[NewsItem | None]()
     until_s = math.inf if for_s is None else loop.time() + for_s
 
+    def put(item: NewsItem | None) -> None:
+        if queue.qsize() <= WAITING_MAX:  # who takes nothing, but keeps the connection, is told nothing more
+            queue.put_nowait(item)
+
     def listener(item: NewsItem | None) -> None:
         if item is None or (item.news.tenant == caller.tenant and sku in (None, item.news.sku)):
-            loop.call_soon_threadsafe(queue.put_nowait, item)
+            loop.call_soon_threadsafe(put, item)
 
     is_known = await asyncio.to_thread(caller.gateway.progress.listen, listener, after)
     try:

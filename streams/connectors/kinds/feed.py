@@ -31,6 +31,7 @@ ATTRIBUTES = (
     "brand", "gtin", "mpn", "material", "pattern", "size", "gender", "age_group", "condition", "item_group_id",
     "product_height", "product_width", "product_length", "product_weight",
 )  # fmt: skip
+PICTURE_BYTES_MAX = 256 * 1024 * 1024  # of a file beside a feed that is told by its digest; no source is as large
 # As IPTC writes it into a picture's XMP. A C2PA manifest, which may come first, names such terms, too, and ends none.
 _SOURCE_TYPE = re.compile(rb"digitalsourcetype/([A-Za-z]{1,64})[\"'<]")
 
@@ -105,8 +106,11 @@ class Feed(Shop):
         """The products by id, the first file that names one counting; and what is wrong by id, or by file and line."""
         found: dict[str, ShopProduct] = {}
         wrong: dict[str, str] = {}
+        self._check_sizes(listed)
         for name in filter(feed_files.is_feed, sorted(listed)):
             for line, row in feed_files.rows(name, self.store.get(name).data):
+                if len(found) + len(wrong) >= feed_files.ROWS_MAX:
+                    raise Refused("bad_feed", f"{name}: more than {feed_files.ROWS_MAX} products in all", field=name)
                 sku = row.get("sku") or row.get("id", "")
                 if not sku:
                     wrong[f"{name}:{line}"] = "there is no id"
@@ -116,6 +120,17 @@ class Feed(Shop):
                     except Refused as refusal:
                         wrong[sku] = f"{name}, line {line}: {refusal}"
         return found, {name: why for name, why in wrong.items() if name not in found}
+
+    def _check_sizes(self, listed: Mapping[str, int]) -> None:
+        """Raises Refused for files that are too large, before any of them is read."""
+        sizes = {name: size for name, size in self._sizes.items() if name in listed and feed_files.is_feed(name)}
+        if sum(sizes.values()) > feed_files.FEEDS_BYTES_MAX:
+            name, most = max(sizes, key=lambda each: sizes[each]), feed_files.FEEDS_BYTES_MAX
+            raise Refused("bad_feed", f"{sum(sizes.values()):,} bytes of feeds, of {most:,} at most", field=name)
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return dict(self.store.sizes())
 
     def _product(self, feed: str, sku: str, row: Row, listed: Mapping[str, int]) -> ShopProduct:
         named = [self._source(feed, each, listed) for each in addresses(row)]
@@ -140,6 +155,8 @@ class Feed(Shop):
         key = posixpath.normpath(posixpath.join(posixpath.dirname(feed), link.replace("\\", "/")))
         if key not in listed:
             raise Refused("source_not_found", f"there is no file {link!r} beside it", field="image_link")
+        if self._sizes.get(key, 0) > PICTURE_BYTES_MAX:
+            raise Refused("source_too_large", f"{link!r} has {self._sizes[key]:,} bytes", field="image_link")
         uri = f"{self.store.url.rstrip('/')}/{quote(key)}"
         is_near = self.store.url.startswith("file:")  # elsewhere it would be fetched only to be told apart
         return uri, hashlib.sha256(self.store.get(key).data).hexdigest() if is_near else None

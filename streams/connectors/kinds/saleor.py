@@ -23,6 +23,7 @@ from streams.runtime.errors import Refused
 PAGE = 50  # of the 100 that the API gives at most
 FRESH_MS = 3600 * 1000  # it tries five times again, each a little later
 OVERLAP_S = 120
+KEYS_MAX = 16_384  # characters of what a shop publishes to be verified with; a key has some 500
 PRODUCT = """
 id name updatedAt slug category { name } variants: productVariants(first: 1) { edges { node { sku } } }
 media { id alt type url(size: 0) }
@@ -38,6 +39,19 @@ UPDATE = """mutation ($id: ID!, $input: ProductMediaUpdateInput!) { productMedia
 DELETE = "mutation ($id: ID!) { productMediaDelete(id: $id) { errors { field message } } }"
 REORDER = """mutation ($product: ID!, $media: [ID!]!) { productMediaReorder(productId: $product, mediaIds: $media) {
   errors { field message } } }"""
+
+
+class _Key(msgspec.Struct, frozen=True):
+    kty: str = ""
+    kid: str = ""
+    n: str = ""
+    e: str = ""
+
+
+class _Keys(msgspec.Struct, frozen=True):
+    """A JWKS (RFC 7517), as far as it concerns us."""
+
+    keys: tuple[_Key, ...] = ()
 
 
 class Saleor(Shop):
@@ -62,8 +76,15 @@ class Saleor(Shop):
         return Hook(hashlib.sha256(body).hexdigest(), signatures.text_at(payload, "product", "id"))
 
     def published_keys(self) -> str | None:
-        """See Shop: its JWKS."""
-        return self.client.request("GET", f"{self._root}/.well-known/jwks.json").body.decode()
+        """See Shop: its JWKS. Raises Refused for what is none, so that it takes no known keys' place."""
+        said = self.client.request("GET", f"{self._root}/.well-known/jwks.json").body
+        try:
+            kept = msgspec.json.encode(msgspec.json.decode(said, type=_Keys)).decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Refused("shop_malformed", f"its keys cannot be read: {error}", transient=True) from error
+        if len(kept) > KEYS_MAX:
+            raise Refused("shop_malformed", f"its keys have {len(kept)} characters, of {KEYS_MAX} at most")
+        return kept
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """See Shop; a cursor is a time in seconds."""
@@ -144,7 +165,7 @@ class Saleor(Shop):
             if key is None:
                 raise Refused("hook_signature", "not signed by RS256", field="Saleor-Signature")
             key.verify(_decoded(signature), protected.encode() + b"." + signed, PKCS1v15(), SHA256())
-        except (InvalidSignature, ValueError, binascii.Error, AttributeError, msgspec.DecodeError) as error:
+        except (InvalidSignature, ValueError, binascii.Error, AttributeError, RecursionError) as error:
             raise Refused(
                 "hook_signature", "the signature is not that of this body", field="Saleor-Signature"
             ) from error
@@ -153,9 +174,10 @@ class Saleor(Shop):
         """A public key that the shop published. Raises Refused for one that is not known yet."""
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-        for each in msgspec.json.decode(self.connector.options.get("keys") or '{"keys": []}')["keys"]:
-            if each.get("kid") == kid and each.get("kty") == "RSA":
-                number, exponent = (int.from_bytes(_decoded(each[name])) for name in ("n", "e"))
+        published = msgspec.json.decode(self.connector.options.get("keys") or "{}", type=_Keys)
+        for each in published.keys:
+            if each.kid == kid and each.kty == "RSA":
+                number, exponent = (int.from_bytes(_decoded(text)) for text in (each.n, each.e))
                 return RSAPublicNumbers(exponent, number).public_key()
         raise Refused("hook_key_unknown", f"no key {kid!r} was published at the last sweep", transient=True)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from itertools import islice
 
-from schemas.policies import Judged, Policy
+from schemas.policies import Judged, Patience, Policy
 from schemas.records import CampaignRequested, CatalogChanged
 from streams.runtime.errors import Refused
 
@@ -51,8 +51,10 @@ def of_product(product: CatalogChanged, policy: Policy, channel: str = "") -> It
     """A product's texts, title first, each with its field and what the rules of its tenant and of a channel say."""
     some = islice(product.attributes.items(), ATTRIBUTES_MAX)
     texts = {"title": product.title} | {f"attributes.{name}": text for name, text in some}
+    about = {"tenant": product.tenant, "channel": channel, "category": product.category}
+    patience = Patience()
     for field, text in texts.items():
-        yield field, policy.judged(text, tenant=product.tenant, channel=channel, category=product.category)
+        yield field, policy.judged(text, **about, patience=patience)
 
 
 def _refusal(field: str, judged: Judged) -> Refused | None:

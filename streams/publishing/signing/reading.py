@@ -58,7 +58,8 @@ def read(file: bytes, media_type: str, anchors: str = "") -> FileProvenance:
                 return _verified(reader, source_type)
     except C2paError.ManifestNotFound:
         return FileProvenance(state="unsigned", source_type=source_type)
-    except C2paError as error:
+    except (C2paError, AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        # The library takes manifests whose parts have other types than C2PA says.
         return FileProvenance(state="unreadable", wrong=[str(error)], source_type=source_type)
 
 

@@ -87,3 +87,29 @@ def test_the_end_is_told_to_those_who_listen(caller: Caller) -> None:
             assert await heard(events._events(caller, None, None, None), 1) == []
 
     asyncio.run(course())
+
+
+def test_what_waits_for_a_listener_that_takes_nothing_is_bounded(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[asyncio.Queue[Any]] = []
+
+    class Seen(asyncio.Queue[Any]):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    async def course() -> None:
+        monkeypatch.setattr(events, "WAITING_MAX", 10)
+        monkeypatch.setattr(asyncio, "Queue", Seen)
+        stream = events._events(caller, None, None)
+        await anext(stream)  # it is connected, and reads no further
+        for number in range(100):
+            caller.gateway.progress.tell(record(number))
+        await asyncio.sleep(0)
+        assert made[0].qsize() == 11
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+        assert not caller.gateway.progress._listeners
+
+    asyncio.run(course())

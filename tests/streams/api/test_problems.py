@@ -40,6 +40,15 @@ def problem(client: Client, method: str, path: str, **request: object) -> Proble
     return details
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"a":' * 100_000, b"[" * 100_000, b'{"channels":["\xff"]}', b'{"a":' * 900 + b"1" + b"}" * 900]
+)
+def test_a_body_that_nests_without_an_end_or_is_no_utf_8_is_the_callers_fault(demo: Client, body: bytes) -> None:
+    for method, path in (("PUT", "/v1/products/A"), ("PUT", "/v1/campaigns/A"), ("POST", "/v1/cutouts")):
+        told = problem(demo, method, path, content=body, headers={"Content-Type": "application/json"})
+        assert (told.status, told.retryable) == (422, False) or told.status == 400, told
+
+
 def test_every_error_has_the_same_shape(demo: Client) -> None:
     calls = [
         ("GET", "/nowhere", "not_found"),
