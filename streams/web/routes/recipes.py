@@ -16,7 +16,7 @@ from streams.services.preview_page import Entry, Shown, shrunk
 from streams.services.recipe_drafts import Draft, Plan
 from streams.web import telling
 from streams.web.pages import UNSTORED, NotYours, page
-from streams.web.routes.trying import ALONE, CheckTold, told_of
+from streams.web.routes.trying import ALONE, CheckView, check_view
 from streams.web.visitors import OPERATE, REVIEW, VIEW, Looking, Visitor
 
 OFFERED = 12  # products to choose the handful from
@@ -61,7 +61,7 @@ class PictureSeen(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     file: str | None
     size: str
-    missed: list[CheckTold]
+    missed: list[CheckView]
 
 
 @get("/desk/{tenant:str}/recipe", opt=VIEW, sync_to_thread=True)
@@ -133,7 +133,7 @@ def _told(entry: Entry, picture: Shown, *, several: bool) -> PictureSeen:
         media_type="" if file is None else file[0],
         file=None if file is None else base64.b64encode(file[1]).decode(),
         size=f"{measures['width_px']:.0f} × {measures['height_px']:.0f} px, {telling.size(len(picture.made.file))}",
-        missed=[told_of(each) for each in telling.doubtful(picture.made.verdict.checks)],
+        missed=[check_view(each) for each in telling.doubtful(picture.made.verdict.checks)],
     )
 
 

@@ -102,7 +102,7 @@ def test_what_waits_for_a_listener_that_takes_nothing_is_bounded(
     async def course() -> None:
         monkeypatch.setattr(events, "WAITING_MAX", 10)
         monkeypatch.setattr(asyncio, "Queue", Seen)
-        stream = events._events(caller, None, None)
+        stream = events._events(caller, None, None, None)
         await anext(stream)  # it is connected, and reads no further
         for number in range(100):
             caller.gateway.progress.tell(record(number))
