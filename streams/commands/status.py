@@ -50,7 +50,10 @@ def _remote_status(settings: Settings, url: str, key: str | None, tenant: str | 
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.pass_obj
 def audit(settings: Settings, deep: bool, asked_by: str, number: int | None, as_json: bool) -> None:
-    """Compare topics, facts and origin: is anything lost, stale, doubled or missing? The desk shows what was found."""
+    """Compare topics, facts and origin: is anything lost, stale, doubled or missing?
+
+    What was found is noted, and the desk shows it.
+    """
     from streams.commands.tables.system import show_report
     from streams.services.audit.reports import noted
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Response, get, post
-from litestar.params import FromQuery
 from litestar.response import Redirect
 
 from streams.facts import EVERY, Audits, NotedAudit, NotedFinding
@@ -46,9 +45,9 @@ class Audited:
 
 
 @get("/desk/{tenant:str}/audit", opt=VIEW, sync_to_thread=True)
-def show_audit(visitor: Looking, done: FromQuery[str] = "") -> Response[str]:
+def show_audit(visitor: Looking) -> Response[str]:
     """The page; it is fetched anew while an audit is at work."""
-    return page(visitor, "audit", told=_audited(visitor), kinds=KINDS, done=done)
+    return page(visitor, "audit", told=_audited(visitor), kinds=KINDS)
 
 
 @get("/desk/{tenant:str}/audit/newest", opt=VIEW, sync_to_thread=True)
@@ -62,7 +61,7 @@ def begin(visitor: Looking, data: Form) -> Redirect:
     """Begins an audit of everything, in a process of its own."""
     place = visitor.place
     reports.start(place.settings, place.database, visitor.name, deep=bool(data.get("deep")))
-    return Redirect(visitor.address("audit", done="It is at work."), status_code=303, headers=UNSTORED)
+    return Redirect(visitor.address("audit"), status_code=303, headers=UNSTORED)
 
 
 def _audited(visitor: Visitor) -> Audited:
