@@ -81,8 +81,8 @@ SHARPNESS = (
 )
 
 PLANTED_IN_CUTOUTS = (
-    "good cutouts of the rendered products that are not held out, of 15 pictures of a real store, and what faults made "
-    "of them; round numbers by eye, see Quality gates in loadtest"
+    "good cutouts of 14 rendered products, those held out among them, and of 15 pictures of a real store, and what "
+    "faults of the third strength made of them; round numbers by eye, see Quality gates in loadtest"
 )
 LEFT = (
     Threshold(
