@@ -127,31 +127,3 @@ class _Room:
         """One less is."""
         with self._lock:
             self._tenants[tenant] -= 1
-
-
-class _Room:
-    """Who is at work, by tenant. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tenants: Counter[str] = Counter()
-
-    def left(self) -> bool:
-        """Whether another connector may be worked for."""
-        with self._lock:
-            return self._tenants.total() < AT_ONCE
-
-    def full_tenants(self) -> list[str]:
-        """Tenants that may have no more."""
-        with self._lock:
-            return [tenant for tenant, count in self._tenants.items() if count >= OF_TENANT]
-
-    def fill(self, tenant: str) -> None:
-        """One more is at work."""
-        with self._lock:
-            self._tenants[tenant] += 1
-
-    def free(self, tenant: str) -> None:
-        """One less is."""
-        with self._lock:
-            self._tenants[tenant] -= 1
