@@ -28,7 +28,6 @@ from streams.runtime.masking import masked
 TIMEOUT_S = 30.0  # for each part of an answer, however small
 ANSWER_S_MAX = 120.0  # for all of it
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
-PIECE_BYTES = 64 * 1024
 AWAY = frozenset({429, 500, 502, 503, 504})
 SHOWN = 300  # characters of what a shop says
 
@@ -141,17 +140,6 @@ class Client:
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, data)
 
 
-def _whole(response: urllib3.BaseHTTPResponse, url: str, ends_at_s: float) -> bytes:
-    """A body, up to one byte more than it may have; a piece of it is awaited no longer than TIMEOUT_S."""
-    data = bytearray()
-    while len(data) <= ANSWER_BYTES_MAX and (piece := response.read1(PIECE_BYTES, decode_content=True)):
-        data += piece
-        if time.monotonic() > ends_at_s:
-            response.close()
-            raise Unavailable(f"{_host(url)}: its answer is not all there in time")
-    return bytes(data[: ANSWER_BYTES_MAX + 1])
-
-
 def graphql_data(url: str, answer: Any) -> Any:
     """The `data` of an answer. Raises Refused, Unavailable."""
     found = answer if isinstance(answer, dict) else {}
@@ -189,15 +177,18 @@ class _Lines:
         self._open: WeakKeyDictionary[HTTPConnection, socket.socket] = WeakKeyDictionary()
         self._closed: list[socket.socket] = []
         self._is_asking = False
+        self._lock = threading.RLock()  # a connection may end wherever its client is forgotten
 
     def add(self, connection: HTTPConnection, stream: socket.socket) -> None:
         """A connection that stands now."""
-        self._open[connection] = stream.dup()
+        with self._lock:
+            self._open[connection] = stream.dup()
 
     def end(self, connection: HTTPConnection) -> None:
         """A connection that is closed; what it still has to say is read until its request ends."""
-        if (handle := self._open.pop(connection, None)) is not None:
-            self._closed.append(handle)
+        with self._lock:
+            if (handle := self._open.pop(connection, None)) is not None:
+                self._closed.append(handle)
         if not self._is_asking:
             self._clear()
 
@@ -220,9 +211,10 @@ class _Lines:
             self._closed.pop().close()
 
     def _cut(self) -> None:
-        for handle in [*self._open.values(), *self._closed]:
-            with suppress(OSError):  # it ended by itself
-                handle.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            for handle in [*self._open.values(), *self._closed]:
+                with suppress(OSError):  # it ended by itself
+                    handle.shutdown(socket.SHUT_RDWR)
 
 
 class _Pools(urllib3.PoolManager):

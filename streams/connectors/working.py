@@ -21,7 +21,6 @@ CHANGES_AT_ONCE = 50
 CHANGE_TRIES = 6  # then the sweep is left to find it
 CHANGE_WAIT_MS = 5_000
 PAGES_MAX = 100_000  # of a sweep: 5 million products, where a shop gives fifty at a time
-PAGES_MAX = 100_000  # of a sweep: 5 million products, where a shop gives fifty at a time
 GONE_SHARE_MAX = 0.5  # of a shop's products that one sweep believes to be gone
 GONE_FEW = 10  # so many it believes in any case
 FAILED_WAIT_MS = 5_000  # twice as long each time

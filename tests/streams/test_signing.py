@@ -1,6 +1,7 @@
 """Signing: what is published says how it came about, is signed once, and is found out where it was changed."""
 
 import asyncio
+import contextlib
 import io
 import json
 import sys
@@ -361,3 +362,32 @@ def test_a_publisher_that_is_killed_gives_the_same_when_it_begins_anew(shop: Sho
     for media_type, data in every_file(shop, announced):
         assert reading.read(data, media_type).state == "valid"
     assert published(shop, event) == announced
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"assertions": [{"label": "c2pa.actions.v2", "data": [1]}]},
+        {"assertions": [{"data": {}}]},
+        {"assertions": [1]},
+        {"claim_generator_info": ["somebody"]},
+        {"signature_info": "ES256"},
+        {"ingredients": [None]},
+        {"title": {"a": 1}, "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [7]}}]},
+    ],
+)
+def test_a_manifest_with_parts_of_other_types_is_unreadable(
+    manifest: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Odd(contextlib.nullcontext[None]):
+        def get_active_manifest(self) -> dict[str, object]:
+            return manifest
+
+        def get_validation_results(self) -> dict[str, object]:
+            return {}
+
+        def get_validation_state(self) -> str:
+            return "Valid"
+
+    monkeypatch.setattr("c2pa.Reader.try_create", lambda *_args, **_more: Odd())
+    assert reading.read(b"a picture", "image/jpeg").state == "unreadable"
