@@ -6,6 +6,7 @@ values, lost in the noise of a pixel; along the outline it is always there. So t
 outline, averaged along it, and the product begins where the ground ends.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,7 @@ class _Limits:
 
     reaches: float = 3.0  # how far out an outline is read, in the reach to which the network's is known
     beyond_px: int = 4  # and further, where there is nothing but ground
-    inside_px: int = 6  # and as far in
-    length_px_min: int = 80  # of an outline: a shorter one is a gap's or a speck's
+    inside_px: int = 10  # and as far in: what is not solid there is a part of its own, and no nick
     noises: float = 5.0  # of the averaged ground: a rim is further from it
     least: float = 0.012  # and three code values at least
     soft_px: float = 0.5  # from where an edge can be seen to where it is half
@@ -30,7 +30,7 @@ class _Limits:
     step_px: float = 2.0  # within which a rim begins: what is out of focus, and a shadow, takes longer
     step_min: float = 0.024  # how far it is from the ground then: twice what is seen at all
     step_max: float = 0.16  # further off no solver mistakes it
-    step_share_min: float = 0.5  # of what it is as far in again
+    step_share_min: float = 0.45  # of what it rises to as far in again: the foot of a soft edge, a Gaussian's, has less
     seen_share_min: float = 0.6  # of a nick's depth differs from the ground
     jump_px_max: float = 1.5  # further from those beside it no outline ends
     beside_px: int = 31  # of an outline, the window for that
@@ -59,12 +59,12 @@ class _Read:
         return self.off[np.arange(len(index)), index]
 
 
-def filled(rgb: Plane, ground: Plane, mask: Plane, alpha: Plane, reach_px: float) -> Plane:
+def filled(rgb: Plane, ground: Plane, found: Sequence[Outline], alpha: Plane, reach_px: float) -> Plane:
     """`alpha` (h, w) of the picture (h, w, 3) before a plain `ground` (h, w, 3), its nicks at faint rims filled.
 
-    All are 0..1, colours as code values. `mask` (h, w) is the network's, its outline known to `reach_px`.
+    All are 0..1, colours as code values. `found` are the outlines of the network's mask, known to `reach_px`.
     """
-    for outline in outlines.outlines_of(mask, _FAINT.length_px_min):
+    for outline in found:
         outside_px = round(_FAINT.reaches * reach_px) + _FAINT.beyond_px
         offsets_px = outlines.offsets(_FAINT.inside_px, outside_px)
         read = _read(outline, rgb - ground, alpha, offsets_px)
@@ -86,15 +86,17 @@ def _read(outline: Outline, off: Plane, alpha: Plane, offsets_px: Points) -> _Re
 
 def _is_nick(read: _Read) -> Flags:
     """Where (n,) a matte begins well within the rim, and that begins in a step, and is a faint one."""
-    step, further = (read.off_within(steps) for steps in (1, 2))
+    begun, step, further = (read.off_within(steps) for steps in (0, 1, 2))
     between = (read.offsets_px > read.solid_px[:, None]) & (read.offsets_px < read.ends_px[:, None])
     seen = ((read.off > _FAINT.least) & between).sum(axis=1) / np.maximum(between.sum(axis=1), 1)
     aside_px = np.abs(read.ends_px - outlines.median(read.ends_px, _FAINT.beside_px))
     return np.asarray(
         (read.ends_px < read.offsets_px[-1] - _FAINT.beyond_px)
+        & (read.solid_px > read.offsets_px[0])
         & (read.ends_px - read.solid_px > _FAINT.depth_px_min)
-        & (step > np.maximum(_FAINT.step_min, _FAINT.step_share_min * further))
+        & (step > _FAINT.step_min)
         & (step < _FAINT.step_max)
+        & (step - begun > _FAINT.step_share_min * (further - begun))
         & (seen > _FAINT.seen_share_min)
         & (aside_px < _FAINT.jump_px_max)
     )

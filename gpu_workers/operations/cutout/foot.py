@@ -5,12 +5,14 @@ matte has bumps and teeth there. The network's outline is coarse, but as far fro
 drawn where most of what is near has it, beside that outline.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gpu_workers.imaging.types import Plane
 from gpu_workers.operations.cutout import contrast, outlines
+from gpu_workers.operations.cutout.outlines import Outline
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,15 @@ class _Limits:
 _FOOT = _Limits()
 
 
-def evened(rgb: Plane, ground: Plane, mask: Plane, alpha: Plane) -> Plane:
+def evened(rgb: Plane, ground: Plane, found: Sequence[Outline], alpha: Plane) -> Plane:
     """`alpha` (h, w) of the picture (h, w, 3) on a plain `ground` (h, w, 3), with even feet.
 
-    All are 0..1, colours as code values. `mask` (h, w) is the network's.
+    All are 0..1, colours as code values. `found` are the outlines of the network's mask.
     """
     light, _ = contrast.light_and_tint(rgb, ground)
     offsets_px = outlines.offsets(_FOOT.reach_px, _FOOT.reach_px)
     shade = offsets_px > _FOOT.reach_px - _FOOT.shade_px
-    for outline in outlines.outlines_of(mask, _FOOT.window_px):
+    for outline in (each for each in found if len(each.pixels) >= _FOOT.window_px):
         below = (outline.normals[:, 1] > _FOOT.down_min) & outline.is_clear(offsets_px)
         solid_px = outlines.solid_up_to(outline.across(alpha, offsets_px), offsets_px)
         most_px = outlines.median(solid_px, _FOOT.window_px, below)

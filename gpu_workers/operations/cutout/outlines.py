@@ -1,6 +1,5 @@
 """The outlines of a mask, and what is read across them: a picture is noisy at a pixel, and even along an outline."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +10,7 @@ from gpu_workers.imaging.types import Flags, Plane
 
 Points = NDArray[np.float32]
 SPACING_PX = 0.5  # of what is read across an outline
+_LENGTH_PX_MIN = 80  # of an outline: a shorter one says nothing; set by hand
 _ALONG_PX = 3.0  # by which it is averaged along itself; set by hand
 _TANGENT_PX = 4  # to both sides, between which an outline is straight enough for its normal; set by hand
 _STRAIGHT_PX = 1.5  # as much may a reading be off the outline's own distance: more, and another part is as near
@@ -36,16 +36,14 @@ class Outline:
         return np.asarray(off.max(axis=1) < _STRAIGHT_PX)
 
 
-def outlines_of(mask: Plane, length_px_min: int) -> Iterator[Outline]:
-    """All outlines of `mask` (h, w), 0..1, its gaps' too, of so many pixels at least."""
+def outlines_of(mask: Plane) -> list[Outline]:
+    """The outlines of `mask` (h, w), 0..1, its gaps' too, but for those of specks and small gaps."""
     solid = (mask > 0.5).astype(np.uint8)
     away = cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5) - cv2.distanceTransform(solid, cv2.DIST_L2, 5)
     found, _ = cv2.findContours(solid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    for each in found:
-        if len(each) >= length_px_min:
-            pixels = each[:, 0].astype(np.intp)
-            points = averaged(pixels.astype(np.float32))
-            yield Outline(pixels, points, _normals(points, away), away)
+    courses = [each[:, 0].astype(np.intp) for each in found if len(each) >= _LENGTH_PX_MIN]
+    points = [averaged(course.astype(np.float32)) for course in courses]
+    return [Outline(course, at, _normals(at, away), away) for course, at in zip(courses, points, strict=True)]
 
 
 def offsets(inside_px: int, outside_px: int) -> Points:

@@ -6,7 +6,17 @@ import cv2
 import numpy as np
 
 from gpu_workers.imaging.types import Plane
-from gpu_workers.operations.cutout import contact_line, contrast, faint_outline, foot, gaps, glass, matting, sweep
+from gpu_workers.operations.cutout import (
+    contact_line,
+    contrast,
+    faint_outline,
+    foot,
+    gaps,
+    glass,
+    matting,
+    outlines,
+    sweep,
+)
 from gpu_workers.operations.cutout.retouching import Seeds
 from gpu_workers.operations.cutout.sweep import Sweep
 
@@ -66,9 +76,10 @@ def matte_of(part: Part) -> Matte:
     known = _said(part, known)
     solved = matting.solve(part.rgb, part.slope, known, mask, strands)
     alpha = gaps.without_flecks(matting.without_false_holes(solved.alpha, known), far)
-    alpha = faint_outline.filled(part.rgb, part.ground, part.mask, alpha, part.reach_px)
+    found = outlines.outlines_of(part.mask)
+    alpha = faint_outline.filled(part.rgb, part.ground, found, alpha, part.reach_px)
     alpha = contact_line.without(part.rgb, part.ground, alpha)
-    return Matte(foot.evened(part.rgb, part.ground, part.mask, alpha), solved.behind, mask, solved.scale)
+    return Matte(foot.evened(part.rgb, part.ground, found, alpha), solved.behind, mask, solved.scale)
 
 
 def _said(part: Part, known: Plane) -> Plane:
