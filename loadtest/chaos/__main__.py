@@ -57,7 +57,7 @@ TARGETS = {
 
 
 class Feeder:
-    """Writes the events at a steady pace, but never runs ahead of the mischief.
+    """Writes the events at a steady pace, but never runs ahead of the faults.
 
     `codes` tells what the broker said to each poison by its name, 0 when it took it.
     """

@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Blow:
-    """A mischief that was done, and how the system took it.
+    """A fault that was injected, and how the system took it.
 
     `away_s` is for how long a server did not answer, its own start included; 0 where none was killed.
     """
