@@ -12,8 +12,8 @@ from PIL import Image
 
 from gpu_workers.metering import Meter
 from gpu_workers.results import Result, Results
-from schemas import topics
-from schemas.records import Task
+from schemas import codec, topics
+from schemas.records import Task, TaskCompleted
 from streams.api.app import build
 from streams.api.gateway import Gateway
 from streams.consumer import replies as addresses
@@ -216,23 +216,28 @@ def spent(client: Client) -> Any:
     return total
 
 
+def asked_for(workers: Workers) -> int:
+    """What the workers' completions cost, in billionths of the currency."""
+    done = [codec.decode(each.value) for each in workers.written]
+    return sum(cost.price_nanos for each in done if isinstance(each, TaskCompleted) for cost in each.costs.values())
+
+
 def test_what_pictures_cost_stands_in_the_costs_once(demo: Client, workers: Workers, photo: bytes) -> None:
     assert spent(demo) is None
-    first = post(demo, "cutouts", photo)
-    nanos = int(first.headers["x-packshot-cost-nanos"])
-    total = spent(demo)
+    post(demo, "cutouts", photo)
+    total, nanos = spent(demo), asked_for(workers)
     assert nanos > 0
     assert (total["images"], total["total_nanos"], total["wasted_nanos"]) == (1, nanos, 0)
-    assert total["engine_ms"] == float(first.headers["x-packshot-engine-ms"])
+    assert total["engine_ms"] > 0
     assert total["price_nanos"]["accepted"] == nanos
     post(demo, "cutouts", photo)  # known
     assert spent(demo) == total
-    second = post(demo, "packshots", photo, channel="amazon")
+    post(demo, "packshots", photo, channel="amazon")
     by = {
         each["group"]["operation"]: each for each in demo.get("/v1/costs", params={"by": "operation"}).json()["groups"]
     }
     assert (by["cutout"]["images"], by["packshot"]["images"]) == (2, 1)
-    assert spent(demo)["total_nanos"] == nanos + int(second.headers["x-packshot-cost-nanos"])
+    assert spent(demo)["total_nanos"] == asked_for(workers) > nanos
     assert len(workers.tasks) == 3
 
 
