@@ -11,23 +11,28 @@ from gpu_workers.operations.cutout.outlines import outlines_of
 
 Plane = NDArray[np.float32]
 
+
+def colour(*codes: float) -> Plane:
+    return np.array(codes, np.float32)
+
+
 SIDE_PX = 400
 RADIUS_PX = 120.0
 REACH_PX = 2.5
-GROUND = np.float32((0.93, 0.9, 0.86))
-STEEL = np.float32((0.35, 0.34, 0.33))
-GLARE = np.float32((0.98, 0.97, 0.95))
+GROUND = colour(0.93, 0.9, 0.86)
+STEEL = colour(0.35, 0.34, 0.33)
+GLARE = colour(0.98, 0.97, 0.95)
 
 
 def disc(radius_px: float, middle: tuple[float, float] = (200.0, 200.0)) -> Plane:
     """Coverage of a disc, its edge one pixel wide."""
     ys, xs = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32)
-    return np.clip(radius_px + 0.5 - np.hypot(xs - middle[0], ys - middle[1]), 0, 1)
+    return np.asarray(np.clip(radius_px + 0.5 - np.hypot(xs - middle[0], ys - middle[1]), 0, 1), np.float32)
 
 
 def sight(shape: Plane) -> Plane:
     """A network's mask of a shape: soft, as those are."""
-    return cv2.GaussianBlur(shape, (0, 0), 2.0)
+    return np.asarray(cv2.GaussianBlur(shape, (0, 0), 2.0))
 
 
 def ground() -> Plane:
@@ -108,7 +113,7 @@ def block(low: Plane) -> Plane:
     ys = np.arange(SIDE_PX, dtype=np.float32)[:, None]
     shape = np.clip(low[None] + 0.5 - ys, 0, 1) * (ys > 100)
     shape[:, :100], shape[:, 300:] = 0, 0
-    return shape.astype(np.float32)
+    return np.asarray(shape, np.float32)
 
 
 FLAT = np.full(SIDE_PX, 300, np.float32)
@@ -150,16 +155,15 @@ def test_a_tag_that_hangs_below_a_foot_stays() -> None:
 
 def sees_what_is_no_ground(picture: NDArray[np.uint8]) -> Plane:
     """A network that knows all of the product, and draws blurred edges as real ones do."""
-    small = cv2.GaussianBlur(cv2.resize(picture, (320, 320), interpolation=cv2.INTER_AREA), (0, 0), 1.5) / np.float32(
-        255
-    )
-    return cv2.GaussianBlur((np.abs(small - GROUND).max(axis=2) > 0.017).astype(np.float32), (0, 0), 2.0)
+    small = cv2.resize(picture, (320, 320), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    off = np.abs(cv2.GaussianBlur(small, (0, 0), 1.5) - GROUND).max(axis=2)
+    return sight((off > 0.017).astype(np.float32))
 
 
 def test_a_cutout_of_polished_metal_has_its_rim() -> None:
     """A solver takes the edge of the dark reflection for the outline: it is twenty times as strong."""
     whole, core = disc(RADIUS_PX), disc(RADIUS_PX - 6)
-    rgb = painted((whole, GROUND * np.float32(0.97)), (core, np.float32((0.02, 0.02, 0.02))))
+    rgb = painted((whole, GROUND * np.float32(0.97)), (core, colour(0.02, 0.02, 0.02)))
     photograph = np.rint(255 * np.clip(rgb, 0, 1)).astype(np.uint8)
     found = cutout(photograph, sees_what_is_no_ground).rgba[..., 3] / np.float32(255)
     above = np.arange(SIDE_PX)[:, None] < 220

@@ -56,7 +56,7 @@ class _Read:
         """How far (n,) the picture is from the ground so many steps within where that ends."""
         inside = self.ends_px - steps * _FAINT.step_px - self.offsets_px[0]
         index = np.clip(np.round(inside / outlines.SPACING_PX), 0, len(self.offsets_px) - 1).astype(np.intp)
-        return self.off[np.arange(len(index)), index]
+        return np.asarray(self.off[np.arange(len(index)), index])
 
 
 def filled(rgb: Plane, ground: Plane, found: Sequence[Outline], alpha: Plane, reach_px: float) -> Plane:
@@ -107,8 +107,8 @@ def _without_nicks(outline: Outline, read: _Read, nicked: Flags, alpha: Plane) -
     if not run.any():
         return alpha
     index = np.arange(len(run))
-    ends_px = np.interp(index, index[nicked], read.ends_px[nicked], period=len(run)) - _FAINT.soft_px
-    ends_px = outlines.averaged(np.where(run, ends_px, read.solid_px).astype(np.float32))
+    rim_px = np.interp(index, index[nicked], read.ends_px[nicked], period=len(run)) - _FAINT.soft_px
+    ends_px = outlines.averaged(np.where(run, rim_px, read.solid_px).astype(np.float32))
     near, share = outlines.drawn(alpha, outline, ends_px, run, read.offsets_px[-1])
     near &= outline.away > -_FAINT.inside_px
     return np.where(near, np.maximum(alpha, share), alpha)

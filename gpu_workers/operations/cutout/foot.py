@@ -22,7 +22,7 @@ class _Limits:
     window_px: int = 121  # of an outline, in which most have the edge; a shorter outline has no foot
     reach_px: int = 8  # on both sides of an outline, in which it is looked for
     off_px_max: float = 6.0  # an edge further off is a part of the product's own
-    down_min: float = 0.25  # of a normal: a foot is below
+    down_min: float = 0.08  # of a normal: a foot is below
     light_max: float = 0.95  # of the ground's: what is stood on is in shade
     shade_px: float = 2.0  # of `reach_px`, the outer part, in which that is seen
     run_px: int = 40  # a shorter foot is none

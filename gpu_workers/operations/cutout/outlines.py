@@ -79,7 +79,7 @@ def solid_up_to(shares: Plane, offsets_px: Points) -> Plane:
     """Up to which of the offsets (k,) shares (n, k) of a matte are solid from inside, (n,)."""
     thin = shares <= 0.5
     first = np.where(thin.any(axis=1), np.argmax(thin, axis=1), thin.shape[1])
-    return offsets_px[np.maximum(first - 1, 0)]
+    return np.asarray(offsets_px[np.maximum(first - 1, 0)])
 
 
 def in_runs(flags: Flags, run_px: int, between_px: int, bridges: Flags) -> Flags:
