@@ -10,9 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("Containerfile")
@@ -22,6 +24,7 @@ SUITE = "bookworm"
 PACKAGES = "ca-certificates,python3,python3-venv"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 WHEELS = Path.home() / ".cache" / "uv"
+HYBRID = Path("/sys/fs/cgroup/unified")
 PROGRAMS = ("buildah", "mmdebstrap")
 USER = 10001
 
@@ -43,19 +46,19 @@ class Builder:
         if not self._has(BASE):
             self._make_base()
         ignore = FILE.with_name("Containerfile.dockerignore")
-        asked = ["--pull=never", "--isolation", "chroot", "--target", target, "--ignorefile", str(ignore)]
+        asked = ["--pull=never", "--layers", "--isolation", "chroot", "--target", target, "--ignorefile", str(ignore)]
         kept = [f"--volume={WHEELS}:/root/.cache/uv"] if WHEELS.exists() else []  # fetched once already, and not again
         self.buildah("build", *asked, *kept, *self._signatures, "--file", str(FILE), "--tag", name, str(ROOT))
 
-    def unpack(self, folder: Path, name: str = NAME) -> Path:
-        """The image's files, as a root to run."""
+    @contextmanager
+    def mounted(self, name: str = NAME) -> Iterator[Path]:
+        """The image's files, as a root to run, until the block ends."""
         container = self.buildah("from", "--pull-never", *self._signatures, name).strip()
         try:
-            mounted = self.buildah("mount", container).strip()
-            shutil.copytree(mounted, folder, symlinks=True)
+            yield Path(self.buildah("mount", container).strip())
         finally:
+            self.buildah("umount", container)
             self.buildah("rm", container)
-        return folder
 
     def config(self, name: str = NAME) -> dict[str, object]:
         """What the image says of how it is run: its user, environment and entry point."""
@@ -138,6 +141,17 @@ def bundle(
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+def run_command(made: Path) -> list[str]:
+    """What runs a bundle, as one process whose child is the container's first.
+
+    crun refuses a machine with both versions of control groups, so it is not shown the second there.
+    """
+    crun = ["crun", "--cgroup-manager=disabled", "run", "--bundle", str(made), f"packshot-{uuid4().hex[:8]}"]
+    if not HYBRID.exists():
+        return crun
+    return ["unshare", "--mount", "sh", "-c", f'umount -l {HYBRID} && exec "$@"', "sh", *crun]
 
 
 def volume(folder: Path) -> Path:

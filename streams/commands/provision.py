@@ -28,7 +28,7 @@ def provision(settings: Settings, within_s: float, as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        console.say(f"{done.topics} topics are there; of {len(done.mended)} settings that were less, none is now")
+        console.say(f"{done.topics} topics are there; {len(done.mended)} were missing or had less than they should")
         console.say(f"the tables are at {done.tables.after}")
         for each in done.left:
             errors.say(f"left as it is: {each}")

@@ -16,9 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from infra.containers.image import Mount, bundle, volume
+from infra.containers.image import Mount, bundle, run_command, volume
 from infra.servers.process import LOOPBACK
 
 Manifest = dict[str, Any]
@@ -77,8 +76,7 @@ class Kubelet:
         environment = dict(each.split("=", 1) for each in self.config["Env"]) | _environment(container)
         made = bundle(folder, self.root, [*command, *container.get("args", [])], environment, mounts)
         with Path(f"{folder}.log").open("w") as log:
-            run = ["crun", "--cgroup-manager=disabled", "run", "--bundle", str(made), f"packshot-{uuid4().hex[:8]}"]
-            return subprocess.Popen(run, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True)
+            return subprocess.Popen(run_command(made), stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True)
 
 
 def end(process: "subprocess.Popen[str]") -> int:

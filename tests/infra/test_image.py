@@ -3,9 +3,9 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import yaml
@@ -48,7 +48,7 @@ def test_hadolint_finds_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root() -> Iterator[Path]:
     """The files of the image, built anew where something that it has changed."""
     try:
         image.require(("crun", *image.PROGRAMS))
@@ -56,7 +56,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         skip_or_fail(f"the image: {missing}")
     builder().build()
     assert builder().config()["User"] == f"{image.USER}:{image.USER}"
-    return builder().unpack(tmp_path_factory.mktemp("image") / "root")
+    with builder().mounted() as files:
+        yield files
 
 
 def builder() -> image.Builder:
@@ -95,8 +96,7 @@ def test_nobody_is_root_and_nothing_but_volumes_can_be_written_to(root: Path, tm
     mounts = [image.Mount("/tmp", image.volume(tmp_path / "tmp"))]
     environment = {"PATH": "/opt/packshot/venv/bin:/usr/bin:/bin", "HOME": "/tmp"}
     made = image.bundle(tmp_path / "a", root, ["sh", "-c", script], environment, mounts)
-    command = ["crun", "--cgroup-manager=disabled", "run", "--bundle", str(made), f"packshot-{uuid4().hex[:8]}"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    said = subprocess.run(image.run_command(made), capture_output=True, text=True, check=True).stdout.splitlines()
     assert said[0] == "10001"
     assert [line for line in said if "Read-only file system" in line] == said[1:3]
     assert said[3:] == ["written", f"packshot, version {version('packshot')}"]
