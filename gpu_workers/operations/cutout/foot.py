@@ -21,6 +21,7 @@ class _Limits:
 
     window_px: int = 121  # of an outline, in which most have the edge; a shorter outline has no foot
     reach_px: int = 8  # on both sides of an outline, in which it is looked for
+    thick_px: int = 20  # inside of an outline: a strap or a handle is thinner, and is no foot
     off_px_max: float = 6.0  # an edge further off is a part of the product's own
     down_min: float = 0.08  # of a normal: a foot is below
     light_max: float = 0.95  # of the ground's: what is stood on is in shade
@@ -41,7 +42,8 @@ def evened(rgb: Plane, ground: Plane, found: Sequence[Outline], alpha: Plane) ->
     offsets_px = outlines.offsets(_FOOT.reach_px, _FOOT.reach_px)
     shade = offsets_px > _FOOT.reach_px - _FOOT.shade_px
     for outline in (each for each in found if len(each.pixels) >= _FOOT.window_px):
-        below = (outline.normals[:, 1] > _FOOT.down_min) & outline.is_clear(offsets_px)
+        thick = outlines.offsets(_FOOT.thick_px, _FOOT.reach_px)
+        below = (outline.normals[:, 1] > _FOOT.down_min) & outline.is_clear(thick)
         solid_px = outlines.solid_up_to(outline.across(alpha, offsets_px), offsets_px)
         most_px = outlines.median(solid_px, _FOOT.window_px, below)
         edge = below & (np.abs(solid_px - most_px) < _FOOT.off_px_max)
