@@ -27,16 +27,16 @@ demo:  ## The whole system over the sample catalogue; shows what came out
 
 test:  ## All tests but the long suites; two files at a time, for they wait more than they work
 	@$(AT_ONCE) $(MARK_DEV) $(WEIGHTS) $(KERNELS)
-	$(BIN)/python -m pytest -m "not long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
+	$(BIN)/python -m pytest -m "not long and not heavy and not infra" -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
 
 test-long: $(MARK_DEV) $(MARK_SCHEMATHESIS) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
-	$(BIN)/python -m pytest -m "long and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "long and not heavy and not infra" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once, a short chaos; not part of CI
 	$(BIN)/python -m pytest -m heavy
 
-test-infra: $(MARK_DEV) $(MARK_INFRA) $(HELM)  ## The image's file, the chart and the alerts, held to Kubernetes' schemas, Helm, hadolint and promtool
-	PACKSHOT_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/infra -m "not long and not heavy"
+test-infra: $(MARK_DEV) $(MARK_INFRA) $(HELM)  ## The image's file, the chart and the alerts, held to Kubernetes' schemas, Helm, hadolint and promtool; not part of CI
+	PACKSHOT_REQUIRE_SERVERS=1 $(BIN)/python -m pytest -m "infra and not heavy"
 
 image: $(MARK_DEV)  ## The image, built without a daemon: Debian's buildah and mmdebstrap; as root
 	$(BIN)/python -m infra.containers.image

@@ -12,6 +12,8 @@ import yaml
 from tests.servers import skip_or_fail
 from tests.test_documentation import shown, unknown_options
 
+pytestmark = pytest.mark.infra
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "infra" / "alerts"
 RULES: list[dict[str, Any]] = [

@@ -20,6 +20,8 @@ from streams.runtime.settings import Settings
 from tests.infra.held import command_of, unknown_settings
 from tests.servers import skip_or_fail
 
+pytestmark = pytest.mark.infra
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "infra" / "helm" / "packshot"
 EXAMPLES = sorted(CHART.glob("examples/*.yaml"))

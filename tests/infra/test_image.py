@@ -17,6 +17,8 @@ from tests.infra.kubelet import Kubelet, Manifest, end
 from tests.infra.test_chart import CHART, helm
 from tests.servers import skip_or_fail
 
+pytestmark = pytest.mark.infra
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -13,6 +13,8 @@ import yaml
 from tests.infra.test_chart import CHART, EXAMPLES, helm
 from tests.servers import skip_or_fail
 
+pytestmark = pytest.mark.infra
+
 MODULE = "github.com/kedacore/keda/v2@v2.21.0"
 Schema = dict[str, Any]
 
