@@ -30,6 +30,7 @@ _ALIKE, _APART = 4.0, 8.0  # ΔE76
 _ALIKE_MAX = 0.1  # of the product: more, and it is the ground's colour itself
 _SHADOW_LIGHT, _SHADOW_CHROMA, _HARD = 0.25, 12.0, 8.0  # of the ground's L*; of a* and b*; of L* from pixel to pixel
 _HARD_SHARE = 0.5  # of a patch' outline
+_TOUCHING_SHARE = 0.5  # of a patch: more lies along the product, as the shadow under a toe does, and a strap goes away
 _STRAP_MAX = 0.4  # of the product's area: more is no part of it, but who wears it, or another thing
 _PART_MIN, _PAIR = 0.01, 0.75  # of the first part's area
 _NEARBY_PX, _NEARBY_MIN = 16, 0.02  # where the ground's colour is taken from, and how much of that must be ground
@@ -127,13 +128,14 @@ def _left(lab: Plane, ground: Plane, alpha: Plane) -> float:
 
 
 def _patch(where: Flags, touching: Flags, steps: Flags | None = None) -> float:
-    """The area of the largest patch that touches; with `steps`, of those that end at hard edges, as no shadow does."""
+    """The area of the largest patch that touches; with `steps`, of those that go away to hard edges: no shadow."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(where.astype(np.uint8), connectivity=4)
     counts = np.bincount(labels[where & touching], minlength=count) > 0
     if steps is not None:
         rim = where & ~touching & (cv2.erode(where.astype(np.uint8), _NEXT) == 0)
         outline, hard = (np.bincount(labels[each], minlength=count) for each in (rim, rim & steps))
         counts &= hard >= _HARD_SHARE * np.maximum(outline, 1)
+        counts &= np.bincount(labels[where & touching], minlength=count) <= _TOUCHING_SHARE * stats[:, cv2.CC_STAT_AREA]
     areas = stats[:, cv2.CC_STAT_AREA][1:][counts[1:]]
     return float(areas.max(initial=0))
 

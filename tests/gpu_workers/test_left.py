@@ -67,6 +67,12 @@ def test_a_black_strap_is_no_shadow(photograph: Picture) -> None:
     assert measured(black, alpha)["product_left"] > 20
 
 
+def test_a_narrow_dark_shadow_along_its_foot_is_no_product(photograph: Picture) -> None:
+    shaded = photograph.copy()
+    cv2.rectangle(shaded, (220, 301), (300, 308), (110, 106, 104), -1)
+    assert measured(shaded, there())["product_left"] == 0
+
+
 @pytest.mark.parametrize(("side", "odd"), [(60, True), (6, False), (170, False)])
 def test_a_small_second_part_is_odd_and_a_pair_or_a_crumb_is_not(photograph: Picture, side: int, odd: bool) -> None:
     wide = np.pad(photograph, ((0, 0), (0, 200), (0, 0)), mode="edge")
