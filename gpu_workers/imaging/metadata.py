@@ -24,7 +24,11 @@ SYNTHETIC = "compositeSynthetic"
 BACKGROUND = "background"
 
 _TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-_TERM = re.compile(rb"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]+)", re.IGNORECASE)
+# A C2PA manifest is CBOR: a text has no end of its own there, but its length before it, in one byte behind 0x78.
+_TERM = re.compile(
+    rb"(?:x(?P<length>.))?(?P<begin>(?:https?://)?cv\.iptc\.org/newscodes/digitalsourcetype/)(?P<term>[a-z]+)",
+    re.IGNORECASE | re.DOTALL,
+)
 _NAME = re.compile(rb"DigitalSourceType[\s=>'\"]+(?:[A-Za-z]+:)?([A-Za-z]+)", re.IGNORECASE)  # without its address
 _BY_STRENGTH = (
     GENERATED,
@@ -96,9 +100,15 @@ def xmp(source_type: str, credits: Credits = NO_CREDITS, marks: Marks = NO_MARKS
 def source_type_in(packet: bytes) -> str:
     """The strongest term of a DigitalSourceType in an XMP `packet` or a C2PA manifest, or ""."""
     plain = packet.replace(b"\0", b"")  # as it is in UTF-16, too
-    terms = [each.decode() for each in _TERM.findall(plain)]
+    terms = [_term(each) for each in _TERM.finditer(plain)]
     named = [each.decode() for each in _NAME.findall(plain)]
     return strongest(*terms, *(each for each in named if each.lower() in _RANKS))
+
+
+def _term(found: re.Match[bytes]) -> str:
+    term = found["term"].decode()
+    ended = term[: max(ord(found["length"] or b"\0") - len(found["begin"]), 0)]
+    return ended if ended.lower() in _RANKS else term
 
 
 def strongest(*source_types: str) -> str:

@@ -20,6 +20,7 @@ from gpu_workers.imaging.metadata import (
     GENERATED_COMPOSITE,
     Metadata,
     composite,
+    source_type_in,
     strongest,
     xmp,
 )
@@ -266,3 +267,10 @@ def test_what_no_ai_system_touched_has_no_mark() -> None:
     assert decode(made.data).metadata.marks == Marks()
     assert b"AIGC" not in made.data
     assert b"AISystem" not in made.data
+
+
+@pytest.mark.parametrize("term", ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "digitalCapture"])
+def test_a_term_in_a_manifest_ends_where_its_length_says(term: str) -> None:
+    address = f"http://cv.iptc.org/newscodes/digitalsourcetype/{term}".encode()
+    manifest = b"qdigitalSourceTypex" + bytes([len(address)]) + address + b"kdescriptionfcutout"
+    assert source_type_in(manifest) == term
