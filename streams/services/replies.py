@@ -13,6 +13,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas import topics
+from schemas.codec import Codec
 from schemas.records import Task, TaskCompleted, TaskFailed
 from streams.consumer import groups, reading, replies
 from streams.consumer.clients import delivery, open_consumer
@@ -65,9 +66,7 @@ class Replies:
         if answer is None or not answer.set_running_or_notify_cancel():
             return
         try:
-            event = event_in(record, self._codec)
-            assert isinstance(event, TaskCompleted | TaskFailed), "nothing else belongs among the replies"
-            answer.set_result(event)
+            answer.set_result(_answer_in(record, self._codec))
         except Refused as refusal:
             log.warning("no reply", position=record.position, code=refusal.code)
             answer.set_exception(refusal)
@@ -97,6 +96,9 @@ class Replies:
             except (KafkaException, Unavailable) as error:
                 log.warning("replies wait", reason=str(error))
                 self._closed.wait(AWAY_WAIT_S)
+            except Exception:  # the reply that it was is behind by now; those to come have somebody who waits
+                log.exception("unexpected error")
+                self._closed.wait(AWAY_WAIT_S)
 
     def _follow(self, consumer: Consumer) -> None:
         """Reads on from where it was, if it was anywhere."""
@@ -118,6 +120,13 @@ class Replies:
             record = delivery(message)
             place.offset = record.offset + 1
             self.tell(record)
+
+
+def _answer_in(record: Delivery, codec: Codec) -> Answer:
+    event = event_in(record, codec)
+    if not isinstance(event, TaskCompleted | TaskFailed):
+        raise Refused("wrong_topic", f"{type(event).__name__} is no answer to a task")
+    return event
 
 
 def _end_of_any(consumer: Consumer) -> TopicPartition:

@@ -1,7 +1,9 @@
 """Requests and replies: the address in a task's headers, and answers in the one partition that an asker reads."""
 
 import time
+from concurrent.futures import Future
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,32 @@ def test_a_question_comes_back_over_a_broker(memory_bootstrap: str, worker: Work
             each.close()
         reader.close()
         producer.close()
+
+
+def test_a_record_that_is_no_answer_ends_in_a_refusal_of_whoever_asked() -> None:
+    reader = Replies(Settings())
+    question: Future[TaskCompleted | TaskFailed] = Future()
+    reader._waiting["a name"] = question
+    reader.tell(asked())
+    with pytest.raises(Refused) as refused:
+        question.result(0)
+    assert refused.value.code == "wrong_topic"
+
+
+def test_an_error_that_nobody_expects_does_not_end_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, tries = Replies(Settings()), []
+
+    def follow(_consumer: object) -> None:
+        tries.append("a try")
+        if len(tries) > 1:
+            reader.close()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("streams.services.replies.AWAY_WAIT_S", 0.01)
+    monkeypatch.setattr("streams.services.replies.open_consumer", lambda *_: StringIO())
+    monkeypatch.setattr(reader, "_follow", follow)
+    reader._read()
+    assert len(tries) == 2
 
 
 def test_facts_that_are_made_anew_know_nothing_of_it(tmp_path: Path) -> None:
