@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from schemas.decoding import prepare
 from streams.connectors import signatures
 from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
 from streams.connectors.http import Upload
@@ -52,6 +53,9 @@ class _Keys(msgspec.Struct, frozen=True):
     """A JWKS (RFC 7517), as far as it concerns us."""
 
     keys: tuple[_Key, ...] = ()
+
+
+prepare(_Key, _Keys)
 
 
 class Saleor(Shop):
