@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from schemas.channels import UnknownChannel, load
@@ -18,7 +18,7 @@ WORST = ("fail", "review", "pass")
 NOT_RUN = "not run"
 
 
-def show_points(assets: Iterable[Asset]) -> None:
+def show_points(assets: Sequence[Asset]) -> None:
     """How many pictures pass, wait or fail by each point; of how many it was not measured, and how many of these are
     for a channel that demands it."""
     judged = [(each.channel, each.verdict) for each in assets if each.verdict is not None]
