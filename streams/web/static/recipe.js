@@ -70,7 +70,7 @@ function card(picture) {
   const body = element("div", { className: "body" });
   if (picture.file) made.append(element("img", { className: "thumb", alt: picture.asset, width: 240, height: 240, src: address(picture) }));
   body.append(element("h3", { textContent: picture.asset }), element("span", { className: `chip ${picture.outcome}`, textContent: WORDS[picture.outcome] }));
-  for (const each of picture.missed) body.append(element("p", { className: "why", textContent: `${each.told}: ${each.measured}, limit ${each.limit}` }));
+  for (const each of picture.missed) body.append(element("p", { className: "why", textContent: `${each.subject}: ${each.measured}, limit ${each.limit}` }));
   body.append(element("p", { className: "soft small", textContent: picture.why || picture.size }));
   made.append(body);
   return made;

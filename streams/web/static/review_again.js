@@ -90,7 +90,7 @@ export class Again {
     at("again-verdict").className = `chip ${made.outcome ?? ""}`;
     at("again-verdict").textContent = WORDS[made.outcome] ?? "made";
     const missed = made.checks.filter((check) => check.outcome !== "pass" && check.measured !== "–");
-    at("again-checks").replaceChildren(...missed.map((check) => Object.assign(document.createElement("li"), { textContent: `${check.told}: ${check.measured}, limit ${check.limit}` })));
+    at("again-checks").replaceChildren(...missed.map((check) => Object.assign(document.createElement("li"), { textContent: `${check.subject}: ${check.measured}, limit ${check.limit}` })));
   }
 
   tell(words) {

@@ -118,7 +118,7 @@ def test_the_page_shows_them(sign_in: SignIn, known: Flow, place: Place, monkeyp
     monkeypatch.setattr(preview, "made", _one_picture)
     (told,) = sign_in("demo").post(f"{AT}/preview", json={"text": PADDED, "sku": "MUG"}).json()
     assert (told["asset"], told["outcome"]) == ("amazon-1", "review")
-    assert [each["told"] for each in told["missed"]] == ["Doubt about the cutout"]
+    assert [each["subject"] for each in told["missed"]] == ["Doubt about the cutout"]
     assert Image.open(io.BytesIO(base64.b64decode(told["file"]))).size == (900, 900)
 
 
