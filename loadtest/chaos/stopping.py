@@ -2,6 +2,9 @@
 
 import os
 import signal
+import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from streams.blobs import ObjectStore
@@ -10,10 +13,14 @@ CHANGING = frozenset({"put", "delete", "delete_prefix"})
 
 
 class Stopping:
-    """An ObjectStore that does as `inner` does. Once armed, its process stops before the next change but `spared`."""
+    """An ObjectStore that does as `inner` does. Once armed, its process stops before the next change but `spared`.
+
+    Changes are made one at a time: a thread that stood still in the middle of another one would keep that one's lock.
+    """
 
     def __init__(self, inner: ObjectStore) -> None:
         self._inner = inner
+        self._alone = threading.Lock()
         self._spared = -1
 
     def arm(self, spared: int = 0) -> None:
@@ -31,9 +38,12 @@ class Stopping:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name in CHANGING:
+        return partial(self._change, found) if name in CHANGING else found
+
+    def _change(self, change: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        with self._alone:
             self._stop_if_armed()
-        return found
+            return change(*arguments, **named)
 
     def _stop_if_armed(self) -> None:
         if self._spared < 0:
