@@ -168,3 +168,10 @@ def test_a_cutout_of_polished_metal_has_its_rim() -> None:
     found = cutout(photograph, sees_what_is_no_ground).rgba[..., 3] / np.float32(255)
     above = np.arange(SIDE_PX)[:, None] < 220
     assert missing(np.where(above, found, 1), whole) < 0.05
+
+
+@pytest.mark.parametrize("shape", [(8, 40_000), (600, 1_200)])
+def test_what_is_longer_than_can_be_read_has_no_outline(shape: tuple[int, int]) -> None:
+    mask = np.zeros(shape, np.float32)
+    mask[1::4], mask[:, 4:8] = 1, 1  # a comb: one course of more than 32,767 pixels
+    assert outlines_of(mask) == []

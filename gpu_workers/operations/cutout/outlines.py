@@ -11,6 +11,7 @@ from gpu_workers.imaging.types import Flags, Plane
 Points = NDArray[np.float32]
 SPACING_PX = 0.5  # of what is read across an outline
 _LENGTH_PX_MIN = 80  # of an outline: a shorter one says nothing; set by hand
+_REMAP_MAX = 32_767  # of what OpenCV's remap reads and writes, a side; so long an outline is fur, or noise
 _ALONG_PX = 3.0  # by which it is averaged along itself; set by hand
 _TANGENT_PX = 4  # to both sides, between which an outline is straight enough for its normal; set by hand
 _STRAIGHT_PX = 1.5  # as much may a reading be off the outline's own distance: more, and another part is as near
@@ -37,11 +38,13 @@ class Outline:
 
 
 def outlines_of(mask: Plane) -> list[Outline]:
-    """The outlines of `mask` (h, w), 0..1, its gaps' too, but for those of specks and small gaps."""
+    """The outlines of `mask` (h, w), 0..1, its gaps' too, but for those of specks and small gaps, and endless ones."""
+    if max(mask.shape) >= _REMAP_MAX:
+        return []
     solid = (mask > 0.5).astype(np.uint8)
     away = cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5) - cv2.distanceTransform(solid, cv2.DIST_L2, 5)
     found, _ = cv2.findContours(solid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    courses = [each[:, 0].astype(np.intp) for each in found if len(each) >= _LENGTH_PX_MIN]
+    courses = [each[:, 0].astype(np.intp) for each in found if _LENGTH_PX_MIN <= len(each) < _REMAP_MAX]
     points = [averaged(course.astype(np.float32)) for course in courses]
     return [Outline(course, at, _normals(at, away), away) for course, at in zip(courses, points, strict=True)]
 
