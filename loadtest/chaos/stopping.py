@@ -1,6 +1,5 @@
 """A store that stops its process just before it writes or removes an object: the worst moment to stand still."""
 
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -50,4 +49,5 @@ class Stopping:
             return
         self._spared -= 1
         if self._spared < 0:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # Sent to this thread, so that it goes no step further; another would take the process's time to stop.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
