@@ -47,7 +47,7 @@ class Builder:
             self._make_base()
         ignore = FILE.with_name("Containerfile.dockerignore")
         asked = ["--pull=never", "--layers", "--isolation", "chroot", "--target", target, "--ignorefile", str(ignore)]
-        kept = [f"--volume={WHEELS}:/root/.cache/uv"] if WHEELS.exists() else []  # fetched once already, and not again
+        kept = [f"--volume={WHEELS}:/wheels"] if WHEELS.exists() else []  # fetched once already, and not again
         self.buildah("build", *asked, *kept, *self._signatures, "--file", str(FILE), "--tag", name, str(ROOT))
 
     @contextmanager

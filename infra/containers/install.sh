@@ -5,6 +5,7 @@ set -eu
 home=/opt/packshot
 python=$home/venv/bin/python
 uv=$home/venv/bin/uv
+if [ -d /wheels ]; then export UV_CACHE_DIR=/wheels; fi # what the builder has fetched before
 
 libraries() {
     python3 -m venv "$home/venv"
