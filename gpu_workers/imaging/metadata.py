@@ -22,6 +22,7 @@ COMPOSITE, GENERATED = "composite", "trainedAlgorithmicMedia"
 GENERATED_COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
 SYNTHETIC = "compositeSynthetic"
 BACKGROUND = "background"
+WORN = "worn"
 
 _TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 # A C2PA manifest is CBOR: a text has no end of its own there, but its length before it, in one byte behind 0x78.
@@ -70,7 +71,8 @@ class Metadata:
 
     `background`: linear sRGB light (3,), 0..1, of the plain ground that a cutout was photographed on, if it was one.
     `credits` says whose the picture is, `c2pa` whether the file has a C2PA manifest. `writing` is what was read on a
-    cutout's product, None where nobody looked. `marks` are those of AI systems that made pixels of it.
+    cutout's product, None where nobody looked. `marks` are those of AI systems that made pixels of it. `worn`: a cutout
+    shows who wears the product, too.
     """
 
     source_type: str = ""
@@ -79,6 +81,7 @@ class Metadata:
     c2pa: bool = False
     writing: Writing | None = None
     marks: Marks = NO_MARKS
+    worn: bool = False
 
 
 NO_METADATA = Metadata()
@@ -132,7 +135,7 @@ def composite(*source_types: str) -> str:
 
 
 def written_into(png: bytes, metadata: Metadata) -> bytes:
-    """`png` with these notes: XMP; background and writing as texts of their own."""
+    """`png` with these notes: XMP; background, writing and worn as texts of their own."""
     chunks = b""
     if metadata.source_type or metadata.credits != NO_CREDITS or metadata.marks != NO_MARKS:
         packet = xmp(metadata.source_type, metadata.credits, metadata.marks)
@@ -143,6 +146,8 @@ def written_into(png: bytes, metadata: Metadata) -> bytes:
         )
     if metadata.writing is not None:
         chunks += _chunk(b"tEXt", f"{WRITING}\0{text_of(metadata.writing)}".encode())
+    if metadata.worn:
+        chunks += _chunk(b"tEXt", f"{WORN}\0yes".encode())
     return png[:_HEADER_BYTES] + chunks + png[_HEADER_BYTES:]
 
 

@@ -18,7 +18,9 @@ __all__ = ["MEMORY", "fingerprint", "measure", "run", "transparent"]
 def run(inputs: Sequence[Picture], request: ComposeRequest) -> Shot:
     """The product of one cutout on nothing."""
     source, parameters = only(inputs), PackshotParameters.parse(request.parameters)
-    return shot(transparent(source.pixels, request.channel, parameters, source.metadata.background), source, parameters)
+    background, worn = source.metadata.background, source.metadata.worn
+    made = transparent(source.pixels, request.channel, parameters, background, worn=worn)
+    return shot(made, source, parameters)
 
 
 def transparent(
@@ -26,6 +28,8 @@ def transparent(
     channel: Channel,
     parameters: PackshotParameters | None = None,
     photographed_on: Light | None = None,
+    *,
+    worn: bool = False,
 ) -> Rendered:
     """`rgba` (h, w, 4; straight alpha, uint8 sRGB or uint16 WIDE) trimmed, with `channel`'s margin; never enlarged.
 
@@ -37,4 +41,4 @@ def transparent(
     ):
         if value is not None:
             raise BadParameters(f"`{name}` has no place on a transparent cut-out", name)
-    return packshot(rgba, channel, parameters, photographed_on)
+    return packshot(rgba, channel, parameters, photographed_on, worn=worn)

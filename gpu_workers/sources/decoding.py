@@ -291,7 +291,12 @@ def _field(image: Any, name: str, default: Any) -> Any:
 def _metadata(image: Any, blocks: Blocks) -> Metadata:
     notes = _notes(image, metadata.BACKGROUND)
     background = metadata.background_in(notes[0]) if notes else None
-    return replace(metadata.metadata_in(blocks), background=background, writing=writing_in(_notes(image, WRITING)))
+    return replace(
+        metadata.metadata_in(blocks),
+        background=background,
+        writing=writing_in(_notes(image, WRITING)),
+        worn=bool(_notes(image, metadata.WORN)),
+    )
 
 
 def _notes(image: Any, name: str) -> list[str]:

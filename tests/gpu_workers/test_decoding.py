@@ -174,7 +174,7 @@ def test_a_profile_that_holds_no_more_than_srgb_leaves_eight_bits() -> None:
 
 def test_a_file_says_how_it_was_made_and_what_it_stood_before() -> None:
     assert decode(written(blocks())).metadata == Metadata()
-    metadata = Metadata("trainedAlgorithmicMedia", (0.5, 0.25, 0.125))
+    metadata = Metadata("trainedAlgorithmicMedia", (0.5, 0.25, 0.125), worn=True)
     assert decode(written_into(written(blocks()), metadata)).metadata == metadata
     jpeg = written(blocks(), "JPEG", xmp=xmp("digitalCapture"))
     assert decode(jpeg).metadata == Metadata("digitalCapture")

@@ -122,6 +122,23 @@ def test_a_picture_trimmed_to_its_product_is_not_cut_off() -> None:
     assert box_of(rendered)[0] > 10
 
 
+def test_who_wears_a_product_is_cut_off_wherever_the_frame_meets_it() -> None:
+    """Nobody trims a photograph to a torso: between two cuts it reaches from edge to edge, and casts nothing there."""
+    torso = block(150, 150, (0, 30, 150, 150), 90)
+    torso[:30, 60:90] = torso[60, 60]  # a neck
+    assert packshot(torso, small("shopify")).placement.cropped == ()
+    rendered = packshot(torso, small("shopify"), worn=True)
+    assert {"top", "bottom"} <= {*rendered.placement.cropped}
+    assert rendered.mask[0].max() == rendered.mask[-1].max() == 255
+
+
+@pytest.mark.parametrize("channel", ["shopify", "instagram"])
+def test_what_is_cut_off_at_both_sides_and_below_is_made(channel: str) -> None:
+    rendered = packshot(block(150, 150, (0, 30, 150, 150), 60), small(channel))
+    assert rendered.placement.cropped == ("left", "right", "bottom")
+    assert rendered.mask[-1].max() == 255
+
+
 def test_edges_mix_in_linear_light() -> None:
     rgba = block(100, 100, (20, 20, 80, 80), 0)
     rgba[20:80, 79, 3] = 128

@@ -52,11 +52,12 @@ def measure(_file: bytes, made: CutOut, _request: SourceRequest) -> dict[str, fl
 
 
 def metadata_of(photograph: Picture, made: Cutout) -> Metadata:
-    """What a cutout keeps of its photograph beside the pixels: how that was made, and the plain ground it shows."""
+    """What a cutout keeps of its photograph beside the pixels: how that was made, the plain ground it
+    shows, and whether it shows who wears it."""
     plain = made.measures["plain_background"] == 1
     alpha = (made.rgba[..., 3] > 0).astype(np.uint8)
     ground = background_of(photograph.pixels, alpha) if plain else None
-    return replace(photograph.metadata, background=ground, writing=made.writing)
+    return replace(photograph.metadata, background=ground, writing=made.writing, worn=made.measures["worn"] == 1)
 
 
 def with_writing(photograph: Picture, made: Cutout, reader: Reader | None) -> Cutout:

@@ -108,7 +108,8 @@ def stand(alpha: Mask) -> Stand:
     height, width = float(rows[-1] + 1 - rows[0]), float(columns[-1] + 1 - columns[0])
     lowest = np.where(solid.any(axis=0), len(solid) - np.argmax(solid[::-1], axis=0), -1.0).astype(np.float32)
     feet = np.zeros(len(lowest), np.bool_)
-    for start, end in _feet(lowest, rise=max(FOOT_RISE * height, 1.0), reach=_FOOT_REACH * height):
+    rise, reach = max(FOOT_RISE * height, 1.0), _FOOT_REACH * height
+    for start, end in _feet(lowest, rise, reach) or _feet_between_cuts(lowest, rise, reach):
         feet[start:end] = True
     places = np.flatnonzero(feet)
     ground = np.interp(np.arange(len(lowest)), places, lowest[places]).astype(np.float32)
@@ -132,6 +133,12 @@ def _feet(lowest: Plane, rise: float, reach: float) -> list[tuple[int, int]]:
         climbs_right = np.flatnonzero(after[peak:] < lowest[peak:] - _CLIMB * step)
         found.append((int(climbs_left[-1]), peak + int(climbs_right[0]) + 1))
     return found
+
+
+def _feet_between_cuts(lowest: Plane, rise: float, reach: float) -> list[tuple[int, int]]:
+    """As `_feet`, of what goes on beyond both sides of the picture and so turns up on neither."""
+    beyond = np.pad(lowest, 1, constant_values=-1)
+    return [(max(start - 1, 0), min(end - 1, len(lowest))) for start, end in _feet(beyond, rise, reach)]
 
 
 def low_points(lowest: Plane, rise: float) -> list[int]:

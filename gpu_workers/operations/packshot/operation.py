@@ -24,7 +24,9 @@ class Shot(Made):
 def run(inputs: Sequence[Picture], request: ComposeRequest) -> Shot:
     """The product of one cutout on the channel's canvas."""
     source, parameters = only(inputs), PackshotParameters.parse(request.parameters)
-    rendered = packshot(source.pixels, request.channel, parameters, source.metadata.background)
+    rendered = packshot(
+        source.pixels, request.channel, parameters, source.metadata.background, worn=source.metadata.worn
+    )
     return shot(rendered, source, parameters)
 
 

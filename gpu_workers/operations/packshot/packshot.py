@@ -71,17 +71,19 @@ def packshot(
     channel: Channel,
     parameters: PackshotParameters | None = None,
     photographed_on: lighting.Light | None = None,
+    *,
+    worn: bool = False,
 ) -> Rendered:
     """`rgba` (h, w, 4; straight alpha, uint8 sRGB or uint16 WIDE) as `channel` wants it.
 
-    `photographed_on` is the linear light of the plain ground that it was cut out of, where that is known. Resampled
-    in linear light with premultiplied alpha; the background is exactly the colour asked for. Raises EmptyCutout, and
-    BadParameters for margins that leave no room.
+    `photographed_on` is the linear light of the plain ground that it was cut out of, where that is known;
+    `worn` says that it shows who wears it. Resampled in linear light with premultiplied alpha; the background is
+    exactly the colour asked for. Raises EmptyCutout, and BadParameters for margins that leave no room.
     """
     parameters = parameters or PackshotParameters()
     product = shadow.strip(rgba)
     mode = parameters.shadow_mode or channel.shadow
-    placement = _placement(rgba, product, channel, parameters, mode)
+    placement = _placement(rgba, product, channel, parameters, mode, worn)
     light = on_canvas(product, placement)
     gain = lighting.NO_CHANGE
     if parameters.lighting_mode == "auto" and photographed_on is not None:
@@ -121,12 +123,13 @@ def _tellable(mask: Mask, mode: ShadowMode) -> ShadowMode:
 
 
 def _placement(
-    rgba: Codes, product: Codes, channel: Channel, parameters: PackshotParameters, mode: ShadowMode
+    rgba: Codes, product: Codes, channel: Channel, parameters: PackshotParameters, mode: ShadowMode, worn: bool
 ) -> Placement:
     """Where the product goes, straightened; with its own shadow where that is kept."""
     alpha = levels(product[..., 3])
-    angle_deg = straightening.asked(alpha, parameters)
-    return place(_with_shadow(rgba, alpha) if mode == "own" else alpha, channel, parameters, angle_deg)
+    angle_deg = straightening.asked(alpha, parameters, worn=worn)
+    placed = _with_shadow(rgba, alpha) if mode == "own" else alpha
+    return place(placed, channel, parameters, angle_deg, worn=worn)
 
 
 def _ground(

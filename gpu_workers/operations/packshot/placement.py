@@ -67,16 +67,21 @@ class _Room:
 
 
 def place(
-    alpha: NDArray[np.uint8], channel: Channel, parameters: PackshotParameters, angle_deg: float = 0.0
+    alpha: NDArray[np.uint8],
+    channel: Channel,
+    parameters: PackshotParameters,
+    angle_deg: float = 0.0,
+    *,
+    worn: bool = False,
 ) -> Placement:
-    """Where a product of this `alpha` (h, w), turned by `angle_deg`, goes on the channel's canvas.
+    """Where a product of this `alpha` (h, w), turned by `angle_deg` and `worn` or not, goes on the channel's canvas.
 
     The canvas shrinks, not below the channel's smallest, before pixels are enlarged beyond `scale_max`. Raises
     EmptyCutout, and BadParameters for margins that leave no room.
     """
     left, top, right, bottom = _turned_box(alpha, angle_deg) if angle_deg else box_of(alpha)
     width, height = right - left, bottom - top
-    cropped = cut_off(alpha)
+    cropped = cut_off(alpha, worn=worn)
     room = _between_cuts(_room(channel, parameters), cropped)
     canvas, scale = _scaled(width, height, room, channel, parameters)
     x_px = _align(
@@ -124,12 +129,15 @@ def floating_cuts(mask: NDArray[np.uint8], cropped: tuple[Edge, ...]) -> int:
     return sum(gap > _RIM_PX and edge in cropped for edge, gap in zip(EDGES, gaps, strict=True))
 
 
-def cut_off(alpha: NDArray[np.uint8]) -> tuple[Edge, ...]:
-    """The edges that cut the product off. A picture trimmed to the product touches all four, and is not cut."""
+def cut_off(alpha: NDArray[np.uint8], *, worn: bool = False) -> tuple[Edge, ...]:
+    """The edges that cut the product off. A picture trimmed to the product touches all four, and is not cut.
+
+    Nobody trims a picture to a wearer (`worn`): a torso that touches all four was cut off.
+    """
     lines = cut_lines(alpha)
     least = CUT_SHARE * np.sqrt((alpha >= HALF).sum())
     cut = tuple(edge for edge, line in zip(EDGES, lines, strict=True) if line.sum() > least)
-    return () if all(line.any() for line in lines) else cut
+    return () if all(line.any() for line in lines) and not worn else cut
 
 
 def cut_lines(alpha: NDArray[np.uint8], of: NDArray[np.uint8] | None = None) -> list[NDArray[np.bool_]]:

@@ -25,26 +25,26 @@ _EDGES_APART_DEG = 5.0  # more, and the two sides taper: they say nothing of the
 _BEND = 0.008  # of the product's height, by which an edge may bend and still be straight
 
 
-def asked(alpha: Mask, parameters: PackshotParameters) -> float:
+def asked(alpha: Mask, parameters: PackshotParameters, *, worn: bool = False) -> float:
     """Degrees clockwise by which the product `alpha` (h, w) is to be turned by its parameters.
 
     Raises BadParameters where somebody wants a product turned that the photograph cut off: its edge must meet the
     canvas'.
     """
     if parameters.straighten_angle is None:
-        return angle(alpha) if parameters.straighten == "auto" else 0.0
-    if parameters.straighten_angle and cut_off(alpha):
+        return angle(alpha, worn=worn) if parameters.straighten == "auto" else 0.0
+    if parameters.straighten_angle and cut_off(alpha, worn=worn):
         raise BadParameters("the photograph cut the product off: turned, its edge would show", "straighten.angle")
     return parameters.straighten_angle
 
 
-def angle(alpha: Mask) -> float:
+def angle(alpha: Mask, *, worn: bool = False) -> float:
     """Degrees clockwise by which the product `alpha` (h, w) is to be turned: 0.3 to 8 either way, or 0.
 
     What the photograph cut off stays as it is, for its edge must meet the canvas'.
     """
     solid = (alpha >= HALF).astype(np.uint8)
-    if not solid.any() or cut_off(alpha):
+    if not solid.any() or cut_off(alpha, worn=worn):
         return 0.0
     small = _small(solid)
     found = _of_symmetry(small)

@@ -30,7 +30,9 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Enlarged:
     if request.is_asset and made.image.shape[2] == 4 and request.channel.formats[0] != "png":
         raise BadInputs(f"{request.channel.rule_version} takes no picture with holes; a packshot is to come after it")
     metadata = replace(
-        metadata_of(source, after(source.metadata.source_type, enhanced=True)), background=source.metadata.background
+        metadata_of(source, after(source.metadata.source_type, enhanced=True)),
+        background=source.metadata.background,
+        worn=source.metadata.worn,
     )
     if enlarger is not None:
         metadata = replace(metadata, marks=with_system(metadata.marks, enlarger.model))
