@@ -19,7 +19,7 @@ from streams.runtime.settings import Settings, variable
 ROOT = Path(__file__).parents[1]
 DOOR = ROOT / "README.md"
 PAGES = [DOOR, *(ROOT / folder / "README.md" for folder in ("streams", "gpu_workers", "schemas", "infra", "loadtest"))]
-PAGES += [PAGE, *(ROOT / "streams" / folder / "README.md" for folder in ("api", "connectors", "web"))]
+PAGES += [PAGE, *(ROOT / "streams" / folder / "README.md" for folder in ("api", "commands", "connectors", "web"))]
 PAGES += [ROOT / "infra" / "alerts" / "README.md"]
 PAGES += [ROOT / "loadtest" / folder / "README.md" for folder in ("benchmarks", "chaos", "rendering")]
 README = "\n".join(page.read_text() for page in PAGES)

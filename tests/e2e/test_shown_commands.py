@@ -19,6 +19,7 @@ from tests.test_documentation import DOOR, ROOT, shown
 pytestmark = pytest.mark.long
 
 PHOTOGRAPHS = ROOT / "loadtest" / "rendering" / "catalogue" / "photographs"
+COMMANDS = ROOT / "streams" / "commands" / "README.md"
 FLOW = ROOT / "streams" / "README.md"
 PIXELS = ROOT / "gpu_workers" / "README.md"
 DESK = ROOT / "streams" / "web" / "README.md"
@@ -119,7 +120,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield started
 
 
-@pytest.mark.parametrize("page", [DOOR, FLOW, DESK, PIXELS], ids=["door", "streams", "desk", "gpu_workers"])
+@pytest.mark.parametrize("page", [DOOR, COMMANDS, FLOW, DESK, PIXELS], ids=["door", "commands", "streams", "desk", "gpu_workers"])
 def test_every_command_runs_as_it_is_shown(system: System, page: Path) -> None:
     wrong, count = [], 0
     for words in commands(page):
