@@ -7,7 +7,8 @@ than its share. Then every other lane gets its turns, one at a time: waiting urg
 row. Work whose deadline is near goes right behind urgent, every second time at most. A lane that had no turn for
 `AGEING_S` goes first once.
 
-While a job stands aside, waiting for what others hold, a thread besides the usual ones may take urgent work.
+Urgent work has threads of its own besides the usual ones, for as long as it has had no more than its share, and while a
+job stands aside that waits for what others hold. While one of those is free, the usual ones leave urgent work to it.
 
 Within a lane: the tenant whose work has taken the least time; its own work in the order it came.
 """
@@ -55,6 +56,7 @@ class Lanes(Generic[T]):
         self._changed = threading.Condition(lock)
         self._urgent_changed = threading.Condition(lock)  # its own: `put` wakes but one thread, and any must do
         self._aside = 0
+        self._urgent_idle = 0  # threads of urgent work that wait for some
         self._closed = False
         self._urgent_passed_over = False
         self._boosted = False
@@ -74,19 +76,27 @@ class Lanes(Generic[T]):
         """The next piece of work; waits for one. None once the lanes are closed."""
         with self._changed:
             while not self._closed:
-                turn = self._next()
+                turn = self._next(LANES[1:] if self._urgent_idle and self._urgent_has_credit() else LANES)
                 if turn is not None:
                     return turn
                 self._changed.wait()
             return None
 
     def take_urgent(self) -> Turn[T] | None:
-        """The next piece of urgent work while a job stands aside; waits for both. None once the lanes are closed."""
+        """The next piece of urgent work, where its share or a job that stands aside leaves room for it; waits for that.
+
+        None once the lanes are closed.
+        """
         with self._changed:
             while not self._closed:
-                if self._aside and (turn := self._next(("urgent",))) is not None:
+                turn = self._next(LANES[:1]) if self._aside or self._urgent_has_credit() else None
+                if len(self._lanes["urgent"]):
+                    self._changed.notify()  # what is left is for the others
+                if turn is not None:
                     return turn
+                self._urgent_idle += 1
                 self._urgent_changed.wait()
+                self._urgent_idle -= 1
             return None
 
     @contextmanager
@@ -135,6 +145,9 @@ class Lanes(Generic[T]):
         with self._changed:
             self._aside += change
             self._urgent_changed.notify_all()
+
+    def _urgent_has_credit(self) -> bool:
+        return self._lanes["urgent"].credit_ms > 0
 
     def _next(self, of: Sequence[Lane] = LANES) -> Turn[T] | None:
         open_lanes = [waiting for lane in of if len(waiting := self._lanes[lane]) and waiting.allowed != 0]

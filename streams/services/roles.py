@@ -31,6 +31,7 @@ from streams.facts.sealing import Sealer
 from streams.flow.processing import Processing
 from streams.runtime import admin, observability
 from streams.runtime.clock import now_ms
+from streams.runtime.control_groups import allowed_cores
 from streams.runtime.exits import Exit
 from streams.runtime.health import NOT_JOINED, STOPPING, Health
 from streams.runtime.settings import Settings
@@ -124,7 +125,9 @@ def run_worker(pool: Pool, settings: Settings, database: Database, process: Proc
         handler = Worker(pool, work, Results(blobs), database, Prices.of(settings), producer.codec)
         isolation = Isolation(f"worker-{pool}", Trials(database))
         policy = RetryPolicy(settings.retry_delays, originals=blobs)
-        executor = Executor(f"worker-{pool}", handler, producer, policy, isolation, settings.threads)
+        executor = Executor(
+            f"worker-{pool}", handler, producer, policy, isolation, settings.threads, urgent_threads=allowed_cores()
+        )
         members: list[Consumer] = []
         lanes = {
             lane: (_member(settings, groups.worker(pool, lane), members), topics.TASKS[pool, lane].name)

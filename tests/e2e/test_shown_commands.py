@@ -120,7 +120,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield started
 
 
-@pytest.mark.parametrize("page", [DOOR, COMMANDS, FLOW, DESK, PIXELS], ids=["door", "commands", "streams", "desk", "gpu_workers"])
+@pytest.mark.parametrize(
+    "page", [DOOR, COMMANDS, FLOW, DESK, PIXELS], ids=["door", "commands", "streams", "desk", "gpu_workers"]
+)
 def test_every_command_runs_as_it_is_shown(system: System, page: Path) -> None:
     wrong, count = [], 0
     for words in commands(page):

@@ -1,5 +1,6 @@
 """A loop with a clock and a broker of its own."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from random import Random
@@ -58,16 +59,18 @@ class Clock(VirtualClock):
 class Office:
     """One loop with its broker; it is handler and writer too. What happens to a delivery is written in it."""
 
-    def __init__(self, threads: int = 0, retry_delays_ms: Sequence[int] = ()) -> None:
+    def __init__(self, threads: int = 0, retry_delays_ms: Sequence[int] = (), urgent_threads: int = 0) -> None:
         self.clock = Clock()
         self.broker = Broker(NoChance(), lambda *_: None)
         self.members: dict[Lane, Member] = {}
         self.handled: list[bytes] = []
+        self.nice: list[int] = []  # of the threads that worked
         self.unacknowledged: set[str] = set()
         self.gate = threading.Event()
         self.trials = MemoryTrials()
         isolation = Isolation("test", self.trials)
-        self.executor = Executor("test", self, self, RetryPolicy(retry_delays_ms), isolation, threads, self.clock)
+        policy = RetryPolicy(retry_delays_ms)
+        self.executor = Executor("test", self, self, policy, isolation, threads, self.clock, urgent_threads)
         lanes = {lane: (self._open(lane), _topic(lane)) for lane in LANES}
         self.loop = ConsumerLoop(
             "test", lanes, self.executor, self.broker.has_record, STALLED_AFTER_S, self.clock, WATERMARKS
@@ -82,6 +85,8 @@ class Office:
                 raise ZeroDivisionError
             case b"away":
                 raise Unavailable("the database is away")
+            case b"nice":
+                self.nice.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
             case b"slow":
                 self.gate.wait(WITHIN_S)
             case b"aside":

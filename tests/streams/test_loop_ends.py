@@ -1,5 +1,7 @@
 """The loop: what is not acknowledged, what breaks, and how it stops."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from streams.consumer.clients import NotAcknowledged
 from streams.consumer.letters import Delivery, Outgoing
 from streams.consumer.loop import STALLED_AFTER_S
 from streams.consumer.watchdog import Stalled
+from streams.consumer.work import YIELDING_NICE
 from tests.simulation.broker import Member
 from tests.streams.office import PARTITIONS, WITHIN_S, Office, _topic
 
@@ -99,7 +102,8 @@ def test_a_worker_that_hangs_ends_the_loop() -> None:
 
 
 def test_urgent_work_has_a_thread_while_other_work_stands_aside() -> None:
-    office = Office(threads=1)
+    office = Office(threads=1, urgent_threads=1)
+    office.executor.lanes._lanes["urgent"].credit_ms = 0.0  # it has had its share
     office.write("bulk", b"aside", b"after it")
     try:
         office.loop.open()
@@ -177,3 +181,49 @@ def test_a_loop_that_is_told_to_stop_commits_all_that_has_ended(office: Office) 
     office.loop.close()
     assert office.group("standard").committed == {0: 2}
     assert office.group("standard").members == []
+
+
+def test_urgent_work_does_not_wait_for_a_thread_that_works_on_something_else() -> None:
+    office = Office(threads=1, urgent_threads=1)
+    office.write("bulk", b"slow", b"after it")
+    try:
+        office.loop.open()
+        turn_until(office, lambda: b"slow" in office.handled)
+        office.write("urgent", b"quick", b"and another")
+        turn_until(office, lambda: b"and another" in office.handled)
+        assert office.handled == [b"slow", b"quick", b"and another"]
+    finally:
+        office.gate.set()
+        office.executor.stop()
+
+
+def test_urgent_work_that_had_its_share_is_left_to_the_usual_threads() -> None:
+    office = Office(threads=1, urgent_threads=1)
+    office.executor.lanes._lanes["urgent"].credit_ms = 0.0
+    office.write("bulk", b"slow")
+    try:
+        office.loop.open()
+        turn_until(office, lambda: b"slow" in office.handled)
+        office.write("urgent", b"quick")
+        office.turns(20)
+        assert office.handled == [b"slow"]
+        office.gate.set()
+        turn_until(office, lambda: b"quick" in office.handled)
+    finally:
+        office.gate.set()
+        office.executor.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows of nice threads")
+def test_other_work_yields_the_processor_to_urgent_work() -> None:
+    office = Office(threads=1, urgent_threads=1)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    try:
+        office.loop.open()
+        office.write("bulk", b"nice")
+        turn_until(office, lambda: len(office.nice) == 1)
+        office.write("urgent", b"nice")
+        turn_until(office, lambda: len(office.nice) == 2)
+        assert office.nice == [YIELDING_NICE, own]
+    finally:
+        office.executor.stop()
