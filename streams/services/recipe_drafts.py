@@ -80,9 +80,9 @@ def seen(settings: Settings, database: Database, tenant: str, sku: str, text: st
         raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
     made = _read(text, cookbook)
     drafted = dataclasses.replace(cookbook, recipes={**cookbook.recipes, made.name: made})
-    asked = preview.asked([product.event], drafted, made.name)[:PHOTOGRAPHS_MAX]
+    planned = preview.planned_pictures([product.event], drafted, made.name)[:PHOTOGRAPHS_MAX]
     with turn(), open_studio(settings) as studio:
-        return preview.made(settings, studio, asked, lambda _done, _total: None)
+        return preview.made(settings, studio, planned, lambda _done, _total: None)
 
 
 def release(database: Database, sender: Sender, text: str, reason: str, released_by: str) -> Plan:
