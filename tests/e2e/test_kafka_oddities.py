@@ -124,7 +124,7 @@ def roles(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
         "PACKSHOT_KAFKA_PARTITIONS": "1",
         "PACKSHOT_RETRY_DELAYS_MS": str(RETRY_MS),
     }
-    running = Supervisor(fields, settings.data_folder / "logs", lambda _told: None)
+    running = Supervisor(fields, settings.data_folder / "logs", lambda _line: None)
     stop = threading.Event()
     watching = threading.Thread(target=running.watch, args=[stop])
     watching.start()

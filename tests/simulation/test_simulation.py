@@ -72,7 +72,7 @@ def test_a_bug_planted_in_the_flow_is_found(mutant: Callable[[], AbstractContext
         _run_all(range(SEEDS_OF_A_MUTANT), flow_running.run)
 
 
-def test_a_seed_of_the_flow_is_one_course_of_events() -> None:
+def test_a_seed_of_the_flow_is_one_sequence_of_events() -> None:
     first, again = flow_running.run(7), flow_running.run(7)
     assert [record.value for record in first.on(topics.PUBLISH.name)] == [
         record.value for record in again.on(topics.PUBLISH.name)
@@ -80,7 +80,7 @@ def test_a_seed_of_the_flow_is_one_course_of_events() -> None:
     assert len(list(first.on(topics.PUBLISH.name))) > 3
 
 
-def test_a_seed_is_one_course_of_events() -> None:
+def test_a_seed_is_one_sequence_of_events() -> None:
     first, again = scenario.run(7), scenario.run(7)
     assert first.broker.written == again.broker.written
     assert first.clock.now_s == again.clock.now_s
