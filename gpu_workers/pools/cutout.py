@@ -19,7 +19,7 @@ from gpu_workers.imaging.encoding import lossless
 from gpu_workers.metering import Meter
 from gpu_workers.models.manifest import ModelError
 from gpu_workers.models.people import People
-from gpu_workers.models.policy import stand
+from gpu_workers.models.policy import split_by_policy
 from gpu_workers.operations.base import Made, PixelHalf, SourceRequest, pixel_half
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.cutout import MaskPredictor
@@ -78,7 +78,7 @@ def open_serving(settings: Settings, registry: ModelRegistry, database: Database
     def current_split() -> ModelSplit:
         with database.read() as facts:
             releases = facts.models.releases("cutout")
-        return stand(settings.cutout_model, DEFAULT_MODEL, releases, registry.models().values())
+        return split_by_policy(settings.cutout_model, DEFAULT_MODEL, releases, registry.models().values())
 
     serving = Serving(current_split, lambda ref: open_network(settings, registry, ref, tokens))
     try:
