@@ -188,6 +188,7 @@ def _write_transactions(settings: Settings, topic: str, good: Callable[[int], Ou
         (producer.commit_transaction if end == "commit" else producer.abort_transaction)(60)
 
 
+@pytest.mark.long
 def test_every_role_works_on_all_that_is_good_and_outlives_the_rest(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

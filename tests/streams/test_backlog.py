@@ -90,6 +90,7 @@ def test_what_is_read_is_no_backlog(settings: Settings) -> None:
     assert found(settings) == []
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_record_that_has_used_half_its_retention_is_warned_of_and_kept_for_longer(settings: Settings) -> None:
     commit(settings, 4)
     give_up_at = time.monotonic() + WITHIN_S
@@ -132,6 +133,7 @@ def test_what_was_lost_stays_reported_when_the_group_has_read_past_it_until_some
     database.close()
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_look_notes_what_is_lost_measures_and_extends(settings: Settings) -> None:
     remove_before(settings, 3)
     database = opened(settings)

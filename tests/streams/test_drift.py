@@ -123,6 +123,7 @@ def test_partitions_are_reported_and_added_only_when_asked(settings: Settings) -
     assert mended[0] not in drift.find(more)
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_check_tells_drift(settings: Settings) -> None:
     make(settings, named("catalog"), retention_bytes="5000")
     make_topics(settings)

@@ -83,6 +83,7 @@ def test_apache_kafka_keeps_what_it_acknowledged_when_it_is_killed(broker: Embed
         assert _committed(broker, topic) == total - 60
 
 
+@pytest.mark.parametrize("folder_and_broker", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_killed_broker_starts_again_on_its_data(broker: EmbeddedBroker) -> None:
     _kill(broker)
     assert broker.pid is None
@@ -97,6 +98,7 @@ def test_apache_kafka_starts_with_its_classes_ready_made(broker: EmbeddedBroker)
     assert [line for line in mapped if str(_CACHE) in line and line.endswith(".jsa")]
 
 
+@pytest.mark.long
 @only_kafka
 def test_apache_kafka_starts_without_them_where_java_cannot_use_them(broker: EmbeddedBroker, tmp_path: Path) -> None:
     jars = tmp_path / "cache" / "kafka" / VERSION / "libs"
