@@ -66,6 +66,7 @@ LESS = {
 }
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 @pytest.mark.parametrize("setting", LESS)
 def test_every_setting_that_is_less_is_reported_refused_and_mended(settings: Settings, setting: str) -> None:
     found, wanted = LESS[setting]
