@@ -149,6 +149,23 @@ def test_every_module_that_is_run_is_there(page: Path) -> None:
     assert [name for name in re.findall(r"python -m ([\w.]+)", page.read_text()) if find_spec(name) is None] == []
 
 
+def door_figures() -> list[tuple[str, str]]:
+    """The figures of the README's table, each with its benchmark's target."""
+    table = DOOR.read_text().partition("## Ten numbers")[2].partition("## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.endswith("` |")]
+    return [(figure, target[1:-1].split()[1]) for _, figure, target in rows]
+
+
+@pytest.mark.parametrize(("figure", "target"), door_figures())
+def test_the_doors_figures_are_those_that_were_measured(figure: str, target: str) -> None:
+    lines = (ROOT / "loadtest" / "README.md").read_text().splitlines()
+    measured = "\n".join(line for line in lines if f"make {target}`" in line or f"loadtest.{target} " in line)
+    if target == "simulate":
+        measured = "\n".join(line for line in lines if "tests.simulation" in line)
+    numbers = set(re.findall(r"[0-9][0-9.,]*[0-9]|[0-9]", figure))
+    assert numbers <= set(re.findall(r"[0-9][0-9.,]*[0-9]|[0-9]", measured)), measured
+
+
 def test_the_doors_sentences_are_short() -> None:
     text = re.sub(r"^```.*?^```", "", DOOR.read_text(), flags=re.MULTILINE | re.DOTALL)
     prose = "\n".join(line for line in text.splitlines() if not line.startswith(("#", "|", "![")))

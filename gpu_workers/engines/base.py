@@ -108,7 +108,7 @@ def check_batch(batch: Tensor, item_shape: tuple[int, int, int], batch_max: int)
 
 
 @contextmanager
-def out_of_memory_told(engine: str) -> Iterator[None]:
+def out_of_memory_raised(engine: str) -> Iterator[None]:
     """Raises EngineOutOfMemory for what says in the block, in whatever words, that memory ran out."""
     try:
         yield

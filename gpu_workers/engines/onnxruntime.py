@@ -11,7 +11,7 @@ from gpu_workers.engines.base import (
     Tensor,
     check_batch,
     engine_fingerprint,
-    out_of_memory_told,
+    out_of_memory_raised,
 )
 from gpu_workers.models.loader import model_path
 from gpu_workers.models.manifest import Model
@@ -55,7 +55,7 @@ class OnnxRuntimeEngine:
         if session is None:
             raise EngineClosed(self.name)
         check_batch(batch, self.input_shape, self.max_batch)
-        with out_of_memory_told(self.name):
+        with out_of_memory_raised(self.name):
             answers = session.run(None, {self._input_name: batch.astype(self._input_type, copy=False)})[0]
             return np.asarray(answers, np.float32).reshape(len(batch), *self._output_shape)
 

@@ -14,7 +14,7 @@ from gpu_workers.engines.base import (
     Tensor,
     check_batch,
     engine_fingerprint,
-    out_of_memory_told,
+    out_of_memory_raised,
 )
 from gpu_workers.models.loader import model_path
 from gpu_workers.models.manifest import Model
@@ -60,7 +60,7 @@ class OpenVinoEngine:
         check_batch(batch, self.input_shape, self.max_batch)
         answers = np.empty((len(batch), *self._output_shape), np.float32)
         running: deque[tuple[Any, int]] = deque()
-        with out_of_memory_told(self.name):
+        with out_of_memory_raised(self.name):
             try:
                 for index in range(len(batch)):
                     request = self._next(running, answers)

@@ -22,7 +22,7 @@ from gpu_workers.engines.base import (
     Tensor,
     check_batch,
     engine_fingerprint,
-    out_of_memory_told,
+    out_of_memory_raised,
 )
 from gpu_workers.engines.cuda_graphs import GraphCapture
 from gpu_workers.engines.tensorrt_batch import FixedBatch
@@ -186,7 +186,7 @@ class _Worker:
         """Our CUDA context is current on this thread; the errors of pycuda and TensorRT come out as ours."""
         self._cuda_context.push()
         try:
-            with out_of_memory_told("tensorrt"), _locals_forgotten():
+            with out_of_memory_raised("tensorrt"), _locals_forgotten():
                 yield
         except self._cuda.Error as error:
             raise EngineError(f"tensorrt: {error}") from error

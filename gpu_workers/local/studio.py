@@ -16,7 +16,7 @@ from gpu_workers.local import orders
 from gpu_workers.metering import Meter, Prices
 from gpu_workers.models.fetch import fetch_all
 from gpu_workers.models.manifest import ModelError, shipped
-from gpu_workers.models.policy import stand
+from gpu_workers.models.policy import split_by_policy
 from gpu_workers.operations.base import ComposeRequest, Enlarger, File
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.operation import cutout_picture, find_people, metadata_of, with_writing
@@ -110,7 +110,9 @@ class Studio:
     def __init__(self, settings: Settings, judge: Judge, model: str | None = None, threads: int = 1) -> None:
         self._settings = settings
         self._judge = judge
-        self._model = model or stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, [], shipped().values()).stable[0]
+        self._model = (
+            model or split_by_policy(settings.cutout_model, cutout_pool.DEFAULT_MODEL, [], shipped().values()).stable[0]
+        )
         self._budget = memory.memory_budget(settings, threads)
         self._open = ExitStack()
         self._opening = threading.Lock()

@@ -10,7 +10,7 @@ from gpu_workers.models.loader import FetchFailed, fetch, fetch_published, is_ri
 from gpu_workers.models.manifest import ModelError, shipped
 
 
-def fetch_all(folder: Path, tell: Callable[[str], None]) -> None:
+def fetch_all(folder: Path, report: Callable[[str], None]) -> None:
     """Makes `folder` hold the weights of every network that ships; `tell` hears of each that is fetched.
 
     Raises FetchFailed, naming the network that cannot be had.
@@ -23,7 +23,7 @@ def fetch_all(folder: Path, tell: Callable[[str], None]) -> None:
     for name, path, sha256, get in wanted:
         if is_right(path, sha256):
             continue
-        tell(f"fetching {name} into {folder}")
+        report(f"fetching {name} into {folder}")
         try:
             get()
         except ModelError as error:

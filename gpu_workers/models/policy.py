@@ -10,7 +10,9 @@ RELEASED = "released"
 LATEST = ":latest-"
 
 
-def stand(policy: str, default: str, releases: Sequence[ModelReleased], models: Iterable[Model]) -> ModelSplit:
+def split_by_policy(
+    policy: str, default: str, releases: Sequence[ModelReleased], models: Iterable[Model]
+) -> ModelSplit:
     """How `models` stand by a policy: `released`, NAME@VERSION, or NAME:latest-N. A recalled one never works.
 
     By `released` it is as `releases` say, oldest first, and `default` works until one does. By the others releases mean

@@ -89,7 +89,7 @@ def try_out(model: Model, engine: _Engine, reference: _Engine | None = None) -> 
     if model.operation == "read":
         return None
     mask = mask_of(together[0], model.output)
-    trial = _told_apart(mask)
+    trial = _separation(mask)
     if trial.inside < 0.5 or trial.outside > 0.5:
         raise BadAnswers(
             f"{model.ref}: the mask of a plain product is {trial.inside:.2f} on it and {trial.outside:.2f} beside it: "
@@ -143,7 +143,7 @@ def _disc(radius: float) -> NDArray[np.uint8]:
     return np.asarray(np.rint(np.clip(picture, 0, 255)), np.uint8)
 
 
-def _told_apart(mask: Tensor) -> Trial:
+def _separation(mask: Tensor) -> Trial:
     height, width = mask.shape
     ys, xs = np.mgrid[:height, :width]
     distance = np.hypot(xs / width - 0.5, ys / height - 0.5)

@@ -27,13 +27,13 @@ PROCESS_MB = 1300
 URGENT_ROOM_MB = 500
 _UNLIMITED = 1 << 60
 _TRIMMED_MB = 128
-_TELLERS = frozenset({"cv2", "pyvips", "onnxruntime", "gpu_workers"})
+_RAISERS = frozenset({"cv2", "pyvips", "onnxruntime", "gpu_workers"})
 _WORDS = re.compile(
     r"insufficient memory|out of memory|bad[_ ]alloc|failed to allocate|cannot allocate|unable to allocate|"
     r"memory allocation failed|OutOfMemory",
     re.IGNORECASE,
 )
-_TOLD_MAX = 500
+_MESSAGE_MAX = 500
 
 
 class OutOfMemory(Exception):
@@ -169,7 +169,7 @@ def running_out() -> Iterator[None]:
         yield
     except Exception as error:
         if any(_says_out_of_memory(each) for each in _causes(error)):
-            raise OutOfMemory(f"memory ran out: {type(error).__name__}: {error}"[:_TOLD_MAX]) from error
+            raise OutOfMemory(f"memory ran out: {type(error).__name__}: {error}"[:_MESSAGE_MAX]) from error
         raise
 
 
@@ -185,8 +185,8 @@ def _says_out_of_memory(error: BaseException) -> bool:
     """NumPy, numba and Pillow raise MemoryError; OpenCV, libvips and the engines say it in words."""
     if isinstance(error, MemoryError):
         return True
-    tells = isinstance(error, RuntimeError | OSError) or type(error).__module__.partition(".")[0] in _TELLERS
-    return tells and _WORDS.search(str(error)) is not None
+    may_be_memory = isinstance(error, RuntimeError | OSError) or type(error).__module__.partition(".")[0] in _RAISERS
+    return may_be_memory and _WORDS.search(str(error)) is not None
 
 
 def _give_back_what_was_freed() -> None:

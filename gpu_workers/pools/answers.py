@@ -38,11 +38,11 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass
 class Answers:
-    """The answers to what is asked of one photograph; `asked` of them no network had given before."""
+    """The answers to what is asked of one photograph; `computed` of them no network had given before."""
 
     known: Mapping[str, Answer] = field(default_factory=dict)
     given: dict[str, Answer] = field(default_factory=dict)
-    asked: int = 0
+    computed: int = 0
 
     def seeing(self, what: str, predict: MaskPredictor) -> MaskPredictor:
         """`predict`, which says where the subject is, or people, and is asked only what it was never asked."""
@@ -71,7 +71,7 @@ class Answers:
         key = f"{what} {_digest(pixels)}"
         known = self.given.get(key) or self.known.get(key)
         if known is None:
-            self.asked += 1
+            self.computed += 1
             known = ask()
         self.given[key] = known
         return known
@@ -99,7 +99,7 @@ def known_answers(blobs: Blobs, identity: str) -> Answers:
 
 def keep(blobs: Blobs, identity: str, answers: Answers) -> None:
     """Keeps what was given, where it was not known already."""
-    if not answers.asked:
+    if not answers.computed:
         return
     data = msgspec.msgpack.encode(answers.given)
     digest = blobs.put(data, MEDIA_TYPE)

@@ -19,7 +19,7 @@ from gpu_workers.imaging.encoding import lossless
 from gpu_workers.metering import Meter
 from gpu_workers.models.manifest import ModelError
 from gpu_workers.models.people import People
-from gpu_workers.models.policy import stand
+from gpu_workers.models.policy import split_by_policy
 from gpu_workers.operations.base import Made, PixelHalf, SourceRequest, pixel_half
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.cutout import MaskPredictor
@@ -78,7 +78,7 @@ def open_serving(settings: Settings, registry: ModelRegistry, database: Database
     def current_split() -> ModelSplit:
         with database.read() as facts:
             releases = facts.models.releases("cutout")
-        return stand(settings.cutout_model, DEFAULT_MODEL, releases, registry.models().values())
+        return split_by_policy(settings.cutout_model, DEFAULT_MODEL, releases, registry.models().values())
 
     serving = Serving(current_split, lambda ref: open_network(settings, registry, ref, tokens))
     try:
@@ -127,7 +127,7 @@ class _Job:
         """The source's picture. Raises SourceError."""
         return decode(self.fetched.data, self.limits, self.uri)
 
-    def asked_of(self, predict: MaskPredictor, people: MaskPredictor) -> SourceRequest:
+    def request_with(self, predict: MaskPredictor, people: MaskPredictor) -> SourceRequest:
         """What is wanted, with the networks that it is made by."""
         return replace(self.request, predict=predict, find_people=people)
 
@@ -218,8 +218,8 @@ class Cutout:
         return identity, *results.get_or_make(identity, make)
 
     def _with_network(self, job: _Job, results: Results, meter: Meter) -> tuple[str, Result, bool]:
-        asked = job.task.step.parameters.get("model")
-        with self._serving.lease(job.task.tenant, job.task.sku, asked) as leased:
+        requested = job.task.step.parameters.get("model")
+        with self._serving.lease(job.task.tenant, job.task.sku, requested) as leased:
             engine = f"{leased.network.engine.fingerprint[:16]}+{code_fingerprint(job.operation)[:16]}"
 
             def make() -> Result:
@@ -274,7 +274,7 @@ class Cutout:
         sees, people = answers.seeing(SUBJECT, predictor), answers.seeing(PEOPLE, self._people)
         with cutout_refusals(job.uri):
             try:
-                made: Made = job.half.run([picture], replace(job.asked_of(sees, people), reader=reader))
+                made: Made = job.half.run([picture], replace(job.request_with(sees, people), reader=reader))
                 return made
             except PoisonInput:
                 raise
@@ -326,7 +326,7 @@ def _compared(job: _Job, picture: Picture, used: Made, network: Network, people:
     ref = network.model.ref
     try:
         with predicting(network, _wanted_by(task), task.tenant, meter, "shadow") as predictor:
-            unread = replace(job.asked_of(predictor, people), reader=None)  # what is written was read already
+            unread = replace(job.request_with(predictor, people), reader=None)  # what is written was read already
             other = job.half.run([picture], unread)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))

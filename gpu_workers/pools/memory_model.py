@@ -95,8 +95,8 @@ def _longest_px(steps: Sequence[Step], category: str, rules: Rulebook) -> Iterat
     tells: there is no channel that we know, or the canvas cuts the product off."""
     for step in steps:
         known = step.channel in rules.names() and _extent(step) != "any"
-        is_told = known and step.parameters.get("scaling", "fit") == "fit"
-        yield _side_px(rules.load(step.channel, category), step) if is_told and step.channel else None
+        is_known = known and step.parameters.get("scaling", "fit") == "fit"
+        yield _side_px(rules.load(step.channel, category), step) if is_known and step.channel else None
         yield from _longest_px(step.next, category, rules)
 
 

@@ -25,7 +25,9 @@ def measures(
     reader: Reader,
     is_own_ground: bool,
 ) -> dict[str, float]:
-    """Of a written `file`, whose product `source` is taken there by `transform`; `mask` (h, w) is where it is.
+    """Of a written `file`; `transform` (3, 3) takes points (x, y, 1) of the product's `source`, in px, to the file's.
+
+    `mask` (h, w; 0..255) is where the product is in the file; None where the file's own transparency says so.
 
     What was not looked for in the photograph is not measured here. Beside the product text is looked for where a ground
     of the operation's own may have brought it in, and the channel bans it. Raises EngineError.

@@ -76,7 +76,7 @@ def _sized(model: Model, height_px: int, width_px: int) -> Model:
 
 def _characters(graph: Path) -> tuple[str, ...]:
     """The characters that the recogniser knows, in its order, by its file; a space is the last. Raises BadGraph."""
-    notes = {each.key: each.value for each in onnx.load(str(graph)).metadata_props}
-    if "character" not in notes:
+    properties = {each.key: each.value for each in onnx.load(str(graph)).metadata_props}
+    if "character" not in properties:
         raise BadGraph(f"{graph.name} does not say which characters it knows")
-    return (*notes["character"].split("\n"), " ")
+    return (*properties["character"].split("\n"), " ")

@@ -28,7 +28,7 @@ from streams.runtime.errors import Unavailable
 LOOK_EVERY_S = 1.0
 WAIT_MAX_S = 60.0
 TRY_AGAIN_S = 30.0
-ASKED_FOR_S = 600.0  # so long one that somebody asked for stays open: who mends one picture mends the next
+REQUESTED_FOR_S = 600.0  # so long one that somebody asked for stays open: who mends one picture mends the next
 
 log = structlog.get_logger()
 models_open = Gauge("packshot_models_open", "Models that are open in this worker", ["model"])
@@ -90,7 +90,7 @@ class Serving:
         self._open: dict[str, Network] = {}
         self._leases: Tally[int] = Tally()  # by the identity of the network
         self._failed: dict[str, tuple[Exception, float]] = {}
-        self._asked: dict[str, float] = {}  # by name, when somebody asked for just this one
+        self._requested: dict[str, float] = {}  # by name, when somebody asked for just this one
         self._broken: set[str] = set()
         self._closing = False
         self._open_needed()
@@ -100,12 +100,12 @@ class Serving:
         self._thread.start()
 
     @contextmanager
-    def lease(self, tenant: str, sku: str, asked: str | None = None) -> Iterator[Leased]:
-        """The networks for a product, which stay open for as long as the block lasts; alone the one that is `asked` for
+    def lease(self, tenant: str, sku: str, requested: str | None = None) -> Iterator[Leased]:
+        """The networks for a product, which stay open for as long as the block lasts; alone the one that is `requested`
         by name, unless it is recalled. Raises NoModel, and ModelError for one that cannot be used.
         """
         with self._changed:
-            alone = self._wait_for_asked(asked) if asked is not None else None
+            alone = self._wait_for_requested(requested) if requested is not None else None
             ref = alone or self._wait_for(tenant, sku)
             beside = None if alone else self._split.beside(tenant, sku)
             taken = [ref] + ([beside] if beside in self._open and beside != ref else [])
@@ -146,11 +146,11 @@ class Serving:
             self._changed.wait(left_s)
         return ref
 
-    def _wait_for_asked(self, ref: str) -> str | None:
+    def _wait_for_requested(self, ref: str) -> str | None:
         """The model once it is open; None for one that is recalled, whose place the others take."""
         give_up_at = time.monotonic() + WAIT_MAX_S
         while ref not in self._split.recalled:
-            self._asked[ref] = time.monotonic()
+            self._requested[ref] = time.monotonic()
             if ref in self._open:
                 return ref
             if isinstance(failure := self._failed.get(ref, (None,))[0], ModelError):
@@ -168,7 +168,7 @@ class Serving:
         chosen = self._split.choose(tenant, sku)
         if chosen is None:
             raise NoModel("every model that could work is withdrawn or recalled")
-        usable = [chosen, *self._split.stable, *(ref for ref in self._open if ref not in self._asked)]
+        usable = [chosen, *self._split.stable, *(ref for ref in self._open if ref not in self._requested)]
         return next((ref for ref in usable if ref in self._open and ref not in self._split.recalled), None)
 
     def _why(self) -> str:
@@ -238,7 +238,7 @@ class Serving:
         for ref in split.stable:
             if len([each for each in stable if each not in self._failed]) < split.kept:
                 stable.append(ref)
-        also = (*split.trials, *list(self._asked))
+        also = (*split.trials, *list(self._requested))
         return list(dict.fromkeys([*stable, *(ref for ref in also if ref not in split.recalled)]))
 
     def _has_just_failed(self, ref: str) -> bool:
@@ -262,8 +262,8 @@ class Serving:
 
     def _close_unneeded(self) -> None:
         with self._changed:
-            since_s = time.monotonic() - ASKED_FOR_S
-            self._asked = {ref: at_s for ref, at_s in self._asked.items() if at_s > since_s}
+            since_s = time.monotonic() - REQUESTED_FOR_S
+            self._requested = {ref: at_s for ref, at_s in self._requested.items() if at_s > since_s}
             needed = self._needed()
             if not any(ref in self._open for ref in needed):
                 return  # what worked until now goes on

@@ -289,17 +289,17 @@ def _field(image: Any, name: str, default: Any) -> Any:
 
 
 def _metadata(image: Any, blocks: Blocks) -> Metadata:
-    notes = _notes(image, metadata.BACKGROUND)
-    background = metadata.background_in(notes[0]) if notes else None
+    texts = _png_texts(image, metadata.BACKGROUND)
+    background = metadata.background_in(texts[0]) if texts else None
     return replace(
         metadata.metadata_in(blocks),
         background=background,
-        writing=writing_in(_notes(image, WRITING)),
-        worn=bool(_notes(image, metadata.WORN)),
+        writing=writing_in(_png_texts(image, WRITING)),
+        worn=bool(_png_texts(image, metadata.WORN)),
     )
 
 
-def _notes(image: Any, name: str) -> list[str]:
+def _png_texts(image: Any, name: str) -> list[str]:
     """The texts of this name in a PNG."""
     return [image.get(each) for each in image.get_fields() if each.endswith(f"-{name}")]
 

@@ -46,9 +46,9 @@ class Builder:
         if not self._has(BASE):
             self._make_base()
         ignore = FILE.with_name("Containerfile.dockerignore")
-        asked = ["--pull=never", "--layers", "--isolation", "chroot", "--target", target, "--ignorefile", str(ignore)]
+        options = ["--pull=never", "--layers", "--isolation", "chroot", "--target", target, "--ignorefile", str(ignore)]
         kept = [f"--volume={WHEELS}:/wheels"] if WHEELS.exists() else []  # fetched once already, and not again
-        self.buildah("build", *asked, *kept, *self._signatures, "--file", str(FILE), "--tag", name, str(ROOT))
+        self.buildah("build", *options, *kept, *self._signatures, "--file", str(FILE), "--tag", name, str(ROOT))
 
     @contextmanager
     def mounted(self, name: str = NAME) -> Iterator[Path]:

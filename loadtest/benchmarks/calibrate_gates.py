@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> None:
     lots = [list(gate_trials.rendered_samples(kinds))]
     lots += [list(gate_trials.real_samples(Path(each))) for each in arguments if not each.startswith("--")]
     samples = [each for lot in lots for each in (lot if ALL in arguments else some(lot, count))]
-    trials = list(told(samples, _known()) if KNOWN in arguments else measured(samples))
+    trials = list(known_trials(samples, _known()) if KNOWN in arguments else measured(samples))
     text = report(trials)
     README.write_text(with_section(README.read_text(), text))
     print(text)
@@ -104,10 +104,10 @@ def measured(samples: Sequence[Sample]) -> Iterator[Trial]:
                 known[_key(trial)] = trial
             out.flush()
             print(f"\r{number} of {len(left)}", end="", file=sys.stderr, flush=True)
-    yield from told(samples, known)
+    yield from known_trials(samples, known)
 
 
-def told(samples: Sequence[Sample], known: Mapping[Key, Trial]) -> Iterator[Trial]:
+def known_trials(samples: Sequence[Sample], known: Mapping[Key, Trial]) -> Iterator[Trial]:
     """What is known of the trials that samples are for."""
     wanted = (_key(each) for sample in samples for name in _names() for each in _wanted(sample, name))
     yield from (known[key] for key in wanted if key in known)
@@ -192,7 +192,7 @@ class Count:
             share + z * z / (2 * self.of),
             z * math.sqrt((share * (1 - share) + z * z / (4 * self.of)) / self.of),
         )
-        low, high = ((middle + way * reach) / (1 + z * z / self.of) for way in (-1, 1))
+        low, high = ((middle + sign * reach) / (1 + z * z / self.of) for sign in (-1, 1))
         return max(0.0, low), min(1.0, high)
 
     def __str__(self) -> str:

@@ -294,8 +294,8 @@ def _lit_from(given: Planting, azimuth_deg: float) -> NDArray[np.float32]:
     small = shadow.reduced(given.mask, "hard")
     hard = shadow.LIGHTS["hard"]
     lit = Light(azimuth_deg, hard.elevation_deg, hard.softness_deg, hard.share)
-    stood = lights.stand(small)
-    dark = 1 - shadow.sky_left(small, stood, "hard") * (1 - shadow.taken_from(lit, small, stood, "hard"))
+    stance = lights.stand(small)
+    dark = 1 - shadow.sky_left(small, stance, "hard") * (1 - shadow.taken_from(lit, small, stance, "hard"))
     return np.asarray(cv2.resize(dark, given.mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 

@@ -98,7 +98,7 @@ def real_samples(folder: Path) -> Iterator[Sample]:
 def unfaulted(sample: Sample, stage: str) -> Measures:
     """The measures of a good picture of a sample, as faults of a stage are planted in."""
     taken, shot = _taken(sample), _shot(sample, _is_shaded(stage))
-    return {**_told(taken.measures), **_measured(shot.file, shot.rendered, taken)}
+    return {**_prefixed(taken.measures), **_measured(shot.file, shot.rendered, taken)}
 
 
 def faulted(sample: Sample, other: Sample, fault: Fault, strength: float) -> Measures | None:
@@ -113,7 +113,7 @@ def _in_photograph(sample: Sample, _other: Sample, fault: Fault, strength: float
         return None
     writing = read_photograph(rgb, taken.rgba, _reader())
     measures = measures_of(writing, plain_ground=_is_plain(taken.measures))
-    return {**_told(taken.measures | measures), **_measured(shot.file, shot.rendered, taken)}
+    return {**_prefixed(taken.measures | measures), **_measured(shot.file, shot.rendered, taken)}
 
 
 def _in_cutout(sample: Sample, _other: Sample, fault: Fault, strength: float) -> Measures | None:
@@ -123,7 +123,7 @@ def _in_cutout(sample: Sample, _other: Sample, fault: Fault, strength: float) ->
         return None
     rendered = packshot(rgba, _channel(), _parameters(False))
     wrong = replace(taken, rgba=rgba, measures=_seen_again(taken, rgba))
-    return {**_told(wrong.measures), **_measured(_written(eight_bit(rendered.canvas)), rendered, wrong)}
+    return {**_prefixed(wrong.measures), **_measured(_written(eight_bit(rendered.canvas)), rendered, wrong)}
 
 
 def _in_picture(sample: Sample, other: Sample, fault: Fault, strength: float) -> Measures | None:
@@ -132,13 +132,13 @@ def _in_picture(sample: Sample, other: Sample, fault: Fault, strength: float) ->
     pixels = fault.plant(_planting(shot, other), strength)
     if not _differ(pixels, shot.pixels):
         return None
-    return {**_told(taken.measures), **_measured(_written(pixels), shot.rendered, taken)}
+    return {**_prefixed(taken.measures), **_measured(_written(pixels), shot.rendered, taken)}
 
 
 def _in_file(sample: Sample, other: Sample, fault: Fault, strength: float) -> Measures | None:
     taken, shot = _taken(sample), _shot(sample, False)
     data = fault.plant(_planting(shot, other), strength)
-    return {**_told(taken.measures), **_measured(data, shot.rendered, taken)}
+    return {**_prefixed(taken.measures), **_measured(data, shot.rendered, taken)}
 
 
 _STAGES: dict[str, Callable[[Sample, Sample, Fault, float], Measures | None]] = {
@@ -223,7 +223,7 @@ def _as_picture(taken: Taken) -> Picture:
     return replace(picture, metadata=replace(picture.metadata, writing=taken.writing))
 
 
-def _told(measures: Measures) -> Measures:
+def _prefixed(measures: Measures) -> Measures:
     return {f"cutout.{name}": value for name, value in measures.items()}
 
 

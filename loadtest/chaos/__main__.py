@@ -116,20 +116,20 @@ class Feeder:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done in a run: so many events, one broker or three, and of the blows those that `only` is in the name of.
+    """A run: so many events, one broker or three, and of the faults those that `only` is in the name of.
 
-    Of these the first `blows`, or so many of them again and again where there are less.
+    Of these the first `injections`, or so many of them again and again where there are less.
     """
 
     events: int = EVENTS
     brokers: int = 1
-    blows: int | None = None
+    injections: int | None = None
     only: str = ""
 
-    def of(self, blows: Sequence[Fault]) -> list[Fault]:
-        """The blows to be dealt."""
-        chosen = [blow for blow in blows if self.only in blow.name]
-        return list(islice(cycle(chosen), len(chosen) if self.blows is None else self.blows))
+    def of(self, injections: Sequence[Fault]) -> list[Fault]:
+        """The faults to be injected."""
+        chosen = [injection for injection in injections if self.only in injection.name]
+        return list(islice(cycle(chosen), len(chosen) if self.injections is None else self.injections))
 
 
 def main(seeds: Sequence[int], plan: Plan, keep: Path | None) -> int:
@@ -194,7 +194,7 @@ def run(seed: int, plan: Plan, folder: Path) -> dict[str, float]:
 
 
 def _inject(injector: FaultInjector, todo: Sequence[Fault], feeder: Feeder, events: int) -> None:
-    """Does one thing after another, while as large a share of the events as of the blows is under way."""
+    """Does one thing after another, while as large a share of the events as of the faults is under way."""
     first = feeder.sent
     for number, faults in enumerate(todo, start=1):
         share = (events - first) // len(todo)
@@ -235,15 +235,15 @@ def _settle(cluster: Cluster, say: Callable[[str], None]) -> None:
 def _figures(
     feeder: Feeder, injector: FaultInjector, verdict: Verdict, cluster: Cluster, poison: Sequence[Poison], took_s: float
 ) -> dict[str, float]:
-    blows = injector.blows
-    stalled = [blow.stood_s for blow in blows if blow.kind != "members"]
+    injections = injector.injections
+    stalled = [injection.stalled_s for injection in injections if injection.kind != "members"]
     return {
         "events": feeder.sent,
-        "kills": sum(blow.kind in ("kill", "server") for blow in blows),
-        "pauses": sum(blow.kind == "pause" for blow in blows),
+        "kills": sum(injection.kind in ("kill", "server") for injection in injections),
+        "pauses": sum(injection.kind == "pause" for injection in injections),
         "stops_before_a_write": injector.stops,
-        "disks_filled": sum(blow.kind == "full" for blow in blows),
-        "members_changed": sum(blow.kind == "members" for blow in blows),
+        "disks_filled": sum(injection.kind == "full" for injection in injections),
+        "members_changed": sum(injection.kind == "members" for injection in injections),
         "ended_themselves": cluster.ended_themselves,
         "lost": verdict.count(*LOST_KINDS) + len(verdict.lost) + len(feeder.refused),
         "stale_published": verdict.count("stale_published") + len(verdict.stale),
@@ -258,11 +258,15 @@ def _figures(
         "live": verdict.published,
         "tasks": verdict.report.counts["tasks"],
         "tasks_repeated": verdict.report.counts["duplicates"],
-        "not_recovered": sum(not blow.recovered for blow in blows),
+        "not_recovered": sum(not injection.recovered for injection in injections),
         "recovery_s_p95": round(_p95(stalled), 1),
-        "recovery_own_s_p95": round(_p95([blow.own_s for blow in blows if blow.kind != "members"]), 1),
-        "server_away_s_max": round(max((blow.away_s for blow in blows), default=0.0), 1),
-        "rebalance_s_max": round(max((blow.stood_s for blow in blows if blow.kind == "members"), default=0.0), 1),
+        "recovery_own_s_p95": round(
+            _p95([injection.own_s for injection in injections if injection.kind != "members"]), 1
+        ),
+        "server_away_s_max": round(max((injection.away_s for injection in injections), default=0.0), 1),
+        "rebalance_s_max": round(
+            max((injection.stalled_s for injection in injections if injection.kind == "members"), default=0.0), 1
+        ),
         "took_s": round(took_s),
     }
 

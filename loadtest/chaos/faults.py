@@ -32,7 +32,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Blow:
+class Injection:
     """A fault that was injected, and how the system took it.
 
     `away_s` is for how long a server did not answer, its own start included; 0 where none was killed.
@@ -46,14 +46,14 @@ class Blow:
     bars_writers: bool = False
 
     @property
-    def stood_s(self) -> float:
+    def stalled_s(self) -> float:
         """For how long somebody had to wait: who could not write an event as well as who was to read one."""
         return max(self.stall.seconds, self.away_s if self.bars_writers else 0.0)
 
     @property
     def own_s(self) -> float:
         """What of it was not the server's."""
-        return max(0.0, self.stood_s - self.away_s)
+        return max(0.0, self.stalled_s - self.away_s)
 
     @property
     def description(self) -> str:
@@ -61,14 +61,14 @@ class Blow:
         where = f" ({self.stall.place[0]} at {self.stall.place[1]}/{self.stall.place[2]})" if self.stall.place else ""
         away = f"; the server was away for {self.away_s:.1f} s of it, its start included" if self.away_s else ""
         end = "" if self.recovered else ", DID NOT RECOVER"
-        return f"{self.name}: stood still for {self.stood_s:.1f} s{where}{away}{end}"
+        return f"{self.name}: stood still for {self.stalled_s:.1f} s{where}{away}{end}"
 
 
 class FaultInjector:
     """Does everything on its list. `stops` counts the publishers that stood still before a write."""
 
     def __init__(self, seed: int, cluster: Cluster, stalls: Stalls, say: Callable[[str], None]) -> None:
-        self.blows: list[Blow] = []
+        self.injections: list[Injection] = []
         self.stops = 0
         self._rng = random.Random(f"mischief {seed}")
         self._cluster = cluster
@@ -85,7 +85,7 @@ class FaultInjector:
         ]
         self._rng.shuffle(self.list)
 
-    def strike(self, faults: Fault) -> Blow:
+    def strike(self, faults: Fault) -> Injection:
         """Does one thing, and waits until what it stopped has moved on."""
         self._stalls.forget()
         began_s = time.monotonic()
@@ -94,10 +94,10 @@ class FaultInjector:
         recovered = self._wait(faults.groups, began_s, over_s)
         away_s = over_s - began_s if faults.kind == "server" else 0.0
         stall = self._stalls.longest(faults.groups)
-        blow = Blow(faults.name, faults.kind, stall, recovered, away_s, faults.bars_writers)
-        self.blows.append(blow)
-        self._say(blow.description)
-        return blow
+        injection = Injection(faults.name, faults.kind, stall, recovered, away_s, faults.bars_writers)
+        self.injections.append(injection)
+        self._say(injection.description)
+        return injection
 
     def _wait(self, groups: list[str], began_s: float, over_s: float) -> bool:
         while time.monotonic() < over_s + RECOVERED_WITHIN_S:

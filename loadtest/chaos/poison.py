@@ -52,7 +52,7 @@ WORKED_ON = (
     topics.retry(RETRY_FIRST_MS),
 )
 KEPT = (topics.REPLIES, topics.REVIEWS, topics.LETTERS)  # which no role here works on
-NASTY = {
+HOSTILE_TEXTS = {
     "newline": b"\n",
     "nul": b"\0",
     "escape": b"\x1b[31m",
@@ -169,9 +169,9 @@ def _makers() -> Iterator[_Maker]:
     for event in (_change, _campaign, _task, _request, _decision, _retracted):
         for key in ("none", "empty", "another's", "no utf-8", "400 kB"):
             yield partial(_wrong_key, event=event, key=key)
-    for name in NASTY:
-        yield partial(_nasty, name=name, of="tenant")
-        yield partial(_nasty, name=name, of="sku")
+    for name in HOSTILE_TEXTS:
+        yield partial(_hostile_text, name=name, of="tenant")
+        yield partial(_hostile_text, name=name, of="sku")
     for headers in HEADERS:
         for topic in (
             topics.CATALOG,
@@ -246,11 +246,11 @@ def _nested(its: _Named, *, levels: int, topic: topics.Topic) -> Poison:
     return its.poison("nested", topic, codec.encode(event).partition(LEVEL)[0] + LEVEL * levels)
 
 
-def _nasty(its: _Named, *, name: str, of: str) -> Poison:
+def _hostile_text(its: _Named, *, name: str, of: str) -> Poison:
     """A record that ours would not write: what is nasty takes the place of as many harmless letters."""
-    harmless = b"Q" * len(NASTY[name])
+    harmless = b"Q" * len(HOSTILE_TEXTS[name])
     event = _change(its, **{of: (its.name if of == "sku" else "acme") + harmless.decode()})
-    return its.poison("names", topics.CATALOG, codec.encode(event).replace(harmless, NASTY[name]))
+    return its.poison("names", topics.CATALOG, codec.encode(event).replace(harmless, HOSTILE_TEXTS[name]))
 
 
 # good records made odd: their keys, headers and times

@@ -46,7 +46,7 @@ class Expected:
 @dataclass
 class _Campaign:
     event: CampaignRequested
-    asked_at: int
+    requested_at: int
 
 
 class Workload:

@@ -43,7 +43,7 @@ ALPHA: Required = {
     "alpha_coverage": "edges",
 }
 _GROUND_DEMANDED: Required = {"background_as_channel": "channel", "background_exact_share": "channel"}
-_GROUND_ASKED: Required = {"background_near_share": "channel"}
+_GROUND_REQUESTED: Required = {"background_near_share": "channel"}
 
 
 class BadParameters(InputError, ValueError):
@@ -138,4 +138,4 @@ class Operation:
         """The measures that its picture for a channel must have, each with its point."""
         if channel.background_required:
             return {**self.required, **_GROUND_DEMANDED}
-        return {**self.required, **_GROUND_ASKED} if self.ground == "asked" else self.required
+        return {**self.required, **_GROUND_REQUESTED} if self.ground == "asked" else self.required

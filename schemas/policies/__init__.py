@@ -131,7 +131,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass
-class Patience:
+class TimeBudget:
     """CPU seconds that are left to search in: of a product, all texts share them."""
 
     left_s: float = SEARCHES_MAX_S
@@ -170,10 +170,10 @@ class Policy:
         return max((file.version for file in self.files), default="")
 
     def judged(
-        self, text: str, *, tenant: str = "", channel: str = "", category: str = "", patience: Patience | None = None
+        self, text: str, *, tenant: str = "", channel: str = "", category: str = "", budget: TimeBudget | None = None
     ) -> Judged:
         """What comes of a text of a tenant, about a product of `category`, for a channel or for all."""
-        patience = patience or Patience()
+        budget = budget or TimeBudget()
         groups = categories.groups(category)
         findings: list[Finding] = [*_of_form(text)]
         begin, rewritten = text[:LENGTH_MAX], text  # what is longer goes to a person anyway, and is nobody's to search
@@ -182,9 +182,9 @@ class Policy:
             if not rule.covers(tenant, channel, groups):
                 continue
             try:
-                found = rule.found(begin, read, patience)
+                found = rule.found(begin, read, budget)
                 if found is not None and len(text) <= LENGTH_MAX:
-                    rewritten = rule.rewritten(rewritten, patience)
+                    rewritten = rule.rewritten(rewritten, budget)
             except TimeoutError:
                 findings.append(Finding(rule=rule.ref, outcome="review", why=_SLOW, found=""))
                 continue
@@ -208,24 +208,24 @@ class _Compiled:
         mine = (not rule.tenants or tenant in rule.tenants) and (not rule.channels or channel in rule.channels)
         return mine and groups.isdisjoint(rule.not_of)
 
-    def found(self, text: str, read: str, patience: Patience) -> str | None:
+    def found(self, text: str, read: str, budget: TimeBudget) -> str | None:
         """The words that it speaks of; "" where it speaks of all of the text, None where of nothing. Raises
         TimeoutError."""
         if self._unless is not None and self._unless.search(read):
             return None
         if self._words is not None and (word := self._words.search(read)) is not None:
             return word[0]
-        spelled = (patience.search(each, way) for each in self._spelled for way in (text, read))
+        spelled = (budget.search(each, form) for each in self._spelled for form in (text, read))
         match = next((hit for hit in spelled if hit), None)
         return None if match is None else str(match[0])
 
-    def rewritten(self, text: str, patience: Patience) -> str:
+    def rewritten(self, text: str, budget: TimeBudget) -> str:
         if self.rule.outcome != "rewrite":
             return text
         if self._words is not None:
             text = self._words.sub(self.rule.instead, text)
         for pattern in self._spelled:
-            text = patience.replaced(pattern, self.rule.instead, text)
+            text = budget.replaced(pattern, self.rule.instead, text)
         return " ".join(text.split())
 
     @cached_property

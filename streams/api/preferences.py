@@ -7,5 +7,5 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?", re.IGNORECASE)
 
 def wait_s(prefer: str | None) -> int | None:
     """How many seconds of waiting a Prefer header asks for; None where it asks for none."""
-    asked = _WAIT.search(prefer or "")
-    return None if asked is None else int(asked[1])
+    match = _WAIT.search(prefer or "")
+    return None if match is None else int(match[1])

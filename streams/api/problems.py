@@ -91,8 +91,8 @@ class Problem(Exception):
         """What a caller is told besides."""
         after_s = self.retry_after_s or (RETRY_AFTER_S if self.meaning.retryable else None)
         challenge = 'Bearer realm="packshot"' if self.status == 401 else None
-        told = {"Retry-After": after_s, "WWW-Authenticate": challenge, "Allow": self.allow}
-        return {"Cache-Control": "no-store"} | {name: str(each) for name, each in told.items() if each is not None}
+        headers = {"Retry-After": after_s, "WWW-Authenticate": challenge, "Allow": self.allow}
+        return {"Cache-Control": "no-store"} | {name: str(each) for name, each in headers.items() if each is not None}
 
     def details(self, base_url: str, instance: str, trace_id: str) -> ProblemDetails:
         """The body."""
@@ -137,8 +137,8 @@ def problem_of(error: Exception) -> Problem:
 
 def _allowed(error: HTTPException) -> str | None:
     """The methods that there are, which a 405 has to tell (RFC 9110)."""
-    told = (error.headers or {}).get("allow")
-    return None if told is None else ", ".join(sorted({*told.split(", ")} - {"OPTIONS"}))
+    headers = (error.headers or {}).get("allow")
+    return None if headers is None else ", ".join(sorted({*headers.split(", ")} - {"OPTIONS"}))
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

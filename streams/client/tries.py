@@ -28,15 +28,15 @@ class Tries:
 
     def again_in_s(self, outcome: Outcome) -> float | None:
         """How long to wait before the next try; None when this outcome is the last."""
-        asked_s = 0.0 if isinstance(outcome, httpx.TransportError) else _asked_s(outcome)
-        if self._left <= 0 or asked_s is None or asked_s > RETRY_AFTER_MAX_S:
+        retry_after_s = 0.0 if isinstance(outcome, httpx.TransportError) else _retry_after_s(outcome)
+        if self._left <= 0 or retry_after_s is None or retry_after_s > RETRY_AFTER_MAX_S:
             return None
         wait_s = self._wait_s * random.uniform(0.5, 1.0)
         self._left, self._wait_s = self._left - 1, min(2 * self._wait_s, WAIT_MAX_S)
-        return max(wait_s, asked_s)
+        return max(wait_s, retry_after_s)
 
 
-def _asked_s(answer: httpx.Response) -> float | None:
+def _retry_after_s(answer: httpx.Response) -> float | None:
     """The seconds that an answer asks to wait; None for one that is final."""
     details = details_of(answer.content) if answer.status_code >= 400 else None
     if answer.status_code not in AGAIN and not (details and details.retryable):

@@ -155,13 +155,13 @@ class Work:
 
     def _look(self, shop: Shop, noted: list[NotedChange]) -> None:
         """As they were when they were asked for: what changes meanwhile is noted anew."""
-        asked_ms = self.now_ms()
+        fetched_ms = self.now_ms()
         found = {each.source_id: each for each in shop.fetch([change.source_id for change in noted])}
         for product in found.values():
-            self.taking.take(shop.connector, product, asked_ms)
+            self.taking.take(shop.connector, product, fetched_ms)
         for change in noted:
             if change.source_id not in found:
-                self.taking.gone(shop.connector, change.source_id, asked_ms)
+                self.taking.gone(shop.connector, change.source_id, fetched_ms)
 
     def _one_by_one(self, shop: Shop, noted: list[NotedChange]) -> None:
         for change in noted:
@@ -185,12 +185,12 @@ class Work:
         gone = 0
         for first in range(0, len(unseen), CHANGES_AT_ONCE):
             self._keep()
-            some, asked_ms = unseen[first : first + CHANGES_AT_ONCE], self.now_ms()
+            some, fetched_ms = unseen[first : first + CHANGES_AT_ONCE], self.now_ms()
             found = {each.source_id: each for each in shop.fetch(some)}
             for product in found.values():
-                self.taking.take(shop.connector, product, asked_ms)
+                self.taking.take(shop.connector, product, fetched_ms)
             gone += sum(
-                self.taking.gone(shop.connector, each, asked_ms) == "told" for each in some if each not in found
+                self.taking.gone(shop.connector, each, fetched_ms) == "told" for each in some if each not in found
             )
         return gone
 

@@ -97,7 +97,7 @@ class Isolation:
         self._gate = _Gate()
         self._lock = threading.Lock()
         self._first: dict[Place, int] = {}
-        self._care: dict[Place, int] = {}
+        self._careful_records: dict[Place, int] = {}
         self._logged: dict[Place, str] = {}
         self.is_waiting = False
         """Whether a batch stands on purpose, until the database is back."""
@@ -115,11 +115,11 @@ class Isolation:
         """
         place = (delivery.topic, delivery.partition)
         with self._lock:
-            if place not in self._care:
+            if place not in self._careful_records:
                 first = self._first.setdefault(place, delivery.offset)
-                self._care[place] = self._care_needed(place, first)
+                self._careful_records[place] = self._careful_records_of(place, first)
                 self._count_careful()
-            return self._care[place] > 0
+            return self._careful_records[place] > 0
 
     @contextmanager
     def trying(self, delivery: Delivery) -> Iterator[None]:
@@ -184,11 +184,11 @@ class Isolation:
         with self._lock:
             for place in places:
                 self._first.pop(place, None)
-                self._care.pop(place, None)
+                self._careful_records.pop(place, None)
                 self._logged.pop(place, None)
             self._count_careful()
 
-    def _care_needed(self, place: Place, first: int) -> int:
+    def _careful_records_of(self, place: Place, first: int) -> int:
         """Of how many records."""
         starts, tried = self._trials.start(self._role, place, first)
         if starts < CAREFUL_FROM_STARTS and not tried:
@@ -201,7 +201,7 @@ class Isolation:
         """Raises Refused."""
         place = (delivery.topic, delivery.partition)
         with self._lock:
-            self._care[place] = max(self._care.get(place, 0) - 1, 0)
+            self._careful_records[place] = max(self._careful_records.get(place, 0) - 1, 0)
             self._count_careful()
         tries = self._trials.attempt(self._role, place, delivery.offset)
         if tries > TRIES_MAX:
@@ -216,7 +216,7 @@ class Isolation:
             log.warning("not noted", reason=str(away))
 
     def _count_careful(self) -> None:
-        careful_partitions.labels(self._role).set(sum(left > 0 for left in self._care.values()))
+        careful_partitions.labels(self._role).set(sum(left > 0 for left in self._careful_records.values()))
 
 
 def is_untouchable(why: Refused) -> bool:

@@ -43,7 +43,7 @@ ORIGINAL = "packshot-original"
 ORIGINAL_BYTES = "packshot-original-bytes"
 ORIGINAL_AT = "packshot-original-at"
 ORIGINAL_HEADERS = frozenset({ORIGINAL, ORIGINAL_BYTES, ORIGINAL_AT})
-STORY = frozenset({
+LETTER_HEADERS = frozenset({
     ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, ATTEMPT, FIRST_SEEN, NOT_BEFORE, FAILED_AT, ERROR_KIND, ERROR_CODE,
     ERROR_FIELD, ERROR_MESSAGE, HISTORY, REPLAYED,
 })  # fmt: skip
@@ -166,14 +166,14 @@ class _Original(msgspec.Struct, frozen=True, array_like=True):
     headers: list[tuple[str, bytes]]
 
 
-def written_at_ms(told_ms: int | None) -> int:
+def written_at_ms(stated_ms: int | None) -> int:
     """When a record was written, Unix time in ms: what it says of that, or now where that cannot be.
 
     A topic that has its time from the sender may say that there is none (-1), or years to come; nothing may be counted
     or expire by that. Brokers' clocks may be a little ahead of ours.
     """
     now_ms = time.time_ns() // 1_000_000
-    return told_ms if told_ms is not None and 0 <= told_ms <= now_ms + CLOCKS_APART_MAX_MS else now_ms
+    return stated_ms if stated_ms is not None and 0 <= stated_ms <= now_ms + CLOCKS_APART_MAX_MS else now_ms
 
 
 def event_in(delivery: Delivery, codec: Codec = HASHED) -> Event:
@@ -244,9 +244,9 @@ class RetryPolicy:
             return self._fitting(_letter(delivery, refusal, now_ms, topics.DEAD.name, {}), topics.DEAD, delivery)
         delay_ms = self.delays_ms[delivery.attempt]
         not_before_ms = now_ms + round(delay_ms * (1 + JITTER_SHARE * self.random_share()))
-        story = {ATTEMPT: delivery.attempt + 1, NOT_BEFORE: not_before_ms}
+        letter_headers = {ATTEMPT: delivery.attempt + 1, NOT_BEFORE: not_before_ms}
         topic = topics.retry(delay_ms)
-        return self._fitting(_letter(delivery, refusal, now_ms, topic.name, story), topic, delivery)
+        return self._fitting(_letter(delivery, refusal, now_ms, topic.name, letter_headers), topic, delivery)
 
     def instead(self, record: Outgoing, number: int, why: Refused, now_ms: int) -> Outgoing:
         """The dead letter of a record of ours that its topic will not take, `number` telling it from others.
@@ -303,7 +303,9 @@ def _back(letter: Delivery, topic: topics.Topic, originals: Originals | None) ->
     if record.size_bytes <= topic.max_bytes:
         return record
     # At its topic's limit there is only room for what keeps it from being tried for ever.
-    return replace(record, headers=[each for each in record.headers if each[0] not in STORY or each[0] == ATTEMPT])
+    return replace(
+        record, headers=[each for each in record.headers if each[0] not in LETTER_HEADERS or each[0] == ATTEMPT]
+    )
 
 
 def _without_original(letter: Outgoing, delivery: Delivery, originals: Originals) -> Outgoing:
@@ -311,13 +313,13 @@ def _without_original(letter: Outgoing, delivery: Delivery, originals: Originals
     data = msgspec.msgpack.encode(_Original(delivery.key, delivery.value, delivery.headers))
     digest = originals.put(data)
     kept_at = {ORIGINAL: digest, ORIGINAL_BYTES: str(len(data)), ORIGINAL_AT: originals.address(digest)}
-    story = [header for header in letter.headers if header[0] in STORY]
+    letter_headers = [header for header in letter.headers if header[0] in LETTER_HEADERS]
     short = [
         (name, value)
         for name, value in letter.headers
-        if name not in STORY and len(name.encode()) + len(value) <= HEADER_KEPT_BYTES
+        if name not in LETTER_HEADERS and len(name.encode()) + len(value) <= HEADER_KEPT_BYTES
     ]
-    headers = [*short[:HEADERS_KEPT], *story, *((name, value.encode()) for name, value in kept_at.items())]
+    headers = [*short[:HEADERS_KEPT], *letter_headers, *((name, value.encode()) for name, value in kept_at.items())]
     return Outgoing(letter.topic, letter.key and letter.key[:KEY_KEPT_BYTES], b"", headers)
 
 
@@ -332,12 +334,14 @@ def _restored(letter: Delivery, originals: Originals | None) -> Delivery:
         original = msgspec.msgpack.decode(originals.get(digest), type=_Original)
     except (LookupError, ValueError) as error:
         raise Refused("original_lost", f"{digest[:64]!r}: {error}", field=ORIGINAL) from error
-    kept = [header for header in original.headers if header[0] not in STORY]
-    story = [header for header in letter.headers if header[0] in STORY]
-    return replace(letter, key=original.key, value=original.value, headers=[*kept, *story])
+    kept = [header for header in original.headers if header[0] not in LETTER_HEADERS]
+    letter_headers = [header for header in letter.headers if header[0] in LETTER_HEADERS]
+    return replace(letter, key=original.key, value=original.value, headers=[*kept, *letter_headers])
 
 
-def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story: Mapping[str, object]) -> Outgoing:
+def _letter(
+    delivery: Delivery, refusal: Refused, now_ms: int, topic: str, letter_headers: Mapping[str, object]
+) -> Outgoing:
     known = as_mapping(delivery.headers)
     error = {
         ORIGIN_TOPIC: delivery.topic,
@@ -350,7 +354,7 @@ def _letter(delivery: Delivery, refusal: Refused, now_ms: int, topic: str, story
         ERROR_FIELD: refusal.field,
         ERROR_MESSAGE: refusal.message,
         HISTORY: _longer_history(delivery, refusal, now_ms),
-        **story,
+        **letter_headers,
     }
     # Only a letter of ours says truly where its original is.
     dropped = {*error} if delivery.topic.startswith(topics.RETRY_PREFIX) else {*error, *ORIGINAL_HEADERS}

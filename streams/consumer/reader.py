@@ -273,7 +273,7 @@ class LaneReader:
     # rebalancing
 
     def _on_assign(self, _consumer: object, places: list[TopicPartition]) -> None:
-        self._joining.told()
+        self._joining.assigned()
         for place in places:
             self._trackers[place.partition] = OffsetTracker(self._next_epoch())
             self._held_back.discard(place.partition)

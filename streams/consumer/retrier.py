@@ -69,7 +69,7 @@ class Retrier:
         return not self._topics or self._joining.is_done
 
     def _taken(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._joining.told()
+        self._joining.assigned()
         for partition in partitions:
             self._due_ms.pop((partition.topic, partition.partition), None)
             self._held.pop((partition.topic, partition.partition), None)

@@ -71,8 +71,8 @@ class Audits:
 
     def end(self, number: int, at_ms: int, figures: Mapping[str, int], findings: Sequence[NotedFinding]) -> None:
         """Notes what one counted and found; of that the first FINDINGS_KEPT are kept."""
-        told = {"figures": _text(figures), "findings": _text(findings[:FINDINGS_KEPT]), "found": len(findings)}
-        self._end(number, ended_at_ms=at_ms, **told)
+        outcome = {"figures": _text(figures), "findings": _text(findings[:FINDINGS_KEPT]), "found": len(findings)}
+        self._end(number, ended_at_ms=at_ms, **outcome)
 
     def fail(self, number: int, at_ms: int, why: str) -> None:
         """Notes why one came to no end, unless it has ended."""

@@ -182,9 +182,13 @@ class Overviews(Repository):
             .limit(COSTS_MAX)
             .subquery()
         )
-        told = newest.c
-        query = select(told.operation, func.sum(told.work_ms), func.count(func.distinct(told.task_id)))
-        rows = self._connection.execute(query.group_by(told.operation))
+        newest_columns = newest.c
+        query = select(
+            newest_columns.operation,
+            func.sum(newest_columns.work_ms),
+            func.count(func.distinct(newest_columns.task_id)),
+        )
+        rows = self._connection.execute(query.group_by(newest_columns.operation))
         return {str(row[0]): float(row[1]) / int(row[2]) for row in rows}
 
     def judged(self, tenant: str) -> list[Judged]:

@@ -25,10 +25,10 @@ def said(of: Any, variable: Callable[[str], str], given: Collection[str]) -> tup
     `variable` has the variable of a setting. No secret is shown in what is wrong.
     """
     environment = {name.upper(): value for name, value in os.environ.items()}
-    asked = [each.name for each in fields(of) if each.name not in given]
-    found = {name: environment[variable(name)] for name in asked if variable(name) in environment}
+    names = [each.name for each in fields(of) if each.name not in given]
+    found = {name: environment[variable(name)] for name in names if variable(name) in environment}
     wrong = []
-    for name in set(asked) & set(secrets_of(of)):
+    for name in set(names) & set(secrets_of(of)):
         file = environment.get(variable(name) + SUFFIX)
         try:
             if file is not None:

@@ -68,7 +68,7 @@ class Admission:
     def __init__(self, others: Seen, clock: Clock = time) -> None:
         self._others = others
         self._clock = clock
-        self._asked: dict[Pool, int] = dict.fromkeys(POOLS, 0)
+        self._waiting: dict[Pool, int] = dict.fromkeys(POOLS, 0)
         self._place_ms: dict[Pool, float | None] = dict.fromkeys(POOLS)
         self._lock = threading.Lock()
 
@@ -88,14 +88,14 @@ class Admission:
         """Notes that a task is asked now."""
         count = self._ahead(pool)
         with self._lock:
-            self._asked[pool] += 1
+            self._waiting[pool] += 1
         return Place(pool, count, self._clock.monotonic())
 
     def end(self, place: Place, was_done: bool) -> None:
         """Notes that a task has its answer, or that nobody waits for it any more."""
         took_ms = (self._clock.monotonic() - place.since_s) * 1000
         with self._lock:
-            self._asked[place.pool] -= 1
+            self._waiting[place.pool] -= 1
             if not was_done:
                 return
             each_ms, known_ms = took_ms / (place.ahead + 1), self._place_ms[place.pool]
@@ -104,7 +104,7 @@ class Admission:
 
     def _ahead(self, pool: Pool) -> int:
         """What others have asked, as far as that is known, and what this gateway has."""
-        count = self._asked[pool] + self._others(dict(self._asked)).get(pool, 0)
+        count = self._waiting[pool] + self._others(dict(self._waiting)).get(pool, 0)
         ahead.labels(pool).set(count)
         return count
 

@@ -127,7 +127,7 @@ def find(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
         if (event := _resolution_in(record, codec)) is not None:
             resolved[event.letter, event.event_id] = event
     letters = [DeadLetter(record, resolved.get((record.position, record.event_id)), codec) for record in dead]
-    return sorted(filter(wanted.fits, _told_once(letters)), key=lambda letter: letter.order)
+    return sorted(filter(wanted.fits, _without_repeats(letters)), key=lambda letter: letter.order)
 
 
 def _resolution_in(record: Delivery, codec: Codec) -> LetterResolved | None:
@@ -140,7 +140,7 @@ def _resolution_in(record: Delivery, codec: Codec) -> LetterResolved | None:
     return event
 
 
-def _told_once(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+def _without_repeats(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     """The letters without repeats: whoever is killed behind a letter and before the commit writes it once more."""
     seen: dict[tuple[str, str], DeadLetter] = {}
     for letter in letters:

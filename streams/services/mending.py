@@ -234,8 +234,8 @@ def _cutout_parameters(task: Task, request: PreviewRequest, facts: Facts) -> dic
 
 def _network(parameters: Mapping[str, str], facts: Facts) -> str | None:
     """The network that is asked by name; None for the one that works, as in place of one that is recalled."""
-    asked = parameters.get(NETWORK)
-    return None if asked in recalled(facts.models.releases(CUTOUT)) else asked
+    requested = parameters.get(NETWORK)
+    return None if requested in recalled(facts.models.releases(CUTOUT)) else requested
 
 
 def _cut_by(task: Task, facts: Facts) -> TaskCompleted | None:

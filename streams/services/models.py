@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gpu_workers.engines import Engine, EngineError, Preference, open_engine, usable_engines
 from gpu_workers.models.loader import is_right, model_path
 from gpu_workers.models.manifest import Model, ModelError, UnknownModel, read_manifest, shipped
-from gpu_workers.models.policy import stand
+from gpu_workers.models.policy import split_by_policy
 from gpu_workers.models.verifying import check_graph, try_out
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.serving.model_registry import ModelRegistry
@@ -310,7 +310,7 @@ def _blobs(settings: Settings) -> Blobs:
 
 def _split(settings: Settings, registry: ModelRegistry, facts: Facts) -> ModelSplit:
     releases = facts.models.releases(OPERATION)
-    return stand(settings.cutout_model, cutout_pool.DEFAULT_MODEL, releases, registry.models().values())
+    return split_by_policy(settings.cutout_model, cutout_pool.DEFAULT_MODEL, releases, registry.models().values())
 
 
 def _known(registry: ModelRegistry, ref: str) -> Model:

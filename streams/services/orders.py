@@ -92,11 +92,11 @@ def _of_recipe(order: Order, cookbook: Cookbook) -> Step:
         slips = cookbook.slips(order.recipe, order.tenant, [order.channel or ""], None, NUMBER)
     except (UnknownRecipe, BadRecipe) as error:
         raise Refused.because(error, field="recipe") from error
-    ways = {_name(way): way for slip in slips for way in _ways(slip) if _last(way).channel == order.channel}
-    wanted = order.asset if order.asset is not None or len(ways) != 1 else next(iter(ways))
-    if wanted not in ways:
-        raise Refused("unknown_asset", _unknown(order, list(ways), rules), field="asset")
-    return _with(ways[wanted], order.parameters)
+    paths = {_name(path): path for slip in slips for path in _paths(slip) if _last(path).channel == order.channel}
+    wanted = order.asset if order.asset is not None or len(paths) != 1 else next(iter(paths))
+    if wanted not in paths:
+        raise Refused("unknown_asset", _unknown(order, list(paths), rules), field="asset")
+    return _with(paths[wanted], order.parameters)
 
 
 def _unknown(order: Order, assets: list[str], rules: str) -> str:
@@ -115,23 +115,23 @@ def _rules(order: Order, cookbook: Cookbook) -> str:
         raise Refused.because(error, field="channel") from error
 
 
-def _ways(step: Step) -> Iterator[Step]:
+def _paths(step: Step) -> Iterator[Step]:
     """Every way from a step to an asset, with nothing beside it nor behind."""
     if step.asset is not None:
         yield replace(step, next=[])
     for following in step.next:
-        for way in _ways(following):
-            yield replace(step, next=[way])
+        for path in _paths(following):
+            yield replace(step, next=[path])
 
 
-def _name(way: Step) -> str:
+def _name(path: Step) -> str:
     """What a recipe calls the asset at the end of a way; nothing where it makes one of a channel only."""
-    last = _last(way)
+    last = _last(path)
     return (last.asset or "").removeprefix(f"{last.channel}-{NUMBER}").removeprefix(".")
 
 
-def _last(way: Step) -> Step:
-    return list(_steps(way))[-1]
+def _last(path: Step) -> Step:
+    return list(_steps(path))[-1]
 
 
 def _steps(step: Step) -> Iterator[Step]:
@@ -140,10 +140,10 @@ def _steps(step: Step) -> Iterator[Step]:
         yield from _steps(following)
 
 
-def _with(way: Step, parameters: dict[str, str]) -> Step:
-    if way.next:
-        return replace(way, next=[_with(way.next[0], parameters)])
-    return replace(way, parameters={**way.parameters, **parameters})
+def _with(path: Step, parameters: dict[str, str]) -> Step:
+    if path.next:
+        return replace(path, next=[_with(path.next[0], parameters)])
+    return replace(path, parameters={**path.parameters, **parameters})
 
 
 def _check(step: Step) -> None:

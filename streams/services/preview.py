@@ -34,7 +34,7 @@ from streams.services.roles import s3_client
 from streams.services.status import open_database, tenants_of
 
 Progress = Callable[[int, int], None]
-Asked = tuple[CatalogChanged, Source, Slip]
+PlannedPicture = tuple[CatalogChanged, Source, Slip]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
     with open_database(settings) as database, database.read() as facts:
         cookbook = facts.recipes.cookbook()
     cookbook, name = _with_file(cookbook, wanted.recipe)
-    drawn = asked(_products(settings, wanted, cookbook.rules), cookbook, name)
+    drawn = planned_pictures(_products(settings, wanted, cookbook.rules), cookbook, name)
     here = _reading_here(settings)
     with open_studio(here, wanted.model) as studio:
         entries = made(here, studio, drawn, progress)
@@ -66,7 +66,7 @@ def preview(settings: Settings, wanted: Wanted, target: Path, progress: Progress
     return entries
 
 
-def asked(products: Sequence[CatalogChanged], cookbook: Cookbook, name: str) -> list[Asked]:
+def planned_pictures(products: Sequence[CatalogChanged], cookbook: Cookbook, name: str) -> list[PlannedPicture]:
     """What a recipe asks for of products. Raises Refused `nothing_to_make` where that is nothing."""
     found = [
         (product, source, slip)
@@ -78,7 +78,7 @@ def asked(products: Sequence[CatalogChanged], cookbook: Cookbook, name: str) -> 
     return found
 
 
-def made(settings: Settings, studio: Studio, drawn: Sequence[Asked], progress: Progress) -> list[Entry]:
+def made(settings: Settings, studio: Studio, drawn: Sequence[PlannedPicture], progress: Progress) -> list[Entry]:
     """The pictures. Sources are read as `settings` allow; what cannot be made stands in its entry."""
     total = sum(len(slip.lineages) for _, _, slip in drawn)
     entries: list[Entry] = []

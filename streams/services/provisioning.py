@@ -29,7 +29,7 @@ def provision(settings: Settings, within_s: float, clock: Clock = time) -> Provi
 
     Waits `within_s` seconds for brokers and a database that are away. Raises Unavailable, Refused, SchemaMismatch.
     """
-    stay = _patience(within_s, clock)
+    stay = _retrying(within_s, clock)
     mended, left = wait_out(lambda: _topics(settings), stay)
     tables = wait_out(lambda: upgraded(settings), stay)
     return Provisioned(len(topics.every(settings.retry_delays)), tuple(mended), tuple(left), tables)
@@ -41,7 +41,7 @@ def _topics(settings: Settings) -> tuple[list[Drift], list[Drift]]:
     return mended, [each for each in found if each not in mended]
 
 
-def _patience(within_s: float, clock: Clock) -> Callable[[float], None]:
+def _retrying(within_s: float, clock: Clock) -> Callable[[float], None]:
     """A `stay` of wait_out that raises Unavailable when so many seconds are over."""
     give_up_at = clock.monotonic() + within_s
 

@@ -66,7 +66,7 @@ def begun(operation: str, channel: str) -> str:
 def plan(text: str, facts: Facts) -> Plan:
     """What a release of a draft would do. Raises Refused: `bad_recipe`, and for a version that is not the newest."""
     made = _read(text, facts.recipes.cookbook())
-    known, event = facts.recipes.releases(), _released(made, text, "", "")
+    known, event = facts.recipes.releases(), _released(made, text, reason="", by="")
     check_version(event, known)
     return Plan(ref=made.ref, products=product_names(touched(event, known, facts)))
 
@@ -80,9 +80,9 @@ def seen(settings: Settings, database: Database, tenant: str, sku: str, text: st
         raise Refused("unknown_sku", f"no product has the SKU {sku!r}", field="sku")
     made = _read(text, cookbook)
     drafted = dataclasses.replace(cookbook, recipes={**cookbook.recipes, made.name: made})
-    asked = preview.asked([product.event], drafted, made.name)[:PHOTOGRAPHS_MAX]
+    planned = preview.planned_pictures([product.event], drafted, made.name)[:PHOTOGRAPHS_MAX]
     with turn(), open_studio(settings) as studio:
-        return preview.made(settings, studio, asked, lambda _done, _total: None)
+        return preview.made(settings, studio, planned, lambda _done, _total: None)
 
 
 def release(database: Database, sender: Sender, text: str, reason: str, released_by: str) -> Plan:
@@ -90,7 +90,7 @@ def release(database: Database, sender: Sender, text: str, reason: str, released
     with database.read() as facts:
         planned = plan(text, facts)
         made = _read(text, facts.recipes.cookbook())
-    sender.send([outgoing(_released(made, text, reason, released_by), "packshot/desk", codec=sender.codec)])
+    sender.send([outgoing(_released(made, text, reason=reason, by=released_by), "packshot/desk", codec=sender.codec)])
     return planned
 
 
@@ -106,7 +106,7 @@ def _read(text: str, cookbook: Cookbook) -> Recipe:
     return made
 
 
-def _released(made: Recipe, text: str, reason: str, by: str) -> RecipeReleased:
+def _released(made: Recipe, text: str, *, reason: str, by: str) -> RecipeReleased:
     return RecipeReleased(
         recipe=made.name, version=made.version, text=text, reason=reason, released_by=by, released_at_ms=now_ms()
     )

@@ -18,10 +18,10 @@ from prometheus_client import Gauge
 
 from schemas import topics
 from schemas.decoding import prepare
-from schemas.records import LANES, Lane
+from schemas.records import LANES, Lane, Task
 from streams.consumer import backlog, drift, groups
 from streams.consumer.backlog import Gap, Unread
-from streams.facts import Database, Loss, Losses
+from streams.facts import Database, Facts, Loss, Losses
 from streams.flow.relay import Sender
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
@@ -114,14 +114,20 @@ def concerned(losses: Sequence[Loss], database: Database) -> dict[Product, Lane]
     found: dict[Product, Lane] = {}
     with database.read() as facts:
         for loss in losses:
-            waits_for_tasks = loss.topic in _TASKS or loss.topic == topics.COMPLETED.name or _is_retry(loss)
-            for task in facts.tasks.queued(loss.seen_at_ms) if waits_for_tasks else []:
-                if loss.topic not in _TASKS or topics.tasks(task).name == loss.topic:
-                    found[task.tenant, task.sku] = _more_urgent(task.lane, found.get((task.tenant, task.sku)))
+            for task in _tasks_lost(loss, facts):
+                found[task.tenant, task.sku] = _more_urgent(task.lane, found.get((task.tenant, task.sku)))
             if loss.topic == topics.PUBLISH.name or _is_retry(loss):
                 for product in facts.assets.unpublished(loss.seen_at_ms):
                     found.setdefault(product, "standard")
     return found
+
+
+def _tasks_lost(loss: Loss, facts: Facts) -> list[Task]:
+    """The tasks, or their completions, that may have been on the topic; a retry's may be of any pool and lane."""
+    if loss.topic in _TASKS:
+        return [task for task in facts.tasks.queued(loss.seen_at_ms) if topics.tasks(task).name == loss.topic]
+    is_of_tasks = loss.topic == topics.COMPLETED.name or _is_retry(loss)
+    return facts.tasks.queued(loss.seen_at_ms) if is_of_tasks else []
 
 
 def recover(database: Database, sender: Sender) -> tuple[dict[Product, Lane], list[Loss]]:

@@ -37,7 +37,7 @@ from streams.runtime.health import NOT_JOINED, STOPPING, Health
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import retention
-from streams.services.setting_views import told
+from streams.services.setting_views import changed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -93,7 +93,7 @@ def begin(settings: Settings, name: str) -> Health:
     """Sets up logs, traces, metrics and probes of a role's process; who hears from now on how it is."""
     observability.set_up(settings, name)
     health = Health(settings.stalled_after_s)
-    log.info("starting", metrics_port=admin.serve(settings, health.probes), settings=told(settings))
+    log.info("starting", metrics_port=admin.serve(settings, health.probes), settings=changed(settings))
     return health
 
 

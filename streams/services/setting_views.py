@@ -25,7 +25,7 @@ def described() -> Iterator[SettingView]:
         yield SettingView(variable(each.name), shown, each.metadata["description"])
 
 
-def told(settings: Settings) -> dict[str, str]:
+def changed(settings: Settings) -> dict[str, str]:
     """The settings that differ from their defaults, as they may be logged: of a secret only that there is one."""
     held = {each.name: (getattr(settings, each.name), default_of(each)) for each in fields(settings)}
     return {name: str(value) for name, (value, default) in held.items() if value != default}

@@ -15,7 +15,7 @@ from schemas.records import AssetPublished, Check, ShelfMeasured
 from streams.consumer.letters import outgoing
 from streams.facts import Asset, Database, Facts
 from streams.flow.gates.style import LOOKS, SHELF_MIN, against_shelf
-from streams.flow.processors.shelving import shelf_of, stands_out, told
+from streams.flow.processors.shelving import as_measures, shelf_of, stands_out
 from streams.runtime.clock import now_ms
 from streams.runtime.settings import Settings
 from streams.services import local
@@ -116,7 +116,7 @@ def _of(tenant: str, shelf: str, version: int, by: str, live: Sequence[AssetPubl
         spreads={name: _spread(of, medians[name]) for name, of in known.items()},
         measured_by=by,
     )
-    outliers = dict.fromkeys(each.sku for each in live if stands_out(_looks(each) | told(seen), each.verdict))
+    outliers = dict.fromkeys(each.sku for each in live if stands_out(_looks(each) | as_measures(seen), each.verdict))
     return replace(seen, outliers=list(outliers)[:OUTLIERS_MAX])
 
 
@@ -141,7 +141,7 @@ def _looks(live: AssetPublished) -> dict[str, float]:
 def _apart(live: AssetPublished, seen: ShelfMeasured | None) -> list[Check]:
     if seen is None:
         return []
-    return [check for check in against_shelf(_looks(live) | told(seen)) if check.outcome == "review"]
+    return [check for check in against_shelf(_looks(live) | as_measures(seen)) if check.outcome == "review"]
 
 
 def _is_noted(database: Database, found: Sequence[ShelfMeasured]) -> bool:

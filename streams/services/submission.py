@@ -119,8 +119,8 @@ def _campaign_fate(event: CampaignRequested, refused: str, facts: Facts) -> Fate
     if not refused and known is not None and known.cancelled:
         refused = f"campaign_cancelled (campaign): campaign {event.campaign} was cancelled"
     if refused:  # of some of its products, it may be: the others go on
-        is_under_way = any(asset.state not in SETTLED for asset in mine)
-        return Fate("waiting" if is_under_way else "failed", mine, refused)
+        is_unsettled = any(asset.state not in SETTLED for asset in mine)
+        return Fate("waiting" if is_unsettled else "failed", mine, refused)
     planned = {asset.sku for asset in mine}
     return Fate("waiting", mine) if not planned.issuperset(event.skus) else _of_assets(mine)
 

@@ -103,8 +103,8 @@ class Poster:
                 _addresses_checked(host, self._networks)
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 said = await response.content.read(ANSWER_BYTES_MAX)
-                asked_s = None if response.status < 300 else retry_after_s(response.headers.get("Retry-After", ""))
-                return Answer(response.status, _shown(said.decode(errors="replace")), asked_s)
+                wait_s = None if response.status < 300 else retry_after_s(response.headers.get("Retry-After", ""))
+                return Answer(response.status, _shown(said.decode(errors="replace")), wait_s)
         except PrivateAddress as error:
             return Answer(None, f"private_address: {error}")
         except TimeoutError:

@@ -67,7 +67,7 @@ def ruling(tries: int, health: Health, answer: Answer, began_ms: int, now_ms: in
     if answer.status == GONE or tries >= len(DELAYS_S):
         return Ruling("failed", now_ms, failing, disabled)
     due_at_ms = now_ms + round(DELAYS_S[tries] * (1 + JITTER_SHARE * jitter) * 1000)
-    return Ruling("waiting", max(due_at_ms, now_ms + _asked_ms(answer)), failing, disabled)
+    return Ruling("waiting", max(due_at_ms, now_ms + _retry_after_ms(answer)), failing, disabled)
 
 
 def _paused(health: Health, answer: Answer, began_ms: int, now_ms: int) -> Health:
@@ -75,11 +75,11 @@ def _paused(health: Health, answer: Answer, began_ms: int, now_ms: int) -> Healt
     is_new = began_ms >= health.not_before_ms
     pauses = health.pauses + is_new
     pause_ms = round(min(PAUSE_S * 2 ** min(pauses - 1, 10), PAUSE_MAX_S) * 1000) if is_new else 0
-    until_ms = max(health.not_before_ms, now_ms + max(pause_ms, _asked_ms(answer)))
+    until_ms = max(health.not_before_ms, now_ms + max(pause_ms, _retry_after_ms(answer)))
     return Health(health.failing_since_ms, pauses, until_ms)
 
 
-def _asked_ms(answer: Answer) -> int:
+def _retry_after_ms(answer: Answer) -> int:
     return round(min(answer.retry_after_s or 0.0, RETRY_AFTER_MAX_S) * 1000)
 
 

@@ -60,7 +60,7 @@ def world(shop: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 with_hooks = pytest.mark.parametrize("shop", HOOKED, indirect=True)
 
 
-def told(world: World) -> list[tuple[str, str]]:
+def announced(world: World) -> list[tuple[str, str]]:
     """What was told, but for what the shop itself would say again."""
     return [(each.change, each.title or each.sku) for each in world.broker.events()]
 
@@ -88,25 +88,25 @@ def test_a_shop_is_taken_in_with_its_photographs_and_the_time_of_the_change(worl
     shop.put("1", "Mug", START_MS - 5000, ("front.jpg", "back.jpg"))
     shop.put("2", "Jug", START_MS - 4000)
     world.turn()
-    assert sorted(told(world)) == [("upsert", "Jug"), ("upsert", "Mug")]
+    assert sorted(announced(world)) == [("upsert", "Jug"), ("upsert", "Mug")]
     [mug] = [each for each in world.broker.events() if each.title == "Mug"]
     assert sources(mug) == ["front.jpg", "back.jpg"]
     assert mug.version >= START_MS - 5000
     world.turn(2 * HOUR_S)
     world.sweep()
-    assert len(told(world)) == 2
+    assert len(announced(world)) == 2
 
 
-def test_a_change_that_no_hook_told_of_is_found_by_the_sweep(world: World, shop: StandIn) -> None:
+def test_a_change_that_no_hook_announced_is_found_by_the_sweep(world: World, shop: StandIn) -> None:
     shop.put("1", "Mug", START_MS - 5000)
     world.turn()
     shop.put("1", "Large mug", world.now_ms)
     world.turn(HOUR_S)
-    assert told(world) == [("upsert", "Mug"), ("upsert", "Large mug")]
+    assert announced(world) == [("upsert", "Mug"), ("upsert", "Large mug")]
     assert versions(world, "SKU-1") == sorted(set(versions(world, "SKU-1")))
 
 
-def test_a_deletion_that_no_hook_told_of_is_found_and_retracts(world: World, shop: StandIn) -> None:
+def test_a_deletion_that_no_hook_announced_is_found_and_retracts(world: World, shop: StandIn) -> None:
     shop.put("1", "Mug", START_MS - 5000)
     shop.put("2", "Jug", START_MS - 5000)
     world.turn()
@@ -115,16 +115,16 @@ def test_a_deletion_that_no_hook_told_of_is_found_and_retracts(world: World, sho
     assert len(shop.shown("1")) == 1
     shop.remove("1")
     world.sweep()
-    assert told(world)[-1] == ("delete", "SKU-1")
+    assert announced(world)[-1] == ("delete", "SKU-1")
     world.retract("SKU-1", "web-1")
     world.turn()
     assert shop.shown("1") == []
-    count = len(told(world))
+    count = len(announced(world))
     world.sweep()
-    assert len(told(world)) == count
+    assert len(announced(world)) == count
 
 
-def test_what_comes_back_is_told_again_with_a_higher_version(world: World, shop: StandIn) -> None:
+def test_what_comes_back_is_announced_again_with_a_higher_version(world: World, shop: StandIn) -> None:
     shop.put("1", "Mug", START_MS - 5000)
     shop.put("2", "Jug", START_MS - 5000)
     world.turn()
@@ -145,7 +145,7 @@ def test_pictures_stand_in_order_before_the_shops_own_and_once(world: World, sho
     first = shop.shown("1")
     assert len(first) == 3
     assert shop.theirs("1") == ["front.jpg"]
-    writes, count = shop.writes, len(told(world))
+    writes, count = shop.writes, len(announced(world))
     world.turn(HOUR_S)
     world.sweep()
     for number in (1, 2, 10):
@@ -153,7 +153,7 @@ def test_pictures_stand_in_order_before_the_shops_own_and_once(world: World, sho
     world.turn(HOUR_S)
     world.rows.set("shop", fully_swept_at_ms=None, due_at_ms=0)
     world.turn()
-    assert (shop.shown("1"), shop.writes, len(told(world))) == (first, writes, count)
+    assert (shop.shown("1"), shop.writes, len(announced(world))) == (first, writes, count)
     world.publish("SKU-1", "web-1", b"a newer one", version=2)
     world.turn()
     assert len(shop.shown("1")) == 3
@@ -183,7 +183,7 @@ def test_our_own_pictures_are_no_change_and_no_source(world: World, shop: StandI
     world.turn()
     world.turn(HOUR_S)
     world.sweep()
-    assert told(world) == [("upsert", "Mug")]
+    assert announced(world) == [("upsert", "Mug")]
     shop.put("1", "Large mug", world.now_ms)
     world.turn(HOUR_S)
     assert [sources(event) for event in world.broker.events()] == [["front.jpg"]] * 2
@@ -241,7 +241,7 @@ def test_a_hook_is_taken_and_its_product_looked_at(world: World, shop: StandIn) 
     [change] = world.rows.changes("shop", world.now_ms, 9)
     assert (record.key, record.value) == (f"shop|{change.source_id}".encode(), body)
     world.turn()
-    assert told(world) == [("upsert", "Mug")]
+    assert announced(world) == [("upsert", "Mug")]
 
 
 @with_hooks
@@ -278,7 +278,7 @@ def test_a_hook_that_comes_again_changes_nothing(world: World, shop: StandIn) ->
     world.turn()
     assert world.hook(*shop.hook("1", world.now_ms, "h-2"))
     world.turn()
-    assert told(world) == [("upsert", "Mug")]
+    assert announced(world) == [("upsert", "Mug")]
 
 
 @with_hooks
@@ -291,7 +291,7 @@ def test_a_deletion_by_hook_retracts_at_once_and_a_late_hook_brings_nothing_back
     world.turn()
     world.hook(*late)
     world.turn()
-    assert told(world) == [("upsert", "Mug"), ("delete", "SKU-1")]
+    assert announced(world) == [("upsert", "Mug"), ("delete", "SKU-1")]
 
 
 @with_hooks
@@ -302,7 +302,7 @@ def test_our_own_write_comes_back_as_a_hook_and_is_dropped(world: World, shop: S
     world.turn()
     world.hook(*shop.hook("1", world.now_ms, "h-9"))
     world.turn()
-    assert told(world) == [("upsert", "Mug")]
+    assert announced(world) == [("upsert", "Mug")]
 
 
 def test_a_kind_says_what_it_needs() -> None:

@@ -178,7 +178,7 @@ def test_a_cookbook_holds_until_a_release_and_forgets_one_that_is_undone(databas
         assert "spring" in facts.recipes.cookbook().recipes
 
 
-def test_products_are_told_with_the_campaigns_that_want_them(database: Database) -> None:
+def test_products_are_reported_with_the_campaigns_that_want_them(database: Database) -> None:
     campaigns = [
         CampaignRequested(tenant="demo", campaign=name, skus=skus, channels=["amazon"])
         for name, skus in (("a", ["B", "A", "A"]), ("b", ["A", "nobody"]), ("off", ["A"]))

@@ -111,7 +111,7 @@ def test_closing_twice_is_closing_once(engine: Engine) -> None:
         engine.infer(inputs(1))
 
 
-def test_memory_that_runs_out_is_told_as_such(
+def test_memory_that_runs_out_is_reported_as_such(
     engine: Engine, kind: Preference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(*{"onnxruntime": _onnxruntime, "openvino": _openvino, "tensorrt": _tensorrt}[kind](engine))

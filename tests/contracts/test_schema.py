@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from streams.facts import Database, Fitting, schema, tables
 from streams.facts.schema import HEAD, VERSION_TABLE, SchemaMismatch
-from tests.streams.case_flow import asked
+from tests.streams.case_flow import requested_reviews
 from tests.streams.flow import Flow, upsert
 
 OLDEST = Path(__file__).parent / "schemas"  # the tables as roles made them before there were revisions
@@ -129,7 +129,7 @@ def test_what_waited_before_there_were_cases_waits_for_its_cases(
 ) -> None:
     elsewhere = Database(f"sqlite:///{tmp_path}/elsewhere.db")
     elsewhere.create_tables()
-    requests = [replace(each, doubts=[]) for each in asked(Flow(elsewhere))]
+    requests = [replace(each, doubts=[]) for each in requested_reviews(Flow(elsewhere))]
     elsewhere.close()
     config = Config()
     config.set_main_option("script_location", "streams.facts:migrations")

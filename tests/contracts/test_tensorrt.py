@@ -160,7 +160,7 @@ def test_spoilt_timings_are_left_behind(model: Model, tmp_path: Path) -> None:
     assert timings.read_bytes() != b"not timings"
 
 
-def test_a_graph_that_cannot_be_parsed_is_told_in_the_parsers_words(model: Model, tmp_path: Path) -> None:
+def test_a_graph_that_cannot_be_parsed_is_reported_in_the_parsers_words(model: Model, tmp_path: Path) -> None:
     graph = b"\x00 no graph"
     (tmp_path / model.file).write_bytes(graph)
     broken = msgspec.structs.replace(model, sha256=hashlib.sha256(graph).hexdigest())
@@ -204,7 +204,7 @@ def invalidated(stream: cuda.CUstream) -> tuple[cuda.CUresult, None]:
     return cuda.CUresult.CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, None
 
 
-def test_a_capture_that_fails_is_told_once_and_not_tried_again(
+def test_a_capture_that_fails_is_reported_once_and_not_tried_again(
     model: Model, tmp_path: Path, replays: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["cuda.bindings.driver"], "cuStreamEndCapture", invalidated)

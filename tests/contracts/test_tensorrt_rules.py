@@ -288,7 +288,7 @@ def replayed_after_its_end(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("crime", "message"),
+    ("misuse", "message"),
     [
         (no_shape, "before set_input_shape"),
         (no_address, "no address for mask"),
@@ -323,9 +323,9 @@ def replayed_after_its_end(bench: Bench) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_broken_rule_is_found(bench: Bench, crime: Callable[[Bench], None], message: str) -> None:
+def test_a_broken_rule_is_found(bench: Bench, misuse: Callable[[Bench], None], message: str) -> None:
     with pytest.raises(RuleBroken, match=message):
-        crime(bench)
+        misuse(bench)
 
 
 def test_a_staging_buffer_may_not_be_written_before_its_copy_is_done(bench: Bench) -> None:

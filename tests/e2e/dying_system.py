@@ -57,7 +57,7 @@ class DyingSystem:
             broker = choose_broker(self.folder, CACHE, "kafka")
             broker.start()
             starting.callback(broker.stop)
-            self._environment = self._told(broker.bootstrap_servers)
+            self._environment = self._variables(broker.bootstrap_servers)
             networks = [f"{LOOPBACK}/32"]
             fields = {"kafka_bootstrap_servers": broker.bootstrap_servers, "data_folder": self.folder}
             self.settings = Settings(**fields, webhook_private_networks=networks)
@@ -137,7 +137,7 @@ class DyingSystem:
         finally:
             database.close()
 
-    def _told(self, bootstrap_servers: str) -> dict[str, str]:
+    def _variables(self, bootstrap_servers: str) -> dict[str, str]:
         return os.environ | {
             "DEATH": str(self._death),
             "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,

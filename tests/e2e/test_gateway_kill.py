@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.long, pytest.mark.usefixtures("kafka_bootstrap"), pyte
 WITHIN_S = 600.0
 LINES = 10  # in groups of 4: see tests.e2e.dying_role
 TRIES = 30  # of a client: a gateway is away for as long as it takes to start, minutes on a busy machine
-SEED, BLOWS = 16, 6
+SEED, KILLS = 16, 6
 CHANNELS = ["web"]
 
 
@@ -165,15 +165,15 @@ def test_nothing_is_lost_or_made_twice_when_they_are_killed_at_random(system: Dy
     products = [product(system, sku) for sku in skus]
     photographs = [Path(system.folder / f"{sku}.png").read_bytes() + b"again" for sku in skus[:LINES]]
 
-    def blows() -> None:
-        for _ in range(BLOWS):
+    def kills() -> None:
+        for _ in range(KILLS):
             over.wait(chance.uniform(1, 8))
             system.kill(chance.choice(["gateway", "webhooks"]))
 
     with ThreadPoolExecutor(4) as beside:
         batch = beside.submit(sent, system, products)
         answer = [beside.submit(cutout, system, each) for each in photographs]
-        killing = beside.submit(blows)
+        killing = beside.submit(kills)
         assert {each.status for each in batch.result(WITHIN_S)} == {202}
         assert {each.result(WITHIN_S).status_code for each in answer} == {200}
         killing.result(WITHIN_S)

@@ -124,7 +124,7 @@ def roles(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
         "PACKSHOT_KAFKA_PARTITIONS": "1",
         "PACKSHOT_RETRY_DELAYS_MS": str(RETRY_MS),
     }
-    running = Supervisor(fields, settings.data_folder / "logs", lambda _told: None)
+    running = Supervisor(fields, settings.data_folder / "logs", lambda _line: None)
     stop = threading.Event()
     watching = threading.Thread(target=running.watch, args=[stop])
     watching.start()
@@ -188,6 +188,7 @@ def _write_transactions(settings: Settings, topic: str, good: Callable[[int], Ou
         (producer.commit_transaction if end == "commit" else producer.abort_transaction)(60)
 
 
+@pytest.mark.long
 def test_every_role_works_on_all_that_is_good_and_outlives_the_rest(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

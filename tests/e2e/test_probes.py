@@ -32,10 +32,10 @@ class Role:
         self.name = "-".join(part for part in arguments if not part.startswith("--"))
         self.log = folder / f"{self.name}.log"
         self.port = free_port()
-        told = {**environment, "PACKSHOT_METRICS_PORT": str(self.port), "PACKSHOT_METRICS_HOST": LOOPBACK}
+        variables = {**environment, "PACKSHOT_METRICS_PORT": str(self.port), "PACKSHOT_METRICS_HOST": LOOPBACK}
         with self.log.open("wb") as output:
             command = [*CLI, "run", *arguments]
-            self.process = subprocess.Popen(command, env=told, stdout=output, stderr=output)
+            self.process = subprocess.Popen(command, env=variables, stdout=output, stderr=output)
 
     def ask(self, path: str) -> tuple[int, str]:
         """The status and text of a probe; 0 while nobody listens."""
@@ -83,7 +83,7 @@ def until(holds: Callable[[], bool], say: Callable[[], object]) -> None:
         time.sleep(0.2)
 
 
-def test_roles_wait_to_be_provisioned_are_ready_then_and_end_when_told(
+def test_roles_wait_to_be_provisioned_are_ready_then_and_end_by_a_signal(
     roles: list[Role], environment: dict[str, str]
 ) -> None:
     until(lambda: all(role.ask("/livez")[0] == 200 for role in roles), lambda: [role.ask("/livez") for role in roles])
@@ -106,7 +106,7 @@ def test_roles_wait_to_be_provisioned_are_ready_then_and_end_when_told(
     assert ended == dict.fromkeys(ended, 0)
 
 
-def test_what_cannot_be_provisioned_is_told_within_its_time(environment: dict[str, str]) -> None:
+def test_what_cannot_be_provisioned_is_reported_within_its_time(environment: dict[str, str]) -> None:
     away = {**environment, "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": f"{LOOPBACK}:{free_port()}"}
     done = subprocess.run([*CLI, "provision", "--within", "1"], env=away, capture_output=True, text=True, check=False)
     assert done.returncode == 2

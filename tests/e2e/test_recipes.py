@@ -61,7 +61,7 @@ def live(system: System, sku: str) -> dict[str, str]:
 
 def test_a_release_makes_again_just_what_it_touches(system: System) -> None:
     channels = {"JAR": ["amazon", "shopify"], "TIN": ["amazon"], "BOX": ["instagram"]}
-    sent = system.submit(*(upsert(sku, channels=asked) for sku, asked in channels.items()))
+    sent = system.submit(*(upsert(sku, channels=wanted) for sku, wanted in channels.items()))
     assert {each["state"] for each in sent["submitted"]} == {"done"}
     before = {sku: live(system, sku) for sku in channels}
 
@@ -90,7 +90,7 @@ def test_a_preview_is_a_page_of_known_products(system: System) -> None:
     assert "shopify-1.warm" in page
 
 
-def test_a_bad_recipe_is_told_with_its_line(system: System) -> None:
+def test_a_bad_recipe_is_reported_with_its_line(system: System) -> None:
     (system.folder / "bad.yaml").write_text(SPRING.replace("each: channel", "each: day"))
     system.run("recipes", "check", "bad.yaml", status=1)
     system.run("recipes", "release", "bad.yaml", status=2)

@@ -66,7 +66,7 @@ def test_the_same_event_again_publishes_nothing_twice(system: System) -> None:
     assert system.published() == before
 
 
-def test_the_costs_of_images_that_went_live_are_told(system: System) -> None:
+def test_the_costs_of_images_that_went_live_are_reported(system: System) -> None:
     photograph = [{"uri": "JAR.png"}]
     system.submit(
         upsert("FIRST", channels=["amazon", "instagram"], sources=photograph), upsert("COPY", sources=photograph)

@@ -88,12 +88,12 @@ def test_a_role_that_dies_says_so_and_keeps_the_system_from_being_up(
     stop = threading.Event()
     ready: list[bool] = []
 
-    def tell(sentence: str) -> None:
+    def reports(sentence: str) -> None:
         found.append(sentence)
         if len(found) == 2:
             stop.set()
 
-    roles = Supervisor(supervisor.environment(settings, "127.0.0.1:1"), tmp_path / "logs", tell)
+    roles = Supervisor(supervisor.environment(settings, "127.0.0.1:1"), tmp_path / "logs", reports)
     try:
         watching = threading.Thread(target=lambda: ready.append(roles.wait_until_ready(stop)))
         watching.start()

@@ -12,9 +12,9 @@ import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Sequence
 
-from tests.fuzzing.courses import TARGETS, Course, Process, keep, kept
+from tests.fuzzing.courses import TARGETS, Process, Run, keep, kept
 
-TELL_EVERY_S = 15.0
+REPORT_EVERY_S = 15.0
 
 
 def main() -> int:
@@ -40,18 +40,18 @@ def run(wanted: Iterable[tuple[str, int]], until_s: float, *, keeping: bool) -> 
     """Runs courses until the monotonic clock says `until_s`. Returns 1 when one broke."""
     courses, records, kinds = Tally[str](), Tally[str](), Tally[str]()
     process, began_s = Process(), time.monotonic()
-    tell_s = began_s + TELL_EVERY_S
+    report_s = began_s + REPORT_EVERY_S
     for target, seed in wanted:
         if time.monotonic() >= until_s:
             break
-        course = process.run(target, seed)
+        done = process.run(target, seed)
         courses[target] += 1
-        records[target] += course.records
-        if course.broke:
-            kinds[course.kind] += 1
-            _tell(course, is_new=kinds[course.kind] == 1, keeping=keeping)
-        if time.monotonic() >= tell_s:
-            tell_s += TELL_EVERY_S
+        records[target] += done.records
+        if done.broke:
+            kinds[done.kind] += 1
+            _report(done, is_new=kinds[done.kind] == 1, keeping=keeping)
+        if time.monotonic() >= report_s:
+            report_s += REPORT_EVERY_S
             print(
                 f"{courses.total():,} courses, {records.total():,} records, {len(kinds)} kinds of findings", flush=True
             )
@@ -67,13 +67,13 @@ def run(wanted: Iterable[tuple[str, int]], until_s: float, *, keeping: bool) -> 
     return int(bool(kinds))
 
 
-def _tell(course: Course, *, is_new: bool, keeping: bool) -> None:
+def _report(run: Run, *, is_new: bool, keeping: bool) -> None:
     if not is_new:
         return
-    again = f"python -m tests.fuzzing --seed {course.seed} --target {course.target}"
-    print(f"{course.target} broke at seed {course.seed}; again: {again}\n{course.broke}", file=sys.stderr, flush=True)
+    again = f"python -m tests.fuzzing --seed {run.seed} --target {run.target}"
+    print(f"{run.target} broke at seed {run.seed}; again: {again}\n{run.broke}", file=sys.stderr, flush=True)
     if keeping:
-        keep(course)
+        keep(run)
 
 
 if __name__ == "__main__":

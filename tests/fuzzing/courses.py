@@ -13,7 +13,7 @@ from tests.fuzzing import forwarders, readers, roles
 
 KEPT = Path(__file__).parent / "kept.txt"
 HANGS_AFTER_S = 120.0  # a course takes a tenth of a second, on a busy machine a few
-TOLD_MAX = 6000
+MESSAGE_MAX = 6000
 
 TARGETS: Mapping[str, Callable[[int], int]] = {
     "audit": readers.audit,
@@ -29,7 +29,7 @@ TARGETS: Mapping[str, Callable[[int], int]] = {
 
 
 @dataclass(frozen=True)
-class Course:
+class Run:
     """What ran, how many records it read, and how it broke; empty where it held."""
 
     target: str
@@ -50,11 +50,11 @@ def kept() -> list[tuple[str, int]]:
     return [(line[0], int(line[1])) for line in lines if line]
 
 
-def keep(course: Course) -> None:
+def keep(run: Run) -> None:
     """Notes a course that broke, for the tests to run again."""
-    if (course.target, course.seed) not in kept():
+    if (run.target, run.seed) not in kept():
         with KEPT.open("a") as file:
-            file.write(f"{course.target} {course.seed}  # {ascii(course.kind)[1:100]}\n")
+            file.write(f"{run.target} {run.seed}  # {ascii(run.kind)[1:100]}\n")
 
 
 class Process:
@@ -64,20 +64,20 @@ class Process:
         self._context = multiprocessing.get_context("spawn")
         self._begin()
 
-    def run(self, target: str, seed: int) -> Course:
+    def run(self, target: str, seed: int) -> Run:
         """The course of a seed."""
         try:
             self._ours.send((target, seed))
             if self._ours.poll(HANGS_AFTER_S):
                 records, broke = self._ours.recv()
-                return Course(target, seed, records, broke)
+                return Run(target, seed, records, broke)
             broke = f"it hangs: no end within {HANGS_AFTER_S:.0f} s"
         except (EOFError, OSError):
             self._process.join()
             broke = f"its process ended: {_said(self._process.exitcode)}"
         self.close()
         self._begin()
-        return Course(target, seed, 0, broke)
+        return Run(target, seed, 0, broke)
 
     def close(self) -> None:
         """Ends the process."""
@@ -96,11 +96,11 @@ def _said(exit_code: int | None) -> str:
     return signal.Signals(-exit_code).name if exit_code is not None and exit_code < 0 else f"status {exit_code}"
 
 
-def _serve(asked: Connection) -> None:
+def _serve(requests: Connection) -> None:
     logging.disable()
     while True:
-        target, seed = asked.recv()
+        target, seed = requests.recv()
         try:
-            asked.send((TARGETS[target](seed), ""))
+            requests.send((TARGETS[target](seed), ""))
         except BaseException:
-            asked.send((0, traceback.format_exc()[-TOLD_MAX:]))
+            requests.send((0, traceback.format_exc()[-MESSAGE_MAX:]))

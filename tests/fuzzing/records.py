@@ -33,7 +33,7 @@ from tests.streams.flow import published
 FRAME = struct.Struct(">bI")
 HEADERS = (
     "ce_id", "ce_time", "ce_type", "ce_source", "traceparent", "tracestate", "content-type", "", "x" * 3000, "ключ",
-    HEADERS_LOST, letters.DEADLINE, *sorted(letters.STORY | letters.ORIGINAL_HEADERS),
+    HEADERS_LOST, letters.DEADLINE, *sorted(letters.LETTER_HEADERS | letters.ORIGINAL_HEADERS),
 )  # fmt: skip
 HEADER_VALUES = (
     b"", b"\xff\xfe", b"-1", b"0", b"1", b"9" * 18, b"9" * 5000, b"x" * 60_000, b"imagery.dead", b"imagery.catalog",
@@ -57,7 +57,7 @@ class Records:
         self._events: list[Event] = []
         self._deliveries: list[Delivery] = []
 
-    def told(self, events: Sequence[Event]) -> None:
+    def announced(self, events: Sequence[Event]) -> None:
         """What a role has sent, that others may answer."""
         self._events = [*self._events, *events][-50:]
 
@@ -288,6 +288,8 @@ def _yaml(package: str, folder: str = "") -> tuple[str, ...]:
     files = sorted((f for f in (resources.files(package) / folder).iterdir() if f.name.endswith(".yaml")), key=str)
     texts = [file.read_text() for file in files]
     versions = [
-        text.replace("version: 1", f"version: {told}") for text in texts for told in ("2", "2026-11-29", "!!x 1")
+        text.replace("version: 1", f"version: {announced}")
+        for text in texts
+        for announced in ("2", "2026-11-29", "!!x 1")
     ]
     return (*texts, *versions, texts[0].replace("name: campaign", "name: ours"), *ODD_YAML)

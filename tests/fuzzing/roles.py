@@ -98,7 +98,7 @@ def streams(seed: int) -> int:
             if batch:
                 kept.records.clear()
                 isolation.work(batch, processing.run, processing.bury)
-                records.told(sound(kept.records, blobs))
+                records.announced(sound(kept.records, blobs))
                 for each in batch:
                     answered(each, kept.records)
         _still_works(processing, kept, database, read)

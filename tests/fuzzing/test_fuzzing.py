@@ -42,7 +42,7 @@ def _run_all(target: str) -> None:
         TARGETS[target](seed)
 
 
-def test_a_seed_is_one_course_of_events() -> None:
+def test_a_seed_is_one_sequence_of_events() -> None:
     def drawn(seed: int) -> list[tuple[str, bytes | None, bytes]]:
         records = Records(Random(seed))
         names = [topic.name for topic in topics.every((1000,))]

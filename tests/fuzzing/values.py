@@ -13,13 +13,13 @@ from msgspec import inspect
 
 from schemas import channels
 from schemas.operations import OPERATIONS
-from tests.contracts.test_nasty_texts import NASTY
+from tests.contracts.test_hostile_texts import HOSTILE
 from tests.streams.flow import GOOD
 
 T = TypeVar("T")
 
 HOSTILE_TEXTS = (
-    *(text for text in NASTY.values() if len(text) < 1000),
+    *(text for text in HOSTILE.values() if len(text) < 1000),
     "a\n", "\x1b[2J\x1b]0;title\x07", "\u2066\u2069", "\ufeff", "\u2028", "|", "a|b|c", "..", "../../etc/passwd", "%00",
     "[red]markup[/]", "<script>alert(1)</script>", "{{7*7}}", "-1", "NaN", "1e999", "9" * 400, "[" * 3000,
     '{"a":' * 3000, "😀" * 64, "A" * 65, "é" * 129, "-", ".", "a/b", "0x1F", "٣", "²", "true", "null", "x" * 70_000,

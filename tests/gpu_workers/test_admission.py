@@ -94,11 +94,11 @@ def test_urgent_work_goes_before_what_waits_and_has_room_beside_it() -> None:
 
 
 def test_who_waits_stands_aside_and_who_does_not_wait_does_not() -> None:
-    budget, stood = Budget(1000 * MB), list[str]()
+    budget, waited = Budget(1000 * MB), list[str]()
 
     @contextmanager
     def aside(who: str) -> Iterator[None]:
-        stood.append(who)
+        waited.append(who)
         yield
 
     first = budget.reserve(600 * MB, while_waiting=lambda: aside("first"))
@@ -107,12 +107,12 @@ def test_who_waits_stands_aside_and_who_does_not_wait_does_not() -> None:
         with first:
             waiting = thread.submit(second.__enter__)
             ends_at = monotonic() + WAIT_S
-            while not stood:
+            while not waited:
                 assert monotonic() < ends_at
             assert not waiting.done()
         assert waiting.result(WAIT_S) > 0
         thread.submit(second.__exit__, None, None, None).result(WAIT_S)
-    assert stood == ["second"]
+    assert waited == ["second"]
     assert budget.free == budget.bytes_max
 
 
@@ -290,7 +290,7 @@ def test_render_refuses_what_its_memory_does_not_hold(tmp_path: Path) -> None:
                 "too_much_memory inputs",
             ),
         ]
-        for make, told in made:
+        for make, expected in made:
             with pytest.raises(Refused) as refused:
                 make()
-            assert f"{refused.value.code} {refused.value.field}" == told
+            assert f"{refused.value.code} {refused.value.field}" == expected

@@ -24,7 +24,7 @@ from tests.memory_store import MemoryStore
 MARKS = Retouch(marks=[Box(left=0.1, top=0.1, right=0.5, bottom=0.9, keep=True)])
 
 
-def asked(folder: Path, **parameters: str) -> Task:
+def cutout_task(folder: Path, **parameters: str) -> Task:
     return task(Step(operation="cutout", parameters=parameters), source=Source(uri=photograph(folder).as_uri()))
 
 
@@ -42,14 +42,14 @@ def test_a_retouch_asks_no_network_and_gives_the_same_as_if_it_did(
     tmp_path: Path, blobs: Blobs, database: Database
 ) -> None:
     strokes = blobs.put(retouching.written(MARKS))
-    plain, mended = cut(tmp_path, blobs, database, asked(tmp_path), asked(tmp_path, retouch=strokes))
+    plain, mended = cut(tmp_path, blobs, database, cutout_task(tmp_path), cutout_task(tmp_path, retouch=strokes))
     assert engine_ms(plain) > 0
     assert engine_ms(mended) == 0
     assert not mended.cached
     assert mended.model == plain.model == "disc@1", "what was seen was seen by it"
     afresh = Blobs(MemoryStore())
     afresh.put(retouching.written(MARKS))
-    (alone,) = cut(tmp_path, afresh, database, asked(tmp_path, retouch=strokes))
+    (alone,) = cut(tmp_path, afresh, database, cutout_task(tmp_path, retouch=strokes))
     assert engine_ms(alone) > 0
     assert alone.outputs == mended.outputs
     assert alone.measures == mended.measures
@@ -57,17 +57,17 @@ def test_a_retouch_asks_no_network_and_gives_the_same_as_if_it_did(
 
 def test_another_network_is_asked_anew(tmp_path: Path, blobs: Blobs, database: Database) -> None:
     strokes = blobs.put(retouching.written(MARKS))
-    cut(tmp_path, blobs, database, asked(tmp_path))
-    (mended,) = cut(tmp_path, blobs, database, asked(tmp_path, retouch=strokes), model="larger@1")
+    cut(tmp_path, blobs, database, cutout_task(tmp_path))
+    (mended,) = cut(tmp_path, blobs, database, cutout_task(tmp_path, retouch=strokes), model="larger@1")
     assert engine_ms(mended) > 0
 
 
 def test_answers_that_were_pruned_are_asked_again(tmp_path: Path, blobs: Blobs, database: Database) -> None:
     strokes = blobs.put(retouching.written(MARKS))
-    first, before = cut(tmp_path, blobs, database, asked(tmp_path), asked(tmp_path, retouch=strokes))
+    first, before = cut(tmp_path, blobs, database, cutout_task(tmp_path), cutout_task(tmp_path, retouch=strokes))
     for key, _ in list(blobs.store.written("results/")):
         blobs.store.delete(key)
-    (again,) = cut(tmp_path, blobs, database, replace(asked(tmp_path, retouch=strokes), task_id="c" * 64))
+    (again,) = cut(tmp_path, blobs, database, replace(cutout_task(tmp_path, retouch=strokes), task_id="c" * 64))
     assert engine_ms(again) > 0
     assert again.outputs == before.outputs != first.outputs
 

@@ -47,8 +47,8 @@ def test_each_caller_is_charged_for_its_share_of_its_batches_and_not_for_its_wai
         engine.gate.clear()
         futures = [threads.submit(batcher.infer, item(0), charge=charged[0].append)]
         assert engine.entered.acquire(timeout=10)
-        for place, asked in ((1, items(1, 2)), (2, item(3))):
-            futures.append(threads.submit(batcher.infer, asked, charge=charged[place].append))
+        for place, request in ((1, items(1, 2)), (2, item(3))):
+            futures.append(threads.submit(batcher.infer, request, charge=charged[place].append))
             while batcher.queued < place + 1:
                 threading.Event().wait(0.001)
         engine.gate.set()

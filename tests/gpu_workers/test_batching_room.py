@@ -76,7 +76,7 @@ def test_what_may_wait_is_bounded_and_callers_wait_for_room(engine: Doubling) ->
         assert answers == [*(2 * value for value in range(QUEUED_BATCHES_MAX)), 198]
 
 
-def test_who_waits_for_room_is_told_when_it_closes(engine: Doubling) -> None:
+def test_who_waits_for_room_is_refused_when_it_closes(engine: Doubling) -> None:
     with batching(engine, max_batch=1) as batcher, ThreadPoolExecutor(QUEUED_BATCHES_MAX + 3) as threads:
         _, behind = ask_behind(engine, batcher, threads, [1.0] * QUEUED_BATCHES_MAX)
         too_many = threads.submit(batcher.infer, item(99))

@@ -109,7 +109,7 @@ def test_a_file_that_is_no_example_is_named(
         learn_from_files("house", paths, _no_network)
 
 
-def test_too_few_files_are_told_before_any_is_read(tmp_path: Path) -> None:
+def test_too_few_files_are_reported_before_any_is_read(tmp_path: Path) -> None:
     with pytest.raises(TooFewExamples, match="9 examples"):
         learn_from_files("house", [tmp_path / "nothing.png"] * 9, _no_network)
 

@@ -174,7 +174,7 @@ def test_an_engines_code_and_version_change_the_key() -> None:
 # the ids of results
 
 
-class Asked:
+class Requested:
     """A cache that holds everything, and notes what it was asked for."""
 
     def __init__(self) -> None:
@@ -186,9 +186,9 @@ class Asked:
 
 
 def ids(pool: Any, task: Task) -> str:
-    asked = Asked()
-    pool.work(task, cast(Results, asked), Meter(Prices()))
-    return asked.ids[0]
+    requested = Requested()
+    pool.work(task, cast(Results, requested), Meter(Prices()))
+    return requested.ids[0]
 
 
 def task(step: Step, **more: Any) -> Task:
@@ -213,9 +213,9 @@ def test_a_kept_sources_id_holds_its_operations_code(monkeypatch: pytest.MonkeyP
     settings = Settings(source_file_roots=[str(tmp_path)])
     work = task(Step(operation="source"), source=Source(uri=photograph.as_uri()))
 
-    def asked() -> str:
+    def requested() -> str:
         return ids(cutout_pool.Cutout(settings, cast(Any, None), None, cast(Any, None), Budget(1)), work)
 
-    before = asked()
+    before = requested()
     monkeypatch.setattr(cutout_pool, "code_fingerprint", lambda _operation: "made otherwise".rjust(64))
-    assert asked() != before
+    assert requested() != before

@@ -60,10 +60,10 @@ def outcome(composed: Composed, channel: str, before: Mapping[str, float] | None
 @pytest.mark.parametrize("operation", ["packshot", "mockup"])
 def test_a_style_goes_on_with_what_the_step_before_made_and_knows_where_the_product_is(operation: str) -> None:
     parameters = IN_A_SCENE if operation == "mockup" else {"background.color": "#C8B090"}
-    way = compose(operation, [cutout()], on_the_way("shopify", parameters))
-    assert [file.role for file in way.files] == [operation, "mask"]
-    assert {file.media_type for file in way.files} == {"image/png"}
-    picture, mask = (read(file) for file in way.files)
+    packshot = compose(operation, [cutout()], on_the_way("shopify", parameters))
+    assert [file.role for file in packshot.files] == [operation, "mask"]
+    assert {file.media_type for file in packshot.files} == {"image/png"}
+    picture, mask = (read(file) for file in packshot.files)
     assert picture.pixels.shape == mask.pixels.shape
     styled = compose("style", [picture, mask], request("shopify", {"brand": "cool-studio", "product.cap": "0"}))
     assert [file.media_type for file in styled.files] == ["image/jpeg"]
@@ -74,8 +74,10 @@ def test_a_style_goes_on_with_what_the_step_before_made_and_knows_where_the_prod
 
 
 def test_a_demanded_background_stays_exact_under_a_style() -> None:
-    way = compose("packshot", [cutout()], on_the_way("amazon"))
-    styled = compose("style", [read(file) for file in way.files], request("amazon", {"brand": "earthy", "lut": "warm"}))
+    packshot = compose("packshot", [cutout()], on_the_way("amazon"))
+    styled = compose(
+        "style", [read(file) for file in packshot.files], request("amazon", {"brand": "earthy", "lut": "warm"})
+    )
     corner = np.asarray(Image.open(io.BytesIO(styled.files[0].data)))[:40, :40]
     assert (corner == 255).all()
     outcomes = outcome(styled, "amazon")
@@ -83,10 +85,10 @@ def test_a_demanded_background_stays_exact_under_a_style() -> None:
 
 
 def test_a_styled_ground_that_is_not_the_channels_is_noticed() -> None:
-    way = compose("packshot", [cutout()], on_the_way("shopify", {"background.color": "#F4F0E8"}))
-    styled = compose("style", [read(file) for file in way.files], request("amazon", {"brand": "earthy"}))
+    packshot = compose("packshot", [cutout()], on_the_way("shopify", {"background.color": "#F4F0E8"}))
+    styled = compose("style", [read(file) for file in packshot.files], request("amazon", {"brand": "earthy"}))
     assert outcome(styled, "amazon")["background_as_channel"] == "fail"
-    canvas, mask = (read(file).pixels for file in way.files)
+    canvas, mask = (read(file).pixels for file in packshot.files)
     white = np.where(mask > 0, canvas, np.uint8(255))
     spoilt = np.maximum(white, 1)
     spoilt[: len(white) // 8] -= 1
@@ -98,8 +100,8 @@ def test_a_styled_ground_that_is_not_the_channels_is_noticed() -> None:
 
 def test_an_enlarged_cutout_goes_on_to_a_packshot_with_all_that_it_knew() -> None:
     known = cutout(Metadata("digitalCapture", (0.6, 0.6, 0.6)))
-    way = compose("upscale", [known], on_the_way())
-    (large,) = (read(file) for file in way.files)
+    packshot = compose("upscale", [known], on_the_way())
+    (large,) = (read(file) for file in packshot.files)
     assert large.pixels.shape == (1600, 1920, 4)
     assert large.metadata == Metadata("algorithmicallyEnhanced", (0.6, 0.6, 0.6))
     alone, enlarged = (compose("packshot", [each], request()) for each in (known, large))
@@ -165,9 +167,9 @@ def test_what_cannot_be_made_is_refused_by_name(
 
 @pytest.mark.parametrize(("brand", "field"), [("nobody", "warm-minimal"), (None, "must be given")])
 def test_an_unknown_brand_is_refused(brand: str | None, field: str) -> None:
-    way = compose("packshot", [cutout()], on_the_way())
+    packshot = compose("packshot", [cutout()], on_the_way())
     with pytest.raises(InputError, match=field):
-        compose("style", [read(file) for file in way.files], request("shopify", {"brand": brand} if brand else {}))
+        compose("style", [read(file) for file in packshot.files], request("shopify", {"brand": brand} if brand else {}))
 
 
 def test_other_things_on_the_shelves_have_other_fingerprints(tmp_path: Path) -> None:

@@ -97,10 +97,10 @@ def source() -> Picture:
 
 
 def enlarged(enlarger: Enlarger | None) -> Composed:
-    way = ComposeRequest(
+    request = ComposeRequest(
         channels.load("shopify"), {}, "", is_asset=False, goes_on=True, library=Library(enlarger=enlarger)
     )
-    return compose("upscale", [source()], way)
+    return compose("upscale", [source()], request)
 
 
 @pytest.mark.parametrize("times", [2, 4])
@@ -198,7 +198,7 @@ def test_one_that_enlarges_is_good_on_every_engine(tmp_path: Path, engine: Any, 
     reference.close()
 
 
-def test_one_that_does_not_answer_with_its_picture_is_told(tmp_path: Path) -> None:
+def test_one_that_does_not_answer_with_its_picture_is_reported(tmp_path: Path) -> None:
     model = write(tmp_path, gain=0.5)
     opened = open_engine(model, tmp_path, "onnxruntime")
     with pytest.raises(BadAnswers, match="off the picture"):

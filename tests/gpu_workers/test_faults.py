@@ -42,7 +42,7 @@ THREADS = 6
 POLICY = RetryPolicy((20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120))
 
 
-class Moody:
+class Flaky:
     """Sees a disc; now and then it has no memory or its device is lost, and what is blue makes it answer nonsense."""
 
     name = "moody"
@@ -141,13 +141,13 @@ class Desk:
 @pytest.mark.parametrize("seed", range(3))
 def test_every_task_ends_and_only_what_is_poison_dies(tmp_path: Path, database: Database, seed: int) -> None:
     random = Random(seed)
-    Moody.faults.update(memory=0, lost=0)
+    Flaky.faults.update(memory=0, lost=0)
     blobs = Blobs(MemoryStore())
     model = replace(load_manifest("u2netp@1"), name="moody")
     tasks = [task(photograph(tmp_path, number)) for number in range(TASKS)]
 
     def open_network(_ref: str) -> Network:
-        engine = Moody(random)
+        engine = Flaky(random)
         return Network(model, engine, Batcher(engine, max_batch=8, max_wait_ms=20))
 
     serving = Serving(lambda: ModelSplit((model.ref,)), open_network, look_every_s=0.01)
@@ -163,5 +163,5 @@ def test_every_task_ends_and_only_what_is_poison_dies(tmp_path: Path, database: 
     assert {event.code for event in desk.failed.values()} == {"poison_input"}
     assert desk.done.keys() == {each.task_id for each in tasks} - poison
     assert len(desk.dead) == len(POISON)
-    assert Moody.faults["memory"] > 0
-    assert Moody.faults["lost"] > 0
+    assert Flaky.faults["memory"] > 0
+    assert Flaky.faults["lost"] > 0

@@ -131,7 +131,7 @@ def test_an_outline_says_how_its_product_meets_the_ground(
         ("a pair of shoes seen from above", "none", "none"),
     ],
 )
-def test_a_channels_shadow_falls_to_what_can_be_told(name: str, mode: str, made: str) -> None:
+def test_a_channels_shadow_falls_to_what_its_outline_allows(name: str, mode: str, made: str) -> None:
     alpha = (LIE | OBLIQUE | STAND)[name]
     rgba = np.dstack([np.full((*alpha.shape, 3), 120, np.uint8), alpha])
     channel = channels.load("shopify" if mode == "soft" else "amazon")

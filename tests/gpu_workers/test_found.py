@@ -43,7 +43,7 @@ def resized(pixels: Pixels, scale: float) -> Pixels:
     return np.asarray(small.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC))
 
 
-def test_a_plain_ground_is_told_with_its_colour() -> None:
+def test_a_plain_ground_is_reported_with_its_colour() -> None:
     found = found_measures(drawn((250, 249, 248)), mask_of(), file_of(drawn()))
     assert [found[f"ground_{name}"] for name in ("red", "green", "blue")] == [250, 249, 248]
     assert found["ground_exact_share"] == found["ground_near_share"] == 1.0
@@ -72,7 +72,7 @@ def test_fill_and_cropping(box: tuple[int, int, int, int], fill: float, cropped:
     assert (found["fill"], found["cropped_edges"]) == (fill, cropped)
 
 
-def test_a_sharp_picture_is_told_from_one_enlarged_and_one_out_of_focus() -> None:
+def test_a_sharp_picture_is_distinguished_from_one_enlarged_and_one_out_of_focus() -> None:
     product = mask_of() > 0.5
     sharp = drawn()
     assert detail_scale(sharp, product) >= 0.9

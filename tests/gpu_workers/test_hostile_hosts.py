@@ -34,7 +34,7 @@ class RawHost:
 
     def __init__(self) -> None:
         self.answers: list[Sends] = []
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -51,7 +51,7 @@ class RawHost:
 
     def _answer(self, connection: socket.socket) -> None:
         try:
-            self.asked.append(connection.recv(65536).split(b"\r\n")[0])
+            self.requests.append(connection.recv(65536).split(b"\r\n")[0])
             sends = self.answers.pop(0)
             if callable(sends):
                 sends(connection)
@@ -163,7 +163,7 @@ def test_chunks_are_put_together(host: RawHost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "asked"),
+    ("path", "requested"),
     [
         ("/größe/schuh.jpg", "/gr%C3%B6%C3%9Fe/schuh.jpg"),
         ("/gr%C3%B6%C3%9Fe.jpg?w=1&h=ü", "/gr%C3%B6%C3%9Fe.jpg?w=1&h=%C3%BC"),
@@ -174,19 +174,19 @@ def test_chunks_are_put_together(host: RawHost) -> None:
         (" ", "/"),
     ],
 )
-def test_addresses_as_people_write_them(host: RawHost, path: str, asked: str) -> None:
+def test_addresses_as_people_write_them(host: RawHost, path: str, requested: str) -> None:
     moved = f"HTTP/1.1 302 Found\r\nLocation: {host.url}{path}\r\n\r\n".encode()
     host.answers = [OK + b"\r\n" + JPEG, moved, OK + b"\r\n" + JPEG]
     assert fetch(f"{host.url}{path}", LIMITS).data == JPEG
     assert fetch(f"{host.url}/moved", LIMITS).data == JPEG
-    assert host.asked[0] == host.asked[2] == f"GET {asked} HTTP/1.1".encode()
-    assert unquote(asked).isprintable()
+    assert host.requests[0] == host.requests[2] == f"GET {requested} HTTP/1.1".encode()
+    assert unquote(requested).isprintable()
 
 
 def test_an_old_servers_latin_1_is_read_as_such(host: RawHost) -> None:
     host.answers = ["HTTP/1.1 302 Found\r\nLocation: /grün.jpg\r\n\r\n".encode("latin-1"), OK + b"\r\n" + JPEG]
     assert fetch(f"{host.url}/a", LIMITS).data == JPEG
-    assert host.asked[1] == b"GET /gr%C3%BCn.jpg HTTP/1.1"
+    assert host.requests[1] == b"GET /gr%C3%BCn.jpg HTTP/1.1"
 
 
 def test_what_is_not_there_yet_is_worth_another_try_and_what_is_gone_is_not(host: RawHost) -> None:

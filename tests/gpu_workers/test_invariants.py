@@ -74,8 +74,8 @@ def made(operation: str, source: Picture, *, is_asset: bool, **more: str) -> Com
     rules = msgspec.structs.replace(rules, canvas=Size(800, 800), smallest=Size(300, 300), formats=("png",))
     inputs = [source]
     if operation == "style":
-        way = compose("packshot", inputs, ComposeRequest(rules, {"background.color": "#C8B090"}, "", False, True))
-        inputs = [decode(file.data) for file in way.files]
+        packshot = compose("packshot", inputs, ComposeRequest(rules, {"background.color": "#C8B090"}, "", False, True))
+        inputs = [decode(file.data) for file in packshot.files]
     parameters = PARAMETERS[operation] | more
     return compose(operation, inputs, ComposeRequest(rules, parameters, "", is_asset, not is_asset, LIBRARY))
 
@@ -154,6 +154,6 @@ def test_equal_pictures_give_equal_bytes(operation: str, name: str) -> None:
 @pytest.mark.parametrize("operation", ["mockup", "packshot", "transparent"])
 def test_what_goes_on_is_measured_as_what_is_written(operation: str) -> None:
     """The one is of 16 bits and the other a file of sRGB, without loss here."""
-    way, written = (of(operation, "deep", is_asset=each).measures for each in (False, True))
+    unwritten, written = (of(operation, "deep", is_asset=each).measures for each in (False, True))
     name = "product_difference_max" if operation == "mockup" else "product_difference_mean"
-    assert way[name] == pytest.approx(written[name], abs=0.1)
+    assert unwritten[name] == pytest.approx(written[name], abs=0.1)

@@ -127,7 +127,7 @@ def test_an_edge_that_is_too_much_to_solve_is_solved_smaller(monkeypatch: pytest
     assert np.abs(coarse.alpha - whole.alpha).mean() < 0.1
 
 
-def test_a_cutout_that_was_solved_smaller_is_told_and_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cutout_that_was_solved_smaller_is_reported_and_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.full((300, 300, 3), 235, np.uint8)
     cv2.circle(picture, (150, 150), 90, (40, 90, 160), -1)
     soft = cv2.GaussianBlur((picture[..., 0] < 100).astype(np.float32), (0, 0), 12)

@@ -61,19 +61,19 @@ def measured(picture: Rendered, canvas: NDArray[np.uint8] | None = None) -> dict
 
 
 def test_legs_behind_stand_on_the_ground_as_those_in_front_do() -> None:
-    stood = light.stand(stool()[..., 3])
-    assert [stood.ground[column] for column in (44, 84, 144, 164)] == [170, 150, 170, 150]
-    assert stood.feet[[44, 84, 144, 164]].all()
-    assert not stood.feet[[60, 120]].any()
-    assert stood.clearance[120] == pytest.approx(stood.ground[120] - 60)
-    assert stood.clearance[10] == np.inf
+    stance = light.stand(stool()[..., 3])
+    assert [stance.ground[column] for column in (44, 84, 144, 164)] == [170, 150, 170, 150]
+    assert stance.feet[[44, 84, 144, 164]].all()
+    assert not stance.feet[[60, 120]].any()
+    assert stance.clearance[120] == pytest.approx(stance.ground[120] - 60)
+    assert stance.clearance[10] == np.inf
 
 
 def test_a_handle_is_no_foot() -> None:
-    stood = light.stand(mug()[..., 3])
-    assert stood.feet[100:180].all()
-    assert not stood.feet[55:75].any()
-    assert (stood.ground == 160).all()
+    stance = light.stand(mug()[..., 3])
+    assert stance.feet[100:180].all()
+    assert not stance.feet[55:75].any()
+    assert (stance.ground == 160).all()
 
 
 @pytest.mark.parametrize(("azimuth", "right", "away"), [(-45, 1, 1), (45, -1, 1), (-135, 1, -1), (90, -1, 0)])
@@ -86,19 +86,19 @@ def test_a_shadow_lies_away_from_its_light(azimuth: float, right: int, away: int
 
 
 def test_a_shadow_is_as_long_as_its_light_is_low() -> None:
-    stood = light.stand(post())
+    stance = light.stand(post())
     ends = []
     for elevation in (30.0, 60.0):
-        dark = light.occlusion(post(), stood, replace(LAMP, azimuth_deg=-90, elevation_deg=elevation))
+        dark = light.occlusion(post(), stance, replace(LAMP, azimuth_deg=-90, elevation_deg=elevation))
         ends.append(float(np.flatnonzero((dark > 0.02).any(axis=0))[-1]) - 100)
     assert ends[0] == pytest.approx(100 / np.tan(np.radians(30)), rel=0.1)
     assert ends[1] == pytest.approx(100 / np.tan(np.radians(60)), rel=0.15)
 
 
 def test_a_shadow_blurs_with_the_height_of_what_throws_it_and_with_the_size_of_the_light() -> None:
-    stood = light.stand(post())
+    stance = light.stand(post())
     hard, soft = (
-        light.occlusion(post(), stood, replace(LAMP, azimuth_deg=-90, softness_deg=softness)) for softness in (2, 30)
+        light.occlusion(post(), stance, replace(LAMP, azimuth_deg=-90, softness_deg=softness)) for softness in (2, 30)
     )
     near, far = soft[:, 120].max(), soft[:, 180].max()
     assert near > 1.5 * far
@@ -146,19 +146,19 @@ def test_the_soft_shadow_of_a_wire_bowl_says_where_its_light_is(monkeypatch: pyt
 
 
 def test_how_a_product_stands_is_the_same_at_another_size() -> None:
-    stood = light.stand(stool()[..., 3])
-    half = stood.resized(100)
+    stance = light.stand(stool()[..., 3])
+    half = stance.resized(100)
     assert half.ground[[22, 42, 72, 82]] == pytest.approx([85, 75, 85, 75], abs=0.5)
-    assert (half.feet.sum(), half.height_px) == (pytest.approx(stood.feet.sum() / 2, abs=4), stood.height_px / 2)
+    assert (half.feet.sum(), half.height_px) == (pytest.approx(stance.feet.sum() / 2, abs=4), stance.height_px / 2)
 
 
 def test_a_foot_that_is_thinner_than_a_pixel_of_another_size_is_still_one() -> None:
     heart = np.zeros((1000, 1000), np.uint8)
     cv2.fillPoly(heart, [np.array([[100, 100], [900, 100], [503, 900], [501, 900]])], 255)
-    stood = light.stand(heart)
-    assert 0 < stood.feet.sum() < 6
+    stance = light.stand(heart)
+    assert 0 < stance.feet.sum() < 6
     for width_px in (40, 160, 333, 1000, 1700):
-        assert stood.resized(width_px).feet.any()
+        assert stance.resized(width_px).feet.any()
 
 
 def test_a_shadow_on_the_wrong_side_is_noticed() -> None:
@@ -253,9 +253,9 @@ def test_a_shadow_that_was_cut_off_is_noticed() -> None:
     assert measured(picture, canvas)["shadow_edge_share"] > 0.05
 
 
-@pytest.mark.parametrize(("asked", "made"), [(None, "floating"), ("soft", "soft")])
-def test_what_would_tip_over_lies_and_is_seen_from_above_unless_asked_for(asked: str | None, made: str) -> None:
-    wanted = {} if asked is None else {"shadow.mode": asked}
+@pytest.mark.parametrize(("mode", "made"), [(None, "floating"), ("soft", "soft")])
+def test_what_would_tip_over_lies_and_is_seen_from_above_unless_asked_for(mode: str | None, made: str) -> None:
+    wanted = {} if mode is None else {"shadow.mode": mode}
     picture = packshot(tipping(), rules(), PackshotParameters.parse({**wanted, "background.color": "#FFFFFF"}))
     assert picture.shadow_mode == made
 

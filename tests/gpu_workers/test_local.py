@@ -69,7 +69,7 @@ def serving() -> Iterator[Serving]:
         networks.close()
 
 
-def told(refusal: Refused | None) -> tuple[str, str, str] | None:
+def explained(refusal: Refused | None) -> tuple[str, str, str] | None:
     return None if refusal is None else (refusal.code, refusal.field, refusal.kind)
 
 
@@ -80,25 +80,31 @@ def test_a_picture_is_refused_here_as_the_pool_refuses_it(name: str, settings: S
     if name != "missing.png":
         file.write_bytes(content())
     here, there = at_home(settings, file), in_pool(settings, file)
-    assert told(here) == told(there)
+    assert explained(here) == explained(there)
     assert (here.code if here else "") == code
 
 
-def test_what_the_operation_does_not_take_and_what_memory_does_not_hold_is_told_as_in_the_pool(
+def test_what_the_operation_does_not_take_and_what_memory_does_not_hold_is_reported_as_in_the_pool(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(photograph())
     little = replace(settings, memory_budget_mb=admission.PROCESS_MB + 100)
     assert (
-        told(at_home(little, file)) == told(in_pool(little, file)) == ("source_too_many_pixels", "sources", "permanent")
+        explained(at_home(little, file))
+        == explained(in_pool(little, file))
+        == ("source_too_many_pixels", "sources", "permanent")
     )
 
     def refuses(*_: object) -> None:
         raise cutting.BadImage("not of this kind")
 
     monkeypatch.setattr(cutting, "cutout", refuses)
-    assert told(at_home(settings, file)) == told(in_pool(settings, file)) == ("bad_image", "sources", "permanent")
+    assert (
+        explained(at_home(settings, file))
+        == explained(in_pool(settings, file))
+        == ("bad_image", "sources", "permanent")
+    )
 
 
 def test_a_cutout_is_the_same_here_and_in_the_pool(settings: Settings, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_the_tree_of_a_folder_is_kept_and_what_is_no_picture_is_left_out(folder:
     assert sorted(path.name for path in found.left_out) == ["notes.txt", "round"]
 
 
-def test_files_of_one_name_are_told_before_anything_is_made(folder: Folder) -> None:
+def test_files_of_one_name_are_reported_before_anything_is_made(folder: Folder) -> None:
     folder.put("x/a.png", "y/a.png", "y/b.png")
     one, other = folder.source / "x/a.png", folder.source / "y/a.png"
     with pytest.raises(Refused, match=r"x/a\.png and .*y/a\.png would be one file") as caught:

@@ -37,7 +37,7 @@ def test_light_comes_from_where_the_product_is_lighter() -> None:
     assert mirrored["look_light_x"] == pytest.approx(-found["look_light_x"], abs=1)
 
 
-def test_a_warm_ground_is_told() -> None:
+def test_a_warm_ground_is_reported() -> None:
     made = picture()
     made[(made == 255).all(axis=2)] = (250, 240, 220)
     assert look_measures(made)["look_ground_warmth"] > 5

@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from gpu_workers.models.manifest import UnknownModel, load_manifest
-from gpu_workers.models.policy import stand
+from gpu_workers.models.policy import split_by_policy
 from schemas.records import ModelReleased
 from streams.runtime.settings import Settings, SettingsError
 
@@ -20,18 +20,18 @@ STABLE = ModelReleased(operation="cutout", model="net@2", stage="stable", releas
     ],
 )
 def test_a_policy_says_which_models_are_ready(policy: str, stable: tuple[str, ...], kept: int) -> None:
-    split = stand(policy, "net@1", [STABLE], MODELS)
+    split = split_by_policy(policy, "net@1", [STABLE], MODELS)
     assert (split.stable, split.kept) == (stable, kept)
 
 
 @pytest.mark.parametrize("policy", ["net@10", "net:latest-2"])
 def test_a_recalled_model_works_by_no_policy(policy: str) -> None:
-    assert "net@10" not in stand(policy, "net@1", [RECALL], MODELS).stable
+    assert "net@10" not in split_by_policy(policy, "net@1", [RECALL], MODELS).stable
 
 
 def test_the_latest_of_a_name_that_is_not_there_is_an_error() -> None:
     with pytest.raises(UnknownModel, match="'other'"):
-        stand("other:latest-1", "net@1", [], MODELS)
+        split_by_policy("other:latest-1", "net@1", [], MODELS)
 
 
 @pytest.mark.parametrize("policy", ["net", "net@", "net:latest-0", "net:newest", "@1", ""])

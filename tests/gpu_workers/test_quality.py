@@ -46,7 +46,7 @@ def test_a_good_packshot_measures_good(name: str, scale_max: float) -> None:
     assert all(isinstance(value, float) for value in found.values())
 
 
-def test_another_background_is_told_from_the_channels_own() -> None:
+def test_another_background_is_distinguished_from_the_channels_own() -> None:
     rules = channel("instagram")
     own = measures_of(packshot(mug(), rules), rules)
     sand = measures_of(packshot(mug(), rules, PackshotParameters(background_color="#EFE7DB")), rules)

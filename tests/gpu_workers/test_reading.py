@@ -121,13 +121,13 @@ def test_a_line_that_is_gone_is_lost_and_a_faded_one_has_lost_its_contrast(label
     assert faded["text_contrast_kept"] < 0.6
 
 
-def test_letters_that_become_too_small_are_told_by_their_height(label: Writing, reader: Reader) -> None:
+def test_letters_that_become_too_small_are_reported_by_their_height(label: Writing, reader: Reader) -> None:
     found = compared(label, box_with(), shown(box_with(), 0.15), reader)
     assert found["text_compared"] == 0
     assert found["text_x_height_px"] < 8
 
 
-def test_words_beside_the_product_and_across_it_are_told_of_the_source(reader: Reader) -> None:
+def test_words_beside_the_product_and_across_it_are_reported_of_the_source(reader: Reader) -> None:
     picture = Image.fromarray(box_with())
     write(picture, "SALE 50% OFF", (920, 40), 36, (200, 0, 0))
     over = np.asarray(picture, np.uint8)

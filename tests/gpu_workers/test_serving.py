@@ -94,7 +94,7 @@ def value(leased: Leased) -> float:
     return round(float(mask[0, 0]), 2)
 
 
-def asked(serving: Serving, sku: str = "s") -> float:
+def leased_s(serving: Serving, sku: str = "s") -> float:
     with serving.lease("t", sku) as leased:
         return value(leased)
 
@@ -115,9 +115,9 @@ def world() -> World:
 
 def test_a_release_swaps_the_model_and_closes_the_old_one(world: World) -> None:
     with served(world) as serving:
-        assert asked(serving) == 0.01
+        assert leased_s(serving) == 0.01
         world.split = ModelSplit(("net@2", "net@1"))
-        soon(lambda: asked(serving) == 0.02)
+        soon(lambda: leased_s(serving) == 0.02)
         soon(lambda: world.open_now() == ["net@2"])
 
 
@@ -152,7 +152,7 @@ def test_a_lease_keeps_its_model_open_until_it_ends(world: World) -> None:
     with served(world) as serving:
         with serving.lease("t", "s") as leased:
             world.split = ModelSplit(("net@2",))
-            soon(lambda: asked(serving) == 0.02)
+            soon(lambda: leased_s(serving) == 0.02)
             assert value(leased) == 0.01
             assert world.open_now() == ["net@1", "net@2"]
         soon(lambda: world.open_now() == ["net@2"])
@@ -164,7 +164,7 @@ def test_a_model_that_cannot_be_opened_leaves_the_one_before_at_work(world: Worl
     with served(world) as serving:
         world.split = ModelSplit(("net@2", "net@1"))
         soon(lambda: serving._split.stable[0] == "net@2" and "net@2" in serving._failed)
-        assert asked(serving) == 0.01
+        assert leased_s(serving) == 0.01
 
 
 def test_a_model_that_cannot_be_opened_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,7 @@ def test_a_model_that_cannot_be_opened_is_tried_again(world: World, monkeypatch:
         world.split = ModelSplit(("net@2", "net@1"))
         soon(lambda: "net@2" in serving._failed)
         world.failing.clear()
-        soon(lambda: asked(serving) == 0.02)
+        soon(lambda: leased_s(serving) == 0.02)
 
 
 def test_a_worker_whose_only_model_cannot_be_opened_does_not_start(world: World) -> None:
@@ -187,17 +187,17 @@ def test_a_worker_starts_with_the_model_before_one_that_cannot_be_opened(world: 
     world.split = ModelSplit(("net@2", "net@1"))
     world.failing["net@2"] = WeightsCorrupt("net@2: sha256 is another")
     with served(world) as serving:
-        assert asked(serving) == 0.01
+        assert leased_s(serving) == 0.01
 
 
 def test_a_recalled_model_never_works_again_however_long_the_other_takes(world: World) -> None:
     world.split = ModelSplit(("net@2", "net@1"))
     with served(world) as serving:
-        assert asked(serving) == 0.02
+        assert leased_s(serving) == 0.02
         world.opening_takes_s = 0.3
         world.split = ModelSplit(("net@1",), recalled=frozenset({"net@2"}))
         soon(lambda: "net@2" in serving._split.recalled)
-        assert asked(serving) == 0.01
+        assert leased_s(serving) == 0.01
 
 
 def test_a_withdrawn_model_works_until_the_other_is_open(world: World) -> None:
@@ -206,16 +206,16 @@ def test_a_withdrawn_model_works_until_the_other_is_open(world: World) -> None:
         world.opening_takes_s = 0.3
         world.split = ModelSplit(("net@1",))
         soon(lambda: serving._split.stable == ("net@1",))
-        assert asked(serving) == 0.02
-        soon(lambda: asked(serving) == 0.01)
+        assert leased_s(serving) == 0.02
+        soon(lambda: leased_s(serving) == 0.01)
 
 
-def test_without_a_model_that_may_work_a_task_is_told_so(world: World) -> None:
+def test_without_a_model_that_may_work_a_task_fails_with_that(world: World) -> None:
     with served(world) as serving:
         world.split = ModelSplit((), recalled=frozenset({"net@1"}))
         soon(lambda: serving._split.stable == ())
         with pytest.raises(NoModel, match="withdrawn or recalled"):
-            asked(serving)
+            leased_s(serving)
 
 
 def test_a_canary_works_for_its_tenants_and_the_stable_one_for_the_rest(world: World) -> None:
@@ -226,7 +226,7 @@ def test_a_canary_works_for_its_tenants_and_the_stable_one_for_the_rest(world: W
     with served(world) as serving:
         with serving.lease("keen", "s") as leased:
             assert value(leased) == 0.02
-        assert asked(serving) == 0.01
+        assert leased_s(serving) == 0.01
 
 
 def test_a_shadow_is_leased_beside_the_one_that_works(world: World) -> None:
@@ -253,35 +253,35 @@ def test_a_broken_engine_is_opened_anew(world: World) -> None:
             serving.report_broken(leased.network)
             serving.report_broken(leased.network)
         soon(lambda: len(world.engines) == 2)
-        assert asked(serving) == 0.01
+        assert leased_s(serving) == 0.01
         assert world.engines[0].is_closed
 
 
 def test_a_bug_where_releases_are_looked_up_does_not_end_the_looking(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_for = []
+    opened = []
 
     def broken() -> ModelSplit:
-        asked_for.append(1)
-        if len(asked_for) == 2:
+        opened.append(1)
+        if len(opened) == 2:
             raise ZeroDivisionError("a bug")
         return world.split
 
     monkeypatch.setattr(world, "current_split", broken)
     with served(world) as serving:
-        soon(lambda: len(asked_for) > 2)
+        soon(lambda: len(opened) > 2)
         world.split = ModelSplit(("net@2",))
-        soon(lambda: asked(serving) == 0.02)
+        soon(lambda: leased_s(serving) == 0.02)
 
 
 def test_while_the_facts_are_away_it_goes_on_as_before(world: World) -> None:
     with served(world) as serving:
         world.away = True
         time.sleep(0.05)
-        assert asked(serving) == 0.01
+        assert leased_s(serving) == 0.01
         world.away, world.split = False, ModelSplit(("net@2",))
-        soon(lambda: asked(serving) == 0.02)
+        soon(lambda: leased_s(serving) == 0.02)
 
 
 def test_one_that_is_asked_for_by_name_works_alone_and_for_nobody_else() -> None:

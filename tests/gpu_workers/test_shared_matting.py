@@ -34,7 +34,7 @@ def reference(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def photograph() -> Plane:
-    return decode(PHOTOGRAPH.read_bytes()).pixels[300:620, 200:560].astype(np.float32) / np.float32(255)
+    return decode(PHOTOGRAPH.read_bytes()).pixels[380:540, 290:470].astype(np.float32) / np.float32(255)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def known(photograph: Plane) -> Plane:
     height, width = photograph.shape[:2]
     y, x = np.mgrid[:height, :width]
     away = np.hypot(y - height / 2, x - width / 2)
-    known = matting.trimap(np.clip((110 - away) / 30, 0, 1).astype(np.float32), 8)
-    known[100:140, :60] = 0.5
+    known = matting.trimap(np.clip((55 - away) / 15, 0, 1).astype(np.float32), 4)
+    known[50:70, :30] = 0.5
     return known
 
 

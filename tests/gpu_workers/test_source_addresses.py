@@ -175,10 +175,10 @@ class Bucket:
 
     def __init__(self, answer: bytes | Exception) -> None:
         self._answer = answer
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803  # boto3's names
-        self.asked.append((Bucket, Key))
+        self.requests.append((Bucket, Key))
         if isinstance(self._answer, Exception):
             raise self._answer
         return {"Body": io.BytesIO(self._answer)}
@@ -188,7 +188,7 @@ def from_bucket(answer: bytes | Exception, uri: str = "s3://photos/a%20b.jpg", *
     client: Any = Bucket(answer)
     allowed = FetchLimits(buckets=frozenset({"photos"}), **values)
     data = fetch(uri, allowed, s3=client).data
-    assert client.asked == [("photos", "a b.jpg")]
+    assert client.requests == [("photos", "a b.jpg")]
     return data
 
 

@@ -104,8 +104,8 @@ def test_a_turned_block_has_the_same_colour_and_size() -> None:
 @pytest.mark.parametrize("degrees", [-20.0, 3.0, 12.5])
 def test_a_person_says_the_angle(degrees: float) -> None:
     """Whatever the shape says, and with the product unchanged, too."""
-    asked = PackshotParameters(straighten="auto", straighten_angle=-degrees)
-    rendered = packshot(tilted(bottle(), degrees), rules(), asked)
+    requested = PackshotParameters(straighten="auto", straighten_angle=-degrees)
+    rendered = packshot(tilted(bottle(), degrees), rules(), requested)
     found = measure(encode(rendered.canvas, rules()).data, rendered, rules())
     assert found["straightened_deg"] == -degrees
     assert found["canvas_difference_max"] <= 2

@@ -178,7 +178,7 @@ def test_a_picture_without_a_product_is_styled_all_over(house: BrandProfile) -> 
     assert styled.measures["style_distance"] < styled.measures["style_distance_before"]
 
 
-def test_an_outlier_is_told_from_the_houses_own(house: BrandProfile) -> None:
+def test_an_outlier_is_distinguished_from_the_houses_own(house: BrandProfile) -> None:
     assert house.scene is not None
     own = [style_z(style_distance(see(*in_room(seed)), house), house.scene) for seed in range(400, 420)]
     other = [style_z(style_distance(see(*in_room(seed, COLD)), house), house.scene) for seed in range(400, 420)]

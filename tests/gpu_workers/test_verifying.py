@@ -125,7 +125,7 @@ def test_a_mask_is_good_on_every_engine_in_every_precision(tmp_path: Path, engin
     ],
     ids=["not a number", "items leak", "too few"],
 )
-def test_what_is_no_mask_is_told(rule: Any, message: str) -> None:
+def test_what_is_no_mask_is_reported(rule: Any, message: str) -> None:
     with pytest.raises(BadAnswers, match=message):
         try_out(model(), Answers(rule), Answers(dark))
 
@@ -141,6 +141,6 @@ def test_logits_that_are_taken_for_a_mask_are_found() -> None:
         try_out(scaled, Answers(lambda batch: 0.4 * np.sign(dark(batch))))
 
 
-def test_answers_that_are_not_the_references_are_told() -> None:
+def test_answers_that_are_not_the_references_are_reported() -> None:
     with pytest.raises(BadAnswers, match="not ONNX Runtime's"):
         try_out(model(), Answers(lambda batch: dark(batch) * 1.1), Answers(dark))

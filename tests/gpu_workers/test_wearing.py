@@ -181,10 +181,10 @@ def test_panes_that_a_supplier_made_see_through_are_no_soft_edge() -> None:
 @pytest.mark.parametrize("level", [140, 200, 245])
 def test_a_ghost_is_no_pane(level: int) -> None:
     """See-through as evenly as a lens, but with nothing about it; a part of it may be solid."""
-    ghost = block(400, 200, (40, 40, 360, 160))
-    ghost[40:160, 40:360, 3] = level
-    ghost[80:120, 180:220, 3] = 255
-    found, doubtful = edges_of_own_alpha(ghost)
+    mannequin = block(400, 200, (40, 40, 360, 160))
+    mannequin[40:160, 40:360, 3] = level
+    mannequin[80:120, 180:220, 3] = 255
+    found, doubtful = edges_of_own_alpha(mannequin)
     assert found["alpha_soft_share"] < 0.5
     assert doubtful == {"alpha_open_rim_share"}
 

@@ -74,11 +74,11 @@ def test_a_shadow_looks_for_who_wears_it_as_well(
     looked: list[tuple[str, Any]] = []
     cut = cutting.cutout
 
-    def spied(pixels: Any, predict: Any, parameters: Any, people: Any, retouching: Any) -> Any:
+    def recorded(pixels: Any, predict: Any, parameters: Any, people: Any, retouching: Any) -> Any:
         looked.append((parameters.subject, people))
         return cut(pixels, predict, parameters, people, retouching)
 
-    monkeypatch.setattr(cutting, "cutout", spied)
+    monkeypatch.setattr(cutting, "cutout", recorded)
     with cutout_work(tmp_path, blobs, shadowed("larger@1")) as work:
         worker = Worker("cutout", work, Results(blobs), database, PRICES)
         completed(worker, replace(photographed(tmp_path), category="Dresses"))
@@ -119,7 +119,7 @@ def test_a_shadow_that_fails_fails_no_task(tmp_path: Path, blobs: Blobs, databas
 @pytest.mark.parametrize(
     ("ref", "code", "kind"), [("lost@1", "engine_failed", "transient"), ("nan@1", "poison_input", "poison")]
 )
-def test_what_an_engine_fails_at_is_told_for_what_it_is(
+def test_what_an_engine_fails_at_is_reported_for_what_it_is(
     tmp_path: Path, blobs: Blobs, database: Database, ref: str, code: str, kind: str
 ) -> None:
     with cutout_work(tmp_path, blobs, ModelSplit((ref,))) as work:

@@ -101,8 +101,8 @@ def _cores(container: Manifest) -> str:
 def _wait_for_probes(container: Manifest, process: "subprocess.Popen[str]", log: Path) -> None:
     ports = {each["name"]: each["containerPort"] for each in container["ports"]}
     for which in ("startupProbe", "livenessProbe", "readinessProbe"):
-        asked = container[which]["httpGet"]
-        url = f"http://{LOOPBACK}:{ports[asked['port']]}{asked['path']}"
+        probe = container[which]["httpGet"]
+        url = f"http://{LOOPBACK}:{ports[probe['port']]}{probe['path']}"
         give_up_at = time.monotonic() + STARTS_WITHIN_S
         while not _answers(url):
             assert process.poll() is None, log.read_text()

@@ -82,9 +82,9 @@ def test_the_steps_name_commands_that_there_are() -> None:
 def test_every_metric_that_is_asked_for_is_one_of_ours() -> None:
     code = "".join(file.read_text() for folder in ("streams", "gpu_workers") for file in (ROOT / folder).rglob("*.py"))
     ours = {SUFFIXES.sub("", name) for name in re.findall(r'"(packshot_[a-z_]+)"', code)}
-    asked = {name for rule in RULES for name in re.findall(r"(?<![:\w\"])(packshot_[a-z_]+)", rule["expr"])}
-    assert asked
-    assert {name for name in asked if SUFFIXES.sub("", name) not in ours} == set()
+    queried = {name for rule in RULES for name in re.findall(r"(?<![:\w\"])(packshot_[a-z_]+)", rule["expr"])}
+    assert queried
+    assert {name for name in queried if SUFFIXES.sub("", name) not in ours} == set()
     recorded = {rule["record"] for rule in RULES if "record" in rule}
     assert {name for rule in RULES for name in re.findall(r"packshot:\w+:\w+", rule["expr"])} <= recorded
 

@@ -228,7 +228,7 @@ def test_selectors_choose_the_pods_that_they_are_for(manifests: list[Manifest]) 
         ("gpu.resource=gpu", "gpu/resource"),
     ],
 )
-def test_what_a_value_cannot_be_is_told_before_anything_is_changed(said: str, why: str) -> None:
+def test_what_a_value_cannot_be_is_reported_before_anything_is_changed(said: str, why: str) -> None:
     laptop = CHART / "examples" / "laptop.yaml"
     done = helm("template", "shop", str(CHART), "--values", str(laptop), "--set", said)
     assert done.returncode != 0

@@ -72,7 +72,7 @@ def record(offset: int, event: Any) -> Delivery:
     return Delivery(made.topic, 0, offset, made.key, made.value, made.headers, 1)
 
 
-def told() -> Iterator[Delivery]:
+def deliveries() -> Iterator[Delivery]:
     file = Rendition(
         key="k", url="https://cdn.example/k.jpg", media_type="image/jpeg", width_px=2, height_px=2, size_bytes=9,
         sha256="0" * 64,
@@ -96,7 +96,7 @@ def test_a_listing_service_hears_what_goes_live_and_away(
             while not gateway.progress._listeners:
                 assert listing.poll() is None
                 threading.Event().wait(0.05)
-            for each in told():
+            for each in deliveries():
                 gateway.progress.tell(each)
             assert listing.stdout.readline() == "live MUG amazon-1 https://cdn.example/k.jpg\n"
             assert listing.stdout.readline() == "gone MUG amazon-1 deleted\n"

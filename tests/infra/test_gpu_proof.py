@@ -55,7 +55,7 @@ def test_it_proves_every_point_and_says_so(
     assert list(printed["models"][tiny.ref]) == [check.__name__ for check in gpu_proof.CHECKS]
 
 
-def test_a_check_that_fails_is_told_and_the_others_go_on(
+def test_a_check_that_fails_is_reported_and_the_others_go_on(
     tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     limit_memory(monkeypatch, 10**9)

@@ -105,7 +105,7 @@ def test_nobody_is_root_and_nothing_but_volumes_can_be_written_to(root: Path, tm
 
 
 @pytest.mark.heavy
-def test_every_pod_of_the_chart_is_ready_by_its_own_probes_and_ends_when_told(
+def test_every_pod_of_the_chart_is_ready_by_its_own_probes_and_ends_by_a_signal(
     kubelet: Kubelet, pods: dict[str, Manifest], tmp_path: Path
 ) -> None:
     kubelet.to_its_end(pods.pop("shop-provision"), tmp_path / "provision")

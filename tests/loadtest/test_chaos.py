@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from loadtest.chaos import faults, stalls
 from loadtest.chaos.__main__ import Plan
 from loadtest.chaos.cluster import Disk
-from loadtest.chaos.faults import Blow, Fault, FaultInjector
+from loadtest.chaos.faults import Fault, FaultInjector, Injection
 from loadtest.chaos.listener import FAILS_ONE_IN, Listener, unheard
 from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
 from loadtest.chaos.readiness import Readiness
@@ -128,7 +128,7 @@ def test_what_is_good_of_poison_is_expected_to_go_live(tmp_path: Path) -> None:
         assert f"{event.tenant}|{event.sku} has to be (1, False), and is None" in missing
 
 
-def test_poison_without_its_end_is_told(tmp_path: Path) -> None:
+def test_poison_without_its_end_is_reported(tmp_path: Path) -> None:
     made = list(islice(poisons(Random(3), ("north",), tmp_path, HOST), kinds()))
     codes = {each.name: 10 if each.end == "refused" else 0 for each in made}
     letters = {each.name for each in made if each.end == "letter"}
@@ -139,7 +139,7 @@ def test_poison_without_its_end_is_told(tmp_path: Path) -> None:
     assert len(list(unanswered(made, letters, {}))) == len([each for each in made if each.end != "refused"])
 
 
-def test_a_message_that_did_not_come_or_came_too_early_is_told() -> None:
+def test_a_message_that_did_not_come_or_came_too_early_is_reported() -> None:
     found = [("north", "a", "1"), ("north", "b", "2"), ("north", "a", "3"), ("south", "a", "4")]
     assert list(unheard(found, ["4", "1", "3", "2"])) == []
     assert list(unheard(found, ["1", "2", "3"])) == ["south|a: 4 was published, and no webhook told of it"]
@@ -172,9 +172,9 @@ def answer(listener: Listener, name: str, secret: str) -> int:
 
 
 def test_blows_are_chosen_by_their_names_and_repeated() -> None:
-    blows = [Fault(name, "kill", [], lambda: None) for name in ("kill the broker", "kill streams-1", "pause x")]
-    assert Plan().of(blows) == blows
-    assert [each.name for each in Plan(only="kill", blows=3).of(blows)] == [
+    injections = [Fault(name, "kill", [], lambda: None) for name in ("kill the broker", "kill streams-1", "pause x")]
+    assert Plan().of(injections) == injections
+    assert [each.name for each in Plan(only="kill", injections=3).of(injections)] == [
         "kill the broker", "kill streams-1", "kill the broker",
     ]  # fmt: skip
 
@@ -229,11 +229,11 @@ class NoStalls:
 
     def __init__(self) -> None:
         self.is_fresh = False
-        self.asked = 0
+        self.polls = 0
 
     def looked_since(self, _moment_s: float) -> bool:
-        self.asked += 1
-        self.is_fresh = self.asked > 2
+        self.polls += 1
+        self.is_fresh = self.polls > 2
         return self.is_fresh
 
     def stalled(self, _of: object, _since_s: float) -> int:
@@ -252,21 +252,21 @@ class Starting:
 
     servers = ("broker",)
     disk = SimpleNamespace(is_small=False)
-    asked = 0
+    polls = 0
 
     def is_ready(self) -> bool:
-        self.asked += 1
-        return self.asked > 2
+        self.polls += 1
+        return self.polls > 2
 
 
 def test_a_blow_is_over_when_it_is_seen_to_be_and_tells_whose_time_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "AT_LEAST_S", 0.0)
     found: list[str] = []
     injector = FaultInjector(1, cast(Any, Starting()), cast(Any, NoStalls()), found.append)
-    blow = injector.strike(Fault("kill the broker", "server", [], lambda: time.sleep(0.2)))
-    assert blow.recovered
-    assert 0.2 <= blow.away_s < 30.0
-    assert blow.own_s == 30.0 - blow.away_s
+    injection = injector.strike(Fault("kill the broker", "server", [], lambda: time.sleep(0.2)))
+    assert injection.recovered
+    assert 0.2 <= injection.away_s < 30.0
+    assert injection.own_s == 30.0 - injection.away_s
     assert found[0].startswith("kill the broker: stood still for 30.0 s (packshot.publisher at imagery.publish/2)")
     assert injector.strike(Fault("pause streams-1", "pause", [], lambda: None)).own_s == 30.0
 
@@ -295,13 +295,15 @@ def test_a_process_is_ready_when_it_has_said_so(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_outage_of_the_only_broker_counts_where_nothing_was_to_be_read() -> None:
-    at_rest = Blow("kill the broker", "server", Stall(0.7), True, 20.0, bars_writers=True)
-    assert (at_rest.stood_s, at_rest.own_s) == (20.0, 0.0)
-    at_work = Blow("kill the broker", "server", Stall(26.0), True, 20.0, bars_writers=True)
-    assert (at_work.stood_s, at_work.own_s) == (26.0, 6.0)
-    assert Blow("kill the broker 2", "server", Stall(0.7), True, 20.0).stood_s == 0.7
-    blows = FaultInjector(1, cast(Any, Starting()), cast(Any, NoStalls()), lambda _: None).list
-    assert {blow.name.split(" for ")[0] for blow in blows if blow.bars_writers} == {"kill the broker"}
+    at_rest = Injection("kill the broker", "server", Stall(0.7), True, 20.0, bars_writers=True)
+    assert (at_rest.stalled_s, at_rest.own_s) == (20.0, 0.0)
+    at_work = Injection("kill the broker", "server", Stall(26.0), True, 20.0, bars_writers=True)
+    assert (at_work.stalled_s, at_work.own_s) == (26.0, 6.0)
+    assert Injection("kill the broker 2", "server", Stall(0.7), True, 20.0).stalled_s == 0.7
+    injections = FaultInjector(1, cast(Any, Starting()), cast(Any, NoStalls()), lambda _: None).list
+    assert {injection.name.split(" for ")[0] for injection in injections if injection.bars_writers} == {
+        "kill the broker"
+    }
 
 
 def test_a_full_disk_ends_what_fills_it_and_nothing_else(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_frame_is_the_registrys() -> None:
         (codec.encode(EVENT)[:5] + b"\xff" * 20, codec.MalformedAvro),
     ],
 )
-def test_bytes_that_are_no_event_are_told_apart(data: bytes, error: type[codec.WireError]) -> None:
+def test_bytes_that_are_no_event_are_distinguished(data: bytes, error: type[codec.WireError]) -> None:
     with pytest.raises(error) as caught:
         codec.decode(data)
     assert caught.value.code == error.code
@@ -141,7 +141,7 @@ def test_what_nobody_could_read_is_not_written(change: dict[str, object], field:
     assert caught.value.field == field
 
 
-def test_what_is_wrong_with_a_text_is_told_in_words() -> None:
+def test_what_is_wrong_with_a_text_is_reported_in_words() -> None:
     with pytest.raises(codec.InvalidRecord) as caught:
         codec.encode(replace(EVENT, title="\x00"))
     assert str(caught.value) == (

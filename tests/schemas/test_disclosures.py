@@ -15,7 +15,7 @@ MOCKUP = Action(operation="mockup", parameters={"scene": "kitchen"})
 RULES = [(file, rule) for file in shipped() for rule in file.rules]
 
 
-def told(source_type: str, *actions: Action, people: bool | None = False) -> Provenance:
+def provenance(source_type: str, *actions: Action, people: bool | None = False) -> Provenance:
     return Provenance(actions=[CUTOUT, *actions], source_type=source_type, people=people)
 
 
@@ -38,11 +38,11 @@ def which(provenance: Provenance, channel: str = "web", at_ms: int = NOW_MS) -> 
 )
 @pytest.mark.parametrize("channel", ["amazon", "google", "instagram", "web"])
 def test_what_no_network_generated_has_nothing_to_tell(source_type: str, actions: list[Action], channel: str) -> None:
-    assert which(told(source_type, *actions), channel) == set()
+    assert which(provenance(source_type, *actions), channel) == set()
 
 
-def test_a_generated_background_is_told_everywhere_with_care() -> None:
-    found = which(told("compositeWithTrainedAlgorithmicMedia"), "google")
+def test_a_generated_background_is_disclosed_everywhere_with_the_generated_duty() -> None:
+    found = which(provenance("compositeWithTrainedAlgorithmicMedia"), "google")
     assert {"eu-ai-act/mark", "eu-ai-act/label-scene", "cn-gb-45438/metadata", "google-merchant/source-type"} <= found
     assert "ny-396-b/synthetic-performer-in-scene" not in found, "nobody is in it"
     assert "eu-ai-act/label-people" not in found
@@ -50,12 +50,12 @@ def test_a_generated_background_is_told_everywhere_with_care() -> None:
 
 def test_people_who_were_not_looked_for_may_be_there() -> None:
     for people in (True, None):
-        found = which(told("trainedAlgorithmicMedia", people=people))
+        found = which(provenance("trainedAlgorithmicMedia", people=people))
         assert {"ny-396-b/synthetic-performer", "kr-kftc/virtual-person", "eu-ai-act/label-people"} <= found
 
 
 def test_a_network_that_enlarges_is_marked_with_care_and_not_generative() -> None:
-    enlarged = told("algorithmicallyEnhanced", Action(operation="upscale", model="x4@1"))
+    enlarged = provenance("algorithmicallyEnhanced", Action(operation="upscale", model="x4@1"))
     found = which(enlarged)
     assert {"eu-ai-act/mark-enhanced", "cn-gb-45438/metadata-enhanced", "ads/dv360"} == found - {
         "ca-sb-942/latent",
@@ -66,14 +66,14 @@ def test_a_network_that_enlarges_is_marked_with_care_and_not_generative() -> Non
 
 
 def test_a_rule_holds_from_its_day_on() -> None:
-    generated = told("trainedAlgorithmicMedia")
+    generated = provenance("trainedAlgorithmicMedia")
     day = int(datetime.datetime(2026, 8, 1, 23, 59, tzinfo=datetime.UTC).timestamp() * 1000)
     assert "eu-ai-act/mark" not in which(generated, at_ms=day)
     assert "eu-ai-act/mark" in which(generated, at_ms=day + 60_000)
 
 
 def test_an_operation_that_is_not_known_is_taken_to_generate() -> None:
-    painted = told("digitalCapture", Action(operation="paint", model="sd@3"))
+    painted = provenance("digitalCapture", Action(operation="paint", model="sd@3"))
     assert ledger(painted, ["u2netp@1", "sd@3"]).generative == ("sd@3",)
     assert "eu-ai-act/mark" in which(painted), "whatever the file says of itself"
 
@@ -101,7 +101,7 @@ def test_every_rule_says_where_it_is_from_and_of_which_day() -> None:
 
 
 def test_each_is_argued_in_sentences_also_those_that_do_not_apply() -> None:
-    made = made_as(told("composite", MOCKUP), ["u2netp@1"])
+    made = made_as(provenance("composite", MOCKUP), ["u2netp@1"])
     rules = applied(made, "google", NOW_MS)
     assert rules
     assert all(each.why.startswith("Not asked: it is about") for each in rules)
@@ -111,7 +111,7 @@ def test_each_is_argued_in_sentences_also_those_that_do_not_apply() -> None:
 @pytest.mark.parametrize("made", MADE)
 def test_every_kind_of_picture_can_be_argued(made: str) -> None:
     terms = {"generated": "trainedAlgorithmicMedia", "rendered": "composite"}
-    assert all(each.endswith(".") for each in argued(made_as(told(terms.get(made, "")), ["u2netp@1"])))
+    assert all(each.endswith(".") for each in argued(made_as(provenance(terms.get(made, "")), ["u2netp@1"])))
 
 
 def test_rules_are_structs_that_refuse_what_they_do_not_know() -> None:

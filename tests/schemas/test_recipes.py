@@ -102,7 +102,7 @@ def test_parameters_are_kept_as_they_are_written() -> None:
         ("  - operation: cutout\n    next:", "  - operation: packshot\n    next:", "5: steps[0].operation: a recipe"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line_and_path(old: str, new: str, message: str) -> None:
+def test_what_is_wrong_is_reported_with_its_line_and_path(old: str, new: str, message: str) -> None:
     assert old in SPRING
     found = problems(SPRING.replace(old, new))
     assert any(each.removeprefix("recipes/spring.yaml:").startswith(message) for each in found)
@@ -124,11 +124,11 @@ def test_what_is_wrong_is_told_with_its_line_and_path(old: str, new: str, messag
         ),
     ],
 )
-def test_what_is_no_recipe_at_all_is_told_too(text: str, message: str) -> None:
+def test_what_is_no_recipe_at_all_is_reported_too(text: str, message: str) -> None:
     assert problem(text) == message
 
 
-def test_all_that_is_wrong_is_told_at_once_in_the_order_of_lines() -> None:
+def test_all_that_is_wrong_is_reported_at_once_in_the_order_of_lines() -> None:
     found = problems(SPRING.replace("0.10", "9").replace("soft", "loud").replace("#EFE7DB", "beige"))
     assert [line.split(":")[1] for line in found] == ["10", "14", "14"]
 
@@ -187,7 +187,7 @@ steps:
         ),
     ],
 )
-def test_a_step_that_cannot_go_on_with_what_it_is_given_is_told(old: str, new: str, message: str) -> None:
+def test_a_step_that_cannot_go_on_with_what_it_is_given_is_reported(old: str, new: str, message: str) -> None:
     parse(PRINT, "recipes/spring.yaml")
     found = problems(PRINT.replace(old, new))
     assert any(each.removeprefix("recipes/spring.yaml:").startswith(message) for each in found)
@@ -311,7 +311,7 @@ def test_what_would_be_used_is_shown_with_who_says_so() -> None:
         ("defaults:", "default:", "3: default: there is no such field"),
     ],
 )
-def test_what_is_wrong_with_defaults_is_told_with_its_line(old: str, new: str, message: str) -> None:
+def test_what_is_wrong_with_defaults_is_reported_with_its_line(old: str, new: str, message: str) -> None:
     found = problems(ACME.replace(old, new))
     assert any(each.removeprefix("recipes/spring.yaml:").startswith(message) for each in found)
 
@@ -332,7 +332,7 @@ def test_a_recipe_that_ships_yields_to_one_of_its_version_or_a_newer_one() -> No
     assert cookbook(mine).recipe("marketplace").steps[0].next[1].asset == "warm"
 
 
-def test_a_release_that_todays_rules_refuse_is_told_where_it_is_used() -> None:
+def test_a_release_that_todays_rules_refuse_is_reported_where_it_is_used() -> None:
     bad = RecipeReleased(recipe="old", version=1, text="name: old\nversion: 1\nsteps: 5", released_at_ms=1)
     book = with_releases([bad])
     assert book.recipe("marketplace").version == 1

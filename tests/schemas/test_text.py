@@ -29,7 +29,7 @@ def test_what_is_unfit_is_shown_by_its_escape(text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None), max_size=300), st.integers(1, 100))
-def test_any_text_becomes_fit_and_no_longer_than_told(text: str, length_max: int) -> None:
+def test_any_text_becomes_fit_and_no_longer_than_the_limit(text: str, length_max: int) -> None:
     made = printable(text, length_max)
     assert len(made) <= length_max
     assert re.search(f"[{UNFIT}]", made) is None
@@ -45,7 +45,7 @@ def test_every_control_and_every_direction_is_unfit() -> None:
     assert not [char for char in passed if ord(char) & 0xFFFE == 0xFFFE]
 
 
-def test_a_cut_is_told() -> None:
+def test_a_cut_is_reported() -> None:
     assert printable("x" * 3000, MESSAGE_MAX) == "x" * (MESSAGE_MAX - 1) + "…"
 
 

@@ -82,9 +82,9 @@ def doubts_about(task: Task) -> dict[str, float]:
 def check(world: FlowWorld) -> None:
     """Whoever waits is asked about by a case; what stands decided stands as its cases say, or as its picture did."""
     with world.database.read() as facts:
-        asked = facts.cases.waiting_assets()
+        waiting = facts.cases.waiting_assets()
         for asset in facts.assets.every():
-            if asset.state == "review" and (asset.tenant, asset.sku, asset.asset) not in asked:
+            if asset.state == "review" and (asset.tenant, asset.sku, asset.asset) not in waiting:
                 raise Violation(f"{asset.sku} {asset.asset} waits, and nobody is asked")
         decided = facts.reviews.every(pending=False)
         for review in decided:

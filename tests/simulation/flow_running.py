@@ -42,13 +42,13 @@ def running() -> Iterator[Database]:
             raise ZeroDivisionError("poison")
         return answers
 
-    def told(self: Relay, rows: Sequence[Unsent]) -> None:
+    def sent(self: Relay, rows: Sequence[Unsent]) -> None:
         self.sending = [row.id for row in rows]  # type: ignore[attr-defined]
         send(self, rows)
 
     with ExitStack() as stack:
         stack.enter_context(patch.dict(processing.PROCESSORS, {CatalogChanged: breaks}))
-        stack.enter_context(patch.object(Relay, "_send", told))
+        stack.enter_context(patch.object(Relay, "_send", sent))
         stack.enter_context(patch.object(relay, "LEFT_AFTER_S", -1.0))
         stack.enter_context(patch.object(recipes, "STEP_PRODUCTS_MAX", 1))
         stack.enter_context(patch.object(replanning, "STEP_SKUS_MAX", 1))

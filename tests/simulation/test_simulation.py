@@ -18,16 +18,25 @@ from streams.consumer.ledger import Unbalanced
 from streams.consumer.watchdog import Stalled
 from tests.simulation import flow_running, scenario
 from tests.simulation.broker import Violation
-from tests.simulation.mutants import FLOW_MUTANTS, MUTANTS
+from tests.simulation.mutants import FLOW_MUTANTS, MUTANTS, holds_a_part_against_a_release
 from tests.simulation.process import Kind
 from tests.simulation.world import PROCESSES, World
 
-SEEDS = 300
-FLOW_SEEDS = 100
+SEEDS, SEEDS_LONG = 100, 300  # so many in `make test`, and in all with `make test-long`
+FLOW_SEEDS, FLOW_SEEDS_LONG = 50, 100
 SEEDS_OF_A_TEST = 50
 SEEDS_OF_A_MUTANT = 100
+FOUND_LATE = {holds_a_part_against_a_release}  # after some 10 s of seeds
 FOUND = (Violation, Unbalanced, Stalled)
 PROCESS = st.integers(0, PROCESSES - 1)
+
+
+def _firsts(short: int, whole: int) -> list[object]:
+    """The first seed of each test; those from `short` on are of the long course."""
+    return [
+        pytest.param(first, marks=[pytest.mark.long] if first >= short else [])
+        for first in range(0, whole, SEEDS_OF_A_TEST)
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +56,7 @@ def _run_all(seeds: Iterable[int], run: Callable[[int], object] = scenario.run) 
             raise
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_OF_A_TEST))
+@pytest.mark.parametrize("first", _firsts(SEEDS, SEEDS_LONG))
 def test_everything_holds_whatever_happens(first: int) -> None:
     given = os.environ.get("SEED")
     _run_all([int(given)] if given else range(first, first + SEEDS_OF_A_TEST))
@@ -60,19 +69,22 @@ def test_a_planted_bug_is_found(mutant: Callable[[], AbstractContextManager[None
         _run_all(range(SEEDS_OF_A_MUTANT))
 
 
-@pytest.mark.parametrize("first", range(0, FLOW_SEEDS, SEEDS_OF_A_TEST))
+@pytest.mark.parametrize("first", _firsts(FLOW_SEEDS, FLOW_SEEDS_LONG))
 def test_facts_and_what_follows_from_them_hold_whatever_happens(first: int) -> None:
     given = os.environ.get("SEED")
     _run_all([int(given)] if given else range(first, first + SEEDS_OF_A_TEST), flow_running.run)
 
 
-@pytest.mark.parametrize("mutant", FLOW_MUTANTS)
+@pytest.mark.parametrize(
+    "mutant",
+    [pytest.param(each, marks=[pytest.mark.long] if each in FOUND_LATE else []) for each in FLOW_MUTANTS],
+)
 def test_a_bug_planted_in_the_flow_is_found(mutant: Callable[[], AbstractContextManager[None]]) -> None:
     with mutant(), pytest.raises(Violation):
         _run_all(range(SEEDS_OF_A_MUTANT), flow_running.run)
 
 
-def test_a_seed_of_the_flow_is_one_course_of_events() -> None:
+def test_a_seed_of_the_flow_is_one_sequence_of_events() -> None:
     first, again = flow_running.run(7), flow_running.run(7)
     assert [record.value for record in first.on(topics.PUBLISH.name)] == [
         record.value for record in again.on(topics.PUBLISH.name)
@@ -80,7 +92,7 @@ def test_a_seed_of_the_flow_is_one_course_of_events() -> None:
     assert len(list(first.on(topics.PUBLISH.name))) > 3
 
 
-def test_a_seed_is_one_course_of_events() -> None:
+def test_a_seed_is_one_sequence_of_events() -> None:
     first, again = scenario.run(7), scenario.run(7)
     assert first.broker.written == again.broker.written
     assert first.clock.now_s == again.clock.now_s

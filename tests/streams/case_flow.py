@@ -29,7 +29,7 @@ def made(task: Task, **measures: float) -> TaskCompleted:
     return replace(done(task, **measures), outputs=[replace(blob(), digest=result)], result_id=result)
 
 
-def asked(
+def requested_reviews(
     flow: Flow,
     event: CatalogChanged | None = None,
     cutout: dict[str, float] | None = None,

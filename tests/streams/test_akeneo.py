@@ -84,8 +84,8 @@ class Texts(AkeneoStandIn):
     def connector(self) -> Connector:
         return replace(super().connector(), options={"photographs": "front, back", "locale": "de_DE"})
 
-    def _told(self, product: Product) -> dict[str, Any]:
-        found = super()._told(product)
+    def _as_sent(self, product: Product) -> dict[str, Any]:
+        found = super()._as_sent(product)
         values = found["values"]
         values["front"] = [{"locale": None, "scope": None, "data": "https://cdn.example/front.jpg"}]
         values["back"] = [{"locale": None, "scope": None, "data": "1/d/7/back.jpg"}]  # a file behind the login
@@ -107,8 +107,8 @@ def test_texts_with_addresses_are_photographs_and_what_has_no_sku_hinders_nobody
         (event,) = world.broker.events()
         assert (event.title, [each.uri for each in event.sources]) == ("Becher", ["https://cdn.example/front.jpg"])
         assert event.category == "mugs"
-        (hindered,) = world.rows.hindered("shop", 9)
-        assert (hindered.source_id, "attribute sku" in hindered.why) == (uuid_of("2"), True)
+        (failed_product,) = world.rows.hindered("shop", 9)
+        assert (failed_product.source_id, "attribute sku" in failed_product.why) == (uuid_of("2"), True)
 
 
 def test_a_change_of_the_alt_text_uploads_nothing_again(tmp_path: Path, database: Database) -> None:

@@ -162,6 +162,7 @@ def test_announcements_that_are_not_committed_are_not_read(monkeypatch: pytest.M
     assert asyncio.run(isolation_levels()) == ("read_uncommitted", "read_committed")
 
 
+@pytest.mark.long
 def test_a_member_whose_partition_is_not_read_ends_and_others_stay(tmp_path: Path, kafka_bootstrap: str) -> None:
     with (
         member(tmp_path / "skips", kafka_bootstrap, skips=1) as stuck,
@@ -190,6 +191,7 @@ def test_what_may_be_committed_is_what_lies_before_the_end_of_the_last_batch() -
     assert not consumer._acked["place"]
 
 
+@pytest.mark.long
 def test_what_is_committed_is_whole_batches_and_what_comes_after_them_comes_again(
     tmp_path: Path, kafka_bootstrap: str
 ) -> None:

@@ -80,7 +80,7 @@ def test_a_sound_picture_has_no_fault() -> None:
         ({}, {"is_srgb": False}, "colours"),
     ],
 )
-def test_each_kind_is_told(measures: dict[str, float], other: dict[str, Any], kind: str) -> None:
+def test_each_kind_is_reported(measures: dict[str, float], other: dict[str, Any], kind: str) -> None:
     assert kinds(seen(measures=measures, **other)) == [kind]
     assert kind in KINDS
 
@@ -97,7 +97,7 @@ def test_a_channel_that_wants_no_ground_of_its_own_says_nothing_of_it() -> None:
     assert "background" not in kinds(seen(measures={"ground_exact_share": 0.1}), "instagram")
 
 
-def test_what_a_product_or_two_of_them_show_twice_is_told() -> None:
+def test_what_a_product_or_two_of_them_show_twice_is_reported() -> None:
     first, other = seen("a", looks_like=0b1111), seen("b", looks_like=0b1111 << 20)
     again = seen("c", looks_like=0b1110)
     assert faults.of_product({0: first, 1: other, 3: again}) == {3: faults.Fault("twice", text="as picture 1")}

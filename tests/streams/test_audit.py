@@ -360,7 +360,7 @@ def test_the_origin_is_compared_with_what_the_manifest_says(settings: Settings) 
     assert found(audit(settings)) == {"missing_objects": 1}
 
 
-def test_a_partition_that_stands_is_told_with_role_time_and_reason(
+def test_a_partition_that_stands_is_reported_with_role_time_and_reason(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Database(settings.database)
@@ -385,7 +385,7 @@ def test_a_partition_that_stands_is_told_with_role_time_and_reason(
     database.close()
 
 
-def test_records_that_are_none_of_ours_are_told_until_somebody_has_dealt_with_them(settings: Settings) -> None:
+def test_records_that_are_none_of_ours_are_reported_until_somebody_has_dealt_with_them(settings: Settings) -> None:
     foreign = [(topics.PUBLISHED.name, b"{}"), (topics.retry(5).name, b"{}"), (topics.LETTERS.name, b"{}")]
     write(settings, *(Outgoing(topic, b"k", value, []) for topic, value in foreign))
     write(settings, Outgoing(topics.DEAD.name, b"k", b"{}", []))

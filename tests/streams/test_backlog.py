@@ -90,6 +90,7 @@ def test_what_is_read_is_no_backlog(settings: Settings) -> None:
     assert found(settings) == []
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_record_that_has_used_half_its_retention_is_warned_of_and_kept_for_longer(settings: Settings) -> None:
     commit(settings, 4)
     give_up_at = time.monotonic() + WITHIN_S
@@ -116,7 +117,7 @@ def test_what_was_removed_unread_is_lost_and_named(settings: Settings, committed
         checks._backlog(settings)
 
 
-def test_what_was_lost_stays_told_when_the_group_has_read_past_it_until_somebody_has_dealt_with_it(
+def test_what_was_lost_stays_reported_when_the_group_has_read_past_it_until_somebody_has_dealt_with_it(
     settings: Settings,
 ) -> None:
     remove_before(settings, 6)
@@ -132,6 +133,7 @@ def test_what_was_lost_stays_told_when_the_group_has_read_past_it_until_somebody
     database.close()
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_look_notes_what_is_lost_measures_and_extends(settings: Settings) -> None:
     remove_before(settings, 3)
     database = opened(settings)
@@ -159,7 +161,7 @@ def test_retention_is_twice_the_age_of_the_oldest() -> None:
     assert backlog.too_short([Unread("g", "t", 0, 0, 0, 9, 500, 1000)]) == []
 
 
-def test_a_group_with_something_to_read_and_nobody_in_it_is_told(settings: Settings) -> None:
+def test_a_group_with_something_to_read_and_nobody_in_it_is_reported(settings: Settings) -> None:
     with pytest.raises(checks.CheckFailed, match=rf"nobody at work: {re.escape(the_group()[0])} \(up to 10 records\)"):
         checks._readers(settings)
     commit(settings, 10)

@@ -54,7 +54,7 @@ def test_a_brand_that_is_there_may_hold_corrections_and_is_kept(settings: Settin
     assert (caught.value.code, caught.value.field) == ("brand_exists", "NAME")
 
 
-def test_what_is_wrong_is_told_with_its_field(settings: Settings, pictures: list[Path], tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_with_its_field(settings: Settings, pictures: list[Path], tmp_path: Path) -> None:
     nowhere = replace(settings, brands=None)
     pictures[4].write_text("no picture")
     for given, name, files, code, field in (

@@ -91,7 +91,7 @@ def test_probes_that_are_dropped_are_sent_again(gate: Gate) -> None:
     assert gate.allowed == PROBES
 
 
-def stood_s(watchdog: Watchdog, clock: VirtualClock, name: str) -> float:
+def stalled_s(watchdog: Watchdog, clock: VirtualClock, name: str) -> float:
     """For how long something may stand from now on, looked at every ten seconds, before it is found."""
     began_s = clock.monotonic()
     for _ in range(100):
@@ -121,7 +121,7 @@ def test_without_work_nothing_stands_still() -> None:
         watchdog.look({"idle": 7} if turn % 10 else {})
         clock.sleep(10.0)
     watchdog.look({})
-    assert stood_s(watchdog, clock, "idle") == 110.0, "with work it has its whole patience, and is then found"
+    assert stalled_s(watchdog, clock, "idle") == 110.0, "with work it has its whole patience, and is then found"
 
 
 def test_time_in_which_the_process_was_paused_counts_for_nothing() -> None:
@@ -133,5 +133,5 @@ def test_time_in_which_the_process_was_paused_counts_for_nothing() -> None:
     clock.sleep(40.0)
     watchdog.look({"worker": 7})
     paused_s = clock.monotonic()
-    assert stood_s(watchdog, clock, "worker") > 0, "it does not count as having stood for 10,000 s"
+    assert stalled_s(watchdog, clock, "worker") > 0, "it does not count as having stood for 10,000 s"
     assert clock.monotonic() - paused_s <= 100.0, "and is found all the same"

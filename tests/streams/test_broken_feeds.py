@@ -47,7 +47,7 @@ def cell(value: str, kind: str = "n", at: str = "A2") -> str:
         f'{HEAD}<row r="2"><c r="A2"><v>1',
     ],
 )
-def test_a_workbook_that_breaks_its_reader_is_told_with_its_file(rows: str) -> None:
+def test_a_workbook_that_breaks_its_reader_is_reported_with_its_file(rows: str) -> None:
     with pytest.raises(Refused, match=r"a\.xlsx, line \d+: (no workbook|more than)") as refusal:
         list(feed_files.rows("a.xlsx", workbook(rows)))
     assert (refusal.value.code, refusal.value.field) == ("bad_feed", "a.xlsx")
@@ -60,7 +60,7 @@ def test_rows_are_no_wider_than_the_first_whatever_a_sheet_says_of_itself() -> N
     assert len(found) == 1998
 
 
-def test_a_workbook_of_too_many_columns_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workbook_of_too_many_columns_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_files, "COLUMNS_MAX", 1)
     with pytest.raises(Refused, match="more than 1 columns"):
         list(feed_files.rows("a.xlsx", workbook(HEAD.replace("</row>", '<c r="B1"><v>1</v></c></row>'))))

@@ -15,7 +15,7 @@ from streams.consumer.letters import Outgoing
 from streams.runtime.settings import Settings
 
 RECORD = Outgoing("imagery.reviews", b"k", b"v", [])
-Told = Callable[[KafkaError | None, object], None]
+Reported = Callable[[KafkaError | None, object], None]
 
 
 class Client:
@@ -27,34 +27,34 @@ class Client:
         assert "error_cb" not in config  # it would never hear of it
         self._is_broken = Client.broken > 0
         Client.broken -= 1
-        self._has_told = False
-        self._waiting: list[Told] = []
+        self._has_reported = False
+        self._waiting: list[Reported] = []
 
-    def produce(self, *_: object, on_delivery: Told, **_more: object) -> None:
+    def produce(self, *_: object, on_delivery: Reported, **_more: object) -> None:
         self._waiting.append(on_delivery)
 
     def poll(self, _timeout: float) -> None:
         if not self._is_broken:
-            self._tell(None)
-        elif self._waiting and not self._has_told:
-            self._has_told = True
+            self._report(None)
+        elif self._waiting and not self._has_reported:
+            self._has_reported = True
             raise KafkaException(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "no", fatal=True))
 
     def purge(self) -> None:
         pass
 
     def flush(self, within_s: float) -> None:
-        if self._is_broken and self._has_told:
-            self._tell(KafkaError(KafkaError._FAIL))
+        if self._is_broken and self._has_reported:
+            self._report(KafkaError(KafkaError._FAIL))
         self.poll(within_s)
 
-    def _tell(self, error: KafkaError | None) -> None:
+    def _report(self, error: KafkaError | None) -> None:
         while self._waiting:
             self._waiting.pop(0)(error, None)
 
 
 @pytest.mark.parametrize("broken", [1, 2])
-def test_who_waits_for_a_broken_producer_is_told_and_another_takes_its_place(
+def test_who_waits_for_a_broken_producer_is_reported_and_another_takes_its_place(
     monkeypatch: pytest.MonkeyPatch, broken: int
 ) -> None:
     monkeypatch.setattr(clients, "Producer", Client)

@@ -19,7 +19,7 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import calibrating, sampling
 from streams.services.calibrating import Label
-from tests.streams.case_flow import CHANNELS, asked, case_of, decision, retouch
+from tests.streams.case_flow import CHANNELS, case_of, decision, requested_reviews, retouch
 from tests.streams.flow import Flow, Recorder, upsert
 from tests.streams.test_sampling import events, live
 
@@ -84,7 +84,7 @@ def test_of_a_sample_each_counts_for_as_many_as_it_was_drawn_from() -> None:
 
 def test_labels_are_what_people_said(database: Database) -> None:
     flow = Flow(database)
-    reviews = asked(flow, upsert(sku="A", channels=CHANNELS))
+    reviews = requested_reviews(flow, upsert(sku="A", channels=CHANNELS))
     flow.say(decision(reviews))
     live(flow)
     with database.read() as facts:
@@ -95,7 +95,7 @@ def test_labels_are_what_people_said(database: Database) -> None:
 
 def test_what_somebody_mended_was_no_good(database: Database) -> None:
     flow = Flow(database)
-    case_id = case_of(asked(flow, upsert(channels=CHANNELS)))
+    case_id = case_of(requested_reviews(flow, upsert(channels=CHANNELS)))
     flow.say(retouch(case=case_id))
     with database.read() as facts:
         (labels,) = calibrating.labels_of("amazon", facts)

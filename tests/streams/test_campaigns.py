@@ -34,7 +34,7 @@ RETRY_DELAYS_MS = (1000, 5000)
 ROOM_BYTES = topics.CAMPAIGNS.max_bytes - topics.STORY_BYTES
 
 
-class Town(Flow):
+class CampaignFlow(Flow):
     """A flow that also delivers what it writes to the topic of campaigns, in order, until nothing is left there."""
 
     def __init__(self, database: Database) -> None:
@@ -67,10 +67,10 @@ class Town(Flow):
 
 
 @pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Town]:
+def flow(tmp_path: Path) -> Iterator[CampaignFlow]:
     database = Database(f"sqlite:///{tmp_path}/facts.db")
     database.create_tables()
-    yield Town(database)
+    yield CampaignFlow(database)
     database.close()
 
 
@@ -88,7 +88,7 @@ WORDS: list[tuple[Event, list[str]]] = [
 ]
 
 
-def test_the_newest_word_counts_in_whatever_order_they_come(flow: Town) -> None:
+def test_the_newest_word_counts_in_whatever_order_they_come(flow: CampaignFlow) -> None:
     """Every order of every choice of requests and cancellations, each of them read twice."""
     known(flow, "A", "B", "C")
     choices = [words for count in (1, 2, 3) for words in permutations(WORDS, count)]
@@ -104,7 +104,7 @@ def test_the_newest_word_counts_in_whatever_order_they_come(flow: Town) -> None:
         flow.all_of(CampaignCancelled(tenant="demo", campaign=name, version=99))
 
 
-def test_an_unversioned_request_that_comes_back_late_does_not_replace_a_newer_one(flow: Town) -> None:
+def test_an_unversioned_request_that_comes_back_late_does_not_replace_a_newer_one(flow: CampaignFlow) -> None:
     known(flow, "A", "B")
     old, new = replace(CAMPAIGN, skus=["A", "D"], version=0), replace(CAMPAIGN, skus=["B"], version=0)
     (letter,) = [each for each in flow.deliver(outgoing(old, "test")) if ".retry." in each.topic]
@@ -115,7 +115,7 @@ def test_an_unversioned_request_that_comes_back_late_does_not_replace_a_newer_on
     assert flow.of_campaign() == ["B"]
 
 
-def test_an_unversioned_cancellation_that_comes_back_late_takes_nothing_away(flow: Town) -> None:
+def test_an_unversioned_cancellation_that_comes_back_late_takes_nothing_away(flow: CampaignFlow) -> None:
     known(flow, "A")
     (letter,) = flow.deliver(outgoing(replace(OFF, version=0), "test"))
     flow.all_of(replace(CAMPAIGN, version=0))
@@ -124,20 +124,20 @@ def test_an_unversioned_cancellation_that_comes_back_late_takes_nothing_away(flo
     assert flow.of_campaign() == ["A"]
 
 
-def test_any_version_is_newer_than_none(flow: Town) -> None:
+def test_any_version_is_newer_than_none(flow: CampaignFlow) -> None:
     known(flow, "A", "B")
     flow.all_of(CAMPAIGN)
     assert flow.all_of(replace(CAMPAIGN, skus=["B"], version=0)) == []
     assert flow.of_campaign() == ["A"]
 
 
-def test_a_version_says_one_thing(flow: Town) -> None:
+def test_a_version_says_one_thing(flow: CampaignFlow) -> None:
     known(flow, "A")
     flow.all_of(CAMPAIGN)
     assert flow.letters(replace(CAMPAIGN, channels=["amazon"])) == [("imagery.dead", "version_conflict")]
 
 
-def test_a_campaign_that_was_cancelled_can_be_asked_for_again_by_a_higher_version(flow: Town) -> None:
+def test_a_campaign_that_was_cancelled_can_be_asked_for_again_by_a_higher_version(flow: CampaignFlow) -> None:
     known(flow, "A")
     flow.all_of(CAMPAIGN, replace(OFF, version=2))
     assert flow.of_campaign() == []
@@ -146,7 +146,7 @@ def test_a_campaign_that_was_cancelled_can_be_asked_for_again_by_a_higher_versio
     assert flow.of_campaign() == ["A"]
 
 
-def test_products_leave_only_once_the_newer_version_is_known_as_a_whole(flow: Town) -> None:
+def test_products_leave_only_once_the_newer_version_is_known_as_a_whole(flow: CampaignFlow) -> None:
     known(flow, "A", "B", "C")
     flow.all_of(replace(CAMPAIGN, skus=["A", "B", "C"]))
     first, second = (replace(CAMPAIGN, skus=[sku], version=2, part=n, parts=2) for n, sku in ((1, "A"), (2, "B")))
@@ -157,7 +157,7 @@ def test_products_leave_only_once_the_newer_version_is_known_as_a_whole(flow: To
     assert flow.of_campaign() == ["A", "B"]
 
 
-def test_a_large_campaign_is_begun_in_steps_and_all_of_it(flow: Town) -> None:
+def test_a_large_campaign_is_begun_in_steps_and_all_of_it(flow: CampaignFlow) -> None:
     skus = [f"S{number}" for number in range(PART_SKUS_MAX + 3 * STEP_SKUS_MAX // 2)]
     known(flow, *skus[:: len(skus) // (2 * STEP_SKUS_MAX)], skus[-1])
     with flow.database.read() as facts:
@@ -169,7 +169,7 @@ def test_a_large_campaign_is_begun_in_steps_and_all_of_it(flow: Town) -> None:
     assert max(letter.size_bytes for letter in flow.letters_written) < ROOM_BYTES
 
 
-def test_a_large_campaign_is_cancelled_in_steps_and_all_of_it(flow: Town) -> None:
+def test_a_large_campaign_is_cancelled_in_steps_and_all_of_it(flow: CampaignFlow) -> None:
     skus = [f"S{number}" for number in range(5 * STEP_SKUS_MAX // 2)]
     known(flow, *skus)
     flow.all_of(replace(CAMPAIGN, skus=skus))
@@ -181,7 +181,7 @@ def test_a_large_campaign_is_cancelled_in_steps_and_all_of_it(flow: Town) -> Non
 
 
 @pytest.mark.parametrize("count", [5_001, pytest.param(76_866, marks=pytest.mark.long)])
-def test_a_campaign_of_unknown_products_comes_back_in_parts_of_a_bounded_size(flow: Town, count: int) -> None:
+def test_a_campaign_of_unknown_products_comes_back_in_parts_of_a_bounded_size(flow: CampaignFlow, count: int) -> None:
     """The well-formed campaign whose letter used to be larger than any producer may write."""
     skus = [f"no-{number:05}" for number in range(count)]
     assert flow.all_of(replace(CAMPAIGN, skus=skus, version=0)) == []
@@ -193,7 +193,7 @@ def test_a_campaign_of_unknown_products_comes_back_in_parts_of_a_bounded_size(fl
     assert [each.topic for each in flow.letters_written] == ["imagery.retry.5000ms"] * parts
 
 
-def test_what_comes_back_begins_nothing_twice(flow: Town) -> None:
+def test_what_comes_back_begins_nothing_twice(flow: CampaignFlow) -> None:
     known(flow, "A")
     event = replace(CAMPAIGN, skus=["A", "B"])
     assert [task.sku for task in tasks(flow.all_of(event))] == ["A"]
@@ -211,7 +211,7 @@ def test_others_have_their_turn_between_the_records_of_campaigns() -> None:
     assert [len(batch) for batch in _batches(read("imagery.catalog"))] == [3]
 
 
-def test_a_continuation_of_nothing_does_nothing(flow: Town) -> None:
+def test_a_continuation_of_nothing_does_nothing(flow: CampaignFlow) -> None:
     assert flow.all_of(CampaignContinued(tenant="demo", campaign="bf")) == []
 
 
@@ -227,7 +227,7 @@ def test_a_hundred_thousand_products_can_be_submitted() -> None:
     assert {part.version for part in parts if isinstance(part, CampaignRequested)} == {submitted.event.version}
 
 
-def test_what_is_submitted_later_is_newer_also_within_a_file(flow: Town) -> None:
+def test_what_is_submitted_later_is_newer_also_within_a_file(flow: CampaignFlow) -> None:
     known(flow, "A")
     recorder = Recorder()
     events: list[Submission] = [
@@ -252,7 +252,7 @@ def test_a_request_from_before_there_were_versions_can_be_read() -> None:
     assert event == CampaignRequested(tenant="t", campaign="c", skus=["A"], channels=["web"])
 
 
-def test_a_part_that_is_none_is_refused(flow: Town) -> None:
+def test_a_part_that_is_none_is_refused(flow: CampaignFlow) -> None:
     with pytest.raises(ValueError, match="part"):
         msgspec.convert(msgspec.to_builtins(CAMPAIGN) | {"part": 3, "parts": 2}, CampaignRequested)
     too_many = replace(CAMPAIGN, skus=[str(n) for n in range(PART_SKUS_MAX + 1)], part=1, parts=2)
@@ -264,7 +264,7 @@ def test_facts_from_before_there_were_ranks_go_on(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/facts.db"
     database = Database(url)
     database.create_tables()
-    known(Town(database), "A", "B")
+    known(CampaignFlow(database), "A", "B")
     record = msgspec.json.encode(replace(CAMPAIGN, skus=["A", "B"], version=0)).decode()
     with create_engine(url).begin() as connection:
         for table in ("campaigns", "campaign_skus"):
@@ -274,7 +274,7 @@ def test_facts_from_before_there_were_ranks_go_on(tmp_path: Path) -> None:
         connection.execute(text("INSERT INTO campaign_skus VALUES ('demo', 'A', 'bf'), ('demo', 'B', 'bf')"))
         connection.execute(text("DROP TABLE packshot_schema"))
     database.upgrade()
-    flow = Town(database)
+    flow = CampaignFlow(database)
     flow.all_of(upsert(sku="A", version=2))
     flow.all_of(upsert(sku="B", version=2))
     assert flow.of_campaign() == ["A", "B"]
@@ -283,7 +283,7 @@ def test_facts_from_before_there_were_ranks_go_on(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_step_takes_a_bounded_time(flow: Town) -> None:
+def test_a_step_takes_a_bounded_time(flow: CampaignFlow) -> None:
     """Counted, not timed: the products that one delivery locks."""
     skus = [f"S{number}" for number in range(3 * STEP_SKUS_MAX)]
     known(flow, *skus)

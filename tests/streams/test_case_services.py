@@ -18,7 +18,7 @@ from streams.runtime.errors import Refused
 from streams.services import case_groups, cases
 from streams.services.cases import Decision, Wanted
 from tests.memory_store import MemoryStore
-from tests.streams.case_flow import CHANNELS, asked, case_of
+from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
 
 APPROVE = Decision(outcome="approve")
@@ -45,8 +45,8 @@ def refusal(call: object, *args: object, **more: object) -> str:
     return caught.value.code
 
 
-def test_a_case_is_told_with_what_failed_first(flow: Flow, database: Database) -> None:
-    reviews = asked(flow, replace(upsert(channels=CHANNELS), title="Bowl", category="Bowls"))
+def test_a_case_is_reported_with_what_failed_first(flow: Flow, database: Database) -> None:
+    reviews = requested_reviews(flow, replace(upsert(channels=CHANNELS), title="Bowl", category="Bowls"))
     (listed,) = cases.page(database, Wanted(tenant="demo")).items
     assert (listed.case_id, listed.about, listed.waiting, listed.releases) == (case_of(reviews), "cutout", 4, 4)
     assert listed.why == "cutout.uncertainty is 0.5, the limit ≤ 0.25"
@@ -68,7 +68,7 @@ def test_a_case_is_told_with_what_failed_first(flow: Flow, database: Database) -
 
 def test_cases_come_by_deadline_and_page_by_page(flow: Flow, database: Database) -> None:
     for number in range(5):
-        asked(flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))
+        requested_reviews(flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))
     first = cases.page(database, Wanted(tenant="demo"), limit=3)
     second = cases.page(database, Wanted(tenant="demo"), first.next, limit=3)
     assert len({each.sku for each in (*first.items, *second.items)}) == 5
@@ -79,7 +79,7 @@ def test_cases_come_by_deadline_and_page_by_page(flow: Flow, database: Database)
 
 
 def test_a_decision_says_what_was_in_doubt_and_is_checked_at_once(flow: Flow, database: Database) -> None:
-    case_id, recorder = case_of(asked(flow)), Recorder()
+    case_id, recorder = case_of(requested_reviews(flow)), Recorder()
     bad = Decision(outcome="redo", parameters={"colour": "red"})
     assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
     bad = Decision(outcome="redo", step="cutout", parameters={"subject": "half"})
@@ -104,7 +104,7 @@ def test_a_decision_says_what_was_in_doubt_and_is_checked_at_once(flow: Flow, da
 
 
 def test_strokes_are_kept_as_a_blob_and_stay_until_others_come(flow: Flow, database: Database) -> None:
-    case_id, recorder, blobs = case_of(asked(flow)), Recorder(), Blobs(MemoryStore())
+    case_id, recorder, blobs = case_of(requested_reviews(flow)), Recorder(), Blobs(MemoryStore())
     stroke = Retouch(marks=[Scribble(points=[(0.2, 0.3)], radius=0.01, keep=True)])
     redo = Decision(outcome="redo", step="cutout", retouch=stroke, reason="the handle")
     assert refusal(cases.decide, database, recorder, "demo", case_id, redo, "ada") == "bad_retouch"
@@ -119,7 +119,7 @@ def test_strokes_are_kept_as_a_blob_and_stay_until_others_come(flow: Flow, datab
 
 
 def test_a_claim_is_one_persons_until_it_ends(flow: Flow, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    case_id, recorder = case_of(asked(flow)), Recorder()
+    case_id, recorder = case_of(requested_reviews(flow)), Recorder()
     mine = cases.claim(database, "demo", case_id, "ada")
     assert refusal(cases.claim, database, "demo", case_id, "bob") == "case_claimed"
     assert cases.page(database, Wanted()).items[0].claimed_by == "ada"
@@ -226,7 +226,8 @@ def test_no_case_is_decided_twice_and_none_is_lost(
     office = Office(database, seed)
     monkeypatch.setattr(cases, "now_ms", lambda: office.now_ms)
     expected = {
-        case_of(asked(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))) for number in range(products)
+        case_of(requested_reviews(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg")))
+        for number in range(products)
     }
     with ThreadPoolExecutor(3) as threads:
         ends = [threads.submit(office.review, "ada"), threads.submit(office.review, "bob"), threads.submit(office.work)]
@@ -247,8 +248,10 @@ def test_no_case_is_decided_twice_and_none_is_lost(
 
 def test_cases_that_are_alike_are_decided_together(flow: Flow, database: Database) -> None:
     for number in range(4):
-        asked(flow, replace(upsert(sku=f"S{number}", photo=f"{number}.jpg"), category="Bowls" if number else "Mugs"))
-    asked(flow, upsert(sku="OTHER", photo="o.jpg"), {}, {"fill": 0.2})
+        requested_reviews(
+            flow, replace(upsert(sku=f"S{number}", photo=f"{number}.jpg"), category="Bowls" if number else "Mugs")
+        )
+    requested_reviews(flow, upsert(sku="OTHER", photo="o.jpg"), {}, {"fill": 0.2})
     first, *others = [each for each in cases.page(database, Wanted(tenant="demo")).items if each.sku != "OTHER"]
     found = case_groups.alike(database, "demo", first.case_id)
     assert {each.sku for each in found} == {each.sku for each in others}

@@ -17,7 +17,7 @@ from schemas.records import (
     Task,
 )
 from streams.facts import Database, Fitting
-from tests.streams.case_flow import CHANNELS, UNSURE, asked, case_of, decision, finished, kinds, known, made
+from tests.streams.case_flow import CHANNELS, UNSURE, case_of, decision, finished, kinds, known, made, requested_reviews
 from tests.streams.flow import Flow, published, tasks, upsert
 from tests.streams.processing import CAMPAIGN
 
@@ -38,7 +38,7 @@ def waiting(flow: Flow, **fitting: str) -> list[str]:
 
 
 def test_all_assets_of_a_doubtful_cutout_wait_for_one_case(flow: Flow) -> None:
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
     assert len(reviews) == 4
     assert waiting(flow) == [case_of(reviews)]
     assert [flow.say(review.completed) for review in reviews] == [[review] for review in reviews]
@@ -46,7 +46,7 @@ def test_all_assets_of_a_doubtful_cutout_wait_for_one_case(flow: Flow) -> None:
 
 
 def test_one_decision_lets_all_of_them_go_live(flow: Flow) -> None:
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
     approval = decision(reviews)
     requests = flow.say(approval)
     assert sorted(each.asset for each in requests if isinstance(each, PublishRequested)) == sorted(ASSETS)
@@ -78,8 +78,8 @@ def test_colours_and_letters_are_doubted_once_for_all_channels(flow: Flow, cause
     (cut,) = tasks(flow.say(upsert(channels=CHANNELS)))
     steps = tasks(flow.say(made(cut)))
     assert {step.step.operation for step in steps} == {"packshot", "transparent"}
-    told = [event for step in steps for event in flow.say(made(step, **off))]
-    reviews = [each for each in told if isinstance(each, ReviewRequested)]
+    events = [event for step in steps for event in flow.say(made(step, **off))]
+    reviews = [each for each in events if isinstance(each, ReviewRequested)]
     (case,) = waiting(flow)
     assert known(flow, case).about == cause
     requests = flow.say(decision(reviews, cause))
@@ -135,7 +135,7 @@ def test_what_else_is_in_doubt_of_it_asks_again(flow: Flow) -> None:
 
 
 def test_a_rejected_case_ends_all_its_assets(flow: Flow) -> None:
-    answers = flow.say(decision(asked(flow), approved=False, reason="blurred"))
+    answers = flow.say(decision(requested_reviews(flow), approved=False, reason="blurred"))
     assert [each.reason for each in answers if isinstance(each, AssetWithheld)] == ["rejected: blurred"] * 4
     assert set(flow.states().values()) == {"rejected"}
 
@@ -145,7 +145,7 @@ def amazons(reviews: Sequence[ReviewRequested]) -> list[ReviewRequested]:
 
 
 def test_a_case_is_redone_with_other_parameters_and_asked_about_again(flow: Flow) -> None:
-    reviews = amazons(asked(flow, cutout={}, picture={"fill": 0.5}))
+    reviews = amazons(requested_reviews(flow, cutout={}, picture={"fill": 0.5}))
     redo = replace(decision(reviews, "channel", approved=False), redo=True, parameters={"padding": "0.02"})
     (task,) = tasks(flow.say(redo))
     assert task.step.parameters["padding"] == "0.02"
@@ -169,37 +169,37 @@ def test_a_redo_of_what_is_wrong_with_the_cutout_alone_is_redone_for_what_comes_
 
 
 def test_a_title_brings_no_settled_picture_back(flow: Flow) -> None:
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
     for request in flow.say(decision(reviews)):
         assert isinstance(request, PublishRequested)
         flow.say(published(request))
     newer = replace(upsert(2, channels=CHANNELS), title="Another title")
-    again = asked(flow, newer)
+    again = requested_reviews(flow, newer)
     assert [each.settled is not None for each in again] == [True] * 4
     assert waiting(flow) == []
     assert set(flow.states().values()) == {"publishing"}
 
 
 def test_a_decision_on_one_picture_counts_for_the_same_in_a_newer_version(flow: Flow) -> None:
-    (review,) = amazons(asked(flow, cutout={}, picture={"fill": 0.5}))
+    (review,) = amazons(requested_reviews(flow, cutout={}, picture={"fill": 0.5}))
     flow.say(replace(decision([review], "channel", approved=False, reason="no", checks=[]), case=None))
     newer = replace(upsert(2, channels=CHANNELS), title="New")
-    (again,) = amazons(asked(flow, newer, cutout={}, picture={"fill": 0.5}))
+    (again,) = amazons(requested_reviews(flow, newer, cutout={}, picture={"fill": 0.5}))
     assert again.settled is not None
     assert (again.settled.approved, again.settled.reason) == (False, "no")
     assert flow.states()["amazon-1"] == "rejected"
 
 
 def test_another_photograph_is_asked_about_and_says_why(flow: Flow) -> None:
-    flow.say(decision(asked(flow)))
-    again = asked(flow, upsert(2, channels=CHANNELS, photo="b.jpg"))
+    flow.say(decision(requested_reviews(flow)))
+    again = requested_reviews(flow, upsert(2, channels=CHANNELS, photo="b.jpg"))
     assert {each.settled for each in again} == {None}
     assert "another photograph" in again[0].again
     assert len(waiting(flow)) == 1
 
 
 def test_a_decision_on_a_case_is_taken_back_for_all(flow: Flow) -> None:
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
     approval = decision(reviews)
     for request in flow.say(approval):
         assert isinstance(request, PublishRequested)
@@ -236,7 +236,7 @@ def test_what_two_cases_reject_waits_again_when_both_are_taken_back(flow: Flow, 
 
 
 def test_one_of_a_case_is_taken_back_alone(flow: Flow) -> None:
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
     flow.say(decision(reviews))
     with flow.database.read() as facts:
         review = facts.reviews.get(reviews[0].review_id)
@@ -252,7 +252,7 @@ def test_one_of_a_case_is_taken_back_alone(flow: Flow) -> None:
 
 
 def test_of_two_who_decide_one_counts(flow: Flow) -> None:
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
     flow.say(decision(reviews))
     assert flow.letters(decision(reviews, approved=False)) == [("imagery.dead", "review_closed")]
     assert set(flow.states().values()) == {"publishing"}
@@ -263,17 +263,17 @@ def test_of_two_who_decide_one_counts(flow: Flow) -> None:
     [({"tenant": "other"}, "wrong_review"), ({"sku": "B"}, "wrong_review"), ({"checks": []}, "missing_checks")],
 )
 def test_a_decision_is_held_against_its_case(flow: Flow, change: dict[str, object], code: str) -> None:
-    assert flow.letters(replace(decision(asked(flow)), **change)) == [("imagery.dead", code)]
+    assert flow.letters(replace(decision(requested_reviews(flow)), **change)) == [("imagery.dead", code)]
     assert set(flow.states().values()) == {"review"}
 
 
 def test_a_case_that_is_not_known_yet_is_waited_for(flow: Flow) -> None:
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
     assert flow.letters(replace(decision(reviews), case="f" * 64)) == [("imagery.retry.1000ms", "unknown_case")]
 
 
 def test_cases_are_found_by_what_they_are_about(flow: Flow) -> None:
-    reviews = asked(flow, picture={"fill": 0.5})
+    reviews = requested_reviews(flow, picture={"fill": 0.5})
     cutout = case_of(reviews)
     assert waiting(flow, about="cutout") == waiting(flow, check="cutout.uncertainty") == [cutout]
     assert len(waiting(flow, about="channel", check="fill")) == len(waiting(flow, about="channel")) > 1
@@ -282,7 +282,7 @@ def test_cases_are_found_by_what_they_are_about(flow: Flow) -> None:
 
 
 def test_a_poisonous_decision_ends_what_waits_for_its_case(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError

@@ -221,7 +221,7 @@ def test_a_replay_by_rule_knows_the_rules_that_were_released(flow: Flow, setting
     assert replanning.select(replanning.Selection(rule="bazaar@2026-11"), flow.database, settings) == []
 
 
-def test_a_file_that_holds_no_rules_is_told_with_its_field(tmp_path: Path) -> None:
+def test_a_file_that_holds_no_rules_is_reported_with_its_field(tmp_path: Path) -> None:
     file = tmp_path / "amazon.yaml"
     file.write_text(SHIPPED.replace("min: 0.85", "min: 7"))
     ran = CliRunner().invoke(packshot, ["channels", "check", str(file)])

@@ -168,7 +168,7 @@ def test_alt_texts_are_the_products_title(world: World, shop: ShopifyStandIn) ->
     assert [each.alt for each in shop.products["1"].media[:2]] == ["Large mug", "Large mug, 2"]
 
 
-def test_two_products_with_one_sku_are_told_and_neither_takes_the_others_place(
+def test_two_products_with_one_sku_are_reported_and_neither_takes_the_others_place(
     world: World, shop: ShopifyStandIn
 ) -> None:
     shop.put("1", "Mug", START_MS - 5000)
@@ -202,7 +202,7 @@ def picture(name: str) -> Picture:
     return Picture("web-1", name, "", "image/jpeg", "", bytes)
 
 
-def test_ours_are_told_from_theirs_by_name_whatever_a_shop_puts_behind_it() -> None:
+def test_ours_are_distinguished_from_theirs_by_name_whatever_a_shop_puts_behind_it() -> None:
     mine = "packshot-0123456789abcdef-web-1.jpg"
     media = [
         ("a", "https://cdn.example/files/packshot-0123456789abcdef-web-1_4f5e.jpg?v=1"),
@@ -225,7 +225,7 @@ def test_ours_are_told_from_theirs_by_name_whatever_a_shop_puts_behind_it() -> N
         ({"options": {"colour": "red"}}, "unknown_option"),
     ],
 )
-def test_what_is_wrong_with_a_connector_is_told_before_it_is_added(
+def test_what_is_wrong_with_a_connector_is_reported_before_it_is_added(
     tmp_path: Path, shop: ShopifyStandIn, change: dict[str, Any], code: str
 ) -> None:
     settings = Settings(data_folder=tmp_path, connector_private_networks=NETWORKS)

@@ -67,7 +67,7 @@ def test_what_was_read_under_another_assignment_finishes_nothing() -> None:
     assert tracker.committable() == 6
 
 
-def test_an_end_that_is_told_twice_is_a_bug() -> None:
+def test_an_end_that_is_reported_twice_is_a_bug() -> None:
     tracker = OffsetTracker(EPOCH)
     tracker.track(5)
     tracker.track(6)
@@ -97,8 +97,8 @@ def test_a_transient_refusal_is_retried_with_growing_delays_and_then_dead() -> N
     refusal = Refused("away", "not there yet", field="skus", transient=True)
     first = policy.letter(DELIVERY, refusal, now_ms=10_000)
     assert (first.topic, first.key, first.value) == ("imagery.retry.1000ms", b"demo|A", b"bytes")
-    story = as_mapping(first.headers)
-    assert (story[letters.ATTEMPT], story[letters.NOT_BEFORE], story["traceparent"]) == ("1", "11100", "00-x")
+    headers = as_mapping(first.headers)
+    assert (headers[letters.ATTEMPT], headers[letters.NOT_BEFORE], headers["traceparent"]) == ("1", "11100", "00-x")
     back = returned(Delivery(first.topic, 0, 0, first.key, first.value, first.headers))
     assert (back.topic, back.value) == ("imagery.catalog", b"bytes")
     again = Delivery(back.topic, 1, 9, back.key, back.value, back.headers)
@@ -106,9 +106,13 @@ def test_a_transient_refusal_is_retried_with_growing_delays_and_then_dead() -> N
     assert second.topic == "imagery.retry.5000ms"
     last = policy.letter(Delivery(back.topic, 1, 11, back.key, back.value, second.headers), refusal, now_ms=30_000)
     assert last.topic == "imagery.dead"
-    story = as_mapping(last.headers)
-    assert (story[letters.FIRST_SEEN], story[letters.ERROR_CODE], story[letters.ERROR_FIELD]) == ("123", "away", "skus")
-    assert story[letters.ORIGIN_OFFSET] == "11"
+    headers = as_mapping(last.headers)
+    assert (headers[letters.FIRST_SEEN], headers[letters.ERROR_CODE], headers[letters.ERROR_FIELD]) == (
+        "123",
+        "away",
+        "skus",
+    )
+    assert headers[letters.ORIGIN_OFFSET] == "11"
     history = Delivery(last.topic, 0, 0, last.key, last.value, last.headers).history
     assert [(failure.position, failure.at_ms, failure.attempt, failure.kind, failure.code) for failure in history] == [
         ("imagery.catalog/2/7", 10_000, 0, "transient", "away"),

@@ -51,7 +51,7 @@ def test_the_least_of_what_the_groups_allow_counts(tmp_path: Path, files: dict[s
     assert allowed_cores(tmp_path) == cores
 
 
-def test_a_worker_has_two_tasks_more_in_hand_unless_it_is_told_otherwise() -> None:
+def test_a_worker_has_two_tasks_more_in_hand_unless_configured_otherwise() -> None:
     assert Settings().threads == allowed_cores() + 2
     assert Settings(worker_threads=5).threads == 5
 

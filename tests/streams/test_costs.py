@@ -126,7 +126,7 @@ def test_where_nothing_was_accepted_an_image_has_no_price(flow: Flow) -> None:
     assert (total(flow).images, total(flow).per_image_nanos) == (0, None)
 
 
-def test_what_is_told_twice_costs_once(flow: Flow) -> None:
+def test_what_is_reported_twice_costs_once(flow: Flow) -> None:
     (task,) = tasks(flow.say(upsert()))
     event = cost_of(task, CUT)
     amazon, _web = tasks(flow.say(event))
@@ -156,7 +156,7 @@ def test_groups_tell_channels_and_operations_apart_and_count_their_own_images(fl
     }
 
 
-def test_tenants_are_told_apart(flow: Flow) -> None:
+def test_tenants_are_distinguished(flow: Flow) -> None:
     (task,) = tasks(flow.say(replace(upsert(), tenant="other")))
     flow.say(cost_of(task, CUT))
     cut(flow)
@@ -219,7 +219,7 @@ def test_a_newer_version_wastes_what_the_older_was_not_done_with_and_takes_nothi
     assert (found.images, found.price_nanos["accepted"], found.price_nanos["superseded"]) == (1, 2001, 1501)
 
 
-def test_what_the_cache_saved_is_told_apart_from_what_was_spent(flow: Flow) -> None:
+def test_what_the_cache_saved_is_distinguished_from_what_was_spent(flow: Flow) -> None:
     (task,) = tasks(flow.say(upsert(channels=["amazon", "google"])))
     found = Cost(cpu_ms=3.0, bytes_in=1000, price_nanos=30)
     flow.say(replace(done(task), cached=True, costs={"fetch": found}, saved=CUT))

@@ -91,6 +91,7 @@ def test_a_replay_sends_the_original_back_once_and_in_order(settings: Settings) 
     assert found(settings) == [("B", "open"), ("A", "replayed"), ("A", "replayed")]
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_letter_that_was_written_again_after_a_crash_is_one(settings: Settings) -> None:
     for at_ms in (1000, 2000):
         die(settings, topics.CATALOG.name, "A", at_ms=at_ms)
@@ -122,6 +123,7 @@ def test_two_replays_at_once_send_everything_back_once(settings: Settings) -> No
     )
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_discarded_letter_is_closed_with_its_reason_and_goes_nowhere(settings: Settings) -> None:
     die(settings, topics.CATALOG.name, "A")
     dead.discard(settings, Wanted(sku="A"), "ada", "sold out")
@@ -132,6 +134,7 @@ def test_a_discarded_letter_is_closed_with_its_reason_and_goes_nowhere(settings:
     assert list(read(settings, [topics.CATALOG.name])) == []
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_letter_from_nowhere_is_refused_and_stops_the_others_from_going_halfway(settings: Settings) -> None:
     die(settings, topics.CATALOG.name, "A")
     write(settings, Outgoing(topics.DEAD.name, b"demo|X", b"?", []))

@@ -66,8 +66,9 @@ LESS = {
 }
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 @pytest.mark.parametrize("setting", LESS)
-def test_every_setting_that_is_less_is_told_refused_and_mended(settings: Settings, setting: str) -> None:
+def test_every_setting_that_is_less_is_reported_refused_and_mended(settings: Settings, setting: str) -> None:
     found, wanted = LESS[setting]
     topic, name = named("catalog"), setting.replace("_", ".")
     make(settings, topic, 4, **{setting: found})
@@ -81,7 +82,7 @@ def test_every_setting_that_is_less_is_told_refused_and_mended(settings: Setting
     drift.verify(settings)
 
 
-def test_missing_topics_are_told_waited_for_and_made(settings: Settings) -> None:
+def test_missing_topics_are_reported_waited_for_and_made(settings: Settings) -> None:
     assert {(each.setting, each.found) for each in drift.find(settings)} == {("the topic", "missing")}
     with pytest.raises(Unavailable, match="the topic is missing, should be there"):
         drift.verify(settings)
@@ -110,7 +111,7 @@ def test_three_replicas_wait_for_two_and_one_is_too_few(settings: Settings) -> N
     assert all(each.setting == "min.insync.replicas" for each in drift.mend(strict, found))
 
 
-def test_partitions_are_told_and_added_only_when_asked(settings: Settings) -> None:
+def test_partitions_are_reported_and_added_only_when_asked(settings: Settings) -> None:
     make_topics(settings)
     more = replace(settings, kafka_partitions=6)
     found = drift.find(more)
@@ -123,6 +124,7 @@ def test_partitions_are_told_and_added_only_when_asked(settings: Settings) -> No
     assert mended[0] not in drift.find(more)
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_check_tells_drift(settings: Settings) -> None:
     make(settings, named("catalog"), retention_bytes="5000")
     make_topics(settings)
@@ -155,7 +157,7 @@ def test_a_role_refuses_to_start_in_one_line_and_the_commands_show_and_mend_it(c
     line = "imagery.dead: max.message.bytes is 1000000, should be 4194304"
     role = packshot("run", "retrier")
     assert role.returncode == 2
-    assert [told for told in role.stderr.splitlines() if told.startswith("packshot: ")] == [
+    assert [each for each in role.stderr.splitlines() if each.startswith("packshot: ")] == [
         f"packshot: {line}: `packshot topics apply` mends it, PACKSHOT_KAFKA_ACCEPT_WEAKER_TOPICS=true accepts it"
     ]
     plan = packshot("topics", "plan", "--json")

@@ -83,6 +83,7 @@ def test_apache_kafka_keeps_what_it_acknowledged_when_it_is_killed(broker: Embed
         assert _committed(broker, topic) == total - 60
 
 
+@pytest.mark.parametrize("folder_and_broker", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 def test_a_killed_broker_starts_again_on_its_data(broker: EmbeddedBroker) -> None:
     _kill(broker)
     assert broker.pid is None
@@ -97,6 +98,7 @@ def test_apache_kafka_starts_with_its_classes_ready_made(broker: EmbeddedBroker)
     assert [line for line in mapped if str(_CACHE) in line and line.endswith(".jsa")]
 
 
+@pytest.mark.long
 @only_kafka
 def test_apache_kafka_starts_without_them_where_java_cannot_use_them(broker: EmbeddedBroker, tmp_path: Path) -> None:
     jars = tmp_path / "cache" / "kafka" / VERSION / "libs"
@@ -118,10 +120,10 @@ def test_the_port_stays_the_same_and_moves_when_it_is_taken(broker: EmbeddedBrok
     broker.start()
     assert broker.bootstrap_servers == first
     broker.stop()
-    with socket.socket() as squatter:
-        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        squatter.bind(("127.0.0.1", int(first.rpartition(":")[2])))
-        squatter.listen()
+    with socket.socket() as occupant:
+        occupant.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        occupant.bind(("127.0.0.1", int(first.rpartition(":")[2])))
+        occupant.listen()
         broker.start()
     assert broker.bootstrap_servers != first
     assert _produce(broker, 1) == 1
@@ -133,17 +135,17 @@ def test_a_broker_whose_parent_was_killed_is_stopped_first(
 ) -> None:
     pid = broker.pid
     assert pid is not None
-    heir = choose_broker(
+    next_broker = choose_broker(
         folder_and_broker[0], _CACHE, "kafka"
     )  # as a new process would, it knows the old one by its file only
-    heir.start()
+    next_broker.start()
     try:
-        assert heir.pid != pid
+        assert next_broker.pid != pid
         assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-        assert heir.bootstrap_servers == broker.bootstrap_servers
-        assert _produce(heir, 10) == 10
+        assert next_broker.bootstrap_servers == broker.bootstrap_servers
+        assert _produce(next_broker, 10) == 10
     finally:
-        heir.stop()
+        next_broker.stop()
         broker.stop()
 
 
@@ -181,7 +183,7 @@ def test_an_idle_consumer_of_noida_db_asks_twenty_times_a_second(tmp_path: Path)
             "bootstrap.servers": broker.bootstrap_servers,
             "group.id": "idle",
             "statistics.interval.ms": 1000,
-            "stats_cb": lambda told: found.append(_fetches(told)),
+            "stats_cb": lambda stats: found.append(_fetches(stats)),
         }
     )
     consumer.assign([TopicPartition("t", 0, 1)])

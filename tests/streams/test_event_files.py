@@ -60,7 +60,7 @@ def test_what_people_have_is_read(tmp_path: Path, data: str | bytes, lines: list
     assert [each.line for each in events] == lines
 
 
-def test_every_wrong_field_of_an_event_is_told(tmp_path: Path) -> None:
+def test_every_wrong_field_of_an_event_is_reported(tmp_path: Path) -> None:
     wrong = {**MUG, "tenant": "a b", "version": "one", "chanels": [], "sources": [{"uri": 3}]}
     del wrong["sku"]
     events, bad = read(tmp_path, f"{json.dumps(wrong)}\n{ONE}\n")
@@ -83,7 +83,7 @@ def test_every_wrong_field_of_an_event_is_told(tmp_path: Path) -> None:
         (f"{ONE}\n{ONE.replace('https://', '')}\n{TWO}", 2, "sources", "a web address begins with https://"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_by_its_line_and_costs_no_other_event(
+def test_a_mistake_is_reported_by_its_line_and_costs_no_other_event(
     tmp_path: Path, data: str, line: int, field: str, message: str
 ) -> None:
     events, bad = read(tmp_path, data)
@@ -93,13 +93,13 @@ def test_a_mistake_is_told_by_its_line_and_costs_no_other_event(
     assert message in bad[0].message
 
 
-def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+def test_bytes_that_are_no_text_are_reported(tmp_path: Path) -> None:
     events, bad = read(tmp_path, ONE.encode() + b'\n{"type": "CatalogChanged", "tenant": "\xff\xfe"}\n')
     assert len(events) == 1
     assert "tenant" in {each.field for each in bad}
 
 
-def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_table_that_is_none_is_reported(tmp_path: Path) -> None:
     assert read(tmp_path, "name,price\nmug,3\n")[1][0].message.startswith("neither JSON nor CSV")
     assert read(tmp_path, "tenant,sku,colr\na,b,c\n")[1][0].message.startswith("no column is called 'colr'; there are:")
     assert read(tmp_path, 'tenant,sku\na,"b\n')[1][0].message.startswith("no CSV")
@@ -116,7 +116,7 @@ def test_an_attribute_and_a_local_file_of_a_row(tmp_path: Path) -> None:
     assert [source.uri for source in event.sources] == [(tmp_path / "mug ü.jpg").as_uri(), "https://a.example/b"]
 
 
-def test_channels_and_recipes_that_are_not_there_are_told_before_anything_is_sent(tmp_path: Path) -> None:
+def test_channels_and_recipes_that_are_not_there_are_reported_before_anything_is_sent(tmp_path: Path) -> None:
     wrong = [MUG | {"channels": ["amazn"]}, MUG, MUG | {"recipe": "marketplce"}]
     events, bad = read(tmp_path, "\n".join(map(json.dumps, wrong)))
     assert (len(events), bad) == (3, [])
@@ -138,12 +138,12 @@ def test_a_source_that_no_file_system_and_no_parser_takes_ends_nothing(tmp_path:
     assert [(each.line, each.field) for each in bad] == ([] if known else [(1, "sources")])
 
 
-def test_a_number_of_many_digits_in_a_table_is_told(tmp_path: Path) -> None:
+def test_a_number_of_many_digits_in_a_table_is_reported(tmp_path: Path) -> None:
     _, bad = read(tmp_path, f"{CSV}acme,MUG-1,{'9' * 5000},https://shop.example/mug.jpg,web,\n")
     assert [(each.line, each.field) for each in bad] == [(2, "version")]
 
 
-def test_a_quote_that_never_ends_in_the_first_row_is_told(tmp_path: Path) -> None:
+def test_a_quote_that_never_ends_in_the_first_row_is_reported(tmp_path: Path) -> None:
     _, bad = read(tmp_path, '"tenant,sku\nacme')
     assert [(each.line, each.message) for each in bad] == [(1, "no CSV: unexpected end of data")]
 
@@ -151,7 +151,7 @@ def test_a_quote_that_never_ends_in_the_first_row_is_told(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "change", [{"sku": "\ud83d"}, {"sources": [{"uri": "\udc80"}]}, {"attributes": {"\ud83d": "x"}}]
 )
-def test_half_a_character_is_told_by_its_field(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_half_a_character_is_reported_by_its_field(tmp_path: Path, change: dict[str, Any]) -> None:
     events, bad = read(tmp_path, f"{json.dumps(MUG | change)}\n{TWO}")
     assert [each.line for each in events] == [2]
     assert [(each.line, each.field.partition("[")[0]) for each in bad] == [(1, next(iter(change)))]

@@ -40,7 +40,7 @@ def put(file: Path, text: str | bytes, at_ms: int = START_MS) -> None:
     os.utime(file, ns=(at_ms * 1_000_000,) * 2)
 
 
-def told(world: World) -> list[tuple[str, str, int]]:
+def announced(world: World) -> list[tuple[str, str, int]]:
     return [(each.change, each.sku, each.version) for each in world.broker.events()]
 
 
@@ -56,7 +56,7 @@ def test_a_row_is_a_product_with_the_files_time_as_its_version(world: World, fol
     assert len(world.broker.events()) == 1
 
 
-def test_a_change_is_told_once_and_a_file_that_is_only_written_again_is_none(world: World, folder: Path) -> None:
+def test_a_change_is_announced_once_and_a_file_that_is_only_written_again_is_none(world: World, folder: Path) -> None:
     put(folder / "products.csv", CSV.format(more=""))
     world.turn()
     put(folder / "products.csv", CSV.format(more=""), START_MS + 1000)
@@ -65,7 +65,7 @@ def test_a_change_is_told_once_and_a_file_that_is_only_written_again_is_none(wor
     put(folder / "products.csv", CSV.format(more="https://a.example/2.jpg"), START_MS + 2000)
     world.turn(60)
     world.turn(60)
-    assert told(world) == [("upsert", "MUG-1", START_MS), ("upsert", "MUG-1", START_MS + 2000)]
+    assert announced(world) == [("upsert", "MUG-1", START_MS), ("upsert", "MUG-1", START_MS + 2000)]
 
 
 def test_what_stands_in_no_file_any_more_is_gone_and_comes_back(world: World, folder: Path) -> None:
@@ -74,12 +74,12 @@ def test_what_stands_in_no_file_any_more_is_gone_and_comes_back(world: World, fo
     world.turn()
     (folder / "b.csv").unlink()
     world.turn(60)
-    assert told(world)[2:] == [("delete", "MUG-2", world.broker.events()[2].version)]
+    assert announced(world)[2:] == [("delete", "MUG-2", world.broker.events()[2].version)]
     put(folder / "b.csv", CSV.format(more="").replace("MUG-1", "MUG-2"), START_MS - 5000)
     world.turn(60)
-    versions = [version for _, sku, version in told(world) if sku == "MUG-2"]
+    versions = [version for _, sku, version in announced(world) if sku == "MUG-2"]
     assert versions == sorted(set(versions))
-    assert told(world)[-1][:2] == ("upsert", "MUG-2")
+    assert announced(world)[-1][:2] == ("upsert", "MUG-2")
 
 
 def test_an_empty_folder_or_half_a_feed_takes_nothing_away(world: World, folder: Path) -> None:
@@ -113,14 +113,14 @@ def test_pictures_beside_the_feed_are_files_and_a_change_of_one_is_a_change(worl
     world.turn()
     [event] = world.broker.events()
     assert event.sources[0].uri == (folder / "photos" / "mug 1.jpg").as_uri()
-    [hindered] = world.rows.hindered("shelf", 10)
-    assert (hindered.source_id, "photos/none.jpg" in hindered.why) == ("MUG-2", True)
+    [failed_product] = world.rows.hindered("shelf", 10)
+    assert (failed_product.source_id, "photos/none.jpg" in failed_product.why) == ("MUG-2", True)
     put(folder / "photos" / "mug 1.jpg", b"two", START_MS + 9000)
     world.turn(60)
     assert [each.version for each in world.broker.events()] == [START_MS, START_MS + 1]
 
 
-def test_a_product_that_can_be_none_of_ours_is_told_with_its_field_and_stops_no_other(
+def test_a_product_that_can_be_none_of_ours_is_reported_with_its_field_and_stops_no_other(
     world: World, folder: Path
 ) -> None:
     long = "X" * 300
@@ -211,7 +211,7 @@ def test_every_format_says_the_same(ending: str, world: World, folder: Path) -> 
         ("a.xml", b'<!DOCTYPE a [<!ENTITY b "c">]><rss><item><id>&b;</id></item></rss>', "no document type"),
     ],
 )
-def test_what_is_no_feed_is_told_with_its_file_and_line(name: str, data: bytes, says: str) -> None:
+def test_what_is_no_feed_is_reported_with_its_file_and_line(name: str, data: bytes, says: str) -> None:
     with pytest.raises(Refused, match=says) as refusal:
         list(feed_files.rows(name, data))
     assert (refusal.value.code, refusal.value.field) == ("bad_feed", name)

@@ -49,7 +49,7 @@ def test_a_mistyped_command_of_a_group_is_answered_with_the_one_that_is_meant(
 
 @pytest.mark.parametrize("folder", ["/proc/x", "/dev/null", "/dev/null/x"])
 @pytest.mark.parametrize("command", [("up",), ("status", "X")], ids=" ".join)
-def test_a_data_folder_that_cannot_be_is_told_with_the_setting_that_names_another(
+def test_a_data_folder_that_cannot_be_is_reported_with_the_setting_that_names_another(
     folder: str, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PACKSHOT_DATA_FOLDER", folder)
@@ -69,7 +69,7 @@ def test_a_file_elsewhere_that_cannot_be_written_is_no_matter_of_the_data_folder
     assert said(monkeypatch, capsys, "up") == "packshot: /elsewhere/out.png: Read-only file system\n"
 
 
-def test_brokers_that_are_not_there_are_told_with_what_names_them(tmp_path: Path) -> None:
+def test_brokers_that_are_not_there_are_reported_with_what_names_them(tmp_path: Path) -> None:
     settings = Settings(data_folder=tmp_path, kafka_bootstrap_servers=f"127.0.0.1:{free_port()}")
     with pytest.raises(KafkaException) as caught:
         AdminClient(client_config(settings)).list_topics(timeout=0.5)
@@ -78,7 +78,7 @@ def test_brokers_that_are_not_there_are_told_with_what_names_them(tmp_path: Path
     assert text.endswith("); PACKSHOT_KAFKA_BOOTSTRAP_SERVERS names them")
 
 
-def test_brokers_of_an_up_that_has_ended_are_told_with_how_to_start_them(tmp_path: Path) -> None:
+def test_brokers_of_an_up_that_has_ended_are_reported_with_how_to_start_them(tmp_path: Path) -> None:
     (tmp_path / "running.json").write_text('{"bootstrap_servers": "127.0.0.1:1"}')
     text = described(Settings(data_folder=tmp_path), TimeoutError())
     assert text == (
@@ -92,12 +92,12 @@ def test_brokers_that_refuse_are_not_said_to_be_silent(tmp_path: Path) -> None:
     assert described(settings, error) == "the brokers at 127.0.0.1:1: Broker: Topic authorization failed"
 
 
-def test_a_value_of_the_wrong_kind_is_told_in_words() -> None:
+def test_a_value_of_the_wrong_kind_is_reported_in_words() -> None:
     with pytest.raises(Wrong, match="Expected a whole number, got text"):
         converted(Settings, "cdn_port", "abc")
 
 
-def test_a_mistyped_field_is_told_with_the_one_that_is_meant() -> None:
+def test_a_mistyped_field_is_reported_with_the_one_that_is_meant() -> None:
     wrong = dict(problems({"type": "CatalogChanged", "titel": "Mug", "xyzzy": 1, "sku": 5, "tenant": "a b"}))
     assert wrong["titel"] == "there is no such field, did you mean title?"
     assert wrong["xyzzy"] == "there is no such field"
@@ -113,7 +113,7 @@ def test_a_mistyped_field_is_told_with_the_one_that_is_meant() -> None:
         (b"id,name\n1,Mug\n", "the first line names no column sku"),
     ],
 )
-def test_a_file_that_holds_no_events_is_told_with_what_it_may_be(tmp_path: Path, content: bytes, why: str) -> None:
+def test_a_file_that_holds_no_events_is_reported_with_what_it_may_be(tmp_path: Path, content: bytes, why: str) -> None:
     file = tmp_path / "events"
     file.write_bytes(content)
     events, bad = read_events(file)

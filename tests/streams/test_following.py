@@ -61,7 +61,7 @@ def test_one_unknown_product_does_not_end_a_campaign_while_the_others_are_made(f
     assert now.waits_for == ["A bf.instagram-1 (planned)"]
 
 
-class Told:
+class Announced:
     """A clock that goes on while somebody waits for news, which come at the times that a test says."""
 
     def __init__(self, **at_s: float) -> None:
@@ -81,60 +81,60 @@ class Told:
         return came
 
 
-def followed(flow: Flow, told: Told, *events: Submitted, quiet_s: float = 1000.0) -> tuple[list[Fate], int]:
+def followed(flow: Flow, announced: Announced, *events: Submitted, quiet_s: float = 1000.0) -> tuple[list[Fate], int]:
     """The ends, and how often an event was looked at."""
     with patch("streams.services.following.fate", side_effect=fate) as looks:
-        ends = follow(events, flow.database, told.within, lambda *_: None, 600.0, quiet_s, told.clock)
+        ends = follow(events, flow.database, announced.within, lambda *_: None, 600.0, quiet_s, announced.clock)
         return ends, looks.call_count
 
 
-def test_what_nobody_tells_of_is_hardly_looked_at_and_is_given_up(flow: Flow) -> None:
+def test_what_nobody_announces_is_hardly_looked_at_and_is_given_up(flow: Flow) -> None:
     flow.say(upsert())
-    told = Told()
-    (end,), looks = followed(flow, told, Submitted("x", upsert()), quiet_s=200.0)
+    announced = Announced()
+    (end,), looks = followed(flow, announced, Submitted("x", upsert()), quiet_s=200.0)
     assert end.state == "waiting"
     assert end.waits_for == ["A amazon-1 (planned)", "A web-1 (planned)"]
-    assert 200.0 <= told.now_s < 201.0
+    assert 200.0 <= announced.now_s < 201.0
     assert looks < 16, "ten at first, then once a minute"
 
 
 def test_an_event_of_a_product_has_it_looked_at_though_the_facts_come_later(flow: Flow) -> None:
     flow.say(upsert())
-    told = Told(demo_A=20.0, demo_B=30.0)
-    told.meanwhile[21.5] = lambda: flow.say(upsert(2))
-    (end,), _ = followed(flow, told, Submitted("x", upsert()))
+    announced = Announced(demo_A=20.0, demo_B=30.0)
+    announced.meanwhile[21.5] = lambda: flow.say(upsert(2))
+    (end,), _ = followed(flow, announced, Submitted("x", upsert()))
     assert end.state == "superseded"
-    assert told.now_s < 25.0
+    assert announced.now_s < 25.0
 
 
-def test_what_no_event_told_of_is_found_within_a_minute(flow: Flow) -> None:
+def test_what_no_event_announced_is_found_within_a_minute(flow: Flow) -> None:
     flow.say(upsert())
-    told = Told()
-    told.meanwhile[20.0] = lambda: flow.say(upsert(2))
-    (end,), _ = followed(flow, told, Submitted("x", upsert()))
+    announced = Announced()
+    announced.meanwhile[20.0] = lambda: flow.say(upsert(2))
+    (end,), _ = followed(flow, announced, Submitted("x", upsert()))
     assert end.state == "superseded"
-    assert told.now_s < 20.0 + LOOK_ANYWAY_S
+    assert announced.now_s < 20.0 + LOOK_ANYWAY_S
 
 
 def test_one_products_event_has_only_its_own_looked_at(flow: Flow) -> None:
     many = [Submitted(sku, upsert(sku=sku)) for sku in ("A", "B", "C", "D")]
     for each in many:
         flow.say(each.event)
-    quiet, without = Told(), 0
+    quiet, without = Announced(), 0
     _, without = followed(flow, quiet, *many, quiet_s=50.0)
-    told = Told(demo_A=20.0)
-    _, looks = followed(flow, told, *many, quiet_s=50.0)
+    announced = Announced(demo_A=20.0)
+    _, looks = followed(flow, announced, *many, quiet_s=50.0)
     assert looks - without <= 4 * 2 + 6, "one product's looks, and what the longer wait costs"
 
 
 def test_the_products_of_a_campaign_tell_of_it(flow: Flow) -> None:
     flow.say(upsert())
     flow.say(replace(CAMPAIGN, skus=["A"], version=1))
-    told = Told(demo_A=20.0)
-    told.meanwhile[20.5] = lambda: flow.say(replace(CAMPAIGN, skus=["A"], version=2, channels=["shopify"]))
-    (end,), _ = followed(flow, told, Submitted("x", replace(CAMPAIGN, skus=["A"], version=1)))
+    announced = Announced(demo_A=20.0)
+    announced.meanwhile[20.5] = lambda: flow.say(replace(CAMPAIGN, skus=["A"], version=2, channels=["shopify"]))
+    (end,), _ = followed(flow, announced, Submitted("x", replace(CAMPAIGN, skus=["A"], version=1)))
     assert end.state == "superseded"
-    assert told.now_s < 25.0
+    assert announced.now_s < 25.0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from streams.consumer.joining import TOLD_WITHIN_S, Joining
+from streams.consumer.joining import ASSIGNED_WITHIN_S, Joining
 from streams.runtime import admin
 from streams.runtime.health import NOT_JOINED, STARTING, STOPPING, Health
 from streams.runtime.settings import Settings
@@ -128,14 +128,14 @@ def test_it_listens_where_the_setting_says(health: Health) -> None:
         assert answer.status == 200
 
 
-def test_a_member_has_joined_when_it_is_told_its_share_or_is_told_of_none_for_long(clock: Clock) -> None:
+def test_a_member_has_joined_when_it_is_assigned_its_share_or_none_for_long(clock: Clock) -> None:
     joining = Joining(clock)
     joining.subscribed()
     assert not joining.is_done
-    clock.now_s += TOLD_WITHIN_S + 1
+    clock.now_s += ASSIGNED_WITHIN_S + 1
     assert joining.is_done
     joining.lost()
-    clock.now_s += 10 * TOLD_WITHIN_S
+    clock.now_s += 10 * ASSIGNED_WITHIN_S
     assert not joining.is_done
-    joining.told()
+    joining.assigned()
     assert joining.is_done

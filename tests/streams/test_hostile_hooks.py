@@ -58,11 +58,11 @@ def shop(name: str, keys: str = "") -> Shop:
 
 @pytest.mark.parametrize(("name", "keys"), [*((name, "") for name in kinds()), *(("saleor", each) for each in FEW)])
 def test_whatever_a_hook_says_it_is_taken_or_refused(name: str, keys: str) -> None:
-    asked, refused = shop(name, keys), 0
+    requested, refused = shop(name, keys), 0
     for body in BODIES:
         for each in headers(body):
             try:
-                asked.received(each, body, NOW_MS)
+                requested.received(each, body, NOW_MS)
             except Refused as refusal:
                 refused += bool(refusal.code)
     assert refused > 0.9 * len(BODIES) * len(list(headers(b"")))

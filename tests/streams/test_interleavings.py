@@ -78,7 +78,7 @@ class World:
 
     now_ms: int = 1_000_000
     facts: dict[str, ProductState] = field(default_factory=dict)
-    told: Announcements = field(default_factory=Announcements)
+    announced: Announcements = field(default_factory=Announcements)
     gone: set[str] = field(default_factory=set)
     committed: set[int] = field(default_factory=set)
 
@@ -108,7 +108,7 @@ class World:
         """A request is carried out and its transaction committed: it does not come again."""
         self.committed.add(step.offset)
         for event in step.apply(self, FREE):
-            self.told.note(event)
+            self.announced.note(event)
             if isinstance(event, AssetRetracted) and not event.urls_until_ms:
                 self.gone |= {url.removeprefix("http://cdn/") for url in event.urls}
                 self.check_gone()
@@ -131,7 +131,7 @@ class _Inline:
         return list(map(do, *arguments))
 
 
-def asked(version: int, asset: str = "web-1", shade: str = "") -> PublishRequested:
+def request(version: int, asset: str = "web-1", shade: str = "") -> PublishRequested:
     data = (shade or f"v{version}").encode()
     digest = hashlib.sha256(data).hexdigest()
     file = Blob(role="asset", digest=digest, media_type="image/png", width_px=9, height_px=9, size_bytes=len(data))
@@ -179,7 +179,7 @@ class Step:
 
 
 def upsert(version: int, offset: int, asset: str = "web-1", shade: str = "", plan: dict[str, str] = LIVE) -> Step:
-    return Step(asked(version, asset, shade), ProductState(version, deleted=False, plan=plan), offset)
+    return Step(request(version, asset, shade), ProductState(version, deleted=False, plan=plan), offset)
 
 
 def delete(version: int, offset: int) -> Step:
@@ -193,7 +193,7 @@ def retract(version: int, offset: int, plan: dict[str, str], *assets: str) -> St
 
 
 # What is there before, what the one that is stopped does, and what the other one does meanwhile.
-COURSES: dict[str, tuple[list[Step], Step, list[Step]]] = {
+SCHEDULES: dict[str, tuple[list[Step], Step, list[Step]]] = {
     "a first version, and a second": ([], upsert(1, 0), [upsert(2, 1)]),
     "a second version, and a third": ([upsert(1, 0)], upsert(2, 1), [upsert(3, 2)]),
     "the same picture in each version": (
@@ -239,7 +239,7 @@ ORDERS: tuple[Order, ...] = ((PUBLISHER, SWEEP), (SWEEP, PUBLISHER), (PUBLISHER,
 class Case:
     """Who is held before which call, who works meanwhile, and whether the facts are ahead of the topic by then."""
 
-    course: str
+    schedule: str
     stopped: str
     order: Order
     facts_ahead: bool
@@ -247,7 +247,7 @@ class Case:
 
     def run(self) -> bool:
         """False when there is no such call."""
-        before, first, then = COURSES[self.course]
+        before, first, then = SCHEDULES[self.schedule]
         world = World()
         for step in before:
             world.facts["mug"] = step.facts
@@ -267,7 +267,7 @@ class Case:
         return True
 
     def _others(self, world: World) -> None:
-        _, first, then = COURSES[self.course]
+        _, first, then = SCHEDULES[self.schedule]
         for who in self.order:
             if who == SWEEP:
                 world.sweep(FREE)
@@ -289,21 +289,21 @@ def _come_to_rest(world: World, last: Step) -> None:
     world.check_whole()
     manifest = world.manifest()
     assert world.origin.objects.keys() == manifest.keys() | {manifest_key("acme", "mug")}
-    announced = world.told.live.get(("acme", "mug"), {})
+    announced = world.announced.live.get(("acme", "mug"), {})
     assert {name: (a.version, a.file.key) for name, a in manifest.assets.items()} == {
         name: (event.version, event.file.key) for name, event in announced.items()
     }
-    assert world.told.findings == []
+    assert world.announced.findings == []
     if isinstance(last.request, PublishRequested):
         assert manifest.assets[last.request.asset].version == last.request.version
     else:
         assert manifest.assets.keys() == last.facts.plan.keys()
 
 
-def every(course: str) -> Iterator[Case]:
+def every(schedule: str) -> Iterator[Case]:
     """Every interleaving of a course, each run."""
     for stopped, order, facts_ahead in product((PUBLISHER, SWEEP), ORDERS, (False, True)):
-        case = Case(course, stopped, order, facts_ahead, 0)
+        case = Case(schedule, stopped, order, facts_ahead, 0)
         while _run(case):
             yield case
             case = replace(case, at=case.at + 1)
@@ -317,9 +317,9 @@ def _run(case: Case) -> bool:
         raise
 
 
-@pytest.mark.parametrize("course", COURSES)
-def test_what_is_live_is_whole_wherever_somebody_stood_still(course: str) -> None:
-    assert len(list(every(course))) > 50
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_what_is_live_is_whole_wherever_somebody_stalled(schedule: str) -> None:
+    assert len(list(every(schedule))) > 50
 
 
 def _names_by_content(*arguments: Any) -> Any:
@@ -372,4 +372,4 @@ def _is_news(store: Any, moved: Manifest) -> bool:
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_planted_bug_is_found(mutant: str) -> None:
     with MUTANTS[mutant](), pytest.raises(AssertionError):
-        sum(len(list(every(course))) for course in COURSES)
+        sum(len(list(every(schedule))) for schedule in SCHEDULES)

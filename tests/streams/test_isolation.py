@@ -38,10 +38,10 @@ def read(offset: int, partition: int = 0) -> Delivery:
 class Group:
     """Processes one after the other that read a partition, commit after each record, and die of `killers`."""
 
-    def __init__(self, trials: Trials, killers: set[int], end: int, untouchable: Collection[int] = ()) -> None:
+    def __init__(self, trials: Trials, deadly: set[int], end: int, untouchable: Collection[int] = ()) -> None:
         self._trials = trials
         self._untouchable = untouchable
-        self._killers = killers
+        self._deadly = deadly
         self._end = end
         self.committed = 0
         self.deaths = 0
@@ -67,7 +67,7 @@ class Group:
     def _work(self, isolation: Isolation, delivery: Delivery) -> None:
         try:
             with isolation.trying(delivery):
-                if delivery.offset in self._killers:
+                if delivery.offset in self._deadly:
                     raise Killed
                 self.done.append(delivery.offset)
         except Refused as refusal:
@@ -163,12 +163,12 @@ def test_care_ends_behind_all_that_can_have_been_in_hand(trials: Trials) -> None
         Isolation(ROLE, trials).is_careful(read(0))
     isolation = Isolation(ROLE, trials)
     with fewer_careful_records(3):
-        careful = []
+        alone = []
         for offset in range(5):
-            careful.append(isolation.is_careful(read(offset)))
+            alone.append(isolation.is_careful(read(offset)))
             with isolation.trying(read(offset)):
                 pass
-    assert careful == [True, True, True, False, False]
+    assert alone == [True, True, True, False, False]
 
 
 def test_who_fails_by_an_exception_has_survived(trials: Trials) -> None:
@@ -204,13 +204,13 @@ def test_a_careful_record_is_alone_in_its_process(trials: Trials) -> None:
     other = threading.Thread(target=work, args=("other", read(0, partition=1)))
     other.start()
     assert other_is_in.wait(60)
-    careful = threading.Thread(target=work, args=("careful", read(0)))
-    careful.start()
+    alone = threading.Thread(target=work, args=("careful", read(0)))
+    alone.start()
     late = [threading.Thread(target=work, args=(f"late-{n}", read(n, partition=1))) for n in range(3)]
     for thread in late:
         thread.start()
     go_on.set()
-    for thread in (other, careful, *late):
+    for thread in (other, alone, *late):
         thread.join(60)
     assert ("careful",) in together
     assert not [names for names in together if "careful" in names and len(names) > 1]
@@ -233,7 +233,7 @@ def test_while_the_database_is_away_nothing_is_tried_and_nothing_is_lost(tmp_pat
                 raise Unavailable("the database does not answer")
             return super().start(role, place, offset)
 
-        def tell(self, *_what: object) -> None:
+        def note(self, *_what: object) -> None:
             raise Unavailable("the database does not answer")
 
     database = Database(f"sqlite:///{tmp_path}/facts.db")

@@ -55,7 +55,7 @@ def cut_out(
     flow.say(made)
 
 
-def asked(flow: Flow, sku: str = "POT") -> TaskCompleted:
+def completed_task(flow: Flow, sku: str = "POT") -> TaskCompleted:
     """The completion of the cut-out of a product that is wanted with the others."""
     if sku == "POT":
         flow.say(product("POT", "20"))
@@ -72,7 +72,7 @@ def mockup(flow: Flow, event: TaskCompleted) -> Task:
 def test_the_others_stand_beside_it_as_they_are_cut_out_now(flow: Flow) -> None:
     cut_out(flow, product("CUP", "9.50"), "c", doubt=0.2, skin=0.3)
     cut_out(flow, product("JUG", "31"), "d")
-    completed = asked(flow)
+    completed = completed_task(flow)
     task = mockup(flow, completed)
     assert [each.digest[0] for each in task.inputs] == ["a", "c", "d"]
     assert task.step.parameters == {"height_cm": "20", "others.height_cm": "9.5,31"}
@@ -91,13 +91,13 @@ def test_the_others_stand_beside_it_as_they_are_cut_out_now(flow: Flow) -> None:
 def test_one_that_is_in_the_list_itself_is_not_beside_itself(flow: Flow) -> None:
     cut_out(flow, product("CUP", "9.5"), "c")
     cut_out(flow, product("JUG", "31"), "d")
-    task = mockup(flow, asked(flow, "CUP"))
+    task = mockup(flow, completed_task(flow, "CUP"))
     assert ([each.digest[0] for each in task.inputs], task.step.parameters["others.height_cm"]) == (["a", "d"], "31")
 
 
-def test_one_that_is_not_there_is_told_and_the_picture_comes_when_it_is(flow: Flow) -> None:
+def test_one_that_is_not_there_is_reported_and_the_picture_comes_when_it_is(flow: Flow) -> None:
     cut_out(flow, product("CUP", "9.5"), "c")
-    completed = asked(flow)
+    completed = completed_task(flow)
     assert flow.letters(completed) == [("imagery.retry.1000ms", "unknown_other")]
     flow.say(product("JUG", "31"))
     assert flow.letters(completed) == [("imagery.retry.1000ms", "no_cutout")]
@@ -109,10 +109,10 @@ def test_one_that_is_not_there_is_told_and_the_picture_comes_when_it_is(flow: Fl
     assert flow.states("POT")["x.shopify-1"] == "publishing"
 
 
-def test_a_missing_height_is_told_for_good(flow: Flow) -> None:
+def test_a_missing_height_is_refused_for_good(flow: Flow) -> None:
     cut_out(flow, product("CUP", "9.5"), "c")
     cut_out(flow, replace(product("JUG", "31"), attributes={}), "d")
-    completed = asked(flow)
+    completed = completed_task(flow)
     assert flow.letters(completed) == [("imagery.dead", "missing_attribute")]
     (asset,) = [each for each in flow.assets("POT") if each.campaign == "x"]
     assert asset.reason.startswith("missing_attribute: JUG beside it: how tall")
@@ -121,7 +121,7 @@ def test_a_missing_height_is_told_for_good(flow: Flow) -> None:
 def test_a_cut_out_of_a_recalled_network_is_none(flow: Flow) -> None:
     cut_out(flow, product("CUP", "9.5"), "c")
     cut_out(flow, product("JUG", "31"), "d", model="u2netp@1")
-    completed = asked(flow)
+    completed = completed_task(flow)
     recall = ModelReleased(operation="cutout", model="u2netp@1", stage="withdrawn", recall=True, released_at_ms=1)
     flow.say(recall)
     assert flow.letters(completed) == [("imagery.retry.1000ms", "no_cutout")]
@@ -133,8 +133,8 @@ def test_others_that_cannot_be_are_refused(values: dict[str, str]) -> None:
         MockupParameters.parse(values)
 
 
-def test_parameters_that_no_mockup_has_are_told(flow: Flow) -> None:
-    completed = asked(flow)
+def test_parameters_that_no_mockup_has_are_reported(flow: Flow) -> None:
+    completed = completed_task(flow)
     (step,) = completed.task.step.next
     odd = replace(step, parameters={"others": "CUP", "../x": "1"})
     foreign = replace(completed, task=replace(completed.task, step=replace(completed.task.step, next=[odd])))

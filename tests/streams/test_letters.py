@@ -114,8 +114,8 @@ def test_an_original_that_is_too_large_for_a_letter_lies_elsewhere_and_comes_bac
     assert headers[letters.ORIGINAL_AT] == f"memory:{headers[letters.ORIGINAL]}"
     for back in (returned(read(letter, 3), kept), replayed(read(letter, 3), kept)):
         assert (back.topic, back.key, back.value) == (record.topic, record.key, record.value)
-        theirs = [header for header in back.headers if header[0] not in letters.STORY]
-        assert theirs == [header for header in record.headers if header[0] not in letters.STORY]
+        theirs = [header for header in back.headers if header[0] not in letters.LETTER_HEADERS]
+        assert theirs == [header for header in record.headers if header[0] not in letters.LETTER_HEADERS]
     assert read(returned(read(letter, 3), kept), 9).attempt == (1 if refusal.transient else 0)
 
 
@@ -173,19 +173,19 @@ def test_a_history_that_is_none_of_ours_is_none(nested: bytes) -> None:
     assert Delivery("t", 0, 0, None, b"", [(letters.HISTORY, nested)]).history == []
 
 
-@pytest.mark.parametrize("told_ms", [-1, None, -(2**63), 2**62, 33_000_000_000_000])
-def test_a_time_that_cannot_be_is_now(told_ms: int | None) -> None:
+@pytest.mark.parametrize("stated_ms", [-1, None, -(2**63), 2**62, 33_000_000_000_000])
+def test_a_time_that_cannot_be_is_now(stated_ms: int | None) -> None:
     before_ms = time.time_ns() // 1_000_000
-    assert before_ms <= letters.written_at_ms(told_ms) <= time.time_ns() // 1_000_000
+    assert before_ms <= letters.written_at_ms(stated_ms) <= time.time_ns() // 1_000_000
 
 
-@pytest.mark.parametrize("told_ms", [0, 1, 1_700_000_000_000])
-def test_a_time_that_can_be_is_told(told_ms: int) -> None:
-    assert letters.written_at_ms(told_ms) == told_ms
+@pytest.mark.parametrize("stated_ms", [0, 1, 1_700_000_000_000])
+def test_a_time_that_can_be_is_kept(stated_ms: int) -> None:
+    assert letters.written_at_ms(stated_ms) == stated_ms
 
 
-@pytest.mark.parametrize("nasty", [b"a\x00b", b"\xff\xfe", b"x" * 5000, "\u202e".encode(), b"\xed\xa0\xbd"])
-def test_the_id_and_the_key_of_a_strangers_record_are_fit_to_be_noted(nasty: bytes) -> None:
-    found = Delivery("t", 0, 0, nasty, b"", [("ce_id", nasty)])
+@pytest.mark.parametrize("hostile", [b"a\x00b", b"\xff\xfe", b"x" * 5000, "\u202e".encode(), b"\xed\xa0\xbd"])
+def test_the_id_and_the_key_of_a_strangers_record_are_fit_to_be_noted(hostile: bytes) -> None:
+    found = Delivery("t", 0, 0, hostile, b"", [("ce_id", hostile)])
     for text in (found.event_id, found.subject):
         assert text == printable(text, 256) != ""

@@ -43,7 +43,7 @@ def test_a_record_behind_markers_that_does_not_come_is_found(office: Office, mon
         office.turns(round(4 * STALLED_AFTER_S))
 
 
-def test_a_letter_is_written_though_nothing_can_be_told_of_the_failure(office: Office) -> None:
+def test_a_letter_is_written_though_nothing_is_known_of_the_failure(office: Office) -> None:
     office.broker.append(Outgoing(_topic("bulk"), b"\0", b"bad", [("untellable", b"")]), PARTITIONS, 0)
     office.write("bulk", b"good")
     office.turns(1)

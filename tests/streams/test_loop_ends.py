@@ -134,7 +134,7 @@ def test_a_partition_that_is_never_fetched_ends_the_loop(office: Office, monkeyp
         office.turns(2 * round(STALLED_AFTER_S))
 
 
-def test_waiting_for_what_is_away_is_no_stall_and_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_what_is_away_is_no_stall_and_ends_when_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.runtime.waiting.AWAY_WAIT_S", 0.005)
     office = Office(threads=1)
     office.write("bulk", b"away")
@@ -150,7 +150,7 @@ def test_waiting_for_what_is_away_is_no_stall_and_ends_when_it_is_told_to(monkey
     assert office.committed("bulk") == 0
 
 
-def test_an_error_of_the_broker_is_told_and_a_fatal_one_ends_the_loop(
+def test_an_error_of_the_broker_is_reported_and_a_fatal_one_ends_the_loop(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = [
@@ -163,7 +163,7 @@ def test_an_error_of_the_broker_is_told_and_a_fatal_one_ends_the_loop(
     assert errors == []
 
 
-def test_a_loop_that_is_told_to_stop_waits_for_nobody_for_ever(office: Office) -> None:
+def test_a_loop_that_is_stopped_waits_for_nobody_for_ever(office: Office) -> None:
     office.write("standard", b"one", b"runs for ever")
     office.turns(1)
     office.work(1)
@@ -174,7 +174,7 @@ def test_a_loop_that_is_told_to_stop_waits_for_nobody_for_ever(office: Office) -
     assert office.group("standard").members == []
 
 
-def test_a_loop_that_is_told_to_stop_commits_all_that_has_ended(office: Office) -> None:
+def test_a_loop_that_is_stopped_commits_all_that_has_ended(office: Office) -> None:
     office.write("standard", b"one", b"two", b"three")
     office.turns(1)
     office.work(2)

@@ -178,9 +178,9 @@ def test_an_idle_worker_stays_though_markers_and_aborted_records_stand_behind_al
         _until(lambda: b"bulk 0" in pool.handler.handled)  # it is still there
 
 
-def _noting(scouted: list[Place], asked: Callable[..., bool]) -> Callable[..., bool]:
+def _noting(scouted: list[Place], real: Callable[..., bool]) -> Callable[..., bool]:
     def has_record(settings: Settings, place: Place, offset: int) -> bool:
-        found = asked(settings, place, offset)
+        found = real(settings, place, offset)
         assert not found, f"{place} has a record at or behind {offset}"
         scouted.append(place)
         return found

@@ -152,8 +152,8 @@ def test_a_corrupt_manifest_is_refused_by_name(store: FolderStore) -> None:
 
 
 def test_a_slug_that_another_sku_holds_is_refused(store: FolderStore) -> None:
-    squatter = slug("Mug")
-    save(store, Manifest(tenant="acme", sku=squatter), None)
+    occupant = slug("Mug")
+    save(store, Manifest(tenant="acme", sku=occupant), None)
     with pytest.raises(Refused) as refused:
         load(store, "acme", "Mug")
     assert (refused.value.code, refused.value.field) == ("slug_taken", "sku")

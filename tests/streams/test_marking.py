@@ -49,15 +49,15 @@ def test_what_is_on_the_product_or_unsure_or_short_is_no_mark() -> None:
 
 
 def test_a_mark_on_several_products_is_for_a_person_and_about_the_source(flow: Flow) -> None:
-    told = [made(flow, sku, "mark.ab", f"mark.{sku.lower()}") for sku in ("A", "B", "C", "D")]
-    assert [type(each) for (each,) in told] == [PublishRequested, PublishRequested, PublishRequested, ReviewRequested]
-    (request,) = told[-1]
+    events = [made(flow, sku, "mark.ab", f"mark.{sku.lower()}") for sku in ("A", "B", "C", "D")]
+    assert [type(each) for (each,) in events] == [PublishRequested, PublishRequested, PublishRequested, ReviewRequested]
+    (request,) = events[-1]
     assert isinstance(request, ReviewRequested)
     assert [(doubt.about, doubt.checks) for doubt in request.doubts] == [("source", ["same_marks"])]
     assert "same_marks is 3" in request.reason
 
 
-def test_a_product_told_again_and_another_tenant_count_for_nothing(flow: Flow) -> None:
+def test_a_product_announced_again_and_another_tenant_count_for_nothing(flow: Flow) -> None:
     for _ in range(4):
         made(flow, "A", "mark.ab")
     with flow.database.read() as facts:

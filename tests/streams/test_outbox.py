@@ -35,7 +35,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Mortal(Flow):
+class Killable(Flow):
     """A flow whose process can be killed between the commit of the facts and the first record that is sent."""
 
     def killed_while_it_hears(self, event: Event) -> Delivery:
@@ -64,16 +64,16 @@ class _Dying:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mortal]:
+def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Killable]:
     sqlite = request.param == "sqlite"
     database = Database(f"sqlite:///{tmp_path}/facts.db" if sqlite else request.getfixturevalue("postgres_url"))
     database.create_tables()
-    yield Mortal(database)
+    yield Killable(database)
     database.drop_tables()
     database.close()
 
 
-def requested(flow: Mortal) -> PublishRequested:
+def requested(flow: Killable) -> PublishRequested:
     """The request to publish the amazon picture of a product that has got so far."""
     (cut,) = tasks(flow.say(upsert()))
     task = next(task for task in tasks(flow.say(done(cut))) if task.step.channel == "amazon")
@@ -82,7 +82,7 @@ def requested(flow: Mortal) -> PublishRequested:
     return request
 
 
-def test_a_campaign_asked_for_without_a_product_retracts_it_though_its_process_was_killed(flow: Mortal) -> None:
+def test_a_campaign_asked_for_without_a_product_retracts_it_though_its_process_was_killed(flow: Killable) -> None:
     flow.say(upsert())
     flow.say(upsert(sku="B"))
     flow.say(CAMPAIGN)
@@ -91,7 +91,7 @@ def test_a_campaign_asked_for_without_a_product_retracts_it_though_its_process_w
     assert [(event.sku, event.assets) for event in retracted] == [("B", ["bf.instagram-1"])]
 
 
-def test_what_a_cancellation_takes_away_is_named_though_its_process_was_killed(flow: Mortal) -> None:
+def test_what_a_cancellation_takes_away_is_named_though_its_process_was_killed(flow: Killable) -> None:
     flow.say(upsert())
     flow.say(upsert(sku="B"))
     flow.say(CAMPAIGN)
@@ -103,7 +103,7 @@ def test_what_a_cancellation_takes_away_is_named_though_its_process_was_killed(f
     ]
 
 
-def test_a_failed_publication_is_withheld_though_its_process_was_killed(flow: Mortal) -> None:
+def test_a_failed_publication_is_withheld_though_its_process_was_killed(flow: Killable) -> None:
     request = requested(flow)
     about = {"tenant": request.tenant, "sku": request.sku, "asset": request.asset}
     failed = PublicationFailed(**about, version=request.version, code="blob_missing", message="gone")
@@ -112,7 +112,7 @@ def test_a_failed_publication_is_withheld_though_its_process_was_killed(flow: Mo
 
 
 @pytest.mark.parametrize("end", ["failed", "expired"])
-def test_a_task_without_a_picture_is_withheld_though_its_process_was_killed(flow: Mortal, end: str) -> None:
+def test_a_task_without_a_picture_is_withheld_though_its_process_was_killed(flow: Killable, end: str) -> None:
     (cut,) = tasks(flow.say(upsert()))
     failed = TaskFailed(task=cut, kind="permanent", code="source_not_found", message="404")
     delivery = flow.killed_while_it_hears(failed if end == "failed" else TaskCompleted(task=cut, outcome="expired"))
@@ -120,41 +120,43 @@ def test_a_task_without_a_picture_is_withheld_though_its_process_was_killed(flow
     assert withheld == {"amazon-1", "web-1"}
 
 
-def test_what_a_product_lacks_is_withheld_though_its_process_was_killed(flow: Mortal) -> None:
+def test_what_a_product_lacks_is_withheld_though_its_process_was_killed(flow: Killable) -> None:
     delivery = flow.killed_while_it_hears(replace(upsert(channels=["shopify"]), recipe="lifestyle"))
     withheld = [event for event in _events(flow, delivery) if isinstance(event, AssetWithheld)]
     assert withheld
 
 
-def test_a_letter_is_written_once_its_refusal_is_noted(flow: Mortal) -> None:
+def test_a_letter_is_written_once_its_refusal_is_noted(flow: Killable) -> None:
     delivery = flow.killed_while_it_hears(upsert(channels=["bazaar"]))
     flow.recorder.records.clear()
     flow.processing.run([delivery])
     assert {record.topic for record in flow.recorder.records} == {"imagery.dead"}
 
 
-def test_a_product_that_was_settled_meanwhile_still_has_its_tasks(flow: Mortal) -> None:
+def test_a_product_that_was_settled_meanwhile_still_has_its_tasks(flow: Killable) -> None:
     request = requested(flow)
     flow.say(published(request))
     delivery = flow.killed_while_it_hears(replace(upsert(version=2), channels=["google"]))
     assert tasks(flow.again(delivery))
 
 
-def _events(flow: Mortal, delivery: Delivery) -> list[Event]:
+def _events(flow: Killable, delivery: Delivery) -> list[Event]:
     flow.recorder.records.clear()
     flow.processing.run([delivery])
     dead = "imagery.dead"
     return [codec.decode(each.value) for each in flow.recorder.records if each.topic != dead]
 
 
-def test_a_cancellation_of_an_unknown_campaign_notes_nothing(flow: Mortal) -> None:
+def test_a_cancellation_of_an_unknown_campaign_notes_nothing(flow: Killable) -> None:
     delivery = flow.killed_while_it_hears(CampaignCancelled(tenant="demo", campaign="bf"))
     flow.recorder.records.clear()
     flow.processing.run([delivery])
     assert {record.topic for record in flow.recorder.records} == {"imagery.retry.1000ms"}
 
 
-def test_what_was_left_is_sent_by_anybody_and_told_of_meanwhile(flow: Mortal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_left_is_sent_by_anybody_and_is_listed_meanwhile(
+    flow: Killable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flow.killed_while_it_hears(upsert())
     flow.recorder.records.clear()
     flow.processing.tend()
@@ -184,13 +186,13 @@ class Narrow(Recorder):
             raise TooLarge(*refused)
 
 
-def narrowed(flow: Mortal, *names: str, most: int = 0) -> Narrow:
+def narrowed(flow: Killable, *names: str, most: int = 0) -> Narrow:
     sender = Narrow(set(names), most)
     flow.processing = Processing(flow.database, sender, RetryPolicy((1000,), originals=sender.blobs))
     return sender
 
 
-def test_what_its_topic_will_never_take_is_a_dead_letter_and_the_end_of_its_assets(flow: Mortal) -> None:
+def test_what_its_topic_will_never_take_is_a_dead_letter_and_the_end_of_its_assets(flow: Killable) -> None:
     sender = narrowed(flow, "imagery.tasks.cutout.standard")
     event = outgoing(upsert(), "test")
     flow.processing.run([Delivery("imagery.catalog", 0, 1, event.key, event.value, event.headers)])
@@ -211,7 +213,7 @@ def test_what_its_topic_will_never_take_is_a_dead_letter_and_the_end_of_its_asse
     assert task.sku == "A"  # type: ignore[union-attr]
 
 
-def test_a_letter_that_its_topic_will_not_take_has_its_original_elsewhere(flow: Mortal) -> None:
+def test_a_letter_that_its_topic_will_not_take_has_its_original_elsewhere(flow: Killable) -> None:
     sender = narrowed(flow, "imagery.dead", most=5000)
     garbage = b"x" * 6000
     flow.processing.run([Delivery("imagery.catalog", 0, 1, b"demo|A", garbage, [])])
@@ -223,13 +225,13 @@ def test_a_letter_that_its_topic_will_not_take_has_its_original_elsewhere(flow: 
     assert replayed(read, sender.blobs).value == garbage
 
 
-def test_a_topic_that_takes_no_letter_at_all_ends_the_process(flow: Mortal) -> None:
+def test_a_topic_that_takes_no_letter_at_all_ends_the_process(flow: Killable) -> None:
     narrowed(flow, "imagery.dead")
     with pytest.raises(NotAcknowledged, match=r"imagery\.dead takes no record"):
         flow.processing.run([Delivery("imagery.catalog", 0, 1, b"demo|A", b"garbage", [])])
 
 
-def test_facts_that_are_made_anew_leave_what_is_to_be_sent(flow: Mortal) -> None:
+def test_facts_that_are_made_anew_leave_what_is_to_be_sent(flow: Killable) -> None:
     flow.killed_while_it_hears(upsert())
     with flow.database.replaced():
         pass
@@ -239,7 +241,7 @@ def test_facts_that_are_made_anew_leave_what_is_to_be_sent(flow: Mortal) -> None
 
 
 def test_whoever_sends_long_after_its_commit_sends_only_what_nobody_sent_since(
-    flow: Mortal, monkeypatch: pytest.MonkeyPatch
+    flow: Killable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that stood still between commit and send: another one has its partition, and sent what it left."""
     slow = Processing(flow.database, flow.recorder, RetryPolicy(()))

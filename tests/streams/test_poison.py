@@ -62,9 +62,9 @@ def test_an_event_that_breaks_its_processor_twice_is_poison(
 ) -> None:
     calls = breaks(monkeypatch, CatalogChanged, error)
     before = REGISTRY.get_sample_value("packshot_poison_total", {"role": "streams", "topic": "imagery.catalog"}) or 0
-    story = letter(flow, outgoing(upsert(), "test", "my-id"))
-    assert (story["packshot-error-kind"], story["packshot-error-code"]) == ("poison", "unexpected")
-    assert type(error).__name__ in story[ERROR_TRACE]
+    headers = letter(flow, outgoing(upsert(), "test", "my-id"))
+    assert (headers["packshot-error-kind"], headers["packshot-error-code"]) == ("poison", "unexpected")
+    assert type(error).__name__ in headers[ERROR_TRACE]
     assert len(calls) == 2
     assert flow.states() == {}
     with flow.database.read() as facts:
@@ -122,9 +122,9 @@ def test_a_letter_that_breaks_is_written_bare(flow: Flow, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(RetryPolicy, "letter", broken)
     record = outgoing(upsert(channels=["bazaar"]), "test")
-    story = letter(flow, record)
-    assert story["packshot-origin-offset"] == "1"
-    assert story["packshot-error-kind"] == "poison"
+    headers = letter(flow, record)
+    assert headers["packshot-origin-offset"] == "1"
+    assert headers["packshot-error-kind"] == "poison"
 
 
 def test_a_name_that_the_database_refuses_ends(flow: Flow) -> None:

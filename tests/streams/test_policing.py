@@ -49,11 +49,11 @@ def test_a_plain_title_holds_nothing_up(flow: Flow) -> None:
 
 
 def test_a_title_that_no_rule_can_read_is_for_a_person_where_the_channel_demands_it(flow: Flow) -> None:
-    told = verdicts(flow, "陶瓷杯")
-    assert [(type(each), each.reason) for each in told if isinstance(each, ReviewRequested)] == [
+    requests = verdicts(flow, "陶瓷杯")
+    assert [(type(each), each.reason) for each in requests if isinstance(each, ReviewRequested)] == [
         (ReviewRequested, "policy was not measured")
     ]
-    assert [each.channel for each in told if isinstance(each, PublishRequested)] == ["web"], "which demands it not"
+    assert [each.channel for each in requests if isinstance(each, PublishRequested)] == ["web"], "which demands it not"
 
 
 def test_the_api_explains_the_refusal() -> None:

@@ -173,13 +173,13 @@ def test_an_altered_file_is_caught(world: World) -> None:
 
 def test_a_file_that_somebody_else_signed_anew_is_caught(world: World, tmp_path: Path) -> None:
     announced = world.publish()
-    stranger = Signing(self_made(tmp_path / "stranger"), world.shop.blobs.store)
+    foreign = Signing(self_made(tmp_path / "stranger"), world.shop.blobs.store)
 
     def resigned(key: str, body: bytes, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
         if announced.file.key not in key:
             return body, headers
         plain = Encoded("image/jpeg", 60, 40, reencoded(body, "JPEG"))
-        return stranger.signed(request(world.shop), [plain])[0].data, headers
+        return foreign.signed(request(world.shop), [plain])[0].data, headers
 
     world.cdn.changed = resigned
     assert [each.drift for each in world.probed().found] in (["altered"], ["stripped"])
@@ -214,7 +214,7 @@ def test_a_manifest_of_before_is_caught(world: World) -> None:
     assert drifts(world.probed()) == {"stale_manifest"}
 
 
-def test_what_is_gone_or_broken_is_told_and_ends_nothing(world: World) -> None:
+def test_what_is_gone_or_broken_is_reported_and_ends_nothing(world: World) -> None:
     announced = world.publish()
     world.shop.origin.delete(announced.renditions[0].key)
     world.cdn.changed = lambda key, body, headers: (b"<html>" if key.endswith(".avif") else body, headers)
@@ -222,7 +222,7 @@ def test_what_is_gone_or_broken_is_told_and_ends_nothing(world: World) -> None:
     assert drifts(found) == {"gone", "altered"}
 
 
-def test_a_cdn_that_is_away_and_a_slow_one_are_told(world: World) -> None:
+def test_a_cdn_that_is_away_and_a_slow_one_are_reported(world: World) -> None:
     world.publish()
     assert "slow" in drifts(world.probed(Wanted(slow_ms=0)))
     world.cdn.__exit__()

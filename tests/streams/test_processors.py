@@ -109,7 +109,7 @@ def test_a_channel_without_a_background_of_its_own_takes_a_brands(flow: Flow) ->
     assert isinstance(request, PublishRequested)
 
 
-def test_what_is_told_again_moves_nothing_back(flow: Flow) -> None:
+def test_what_is_announced_again_moves_nothing_back(flow: Flow) -> None:
     completed = done(compose_task(flow))
     (request,) = flow.say(completed)
     assert isinstance(request, PublishRequested)
@@ -211,10 +211,10 @@ def test_a_record_of_another_topic_is_refused_unread(flow: Flow) -> None:
     assert as_mapping(letter.headers)[ERROR_CODE] == "wrong_topic"
 
 
-@pytest.mark.parametrize("nasty", ["no\x00thing", "\x1b[31m", "half \udc80", "x" * 100_000, "\u202eright"])
-def test_whatever_a_host_says_an_asset_ends_with_its_reason(flow: Flow, nasty: str) -> None:
+@pytest.mark.parametrize("hostile", ["no\x00thing", "\x1b[31m", "half \udc80", "x" * 100_000, "\u202eright"])
+def test_whatever_a_host_says_an_asset_ends_with_its_reason(flow: Flow, hostile: str) -> None:
     (cut,) = tasks(flow.say(upsert(channels=["amazon"])))
-    refusal = Refused("source_refused", nasty, field=f"sources {nasty}")
+    refusal = Refused("source_refused", hostile, field=f"sources {hostile}")
     failed = TaskFailed(task=cut, kind="permanent", code=refusal.code, field=refusal.field, message=refusal.message)
     withheld, *_ = flow.say(failed)
     assert isinstance(withheld, AssetWithheld)
@@ -305,29 +305,29 @@ def test_the_verdict_says_what_did_not_run(flow: Flow) -> None:
 
 
 def test_while_the_database_is_away_a_batch_stands_on_purpose(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    stood: list[bool] = []
+    waited: list[bool] = []
     tries = iter([True, True, False])
     begin = flow.database.begin
 
     def begin_when_it_is_back() -> AbstractContextManager[Facts]:
         if next(tries):
             raise DatabaseUnavailable("away")
-        stood.append(flow.processing.is_waiting)
+        waited.append(flow.processing.is_waiting)
         return begin()
 
     monkeypatch.setattr(flow.database, "begin", begin_when_it_is_back)
-    monkeypatch.setattr("streams.flow.relay.until", lambda _stop: lambda _s: stood.append(flow.processing.is_waiting))
+    monkeypatch.setattr("streams.flow.relay.until", lambda _stop: lambda _s: waited.append(flow.processing.is_waiting))
     assert flow.say(upsert())
-    assert (stood, flow.processing.is_waiting) == ([True, True, True], False)
+    assert (waited, flow.processing.is_waiting) == ([True, True, True], False)
 
 
-def test_a_slip_that_goes_on_with_what_no_pool_does_is_told(flow: Flow) -> None:
+def test_a_slip_that_goes_on_with_what_no_pool_does_is_reported(flow: Flow) -> None:
     (cut,) = tasks(flow.say(upsert()))
     odd = replace(cut.step, next=[replace(cut.step.next[0], operation="paint")])
     assert flow.letters(done(replace(cut, step=odd))) == [("imagery.dead", "unknown_operation")]
 
 
-def test_an_asset_for_a_channel_without_rules_is_told(flow: Flow) -> None:
+def test_an_asset_for_a_channel_without_rules_is_reported(flow: Flow) -> None:
     task = compose_task(flow)
     odd = replace(task, step=replace(task.step, channel="bazaar"), way=None)
     with flow.database.read() as facts, pytest.raises(Refused) as caught:

@@ -47,7 +47,7 @@ def test_a_rejected_asset_is_redone_with_other_parameters(flow: Flow) -> None:
     assert flow.states()["amazon-1"] == "planned"
 
 
-def test_a_decision_that_is_told_again_moves_nothing_back(flow: Flow) -> None:
+def test_a_decision_that_is_announced_again_moves_nothing_back(flow: Flow) -> None:
     review = reviewed(flow)
     approved = decision(review, approved=True, decided_by="ada")
     (request,) = flow.say(approved)

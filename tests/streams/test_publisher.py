@@ -47,9 +47,9 @@ def test_requests_become_announcements_and_bad_ones_dead_letters(each_desk: Desk
     assert set(dead) == {"not_framed", "blob_missing"}
     letter = dead["not_framed"]
     assert (letter.key, letter.value) == (garbage.key, garbage.value)
-    story = as_mapping(letter.headers)
-    assert (story["mine"], story["packshot-origin-topic"]) == ("kept", topics.PUBLISH.name)
-    assert {"packshot-origin-partition", "packshot-origin-offset", "packshot-error-message"} <= set(story)
+    letter_headers = as_mapping(letter.headers)
+    assert (letter_headers["mine"], letter_headers["packshot-origin-topic"]) == ("kept", topics.PUBLISH.name)
+    assert {"packshot-origin-partition", "packshot-origin-offset", "packshot-error-message"} <= set(letter_headers)
 
 
 class Broken:
@@ -198,7 +198,7 @@ def test_a_store_that_is_away_is_waited_for(desk: Desk, monkeypatch: pytest.Monk
     assert tries >= len(SKUS) + 4
 
 
-def test_told_to_stop_while_a_store_is_away_it_stops_and_nothing_is_lost(
+def test_stopped_while_a_store_is_away_it_stops_and_nothing_is_lost(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.ask_for(*SKUS)

@@ -11,8 +11,8 @@ from schemas import codec, topics
 from schemas.records import Event
 from streams.facts import Database
 from streams.services.rebuilding import fill
-from tests.streams.town import Town
-from tests.streams.town_findings import findings
+from tests.streams.installation import Installation
+from tests.streams.installation_findings import findings
 
 SEEDS = (*range(20), 28)  # the last one has a campaign cancelled before its tasks are worked on
 SHORT = 4  # how many of the seeds `make test` takes
@@ -28,16 +28,16 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     opened.close()
 
 
-def lived(database: Database, seed: int) -> Town:
-    """A town in which everything came to rest."""
+def lived(database: Database, seed: int) -> Installation:
+    """An installation in which everything came to rest."""
     database.drop_tables()
     database.create_tables()
-    town = Town(database, Random(seed))
-    acts = [town.act() for _ in range(ACTS)]
+    installation = Installation(database, Random(seed))
+    acts = [installation.act() for _ in range(ACTS)]
     for sku in ("A", "B", "C"):
-        town.upsert(sku, 1)
-    town.run(acts)
-    return town
+        installation.upsert(sku, 1)
+    installation.run(acts)
+    return installation
 
 
 def dumped(database: Database) -> dict[str, list[tuple[str, ...]]]:
@@ -47,11 +47,11 @@ def dumped(database: Database) -> dict[str, list[tuple[str, ...]]]:
     return rows | {"reviews": [tuple(varying.sub("", column) for column in row) for row in rows["reviews"]]}
 
 
-def rebuilt(town: Town) -> dict[str, list[tuple[str, ...]]]:
-    records = [record for records in town.log.values() for record in records if record.topic in NAMES]
-    with town.database.replaced() as facts:
-        fill(facts, records, town.dead_letters())
-    return dumped(town.database)
+def rebuilt(installation: Installation) -> dict[str, list[tuple[str, ...]]]:
+    records = [record for records in installation.log.values() for record in records if record.topic in NAMES]
+    with installation.database.replaced() as facts:
+        fill(facts, records, installation.dead_letters())
+    return dumped(installation.database)
 
 
 NAMES = {
@@ -78,11 +78,11 @@ NAMES = {
 )
 def test_the_facts_come_out_equal_and_nothing_is_lost(database: Database, seed: int, render_nothing: None) -> None:
     _ = render_nothing
-    town = lived(database, seed)
-    assert findings(town) == []
+    installation = lived(database, seed)
+    assert findings(installation) == []
     before = dumped(database)
-    assert rebuilt(town) == before
-    assert rebuilt(town) == before
+    assert rebuilt(installation) == before
+    assert rebuilt(installation) == before
 
 
 EVERYTHING = {
@@ -99,8 +99,8 @@ def test_the_seeds_tell_of_everything(tmp_path: Path, render_nothing: None) -> N
     database = Database(f"sqlite:///{tmp_path}/facts.db")
     missing = set(EVERYTHING)
     for seed in SEEDS:
-        town = lived(database, seed)
-        missing -= {_name(codec.decode(record.value)) for records in town.log.values() for record in records}
+        installation = lived(database, seed)
+        missing -= {_name(codec.decode(record.value)) for records in installation.log.values() for record in records}
         rows = database.dump()
         reviews = [f"review {review}" for row in rows["reviews"] for review in row]
         saved = [row for row in rows["costs"] if "saved_price_nanos=0" not in row]

@@ -155,7 +155,7 @@ def _ids(flow: Flow) -> list[str]:
 
 
 @pytest.mark.parametrize("written", ["27", "27.0", " 27 ", "2.7e1"])
-def test_the_height_is_told_the_same_however_the_catalogue_writes_it(flow: Flow, written: str) -> None:
+def test_the_height_is_reported_the_same_however_the_catalogue_writes_it(flow: Flow, written: str) -> None:
     flow.say(release(MARKETPLACE + MOCKUP))
     (task,) = tasks(flow.say(product("A", ["shopify"], height_cm=written)))
     assert steps(task)["shopify-1.lifestyle"] == {"height_cm": "27"}

@@ -119,7 +119,7 @@ def test_a_campaigns_recipe_touches_the_campaigns_products(flow: Flow) -> None:
     assert again(flow.say(release(newer))) == [("demo", "A"), ("demo", "C")]
 
 
-def test_a_release_told_again_asks_for_the_same_even_behind_a_newer_one(flow: Flow) -> None:
+def test_a_release_announced_again_asks_for_the_same_even_behind_a_newer_one(flow: Flow) -> None:
     flow.say(product("A", ["shopify"], "acme"))
     flow.say(product("B", ["instagram"], "acme"))
     second = ACME.replace("version: 1", "version: 2").replace("[shopify]", "[instagram]")

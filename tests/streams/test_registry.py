@@ -33,7 +33,7 @@ class Desk(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.schemas: list[str] = []
         self.subjects: dict[str, list[int]] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.status = 200
         self.authorization: str | None = None
 
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer({"schema": self.server.schemas[number - 1]})
 
     def _answer(self, body: dict[str, Any], status: int = 200) -> None:
-        self.server.asked.append(f"{self.command} {unquote(self.path)}")
+        self.server.requests.append(f"{self.command} {unquote(self.path)}")
         self.server.authorization = self.headers["Authorization"]
         data = json.dumps(body).encode()
         self.send_response(self.server.status if self.server.status != 200 else status)
@@ -103,7 +103,7 @@ def test_schemas_are_registered_once_and_their_ids_carried(desk: Desk, registere
         "imagery.catalog-packshot.CatalogChanged",
         "imagery.tasks.cutout.bulk-packshot.Task",
     }
-    assert len(desk.asked) == 2
+    assert len(desk.requests) == 2
     assert registered.decode(registered.encode(EVENT)) == EVENT
     assert json.loads(desk.schemas[0])["name"] == "packshot.CatalogChanged"
 
@@ -116,12 +116,12 @@ def test_a_newer_producers_record_is_read_by_what_the_registry_knows_of_it(desk:
     longer = b"\x00" + identity.to_bytes(4, "big") + data[5:] + b"\x02\x0cspring"
     assert registered.decode(longer) == EVENT
     registered.decode(longer)
-    assert desk.asked.count(f"GET /schemas/ids/{identity}") == 1
+    assert desk.requests.count(f"GET /schemas/ids/{identity}") == 1
 
 
 def test_records_from_before_the_registry_are_read_all_the_same(desk: Desk, registered: Codec) -> None:
     assert registered.decode(codec.encode(EVENT)) == EVENT
-    assert desk.asked == []
+    assert desk.requests == []
 
 
 def test_an_id_that_the_registry_does_not_know_is_an_unknown_schema(registered: Codec) -> None:
@@ -137,8 +137,8 @@ def test_a_strangers_schema_is_an_unknown_schema(desk: Desk, registered: Codec) 
 
 def test_codecs_of_two_registries_know_nothing_of_each_other(desk: Desk, registered: Codec) -> None:
     other = Codec(Registry("http://127.0.0.1:9"))
-    stranger = history.written(history.schema_of(CatalogChanged)) | {"doc": "of the first registry only"}
-    identity = desk.add(json.dumps(stranger))
+    unknown = history.written(history.schema_of(CatalogChanged)) | {"doc": "of the first registry only"}
+    identity = desk.add(json.dumps(unknown))
     framed = b"\x00" + identity.to_bytes(4, "big") + codec.encode(EVENT)[5:]
     assert registered.decode(framed) == EVENT
     with pytest.raises(Unavailable):
@@ -182,7 +182,7 @@ def test_credentials_in_the_url_are_sent_and_not_shown(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("status", "error"), [(409, Refused), (422, Refused), (503, Unavailable), (429, Unavailable)])
-def test_refusals_and_outages_are_told_apart(desk: Desk, status: int, error: type[Exception]) -> None:
+def test_refusals_and_outages_are_distinguished(desk: Desk, status: int, error: type[Exception]) -> None:
     desk.status = status
     with pytest.raises(error, match=str(status)):
         Registry(desk.url).id_of(Task, "t")

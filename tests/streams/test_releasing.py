@@ -86,7 +86,7 @@ def test_a_model_may_not_take_the_place_of_one_that_ships(flow: Flow) -> None:
     assert flow.letters(replace(ADDED, model="u2netp@1"), attempt=9) == [("imagery.dead", "version_conflict")]
 
 
-def test_releases_are_kept_in_order_and_told_again_change_nothing(flow: Flow) -> None:
+def test_releases_are_kept_in_order_and_announced_again_change_nothing(flow: Flow) -> None:
     flow.say(ADDED)
     found = [release("shadow"), release("stable", at_ms=2), release("withdrawn", at_ms=3)]
     for event in [*found, found[0]]:
@@ -110,7 +110,7 @@ def completion(task: Task, model: str | None = None, picture: str = "a", **measu
     return replace(done(task, **measures), model=model, outputs=[blob(picture)])
 
 
-def test_the_models_are_told_along_the_way(flow: Flow) -> None:
+def test_the_models_are_reported_along_the_way(flow: Flow) -> None:
     cut = completion(first_task(flow), model="u2netp@1")
     (task, *_) = [each for each in flow.say(cut) if isinstance(each, Task)]
     assert task.models == ["u2netp@1"]
@@ -181,7 +181,7 @@ def pending(flow: Flow) -> list[str]:
         return [review.review_id for review in facts.reviews.every()]
 
 
-def test_a_result_that_is_told_again_does_not_come_back(flow: Flow) -> None:
+def test_a_result_that_is_announced_again_does_not_come_back(flow: Flow) -> None:
     task, old = reviewed(flow)
     assert flow.say(doubtful(task, "old", 10)) == []
     assert old.review_id not in pending(flow)

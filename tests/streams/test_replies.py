@@ -37,7 +37,7 @@ def task(deadline_ms: int | None = None) -> Task:
     return Task(task_id="0" * 64, tenant="demo", sku="J", version=1, lane="urgent", step=step, deadline_ms=deadline_ms)
 
 
-def asked(address: Address = ADDRESS, deadline_ms: int | None = None) -> Delivery:
+def request(address: Address = ADDRESS, deadline_ms: int | None = None) -> Delivery:
     return read(replies.asking(outgoing(task(deadline_ms), "test"), address))
 
 
@@ -54,7 +54,7 @@ def worker() -> Worker:
 
 
 def test_an_answer_goes_to_its_address_alone(worker: Worker) -> None:
-    (answer,) = worker.handle(asked(), Wait())
+    (answer,) = worker.handle(request(), Wait())
     assert (answer.topic, answer.partition) == (topics.REPLIES.name, 2)
     assert replies.correlation_id(read(answer)) == "a name"
     event = codec.decode(answer.value)
@@ -64,8 +64,8 @@ def test_an_answer_goes_to_its_address_alone(worker: Worker) -> None:
 
 def test_a_task_that_is_tried_again_or_given_up_is_answered_all_the_same(worker: Worker) -> None:
     refusal = Refused("source_away", "not now", transient=True)
-    letter = RetryPolicy([1000]).letter(asked(), refusal, now_ms=0)
-    again = replace(asked(), headers=list(letter.headers))
+    letter = RetryPolicy([1000]).letter(request(), refusal, now_ms=0)
+    again = replace(request(), headers=list(letter.headers))
     assert replies.address_in(again) == ADDRESS
     (answer,) = worker.give_up(again, refusal)
     assert (answer.topic, answer.partition) == (topics.REPLIES.name, 2)
@@ -73,7 +73,7 @@ def test_a_task_that_is_tried_again_or_given_up_is_answered_all_the_same(worker:
 
 
 def test_a_task_whose_deadline_is_over_is_not_begun(worker: Worker) -> None:
-    (answer,) = worker.handle(asked(deadline_ms=1), Wait())
+    (answer,) = worker.handle(request(deadline_ms=1), Wait())
     event = codec.decode(answer.value)
     assert isinstance(event, TaskCompleted)
     assert (event.outcome, event.costs) == ("expired", {})
@@ -92,7 +92,9 @@ def test_a_task_whose_deadline_is_over_is_not_begun(worker: Worker) -> None:
     ],
 )
 def test_what_is_no_address_is_refused(name: str, value: bytes, worker: Worker) -> None:
-    wrong = replace(asked(), headers=[(each, value if each == name else told) for each, told in asked().headers])
+    wrong = replace(
+        request(), headers=[(each, value if each == name else stated) for each, stated in request().headers]
+    )
     with pytest.raises(Refused) as refused:
         worker.handle(wrong, Wait())
     assert (refused.value.code, refused.value.field) == ("bad_reply_address", name)
@@ -132,7 +134,7 @@ def test_a_record_that_is_no_answer_ends_in_a_refusal_of_whoever_asked() -> None
     reader = Replies(Settings())
     question: Future[TaskCompleted | TaskFailed] = Future()
     reader._waiting["a name"] = question
-    reader.tell(asked())
+    reader.tell(request())
     with pytest.raises(Refused) as refused:
         question.result(0)
     assert refused.value.code == "wrong_topic"
@@ -158,7 +160,7 @@ def test_facts_that_are_made_anew_know_nothing_of_it(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/facts.db")
     database.create_tables()
     with database.begin() as facts:
-        fill(facts, [asked()], [])
+        fill(facts, [request()], [])
         assert facts.tasks.states() == {}
         fill(facts, [read(outgoing(task(), "test"))], [])
         assert len(facts.tasks.states()) == 1, "of any other they do"
@@ -166,8 +168,8 @@ def test_facts_that_are_made_anew_know_nothing_of_it(tmp_path: Path) -> None:
 
 
 def test_the_audit_holds_it_against_its_reply_and_not_against_facts() -> None:
-    ledger = TaskLedger({(asked().topic, 0): 1})
-    ledger.written(asked())
+    ledger = TaskLedger({(request().topic, 0): 1})
+    ledger.written(request())
     (entry,) = ledger.entries.values()
     assert (entry.stands_alone, entry.state) == (True, "lost")
     ledger.note(TaskCompleted(task=task(), outcome="done"))
@@ -175,7 +177,7 @@ def test_the_audit_holds_it_against_its_reply_and_not_against_facts() -> None:
 
 
 def test_headers_name_the_address_and_nothing_else() -> None:
-    headers = as_mapping(asked().headers)
+    headers = as_mapping(request().headers)
     assert {name: headers[name] for name in (replies.TOPIC, replies.PARTITION, replies.CORRELATION)} == {
         replies.TOPIC: topics.REPLIES.name,
         replies.PARTITION: "2",

@@ -34,7 +34,7 @@ def lose(database: Database, topic: str, behind: int = 4) -> None:
     Losses(database).note([Loss("packshot.some", topic, 1, 0, behind)])
 
 
-def asked_for(database: Database) -> list[tuple[str, str, str]]:
+def replans(database: Database) -> list[tuple[str, str, str]]:
     sender = Recorder()
     retention.recover(database, sender)
     events = [codec.decode(record.value) for record in sender.records]
@@ -47,15 +47,15 @@ def test_products_with_a_task_on_the_topic_are_made_again_once(flow: Flow, datab
     flow.say(done(cut))
     assert tasks(waiting)
     lose(database, CUTOUT)
-    assert asked_for(database) == [("demo", "WAITS", "standard")]
+    assert replans(database) == [("demo", "WAITS", "standard")]
     assert Losses(database).open() == []
-    assert asked_for(database) == []
+    assert replans(database) == []
 
 
 def test_a_lost_completion_is_a_task_that_still_waits(flow: Flow, database: Database) -> None:
     flow.say(upsert(sku="WAITS"))
     lose(database, topics.COMPLETED.name)
-    assert asked_for(database) == [("demo", "WAITS", "standard")]
+    assert replans(database) == [("demo", "WAITS", "standard")]
 
 
 def test_a_lost_request_to_retract_a_deleted_product_comes_again(flow: Flow, database: Database) -> None:
@@ -65,12 +65,12 @@ def test_a_lost_request_to_retract_a_deleted_product_comes_again(flow: Flow, dat
     flow.say(published(requests[0]))
     flow.say(CatalogChanged(change="delete", tenant="demo", sku="GONE", version=2))
     lose(database, topics.PUBLISH.name)
-    assert asked_for(database) == [("demo", "GONE", "standard")]
+    assert replans(database) == [("demo", "GONE", "standard")]
     answers = flow.say(ReplanRequested(tenant="demo", sku="GONE", lane="bulk", reason="lost"))
     assert [(each.sku, each.assets) for each in answers if isinstance(each, RetractRequested)] == [("GONE", None)]
 
 
-def test_what_others_wrote_is_told_until_somebody_has_dealt_with_it(database: Database) -> None:
+def test_what_others_wrote_is_reported_until_somebody_has_dealt_with_it(database: Database) -> None:
     lose(database, topics.CATALOG.name)
     products, left = retention.recover(database, Recorder())
     assert products == {}
@@ -80,7 +80,9 @@ def test_what_others_wrote_is_told_until_somebody_has_dealt_with_it(database: Da
     assert Losses(database).open() == []
 
 
-def test_a_loss_that_grows_is_to_be_dealt_with_again_and_one_that_was_told_again_is_not(database: Database) -> None:
+def test_a_loss_that_grows_is_to_be_dealt_with_again_and_one_that_was_announced_again_is_not(
+    database: Database,
+) -> None:
     lose(database, CUTOUT)
     Losses(database).settle(Losses(database).open())
     lose(database, CUTOUT)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from schemas.records import PublishRequested, Source
 from streams.facts import Database
-from tests.streams.case_flow import CHANNELS, UNSURE, asked, finished, kinds, made, retouch
+from tests.streams.case_flow import CHANNELS, UNSURE, finished, kinds, made, requested_reviews, retouch
 from tests.streams.flow import Flow, tasks, upsert
 
 STROKES = "c" * 64
@@ -30,7 +30,7 @@ def pending(flow: Flow) -> int:
 def test_a_retouch_makes_all_of_the_photograph_again_and_nothing_else(flow: Flow) -> None:
     event = upsert(channels=CHANNELS)
     event = replace(event, sources=[*event.sources, Source(uri="https://images.example/b.jpg")])
-    asked(flow, event)
+    requested_reviews(flow, event)
     retouched = retouch(strokes=STROKES)
     (cut,) = tasks(flow.say(retouched))
     assert (cut.source, cut.lane, cut.version) == (event.sources[0], "urgent", 1)
@@ -55,14 +55,14 @@ def test_what_the_cutout_before_still_brings_in_is_not_heard(flow: Flow) -> None
 
 
 def test_a_retouch_that_passes_the_gates_goes_live_by_itself(flow: Flow) -> None:
-    asked(flow)
+    requested_reviews(flow)
     (again,) = tasks(flow.say(retouch()))
     answers = [event for step in tasks(flow.say(made(again))) for event in flow.say(made(step))]
     assert kinds(answers) == ["PublishRequested"] * 4
 
 
 def test_whoever_saw_what_came_of_their_strokes_is_not_asked_about_its_edges(flow: Flow) -> None:
-    asked(flow)
+    requested_reviews(flow)
     (again,) = tasks(flow.say(retouch(strokes=STROKES, approved=True)))
     answers = [event for step in tasks(flow.say(made(again, **UNSURE))) for event in flow.say(made(step))]
     requests = [event for event in answers if isinstance(event, PublishRequested)]
@@ -72,7 +72,7 @@ def test_whoever_saw_what_came_of_their_strokes_is_not_asked_about_its_edges(flo
 
 
 def test_a_later_version_keeps_the_retouch_and_a_new_photograph_has_none(flow: Flow) -> None:
-    asked(flow)
+    requested_reviews(flow)
     (again,) = tasks(flow.say(retouch(strokes=STROKES)))
     (kept,) = tasks(flow.say(replace(upsert(2, channels=CHANNELS), title="New")))
     assert kept.step.parameters == again.step.parameters
@@ -101,12 +101,12 @@ def test_a_later_word_takes_the_retouch_back(flow: Flow) -> None:
     ],
 )
 def test_what_cannot_be_carried_out_is_an_answer(flow: Flow, change: dict[str, object], code: str, kind: str) -> None:
-    asked(flow)
+    requested_reviews(flow)
     assert flow.letters(replace(retouch(), **change)) == [(f"imagery.{kind}", code)]
     assert set(flow.states().values()) == {"review"}
 
 
 def test_of_two_who_retouch_at_once_one_counts(flow: Flow) -> None:
-    asked(flow)
+    requested_reviews(flow)
     flow.say(retouch())
     assert flow.letters(retouch(reason="the lid")) == [("imagery.dead", "review_closed")]

@@ -94,7 +94,7 @@ def test_a_newer_version_brings_it_back_and_is_not_hit_by_the_older_decision(flo
     assert flow.states()[name] == "published"
 
 
-def test_the_catalogue_event_told_again_does_not_bring_it_back(flow: Flow) -> None:
+def test_the_catalogue_event_announced_again_does_not_bring_it_back(flow: Flow) -> None:
     live(flow)
     flow.say(off())
     assert tasks(flow.say(upsert())) == []

@@ -53,7 +53,7 @@ def test_a_withheld_asset_that_comes_after_all_announces_the_product_again(shop:
     assert shop.apply(request, 4) == []
 
 
-def test_a_reason_from_the_facts_is_told_when_the_asset_ended_first(shop: Shop) -> None:
+def test_a_reason_from_the_facts_is_reported_when_the_asset_ended_first(shop: Shop) -> None:
     shop.facts.now = ProductState(1, False, {"web-1": "planned", "amazon-1": "failed"}, {"amazon-1": "404"})
     assert shop.apply(withheld("amazon-1"), 1) == []
     _, product = shop.apply(shop.request("web-1"), 2)
@@ -182,7 +182,7 @@ def test_every_request_gives_the_same_events_again(shop: Shop) -> None:
     assert kinds(again) == ["AssetRetracted"]
 
 
-def test_a_retraction_is_told_again_though_the_cache_was_emptied(shop: Shop) -> None:
+def test_a_retraction_is_announced_again_though_the_cache_was_emptied(shop: Shop) -> None:
     shop.apply(shop.request("web-1"), 1)
     gone = shop.apply(retract(), 2)
     assert kinds(gone) == ["AssetRetracted"]
@@ -190,7 +190,7 @@ def test_a_retraction_is_told_again_though_the_cache_was_emptied(shop: Shop) -> 
     assert shop.apply(retract(), 2) == gone
 
 
-def test_a_retraction_that_an_older_version_noted_is_told_again(shop: Shop) -> None:
+def test_a_retraction_that_an_older_version_noted_is_announced_again(shop: Shop) -> None:
     """It lies among the results, where older versions looked for it."""
     shop.apply(shop.request("web-1"), 1)
     gone = shop.apply(retract(), 2)

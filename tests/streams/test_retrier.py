@@ -126,11 +126,11 @@ def test_while_the_database_is_away_letters_wait(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "AWAY_WAIT_MS", 0)
 
     class Away(MemoryTrials):
-        asked = 0
+        requests = 0
 
         def start(self, role: str, place: tuple[str, int], offset: int) -> tuple[int, int]:
-            self.asked += 1
-            if self.asked < 3:
+            self.requests += 1
+            if self.requests < 3:
                 raise Unavailable("the database does not answer")
             return super().start(role, place, offset)
 

@@ -16,7 +16,7 @@ from streams.runtime.errors import Refused
 from streams.services import agreement, sampling
 from streams.services.agreement import Rate
 from streams.services.sampling import KNOWN_BAD_EVERY, TWICE_SHARE, Picture, Sample
-from tests.streams.case_flow import CHANNELS, asked, made
+from tests.streams.case_flow import CHANNELS, made, requested_reviews
 from tests.streams.flow import Flow, Recorder, published, tasks, upsert
 
 PEOPLE = ("ada", "bob", "cleo")
@@ -180,7 +180,7 @@ def test_a_thumb_is_on_what_is_live(flow: Flow, database: Database) -> None:
 
 
 def test_what_people_rejected_is_hidden_among_the_sample(flow: Flow, database: Database) -> None:
-    reviews = asked(flow, upsert(channels=CHANNELS))
+    reviews = requested_reviews(flow, upsert(channels=CHANNELS))
     for review in reviews[:2]:
         task = review.completed.task
         decision_on = ReviewDecided(

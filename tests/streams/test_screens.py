@@ -166,7 +166,7 @@ def test_every_command_speaks_json(path: tuple[str, ...]) -> None:
     assert ("--json" in names) is not (path in WITHOUT_JSON)
 
 
-def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None:
+def test_brokers_that_are_not_there_are_reported_in_one_line(tmp_path: Path) -> None:
     around = os.environ | {
         "PACKSHOT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "PACKSHOT_DATA_FOLDER": str(tmp_path),
@@ -191,7 +191,7 @@ def test_brokers_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(os.getuid() == 0 and not os.path.exists("/dev/full"), reason="nothing here is full")
-def test_a_folder_that_cannot_be_written_is_told_in_one_line(
+def test_a_folder_that_cannot_be_written_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for folder in ("/proc/packshot", "/dev/full"):
@@ -206,7 +206,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("number", sorted(cli.UNWRITABLE))
-def test_a_place_that_takes_no_file_is_told_with_the_setting_that_names_another(
+def test_a_place_that_takes_no_file_is_reported_with_the_setting_that_names_another(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -224,7 +224,7 @@ def test_a_place_that_takes_no_file_is_told_with_the_setting_that_names_another(
 
 
 @pytest.mark.parametrize(("name", "meant"), [("submti", "'submit'"), ("reviews", "'review'"), ("xyzzy", None)])
-def test_a_command_that_is_none_is_told_with_the_one_that_is_meant(
+def test_a_command_that_is_none_is_reported_with_the_one_that_is_meant(
     name: str, meant: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["packshot", name])
@@ -238,7 +238,7 @@ def test_a_command_that_is_none_is_told_with_the_one_that_is_meant(
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "tenant,sku,version,sources,channels\n", "[]"], ids=repr)
-def test_a_file_without_events_is_told_in_a_line_and_takes_no_broker(
+def test_a_file_without_events_is_reported_in_a_line_and_takes_no_broker(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "events"
@@ -251,7 +251,7 @@ def test_a_file_without_events_is_told_in_a_line_and_takes_no_broker(
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python3", "OLD"])
-def test_a_python_that_is_none_of_ours_is_told_in_a_line(python: str, tmp_path: Path) -> None:
+def test_a_python_that_is_none_of_ours_is_reported_in_a_line(python: str, tmp_path: Path) -> None:
     (tmp_path / "infra" / "locks").mkdir(parents=True)
     for name in ("Makefile", "infra/locks/requirements-setup.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
@@ -330,7 +330,7 @@ def test_tables_never_break_a_word(capsys: pytest.CaptureFixture[str], monkeypat
         assert ("terminal of forty columns" in stdout) is not is_terminal
 
 
-def test_half_a_character_is_told_as_its_escape(capsys: pytest.CaptureFixture[str]) -> None:
+def test_half_a_character_is_reported_as_its_escape(capsys: pytest.CaptureFixture[str]) -> None:
     bad = [BadLine(1, "\udcff", "there is no such field")]
     show_submission([], [], bad, as_json=True)
     assert json.loads(capsys.readouterr().out)["bad_lines"][0]["field"] == "\udcff"
@@ -338,7 +338,7 @@ def test_half_a_character_is_told_as_its_escape(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == '["\\ud83d"]\n'
 
 
-def test_a_second_up_is_told_that_it_is_up_though_its_port_is_taken_too(tmp_path: Path) -> None:
+def test_a_second_up_says_that_it_is_up_though_its_port_is_taken_too(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, only_one(tmp_path):
         settings = Settings(data_folder=tmp_path, cdn_port=taken.getsockname()[1])
         with pytest.raises(AlreadyRunning), local.running_system(settings, print, print):

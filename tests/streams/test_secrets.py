@@ -67,7 +67,7 @@ def test_addresses_that_are_shown_hold_none(name: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1/8", "10.0.0.0/33", f"ada:{SECRET}@db.example"])
-def test_networks_that_are_none_are_told_at_the_start_and_not_at_a_task(
+def test_networks_that_are_none_are_reported_at_the_start_and_not_at_a_task(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACKSHOT_SOURCE_PRIVATE_NETWORKS", f"10.0.0.0/8,{text}")
@@ -118,7 +118,7 @@ def _value(argument: Any) -> str:
     return argument.type.choices[0] if hasattr(argument.type, "choices") else __file__
 
 
-def test_what_nobody_foresaw_is_told_without(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_what_nobody_foresaw_is_reported_without(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     def breaks(*_: object, **__: object) -> None:
         raise RuntimeError(f"could not open {HELD['PACKSHOT_DATABASE_URL']}")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streams.runtime.settings import Settings, SettingsError, default_of, read_settings, variable
-from streams.services.setting_views import told
+from streams.services.setting_views import changed
 
 
 def test_the_environment_counts_in_any_case_and_what_is_given_counts_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,13 +39,13 @@ def test_every_default_is_one_that_may_be_given(field: Any) -> None:
         ("no_such_thing", "planted", "no such setting"),
     ],
 )
-def test_what_a_setting_cannot_be_is_told_and_not_shown(name: str, value: object, why: str) -> None:
+def test_what_a_setting_cannot_be_is_reported_and_not_shown(name: str, value: object, why: str) -> None:
     with pytest.raises(SettingsError, match=f"{variable(name)}: .*{why}") as wrong:
         Settings(**{name: value})
     assert "planted" not in str(wrong.value)
 
 
-def test_every_wrong_setting_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_wrong_setting_is_reported_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACKSHOT_KAFKA_PARTITIONS", "none")
     monkeypatch.setenv("PACKSHOT_BATCH_MAX", "-1")
     monkeypatch.setenv("PACKSHOT_LOG_LEVL", "info")
@@ -75,7 +75,7 @@ def test_a_secret_may_lie_in_a_file_as_it_is_mounted(monkeypatch: pytest.MonkeyP
         (b"planted", True, "PACKSHOT_KAFKA_SASL_PASSWORD is set, too"),
     ],
 )
-def test_a_secret_that_cannot_be_had_from_its_file_is_told_and_not_shown(
+def test_a_secret_that_cannot_be_had_from_its_file_is_reported_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, also: bool, why: str
 ) -> None:
     secret = tmp_path / "password"
@@ -89,7 +89,7 @@ def test_a_secret_that_cannot_be_had_from_its_file_is_told_and_not_shown(
     assert "planted" not in str(wrong.value)
 
 
-def test_what_is_wrong_in_a_secrets_file_is_told_by_its_setting(
+def test_what_is_wrong_in_a_secrets_file_is_reported_by_its_setting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "url").write_text("planted")
@@ -108,7 +108,7 @@ def test_only_secrets_have_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_logged_of_settings_shows_no_secret() -> None:
     settings = Settings(database_url="postgresql://packshot:planted@db/packshot", kafka_partitions=7)
-    shown = told(settings)
+    shown = changed(settings)
     assert shown["kafka_partitions"] == "7"
     assert "database_url" in shown
     assert "planted" not in str(shown)

@@ -63,12 +63,12 @@ def style(event: Event) -> dict[str, str]:
     return {check.name: check.outcome for check in event.verdict.checks if check.point == "style"}
 
 
-def test_nobody_has_looked_so_nothing_is_demanded_and_the_measures_are_told(flow: Flow) -> None:
+def test_nobody_has_looked_so_nothing_is_demanded_and_the_measures_are_reported(flow: Flow) -> None:
     (request,) = made(flow)
     assert isinstance(request, PublishRequested)
     assert style(request) == dict.fromkeys(LOOK, "not_run")
-    told = {check.name: check.measured for check in request.verdict.checks if check.point == "style"}
-    assert told == LOOK
+    measured = {check.name: check.measured for check in request.verdict.checks if check.point == "style"}
+    assert measured == LOOK
 
 
 def test_a_shelf_of_too_few_says_so_and_demands_nothing(flow: Flow) -> None:

@@ -209,7 +209,7 @@ def cdn(shop: Shop) -> Iterator[Callable[[str], bytes]]:
         loop.close()
 
 
-def test_what_was_changed_stripped_or_is_none_is_told_apart(shop: Shop, tmp_path: Path) -> None:
+def test_what_was_changed_stripped_or_is_none_is_distinguished(shop: Shop, tmp_path: Path) -> None:
     event = request(shop)
     data = every_file(shop, published(shop, event))[0][1]
     changed = bytearray(data)
@@ -290,7 +290,7 @@ def test_what_cannot_be_signed_is_refused_and_stops_nobody(tmp_path: Path) -> No
         ({"signing_certificates": "chain.pem", "signing_callback": "json:__name__"}, "CALLBACK"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_told_at_the_start(
+def test_a_key_that_cannot_be_used_is_reported_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: dict[str, str], variable: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

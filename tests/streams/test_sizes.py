@@ -116,6 +116,7 @@ def originals(topic: Topic) -> dict[str, Outgoing]:
     }
 
 
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
 @pytest.mark.parametrize("kind", originals(topics.CATALOG))
 def test_whatever_others_write_becomes_a_letter_and_comes_back_byte_for_byte(settings: Settings, kind: str) -> None:
     original = originals(topics.CATALOG)[kind]

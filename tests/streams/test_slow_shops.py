@@ -86,13 +86,13 @@ class Endless(Shop):
 
     TEXT = "endless"
     hangs: threading.Event
-    asked: list[str]
+    requests: list[str]
 
     def check(self) -> str:
         return ""
 
     def pages(self, since: str | None) -> Iterator[Page]:  # noqa: ARG002
-        self.asked.append(self.connector.connector)
+        self.requests.append(self.connector.connector)
         while self.connector.tenant == "hostile" and not self.hangs.wait(0.01):
             yield Page(())
 
@@ -125,14 +125,14 @@ def test_a_tenant_s_slow_shops_leave_room_for_others(world: World, monkeypatch: 
     thread = threading.Thread(target=runner.run, args=[stop])
     thread.start()
     ends_at_s = time.monotonic() + WITHIN_S
-    while "small" not in shop.asked and time.monotonic() < ends_at_s:
+    while "small" not in shop.requests and time.monotonic() < ends_at_s:
         time.sleep(0.05)
-    asked = list(shop.asked)
+    requests = list(shop.requests)
     stop.set()
     shop.hangs.set()
     thread.join()
-    assert "small" in asked
-    assert len([each for each in asked if each != "small"]) == OF_TENANT
+    assert "small" in requests
+    assert len([each for each in requests if each != "small"]) == OF_TENANT
 
 
 def test_a_sweep_without_an_end_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

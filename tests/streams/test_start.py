@@ -32,7 +32,7 @@ def test_errors_with_a_sentence_of_their_own_are_there() -> None:
         assert issubclass(getattr(import_module(module), name), Exception)
 
 
-def test_a_product_that_nobody_knows_is_told_without_kafkas_client(tmp_path: Path) -> None:
+def test_a_product_that_nobody_knows_is_reported_without_kafkas_client(tmp_path: Path) -> None:
     code = """
 import sys
 from streams.commands import cli

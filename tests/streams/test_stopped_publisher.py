@@ -41,7 +41,7 @@ class Facts:
         return ProductState(int(version), deleted=deleted == "True", plan={} if deleted == "True" else LIVE)
 
 
-def asked(version: int) -> PublishRequested:
+def request(version: int) -> PublishRequested:
     digest = hashlib.sha256(b"same").hexdigest()
     file = Blob(role="asset", digest=digest, media_type="image/png", width_px=9, height_px=9, size_bytes=4)
     verdict = Verdict(outcome="pass", checks=[], rules="web-1")
@@ -79,17 +79,17 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> list[Place]:
     return [(f"{root}/{name}", endpoint, tmp_path / f"{name}.facts") for name in names]
 
 
-COURSES: dict[str, tuple[list[Request], Request, list[Request]]] = {
-    "a deletion, and the product comes back with the same picture": ([asked(1)], deletion(2), [asked(3)]),
-    "a first version, and a second with the same picture": ([], asked(1), [asked(2)]),
+SCHEDULES: dict[str, tuple[list[Request], Request, list[Request]]] = {
+    "a deletion, and the product comes back with the same picture": ([request(1)], deletion(2), [request(3)]),
+    "a first version, and a second with the same picture": ([], request(1), [request(2)]),
 }
 
 
-@pytest.mark.parametrize("course", COURSES)
-def test_a_publisher_that_stood_still_before_a_write_takes_away_nothing_that_is_live(
-    places: list[Place], course: str
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_publisher_that_stalled_before_a_write_takes_away_nothing_that_is_live(
+    places: list[Place], schedule: str
 ) -> None:
-    before, stopped, after = COURSES[course]
+    before, stopped, after = SCHEDULES[schedule]
     for place in places:
         _carry_out_all(place, before, 0)
         Facts(place[2]).note(stopped)

@@ -29,7 +29,7 @@ class Machine:
         monkeypatch.setattr(module, "ROLES", [("streams",)])
         monkeypatch.setattr("time.monotonic", lambda: self.now_s)
         monkeypatch.setattr(Supervisor, "_start", self._start)
-        self.supervisor = Supervisor({}, tmp_path, lambda _told: None)
+        self.supervisor = Supervisor({}, tmp_path, lambda _line: None)
 
     def _start(self, _arguments: tuple[str, ...]) -> Process:
         self.starts.append(self.now_s)
@@ -69,5 +69,5 @@ def test_a_role_that_ran_for_long_is_started_again_at_once(machine: Machine) -> 
 
 
 @pytest.mark.parametrize(("code", "message"), [(-9, "SIGKILL"), (-11, "SIGSEGV"), (70, "exit status 70")])
-def test_how_a_process_ended_is_told_by_name(code: int, message: str) -> None:
+def test_how_a_process_ended_is_reported_by_name(code: int, message: str) -> None:
     assert ended(code) == message

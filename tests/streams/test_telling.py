@@ -28,7 +28,7 @@ def after(event: TaskCompleted) -> Task:
     return with_action(following(event.task, PACKSHOT, event.outputs, measures, ["u2netp@1"]), event)
 
 
-def test_each_step_is_told_with_its_network_and_the_photographs_digest() -> None:
+def test_each_step_is_reported_with_its_network_and_the_photographs_digest() -> None:
     known = provenance(done(after(cut(measures={"person_share": 0.0}))))
     assert known.photograph == "ef" * 32
     assert known.actions == [
@@ -44,14 +44,14 @@ def test_people_are_seen_or_not_looked_for() -> None:
     assert provenance(done(after(cut()))).people is None
 
 
-def test_a_step_that_is_redone_is_told_once() -> None:
+def test_a_step_that_is_redone_is_listed_once() -> None:
     again = redone(after(cut()), {"padding": "0.2"})
     known = provenance(done(again))
     assert [each.operation for each in known.actions] == ["cutout", "packshot"]
     assert known.actions[1].parameters == {"padding": "0.2"}
 
 
-def test_a_retouch_is_told_of_the_next_cutout_too() -> None:
+def test_a_retouch_is_passed_to_the_next_cutout_too() -> None:
     retouched = replace(CUTOUT, origin=Origin(source=SOURCE, retouch=3, actions=[Action(operation="cutout")]))
     known = provenance(done(after(done(retouched, source_digest="ef" * 32))))
     assert known.retouched

@@ -120,9 +120,9 @@ class Copier:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("blow", ["kill", "pause"])
+@pytest.mark.parametrize("fault", ["kill", "pause"])
 def test_a_broker_that_goes_away_delays_and_neither_loses_nor_doubles(
-    broker: EmbeddedBroker, tmp_path: Path, blow: str
+    broker: EmbeddedBroker, tmp_path: Path, fault: str
 ) -> None:
     settings = Settings(kafka_bootstrap_servers=broker.bootstrap_servers)
     producer = AcknowledgedProducer(settings)
@@ -132,7 +132,7 @@ def test_a_broker_that_goes_away_delays_and_neither_loses_nor_doubles(
     for count in (100, 600, 1200):
         copier.wait_for(count)
         assert broker.pid is not None
-        if blow == "kill":
+        if fault == "kill":
             os.kill(broker.pid, signal.SIGKILL)
             broker.stop()
             broker.start()

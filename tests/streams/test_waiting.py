@@ -47,14 +47,14 @@ def test_it_waits_for_what_is_away_and_for_nothing_else() -> None:
 
 
 class AwayDatabase:
-    """A database that never answers; `asked` is set once somebody has."""
+    """A database that never answers; `requests` is set once somebody has."""
 
     def __init__(self) -> None:
-        self.asked = threading.Event()
+        self.requests = threading.Event()
 
     @contextmanager
     def begin(self) -> Iterator[Facts]:
-        self.asked.set()
+        self.requests.set()
         raise DatabaseUnavailable("away")
         yield
 
@@ -66,10 +66,10 @@ class AwayTrials(MemoryTrials):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = threading.Event()
+        self.requests = threading.Event()
 
     def start(self, *_: object) -> NoReturn:
-        self.asked.set()
+        self.requests.set()
         raise DatabaseUnavailable("away")
 
 
@@ -78,7 +78,7 @@ def record() -> Delivery:
     return Delivery(made.topic, 0, 1, made.key, made.value, made.headers)
 
 
-def ended(work: Callable[[], object], asked: threading.Event, stop: threading.Event) -> BaseException | None:
+def ended(work: Callable[[], object], requests: threading.Event, stop: threading.Event) -> BaseException | None:
     """How the work ends that waits for what is away, when it is told to stop."""
     errors: list[BaseException | None] = []
 
@@ -91,7 +91,7 @@ def ended(work: Callable[[], object], asked: threading.Event, stop: threading.Ev
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert asked.wait(WITHIN_S)
+    assert requests.wait(WITHIN_S)
     assert thread.is_alive(), "it waits"
     stop.set()
     thread.join(WITHIN_S)
@@ -102,7 +102,7 @@ def ended(work: Callable[[], object], asked: threading.Event, stop: threading.Ev
 def test_a_batch_of_the_flow_that_waits_for_the_database_heeds_a_stop() -> None:
     database, recorder = AwayDatabase(), Recorder()
     processing = Processing(cast(Database, database), recorder, RetryPolicy((1000,)))
-    error = ended(lambda: processing.run([record()]), database.asked, processing.stopping)
+    error = ended(lambda: processing.run([record()]), database.requests, processing.stopping)
     assert isinstance(error, Stopped)
     assert recorder.records == [], "no letter: whoever has the partition next reads it again"
     assert not processing.is_waiting
@@ -111,7 +111,7 @@ def test_a_batch_of_the_flow_that_waits_for_the_database_heeds_a_stop() -> None:
 def test_a_batch_whose_care_is_not_known_heeds_a_stop() -> None:
     trials, run = AwayTrials(), cast(Any, pytest.fail)
     isolation = Isolation("streams", trials)
-    error = ended(lambda: isolation.work([record()], run, run), trials.asked, isolation.stopping)
+    error = ended(lambda: isolation.work([record()], run, run), trials.requests, isolation.stopping)
     assert isinstance(error, Stopped)
     assert not isolation.is_waiting
 
@@ -119,7 +119,7 @@ def test_a_batch_whose_care_is_not_known_heeds_a_stop() -> None:
 def test_a_role_that_begins_heeds_a_stop() -> None:
     database, stop = AwayDatabase(), threading.Event()
     assert isinstance(
-        ended(lambda: wait_out(lambda: database.begin().__enter__(), until(stop)), database.asked, stop), Stopped
+        ended(lambda: wait_out(lambda: database.begin().__enter__(), until(stop)), database.requests, stop), Stopped
     )
 
 

@@ -44,9 +44,9 @@ def flow(tmp_path: Path) -> Iterator[Flow]:
 
 def made(flow: Flow, event: Event) -> Task:
     """What composes the asset, once the product is cut out; as asked for later than all before."""
-    flow.asked_ms = getattr(flow, "asked_ms", 0) + 1  # type: ignore[attr-defined]
+    flow.now_ms = getattr(flow, "asked_ms", 0) + 1  # type: ignore[attr-defined]
     (cut,) = tasks(flow.say(event))
-    cut = replace(cut, asked_at_ms=flow.asked_ms)  # type: ignore[attr-defined]
+    cut = replace(cut, asked_at_ms=flow.now_ms)  # type: ignore[attr-defined]
     return next(task for task in tasks(flow.say(done(cut))) if task.step.asset == ASSET)
 
 
@@ -117,13 +117,13 @@ def test_every_state_of_an_asset_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "way"), [(state, number) for state, (_, ways) in WAYS.items() for number in range(len(ways))]
+    ("state", "exit_number"), [(state, number) for state, (_, ways) in WAYS.items() for number in range(len(ways))]
 )
-def test_from_every_state_of_an_asset_a_command_leads_on(flow: Flow, state: AssetState, way: int) -> None:
+def test_from_every_state_of_an_asset_a_command_leads_on(flow: Flow, state: AssetState, exit_number: int) -> None:
     reach, ways = WAYS[state]
     reach(flow)
     assert flow.states()[ASSET] == state
-    command, expected = ways[way]
+    command, expected = ways[exit_number]
     followed = flow.say(command(flow))
     if isinstance(expected, str):
         assert flow.states()[ASSET] == expected

@@ -67,7 +67,7 @@ def test_every_endpoint_hears_what_it_asked_for_once_and_in_order(database: Data
     assert world.webhooks.backlog(0).count == 0
 
 
-def test_a_message_that_is_noted_twice_is_told_once(database: Database) -> None:
+def test_a_message_that_is_noted_twice_is_sent_once(database: Database) -> None:
     world = World(database, [endpoint("a")], lambda *_: GOOD)
     world.topic += [(message(1), ["a"])] * 3
     world.run(5)
@@ -93,7 +93,7 @@ def test_a_delivery_goes_by_the_schedule_and_ends_failed_and_the_next_one_has_it
     world = World(memory, [endpoint("a")], answers)
     world.topic += [(message(0), ["a"]), (message(1), ["a"])]
     world.run(76 * HOUR_S)
-    tries = [at_s for told, at_s, _ in world.heard["a"] if told == "msg_0000"]
+    tries = [at_s for event, at_s, _ in world.heard["a"] if event == "msg_0000"]
     assert tries == [0, 5, 305, 2105, 9305, 27305, 63305, 113705, 185705, 272105]
     assert said(world, "a") == ["msg_0001"]
     failed = world.webhooks.deliveries("a", state="failed")
@@ -129,7 +129,7 @@ def test_what_a_paused_endpoint_misses_waits_for_it(database: Database) -> None:
 
 
 def test_a_dead_endpoint_is_left_alone_and_slows_no_other(memory: Database) -> None:
-    def answers(name: str, _told: str, _now_s: float) -> tuple[Answer, float]:
+    def answers(name: str, _event: str, _now_s: float) -> tuple[Answer, float]:
         return GOOD if name == "well" else (Answer(None, "no answer"), 15.0)
 
     dead = [endpoint(f"dead-{number}", tenant=f"t{number % 2}") for number in range(20)]
@@ -150,7 +150,7 @@ def test_a_dead_endpoint_is_left_alone_and_slows_no_other(memory: Database) -> N
 def test_a_tenants_flood_does_not_delay_another(memory: Database) -> None:
     slow = (Answer(204), 5.0)
 
-    def answers(name: str, _told: str, _now_s: float) -> tuple[Answer, float]:
+    def answers(name: str, _event: str, _now_s: float) -> tuple[Answer, float]:
         return slow if name.startswith("flood") else GOOD
 
     flood = [endpoint(f"flood-{number}", tenant="flood") for number in range(30)]
@@ -258,18 +258,16 @@ def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(database: Databa
 
 def course(seed: int, memory: Database, most_kills: int) -> World:
     """Twelve messages about three products to three endpoints that fail now and then; kills at steps of the seed."""
-    dice = random.Random(seed)
-    moods = {name: dice.choice([0.0, 0.2, 0.6]) for name in "abc"}
+    rng = random.Random(seed)
+    failure_shares = {name: rng.choice([0.0, 0.2, 0.6]) for name in "abc"}
 
-    def answers(name: str, _told: str, now_s: float) -> tuple[Answer, float]:
-        if now_s < 4000 and dice.random() < moods[name]:
-            return dice.choice(
-                [Answer(None), Answer(500), Answer(301), Answer(429, retry_after_s=9)]
-            ), dice.random() * 15
-        return Answer(200), dice.random()
+    def answers(name: str, _event: str, now_s: float) -> tuple[Answer, float]:
+        if now_s < 4000 and rng.random() < failure_shares[name]:
+            return rng.choice([Answer(None), Answer(500), Answer(301), Answer(429, retry_after_s=9)]), rng.random() * 15
+        return Answer(200), rng.random()
 
     world = World(memory, [endpoint(each) for each in "abc"], answers, kills(seed, most_kills, 150))
-    world.topic += [(message(number, dice.choice("XYZ")), list("abc")) for number in range(12)]
+    world.topic += [(message(number, rng.choice("XYZ")), list("abc")) for number in range(12)]
     world.run(20_000)
     return world
 
@@ -284,12 +282,12 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_first_deliveries_are_i
         first = firsts(said(world, name))
         assert sorted(first) == [f"msg_{number:04}" for number in range(12)], world.webhooks.deliveries(name)
         for sku in "XYZ":
-            its = [told.message for told, _ in world.topic if told.sku == sku]
+            its = [event.message for event, _ in world.topic if event.sku == sku]
             assert [each for each in first if each in its] == its
         assert world.webhooks.counts(name) == {"delivered": 12}
 
 
-def test_without_kills_nobody_is_told_twice(memory: Database) -> None:
+def test_without_kills_nobody_is_called_twice(memory: Database) -> None:
     world = course(5, memory, most_kills=0)
     for name in "abc":
         assert len(said(world, name)) == 12

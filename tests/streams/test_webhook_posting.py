@@ -31,10 +31,10 @@ WITHIN_S = 120.0
 class Host(http.server.BaseHTTPRequestHandler):
     """Answers each path as it says: /302, /503 with Retry-After, /long, /slow."""
 
-    asked: list[str]
+    requests: list[str]
 
     def do_POST(self) -> None:
-        self.asked.append(self.path)
+        self.requests.append(self.path)
         self.rfile.read(int(self.headers["Content-Length"]))
         path = self.path.lstrip("/")
         if path == "slow":
@@ -139,10 +139,10 @@ def test_a_name_that_leads_inside_is_refused(host: tuple[str, list[str]], monkey
     url, requested = host
     known = socket.getaddrinfo
 
-    def lying(name: Any, port: Any, *args: Any, **more: Any) -> Any:
+    def false_address(name: Any, port: Any, *args: Any, **more: Any) -> Any:
         return known("127.0.0.1" if name == "shop.example" else name, port, *args, **more)
 
-    monkeypatch.setattr(socket, "getaddrinfo", lying)
+    monkeypatch.setattr(socket, "getaddrinfo", false_address)
     address = f"http://shop.example:{url.rpartition(':')[2]}/200"
     assert post(address, networks=()).reason.startswith("private_address")
     assert requested == []

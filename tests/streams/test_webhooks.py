@@ -172,13 +172,13 @@ def refused(call: Callable[[], object]) -> str:
     return error.value.code
 
 
-def told(event: payload.Published) -> dict[str, object]:
+def sent(event: payload.Published) -> dict[str, object]:
     found: dict[str, object] = msgspec.json.decode(payload.body(event))
     return found
 
 
 def test_a_payload_has_type_timestamp_and_thin_data() -> None:
-    payload_made = told(ASSET)
+    payload_made = sent(ASSET)
     assert {"type", "timestamp", "data"} == set(payload_made)
     assert (payload_made["type"], payload_made["timestamp"]) == ("asset.published", "2023-11-14T22:13:20.000Z")
     data = payload_made["data"]
@@ -203,7 +203,7 @@ LONG = [f"https://cdn.example/{number:06}/{'x' * 200}" for number in range(3000)
 )  # fmt: skip
 def test_every_payload_is_less_than_20_kb_and_says_when_it_was_cut(event: payload.Published) -> None:
     assert len(payload.body(event)) < 20_000
-    data = told(event)["data"]
+    data = sent(event)["data"]
     assert isinstance(data, dict)
     assert data["truncated"] is True
     assert data["sku"] == event.sku

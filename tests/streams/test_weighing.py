@@ -50,7 +50,7 @@ def test_weights_go_to_where_people_find_fault(seed: int) -> None:
     assert found.fitted + found.held_out == 2000
 
 
-def test_what_is_told_is_told_of_labels_that_nothing_was_fitted_on() -> None:
+def test_what_is_reported_is_reported_of_labels_that_nothing_was_fitted_on() -> None:
     every = labels(2000, Random(1))
     found = weighing.weighed("amazon", every, 0.25)
     turned = [Label(each.name, each.doubt, each.is_good != each.is_held_out, measures=each.measures) for each in every]
@@ -83,19 +83,19 @@ def test_the_command_refuses_and_proposes_no_file(settings: Settings) -> None:
     database = Database(settings.database)
     database.create_tables()
     database.close()
-    told = ["--from-decisions", "--weights", "--channel", "amazon"]
-    refused = CliRunner().invoke(calibrate, told, obj=settings)
+    options = ["--from-decisions", "--weights", "--channel", "amazon"]
+    refused = CliRunner().invoke(calibrate, options, obj=settings)
     assert isinstance(refused.exception, Refused)
     assert refused.exception.code == "too_few_labels"
-    assert CliRunner().invoke(calibrate, [*told, "--out", "x.yaml"], obj=settings).exit_code == 2
+    assert CliRunner().invoke(calibrate, [*options, "--out", "x.yaml"], obj=settings).exit_code == 2
 
 
 def test_the_command_tells_weights_and_effect(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weighing, "propose", lambda *_: weighing.weighed("amazon", labels(2000, Random(0)), 0.25))
-    told = CliRunner().invoke(calibrate, ["--from-decisions", "--weights", "--channel", "amazon"], obj=settings)
-    assert told.exit_code == 0, told.output
-    assert "faint_edge = " in told.output
-    assert "less of that is wrong" in told.output
+    ended = CliRunner().invoke(calibrate, ["--from-decisions", "--weights", "--channel", "amazon"], obj=settings)
+    assert ended.exit_code == 0, ended.output
+    assert "faint_edge = " in ended.output
+    assert "less of that is wrong" in ended.output
 
 
 @pytest.fixture

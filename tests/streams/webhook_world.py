@@ -53,7 +53,7 @@ class VirtualClock:
         self.now_s += seconds
 
 
-class MortalWebhooks(Webhooks):
+class KillableWebhooks(Webhooks):
     """The tables; before and behind each change the process may be killed."""
 
     def __init__(self, database: Database, step: Callable[[], None]) -> None:
@@ -150,7 +150,7 @@ class World:
         self._step()
 
     def _start(self) -> None:
-        self.webhooks = MortalWebhooks(self.database, self._step)
+        self.webhooks = KillableWebhooks(self.database, self._step)
         self.dispatcher = Dispatcher(self.webhooks, self.slots(), self.clock, jitter=lambda: 0.0)
         self._answers: list[tuple[float, int, Sending, Answer]] = []
         self._is_new = True  # it has work at once

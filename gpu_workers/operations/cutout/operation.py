@@ -68,8 +68,8 @@ def with_writing(photograph: Picture, made: Cutout, reader: Reader | None) -> Cu
     writing = read_photograph(photograph.pixels, made.rgba, reader)
     plain = made.measures["plain_background"] == 1 or made.measures["has_own_alpha"] == 1
     height_px, width_px = photograph.pixels.shape[:2]
-    told = {**measures_of(writing, plain_ground=plain), **marks_of(writing, width_px, height_px)}
-    return replace(made, measures={**made.measures, **told}, writing=writing)
+    text_measures = {**measures_of(writing, plain_ground=plain), **marks_of(writing, width_px, height_px)}
+    return replace(made, measures={**made.measures, **text_measures}, writing=writing)
 
 
 def cutout_picture(photograph: Picture, made: Cutout) -> Picture:

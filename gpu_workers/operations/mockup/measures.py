@@ -286,7 +286,7 @@ def _thrown_at(points: Plane, mockup: Mockup, azimuths: NDArray[np.float64]) -> 
     for hidden, shadow, direction in zip(each, shadows, directions, strict=True):
         # As soft as shadows are, or those of thin wires would go with nothing.
         soft = cv2.GaussianBlur(shadow.astype(np.float32) / 255, (0, 0), _BLUR_CELLS)
-        to_right, to_away = (np.float32(way) for way in shift(*direction))
+        to_right, to_away = (np.float32(component) for component in shift(*direction))
         hidden[:] = frame.at(soft, right + up * to_right, away + up * to_away).ravel()
     return each
 

@@ -109,12 +109,12 @@ def mockup(
         scene, layers = mirrored(scene, layers)
     ground = ground_of(scene, layers.plate.shape[1])
     places = places_of(scene, len(products), parameters.place)
-    standing = [
+    placed = [
         stand(product, scene, place, ground, variation, layers) for product, place in zip(products, places, strict=True)
     ]
-    view = view_on(layers, standing, channel, parameters, variation)
+    view = view_on(layers, placed, channel, parameters, variation)
     light = lit(scene, layers, view, variation, [place.name for place in places], parameters.colours)
-    drawn = [draw(one, view) for one in standing]
+    drawn = [draw(one, view) for one in placed]
     hidden = [hidden_share(one, light, scene, view) for one in drawn]
     pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
     del light  # some of the largest pictures
@@ -212,7 +212,7 @@ def _composed(
     if front is not None:
         visible = [alpha * (1 - front[..., 3]) for alpha in visible]
     return Mockup(
-        canvas=_finished(front, canvas, partial(coded, depth=np.result_type(*(one.standing.code for one in drawn)))),
+        canvas=_finished(front, canvas, partial(coded, depth=np.result_type(*(one.placed.code for one in drawn)))),
         ground=_finished(front, pictures.ground, to_srgb),
         bare=_finished(front, pictures.bare, to_srgb),
         shadow=pictures.darkness(),
@@ -249,13 +249,13 @@ def _placed(one: Drawn, visible: Plane) -> Placed:
     full = np.zeros_like(visible)
     full[one.box] = one.light[..., 3]
     return Placed(
-        product=one.standing.code,
+        product=one.placed.code,
         placement=one.placement,
         mask=mask,
         hidden=np.rint(np.clip(full - visible, 0, 1) * 255).astype(np.uint8),
-        stance=one.standing.stance,
-        height_cm=one.standing.height_cm,
-        place=one.standing.place,
+        stance=one.placed.stance,
+        height_cm=one.placed.height_cm,
+        place=one.placed.place,
         ground=one.ground,
-        own_shadow=one.standing.own_shadow,
+        own_shadow=one.placed.own_shadow,
     )

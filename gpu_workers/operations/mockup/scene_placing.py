@@ -69,7 +69,7 @@ class Placed:
 class Drawn:
     """A product on the canvas: `light` (h, w, 4; linear, premultiplied) at the box (rows, columns) of the canvas."""
 
-    standing: Placed
+    placed: Placed
     placement: Placement
     ground: Ground
     light: Plane
@@ -163,7 +163,7 @@ def without_fringe(rgba: Codes) -> Codes:
 
 def view_on(
     layers: Layers,
-    standing: Sequence[Placed],
+    placed: Sequence[Placed],
     channel: Channel,
     parameters: MockupParameters,
     variation: Variation,
@@ -172,22 +172,22 @@ def view_on(
     height, width = layers.plate.shape[:2]
     canvas = parameters.size or channel.canvas
     fill = _FILL_SHARE * channel.fill.min
-    view = view_of((height, width), canvas, [one.box for one in standing], variation, fill)
-    enlarged = view.scale * max(1.0, *(one.scale for one in standing))
+    view = view_of((height, width), canvas, [one.box for one in placed], variation, fill)
+    enlarged = view.scale * max(1.0, *(one.scale for one in placed))
     if enlarged > channel.scale_max and parameters.size is None:
         least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
         canvas = canvas.shrunk(max(channel.scale_max / enlarged, min(least, 1.0)))
     return View(view.left, view.top, view.width, view.height, canvas)
 
 
-def draw(standing: Placed, view: View) -> Drawn:
-    scale = standing.scale * view.scale
-    x_px, y_px = (standing.x_px - view.left) * view.scale, (standing.y_px - view.top) * view.scale
-    alpha = levels(standing.code[..., 3])
+def draw(placed: Placed, view: View) -> Drawn:
+    scale = placed.scale * view.scale
+    x_px, y_px = (placed.x_px - view.left) * view.scale, (placed.y_px - view.top) * view.scale
+    alpha = levels(placed.code[..., 3])
     placement = Placement(scale, x_px, y_px, view.canvas, cut_off(alpha))
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     inner = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    code = standing.code[inner]
+    code = placed.code[inner]
     source = premultiplied_light(code)
     left, top = x_px + inner[1].start * scale, y_px + inner[0].start * scale
     reach = 3 * max(scale, 1.0)
@@ -198,9 +198,9 @@ def draw(standing: Placed, view: View) -> Drawn:
     solid = np.clip(found[..., 3:], 0, 1)
     light = np.concatenate([resampled_light(found[..., :3], solid, code), solid], axis=2)
     return Drawn(
-        standing,
+        placed,
         placement,
-        standing.ground.in_view(view.left, view.top, view.scale),
+        placed.ground.in_view(view.left, view.top, view.scale),
         light,
         (slice(y0, y1), slice(x0, x1)),
     )

@@ -161,7 +161,7 @@ def _shadows(light: Light, points: Plane, drawn: Sequence[Drawn]) -> tuple[Plane
     cast, around, frame = shadows([_caster(one, main) for one in drawn], main, light, _SHADOW_COARSE / main.px_per_cm)
     right, away, up = cv2.split(points)
     to_right, to_away = shift(light.azimuth_deg, light.elevation_deg)
-    near = _near_ground(points, _OFF_GROUND_SHARE * max(one.standing.height_cm for one in drawn))
+    near = _near_ground(points, _OFF_GROUND_SHARE * max(one.placed.height_cm for one in drawn))
     seen = (
         frame.at(_soft(cast), right + up * np.float32(to_right), away + up * np.float32(to_away)),
         frame.at(_soft(around), right, away) * near * _SKY_SHARE,
@@ -176,15 +176,15 @@ def _soft(hidden: Plane) -> Plane:
 
 
 def _caster(one: Drawn, main: Ground) -> Caster:
-    stands = one.standing.stance
+    stands = one.placed.stance
     x, y, w = np.linalg.inv(main.to_picture()) @ (one.ground.x_px, one.ground.y_px, 1.0)
-    px_per_cm = stands.height_px / (one.standing.height_cm * one.ground.cosine)
-    return Caster(levels(one.standing.code[..., 3]), stands, px_per_cm, (float(x / w), float(y / w)))
+    px_per_cm = stands.height_px / (one.placed.height_cm * one.ground.cosine)
+    return Caster(levels(one.placed.code[..., 3]), stands, px_per_cm, (float(x / w), float(y / w)))
 
 
 def _contact(one: Drawn, columns: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The rows in which a product meets the ground in these columns of the canvas, and where it stands on it (0..1)."""
-    stands, there = one.standing.stance, np.arange(len(one.standing.stance.contact))
+    stands, there = one.placed.stance, np.arange(len(one.placed.stance.contact))
     source = (columns - one.placement.x_px) / one.placement.scale - 0.5
     rows = np.interp(source, there, stands.contact) * one.placement.scale + one.placement.y_px
     return rows, np.interp(source, there, stands.stands.astype(np.float64))
@@ -194,7 +194,7 @@ def _print(open_ground: Plane, one: Drawn) -> None:
     """Takes from `open_ground`, the shares of light (h, w; 0..1) that are left, the line where a product touches the
     ground: narrowly, as the coarse shadows cannot, and softly about."""
     contact, touches = _contact(one, np.arange(one.box[1].start, one.box[1].stop) + 0.5)
-    size = one.ground.px_per_cm * math.sqrt(one.standing.height_cm / _PRINT_OF_CM)
+    size = one.ground.px_per_cm * math.sqrt(one.placed.height_cm / _PRINT_OF_CM)
     for opacity, reach_cm in _PRINTS:
         sigma = max(reach_cm * size, 1.0)
         top, bottom = math.floor(contact.min() - 4 * sigma), math.ceil(contact.max() + 4 * sigma)
@@ -231,7 +231,7 @@ def hidden_share(one: Drawn, light: Lit, scene: Scene, view: View) -> Plane:
     if light.depth_cm is None:
         return np.zeros(one.light.shape[:2], np.float32)
     focal_px = scene.camera.focal_px * view.scale
-    stands = one.standing.stance
+    stands = one.placed.stance
     left, _, right, _ = stands.box
     deep_cm = stands.depth_share(one.ground.sine) * (right - left) * one.placement.scale / one.ground.px_per_cm / 2
     nearest_cm = focal_px / one.ground.px_per_cm - deep_cm - _BEHIND_CM

@@ -43,38 +43,38 @@ def footing(alpha: Mask) -> Footing:
     """
     scale = min(1.0, _LOOKED_AT_PX / max(alpha.shape))
     small = np.asarray(cv2.resize(alpha, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    solid, stood = np.asarray(small >= HALF), stand(small)
-    if not _is_balanced(solid, stood) or _is_on_tips(solid, stood):
+    solid, stance = np.asarray(small >= HALF), stand(small)
+    if not _is_balanced(solid, stance) or _is_on_tips(solid, stance):
         return "lies"
-    return "oblique" if _runs_back(solid, stood) or _has_far_part(solid, stood) else "stands"
+    return "oblique" if _runs_back(solid, stance) or _has_far_part(solid, stance) else "stands"
 
 
-def _is_balanced(solid: Flags, stood: Stand) -> bool:
+def _is_balanced(solid: Flags, stance: Stand) -> bool:
     """Whether the middle of what is `solid` (h, w) is above the feet, or between them."""
-    middle, feet = _middle(solid, 0), np.flatnonzero(stood.feet)
+    middle, feet = _middle(solid, 0), np.flatnonzero(stance.feet)
     return bool(feet[0] <= middle <= feet[-1])
 
 
-def _is_on_tips(solid: Flags, stood: Stand) -> bool:
+def _is_on_tips(solid: Flags, stance: Stand) -> bool:
     """Whether each foot is the round or pointed end of what goes on widening above it, and the product is high."""
-    starts, ends = stood.runs
+    starts, ends = stance.runs
     middle, filled = _middle(solid, 1), 0
     for start, end in zip(starts, ends, strict=True):
-        line, width = stood.ground[start:end], end - start
+        line, width = stance.ground[start:end], end - start
         lowest = float(line.max())
-        is_round = lowest - line[[0, -1]].min() >= _ROUND * width or width <= _POINT * stood.height_px
-        above = _run_px(solid[max(int(lowest - _ABOVE * stood.height_px), 0)], int(start + line.argmax()))
+        is_round = lowest - line[[0, -1]].min() >= _ROUND * width or width <= _POINT * stance.height_px
+        above = _run_px(solid[max(int(lowest - _ABOVE * stance.height_px), 0)], int(start + line.argmax()))
         if not is_round or lowest - middle < _TOP_HEAVY * width or above < _WIDENED * width:
             return False
         filled += above
     return bool(filled >= _FILLED * (ends[-1] - starts[0]))
 
 
-def _runs_back(solid: Flags, stood: Stand) -> bool:
+def _runs_back(solid: Flags, stance: Stand) -> bool:
     """Whether beside its feet the lower edge goes on, steeper than a foot's, on one side only."""
-    step = max(round(_STEP * stood.height_px), 2)
-    starts, ends = stood.runs
-    clearance = np.minimum(stood.clearance, len(solid))  # where there is no product it is infinite
+    step = max(round(_STEP * stance.height_px), 2)
+    starts, ends = stance.runs
+    clearance = np.minimum(stance.clearance, len(solid))  # where there is no product it is infinite
     left, right = (_flank_px(side, step) for side in (clearance[: starts[0]][::-1], clearance[ends[-1] :]))
     return _differ(left, right, _FLANK * _width_px(solid))
 
@@ -86,18 +86,18 @@ def _flank_px(clearance: Plane, step: int) -> int:
     return int(ends[0]) if len(ends) else len(clearance)
 
 
-def _has_far_part(solid: Flags, stood: Stand) -> bool:
+def _has_far_part(solid: Flags, stance: Stand) -> bool:
     """Whether something that is no handle comes down higher than feet do: to a line on one side, or in a point."""
-    near, far = (share * stood.height_px for share in _FAR)
-    higher = (stood.clearance > near) & (stood.clearance < far)
-    side = max(round(_THICK * stood.height_px), 1)
+    near, far = (share * stance.height_px for share in _FAR)
+    higher = (stance.clearance > near) & (stance.clearance < far)
+    side = max(round(_THICK * stance.height_px), 1)
     thick = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0
     there = higher & (_lowest_rows(solid) - _lowest_rows(thick) < near)
-    starts, ends = stood.runs
+    starts, ends = stance.runs
     if _differ(int(there[: starts[0]].sum()), int(there[ends[-1] :].sum()), _FAR_WIDTH * _width_px(solid)):
         return True
-    points = low_points(_lowest_rows(solid).astype(np.float32), max(FOOT_RISE * stood.height_px, 1.0))
-    return bool((higher & (_depths_px(solid) >= _LONG * stood.height_px))[points].any())
+    points = low_points(_lowest_rows(solid).astype(np.float32), max(FOOT_RISE * stance.height_px, 1.0))
+    return bool((higher & (_depths_px(solid) >= _LONG * stance.height_px))[points].any())
 
 
 def _differ(left: int, right: int, least: float) -> bool:

@@ -158,7 +158,7 @@ def low_points(lowest: Plane, rise: float) -> list[int]:
     return peaks if climbed else [*peaks, best]
 
 
-def occlusion(alpha: Mask, stood: Stand, light: Light) -> Plane:
+def occlusion(alpha: Mask, stance: Stand, light: Light) -> Plane:
     """How much (h, w; 0..1) of `light` the product `alpha` (h, w) keeps from each point of the ground, as it is seen.
 
     What is high above the ground darkens it less, since other light comes in beneath.
@@ -166,10 +166,10 @@ def occlusion(alpha: Mask, stood: Stand, light: Light) -> Plane:
     along, away = _throw(light)
     solid = alpha >= HALF
     y, x = np.nonzero(solid)
-    above = np.maximum(stood.ground[x] - y, 0)
-    foot, deep, run = _foot_widths(stood)[x], _foot_depths(stood)[x], _runs(solid)[y, x]
+    above = np.maximum(stance.ground[x] - y, 0)
+    foot, deep, run = _foot_widths(stance)[x], _foot_depths(stance)[x], _runs(solid)[y, x]
     depth = np.where(run < _SLIM * foot, np.minimum(run, deep), deep) * _FORESHORTENED  # a handle is less deep
-    to_x, to_y = x - above * along, stood.ground[x] - above * away - deep * _FORESHORTENED / 2
+    to_x, to_y = x - above * along, stance.ground[x] - above * away - deep * _FORESHORTENED / 2
     step = np.ceil(depth / max(float(depth.max()), 1.0) * _DEPTHS)
     highest = max(float(above.max()), 1.0)
     dark = np.zeros(alpha.shape, np.float32)
@@ -190,27 +190,27 @@ def drop(alpha: Mask, gap_px: float, light: Light) -> Plane:
     The camera looks straight down, its lower edge being the camera's side of the light's azimuth.
     """
     azimuth, elevation = math.radians(light.azimuth_deg), math.radians(light.elevation_deg)
-    way_px = gap_px / math.tan(elevation)
-    move = np.array([[1, 0, -way_px * math.sin(azimuth)], [0, 1, -way_px * math.cos(azimuth)]], np.float32)
+    distance_px = gap_px / math.tan(elevation)
+    move = np.array([[1, 0, -distance_px * math.sin(azimuth)], [0, 1, -distance_px * math.cos(azimuth)]], np.float32)
     moved = cv2.warpAffine(alpha.astype(np.float32) / 255, move, alpha.shape[::-1])
     return np.asarray(cv2.GaussianBlur(moved, (0, 0), _penumbra_px(gap_px, light)), np.float32)
 
 
-def is_flat(stood: Stand) -> bool:
+def is_flat(stance: Stand) -> bool:
     """Whether a product stands on a straight, level line as wide as most of it: seen from the front, at eye level."""
-    there = np.isfinite(stood.clearance).sum()
-    low, high = np.percentile(stood.ground[stood.feet], [_ROUNDED, 100])  # corners may be rounded
-    return bool(high - low <= _FLAT * stood.height_px and stood.feet.sum() >= _WIDE * there)
+    there = np.isfinite(stance.clearance).sum()
+    low, high = np.percentile(stance.ground[stance.feet], [_ROUNDED, 100])  # corners may be rounded
+    return bool(high - low <= _FLAT * stance.height_px and stance.feet.sum() >= _WIDE * there)
 
 
-def mirrored(picture: Plane, stood: Stand) -> Plane:
+def mirrored(picture: Plane, stance: Stand) -> Plane:
     """`picture` (h, w, c; premultiplied linear light) as a glossy ground shows it beneath the product: fading away."""
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
-    below = y - stood.ground
-    image = cv2.remap(picture, x, np.where(below >= 0, stood.ground - 1 - below, -9), cv2.INTER_LINEAR)
-    image = cv2.GaussianBlur(image, (0, 0), max(_GLOSS * stood.height_px, 0.5))
-    room_px = 0.95 * (len(picture) - stood.ground.max())  # or the picture's edge would cut it off
-    fade = np.clip(1 - below / max(min(_MIRRORED * stood.height_px, room_px), 1.0), 0, 1) ** 2 * (below >= 0)
+    below = y - stance.ground
+    image = cv2.remap(picture, x, np.where(below >= 0, stance.ground - 1 - below, -9), cv2.INTER_LINEAR)
+    image = cv2.GaussianBlur(image, (0, 0), max(_GLOSS * stance.height_px, 0.5))
+    room_px = 0.95 * (len(picture) - stance.ground.max())  # or the picture's edge would cut it off
+    fade = np.clip(1 - below / max(min(_MIRRORED * stance.height_px, room_px), 1.0), 0, 1) ** 2 * (below >= 0)
     return np.asarray(image * (_MIRROR * fade)[..., None], np.float32)
 
 
@@ -221,28 +221,28 @@ def _throw(light: Light) -> tuple[float, float]:
     return reach * math.sin(azimuth), reach * math.cos(azimuth) * _FORESHORTENED
 
 
-def _foot_widths(stood: Stand) -> Plane:
+def _foot_widths(stance: Stand) -> Plane:
     """How wide the foot is that stands at each column (w,), or nearest to it."""
-    starts, ends, nearest = _nearest_feet(stood)
+    starts, ends, nearest = _nearest_feet(stance)
     return np.asarray((ends - starts)[nearest], np.float32)
 
 
-def _foot_depths(stood: Stand) -> Plane:
+def _foot_depths(stance: Stand) -> Plane:
     """How far each column (w,) of the foot that stands there, or nearest to it, reaches back: along an ellipse.
 
     A shoe is not as deep as it is long, so no foot is deeper than its product is high.
     """
-    starts, ends, nearest = _nearest_feet(stood)
+    starts, ends, nearest = _nearest_feet(stance)
     middle, half = (starts + ends - 1)[nearest] / 2, (ends - starts)[nearest] / 2
-    beside = np.minimum(np.abs(np.arange(len(stood.feet)) - middle) / half, _BESIDE)
-    deepest = np.minimum(2 * half, stood.height_px)
+    beside = np.minimum(np.abs(np.arange(len(stance.feet)) - middle) / half, _BESIDE)
+    deepest = np.minimum(2 * half, stance.height_px)
     return np.asarray(deepest * np.sqrt(1 - beside * beside), np.float32)
 
 
-def _nearest_feet(stood: Stand) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def _nearest_feet(stance: Stand) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Where each foot begins and ends, and for each column (w,) the number of the one there, or nearest to it."""
-    starts, ends = stood.runs
-    x = np.arange(len(stood.feet))
+    starts, ends = stance.runs
+    x = np.arange(len(stance.feet))
     distance = np.maximum(np.maximum(starts[:, None] - x, x - ends[:, None]), 0)
     return starts, ends, distance.argmin(axis=0)
 
@@ -275,8 +275,8 @@ def _deepened(thrown: Plane, depth_px: float) -> Plane:
 
 
 def _penumbra_px(above_px: float, light: Light) -> float:
-    way_px = above_px / math.sin(math.radians(light.elevation_deg))
-    return max(way_px * math.tan(math.radians(light.softness_deg) / 2) / 2, 0.7)
+    distance_px = above_px / math.sin(math.radians(light.elevation_deg))
+    return max(distance_px * math.tan(math.radians(light.softness_deg) / 2) / 2, 0.7)
 
 
 def _blurred(thrown: Plane, sigma_px: float) -> Plane:
@@ -284,11 +284,11 @@ def _blurred(thrown: Plane, sigma_px: float) -> Plane:
     return np.asarray(cv2.GaussianBlur(thrown, (0, 0), sigmaX=across, sigmaY=along), np.float32)
 
 
-def crease(stood: Stand, shape: tuple[int, ...], kind: Crease) -> Plane:
+def crease(stance: Stand, shape: tuple[int, ...], kind: Crease) -> Plane:
     """How much (h, w; 0..1) of the sky the product hides from the ground close to where it stands."""
-    near = np.clip(1 - stood.clearance / max(kind.reach * stood.height_px, 1.0), 0, 1)
-    sigma_x, sigma_y = (max(share * stood.longer_px, 0.5) for share in (kind.spread_x, kind.spread_y))
+    near = np.clip(1 - stance.clearance / max(kind.reach * stance.height_px, 1.0), 0, 1)
+    sigma_x, sigma_y = (max(share * stance.longer_px, 0.5) for share in (kind.spread_x, kind.spread_y))
     y = np.arange(shape[0], dtype=np.float32)[:, None]
-    centre = stood.ground + kind.drop * stood.longer_px
+    centre = stance.ground + kind.drop * stance.longer_px
     prints = (np.exp(-0.5 * ((y - centre) / sigma_y) ** 2) * near * kind.strength).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(prints, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y / 2), np.float32)

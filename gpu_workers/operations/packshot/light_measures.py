@@ -50,9 +50,9 @@ def _darkness(written: NDArray[np.uint8], background: NDArray[np.uint8]) -> Plan
 
 def _contact(darkness: Plane, mask: NDArray[np.uint8]) -> dict[str, float]:
     """The median over the feet of how dark the few pixels right below them are; nothing where they are cut off."""
-    stood = lights.stand(mask)
-    below = (np.arange(len(mask))[:, None] - stood.ground).astype(np.float32)
-    strip = (below >= 0) & (below < max(0.01 * stood.longer_px, 3)) & stood.feet & (mask == 0)
+    stance = lights.stand(mask)
+    below = (np.arange(len(mask))[:, None] - stance.ground).astype(np.float32)
+    strip = (below >= 0) & (below < max(0.01 * stance.longer_px, 3)) & stance.feet & (mask == 0)
     columns = strip.sum(axis=0)
     if not columns.any():
         return {}
@@ -70,9 +70,9 @@ def _edge_share(darkness: Plane, mask: NDArray[np.uint8]) -> float:
         cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for plane in (darkness, product.astype(np.float32), mask)
     )
-    stood = lights.stand(alpha)
+    stance = lights.stand(alpha)
     rows = np.arange(len(alpha))[:, None]
-    clear = (hidden == 0) & (rows < stood.ground - _ABOVE * stood.height_px)
+    clear = (hidden == 0) & (rows < stance.ground - _ABOVE * stance.height_px)
     above, below = dark[:-_EDGE_ROWS], dark[_EDGE_ROWS:]
     edge = (below > _EDGE_DARK) & (above < _EDGE_LEFT * below) & clear[:-_EDGE_ROWS] & clear[_EDGE_ROWS:]
     width = np.ptp(np.flatnonzero((alpha >= HALF).any(axis=0))) + 1
@@ -99,12 +99,12 @@ def _direction(darkness: Plane, rendered: Rendered, meant: Light) -> dict[str, f
         return {"shadow_azimuth_error_deg": _NOT_FOUND_DEG}
 
     mode = rendered.shadow_mode
-    stood = lights.stand(shadow.reduced(rendered.mask, mode)).resized(alpha.shape[1])
-    thrown = (1 - (1 - seen) / shadow.sky_left(alpha, stood, mode)).clip(0) * clear
+    stance = lights.stand(shadow.reduced(rendered.mask, mode)).resized(alpha.shape[1])
+    thrown = (1 - (1 - seen) / shadow.sky_left(alpha, stance, mode)).clip(0) * clear
 
     @cache
     def explained(azimuth_deg: float) -> float:
-        model = shadow.taken_from(replace(meant, azimuth_deg=azimuth_deg), alpha, stood, mode) * clear
+        model = shadow.taken_from(replace(meant, azimuth_deg=azimuth_deg), alpha, stance, mode) * clear
         sizes = float(np.linalg.norm(model) * np.linalg.norm(thrown))
         return float((model * thrown).sum()) / sizes if sizes > 0 else 0.0
 

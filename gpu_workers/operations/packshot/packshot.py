@@ -118,8 +118,8 @@ def packshot(
 
 def _tellable(mask: Mask, mode: ShadowMode) -> ShadowMode:
     """`mode`, or what of it can be told of a product whose outline does not say how it meets the ground."""
-    told: dict[Footing, ShadowMode] = {"stands": mode, "oblique": "contact", "lies": "floating"}
-    return told[footing(mask)]
+    allowed: dict[Footing, ShadowMode] = {"stands": mode, "oblique": "contact", "lies": "floating"}
+    return allowed[footing(mask)]
 
 
 def _placement(
@@ -127,7 +127,7 @@ def _placement(
 ) -> Placement:
     """Where the product goes, straightened; with its own shadow where that is kept."""
     alpha = levels(product[..., 3])
-    angle_deg = straightening.asked(alpha, parameters, worn=worn)
+    angle_deg = straightening.requested_angle(alpha, parameters, worn=worn)
     placed = _with_shadow(rgba, alpha) if mode == "own" else alpha
     return place(placed, channel, parameters, angle_deg, worn=worn)
 
@@ -142,9 +142,9 @@ def _ground(
     darkness = shadow.cast(mask, mode)
     if mode != "reflection":
         return darkness, None, True
-    stood = lights.stand(mask)
-    flat = lights.is_flat(stood)
-    return darkness, lights.mirrored(light, stood) if flat else None, flat
+    stance = lights.stand(mask)
+    flat = lights.is_flat(stance)
+    return darkness, lights.mirrored(light, stance) if flat else None, flat
 
 
 def behind(background: NDArray[np.uint8], darkness: Plane, reflection: Plane | None) -> Plane:

@@ -167,26 +167,26 @@ def reduced(alpha: Mask, mode: ShadowMode) -> Mask:
 
 def _thrown(alpha: Mask, mode: ShadowMode, lit: Light | None) -> Plane:
     """As `cast`, at the size of `alpha` (h, w) itself."""
-    stood = light.stand(alpha)
-    clear = sky_left(alpha, stood, mode)
+    stance = light.stand(alpha)
+    clear = sky_left(alpha, stance, mode)
     if lit is not None:
-        clear = clear * (1 - taken_from(lit, alpha, stood, mode))
+        clear = clear * (1 - taken_from(lit, alpha, stance, mode))
     # The tail is cut where eight bits would not show it, so that the background beyond stays exact.
     return np.asarray(np.maximum((1 - clear - _INVISIBLE) / (1 - _INVISIBLE), 0), np.float32)
 
 
-def sky_left(alpha: Mask, stood: Stand, mode: ShadowMode) -> Plane:
+def sky_left(alpha: Mask, stance: Stand, mode: ShadowMode) -> Plane:
     """What of the sky (h, w; 0..1) the ground still sees along the lines on which the product stands."""
     clear = np.ones(alpha.shape, np.float32)
     for kind in _CREASES[mode]:
-        clear = clear * (1 - light.crease(stood, alpha.shape, kind))
+        clear = clear * (1 - light.crease(stance, alpha.shape, kind))
     return clear
 
 
-def taken_from(lit: Light, alpha: Mask, stood: Stand, mode: ShadowMode) -> Plane:
+def taken_from(lit: Light, alpha: Mask, stance: Stand, mode: ShadowMode) -> Plane:
     """The share of the ground's light (h, w; 0..1) that the product takes by standing, or hovering, in `lit`."""
     hovers = mode == "floating"
-    kept = light.drop(alpha, _HOVER * stood.longer_px, lit) if hovers else light.occlusion(alpha, stood, lit)
+    kept = light.drop(alpha, _HOVER * stance.longer_px, lit) if hovers else light.occlusion(alpha, stance, lit)
     return lit.share * _towards_the_rim(kept)
 
 

@@ -25,7 +25,7 @@ _EDGES_APART_DEG = 5.0  # more, and the two sides taper: they say nothing of the
 _BEND = 0.008  # of the product's height, by which an edge may bend and still be straight
 
 
-def asked(alpha: Mask, parameters: PackshotParameters, *, worn: bool = False) -> float:
+def requested_angle(alpha: Mask, parameters: PackshotParameters, *, worn: bool = False) -> float:
     """Degrees clockwise by which the product `alpha` (h, w) is to be turned by its parameters.
 
     Raises BadParameters where somebody wants a product turned that the photograph cut off: its edge must meet the

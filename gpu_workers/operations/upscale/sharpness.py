@@ -31,8 +31,10 @@ def effective_resolution_px(image: Codes) -> float | None:
     metric", 2002, measure widths likewise); of those that are seen clearly the sharpest tenth counts, for what is out
     of focus on purpose is no loss. It says how sharp a picture looks, not that its details are true.
     """
-    ways = (image, image.swapaxes(0, 1))
-    widths = np.concatenate([_edge_widths_px(luma_of(way[:: max(1, len(way) // _ROWS)])) for way in ways])
+    directions = (image, image.swapaxes(0, 1))
+    widths = np.concatenate(
+        [_edge_widths_px(luma_of(direction[:: max(1, len(direction) // _ROWS)])) for direction in directions]
+    )
     if len(widths) < _EDGES_LEAST:
         return None
     return float(max(image.shape[:2]) * min(1.0, _SHARP_EDGE_PX / np.percentile(widths, 10)))

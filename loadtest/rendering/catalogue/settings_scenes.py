@@ -206,7 +206,7 @@ def tiles(y: float, colour: str, grout: str, low: float = -20) -> None:
             )
 
 
-def books(x: float, y: float, z: float, count: int, seed: int, standing: bool = True, yaw: float = 0) -> None:
+def books(x: float, y: float, z: float, count: int, seed: int, upright: bool = True, yaw: float = 0) -> None:
     """Row or stack of cloth-bound books."""
     rng = random.Random(seed)
     palette = ["#7d2f2a", "#26405c", "#c9b27c", "#385542", "#d8d2c4", "#403a3f", "#b5652f", "#8fa3a8", "#5a4668"]
@@ -215,7 +215,7 @@ def books(x: float, y: float, z: float, count: int, seed: int, standing: bool = 
     for k in range(count):
         thick, tall, deep = rng.uniform(1.8, 4.4), rng.uniform(19, 26), rng.uniform(14, 17)
         cloth = mats.plain("cover", rng.choice(palette), 0.7, grain=0.02, grain_scale=10)
-        if standing:
+        if upright:
             tilt = rng.uniform(-1, 1) if k < count - 1 else -9
             spot = (x + at + thick / 2, y, z)
             geo.box("book", (thick, deep, tall), cloth, 0.25, location=spot, rotation=(0, tilt, yaw))

@@ -35,14 +35,22 @@ def show_submission(
     if not fates:
         console.say(f"{len(submitted)} events sent")
         return
+    _show_fates(submitted, fates)
+    states = Counter(asset.state for fate in fates for asset in fate.assets)
+    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    console.say(f"{len(fates)} events, {states.total()} assets: {counted or 'none'}")
+    _show_waiting(submitted, fates)
+
+
+def _show_fates(submitted: Sequence[SentEvent], fates: Sequence[Fate]) -> None:
     shown = table("event", "state", "published", "review", "failed", "reason")
     for each, fate in zip(submitted, fates, strict=True):
         counts = [_count(fate.assets, state) for state in ("published", "review", "failed")]
         shown.add_row(each.subject, coloured(fate.state), *counts, fate.reason)
     console.show(shown)
-    states = Counter(asset.state for fate in fates for asset in fate.assets)
-    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-    console.say(f"{len(fates)} events, {states.total()} assets: {counted or 'none'}")
+
+
+def _show_waiting(submitted: Sequence[SentEvent], fates: Sequence[Fate]) -> None:
     for each, fate in zip(submitted, fates, strict=True):
         if fate.state == "waiting":
             still = ", ".join(fate.waits_for) or "for the streams role to read it"

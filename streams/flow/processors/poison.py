@@ -60,7 +60,7 @@ def ends(event: Event, facts: Facts, reason: str) -> Answers:
 def bare_letter(delivery: Delivery, why: Refused) -> Outgoing:
     """A dead letter that says only where the record stood and why it died: for those whose story breaks letters."""
     now_ms = time.time_ns() // 1_000_000
-    story = {
+    fields = {
         letters.ORIGIN_TOPIC: delivery.topic,
         letters.ORIGIN_PARTITION: delivery.partition,
         letters.ORIGIN_OFFSET: delivery.offset,
@@ -70,7 +70,7 @@ def bare_letter(delivery: Delivery, why: Refused) -> Outgoing:
         letters.ERROR_CODE: why.code,
         letters.ERROR_MESSAGE: ascii(str(why))[1:MESSAGE_CHARACTERS_MAX],
     }
-    headers = [(name, str(value).encode()) for name, value in story.items()]
+    headers = [(name, str(value).encode()) for name, value in fields.items()]
     return Outgoing(topics.DEAD.name, delivery.key, delivery.value, headers)
 
 

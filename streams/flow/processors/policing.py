@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from itertools import islice
 
-from schemas.policies import Judged, Patience, Policy
+from schemas.policies import Judged, Policy, TimeBudget
 from schemas.records import CampaignRequested, CatalogChanged
 from streams.runtime.errors import Refused
 
@@ -52,9 +52,9 @@ def of_product(product: CatalogChanged, policy: Policy, channel: str = "") -> It
     some = islice(product.attributes.items(), ATTRIBUTES_MAX)
     texts = {"title": product.title} | {f"attributes.{name}": text for name, text in some}
     about = {"tenant": product.tenant, "channel": channel, "category": product.category}
-    patience = Patience()
+    budget = TimeBudget()
     for field, text in texts.items():
-        yield field, policy.judged(text, **about, patience=patience)
+        yield field, policy.judged(text, **about, budget=budget)
 
 
 def _refusal(field: str, judged: Judged) -> Refused | None:

@@ -5,6 +5,7 @@ event again, whenever it comes, is answered the same.
 """
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from msgspec.structs import replace
 
@@ -21,8 +22,7 @@ def admitted(answers: Answers, facts: Facts, per_hour: int, asked_at_ms: int) ->
 
     `per_hour` 0 sets none.
     """
-    firsts = [task for task in answers if isinstance(task, Task) and task.source is not None]
-    stamped = [replace(task, asked_at_ms=asked_at_ms) for task in firsts]
+    stamped = [replace(task, asked_at_ms=asked_at_ms) for task in answers if _is_first(task)]
     if per_hour and stamped:
         stamped = _within(stamped, facts, per_hour, asked_at_ms)
     for task in stamped:
@@ -31,7 +31,8 @@ def admitted(answers: Answers, facts: Facts, per_hour: int, asked_at_ms: int) ->
     return [next(rest) if _is_first(answer) else answer for answer in answers]
 
 
-def _is_first(answer: Event | Refused) -> bool:
+def _is_first(answer: Event | Refused) -> TypeGuard[Task]:
+    """Whether it begins with a photograph; later steps are of photographs that were counted."""
     return isinstance(answer, Task) and answer.source is not None
 
 

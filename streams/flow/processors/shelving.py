@@ -28,10 +28,10 @@ def shelf_measured(event: ShelfMeasured, facts: Facts) -> Answers:
 def measures_of(tenant: str, asset: str, channel: str, facts: Facts) -> dict[str, float]:
     """What the style gate is told of a picture's shelf; nothing where nobody has looked at it."""
     seen = facts.shelves.get(tenant, shelf_of(asset, channel))
-    return {} if seen is None else told(seen)
+    return {} if seen is None else as_measures(seen)
 
 
-def told(seen: ShelfMeasured) -> dict[str, float]:
+def as_measures(seen: ShelfMeasured) -> dict[str, float]:
     """A shelf as measures: `shelf.version`, `shelf.pictures`, and of each measure of theirs the median and spread."""
     medians = {f"shelf.{name}.median": value for name, value in seen.medians.items()}
     spreads = {f"shelf.{name}.spread": value for name, value in seen.spreads.items()}
@@ -40,5 +40,5 @@ def told(seen: ShelfMeasured) -> dict[str, float]:
 
 def stands_out(measures: Measures, live: Verdict | None) -> bool:
     """Whether a picture that is live looks otherwise than its shelf, in what nobody was asked about it yet."""
-    asked = set() if live is None else {check.name for check in live.checks if check.outcome == "review"}
-    return any(check.outcome == "review" and check.name not in asked for check in against_shelf(measures))
+    reviewed = set() if live is None else {check.name for check in live.checks if check.outcome == "review"}
+    return any(check.outcome == "review" and check.name not in reviewed for check in against_shelf(measures))

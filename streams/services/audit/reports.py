@@ -61,12 +61,12 @@ def _watch(settings: Settings, audits: Audits, number: int, deep: bool) -> None:
     """Runs it, and notes its end where it did not do so itself, as one that was killed."""
     command = [sys.executable, "-m", "streams.commands.cli", "audit", "--number", str(number)]
     servers = settings.kafka_bootstrap_servers
-    told = {**os.environ, **(environment(settings, servers) if servers else {})}
+    variables = {**os.environ, **(environment(settings, servers) if servers else {})}
     null = subprocess.DEVNULL
     try:
         done = subprocess.run(
             [*command, *(["--deep"] if deep else [])],
-            env=told,
+            env=variables,
             stdin=null,
             stdout=null,
             stderr=null,

@@ -31,8 +31,8 @@ class Audited:
     def by_kind(self) -> dict[str, int]:
         """How many findings there are of each kind."""
         assert self.last is not None
-        told = self.last.figures
-        return {kind: told.get(kind, 0) if self.is_whole else self._own(kind) for kind in KINDS}
+        figures = self.last.figures
+        return {kind: figures.get(kind, 0) if self.is_whole else self._own(kind) for kind in KINDS}
 
     @property
     def counts(self) -> dict[str, int]:

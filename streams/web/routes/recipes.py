@@ -88,8 +88,8 @@ def preview(visitor: Looking, data: JSONBody[Wish]) -> Response[list[PictureSeen
     place = visitor.place
     entries = recipe_drafts.seen(place.settings, place.database, visitor.tenant, data.sku, data.text)
     several = len(entries) > 1
-    told = [_told(entry, picture, several=several) for entry in entries for picture in entry.pictures]
-    return Response(told, headers=UNSTORED)
+    seen = [_told(entry, picture, several=several) for entry in entries for picture in entry.pictures]
+    return Response(seen, headers=UNSTORED)
 
 
 @post("/desk/{tenant:str}/recipe/release", opt=OPERATE, sync_to_thread=True, status_code=202)

@@ -8,10 +8,10 @@ for (const section of document.querySelectorAll("[data-refresh]")) {
       try {
         section.innerHTML = await part(section.dataset.refresh); // made by our own templates, which escape
       } catch (error) {
-        const told = document.createElement("p");
-        told.className = "empty";
-        told.textContent = error.message;
-        section.replaceChildren(told);
+        const message = document.createElement("p");
+        message.className = "empty";
+        message.textContent = error.message;
+        section.replaceChildren(message);
       }
     }
     setTimeout(refresh, section.dataset.everyS * 1000);

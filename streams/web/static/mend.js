@@ -10,7 +10,7 @@ const CUTOUT = "cutout";
 const COLOUR = "background.color";
 const ANGLE = "straighten.angle";
 const STEP = 0.04; // of what is seen, that an arrow moves the cross by
-const TOLD = {
+const HINTS = {
   scribble: "A scribble says what is product; the matting finds the edge about it.",
   brush: "Exactly what is under the brush, and nothing else.",
   alike: "Whatever looks like what is under the stroke, all over the product: one over what is product, one over what is not.",
@@ -236,7 +236,7 @@ function choose(name, value) {
   if (name === "keep") board.keep = value === "yes";
   else {
     board.tool = value;
-    at("tool-told").textContent = TOLD[value];
+    at("tool-told").textContent = HINTS[value];
     at("board").dataset.tool = value;
     look("marks");
   }

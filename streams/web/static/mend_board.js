@@ -49,15 +49,15 @@ export class Board {
 
   back() {
     this.marks.pop();
-    this.told();
+    this.redraw();
   }
 
   clear() {
     this.marks = [];
-    this.told();
+    this.redraw();
   }
 
-  told() {
+  redraw() {
     this.draw();
     this.changed();
   }
@@ -161,7 +161,7 @@ export class Board {
     }
     const isEmpty = mark.type === "box" && (mark.left >= mark.right || mark.top >= mark.bottom);
     if (!isEmpty) this.marks.push(mark);
-    this.told();
+    this.redraw();
   }
 
   /** Tells how a line is to be turned; one that is too short says nothing. */

@@ -20,9 +20,9 @@ export async function send(address, form) {
 async function answered(answer) {
   if (answer.status === 401) location.assign("/desk/-/sign-in");
   const text = await answer.text();
-  const told = text && answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : null;
-  if (!answer.ok) throw new Refused(told?.detail || `the gateway answers ${answer.status}`);
-  return told;
+  const body = text && answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : null;
+  if (!answer.ok) throw new Refused(body?.detail || `the gateway answers ${answer.status}`);
+  return body;
 }
 
 /** A part of a page, as HTML that the gateway made. */

@@ -97,12 +97,12 @@ class AkeneoStandIn(StandIn):
         since = search["updated"][0]["value"] if "updated" in search else ""
         ids = search["uuid"][0]["value"] if "uuid" in search else None
         return [
-            self._told(each)
+            self._as_sent(each)
             for each in self.products.values()
             if (ids is None or uuid_of(each.id) in ids) and iso(each.updated_ms)[:19].replace("T", " ") > since
         ]
 
-    def _told(self, product: Product) -> dict[str, Any]:
+    def _as_sent(self, product: Product) -> dict[str, Any]:
         pictures: dict[str, Any] = {
             "locale": None, "scope": None, "data": [each.id for each in product.media],
             "attribute_type": "pim_catalog_asset_collection", "reference_data_name": FAMILY,

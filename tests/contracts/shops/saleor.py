@@ -102,11 +102,11 @@ class SaleorStandIn(StandIn):
             if (ids is None or each.id in ids) and iso(each.updated_ms)[:19] >= since[:19]
         ]
         begin = int(after or 0)
-        edges = [{"node": self._told(each), "cursor": ""} for each in found[begin : begin + first]]
+        edges = [{"node": self._as_sent(each), "cursor": ""} for each in found[begin : begin + first]]
         page = {"hasNextPage": begin + first < len(found), "endCursor": str(begin + first)}
         return {"edges": edges, "pageInfo": page, "totalCount": len(found)}
 
-    def _told(self, product: Product) -> dict[str, Any]:
+    def _as_sent(self, product: Product) -> dict[str, Any]:
         variant = {"node": {"id": "v", "sku": product.sku}, "cursor": ""}
         return {
             "id": product.id, "name": product.title, "slug": product.title.lower(), "category": None,

@@ -111,7 +111,7 @@ class ShopifyStandIn(StandIn):
 
     def _nodes(self, _info: Any, ids: list[str]) -> list[Any]:
         plain = [each.removeprefix(GID) for each in ids]
-        return [self._told(self.products[each]) if each in self.products else None for each in plain]
+        return [self._as_sent(self.products[each]) if each in self.products else None for each in plain]
 
     def _matching(self, query: str | None) -> list[Product]:
         since = query.partition(">='")[2].rstrip("'") if query else ""
@@ -122,12 +122,12 @@ class ShopifyStandIn(StandIn):
         assert sortKey == "UPDATED_AT"
         found, begin = self._matching(query), int(after or 0)
         page = {"hasNextPage": begin + first < len(found), "endCursor": str(begin + first)}
-        return {"nodes": [self._told(each) for each in found[begin : begin + first]], "pageInfo": page}
+        return {"nodes": [self._as_sent(each) for each in found[begin : begin + first]], "pageInfo": page}
 
     def _productsCount(self, _info: Any, query: str | None = None) -> dict[str, int]:  # noqa: N802
         return {"count": len(self._matching(query))}
 
-    def _told(self, product: Product) -> dict[str, Any]:
+    def _as_sent(self, product: Product) -> dict[str, Any]:
         return {
             "__typename": "Product", "id": GID + product.id, "handle": product.title.lower(), "title": product.title,
             "updatedAt": iso(product.updated_ms), "productType": "", "vendor": "Acme",
@@ -166,7 +166,7 @@ class ShopifyStandIn(StandIn):
             media.append(medium)
         product.media = media
         self.wrote(product.id)
-        return {"product": self._told(product), "userErrors": []}
+        return {"product": self._as_sent(product), "userErrors": []}
 
     def _fileDelete(self, _info: Any, fileIds: list[str]) -> dict[str, Any]:  # noqa: N802, N803
         self.writes += 1

@@ -100,9 +100,12 @@ class VendureStandIn(StandIn):
         wanted = (options.get("filter") or {}).get("id", {}).get("in")
         found = [each for each in self.products.values() if wanted is None or each.id in wanted]
         skip = options.get("skip", 0)
-        return {"totalItems": len(found), "items": [self._told(each) for each in found[skip : skip + options["take"]]]}
+        return {
+            "totalItems": len(found),
+            "items": [self._as_sent(each) for each in found[skip : skip + options["take"]]],
+        }
 
-    def _told(self, product: Product) -> dict[str, Any]:
+    def _as_sent(self, product: Product) -> dict[str, Any]:
         at = iso(product.updated_ms)
         assets = [self._asset(each) for each in product.media]
         variants = {"items": [{"id": "1", "sku": product.sku, "updatedAt": at}], "totalItems": 1}
@@ -137,7 +140,7 @@ class VendureStandIn(StandIn):
         assert input["featuredAssetId"] == input["assetIds"][0]
         product.media = [self.assets[each] for each in input["assetIds"]]
         self.wrote(product.id)
-        return self._told(product)
+        return self._as_sent(product)
 
     def _deleteAssets(self, _info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         used = {each.id for product in self.products.values() for each in product.media}

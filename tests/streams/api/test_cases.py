@@ -8,7 +8,7 @@ from schemas import codec
 from schemas.records import ReviewDecided
 from streams.facts import Database
 from streams.services import keys
-from tests.streams.case_flow import CHANNELS, asked, case_of
+from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
 
 Client = TestClient[ASGIApp]
@@ -16,7 +16,7 @@ Client = TestClient[ASGIApp]
 
 @pytest.fixture
 def case_id(database: Database) -> str:
-    return case_of(asked(Flow(database), upsert(channels=CHANNELS)))
+    return case_of(requested_reviews(Flow(database), upsert(channels=CHANNELS)))
 
 
 def test_a_case_is_listed_read_claimed_and_decided(demo: Client, case_id: str, recorder: Recorder) -> None:

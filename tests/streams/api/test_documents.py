@@ -65,12 +65,12 @@ def test_what_would_break_a_client_is_found(made: dict[str, Any]) -> None:
     del without["paths"]["/v1/products"]
     assert breaking(made, without) == ["get /v1/products is gone"]
     assert breaking(without, made) == []
-    told_less = copy.deepcopy(made)
-    told_less["components"]["schemas"]["CampaignView"]["required"].remove("version")
-    assert breaking(told_less, made) == []  # an answer may tell more
-    asked_less = copy.deepcopy(made)
-    asked_less["components"]["schemas"]["Source"]["required"] = []  # within a body
-    assert breaking(asked_less, made) == ["Source.uri is needed"]
+    fewer_answers = copy.deepcopy(made)
+    fewer_answers["components"]["schemas"]["CampaignView"]["required"].remove("version")
+    assert breaking(fewer_answers, made) == []  # an answer may tell more
+    fewer_parameters = copy.deepcopy(made)
+    fewer_parameters["components"]["schemas"]["Source"]["required"] = []  # within a body
+    assert breaking(fewer_parameters, made) == ["Source.uri is needed"]
     narrower = copy.deepcopy(made)
     del narrower["components"]["schemas"]["AssetView"]["properties"]["srcset"]
     narrower["components"]["schemas"]["ProductBody"]["required"].append("title")

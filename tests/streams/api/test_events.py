@@ -80,7 +80,7 @@ def test_who_listens_for_a_while_hears_what_was_missed_and_the_end(caller: Calle
     asyncio.run(course())
 
 
-def test_the_end_is_told_to_those_who_listen(caller: Caller) -> None:
+def test_the_end_is_reported_to_those_who_listen(caller: Caller) -> None:
     async def course() -> None:
         caller.gateway.progress.close()
         with contextlib.suppress(StopAsyncIteration):

@@ -48,15 +48,15 @@ def test_a_cutout_is_answered_as_a_picture_and_of_no_product(demo: Client, worke
     assert (written.topic, written.partition) == (topics.REPLIES.name, 3)
 
 
-@pytest.mark.parametrize("way", ["raw", "form", "address"])
+@pytest.mark.parametrize("route", ["raw", "form", "address"])
 def test_a_photograph_comes_as_a_body_in_a_form_or_by_its_address(
-    way: str, demo: Client, gateway: Gateway, workers: Workers, photo: bytes, tmp_path: Path
+    route: str, demo: Client, gateway: Gateway, workers: Workers, photo: bytes, tmp_path: Path
 ) -> None:
     query = {"channel": "amazon", "padding": "0.1"}
     headers = {"Prefer": "wait=60", "Accept": "application/json"}
-    if way == "raw":
+    if route == "raw":
         answer = demo.post("/v1/packshots", content=photo, params=query, headers=headers)
-    elif way == "form":
+    elif route == "form":
         answer = demo.post("/v1/packshots", files={"image": ("a.png", photo)}, data=query, headers=headers)
     else:
         assert str(tmp_path) in gateway.settings.source_file_roots
@@ -216,7 +216,7 @@ def spent(client: Client) -> Any:
     return total
 
 
-def asked_for(workers: Workers) -> int:
+def tasks_begun(workers: Workers) -> int:
     """What the workers' completions cost, in billionths of the currency."""
     done = [codec.decode(each.value) for each in workers.written]
     return sum(cost.price_nanos for each in done if isinstance(each, TaskCompleted) for cost in each.costs.values())
@@ -225,7 +225,7 @@ def asked_for(workers: Workers) -> int:
 def test_what_pictures_cost_stands_in_the_costs_once(demo: Client, workers: Workers, photo: bytes) -> None:
     assert spent(demo) is None
     post(demo, "cutouts", photo)
-    total, nanos = spent(demo), asked_for(workers)
+    total, nanos = spent(demo), tasks_begun(workers)
     assert nanos > 0
     assert (total["images"], total["total_nanos"], total["wasted_nanos"]) == (1, nanos, 0)
     assert total["engine_ms"] > 0
@@ -237,11 +237,11 @@ def test_what_pictures_cost_stands_in_the_costs_once(demo: Client, workers: Work
         each["group"]["operation"]: each for each in demo.get("/v1/costs", params={"by": "operation"}).json()["groups"]
     }
     assert (by["cutout"]["images"], by["packshot"]["images"]) == (2, 1)
-    assert spent(demo)["total_nanos"] == asked_for(workers) > nanos
+    assert spent(demo)["total_nanos"] == tasks_begun(workers) > nanos
     assert len(workers.tasks) == 3
 
 
-def test_what_is_told_again_by_another_gateway_costs_once_and_what_failed_was_wasted(
+def test_what_is_announced_again_by_another_gateway_costs_once_and_what_failed_was_wasted(
     demo: Client, gateway: Gateway, workers: Workers, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.services.pictures.KNOWN_MS", -1)

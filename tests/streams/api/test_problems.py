@@ -45,8 +45,8 @@ def problem(client: Client, method: str, path: str, **request: object) -> Proble
 )
 def test_a_body_that_nests_without_an_end_or_is_no_utf_8_is_the_callers_fault(demo: Client, body: bytes) -> None:
     for method, path in (("PUT", "/v1/products/A"), ("PUT", "/v1/campaigns/A"), ("POST", "/v1/cutouts")):
-        told = problem(demo, method, path, content=body, headers={"Content-Type": "application/json"})
-        assert (told.status, told.retryable) == (422, False) or told.status == 400, told
+        found = problem(demo, method, path, content=body, headers={"Content-Type": "application/json"})
+        assert (found.status, found.retryable) == (422, False) or found.status == 400, found
 
 
 def test_every_error_has_the_same_shape(demo: Client) -> None:
@@ -65,7 +65,7 @@ def test_every_error_has_the_same_shape(demo: Client) -> None:
 
 @pytest.mark.parametrize("method", ["OPTIONS", "PATCH", "TRACE"])
 @pytest.mark.parametrize("key", ["", "Bearer nothing"])
-def test_a_method_that_is_not_there_is_told_with_those_that_are(method: str, key: str, client: Client) -> None:
+def test_a_method_that_is_not_there_is_reported_with_those_that_are(method: str, key: str, client: Client) -> None:
     for path, allowed in (("/v1/products/A", "DELETE, GET, PUT"), ("/livez", "GET"), ("/v1/products:batch", "POST")):
         refused = client.request(method, path, headers={"Authorization": key} if key else {})
         assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
@@ -81,7 +81,7 @@ def test_what_nobody_foresaw_tells_nothing_of_our_inside(demo: Client, recorder:
     assert (details.code, details.status, details.retryable, details.detail) == ("unexpected", 500, True, "")
 
 
-def test_a_database_that_is_away_is_told(demo: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_is_reported(demo: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_self: object) -> None:
         raise DatabaseUnavailable("gone")
 
@@ -104,7 +104,7 @@ def test_every_code_that_a_service_refuses_with_is_explained() -> None:
     assert set(re.findall(r'Problem\("(\w+)"', api)) - CODES.keys() == set()
 
 
-def test_over_the_quota_is_told_and_reading_is_free(demo: Client, gateway: Gateway) -> None:
+def test_over_the_quota_is_reported_and_reading_is_free(demo: Client, gateway: Gateway) -> None:
     quota = gateway.settings.gateway_key_per_minute
     answers = [demo.put("/v1/products/A", json=BODY) for _ in range(quota + 5)]
     assert [each.status_code for each in answers[:quota]] == [202] * quota
@@ -160,9 +160,9 @@ def test_an_answer_is_noted_before_anybody_has_it(monkeypatch: pytest.MonkeyPatc
         course.append(message["type"])
 
     user = SimpleNamespace(tenant="demo", key=SimpleNamespace(key_id="k"))
-    asked = {"type": "http", "method": "PUT", "path": "/v1/products/A", "query_string": b"", "user": user}
+    request = {"type": "http", "method": "PUT", "path": "/v1/products/A", "query_string": b"", "user": user}
     litestar = SimpleNamespace(state=SimpleNamespace(gateway=SimpleNamespace(database=None)))
-    scope: Any = {**asked, "headers": [(b"idempotency-key", b"k")], "litestar_app": litestar}
+    scope: Any = {**request, "headers": [(b"idempotency-key", b"k")], "litestar_app": litestar}
     asyncio.run(Idempotent(app)(scope, receive, send))
     assert course == ["noted", "http.response.start", "http.response.body"]
 

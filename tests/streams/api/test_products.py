@@ -71,7 +71,7 @@ def test_what_is_wrong_is_named(demo: Client, recorder: Recorder) -> None:
     assert recorder.records == []
 
 
-def test_a_broker_that_is_away_is_told_within_the_time(demo: Client, recorder: Recorder) -> None:
+def test_a_broker_that_is_away_is_reported_within_the_time(demo: Client, recorder: Recorder) -> None:
     def refuse(_records: object) -> None:
         raise NotAcknowledged("timed out")
 

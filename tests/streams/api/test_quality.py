@@ -21,10 +21,10 @@ def test_channels_and_checks_are_counted_and_what_stops_most_comes_first() -> No
         judged("web", "review", sharp="review", halo="pass"),
         judged("amazon", "fail", sharp="not_run", halo="fail", **{UNMEASURED: "review"}),
     ]
-    told = [(each.name, each.judged, each.passed, each.review, each.failed) for each in by_channel(seen)]
-    assert told == [("amazon", 1, 0, 0, 1), ("web", 2, 1, 1, 0)]
-    told = [(each.name, each.judged, each.passed, each.review, each.failed) for each in by_check(seen)]
-    assert told == [("sharp", 3, 1, 2, 0), ("halo", 3, 2, 0, 1)]
+    rows = [(each.name, each.judged, each.passed, each.review, each.failed) for each in by_channel(seen)]
+    assert rows == [("amazon", 1, 0, 0, 1), ("web", 2, 1, 1, 0)]
+    rows = [(each.name, each.judged, each.passed, each.review, each.failed) for each in by_check(seen)]
+    assert rows == [("sharp", 3, 1, 2, 0), ("halo", 3, 2, 0, 1)]
 
 
 def test_a_check_with_two_limits_is_one_and_counts_by_what_it_missed() -> None:
@@ -34,11 +34,11 @@ def test_a_check_with_two_limits_is_one_and_counts_by_what_it_missed() -> None:
     assert (sharp.judged, sharp.failed) == (1, 1)
 
 
-def test_it_is_told_of_the_tenants_assets(demo: TestClient[ASGIApp], database: Database) -> None:
+def test_it_is_of_the_tenants_assets(demo: TestClient[ASGIApp], database: Database) -> None:
     assert demo.get("/v1/quality").json() == {"states": {}, "judged": 0, "is_all": True, "channels": [], "checks": []}
     review = doubtful(Flow(database))
-    told = demo.get("/v1/quality").json()
-    assert (told["states"]["review"], told["judged"]) == (1, 1)
-    assert [each["name"] for each in told["channels"]] == [review.completed.task.step.channel]
-    (first, *_) = told["checks"]
+    rows = demo.get("/v1/quality").json()
+    assert (rows["states"]["review"], rows["judged"]) == (1, 1)
+    assert [each["name"] for each in rows["channels"]] == [review.completed.task.step.channel]
+    (first, *_) = rows["checks"]
     assert first["review"] + first["failed"] == 1

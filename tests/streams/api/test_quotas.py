@@ -102,7 +102,7 @@ def test_a_photograph_that_lies_elsewhere_counts_once_it_is_known(
     assert levels(answer)["key-pixels"] == gateway.settings.gateway_key_megapixels_per_minute * 10**6 - 2 * PIXELS
 
 
-def test_who_waits_is_told_of_work_at_once_and_who_does_not_gets_bulk(
+def test_who_waits_gets_work_at_once_and_who_does_not_gets_bulk(
     demo: Client, workers: Workers, photo: bytes, gateway: Gateway
 ) -> None:
     workers.let.clear()

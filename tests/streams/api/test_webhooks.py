@@ -65,15 +65,15 @@ def test_a_repeat_adds_nothing_and_no_secret_is_kept_for_it(demo: Client, databa
     assert not any(secret.encode() in bytes(body or b"") for (body,) in kept)
 
 
-def test_deliveries_are_told_and_a_range_is_sent_again(
+def test_deliveries_are_reported_and_a_range_is_sent_again(
     demo: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = demo.post("/v1/webhooks", json=HOOK).json()["endpoint"]
     monkeypatch.setattr(reading, "read", lambda *_args, **_more: iter([record(1), record(2), record(3, "other")]))
     sent = demo.post(f"/v1/webhooks/{endpoint}/replay", json={"since_ms": 0, "until_ms": 2})
     assert (sent.status_code, sent.json()) == (202, {"endpoint": endpoint, "sent_again": 1})
-    (told,) = demo.get(f"/v1/webhooks/{endpoint}/deliveries?state=waiting").json()["items"]
-    assert (told["type"], told["sku"], told["tries"], told["log"]) == ("asset.retracted", "A", 0, [])
+    (delivery,) = demo.get(f"/v1/webhooks/{endpoint}/deliveries?state=waiting").json()["items"]
+    assert (delivery["type"], delivery["sku"], delivery["tries"], delivery["log"]) == ("asset.retracted", "A", 0, [])
     assert demo.get(f"/v1/webhooks/{endpoint}").json()["deliveries"] == {"waiting": 1}
     assert Webhooks(gateway.database, Sealer()).counts(endpoint) == {"waiting": 1}
 

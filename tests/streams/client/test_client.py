@@ -132,18 +132,18 @@ class Unreliable(httpx.BaseTransport, httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._async_on.aclose()
 
-    def __init__(self, *mishaps: Callable[[], httpx.Response]) -> None:
-        self._mishaps = list(mishaps)
+    def __init__(self, *failures: Callable[[], httpx.Response]) -> None:
+        self._failures = list(failures)
         self._on, self._async_on = httpx.HTTPTransport(), httpx.AsyncHTTPTransport()
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        return self._mishaps.pop(0)() if self._mishaps else self._on.handle_request(request)
+        self.requests.append(request)
+        return self._failures.pop(0)() if self._failures else self._on.handle_request(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        return self._mishaps.pop(0)() if self._mishaps else await self._async_on.handle_async_request(request)
+        self.requests.append(request)
+        return self._failures.pop(0)() if self._failures else await self._async_on.handle_async_request(request)
 
 
 def away() -> httpx.Response:
@@ -165,24 +165,24 @@ def too_often() -> httpx.Response:
 def test_what_may_work_later_is_sent_again_as_the_same_request(
     opened: Open, url: str, key: str, recorder: Recorder
 ) -> None:
-    way = Unreliable(away, cut_off, proxy)
-    sent = opened(transport=way).send(calls.put_product("MUG", MUG))
-    assert len({each.headers["Idempotency-Key"] for each in way.asked}) == 1
-    assert (len(way.asked), len(recorder.records), sent.subject) == (4, 1, "MUG")
+    transport = Unreliable(away, cut_off, proxy)
+    sent = opened(transport=transport).send(calls.put_product("MUG", MUG))
+    assert len({each.headers["Idempotency-Key"] for each in transport.requests}) == 1
+    assert (len(transport.requests), len(recorder.records), sent.subject) == (4, 1, "MUG")
     asyncio.run(retried(url, key))
 
 
 async def retried(url: str, key: str) -> None:
-    way = Unreliable(away, cut_off, proxy)
-    async with AsyncClient(url, key, transport=way) as client:
+    transport = Unreliable(away, cut_off, proxy)
+    async with AsyncClient(url, key, transport=transport) as client:
         sent = await client.send(calls.put_product("JUG", MUG))
-    assert (len(way.asked), sent.subject) == (4, "JUG")
+    assert (len(transport.requests), sent.subject) == (4, "JUG")
 
 
 def test_an_answer_that_was_lost_is_given_again(opened: Open, recorder: Recorder) -> None:
     """The request arrives, its answer does not: the repeat has the first one's answer, and nothing is sent twice."""
-    way = Unreliable()
-    on = way._on.handle_request
+    transport = Unreliable()
+    on = transport._on.handle_request
     lost: list[httpx.Response] = []
 
     def losing(request: httpx.Request) -> httpx.Response:
@@ -193,8 +193,8 @@ def test_an_answer_that_was_lost_is_given_again(opened: Open, recorder: Recorder
             raise httpx.ReadError("reset by peer")
         return answer
 
-    way._on.handle_request = losing  # type: ignore[method-assign]
-    sent = opened(transport=way).send(calls.put_product("MUG", MUG))
+    transport._on.handle_request = losing  # type: ignore[method-assign]
+    sent = opened(transport=transport).send(calls.put_product("MUG", MUG))
     assert sent.event_id == lost[0].json()["event_id"]
     assert len(recorder.records) == 1
 
@@ -206,10 +206,10 @@ def test_tries_end(opened: Open) -> None:
         opened(tries=2, transport=Unreliable(away, away)).send(calls.list_products())
     with pytest.raises(Unreadable, match="Bad Gateway"):
         opened(tries=1, transport=Unreliable(proxy)).send(calls.list_products())
-    way = Unreliable(too_often)
+    transport = Unreliable(too_often)
     with pytest.raises(TooMany):  # an hour is longer than anybody wants to be kept
-        opened(transport=way).send(calls.list_products())
-    assert len(way.asked) == 1
+        opened(transport=transport).send(calls.list_products())
+    assert len(transport.requests) == 1
 
 
 def record(offset: int, sku: str = "A") -> Delivery:
@@ -218,7 +218,7 @@ def record(offset: int, sku: str = "A") -> Delivery:
     return Delivery(made.topic, 0, offset, made.key, made.value, made.headers, 1)
 
 
-def tell(gateway: Gateway, records: list[Delivery]) -> threading.Thread:
+def deliver(gateway: Gateway, records: list[Delivery]) -> threading.Thread:
     """Tells once somebody listens."""
 
     def telling() -> None:
@@ -233,13 +233,13 @@ def tell(gateway: Gateway, records: list[Delivery]) -> threading.Thread:
 
 
 def test_what_happens_is_heard_and_goes_on_after_a_cut(opened: Open, url: str, key: str, gateway: Gateway) -> None:
-    teller = tell(gateway, [record(1), record(2, sku="B"), record(3)])
+    delivering = deliver(gateway, [record(1), record(2, sku="B"), record(3)])
     news = opened(transport=Unreliable(cut_off, away)).events(sku="A")
     first = next(news)
     assert (first.type, first.sku, first.version, first.detail) == ("AssetRetracted", "A", 1, "gone")
     assert next(news).version == 3
     news.close()  # type: ignore[attr-defined]
-    teller.join()
+    delivering.join()
     again = opened().events(after=first.id)
     assert [next(again).version for _ in range(2)] == [2, 3]
     again.close()  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.services import cases, remote_review
 from streams.services.cases import Decision, Wanted
-from tests.streams.case_flow import CHANNELS, asked, case_of
+from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.client.test_remote import packshot
 from tests.streams.flow import Flow, Recorder, upsert
 
@@ -26,7 +26,7 @@ def flow(database: Database) -> Flow:
 
 @pytest.fixture
 def case_id(flow: Flow) -> str:
-    return case_of(asked(flow, upsert(channels=CHANNELS)))
+    return case_of(requested_reviews(flow, upsert(channels=CHANNELS)))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_cases_are_the_same_as_here(client: Client, database: Database, case_id:
     assert remote_review.get(client, case_id).summary == cases.get(database, "demo", case_id).summary
 
 
-def test_ids_are_shortened_and_what_is_not_there_is_told(client: Client, case_id: str) -> None:
+def test_ids_are_shortened_and_what_is_not_there_is_reported(client: Client, case_id: str) -> None:
     assert remote_review.find(client, case_id[:8]) == case_id
     with pytest.raises(Refused, match="no case that waits"):
         remote_review.find(client, "zz")

@@ -17,9 +17,9 @@ AT_S = 1_790_000_000
 def test_what_we_sign_is_believed(scheme: Scheme) -> None:
     old, new = new_secret(scheme), new_secret(scheme)
     signed = headers("msg_1", AT_S, BODY, [new, old])
-    shouted = {name.title(): value for name, value in signed.items()}
+    title_case = {name.title(): value for name, value in signed.items()}
     for secret in (old, new):
-        assert verified(shouted, BODY, verifier(secret), AT_S)["data"]["sku"] == "Müg"
+        assert verified(title_case, BODY, verifier(secret), AT_S)["data"]["sku"] == "Müg"
     with pytest.raises(BadSignature):
         verified(signed, BODY, verifier(new_secret(scheme)), AT_S)
     with pytest.raises(BadSignature):

@@ -34,17 +34,17 @@ def audits(database: Database) -> Audits:
 
 def test_a_tenant_sees_its_own_findings_and_no_figures(audits: Audits, sign_in: SignIn) -> None:
     assert audits.newest(1)[0].found == 3
-    told = sign_in("demo", role="viewer").get(AT).text
-    assert "demo|&lt;b&gt;A&lt;/b&gt; main v1" in told
+    page = sign_in("demo", role="viewer").get(AT).text
+    assert "demo|&lt;b&gt;A&lt;/b&gt; main v1" in page
     for hidden in ("other|B", "outbox", "1,234", "desk/theirs", "<b>A</b>", "Audit now"):
-        assert hidden not in told
+        assert hidden not in page
 
 
 def test_who_may_see_all_sees_all(audits: Audits, sign_in: SignIn) -> None:
     assert audits.newest(1)
-    told = sign_in("*", role="operator").get(AT).text
+    page = sign_in("*", role="operator").get(AT).text
     for shown in ("3 found", "other|B", "outbox", "1,234", "desk/theirs", "every live file was read", "Audit now"):
-        assert shown in told
+        assert shown in page
 
 
 def test_the_page_looks_at_nothing_itself(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,12 +69,12 @@ def test_one_at_a_time(sign_in: SignIn, database: Database, monkeypatch: pytest.
 
 def test_one_that_was_killed_is_not_at_work_for_ever(sign_in: SignIn, database: Database) -> None:
     Audits(database).begin(now_ms() - GONE_AFTER_MS - 1, "x", deep=False)
-    told = sign_in("*", role="operator").get(AT).text
-    assert "it ended without a word" in told
-    assert "data-refresh" not in told
+    page = sign_in("*", role="operator").get(AT).text
+    assert "it ended without a word" in page
+    assert "data-refresh" not in page
 
 
-def test_a_process_that_dies_is_told_of(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_is_reported(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(settings.database)
     database.create_tables()
     monkeypatch.setattr(sys, "executable", "/bin/false")
@@ -117,5 +117,5 @@ def test_much_is_kept_in_part_and_old_ones_are_forgotten(settings: Settings, mon
 def test_a_page_tells_kinds_of_ones_own(audits: Audits, sign_in: SignIn) -> None:
     assert page.SHOWN >= 1
     assert audits.newest(1)
-    told = sign_in("demo").get(AT).text
-    assert "1 found" in told
+    shown = sign_in("demo").get(AT).text
+    assert "1 found" in shown

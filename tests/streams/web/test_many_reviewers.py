@@ -20,7 +20,7 @@ from streams.services.showing import Showing
 from streams.web.app import build
 from streams.web.place import Place
 from streams.web.visitors import COOKIE
-from tests.streams.case_flow import asked
+from tests.streams.case_flow import requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
 
 PEOPLE, CASES = 50, 200
@@ -78,7 +78,7 @@ def test_fifty_people_meet_no_error_and_decide_each_case_once(
 ) -> None:
     flow = Flow(database)
     for number in range(CASES):
-        asked(flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))
+        requested_reviews(flow, upsert(sku=f"S{number}", photo=f"{number}.jpg"))
     waiting = {each.case_id for each in cases.every(database, cases.Wanted(tenant="demo"))}
     assert len(waiting) == CASES
     with ThreadPoolExecutor(PEOPLE) as people:

@@ -22,7 +22,7 @@ from streams.services.mending import PreviewRequest, Seen
 from streams.services.showing import Shown
 from streams.web.place import Place
 from tests.servers import skip_or_fail
-from tests.streams.case_flow import CHANNELS, asked, case_of, finished, retouch
+from tests.streams.case_flow import CHANNELS, case_of, finished, requested_reviews, retouch
 from tests.streams.flow import Flow, tasks, upsert
 from tests.streams.web import desk_world
 from tests.streams.web.browsing import NoBrowser, chromium, opened
@@ -49,7 +49,7 @@ def picture(width: int = 80, height: int = 80) -> bytes:
 
 
 def test_a_preview_names_a_case_that_is_ones_own(sign_in: SignIn, database: Database) -> None:
-    case_id = case_of(asked(Flow(database)))
+    case_id = case_of(requested_reviews(Flow(database)))
     body = {"case": case_id, "step": "packshot", "parameters": {"colour": "red"}}
     ours, other = sign_in("demo"), sign_in("other", name="eve")
     assert other.post("/desk/other/mend/preview", json=body).status_code == 404
@@ -62,7 +62,7 @@ def test_a_preview_names_a_case_that_is_ones_own(sign_in: SignIn, database: Data
 
 def test_what_is_tried_is_made_by_the_recipe_with_a_persons_word_over_it(database: Database) -> None:
     flow = Flow(database)
-    case_id = case_of(asked(flow, upsert(channels=CHANNELS)))
+    case_id = case_of(requested_reviews(flow, upsert(channels=CHANNELS)))
     wanted = PreviewRequest(case=case_id, parameters={"speckle_share": "0.01"})
 
     def parameters() -> dict[str, str]:
@@ -79,7 +79,7 @@ def test_what_is_tried_is_made_by_the_recipe_with_a_persons_word_over_it(databas
 
 
 def test_another_network_may_be_chosen_but_for_one_that_is_recalled(sign_in: SignIn, database: Database) -> None:
-    case_id = case_of(asked(Flow(database)))
+    case_id = case_of(requested_reviews(Flow(database)))
 
     def page() -> str:
         return str(sign_in("demo").get("/desk/demo/mend", params={"case": case_id}).text)
@@ -96,7 +96,7 @@ def test_another_network_may_be_chosen_but_for_one_that_is_recalled(sign_in: Sig
 def test_another_network_is_asked_anew(place: Place, database: Database) -> None:
     """What the one of before said is kept for the same one only."""
     flow = Flow(database)
-    case_of(asked(flow, upsert(channels=CHANNELS)))
+    case_of(requested_reviews(flow, upsert(channels=CHANNELS)))
     made_by = made_cutout(database)
     making = mending._Making(place.settings, place.blobs, Reads())  # type: ignore[arg-type]
     identity = answers_id("p" * 64, made_by.engine, None)
@@ -125,7 +125,7 @@ def made_cutout(database: Database) -> TaskCompleted:
 
 def test_marks_of_before_are_there_to_go_on_from(sign_in: SignIn, place: Place, database: Database) -> None:
     flow = Flow(database)
-    case_id = case_of(asked(flow))
+    case_id = case_of(requested_reviews(flow))
     client = sign_in("demo")
     assert client.get("/desk/demo/mend/marks", params={"case": case_id}).json() is None
     digest = place.blobs.put(retouching.written(MARKS), retouching.MEDIA_TYPE)
@@ -135,7 +135,7 @@ def test_marks_of_before_are_there_to_go_on_from(sign_in: SignIn, place: Place, 
 
 
 def test_a_mask_is_kept_and_a_text_is_none(sign_in: SignIn, place: Place, database: Database) -> None:
-    case_id = case_of(asked(Flow(database)))
+    case_id = case_of(requested_reviews(Flow(database)))
     client = sign_in("demo")
     address = f"/desk/demo/mend/mask?case={case_id}"
     kept = client.post(address, files={"mask": ("mask.png", picture(), "image/png")})

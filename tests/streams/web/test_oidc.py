@@ -86,20 +86,20 @@ def away(browser: TestClient[ASGIApp], name: str) -> str:
 
 @pytest.mark.long
 def test_a_real_provider_signs_a_reviewer_in_with_tenants_and_role(browser: TestClient[ASGIApp]) -> None:
-    way = away(browser, "ada")
-    entered = browser.get(way, follow_redirects=False)
+    callback = away(browser, "ada")
+    entered = browser.get(callback, follow_redirects=False)
     assert (entered.status_code, entered.headers["location"]) == (303, "/desk"), entered.text
     assert browser.get("/desk/demo/products").status_code == 200
     assert browser.get("/desk/acme/products").status_code == 200
     assert browser.get("/desk/other/products").status_code == 404
     assert "packshot_oidc" not in browser.cookies
-    again = browser.get(way, follow_redirects=False)
+    again = browser.get(callback, follow_redirects=False)
     assert again.status_code == 403, "what came back once opens nothing twice"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "claim"), [("eve", "packshot_role"), ("mallory", "packshot_tenants")])
-def test_who_is_nobody_here_is_told_which_claim_is_missing(browser: TestClient[ASGIApp], name: str, claim: str) -> None:
+def test_who_is_nobody_here_learns_which_claim_is_missing(browser: TestClient[ASGIApp], name: str, claim: str) -> None:
     answer = browser.get(away(browser, name), follow_redirects=False)
     assert answer.status_code == 403
     assert claim in answer.text
@@ -108,9 +108,9 @@ def test_who_is_nobody_here_is_told_which_claim_is_missing(browser: TestClient[A
 
 @pytest.mark.long
 def test_what_comes_back_to_another_browser_opens_nothing(browser: TestClient[ASGIApp]) -> None:
-    way = away(browser, "ada")
+    callback = away(browser, "ada")
     browser.cookies.clear()
-    answer = browser.get(way, follow_redirects=False)
+    answer = browser.get(callback, follow_redirects=False)
     assert (answer.status_code, "another browser" in answer.text) == (403, True)
 
 
@@ -126,7 +126,7 @@ class StandIn:
         self.person: dict[str, Any] = ADA
         self.claims: dict[str, Any] = {}
         self.userinfo: dict[str, Any] = {}
-        self.signed_by, self.asked = self.key, list[str]()
+        self.signed_by, self.requests = self.key, list[str]()
         self.provider = Provider(settings, httpx.MockTransport(self._answer))
 
     def token(self, nonce: str) -> str:
@@ -152,7 +152,7 @@ class StandIn:
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
-        self.asked.append(path)
+        self.requests.append(path)
         if path.endswith("openid-configuration"):
             names = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
             endpoints = {name: f"{ISSUER}/{each}" for name, each in names.items()}
@@ -213,11 +213,11 @@ def test_a_new_key_of_the_provider_is_asked_for_and_no_more_often_than_that(
     stand_in.signed_by = RSAKey.generate_key(2048, {"kid": "2"})
     with pytest.raises(Refused):
         stand_in.sign_in(database)
-    assert stand_in.asked.count("/keys") == 1, "asked a moment ago"
+    assert stand_in.requests.count("/keys") == 1, "asked a moment ago"
     stand_in.published.append(stand_in.signed_by)
     monkeypatch.setattr("streams.services.oidc.ASKED_AGAIN_S", -1.0)
     assert stand_in.sign_in(database)
-    assert stand_in.asked.count("/keys") == 2
+    assert stand_in.requests.count("/keys") == 2
 
 
 def test_what_the_token_lacks_the_provider_is_asked_for(stand_in: StandIn, database: Database) -> None:
@@ -239,7 +239,7 @@ def test_an_answer_that_was_not_asked_for_opens_nothing(
     seed, query = stand_in.provider.begin().seed, {"state": "another"} | changed
     with pytest.raises(Refused):
         stand_in.provider.end(database, seed, query)
-    assert "/token" not in stand_in.asked
+    assert "/token" not in stand_in.requests
 
 
 def test_a_provider_that_is_away_or_another_is_said(settings: Settings) -> None:

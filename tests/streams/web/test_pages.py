@@ -207,14 +207,14 @@ def test_what_nobody_foresaw_tells_nothing_of_our_inside(sign_in: SignIn, monkey
     assert "secret" not in answer.text
 
 
-def test_figures_are_told_in_few_digits() -> None:
+def test_figures_are_reported_in_few_digits() -> None:
     assert [telling.span(each) for each in (0, 59, 60, 3600, 90_000)] == ["0 s", "59 s", "1 min", "1 h", "1 d"]
     assert [telling.figure(each) for each in (None, 0.41938, 1600.0, 3.0)] == ["not measured", "0.419", "1,600", "3"]
     assert [telling.price(each) for each in (None, 0, 41_000, 2_500_000_000)] == ["–", "0", "0.00004", "2.50"]
     assert telling.share(1, 0) == "–"
 
 
-def test_the_backlog_is_told_in_work_by_what_tasks_took(sign_in: SignIn, database: Database) -> None:
+def test_the_backlog_is_reported_in_work_by_what_tasks_took(sign_in: SignIn, database: Database) -> None:
     flow = Flow(database)
     first, second = upsert(sku="A"), upsert(sku="B", photo="b.jpg")
     (cut,) = tasks(flow.say(first))
@@ -223,13 +223,13 @@ def test_the_backlog_is_told_in_work_by_what_tasks_took(sign_in: SignIn, databas
     with database.begin() as facts:
         facts.costs.put([share(cut.task_id, "amazon-1", 40_000.0), share(cut.task_id, "web-1", 20_000.0)])
     flow.say(second)
-    told = client.get("/desk/demo/flow/lanes").text
-    assert "2 min" in told, "two cutouts wait, and one took a minute"
-    assert "not known" not in told
+    page = client.get("/desk/demo/flow/lanes").text
+    assert "2 min" in page, "two cutouts wait, and one took a minute"
+    assert "not known" not in page
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "words"),
     [
         ("cutout.uncertainty is 0.47, the limit ≤ 0.25", "Doubt about the cutout is 0.47, the limit ≤ 0.25"),
         ("fill was not measured", "Share of the frame that the product fills was not measured"),
@@ -238,8 +238,8 @@ def test_the_backlog_is_told_in_work_by_what_tasks_took(sign_in: SignIn, databas
         ("", ""),
     ],
 )
-def test_why_an_asset_waits_is_told_in_words(reason: str, told: str) -> None:
-    assert telling.worded(reason) == told
+def test_why_an_asset_waits_is_reported_in_words(reason: str, words: str) -> None:
+    assert telling.worded(reason) == words
 
 
 def test_of_each_product_one_picture_is_among_the_worst() -> None:

@@ -42,16 +42,16 @@ def known(database: Database) -> Flow:
 
 def test_a_page_begins_with_the_next_version(sign_in: SignIn, known: Flow) -> None:
     assert known
-    told = sign_in("demo").get(AT, params={"name": "marketplace"}).text
-    assert "name: marketplace\nversion: 2\n" in told
-    assert 'value="MUG"' in told
+    page = sign_in("demo").get(AT, params={"name": "marketplace"}).text
+    assert "name: marketplace\nversion: 2\n" in page
+    assert 'value="MUG"' in page
     assert sign_in("demo").get(AT, params={"name": "nothing"}).status_code == 404
     begun = sign_in("demo").get(AT, params={"operation": "packshot", "channel": "amazon"}).text
     assert "{operation: packshot, channel: amazon}" in begun
     assert sign_in("demo").get(AT, params={"operation": "packshot", "channel": "<b>"}).status_code == 404
 
 
-def test_what_is_wrong_with_a_draft_is_told_with_its_line(sign_in: SignIn) -> None:
+def test_what_is_wrong_with_a_draft_is_reported_with_its_line(sign_in: SignIn) -> None:
     client = sign_in("demo")
     answer = client.post(f"{AT}/check", json={"text": "name: x\nversion: 1\nsteps:\n  - operation: nothing\n"})
     assert answer.status_code == 422
@@ -75,8 +75,8 @@ def test_a_release_tells_what_is_made_again_and_is_an_operators_of_all(
     assert own.post(f"{AT}/check", json={"text": text}).json() == {"ref": "marketplace@2", "own": 1, "all": 1}
     assert own.post(f"{AT}/release", json={"text": text}).status_code == 403
     every = sign_in("*", role="operator", name="root")
-    told = every.post(f"{AT}/release", json={"text": text, "reason": "more air"})
-    assert (told.status_code, told.json()) == (202, {"ref": "marketplace@2", "own": 1, "all": 2})
+    page = every.post(f"{AT}/release", json={"text": text, "reason": "more air"})
+    assert (page.status_code, page.json()) == (202, {"ref": "marketplace@2", "own": 1, "all": 2})
     (event,) = [codec.decode(each.value) for each in recorder.records]
     assert isinstance(event, RecipeReleased)
     assert (event.recipe, event.version, event.reason, event.released_by) == ("marketplace", 2, "more air", "desk/root")
@@ -116,10 +116,10 @@ def test_the_page_shows_them(sign_in: SignIn, known: Flow, place: Place, monkeyp
     assert place
     monkeypatch.setattr(recipe_drafts, "open_studio", _no_studio)
     monkeypatch.setattr(preview, "made", _one_picture)
-    (told,) = sign_in("demo").post(f"{AT}/preview", json={"text": PADDED, "sku": "MUG"}).json()
-    assert (told["asset"], told["outcome"]) == ("amazon-1", "review")
-    assert [each["subject"] for each in told["missed"]] == ["Doubt about the cutout"]
-    assert Image.open(io.BytesIO(base64.b64decode(told["file"]))).size == (900, 900)
+    (page,) = sign_in("demo").post(f"{AT}/preview", json={"text": PADDED, "sku": "MUG"}).json()
+    assert (page["asset"], page["outcome"]) == ("amazon-1", "review")
+    assert [each["subject"] for each in page["missed"]] == ["Doubt about the cutout"]
+    assert Image.open(io.BytesIO(base64.b64decode(page["file"]))).size == (900, 900)
 
 
 def test_only_what_was_seen_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,8 +167,8 @@ def _no_studio(_settings: Any) -> Iterator[None]:
     yield None
 
 
-def _one_picture(_settings: Any, _studio: Any, asked: Any, _progress: Any) -> list[Any]:
-    (product, source, _), *_ = asked
+def _one_picture(_settings: Any, _studio: Any, wanted: Any, _progress: Any) -> list[Any]:
+    (product, source, _), *_ = wanted
     written = io.BytesIO()
     Image.new("RGB", (1200, 1200), "white").save(written, "PNG")
     check = Check(point="edges", name="cutout.uncertainty", outcome="review", measured=0.4, limit="≤ 0.25", rule="r")

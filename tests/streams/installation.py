@@ -54,7 +54,7 @@ from streams.services.dead import DeadLetter
 from streams.services.replanning import Selection, select
 from tests.memory_store import MemoryStore
 from tests.streams.flow import GOOD
-from tests.streams.town_people import Desk
+from tests.streams.installation_people import Desk
 
 PARTITIONS = 2
 RULES = (Path(channels.__file__).parent / "amazon.yaml").read_text()
@@ -79,7 +79,7 @@ def _manifest(model: str) -> str:
 
 
 @dataclass
-class Town:
+class Installation:
     """The installation. `send` writes records as the processors do."""
 
     codec = HASHED
@@ -116,7 +116,7 @@ class Town:
             partition.append(read)
 
     def say(self, event: Event) -> None:
-        self.send([outgoing(event, "town")])
+        self.send([outgoing(event, "installation")])
 
     def on(self, *names: str) -> list[Delivery]:
         return [record for (name, _), records in sorted(self.log.items()) if name in names for record in records]
@@ -174,7 +174,7 @@ class Town:
             if (
                 self.read_up_to.get((record.topic, record.partition), 0) > record.offset
             ):  # else the transaction was aborted
-                self.send([outgoing(event, "town") for event in announced])
+                self.send([outgoing(event, "installation") for event in announced])
 
     def _worker(self) -> None:
         names = [topic.name for topic in topics.TASKS.values()]
@@ -194,7 +194,7 @@ class Town:
             letter = POLICY.letter(record, refusal, self.now_ms)
             failed = TaskFailed(task=task, kind="permanent", code=refusal.code, message="404")
             died = letter.topic == topics.DEAD.name
-            self.send([letter, *([outgoing(failed, "town")] if died else [])])
+            self.send([letter, *([outgoing(failed, "installation")] if died else [])])
         else:
             self.say(self._made(task))
 
@@ -288,7 +288,7 @@ class Town:
         self.say(RecipeReleased(recipe=name, version=max(version, 1), text=text, released_at_ms=self.now_ms))
 
     def release_channel(self) -> None:
-        """Somebody lets a channel's rules count in their next version; `bazaar` is a channel of the town's own."""
+        """Somebody lets a channel's rules count in their next version; `bazaar` is its own channel."""
         name = self.random.choice(("amazon", "bazaar"))
         self.channel_versions[name] += 1
         version = f"2026-11.{self.channel_versions[name]}"

@@ -28,7 +28,7 @@ from streams.facts import Database, Facts, Refusal, Share, tables
 from streams.runtime.errors import Refused
 from tests.streams.flow import blob, done, published, upsert
 
-NASTY = {
+HOSTILE = {
     "a NUL": "a\0b",
     "only a NUL": "\0",
     "half a character": "\udc80",
@@ -100,41 +100,43 @@ def _shadow(text: str) -> Shadow:
 
 
 WRITES: dict[str, Callable[[Facts, str], object]] = {
-    "put_product": lambda facts, nasty: facts.products.put(upsert(sku=nasty)),
-    "put_product, its title": lambda facts, nasty: facts.products.put(replace(upsert(), title=nasty)),
-    "put_plan, sku": lambda facts, nasty: facts.assets.put_plan("demo", nasty, 1, {"a": ("amazon", None)}),
-    "put_plan, asset": lambda facts, nasty: facts.assets.put_plan("demo", "A", 1, {nasty: ("amazon", None)}),
-    "put_plan, campaign": lambda facts, nasty: facts.assets.put_plan("demo", "A", 1, {"a": ("amazon", nasty)}),
-    "move_asset, name": lambda facts, nasty: facts.assets.move("demo", "A", nasty, 1, "not made"),
+    "put_product": lambda facts, hostile: facts.products.put(upsert(sku=hostile)),
+    "put_product, its title": lambda facts, hostile: facts.products.put(replace(upsert(), title=hostile)),
+    "put_plan, sku": lambda facts, hostile: facts.assets.put_plan("demo", hostile, 1, {"a": ("amazon", None)}),
+    "put_plan, asset": lambda facts, hostile: facts.assets.put_plan("demo", "A", 1, {hostile: ("amazon", None)}),
+    "put_plan, campaign": lambda facts, hostile: facts.assets.put_plan("demo", "A", 1, {"a": ("amazon", hostile)}),
+    "move_asset, name": lambda facts, hostile: facts.assets.move("demo", "A", hostile, 1, "not made"),
     "move_asset, reason": _moved,
-    "put_live": lambda facts, nasty: facts.assets.put_live(_request(nasty)),
-    "put_live, its verdict": lambda facts, nasty: facts.assets.put_live(_published(nasty)),
-    "retracted": lambda facts, nasty: facts.assets.put_gone("demo", "A", nasty),
-    "put_task": lambda facts, nasty: facts.tasks.put(_task(nasty)),
-    "put_task, failed": lambda facts, nasty: facts.tasks.put(
-        TaskFailed(task=_task("A"), kind="permanent", code="c", message=nasty)
+    "put_live": lambda facts, hostile: facts.assets.put_live(_request(hostile)),
+    "put_live, its verdict": lambda facts, hostile: facts.assets.put_live(_published(hostile)),
+    "retracted": lambda facts, hostile: facts.assets.put_gone("demo", "A", hostile),
+    "put_task": lambda facts, hostile: facts.tasks.put(_task(hostile)),
+    "put_task, failed": lambda facts, hostile: facts.tasks.put(
+        TaskFailed(task=_task("A"), kind="permanent", code="c", message=hostile)
     ),
-    "put_review": lambda facts, nasty: facts.reviews.put(_completed(nasty)),
+    "put_review": lambda facts, hostile: facts.reviews.put(_completed(hostile)),
     "decide_review": _decide,
-    "supersede_reviews": lambda facts, nasty: facts.reviews.supersede_older("demo", nasty, 1),
-    "supersede_other_reviews": lambda facts, nasty: facts.reviews.supersede_others("demo", "A", nasty, nasty),
+    "supersede_reviews": lambda facts, hostile: facts.reviews.supersede_older("demo", hostile, 1),
+    "supersede_other_reviews": lambda facts, hostile: facts.reviews.supersede_others("demo", "A", hostile, hostile),
     "put_campaign": _campaign,
-    "put_costs": lambda facts, nasty: facts.costs.put([_share(nasty)]),
-    "put_accepted": lambda facts, nasty: facts.costs.accept(_request(nasty)),
-    "put_model": lambda facts, nasty: facts.models.put(
-        ModelAdded(operation="cutout", model=nasty, manifest=nasty, added_at_ms=1)
+    "put_costs": lambda facts, hostile: facts.costs.put([_share(hostile)]),
+    "put_accepted": lambda facts, hostile: facts.costs.accept(_request(hostile)),
+    "put_model": lambda facts, hostile: facts.models.put(
+        ModelAdded(operation="cutout", model=hostile, manifest=hostile, added_at_ms=1)
     ),
-    "put_release": lambda facts, nasty: facts.models.put_release(
-        ModelReleased(operation=nasty, model="m@1", stage="stable", released_at_ms=1)
+    "put_release": lambda facts, hostile: facts.models.put_release(
+        ModelReleased(operation=hostile, model="m@1", stage="stable", released_at_ms=1)
     ),
-    "put_shadow": lambda facts, nasty: facts.models.put_shadow(replace(done(_task("A")), shadow=_shadow(nasty))),
-    "put_recipe": lambda facts, nasty: facts.recipes.put(
-        RecipeReleased(recipe=nasty, version=1, text=nasty, released_at_ms=1)
+    "put_shadow": lambda facts, hostile: facts.models.put_shadow(replace(done(_task("A")), shadow=_shadow(hostile))),
+    "put_recipe": lambda facts, hostile: facts.recipes.put(
+        RecipeReleased(recipe=hostile, version=1, text=hostile, released_at_ms=1)
     ),
-    "put_refusal": lambda facts, nasty: facts.refusals.put(Refusal(nasty, nasty, nasty, nasty, nasty, nasty, nasty)),
-    "drop_refusal": lambda facts, nasty: facts.refusals.drop(nasty, nasty),
-    "product": lambda facts, nasty: facts.products.get("demo", nasty),
-    "refusal": lambda facts, nasty: facts.refusals.get(nasty),
+    "put_refusal": lambda facts, hostile: facts.refusals.put(
+        Refusal(hostile, hostile, hostile, hostile, hostile, hostile, hostile)
+    ),
+    "drop_refusal": lambda facts, hostile: facts.refusals.drop(hostile, hostile),
+    "product": lambda facts, hostile: facts.products.get("demo", hostile),
+    "refusal": lambda facts, hostile: facts.refusals.get(hostile),
 }
 
 
@@ -152,7 +154,7 @@ def catalogues(
         each.close()
 
 
-def ending(database: Database, write: Callable[[Facts, str], object], nasty: str) -> object:
+def ending(database: Database, write: Callable[[Facts, str], object], hostile: str) -> object:
     """What the tables hold afterwards, or the code of what was refused; the tables are left empty."""
 
     class Undone(Exception):
@@ -164,7 +166,7 @@ def ending(database: Database, write: Callable[[Facts, str], object], nasty: str
             facts.at(1)
             try:
                 with facts.savepoint():
-                    write(facts, nasty)
+                    write(facts, hostile)
             except Refused as refusal:
                 found.append((refusal.code, str(refusal)))
             except msgspec.ValidationError as error:  # of what is read back: no record that is decoded holds it
@@ -183,16 +185,16 @@ def _rows(facts: Facts) -> list[tuple[str, ...]]:
     ]
 
 
-@pytest.mark.parametrize("nasty", NASTY)
+@pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("write", WRITES)
-def test_every_write_ends_the_same_on_both(write: str, nasty: str, catalogues: tuple[Database, Database]) -> None:
-    sqlite, postgresql = (ending(each, WRITES[write], NASTY[nasty]) for each in catalogues)
+def test_every_write_ends_the_same_on_both(write: str, hostile: str, catalogues: tuple[Database, Database]) -> None:
+    sqlite, postgresql = (ending(each, WRITES[write], HOSTILE[hostile]) for each in catalogues)
     assert sqlite == postgresql
 
 
-@pytest.mark.parametrize("nasty", NASTY)
-def test_a_refusal_is_noted_whatever_a_stranger_wrote(nasty: str, catalogues: tuple[Database, Database]) -> None:
-    found = NASTY[nasty]
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_refusal_is_noted_whatever_a_stranger_wrote(hostile: str, catalogues: tuple[Database, Database]) -> None:
+    found = HOSTILE[hostile]
     for database in catalogues:
         with database.begin() as facts:
             facts.refusals.put(Refusal(found, found, found, found, found, found, found))
