@@ -25,9 +25,9 @@ demo:  ## The whole system over the sample catalogue; shows what came out
 	@$(AT_ONCE) $(WEIGHTS) $(KERNELS)
 	$(BIN)/packshot demo --catalogue loadtest/rendering/catalogue/catalogue.jsonl --campaign loadtest/rendering/catalogue/campaign.jsonl
 
-test:  ## All tests but the long suites; two files at a time, for they wait more than they work
+test:  ## All tests but the long suites; three files at a time on two cores, for they wait a third of their time
 	@$(AT_ONCE) $(MARK_DEV) $(WEIGHTS) $(KERNELS)
-	$(BIN)/python -m pytest -m "not long and not heavy and not infra" -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
+	$(BIN)/python -m pytest -m "not long and not heavy and not infra" -n 3 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
 
 test-long: $(MARK_DEV) $(MARK_SCHEMATHESIS) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
 	$(BIN)/python -m pytest -m "long and not heavy and not infra" -n 2 --dist loadfile --no-loadscope-reorder

@@ -57,8 +57,8 @@ def tables_from_one_script() -> Iterator[None]:
             return
         if not statements:
             made(connection)
-            script = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
-            statements.extend(script.scalars())
+            ours = "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY rowid"
+            statements.extend(connection.exec_driver_sql(ours).scalars())
             return
         for statement in statements:
             connection.connection.cursor().execute(statement)
