@@ -1,9 +1,9 @@
 """Deadlines missed and hours of GPUs by how a pool is scaled: the production sizing beside KEDA's lag and others.
 
 A simulation of twelve days in slots of 15 s, on traces that are made up (autoscaler_trace says how), with a pool whose
-replicas take 60, 300 or 900 s to start (autoscaler_pool). Ours is streams.scaling.sizing, as the role `scaler` runs it;
-what a task takes it knows with an error. Each of the others has the settings that are best for the very trace that it is
-measured on, found by search: the cheapest of those that miss no more than a tenth above the fewest.
+replicas take 60, 300 or 900 s to start (autoscaler_pool). Ours is streams.scaling.sizing, as the role `scaler` runs
+it; what a task takes it knows with an error. Each of the others has the settings that are best for the very trace that
+it is measured on, found by search: the cheapest of those that miss no more than a tenth above the fewest.
 """
 
 import json

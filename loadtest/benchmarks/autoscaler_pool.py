@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from loadtest.benchmarks.autoscaler_trace import PICTURE_S, SLOT_S, SLOTS, TARGETS_S, TASK_S, Campaign, Trace
+from loadtest.benchmarks.autoscaler_trace import PICTURE_S, SLOT_S, SLOTS, TARGETS_S, TASK_S, Campaign, Slots, Trace
 from schemas.records import LANES, Lane
 from streams.consumer.lanes import WEIGHTS
 
@@ -119,7 +119,7 @@ def _campaigns_come(pool: Pool) -> float:
     return missed
 
 
-def _serve(pool: Pool, capacity_s: float, served: dict[Lane, "np.ndarray"]) -> None:
+def _serve(pool: Pool, capacity_s: float, served: dict[Lane, Slots]) -> None:
     """Works for a slot."""
     before, slot = dict(pool.waiting_s), pool.slot
     total_s = sum(pool.waiting_s.values()) + sum(each.waiting_s for each in pool.open)
@@ -159,7 +159,7 @@ def _share_out(pool: Pool, capacity_s: float) -> None:
             return
 
 
-def _late(trace: Trace, lane: Lane, served: "np.ndarray") -> float:
+def _late(trace: Trace, lane: Lane, served: Slots) -> float:
     """The tasks of a lane that ended later than it allows; each lane is worked on in order."""
     come, done = np.cumsum(trace.arrivals[lane]), np.cumsum(served)
     allowed = round(TARGETS_S[lane] / SLOT_S)

@@ -1,9 +1,9 @@
 """What work costs and what is still to be made, as who decides on the number of workers asks for it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Table, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Table, and_, func, or_, select
 
 from schemas.records import CampaignRequested
 from streams.facts import tables as t
@@ -23,12 +23,16 @@ class Worked:
 @dataclass(frozen=True)
 class CampaignLeft:
     """A campaign that is not cancelled: its request (of one of its parts), pictures that are planned and not made, and
-    products that it names and of which nothing is planned yet: some of them known, the others to come."""
+    products that it names and of which nothing is planned yet: some of them known, the others to come.
+
+    `fresh` are the planned ones that were planned within so many seconds.
+    """
 
     request: CampaignRequested
     planned: int
     not_begun: int
     unknown: int
+    fresh: Mapping[float, int] = field(default_factory=dict)
 
 
 class Workloads(Repository):
@@ -47,14 +51,18 @@ class Workloads(Repository):
         rows = self._connection.execute(totals.group_by(columns.operation))
         return {row[0]: Worked(int(row[1]), counts[row[0]], float(row[2]), float(row[3])) for row in rows}
 
-    def campaigns(self, now_ms: int) -> list[CampaignLeft]:
-        """The campaigns whose deadline is ahead of `now_ms` (Unix time) and of which something is left, by deadline."""
+    def campaigns(self, now_ms: int, within_s: Sequence[float] = ()) -> list[CampaignLeft]:
+        """The campaigns whose deadline is ahead of `now_ms` (Unix time) and of which something is left, by deadline.
+
+        What is fresh is counted for each of `within_s`.
+        """
         rows = self._connection.execute(select(t.campaigns.c.record).where(t.campaigns.c.cancelled.is_(False)))
         due = [load(row.record, CampaignRequested) for row in rows]
         due = [each for each in due if each.deadline_ms is not None and each.deadline_ms > now_ms]
         if not due:
             return []
-        planned, begun = self._planned(due), self._named(due, t.assets)
+        planned, begun = self._planned(due, 0), self._named(due, t.assets)
+        fresh = {each_s: self._planned(due, now_ms - round(each_s * 1000)) for each_s in within_s}
         named, known = self._named(due, t.campaign_skus), self._known(due)
         left = [
             CampaignLeft(
@@ -62,17 +70,18 @@ class Workloads(Repository):
                 planned.get(key, 0),
                 max(known.get(key, 0) - begun.get(key, 0), 0),
                 max(named.get(key, 0) - known.get(key, 0), 0),
+                {each_s: counts.get(key, 0) for each_s, counts in fresh.items()},
             )
             for each in sorted(due, key=lambda each: each.deadline_ms or 0)
             for key in [(each.tenant, each.campaign)]
         ]
         return [each for each in left if each.planned or each.not_begun or each.unknown]
 
-    def _planned(self, due: list[CampaignRequested]) -> dict[tuple[str, str], int]:
-        """Pictures in their plans that are not made."""
+    def _planned(self, due: list[CampaignRequested], since_ms: int) -> dict[tuple[str, str], int]:
+        """Pictures that were planned since a Unix time and are not made."""
         columns = t.assets.c
-        waits = func.sum(case((columns.state == "planned", 1), else_=0))
-        query = select(columns.tenant, columns.campaign, waits).where(_of(t.assets, due))
+        wanted = (_of(t.assets, due), columns.state == "planned", columns.updated_at_ms >= since_ms)
+        query = select(columns.tenant, columns.campaign, func.count()).where(*wanted)
         rows = self._connection.execute(query.group_by(columns.tenant, columns.campaign))
         return {(row[0], row[1]): int(row[2]) for row in rows}
 

@@ -10,7 +10,7 @@ class ScalerSettings:
     """They are part of Settings."""
 
     scaler_host: str = Field(
-        "127.0.0.1", description="The address at which the scaler answers KEDA, by gRPC, in clear."
+        "127.0.0.1", description="The address at which the scaler answers KEDA, by gRPC."
     )
     scaler_port: PositiveInt = Field(8090, le=65535, description="Its port.")
     scaler_interval_s: PositiveFloat = Field(
@@ -35,7 +35,7 @@ class ScalerSettings:
     scaler_use: PositiveFloat = Field(
         0.85,
         le=1.0,
-        description="The share of a worker's time that is planned for; the rest is for what comes unevenly.",
+        description="The share of a worker's time that is planned for; the rest is for chance.",
     )
     scaler_budget_hour: NonNegativeFloat | None = Field(
         None,

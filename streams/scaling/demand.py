@@ -2,7 +2,7 @@
 what campaigns are still to have by SQL, before their tasks exist."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.operations import OPERATIONS
 from schemas.operations.base import POOLS, Pool
@@ -38,7 +38,7 @@ def known(settings: Settings, facts: Facts, now_ms: int) -> Known:
     fallback = settings.scaler_task_s
     task_s = {pool: _mean_s(settings, worked, pool, "tasks") or fallback for pool in POOLS}
     picture_s = {pool: _mean_s(settings, worked, pool, "pictures") or fallback for pool in POOLS}
-    return Known(task_s, picture_s, facts.workloads.campaigns(now_ms))
+    return Known(task_s, picture_s, facts.workloads.campaigns(now_ms, WINDOWS_S))
 
 
 def _mean_s(settings: Settings, worked: Mapping[str, Worked], pool: Pool, of: str) -> float:
@@ -52,9 +52,18 @@ def _mean_s(settings: Settings, worked: Mapping[str, Worked], pool: Pool, of: st
 def observed(pool: Pool, state: PoolState, what: Known, now_ms: int) -> Observed:
     """A pool's lanes, campaigns and workers in engine-seconds."""
     task_s = what.task_s[pool]
-    lanes: dict[Lane, LaneLoad] = {lane: _load(state.lanes[lane], task_s) for lane in LANES}
+    lanes: dict[Lane, LaneLoad] = {
+        lane: _load(_without(state.lanes[lane], lane, what.campaigns), task_s) for lane in LANES
+    }
     campaigns = [_job(each, what.picture_s[pool], now_ms) for each in what.campaigns]
     return Observed(lanes, campaigns, state.members)
+
+
+def _without(queue: Queue, lane: Lane, campaigns: Sequence[CampaignLeft]) -> Queue:
+    """A lane whose campaigns count by their deadlines, and not as something that goes on coming."""
+    theirs = [each.fresh for each in campaigns if each.request.priority == lane]
+    came = {each_s: max(0, count - sum(its.get(each_s, 0) for its in theirs)) for each_s, count in queue.came.items()}
+    return replace(queue, came=came)
 
 
 def _load(queue: Queue, task_s: float) -> LaneLoad:

@@ -39,7 +39,7 @@ class Scaler:
         self._look: Look = lambda pool: pools.look(settings, pool, demand.WINDOWS_S)
         self._known = demand.assumed(settings)
         self._known_at_s: float | None = None
-        self._steady = {pool: Steady() for pool in POOLS}
+        self._steady: dict[Pool, Steady] = {}
         self._cold_starts = {pool: ColdStarts(settings.scaler_cold_start_s) for pool in POOLS}
 
     def looking(self, look: Look) -> "Scaler":
@@ -81,6 +81,9 @@ class Scaler:
         cold_start_s = self._cold_starts[pool].cold_start_s
         observed = demand.observed(pool, state, self._known, now_ms)
         terms = demand.terms(self._settings, state, cold_start_s)
+        if pool not in self._steady:  # what is there was wanted by whoever scaled before this process
+            self._steady[pool] = Steady()
+            self._steady[pool].step(now_s, state.members, cold_start_s)
         wanted = min(self._steady[pool].step(now_s, replicas(observed, terms), cold_start_s), terms.replicas_max)
         self._cold_starts[pool].step(now_s, wanted, state.members)
         return PoolNumber(

@@ -40,8 +40,8 @@ class Job:
 
 @dataclass(frozen=True)
 class LaneLoad:
-    """How a lane stands: engine-seconds that wait, engine-seconds that come in a second and by how much that rises in a
-    second, those of a task, and how many tasks came in the last hour."""
+    """How a lane stands: engine-seconds that wait, those of campaigns among them; engine-seconds that come in a second
+    and by how much that rises in a second, without campaigns; those of a task; how many tasks came in the last hour."""
 
     waiting_s: float = 0.0
     coming: float = 0.0
@@ -88,16 +88,16 @@ def replicas(observed: Observed, terms: Terms) -> int:
 def _jobs(observed: Observed, terms: Terms) -> list[Job]:
     """What can be worked on: the campaigns, and of each lane's backlog what is not theirs, with what comes to it."""
     campaigns = [each for each in observed.campaigns if each.work_s > 0]
-    lanes = [
-        Job(
-            lane,
-            max(load.waiting_s - sum(each.work_s for each in campaigns if each.lane == lane), 0.0),
-            terms.targets_s[lane],
-            flow_s=_coming(load, terms) * terms.targets_s[lane] if terms.targets_s[lane] <= PLANNED_S else 0.0,
-        )
-        for lane, load in observed.lanes.items()
-    ]
+    lanes = [_backlog(lane, load, campaigns, terms) for lane, load in observed.lanes.items()]
     return [*campaigns, *(each for each in lanes if each.work_s + each.flow_s > 0)]
+
+
+def _backlog(lane: Lane, load: LaneLoad, campaigns: Sequence[Job], terms: Terms) -> Job:
+    """A lane's own: what waits without what campaigns may have of it, but for what comes to it within its time."""
+    within_s = terms.targets_s[lane]
+    flow_s = _coming(load, terms) * within_s if within_s <= PLANNED_S else 0.0
+    rest_s = load.waiting_s - sum(each.work_s for each in campaigns if each.lane == lane)
+    return Job(lane, max(rest_s, min(load.waiting_s, flow_s), 0.0), within_s, flow_s=flow_s)
 
 
 def _coming(load: LaneLoad, terms: Terms) -> float:

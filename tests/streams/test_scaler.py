@@ -26,6 +26,7 @@ from tests.streams.processing import CAMPAIGN
 
 KEPT_S = 120.0
 NOW_S = 1_800_000_000.0
+FIELD = re.compile(r"^  (.+) (\w+) = (\d+);", re.MULTILINE)
 
 
 class Clock:
@@ -242,14 +243,6 @@ def state(waiting: int = 0, came: int = 0, members: int = 0, partitions: int = 1
     return PoolState({"urgent": queue, "standard": Queue(0, dict.fromkeys(WINDOWS_S, 0), 12), "bulk": queue}, members)
 
 
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    database = Database(f"sqlite:///{tmp_path}/facts.db")
-    database.create_tables()
-    yield Flow(database)
-    database.close()
-
-
 def test_without_facts_the_lag_counts_and_once_they_are_back_they_do(
     tmp_path: Path, board: Board, clock: Clock
 ) -> None:
@@ -362,16 +355,27 @@ def test_what_comes_and_rises_is_counted_in_engine_seconds() -> None:
     assert load.rising == pytest.approx((900 - 300) * 2.0 / 1800 / 1800)
 
 
+def test_what_is_planned_for_a_campaign_does_not_go_on_coming() -> None:
+    request = replace(CAMPAIGN, priority="bulk")
+    queue = Queue(4, dict.fromkeys(WINDOWS_S, 100), 12)
+    of = PoolState(dict.fromkeys(LANES, queue), members=2)
+    left = CampaignLeft(request, 90, 0, 0, dict.fromkeys(WINDOWS_S, 90))
+    lanes = demand.observed("cutout", of, Known({"cutout": 6.0}, {"cutout": 6.0}, [left, left]), 0).lanes
+    assert (lanes["urgent"].coming, lanes["bulk"].coming) == (1.0, 0.0)
+
+
 def test_the_facts_know_what_campaigns_are_still_to_have(flow: Flow) -> None:
     due_ms = CAMPAIGN.deadline_ms or 0
     flow.say(upsert())
     flow.say(replace(CAMPAIGN, skus=["A", "UNKNOWN"]))
     with flow.database.read() as facts:
-        [left] = facts.workloads.campaigns(due_ms - 1)
+        now_ms = round(time.time() * 1000)
+        [left] = facts.workloads.campaigns(due_ms - 1, ((due_ms - 1 - now_ms) / 1000 + HOUR_S, 1.0))
         assert facts.workloads.campaigns(due_ms) == []
         planned = [each for each in facts.assets.of("demo", "A") if each.campaign == CAMPAIGN.campaign]
     assert (left.request.campaign, left.not_begun, left.unknown) == (CAMPAIGN.campaign, 0, 1)
     assert left.planned == len(planned) > 0
+    assert list(left.fresh.values()) == [len(planned), 0]
     flow.say(CampaignCancelled(tenant="demo", campaign=CAMPAIGN.campaign))
     with flow.database.read() as facts:
         assert facts.workloads.campaigns(due_ms - 1) == []

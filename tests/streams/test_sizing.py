@@ -91,6 +91,12 @@ def test_a_campaign_of_which_tasks_wait_counts_once() -> None:
     assert replicas(Observed({"standard": LaneLoad(4 * HOUR_S)}, [campaign], 2), TERMS) == 2
 
 
+def test_what_comes_beside_a_campaign_in_its_lane_is_not_hidden_by_it() -> None:
+    edits = LaneLoad(waiting_s=4 * HOUR_S, coming=0.5, task_s=1.0)
+    campaign = Job("urgent", 8 * HOUR_S, 100 * HOUR_S)  # of which half waits in the lane, and edits with it
+    assert replicas(Observed({"urgent": edits}, [campaign], 1), TERMS) > math.ceil(0.5 / 0.85)
+
+
 def test_other_lanes_and_tenants_get_their_share_until_then() -> None:
     alone = Observed({"standard": LaneLoad(300.0)}, ready=1)
     beside = Observed({"standard": LaneLoad(300.0), "urgent": LaneLoad(10 * HOUR_S)}, ready=1)
@@ -134,6 +140,13 @@ def test_what_rises_is_met_where_it_will_be_after_a_start() -> None:
 def test_terms_that_make_no_sense_are_refused(cold_start_s: float, most: int, use: float) -> None:
     with pytest.raises(ValueError, match="at least 0"):
         Terms(cold_start_s, most, TARGETS_S, use)
+
+
+def test_what_comes_has_its_share_beside_a_campaign() -> None:
+    """A standard task has 2 of 10 shares while a campaign in lane urgent has work: five times what comes, or it waits."""
+    lanes: dict[Lane, LaneLoad] = {"standard": LaneLoad(coming=1.0, task_s=0.1), "urgent": LaneLoad(100 * HOUR_S)}
+    beside = Observed(lanes, [Job("urgent", 100 * HOUR_S, 1000 * HOUR_S)], ready=24)
+    assert replicas(beside, TERMS) == math.ceil(5 / 0.85 + 2 * math.sqrt(0.1 / 600))
 
 
 # what keeps the number from going up and down
