@@ -5,8 +5,8 @@ begins the evening before. Engine-seconds are those of one
 replica. Edits and products come at random, in batches of any size up to a few dozen, by a day with a peak in the
 afternoon and a week with a quiet weekend. A PIM's export of its whole catalogue comes at any time, in minutes, in lane
 bulk (a tenant's quota sees to that); its size has a heavy tail. Campaigns are asked for in office hours, in lane
-urgent, with a deadline hours away. Of every second one the products are known and their tasks come as fast as intake plans
-them; of the others the photographs come evenly until an hour before the deadline.
+urgent, with a deadline hours away. Of every second one the products are known and their tasks come as fast as intake
+plans them; of the others the photographs come evenly until an hour before the deadline.
 """
 
 from dataclasses import dataclass

@@ -9,9 +9,7 @@ from streams.runtime.fields import Field, NonNegativeFloat, PositiveFloat, Posit
 class ScalerSettings:
     """They are part of Settings."""
 
-    scaler_host: str = Field(
-        "127.0.0.1", description="The address at which the scaler answers KEDA, by gRPC."
-    )
+    scaler_host: str = Field("127.0.0.1", description="The address at which the scaler answers KEDA, by gRPC.")
     scaler_port: PositiveInt = Field(8090, le=65535, description="Its port.")
     scaler_interval_s: PositiveFloat = Field(
         15.0, le=300.0, description="How often the scaler looks at topics and facts, in seconds."

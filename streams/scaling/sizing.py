@@ -27,8 +27,8 @@ LAST_CALL = 2.0  # cold starts before a deadline, from when on one replica is he
 class Job:
     """Work of a lane that is due together: engine-seconds, and in how many seconds (at or below 0: it is late).
 
-    `to_come_s` is what cannot begin yet, for its products are not known; `flow_s` is what comes in a lane meanwhile, which
-    its share has to be enough for, too.
+    `to_come_s` is what cannot begin yet, for its products are not known; `flow_s` is what comes in a lane meanwhile,
+    which its share has to be enough for, too.
     """
 
     lane: Lane

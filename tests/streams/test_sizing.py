@@ -143,7 +143,7 @@ def test_terms_that_make_no_sense_are_refused(cold_start_s: float, most: int, us
 
 
 def test_what_comes_has_its_share_beside_a_campaign() -> None:
-    """A standard task has 2 of 10 shares while a campaign in lane urgent has work: five times what comes, or it waits."""
+    """A standard task has 2 of 10 shares beside a campaign in lane urgent: five times what comes, or it waits."""
     lanes: dict[Lane, LaneLoad] = {"standard": LaneLoad(coming=1.0, task_s=0.1), "urgent": LaneLoad(100 * HOUR_S)}
     beside = Observed(lanes, [Job("urgent", 100 * HOUR_S, 1000 * HOUR_S)], ready=24)
     assert replicas(beside, TERMS) == math.ceil(5 / 0.85 + 2 * math.sqrt(0.1 / 600))
