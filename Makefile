@@ -14,7 +14,7 @@ HELM := .cache/helm-4.3.2/helm
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy test-infra image simulate fuzz chaos bench bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
+.PHONY: help setup demo test test-long test-heavy test-infra image simulate fuzz chaos bench bench-autoscaler bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -52,6 +52,9 @@ chaos: $(MARK_DEV) $(WEIGHTS)  ## The whole system on real servers while its par
 
 bench: $(MARK_DEV)  ## Every benchmark, and what of its targets is met
 	$(BIN)/python -m loadtest.benchmarks.overview
+
+bench-autoscaler: $(MARK_DEV)  ## Deadlines missed and hours of GPUs by how workers are scaled, simulated, beside KEDA's lag, HPA and others
+	$(BIN)/python -m loadtest.benchmarks.autoscaler
 
 bench-backlog: $(MARK_DEV)  ## What a backlog of a million tasks costs a worker in memory
 	$(BIN)/python -m loadtest.benchmarks.backlog
@@ -126,9 +129,9 @@ settings: $(MARK_DEV)  ## Writes the page of settings, infra/settings.md, anew
 
 lock: $(MARK_DEV)  ## Locks the requirements anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra embedded pyproject.toml -o infra/locks/requirements.txt
+		--extra embedded --extra scaler pyproject.toml -o infra/locks/requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
-		--extra embedded --extra dev -c infra/locks/requirements.txt pyproject.toml -o infra/locks/requirements-dev.txt
+		--extra embedded --extra scaler --extra dev -c infra/locks/requirements.txt pyproject.toml -o infra/locks/requirements-dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		--extra bench-arroyo --override infra/locks/requirements-arroyo.in pyproject.toml -o infra/locks/requirements-arroyo.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \

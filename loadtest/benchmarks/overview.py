@@ -15,6 +15,7 @@ BENCHMARKS = (
     "backlog",
     "streams",
     "batcher",
+    "autoscaler",
     "scheduler",
     "engine",
     "cutout",

@@ -11,7 +11,7 @@ from streams.runtime.exits import Exit
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
 
-ROLES = ("streams", "worker", "publisher", "retrier", "webhooks", "connectors", "cdn", "gateway")
+ROLES = ("streams", "worker", "publisher", "retrier", "webhooks", "connectors", "cdn", "gateway", "scaler")
 
 
 @click.command()

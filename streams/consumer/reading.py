@@ -172,14 +172,19 @@ def check(settings: Settings, within_s: float) -> None:
 
 def has_members(settings: Settings, group: str) -> bool:
     """Whether anybody is in the group now. Raises Unavailable."""
+    return members(settings, group) > 0
+
+
+def members(settings: Settings, group: str) -> int:
+    """How many are in the group now. Raises Unavailable."""
     admin = AdminClient(client_config(settings))  # answers only for as long as it is held
     described = admin.describe_consumer_groups([group], request_timeout=CALL_S)[group]
     with translated(settings):
         try:
-            return bool(described.result(timeout=CALL_S).members)
+            return len(described.result(timeout=CALL_S).members)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return False
+                return 0
             raise
 
 

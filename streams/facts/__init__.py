@@ -24,6 +24,7 @@ from streams.facts.tasks import TaskFact
 from streams.facts.trials import Trial, Trials
 from streams.facts.webhook_records import Attempt, Endpoint, EndpointState, Message, Secret, Settled, WebhookDelivery
 from streams.facts.webhooks import Webhooks
+from streams.facts.workloads import CampaignLeft, Worked
 
 __all__ = [
     "EVERY",
@@ -34,6 +35,7 @@ __all__ = [
     "Attempt",
     "Audits",
     "Backlog",
+    "CampaignLeft",
     "CampaignProgress",
     "CampaignRow",
     "Case",
@@ -82,5 +84,6 @@ __all__ = [
     "Waiting",
     "WebhookDelivery",
     "Webhooks",
+    "Worked",
     "rank_of",
 ]

@@ -24,6 +24,7 @@ from streams.facts.retouches import Retouches
 from streams.facts.reviews import Reviews
 from streams.facts.shelves import Shelves
 from streams.facts.tasks import Tasks
+from streams.facts.workloads import Workloads
 
 if TYPE_CHECKING:
     from streams.facts.recipes import Recipes
@@ -135,3 +136,8 @@ class Facts:
     def overviews(self) -> Overviews:
         """What people look at: across products, and across tables."""
         return Overviews(self._transaction)
+
+    @cached_property
+    def workloads(self) -> Workloads:
+        """What work costs and what is still to be made."""
+        return Workloads(self._transaction)

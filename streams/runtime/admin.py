@@ -16,13 +16,18 @@ REQUEST_WITHIN_S = 10.0  # or whoever opens connections and says nothing would h
 log = structlog.get_logger()
 
 
-def serve(settings: Settings, probes: Mapping[str, Callable[[], list[str]]]) -> int:
+def serve(
+    settings: Settings,
+    probes: Mapping[str, Callable[[], list[str]]],
+    pages: Mapping[str, Callable[[], bytes]] | None = None,
+) -> int:
     """Answers from now on, by threads; the port. On loopback or, with a port set, on every address of IPv4.
 
-    `probes` has for each path what is wrong: 200 where that is nothing, else 503. Every other path is /metrics.
+    `probes` has for each path what is wrong: 200 where that is nothing, else 503. `pages` has JSON by path. Every other
+    path is /metrics.
     """
     host = settings.metrics_host or ("0.0.0.0" if settings.metrics_port else "127.0.0.1")
-    handler = type("Handler", (_Handler,), {"probes": probes})
+    handler = type("Handler", (_Handler,), {"probes": probes, "pages": {} if pages is None else pages})
     server = (_Server6 if ":" in host else _Server)((host, settings.metrics_port), handler)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return int(server.server_address[1])
@@ -43,19 +48,23 @@ class _Server6(_Server):
 class _Handler(MetricsHandler):
     timeout = REQUEST_WITHIN_S
     probes: Mapping[str, Callable[[], list[str]]]
+    pages: Mapping[str, Callable[[], bytes]]
 
     def do_GET(self) -> None:  # noqa: N802 - the base's name
         """What Prometheus or a cluster asks."""
-        look = self.probes.get(self.path.partition("?")[0])
-        if look is None:
-            super().do_GET()
+        path = self.path.partition("?")[0]
+        if path in self.probes:
+            wrong = self.probes[path]()
+            text = "".join(f"{each}\n" for each in wrong) or "ok\n"
+            self._tell(503 if wrong else 200, "text/plain; charset=utf-8", text.encode())
+        elif path in self.pages:
+            self._tell(200, "application/json", self.pages[path]())
         else:
-            self._tell(look())
+            super().do_GET()
 
-    def _tell(self, wrong: list[str]) -> None:
-        body = ("".join(f"{each}\n" for each in wrong) or "ok\n").encode()
-        self.send_response(503 if wrong else 200)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
+    def _tell(self, status: int, media_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -31,6 +31,8 @@ class Health:
         self._turns: dict[str, float] = {}
         self._needs: dict[str, Callable[[], bool]] = {}
         self._has_started = threading.Event()
+        self.pages: dict[str, Callable[[], bytes]] = {}
+        """What it says besides, as JSON, by path."""
 
     def loop(self, name: str) -> Turned:
         """What the loop of that name is to call at each turn; from now on it has to."""
@@ -44,6 +46,10 @@ class Health:
     def need(self, what: str, holds: Callable[[], bool]) -> None:
         """It is ready only where `holds`; `what` is said where it does not."""
         self._needs = {**self._needs, what: holds}
+
+    def say(self, path: str, page: Callable[[], bytes]) -> None:
+        """Answers JSON at a path of its own from now on."""
+        self.pages[path] = page
 
     def start(self) -> None:
         """All that it works with is there; tells whoever started this process, too."""

@@ -28,6 +28,7 @@ from streams.runtime.fields import (
     converted,
     meant,
 )
+from streams.runtime.scaler import ScalerSettings
 
 PREFIX = "PACKSHOT_"
 
@@ -37,7 +38,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, init=False)
-class Settings(ClusterSettings):
+class Settings(ClusterSettings, ScalerSettings):
     """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field.
 
     Passwords are SecretStr: no text of the settings, and no error about them, shows one.

@@ -34,7 +34,7 @@ from streams.runtime.clock import now_ms
 from streams.runtime.control_groups import allowed_cores
 from streams.runtime.exits import Exit
 from streams.runtime.health import NOT_JOINED, STOPPING, Health
-from streams.runtime.settings import Settings
+from streams.runtime.settings import Settings, SettingsError
 from streams.runtime.waiting import Stopped, until, wait_out
 from streams.services import retention
 from streams.services.setting_views import changed
@@ -55,6 +55,9 @@ def run(role: str, pool: Pool | None, settings: Settings) -> None:
     stop = stop_on_signals()
     health.need(STOPPING, lambda: not stop.is_set())
     database = Database(settings.database)
+    if role == "scaler":  # it makes nothing, and goes on while the facts are away
+        run_scaler(settings, database, Process(stop, health))
+        return
     try:
         wait_out(lambda: _prepare_topics(settings), until(stop))
         wait_out(lambda: prepare_tables(settings, database), until(stop))
@@ -93,7 +96,7 @@ def begin(settings: Settings, name: str) -> Health:
     """Sets up logs, traces, metrics and probes of a role's process; who hears from now on how it is."""
     observability.set_up(settings, name)
     health = Health(settings.stalled_after_s)
-    log.info("starting", metrics_port=admin.serve(settings, health.probes), settings=changed(settings))
+    log.info("starting", metrics_port=admin.serve(settings, health.probes, health.pages), settings=changed(settings))
     return health
 
 
@@ -251,6 +254,26 @@ def run_connectors(settings: Settings, database: Database, process: Process) -> 
     _or_exit("connectors", partial(loop.run, process.stop))
     working.join()
     producer.close()
+
+
+def run_scaler(settings: Settings, database: Database, process: Process) -> None:
+    """Says how many workers there are to be, until it is told to stop."""
+    try:
+        from streams.scaling import serving
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"the scaler needs packshot's extra `scaler`: {error.name} is not installed") from error
+    from streams.scaling.board import Board
+    from streams.scaling.scaler import KEPT_LOOKS, Scaler
+
+    board = Board(time, KEPT_LOOKS * settings.scaler_interval_s)
+    process.health.say("/replicas", board.view)
+    process.health.need("it has not seen every pool yet", lambda: board.has_all)
+    server, _ = serving.serve(board, settings.scaler_host, settings.scaler_port)
+    turned = process.health.loop("the scaler")
+    process.health.start()
+    _or_exit("scaler", partial(Scaler(settings, database, board).run, process.stop, turned))
+    board.close()
+    server.stop(serving.GRACE_S).wait()
 
 
 def run_cdn(settings: Settings, health: Health) -> None:

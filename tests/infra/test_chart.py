@@ -17,6 +17,7 @@ from schemas.records import LANES
 from streams.consumer import groups
 from streams.runtime.health import Health
 from streams.runtime.settings import Settings
+from streams.scaling.board import read_metadata
 from tests.infra.held import command_of, unknown_settings
 from tests.servers import skip_or_fail
 
@@ -187,10 +188,48 @@ def test_every_pod_finds_its_account_class_and_scaler_its_topics(manifests: list
         assert pod["serviceAccountName"] in accounts
         assert pod.get("priorityClassName") in {*classes, *([None] if name.endswith("provision") else [])}
     known = {(groups.worker(pool, lane), topics.TASKS[pool, lane].name) for pool in POOLS for lane in LANES}
+    asked = any(name.endswith("-scaler") for name, _ in pods(manifests))
     for each in of(manifests, "ScaledObject"):
         triggers = each["spec"]["triggers"]
-        assert [trigger["name"] for trigger in triggers] == list(LANES)
-        assert {(one["metadata"]["consumerGroup"], one["metadata"]["topic"]) for one in triggers} <= known
+        assert [trigger["name"] for trigger in triggers] == (["scaler"] if asked else list(LANES))
+        if not asked:
+            assert {(one["metadata"]["consumerGroup"], one["metadata"]["topic"]) for one in triggers} <= known
+
+
+def test_keda_asks_the_scaler_where_it_listens_with_what_it_understands(manifests: list[Manifest]) -> None:
+    services = {f"{each['metadata']['name']}.imagery.svc": each for each in of(manifests, "Service")}
+    deployments = {each["metadata"]["name"]: each for each in of(manifests, "Deployment")}
+    for each in of(manifests, "ScaledObject"):
+        [trigger] = each["spec"]["triggers"]
+        assert (trigger["type"], trigger["metricType"]) == ("external-push", "AverageValue")
+        pool, besides = read_metadata(trigger["metadata"])
+        host, _, port = trigger["metadata"]["scalerAddress"].partition(":")
+        [served] = services[host]["spec"]["ports"]
+        assert str(served["port"]) == port
+        [container] = deployments[services[host]["metadata"]["name"]]["spec"]["template"]["spec"]["containers"]
+        assert {"name": served["targetPort"], "containerPort": Settings.scaler_port} in container["ports"]
+        assert {"name": "PACKSHOT_SCALER_HOST", "value": "0.0.0.0"} in container["env"]
+        fixed = [its["spec"]["replicas"] for its in deployments.values() if _is_fixed(its, pool)]
+        assert besides == sum(fixed)
+
+
+def _is_fixed(deployment: Manifest, pool: str) -> bool:
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    return container["args"][-2:] == ["--pool", pool] and "replicas" in deployment["spec"]
+
+
+def test_without_a_scaler_keda_asks_kafka_and_one_pool_has_one_number() -> None:
+    node = CHART / "examples" / "gpu-node.yaml"
+    done = helm("template", "shop", str(CHART), "--values", str(node), "--set", "roles.scaler.enabled=false")
+    made = [each for each in yaml.safe_load_all(done.stdout) if each and each["kind"] == "ScaledObject"]
+    assert made
+    assert {one["type"] for each in made for one in each["spec"]["triggers"]} == {"kafka"}
+    zones = CHART / "examples" / "three-zones-spot.yaml"
+    done = helm(
+        "template", "shop", str(CHART), "--values", str(zones), "--set", "workers.cutout.autoscaling.enabled=true"
+    )
+    assert done.returncode != 0
+    assert "one number for a pool" in done.stderr
 
 
 def test_each_role_is_the_user_that_has_its_rights(manifests: list[Manifest]) -> None:

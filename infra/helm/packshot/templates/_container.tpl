@@ -54,6 +54,9 @@ What every container of ours is told. `role` is the name of its Kafka user, `dra
 - {name: PACKSHOT_GATEWAY_BASE_URL, value: {{ . | quote }}}
 {{- end }}
 {{- end }}
+{{- if eq .component "scaler" }}
+- {name: PACKSHOT_SCALER_HOST, value: 0.0.0.0}
+{{- end }}
 {{- range $name, $value := $values.settings }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
