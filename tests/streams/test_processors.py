@@ -327,6 +327,12 @@ def test_a_slip_that_goes_on_with_what_no_pool_does_is_reported(flow: Flow) -> N
     assert flow.letters(done(replace(cut, step=odd))) == [("imagery.dead", "unknown_operation")]
 
 
+def test_what_no_pool_does_is_reported_when_it_is_said_to_be_done(flow: Flow) -> None:
+    (cut,) = tasks(flow.say(upsert()))
+    odd = replace(cut, step=replace(cut.step, operation="paint"))
+    assert {*flow.letters(done(odd))} == {("imagery.dead", "unknown_operation")}
+
+
 def test_an_asset_for_a_channel_without_rules_is_reported(flow: Flow) -> None:
     task = compose_task(flow)
     odd = replace(task, step=replace(task.step, channel="bazaar"), way=None)

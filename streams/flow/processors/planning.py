@@ -14,7 +14,7 @@ from schemas.channels import UnknownChannel
 from schemas.channels.rulebook import BadChannel
 from schemas.identity import lineage_id, task_id
 from schemas.operations import OPERATIONS
-from schemas.operations.base import BadParameters
+from schemas.operations.base import BadParameters, Operation
 from schemas.recipes import UnknownRecipe
 from schemas.recipes.cookbook import Cookbook
 from schemas.recipes.reading import BadRecipe
@@ -187,10 +187,18 @@ def following(task: Task, step: Step, inputs: list[Blob], measures: Mapping[str,
     )
 
 
+def operation_of(step: Step) -> Operation:
+    """What a step does. Raises Refused for what no pool does: a slip may be from a version that does more."""
+    found = OPERATIONS.get(step.operation)
+    if found is None:
+        raise Refused("unknown_operation", f"no pool does {step.operation!r}", field="step.operation")
+    return found
+
+
 def _origin(task: Task, inputs: list[Blob]) -> Origin | None:
     """What the pictures behind a task began with; `inputs` are what it made."""
     known = task.origin or (Origin(source=task.source) if task.source else None)
-    if known is None or task.source is None or not inputs or OPERATIONS[task.step.operation].makes != "cutout":
+    if known is None or task.source is None or not inputs or operation_of(task.step).makes != "cutout":
         return known
     return replace(known, cutout=inputs[0])
 
@@ -199,7 +207,7 @@ def redone(task: Task, parameters: Mapping[str, str]) -> Task:
     """`task` with other parameters, to be worked anew. Raises Refused for some that its operation does not take."""
     step = _with(task.step, {**task.step.parameters, **parameters}, task.step.next)
     try:
-        OPERATIONS[step.operation].parameters.parse(step.parameters)
+        operation_of(step).parameters.parse(step.parameters)
     except BadParameters as error:
         raise Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}") from error
     again = following(task, step, task.inputs, task.measures, task.models)
@@ -275,7 +283,7 @@ def _has_open_height(step: Step) -> bool:
 
 def _goes_by_height(step: Step) -> bool:
     """Whether a step wants to know the product's height, and is not told it by the recipe or a tenant's defaults."""
-    return HEIGHT in OPERATIONS[step.operation].parameters.__struct_encode_fields__ and HEIGHT not in step.parameters
+    return HEIGHT in operation_of(step).parameters.__struct_encode_fields__ and HEIGHT not in step.parameters
 
 
 def _filled(step: Step, height: str | Refused) -> Step:
@@ -320,7 +328,7 @@ def _lacking(step: Step, height: str | Refused) -> Iterator[tuple[str, Refused]]
 
 def _complaint(step: Step) -> Refused | None:
     try:
-        OPERATIONS[step.operation].parameters.parse(step.parameters)
+        operation_of(step).parameters.parse(step.parameters)
     except BadParameters as error:
         return Refused(error.code, f"{step.operation}: {error}", field=f"parameters.{error.field}")
     except msgspec.ValidationError as error:
