@@ -56,10 +56,10 @@ class MedusaStandIn(StandIn):
         found = [each for each in self.products.values() if "id[]" not in query or each.id in query["id[]"]]
         begin, limit = int(query.get("offset", ["0"])[0]), int(query["limit"][0])
         limit = limit if "id[]" in query else min(limit, 2)  # so that there are several pages
-        some = [self._told(each) for each in found[begin : begin + limit]]
+        some = [self._as_sent(each) for each in found[begin : begin + limit]]
         return _json({"products": some, "count": len(found), "offset": begin, "limit": limit})
 
-    def _told(self, product: Product) -> dict[str, Any]:
+    def _as_sent(self, product: Product) -> dict[str, Any]:
         at = iso(product.updated_ms)
         images = [{"url": self._url(each), "rank": rank, "updated_at": at} for rank, each in enumerate(product.media)]
         first = images[0]["url"] if images else None
@@ -82,7 +82,7 @@ class MedusaStandIn(StandIn):
         product.media = [known.get(each["url"]) or self._medium(each["url"]) for each in view["images"]]
         self.thumbnails[product_id] = view["thumbnail"]
         self.wrote(product_id)
-        return _json({"product": self._told(product)})
+        return _json({"product": self._as_sent(product)})
 
     def _medium(self, url: str) -> Medium:
         key = path_of(url).rpartition("/")[2]
