@@ -57,7 +57,8 @@ def tables_from_one_script() -> Iterator[None]:
             return
         if not statements:
             made(connection)
-            script = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
+            ours = "sql IS NOT NULL AND name NOT LIKE 'sqlite%'"  # sqlite_sequence is SQLite's own
+            script = connection.exec_driver_sql(f"SELECT sql FROM sqlite_master WHERE {ours} ORDER BY rowid")
             statements.extend(script.scalars())
             return
         for statement in statements:
