@@ -148,6 +148,8 @@ lock: $(MARK_DEV)  ## Locks the requirements anew
 		infra/locks/requirements-schemathesis.in -o infra/locks/requirements-schemathesis.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
 		infra/locks/requirements-infra.in -o infra/locks/requirements-infra.txt
+	$(BIN)/uv pip compile --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --no-header -q \
+		infra/locks/requirements-akeneo.in -o infra/locks/requirements-akeneo.txt
 
 clean:  ## Forgets the demo's and the local system's data
 	rm -rf .packshot

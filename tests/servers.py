@@ -11,7 +11,7 @@ from typing import Literal, NoReturn, TypeVar
 import psycopg
 import pytest
 
-from infra.servers import KafkaCluster, S3Server, ServerUnavailable, VendureShop, postgres, vendure, versitygw
+from infra.servers import KafkaCluster, S3Server, ServerUnavailable, VendureShop, akeneo, postgres, vendure, versitygw
 from streams.embedded import BrokerUnavailable, choose_broker
 
 _CACHE = Path(__file__).parents[1] / ".cache"
@@ -49,6 +49,16 @@ def vendure_shop() -> Iterator[VendureShop]:
     """A Vendure shop from npm."""
     with tempfile.TemporaryDirectory() as folder, _started(lambda at: vendure(at, _CACHE), Path(folder)) as shop:
         yield shop
+
+
+@pytest.fixture(scope="session")
+def akeneo_url(postgres_url: str) -> Iterator[str]:
+    """Where a mock of Akeneo from PyPI answers."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _started(lambda at: akeneo(at, _CACHE, postgres_url), Path(folder)) as url,
+    ):
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -268,7 +268,8 @@ def _resolve_by(deadline: Deadline, resolve: Resolve, host: str, port: int) -> l
 
 def _check_public(uri: str, host: str, address: str, allowed: tuple[str, ...]) -> None:
     if not is_within(address, allowed) and not is_public(address):
-        raise PrivateAddress(uri, f"{host} is {address}, which is not on the public internet")
+        where = f"{host} is {address}, which is not on the public internet"
+        raise PrivateAddress(uri, f"{where}; PACKSHOT_SOURCE_PRIVATE_NETWORKS allows it")
 
 
 def _dial(addresses: list[str], port: int, deadline: Deadline) -> socket.socket:

@@ -65,7 +65,7 @@ TARGETS = {
 Figures = dict[str, float]
 
 
-def main(for_s: float, beside: bool) -> None:
+def main(for_s: float, beside: bool, hooks_alone: bool) -> None:
     """Prints the scenes, and the figures as JSON in its last line."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -77,8 +77,8 @@ def main(for_s: float, beside: bool) -> None:
         make_topics(settings)
         system = stack.enter_context(System(folder, broker.bootstrap_servers))
         bench = Bench(settings, system, Photographs(), for_s)
-        figures = asyncio.run(bench.scenes(beside))
-    print(json.dumps({"figures": figures, "targets": TARGETS}))
+        figures = asyncio.run(bench.scenes(beside, hooks_alone))
+    print(json.dumps({"figures": figures, "targets": {name: TARGETS[name] for name in TARGETS if name in figures}}))
 
 
 class Bench:
@@ -87,8 +87,8 @@ class Bench:
     def __init__(self, settings: Settings, system: System, photographs: Photographs, for_s: float) -> None:
         self.settings, self.system, self.photographs, self.for_s = settings, system, photographs, for_s
 
-    async def scenes(self, beside: bool) -> Figures:
-        """Every scene's figures."""
+    async def scenes(self, beside: bool, hooks_alone: bool) -> Figures:
+        """Every scene's figures, or those of the hooks beside cutouts at half of what there is room for."""
         database = Database(self.settings.database)
         database.create_tables()
         hooks = parts.Hooks(self.system.url, database)
@@ -100,6 +100,8 @@ class Bench:
         async with aiohttp.ClientSession(timeout=time_out, connector=connector) as session:
             api = Api(session, self.system.url, key)
             await self._until_warm(api)
+            if hooks_alone:
+                return _said(_percentiles("hook", await self._hooked(api, hooks, await self._capacity_per_s(api))))
             figures = await self._alone(api, beside) | await self._known(api)
             figures |= await self._batch(api, gateway) | await self._listeners(api, gateway)
             await asyncio.to_thread(self._saturate, database)
@@ -193,10 +195,7 @@ class Bench:
         with in_process() as cut_out:
             beside = await self._at_random(partial(self._locally, cut_out), 0.5 * per_s)
         more = await self._at_random(patient, 0.7 * per_s)
-        hooked, _ = await asyncio.gather(
-            at_random(partial(hooks.send, api.session), HOOKS_PER_S, self.for_s), self._at_random(patient, 0.5 * per_s)
-        )
-        assert {each.status for each in hooked} == {200}
+        hooked = await self._hooked(api, hooks, per_s)
         flood = await self._at_random(partial(self._ask, api, DEADLINE_S, DEADLINE_S), 1.5 * per_s)
         refused = [each for each in flood if each.status == 503]
         in_time = sum(each.status == 200 and each.took_s <= DEADLINE_S for each in flood)
@@ -215,6 +214,15 @@ class Bench:
             f"added_p{p}_ms": round(figures[f"asked_p{p}_ms"] - figures[f"in_process_p{p}_ms"], 1) for p in (50, 99)
         }
         return _said(added | figures)
+
+    async def _hooked(self, api: Api, hooks: parts.Hooks, per_s: float) -> list[Called]:
+        """Hooks of a shop, each of which is taken, beside cutouts at half of `per_s`."""
+        patient = partial(self._ask, api, 60, 60)
+        hooked, _ = await asyncio.gather(
+            at_random(partial(hooks.send, api.session), HOOKS_PER_S, self.for_s), self._at_random(patient, 0.5 * per_s)
+        )
+        assert {each.status for each in hooked} == {200}
+        return hooked
 
     async def _at_random(self, call: Callable[[float], Awaitable[Called]], per_s: float) -> list[Called]:
         await asyncio.to_thread(self.photographs.prepare, round(PREPARED * per_s * self.for_s))
@@ -310,5 +318,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--beside", action=argparse.BooleanOptionalAction, default=True, help="rembg's server, LitServe"
     )
+    parser.add_argument("--hooks-alone", action="store_true", help="that scene and no other, without bulk work")
     arguments = parser.parse_args()
-    main(arguments.seconds, arguments.beside)
+    main(arguments.seconds, arguments.beside, arguments.hooks_alone)

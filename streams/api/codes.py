@@ -144,4 +144,58 @@ CODES: dict[str, Meaning] = {
         "It may have arrived all the same: the same request again does no harm. Ask again after `Retry-After`.",
         retryable=True,
     ),
+    # Of a photograph, and of what is made of it: the failures that workers tell, by their codes.
+    "source_bad_uri": Meaning(422, "No address of a photograph", "It is https://host/…, s3://bucket/key or an upload."),
+    "source_not_found": Meaning(422, "The photograph is not there", "Look whether the address still leads to it."),
+    "source_forbidden": Meaning(
+        422,
+        "The photograph may not be fetched",
+        "Its server refuses us (401, 403), or whoever runs this system does not allow its folder or bucket.",
+    ),
+    "source_private_address": Meaning(
+        422,
+        "The photograph is not on the public internet",
+        "Its host, or one it redirects to, has an address inside. Whoever runs this system may allow its network "
+        "(PACKSHOT_SOURCE_PRIVATE_NETWORKS); else send the file itself.",
+    ),
+    "source_refused": Meaning(422, "Its server does not give the photograph", "`detail` says what it answered."),
+    "source_too_large": Meaning(422, "The photograph's file is too large", "`detail` says how large one may be."),
+    "source_digest_mismatch": Meaning(
+        422, "It is another file than was said", "Its SHA-256 is not that of `source.sha256`: say the new one."
+    ),
+    "source_not_an_image": Meaning(
+        422, "It is no picture", "By its content it is none of the formats that we read; its name does not matter."
+    ),
+    "source_truncated": Meaning(422, "The photograph ends too early", "Its file was cut off: send the whole."),
+    "source_corrupt": Meaning(422, "The photograph is damaged", "Save it anew, and look whether it opens."),
+    "source_not_read": Meaning(
+        422, "A kind of picture that we do not read", "`detail` says which. Save it as JPEG, PNG, WebP or TIFF."
+    ),
+    "source_too_many_pixels": Meaning(422, "The photograph has too many pixels", "`detail` says how many it may have."),
+    "source_too_few_pixels": Meaning(422, "The photograph is too small", "`detail` says what a side has at least."),
+    "poison_input": Meaning(422, "It broke a worker more than once", "It is not tried again. Save it anew."),
+    "bad_image": Meaning(422, "The picture cannot be worked on", "`detail` says what it is."),
+    "no_subject": Meaning(
+        422, "No product is to be seen", "Take a photograph in which it stands apart from its ground."
+    ),
+    "empty_cutout": Meaning(422, "Nothing is left of the product", "The cutout has hardly any opaque pixel."),
+    "no_surroundings": Meaning(422, "Nothing but the product is to be seen", "Its surroundings are wanted, too."),
+    "bad_inputs": Meaning(422, "Not the pictures that this operation takes", "`detail` says which it takes."),
+    "bad_artwork": Meaning(422, "The artwork cannot be printed", "`detail` says what it is."),
+    "bad_scene": Meaning(422, "No such scene", "`detail` names those that there are, or what is wrong with it."),
+    "bad_template": Meaning(422, "The template cannot be used", "`detail` says what is wrong with it."),
+    "unknown_template": Meaning(422, "No such template", "`detail` names those that there are."),
+    "bad_brand": Meaning(422, "The brand cannot be used", "GET /v1/brands tells which there are."),
+    "bad_look": Meaning(422, "The network answered otherwise than it should", "Take another `model`."),
+    "bad_model": Meaning(422, "No such network", "`detail` says what is wrong with `parameters.model`."),
+    "input_lost": Meaning(422, "What it is made of is not kept any more", "Send the photograph again."),
+    "bad_lut": Meaning(422, "The colour table cannot be read", "`detail` names the line."),
+    "too_heavy": Meaning(422, "The file would be too large for its channel", "Take a smaller or a plainer picture."),
+    "too_much_memory": Meaning(422, "It would take more memory than there is", "Ask for a smaller picture."),
+    "upscaling_forbidden": Meaning(422, "The channel takes no enlarged pictures", "Take a larger photograph."),
+    "source_unavailable": Meaning(503, "The photograph's server is away", "Ask again.", retryable=True),
+    "source_timeout": Meaning(503, "The photograph did not come in time", "Ask again.", retryable=True),
+    "no_model": Meaning(503, "A network could not be had just now", "Ask again.", retryable=True),
+    "engine_failed": Meaning(503, "The engine failed", "Ask again.", retryable=True),
+    "out_of_memory": Meaning(503, "A worker had too little memory just now", "Ask again.", retryable=True),
 }

@@ -56,7 +56,9 @@ class _Answer:
         given = [value.decode("latin-1") for name, value in headers if name.lower() == b"etag"]
         tag = given[0] if given else f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         if not given:
-            start["headers"] = [*headers, (b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
+            said = any(name.lower() == b"cache-control" for name, _ in headers)
+            cached = [] if said else [(b"cache-control", b"private, no-cache")]
+            start["headers"] = [*headers, (b"etag", tag.encode()), *cached]
         return tag in self._known
 
 

@@ -15,10 +15,13 @@ from litestar.openapi import OpenAPIConfig
 
 from schemas.text import portable
 from streams.api import ordering
+from streams.api.breaking import breaking, operations
 
 FILE = Path(__file__).parents[2] / "schemas" / "openapi.json"
-VERSION = "1.0.0"
-METHODS = ("get", "put", "post", "delete", "patch")
+VERSION = "1.0.0"  # whose first number grows with what breaks clients; see broken
+CORRECTED: frozenset[str] = (
+    frozenset()
+)  # what was described wrongly before, as breaking() says it, until the next change
 PROBLEM = {"$ref": "#/components/responses/Problem"}
 TITLE = "Packshot"
 TEXT = (
@@ -69,14 +72,6 @@ def _mend(part: Any) -> None:
         part |= next(each for each in part.pop("oneOf") if each)
     for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         _mend(each)
-
-
-def operations(made: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every operation: its path, its method, itself."""
-    for path, methods in made["paths"].items():
-        for method, operation in methods.items():
-            if method in METHODS:
-                yield path, method, operation
 
 
 def encoded(made: Mapping[str, Any]) -> bytes:
@@ -154,65 +149,19 @@ def _problem_schemas() -> dict[str, Any]:
     return schemas
 
 
-def breaking(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What a client of the API as it was would trip over."""
-    known = {(path, method): operation for path, method, operation in operations(after)}
-    found = []
-    for path, method, operation in operations(before):
-        now = known.get((path, method))
-        found += [f"{method} {path} is gone"] if now is None else _narrower(f"{method} {path}", operation, now)
-    schemas, sent = after["components"]["schemas"], _sent(after)
-    for name, schema in before["components"]["schemas"].items():
-        if name in schemas:  # what names it is compared itself
-            found += _lost(name, schema, schemas[name], is_sent=name in sent)
-    return found
-
-
-def _sent(made: Mapping[str, Any]) -> set[str]:
-    """The schemas that clients send: only there is a field more that is required one too many."""
-    left = {name for _, _, operation in operations(made) for name in _names(operation.get("requestBody"))}
-    found: set[str] = set()
-    while left:
-        found |= left
-        left = {each for name in left for each in _names(made["components"]["schemas"][name])} - found
-    return found
-
-
-def _narrower(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    was, now = ({(each["name"], each["in"]): each for each in one.get("parameters", [])} for one in (before, after))
-    found = [f"{name} takes no {key[0]} any more" for key in was.keys() - now.keys()]
-    needed = [key for key, each in now.items() if each.get("required") and not was.get(key, {}).get("required")]
-    found += [f"{name} needs {key[0]}" for key in needed]
-    found += [f"{name} never answers {status}" for status in before["responses"].keys() - after["responses"].keys()]
-    parts = [
-        part for part in ("requestBody", "responses") if set(_names(before.get(part))) - set(_names(after.get(part)))
-    ]
-    return found + [f"{name} has another {part}" for part in parts]
-
-
-def _lost(name: str, before: Mapping[str, Any], after: Mapping[str, Any], *, is_sent: bool) -> list[str]:
-    was, now = before.get("properties", {}), after.get("properties", {})
-    found = [f"{name}.{each} is gone" for each in was.keys() - now.keys()]
-    needed = set(after.get("required", ())) - set(before.get("required", was)) if is_sent else set()
-    found += [f"{name}.{each} is needed" for each in needed]
-    for each in was.keys() & now.keys():
-        if was[each].get("type") != now[each].get("type"):
-            found.append(f"{name}.{each} is of another type")
-        if lost := set(was[each].get("enum", ())) - set(now[each].get("enum", was[each].get("enum", ()))):
-            found.append(f"{name}.{each} is never {', '.join(map(str, lost))}")
-    return sorted(found)
+def broken(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What clients of `before` would trip over, but for what is a correction or what a new first number tells."""
+    if before["info"]["version"].split(".")[0] != after["info"]["version"].split(".")[0]:
+        return []
+    return [each for each in breaking(before, after) if each not in CORRECTED]
 
 
 def main() -> None:
-    """Writes both descriptions, and of the client what is generated; not the API's where a client would trip over it.
-
-    VERSION may say that it does.
-    """
+    """Writes both descriptions, and of the client what is generated; nothing where clients would trip over it."""
     from streams.api import app, asyncapi, client_files
 
     made = app.document()
-    known = msgspec.json.decode(FILE.read_bytes()) if FILE.exists() else made
-    if known["info"]["version"].split(".")[0] == VERSION.split(".")[0] and (found := breaking(known, made)):
+    if FILE.exists() and (found := broken(msgspec.json.decode(FILE.read_bytes()), made)):
         sys.exit("\n".join(["this would break clients of the API:", *found]))
     FILE.write_bytes(encoded(made))
     asyncapi.FILE.write_bytes(encoded(asyncapi.document()))

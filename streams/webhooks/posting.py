@@ -159,7 +159,8 @@ def _addresses_checked(host: str, networks: tuple[str, ...]) -> bool:
 
 def _check(host: str, address: str, networks: tuple[str, ...]) -> None:
     if not is_within(address, networks) and not is_public(address):
-        raise PrivateAddress(f"{host} is {address}, which is not on the public internet")
+        where = f"{host} is {address}, which is not on the public internet"
+        raise PrivateAddress(f"{where}; PACKSHOT_WEBHOOK_PRIVATE_NETWORKS allows it")
 
 
 def _shown(text: str) -> str:

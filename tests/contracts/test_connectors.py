@@ -16,31 +16,37 @@ from streams.connectors.base import kind, kinds
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from tests.contracts.shops.akeneo import AkeneoStandIn
+from tests.contracts.shops.akeneo_mock import MockAkeneo
 from tests.contracts.shops.base import StandIn, serving
 from tests.contracts.shops.feed import FeedFolder
+from tests.contracts.shops.medusa import MedusaStandIn
 from tests.contracts.shops.saleor import SaleorStandIn
 from tests.contracts.shops.shopify import ShopifyStandIn
 from tests.contracts.shops.vendure import VendureStandIn
 from tests.contracts.shops.vendure_real import RealVendure
 from tests.streams.connector_world import START_MS, World
 
-REAL = "vendure-real"
+REAL, MOCK = "vendure-real", "akeneo-mock"
 STAND_INS: dict[str, type[StandIn]] = {
     "akeneo": AkeneoStandIn,
     "feed": FeedFolder,
+    "medusa": MedusaStandIn,
     "saleor": SaleorStandIn,
     "shopify": ShopifyStandIn,
     "vendure": VendureStandIn,
 }
-REAL_ONE = pytest.param(REAL, marks=pytest.mark.long)
-HOOKED = [*sorted(STAND_INS.keys() - {"feed"}), REAL_ONE]
+OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in (REAL, MOCK)]  # whom we did not make
+HOOKED = [*sorted(STAND_INS.keys() - {"feed"}), *OTHERS]
 HOUR_S = 3600.0
 
 
-@pytest.fixture(params=[*sorted(STAND_INS), REAL_ONE])
+@pytest.fixture(params=[*sorted(STAND_INS), *OTHERS])
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StandIn]:
     if request.param == REAL:
         yield RealVendure(tmp_path, request.getfixturevalue("vendure_shop"))
+        return
+    if request.param == MOCK:
+        yield MockAkeneo(tmp_path, request.getfixturevalue("akeneo_url"))
         return
     made = STAND_INS[request.param](tmp_path)
     with serving(made):

@@ -3,8 +3,12 @@
 import hashlib
 import hmac
 import json
+import threading
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from streams.facts import Connector, Connectors, Database
 from streams.facts.sealing import Sealer
 from streams.runtime.errors import Refused
 from tests.contracts.shops.akeneo import SECRET, AkeneoStandIn, uuid_of
+from tests.contracts.shops.akeneo_mock import MockAkeneo
 from tests.contracts.shops.base import Answer, Product, serving
 from tests.streams.connector_world import START_MS, World
 
@@ -134,6 +139,95 @@ class Counting(AkeneoStandIn):
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         self.uploads += path.endswith("/asset-media-files")
         return super().answer(method, path, headers, body)
+
+
+def test_a_file_that_has_no_code_is_refused(tmp_path: Path, database: Database) -> None:
+    shop = Nameless(tmp_path)
+    with serving(shop):
+        world = World(database, tmp_path, shop.connector())
+        shop.put("1", "Mug", START_MS - 5000)
+        world.turn()
+        world.publish("SKU-1", "web-1", b"one")
+        world.turn()
+        (hindered,) = world.rows.hindered("shop", 9)
+        assert (hindered.source_id, "no code" in hindered.why_unwritten, shop.shown("1")) == (uuid_of("1"), True, [])
+
+
+class Nameless(AkeneoStandIn):
+    """Says of no file what it is called."""
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        status, sent, content = super().answer(method, path, headers, body)
+        return status, {} if path.endswith("/asset-media-files") else sent, content
+
+
+# The mock server of PyPI, which others made.
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """An address, and what was posted to it."""
+    heard = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hooks/shop", heard
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.long
+def test_events_that_others_sign_by_the_reference_are_taken(akeneo_url: str, tmp_path: Path) -> None:
+    pim, events = MockAkeneo(tmp_path, akeneo_url), ("created", "updated", "deleted")
+    connector = Akeneo(pim.connector(), None)  # type: ignore[arg-type]
+    with listening() as (url, heard):
+        config = {"url": url, "secret": {"primary": SECRET}}
+        types = [f"com.akeneo.pim.v1.product.{each}" for each in events]
+        pim.ask("POST", "/api/v1/subscribers", {"id": "us", "name": "us"})
+        subscription = {"id": "subscription-1", "type": "https", "events": types, "config": config}
+        pim.ask("POST", "/api/v1/subscribers/us/subscriptions", subscription)
+        pim.put("1", "Mug", START_MS)
+        pim.put("1", "Large mug", START_MS + 1000)
+        pim.remove("1")
+        give_up_at = time.monotonic() + 60
+        while len(heard) < len(events) and time.monotonic() < give_up_at:
+            time.sleep(0.05)
+    hooks = [connector.received(headers, body, round(time.time() * 1000)) for headers, body in heard]
+    assert [each.source_id for each in hooks] == [uuid_of("1")] * len(events)
+    assert len({each.hook for each in hooks}) == len(events)
+    with pytest.raises(Refused, match="none of the signatures"):
+        connector.received(heard[0][0], heard[0][1] + b" ", round(time.time() * 1000))
+
+
+@pytest.mark.long
+def test_our_pictures_are_assets_of_a_pim_that_others_made(akeneo_url: str, tmp_path: Path, database: Database) -> None:
+    pim = MockAkeneo(tmp_path, akeneo_url)
+    world = World(database, tmp_path, pim.connector())
+    pim.put("1", "Mug", START_MS - 5000)
+    world.turn()
+    world.publish("SKU-1", "web-1", b"one")
+    world.turn()
+    (ours,) = pim._media("1")
+    asset = pim.asset(ours.id)
+    assert asset["values"]["media"][0]["data"] == "mock-media-code"
+    assert "Mug" in asset["values"]["label"][0]["data"]
+    world.retract("SKU-1", "web-1")
+    world.turn()
+    assert pim.shown("1") == []
 
 
 def test_codes_have_letters_digits_and_underscores_alone() -> None:

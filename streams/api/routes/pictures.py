@@ -152,7 +152,7 @@ def _answer(request: Request[Caller, Any, Any], caller: Caller, job: Job) -> Res
 
 
 def _problem(job: Job) -> Problem:
-    if job.transient and job.code not in CODES:
+    if job.transient and not (job.code in CODES and CODES[job.code].retryable):
         return Problem("not_made", f"{job.code}: {job.message}", field=job.field)
     return Problem(job.code, job.message, field=job.field)
 

@@ -54,7 +54,7 @@ class Akeneo(Shop):
     def check(self) -> str:
         """How many products there are."""
         found = self._get("/products-uuid", limit="1", with_count="true")
-        return f"{found['items_count']} products at {self.connector.url}"
+        return f"{found.get('items_count', 'Some')} products at {self.connector.url}"
 
     def received(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> Hook:
         """See Shop. While a secret is changed, events are signed by both."""
@@ -119,7 +119,7 @@ class Akeneo(Shop):
         if known is None or not known["values"].get(self._option("media")):
             file = [("file", Upload(picture.name, picture.load(), picture.media_type))]
             made = self.client.request("POST", self._url("/asset-media-files"), headers=self._headers, form=file)
-            media = {"locale": None, "channel": None, "data": made.headers["asset-media-file-code"]}
+            media = {"locale": None, "channel": None, "data": _file_code(made.headers)}
             values[self._option("media")] = [media]
         elif any(each["data"] == picture.alt for each in known["values"].get("label", [])):
             return code
@@ -127,8 +127,9 @@ class Akeneo(Shop):
         return code
 
     def _delete(self, code: str) -> None:
+        """Takes an asset away; it stays, and stands at no product, where a PIM cannot do that (405)."""
         url = self._url(f"{self._family}/assets/{code}")
-        self.client.request("DELETE", url, headers=self._headers, ok=frozenset({404}))
+        self.client.request("DELETE", url, headers=self._headers, ok=frozenset({404, 405}))
 
     def _products(self, items: Sequence[Mapping[str, Any]]) -> tuple[list[ShopProduct], dict[str, str]]:
         """Products, and why others cannot be read."""
@@ -244,6 +245,14 @@ class Akeneo(Shop):
 def code_of(name: str) -> str:
     """The code of a picture's asset: the file's name tells what is in it, and codes have no hyphens."""
     return f"{OURS}{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def _file_code(headers: Mapping[str, str]) -> str:
+    """The code of a file that was taken, by its own header, else by the end of its address. Raises Refused."""
+    code = headers.get("asset-media-file-code") or headers.get("location", "").partition("media-files/")[2]
+    if not code:
+        raise Refused("shop_malformed", "the PIM took a file, and says no code of it")
+    return code
 
 
 def _values(product: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -75,11 +75,7 @@ class VendureStandIn(StandIn):
 
     def hook(self, product: str, at_ms: int, hook: str = "h-1", *, forged: bool = False) -> tuple[Headers, bytes]:
         body = json.dumps({"type": "product.changed", "data": {"id": product}}).encode()
-        key = b"another" if forged else base64.b64decode(SECRET.removeprefix("whsec_"))
-        signed = hmac.digest(key, f"{hook}.{at_ms // 1000}.".encode() + body, hashlib.sha256)
-        signature = f"v1,{base64.b64encode(signed).decode()}"
-        headers = {"webhook-id": hook, "webhook-timestamp": str(at_ms // 1000), "webhook-signature": signature}
-        return headers, body
+        return standard_headers(body, at_ms, hook, forged=forged), body
 
     def answer(self, _method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         assert path == "/admin-api"
@@ -150,3 +146,11 @@ class VendureStandIn(StandIn):
         for each in input["assetIds"]:
             self.assets.pop(each)
         return {"result": "DELETED", "message": None}
+
+
+def standard_headers(body: bytes, at_ms: int, hook: str, *, forged: bool) -> Headers:
+    """How Standard Webhooks signs a body by SECRET; `forged`: by another one."""
+    key = b"another" if forged else base64.b64decode(SECRET.removeprefix("whsec_"))
+    signed = hmac.digest(key, f"{hook}.{at_ms // 1000}.".encode() + body, hashlib.sha256)
+    signature = f"v1,{base64.b64encode(signed).decode()}"
+    return {"webhook-id": hook, "webhook-timestamp": str(at_ms // 1000), "webhook-signature": signature}

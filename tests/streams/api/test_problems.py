@@ -11,6 +11,7 @@ import pytest
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
+import gpu_workers
 import streams
 from streams.api.codes import CODES
 from streams.api.gateway import Gateway
@@ -26,6 +27,8 @@ Client = TestClient[ASGIApp]
 BODY = {"sources": [{"uri": "https://images.example/a.jpg"}], "channels": ["amazon"]}
 ROOT = Path(streams.__file__).parent
 REACHED = ("services/catalogue.py", "services/decisions.py", "services/dead.py", "flow/processors/planning.py")
+WITHIN = {"missing_source", "missing_input"}  # of tasks that we did not write
+NOT_ORDERED = {"source_error", "upscale_error", "too_few_examples", "bad_example", "unknown_operation", *WITHIN}
 NOT_FROM_HERE = {"missing_attribute", "bad_attribute", "too_many_assets"}  # of what a worker or a plan is asked
 
 
@@ -102,6 +105,16 @@ def test_every_code_that_a_service_refuses_with_is_explained() -> None:
     assert codes - CODES.keys() - NOT_FROM_HERE == set()
     api = "".join(file.read_text() for file in (ROOT / "api").rglob("*.py"))
     assert set(re.findall(r'Problem\("(\w+)"', api)) - CODES.keys() == set()
+
+
+def test_every_failure_that_a_worker_tells_has_a_page() -> None:
+    """But for those that only teach a brand or read a base class's name."""
+    at = Path(gpu_workers.__path__[0])
+    files = [file.read_text() for file in at.rglob("*.py") if file.parent.name != "local"]  # that is a command's
+    told = {code for text in files for code in re.findall(r'^    code(?:: ClassVar\[str\])? = "(\w+)"', text, re.M)}
+    refused = {code for text in files for code in re.findall(r'Refused\("(\w+)"', text)}
+    assert len(told) > 30
+    assert (told | refused) - CODES.keys() == NOT_ORDERED
 
 
 def test_over_the_quota_is_reported_and_reading_is_free(demo: Client, gateway: Gateway) -> None:
