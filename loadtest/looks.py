@@ -56,7 +56,7 @@ def events_of(place: Path, named: Sequence[str] = ()) -> Iterator[dict[str, Any]
         for line in filter(str.strip, place.read_text().splitlines()):
             event = json.loads(line)
             if event["type"] == "CatalogChanged":
-                sources = [{**each, "uri": str((place.parent / each["uri"]).resolve())} for each in event["sources"]]
+                sources = [{**each, "uri": _absolute(each["uri"], place.parent)} for each in event["sources"]]
                 yield {**event, "sources": sources, "channels": list(named or event["channels"])}
         return
     for file in sorted(each for each in place.rglob("*") if each.suffix.lower() in PICTURES):
@@ -71,6 +71,10 @@ def events_of(place: Path, named: Sequence[str] = ()) -> Iterator[dict[str, Any]
             "sources": [{"uri": str(file.resolve())}],
             "channels": list(named) or [name for name in channels.names() if name != OURS],
         }
+
+
+def _absolute(uri: str, folder: Path) -> str:
+    return uri if "://" in uri else str((folder / uri).resolve())
 
 
 def keep(entry: Entry, shown: Shown, out: Path) -> str:
