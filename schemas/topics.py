@@ -241,6 +241,18 @@ def topic_of(event: Event) -> Topic:
 _RECORDS_ON = {topic.name: topic.records for topic in every(())}
 _TOPIC_OF: dict[type, Topic] = {
     record: topic
-    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, DRIFT, LETTERS, MODELS, RECIPES)
+    for topic in (
+        CATALOG,
+        CAMPAIGNS,
+        COMPLETED,
+        REVIEWS,
+        DECISIONS,
+        PUBLISH,
+        PUBLISHED,
+        DRIFT,
+        LETTERS,
+        MODELS,
+        RECIPES,
+    )
     for record in topic.records
 }

@@ -139,7 +139,7 @@ def _check_enlarged(model: Model, picture: NDArray[np.uint8], answer: Tensor) ->
 
 
 def _check_scores(model: Model, answer: Tensor) -> None:
-    if model.output.activation == "none" and not (-_SCORE_OFF <= answer.min() and answer.max() <= 1 + _SCORE_OFF):
+    if model.output.activation == "none" and not (answer.min() >= -_SCORE_OFF and answer.max() <= 1 + _SCORE_OFF):
         raise BadAnswers(
             f"{model.ref}: its scores go from {answer.min():.2g} to {answer.max():.2g}: check `output.activation`"
         )

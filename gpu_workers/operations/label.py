@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
-from gpu_workers.imaging.linear_light import colour, coded, eight_bit, to_linear
+from gpu_workers.imaging.linear_light import coded, colour, eight_bit, to_linear
 from gpu_workers.imaging.types import HALF, Code, Codes
 from gpu_workers.operations.base import BadInputs, ComposeRequest, Made, Memory, facts, metadata_of
 from gpu_workers.operations.packshot.measures import measure_restyled

@@ -74,7 +74,7 @@ def ground_difference(expected: Code, written: Code, product: Code) -> float:
 
 
 def furthest(one: Code, other: Code) -> Code:
-    """The largest of the three channels' differences (h, w) of a picture (h, w, 3) from another, or from a colour (3,)."""
+    """The largest of three channels' differences (h, w) of a picture (h, w, 3) from another, or from a colour (3,)."""
     out = np.empty(one.shape[:2], np.uint8)
     is_whole = other.ndim == 3
     _furthest(one, other if is_whole else other.reshape(1, 1, 3).copy(), int(is_whole), out)

@@ -15,7 +15,12 @@ BODIES: dict[str, Colour] = {
     "chrome": (186, 190, 196),
     "skin": (214, 168, 142),
 }
-GARMENTS: dict[str, Colour] = {"black": (24, 24, 28), "red": (180, 28, 40), "navy": (28, 40, 92), "mint": (150, 214, 190)}
+GARMENTS: dict[str, Colour] = {
+    "black": (24, 24, 28),
+    "red": (180, 28, 40),
+    "navy": (28, 40, 92),
+    "mint": (150, 214, 190),
+}
 
 
 def mannequins() -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
@@ -48,4 +53,6 @@ def _shaded(alpha: NDArray[np.uint8], colour: Colour) -> NDArray[np.uint8]:
     """Round from left to right, as a body is under a window."""
     x = np.linspace(-1, 1, alpha.shape[1], dtype=np.float32)
     light = 0.72 + 0.28 * np.sqrt(np.clip(1 - (x + 0.15) ** 2, 0, 1))
-    return np.clip(light[None, :, None] * np.array(colour, np.float32), 0, 255).repeat(alpha.shape[0], 0).astype(np.uint8)
+    return (
+        np.clip(light[None, :, None] * np.array(colour, np.float32), 0, 255).repeat(alpha.shape[0], 0).astype(np.uint8)
+    )

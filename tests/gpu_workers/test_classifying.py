@@ -163,7 +163,12 @@ def test_its_graph_and_answers_are_tried_out_before_it_is_added(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("activation", "answer", "doubt"),
-    [("none", [0.2, 0.8], 0.8), ("softmax", [0.0, 0.0], 0.5), ("sigmoid", [9.0, 0.0], 0.5), ("softmax", [900, -900], 0)],
+    [
+        ("none", [0.2, 0.8], 0.8),
+        ("softmax", [0.0, 0.0], 0.5),
+        ("sigmoid", [9.0, 0.0], 0.5),
+        ("softmax", [900, -900], 0),
+    ],
 )
 def test_a_doubt_is_a_share(activation: str, answer: list[float], doubt: float) -> None:
     of = msgspec.convert(

@@ -297,7 +297,7 @@ def _splat(x, y, weight, out):  # type: ignore[no-untyped-def]
     """Adds weights (n,) to the pixels of `out` (h, w) that they fall on, each shared among the four nearest."""
     height, width = out.shape
     for k in range(len(x)):
-        left, top = int(math.floor(x[k])), int(math.floor(y[k]))
+        left, top = math.floor(x[k]), math.floor(y[k])
         right_share, below_share = x[k] - left, y[k] - top
         for row in range(max(top, 0), min(top + 2, height)):
             for column in range(max(left, 0), min(left + 2, width)):
