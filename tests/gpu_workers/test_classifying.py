@@ -12,8 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gpu_workers.engines import open_engine
 from gpu_workers.models.contract import doubt_of, tensor_of
+from gpu_workers.models.graph import BadGraph
 from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, parse_manifest
-from gpu_workers.models.verifying import BadAnswers, BadGraph, check_graph, try_out
+from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
 from gpu_workers.operations.base import SourceRequest, pixel_half
 from gpu_workers.operations.cutout.operation import CutOut
 from gpu_workers.pools import cutout as cutout_pool

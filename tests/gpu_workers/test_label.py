@@ -1,5 +1,7 @@
 """Labels: shown where a rule demands one, read in the file, and beside the product."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ def picture(source_type: str = COMPOSITE, side: int = 400, depth: type = np.uint
     mask = np.zeros((side, side), np.uint8)
     mask[side // 4 :, side // 3 :] = 255
     level = np.iinfo(depth).max // 4
-    canvas = np.full((side, side, 3), 3 * level, depth)
+    canvas: NDArray[Any] = np.full((side, side, 3), 3 * level, depth)
     canvas[mask > 0] = level
     metadata = Metadata(source_type=source_type)
     return [Picture(each, "image/png", 8, True, "", 1, 1, metadata) for each in (canvas, mask[..., None])]
