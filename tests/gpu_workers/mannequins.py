@@ -53,6 +53,5 @@ def _shaded(alpha: NDArray[np.uint8], colour: Colour) -> NDArray[np.uint8]:
     """Round from left to right, as a body is under a window."""
     x = np.linspace(-1, 1, alpha.shape[1], dtype=np.float32)
     light = 0.72 + 0.28 * np.sqrt(np.clip(1 - (x + 0.15) ** 2, 0, 1))
-    return (
-        np.clip(light[None, :, None] * np.array(colour, np.float32), 0, 255).repeat(alpha.shape[0], 0).astype(np.uint8)
-    )
+    row = np.clip(light[None, :, None] * np.array(colour, np.float32), 0, 255)
+    return np.asarray(row.repeat(alpha.shape[0], 0), np.uint8)
