@@ -126,7 +126,7 @@ KEPT = (
         unit="the same, of the block that differs the most",
         otherwise="review",
         where_measured=True,
-        data="six good rendered packshots: .976 at least, fifteen of a real store .957, the rendered ones as JPEG 80 .937",
+        data="six good rendered packshots: .976 at least, 15 of a real store .957; rendered ones as JPEG 80 .937",
         command=BY_PLANTING,
     ),
 )
