@@ -18,6 +18,7 @@ from schemas.records import (
     CutoutRetouched,
     DecisionUndone,
     DefaultsReleased,
+    DriftFound,
     Event,
     Lane,
     LetterResolved,
@@ -125,6 +126,7 @@ DECISIONS = Topic(
 )
 PUBLISH = Topic(PREFIX + "publish", (PublishRequested, AssetWithheld, RetractRequested))
 PUBLISHED = Topic(PREFIX + "published", (AssetPublished, ProductPublished, AssetRetracted), retention_days=None)
+DRIFT = Topic(PREFIX + "drift", (DriftFound,))  # what shoppers are served otherwise than it was published
 DEAD = Topic(PREFIX + "dead", (), retention_days=None, max_bytes=DEAD_BYTES)
 LETTERS = Topic(PREFIX + "letters", (LetterResolved,), None, WRITTEN_BY_OTHERS_BYTES)
 MODELS = Topic(PREFIX + "models", (ModelAdded, ModelReleased), None, WRITTEN_BY_OTHERS_BYTES)
@@ -162,7 +164,7 @@ def tasks(task: Task) -> Topic:
 def every(retry_delays_ms: tuple[int, ...]) -> list[Topic]:
     """All topics of an installation."""
     given = [INBOUND, CATALOG, CAMPAIGNS, COMPLETED, REPLIES, REVIEWS, DECISIONS]
-    fixed = [*given, PUBLISH, PUBLISHED, DEAD, LETTERS, MODELS, RECIPES]
+    fixed = [*given, PUBLISH, PUBLISHED, DRIFT, DEAD, LETTERS, MODELS, RECIPES]
     return fixed + list(TASKS.values()) + [retry(delay_ms) for delay_ms in retry_delays_ms]
 
 
@@ -239,6 +241,18 @@ def topic_of(event: Event) -> Topic:
 _RECORDS_ON = {topic.name: topic.records for topic in every(())}
 _TOPIC_OF: dict[type, Topic] = {
     record: topic
-    for topic in (CATALOG, CAMPAIGNS, COMPLETED, REVIEWS, DECISIONS, PUBLISH, PUBLISHED, LETTERS, MODELS, RECIPES)
+    for topic in (
+        CATALOG,
+        CAMPAIGNS,
+        COMPLETED,
+        REVIEWS,
+        DECISIONS,
+        PUBLISH,
+        PUBLISHED,
+        DRIFT,
+        LETTERS,
+        MODELS,
+        RECIPES,
+    )
     for record in topic.records
 }

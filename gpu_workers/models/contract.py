@@ -1,4 +1,4 @@
-"""A picture into what a network takes, and its answer into a mask, as the manifest says."""
+"""A picture into what a network takes, and its answer into a mask or a doubt, as the manifest says."""
 
 import cv2
 import numpy as np
@@ -9,9 +9,13 @@ from gpu_workers.models.manifest import Input, Output
 
 
 def tensor_of(picture: NDArray[np.uint8], of: Input) -> Plane:
-    """The network's input (3, its height, its width) for uint8 RGB (h, w, 3): squashed, scaled and normalised."""
+    """The network's input (3, its height, its width) for uint8 RGB (h, w, 3): squashed, scaled and normalised.
+
+    `mean` and `std` are those of the bands in the order in which the network has them.
+    """
     _, height_px, width_px = of.shape
     small = cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA)
+    small = small[..., ::-1] if of.bands == "bgr" else small
     white = max(1, int(small.max())) if of.white == "brightest" else 255
     values = (small.astype(np.float32) / white - np.array(of.mean, np.float32)) / np.array(of.std, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
@@ -26,3 +30,14 @@ def mask_of(answer: Plane, of: Output) -> Plane:
         low, high = float(mask.min()), float(mask.max())
         mask = (mask - low) / max(high - low, 1e-6)
     return np.clip(mask, 0, 1).astype(np.float32, copy=False)
+
+
+def doubt_of(answer: Plane, of: Output) -> float:
+    """How likely (0..1) a photograph is of one of the doubtful classes, in a network's answer (classes,)."""
+    scores = np.asarray(answer, np.float64).reshape(of.shape[-1])
+    if of.activation == "softmax":
+        scores = np.exp(scores - scores.max())
+        scores /= scores.sum()
+    elif of.activation == "sigmoid":
+        scores = 1 / (1 + np.exp(-np.clip(scores, -60, 60)))
+    return float(np.clip(scores[list(of.doubtful)].sum(), 0, 1))

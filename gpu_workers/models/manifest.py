@@ -59,13 +59,14 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One input tensor: CHW, RGB squashed to its size and scaled to 0..1, less `mean`, over `std`.
 
-    `white` says what is 1: the picture's brightest value, or that of its type.
+    `white` says what is 1: the picture's brightest value, or that of its type; `bands` which one comes first.
     """
 
     shape: tuple[Literal[3], Side, Side]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     white: Literal["brightest", "full"] = "full"
+    bands: Literal["rgb", "bgr"] = "rgb"
 
     def __post_init__(self) -> None:
         if min(self.std) <= 0:
@@ -78,14 +79,16 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Of a `mask`, `activation` is what the graph leaves out; a `stretch`ed one is widened so that it goes from 0 to 1. An
     `enlargement` is the input's picture, RGB 0..1, twice or four times as large. `letters` tell how likely each
     character is, 0..1, at each step along a line of text, the first one being none: (1, steps, characters); the graph
-    has that without the 1.
+    has that without the 1. `scores` tell how likely a photograph is of each class, (1, 1, classes), which the graph has
+    without the 1s; those of the classes `doubtful` together are how likely a person should look.
     """
 
     tensor: str
     shape: tuple[Literal[1, 3], Side, Count]
-    activation: Literal["none", "sigmoid"] = "none"
+    activation: Literal["none", "sigmoid", "softmax"] = "none"
     stretch: bool = False
-    kind: Literal["mask", "enlargement", "letters"] = "mask"
+    kind: Literal["mask", "enlargement", "letters", "scores"] = "mask"
+    doubtful: tuple[Annotated[int, Meta(ge=0, le=2**17)], ...] = ()
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +96,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     version: Name
-    operation: Literal["cutout", "upscale", "read"]
+    operation: Literal["cutout", "upscale", "read", "classify"]
     licence: str
     source: str
     precision: Literal["fp32", "fp16", "int8"]
@@ -111,6 +114,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`output.kind` must be `enlargement` for upscale, and `mask` for cutout")
         if self.output.kind == "letters" and self.operation != "read":
             raise ValueError("`output.kind` may be `letters` for read alone")
+        self._check_scores()
         if self.output.kind == "mask" and self.output.shape[0] != 1:
             raise ValueError("`output.shape` must have one band for a mask")
         _, height, width = self.input.shape
@@ -118,6 +122,15 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             (3, times * height, times * width) for times in (2, 4)
         ):
             raise ValueError("`output.shape` must be that of the input, twice or four times as large")
+
+    def _check_scores(self) -> None:
+        if (self.operation == "classify") != (self.output.kind == "scores"):
+            raise ValueError("`output.kind` must be `scores` for classify, and for nothing else")
+        bands, height, classes = self.output.shape
+        if self.output.kind == "scores" and (bands, height) != (1, 1):
+            raise ValueError("`output.shape` must be (1, 1, classes) for scores")
+        if self.output.kind == "scores" and not 0 <= max(self.output.doubtful, default=-1) < classes:
+            raise ValueError("`output.doubtful` must name classes, from 0 on, for scores")
 
     @property
     def ref(self) -> str:

@@ -21,6 +21,7 @@ Tensor = NDArray[np.float32]
 SIDE_PX = 512
 RADIUS = 0.3
 _OFF_MAX = 0.05
+_SCORE_OFF = 1e-3  # rounding
 DIFFERENCE_MAX: dict[str, float] = {"fp32": 1e-3, "fp16": 2e-2, "int8": 5e-2}
 _FLOATS = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16"}
 
@@ -63,7 +64,7 @@ def check_graph(model: Model, path: Path) -> None:
         raise BadGraph(f"output.tensor: the graph has no output {model.output.tensor!r}, but {list(outputs)}")
     if len(outputs) > 1 and next(iter(outputs)) != model.output.tensor:
         raise BadGraph(f"output.tensor: {model.output.tensor!r} must be the graph's first output of {list(outputs)}")
-    shape = model.output.shape[1:] if model.output.kind == "letters" else model.output.shape
+    shape = model.output.shape[{"letters": 1, "scores": 2}.get(model.output.kind, 0) :]
     _check_tensor("output", outputs[model.output.tensor], shape, model.max_batch)
 
 
@@ -72,7 +73,8 @@ def try_out(model: Model, engine: _Engine, reference: _Engine | None = None) -> 
 
     Raises BadAnswers when the answers are not finite, depend on the batch, do not tell the disc from the ground, or
     differ from those of `reference` by more than the precision allows. An enlargement, of which there is no Trial, must
-    be the picture when it is averaged back down; nor is there one of what reads, for a disc says nothing.
+    be the picture when it is averaged back down; nor is there one of what reads or classifies, for a disc says nothing:
+    scores must be from 0 to 1.
     """
     pictures = [_disc(RADIUS), _disc(RADIUS * 0.8)][: model.max_batch]
     tensors = np.stack([tensor_of(picture, model.input) for picture in pictures])
@@ -86,7 +88,9 @@ def try_out(model: Model, engine: _Engine, reference: _Engine | None = None) -> 
     if model.output.kind == "enlargement":
         _check_enlarged(model, pictures[0], together[0])
         return None
-    if model.operation == "read":
+    if model.operation == "classify":
+        _check_scores(model, together[0])
+    if model.operation in ("read", "classify"):
         return None
     mask = mask_of(together[0], model.output)
     trial = _separation(mask)
@@ -131,6 +135,13 @@ def _check_enlarged(model: Model, picture: NDArray[np.uint8], answer: Tensor) ->
         raise BadAnswers(
             f"{model.ref}: averaged back down its answer is {off:.2f} off the picture: "
             "check `input` (mean, std), and that it answers RGB from 0 to 1"
+        )
+
+
+def _check_scores(model: Model, answer: Tensor) -> None:
+    if model.output.activation == "none" and not (answer.min() >= -_SCORE_OFF and answer.max() <= 1 + _SCORE_OFF):
+        raise BadAnswers(
+            f"{model.ref}: its scores go from {answer.min():.2g} to {answer.max():.2g}: check `output.activation`"
         )
 
 

@@ -54,6 +54,15 @@ class Enlarger:
 
 
 @dataclass(frozen=True)
+class Classifier:
+    """A network that looks at photographs: how likely (0..1) a person should see uint8 RGB (h, w, 3) first; its
+    engine's fingerprint, which is a part of the result's id."""
+
+    doubt: Callable[[Code], float]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Library:
     """What there is to make pictures with beside the cutouts: scenes', brands' and templates' paths by name, and the
     network that enlarges, if there is one; and `reader`, by which what is written on products is compared."""
@@ -89,8 +98,8 @@ class SourceRequest:
     """What is wanted of an operation of the cutout pool, whose picture goes to a next step.
 
     Of uint8 RGB (h, w, 3) `predict`, the network of an operation that says it has one, tells where the product is, and
-    `find_people` where people are: (h, w), 0..1. `reader` reads what is written in it. `retouching` is what a person
-    says of it.
+    `find_people` where people are: (h, w), 0..1. `reader` reads what is written in it, `classifier` says whether a
+    person should see it first. `retouching` is what a person says of it.
     """
 
     parameters: Mapping[str, str]
@@ -98,6 +107,7 @@ class SourceRequest:
     predict: Callable[[Code], NDArray[np.float32]] = _no_network
     find_people: Callable[[Code], NDArray[np.float32]] | None = None
     reader: Reader | None = None
+    classifier: Classifier | None = None
     retouching: Any = None  # the cutout's own: `gpu_workers.operations.cutout.retouching.Retouching`
 
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.metering import Meter
+from gpu_workers.models.contract import doubt_of, tensor_of
 from gpu_workers.models.manifest import ModelError
 from gpu_workers.models.people import People
 from gpu_workers.models.policy import split_by_policy
-from gpu_workers.operations.base import Made, PixelHalf, SourceRequest, pixel_half
+from gpu_workers.operations.base import Classifier, Made, PixelHalf, SourceRequest, pixel_half
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.cutout import MaskPredictor
 from gpu_workers.operations.cutout.operation import find_people
@@ -102,6 +103,25 @@ def open_network(settings: Settings, registry: ModelRegistry, ref: str, tokens: 
     return network
 
 
+@contextmanager
+def open_classifier(settings: Settings, registry: ModelRegistry) -> Iterator[Classifier | None]:
+    """The network that says which photographs a person should see first, open for as long as the block lasts; None
+    where the settings name none. Raises ModelError, EngineError, StoreError."""
+    if settings.classify_model is None:
+        yield None
+        return
+    model = model_for("classify", settings.classify_model, registry)
+    engine = open_engine(model, registry.fetched(model), settings.engine, settings.engine_threads)
+
+    def doubt(rgb: NDArray[np.uint8]) -> float:
+        return doubt_of(engine.infer(tensor_of(rgb, model.input)[None])[0], model.output)
+
+    try:
+        yield Classifier(doubt, engine.fingerprint)
+    finally:
+        engine.close()
+
+
 @dataclass(frozen=True)
 class _Job:
     """A task on a source that was fetched: what its header says and how it is decoded, who makes its picture, and what
@@ -136,7 +156,8 @@ class Cutout:
     """The cutout pool: a source becomes a cutout in the blob store, or is kept there with all that is in it.
 
     `rules` is asked at each task for the channels' rules that count. Without a `reader` nothing is said of what is
-    written on products, and the gates send their pictures to a person.
+    written on products, and the gates send their pictures to a person. Without a `classifier` nothing is said of what
+    photographs show.
     """
 
     def __init__(
@@ -148,9 +169,11 @@ class Cutout:
         budget: Budget,
         rules: Callable[[], Rulebook] = shipped,
         reader: Reader | None = None,
+        classifier: Classifier | None = None,
     ) -> None:
         self._settings = settings
         self._reader = reader
+        self._classifier = classifier
         self._rules = rules
         self._fetch_limits = fetch_limits(settings)
         self._budget = budget
@@ -193,7 +216,9 @@ class Cutout:
         """How a source is decoded; where every pixel is kept, that adds nothing to the result's id."""
         half = pixel_half(task.step.operation, "cutout")
         marks = retouching_of(task.step.parameters, fetched.sha256, self._blobs)
-        request = SourceRequest(task.step.parameters, task.category, reader=self._reader, retouching=marks)
+        request = SourceRequest(
+            task.step.parameters, task.category, reader=self._reader, classifier=self._classifier, retouching=marks
+        )
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
         head = header(fetched.data, limits, uri)
         if head.pixels <= memory_model.KEPT_PIXELS_MAX:
@@ -326,7 +351,7 @@ def _compared(job: _Job, picture: Picture, used: Made, network: Network, people:
     ref = network.model.ref
     try:
         with predicting(network, _wanted_by(task), task.tenant, meter, "shadow") as predictor:
-            unread = replace(job.request_with(predictor, people), reader=None)  # what is written was read already
+            unread = replace(job.request_with(predictor, people), reader=None, classifier=None)  # that was done already
             other = job.half.run([picture], unread)
     except (cutting.CutoutError, BatchingError, EngineError) as error:
         log.warning("shadow failed", model=ref, sku=task.sku, reason=str(error))

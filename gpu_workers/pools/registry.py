@@ -31,12 +31,17 @@ class UnknownPool(ValueError):
 
 @contextmanager
 def _cutout(settings: Settings, blobs: Blobs, s3: "S3Client | None", database: Database) -> Iterator[Work]:
-    with cutout.open_serving(settings, ModelRegistry.of(settings, blobs, database), database) as serving:
+    models = ModelRegistry.of(settings, blobs, database)
+    with (
+        cutout.open_serving(settings, models, database) as serving,
+        cutout.open_classifier(settings, models) as classifier,
+    ):
         find_people(settings.weights_folder)
         cutting.warm_up()
         rules = partial(rules_that_count, database)
         with open_reader(settings.weights_folder, settings.engine, threads=settings.engine_threads) as reader:
-            yield cutout.Cutout(settings, blobs, s3, serving, memory_budget(settings), rules, reader).work
+            budget = memory_budget(settings)
+            yield cutout.Cutout(settings, blobs, s3, serving, budget, rules, reader, classifier).work
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers.imaging.types import LUMINANCE_WEIGHTS, Flags, Plane
+from gpu_workers.quality.kept import furthest
 
 Pixels = NDArray[np.uint8]
 
@@ -64,7 +65,7 @@ def _ground(rgb: Pixels, mask: Plane) -> dict[str, float]:
     if not len(ground):
         return {}
     colour = np.median(ground, axis=0).round()
-    away = np.abs(ground.astype(np.int16) - colour.astype(np.int16)).max(axis=1)
+    away = furthest(ground[None], colour.astype(np.uint8))[0]
     return {
         "ground_exact_share": float((away == 0).mean()),
         "ground_near_share": float((away <= _NEAR).mean()),

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
+from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.types import Code, Flags, Plane
 
 # Set by hand, none is fitted.
@@ -68,10 +69,28 @@ def ground_difference(expected: Code, written: Code, product: Code) -> float:
     ours, theirs, there = (part[:rows, :columns] for part in (expected, written, product))
     near = cv2.blur((there > 0).astype(np.float32), (2 * _RIM_PX + 1, 2 * _RIM_PX + 1))
     free = _blocks(near, size) <= 0
-    seen = slice(3, 4) if ours.shape[2] == 4 else slice(0, 3)
-    planes = cv2.split(cv2.absdiff(ours, theirs))[seen]
-    apart = planes[0] if len(planes) == 1 else cv2.max(cv2.max(planes[0], planes[1]), planes[2])
+    apart = cv2.absdiff(ours, theirs)[..., 3] if ours.shape[2] == 4 else furthest(ours, theirs)
     return float(_blocks(apart.astype(np.float32), size)[free].max(initial=0))
+
+
+def furthest(one: Code, other: Code) -> Code:
+    """The largest of three channels' differences (h, w) of a picture (h, w, 3) from another, or from a colour (3,)."""
+    out = np.empty(one.shape[:2], np.uint8)
+    is_whole = other.ndim == 3
+    _furthest(one, other if is_whole else other.reshape(1, 1, 3).copy(), int(is_whole), out)
+    return out
+
+
+# Compiled: with numpy each step of it would be another picture.
+@compiled("void(u1[:, :, :], u1[:, :, :], i8, u1[:, ::1])")
+def _furthest(one, other, step, out):  # type: ignore[no-untyped-def]
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            most = np.uint8(0)
+            for channel in range(3):
+                here, there = one[y, x, channel], other[y * step, x * step, channel]
+                most = max(most, here - there if here > there else there - here)
+            out[y, x] = most
 
 
 def block_box(core: Flags) -> tuple[slice, slice]:
@@ -132,8 +151,9 @@ def _tones(true: Code, found: Code, inside: Flags) -> dict[str, float]:
 
 
 def _chroma_error(true: Code, found: Code, whole: Flags, size: tuple[int, int]) -> float:
-    one, other = (cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2YCrCb)[..., 1:] for part in (true, found))
-    off = np.square(cv2.absdiff(one, other).astype(np.float32)).sum(axis=2)
+    one, other = (cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2YCrCb) for part in (true, found))
+    _, red, blue = cv2.split(cv2.absdiff(one, other))
+    off = np.square(red, dtype=np.float32) + np.square(blue, dtype=np.float32)
     return float(np.sqrt(np.percentile(_blocks(off, size)[whole], 99)))
 
 
@@ -141,9 +161,9 @@ def _steps(grey: Code, inside: Flags) -> float:
     """The mean step across the corners of JPEG's blocks, to that elsewhere; 1 where there is no grid."""
     ratios = []
     for plane, within in ((grey, inside), (grey.T, inside.T)):
-        step = cv2.absdiff(np.ascontiguousarray(plane[:, 1:]), np.ascontiguousarray(plane[:, :-1])).astype(np.float32)
-        step *= within[:, 1:] & within[:, :-1]
-        sums, counts = step.sum(axis=0), (within[:, 1:] & within[:, :-1]).sum(axis=0)
+        both = (within[:, 1:] & within[:, :-1]).astype(np.uint8)
+        step = cv2.absdiff(np.ascontiguousarray(plane[:, 1:]), np.ascontiguousarray(plane[:, :-1])) * both
+        sums, counts = (cv2.reduce(part, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] for part in (step, both))
         at = np.arange(len(sums)) % _JPEG_PX == _JPEG_PX - 1
         means = [float(sums[part].sum() / max(1, counts[part].sum())) for part in (at, ~at)]
         ratios.append((means[0] + _FLOOR) / (means[1] + _FLOOR))

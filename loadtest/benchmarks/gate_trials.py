@@ -129,8 +129,9 @@ def _in_cutout(sample: Sample, _other: Sample, fault: Fault, strength: float) ->
 def _in_picture(sample: Sample, other: Sample, fault: Fault, strength: float) -> Measures | None:
     shaded = _is_shaded(fault.stage)
     taken, shot = _taken(sample), _shot(sample, shaded)
-    pixels = fault.plant(_planting(shot, other), strength)
-    if not _differ(pixels, shot.pixels):
+    planting = _planting(shot, other)
+    pixels = fault.plant(planting, strength)
+    if not _differ(pixels, planting.pixels):  # and not the file's: what JPEG does to one is no fault
         return None
     return {**_prefixed(taken.measures), **_measured(_written(pixels), shot.rendered, taken)}
 

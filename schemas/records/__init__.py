@@ -52,6 +52,7 @@ from schemas.records.publication import (
     AssetPublished,
     AssetRetracted,
     AssetWithheld,
+    DriftFound,
     Duty,
     ProductPublished,
     Provenance,
@@ -118,6 +119,7 @@ Event = (
     | PolicyContinued
     | ReleaseContinued
     | ShelfMeasured
+    | DriftFound
 )
 EVENTS: tuple[type[Event], ...] = (
     CatalogChanged,
@@ -153,6 +155,7 @@ EVENTS: tuple[type[Event], ...] = (
     PolicyContinued,
     ReleaseContinued,
     ShelfMeasured,
+    DriftFound,
 )
 Submission = CatalogChanged | CampaignRequested | CampaignCancelled
 
@@ -181,6 +184,7 @@ __all__ = [
     "DecisionUndone",
     "DefaultsReleased",
     "Doubt",
+    "DriftFound",
     "Duty",
     "Event",
     "EventId",

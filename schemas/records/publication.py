@@ -178,6 +178,23 @@ class ProductPublished(Record, frozen=True, kw_only=True, tag="ProductPublished"
     published_at_ms: Milliseconds
 
 
+class DriftFound(Record, frozen=True, kw_only=True, tag="DriftFound", tag_field="type"):
+    """A probe got a live picture's file, or its product's manifest, otherwise than it was published.
+
+    `drift` says in which way: gone, altered, stripped, converted, unsigned, headers, stale_manifest, slow or away;
+    `seen` what was seen. `version` is the asset's, as it was live. Each probe tells again what is so still.
+    """
+
+    tenant: Name
+    sku: Sku
+    version: Version
+    asset: AssetName
+    url: Uri
+    drift: Code
+    seen: Message = ""
+    found_at_ms: Milliseconds
+
+
 class AssetRetracted(Record, frozen=True, kw_only=True, tag="AssetRetracted", tag_field="type"):
     """An asset that was live is live no more.
 

@@ -69,6 +69,7 @@ def explain(
 @click.option("--most", type=click.IntRange(min=0), default=100, show_default=True, help="So many, by chance; 0: all.")
 @click.option("--slow-ms", type=click.FloatRange(min=0), default=2000.0, show_default=True, help="What counts as slow.")
 @click.option("--every", "every_s", type=Age(min_s=60), help="Again and again, on metrics, until it is ended.")
+@click.option("--dry-run", is_flag=True, help="Only look: what differs is no event, and no broker is asked for.")
 @AS_JSON
 @click.pass_context
 def probe(
@@ -78,15 +79,17 @@ def probe(
     most: int,
     slow_ms: float,
     every_s: float | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Fetch live pictures as a shopper does, and tell what differs from what was published.
 
-    All files of each asset are fetched through the CDN, and its manifest. Ends with 1 where anything differs: for cron.
+    All files of each asset are fetched through the CDN, and its manifest. What differs is an event on imagery.drift.
+    Ends with 1 where anything differs: for cron.
     """
     from streams.commands.tables import progress
     from streams.commands.tables.provenance import show_probed
-    from streams.services.probing import Wanted, probed_live, watch
+    from streams.services.probing import Wanted, probed_live, tell_drift, watch
 
     wanted = Wanted(tenant, sku, most, slow_ms)
     if every_s is not None:
@@ -95,4 +98,6 @@ def probe(
     with progress("probing", hidden=as_json) as tell:
         found = probed_live(context.obj, wanted, tell)
     show_probed(found, as_json=as_json)
+    if not dry_run:
+        tell_drift(context.obj, found)
     sys.exit(Exit.FOUND if found.found else Exit.OK)

@@ -191,8 +191,10 @@ class Settings(ClusterSettings, ScalerSettings):
         "released; or NAME:latest-N, the newest of NAME, with the N newest held ready.",
     )
     upscale_model: ModelRef | None = Field(
-        None,
-        description="NAME@VERSION of the network that enlarges; unset, `upscale` does without one.",
+        None, description="NAME@VERSION of the network that enlarges; unset, `upscale` does without one."
+    )
+    classify_model: ModelRef | None = Field(
+        None, description="NAME@VERSION of the network that says which photographs a person sees first; unset: none."
     )
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")

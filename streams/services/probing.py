@@ -1,7 +1,7 @@
 """The probe: live pictures as a shopper gets them, held against what was published.
 
 A CDN, a proxy or a shop's own image service may convert, strip or resize what it serves, and caches may hold what was
-taken back. What differs is drift: it is logged, counted, and told by the exit status.
+taken back. What differs is drift: it is logged, counted, told as an event, and by the exit status.
 """
 
 import hashlib
@@ -18,12 +18,16 @@ from prometheus_client import Counter, Gauge, Histogram
 from gpu_workers.sources.errors import NotAnImage
 from gpu_workers.sources.media_types import sniff
 from schemas.decoding import prepare
-from schemas.records import AssetPublished, Rendition
+from schemas.records import AssetPublished, DriftFound, Rendition
+from schemas.text import MESSAGE_MAX, printable
+from streams.consumer.clients import AcknowledgedProducer, make_topics
+from streams.consumer.letters import outgoing
 from streams.facts import Database
 from streams.publishing.manifest import Manifest
 from streams.publishing.manifest import read as read_manifest
 from streams.publishing.signing.keys import anchors_of
 from streams.publishing.signing.reading import UNALTERED, read
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
 from streams.services.roles import begin, stop_on_signals
@@ -49,6 +53,7 @@ class Found(View, frozen=True, kw_only=True):
 
     tenant: str
     sku: str
+    version: int
     asset: str
     url: str
     drift: Drift
@@ -199,13 +204,28 @@ def probed_live(
         return Probe(database, shopper, anchors_of(settings), wanted).run(tell)
 
 
+def tell_drift(settings: Settings, found: Probed) -> int:
+    """Tells what a probe found on `imagery.drift`, one event each; how many. Raises Unavailable."""
+    if not found.found:
+        return 0
+    at_ms = now_ms()
+    events = [DriftFound(**msgspec.to_builtins(each), found_at_ms=at_ms) for each in found.found]
+    make_topics(settings)
+    producer = AcknowledgedProducer(settings)
+    try:
+        producer.send([outgoing(each, "packshot/probe", codec=producer.codec) for each in events])
+    finally:
+        producer.close()
+    return len(events)
+
+
 def watch(settings: Settings, wanted: Wanted, every_s: float) -> None:
-    """Probes again and again until SIGTERM or SIGINT: what differs is logged, and on metrics for an alert."""
+    """Probes again and again until SIGTERM or SIGINT: what differs is an event, logged, and on metrics for an alert."""
     begin(settings, "probe")
     stop = stop_on_signals()
     while not stop.is_set():
         try:
-            probed_live(settings, wanted)
+            tell_drift(settings, probed_live(settings, wanted))
         except Unavailable as away:
             log.warning("waiting", reason=str(away))
         stop.wait(every_s)
@@ -243,7 +263,15 @@ def _kept_s(cache_control: str, unsaid: int = 0) -> int:
 
 
 def _found(asset: AssetPublished, url: str, drift: Drift, seen: str) -> Found:
-    return Found(tenant=asset.tenant, sku=asset.sku, asset=asset.asset, url=url, drift=drift, seen=seen)
+    return Found(
+        tenant=asset.tenant,
+        sku=asset.sku,
+        version=asset.version,
+        asset=asset.asset,
+        url=url,
+        drift=drift,
+        seen=printable(seen, MESSAGE_MAX),
+    )
 
 
 prepare(Found, Probed)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gpu_workers.quality.kept import block_box, ground_difference, kept_measures
+from gpu_workers.quality.kept import block_box, furthest, ground_difference, kept_measures
 
 Picture = NDArray[np.uint8]
 SIDE = 256
@@ -91,3 +91,10 @@ def test_blocks_lie_on_jpegs_own() -> None:
     core = np.zeros((100, 100), np.bool_)
     core[35:70, 50:90] = True
     assert block_box(core) == (slice(32, 70), slice(48, 90))
+
+
+def test_the_furthest_of_three_channels_is_that_of_whole_numbers() -> None:
+    one, other = np.random.default_rng(3).integers(0, 256, (2, 40, 30, 3), dtype=np.uint8)
+    colour = np.array([250, 3, 128], np.uint8)
+    assert np.array_equal(furthest(one, other), np.abs(one.astype(int) - other).max(axis=2))
+    assert np.array_equal(furthest(one[:, ::2], colour), np.abs(one[:, ::2].astype(int) - colour).max(axis=2))

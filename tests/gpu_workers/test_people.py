@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from gpu_workers.models.loader import WeightsCorrupt, WeightsMissing
 from gpu_workers.models.people import PUBLISHED, People
 from gpu_workers.operations.cutout import uncertainty
+from schemas import channels
+from streams.flow.gates import channel
+from streams.flow.gates.channel import PERSON_SHARE
+from tests.gpu_workers.mannequins import mannequins
 
 WEIGHTS = Path(__file__).parents[2] / ".cache" / "weights"
 SKIN, CLOTH = (210, 160, 135), (40, 60, 140)
@@ -58,3 +62,26 @@ def test_skin_counts_where_a_person_is(colour: tuple[int, int, int], people: flo
     solid = np.full((100, 100), 255, np.uint8)
     found = uncertainty.person_share(picture, np.full((100, 100), people, np.float32), solid)
     assert found == pytest.approx(share)
+
+
+def alarms() -> set[str]:
+    """The drawn mannequins on which a channel that takes nobody would have a person look."""
+    people, found = People(WEIGHTS), set()
+    for name, rgb, alpha in mannequins():
+        seen = cv2.resize(people(rgb), rgb.shape[1::-1]).astype(np.float32)
+        if uncertainty.person_share(rgb, seen, alpha) > PERSON_SHARE.limit:
+            found.add(name)
+    return found
+
+
+def test_a_mannequin_is_no_person_but_where_it_has_the_colour_of_skin() -> None:
+    assert {name for name in alarms() if not name.startswith("skin ")} == set()
+
+
+@pytest.mark.parametrize("category", ["Bras", "Women's Swimwear", "Herren Underwear"])
+def test_on_channels_that_show_clothes_worn_no_mannequin_is_an_alarm(category: str) -> None:
+    takes_people = [name for name in channels.names() if channels.load(name, category).people]
+    assert {"amazon", "google", "tiktok", "ebay"} <= {*takes_people}
+    for name in takes_people:
+        checks = channel.checks({"cutout.person_share": 1.0}, channels.load(name, category))
+        assert [each.outcome for each in checks if each.name == "cutout.person_share"] == ["pass"]

@@ -69,9 +69,11 @@ MODULES = {
     "publisher": [*Path("streams/publishing").glob("*.py")],
     "webhooks": [*Path("streams/webhooks").glob("*.py")],
     "connectors": [*Path("streams/connectors").rglob("*.py")],
+    "probe": [Path("streams/services/probing.py")],
 }
 LETTERS = {
-    role: [topics.DEAD] for role in ("publisher", "webhooks", "connectors")
+    **{role: [topics.DEAD] for role in ("publisher", "webhooks", "connectors")},
+    "probe": [],  # it reads nothing
 }  # what the others read may be tried again
 GIVEN_BACK = {topic for group, read in READERS.items() if group != groups.RETRIER for topic in read}
 

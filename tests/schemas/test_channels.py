@@ -75,3 +75,11 @@ def test_an_unknown_channel_lists_the_known() -> None:
 def test_a_file_that_is_not_well_formed_names_its_field(old: str, new: str, where: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=where):
         channels.parse(text("amazon").replace(old, new).encode())
+
+
+@pytest.mark.parametrize("name", channels.names())
+def test_each_point_that_is_demanded_says_where_that_is_from(name: str) -> None:
+    channel = channels.load(name)
+    (note,) = [each for each in channel.notes if each.startswith("Demands - ")]
+    assert [point for point in channel.demands if point not in note] == []
+    assert "our" in note or "ours" in note or "found by 2026-11" in note

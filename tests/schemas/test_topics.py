@@ -48,7 +48,7 @@ def test_a_task_belongs_on_the_topic_of_its_pool_and_lane_alone(operation: str) 
 
 def test_every_topic_is_named_once() -> None:
     names = [topic.name for topic in topics.every((1000, 5000))]
-    assert len(names) == len(set(names)) == 13 + 6 + 2
+    assert len(names) == len(set(names)) == 14 + 6 + 2
     assert all(name.startswith(topics.PREFIX) for name in names)
 
 

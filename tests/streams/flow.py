@@ -55,6 +55,9 @@ OF_OPERATION = {
     },
     "artwork": {"effective_dpi": 200.0, "print_ssim": 0.99},
     "style": {"product_delta_e_median": 0.3, "product_delta_e_p95": 0.8},
+    "label": {
+        "product_delta_e_median": 0.3, "product_delta_e_p95": 0.8, "label_off": 1.0, "label_over_product": 0.0,
+    },
     "upscale": {"upscaled_by": 2.0},
 }  # fmt: skip
 """What some operations measure besides."""

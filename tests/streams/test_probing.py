@@ -3,8 +3,9 @@
 import asyncio
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from aiohttp import web
@@ -12,15 +13,18 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 from PIL import Image
 
-from schemas.records import AssetPublished, CatalogChanged, PublishRequested, Source
+from schemas.codec import HASHED
+from schemas.records import AssetPublished, CatalogChanged, DriftFound, PublishRequested, Source
 from streams.cdn.server import Handler, build_app
 from streams.commands.provenance import disclosures, probe, provenance
+from streams.consumer.letters import Outgoing
 from streams.facts import Database
 from streams.publishing.publication import Publication
 from streams.publishing.renditions import Encoded
 from streams.publishing.signing.keys import self_made
 from streams.publishing.signing.signer import Signing
 from streams.runtime.settings import Settings
+from streams.services import probing
 from streams.services.probing import Probe, Probed, Wanted
 from streams.services.served import Shopper
 from tests.streams.shop import GRACE_S, Shop
@@ -246,4 +250,60 @@ def test_the_commands_show_verify_argue_and_end_with_1(world: World, tmp_path: P
     assert "None of the rules that ship asks for anything" in argued.output
     assert run.invoke(probe, ["--json"], obj=world.settings).exit_code == 0
     world.shop.origin.delete(announced.file.key)
-    assert run.invoke(probe, ["--most", "1"], obj=world.settings).exit_code == 1
+    assert run.invoke(probe, ["--most", "1", "--dry-run"], obj=world.settings).exit_code == 1
+
+
+class Told:
+    """Stands in for the producer; `records` are what was sent."""
+
+    codec = HASHED
+    records: ClassVar[list[Outgoing]] = []
+
+    def __init__(self, _settings: Settings) -> None:
+        self.is_closed = False
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        self.records.extend(records)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Outgoing]:
+    monkeypatch.setattr(Told, "records", [])
+    monkeypatch.setattr(probing, "AcknowledgedProducer", Told)
+    monkeypatch.setattr(probing, "make_topics", lambda _settings: None)
+    return Told.records
+
+
+def test_each_drift_is_an_event_of_its_product(world: World, told: list[Outgoing]) -> None:
+    announced = world.publish()
+    world.shop.origin.delete(announced.file.key)
+    assert CliRunner().invoke(probe, ["--json"], obj=world.settings).exit_code == 1
+    [record] = told
+    event = HASHED.decode(record.value)
+    assert isinstance(event, DriftFound)
+    assert (record.topic, record.key) == ("imagery.drift", b"acme|mug")
+    assert (event.asset, event.version, event.url, event.drift) == ("web-1", 1, announced.file.url, "gone")
+    assert event.found_at_ms > 0
+
+
+def test_what_a_hostile_cdn_says_is_told_in_letters_that_records_take(world: World, told: list[Outgoing]) -> None:
+    announced = world.publish()
+    world.cdn.changed = lambda key, body, headers: (
+        body,
+        {**headers, "Content-Type": "image/\u202egpj" + "x" * 4000} if key.endswith(".jpg") else headers,
+    )
+    assert CliRunner().invoke(probe, [], obj=world.settings).exit_code == 1
+    events = [HASHED.decode(each.value) for each in told]
+    assert {each.drift for each in events if isinstance(each, DriftFound)} == {"headers"}
+    assert announced.file.url in {each.url for each in events if isinstance(each, DriftFound)}
+
+
+def test_nothing_is_told_where_nothing_differs_or_nobody_wants_it(world: World, told: list[Outgoing]) -> None:
+    announced = world.publish()
+    assert CliRunner().invoke(probe, [], obj=world.settings).exit_code == 0
+    world.shop.origin.delete(announced.file.key)
+    assert CliRunner().invoke(probe, ["--dry-run"], obj=world.settings).exit_code == 1
+    assert told == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.models.people import People
 from gpu_workers.operations.base import Made, Memory, SourceRequest, only
@@ -14,12 +15,14 @@ from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.cutout import Cutout
 from gpu_workers.operations.packshot.lighting import background_of
 from gpu_workers.quality.left import left_measures
-from gpu_workers.reading.photograph import marks_of, measures_of, read_photograph
+from gpu_workers.reading.photograph import marks_of, measures_of, on_white, read_photograph
 from gpu_workers.reading.reader import Reader
 from gpu_workers.sources.decoding import Picture
+from schemas.categories import groups
 from schemas.operations.cutout import CutoutParameters
 
 MEMORY = Memory(300, 28, 0)
+BARE = "bare"  # the group of categories that are worn on the skin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
     photograph, parameters = only(inputs), _parameters(request)
     made = cutting.cutout(photograph.pixels, request.predict, parameters, request.find_people, request.retouching)
     made = with_writing(photograph, made, request.reader)
-    measures = {**made.measures, **photograph.measures}
+    measures = {**made.measures, **photograph.measures, **_doubt(photograph, request)}
     if parameters.retouch is not None:  # 0 where the strokes were made on another photograph
         measures["retouched"] = float(request.retouching is not None)
     return CutOut(canvas=made.rgba, metadata=metadata_of(photograph, made), measures=measures)
@@ -43,7 +46,21 @@ def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
 def fingerprint(request: SourceRequest) -> str:
     """Whether who wears the product stays, which the parameters leave to the product's category; and who reads it."""
     worn = " worn" if _parameters(request).subject == "everything" else ""
-    return worn if request.reader is None else f"{worn} {request.reader.fingerprint}"
+    seen = "" if request.classifier is None else f" {request.classifier.fingerprint} {_doubt_name(request)}"
+    return (worn if request.reader is None else f"{worn} {request.reader.fingerprint}") + seen
+
+
+def _doubt(photograph: Picture, request: SourceRequest) -> dict[str, float]:
+    """How likely a person should see a photograph first; nothing where nobody looks."""
+    if request.classifier is None:
+        return {}
+    seen = eight_bit(photograph.pixels)
+    return {_doubt_name(request): request.classifier.doubt(np.ascontiguousarray(on_white(seen)))}
+
+
+def _doubt_name(request: SourceRequest) -> str:
+    """Of what is worn on the skin another limit counts: its photographs show skin, or a mannequin of its colour."""
+    return "picture_doubt_bare" if BARE in groups(request.category) else "picture_doubt"
 
 
 def measure(_file: bytes, made: CutOut, _request: SourceRequest) -> dict[str, float]:

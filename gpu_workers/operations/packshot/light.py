@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.types import HALF, Mask, Plane
 
 # Set by hand, none is fitted, but where a line says so.
@@ -158,30 +159,65 @@ def low_points(lowest: Plane, rise: float) -> list[int]:
     return peaks if climbed else [*peaks, best]
 
 
-def occlusion(alpha: Mask, stance: Stand, light: Light) -> Plane:
-    """How much (h, w; 0..1) of `light` the product `alpha` (h, w) keeps from each point of the ground, as it is seen.
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Points (n,) of a silhouette that are about as high and as deep: their columns, how high they are above their
+    ground, the line on which their shadow begins, and how much of each counts for this height."""
 
-    What is high above the ground darkens it less, since other light comes in beneath.
-    """
-    along, away = _throw(light)
-    solid = alpha >= HALF
-    y, x = np.nonzero(solid)
-    above = np.maximum(stance.ground[x] - y, 0)
-    foot, deep, run = _foot_widths(stance)[x], _foot_depths(stance)[x], _runs(solid)[y, x]
-    depth = np.where(run < _SLIM * foot, np.minimum(run, deep), deep) * _FORESHORTENED  # a handle is less deep
-    to_x, to_y = x - above * along, stance.ground[x] - above * away - deep * _FORESHORTENED / 2
-    step = np.ceil(depth / max(float(depth.max()), 1.0) * _DEPTHS)
-    highest = max(float(above.max()), 1.0)
-    dark = np.zeros(alpha.shape, np.float32)
-    for height in np.linspace(0, 1, _LEVELS):
-        weight = np.maximum(1 - np.abs(above / highest - height) * (_LEVELS - 1), 0)
-        thrown = np.zeros(alpha.shape, np.float32)
-        for part in (weight > 0) & (step == np.arange(_DEPTHS + 1)[:, None]):
-            if part.any():
-                fallen = _splat(to_x[part], to_y[part], weight[part] * max(abs(away), _THIN), alpha.shape)
-                thrown += _deepened(fallen, float(np.median(depth[part])))
-        dark += (1 - _FILLED * height) * _blurred(thrown, _penumbra_px(height * highest, light))
-    return np.minimum(dark, 1)
+    x: NDArray[np.float64]
+    above: NDArray[np.float64]
+    line: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    depth_px: float
+
+
+class Casting:
+    """The product `alpha` (h, w) as it stands, ready to throw the shadows of many lights: what of them hangs on the
+    silhouette alone is worked out once."""
+
+    def __init__(self, alpha: Mask, stance: Stand) -> None:
+        solid = alpha >= HALF
+        y, x = np.nonzero(solid)
+        above = np.maximum(stance.ground[x] - y, 0)
+        foot, deep, run = _foot_widths(stance)[x], _foot_depths(stance)[x], _runs(solid)[y, x]
+        depth = np.where(run < _SLIM * foot, np.minimum(run, deep), deep) * _FORESHORTENED  # a handle is less deep
+        line = (stance.ground[x] - deep * _FORESHORTENED / 2).astype(np.float64)
+        step = np.ceil(depth / max(float(depth.max()), 1.0) * _DEPTHS)
+        self._shape = alpha.shape
+        self._highest = max(float(above.max()), 1.0)
+        self._levels = []
+        for height in np.linspace(0, 1, _LEVELS):
+            weight = np.maximum(1 - np.abs(above / self._highest - height) * (_LEVELS - 1), 0)
+            parts = [
+                _Part(x[part].astype(np.float64), above[part], line[part], weight[part], float(np.median(depth[part])))
+                for part in (weight > 0) & (step == np.arange(_DEPTHS + 1)[:, None])
+                if part.any()
+            ]
+            self._levels.append((float(height), parts))
+
+    def occlusion(self, light: Light) -> Plane:
+        """How much (h, w; 0..1) of `light` the product keeps from each point of the ground, as it is seen.
+
+        What is high above the ground darkens it less, since other light comes in beneath.
+        """
+        along, away = _throw(light)
+        dark = np.zeros(self._shape, np.float32)
+        for height, parts in self._levels:
+            thrown = np.zeros(self._shape, np.float32)
+            for part in parts:
+                thrown += _deepened(self._fallen(part, along, away), part.depth_px)
+            dark += (1 - _FILLED * height) * _blurred(thrown, _penumbra_px(height * self._highest, light))
+        return np.minimum(dark, 1)
+
+    def _fallen(self, part: _Part, along: float, away: float) -> Plane:
+        out = np.zeros(self._shape, np.float64)
+        _splat(part.x - part.above * along, part.line - part.above * away, part.weight * max(abs(away), _THIN), out)
+        return out.astype(np.float32)
+
+
+def occlusion(alpha: Mask, stance: Stand, light: Light) -> Plane:
+    """How much (h, w; 0..1) of `light` the product `alpha` (h, w) keeps from each point of the ground: see Casting."""
+    return Casting(alpha, stance).occlusion(light)
 
 
 def drop(alpha: Mask, gap_px: float, light: Light) -> Plane:
@@ -255,16 +291,19 @@ def _runs(solid: NDArray[np.bool_]) -> Plane:
     return np.asarray(after - before - 1, np.float32)
 
 
-def _splat(x: Plane, y: Plane, weight: Plane, shape: tuple[int, ...]) -> Plane:
-    """The sum of weights that fall on each pixel of a picture, each shared among the four nearest."""
-    out = np.zeros(shape[0] * shape[1], np.float64)
-    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    for right, below in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        share = np.abs(1 - right - (x - left)) * np.abs(1 - below - (y - top)) * weight
-        column, row = left + right, top + below
-        inside = (column >= 0) & (column < shape[1]) & (row >= 0) & (row < shape[0])
-        out += np.bincount(row[inside] * shape[1] + column[inside], share[inside], len(out))
-    return out.reshape(shape).astype(np.float32)
+# Compiled: a direction is searched for among many shadows, each of some thirty parts.
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[:, ::1])")
+def _splat(x, y, weight, out):  # type: ignore[no-untyped-def]
+    """Adds weights (n,) to the pixels of `out` (h, w) that they fall on, each shared among the four nearest."""
+    height, width = out.shape
+    for k in range(len(x)):
+        left, top = math.floor(x[k]), math.floor(y[k])
+        right_share, below_share = x[k] - left, y[k] - top
+        for row in range(max(top, 0), min(top + 2, height)):
+            for column in range(max(left, 0), min(left + 2, width)):
+                across = right_share if column > left else 1 - right_share
+                down = below_share if row > top else 1 - below_share
+                out[row, column] += across * down * weight[k]
 
 
 def _deepened(thrown: Plane, depth_px: float) -> Plane:

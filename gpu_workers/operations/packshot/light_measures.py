@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.linear_light import to_linear
 from gpu_workers.imaging.types import HALF, LUMINANCE, Plane
 from gpu_workers.operations.packshot import light as lights
@@ -19,6 +20,7 @@ _LOOKED_AT_PX = 128  # the longer side at which a shadow's direction is searched
 _CLEAR_PX = 3  # about the product, whose soft edge is no shadow
 _FEW_PX = 20  # of clear ground: on less no direction can be told
 _EXPLAINED = 0.4  # of a shadow's variation, which one light must explain
+_CONTACT_SHARE, _CONTACT_PX = 0.01, 3  # of the longer side, and at least: how far below its feet a product darkens
 _EDGE_AT_PX = 500  # the longer side at which a shadow's edges are looked for
 _EDGE_ROWS = 4  # an edge is sharp when a shadow ends within so many rows, at that size; chosen by eye
 _EDGE_DARK = 0.06  # of the ground's light: what is fainter shows no edge
@@ -44,19 +46,35 @@ def measure_light(written: NDArray[np.uint8], rendered: Rendered) -> dict[str, f
 
 def _darkness(written: NDArray[np.uint8], background: NDArray[np.uint8]) -> Plane:
     """By how much (h, w; 0..1) less light comes from each pixel than from the background."""
-    ground = float(to_linear(background) @ LUMINANCE)
-    return np.asarray((1 - to_linear(written) @ LUMINANCE / max(ground, 1e-4)).clip(0, 1), np.float32)
+    ground = max(float(to_linear(background) @ LUMINANCE), 1e-4)
+    shares = to_linear(np.arange(256, dtype=np.uint8)) * LUMINANCE[:, None] / np.float32(ground)
+    out = np.empty(written.shape[:2], np.float32)
+    _less_light(written, shares.astype(np.float32), out)
+    return out
+
+
+# Compiled: numpy would hold a picture's light three times over for it.
+@compiled("void(u1[:, :, :], f4[:, ::1], f4[:, ::1])")
+def _less_light(written, shares, out):  # type: ignore[no-untyped-def]
+    """What a code (h, w, 3) lacks of the ground's light; `shares` (3, 256) is what each channel's codes give of it."""
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            light = shares[0, written[y, x, 0]] + shares[1, written[y, x, 1]] + shares[2, written[y, x, 2]]
+            out[y, x] = min(max(np.float32(1) - light, np.float32(0)), np.float32(1))
 
 
 def _contact(darkness: Plane, mask: NDArray[np.uint8]) -> dict[str, float]:
     """The median over the feet of how dark the few pixels right below them are; nothing where they are cut off."""
     stance = lights.stand(mask)
-    below = (np.arange(len(mask))[:, None] - stance.ground).astype(np.float32)
-    strip = (below >= 0) & (below < max(0.01 * stance.longer_px, 3)) & stance.feet & (mask == 0)
+    reach = max(_CONTACT_SHARE * stance.longer_px, _CONTACT_PX)
+    rows = slice(max(int(stance.ground.min()), 0), int(stance.ground.max() + reach) + 1)
+    below = (np.arange(len(mask))[rows, None] - stance.ground).astype(np.float32)
+    strip = (below >= 0) & (below < reach) & stance.feet & (mask[rows] == 0)
     columns = strip.sum(axis=0)
     if not columns.any():
         return {}
-    return {"contact_darkening": float(np.median((darkness * strip).sum(axis=0)[columns > 0] / columns[columns > 0]))}
+    dark = (darkness[rows] * strip).sum(axis=0)[columns > 0] / columns[columns > 0]
+    return {"contact_darkening": float(np.median(dark))}
 
 
 def _edge_share(darkness: Plane, mask: NDArray[np.uint8]) -> float:
@@ -102,9 +120,11 @@ def _direction(darkness: Plane, rendered: Rendered, meant: Light) -> dict[str, f
     stance = lights.stand(shadow.reduced(rendered.mask, mode)).resized(alpha.shape[1])
     thrown = (1 - (1 - seen) / shadow.sky_left(alpha, stance, mode)).clip(0) * clear
 
+    taken_from = shadow.taker(alpha, stance, mode)
+
     @cache
     def explained(azimuth_deg: float) -> float:
-        model = shadow.taken_from(replace(meant, azimuth_deg=azimuth_deg), alpha, stance, mode) * clear
+        model = taken_from(replace(meant, azimuth_deg=azimuth_deg)) * clear
         sizes = float(np.linalg.norm(model) * np.linalg.norm(thrown))
         return float((model * thrown).sum()) / sizes if sizes > 0 else 0.0
 

@@ -61,7 +61,7 @@ from gpu_workers.operations.packshot.light_measures import measure_light
 from gpu_workers.operations.packshot.packshot import EDGES, Placement, Rendered, behind
 from gpu_workers.operations.packshot.placement import floating_cuts
 from gpu_workers.quality.files import file_facts, read
-from gpu_workers.quality.kept import block_box, ground_difference, kept_measures
+from gpu_workers.quality.kept import block_box, furthest, ground_difference, kept_measures
 from schemas.channels import Channel
 
 _RED, _GREEN, _BLUE = LUMINANCE_WEIGHTS
@@ -141,13 +141,16 @@ def _alpha(mask: Code) -> dict[str, float]:
     solid = mask >= HALF
     area = int(solid.sum())
     partial = (mask > 4) & (mask < 251)
+    rows, columns = (np.flatnonzero(solid.any(axis=axis)) for axis in (1, 0))
+    near = solid[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    rim = 1 + int(_SPECK_SHARE * max(near.shape))  # what is about the product is one part, and no speck
     return {
         "alpha_coverage": area / mask.size,
         "alpha_partial_share": float(partial.sum() / area),
         "alpha_soft_share": float((partial & (_steps(mask) > _PANE_STEP)).sum() / area),
         "alpha_open_rim_share": _open_rim_share(mask),
-        "alpha_islands": float(_parts(solid, _SPECK_SHARE * area) - 1),
-        "alpha_holes": float(_parts(np.pad(~solid, 1, constant_values=True), _SPECK_SHARE * area) - 1),
+        "alpha_islands": float(_parts(near, _SPECK_SHARE * area) - 1),
+        "alpha_holes": float(_parts(np.pad(~near, rim, constant_values=True), _SPECK_SHARE * area) - 1),
     }
 
 
@@ -224,10 +227,7 @@ def _beside(written: Code, covered: Flags, ground: Code | None) -> dict[str, flo
     """How `written` (h, w, 3 or 4) is where nothing is `covered` (h, w): as the `ground` (3,), or clear for None."""
     side = 2 * _RING_PX + 1
     ring = cv2.dilate(covered.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    if ground is None:
-        deviation = written[..., 3].astype(np.int16)
-    else:
-        deviation = np.abs(written[..., :3].astype(np.int16) - ground).max(axis=2)
+    deviation = written[..., 3] if ground is None else furthest(written, ground)
     away, beside = deviation[~ring], deviation[ring & ~covered]
     return {
         # A book that fills its canvas leaves no background that could be wrong.
@@ -244,18 +244,21 @@ def _product(written: Code, rendered: Rendered) -> dict[str, float]:
     if not core.any():
         return {"product_pixels": 0.0}
     rows, columns, expected = _expected(rendered, core)
-    lit = to_srgb(in_srgb(_with_ground(expected * np.array([*rendered.gain, 1], np.float32), rendered, rows, columns)))
+    relit = expected if rendered.gain == (1, 1, 1) else expected * np.array([*rendered.gain, 1], np.float32)
+    lit = to_srgb(in_srgb(_with_ground(relit, rendered, rows, columns)))
+    at = rows * written.shape[1] + columns
     in_file, on_canvas = (
-        np.abs(_flat(eight_bit(pixels[rows, columns])).astype(np.int16) - lit).max(axis=1)
+        furthest(_flat(eight_bit(pixels.reshape(-1, pixels.shape[2]).take(at, axis=0)))[None], lit[None])[0]
         for pixels in (written, rendered.canvas)
     )
     few = slice(None, None, max(len(rows) // _SAMPLES, 1))
-    unlit = in_srgb(_with_ground(expected, rendered, rows, columns)[few])
-    change = ciede2000(light_to_lab(unlit), light_to_lab(to_linear(_flat(written[rows, columns][few]))))
+    unlit = in_srgb(_with_ground(expected[few], rendered, rows[few], columns[few]))
+    p99, p999 = map(float, np.percentile(in_file, (99, 99.9)))
+    change = ciede2000(light_to_lab(unlit), light_to_lab(to_linear(_flat(written[rows[few], columns[few]]))))
     return {
         "product_difference_max": float(in_file.max()),
-        "product_difference_p999": float(np.percentile(in_file, 99.9)),
-        "product_difference_p99": float(np.percentile(in_file, 99)),
+        "product_difference_p999": p999,
+        "product_difference_p99": p99,
         "product_difference_mean": float(in_file.mean()),
         "canvas_difference_max": float(on_canvas.max()),
         "product_pixels": float(len(rows)),
@@ -326,9 +329,23 @@ def _with_ground(light: Plane, rendered: Rendered, rows: NDArray[np.intp], colum
     """Premultiplied `light` (n, 4) over what lies behind it at those pixels, or over white: (n, 3)."""
     if rendered.background is None:
         return np.asarray(light[:, :3] + (1 - light[:, 3:]), np.float32)
-    mirror = None if rendered.reflection is None else rendered.reflection[rows, columns]
-    ground = behind(rendered.background, rendered.shadow[rows, columns], mirror)
-    return np.asarray(light[:, :3] + (1 - light[:, 3:]) * ground, np.float32)
+    if rendered.reflection is not None:
+        mirror = rendered.reflection[rows, columns]
+        ground = behind(rendered.background, rendered.shadow[rows, columns], mirror)
+        return np.asarray(light[:, :3] + (1 - light[:, 3:]) * ground, np.float32)
+    out = np.empty((len(light), 3), np.float32)
+    _over(light, to_linear(rendered.background), rendered.shadow[rows, columns], out)
+    return out
+
+
+# Compiled: of what lies behind nearly nothing shows through, and numpy would make it whole.
+@compiled("void(f4[:, :], f4[::1], f4[::1], f4[:, ::1])")
+def _over(light, ground, darkness, out):  # type: ignore[no-untyped-def]
+    """Premultiplied light (n, 4) over a `ground` (3,) in a shadow of this `darkness` (n,)."""
+    for k in range(len(out)):
+        through = (1 - light[k, 3]) * (1 - darkness[k])
+        for channel in range(3):
+            out[k, channel] = light[k, channel] + through * ground[channel]
 
 
 def light_in(box: tuple[slice, slice], product: Codes, placement: Placement) -> Plane:
@@ -341,6 +358,8 @@ def light_in(box: tuple[slice, slice], product: Codes, placement: Placement) -> 
     if rows.start < rows.stop and columns.start < columns.stop:
         top, left = rows.start - box[0].start, columns.start - box[1].start
         made = _resampled(source, rows, columns, placement)
+        if made.shape == light.shape:
+            return made
         light[top : top + made.shape[0], left : left + made.shape[1]] = made
     return light
 

@@ -1,5 +1,7 @@
 """Shadows: taking a supplier's own off a cut-out, and casting ours."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -185,9 +187,16 @@ def sky_left(alpha: Mask, stance: Stand, mode: ShadowMode) -> Plane:
 
 def taken_from(lit: Light, alpha: Mask, stance: Stand, mode: ShadowMode) -> Plane:
     """The share of the ground's light (h, w; 0..1) that the product takes by standing, or hovering, in `lit`."""
-    hovers = mode == "floating"
-    kept = light.drop(alpha, _HOVER * stance.longer_px, lit) if hovers else light.occlusion(alpha, stance, lit)
-    return lit.share * _towards_the_rim(kept)
+    return taker(alpha, stance, mode)(lit)
+
+
+def taker(alpha: Mask, stance: Stand, mode: ShadowMode) -> Callable[[Light], Plane]:
+    """What `taken_from` does, for many lights of the same product."""
+    if mode == "floating":
+        gap_px = _HOVER * stance.longer_px
+        return lambda lit: lit.share * _towards_the_rim(light.drop(alpha, gap_px, lit))
+    casting = light.Casting(alpha, stance)
+    return lambda lit: lit.share * _towards_the_rim(casting.occlusion(lit))
 
 
 def _towards_the_rim(dark: Plane) -> Plane:
