@@ -171,7 +171,7 @@ class Cutout:
         except NoModel as error:
             raise Refused("no_model", str(error), transient=True) from error
         except ModelError as error:
-            raise Refused("bad_model", str(error), field="parameters.model") from error
+            raise Refused("bad_model", str(error), field="parameters.model", poison=True) from error  # it is released
         if known:
             meter.lap("lookup")
         return identity, msgspec.structs.replace(result, source_digest=fetched.sha256), known

@@ -1,7 +1,12 @@
-"""The rate breaker: when most of what ends is dead, the fault is more likely ours than that of every record."""
+"""The rate breaker: when most of what ends dies of what may be our fault, whoever sent it, the lane is paused.
+
+A store that refuses, a network that does not open, or a release of ours would else make dead letters of all there is.
+What was sent is at fault for most that dies: it was answered, and pauses nothing, however much of it there is. Nor does
+what dies of one tenant while that of others ends well, or one would stop the others.
+"""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import structlog
@@ -11,25 +16,28 @@ from streams.runtime.clock import Clock
 
 WINDOW = 100
 ENDED_MIN = 20
-DEAD_SHARE_MAX = 0.5
+SHARE_MAX = 0.5  # of what ended, and of the tenants whose it was
 PAUSE_S = 30.0
 PROBES = 5
 
 log = structlog.get_logger()
-breaker_open = Gauge("packshot_breaker_open", "1 while a lane is paused: most of its work ended dead", ["role", "lane"])
+breaker_open = Gauge(
+    "packshot_breaker_open", "1 while a lane is paused: most of its work died of our fault", ["role", "lane"]
+)
 
 
 class Breaker:
-    """Pauses one lane when more than half of what ended lately is dead; `allow` says how much may be given out.
+    """Pauses one lane when most of what ended lately died of what may be our fault; `allow` says how much may be given
+    out.
 
-    After `PAUSE_S` it lets `PROBES` deliveries through; the lane goes on when as many end well and none dead.
+    After `PAUSE_S` it lets `PROBES` deliveries through; the lane goes on when as many end well and none dies so.
     """
 
     def __init__(self, role: str, lane: str, allow: Callable[[int | None], None], clock: Clock = time) -> None:
         self._names = {"role": role, "lane": lane}
         self._allow = allow
         self._clock = clock
-        self._dead: deque[bool] = deque(maxlen=WINDOW)
+        self._ended: deque[tuple[str, bool]] = deque(maxlen=WINDOW)
         self._probe_at: float | None = None
         self._probing = False
         self._well = 0
@@ -40,16 +48,15 @@ class Breaker:
         """Whether the lane is paused or on probation."""
         return self._probe_at is not None
 
-    def note(self, how: str) -> None:
-        """A delivery ended: done, retried, dead or dropped."""
-        if not self.is_open:
-            if how != "dropped":
-                self._dead.append(how == "dead")
-            if len(self._dead) >= ENDED_MIN and sum(self._dead) > DEAD_SHARE_MAX * len(self._dead):
-                self._open()
-        elif self._probing and how == "dead":
-            self._open()
-        elif self._probing and how == "done":
+    def note(self, how: str, tenant: str, *, is_ours: bool = False) -> None:
+        """A delivery of a tenant ended: done, retried, dead or dropped; `is_ours` where what was sent may be right."""
+        died = how == "dead" and is_ours
+        if how == "dropped" or (self.is_open and not self._probing):
+            return
+        self._ended.append((tenant, died))
+        if died:
+            self._settle()
+        elif self._probing and how != "retried":
             self._well += 1
             if self._well >= PROBES:
                 self._close()
@@ -62,9 +69,23 @@ class Breaker:
             self._probe_at = self._clock.monotonic() + PAUSE_S  # probes that are dropped or retried tell nothing
             self._allow(PROBES)
 
+    def _settle(self) -> None:
+        """Opens it where most dies; on probation, closes it where it was one tenant's alone."""
+        if self._is_most():
+            self._open()
+        elif self._probing:
+            self._close()
+
+    def _is_most(self) -> bool:
+        ended = Counter(tenant for tenant, _ in self._ended)
+        died = Counter(tenant for tenant, has_died in self._ended if has_died)
+        tenants = sum(died[tenant] > SHARE_MAX * count for tenant, count in ended.items())
+        is_most = died.total() > SHARE_MAX * ended.total() and tenants > SHARE_MAX * len(ended)
+        return ended.total() >= ENDED_MIN and is_most
+
     def _open(self) -> None:
-        share = sum(self._dead) / len(self._dead)
-        log.error("breaker open: most of what ends is dead", **self._names, dead_share=round(share, 2))
+        share = sum(has_died for _, has_died in self._ended) / len(self._ended)
+        log.error("breaker open: most of what ends dies of our fault", **self._names, dead_share=round(share, 2))
         breaker_open.labels(**self._names).set(1)
         self._probe_at = self._clock.monotonic() + PAUSE_S
         self._probing = False
@@ -75,5 +96,5 @@ class Breaker:
         breaker_open.labels(**self._names).set(0)
         self._probe_at = None
         self._probing = False
-        self._dead.clear()
+        self._ended.clear()
         self._allow(None)

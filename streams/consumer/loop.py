@@ -158,7 +158,8 @@ class ConsumerLoop:
         if report.error is not None:
             raise report.error
         self.readers[report.job.lane].end(report.job, report.how)
-        self._breakers[report.job.lane].note(report.how)
+        tenant = report.job.delivery.tenant
+        self._breakers[report.job.lane].note(report.how, tenant, is_ours=report.is_ours)
 
     def _leave(self, reader: LaneReader, epochs: Collection[int], settle: bool) -> None:
         """Assignments end: drops what waits of them and, to settle them, lets what runs end within the budget.

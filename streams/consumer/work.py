@@ -78,11 +78,21 @@ class Job:
 @dataclass(frozen=True)
 class Ended:
     """A job that ended: done, retried or dead, with its records acknowledged; dropped, to be read again by somebody;
-    or with the error that prevents an end."""
+    or with the error that prevents an end. `is_ours` says of a dead one that what was sent may be right."""
 
     job: Job
     how: str = "done"
     error: BaseException | None = None
+    is_ours: bool = False
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How a job ends once its records are acknowledged; see Ended."""
+
+    how: str
+    records: Sequence[Outgoing]
+    is_ours: bool = False
 
 
 class Executor:
@@ -156,13 +166,13 @@ class Executor:
         name = threading.current_thread().name
         try:
             self._signs[name] = began_s
-            how, records = self._outcome(turn.item.delivery, wait)
+            outcome = self._outcome(turn.item.delivery, wait)
         except Stopped:
             self.reports.put(Ended(turn.item, "dropped"))
         except BaseException as error:
             self.reports.put(Ended(turn.item, error=error))
         else:
-            self._write(turn.item, how, records)
+            self._write(turn.item, outcome)
         finally:
             del self._signs[name]
             took_s = self._clock.monotonic() - began_s - wait.waited_s
@@ -177,9 +187,9 @@ class Executor:
         while (turn := take()) is not None:
             self.work_on(turn)
 
-    def _outcome(self, delivery: Delivery, wait: Wait) -> tuple[str, Sequence[Outgoing]]:
+    def _outcome(self, delivery: Delivery, wait: Wait) -> _Outcome:
         try:
-            return "done", self._when_back(lambda: self._handled(delivery, wait), delivery)
+            return _Outcome("done", self._when_back(lambda: self._handled(delivery, wait), delivery))
         except Refused as refusal:
             return self._letter(delivery, refusal)
         except Stopped:
@@ -211,7 +221,7 @@ class Executor:
             raise Stopped("told to stop")
         self._signs[threading.current_thread().name] = self._clock.monotonic()
 
-    def _letter(self, delivery: Delivery, refusal: Refused) -> tuple[str, Sequence[Outgoing]]:
+    def _letter(self, delivery: Delivery, refusal: Refused) -> _Outcome:
         letter = with_trace(self._fitting_letter(delivery, refusal), refusal)
         how = "dead" if letter.topic == topics.DEAD.name else "retried"
         details = {
@@ -221,7 +231,8 @@ class Executor:
             "attempt": delivery.attempt,
         }
         log.warning("refused", role=self._role, how=how, position=delivery.position, **details)
-        return how, [letter, *(self._given_up(delivery, refusal) if how == "dead" else [])]
+        records = [letter, *(self._given_up(delivery, refusal) if how == "dead" else [])]
+        return _Outcome(how, records, is_ours=how == "dead" and refusal.kind != "permanent")
 
     def _fitting_letter(self, delivery: Delivery, refusal: Refused) -> Outgoing:
         """Waits while an original has to be kept and its store is away."""
@@ -239,19 +250,22 @@ class Executor:
             untold.labels(self._role).inc()
             return []
 
-    def _write(self, job: Job, how: str, records: Sequence[Outgoing]) -> None:
+    def _write(self, job: Job, outcome: _Outcome) -> None:
+        how = outcome.how
+
         def on_end(error: KafkaError | None) -> None:
             if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE and how != "dead":
                 # Not in here: it is the producer's own thread that makes room for what is to be written.
                 threading.Thread(target=self._bury, args=[job, str(error)], name=f"{self._role}-letter").start()
             else:
-                self.reports.put(Ended(job, how, NotAcknowledged(str(error)) if error is not None else None))
+                failed = NotAcknowledged(str(error)) if error is not None else None
+                self.reports.put(Ended(job, how, failed, outcome.is_ours))
 
-        self._writer.send_later(records, on_end)
+        self._writer.send_later(outcome.records, on_end)
 
     def _bury(self, job: Job, why: str) -> None:
         """The end of a delivery whose results no topic takes: another try would make the same."""
         try:
-            self._write(job, *self._letter(job.delivery, Refused("record_too_large", why, poison=True)))
+            self._write(job, self._letter(job.delivery, Refused("record_too_large", why, poison=True)))
         except Exception as error:
             self.reports.put(Ended(job, error=error))

@@ -13,7 +13,7 @@ KINDS: tuple[Kind, ...] = ("good", "flaky", "bad", "bug")
 DEMANDS: list[tuple[list[Kind], list[int]]] = [
     (["good", "good", "flaky"], [1, 1, 5]),
     (["good", "good", "good", "flaky", "bad", "bug"], [1, 1, 5]),
-    (["good", "bad", "bad", "bad", "bad"], [1, 5, 20]),
+    (["good", "bad", "bug", "bug", "bug", "bug"], [1, 5, 20]),
 ]
 SKUS = ("a1", "a2", "a3", "b1", "c1")
 

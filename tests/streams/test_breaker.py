@@ -17,9 +17,9 @@ class Gate:
         self.allowed: int | None = None
         self.breaker = Breaker("test", "bulk", self._allow, self.clock)
 
-    def note(self, how: str, count: int) -> None:
+    def note(self, how: str, count: int, tenant: str = "demo", *, is_ours: bool = True) -> None:
         for _ in range(count):
-            self.breaker.note(how)
+            self.breaker.note(how, tenant, is_ours=is_ours)
 
     def wait(self, seconds: float) -> None:
         self.clock.sleep(seconds)
@@ -89,6 +89,37 @@ def test_probes_that_are_dropped_are_sent_again(gate: Gate) -> None:
     gate.note("dropped", PROBES)
     gate.wait(PAUSE_S)
     assert gate.allowed == PROBES
+
+
+def test_what_was_sent_wrong_pauses_nothing_however_much_there_is(gate: Gate) -> None:
+    gate.note("dead", 10 * WINDOW, is_ours=False)
+    assert not gate.breaker.is_open
+    gate.note("dead", WINDOW // 2, is_ours=True)
+    gate.note("dead", 1, is_ours=True)
+    assert gate.breaker.is_open
+    gate.wait(PAUSE_S)
+    gate.note("dead", PROBES, is_ours=False)  # each was answered
+    assert not gate.breaker.is_open
+
+
+def test_one_tenant_does_not_pause_those_whose_work_ends_well(gate: Gate) -> None:
+    for _ in range(WINDOW):
+        gate.note("dead", 9, "hostile")
+        gate.note("done", 1, "good")
+        assert not gate.breaker.is_open
+    gate.note("dead", 1, "good")
+    for tenant in ("hostile", "good"):
+        gate.note("dead", WINDOW // 2, tenant)
+    assert gate.breaker.is_open
+
+
+def test_one_tenant_pauses_others_no_longer_than_until_the_first_of_theirs_ends_well(gate: Gate) -> None:
+    gate.note("dead", WINDOW, "hostile")
+    assert gate.breaker.is_open
+    gate.wait(PAUSE_S)
+    gate.note("done", 1, "good")
+    gate.note("dead", 1, "hostile")
+    assert not gate.breaker.is_open
 
 
 def stalled_s(watchdog: Watchdog, clock: VirtualClock, name: str) -> float:

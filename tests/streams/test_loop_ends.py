@@ -56,9 +56,21 @@ def test_a_result_that_is_not_acknowledged_ends_the_loop_uncommitted() -> None:
     assert office.committed("urgent") == 0
 
 
-def test_a_flood_of_dead_letters_pauses_its_lane_and_loses_none(office: Office) -> None:
+def test_a_flood_of_what_was_sent_wrong_holds_up_nobody(office: Office) -> None:
     for _ in range(10):
         office.write("bulk", *[b"bad"] * 5)
+        office.turns(1)
+        office.work()
+    office.write("bulk", b"good")
+    office.turns(2)
+    office.work()
+    assert not office.loop.is_paused("bulk")
+    assert office.handled.count(b"good") == 1
+
+
+def test_a_flood_of_what_may_be_our_fault_pauses_its_lane_and_loses_none(office: Office) -> None:
+    for _ in range(10):
+        office.write("bulk", *[b"bug"] * 5)
         office.write("urgent", b"good")
         office.turns(1)
         office.work()
@@ -67,7 +79,7 @@ def test_a_flood_of_dead_letters_pauses_its_lane_and_loses_none(office: Office) 
     for _ in range(400):
         office.turns(10)
         office.work()
-    assert office.outcomes(topics.DEAD.name) == [b"bad"] * 50
+    assert office.outcomes(topics.DEAD.name) == [b"bug"] * 50
     office.turns(2)
     assert office.group("bulk").committed[0] == office.broker.logs[_topic("bulk"), 0].end
 
