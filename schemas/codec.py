@@ -29,7 +29,7 @@ from fastavro.read import SchemaResolutionError
 from schemas import history, topics
 from schemas.errors import InputError
 from schemas.history import fingerprint, schema_of
-from schemas.nesting import TooDeep, bounded
+from schemas.nesting import TooDeep, bounded, has_values_of_no_bytes
 from schemas.records import EVENTS, Event
 from schemas.text import explained
 
@@ -146,13 +146,23 @@ class Codec:
         known = _today().get(identity) or self._others.get(identity)
         if known is not None:
             return known
-        found = history.by_id().get(identity) or self._registered(identity)
+        ours = history.by_id().get(identity)
+        found = self._registered(identity) if ours is None else (ours[0], bounded(ours[1]))
         if found is None:
             raise UnknownSchema(f"no schema has the id {identity}")
-        return self._others.setdefault(identity, (found[0], bounded(found[1])))
+        return self._others.setdefault(identity, found)
 
     def _registered(self, identity: int) -> "_Written | None":
-        return None if self.registry is None else _of_ours(self.registry.schema(identity))
+        """What a registry knows: anybody may have put it there, so it is not to cost more than its bytes."""
+        found = None if self.registry is None else _of_ours(self.registry.schema(identity))
+        if found is None:
+            return None
+        try:
+            if has_values_of_no_bytes(found[1]):
+                raise UnknownSchema(f"schema {identity} has values that take no bytes, and so any number of them")
+            return found[0], bounded(found[1])
+        except RecursionError as error:
+            raise UnknownSchema(f"schema {identity} is nested too deeply") from error
 
 
 _Written = tuple[type[Event], Any]
@@ -197,7 +207,8 @@ def _today() -> dict[int, _Written]:
 
 
 def _of_ours(schema: Any | None) -> _Written | None:
-    if schema is None:
+    """The record that a schema of a registry is of; None for others' schemas, be they records or not."""
+    if not isinstance(schema, dict) or schema.get("type") != "record":
         return None
     named = {f"packshot.{record.__name__}": record for record in EVENTS}
     record = named.get(schema["name"])

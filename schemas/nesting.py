@@ -28,6 +28,28 @@ def bounded(schema: Any) -> Any:
     return parse_schema(_Unrolling().of(plain, (), ""))
 
 
+def has_values_of_no_bytes(schema: Any, *, in_union: bool = False) -> bool:
+    """Whether a parsed schema has values that take no bytes: nulls, but for those of a union, and what is empty.
+
+    The decoder would count them one by one, 2^60 in an array that says so, while no other thread has its turn.
+    """
+    if isinstance(schema, list):
+        return any(has_values_of_no_bytes(branch, in_union=True) for branch in schema)
+    if isinstance(schema, str):
+        return schema == "null" and not in_union
+    match schema["type"]:
+        case "record" | "error":
+            return not schema["fields"] or any(has_values_of_no_bytes(field["type"]) for field in schema["fields"])
+        case "fixed":
+            return not schema["size"]
+        case "array":
+            return has_values_of_no_bytes(schema["items"])
+        case "map":
+            return has_values_of_no_bytes(schema["values"])
+        case inner:
+            return bool(inner != "enum" and has_values_of_no_bytes(inner, in_union=in_union))
+
+
 class _Unrolling:
     def __init__(self) -> None:
         self._definitions: dict[str, Any] = {}

@@ -12,7 +12,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from fastavro.schema import parse_schema
+import structlog
+from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 
 from schemas import history
 from schemas.codec import Codec
@@ -22,6 +23,11 @@ from streams.runtime.settings import Settings
 
 TIMEOUT_S = 10.0
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+# Whatever is asked for, so no record is at fault: a user or a password, a proxy's, too many at once.
+_NOBODY_IS_LET_IN = frozenset({401, 403, 407, 429})
+_NO_SCHEMA = (SchemaParseException, UnknownType, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+log = structlog.get_logger()
 
 
 def codec_of(settings: Settings) -> Codec:
@@ -59,9 +65,9 @@ class Registry:
         with self._lock:
             if schema_id not in self._schemas:
                 answer = self._ask(f"/schemas/ids/{schema_id}")
-                if answer is None or answer.get("schemaType", "AVRO") != "AVRO":
+                if not isinstance(answer, dict) or answer.get("schemaType", "AVRO") != "AVRO":
                     return None
-                self._schemas[schema_id] = parse_schema(json.loads(answer["schema"]))
+                self._schemas[schema_id] = _parsed(answer, schema_id)
             return self._schemas[schema_id]
 
     def _ask(self, path: str, body: dict[str, str] | None = None) -> Any:
@@ -81,6 +87,15 @@ class Registry:
             text = error.read(2000).decode(errors="replace")
         if error.code == 404 and path.startswith("/schemas/"):
             return
-        if error.code >= 500 or error.code == 429:
+        if error.code >= 500 or error.code in _NOBODY_IS_LET_IN:
             raise Unavailable(f"the schema registry at {self._url}: {error.code} {text}") from error
         raise Refused("schema_refused", f"the schema registry refuses {path}: {error.code} {text}") from error
+
+
+def _parsed(answer: Any, schema_id: int) -> Any | None:
+    """The schema in an answer; None for what is none, which others may have registered."""
+    try:
+        return parse_schema(json.loads(answer["schema"]))
+    except _NO_SCHEMA as error:
+        log.warning("no schema", schema_id=schema_id, reason=f"{type(error).__name__}: {error}")
+        return None

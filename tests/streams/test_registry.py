@@ -135,6 +135,63 @@ def test_a_strangers_schema_is_an_unknown_schema(desk: Desk, registered: Codec) 
         registered.decode(b"\x00" + identity.to_bytes(4, "big"))
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        '"string"',
+        '["null", "string"]',
+        '{"type": "array", "items": "string"}',
+        '{"type": "enum", "name": "packshot.CatalogChanged", "symbols": ["A"]}',
+        '{"type": "record", "name": "packshot.CatalogChanged", "fields": [{"name": "a", "type": "other.Unknown"}]}',
+        '{"type": "record"}',
+        "no JSON",
+        "[" * 100_000,
+        "null",
+        "7",
+    ],
+)
+def test_what_is_no_record_of_ours_is_an_unknown_schema(desk: Desk, registered: Codec, schema: str) -> None:
+    identity = desk.add(schema)
+    with pytest.raises(codec.UnknownSchema):
+        registered.decode(b"\x00" + identity.to_bytes(4, "big") + b"\x02")
+
+
+EMPTY = {"type": "record", "name": "Empty", "fields": []}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"type": "array", "items": "null"},
+        {"type": "array", "items": {"type": "null", "logicalType": "x"}},
+        {"type": "array", "items": EMPTY},
+        {"type": "array", "items": {"type": "record", "name": "Within", "fields": [{"name": "a", "type": EMPTY}]}},
+        {"type": "array", "items": {"type": "fixed", "name": "Nothing", "size": 0}},
+        {"type": "array", "items": ["null", {"type": "map", "values": {"type": "array", "items": "null"}}]},
+        {"type": "array", "items": {"type": "record", "name": "R", "fields": [
+            {"name": "byte", "type": "int"}, *({"name": f"n{number}", "type": "null"} for number in range(1000))
+        ]}},
+    ],
+)  # fmt: skip
+def test_a_few_bytes_never_stand_for_endless_values(desk: Desk, registered: Codec, more: object) -> None:
+    """The decoder would count them one by one, and let no other thread in meanwhile."""
+    newer = history.written(history.schema_of(CatalogChanged))
+    newer["fields"] = [*newer["fields"], {"name": "more", "type": ["null", more]}]
+    identity, body = desk.add(json.dumps(newer)), registered.encode(EVENT)[5:]
+    many = b"\x02" + b"\xfe" + b"\xff" * 7 + b"\x7f" + b"\x00"  # 2^62 items and some, and the end
+    with pytest.raises(codec.UnknownSchema, match="no bytes"):
+        registered.decode(b"\x00" + identity.to_bytes(4, "big") + body + many)
+
+
+@pytest.mark.parametrize("status", [401, 403, 407, 429, 500, 503])
+def test_a_registry_that_lets_nobody_in_is_waited_for(desk: Desk, status: int) -> None:
+    desk.status = status
+    with pytest.raises(Unavailable):
+        Codec(Registry(desk.url)).encode(EVENT)
+    with pytest.raises(Unavailable):
+        Codec(Registry(desk.url)).decode(b"\x00\x00\x00\x00\x01rest")
+
+
 def test_codecs_of_two_registries_know_nothing_of_each_other(desk: Desk, registered: Codec) -> None:
     other = Codec(Registry("http://127.0.0.1:9"))
     unknown = history.written(history.schema_of(CatalogChanged)) | {"doc": "of the first registry only"}
@@ -175,7 +232,7 @@ def calls(folder: Path) -> Iterator[str]:
 def test_credentials_in_the_url_are_sent_and_not_shown(desk: Desk) -> None:
     url = desk.url.replace("//", "//ada:secret@")
     desk.status = 401
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Unavailable) as caught:
         Registry(url).id_of(Task, "t")
     assert desk.authorization == f"Basic {base64.b64encode(b'ada:secret').decode()}"
     assert "secret" not in str(caught.value)
