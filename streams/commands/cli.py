@@ -15,6 +15,8 @@ from streams.runtime.exits import Exit
 LOGGED = frozenset(
     {"run"}
 )  # commands whose log is for whoever runs the system; the roles of `up` have files for theirs
+# Commands that read what others wrote, and log what is none of ours.
+READERS = frozenset({"audit", "check", "dead", "published", "rebuild-facts", "sweep", "topics", "webhooks"})
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 # The errors that have a sentence of their own. Whoever raised one has imported its module: nobody does so to compare.
 EXPLAINED = (
@@ -128,6 +130,8 @@ class Commands(Group):
 def main() -> None:
     """Runs the command; an error that has a sentence of its own is told in that sentence, with exit status 2."""
     try:
+        if READERS.intersection(sys.argv[1:2]):
+            _log_to_stderr()
         packshot(prog_name="packshot", standalone_mode=False)
     except click.ClickException as error:
         _show(error)
@@ -136,6 +140,14 @@ def main() -> None:
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:
         sys.exit(_answered(error))
+
+
+def _log_to_stderr() -> None:
+    """Else the log of the libraries would stand in what is printed, which may be JSON."""
+    from streams.runtime.observability import log_to_stderr
+    from streams.runtime.settings import read_settings
+
+    log_to_stderr(read_settings())
 
 
 def _answered(error: Exception) -> int:

@@ -1,13 +1,14 @@
 """Logs, traces and metrics of a process, set up once; everywhere else the libraries' own calls are used."""
 
+import io
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from opentelemetry import propagate, trace
@@ -15,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from prometheus_client import Counter
 
 from schemas.text import printable
 from streams.runtime.masking import masked
@@ -23,6 +25,7 @@ from streams.runtime.settings import Settings
 
 LINE_MAX = 100_000  # characters of one logged value
 tracer = trace.get_tracer("packshot")
+unwritten = Counter("packshot_log_unwritten_total", "Times that the log could not be written, such as on a full disk")
 
 
 def set_up(settings: Settings, role: str) -> None:
@@ -35,6 +38,11 @@ def set_up(settings: Settings, role: str) -> None:
     if settings.traces:
         provider.add_span_processor(BatchSpanProcessor(_exporter(settings.traces)))
     trace.set_tracer_provider(provider)
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """Has the log of a command that a person waits for beside what it prints, and not in it."""
+    _set_up_logs(replace(settings, log_level="warning"))
 
 
 def set_up_command(settings: Settings) -> None:
@@ -73,11 +81,33 @@ def _set_up_logs(settings: Settings) -> None:
             *rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing())),
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_LibraryFormatter("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])
+
+
+class _Unfailing(io.TextIOBase):
+    """Standard error, but lines are lost and counted where they cannot be written: on a full disk, to a closed pipe.
+
+    Whoever logs is at work on something that is not at fault, and would be answered as if it were.
+    """
+
+    def write(self, text: str) -> int:
+        """All of it counts as written."""
+        self._try(lambda: sys.stderr.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Writes what is left, if that can be."""
+        self._try(sys.stderr.flush)
+
+    def _try(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except OSError:
+            unwritten.inc()
 
 
 class _LibraryFormatter(logging.Formatter):
