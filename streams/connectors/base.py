@@ -12,7 +12,7 @@ from importlib import import_module, resources
 from typing import ClassVar
 
 from streams.connectors.http import Client
-from streams.facts.connectors import Connector
+from streams.facts.connector_records import Connector
 from streams.runtime.errors import Refused
 
 OURS = re.compile(r"packshot-[0-9a-f]{16}-[A-Za-z0-9._-]+")

@@ -12,7 +12,8 @@ from streams.connectors.base import Hook, kind
 from streams.connectors.http import Client
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, event_in
 from streams.consumer.work import Wait
-from streams.facts.connectors import Connector, ConnectorPicture, Connectors
+from streams.facts.connector_records import Connector, ConnectorPicture
+from streams.facts.connectors import Connectors
 from streams.runtime.errors import Refused
 
 DEAD_AT_ONCE = RetryPolicy(())  # the sweep finds what a hook was about; what is published comes in order or not at all
@@ -50,7 +51,7 @@ class Noting:
         name, source_id = topics.product_of(delivery.key)
         if not name or not source_id:
             raise Refused("wrong_key", f"the key is connector|id, not {delivery.subject!r}", field="key")
-        if self._connectors.get(name) is None:
+        if not self._connectors.has(name):
             log.info("a hook of no connector", connector=name)
             return
         self._connectors.note_change(name, source_id, self._now_ms())
@@ -58,7 +59,7 @@ class Noting:
     def _note_event(self, delivery: Delivery) -> None:
         """Has the product looked at that an event is about which a shop wrote here itself."""
         subscription = signatures.text_at(signatures.parsed(delivery.value), "subject")
-        known = [each for each in self._connectors.every() if each.options.get("subscription") == subscription]
+        known = [each for each in self._connectors.told() if each.options.get("subscription") == subscription]
         for connector in known:
             hook = kind(connector.kind)(connector, Client()).hook_of(delivery.value)
             self._connectors.note_change(connector.connector, hook.source_id, self._now_ms())
@@ -70,7 +71,7 @@ class Noting:
         event = event_in(delivery, self._codec)
         if not isinstance(event, AssetPublished | AssetRetracted):
             return False
-        mine = [each for each in self._connectors.every(event.tenant) if only in (None, each.connector)]
+        mine = [each for each in self._connectors.told(event.tenant) if only in (None, each.connector)]
         return sum(self._note(each, event, delivery.timestamp_ms) for each in mine) > 0
 
     def _note(self, connector: Connector, event: AssetPublished | AssetRetracted, at_ms: int) -> bool:

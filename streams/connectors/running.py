@@ -17,7 +17,8 @@ from streams.connectors.http import Client
 from streams.connectors.showing import Showing
 from streams.connectors.taking import Taking
 from streams.connectors.working import LeaseLost, Work
-from streams.facts.connectors import Connector, Connectors
+from streams.facts.connector_records import Connector
+from streams.facts.connectors import Connectors
 from streams.runtime.clock import now_ms as now
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.health import Turned

@@ -13,9 +13,10 @@ import structlog
 from prometheus_client import Counter
 
 from schemas.records import Rendition
-from streams.blobs import NotFound, ObjectStore
+from streams.blobs import BadKey, NotFound, ObjectStore
 from streams.connectors.base import Picture, ProductMedia, Shop, file_name
-from streams.facts.connectors import ConnectorPicture, ConnectorProduct, Connectors
+from streams.facts.connector_records import ConnectorPicture, ConnectorProduct
+from streams.facts.connectors import Connectors
 from streams.runtime.errors import Refused, Unavailable
 
 FIRST_WAIT_MS = 5_000  # then twice as long each time
@@ -82,6 +83,8 @@ def load(origin: ObjectStore, file: Rendition) -> bytes:
         data = origin.get(file.key).data
     except NotFound as error:
         raise Refused("picture_gone", f"{file.key} was replaced since", transient=True) from error
+    except BadKey as error:
+        raise Refused("picture_unknown", str(error)) from error
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise Refused("picture_corrupt", f"{file.key} is not what was published", transient=True)
     return data

@@ -25,7 +25,8 @@ from streams.connectors.base import ShopProduct
 from streams.consumer.clients import NotAcknowledged
 from streams.consumer.letters import Outgoing, outgoing
 from streams.facts import Database, Product
-from streams.facts.connectors import Connector, ConnectorProduct, Connectors
+from streams.facts.connector_records import Connector, ConnectorProduct
+from streams.facts.connectors import Connectors
 from streams.runtime.errors import Refused, Unavailable
 
 SOURCE = "packshot/connectors"

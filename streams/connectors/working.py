@@ -14,7 +14,8 @@ from schemas.records import Lane
 from streams.connectors.base import Page, Shop
 from streams.connectors.showing import Showing
 from streams.connectors.taking import Taking
-from streams.facts.connectors import Connector, Connectors, NotedChange
+from streams.facts.connector_records import Connector, NotedChange
+from streams.facts.connectors import Connectors
 from streams.runtime.errors import Refused, Unavailable
 
 CHANGES_AT_ONCE = 50

@@ -44,7 +44,7 @@ class Retrier:
         self._topics = [topics.retry(delay_ms).name for delay_ms in delays_ms]
         self._ledger = Ledger("retrier")
         self._joining = Joining()
-        self._due_ms: dict[tuple[str, int], int] = {}
+        self._due_s: dict[tuple[str, int], float] = {}
         self._held: dict[tuple[str, int], int] = {}
 
     def run(self, stop: threading.Event) -> None:
@@ -71,7 +71,7 @@ class Retrier:
     def _taken(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._joining.assigned()
         for partition in partitions:
-            self._due_ms.pop((partition.topic, partition.partition), None)
+            self._due_s.pop((partition.topic, partition.partition), None)
             self._held.pop((partition.topic, partition.partition), None)
         consumer.incremental_assign(partitions)
         consumer.resume(partitions)
@@ -85,10 +85,10 @@ class Retrier:
         self._left(consumer, partitions)
 
     def _wake_those_due(self) -> None:
-        now_ms = _now_ms()
+        now_s = time.monotonic()
         ours = {(partition.topic, partition.partition) for partition in self._consumer.assignment()}
-        for place in [place for place, due_ms in self._due_ms.items() if due_ms <= now_ms]:
-            del self._due_ms[place]
+        for place in [place for place, due_s in self._due_s.items() if due_s <= now_s]:
+            del self._due_s[place]
             if place in ours:
                 self._consumer.resume([TopicPartition(*place)])
 
@@ -101,26 +101,30 @@ class Retrier:
             return
         letter = delivery(message)
         has_waited = self._held.get((letter.topic, letter.partition)) == letter.offset
-        if not has_waited and (due_ms := _due_ms(letter, _now_ms())) > _now_ms():
-            self._hold(letter, due_ms)
+        now_ms = _now_ms()
+        if not has_waited and (due_ms := _due_ms(letter, now_ms)) > now_ms:
+            self._hold(letter, due_ms - now_ms)
             return
         try:
             how, record = self._give_back(letter)
         except Unavailable as away:
             log.warning("waiting", reason=str(away), position=letter.position)
-            self._hold(letter, _now_ms() + AWAY_WAIT_MS)
+            self._hold(letter, AWAY_WAIT_MS)
             return
         self._ledger.poll()
         self._ledger.end(how)
         self._commit(message)
         log.info("given back", how=how, to=record.topic, attempt=letter.attempt)
 
-    def _hold(self, letter: Delivery, until_ms: int) -> None:
-        """Reads nothing more of the letter's partition until then, when the letter is read again."""
+    def _hold(self, letter: Delivery, wait_ms: int) -> None:
+        """Reads nothing more of the letter's partition for so long; then the letter is read again.
+
+        It is counted by a clock that nobody sets: where the time of day is set back, the partition waits no longer.
+        """
         place = TopicPartition(letter.topic, letter.partition, letter.offset)
         self._consumer.pause([place])
         self._consumer.seek(place)
-        self._due_ms[letter.topic, letter.partition] = until_ms
+        self._due_s[letter.topic, letter.partition] = time.monotonic() + wait_ms / 1000
         self._held[letter.topic, letter.partition] = letter.offset
 
     def _give_back(self, letter: Delivery) -> tuple[str, Outgoing]:

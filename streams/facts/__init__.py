@@ -5,7 +5,8 @@ from streams.facts.audits import Audits, NotedAudit, NotedFinding
 from streams.facts.campaigns import CampaignProgress, rank_of
 from streams.facts.cases import Case, Fitting, Waiting
 from streams.facts.claims import Claim, Claims
-from streams.facts.connectors import Connector, ConnectorPicture, ConnectorProduct, Connectors, NotedChange
+from streams.facts.connector_records import Connector, ConnectorPicture, ConnectorProduct, NotedChange
+from streams.facts.connectors import Connectors
 from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
 from streams.facts.facts import Facts

@@ -10,6 +10,7 @@ from schemas.doubts import waits_for
 from schemas.records import ReviewDecided, ReviewRequested
 from streams.facts import case_tables as ct
 from streams.facts import tables as t
+from streams.facts.leases import SAID_FOR_MS, is_over
 from streams.facts.repository import Repository, load
 from streams.facts.reviews import DecisionEvent, Review, review_in
 
@@ -191,7 +192,7 @@ def _conditions(fitting: Fitting) -> list[ColumnElement[bool]]:
 def _free(now_ms: int) -> ColumnElement[bool]:
     """Whether nobody looks at a case, and what was said of it last is noted: see claims.py."""
     noted = and_(_held.holder == "", _held.said <= _c.version)
-    return or_(_held.case_id.is_(None), _held.until_ms <= now_ms, noted)
+    return or_(_held.case_id.is_(None), is_over(_held.until_ms, now_ms, SAID_FOR_MS), noted)
 
 
 def _case(row: Any) -> Case:

@@ -18,9 +18,9 @@ from streams.facts import case_tables as ct
 from streams.facts.cases import Case, Fitting
 from streams.facts.database import Database
 from streams.facts.facts import Facts
+from streams.facts.leases import SAID_FOR_MS, is_over, latest
 from streams.facts.repository import dialect_of
 
-SAID_FOR_MS = 600_000
 NOBODY = ""
 LOOKED_AT_ONCE = 20
 _columns = ct.case_claims.c
@@ -46,7 +46,7 @@ class Claims:
         """The claim on a case, or None."""
         with self._database.look() as connection:
             found = connection.execute(select(ct.case_claims).where(_columns.case_id == case_id)).first()
-        if found is None or found.holder == NOBODY or found.until_ms <= now_ms:
+        if found is None or found.holder == NOBODY or not now_ms < found.until_ms <= latest(now_ms, SAID_FOR_MS):
             return None
         return Claim(found.case_id, found.holder, found.epoch, found.until_ms)
 
@@ -118,7 +118,7 @@ def _take(connection: Connection, case: Case, holder: str, now_ms: int, until_ms
     taking = insert.values(**row, said=0).on_conflict_do_update(
         index_elements=[_columns.case_id],
         set_={"holder": holder, "until_ms": until_ms, "epoch": _columns.epoch + 1},
-        where=or_(_columns.until_ms <= now_ms, _columns.holder == holder, is_noted),
+        where=or_(is_over(_columns.until_ms, now_ms, SAID_FOR_MS), _columns.holder == holder, is_noted),
     )
     found = connection.execute(taking.returning(_columns.epoch)).first()
     return None if found is None else Claim(case.case_id, holder, found.epoch, until_ms)

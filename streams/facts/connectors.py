@@ -7,7 +7,7 @@ its row.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
@@ -17,86 +17,27 @@ from sqlalchemy.exc import IntegrityError
 from schemas.decoding import prepare
 from schemas.records import Rendition
 from streams.facts import connector_tables as t
+from streams.facts.connector_records import Connector, ConnectorPicture, ConnectorProduct, NotedChange
 from streams.facts.database import Database
+from streams.facts.leases import is_over
 from streams.facts.repository import dialect_of
-from streams.facts.sealing import Sealer
+from streams.facts.sealing import Sealer, Unsealable
 from streams.runtime.errors import Refused
 
 LEASE_MS = 120_000  # several times what one request to a shop may take; renewed between them
+SEALED_WAIT_MS = 600_000  # until secrets are tried again that no key opens; it takes an operator, and a restart
 _AT_ONCE_MAX = 500  # values that one statement names
 _WHY_MAX = 2000  # characters
 _c, _p, _f = t.connectors.c, t.connector_products.c, t.connector_pictures.c
 _n, _h = t.connector_changes.c, t.connector_hooks.c
 
 
-@dataclass(frozen=True)
-class Connector:
-    """A shop or PIM of a tenant. Products are asked for on `channels`; the pictures of the first go back.
-
-    `cursor` is where the next sweep begins, in the kind's own words; `due_at_ms` when that is.
-    """
-
-    connector: str
-    kind: str
-    tenant: str
-    url: str
-    channels: tuple[str, ...]
-    options: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    why: str = ""
-    created_at_ms: int = 0
-    cursor: str = ""
-    swept_at_ms: int | None = None
-    fully_swept_at_ms: int | None = None
-    failures: int = 0
-    due_at_ms: int = 0
-
-
-@dataclass(frozen=True)
-class ConnectorProduct:
-    """A shop's product as it is known here. `why` it is not taken in, `why_unwritten` its pictures are not in the shop.
-
-    `due_at_ms` is when its pictures are to be written; `serial` grows with each reason to.
-    """
-
-    connector: str
-    source_id: str
-    sku: str
-    title: str
-    updated_ms: int
-    seen_ms: int
-    version: int
-    digest: str
-    deleted: bool = False
-    why: str = ""
-    why_unwritten: str = ""
-    due_at_ms: int | None = None
-    serial: int = 0
-    tries: int = 0
-
-
-@dataclass(frozen=True)
-class ConnectorPicture:
-    """A picture that is to stand in the shop, or to be gone from there when it is not `wanted`."""
-
-    sku: str
-    asset: str
-    file: Rendition
-    wanted: bool
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class NotedChange:
-    """A product that the shop is to be asked for."""
-
-    source_id: str
-    noted_ms: int
-    tries: int
-
-
 class Connectors:
-    """The connectors' tables. Each call is a transaction of its own."""
+    """The connectors' tables. Each call is a transaction of its own.
+
+    Unsealable is raised for secrets that no key of ours opens, where they are asked for by name. Nobody else waits for
+    such a connector.
+    """
 
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
@@ -115,6 +56,17 @@ class Connectors:
         query = select(t.connectors).order_by(_c.connector)
         with self._database.look() as connection:
             return [self._connector(row) for row in connection.execute(_of_tenant(query, tenant))]
+
+    def told(self, tenant: str | None = None) -> list[Connector]:
+        """All connectors, or a tenant's, by name, without their secrets."""
+        query = select(t.connectors).order_by(_c.connector)
+        with self._database.look() as connection:
+            return [_without_secrets(row) for row in connection.execute(_of_tenant(query, tenant))]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a connector of that name."""
+        with self._database.look() as connection:
+            return connection.execute(select(_c.connector).where(_c.connector == name)).first() is not None
 
     def get(self, name: str) -> Connector | None:
         """One connector, or None."""
@@ -141,14 +93,16 @@ class Connectors:
 
     def take(self, holder: str, now_ms: int, most: int, but_of: Collection[str] = ()) -> list[Connector]:
         """Connectors that have something to do and that nobody holds, now leased to `holder`; none of some tenants."""
-        query = select(t.connectors).where(_c.held_until_ms <= now_ms, _c.tenant.not_in(but_of), _has_work(now_ms))
+        is_free = is_over(_c.held_until_ms, now_ms, LEASE_MS)
+        query = select(t.connectors).where(is_free, _c.tenant.not_in(but_of), _has_work(now_ms))
         query = query.order_by(_c.due_at_ms).limit(most)
         with self._database.look() as connection:
             if connection.execute(query.with_only_columns(_c.connector)).first() is None:
                 return []
         with self._database.transaction() as connection:
             locked = query.with_for_update(skip_locked=True, of=t.connectors)
-            found = [self._connector(row) for row in connection.execute(locked)]
+            opened = [self._openable(connection, row, now_ms) for row in connection.execute(locked).all()]
+            found = [each for each in opened if each is not None]
             names = [each.connector for each in found]
             held = {"held_by": holder, "held_until_ms": now_ms + LEASE_MS}
             connection.execute(update(t.connectors).where(_c.connector.in_(names)).values(**held))
@@ -156,7 +110,7 @@ class Connectors:
 
     def hold(self, name: str, holder: str, now_ms: int) -> bool:
         """Takes or renews one lease; False while it is another's."""
-        is_free = or_(_c.held_by == holder, _c.held_until_ms <= now_ms)
+        is_free = or_(_c.held_by == holder, is_over(_c.held_until_ms, now_ms, LEASE_MS))
         held = {"held_by": holder, "held_until_ms": now_ms + LEASE_MS}
         with self._database.transaction() as connection:
             its = update(t.connectors).where(_c.connector == name, is_free)
@@ -319,16 +273,30 @@ class Connectors:
         return columns | {"secrets": self._sealer.sealed(columns["secrets"])}
 
     def _connector(self, row: Row[Any]) -> Connector:
-        fields = {name: getattr(row, name) for name in Connector.__dataclass_fields__}
-        fields["channels"] = msgspec.json.decode(row.channels, type=tuple[str, ...])
-        fields["options"] = msgspec.json.decode(row.options)
-        fields["secrets"] = msgspec.json.decode(self._sealer.opened(row.secrets))
-        return Connector(**fields)
+        return replace(_without_secrets(row), secrets=msgspec.json.decode(self._sealer.opened(row.secrets)))
+
+    def _openable(self, connection: Connection, row: Row[Any], now_ms: int) -> Connector | None:
+        """The connector; None for one whose secrets no key of ours opens, which says why and is left for a while."""
+        try:
+            return self._connector(row)
+        except Unsealable as why:
+            from structlog import get_logger  # commands that ask the facts start without it
+
+            get_logger().error("a connector's secrets cannot be opened", connector=row.connector, reason=str(why))
+            left = {"why": str(why), "failures": row.failures + 1, "due_at_ms": now_ms + SEALED_WAIT_MS}
+            connection.execute(update(t.connectors).where(_c.connector == row.connector).values(**left))
+            return None
 
     def _products(self, *where: Any, most: int | None = None) -> list[ConnectorProduct]:
         query = select(t.connector_products).where(*where).order_by(_p.due_at_ms, _p.source_id).limit(most)
         with self._database.look() as connection:
             return [_product(row) for row in connection.execute(query)]
+
+
+def _without_secrets(row: Row[Any]) -> Connector:
+    fields = {name: getattr(row, name) for name in Connector.__dataclass_fields__}
+    fields["channels"] = msgspec.json.decode(row.channels, type=tuple[str, ...])
+    return Connector(**fields | {"options": msgspec.json.decode(row.options), "secrets": {}})
 
 
 def _is_hindered() -> Any:

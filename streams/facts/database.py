@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from streams.facts import schema, tables
 from streams.facts.assets import ProductState
@@ -130,6 +131,8 @@ def _translated() -> Iterator[None]:
         if _is_away(error):
             raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
         raise
+    except NoFreeConnection as error:  # those that others of this process have wait for it
+        raise DatabaseUnavailable(f"the database does not answer: {error}") from error
 
 
 def _is_away(error: DBAPIError) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from schemas.doubts import picture_of
 from schemas.records import DecisionUndone, ReviewDecided, ReviewRequested, TaskCompleted
@@ -121,8 +121,16 @@ class Reviews(Repository):
         """Notes the newest word on a review, and how the review stands by it."""
         decision = event if isinstance(event, ReviewDecided) else event.decision
         where = t.reviews.c.review_id == decision.review_id
-        values = {"state": state, "decision": t.dumped(event), "updated_at_ms": self._now_ms}
+        at_ms = max(self._now_ms, self._newest_word_ms(decision) + 1)
+        values = {"state": state, "decision": t.dumped(event), "updated_at_ms": at_ms}
         self._connection.execute(update(t.reviews).where(where).values(values))
+
+    def _newest_word_ms(self, decision: ReviewDecided) -> int:
+        """When the newest word on the product was noted: one that is noted now is newer, wherever the clock stands."""
+        columns = t.reviews.c
+        where = (columns.tenant == decision.tenant, columns.sku == decision.sku, columns.decision.is_not(None))
+        newest = select(func.max(columns.updated_at_ms)).where(*where)
+        return self._connection.execute(newest).scalar_one() or 0
 
     def supersede_older(self, tenant: str, sku: str, version: int) -> None:
         """Closes the pending reviews of a product's versions before `version`."""

@@ -13,6 +13,7 @@ middle of a request, may send a delivery that another sends as well; the first a
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -20,7 +21,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, fun
 
 from streams.facts import tables as t
 from streams.facts.database import Database
-from streams.facts.sealing import Sealer
+from streams.facts.leases import is_over
+from streams.facts.sealing import Sealer, Unsealable
 from streams.facts.webhook_records import (
     Attempt,
     Backlog,
@@ -35,6 +37,7 @@ from streams.facts.webhook_records import (
 
 DAY_MS = 24 * 3600 * 1000
 LEASE_MS = 60_000  # four times what a request may take
+SEALED_WAIT_MS = 300_000  # until secrets are tried again that no key opens; it takes an operator, and a restart
 LOG_MAX = 40  # attempts that are kept of a delivery: those of its schedule, and of a few replays
 OPEN_MAX = 10_000  # deliveries of an endpoint that have not ended: about 200 MB at most, of bodies below 20 kB
 FORGOTTEN_AT_ONCE = 1000  # rows that one statement takes away
@@ -45,7 +48,8 @@ _OPEN = ("waiting", "behind")
 class Webhooks:
     """Each call is a transaction of its own. Raises DatabaseUnavailable.
 
-    Secrets are kept sealed where there is a key for it; Unsealable is raised for those that no key of ours opens.
+    Secrets are kept sealed where there is a key for it; Unsealable is raised for those that no key of ours opens, where
+    they are asked for. Nobody else waits for such an endpoint.
     """
 
     def __init__(self, database: Database, sealer: Sealer) -> None:
@@ -76,6 +80,12 @@ class Webhooks:
         with self._database.look() as connection:
             return [self._endpoint(row) for row in connection.execute(query)]
 
+    def hearing(self, tenant: str) -> list[Endpoint]:
+        """The endpoints of a tenant, without their secrets."""
+        query = select(t.webhook_endpoints).where(_e.tenant == tenant).order_by(_e.created_at_ms, _e.endpoint)
+        with self._database.look() as connection:
+            return [_without_secrets(row) for row in connection.execute(query)]
+
     def find(self, endpoint: str) -> Endpoint | None:
         """The endpoint of that name."""
         with self._database.look() as connection:
@@ -95,10 +105,10 @@ class Webhooks:
         It is held meanwhile: of two who change them at once, the second sees what the first has made.
         """
         with self._database.transaction() as connection:
-            known = self._hold(connection, endpoint)
-            if known is None:
+            row = _hold(connection, endpoint)
+            if row is None:
                 return False
-            its = update(t.webhook_endpoints).where(_e.endpoint == endpoint)
+            known, its = self._endpoint(row), update(t.webhook_endpoints).where(_e.endpoint == endpoint)
             connection.execute(its.values(secrets=self._sealer.sealed(_json(change(known)))))
         return True
 
@@ -114,7 +124,7 @@ class Webhooks:
         `anew`: one that has ended is sent again, from the first try on and behind what is there, with its log kept.
         """
         with self._database.transaction() as connection:
-            held = [name for name in sorted(endpoints) if self._hold(connection, name) is not None]
+            held = [name for name in sorted(endpoints) if _hold(connection, name) is not None]
             return sum(_noted(connection, message, name, now_ms, anew) for name in held)
 
     def is_due(self, now_ms: int) -> bool:
@@ -128,7 +138,7 @@ class Webhooks:
 
         The endpoints are leased to `holder`; a lease is as long as LEASE_MS from each taking on.
         """
-        free = or_(_e.held_by == holder, _e.held_until_ms <= now_ms)
+        free = or_(_e.held_by == holder, is_over(_e.held_until_ms, now_ms, LEASE_MS))
         query = (
             select(t.webhook_endpoints)
             .where(*_servable(now_ms), free, _has_due(now_ms, slots.in_flight()))
@@ -142,8 +152,8 @@ class Webhooks:
         has_room = and_(_e.tenant.not_in(slots.tenants_full_of_doubtful()), _e.endpoint.not_in(slots.busy_endpoints()))
         query = query.where(or_(_e.pauses == 0, has_room))
         with self._database.transaction() as connection:
-            endpoints = [self._endpoint(row) for row in connection.execute(query)]
-            return [pair for each in endpoints for pair in _taken(connection, each, holder, now_ms, slots)]
+            endpoints = [self._openable(connection, row, now_ms) for row in connection.execute(query).all()]
+            return [pair for each in endpoints if each for pair in _taken(connection, each, holder, now_ms, slots)]
 
     def release(self, holder: str) -> None:
         """Gives up all leases."""
@@ -156,10 +166,11 @@ class Webhooks:
     ) -> Settled | None:
         """Notes an attempt at `sent`, and what `rule` makes of it; None where another's attempt was noted before."""
         with self._database.transaction() as connection:
-            endpoint = self._hold(connection, sent.endpoint)
+            held = _hold(connection, sent.endpoint)
             row = connection.execute(select(t.webhook_deliveries).where(_d.id == sent.id)).first()
-            if endpoint is None or row is None or (row.state, row.tries) != ("waiting", sent.tries):
+            if held is None or row is None or (row.state, row.tries) != ("waiting", sent.tries):
                 return None
+            endpoint = _without_secrets(held)
             settled = rule(endpoint)
             _note_attempt(connection, _delivery(row), attempt, settled, now_ms)
             _note_health(connection, endpoint, settled)
@@ -200,17 +211,32 @@ class Webhooks:
         with self._database.transaction() as connection:
             return connection.execute(delete(t.webhook_deliveries).where(_d.id.in_(old))).rowcount
 
-    def _hold(self, connection: Connection, endpoint: str) -> Endpoint | None:
-        """The endpoint, held until the transaction ends; in SQLite there is one writer at a time anyway."""
-        query: Select[Any] = select(t.webhook_endpoints).where(_e.endpoint == endpoint).with_for_update()
-        row = connection.execute(query).first()
-        return None if row is None else self._endpoint(row)
-
     def _endpoint(self, row: Row[Any]) -> Endpoint:
-        fields = {name: getattr(row, name) for name in Endpoint.__dataclass_fields__}
-        events = msgspec.json.decode(row.events, type=tuple[str, ...])
         secrets = msgspec.json.decode(self._sealer.opened(row.secrets), type=tuple[Secret, ...])
-        return Endpoint(**fields | {"events": events, "secrets": secrets})
+        return replace(_without_secrets(row), secrets=secrets)
+
+    def _openable(self, connection: Connection, row: Row[Any], now_ms: int) -> Endpoint | None:
+        """The endpoint; None for one whose secrets no key of ours opens, which says why and is left for a while."""
+        try:
+            return self._endpoint(row)
+        except Unsealable as why:
+            from structlog import get_logger  # commands that ask the facts start without it
+
+            get_logger().error("an endpoint's secrets cannot be opened", endpoint=row.endpoint, reason=str(why))
+            its = update(t.webhook_endpoints).where(_e.endpoint == row.endpoint)
+            connection.execute(its.values(why=str(why), not_before_ms=now_ms + SEALED_WAIT_MS))
+            return None
+
+
+def _hold(connection: Connection, endpoint: str) -> Row[Any] | None:
+    """The endpoint's row, held until the transaction ends; in SQLite there is one writer at a time anyway."""
+    query: Select[Any] = select(t.webhook_endpoints).where(_e.endpoint == endpoint).with_for_update()
+    return connection.execute(query).first()
+
+
+def _without_secrets(row: Row[Any]) -> Endpoint:
+    fields = {name: getattr(row, name) for name in Endpoint.__dataclass_fields__}
+    return Endpoint(**fields | {"events": msgspec.json.decode(row.events, type=tuple[str, ...]), "secrets": ()})
 
 
 def _servable(now_ms: int) -> tuple[ColumnElement[bool], ...]:
@@ -270,7 +296,7 @@ def _taken(
         .limit(most)
     )
     rows = connection.execute(query).all()
-    lease = {"held_by": holder, "held_until_ms": now_ms + LEASE_MS, "served_at_ms": now_ms}
+    lease = {"held_by": holder, "held_until_ms": now_ms + LEASE_MS, "served_at_ms": now_ms, "why": ""}
     connection.execute(update(t.webhook_endpoints).where(_e.endpoint == endpoint.endpoint).values(lease))
     for row in rows:
         slots.fill(endpoint, row.id)

@@ -203,7 +203,7 @@ def sync(settings: Settings, name: str, believes: bool, tell: Callable[[Progress
 
 def warm_up(rows: Connectors) -> None:
     """Loads the kinds that there are connectors of, which else the first hook of each would wait for."""
-    for name in sorted({each.kind for each in rows.every()} & {*kinds()}):
+    for name in sorted({each.kind for each in rows.told()} & {*kinds()}):
         kind(name)
 
 

@@ -32,7 +32,7 @@ class Noting:
         """See streams.consumer.work.Handler."""
         tenant, message = message_in(delivery, self._codec)
         interested = [
-            each.endpoint for each in self._webhooks.endpoints(tenant) if wants(each, message, delivery.timestamp_ms)
+            each.endpoint for each in self._webhooks.hearing(tenant) if wants(each, message, delivery.timestamp_ms)
         ]
         if interested:
             count = self._webhooks.note(message, interested, round(self._clock.time() * 1000))

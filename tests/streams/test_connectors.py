@@ -1,23 +1,27 @@
 """The role `connectors` beyond what every kind promises: leases, shops that are away or break, and its commands."""
 
+import base64
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from schemas.records import Rendition
 from streams.commands.connectors import connectors
 from streams.connectors.base import Page, Picture, ProductMedia, Shop, ShopProduct, media_difference
 from streams.connectors.http import Client
 from streams.connectors.kinds.shopify import VERSION, Shopify
 from streams.connectors.running import Runner
 from streams.connectors.working import FAILED_WAIT_MS
-from streams.facts import Connector, Database
+from streams.facts import Connector, ConnectorPicture, Connectors, Database
 from streams.facts.connectors import LEASE_MS
+from streams.facts.sealing import Sealer
 from streams.runtime.errors import Refused, Unavailable
-from streams.runtime.settings import Settings
+from streams.runtime.settings import Settings, SettingsError
 from streams.services import connectors as desk
 from tests.contracts.shops.base import serving
 from tests.contracts.shops.shopify import ShopifyStandIn
@@ -59,9 +63,56 @@ def test_only_one_works_for_a_connector_until_its_lease_is_over(world: World) ->
     assert [each.connector for each in world.rows.take("b", world.now_ms + LEASE_MS + 1, 9)] == ["shop"]
     assert not world.rows.hold("shop", "a", world.now_ms + LEASE_MS + 2)
     world.rows.release("shop", "a")
-    assert world.rows.take("c", world.now_ms, 9) == []
+    assert world.rows.take("c", world.now_ms + LEASE_MS + 3, 9) == []
     world.rows.release("shop", "b")
     assert len(world.rows.take("c", world.now_ms, 9)) == 1
+
+
+def test_a_lease_from_a_clock_that_was_set_back_since_is_nobodys(world: World) -> None:
+    assert len(world.rows.take("a", world.now_ms + 3_600_000, 9)) == 1
+    assert len(world.rows.take("b", world.now_ms, 9)) == 1
+    assert not world.rows.hold("shop", "a", world.now_ms)
+
+
+def test_a_picture_that_can_lie_nowhere_is_refused_and_holds_up_no_other(world: World, shop: ShopifyStandIn) -> None:
+    for number in ("1", "2"):
+        shop.put(number, f"Mug {number}", START_MS - 5000)
+    world.turn()
+    sku, other = (event.sku for event in world.broker.events())
+    world.publish(other, "web-1", b"picture")
+    forged = Rendition(
+        key="../../etc/passwd", url="https://cdn.example/x", media_type="image/jpeg", width_px=9, height_px=9,
+        size_bytes=9, sha256="0" * 64,
+    )  # fmt: skip
+    world.rows.note_picture(
+        "shop", ConnectorPicture(sku, "web-1", forged, wanted=True, at_ms=world.now_ms), world.now_ms
+    )
+    world.turn()
+    world.turn(3600)
+    (hindered,) = world.rows.hindered("shop", 9)
+    assert (hindered.sku, hindered.due_at_ms) == (sku, None)
+    assert hindered.why_unwritten.startswith("picture_unknown")
+    assert world.rows.counts("shop")["to_write"] == 0
+
+
+def test_a_connector_whose_secrets_no_key_opens_says_so_and_holds_up_no_other(
+    world: World, shop: ShopifyStandIn
+) -> None:
+    shop.put("1", "Mug", START_MS - 5000)
+    sealed = Connectors(world.database, Sealer([base64.urlsafe_b64encode(bytes(32)).decode()]))
+    sealed.add(replace(shop.connector(), connector="another"))
+    named = {each.connector: each for each in world.rows.told()}
+    assert set(named) == {"another", "shop"}
+    assert not named["another"].secrets
+    assert [each.connector for _ in range(2) for each in world.rows.take("me", world.now_ms, 1)] == ["shop"]
+    assert "PACKSHOT_SECRETS_KEYS" in {each.connector: each.why for each in world.rows.told()}["another"]
+    world.rows.release("shop", "me")
+    world.turn()
+    world.publish("1", "web-1", b"picture")  # its tenant has both
+    assert {each.connector for each in world.rows.told("demo")} == {"another", "shop"}
+    assert [len(world.rows.pictures(name, "1")) for name in ("another", "shop")] == [1, 1]
+    with pytest.raises(SettingsError):
+        world.rows.get("another")
 
 
 @pytest.mark.parametrize(

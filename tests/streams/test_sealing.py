@@ -14,7 +14,10 @@ from streams.facts.connector_tables import connectors
 from streams.facts.resealing import reseal
 from streams.facts.sealing import Sealer
 from streams.facts.tables import webhook_endpoints
+from streams.facts.webhooks import SEALED_WAIT_MS
 from streams.runtime.settings import SettingsError
+from streams.webhooks.slots import Slots
+from tests.streams.webhook_world import endpoint, message
 
 OLD, NEW = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 HOOK, TOKEN = "whsec_c2VjcmV0IG9mIHRoZSBlbmRwb2ludA==", "token-of-the-shop"
@@ -82,6 +85,21 @@ def test_what_is_sealed_is_not_read_without_its_key(database: Database) -> None:
     for read in (lambda: Connectors(database, Sealer()).every(), lambda: Webhooks(database, Sealer()).endpoints()):
         with pytest.raises(SettingsError, match="PACKSHOT_SECRETS_KEYS"):
             read()
+
+
+def test_an_endpoint_whose_secrets_no_key_opens_says_so_and_holds_up_no_other(database: Database) -> None:
+    now_ms, slots = 1_700_000_000_000, Slots()
+    Webhooks(database, Sealer([OLD])).add(endpoint("sealed"))
+    webhooks = Webhooks(database, Sealer())
+    webhooks.add(endpoint("open"))
+    assert webhooks.note(message(1), [each.endpoint for each in webhooks.hearing("acme")], now_ms) == 2
+    assert [each.endpoint for each, _ in webhooks.take("me", now_ms, slots, 9)] == ["open"]
+    (sealed,) = [each for each in webhooks.hearing("acme") if each.endpoint == "sealed"]
+    assert "PACKSHOT_SECRETS_KEYS" in sealed.why
+    mended = Webhooks(database, Sealer([OLD]))
+    assert mended.take("me", now_ms, slots, 9) == []
+    assert [each.endpoint for each, _ in mended.take("me", now_ms + SEALED_WAIT_MS, slots, 9)] == ["sealed"]
+    assert [each.why for each in mended.hearing("acme")] == ["", ""]
 
 
 def test_an_upgrade_seals_and_no_command_shows_a_secret(

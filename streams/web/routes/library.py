@@ -44,7 +44,7 @@ def show_scene(
 def show_connectors(visitor: Looking) -> Response[str]:
     """The shops and PIMs of the tenant, and what of their products waits."""
     rows = Connectors(visitor.place.database, Sealer(visitor.place.settings.sealing_keys))
-    found = [(each, rows.counts(each.connector)) for each in rows.every(visitor.tenant)]
+    found = [(each, rows.counts(each.connector)) for each in rows.told(visitor.tenant)]
     return page(visitor, "connectors", rows=found)
 
 
