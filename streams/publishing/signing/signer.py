@@ -68,7 +68,7 @@ class Signing:
         try:
             data = self._store.get(key).data
         except NotFound:
-            data = self._first(key, self._sign(manifest, file), file.media_type)
+            data = self._first(key, self._sign_or_wait(manifest, file), file.media_type)
         return replace(file, data=data, unsigned=unsigned)
 
     def _first(self, key: str, data: bytes, media_type: str) -> bytes:
@@ -77,6 +77,20 @@ class Signing:
         except PreconditionFailed:  # another publisher signed it in between
             return self._store.get(key).data
         return data
+
+    def _sign_or_wait(self, manifest: dict[str, Any], file: Encoded) -> bytes:
+        """The file, signed. Raises Refused for one that cannot be; Unavailable where none can: no picture is at fault.
+
+        A certificate that has expired since is waited for, until a role with a new one is started.
+        """
+        try:
+            return self._sign(manifest, file)
+        except Refused as why:
+            try:
+                self.check()
+            except UnusableKey as key:
+                raise Unavailable(str(key)) from why
+            raise
 
     def _sign(self, manifest: dict[str, Any], file: Encoded) -> bytes:
         from c2pa import Builder, C2paBuilderIntent, C2paError, Context
