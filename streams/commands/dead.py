@@ -56,7 +56,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
     from streams.runtime.errors import Refused
     from streams.services.dead import Wanted, find
 
-    found = find(settings, Wanted(names=frozenset([name])))
+    found = find(settings, Wanted(names=frozenset([name])), whole=True)
     if not found:
         raise Refused("unknown_letter", f"there is no dead letter {name}")
     show_letter(found[0], as_json=as_json)

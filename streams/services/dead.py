@@ -7,7 +7,7 @@ transaction, under a name that has one holder at a time: however often it is ask
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from confluent_kafka import KafkaException, Producer
@@ -115,19 +115,32 @@ class Wanted:
         )
 
 
-def find(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
-    """The letters that are meant, resolved ones too, as their records were first seen. Raises Unavailable."""
-    dead: list[Delivery] = []
+def find(settings: Settings, wanted: Wanted, *, whole: bool = False) -> list[DeadLetter]:
+    """The letters that are meant, resolved ones too, as their records were first seen. Raises Unavailable.
+
+    Without their records' values unless `whole`: all that ever died together may be more than fits into memory.
+    """
+    dead: list[DeadLetter] = []
     resolved: dict[tuple[str, str], LetterResolved] = {}
-    codec = codec_of(settings)
+    codec, seen = codec_of(settings), set[tuple[str, str]]()
     for record in read(settings, [topics.DEAD.name, topics.LETTERS.name]):
-        if record.topic == topics.DEAD.name:
-            dead.append(record)
+        if record.topic == topics.LETTERS.name:
+            if (event := _resolution_in(record, codec)) is not None:
+                resolved[event.letter, event.event_id] = event
             continue
-        if (event := _resolution_in(record, codec)) is not None:
-            resolved[event.letter, event.event_id] = event
-    letters = [DeadLetter(record, resolved.get((record.position, record.event_id)), codec) for record in dead]
-    return sorted(filter(wanted.fits, _without_repeats(letters)), key=lambda letter: letter.order)
+        letter = DeadLetter(record if whole else replace(record, value=b""), None, codec)
+        if _is_new(letter, seen) and wanted.fits(letter):
+            dead.append(letter)
+    told = [replace(each, resolved=resolved.get((each.record.position, each.record.event_id))) for each in dead]
+    return sorted(told, key=lambda letter: letter.order)
+
+
+def _is_new(letter: DeadLetter, seen: set[tuple[str, str]]) -> bool:
+    """Whether a letter is no repeat: whoever is killed behind a letter and before the commit writes it once more."""
+    death = letter.origin_position if letter.origin else letter.record.position, letter.record.event_id
+    is_new = death not in seen
+    seen.add(death)
+    return is_new
 
 
 def _resolution_in(record: Delivery, codec: Codec) -> LetterResolved | None:
@@ -138,15 +151,6 @@ def _resolution_in(record: Delivery, codec: Codec) -> LetterResolved | None:
         return None
     assert isinstance(event, LetterResolved)
     return event
-
-
-def _without_repeats(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    """The letters without repeats: whoever is killed behind a letter and before the commit writes it once more."""
-    seen: dict[tuple[str, str], DeadLetter] = {}
-    for letter in letters:
-        death = letter.origin_position if letter.origin else letter.record.position
-        seen.setdefault((death, letter.record.event_id), letter)
-    return list(seen.values())
 
 
 def replay(settings: Settings, wanted: Wanted, by: str) -> list[DeadLetter]:
@@ -173,9 +177,9 @@ def discard(settings: Settings, wanted: Wanted, by: str, reason: str) -> list[De
 def _resolve(settings: Settings, wanted: Wanted, records: Callable[[DeadLetter], list[Outgoing]]) -> list[DeadLetter]:
     with _only_writer(settings) as producer:  # first, so that nobody resolves what is about to be read as open
         chosen = [letter for letter in find(settings, wanted) if letter.state == "open"]
-        written = [records(letter) for letter in chosen]
-        for start in range(0, len(written), TRANSACTION_MAX):
-            _write(producer, [record for each in written[start : start + TRANSACTION_MAX] for record in each])
+        for start in range(0, len(chosen), TRANSACTION_MAX):
+            named = Wanted(frozenset(letter.name for letter in chosen[start : start + TRANSACTION_MAX]))
+            _write(producer, [record for each in find(settings, named, whole=True) for record in records(each)])
     return chosen
 
 

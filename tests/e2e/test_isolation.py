@@ -166,7 +166,7 @@ def test_a_record_that_ends_its_process_dies_and_the_others_are_worked_on(
             time.sleep(1.0)
     producer.close()
     assert len(ends) <= CAREFUL_FROM_STARTS + TRIES_MAX + 1  # it is decoded once more to tell what ends with it
-    [letter] = find(settings, Wanted())
+    [letter] = find(settings, Wanted(), whole=True)
     assert (letter.header(ERROR_CODE), letter.header(ERROR_KIND)) == ("ended_the_process", "poison")
     assert letter.record.value == written[KILLER].value
 

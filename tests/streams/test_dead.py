@@ -73,6 +73,8 @@ def test_letters_are_found_by_what_they_tell(settings: Settings) -> None:
     (letter,) = dead.find(settings, Wanted(sku="A"))
     assert found(settings, names=frozenset([letter.name])) == [("A", "open")]
     assert letter.origin_position == f"{catalog}/0/7"
+    assert letter.record.value == b""  # of all that ever died there may be more than fits into memory
+    assert [each.record.value for each in dead.find(settings, Wanted(sku="A"), whole=True)] == [b"bytes of A"]
 
 
 def test_a_replay_sends_the_original_back_once_and_in_order(settings: Settings) -> None:

@@ -60,7 +60,8 @@ def replay_letter(caller: Asking, letter_id: FromPath[str]) -> Letters:
 
 
 def _known(caller: Caller, letter_id: str) -> DeadLetter:
-    found = dead.find(caller.settings, Wanted(frozenset([letter_id.replace("-", "/")]), tenant=caller.tenant))
+    wanted = Wanted(frozenset([letter_id.replace("-", "/")]), tenant=caller.tenant)
+    found = dead.find(caller.settings, wanted, whole=True)
     if not found:
         raise Problem("unknown_letter", f"no dead letter has the id {letter_id!r}", field="letter_id")
     return found[0]

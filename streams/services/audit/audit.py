@@ -160,7 +160,7 @@ class _Log:
         )
         for record in read(settings, [*retries, *(topic.name for topic in others)]):
             self._note(record)
-        self._letters = find(settings, Wanted())
+        self._letters = find(settings, Wanted(), whole=True)  # a task is known by its record
         for letter in self._letters:
             if letter.origin in TASKS:
                 self.tasks.died(letter.record, is_open=letter.state == "open")

@@ -94,7 +94,7 @@ def replay(visitor: Looking, data: Form) -> Redirect:
 
 
 def _known(visitor: Visitor, name: str) -> DeadLetter:
-    found = dead.find(visitor.place.settings, Wanted(frozenset([name]), tenant=visitor.tenant))
+    found = dead.find(visitor.place.settings, Wanted(frozenset([name]), tenant=visitor.tenant), whole=True)
     if not found:
         raise NotHere("there is no such letter")
     return found[0]

@@ -102,7 +102,7 @@ def theirs(database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch) ->
     record = Delivery(
         "imagery.dead", 0, 7, f"demo|{sku}".encode(), b"", [(letters.ORIGIN_TOPIC, b"imagery.catalog")], 1
     )
-    monkeypatch.setattr(dead, "find", lambda _settings, wanted: list(filter(wanted.fits, [DeadLetter(record)])))
+    monkeypatch.setattr(dead, "find", lambda _settings, wanted, **_: list(filter(wanted.fits, [DeadLetter(record)])))
     monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
     monkeypatch.setattr(reading, "read", lambda *_args, **_more: iter([record]))
     hook = webhooks.add(Webhooks(database, Sealer()), (), "demo", "https://demo.example/hook", (), "v1").endpoint

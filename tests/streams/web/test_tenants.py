@@ -119,7 +119,7 @@ def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
         )
     origin = (letters.ORIGIN_TOPIC, b"imagery.catalog")
     record = Delivery("imagery.dead", 0, 7, f"demo|{sku}".encode(), b"", [origin], 1)
-    monkeypatch.setattr(dead, "find", lambda _settings, wanted: list(filter(wanted.fits, [DeadLetter(record)])))
+    monkeypatch.setattr(dead, "find", lambda _settings, wanted, **_: list(filter(wanted.fits, [DeadLetter(record)])))
     monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
     monkeypatch.setattr(backlog, "find", lambda _settings: [])
     waiting = cases.page(database, cases.Wanted(tenant="demo")).items
