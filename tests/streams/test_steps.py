@@ -191,3 +191,17 @@ def test_the_command_asks_for_many_together_and_for_few_one_by_one() -> None:
     events = [codec.decode(record.value) for record in recorder.records]
     assert [type(event) for event in events] == [ReplanRequested, ReplansRequested, ReplansRequested]
     assert {record.topic for record in recorder.records} == {topics.CATALOG.name}
+
+
+def test_what_takes_long_is_held_against_few_products_a_step(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a slow rule about texts would hold up one step for minutes, and the role would count as one that stands."""
+    monkeypatch.setattr(recipes, "STEP_PRODUCTS_MAX", 500)
+    monkeypatch.setattr(recipes, "STEP_CPU_S", 0.0)
+    world = with_products(database)
+    world.write(release(2, 0.1))
+    world.run()
+    steps = [event.after_sku for event in world.handled if isinstance(event, ReleaseContinued)]
+    assert steps == SKUS[:-1]
+    assert set(replanned(world)) == set(SKUS)

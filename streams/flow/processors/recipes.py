@@ -1,10 +1,11 @@
 """Recipes, tenants' defaults, and rules of channels and about texts that are released: what they change is made again.
 
 However many products there are, nobody waits for a release longer than a step takes: STEP_PRODUCTS_MAX of them are held
-against it, and a ReleaseContinued at the end of its topic, which says how far that went, asks for the next ones. What
-is changed is made again in steps as well, see streams.flow.processors.replanning.
+against it, fewer where that takes STEP_CPU_S, and a ReleaseContinued at the end of its topic, which says how far that
+went, asks for the next ones. What is changed is made again in steps as well, see streams.flow.processors.replanning.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
@@ -34,6 +35,7 @@ from streams.flow.processors.policing import is_judged_otherwise
 from streams.runtime.errors import Refused
 
 Product = tuple[str, str]
+Wanting = tuple[CatalogChanged, list[CampaignRequested]]
 _KINDS: dict[ReleaseKind, type[Release]] = {
     "recipe": RecipeReleased,
     "defaults": DefaultsReleased,
@@ -41,6 +43,7 @@ _KINDS: dict[ReleaseKind, type[Release]] = {
 }
 _CODES: dict[type[Release], str] = {ChannelReleased: BadChannel.code, PolicyReleased: BadPolicy.code}
 STEP_PRODUCTS_MAX = 500  # to hold one against a release takes some 50 us
+STEP_CPU_S = 2.0  # a slow rule about texts may take seconds of each product, see schemas.policies.Patience
 
 log = structlog.get_logger()
 
@@ -84,10 +87,22 @@ def _step(event: Release, after: Product, facts: Facts) -> Answers:
     before = facts.recipes.before(event)
     page = list(facts.recipes.wanting(_tenant(event), after, STEP_PRODUCTS_MAX))
     reason = f"{parsed(event, before)} was released"
-    answers = replanning.begun([Replan(*each, "bulk", reason) for each in _changed(event, before, page)], facts)
-    if len(page) < STEP_PRODUCTS_MAX:
+    looked_at: list[CatalogChanged] = []
+    changed = _changed(event, before, _in_time(page, looked_at))
+    answers = replanning.begun([Replan(*each, "bulk", reason) for each in changed], facts)
+    if len(looked_at) == len(page) < STEP_PRODUCTS_MAX:
         return answers
-    return [*answers, _continued(event, page[-1][0])]
+    return [*answers, _continued(event, looked_at[-1])]
+
+
+def _in_time(page: Iterable[Wanting], looked_at: list[CatalogChanged]) -> Iterator[Wanting]:
+    """As many of a page as there is time for, the first in any case; `looked_at` gets their products."""
+    ends_at_s = time.thread_time() + STEP_CPU_S
+    for each in page:
+        looked_at.append(each[0])
+        yield each
+        if time.thread_time() >= ends_at_s:
+            return
 
 
 def _continued(event: Release, last: CatalogChanged) -> ReleaseContinued | PolicyContinued:
@@ -154,9 +169,7 @@ def touched(event: Release, known: Sequence[Release], facts: Facts) -> Iterator[
     return _changed(event, known, facts.recipes.wanting(_tenant(event)))
 
 
-def _changed(
-    event: Release, known: Sequence[Release], wanting: Iterable[tuple[CatalogChanged, list[CampaignRequested]]]
-) -> Iterator[Product]:
+def _changed(event: Release, known: Sequence[Release], wanting: Iterable[Wanting]) -> Iterator[Product]:
     others = [each for each in known if _name(each) != _name(event)]
     older = [each for each in known if _name(each) == _name(event) and each.version < event.version]
     before, after = with_releases([*others, *older]), with_releases([*others, *older, event])
