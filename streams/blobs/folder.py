@@ -31,6 +31,7 @@ from streams.blobs.store import (
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_NAME = {errno.ENAMETOOLONG, errno.EILSEQ}
 _PATH_TAKEN = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _ABANDONED_S = 3600.0
@@ -218,6 +219,8 @@ class FolderStore:
     def _store_error(self, key: str, error: OSError) -> StoreError:
         if error.errno in _PATH_TAKEN:
             return BadKey(f"{self.url}: key {key!r} and another key lie on one path")
+        if error.errno in _NO_NAME:
+            return BadKey(f"{self.url}: no file can be called {key!r} here: {error.strerror}")
         if error.errno in _FULL:
             return StoreFull(f"{self.url}: no space left: {error.strerror}")
         if error.errno in _REFUSED:

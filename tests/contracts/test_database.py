@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import QueuePool, create_engine
 
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased
 from streams.facts import Database, DatabaseUnavailable, ProductStates, Refusal
@@ -230,6 +231,16 @@ def test_many_may_make_the_tables_at_once(database: Database) -> None:
 def test_a_database_that_is_away_is_unavailable() -> None:
     with pytest.raises(DatabaseUnavailable):
         Database("postgresql://nobody:x@127.0.0.1:9/none").create_tables()
+
+
+def test_who_gets_no_connection_in_time_waits_for_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others of the process have them all, while it is slow: no record is at fault."""
+    database = Database(f"sqlite:///{tmp_path}/facts.db")
+    one = create_engine(database.url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    monkeypatch.setattr(database, "_engine", one)
+    with database.look(), pytest.raises(DatabaseUnavailable), database.look():
+        pass
+    database.close()
 
 
 def test_a_url_of_another_kind_names_its_setting() -> None:

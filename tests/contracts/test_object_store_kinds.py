@@ -73,6 +73,18 @@ def test_a_key_cannot_be_a_folder_of_others(tmp_path: Path) -> None:
     assert list(store.keys()) == ["a/b"]
 
 
+def test_a_name_that_the_disk_does_not_take_is_the_keys_fault_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    root = tmp_path
+    while len(str(root)) < 3700:  # of 4096 bytes that Linux has for a path
+        root = root / ("x" * 200)
+    store = FolderStore(root)
+    key = "/".join(["y" * 200] * 4)
+    for call in (lambda: store.put(key, b"data"), lambda: store.get(key), lambda: store.exists(key)):
+        with pytest.raises(BadKey):
+            call()
+    store.put("short", b"data")
+
+
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FolderStore(tmp_path)
     store.put("key", b"old")
