@@ -20,7 +20,7 @@ from streams.facts.leases import CLOCKS_APART_MAX_MS
 from streams.facts.sealing import Sealer
 from streams.facts.webhooks import LEASE_MS
 from streams.webhooks.slots import Slots
-from tests.streams.case_flow import CHANNELS, asked, case_of
+from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, upsert
 from tests.streams.test_retrier import GOOD, Broker, run
 from tests.streams.webhook_world import endpoint, message
@@ -58,7 +58,7 @@ def test_clocks_that_are_a_little_apart_leave_a_lease_with_who_has_it(database: 
 
 def test_a_case_that_was_claimed_an_hour_ahead_is_claimed_now(database: Database) -> None:
     flow, claims = Flow(database), Claims(database)
-    case_id = case_of(asked(flow))
+    case_id = case_of(requested_reviews(flow))
     early = claims.take(case_id, "ada", NOW_MS + HOUR_MS, NOW_MS + HOUR_MS + 60_000)
     assert early is not None
     assert claims.of(case_id, NOW_MS) is None
@@ -123,7 +123,7 @@ class SetClock:
 def asked_of_amazon(flow: Flow, version: int) -> ReviewRequested:
     """What a person is asked about a version of a product in which its picture is as it was."""
     event = struct_replace(upsert(version, channels=CHANNELS), title=f"Version {version}")
-    found = asked(flow, event, cutout={}, picture={"fill": 0.5})
+    found = requested_reviews(flow, event, cutout={}, picture={"fill": 0.5})
     return next(each for each in found if each.completed.task.step.asset == "amazon-1")
 
 
