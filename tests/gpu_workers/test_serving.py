@@ -295,7 +295,7 @@ def test_one_that_is_asked_for_by_name_works_alone_and_for_nobody_else() -> None
 
 
 def test_one_that_is_asked_for_is_closed_when_nobody_asks_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ASKED_FOR_S", 0.2)
+    monkeypatch.setattr(module, "REQUESTED_FOR_S", 0.2)
     world = World()
     with served(world) as serving:
         with serving.lease("t", "s", "other@7"):

@@ -110,7 +110,7 @@ def world(tmp_path: Path) -> World:
 
 
 def endless(monkeypatch: pytest.MonkeyPatch) -> type[Endless]:
-    made = type("Made", (Endless,), {"hangs": threading.Event(), "asked": []})
+    made = type("Made", (Endless,), {"hangs": threading.Event(), "requests": []})
     monkeypatch.setattr("streams.connectors.running.kind", lambda _: made)
     return made
 

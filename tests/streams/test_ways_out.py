@@ -44,9 +44,9 @@ def flow(tmp_path: Path) -> Iterator[Flow]:
 
 def made(flow: Flow, event: Event) -> Task:
     """What composes the asset, once the product is cut out; as asked for later than all before."""
-    flow.now_ms = getattr(flow, "asked_ms", 0) + 1  # type: ignore[attr-defined]
+    flow.requested_ms = getattr(flow, "requested_ms", 0) + 1  # type: ignore[attr-defined]
     (cut,) = tasks(flow.say(event))
-    cut = replace(cut, asked_at_ms=flow.now_ms)  # type: ignore[attr-defined]
+    cut = replace(cut, asked_at_ms=flow.requested_ms)  # type: ignore[attr-defined]
     return next(task for task in tasks(flow.say(done(cut))) if task.step.asset == ASSET)
 
 

@@ -58,7 +58,7 @@ class Host(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def host() -> Iterator[tuple[str, list[str]]]:
     found: list[str] = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("H", (Host,), {"asked": found}))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("H", (Host,), {"requests": found}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
