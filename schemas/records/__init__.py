@@ -76,6 +76,7 @@ from schemas.records.reviews import (
     CutoutRetouched,
     DecisionUndone,
     Doubt,
+    OpinionGiven,
     PictureRated,
     RetractionDecided,
     ReviewDecided,
@@ -100,6 +101,7 @@ Event = (
     | ReviewDecided
     | DecisionUndone
     | RetractionDecided
+    | OpinionGiven
     | PictureRated
     | CutoutRetouched
     | PublishRequested
@@ -134,6 +136,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReviewRequested,
     ReviewDecided,
     DecisionUndone,
+    OpinionGiven,
     PictureRated,
     RetractionDecided,
     CutoutRetouched,
@@ -199,6 +202,7 @@ __all__ = [
     "Name",
     "Nanos",
     "Number",
+    "OpinionGiven",
     "Origin",
     "Outcome",
     "Parameters",
