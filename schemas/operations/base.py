@@ -107,7 +107,8 @@ def _told(of: Any) -> Told:
     known = declared.extra_json_schema or {} if isinstance(declared, msgspec.inspect.Metadata) else {}
     unit = (declared.extra or {}).get("unit", "") if isinstance(declared, msgspec.inspect.Metadata) else ""
     schema = msgspec.json.schema(of)
-    figures = next((each for each in schema.get("anyOf", [schema]) if each.get("type") in ("number", "integer")), {})
+    kinds = schema.get("anyOf", [schema])
+    figures: Mapping[str, Any] = next((each for each in kinds if each.get("type") in ("number", "integer")), {})
     least = figures.get("minimum", figures.get("exclusiveMinimum"))
     most = figures.get("maximum", figures.get("exclusiveMaximum"))
     return Told(known.get("title", ""), known.get("description", ""), unit, least, most)

@@ -104,7 +104,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_what_the_other_makes_is_made_again_of_the_photograph(flow: Flow, settings: Settings) -> None:
     blobs = Blobs(open_store(settings.blobs, s3_endpoint=None))
     event = upsert()
-    (task,) = tasks(flow.say(replace(event, sources=[Source(uri=str(PHOTOGRAPH))])))
+    (task,) = tasks(flow.say(replace(event, sources=[Source(uri=PHOTOGRAPH.as_uri())])))
     found = Shadowed(made(task), "u2netp@1", 0.5, 0.5)
     shown = shadows.made_by_other(settings, blobs, found)
     with Image.open(io.BytesIO(shown.data)) as picture, Image.open(PHOTOGRAPH) as photograph:
