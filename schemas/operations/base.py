@@ -60,13 +60,13 @@ class BadParameters(InputError, ValueError):
 OutputSize = Annotated[str, Meta(pattern=whole("[1-9][0-9]{1,4}x[1-9][0-9]{1,4}"))]
 
 
-def told(title: str, hint: str, unit: str = "") -> Meta:
+def described(title: str, hint: str, unit: str = "") -> Meta:
     """How people are told of a parameter: its name in words, what it does, and the unit of its figure."""
     return Meta(title=title, description=hint, extra={"unit": unit})
 
 
 @dataclass(frozen=True)
-class Told:
+class Description:
     """A parameter as people are told of it. `least` and `most` bound a figure; None where nothing does."""
 
     title: str
@@ -97,12 +97,12 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return msgspec.convert(dict(values), cls, strict=False)
 
     @classmethod
-    def told(cls) -> dict[str, Told]:
+    def descriptions(cls) -> dict[str, Description]:
         """Every parameter as people are told of it, by its name."""
-        return {each.encode_name: _told(each.type) for each in msgspec.structs.fields(cls)}
+        return {each.encode_name: _described(each.type) for each in msgspec.structs.fields(cls)}
 
 
-def _told(of: Any) -> Told:
+def _described(of: Any) -> Description:
     declared = msgspec.inspect.type_info(of)
     known = declared.extra_json_schema or {} if isinstance(declared, msgspec.inspect.Metadata) else {}
     unit = (declared.extra or {}).get("unit", "") if isinstance(declared, msgspec.inspect.Metadata) else ""
@@ -111,13 +111,13 @@ def _told(of: Any) -> Told:
     figures: Mapping[str, Any] = next((each for each in kinds if each.get("type") in ("number", "integer")), {})
     least = figures.get("minimum", figures.get("exclusiveMinimum"))
     most = figures.get("maximum", figures.get("exclusiveMaximum"))
-    return Told(known.get("title", ""), known.get("description", ""), unit, least, most)
+    return Description(known.get("title", ""), known.get("description", ""), unit, least, most)
 
 
 class SizedParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Those of an operation whose picture may have another size than is usual. `outputSize`: WIDTHxHEIGHT in pixels."""
 
-    output_size: Annotated[OutputSize | None, told("Size of the picture", "width x height, as 2000x2000", "pixels")] = (
+    output_size: Annotated[OutputSize | None, described("Size of the picture", "width x height, as 2000x2000", "pixels")] = (
         msgspec.field(default=None, name="outputSize")
     )
 

@@ -6,7 +6,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from schemas.categories import is_worn
-from schemas.operations.base import Operation, Parameters, told
+from schemas.operations.base import Operation, Parameters, described
 from schemas.records import ModelRef, Sha256
 
 
@@ -22,22 +22,22 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     keep_own_alpha: Annotated[
-        bool, told("Keep its own cutout", "a photograph that is cut out already stays as it is")
+        bool, described("Keep its own cutout", "a photograph that is cut out already stays as it is")
     ] = True
     own_shadow: Annotated[
-        Literal["keep", "drop"], told("Its own shadow", "of a photograph that is cut out already")
+        Literal["keep", "drop"], described("Its own shadow", "of a photograph that is cut out already")
     ] = field(default="keep", name="shadow.own")
     speckle_share: Annotated[
-        float, told("Smallest piece kept", "islands and pinholes that are smaller go", "share of the product's area")
+        float, described("Smallest piece kept", "islands and pinholes that are smaller go", "share of the product's area")
     ] = 0.001
     subject: Annotated[
         Literal["auto", "product", "everything"],
-        told(
+        described(
             "What is cut out", "product: it alone; everything: all that stands out, people too; auto: by its category"
         ),
     ] = "auto"
-    retouch: Annotated[Sha256 | None, told("Marks", "the strokes of a person, by the digest of their file")] = None
-    model: Annotated[ModelRef | None, told("Network", "as NAME@VERSION, in place of the one that works")] = None
+    retouch: Annotated[Sha256 | None, described("Marks", "the strokes of a person, by the digest of their file")] = None
+    model: Annotated[ModelRef | None, described("Network", "as NAME@VERSION, in place of the one that works")] = None
 
     def of(self, category: str) -> "CutoutParameters":
         """These for a product of `category`: `subject` is not auto any more."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from schemas.channels import Hex, ShadowMode
-from schemas.operations.base import ALPHA, CUT, FILE, KEPT, TEXT, Operation, Required, SizedParameters, told
+from schemas.operations.base import ALPHA, CUT, FILE, KEPT, TEXT, Operation, Required, SizedParameters, described
 
 Room = Annotated[float, Meta(ge=0.0, le=0.45)]
 Turn = Annotated[float, Meta(ge=-45.0, le=45.0)]  # degrees: beyond, another side would be up
@@ -23,48 +23,48 @@ class PackshotParameters(SizedParameters, frozen=True, kw_only=True, forbid_unkn
     """
 
     background_color: Annotated[
-        Hex | None, told("Background", "behind the product; a channel may want its own", "a colour as #FFFFFF")
+        Hex | None, described("Background", "behind the product; a channel may want its own", "a colour as #FFFFFF")
     ] = field(default=None, name="background.color")
     shadow_mode: Annotated[
-        ShadowMode | None, told("Shadow", "under the product; own is the one that the photograph came with")
+        ShadowMode | None, described("Shadow", "under the product; own is the one that the photograph came with")
     ] = field(default=None, name="shadow.mode")
     padding: Annotated[
-        Room | None, told("Room about the product", "left on either side of it", "share of the canvas")
+        Room | None, described("Room about the product", "left on either side of it", "share of the canvas")
     ] = None
-    margin: Annotated[Room | None, told("Margin", "room besides, at every side", "share of the canvas")] = None
+    margin: Annotated[Room | None, described("Margin", "room besides, at every side", "share of the canvas")] = None
     margin_top: Annotated[
-        Room | None, told("Margin above", "in place of the margin at every side", "share of the height")
+        Room | None, described("Margin above", "in place of the margin at every side", "share of the height")
     ] = field(default=None, name="margin.top")
     margin_right: Annotated[
-        Room | None, told("Margin on the right", "in place of the margin at every side", "share of the width")
+        Room | None, described("Margin on the right", "in place of the margin at every side", "share of the width")
     ] = field(default=None, name="margin.right")
     margin_bottom: Annotated[
-        Room | None, told("Margin below", "in place of the margin at every side", "share of the height")
+        Room | None, described("Margin below", "in place of the margin at every side", "share of the height")
     ] = field(default=None, name="margin.bottom")
     margin_left: Annotated[
-        Room | None, told("Margin on the left", "in place of the margin at every side", "share of the width")
+        Room | None, described("Margin on the left", "in place of the margin at every side", "share of the width")
     ] = field(default=None, name="margin.left")
     scaling: Annotated[
-        Literal["fit", "fill"], told("Fitting", "fit shows all of the product, fill lets the canvas cut it")
+        Literal["fit", "fill"], described("Fitting", "fit shows all of the product, fill lets the canvas cut it")
     ] = "fit"
     horizontal_alignment: Annotated[
-        Literal["left", "center", "right"], told("Place across", "where the product stands in its room")
+        Literal["left", "center", "right"], described("Place across", "where the product stands in its room")
     ] = field(default="center", name="horizontalAlignment")
     vertical_alignment: Annotated[
-        Literal["top", "center", "bottom"], told("Place up and down", "where the product stands in its room")
+        Literal["top", "center", "bottom"], described("Place up and down", "where the product stands in its room")
     ] = field(default="center", name="verticalAlignment")
     straighten: Annotated[
-        Literal["none", "auto"], told("Straighten", "auto turns a product that was photographed a little tilted")
+        Literal["none", "auto"], described("Straighten", "auto turns a product that was photographed a little tilted")
     ] = "none"
     straighten_angle: Annotated[
-        Turn | None, told("Turn by", "clockwise, in place of straightening by itself", "degrees")
+        Turn | None, described("Turn by", "clockwise, in place of straightening by itself", "degrees")
     ] = field(default=None, name="straighten.angle")
     lighting_mode: Annotated[
-        Literal["none", "auto"], told("Colour cast", "auto takes off a cast that the background shows")
+        Literal["none", "auto"], described("Colour cast", "auto takes off a cast that the background shows")
     ] = field(default="none", name="lighting.mode")
     export_dpi: Annotated[
         Annotated[int, Meta(ge=1, le=4800)] | None,
-        told("Print resolution", "what the file says of its size in print", "dots per inch"),
+        described("Print resolution", "what the file says of its size in print", "dots per inch"),
     ] = field(default=None, name="export.dpi")
 
     @property

@@ -355,12 +355,12 @@ def _is_cut_out(task: Task) -> bool:
 def _step(operation: str, parameters: Parameters) -> StepView:
     known = OPERATIONS.get(operation)
     fields = () if known is None else msgspec.structs.fields(known.parameters)
-    told = {} if known is None else known.parameters.told()
+    descriptions = {} if known is None else known.parameters.descriptions()
     return StepView(
         operation=operation,
         parameters=parameters,
         takes={each.encode_name: _words(each.type) for each in fields},
-        words={name: ParameterView(**asdict(each)) for name, each in told.items()},
+        words={name: ParameterView(**asdict(each)) for name, each in descriptions.items()},
     )
 
 

@@ -85,8 +85,8 @@ def test_cases_come_by_deadline_and_page_by_page(flow: Flow, database: Database)
 def test_of_one_deadline_what_holds_up_more_comes_first_until_the_others_waited_for_longer(
     flow: Flow, database: Database
 ) -> None:
-    asked(flow, upsert(sku="ONE", photo="one.jpg"))
-    asked(flow, upsert(sku="MANY", photo="many.jpg", channels=CHANNELS))
+    requested_reviews(flow, upsert(sku="ONE", photo="one.jpg"))
+    requested_reviews(flow, upsert(sku="MANY", photo="many.jpg", channels=CHANNELS))
     assert [each.sku for each in cases.page(database, Wanted(tenant="demo")).items] == ["MANY", "ONE"]
     first = cases.page(database, Wanted(tenant="demo"), limit=1)
     assert [each.sku for each in cases.page(database, Wanted(tenant="demo"), first.next, limit=1).items] == ["ONE"]

@@ -16,7 +16,7 @@ from streams.services import agreement, cases, double_review
 from streams.services.cases import Decision, Wanted
 from streams.services.rebuilding import fill
 from tests.memory_store import MemoryStore
-from tests.streams.case_flow import CHANNELS, asked, case_of, known
+from tests.streams.case_flow import CHANNELS, case_of, known, requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
 
 APPROVE, REJECT = Decision(outcome="approve"), Decision(outcome="reject", reason="the handle")
@@ -71,7 +71,7 @@ def refusal(call: object, *args: object) -> str:
 
 
 def test_what_one_person_says_releases_nothing_until_another_says_the_same(desk: Desk) -> None:
-    case_id = case_of(asked(desk.flow))
+    case_id = case_of(requested_reviews(desk.flow))
     assert isinstance(desk.say(case_id, APPROVE, "ada"), OpinionGiven)
     assert not desk.went_live
     assert desk.waits(case_id)
@@ -88,7 +88,7 @@ def test_what_one_person_says_releases_nothing_until_another_says_the_same(desk:
 
 @pytest.mark.parametrize("last", [APPROVE, REJECT])
 def test_where_two_disagree_the_third_decides_whatever_they_say(desk: Desk, last: Decision) -> None:
-    case_id = case_of(asked(desk.flow))
+    case_id = case_of(requested_reviews(desk.flow))
     desk.say(case_id, APPROVE, "ada")
     assert isinstance(desk.say(case_id, REJECT, "bob"), OpinionGiven)
     assert desk.waits(case_id)
@@ -106,7 +106,7 @@ def test_where_two_disagree_the_third_decides_whatever_they_say(desk: Desk, last
 
 
 def test_an_opinion_is_withdrawn_and_a_decision_taken_back_begins_anew(desk: Desk) -> None:
-    case_id = case_of(asked(desk.flow))
+    case_id = case_of(requested_reviews(desk.flow))
     desk.say(case_id, APPROVE, "ada")
     assert isinstance(desk.take_back(case_id, "ada"), OpinionGiven)
     assert isinstance(desk.say(case_id, APPROVE, "bob"), OpinionGiven), "nobody else says so any more"
@@ -118,7 +118,7 @@ def test_an_opinion_is_withdrawn_and_a_decision_taken_back_begins_anew(desk: Des
 
 
 def test_an_opinion_on_less_than_is_in_doubt_now_does_not_count(desk: Desk) -> None:
-    reviews = asked(desk.flow)
+    reviews = requested_reviews(desk.flow)
     case_id = case_of(reviews)
     desk.say(case_id, APPROVE, "ada")
     with desk.flow.database.begin() as facts:
@@ -128,7 +128,7 @@ def test_an_opinion_on_less_than_is_in_doubt_now_does_not_count(desk: Desk) -> N
 
 
 def test_nobody_goes_round_it_by_one_asset_or_by_marks_of_their_own(desk: Desk) -> None:
-    reviews = asked(desk.flow)
+    reviews = requested_reviews(desk.flow)
     case_id = case_of(reviews)
     with desk.flow.database.read() as facts:
         review = facts.reviews.get(reviews[0].review_id)
@@ -151,7 +151,7 @@ def test_as_many_cases_are_drawn_as_the_share_says_and_always_the_same() -> None
 
 
 def test_an_opinion_on_another_products_case_is_refused(desk: Desk) -> None:
-    case_id = case_of(asked(desk.flow))
+    case_id = case_of(requested_reviews(desk.flow))
     event = OpinionGiven(tenant="other", sku="A", case=case_id, approved=True, version=1, decided_by="eve")
     assert [code for _, code in desk.flow.letters(event)] == ["wrong_review"]
     assert [code for _, code in desk.flow.letters(replace(event, case="0" * 64))] == ["unknown_case"]
@@ -160,7 +160,7 @@ def test_an_opinion_on_another_products_case_is_refused(desk: Desk) -> None:
 
 
 def test_a_share_that_is_taken_away_lets_one_person_decide_but_not_against_what_stands(desk: Desk) -> None:
-    case_id, other = (case_of(asked(desk.flow, upsert(sku=sku, channels=CHANNELS, photo=f"{sku}.jpg"))) for sku in "AB")
+    case_id, other = (case_of(requested_reviews(desk.flow, upsert(sku=sku, channels=CHANNELS, photo=f"{sku}.jpg"))) for sku in "AB")
     desk.say(case_id, APPROVE, "ada")
     alone = Desk(desk.flow, share=0.0)
     assert isinstance(alone.say(other, APPROVE, "ada"), ReviewDecided)
@@ -191,7 +191,7 @@ def test_the_facts_are_the_same_when_they_are_made_anew(database: Database, seed
     """Whatever people say and take back, and however often it is told."""
     random, flow = Random(seed), Logged(database)
     desk = Desk(flow)
-    case_ids = [case_of(asked(flow, upsert(sku=sku, channels=CHANNELS, photo=f"{sku}.jpg"))) for sku in "AB"]
+    case_ids = [case_of(requested_reviews(flow, upsert(sku=sku, channels=CHANNELS, photo=f"{sku}.jpg"))) for sku in "AB"]
     words = 0
     for _ in range(16):
         case_id, by = random.choice(case_ids), random.choice(["ada", "bob", "cleo"])

@@ -4,7 +4,7 @@ from sqlalchemy import update
 
 from streams.facts import Database, Fitting, case_tables
 from streams.services import review_ages
-from tests.streams.case_flow import asked, decision
+from tests.streams.case_flow import decision, requested_reviews
 from tests.streams.flow import Flow
 
 
@@ -16,7 +16,7 @@ def test_ages_are_those_of_what_waits(either_database: Database) -> None:
     flow = Flow(either_database)
     review_ages.look(either_database, 1)
     assert figures() == (0, 0, 0)
-    reviews = asked(flow)
+    reviews = requested_reviews(flow)
     with either_database.read() as facts:
         (row,) = facts.cases.page(Fitting(), None, 5)
     review_ages.look(either_database, row.since_ms + 90_000)

@@ -77,40 +77,40 @@ async def show_live(
     if _Open.count >= STREAMS_MAX:
         raise Unavailable(f"{STREAMS_MAX} pages are told of what changes: this one has to ask")
     wanted = cases.Wanted(tenant=visitor.tenant, about=about or None, channel=channel or None, sku=sku or None)
-    return ServerSentEvent(_told(visitor, names, wanted), retry_duration=AGAIN_AFTER_MS, headers=HEADERS)
+    return ServerSentEvent(_stream(visitor, names, wanted), retry_duration=AGAIN_AFTER_MS, headers=HEADERS)
 
 
-async def _told(visitor: Visitor, names: Sequence[str], wanted: cases.Wanted) -> AsyncIterator[ServerSentEventMessage]:
+async def _stream(visitor: Visitor, names: Sequence[str], wanted: cases.Wanted) -> AsyncIterator[ServerSentEventMessage]:
     """What all parts tell, as it comes: none waits for another."""
-    told: asyncio.Queue[ServerSentEventMessage | None] = asyncio.Queue()
-    following = asyncio.gather(*(_follow(visitor, name, wanted, told) for name in names))
-    following.add_done_callback(lambda ended: _end(ended, told))
+    queue: asyncio.Queue[ServerSentEventMessage | None] = asyncio.Queue()
+    following = asyncio.gather(*(_follow(visitor, name, wanted, queue) for name in names))
+    following.add_done_callback(lambda ended: _end(ended, queue))
     _Open.count += 1
     try:
-        while (message := await told.get()) is not None:
+        while (message := await queue.get()) is not None:
             yield message
     finally:
         _Open.count -= 1
         following.cancel()
 
 
-async def _follow(visitor: Visitor, name: str, wanted: cases.Wanted, told: "asyncio.Queue[Any]") -> None:
+async def _follow(visitor: Visitor, name: str, wanted: cases.Wanted, queue: "asyncio.Queue[Any]") -> None:
     """Tells a part whenever it is another, until the stream ends."""
     ends_at, before = time.monotonic() + LIVES_S, ""
     while time.monotonic() < ends_at and not visitor.place.is_closing:
         made = await asyncio.to_thread(partial(_made, visitor, name, wanted))
         if made != before:
-            told.put_nowait(ServerSentEventMessage(event=name, data=made))
+            queue.put_nowait(ServerSentEventMessage(event=name, data=made))
         before, due = made, min(ends_at, time.monotonic() + PARTS[name].every_s)
         while time.monotonic() < due and not visitor.place.is_closing:
             await asyncio.sleep(TICK_S)
 
 
-def _end(following: "asyncio.Future[Any]", told: "asyncio.Queue[Any]") -> None:
+def _end(following: "asyncio.Future[Any]", queue: "asyncio.Queue[Any]") -> None:
     error = None if following.cancelled() else following.exception()
     if error is not None and not isinstance(error, asyncio.CancelledError):  # as of a listener who left
         log.error("a stream ended", exc_info=error)
-    told.put_nowait(None)
+    queue.put_nowait(None)
 
 
 def _made(visitor: Visitor, name: str, wanted: cases.Wanted) -> str:

@@ -13,7 +13,7 @@ from schemas import codec
 from schemas.records import ReviewDecided
 from streams.services import cases
 from tests.servers import skip_or_fail
-from tests.streams.case_flow import asked
+from tests.streams.case_flow import requested_reviews
 from tests.streams.flow import Flow, upsert
 from tests.streams.web import desk_world, keyboard, screens
 from tests.streams.web.browsing import WITHIN_MS, NoBrowser, Tab, chromium, opened
@@ -190,12 +190,12 @@ def test_what_changes_is_told_while_somebody_looks(browser: Browser, tmp_path: P
         assert "?parts=lanes,letters" in streams[0]
         tile = page.locator(".tile", has_text="to review").locator("b")
         before = tile.inner_text()
-        asked(Flow(world.database), upsert(sku="NEW"))
+        requested_reviews(Flow(world.database), upsert(sku="NEW"))
         page.wait_for_function("before => document.querySelectorAll('.tile b')[2].textContent !== before", arg=before)
         assert violations(tab) == []
         page = tab.go(f"{world.base_url}/desk/{TENANT}/review")
         assert page.inner_text("#count") == "2 waiting"
-        asked(Flow(world.database), upsert(sku="NEWER"))
+        requested_reviews(Flow(world.database), upsert(sku="NEWER"))
         page.wait_for_selector("#count:has-text('3 waiting')")
         assert [each for each in tab.complaints if "Failed to load resource" not in each] == [], "but for pictures"
         tab.context.close()

@@ -4,7 +4,7 @@ import pytest
 
 from streams.facts import Database
 from streams.web.routes import live
-from tests.streams.case_flow import asked
+from tests.streams.case_flow import requested_reviews
 from tests.streams.flow import Flow, upsert
 from tests.streams.web.conftest import SignIn
 
@@ -27,7 +27,7 @@ def told(text: str) -> list[tuple[str, str]]:
 
 
 def test_parts_are_told_once_and_again_only_when_they_are_others(sign_in: SignIn, database: Database) -> None:
-    asked(Flow(database), upsert(sku="<script>alert(1)</script>"))
+    requested_reviews(Flow(database), upsert(sku="<script>alert(1)</script>"))
     answer = sign_in("demo").get("/desk/demo/live?parts=waiting,lanes")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
@@ -47,7 +47,7 @@ def test_what_changes_is_told(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_tenant_hears_of_its_own(sign_in: SignIn, database: Database) -> None:
-    asked(Flow(database))
+    requested_reviews(Flow(database))
     client = sign_in("other")
     assert told(client.get("/desk/other/live?parts=waiting").text) == [("waiting", "0")]
     assert client.get("/desk/demo/live?parts=waiting").status_code == 404
